@@ -1,0 +1,126 @@
+//! The command line, one file a subcommand. The words as typed live here; what they mean is the
+//! library's.
+
+mod check;
+mod explain;
+mod presets;
+mod run;
+mod test;
+
+use clap::{Args, ColorChoice, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit code where jail itself failed: bad usage, bad policy, missing ability.
+const FAILED: u8 = 125;
+
+/// Run an untrusted command under a policy.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jail",
+    version,
+    about = "Run an untrusted command under a policy",
+    after_help = EXIT_CODES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail check|test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
+)]
+struct Cli {
+    #[command(subcommand)]
+    subcommand: Option<Sub>,
+    #[command(flatten)]
+    run: Run,
+    /// Colours: on a terminal only, always, or never (NO_COLOR is respected)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+}
+
+const EXIT_CODES: &str = "Exit codes: the command's own; 128+n when signal n ended it; 125 jail itself failed; \
+126 found but not runnable; 127 not found; 159 killed by the policy.";
+
+#[derive(Debug, Args)]
+struct Run {
+    /// A built-in policy (see `jail presets`) or a TOML file
+    #[arg(short, long, required = true, value_name = "POLICY")]
+    policy: Option<String>,
+    /// Pass this open descriptor on; all others past 2 are closed
+    #[arg(long = "pass-fd", value_name = "N")]
+    pass_fds: Vec<i32>,
+    /// Start with an empty environment
+    #[arg(long)]
+    env_clear: bool,
+    /// Set a variable of the environment
+    #[arg(long = "env", value_name = "K=V")]
+    variables: Vec<OsString>,
+    /// Run the command in this directory
+    #[arg(long = "cwd", value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Kill what the command leaves running when it ends, instead of waiting for it
+    #[arg(long)]
+    kill_on_exit: bool,
+    /// Say nothing about denials
+    #[arg(short, long)]
+    quiet: bool,
+    /// Write every event as a JSON line to this file, or to the open descriptor `fd:N`
+    #[arg(long, value_name = "FILE|fd:N")]
+    log: Option<OsString>,
+    /// Print how many stops there were, and of which kind
+    #[arg(long)]
+    stats: bool,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Check policy files and print every problem
+    Check {
+        /// Policy files or presets
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Decide the [[test]]s of policy files without running anything
+    Test {
+        /// Policy files or presets
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Print who enforces each entry of a policy, or decide one call
+    Explain {
+        /// A built-in policy or a TOML file
+        policy: String,
+        /// A call, such as 'socket(AF_INET, SOCK_DGRAM, 0)'
+        call: Option<String>,
+    },
+    /// List the built-in policies, or print one
+    Presets {
+        /// The one to print
+        name: Option<String>,
+    },
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    let color = |terminal: bool| match cli.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    };
+    let err = color(std::io::stderr().is_terminal());
+    let code = match cli.subcommand {
+        None => run::run(cli.run, err),
+        Some(_) => todo!(),
+    };
+    ExitCode::from(code)
+}

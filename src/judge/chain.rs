@@ -1,0 +1,244 @@
+//! Policy and baseline, sorted by system call and by precedence: what the judge walks and what
+//! the plan compiles. It decides nothing about one call.
+
+use super::Reason;
+use crate::baseline::{self, Answer, Baseline};
+use crate::condition::Condition;
+use crate::policy::{Action, Origin, Policy, Target};
+use crate::syscalls::{self, Syscall};
+
+/// How the calls of one system call are decided: the first rule whose condition holds, else
+/// `otherwise`; then the first rule of the baseline that the ruling is subject to.
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a> {
+    /// The `[[rule]]`s, strictest first.
+    pub rules: &'a [Step],
+    /// What the name, the groups or the default say.
+    pub otherwise: Ruling,
+    /// The baseline, strictest first.
+    pub baseline: &'a [&'static baseline::Rule],
+}
+
+/// A `[[rule]]` for one system call.
+#[derive(Debug)]
+pub struct Step {
+    /// Over the arguments of that system call.
+    pub condition: Condition,
+    /// What it says where the condition holds.
+    pub ruling: Ruling,
+}
+
+/// What the policy alone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ruling {
+    /// What to do.
+    pub action: Action,
+    /// Not worth a report.
+    pub quiet: bool,
+    /// The entry that says it.
+    pub reason: Reason,
+}
+
+/// The chains of all system calls, by number.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<Row>,
+    rules: Vec<Step>,
+    baseline: Vec<&'static baseline::Rule>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    level: Level,
+    origin: Origin,
+    otherwise: Ruling,
+    rules: Span,
+    baseline: Span,
+}
+
+/// How specific `otherwise` is; a hole has no system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Hole,
+    Default,
+    Group,
+    Name,
+    Always,
+}
+
+/// Where a row's part of a shared list lies.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Takes in the element just pushed: those of a row are pushed one after another.
+    fn extend_to(&mut self, len: usize) {
+        let end = len as u32;
+        if self.start == self.end {
+            self.start = end.saturating_sub(1);
+        }
+        self.end = end;
+    }
+
+    fn of<T>(self, list: &[T]) -> &[T] {
+        list.get(self.start as usize..self.end as usize).unwrap_or(&[])
+    }
+}
+
+impl Table {
+    pub(super) fn new(policy: &Policy, baseline: &Baseline) -> Table {
+        let mut table = Table { rows: rows(policy), rules: Vec::new(), baseline: Vec::new() };
+        table.place_entries(policy);
+        table.place_always();
+        table.place_rules(policy);
+        table.place_baseline(baseline);
+        table
+    }
+
+    pub(super) fn chain(&self, nr: u32) -> Option<Chain<'_>> {
+        let row = self.rows.get(nr as usize)?;
+        (row.level != Level::Hole).then(|| Chain {
+            rules: row.rules.of(&self.rules),
+            otherwise: row.otherwise,
+            baseline: row.baseline.of(&self.baseline),
+        })
+    }
+
+    pub(super) fn chains(&self) -> impl Iterator<Item = (u32, Chain<'_>)> {
+        (0..self.rows.len() as u32).filter_map(|nr| Some((nr, self.chain(nr)?)))
+    }
+
+    fn row(&mut self, syscall: &Syscall) -> Option<&mut Row> {
+        self.rows.get_mut(syscall.number()? as usize)
+    }
+
+    /// `[syscalls]`: a name beats a group, and among equals the strictest wins.
+    fn place_entries(&mut self, policy: &Policy) {
+        for (index, entry) in policy.syscalls.iter().enumerate() {
+            let ruling = Ruling {
+                action: entry.action,
+                quiet: entry.quiet,
+                reason: Reason::Entry(index),
+            };
+            match entry.target {
+                Target::Syscall(syscall) => {
+                    self.offer(syscall, Level::Name, ruling, entry.origin);
+                }
+                Target::Group(group) => {
+                    for syscall in group.set.iter() {
+                        self.offer(syscall, Level::Group, ruling, entry.origin);
+                    }
+                }
+                Target::Foreign => {}
+            }
+        }
+    }
+
+    fn offer(&mut self, syscall: &Syscall, level: Level, ruling: Ruling, origin: Origin) {
+        let Some(row) = self.row(syscall) else { return };
+        let stricter = || strictness(&ruling, origin) < strictness(&row.otherwise, row.origin);
+        if level > row.level || (level == row.level && stricter()) {
+            row.level = level;
+            row.origin = origin;
+            row.otherwise = ruling;
+        }
+    }
+
+    fn place_always(&mut self) {
+        let ruling = Ruling { action: Action::Allow, quiet: false, reason: Reason::Always };
+        for name in baseline::ALWAYS {
+            if let Some(row) = syscalls::by_name(name).and_then(|syscall| self.row(syscall)) {
+                row.level = Level::Always;
+                row.otherwise = ruling;
+            }
+        }
+    }
+
+    /// `[[rule]]`s, each system call's strictest first: the first that holds decides.
+    fn place_rules(&mut self, policy: &Policy) {
+        let mut found: Vec<(u32, Ruling, Origin, &Condition)> = Vec::new();
+        for (index, rule) in policy.rules.iter().enumerate() {
+            let ruling =
+                Ruling { action: rule.action, quiet: rule.quiet, reason: Reason::Rule(index) };
+            for (syscall, condition) in &rule.conditions {
+                if let Some(nr) = syscall.number() {
+                    found.push((nr, ruling, rule.origin, condition));
+                }
+            }
+        }
+        found.sort_by_key(|(nr, ruling, origin, _)| (*nr, strictness(ruling, *origin)));
+        self.rules.reserve_exact(found.len());
+        for (nr, ruling, _, condition) in found {
+            let Some(row) = self.rows.get_mut(nr as usize) else { continue };
+            if row.level == Level::Always {
+                continue;
+            }
+            self.rules.push(Step { condition: condition.clone(), ruling });
+            row.rules.extend_to(self.rules.len());
+        }
+    }
+
+    fn place_baseline(&mut self, baseline: &Baseline) {
+        let mut found: Vec<(u32, u8, &'static baseline::Rule)> = Vec::with_capacity(64);
+        for rule in baseline.rules() {
+            for name in rule.syscalls {
+                if let Some(nr) = syscalls::by_name(name).and_then(Syscall::number) {
+                    found.push((nr, rank(rule.answer), rule));
+                }
+            }
+        }
+        found.sort_by_key(|(nr, rank, _)| (*nr, *rank));
+        self.baseline.reserve_exact(found.len());
+        for (nr, _, rule) in found {
+            let Some(row) = self.rows.get_mut(nr as usize) else { continue };
+            self.baseline.push(rule);
+            row.baseline.extend_to(self.baseline.len());
+        }
+    }
+}
+
+/// One row a number, holes included, with the policy's default in each.
+fn rows(policy: &Policy) -> Vec<Row> {
+    let hole = Row {
+        level: Level::Hole,
+        origin: policy.default.origin,
+        otherwise: Ruling {
+            action: policy.default.action,
+            quiet: false,
+            reason: Reason::Default,
+        },
+        rules: Span::default(),
+        baseline: Span::default(),
+    };
+    let numbers = || syscalls::all().iter().filter_map(Syscall::number);
+    let mut rows = vec![hole; numbers().max().map_or(0, |last| last as usize + 1)];
+    for nr in numbers() {
+        if let Some(row) = rows.get_mut(nr as usize) {
+            row.level = Level::Default;
+        }
+    }
+    rows
+}
+
+/// Smaller is stricter. Kill, then deny, then allow; a reported denial before a silent one, then
+/// by number and by place, so that the order of entries changes nothing.
+fn strictness(ruling: &Ruling, origin: Origin) -> (u8, i32, Origin) {
+    let (rank, errno) = match (ruling.action, ruling.quiet) {
+        (Action::Kill, _) => (0, 0),
+        (Action::Deny(errno), false) => (1, errno.number()),
+        (Action::Deny(errno), true) => (2, errno.number()),
+        (Action::Allow, _) => (3, 0),
+    };
+    (rank, errno, origin)
+}
+
+fn rank(answer: Answer) -> u8 {
+    match answer {
+        Answer::Deny(_) => 0,
+        Answer::Quiet(_) => 1,
+        Answer::Check(_) => 2,
+    }
+}

@@ -1,0 +1,148 @@
+//! `(Policy, Call)` → [`Verdict`] with its reason: the one place where a call is decided.
+//!
+//! Pure, and free of allocation once built: the supervisor asks at each stop, and `jail test`,
+//! `jail explain` and the filter's tests ask the same function. It never looks at a process.
+//!
+//! Two must agree to a call: the policy and the [baseline](crate::baseline). The stricter answer
+//! wins. Where both deny, an entry of the policy gives the answer, for its author chose an errno;
+//! a mere `default` does not, for the baseline's reason says more and its `ENOSYS` lets libraries
+//! fall back.
+
+mod advice;
+mod chain;
+
+pub use advice::{explain_reason, remedy};
+pub use chain::{Chain, Ruling, Step};
+
+use crate::baseline::{self, Answer, Baseline, Check};
+use crate::policy::{Action, Policy};
+use crate::syscalls::{Call, Errno};
+
+/// Everything that decides calls, compiled from a policy and the baseline.
+#[derive(Debug)]
+pub struct Judge {
+    table: chain::Table,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict {
+    /// What to do.
+    pub action: Action,
+    /// Not worth a report.
+    pub quiet: bool,
+    /// What decided.
+    pub reason: Reason,
+    /// Allowed only if the target of the call is in the jail, which the process tree knows.
+    pub check: Option<Check>,
+}
+
+/// What decided a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Reason {
+    /// A protection of the jail itself.
+    Baseline(&'static baseline::Rule),
+    /// One of [`baseline::ALWAYS`].
+    Always,
+    /// A `[[rule]]`, by its index in [`Policy::rules`].
+    Rule(usize),
+    /// An entry of `[syscalls]`, by its index in [`Policy::syscalls`].
+    Entry(usize),
+    /// The policy's `default`.
+    Default,
+    /// The number is none of this architecture's: x32, or newer than this program.
+    UnknownNumber,
+}
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Reason) -> bool {
+        match (self, other) {
+            (Reason::Baseline(a), Reason::Baseline(b)) => std::ptr::eq(*a, *b),
+            (Reason::Rule(a), Reason::Rule(b)) | (Reason::Entry(a), Reason::Entry(b)) => a == b,
+            (Reason::Always, Reason::Always)
+            | (Reason::Default, Reason::Default)
+            | (Reason::UnknownNumber, Reason::UnknownNumber) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Reason {}
+
+impl Judge {
+    /// Compiles a policy and the protections that a host needs.
+    pub fn new(policy: &Policy, baseline: &Baseline) -> Judge {
+        Judge { table: chain::Table::new(policy, baseline) }
+    }
+
+    /// Decides one call.
+    pub fn call(&self, call: &Call) -> Verdict {
+        let Some(chain) = self.chain(call.nr) else {
+            return Verdict {
+                action: Action::Deny(Errno::ENOSYS),
+                quiet: true,
+                reason: Reason::UnknownNumber,
+                check: None,
+            };
+        };
+        let ruling = chain
+            .rules
+            .iter()
+            .find(|step| step.condition.holds(&call.args))
+            .map_or(chain.otherwise, |step| step.ruling);
+        if ruling.outranks_baseline() {
+            return ruling.verdict();
+        }
+        chain
+            .baseline
+            .iter()
+            .filter(|rule| ruling.subject_to(rule))
+            .find(|rule| rule.applies(&call.args))
+            .map_or(ruling.verdict(), |rule| ruling.under(rule))
+    }
+
+    /// How the calls of one number are decided; `None` for a number that is not known.
+    pub fn chain(&self, nr: u32) -> Option<Chain<'_>> {
+        self.table.chain(nr)
+    }
+
+    /// Every known number, ascending, with its chain.
+    pub fn chains(&self) -> impl Iterator<Item = (u32, Chain<'_>)> {
+        self.table.chains()
+    }
+}
+
+impl Ruling {
+    /// Whether the baseline has nothing to add: the policy kills, or an entry of it denies.
+    pub fn outranks_baseline(&self) -> bool {
+        match self.action {
+            Action::Kill => true,
+            Action::Deny(_) => self.reason != Reason::Default,
+            Action::Allow => self.reason == Reason::Always,
+        }
+    }
+
+    /// Whether a rule of the baseline can change this ruling: checks are for what is allowed.
+    pub fn subject_to(&self, rule: &baseline::Rule) -> bool {
+        !matches!(rule.answer, Answer::Check(_)) || self.action == Action::Allow
+    }
+
+    /// The verdict where the policy alone decides.
+    fn verdict(self) -> Verdict {
+        Verdict { action: self.action, quiet: self.quiet, reason: self.reason, check: None }
+    }
+
+    /// The verdict where `rule` applies.
+    fn under(self, rule: &'static baseline::Rule) -> Verdict {
+        let reason = Reason::Baseline(rule);
+        match rule.answer {
+            Answer::Deny(errno) => {
+                Verdict { action: Action::Deny(errno), quiet: false, reason, check: None }
+            }
+            Answer::Quiet(errno) => {
+                Verdict { action: Action::Deny(errno), quiet: true, reason, check: None }
+            }
+            Answer::Check(check) => Verdict { check: Some(check), ..self.verdict() },
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The child's side: system calls only, in an order in which each still may.
+
+use super::{Command, LaunchError, Step};
+use crate::plan::Plan;
+use crate::sys::memory::WORDS;
+use crate::sys::process::{self, CStrings};
+use crate::sys::{self, Errno, signal};
+use caps::{CapSet, Capability};
+use libc::sigset_t;
+use seccompiler::sock_filter;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Word of the shared page: the parent has seized the child.
+pub const GO: usize = 0;
+/// Word of the shared page: the [`Step`] that failed, 0 for none.
+pub const STEP: usize = 1;
+/// Word of the shared page: the errno that it failed with.
+pub const ERRNO: usize = 2;
+
+/// All that the child needs, allocated before the fork.
+pub struct Prepared<'a> {
+    program: CString,
+    arguments: CStrings<'a>,
+    environment: CStrings<'a>,
+    directory: Option<CString>,
+    pass_fds: Vec<RawFd>,
+    /// Ranges of descriptors to close, both ends included.
+    close: Vec<(u32, u32)>,
+    /// Capabilities to drop from the bounding set; empty where this process may not.
+    bounding: Vec<Capability>,
+    landlock: Option<OwnedFd>,
+    filter: &'a [sock_filter],
+    parent: i32,
+    ignore_sigpipe: bool,
+}
+
+impl<'a> Prepared<'a> {
+    pub fn new(
+        command: &Command,
+        program: &Path,
+        arguments: &'a [CString],
+        environment: &'a [CString],
+        plan: &'a Plan,
+    ) -> Result<Self, LaunchError> {
+        let directory = match &command.directory {
+            Some(directory) => Some(super::c_string(directory.clone().into_os_string())?),
+            None => None,
+        };
+        let landlock = match plan.landlock_scope {
+            true => Some(
+                sys::landlock::scope(sys::landlock::SCOPE_SIGNAL)
+                    .map_err(LaunchError::system("landlock_create_ruleset"))?,
+            ),
+            false => None,
+        };
+        let mut pass_fds: Vec<RawFd> =
+            command.pass_fds.iter().copied().filter(|&fd| fd > 2).collect();
+        pass_fds.sort_unstable();
+        pass_fds.dedup();
+        let mut kept = pass_fds.clone();
+        kept.extend(landlock.as_ref().map(AsRawFd::as_raw_fd));
+        kept.sort_unstable();
+        Ok(Self {
+            program: super::c_string(program.as_os_str().to_owned())?,
+            arguments: CStrings::new(arguments.iter().map(|text| text.as_c_str())),
+            environment: CStrings::new(environment.iter().map(|text| text.as_c_str())),
+            directory,
+            pass_fds,
+            close: gaps(&kept),
+            bounding: droppable()?,
+            landlock,
+            filter: &plan.filter,
+            parent: process::getpid(),
+            ignore_sigpipe: command.ignore_sigpipe,
+        })
+    }
+}
+
+/// The ranges from 3 up that leave out the (sorted) descriptors kept.
+fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
+    let mut ranges = Vec::with_capacity(kept.len() + 1);
+    let mut first = 3;
+    for &fd in kept {
+        let fd = fd as u32;
+        if fd > first {
+            ranges.push((first, fd - 1));
+        }
+        first = fd + 1;
+    }
+    ranges.push((first, u32::MAX));
+    ranges
+}
+
+/// The bounding set, if this process may drop from it (CAP_SETPCAP).
+fn droppable() -> Result<Vec<Capability>, LaunchError> {
+    let read = |set| caps::read(None, set).map_err(|error| LaunchError::Capabilities(error.to_string()));
+    match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP) {
+        Ok(true) => Ok(read(CapSet::Bounding)?.into_iter().collect()),
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(LaunchError::Capabilities(error.to_string())),
+    }
+}
+
+/// Never returns: it becomes the program, or says in `words` what failed and exits.
+pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
+    let (step, errno) = match confine(prepared, words, mask) {
+        Ok(()) => {
+            let Prepared { program, arguments, environment, .. } = prepared;
+            (Step::Exec, process::execve(program, arguments, environment))
+        }
+        Err(failed) => failed,
+    };
+    words[ERRNO].store(errno as i32 as u32, Ordering::Relaxed);
+    words[STEP].store(step as u32, Ordering::Release);
+    process::exit(125)
+}
+
+fn confine(
+    prepared: &Prepared<'_>,
+    words: &[AtomicU32; WORDS],
+    mask: &sigset_t,
+) -> Result<(), (Step, Errno)> {
+    let at = |step| move |errno| (step, errno);
+    for &(first, last) in &prepared.close {
+        process::close_range(first, last).map_err(at(Step::CloseDescriptors))?;
+    }
+    for &fd in &prepared.pass_fds {
+        process::keep_over_exec(fd).map_err(at(Step::PassDescriptors))?;
+    }
+    if let Some(directory) = &prepared.directory {
+        process::chdir(directory).map_err(at(Step::Directory))?;
+    }
+    drop_capabilities(&prepared.bounding)?;
+    process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
+    if let Some(ruleset) = &prepared.landlock {
+        sys::landlock::restrict_self(ruleset.as_fd()).map_err(at(Step::Landlock))?;
+        process::close(ruleset.as_raw_fd());
+    }
+    signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
+    wait_for_tracer(&words[GO], prepared.parent);
+    signal::set_mask(mask).map_err(at(Step::Signals))?;
+    // Nothing but execve follows: from here on the filter holds.
+    seccompiler::apply_filter(prepared.filter).map_err(|_| (Step::Filter, Errno::last()))
+}
+
+/// RET_TRACE without a tracer is ENOSYS, so nothing may be filtered before the parent has seized.
+fn wait_for_tracer(go: &AtomicU32, parent: i32) {
+    // It is nearly always there by now: a few looks are cheaper than a sleep.
+    for _ in 0..100 {
+        if go.load(Ordering::Acquire) != 0 {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    while go.load(Ordering::Acquire) == 0 {
+        if process::getppid() != parent {
+            // The parent died before it could seize: nobody is left to report to.
+            process::exit(125);
+        }
+        process::futex_wait(go, 0);
+    }
+}
+
+/// Every set is emptied and locked; none can come back through execve (no_new_privs follows).
+///
+/// The crate allocates in its error paths alone; glibc's malloc is usable after fork.
+fn drop_capabilities(bounding: &[Capability]) -> Result<(), (Step, Errno)> {
+    let at = |step: Step| move |_| (step, Errno::last());
+    if !bounding.is_empty() {
+        process::set_securebits(LOCKED_SECUREBITS).map_err(|errno| (Step::Securebits, errno))?;
+        for &capability in bounding {
+            caps::drop(None, CapSet::Bounding, capability).map_err(at(Step::Bounding))?;
+        }
+    }
+    caps::clear(None, CapSet::Ambient).map_err(at(Step::Ambient))?;
+    caps::clear(None, CapSet::Inheritable).map_err(at(Step::Capabilities))?;
+    caps::clear(None, CapSet::Permitted).map_err(at(Step::Capabilities))
+}
+
+/// capabilities(7), "The securebits flags": uid 0 is nothing special, and all of it is locked.
+const LOCKED_SECUREBITS: i32 = libc::SECBIT_NOROOT
+    | libc::SECBIT_NOROOT_LOCKED
+    | libc::SECBIT_NO_SETUID_FIXUP
+    | libc::SECBIT_NO_SETUID_FIXUP_LOCKED
+    | libc::SECBIT_KEEP_CAPS_LOCKED
+    | libc::SECBIT_NO_CAP_AMBIENT_RAISE
+    | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+#[cfg(test)]
+mod tests {
+    use super::gaps;
+
+    #[test]
+    fn descriptors_kept_split_the_range_to_close() {
+        assert_eq!(gaps(&[]), [(3, u32::MAX)]);
+        assert_eq!(gaps(&[3]), [(4, u32::MAX)]);
+        assert_eq!(gaps(&[5, 6, 9]), [(3, 4), (7, 8), (10, u32::MAX)]);
+    }
+}

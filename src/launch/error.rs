@@ -1,0 +1,265 @@
+//! What can go wrong before the command runs, and what to do about it.
+
+use crate::sys::Errno;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A step of the child before its program runs; the number travels through the shared page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Step {
+    /// The child died without a word: killed from outside.
+    None = 0,
+    /// close_range(2).
+    CloseDescriptors,
+    /// fcntl(2) F_SETFD on a descriptor to be passed.
+    PassDescriptors,
+    /// chdir(2).
+    Directory,
+    /// prctl(2) PR_SET_SECUREBITS.
+    Securebits,
+    /// prctl(2) PR_CAPBSET_DROP.
+    Bounding,
+    /// prctl(2) PR_CAP_AMBIENT.
+    Ambient,
+    /// capset(2).
+    Capabilities,
+    /// prctl(2) PR_SET_NO_NEW_PRIVS.
+    NoNewPrivs,
+    /// landlock_restrict_self(2).
+    Landlock,
+    /// sigaction(2), sigprocmask(2).
+    Signals,
+    /// seccomp(2).
+    Filter,
+    /// execve(2).
+    Exec,
+}
+
+const STEPS: [(Step, &str); 13] = [
+    (Step::None, "starting"),
+    (Step::CloseDescriptors, "close_range"),
+    (Step::PassDescriptors, "fcntl(F_SETFD) on a passed descriptor"),
+    (Step::Directory, "chdir"),
+    (Step::Securebits, "prctl(PR_SET_SECUREBITS)"),
+    (Step::Bounding, "prctl(PR_CAPBSET_DROP)"),
+    (Step::Ambient, "prctl(PR_CAP_AMBIENT)"),
+    (Step::Capabilities, "capset"),
+    (Step::NoNewPrivs, "prctl(PR_SET_NO_NEW_PRIVS)"),
+    (Step::Landlock, "landlock_restrict_self"),
+    (Step::Signals, "sigprocmask"),
+    (Step::Filter, "seccomp(SECCOMP_SET_MODE_FILTER)"),
+    (Step::Exec, "execve"),
+];
+
+impl Step {
+    pub(super) fn from_number(number: u32) -> Self {
+        STEPS.get(number as usize).map_or(Self::None, |&(step, _)| step)
+    }
+
+    fn name(self) -> &'static str {
+        STEPS.get(self as usize).map_or("starting", |&(_, name)| name)
+    }
+}
+
+/// Why the command was not started.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// No command was given.
+    NoCommand,
+    /// An argument or a variable holds a NUL byte.
+    Nul {
+        /// The text.
+        text: String,
+    },
+    /// `PATH` has no such program.
+    NotFound {
+        /// The name as given.
+        name: OsString,
+    },
+    /// `PATH` has it, but it is no executable file.
+    NotExecutable {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// A call in the parent failed.
+    System {
+        /// Its name.
+        call: &'static str,
+        /// Its errno.
+        errno: Errno,
+    },
+    /// The capability sets could not be read.
+    Capabilities(String),
+    /// PTRACE_SEIZE failed.
+    Seize {
+        /// Its errno.
+        errno: Errno,
+        /// Who traces the child already: pid and name.
+        tracer: Option<(i32, String)>,
+    },
+    /// The child failed before its program ran.
+    Child {
+        /// Where.
+        step: Step,
+        /// With what.
+        errno: Errno,
+        /// The program that it would have run.
+        program: PathBuf,
+    },
+}
+
+impl LaunchError {
+    pub(super) fn system(call: &'static str) -> impl FnOnce(Errno) -> Self {
+        move |errno| Self::System { call, errno }
+    }
+
+    /// The exit code of the shell's tradition: 127 not found, 126 not runnable, else 125.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound { .. } => 127,
+            Self::NotExecutable { .. } => 126,
+            Self::Child { step: Step::Exec, errno: Errno::ENOENT, .. } => 127,
+            Self::Child { step: Step::Exec, .. } => 126,
+            _ => 125,
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCommand => write!(f, "no command to run; put it after `--`"),
+            Self::Nul { text } => write!(f, "an argument or variable holds a NUL byte: {text:?}"),
+            Self::NotFound { name } => {
+                write!(f, "{}: command not found in PATH", name.to_string_lossy())
+            }
+            Self::NotExecutable { path } => {
+                write!(f, "{}: {}", path.display(), not_executable(path))
+            }
+            Self::System { call, errno } => {
+                write!(f, "cannot start the command: {call}: {}", describe(*errno))
+            }
+            Self::Capabilities(error) => write!(f, "cannot read this process's capabilities: {error}"),
+            Self::Seize { errno, tracer } => seize(f, *errno, tracer.as_ref()),
+            Self::Child { step: Step::Exec, errno, program } => exec(f, *errno, program),
+            Self::Child { step: Step::None, .. } => {
+                write!(f, "the command was killed before its program ran")
+            }
+            Self::Child { step, errno, .. } => {
+                write!(f, "cannot confine the command: {}: {}", step.name(), describe(*errno))?;
+                advice(f, *step, *errno)
+            }
+        }
+    }
+}
+
+fn describe(errno: Errno) -> String {
+    format!("{} ({errno:?})", errno.desc())
+}
+
+/// Who traces the process, by pid and name.
+pub(super) fn tracer_of(pid: i32) -> Option<(i32, String)> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let tracer: i32 = field(&status, "TracerPid:")?.parse().ok()?;
+    if tracer == 0 {
+        return None;
+    }
+    let name = std::fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
+    Some((tracer, name.trim_end().to_owned()))
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, tracer: Option<&(i32, String)>) -> fmt::Result {
+    let own = tracer_of(crate::sys::process::getpid());
+    if let Some((pid, name)) = tracer.or(own.as_ref()) {
+        return write!(
+            f,
+            "cannot trace the command: it is being traced already, by {name} (pid {pid}), and Linux \
+             allows one tracer a process; run jail outside of that debugger, strace or other jail"
+        );
+    }
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    if scope.trim() == "3" {
+        return write!(
+            f,
+            "cannot trace the command: Yama forbids ptrace altogether (kernel.yama.ptrace_scope is 3); \
+             set it to 2 or less, which takes a reboot"
+        );
+    }
+    if scope.trim() == "2" {
+        return write!(
+            f,
+            "cannot trace the command: Yama allows ptrace to CAP_SYS_PTRACE only \
+             (kernel.yama.ptrace_scope is 2); set it to 1: sysctl kernel.yama.ptrace_scope=1"
+        );
+    }
+    write!(f, "cannot trace the command: PTRACE_SEIZE: {}", describe(errno))?;
+    if filtered() {
+        return write!(
+            f,
+            "; this container's seccomp profile forbids ptrace: allow `ptrace` in it \
+             (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE)"
+        );
+    }
+    match errno {
+        Errno::ENOSYS | Errno::EIO | Errno::EINVAL => {
+            write!(f, "; jail needs Linux 5.9 or newer with ptrace")
+        }
+        _ => write!(f, "; a security module or the container forbids it"),
+    }
+}
+
+/// Whether this process already runs under a seccomp filter.
+fn filtered() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| field(&status, "Seccomp:") == Some("2"))
+}
+
+fn advice(f: &mut fmt::Formatter<'_>, step: Step, errno: Errno) -> fmt::Result {
+    match (step, errno) {
+        (Step::Directory, _) => write!(f, "; check --cwd"),
+        (Step::Filter | Step::NoNewPrivs, Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if filtered() => {
+            write!(
+                f,
+                "; this container's seccomp profile forbids it: allow `seccomp` and `prctl` in it \
+                 (docker: --security-opt seccomp=PROFILE)"
+            )
+        }
+        (Step::Filter, Errno::ENOSYS | Errno::EINVAL) => {
+            write!(f, "; this kernel lacks seccomp filters (CONFIG_SECCOMP_FILTER)")
+        }
+        (Step::CloseDescriptors, Errno::ENOSYS) => write!(f, "; jail needs Linux 5.9 or newer"),
+        _ => Ok(()),
+    }
+}
+
+fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result {
+    let path = program.display();
+    match errno {
+        Errno::ENOENT if program.exists() => {
+            write!(f, "{path}: its interpreter does not exist (the `#!` line, or the ELF interpreter)")
+        }
+        Errno::ENOENT => write!(f, "{path}: no such file"),
+        Errno::EACCES => write!(f, "{path}: {}", not_executable(program)),
+        Errno::ENOEXEC => write!(f, "{path}: not a program that this kernel can run (ENOEXEC)"),
+        _ => write!(f, "{path}: cannot be executed: {}", describe(errno)),
+    }
+}
+
+fn not_executable(path: &Path) -> &'static str {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => "is a directory, not a program",
+        Ok(metadata) if metadata.is_file() => {
+            "permission denied: not executable for this user (without capabilities)"
+        }
+        Ok(_) => "is no regular file",
+        Err(_) => "permission denied",
+    }
+}

@@ -1,0 +1,55 @@
+//! Finding the program as a shell does: by `PATH` unless the name has a slash.
+
+use super::{Command, LaunchError};
+use nix::unistd::{AccessFlags, access};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What execvp(3) searches where `PATH` is not set.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// The path to execute, absolute or relative to the command's working directory.
+pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
+    let Some(name) = command.arguments.first() else {
+        return Err(LaunchError::NoCommand);
+    };
+    if name.as_bytes().contains(&b'/') {
+        return Ok(PathBuf::from(name));
+    }
+    let path = command.environment.iter().rev().find(|(key, _)| key == "PATH");
+    let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value);
+    let mut unusable = None;
+    if !name.is_empty() {
+        for directory in std::env::split_paths(path) {
+            // An empty entry is the working directory (POSIX, "Environment Variables").
+            let candidate = match directory.as_os_str().is_empty() {
+                true => Path::new(".").join(name),
+                false => directory.join(name),
+            };
+            match usable(&in_directory(command, &candidate)) {
+                Some(true) => return Ok(candidate),
+                Some(false) => _ = unusable.get_or_insert(candidate),
+                None => {}
+            }
+        }
+    }
+    match unusable {
+        Some(path) => Err(LaunchError::NotExecutable { path }),
+        None => Err(LaunchError::NotFound { name: name.clone() }),
+    }
+}
+
+/// The path as seen from the caller's working directory.
+pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
+    match &command.directory {
+        Some(directory) => directory.join(path),
+        None => path.to_owned(),
+    }
+}
+
+/// `None`: no such file; else whether it is a file that may be executed.
+fn usable(path: &Path) -> Option<bool> {
+    let metadata = path.metadata().ok()?;
+    Some(metadata.is_file() && access(path, AccessFlags::X_OK).is_ok())
+}

@@ -1,0 +1,110 @@
+//! Starting the command: fork, seize, then in the child close, drop, confine, exec.
+//!
+//! Everything is decided and allocated before the fork. The child only makes system calls; what
+//! fails there is reported by step and errno through a shared page, never by a half-started child.
+
+mod child;
+mod error;
+mod host;
+mod lookup;
+
+pub use host::probe;
+pub use error::{LaunchError, Step};
+
+use crate::plan::Plan;
+use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
+use crate::trace::{self, Tid};
+use std::ffi::{CString, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+/// What to run, as the caller means it.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// The program and its arguments; the program is looked up in `PATH` unless it has a slash.
+    pub arguments: Vec<OsString>,
+    /// The whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working directory; `None`: the caller's.
+    pub directory: Option<PathBuf>,
+    /// Descriptors past 2 that the command inherits.
+    pub pass_fds: Vec<RawFd>,
+    /// Whether the caller had SIGPIPE ignored: Rust's runtime hides it by ignoring it itself.
+    pub ignore_sigpipe: bool,
+}
+
+/// A command that was started: it is seized, and its execve is on the way.
+#[must_use]
+pub struct Started {
+    /// The main process.
+    pub pid: Tid,
+    page: SharedWords,
+    program: PathBuf,
+}
+
+impl Started {
+    /// The program that was found.
+    pub fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
+    /// Why the child ended before its program ran.
+    pub fn failure(&self) -> LaunchError {
+        let words = self.page.words();
+        let step = Step::from_number(words[child::STEP].load(Ordering::Acquire));
+        let errno = Errno::from_raw(words[child::ERRNO].load(Ordering::Acquire) as i32);
+        LaunchError::Child { step, errno, program: self.program.clone() }
+    }
+}
+
+fn c_string(text: OsString) -> Result<CString, LaunchError> {
+    CString::new(text.into_vec()).map_err(|error| LaunchError::Nul {
+        text: String::from_utf8_lossy(&error.into_vec()).into_owned(),
+    })
+}
+
+/// Forks and seizes the command; returns as soon as both are done.
+///
+/// The calling thread becomes the tracer: all later waits must happen on it, and its end kills
+/// the whole tree (PTRACE_O_EXITKILL).
+pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
+    let program = lookup::find(command)?;
+    let arguments: Vec<CString> =
+        command.arguments.iter().cloned().map(c_string).collect::<Result<_, _>>()?;
+    let mut environment = Vec::with_capacity(command.environment.len());
+    for (key, value) in &command.environment {
+        let mut entry = key.clone();
+        entry.push("=");
+        entry.push(value);
+        environment.push(c_string(entry)?);
+    }
+    let prepared = child::Prepared::new(command, &program, &arguments, &environment, plan)?;
+    let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
+
+    // No signal may run a handler of this program in the child, nor kill the parent half-way.
+    let mask = sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?;
+    // `child::run` makes system calls only, on memory that was prepared above.
+    let pid = match sys::process::fork() {
+        Ok(Fork::Child) => child::run(&prepared, page.words(), &mask),
+        Ok(Fork::Parent(pid)) => pid,
+        Err(errno) => {
+            let _ = sys::signal::set_mask(&mask);
+            return Err(LaunchError::System { call: "fork", errno });
+        }
+    };
+    if let Err(errno) = trace::seize(pid) {
+        let tracer = error::tracer_of(pid);
+        let _ = sys::process::kill(pid, libc::SIGKILL);
+        let _ = sys::wait::wait(pid, 0);
+        let _ = sys::signal::set_mask(&mask);
+        return Err(LaunchError::Seize { errno, tracer });
+    }
+    let go = &page.words()[child::GO];
+    go.store(1, Ordering::Release);
+    sys::process::futex_wake(go);
+    sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
+    let program = lookup::in_directory(command, &program);
+    Ok(Started { pid, page, program })
+}

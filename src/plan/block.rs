@@ -1,0 +1,257 @@
+//! One system call's conditions as BPF: a block of instructions that always ends in a return.
+//!
+//! The conditions are seccompiler's; what is ours is which of them are needed, and in what order.
+//! It decides nothing that `judge` does not: it follows [`Chain`].
+
+use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use seccompiler::sock_filter;
+
+use super::bpf::{Return, jump};
+use crate::baseline::Answer;
+use crate::condition::{Op, Test};
+use crate::judge::{Chain, Ruling};
+use crate::policy::Action;
+use crate::syscalls::Width;
+
+/// How the filter answers the calls of one system call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// All alike.
+    Plain(Return),
+    /// By its registers.
+    Conditional(Vec<sock_filter>),
+}
+
+/// A test of registers and where it leads.
+struct Branch<'a> {
+    when: When<'a>,
+    to: To,
+}
+
+enum When<'a> {
+    /// Of a policy: lowered on the way.
+    Owned(Vec<Vec<Test>>),
+    /// Of the baseline: lowered already.
+    Table(&'a [&'a [Test]]),
+}
+
+/// Where a branch leads: an answer, or what the baseline says of the policy's answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum To {
+    Return(Return),
+    /// The tail for calls that the policy allows.
+    IfAllowed,
+    /// The tail for calls that nothing in the policy names.
+    IfDefault,
+}
+
+/// The baseline's part, once the policy has spoken.
+struct Tail<'a> {
+    branches: Vec<Branch<'a>>,
+    last: Return,
+}
+
+impl Block {
+    /// Compiles a chain. `traced`: a silent denial goes to the supervisor too.
+    pub fn new(chain: &Chain<'_>, traced: bool) -> Result<Block, seccompiler::BackendError> {
+        let answer = |ruling: &Ruling| match answer(ruling.action, ruling.quiet) {
+            errno if traced && errno != Return::ALLOW => Return::TRACE,
+            other => other,
+        };
+        // Most system calls have neither rules nor protections.
+        if chain.rules.is_empty() && (chain.baseline.is_empty() || chain.otherwise.outranks_baseline()) {
+            return Ok(Block::Plain(answer(&chain.otherwise)));
+        }
+        let allowed = Tail::new(chain, &Ruling { action: Action::Allow, ..chain.otherwise }, Return::ALLOW);
+        let default = Tail::new(chain, &chain.otherwise, answer(&chain.otherwise));
+        let to = |ruling: &Ruling| {
+            let (to, tail) = match ruling.action {
+                _ if ruling.outranks_baseline() => return To::Return(answer(ruling)),
+                Action::Allow => (To::IfAllowed, &allowed),
+                _ => (To::IfDefault, &default),
+            };
+            if tail.branches.is_empty() { To::Return(tail.last) } else { to }
+        };
+
+        let mut branches = Vec::with_capacity(chain.rules.len());
+        let mut last = to(&chain.otherwise);
+        for step in chain.rules {
+            match step.condition.alternatives() {
+                // Too much for a filter, not for the supervisor: from here on it decides.
+                Err(_) => {
+                    last = To::Return(Return::TRACE);
+                    break;
+                }
+                Ok(any) if any.iter().any(Vec::is_empty) => {
+                    last = to(&step.ruling);
+                    break;
+                }
+                Ok(any) if any.is_empty() => {}
+                Ok(any) => branches.push(Branch { when: When::Owned(any), to: to(&step.ruling) }),
+            }
+        }
+        while branches.last().is_some_and(|branch| branch.to == last) {
+            branches.pop();
+        }
+        if let (true, To::Return(answer)) = (branches.is_empty(), last) {
+            return Ok(Block::Plain(answer));
+        }
+        assemble(&branches, last, &allowed, &default).map(Block::Conditional)
+    }
+
+    /// How many instructions the block takes.
+    pub fn len(&self) -> usize {
+        match self {
+            Block::Plain(_) => 1,
+            Block::Conditional(code) => code.len(),
+        }
+    }
+}
+
+impl<'a> Tail<'a> {
+    fn new(chain: &Chain<'a>, ruling: &Ruling, last: Return) -> Tail<'a> {
+        let mut tail = Tail { branches: Vec::new(), last };
+        for rule in chain.baseline.iter().filter(|rule| ruling.subject_to(rule)) {
+            let to = match rule.answer {
+                Answer::Quiet(errno) => Return::errno(errno),
+                Answer::Deny(_) | Answer::Check(_) => Return::TRACE,
+            };
+            if rule.when.any.iter().any(|tests| tests.is_empty()) {
+                tail.last = to;
+                break;
+            }
+            tail.branches.push(Branch { when: When::Table(rule.when.any), to: To::Return(to) });
+        }
+        while tail.branches.last().is_some_and(|branch| branch.to == To::Return(tail.last)) {
+            tail.branches.pop();
+        }
+        tail
+    }
+}
+
+/// What the filter does for a ruling: what is to be reported goes to the supervisor.
+fn answer(action: Action, quiet: bool) -> Return {
+    match (action, quiet) {
+        (Action::Allow, _) => Return::ALLOW,
+        (Action::Deny(errno), true) => Return::errno(errno),
+        (Action::Deny(_), false) | (Action::Kill, _) => Return::TRACE,
+    }
+}
+
+/// Policy branches first, then the tails that they or `last` lead to, `last`'s own first so that
+/// it can be fallen into.
+fn assemble(
+    branches: &[Branch<'_>],
+    last: To,
+    allowed: &Tail<'_>,
+    default: &Tail<'_>,
+) -> Result<Vec<sock_filter>, seccompiler::BackendError> {
+    let mut code = Vec::with_capacity(32);
+    let mut pending = Vec::new();
+    for branch in branches {
+        emit(&mut code, branch, &mut pending)?;
+    }
+    let order = if last == To::IfDefault {
+        [(To::IfDefault, default), (To::IfAllowed, allowed)]
+    } else {
+        [(To::IfAllowed, allowed), (To::IfDefault, default)]
+    };
+    if let To::Return(answer) = last {
+        code.push(answer.instruction());
+    }
+    for (name, tail) in order {
+        if last != name && !pending.iter().any(|(to, _)| *to == name) {
+            continue;
+        }
+        for (_, at) in pending.iter().filter(|(to, _)| *to == name) {
+            let distance = code.len() - at - 1;
+            if let Some(placeholder) = code.get_mut(*at) {
+                *placeholder = jump(distance as u32);
+            }
+        }
+        for branch in &tail.branches {
+            emit(&mut code, branch, &mut Vec::new())?;
+        }
+        code.push(tail.last.instruction());
+    }
+    Ok(code)
+}
+
+/// One branch: for each alternative its tests, then the one instruction taken if all hold.
+fn emit(
+    code: &mut Vec<sock_filter>,
+    branch: &Branch<'_>,
+    pending: &mut Vec<(To, usize)>,
+) -> Result<(), seccompiler::BackendError> {
+    let mut one = |tests: &[Test]| {
+        alternative(code, tests)?;
+        let taken = match branch.to {
+            To::Return(answer) => answer.instruction(),
+            to => {
+                pending.push((to, code.len()));
+                jump(0)
+            }
+        };
+        code.push(taken);
+        Ok(())
+    };
+    match &branch.when {
+        When::Owned(any) => any.iter().try_for_each(|tests| one(tests)),
+        When::Table(any) => any.iter().try_for_each(|tests| one(tests)),
+    }
+}
+
+/// Tests that must all pass for the next instruction to be reached; else it is skipped.
+///
+/// seccompiler has no "masked and not equal". Such a test becomes its opposite, after which a
+/// jump leaves the alternative: it comes first, so that what remains is one rule.
+fn alternative(code: &mut Vec<sock_filter>, tests: &[Test]) -> Result<(), seccompiler::BackendError> {
+    let negative = |test: &&Test| test.mask.is_some() && test.op == Op::Ne;
+    let mut exits = Vec::new();
+    for test in tests.iter().filter(negative) {
+        rule(code, std::iter::once(test))?;
+        exits.push(code.len());
+        code.push(jump(0));
+    }
+    rule(code, tests.iter().filter(|test| !negative(test)))?;
+    let end = code.len();
+    for exit in exits {
+        if let Some(placeholder) = code.get_mut(exit) {
+            // Past the instruction that follows the alternative.
+            *placeholder = jump((end - exit) as u32);
+        }
+    }
+    Ok(())
+}
+
+/// Tests that seccompiler can express, as one of its rules. None: nothing to do.
+fn rule<'a>(
+    code: &mut Vec<sock_filter>,
+    tests: impl Iterator<Item = &'a Test>,
+) -> Result<(), seccompiler::BackendError> {
+    let conditions = tests.map(condition).collect::<Result<Vec<_>, _>>()?;
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let program = BpfProgram::from(SeccompRule::new(conditions)?);
+    // It begins with two jumps that link rules of a list: one over the other, into the tests.
+    code.extend(program.into_iter().skip(2));
+    Ok(())
+}
+
+fn condition(test: &Test) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let op = match (test.mask, test.op) {
+        (Some(mask), Op::Eq | Op::Ne) => SeccompCmpOp::MaskedEq(mask),
+        (_, Op::Eq) => SeccompCmpOp::Eq,
+        (_, Op::Ne) => SeccompCmpOp::Ne,
+        (_, Op::Lt) => SeccompCmpOp::Lt,
+        (_, Op::Le) => SeccompCmpOp::Le,
+        (_, Op::Gt) => SeccompCmpOp::Gt,
+        (_, Op::Ge) => SeccompCmpOp::Ge,
+    };
+    let width = match test.width {
+        Width::Dword => SeccompCmpArgLen::Dword,
+        Width::Qword => SeccompCmpArgLen::Qword,
+    };
+    SeccompCondition::new(test.arg, width, op, test.value)
+}

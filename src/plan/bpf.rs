@@ -1,0 +1,65 @@
+//! Classic BPF instructions, as seccomp runs them, by name. No policy.
+
+use seccompiler::sock_filter;
+
+// linux/bpf_common.h
+const LD_W_ABS: u16 = 0x20;
+const JMP_JA: u16 = 0x05;
+const JMP_JEQ_K: u16 = 0x15;
+const JMP_JGE_K: u16 = 0x35;
+const RET_K: u16 = 0x06;
+
+// linux/seccomp.h
+const RET_ERRNO: u32 = 0x0005_0000;
+const RET_TRACE: u32 = 0x7ff0_0000;
+const RET_ALLOW: u32 = 0x7fff_0000;
+
+/// Offset of `nr` in `struct seccomp_data`.
+pub const NR: u32 = 0;
+/// Offset of `arch` in `struct seccomp_data`.
+pub const ARCH: u32 = 4;
+
+/// What the kernel accepts as a program (`BPF_MAXINSNS`).
+pub const MAX_LEN: usize = 4096;
+
+/// How the filter answers a call. The kernel masks an errno to 12 bits (`MAX_ERRNO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Return(u32);
+
+impl Return {
+    /// The call runs.
+    pub const ALLOW: Return = Return(RET_ALLOW);
+    /// The supervisor decides.
+    pub const TRACE: Return = Return(RET_TRACE);
+
+    /// The call fails with an errno.
+    pub fn errno(errno: crate::syscalls::Errno) -> Return {
+        // 0 would read as success, and negative numbers do not exist.
+        Return(RET_ERRNO | (errno.number().clamp(1, 4095) as u32))
+    }
+
+    /// The instruction.
+    pub fn instruction(self) -> sock_filter {
+        sock_filter { code: RET_K, jt: 0, jf: 0, k: self.0 }
+    }
+}
+
+/// Loads 32 bits of `struct seccomp_data`.
+pub fn load(offset: u32) -> sock_filter {
+    sock_filter { code: LD_W_ABS, jt: 0, jf: 0, k: offset }
+}
+
+/// Skips `distance` instructions.
+pub fn jump(distance: u32) -> sock_filter {
+    sock_filter { code: JMP_JA, jt: 0, jf: 0, k: distance }
+}
+
+/// Skips `then` instructions if the loaded value is `k`, else `otherwise`.
+pub fn if_equal(k: u32, then: u8, otherwise: u8) -> sock_filter {
+    sock_filter { code: JMP_JEQ_K, jt: then, jf: otherwise, k }
+}
+
+/// Skips `then` instructions if the loaded value is at least `k`, else `otherwise`.
+pub fn if_at_least(k: u32, then: u8, otherwise: u8) -> sock_filter {
+    sock_filter { code: JMP_JGE_K, jt: then, jf: otherwise, k }
+}

@@ -1,0 +1,130 @@
+//! TOML to [`Policy`]: what the user wants, every entry with its file and line.
+//!
+//! It does no I/O but loading the files, and never decides: that is `judge`'s work.
+
+use crate::condition::Condition;
+use crate::syscalls::{Call, Errno, Group, Syscall};
+
+/// What an entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Let it run.
+    Allow,
+    /// Answer with an errno: `EPERM` for `"deny"`.
+    Deny(Errno),
+    /// End the whole jail.
+    Kill,
+}
+
+/// A file of the policy, or a preset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The name as shown in messages: `net.toml`, or `base` for a preset.
+    pub name: String,
+    /// Whether it is a built-in preset.
+    pub preset: bool,
+}
+
+/// Where an entry stands: printed as `net.toml:9`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// Index into [`Policy::sources`].
+    pub source: u16,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// What an entry of `[syscalls]` names.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// A syscall by its own name.
+    Syscall(&'static Syscall),
+    /// A group, `@name`.
+    Group(&'static Group),
+    /// A syscall of other architectures only: does nothing here.
+    Foreign,
+}
+
+/// An entry of `[syscalls]`.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The key as written.
+    pub key: String,
+    /// What the key names.
+    pub target: Target,
+    /// What it says.
+    pub action: Action,
+    /// Answered without a report.
+    pub quiet: bool,
+    /// The author's reason.
+    pub why: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A `[[rule]]`.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The `syscall` value as written: names and groups.
+    pub targets: Vec<String>,
+    /// The condition as written.
+    pub when: String,
+    /// The syscalls it covers, each with the condition over that syscall's own arguments.
+    pub conditions: Vec<(&'static Syscall, Condition)>,
+    /// What it says.
+    pub action: Action,
+    /// Answered without a report.
+    pub quiet: bool,
+    /// The author's reason.
+    pub why: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The policy's `default`.
+#[derive(Debug, Clone, Copy)]
+pub struct Default {
+    /// `Allow` or `Deny(EPERM)`.
+    pub action: Action,
+    /// The line of the key; line 1 of the main file where nothing says it (then: deny).
+    pub origin: Origin,
+}
+
+/// A sentence of a `[[test]]`.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// The sentence as written.
+    pub sentence: String,
+    /// The call that it describes.
+    pub call: Call,
+    /// What it expects.
+    pub expect: Expect,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What a test expects: the list that the sentence stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Expect {
+    Allow,
+    Deny,
+    Kill,
+}
+
+/// A valid policy: the entries of all its files, joined.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The files; the first is the one that was asked for.
+    pub sources: Vec<Source>,
+    /// One sentence: what the policy promises.
+    pub description: Option<String>,
+    /// What nothing names.
+    pub default: Default,
+    /// `[syscalls]`, after `extends` was resolved: at most one entry a key and file.
+    pub syscalls: Vec<Entry>,
+    /// `[[rule]]`.
+    pub rules: Vec<Rule>,
+    /// `[[test]]` of the main file.
+    pub tests: Vec<Test>,
+}

@@ -1,0 +1,67 @@
+//! A denied call, with what a report may want to know of it while the tracee is still stopped.
+
+use super::Program;
+use super::tree::Tree;
+use crate::judge::Verdict;
+use crate::sys;
+use crate::syscalls::{Call, Kind};
+use crate::trace::{Stopped, Tid};
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+/// A denied call. Nothing is read or formatted before somebody asks.
+pub struct Denial<'a> {
+    /// The thread that made the call.
+    pub tid: Tid,
+    /// The call, as its registers had it.
+    pub call: Call,
+    /// What was decided, and by what.
+    pub verdict: Verdict,
+    tree: RefCell<&'a mut Tree>,
+}
+
+impl<'a> Denial<'a> {
+    pub(super) fn new(tracee: &Stopped, call: Call, verdict: Verdict, tree: &'a mut Tree) -> Self {
+        Self { tid: tracee.tid(), call, verdict, tree: RefCell::new(tree) }
+    }
+
+    /// The process that made the call.
+    pub fn pid(&self) -> Tid {
+        self.tree.borrow_mut().pid(self.tid)
+    }
+
+    /// The program that made the call, and those that led to it.
+    pub fn program(&self) -> Rc<Program> {
+        self.tree.borrow_mut().program(self.tid)
+    }
+
+    /// The call decoded, with the texts that its pointers name.
+    pub fn text(&self) -> String {
+        struct Decoded<'a>(&'a Call, Tid);
+        impl fmt::Display for Decoded<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.format_with(f, &mut |_, kind, value| remote_text(self.1, kind, value))
+            }
+        }
+        Decoded(&self.call, self.tid).to_string()
+    }
+}
+
+/// How much of a path or string a message shows.
+const SHOWN: usize = 80;
+
+/// The text that a pointer argument names, quoted. Other threads may change it at any time: it is
+/// for people to read, never to judge by.
+fn remote_text(tid: Tid, kind: Kind, address: u64) -> Option<String> {
+    if !matches!(kind, Kind::Path { .. } | Kind::String) || address == 0 {
+        return None;
+    }
+    let mut buffer = [0; SHOWN];
+    let read = sys::memory::read(tid, address, &mut buffer).ok()?;
+    let bytes = &buffer[..read];
+    let end = bytes.iter().position(|&byte| byte == 0);
+    let text = String::from_utf8_lossy(&bytes[..end.unwrap_or(read)]);
+    let more = if end.is_none() { "…" } else { "" };
+    Some(format!("{text:?}{more}"))
+}

@@ -1,0 +1,79 @@
+//! What happens in a jail, for whoever wants to know.
+
+use super::{Denial, Outcome, Program};
+use crate::trace::{Exit, Tid};
+
+/// One event, borrowed: the tracee it is about may still be in its stop.
+pub enum Event<'a> {
+    /// The command was started.
+    Start {
+        /// The main process.
+        pid: Tid,
+        /// The program that was found.
+        program: &'a std::path::Path,
+    },
+    /// A process runs another program.
+    Exec {
+        /// The process.
+        pid: Tid,
+        /// The program and those before it.
+        program: &'a Program,
+    },
+    /// A process or thread was made.
+    Spawn {
+        /// The process that made it.
+        parent: Tid,
+        /// The new process or thread.
+        child: Tid,
+        /// Whether it is a thread of `parent`.
+        thread: bool,
+    },
+    /// A call was denied, and not quietly.
+    Denied(Denial<'a>),
+    /// A call ended the jail.
+    Killed(Denial<'a>),
+    /// A program of a foreign ABI was started, and killed: all of its calls are closed.
+    Foreign {
+        /// The process.
+        pid: Tid,
+        /// The program and those before it.
+        program: &'a Program,
+    },
+    /// A signal is delivered.
+    Signal {
+        /// The process.
+        pid: Tid,
+        /// The thread.
+        tid: Tid,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// A process ended.
+    Exit {
+        /// The process.
+        pid: Tid,
+        /// How.
+        exit: Exit,
+    },
+    /// The command has ended, what it left behind has not, and the user asks to end.
+    Waiting {
+        /// The processes left, as `name (pid N)`.
+        tree: &'a [String],
+    },
+    /// The whole tree is gone.
+    End {
+        /// How it went.
+        outcome: &'a Outcome,
+    },
+}
+
+/// Whoever wants to know.
+pub trait Observer {
+    /// Takes an event. Must not block for long: the tree waits.
+    fn event(&mut self, event: &Event<'_>);
+
+    /// Whether more than denials is wanted: exec, spawn, signal and exit events cost time.
+    fn wants_all(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,335 @@
+//! The loop: every stop of every tracee gets exactly one answer, until none is left.
+//!
+//! It decides nothing by itself: the judge decides, the tree of processes answers what registers
+//! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
+//! whatever fails here kills the tree.
+
+mod denial;
+mod event;
+mod forward;
+mod outcome;
+mod target;
+mod tree;
+
+pub use denial::Denial;
+pub use event::{Event, Observer};
+pub use outcome::{Ending, Outcome, Stats, SuperviseError};
+pub use tree::Program;
+
+use crate::launch::Started;
+use crate::plan::Plan;
+use crate::policy::Action;
+use crate::sys::{self, Errno};
+use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
+use forward::Forward;
+use tree::Tree;
+
+/// How a jail is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Kill what the main command leaves behind when it ends; else wait for it.
+    pub kill_on_exit: bool,
+    /// This process stands for the command: signals sent to it are passed on, and it stops and
+    /// continues with the command. For a program that does nothing else.
+    pub stand_in: bool,
+}
+
+/// One running jail.
+struct Supervisor<'a> {
+    plan: &'a Plan,
+    options: Options,
+    observer: &'a mut dyn Observer,
+    started: Started,
+    tree: Tree,
+    /// Children that stopped before their parent's event has said whose they are.
+    held: Vec<Stopped>,
+    /// Whether the command's own execve has happened.
+    running: bool,
+    /// How the main command ended, once it has.
+    main_exit: Option<Exit>,
+    /// Set when the tree is being killed, and why.
+    ending: Option<Ending>,
+    /// The signal by which the main command has just stopped.
+    stopping: Option<i32>,
+    forward: Option<Forward>,
+    stats: Stats,
+}
+
+/// Supervises a started command until its whole tree is gone. Must be called on the thread that
+/// started it, and that thread must have no other children: their exits would be reaped here.
+pub fn run(
+    started: Started,
+    plan: &Plan,
+    options: Options,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, SuperviseError> {
+    let forward = options.stand_in.then(|| Forward::new(started.pid)).transpose();
+    let tree = Tree::new(started.pid);
+    let mut supervisor = Supervisor {
+        plan,
+        options,
+        observer,
+        started,
+        tree,
+        held: Vec::new(),
+        running: false,
+        main_exit: None,
+        ending: None,
+        stopping: None,
+        forward: None,
+        stats: Stats::default(),
+    };
+    let result = forward.map_err(SuperviseError::system("sigaction")).and_then(|forward| {
+        supervisor.forward = forward;
+        supervisor.supervise()
+    });
+    if result.is_err() {
+        supervisor.abandon();
+    }
+    result
+}
+
+impl Supervisor<'_> {
+    fn supervise(&mut self) -> Result<Outcome, SuperviseError> {
+        while let Some(wait) = trace::wait().map_err(SuperviseError::system("wait4"))? {
+            match wait {
+                Wait::Gone(tid, exit) => self.gone(tid, exit)?,
+                Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
+                Wait::Interrupted => {}
+            }
+            self.pass_on();
+        }
+        self.outcome()
+    }
+
+    fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
+        if stop == Stop::Attach && self.ending.is_none() && !self.tree.knows(tracee.tid()) {
+            self.held.push(tracee);
+            return Ok(());
+        }
+        let how = match self.ending {
+            Some(_) => Resume::Kill,
+            None => self.answer(&tracee, stop).map_err(SuperviseError::system("ptrace"))?,
+        };
+        tracee.resume(how).map_err(SuperviseError::system("ptrace"))?;
+        match stop {
+            Stop::Fork | Stop::Vfork | Stop::Clone => self.release(|tree, tid| tree.knows(tid))?,
+            // Takes the place of the old leader, which reports nothing any more.
+            Stop::Exec => self.release(|_, _| true)?,
+            _ => {}
+        }
+        if let Some(signal) = self.stopping.take() {
+            self.stop_with_main(signal)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of children that are held. Those whose parent may have died before its event must
+    /// not be held for ever, so any end of a task releases all.
+    fn release(&mut self, which: impl Fn(&Tree, Tid) -> bool) -> Result<(), SuperviseError> {
+        for tracee in self.held.extract_if(.., |tracee| which(&self.tree, tracee.tid())) {
+            self.stats.attach += 1;
+            self.tree.seen(tracee.tid());
+            let how = if self.ending.is_some() { Resume::Kill } else { Resume::Continue };
+            tracee.resume(how).map_err(SuperviseError::system("ptrace"))?;
+        }
+        Ok(())
+    }
+
+    /// The one answer to a stop.
+    fn answer(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
+        match stop {
+            Stop::Seccomp => self.call(tracee),
+            Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
+            Stop::Exec => self.executed(tracee),
+            Stop::Signal(signal) => self.signalled(tracee, signal),
+            Stop::Group(signal) => {
+                self.stats.group += 1;
+                if tracee.tid() == self.started.pid && self.forward.is_some() {
+                    self.stopping = Some(signal);
+                }
+                Ok(Resume::Listen)
+            }
+            Stop::Attach => {
+                self.stats.attach += 1;
+                Ok(Resume::Continue)
+            }
+            Stop::Other(_) => {
+                self.stats.other += 1;
+                Ok(Resume::Continue)
+            }
+        }
+    }
+
+    /// A call that the filter passed on.
+    fn call(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        self.stats.seccomp += 1;
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let call = registers.call();
+        if !self.running && is_exec(call.syscall()) {
+            // The command's own execve: the policy is about what the command does.
+            return Ok(Resume::Continue);
+        }
+        let mut verdict = self.plan.judge.call(&call);
+        if let Some(check) = verdict.check {
+            match self.tree.check(tracee.tid(), check, &call) {
+                target::Found::Inside => {}
+                target::Found::Outside(denied) => verdict = denied.verdict(verdict, check, &call),
+                target::Found::Done(value) => return Ok(Resume::Return(registers, value)),
+            }
+        }
+        match verdict.action {
+            Action::Allow => Ok(Resume::Continue),
+            Action::Deny(errno) => {
+                self.stats.denied += 1;
+                if !verdict.quiet {
+                    let denial = Denial::new(tracee, call, verdict, &mut self.tree);
+                    self.observer.event(&Event::Denied(denial));
+                }
+                Ok(Resume::Return(registers, -i64::from(errno.number())))
+            }
+            Action::Kill => {
+                self.stats.denied += 1;
+                let denial = Denial::new(tracee, call, verdict, &mut self.tree);
+                self.observer.event(&Event::Killed(denial));
+                self.end(Ending::Policy);
+                Ok(Resume::Kill)
+            }
+        }
+    }
+
+    fn spawned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        self.stats.spawn += 1;
+        let Some(child) = tracee.message()? else {
+            return Ok(Resume::Continue);
+        };
+        let thread = tracee.registers()?.is_some_and(makes_thread);
+        let child = child as Tid;
+        self.tree.spawned(tracee.tid(), child, thread);
+        if self.observer.wants_all() {
+            let pid = self.tree.pid(tracee.tid());
+            self.observer.event(&Event::Spawn { parent: pid, child, thread });
+        }
+        Ok(Resume::Continue)
+    }
+
+    fn executed(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        self.stats.exec += 1;
+        let Some(former) = tracee.message()? else {
+            return Ok(Resume::Continue);
+        };
+        let tid = tracee.tid();
+        self.running = true;
+        let program = self.tree.executed(tid, former as Tid);
+        if self.observer.wants_all() {
+            self.observer.event(&Event::Exec { pid: tid, program: &program });
+        }
+        if tracee.registers()?.is_some_and(|registers| registers.is_compat()) {
+            // The filter answers each of its calls with ENOSYS: it could not even say so.
+            self.observer.event(&Event::Foreign { pid: tid, program: &program });
+            return Ok(Resume::Kill);
+        }
+        Ok(Resume::Continue)
+    }
+
+    fn signalled(&mut self, tracee: &Stopped, signal: i32) -> Result<Resume, Errno> {
+        self.stats.signal += 1;
+        let tid = tracee.tid();
+        let pid = self.tree.pid(tid);
+        if let Some(forward) = &mut self.forward
+            && pid == self.started.pid
+        {
+            forward.delivered(tracee, signal)?;
+        }
+        if self.observer.wants_all() {
+            self.observer.event(&Event::Signal { pid, tid, signal });
+        }
+        Ok(Resume::Deliver(signal))
+    }
+
+    fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
+        self.release(|_, _| true)?;
+        let pid = self.tree.gone(tid);
+        if tid == self.started.pid {
+            if !self.running && self.ending.is_none() {
+                return Err(SuperviseError::Launch(self.started.failure()));
+            }
+            self.main_exit = Some(exit);
+            if self.options.kill_on_exit && self.ending.is_none() {
+                self.end(Ending::Exited);
+            }
+        }
+        if pid == tid && self.observer.wants_all() {
+            self.observer.event(&Event::Exit { pid, exit });
+        }
+        Ok(())
+    }
+
+    /// Kills the tree; the loop goes on until all of it is gone.
+    fn end(&mut self, why: Ending) {
+        self.ending.get_or_insert(why);
+        self.tree.kill(libc::SIGKILL);
+        // What is held dies of its own signal, or at its release.
+    }
+
+    /// After an error: nothing of the tree may live on.
+    fn abandon(&mut self) {
+        self.tree.kill(libc::SIGKILL);
+        for tracee in self.held.drain(..) {
+            let _ = tracee.resume(Resume::Kill);
+        }
+        loop {
+            match trace::wait() {
+                Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::Kill),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
+        let ending = self.ending.unwrap_or(Ending::Exited);
+        match self.main_exit {
+            Some(exit) => Ok(Outcome { exit, ending, stats: self.stats }),
+            None => Err(SuperviseError::MainLost),
+        }
+    }
+
+    /// Passes on the signals that were sent to this process alone.
+    fn pass_on(&mut self) {
+        let Some(forward) = &mut self.forward else { return };
+        if !forward.is_due() {
+            return;
+        }
+        let main = self.main_exit.is_none().then_some(self.started.pid);
+        match forward.pass_on(main, &self.tree) {
+            forward::Next::Wait => {}
+            forward::Next::Waiting => self.observer.event(&Event::Waiting { tree: &self.tree.summary() }),
+            forward::Next::End => self.end(Ending::Exited),
+        }
+    }
+
+    /// Stops this process as the main command has stopped, so that the caller's shell sees it.
+    fn stop_with_main(&mut self, signal: i32) -> Result<(), SuperviseError> {
+        // It may have been continued in the meantime: then nobody would continue us.
+        match trace::poll(self.started.pid).map_err(SuperviseError::system("wait4"))? {
+            None => sys::signal::stop_self(signal).map_err(SuperviseError::system("kill")),
+            Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
+            Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),
+            Some(Wait::Interrupted) => Ok(()),
+        }
+    }
+}
+
+fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {
+    syscall.is_some_and(|syscall| matches!(syscall.name, "execve" | "execveat"))
+}
+
+/// Whether the call that a fork, vfork or clone event belongs to makes a thread of the caller.
+fn makes_thread(registers: Registers) -> bool {
+    let call = registers.call();
+    call.syscall().is_some_and(|syscall| syscall.name == "clone")
+        && call.args[0] & libc::CLONE_THREAD as u64 != 0
+}

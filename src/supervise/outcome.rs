@@ -1,0 +1,116 @@
+//! How a jail ended.
+
+use crate::launch::LaunchError;
+use crate::sys::Errno;
+use crate::trace::Exit;
+use std::fmt;
+
+/// How a jail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the main command ended.
+    pub exit: Exit,
+    /// What ended the jail.
+    pub ending: Ending,
+    /// What was counted.
+    pub stats: Stats,
+}
+
+/// What ended a jail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The command, by itself or by a signal.
+    Exited,
+    /// An entry of the policy with the action `kill`.
+    Policy,
+}
+
+impl Outcome {
+    /// The exit code for the shell: the command's own, 128+n after signal n, 159 (128 + SIGSYS)
+    /// when the policy killed it.
+    pub fn exit_code(&self) -> u8 {
+        let code = match (self.ending, self.exit) {
+            (Ending::Policy, _) => 128 + libc::SIGSYS,
+            (Ending::Exited, Exit::Code(code)) => code,
+            (Ending::Exited, Exit::Signal(signal)) => 128 + signal,
+        };
+        u8::try_from(code).unwrap_or(u8::MAX)
+    }
+}
+
+/// How many stops there were, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Seccomp-stops: calls that the supervisor judged.
+    pub seccomp: u64,
+    /// Those of them that were denied.
+    pub denied: u64,
+    /// Fork, vfork and clone events.
+    pub spawn: u64,
+    /// First stops of new tasks, and ends of group-stops.
+    pub attach: u64,
+    /// Exec-stops.
+    pub exec: u64,
+    /// Signal-delivery-stops.
+    pub signal: u64,
+    /// Group-stops.
+    pub group: u64,
+    /// Any other.
+    pub other: u64,
+}
+
+/// Why a jail could not be supervised to its end. The tree was killed.
+#[derive(Debug)]
+pub enum SuperviseError {
+    /// The command did not get to its program.
+    Launch(LaunchError),
+    /// A call of the supervisor failed.
+    System {
+        /// Its name.
+        call: &'static str,
+        /// Its errno.
+        errno: Errno,
+    },
+    /// All tracees are gone, and the main command's end was never reported.
+    MainLost,
+}
+
+impl SuperviseError {
+    pub(super) fn system(call: &'static str) -> impl FnOnce(Errno) -> Self {
+        move |errno| Self::System { call, errno }
+    }
+
+    /// The exit code: that of the launch error, else 125.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Launch(error) => error.exit_code(),
+            _ => 125,
+        }
+    }
+}
+
+impl std::error::Error for SuperviseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Launch(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SuperviseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launch(error) => error.fmt(f),
+            Self::System { call, errno } => write!(
+                f,
+                "the supervisor failed at {call}: {} ({errno:?}); the command was killed",
+                errno.desc()
+            ),
+            Self::MainLost => write!(
+                f,
+                "the command's end was not reported: another part of this program waited for it"
+            ),
+        }
+    }
+}

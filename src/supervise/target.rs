@@ -1,0 +1,100 @@
+//! Calls that act on other tasks: whether the target is in the jail.
+//!
+//! Only what the baseline's `Check` rules pass on gets here: registers told that the call aims at
+//! somebody, and who is in the jail is known here alone. A pid may be reused between the check and
+//! the call, after its last holder in the jail was reaped; the threat model says so.
+
+use super::tree::Tree;
+use crate::baseline::{Answer, Baseline, Check, Rule, Target};
+use crate::judge::{Reason, Verdict};
+use crate::policy::Action;
+use crate::sys;
+use crate::syscalls::{Call, Errno};
+use crate::trace::Tid;
+use std::collections::BTreeSet;
+
+/// What the tree says of a target.
+pub enum Found {
+    /// The call may go on.
+    Inside,
+    /// The target is out of the jail.
+    Outside(Denied),
+    /// The supervisor has done what the caller may: the call returns this.
+    Done(i64),
+}
+
+/// A denial by a check.
+pub struct Denied(Errno);
+
+impl Denied {
+    /// The verdict that replaces the judge's "allowed if inside".
+    pub fn verdict(self, asked: Verdict, check: Check, call: &Call) -> Verdict {
+        let about = |rule: &&'static Rule| {
+            rule.answer == Answer::Check(check)
+                && call.syscall().is_some_and(|syscall| rule.syscalls.contains(&syscall.name))
+                && rule.applies(&call.args)
+        };
+        let reason = Baseline::new(0).rules().find(about).map_or(asked.reason, Reason::Baseline);
+        Verdict { action: Action::Deny(self.0), quiet: false, reason, check: None }
+    }
+}
+
+impl Tree {
+    /// Whether the target of a call by `tid` is in the jail.
+    pub fn check(&mut self, tid: Tid, check: Check, call: &Call) -> Found {
+        let outside = || Found::Outside(Denied(Errno::EPERM));
+        match (check, check.target(&call.args)) {
+            (_, Target::Nobody) => Found::Inside,
+            (_, Target::Task(id)) if self.has(id) => Found::Inside,
+            // What is not there at all is no secret: the kernel answers ESRCH by itself.
+            (_, Target::Task(_) | Target::User(_)) => outside(),
+            (Check::Signal, target) => {
+                let caller = self.pid(tid);
+                let group = match target {
+                    Target::Group(group) => Some(group),
+                    Target::OwnGroup => sys::process::getpgid(caller).ok(),
+                    _ => None,
+                };
+                self.signal(caller, group, call.args[1] as u32 as i32)
+            }
+            (_, Target::Group(group)) => match self.is_own_group(group) {
+                true => Found::Inside,
+                false => outside(),
+            },
+            (_, Target::OwnGroup) => match sys::process::getpgid(self.pid(tid)) {
+                Ok(group) if self.is_own_group(group) => Found::Inside,
+                _ => outside(),
+            },
+            (_, Target::Everyone) => outside(),
+        }
+    }
+
+    /// A group whose leader was made in the jail: only the jail's own processes are in it, unless
+    /// somebody outside joins it on purpose.
+    fn is_own_group(&self, group: Tid) -> bool {
+        self.has(group)
+    }
+
+    /// kill(2) to a group or to everyone, which reaches outsiders too: done here for the jail's
+    /// own processes alone, with kill's answers. `None`: everyone but the caller.
+    fn signal(&mut self, caller: Tid, group: Option<Tid>, signal: i32) -> Found {
+        let targets: BTreeSet<Tid> = match group {
+            Some(group) => self
+                .processes()
+                .into_iter()
+                .filter(|&pid| sys::process::getpgid(pid) == Ok(group))
+                .collect(),
+            None => self.processes().into_iter().filter(|&pid| pid != caller).collect(),
+        };
+        if targets.is_empty() {
+            return Found::Done(-i64::from(Errno::ESRCH.number()));
+        }
+        let results: Vec<_> =
+            targets.into_iter().map(|pid| sys::process::kill(pid, signal)).collect();
+        let errno = results.iter().find_map(|result| result.err());
+        match (results.iter().any(Result::is_ok), errno) {
+            (false, Some(errno)) => Found::Done(-i64::from(errno as i32)),
+            _ => Found::Done(0),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The tree of tasks in the jail: which process a thread belongs to, and which programs led there.
+//!
+//! What ptrace does not tell (a child that stops before its parent's event) is asked of /proc, and
+//! only when somebody needs it.
+
+use crate::sys;
+use crate::trace::Tid;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+
+/// A program that runs or ran in the jail, and the one that started it.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name: that of the file, or of the script.
+    pub name: String,
+    /// The program that this one was executed by.
+    pub parent: Option<Rc<Program>>,
+    depth: u32,
+}
+
+/// How long a chain of programs is remembered: one that executes itself for ever must not fill
+/// the memory.
+const DEPTH: u32 = 32;
+
+impl Program {
+    fn new(name: String, parent: Option<&Rc<Program>>) -> Rc<Self> {
+        let parent = parent.filter(|parent| parent.depth < DEPTH).cloned();
+        let depth = parent.as_ref().map_or(0, |parent| parent.depth + 1);
+        Rc::new(Self { name, parent, depth })
+    }
+
+    /// The names from the first program to this one.
+    pub fn ancestry(&self) -> Vec<&str> {
+        let mut names = vec![self.name.as_str()];
+        let mut program = self;
+        while let Some(parent) = program.parent.as_deref() {
+            names.push(&parent.name);
+            program = parent;
+        }
+        names.reverse();
+        names
+    }
+}
+
+struct Task {
+    /// The process (thread group); `None` until the parent's event tells it.
+    pid: Option<Tid>,
+    program: Option<Rc<Program>>,
+}
+
+/// All tasks of a jail.
+pub struct Tree {
+    tasks: HashMap<Tid, Task>,
+    /// Tasks that were gone before their parent's event came.
+    early: HashSet<Tid>,
+}
+
+impl Tree {
+    pub fn new(main: Tid) -> Self {
+        let tasks = HashMap::from([(main, Task { pid: Some(main), program: None })]);
+        Self { tasks, early: HashSet::new() }
+    }
+
+    /// Whether the task has been announced or seen.
+    pub fn knows(&self, tid: Tid) -> bool {
+        self.tasks.contains_key(&tid)
+    }
+
+    /// A task has stopped for the first time.
+    pub fn seen(&mut self, tid: Tid) {
+        self.tasks.entry(tid).or_insert(Task { pid: None, program: None });
+    }
+
+    /// The parent's event: `child` was made.
+    pub fn spawned(&mut self, parent: Tid, child: Tid, thread: bool) {
+        if self.early.remove(&child) {
+            return;
+        }
+        let program = self.tasks.get(&parent).and_then(|parent| parent.program.clone());
+        let pid = if thread { self.pid(parent) } else { child };
+        let task = self.tasks.entry(child).or_insert(Task { pid: None, program: None });
+        task.pid = Some(pid);
+        // It may have executed another program before its parent's event came.
+        if task.program.is_none() {
+            task.program = program;
+        }
+    }
+
+    /// The process `pid` runs a new program, in the thread that was `former` until now.
+    pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
+        let before = self.tasks.remove(&former).and_then(|task| task.program);
+        let program = Program::new(program_name(pid), before.as_ref());
+        self.tasks.insert(pid, Task { pid: Some(pid), program: Some(Rc::clone(&program)) });
+        program
+    }
+
+    /// A task is gone; returns its process.
+    pub fn gone(&mut self, tid: Tid) -> Tid {
+        match self.tasks.remove(&tid) {
+            Some(Task { pid: Some(pid), .. }) => pid,
+            _ => {
+                self.early.insert(tid);
+                tid
+            }
+        }
+    }
+
+    /// The process that a task belongs to.
+    pub fn pid(&mut self, tid: Tid) -> Tid {
+        match self.tasks.get_mut(&tid) {
+            Some(Task { pid: Some(pid), .. }) => *pid,
+            task => {
+                let pid = process_of(tid).unwrap_or(tid);
+                if let Some(task) = task {
+                    task.pid = Some(pid);
+                }
+                pid
+            }
+        }
+    }
+
+    /// The program that a task runs.
+    pub fn program(&mut self, tid: Tid) -> Rc<Program> {
+        if let Some(Task { program: Some(program), .. }) = self.tasks.get(&tid) {
+            return Rc::clone(program);
+        }
+        let program = Program::new(program_name(tid), None);
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            task.program = Some(Rc::clone(&program));
+        }
+        program
+    }
+
+    /// Whether this is a task of the jail: a thread, or a process that has threads left.
+    pub fn has(&self, id: Tid) -> bool {
+        self.tasks.contains_key(&id) || self.tasks.values().any(|task| task.pid == Some(id))
+    }
+
+    /// Every process of the jail.
+    pub fn processes(&self) -> BTreeSet<Tid> {
+        self.tasks.iter().map(|(&tid, task)| task.pid.unwrap_or(tid)).collect()
+    }
+
+    /// Sends a signal to every process. One that is gone meanwhile does not matter.
+    pub fn kill(&self, signal: i32) {
+        for pid in self.processes() {
+            let _ = sys::process::kill(pid, signal);
+        }
+    }
+
+    /// Every process, as `name (pid N)`.
+    pub fn summary(&mut self) -> Vec<String> {
+        let processes = self.processes();
+        processes.into_iter().map(|pid| format!("{} (pid {pid})", self.program(pid).name)).collect()
+    }
+}
+
+/// The thread group of a task, which must be in a stop or it may be gone.
+fn process_of(tid: Tid) -> Option<Tid> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
+}
+
+/// What a person calls the program: the script's name where a script runs (`comm`, which the
+/// kernel takes from the file name and cuts to 15 bytes), else the file's.
+fn program_name(pid: Tid) -> String {
+    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let comm = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
+    if comm.len() < 15 {
+        return comm;
+    }
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(path) => match path.file_name().map(|name| name.to_string_lossy()) {
+            Some(name) if name.starts_with(&comm) => name.into_owned(),
+            _ => comm,
+        },
+        Err(_) => comm,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
+        let mut tree = Tree::new(1);
+        tree.gone(7);
+        tree.spawned(1, 7, false);
+        assert!(!tree.has(7));
+        assert!(tree.early.is_empty());
+    }
+
+    #[test]
+    fn an_exec_from_a_thread_takes_the_leaders_place() {
+        let mut tree = Tree::new(1);
+        tree.spawned(1, 8, true);
+        assert_eq!(tree.pid(8), 1);
+        tree.executed(1, 8);
+        assert!(!tree.tasks.contains_key(&8));
+        assert_eq!(tree.processes(), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn a_chain_of_programs_is_not_remembered_for_ever() {
+        let mut program = Program::new("0".into(), None);
+        for i in 1..1000 {
+            program = Program::new(i.to_string(), Some(&program));
+            assert!(program.ancestry().len() <= DEPTH as usize + 1);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The only `unsafe`: thin wrappers, one system call each, raw numbers in, `Result<_, Errno>` out.
+//!
+//! No policy, no state but what a signal handler needs, no decision.
+#![allow(unsafe_code)]
+
+pub mod landlock;
+pub mod memory;
+pub mod process;
+pub mod ptrace;
+pub mod signal;
+pub mod wait;
+
+pub use nix::errno::Errno;
+
+/// The result of a libc call that returns -1 on failure.
+fn check(result: impl Into<i64>) -> Result<i64, Errno> {
+    match result.into() {
+        -1 => Err(Errno::last()),
+        value => Ok(value),
+    }
+}

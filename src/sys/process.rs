@@ -1,0 +1,150 @@
+//! fork, exec and the process's own attributes. All but `fork` are async-signal-safe.
+
+use super::{Errno, check};
+use libc::{c_char, c_int, c_uint, pid_t};
+use std::ffi::CStr;
+use std::os::fd::RawFd;
+use std::ptr::null;
+use std::sync::atomic::AtomicU32;
+
+/// Which side of a fork this is.
+pub enum Fork {
+    /// In the parent: the child's pid.
+    Parent(pid_t),
+    /// In the child.
+    Child,
+}
+
+/// fork(2).
+///
+/// Until it calls `execve` or `exit`, the child may call async-signal-safe functions only: another
+/// thread of the parent may have held a lock at the fork, which nobody would ever release there.
+pub fn fork() -> Result<Fork, Errno> {
+    // SAFETY: takes no memory; the child owns a copy of all of it. What the child must not do is
+    // wait for a lock: that is a deadlock, not a memory error, and the doc comment forbids it.
+    match check(unsafe { libc::fork() })? {
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(pid as pid_t)),
+    }
+}
+
+/// A NULL-terminated array of C strings, ready for execve(2): nothing is allocated later.
+pub struct CStrings<'a>(Vec<*const c_char>, std::marker::PhantomData<&'a CStr>);
+
+impl<'a> CStrings<'a> {
+    /// Collects the pointers.
+    pub fn new(strings: impl IntoIterator<Item = &'a CStr>) -> Self {
+        let mut pointers: Vec<*const c_char> = strings.into_iter().map(CStr::as_ptr).collect();
+        pointers.push(null());
+        Self(pointers, std::marker::PhantomData)
+    }
+}
+
+/// execve(2): returns only on failure.
+pub fn execve(path: &CStr, arguments: &CStrings<'_>, environment: &CStrings<'_>) -> Errno {
+    // SAFETY: the path is NUL-terminated, both arrays are NULL-terminated, and all they point to
+    // outlives the call.
+    unsafe { libc::execve(path.as_ptr(), arguments.0.as_ptr(), environment.0.as_ptr()) };
+    Errno::last()
+}
+
+/// _exit(2): ends the process at once, without handlers or destructors.
+pub fn exit(code: c_int) -> ! {
+    // SAFETY: takes no memory and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// kill(2).
+pub fn kill(pid: pid_t, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// tgkill(2): to one thread.
+pub fn tgkill(pid: pid_t, tid: pid_t, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) }).map(drop)
+}
+
+/// getpid(2).
+pub fn getpid() -> pid_t {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::getpid() }
+}
+
+/// getppid(2).
+pub fn getppid() -> pid_t {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// getpgid(2): ESRCH where the process is gone.
+pub fn getpgid(pid: pid_t) -> Result<pid_t, Errno> {
+    // SAFETY: takes a number only.
+    check(unsafe { libc::getpgid(pid) }).map(|pgid| pgid as pid_t)
+}
+
+/// chdir(2).
+pub fn chdir(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the path is NUL-terminated.
+    check(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
+}
+
+/// close_range(2) (Linux 5.9): closes `first` to `last`, both included.
+pub fn close_range(first: c_uint, last: c_uint) -> Result<(), Errno> {
+    // SAFETY: takes numbers only; the caller owns the descriptors of this forked child.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) }).map(drop)
+}
+
+/// Closes one descriptor.
+pub fn close(fd: RawFd) {
+    // SAFETY: takes a number only; the caller owns the descriptor.
+    unsafe { libc::close(fd) };
+}
+
+/// Clears FD_CLOEXEC, so that the descriptor passes through execve.
+pub fn keep_over_exec(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
+}
+
+/// Whether the descriptor is open.
+pub fn is_open(fd: RawFd) -> bool {
+    // SAFETY: takes numbers only.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
+}
+
+fn prctl(option: c_int, value: libc::c_ulong) -> Result<i64, Errno> {
+    let zero: libc::c_ulong = 0;
+    // SAFETY: every caller below passes an option that takes numbers only.
+    check(unsafe { libc::prctl(option, value, zero, zero, zero) })
+}
+
+/// PR_SET_NO_NEW_PRIVS: execve grants nothing any more. Irrevocable, inherited.
+pub fn no_new_privs() -> Result<(), Errno> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
+}
+
+/// PR_SET_DUMPABLE: whether others of the same user may read this process through ptrace or /proc.
+pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
+    prctl(libc::PR_SET_DUMPABLE, dumpable.into()).map(drop)
+}
+
+/// PR_SET_SECUREBITS. Needs CAP_SETPCAP.
+pub fn set_securebits(bits: c_int) -> Result<(), Errno> {
+    prctl(libc::PR_SET_SECUREBITS, bits as libc::c_ulong).map(drop)
+}
+
+/// FUTEX_WAIT on a word shared with another process, for at most a second: the caller looks again
+/// whatever woke it.
+pub fn futex_wait(word: &AtomicU32, expected: u32) {
+    let second = libc::timespec { tv_sec: 1, tv_nsec: 0 };
+    // SAFETY: the word and the timeout are valid for the call; the kernel compares atomically.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, &second) };
+}
+
+/// FUTEX_WAKE of everyone that waits on the word.
+pub fn futex_wake(word: &AtomicU32) {
+    // SAFETY: the kernel only uses the word's address as a key.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+}

@@ -1,0 +1,248 @@
+//! Signals of this process: masks, a handler that only notes what arrived, a tick, a self-stop.
+//!
+//! wait4(2) has no variant that unblocks signals atomically, and asking before every wait would
+//! cost each stop two more system calls. So the handler notes the signal and arms a timer that
+//! repeats until [`rest`] is called: a signal that slips in just before wait4 is noticed a tick
+//! later, and nothing is paid while no signal comes.
+
+use super::{Errno, check};
+use libc::{c_int, c_void, siginfo_t, sigset_t};
+use std::mem::MaybeUninit;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// The highest signal number.
+pub const HIGHEST: usize = 64;
+
+/// The real-time signal that the tick uses; one that a person sends has another `si_code`.
+pub const TICK: c_int = 64;
+
+/// How often the tick interrupts a wait while something is unsettled.
+const TICK_NANOSECONDS: i64 = 2_000_000;
+
+/// A signal that arrived at this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// Its number.
+    pub signal: c_int,
+    /// `si_code`: SI_USER, SI_KERNEL …
+    pub code: c_int,
+    /// `si_pid`: the sender, for SI_USER.
+    pub sender: i32,
+    /// `si_uid`: the sender's real user id, for SI_USER.
+    pub uid: u32,
+}
+
+struct Slot {
+    // Bit 63: noted; then si_code (low 16 bits) and si_pid.
+    what: AtomicU64,
+    uid: AtomicU64,
+}
+
+static SLOTS: [Slot; HIGHEST + 1] =
+    [const { Slot { what: AtomicU64::new(0), uid: AtomicU64::new(0) } }; HIGHEST + 1];
+static ANY: AtomicBool = AtomicBool::new(false);
+// 0: none; else the timer's id plus one.
+static TIMER: AtomicUsize = AtomicUsize::new(0);
+
+const NOTED: u64 = 1 << 63;
+
+extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
+    // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler.
+    let (code, pid, uid) = unsafe { ((*info).si_code, (*info).si_pid(), (*info).si_uid()) };
+    if code == libc::SI_TIMER {
+        return;
+    }
+    let Some(slot) = usize::try_from(signal).ok().and_then(|index| SLOTS.get(index)) else {
+        return;
+    };
+    let what = NOTED | u64::from(code as u16) << 32 | u64::from(pid as u32);
+    slot.uid.store(uid.into(), Ordering::Relaxed);
+    slot.what.store(what, Ordering::Release);
+    ANY.store(true, Ordering::Release);
+    // A handler must leave errno as it found it; arming the timer cannot fail on a valid one.
+    let errno = Errno::last_raw();
+    arm(TICK_NANOSECONDS);
+    Errno::set_raw(errno);
+}
+
+fn arm(nanoseconds: i64) {
+    let timer = TIMER.load(Ordering::Acquire);
+    if timer == 0 {
+        return;
+    }
+    let every = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds };
+    let spec = libc::itimerspec { it_interval: every, it_value: every };
+    // SAFETY: the id came from timer_create, and `spec` is valid for reading. timer_settime is
+    // async-signal-safe (signal-safety(7)).
+    unsafe { libc::timer_settime((timer - 1) as libc::timer_t, 0, &spec, null_mut()) };
+}
+
+/// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was.
+pub fn note_arrivals(signals: &[c_int]) -> Result<(), Errno> {
+    let mut event = MaybeUninit::<libc::sigevent>::zeroed();
+    let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
+    // SAFETY: a zeroed sigevent is valid; the two fields that SIGEV_SIGNAL needs are set; `timer`
+    // is valid for writing and is read only when the call has succeeded.
+    unsafe {
+        (*event.as_mut_ptr()).sigev_notify = libc::SIGEV_SIGNAL;
+        (*event.as_mut_ptr()).sigev_signo = TICK;
+        check(libc::timer_create(libc::CLOCK_MONOTONIC, event.as_mut_ptr(), timer.as_mut_ptr()))?;
+        TIMER.store(timer.assume_init() as usize + 1, Ordering::Release);
+    }
+    handle(TICK)?;
+    signals.iter().try_for_each(|&signal| handle(signal))
+}
+
+fn handle(signal: c_int) -> Result<(), Errno> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a zeroed sigaction is valid; `note` has the signature that SA_SIGINFO asks for and
+    // calls async-signal-safe functions only. No SA_RESTART: the signal must end a wait.
+    unsafe {
+        let action = action.as_mut_ptr();
+        (*action).sa_sigaction = note as *const () as usize;
+        (*action).sa_flags = libc::SA_SIGINFO;
+        libc::sigfillset(&raw mut (*action).sa_mask);
+        check(libc::sigaction(signal, action, null_mut())).map(drop)
+    }
+}
+
+/// One signal that was noted and not yet taken; several of one number count as one, as a pending
+/// standard signal does.
+pub fn take() -> Option<Arrived> {
+    if !ANY.load(Ordering::Acquire) {
+        return None;
+    }
+    for (signal, slot) in SLOTS.iter().enumerate() {
+        let what = slot.what.swap(0, Ordering::AcqRel);
+        if what & NOTED != 0 {
+            return Some(Arrived {
+                signal: signal as c_int,
+                code: i32::from((what >> 32) as u16 as i16),
+                sender: what as u32 as i32,
+                uid: slot.uid.load(Ordering::Relaxed) as u32,
+            });
+        }
+    }
+    ANY.store(false, Ordering::Release);
+    // One may have been noted behind the scan: look once more rather than lose it.
+    SLOTS.iter().any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0).then(|| {
+        ANY.store(true, Ordering::Release);
+    });
+    None
+}
+
+/// Whether a signal waits to be taken.
+pub fn any() -> bool {
+    ANY.load(Ordering::Acquire)
+}
+
+/// Stops the tick: nothing is unsettled any more.
+pub fn rest() {
+    arm(0);
+}
+
+/// Blocks every signal of the calling thread and returns the mask that held before.
+pub fn block_all() -> Result<sigset_t, Errno> {
+    let mut all = MaybeUninit::<sigset_t>::zeroed();
+    let mut before = MaybeUninit::<sigset_t>::zeroed();
+    // SAFETY: both sets are valid for writing; zeroed ones are valid sets.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        check(libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()))?;
+        Ok(before.assume_init())
+    }
+}
+
+/// Sets the calling thread's signal mask. Async-signal-safe.
+pub fn set_mask(mask: &sigset_t) -> Result<(), Errno> {
+    // SAFETY: `mask` is valid for reading.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, null_mut()) }).map(drop)
+}
+
+/// Makes sure that `signal` is not blocked in the calling thread.
+pub fn unblock(signal: c_int) -> Result<(), Errno> {
+    let mut set = MaybeUninit::<sigset_t>::zeroed();
+    // SAFETY: the set is valid for writing, then for reading.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), signal);
+        check(libc::sigprocmask(libc::SIG_UNBLOCK, set.as_ptr(), null_mut())).map(drop)
+    }
+}
+
+/// Sets a signal to its default disposition (`SIG_DFL`) or to be ignored. Async-signal-safe.
+pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a zeroed sigaction is valid, and neither disposition runs code.
+    unsafe {
+        (*action.as_mut_ptr()).sa_sigaction = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        check(libc::sigaction(signal, action.as_ptr(), null_mut())).map(drop)
+    }
+}
+
+/// Stops this process by `signal` (a stopping one) as if it had no handler; returns when it is
+/// continued.
+pub fn stop_self(signal: c_int) -> Result<(), Errno> {
+    if signal == libc::SIGSTOP {
+        return super::process::kill(super::process::getpid(), signal);
+    }
+    set_ignored(signal, false)?;
+    unblock(signal)?;
+    super::process::kill(super::process::getpid(), signal)?;
+    handle(signal)
+}
+
+/// Whether SIGPIPE was ignored when this process was started: Rust's runtime ignores it before
+/// `main`, so this was noted earlier, for the command must inherit what the caller chose.
+pub fn pipe_was_ignored() -> bool {
+    PIPE_WAS_IGNORED.load(Ordering::Relaxed)
+}
+
+static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn note_pipe() {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: only asks for the current disposition, into memory valid for writing.
+    unsafe {
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) == 0 {
+            let ignored = (*action.as_ptr()).sa_sigaction == libc::SIG_IGN;
+            PIPE_WAS_IGNORED.store(ignored, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: functions in .init_array run once before main; this one makes one system call and one
+// atomic store, and needs nothing of Rust's runtime.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static NOTE_PIPE: extern "C" fn() = note_pipe;
+
+/// `si_pid` of a siginfo whose `si_code` is SI_USER.
+pub fn sender(info: &siginfo_t) -> i32 {
+    // SAFETY: the union's bytes are initialised whatever member the kernel used; any i32 is valid.
+    unsafe { info.si_pid() }
+}
+
+/// Sets `si_pid` and `si_uid` of a siginfo whose `si_code` is SI_USER.
+pub fn set_sender(info: &mut siginfo_t, pid: i32, uid: u32) {
+    /// The head of the kernel's `struct kernel_siginfo` with the member `_kill` (asm-generic/siginfo.h).
+    #[repr(C)]
+    struct Kill {
+        signo: c_int,
+        errno: c_int,
+        code: c_int,
+        #[cfg(target_pointer_width = "64")]
+        padding: c_int,
+        pid: i32,
+        uid: u32,
+    }
+    const { assert!(size_of::<Kill>() <= size_of::<siginfo_t>()) };
+    // SAFETY: siginfo_t is larger, as aligned, and has this layout for SI_USER; `info` is borrowed
+    // exclusively.
+    unsafe {
+        let kill = std::ptr::from_mut(info).cast::<Kill>();
+        (*kill).pid = pid;
+        (*kill).uid = uid;
+    }
+}

@@ -1,0 +1,104 @@
+//! The constants by name: a hash table that the compiler fills in.
+
+use super::sets::ALL;
+
+/// How many there are, counting a name once for each set that holds it.
+const ENTRIES: usize = {
+    let (mut set, mut entries) = (0, 0);
+    while set < ALL.len() {
+        entries += ALL[set].constants.len();
+        set += 1;
+    }
+    entries
+};
+
+/// Four times as many places as entries, so that few collide.
+const PLACES: usize = (ENTRIES * 4).next_power_of_two();
+
+/// For each place the set and the position in it of the constant there, or
+/// `VACANT`; a constant stands at its hash or in the next free place after it.
+static INDEX: [(u8, u16); PLACES] = fill();
+const VACANT: (u8, u16) = (u8::MAX, 0);
+
+/// The value of a C constant: `AF_INET` is 2. A negative one is sign-extended, as
+/// `AT_FDCWD` is `-100i64 as u64`. x86-64's values, which aarch64 shares but for
+/// a few `O_*` flags.
+pub fn constant(name: &str) -> Option<u64> {
+    let mut place = hash(name) % PLACES;
+    loop {
+        let (set, position) = INDEX[place];
+        if (set, position) == VACANT {
+            return None;
+        }
+        let (found, value) = ALL[usize::from(set)].constants[usize::from(position)];
+        if found == name {
+            return Some(value);
+        }
+        place = (place + 1) % PLACES;
+    }
+}
+
+/// Every constant, set by set. One that several arguments take comes up once.
+pub fn constants() -> impl Iterator<Item = (&'static str, u64)> {
+    INDEX.iter().filter(|entry| **entry != VACANT).map(|(set, position)| {
+        ALL[usize::from(*set)].constants[usize::from(*position)]
+    })
+}
+
+const fn fill() -> [(u8, u16); PLACES] {
+    assert!(ALL.len() < u8::MAX as usize);
+    let mut index = [VACANT; PLACES];
+    let mut set = 0;
+    while set < ALL.len() {
+        let constants = ALL[set].constants;
+        let mut position = 0;
+        while position < constants.len() {
+            let name = constants[position].0;
+            let mut place = hash(name) % PLACES;
+            let mut known = false;
+            while index[place].0 != VACANT.0 {
+                let (other_set, other) = index[place];
+                let (other_name, value) = ALL[other_set as usize].constants[other as usize];
+                if same(other_name, name) {
+                    assert!(value == constants[position].1, "one name, two values");
+                    known = true;
+                    break;
+                }
+                place = (place + 1) % PLACES;
+            }
+            if !known {
+                index[place] = (set as u8, position as u16);
+            }
+            position += 1;
+        }
+        set += 1;
+    }
+    index
+}
+
+/// FNV-1a.
+const fn hash(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let mut hash = 0x811c_9dc5_u32;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ hash >> 15) as usize
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

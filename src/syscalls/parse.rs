@@ -1,0 +1,273 @@
+//! A call's text read back into registers.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::kind::{Kind, Width};
+use super::{Call, Syscall, by_name, constant, signal_by_name};
+
+/// Why a text is not a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// Where, in bytes of the text.
+    pub range: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// The name that is not known, for a suggestion of one that is.
+    pub unknown: Option<Unknown>,
+}
+
+/// A name that nothing knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// Where a system call's name should stand.
+    Syscall(String),
+    /// Where a constant should stand.
+    Constant(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// What stands in the register where the text has a string: an address that no
+/// program has and that is not NULL.
+const SOMEWHERE: u64 = 0x7fff_0000_0000;
+
+/// Reads a call such as `socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0)`.
+///
+/// An argument is an integer (decimal, `0x`, `0o`, octal with a leading `0`, or
+/// negative), constants joined by `|`, `NULL`, or a quoted string where the call
+/// takes an address. Arguments that are left out are 0. A 32-bit argument leaves the
+/// upper half of its register 0. `syscall_999(1, 2)` names a call by its number.
+///
+/// # Errors
+/// The first thing in the text that is not understood.
+pub fn parse_call(text: &str) -> Result<Call, CallError> {
+    Parser { text, at: 0 }.call()
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn call(mut self) -> Result<Call, CallError> {
+        self.skip_space();
+        let start = self.at;
+        let name = self.word();
+        let range = start..self.at;
+        if name.is_empty() {
+            return Err(self.expected("the name of a system call"));
+        }
+        let (nr, syscall) = match by_name(name) {
+            Some(syscall) => match syscall.number() {
+                Some(nr) => (nr, Some(syscall)),
+                None => {
+                    let arch = super::arch::NATIVE.name();
+                    return Err(error(range, format!("`{name}` does not exist on {arch}")));
+                }
+            },
+            None => match name.strip_prefix("syscall_").and_then(|nr| nr.parse().ok()) {
+                Some(nr) => (nr, super::by_number(nr)),
+                None => {
+                    return Err(CallError {
+                        range,
+                        message: format!("unknown system call `{name}`"),
+                        unknown: Some(Unknown::Syscall(name.to_owned())),
+                    });
+                }
+            },
+        };
+        self.punctuation('(')?;
+        let mut args = [0; 6];
+        let mut count = 0;
+        self.skip_space();
+        if self.peek() != Some(')') {
+            loop {
+                let start = self.position_of_next();
+                let kind = match syscall {
+                    Some(syscall) => syscall.args.get(count).map(|arg| arg.kind),
+                    None => (count < args.len()).then_some(Kind::Ulong),
+                };
+                let Some(kind) = kind else {
+                    let rest = start..self.text.len();
+                    return Err(error(rest, too_many(name, syscall)));
+                };
+                args[count] = self.value(kind)?;
+                count += 1;
+                self.skip_space();
+                if self.peek() == Some(',') {
+                    self.at += 1;
+                } else {
+                    break;
+                }
+            }
+        }
+        self.punctuation(')')?;
+        self.skip_space();
+        if self.at < self.text.len() {
+            return Err(error(self.at..self.text.len(), "nothing may follow the call".to_owned()));
+        }
+        Ok(Call { nr, args })
+    }
+
+    /// One argument, cut to the width of its kind.
+    fn value(&mut self, kind: Kind) -> Result<u64, CallError> {
+        let start = self.position_of_next();
+        if self.peek() == Some('"') {
+            self.string()?;
+            if !kind.is_pointer() {
+                let message = "a string, where the call takes a number".to_owned();
+                return Err(error(start..self.at, message));
+            }
+            return Ok(SOMEWHERE);
+        }
+        let mut value = 0;
+        loop {
+            value |= self.term(kind)?;
+            self.skip_space();
+            if self.peek() != Some('|') {
+                break;
+            }
+            self.at += 1;
+        }
+        if kind.width() == Width::Dword {
+            let fits = value <= 0xffff_ffff || (value as i64) < 0 && value as i64 >= -(1 << 31);
+            if !fits {
+                let message = format!("{value:#x} does not fit the 32 bits of this argument");
+                return Err(error(start..self.at, message));
+            }
+        }
+        Ok(kind.significant(value))
+    }
+
+    /// A number or a constant.
+    fn term(&mut self, kind: Kind) -> Result<u64, CallError> {
+        let start = self.position_of_next();
+        let negative = self.peek() == Some('-');
+        if negative {
+            self.at += 1;
+        }
+        let mut word = self.word();
+        // SIGRTMIN+3, SIGRTMAX-1
+        if matches!(word, "SIGRTMIN" | "SIGRTMAX") && matches!(self.peek(), Some('+' | '-')) {
+            self.at += 1;
+            self.word();
+            word = &self.text[start..self.at];
+        }
+        let range = start..self.at;
+        if word.is_empty() {
+            return Err(self.expected("a number, a constant or a string"));
+        }
+        if word.starts_with(|c: char| c.is_ascii_digit()) {
+            return match number(word) {
+                Some(magnitude) if !negative => Ok(magnitude),
+                Some(magnitude) if magnitude <= 1 << 63 => Ok(magnitude.wrapping_neg()),
+                Some(_) => Err(error(range, format!("-{word} does not fit in 64 bits"))),
+                None => Err(error(range, format!("`{word}` is no number"))),
+            };
+        }
+        let known = match word {
+            "NULL" => Some(0),
+            _ => constant(word).or_else(|| {
+                matches!(kind, Kind::Signal).then(|| signal_by_name(word).map(|n| n as u64))?
+            }),
+        };
+        match known {
+            Some(value) if !negative => Ok(value),
+            Some(value) => Ok(value.wrapping_neg()),
+            None => Err(CallError {
+                range,
+                message: format!("unknown constant `{word}`"),
+                unknown: Some(Unknown::Constant(word.to_owned())),
+            }),
+        }
+    }
+
+    /// A string in double quotes; a backslash takes the next character with it.
+    fn string(&mut self) -> Result<(), CallError> {
+        let start = self.at;
+        let mut escaped = true; // the opening quote
+        for (offset, c) in self.text[start..].char_indices() {
+            if escaped {
+                escaped = false;
+            } else if c == '\\' {
+                escaped = true;
+            } else if c == '"' {
+                self.at = start + offset + 1;
+                return Ok(());
+            }
+        }
+        Err(error(start..self.text.len(), "this string does not end".to_owned()))
+    }
+
+    fn punctuation(&mut self, wanted: char) -> Result<(), CallError> {
+        self.skip_space();
+        if self.peek() != Some(wanted) {
+            return Err(self.expected(&format!("`{wanted}`")));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn word(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn skip_space(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn position_of_next(&mut self) -> usize {
+        self.skip_space();
+        self.at
+    }
+
+    /// The next character is not what must stand here.
+    fn expected(&self, what: &str) -> CallError {
+        let end = self.at + self.peek().map_or(0, char::len_utf8);
+        error(self.at..end, format!("expected {what}"))
+    }
+}
+
+fn error(range: Range<usize>, message: String) -> CallError {
+    CallError { range, message, unknown: None }
+}
+
+fn too_many(name: &str, syscall: Option<&Syscall>) -> String {
+    let names: Vec<_> = syscall.into_iter().flat_map(|s| s.args).map(|arg| arg.name).collect();
+    match (syscall, names.len()) {
+        (None, _) => format!("`{name}` takes 6 arguments at most"),
+        (_, 0) => format!("`{name}` takes no arguments"),
+        (_, 1) => format!("`{name}` takes 1 argument: {}", names.join(", ")),
+        (_, count) => format!("`{name}` takes {count} arguments: {}", names.join(", ")),
+    }
+}
+
+/// An integer as C writes it, and `0o17`.
+fn number(word: &str) -> Option<u64> {
+    let (digits, radix) = if let Some(hex) = word.strip_prefix("0x").or(word.strip_prefix("0X")) {
+        (hex, 16)
+    } else if let Some(octal) = word.strip_prefix("0o") {
+        (octal, 8)
+    } else if word.len() > 1 && word.starts_with('0') {
+        (&word[1..], 8)
+    } else {
+        (word, 10)
+    };
+    u64::from_str_radix(digits, radix).ok()
+}

@@ -1,0 +1,56 @@
+//! The typed ptrace: what a tracee is stopped for, and the one answer that lets it go on.
+//!
+//! A [`Stopped`] can only be had from a wait, is not `Clone`, not `Send`, and [`Stopped::resume`]
+//! consumes it: a tracee can neither be forgotten in a stop nor touched while it runs. No policy.
+//!
+//! Words are those of ptrace(2). The requests here need Linux 4.8 (seccomp-stops before the filter
+//! is run again); `PTRACE_SEIZE` is 3.4, `PTRACE_O_EXITKILL` 3.8.
+
+mod registers;
+mod status;
+mod stopped;
+
+pub use registers::Registers;
+pub use status::{Exit, Stop, Wait};
+pub use stopped::{Resume, Stopped};
+
+use crate::sys::{self, Errno};
+
+/// A thread's id, as ptrace(2) names it.
+pub type Tid = i32;
+
+/// What a tracee is seized with.
+///
+/// PTRACE_O_TRACEEXIT is left out: nothing is read at an exit, and each would cost a stop.
+const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
+    | libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC;
+
+/// Attaches to a running process without stopping it; its children are attached from birth, and
+/// all are killed when this thread ends.
+pub fn seize(tid: Tid) -> Result<(), Errno> {
+    sys::ptrace::seize(tid, OPTIONS)
+}
+
+/// Waits for the next tracee (or child) of this thread. `None`: there is none left.
+pub fn wait() -> Result<Option<Wait>, Errno> {
+    wait_for(-1, 0)
+}
+
+/// The next event of this tracee if one is ready.
+pub fn poll(tid: Tid) -> Result<Option<Wait>, Errno> {
+    wait_for(tid, libc::WNOHANG)
+}
+
+fn wait_for(tid: Tid, flags: i32) -> Result<Option<Wait>, Errno> {
+    match sys::wait::wait(tid, flags) {
+        Ok(Some((tid, status))) => Ok(Some(Wait::decode(tid, status))),
+        Ok(None) | Err(Errno::ECHILD) => Ok(None),
+        Err(Errno::EINTR) => Ok(Some(Wait::Interrupted)),
+        Err(errno) => Err(errno),
+    }
+}

@@ -1,0 +1,37 @@
+//! x86-64: syscall(2)'s table "Architecture calling conventions".
+
+use crate::sys::{self, Errno};
+use crate::syscalls::Call;
+use crate::trace::Tid;
+
+/// The registers of a tracee in a stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Registers(sys::ptrace::RawRegisters);
+
+impl Registers {
+    pub(in crate::trace) fn new(raw: sys::ptrace::RawRegisters) -> Self {
+        Self(raw)
+    }
+
+    /// The call that the thread is in.
+    pub fn call(&self) -> Call {
+        let r = &self.0;
+        Call { nr: r.orig_rax as u32, args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] }
+    }
+
+    /// Whether the thread runs 32-bit code: `__USER32_CS` of the kernel's asm/segment.h.
+    pub fn is_compat(&self) -> bool {
+        const USER32_CS: u64 = 0x23;
+        self.0.cs == USER32_CS
+    }
+
+    /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
+    ///
+    /// Number -1 makes the kernel skip the call, and it leaves rax as set here (seccomp(2),
+    /// SECCOMP_RET_TRACE).
+    pub(in crate::trace) fn answer(mut self, tid: Tid, value: i64) -> Result<(), Errno> {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = value as u64;
+        sys::ptrace::set_registers(tid, &self.0)
+    }
+}
