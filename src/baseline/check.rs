@@ -41,7 +41,10 @@ pub enum Target {
 impl Check {
     /// Whom the call with these registers is aimed at. All of them are 32-bit arguments.
     pub fn target(self, args: &[u64; 6]) -> Target {
-        let int = |arg: u8| args.get(usize::from(arg)).map_or(0, |value| *value as u32 as i32);
+        let int = |arg: u8| {
+            args.get(usize::from(arg))
+                .map_or(0, |value| *value as u32 as i32)
+        };
         match self {
             Check::Task { arg } => match int(arg) {
                 id @ 1.. => Target::Task(id),
@@ -90,10 +93,22 @@ mod tests {
     #[test]
     fn the_upper_half_of_a_register_does_not_change_the_target() {
         let dirty = 0xdead_beef_0000_0000;
-        assert_eq!(Check::Signal.target(&[dirty | 7, 0, 0, 0, 0, 0]), Target::Task(7));
-        assert_eq!(Check::Signal.target(&[dirty, 0, 0, 0, 0, 0]), Target::OwnGroup);
-        assert_eq!(Check::Signal.target(&[0xffff_ffff, 0, 0, 0, 0, 0]), Target::Everyone);
-        assert_eq!(Check::Task { arg: 1 }.target(&[0, dirty | 9, 0, 0, 0, 0]), Target::Task(9));
+        assert_eq!(
+            Check::Signal.target(&[dirty | 7, 0, 0, 0, 0, 0]),
+            Target::Task(7)
+        );
+        assert_eq!(
+            Check::Signal.target(&[dirty, 0, 0, 0, 0, 0]),
+            Target::OwnGroup
+        );
+        assert_eq!(
+            Check::Signal.target(&[0xffff_ffff, 0, 0, 0, 0, 0]),
+            Target::Everyone
+        );
+        assert_eq!(
+            Check::Task { arg: 1 }.target(&[0, dirty | 9, 0, 0, 0, 0]),
+            Target::Task(9)
+        );
     }
 
     #[test]

@@ -65,7 +65,9 @@ pub struct Baseline {
 impl Baseline {
     /// For a host with this Landlock ABI, 0 for none.
     pub fn new(landlock_abi: u32) -> Baseline {
-        Baseline { landlock_holds_signals: landlock_abi >= SIGNAL_SCOPE_ABI }
+        Baseline {
+            landlock_holds_signals: landlock_abi >= SIGNAL_SCOPE_ABI,
+        }
     }
 
     /// For a host with every ability.
@@ -80,8 +82,11 @@ impl Baseline {
 
     /// Every rule that applies on this host, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = &'static Rule> + use<> {
-        let signals: &'static [Rule] =
-            if self.landlock_holds_signals { &[] } else { rules::SIGNALS };
+        let signals: &'static [Rule] = if self.landlock_holds_signals {
+            &[]
+        } else {
+            rules::SIGNALS
+        };
         rules::COMMON.iter().chain(signals)
     }
 }
@@ -89,7 +94,10 @@ impl Baseline {
 impl Rule {
     /// Whether the rule applies to a call of one of its system calls.
     pub fn applies(&self, args: &[u64; 6]) -> bool {
-        self.when.any.iter().any(|tests| tests.iter().all(|test| test.holds(args)))
+        self.when
+            .any
+            .iter()
+            .any(|tests| tests.iter().all(|test| test.holds(args)))
     }
 
     /// Whether the rule closes its system calls outright, whatever the arguments.
@@ -109,5 +117,6 @@ pub fn closed(name: &str) -> Option<&'static str> {
 
 /// Whether a call is one of [`ALWAYS`].
 pub fn always(call: &Call) -> bool {
-    call.syscall().is_some_and(|syscall| ALWAYS.contains(&syscall.name))
+    call.syscall()
+        .is_some_and(|syscall| ALWAYS.contains(&syscall.name))
 }

@@ -11,7 +11,10 @@ const EPERM: Answer = Answer::Deny(Errno::EPERM);
 const ENOSYS: Answer = Answer::Quiet(Errno::ENOSYS);
 
 /// Each call of the system call.
-const EACH: When = When { text: "", any: &[&[]] };
+const EACH: When = When {
+    text: "",
+    any: &[&[]],
+};
 
 // linux/sched.h
 const CLONE_NEWTIME: u64 = 0x0000_0080;
@@ -40,7 +43,13 @@ const F_SETOWN: u64 = 8;
 const F_SETOWN_EX: u64 = 15;
 
 const fn test(arg: u8, op: Op, value: u64) -> Test {
-    Test { arg, width: Width::Dword, mask: None, op, value }
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: None,
+        op,
+        value,
+    }
 }
 const fn is(arg: u8, value: u64) -> Test {
     test(arg, Op::Eq, value)
@@ -50,7 +59,13 @@ const fn is_not(arg: u8, value: u64) -> Test {
 }
 /// Any bit of `mask` is set.
 const fn has_any(arg: u8, mask: u64) -> Test {
-    Test { arg, width: Width::Dword, mask: Some(mask), op: Op::Ne, value: 0 }
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: Some(mask),
+        op: Op::Ne,
+        value: 0,
+    }
 }
 
 /// The rules that every host needs.
@@ -118,7 +133,7 @@ pub(super) static COMMON: &[Rule] = &[
         syscalls: &["clone"],
         when:     When {
             // CLONE_NEWTIME lies within clone's exit signal (CSIGNAL): only unshare knows it.
-            text: "(flags & CLONE_NEW*) != 0",
+            text: "(flags & (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)) != 0",
             any:  &[&[has_any(0, CLONE_NEW)]],
         },
         answer:   EPERM,
@@ -129,7 +144,7 @@ pub(super) static COMMON: &[Rule] = &[
         id:       "no-unshare",
         syscalls: &["unshare"],
         when:     When {
-            text: "(flags & CLONE_NEW*) != 0",
+            text: "(flags & (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)) != 0",
             any:  &[&[has_any(0, CLONE_NEW | CLONE_NEWTIME)]],
         },
         answer:   EPERM,
@@ -216,7 +231,7 @@ pub(super) static COMMON: &[Rule] = &[
         id:       "no-foreign-core-scheduling",
         syscalls: &["prctl"],
         when:     When {
-            text: "option == PR_SCHED_CORE && (arg2 != 0 || arg3 == PIDTYPE_PGID)",
+            text: "option == PR_SCHED_CORE && ((arg3 & 0xffffffff) != 0 || (arg4 & 0xffffffff) == 2)",
             any:  &[&[is(0, PR_SCHED_CORE), is_not(2, 0)], &[is(0, PR_SCHED_CORE), is(3, PIDTYPE_PGID)]],
         },
         answer:   EPERM,
@@ -294,7 +309,7 @@ pub(super) static SIGNALS: &[Rule] = &[
         id:       "no-foreign-owner",
         syscalls: &["fcntl"],
         when:     When {
-            text: "cmd == F_SETOWN && arg != 0",
+            text: "cmd == F_SETOWN && (arg & 0xffffffff) != 0",
             any:  &[&[is(1, F_SETOWN), is_not(2, 0)]],
         },
         answer:   Answer::Check(Check::Owner),

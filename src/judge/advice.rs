@@ -1,18 +1,167 @@
 //! Verdicts in words: what decided, and what to change. It decides nothing.
 
 use super::{Reason, Verdict};
-use crate::policy::Policy;
-use crate::syscalls::Call;
+use crate::policy::{Action, Entry, Origin, Policy, Rule, Source, Target};
+use crate::syscalls::{Call, Kind};
 
-/// What decided a call.
-pub fn explain_reason(_policy: &Policy, verdict: &Verdict) -> String {
+/// What decided a call, with its place and the author's reason:
+/// `net.toml:12 socket: no network here`.
+pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
+    let entry = |origin, what: &str, why: &Option<String>| match why {
+        Some(why) => format!("{} {what}: {why}", place(policy, origin)),
+        None => format!("{} {what}", place(policy, origin)),
+    };
     match verdict.reason {
         Reason::Baseline(rule) => format!("baseline {}: {}", rule.id, rule.reason),
-        _ => String::new(),
+        Reason::Always => {
+            "always allowed: a program must be able to end, and to return from a signal".to_owned()
+        }
+        Reason::Rule(index) => match policy.rules.get(index) {
+            Some(rule) => entry(rule.origin, &rule_head(rule), &rule.why),
+            None => "a rule".to_owned(),
+        },
+        Reason::Entry(index) => match policy.syscalls.get(index) {
+            Some(found) => entry(found.origin, &found.key, &found.why),
+            None => "an entry".to_owned(),
+        },
+        Reason::Default => format!("default of {}", main_source(policy)),
+        Reason::UnknownNumber => "no system call that this version of jail knows".to_owned(),
     }
 }
 
-/// What to change so that a denied call is allowed.
-pub fn remedy(_policy: &Policy, _call: &Call, _verdict: &Verdict) -> Option<String> {
-    None
+/// What to change so that a denied call is allowed, in one line; `None` if it is allowed.
+pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String> {
+    if verdict.action == Action::Allow {
+        return None;
+    }
+    let name = call.syscall()?.name;
+    Some(match verdict.reason {
+        Reason::Always => return None,
+        Reason::Baseline(rule) => {
+            format!(
+                "no policy can allow it: the jail's own protection ({})",
+                rule.id
+            )
+        }
+        Reason::UnknownNumber => {
+            "no policy can allow it: jail answers ENOSYS to calls that it does not know".to_owned()
+        }
+        Reason::Rule(index) => {
+            let rule = policy.rules.get(index)?;
+            let source = policy.sources.get(usize::from(rule.origin.source));
+            let at = place(policy, rule.origin);
+            match source {
+                Some(Source { name, preset: true }) => format!(
+                    "to allow: no entry outweighs the rule at {at}; copy the preset (jail presets {name}) and change it"
+                ),
+                _ => format!(
+                    "to allow: change the rule at {at}, for of all rules that hold the strictest wins"
+                ),
+            }
+        }
+        Reason::Entry(index) => {
+            let entry = policy.syscalls.get(index)?;
+            let main = entry.origin.source == 0 && !policy.sources.first()?.preset;
+            match (entry.target, narrowest(call)) {
+                (Target::Syscall(_), Some(when)) => add(
+                    policy,
+                    &format!(r#"[[rule]] syscall = "{name}", when = "{when}", action = "allow""#),
+                    None,
+                ),
+                (Target::Syscall(_), None) if main => {
+                    format!(
+                        r#"to allow: change {name} at {} to "allow""#,
+                        place(policy, entry.origin)
+                    )
+                }
+                _ => add(policy, &format!(r#"{name} = "allow""#), Some("[syscalls]")),
+            }
+        }
+        Reason::Default => add(policy, &format!(r#"{name} = "allow""#), Some("[syscalls]")),
+    })
+}
+
+/// Where an entry stands: `net.toml:12`.
+pub fn place(policy: &Policy, origin: Origin) -> String {
+    let name = policy
+        .sources
+        .get(usize::from(origin.source))
+        .map_or("?", |source| &source.name);
+    format!("{name}:{}", origin.line)
+}
+
+/// An action as a policy writes it.
+pub fn action_text(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allow",
+        Action::Kill => "kill",
+        Action::Deny(errno) if errno == crate::syscalls::Errno::EPERM => "deny",
+        Action::Deny(errno) => errno.name(),
+    }
+}
+
+/// An entry of `[syscalls]` as a policy writes it.
+pub fn entry_text(entry: &Entry) -> String {
+    let quote = if entry.key.starts_with('@') { "\"" } else { "" };
+    format!(
+        r#"{quote}{}{quote} = "{}""#,
+        entry.key,
+        action_text(entry.action)
+    )
+}
+
+/// The system calls and the condition of a rule.
+pub fn rule_head(rule: &Rule) -> String {
+    let targets = rule.targets.join(", ");
+    if rule.when.is_empty() {
+        targets
+    } else {
+        format!("{targets} when {}", rule.when)
+    }
+}
+
+fn main_source(policy: &Policy) -> &str {
+    policy.sources.first().map_or("?", |source| &source.name)
+}
+
+fn add(policy: &Policy, line: &str, section: Option<&str>) -> String {
+    let main = main_source(policy);
+    match (
+        section,
+        policy.sources.first().is_some_and(|source| source.preset),
+    ) {
+        (Some(section), false) => format!("to allow: add {line} to {section} of {main}"),
+        (None, false) => format!("to allow: add {line} to {main}"),
+        (Some(section), true) => format!(
+            r#"to allow: in a policy of your own with extends = ["{main}"], add {line} to {section}"#
+        ),
+        (None, true) => {
+            format!(r#"to allow: in a policy of your own with extends = ["{main}"], add {line}"#)
+        }
+    }
+}
+
+/// The condition that tells this call from others of its system call: the argument that selects
+/// what it does.
+fn narrowest(call: &Call) -> Option<String> {
+    let syscall = call.syscall()?;
+    let (arg, value) = syscall
+        .args
+        .iter()
+        .zip(call.args)
+        .find(|(arg, _)| matches!(arg.kind, Kind::Enum(_) | Kind::Enum64(_)))?;
+    let value = arg.kind.significant(value);
+    let named = arg
+        .kind
+        .set()
+        .and_then(|set| set.resolve(&call.args))
+        .and_then(|set| {
+            set.constants
+                .iter()
+                .find(|(_, constant)| arg.kind.significant(*constant) == value)
+        });
+    Some(match named {
+        Some((constant, _)) => format!("{} == {constant}", arg.name),
+        None => format!("{} == {value:#x}", arg.name),
+    })
 }

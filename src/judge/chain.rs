@@ -84,13 +84,18 @@ impl Span {
     }
 
     fn of<T>(self, list: &[T]) -> &[T] {
-        list.get(self.start as usize..self.end as usize).unwrap_or(&[])
+        list.get(self.start as usize..self.end as usize)
+            .unwrap_or(&[])
     }
 }
 
 impl Table {
     pub(super) fn new(policy: &Policy, baseline: &Baseline) -> Table {
-        let mut table = Table { rows: rows(policy), rules: Vec::new(), baseline: Vec::new() };
+        let mut table = Table {
+            rows: rows(policy),
+            rules: Vec::new(),
+            baseline: Vec::new(),
+        };
         table.place_entries(policy);
         table.place_always();
         table.place_rules(policy);
@@ -148,7 +153,11 @@ impl Table {
     }
 
     fn place_always(&mut self) {
-        let ruling = Ruling { action: Action::Allow, quiet: false, reason: Reason::Always };
+        let ruling = Ruling {
+            action: Action::Allow,
+            quiet: false,
+            reason: Reason::Always,
+        };
         for name in baseline::ALWAYS {
             if let Some(row) = syscalls::by_name(name).and_then(|syscall| self.row(syscall)) {
                 row.level = Level::Always;
@@ -161,8 +170,11 @@ impl Table {
     fn place_rules(&mut self, policy: &Policy) {
         let mut found: Vec<(u32, Ruling, Origin, &Condition)> = Vec::new();
         for (index, rule) in policy.rules.iter().enumerate() {
-            let ruling =
-                Ruling { action: rule.action, quiet: rule.quiet, reason: Reason::Rule(index) };
+            let ruling = Ruling {
+                action: rule.action,
+                quiet: rule.quiet,
+                reason: Reason::Rule(index),
+            };
             for (syscall, condition) in &rule.conditions {
                 if let Some(nr) = syscall.number() {
                     found.push((nr, ruling, rule.origin, condition));
@@ -172,11 +184,16 @@ impl Table {
         found.sort_by_key(|(nr, ruling, origin, _)| (*nr, strictness(ruling, *origin)));
         self.rules.reserve_exact(found.len());
         for (nr, ruling, _, condition) in found {
-            let Some(row) = self.rows.get_mut(nr as usize) else { continue };
+            let Some(row) = self.rows.get_mut(nr as usize) else {
+                continue;
+            };
             if row.level == Level::Always {
                 continue;
             }
-            self.rules.push(Step { condition: condition.clone(), ruling });
+            self.rules.push(Step {
+                condition: condition.clone(),
+                ruling,
+            });
             row.rules.extend_to(self.rules.len());
         }
     }
@@ -193,7 +210,9 @@ impl Table {
         found.sort_by_key(|(nr, rank, _)| (*nr, *rank));
         self.baseline.reserve_exact(found.len());
         for (nr, _, rule) in found {
-            let Some(row) = self.rows.get_mut(nr as usize) else { continue };
+            let Some(row) = self.rows.get_mut(nr as usize) else {
+                continue;
+            };
             self.baseline.push(rule);
             row.baseline.extend_to(self.baseline.len());
         }

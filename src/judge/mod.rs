@@ -11,7 +11,7 @@
 mod advice;
 mod chain;
 
-pub use advice::{explain_reason, remedy};
+pub use advice::{action_text, entry_text, explain_reason, place, remedy, rule_head};
 pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
@@ -72,7 +72,9 @@ impl Eq for Reason {}
 impl Judge {
     /// Compiles a policy and the protections that a host needs.
     pub fn new(policy: &Policy, baseline: &Baseline) -> Judge {
-        Judge { table: chain::Table::new(policy, baseline) }
+        Judge {
+            table: chain::Table::new(policy, baseline),
+        }
     }
 
     /// Decides one call.
@@ -129,20 +131,34 @@ impl Ruling {
 
     /// The verdict where the policy alone decides.
     fn verdict(self) -> Verdict {
-        Verdict { action: self.action, quiet: self.quiet, reason: self.reason, check: None }
+        Verdict {
+            action: self.action,
+            quiet: self.quiet,
+            reason: self.reason,
+            check: None,
+        }
     }
 
     /// The verdict where `rule` applies.
     fn under(self, rule: &'static baseline::Rule) -> Verdict {
         let reason = Reason::Baseline(rule);
         match rule.answer {
-            Answer::Deny(errno) => {
-                Verdict { action: Action::Deny(errno), quiet: false, reason, check: None }
-            }
-            Answer::Quiet(errno) => {
-                Verdict { action: Action::Deny(errno), quiet: true, reason, check: None }
-            }
-            Answer::Check(check) => Verdict { check: Some(check), ..self.verdict() },
+            Answer::Deny(errno) => Verdict {
+                action: Action::Deny(errno),
+                quiet: false,
+                reason,
+                check: None,
+            },
+            Answer::Quiet(errno) => Verdict {
+                action: Action::Deny(errno),
+                quiet: true,
+                reason,
+                check: None,
+            },
+            Answer::Check(check) => Verdict {
+                check: Some(check),
+                ..self.verdict()
+            },
         }
     }
 }

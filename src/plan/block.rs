@@ -3,8 +3,8 @@
 //! The conditions are seccompiler's; what is ours is which of them are needed, and in what order.
 //! It decides nothing that `judge` does not: it follows [`Chain`].
 
-use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use seccompiler::sock_filter;
+use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 use super::bpf::{Return, jump};
 use crate::baseline::Answer;
@@ -59,10 +59,19 @@ impl Block {
             other => other,
         };
         // Most system calls have neither rules nor protections.
-        if chain.rules.is_empty() && (chain.baseline.is_empty() || chain.otherwise.outranks_baseline()) {
+        if chain.rules.is_empty()
+            && (chain.baseline.is_empty() || chain.otherwise.outranks_baseline())
+        {
             return Ok(Block::Plain(answer(&chain.otherwise)));
         }
-        let allowed = Tail::new(chain, &Ruling { action: Action::Allow, ..chain.otherwise }, Return::ALLOW);
+        let allowed = Tail::new(
+            chain,
+            &Ruling {
+                action: Action::Allow,
+                ..chain.otherwise
+            },
+            Return::ALLOW,
+        );
         let default = Tail::new(chain, &chain.otherwise, answer(&chain.otherwise));
         let to = |ruling: &Ruling| {
             let (to, tail) = match ruling.action {
@@ -70,7 +79,11 @@ impl Block {
                 Action::Allow => (To::IfAllowed, &allowed),
                 _ => (To::IfDefault, &default),
             };
-            if tail.branches.is_empty() { To::Return(tail.last) } else { to }
+            if tail.branches.is_empty() {
+                To::Return(tail.last)
+            } else {
+                to
+            }
         };
 
         let mut branches = Vec::with_capacity(chain.rules.len());
@@ -87,7 +100,10 @@ impl Block {
                     break;
                 }
                 Ok(any) if any.is_empty() => {}
-                Ok(any) => branches.push(Branch { when: When::Owned(any), to: to(&step.ruling) }),
+                Ok(any) => branches.push(Branch {
+                    when: When::Owned(any),
+                    to: to(&step.ruling),
+                }),
             }
         }
         while branches.last().is_some_and(|branch| branch.to == last) {
@@ -110,7 +126,10 @@ impl Block {
 
 impl<'a> Tail<'a> {
     fn new(chain: &Chain<'a>, ruling: &Ruling, last: Return) -> Tail<'a> {
-        let mut tail = Tail { branches: Vec::new(), last };
+        let mut tail = Tail {
+            branches: Vec::new(),
+            last,
+        };
         for rule in chain.baseline.iter().filter(|rule| ruling.subject_to(rule)) {
             let to = match rule.answer {
                 Answer::Quiet(errno) => Return::errno(errno),
@@ -120,9 +139,16 @@ impl<'a> Tail<'a> {
                 tail.last = to;
                 break;
             }
-            tail.branches.push(Branch { when: When::Table(rule.when.any), to: To::Return(to) });
+            tail.branches.push(Branch {
+                when: When::Table(rule.when.any),
+                to: To::Return(to),
+            });
         }
-        while tail.branches.last().is_some_and(|branch| branch.to == To::Return(tail.last)) {
+        while tail
+            .branches
+            .last()
+            .is_some_and(|branch| branch.to == To::Return(tail.last))
+        {
             tail.branches.pop();
         }
         tail
@@ -205,7 +231,10 @@ fn emit(
 ///
 /// seccompiler has no "masked and not equal". Such a test becomes its opposite, after which a
 /// jump leaves the alternative: it comes first, so that what remains is one rule.
-fn alternative(code: &mut Vec<sock_filter>, tests: &[Test]) -> Result<(), seccompiler::BackendError> {
+fn alternative(
+    code: &mut Vec<sock_filter>,
+    tests: &[Test],
+) -> Result<(), seccompiler::BackendError> {
     let negative = |test: &&Test| test.mask.is_some() && test.op == Op::Ne;
     let mut exits = Vec::new();
     for test in tests.iter().filter(negative) {

@@ -40,26 +40,51 @@ impl Return {
 
     /// The instruction.
     pub fn instruction(self) -> sock_filter {
-        sock_filter { code: RET_K, jt: 0, jf: 0, k: self.0 }
+        sock_filter {
+            code: RET_K,
+            jt: 0,
+            jf: 0,
+            k: self.0,
+        }
     }
 }
 
 /// Loads 32 bits of `struct seccomp_data`.
 pub fn load(offset: u32) -> sock_filter {
-    sock_filter { code: LD_W_ABS, jt: 0, jf: 0, k: offset }
+    sock_filter {
+        code: LD_W_ABS,
+        jt: 0,
+        jf: 0,
+        k: offset,
+    }
 }
 
 /// Skips `distance` instructions.
 pub fn jump(distance: u32) -> sock_filter {
-    sock_filter { code: JMP_JA, jt: 0, jf: 0, k: distance }
+    sock_filter {
+        code: JMP_JA,
+        jt: 0,
+        jf: 0,
+        k: distance,
+    }
 }
 
 /// Skips `then` instructions if the loaded value is `k`, else `otherwise`.
 pub fn if_equal(k: u32, then: u8, otherwise: u8) -> sock_filter {
-    sock_filter { code: JMP_JEQ_K, jt: then, jf: otherwise, k }
+    sock_filter {
+        code: JMP_JEQ_K,
+        jt: then,
+        jf: otherwise,
+        k,
+    }
 }
 
 /// Skips `then` instructions if the loaded value is at least `k`, else `otherwise`.
 pub fn if_at_least(k: u32, then: u8, otherwise: u8) -> sock_filter {
-    sock_filter { code: JMP_JGE_K, jt: then, jf: otherwise, k }
+    sock_filter {
+        code: JMP_JGE_K,
+        jt: then,
+        jf: otherwise,
+        k,
+    }
 }

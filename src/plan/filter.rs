@@ -45,7 +45,10 @@ impl Filter {
     pub fn new(judge: &Judge) -> Result<Filter, PlanError> {
         let mut blocks = Vec::with_capacity(syscalls::COUNT);
         for (nr, chain) in judge.chains() {
-            blocks.push((nr, Block::new(&chain, starts_programs(nr)).map_err(PlanError::Condition)?));
+            blocks.push((
+                nr,
+                Block::new(&chain, starts_programs(nr)).map_err(PlanError::Condition)?,
+            ));
         }
 
         let unknown = Return::errno(Errno::ENOSYS);
@@ -84,7 +87,10 @@ impl Filter {
             .collect();
         costly.sort_by_key(|(name, len)| (std::cmp::Reverse(*len), *name));
         costly.truncate(3);
-        PlanError::TooLong { instructions: self.program.len(), costliest: costly }
+        PlanError::TooLong {
+            instructions: self.program.len(),
+            costliest: costly,
+        }
     }
 }
 
@@ -110,15 +116,21 @@ fn intervals(blocks: &[(u32, Block)], unknown: Return) -> (Vec<Interval>, Vec<&[
             push(next, Leaf::Return(unknown));
         }
         next = nr.saturating_add(1);
-        push(*nr, match block {
-            Block::Plain(answer) => Leaf::Return(*answer),
-            Block::Conditional(code) => {
-                Leaf::Block(distinct.iter().position(|known| known == code).unwrap_or_else(|| {
-                    distinct.push(code);
-                    distinct.len() - 1
-                }))
-            }
-        });
+        push(
+            *nr,
+            match block {
+                Block::Plain(answer) => Leaf::Return(*answer),
+                Block::Conditional(code) => Leaf::Block(
+                    distinct
+                        .iter()
+                        .position(|known| known == code)
+                        .unwrap_or_else(|| {
+                            distinct.push(code);
+                            distinct.len() - 1
+                        }),
+                ),
+            },
+        );
     }
     push(next, Leaf::Return(unknown));
     (intervals, distinct)
@@ -158,7 +170,10 @@ fn leaf(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Vec<
     match intervals.first().map(|interval| interval.leaf) {
         Some(Leaf::Return(answer)) => program.push(answer.instruction()),
         Some(Leaf::Block(block)) => {
-            links.push(Link { at: program.len(), block });
+            links.push(Link {
+                at: program.len(),
+                block,
+            });
             program.push(bpf::jump(0));
         }
         // Of no interval at all: nothing is known, so nothing runs.

@@ -14,6 +14,9 @@ pub struct Host {
 impl Host {
     /// A host with every ability that this program knows of.
     pub fn newest() -> Host {
-        Host { landlock_abi: u32::MAX, kernel: (u32::MAX, 0) }
+        Host {
+            landlock_abi: u32::MAX,
+            kernel: (u32::MAX, 0),
+        }
     }
 }

@@ -7,9 +7,14 @@ mod block;
 mod bpf;
 mod filter;
 mod host;
+mod routes;
 
 pub use host::Host;
+pub use routes::{Cost, Enforcer, Route, What};
 
+use block::Block;
+use bpf::Return;
+use filter::Filter;
 use seccompiler::sock_filter;
 
 use crate::baseline::Baseline;
@@ -25,6 +30,23 @@ pub struct Plan {
     pub judge: Judge,
     /// Whether the launcher must enter a Landlock domain that holds signals.
     pub landlock_scope: bool,
+    baseline: Baseline,
+    blocks: Vec<(u32, Block)>,
+}
+
+/// How many system calls a filter answers in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Instructions of the program.
+    pub instructions: usize,
+    /// Always allowed: the kernel remembers them.
+    pub allowed: usize,
+    /// Decided by their registers.
+    pub conditional: usize,
+    /// Always failing without a stop.
+    pub failing: usize,
+    /// Always stopped for the supervisor.
+    pub stopped: usize,
 }
 
 /// Why there is no plan.
@@ -46,19 +68,47 @@ impl Plan {
     pub fn new(policy: &Policy, host: &Host) -> Result<Plan, PlanError> {
         let baseline = Baseline::new(host.landlock_abi);
         let judge = Judge::new(policy, &baseline);
-        let filter = filter::Filter::new(&judge)?;
+        let filter = Filter::new(&judge)?;
         Ok(Plan {
             filter: filter.program,
             judge,
             landlock_scope: baseline.landlock_holds_signals(),
+            baseline,
+            blocks: filter.blocks,
         })
+    }
+
+    /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
+    /// asked for: a run does not need it.
+    pub fn routes(&self, policy: &Policy) -> Vec<Route> {
+        routes::routes(policy, &self.baseline, &self.judge, &self.blocks)
+    }
+
+    /// How the filter answers, counted.
+    pub fn summary(&self) -> Summary {
+        let count = |which: fn(&Block) -> bool| {
+            self.blocks.iter().filter(|(_, block)| which(block)).count()
+        };
+        let allowed = count(|block| *block == Block::Plain(Return::ALLOW));
+        let stopped = count(|block| *block == Block::Plain(Return::TRACE));
+        let conditional = count(|block| matches!(block, Block::Conditional(_)));
+        Summary {
+            instructions: self.filter.len(),
+            allowed,
+            conditional,
+            failing: self.blocks.len() - allowed - conditional - stopped,
+            stopped,
+        }
     }
 }
 
 impl std::fmt::Display for PlanError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            PlanError::TooLong { instructions, costliest } => {
+            PlanError::TooLong {
+                instructions,
+                costliest,
+            } => {
                 write!(
                     f,
                     "the filter would have {instructions} instructions, and the kernel takes {}; most take the conditions of",

@@ -1,6 +1,33 @@
 //! TOML to [`Policy`]: what the user wants, every entry with its file and line.
 //!
 //! It does no I/O but loading the files, and never decides: that is `judge`'s work.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `load` | which files and presets make up a policy, read and joined |
+//! | `document` | one file's TOML, with the places of things and the problems found |
+//! | `parse` | a file's keys, `[syscalls]` and `[[test]]` |
+//! | `rule` | a file's `[[rule]]`s |
+//! | `merge` | the files of an `extends` made one |
+//! | `lint` | what is valid and yet cannot be meant |
+//! | `diagnostic` | one problem, and how it is shown |
+//! | `presets` | the built-in policies |
+
+mod diagnostic;
+mod document;
+mod lint;
+mod load;
+mod merge;
+mod parse;
+mod presets;
+mod rule;
+
+pub use diagnostic::{Diagnostic, Problems, Severity, render};
+pub use lint::lint;
+pub use presets::{Preset, presets};
+
+use std::borrow::Cow;
+use std::fmt;
 
 use crate::condition::Condition;
 use crate::syscalls::{Call, Errno, Group, Syscall};
@@ -23,6 +50,10 @@ pub struct Source {
     pub name: String,
     /// Whether it is a built-in preset.
     pub preset: bool,
+    /// What it says, for carets and for the line that decided.
+    pub text: Cow<'static, str>,
+    /// What it extends: for each item the index of the source, and the line.
+    pub extends: Vec<(u16, u32)>,
 }
 
 /// Where an entry stands: printed as `net.toml:9`.
@@ -54,12 +85,14 @@ pub struct Entry {
     pub target: Target,
     /// What it says.
     pub action: Action,
-    /// Answered without a report.
+    /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.
     pub quiet: bool,
     /// The author's reason.
     pub why: Option<String>,
     /// Where it stands.
     pub origin: Origin,
+    /// An inherited entry of the same key that it replaces; the first if there are several.
+    pub replaces: Option<Origin>,
 }
 
 /// A `[[rule]]`.
@@ -73,7 +106,7 @@ pub struct Rule {
     pub conditions: Vec<(&'static Syscall, Condition)>,
     /// What it says.
     pub action: Action,
-    /// Answered without a report.
+    /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.
     pub quiet: bool,
     /// The author's reason.
     pub why: Option<String>,
@@ -127,4 +160,42 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
+}
+
+impl Policy {
+    /// An origin as shown in messages: `net.toml:9`.
+    pub fn place(&self, origin: Origin) -> String {
+        let name = self.sources.get(usize::from(origin.source)).map_or("?", |source| &source.name);
+        format!("{name}:{}", origin.line)
+    }
+
+    /// The text of the line where something stands, without what surrounds it.
+    pub fn line(&self, origin: Origin) -> &str {
+        let Some(source) = self.sources.get(usize::from(origin.source)) else { return "" };
+        let index = (origin.line as usize).saturating_sub(1);
+        source.text.lines().nth(index).unwrap_or_default().trim()
+    }
+}
+
+impl Action {
+    /// Kill is stricter than any deny, a deny stricter than allow.
+    pub const fn strictness(self) -> u8 {
+        match self {
+            Action::Allow => 0,
+            Action::Deny(_) => 1,
+            Action::Kill => 2,
+        }
+    }
+}
+
+/// As written in a policy.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Allow => f.write_str("allow"),
+            Action::Deny(Errno::EPERM) => f.write_str("deny"),
+            Action::Deny(errno) => f.write_str(errno.name()),
+            Action::Kill => f.write_str("kill"),
+        }
+    }
 }

@@ -127,7 +127,12 @@ impl Supervisor<'_> {
     /// Lets go of children that are held. Those whose parent may have died before its event must
     /// not be held for ever, so any end of a task releases all.
     fn release(&mut self, which: impl Fn(&Tree, Tid) -> bool) -> Result<(), SuperviseError> {
-        for tracee in self.held.extract_if(.., |tracee| which(&self.tree, tracee.tid())) {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let free = |tracee: &mut Stopped| which(&self.tree, tracee.tid());
+        let released: Vec<Stopped> = self.held.extract_if(.., free).collect();
+        for tracee in released {
             self.stats.attach += 1;
             self.tree.seen(tracee.tid());
             let how = if self.ending.is_some() { Resume::Kill } else { Resume::Continue };

@@ -167,3 +167,133 @@ fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt
         write!(f, "{rest:#x}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{by_name, parse_call};
+    use super::*;
+
+    fn call(name: &str, args: &[u64]) -> Call {
+        let mut registers = [0; 6];
+        registers[..args.len()].copy_from_slice(args);
+        Call { nr: by_name(name).and_then(Syscall::number).expect(name), args: registers }
+    }
+
+    #[test]
+    fn arguments_are_decoded_by_their_kinds() {
+        let golden = [
+            (call("socket", &[2, 0x80001, 6]), "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP)"),
+            (call("socket", &[2, 1, 0]), "socket(AF_INET, SOCK_STREAM, IPPROTO_IP)"),
+            (call("socket", &[1, 1, 0]), "socket(AF_UNIX, SOCK_STREAM, 0)"),
+            (call("socket", &[16, 3, 15]), "socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)"),
+            (call("socket", &[99, 0, 0xffff_ffff]), "socket(99, 0, -1)"),
+            (call("kill", &[1, 9]), "kill(1, SIGKILL)"),
+            (call("kill", &[0xffff_ffff, 37]), "kill(-1, SIGRTMIN+3)"),
+            (call("ioctl", &[0, 0x5412, 0x7fff_0000_1000]), "ioctl(0, TIOCSTI, 0x7fff00001000)"),
+            (call("ioctl", &[3, 0xdead_beef, 1]), "ioctl(3, 0xdeadbeef, 1)"),
+            (call("getpid", &[7, 7, 7]), "getpid()"),
+            (call("mprotect", &[0x1000, 4096, 7]), "mprotect(0x1000, 4096, PROT_READ|PROT_WRITE|PROT_EXEC)"),
+            (call("mprotect", &[0, 0, 0]), "mprotect(NULL, 0, PROT_NONE)"),
+            (call("mprotect", &[0, 0, 1 << 40]), "mprotect(NULL, 0, 0x10000000000)"),
+            (call("unshare", &[0x1000_0000 | 0x2_0000]), "unshare(CLONE_NEWNS|CLONE_NEWUSER)"),
+            (call("prctl", &[38, 1, 0, 0, 0]), "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"),
+            (call("lseek", &[3, -8_i64 as u64, 2]), "lseek(3, -8, SEEK_END)"),
+            (call("fchmod", &[3, 0o4755]), "fchmod(3, 04755)"),
+            (call("setreuid", &[0xffff_ffff, 1000]), "setreuid(-1, 1000)"),
+            (call("personality", &[0xffff_ffff]), "personality(0xffffffff)"),
+            (call("ptrace", &[16, 42, 0, 0]), "ptrace(PTRACE_ATTACH, 42, 0, 0)"),
+            (call("setsockopt", &[3, 1, 15, 0, 4]), "setsockopt(3, SOL_SOCKET, SO_REUSEPORT, NULL, 4)"),
+            (call("keyctl", &[7, -3_i64 as u64]), "keyctl(KEYCTL_CLEAR, 0xfffffffffffffffd, 0, 0, 0)"),
+            (call("request_key", &[0, 0, 0, 0xffff_fffd]), "request_key(NULL, NULL, NULL, KEY_SPEC_SESSION_KEYRING)"),
+            (call("getrusage", &[0xffff_ffff, 0]), "getrusage(RUSAGE_CHILDREN, NULL)"),
+        ];
+        for (call, text) in golden {
+            assert_eq!(call.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_upper_half_of_a_32_bit_argument_is_not_shown() {
+        assert_eq!(call("kill", &[0xdead_0000_0001, 9]).to_string(), "kill(1, SIGKILL)");
+        assert_eq!(call("close", &[0xffff_ffff]).to_string(), "close(-1)");
+        let zero_extended = call("openat", &[0xffff_ff9c, 0x1000, 0]);
+        assert_eq!(zero_extended.to_string(), "openat(AT_FDCWD, 0x1000, O_RDONLY)");
+    }
+
+    #[test]
+    fn a_mode_is_shown_where_it_is_read() {
+        assert_eq!(call("open", &[1, 0x80000, 0]).to_string(), "open(0x1, O_RDONLY|O_CLOEXEC)");
+        assert_eq!(call("open", &[1, 0o101, 0o644]).to_string(), "open(0x1, O_WRONLY|O_CREAT, 0644)");
+        assert_eq!(call("open", &[1, 0o101, 0]).to_string(), "open(0x1, O_WRONLY|O_CREAT, 0)");
+        assert_eq!(call("mkdir", &[1, 0]).to_string(), "mkdir(0x1, 0)");
+    }
+
+    #[test]
+    fn flags_of_several_bits_are_named_whole() {
+        let sync = constant_of("O_SYNC") | 1;
+        assert_eq!(call("open", &[1, sync, 0]).to_string(), "open(0x1, O_WRONLY|O_SYNC)");
+        let tmpfile = constant_of("O_TMPFILE") | 2;
+        assert_eq!(call("open", &[1, tmpfile, 0o600]).to_string(), "open(0x1, O_RDWR|O_TMPFILE, 0600)");
+    }
+
+    fn constant_of(name: &str) -> u64 {
+        super::super::constant(name).expect(name)
+    }
+
+    #[test]
+    fn an_unknown_number_is_shown_with_all_registers() {
+        let call = Call { nr: 999, args: [1, 2, 3, 4, 5, 0xffff_ffff_ffff_ffff] };
+        assert_eq!(call.to_string(), "syscall_999(0x1, 0x2, 0x3, 0x4, 0x5, 0xffffffffffffffff)");
+    }
+
+    #[test]
+    fn memory_supplies_the_text_behind_an_address() {
+        let call = call("execve", &[0x1000, 0, 0x2000]);
+        let mut text = String::new();
+        let mut asked = Vec::new();
+        let result = call.format_with(&mut text, &mut |position, kind, address| {
+            asked.push((position, kind, address));
+            matches!(kind, Kind::Path { .. }).then(|| "\"/bin/true\"".to_owned())
+        });
+        assert_eq!(result, Ok(()));
+        assert_eq!(text, "execve(\"/bin/true\", NULL, 0x2000)");
+        assert_eq!(asked, [(0, Kind::Path { dirfd: None }, 0x1000), (2, Kind::Strings, 0x2000)]);
+    }
+
+    /// Registers as the kernel would read them: what is ignored is cleared.
+    fn as_read(call: Call) -> Call {
+        let mut args = [0; 6];
+        let rows = call.syscall().map_or(&[][..], |syscall| syscall.args);
+        for (position, arg) in rows.iter().enumerate() {
+            args[position] = arg.kind.significant(call.args[position]);
+        }
+        Call { nr: call.nr, args }
+    }
+
+    #[test]
+    fn a_text_read_back_is_the_call() {
+        // A fixed walk over values that reach every branch, for every row.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let boundaries = [0, 1, 2, 0x7f, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
+        for row in super::super::all() {
+            let Some(nr) = row.number() else { continue };
+            for round in 0..200 {
+                let args = std::array::from_fn(|_| match random() % 4 {
+                    0 => boundaries[random() as usize % boundaries.len()],
+                    1 => random() & 0xff,
+                    2 => 1 << (random() % 64),
+                    _ => random() >> (round % 64),
+                });
+                let call = as_read(Call { nr, args });
+                let text = call.to_string();
+                assert_eq!(parse_call(&text).as_ref(), Ok(&call), "{text}");
+            }
+        }
+    }
+}

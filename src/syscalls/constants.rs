@@ -102,3 +102,52 @@ const fn same(a: &str, b: &str) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sets;
+    use super::*;
+
+    #[test]
+    fn a_constant_has_its_value() {
+        assert_eq!(constant("AF_INET"), Some(2));
+        assert_eq!(constant("TIOCSTI"), Some(0x5412));
+        assert_eq!(constant("AT_FDCWD"), Some(-100_i64 as u64));
+        assert_eq!(constant("PR_SET_PTRACER_ANY"), Some(u64::MAX));
+        assert_eq!(constant("NULL"), Some(0));
+        assert_eq!(constant("AF_INTE"), None);
+        assert_eq!(constant(""), None);
+    }
+
+    #[test]
+    fn every_constant_of_every_set_is_found() {
+        for set in ALL {
+            for (name, value) in set.constants {
+                assert_eq!(constant(name), Some(*value), "{name} of {}", set.name);
+            }
+        }
+    }
+
+    #[test]
+    fn constants_come_up_once() {
+        let mut names: Vec<_> = constants().map(|(name, _)| name).collect();
+        let count = names.len();
+        assert!(count > 1900, "{count}");
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn sets_have_names_of_their_own() {
+        let mut names: Vec<_> = ALL.iter().map(|set| set.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn clone_exits_with_every_signal() {
+        assert_eq!(&sets::CLONE.constants[..sets::SIGNALS.constants.len()], sets::SIGNALS.constants);
+    }
+}

@@ -201,3 +201,29 @@ impl fmt::Debug for Errno {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_a_number_and_back() {
+        assert_eq!(Errno::from_name("ENOSYS"), Some(Errno::ENOSYS));
+        assert_eq!(Errno::ENOSYS.number(), 38);
+        assert_eq!(Errno::from_name("EWOULDBLOCK"), Some(Errno::EAGAIN));
+        assert_eq!(Errno::from_name("ENOSUCH"), None);
+        for name in Errno::names() {
+            let errno = Errno::from_name(name).expect(name);
+            assert_eq!(Errno::from_number(errno.number()), Some(errno));
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernel() {
+        let missing: Vec<_> = (1..=133).filter(|n| Errno::from_number(*n).is_none()).collect();
+        assert_eq!(missing, [41, 58]);
+        for number in [0, -1, 134, 512] {
+            assert_eq!(Errno::from_number(number), None);
+        }
+    }
+}

@@ -260,3 +260,61 @@ groups! {
         "@obsolete"
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{all, by_name, foreign_name};
+    use super::*;
+
+    fn holds(name: &str, syscall: &str) -> bool {
+        group(name).expect(name).set.contains(by_name(syscall).expect(syscall))
+    }
+
+    #[test]
+    fn every_member_is_a_call_a_group_or_a_foreign_call() {
+        for group in groups() {
+            for member in group.members {
+                let known = super::group(member).is_some()
+                    || by_name(member).is_some()
+                    || foreign_name(member);
+                assert!(known, "{member} of {}", group.name);
+            }
+        }
+    }
+
+    #[test]
+    fn groups_hold_their_calls_and_no_others() {
+        assert!(holds("@basic-io", "read"));
+        assert!(!holds("@basic-io", "open"));
+        assert!(holds("@file-system", "openat2"));
+        assert!(!holds("@file-system", "socket"));
+        assert!(holds("@debug", "ptrace"));
+        assert_eq!(group("@swap").expect("@swap").set.len(), 2);
+        assert_eq!(group("@nothing").map(|g| g.name), None);
+        assert_eq!(group("swap").map(|g| g.name), None);
+    }
+
+    #[test]
+    fn nested_groups_are_flattened() {
+        assert!(holds("@default", "seccomp"), "@sandbox is in @default");
+        assert!(holds("@system-service", "seccomp"), "two levels deep");
+        assert!(holds("@system-service", "connect"));
+        assert!(!holds("@system-service", "ptrace"));
+        assert!(!holds("@system-service", "mount"));
+        assert!(holds("@privileged", "reboot"));
+    }
+
+    #[test]
+    fn known_is_everything() {
+        let known = group("@known").expect("@known");
+        assert!(all().iter().all(|row| known.set.contains(row)));
+    }
+
+    #[test]
+    fn groups_are_sorted_and_described() {
+        let names: Vec<_> = groups().iter().map(|group| group.name).collect();
+        assert!(names[..names.len() - 1].is_sorted());
+        assert_eq!(names.last(), Some(&"@known"));
+        assert!(groups().iter().all(|group| !group.description.is_empty()));
+    }
+}

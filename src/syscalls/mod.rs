@@ -110,3 +110,169 @@ impl Syscall {
         self.args.iter().enumerate().find(|(_, arg)| arg.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_by_name() {
+        for pair in all().windows(2) {
+            assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+        }
+    }
+
+    #[test]
+    fn no_number_is_used_twice() {
+        let columns: [fn(&Syscall) -> Option<u32>; 2] = [|row| row.x86_64, |row| row.aarch64];
+        for number in columns {
+            let mut numbers: Vec<_> = all().iter().filter_map(number).collect();
+            numbers.sort_unstable();
+            let count = numbers.len();
+            numbers.dedup();
+            assert_eq!(numbers.len(), count);
+        }
+    }
+
+    #[test]
+    fn x86_64_numbers_leave_only_the_kernels_own_gap() {
+        let mut numbers: Vec<_> = all().iter().filter_map(|row| row.x86_64).collect();
+        numbers.sort_unstable();
+        let expected: Vec<_> = (0..=336).chain(424..=470).collect();
+        assert_eq!(numbers, expected);
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_name_its_number_and_its_index() {
+        for (position, row) in all().iter().enumerate() {
+            assert_eq!(row.index(), position);
+            assert_eq!(by_name(row.name).expect("by name").index(), position);
+            if let Some(nr) = row.number() {
+                assert_eq!(by_number(nr).expect("by number").index(), position);
+            }
+        }
+        assert_eq!(by_name("sokcet"), None);
+        for nr in [337, 423, 999, 0x4000_0000, u32::MAX] {
+            assert_eq!(by_number(nr), None, "{nr}");
+        }
+    }
+
+    #[test]
+    fn no_call_has_two_arguments_of_one_name_or_more_than_six() {
+        for row in all() {
+            assert!(row.args.len() <= 6, "{}", row.name);
+            for (position, arg) in row.args.iter().enumerate() {
+                assert_eq!(row.arg(arg.name).expect("by name").0, position, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn references_between_arguments_point_at_the_right_kind() {
+        for row in all() {
+            for arg in row.args {
+                match arg.kind {
+                    Kind::Path { dirfd: Some(at) } => {
+                        assert_eq!(row.args[usize::from(at)].kind, Kind::Dirfd, "{}", row.name);
+                    }
+                    Kind::Sockaddr { len } => {
+                        assert_eq!(row.args[usize::from(len)].kind, Kind::Int, "{}", row.name);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_spellings_of_an_argument_are_known() {
+        let request = by_name("ioctl").expect("ioctl").arg("request");
+        assert_eq!(request.expect("request").0, 1);
+        assert_eq!(by_name("ioctl").expect("ioctl").arg("op"), request);
+        assert_eq!(by_name("prctl").expect("prctl").arg("op").expect("op").1.name, "option");
+        assert_eq!(by_name("socket").expect("socket").arg("op"), None);
+    }
+
+    #[test]
+    fn every_alias_leads_to_an_argument() {
+        for (call, alias, name) in table::ALIASES {
+            let row = by_name(call).expect(call);
+            assert!(row.args.iter().any(|arg| arg.name == *name), "{call} {name}");
+            assert!(!row.args.iter().any(|arg| arg.name == *alias), "{call} {alias}");
+        }
+    }
+
+    /// What a filter compares by its low half only, and what whole: taken from the
+    /// kernel's `SYSCALL_DEFINE`s and from what the function then does.
+    #[test]
+    fn arguments_that_policies_rule_on_have_the_kernels_width() {
+        use Width::{Dword, Qword};
+        let expected = [
+            ("socket", "domain", Dword),
+            ("socket", "type", Dword),
+            ("socket", "protocol", Dword),
+            ("ioctl", "request", Dword),
+            ("ioctl", "argp", Qword),
+            ("fcntl", "cmd", Dword),
+            ("fcntl", "arg", Qword),
+            ("prctl", "option", Dword),
+            ("prctl", "arg2", Qword),
+            ("ptrace", "request", Qword),
+            ("ptrace", "pid", Dword),
+            ("clone", "flags", Dword),
+            ("unshare", "flags", Qword),
+            ("setns", "nstype", Dword),
+            ("personality", "persona", Dword),
+            ("mmap", "prot", Qword),
+            ("mmap", "flags", Qword),
+            ("mmap", "fd", Dword),
+            ("mprotect", "prot", Qword),
+            ("pkey_mprotect", "prot", Qword),
+            ("mremap", "flags", Qword),
+            ("madvise", "advice", Dword),
+            ("kill", "pid", Dword),
+            ("kill", "sig", Dword),
+            ("open", "flags", Dword),
+            ("openat", "dirfd", Dword),
+            ("openat", "flags", Dword),
+            ("openat2", "size", Qword),
+            ("mount", "mountflags", Qword),
+            ("umount2", "flags", Dword),
+            ("renameat2", "flags", Dword),
+            ("sendto", "len", Qword),
+            ("sendto", "flags", Dword),
+            ("sendto", "addrlen", Dword),
+            ("keyctl", "operation", Dword),
+            ("keyctl", "arg2", Qword),
+            ("reboot", "cmd", Dword),
+            ("bpf", "cmd", Dword),
+            ("seccomp", "flags", Dword),
+            ("prlimit64", "resource", Dword),
+            ("futex", "futex_op", Dword),
+            ("sched_setaffinity", "cpusetsize", Dword),
+            ("readlink", "bufsiz", Dword),
+            ("perf_event_open", "flags", Qword),
+            ("io_uring_setup", "entries", Dword),
+            ("process_vm_writev", "flags", Qword),
+            ("fsmount", "attr_flags", Dword),
+            ("fanotify_mark", "mask", Qword),
+        ];
+        for (call, arg, width) in expected {
+            let (_, arg) = by_name(call).expect(call).arg(arg).expect(arg);
+            assert_eq!(arg.kind.width(), width, "{call} {}", arg.name);
+        }
+    }
+
+    #[test]
+    fn foreign_names_are_not_in_the_table() {
+        for name in foreign::NAMES {
+            assert!(foreign_name(name), "{name} is out of order");
+            assert_eq!(by_name(name), None, "{name}");
+        }
+        for name in ["mmap2", "sigreturn", "_llseek", "socketcall", "riscv_flush_icache"] {
+            assert!(foreign_name(name), "{name}");
+        }
+        assert!(!foreign_name("read"));
+        assert!(!foreign_name("raed"));
+    }
+}

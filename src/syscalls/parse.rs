@@ -271,3 +271,89 @@ fn number(word: &str) -> Option<u64> {
     };
     u64::from_str_radix(digits, radix).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nr(name: &str) -> u32 {
+        by_name(name).and_then(Syscall::number).expect(name)
+    }
+
+    #[test]
+    fn calls_are_read() {
+        let good = [
+            ("socket(AF_INET, SOCK_STREAM, 0)", "socket", [2, 1, 0, 0, 0, 0]),
+            ("socket(PF_INET6,SOCK_DGRAM | SOCK_CLOEXEC)", "socket", [10, 0x80002, 0, 0, 0, 0]),
+            ("  kill( 1 , SIGKILL ) ", "kill", [1, 9, 0, 0, 0, 0]),
+            ("kill(-1, SIGRTMIN+3)", "kill", [0xffff_ffff, 37, 0, 0, 0, 0]),
+            ("kill(0, SIGRTMAX)", "kill", [0, 64, 0, 0, 0, 0]),
+            ("getpid()", "getpid", [0; 6]),
+            ("mkdir(\"/a \\\" b)\", 0755)", "mkdir", [SOMEWHERE, 0o755, 0, 0, 0, 0]),
+            ("mkdir(NULL, 0o755)", "mkdir", [0, 0o755, 0, 0, 0, 0]),
+            ("openat(AT_FDCWD, \"x\", O_WRONLY|O_CREAT, 0644)", "openat", [0xffff_ff9c, SOMEWHERE, 0o101, 0o644, 0, 0]),
+            ("ioctl(0, 0X5412)", "ioctl", [0, 0x5412, 0, 0, 0, 0]),
+            ("prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)", "prctl", [0x5961_6d61, u64::MAX, 0, 0, 0, 0]),
+            ("lseek(3, -8, SEEK_END)", "lseek", [3, -8_i64 as u64, 2, 0, 0, 0]),
+        ];
+        for (text, name, args) in good {
+            assert_eq!(parse_call(text), Ok(Call { nr: nr(name), args }), "{text}");
+        }
+        let unknown = Call { nr: 999, args: [1, 2, 0, 0, 0, 0] };
+        assert_eq!(parse_call("syscall_999(1, 0x2)"), Ok(unknown));
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_stands() {
+        let bad = [
+            ("", "", "expected the name of a system call"),
+            ("sokcet(1)", "sokcet", "unknown system call `sokcet`"),
+            ("socket", "", "expected `(`"),
+            ("socket(AF_INTE, 1)", "AF_INTE", "unknown constant `AF_INTE`"),
+            ("socket(AF_INET SOCK_STREAM)", "S", "expected `)`"),
+            ("socket(AF_INET, )", ")", "expected a number, a constant or a string"),
+            ("socket(AF_INET", "", "expected `)`"),
+            ("socket(1, 2, 3, 4)", "4)", "`socket` takes 3 arguments: domain, type, protocol"),
+            ("getpid(1)", "1)", "`getpid` takes no arguments"),
+            ("close(1, 2)", "2)", "`close` takes 1 argument: fd"),
+            ("syscall_999(1,2,3,4,5,6,7)", "7)", "`syscall_999` takes 6 arguments at most"),
+            ("socket(\"inet\")", "\"inet\"", "a string, where the call takes a number"),
+            ("mkdir(\"x)", "\"x)", "this string does not end"),
+            ("close(0x100000000)", "0x100000000", "0x100000000 does not fit the 32 bits of this argument"),
+            ("close(09)", "09", "`09` is no number"),
+            ("close(99999999999999999999)", "99999999999999999999", "`99999999999999999999` is no number"),
+            ("close(1) x", "x", "nothing may follow the call"),
+            ("close(é)", "é", "expected a number, a constant or a string"),
+        ];
+        for (text, at, message) in bad {
+            let error = parse_call(text).expect_err(text);
+            assert_eq!(error.message, message, "{text}");
+            assert_eq!(&text[error.range], at, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_hands_out_the_name_to_correct() {
+        let syscall = parse_call("opne(1)").expect_err("unknown");
+        assert_eq!(syscall.unknown, Some(Unknown::Syscall("opne".to_owned())));
+        let constant = parse_call("open(NULL, O_RDNOLY)").expect_err("unknown");
+        assert_eq!(constant.unknown, Some(Unknown::Constant("O_RDNOLY".to_owned())));
+        assert_eq!(parse_call("open(").expect_err("ends early").unknown, None);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic() {
+        let pieces = ["kill", "(", ")", ",", "|", "-", "\"", "\\", " ", "1", "0x", "SIGRTMIN", "+", "é", "O_RDONLY"];
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let mut text = String::from("open(");
+            for _ in 0..8 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
+            }
+            if let Err(error) = parse_call(&text) {
+                assert!(text.get(error.range.clone()).is_some(), "{text} {:?}", error.range);
+            }
+        }
+    }
+}

@@ -138,3 +138,35 @@ impl std::fmt::Debug for SyscallSet {
         f.debug_set().entries(self.iter().map(|syscall| syscall.name)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::by_name;
+    use super::*;
+
+    fn set(names: &[&str]) -> SyscallSet {
+        names.iter().map(|name| by_name(name).expect(name)).collect()
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let mut reads = set(&["read", "readv", "accept"]);
+        assert!(reads.contains(by_name("readv").expect("readv")));
+        assert!(!reads.contains(by_name("write").expect("write")));
+        assert_eq!(reads.len(), 3);
+        assert_eq!(reads.iter().map(|s| s.name).collect::<Vec<_>>(), ["accept", "read", "readv"]);
+        reads.remove(by_name("accept").expect("accept"));
+        assert_eq!(reads, set(&["readv", "read"]));
+    }
+
+    #[test]
+    fn sets_combine() {
+        let (a, b) = (set(&["read", "write"]), set(&["write", "close"]));
+        assert_eq!(a.union(b), set(&["read", "write", "close"]));
+        assert_eq!(a.intersection(b), set(&["write"]));
+        assert_eq!(a.difference(b), set(&["read"]));
+        assert!(a.difference(a).is_empty());
+        assert_eq!(SyscallSet::full().len(), COUNT);
+        assert_eq!(SyscallSet::full().union(a), SyscallSet::full());
+    }
+}

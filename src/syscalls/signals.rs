@@ -72,3 +72,36 @@ fn distance(text: &str, sign: char) -> Option<i32> {
     let plain = !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_digit());
     if plain { digits.parse().ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_has_a_text_that_leads_back_to_it() {
+        for signal in 1..=64 {
+            assert_eq!(signal_by_name(&signal_display(signal)), Some(signal));
+        }
+    }
+
+    #[test]
+    fn real_time_signals_count_as_the_shell_does() {
+        assert_eq!(signal_display(2), "SIGINT");
+        assert_eq!(signal_display(33), "SIG33");
+        assert_eq!(signal_display(37), "SIGRTMIN+3");
+        assert_eq!(signal_display(63), "SIGRTMAX-1");
+        assert_eq!(signal_display(0), "0");
+        assert_eq!(signal_display(-1), "-1");
+        assert_eq!(signal_display(65), "65");
+    }
+
+    #[test]
+    fn what_is_no_signal_has_no_number() {
+        for name in ["", "INT", "SIG", "SIGRTMIN+31", "SIGRTMIN+", "SIGRTMIN-1", "SIGRTMAX+1"] {
+            assert_eq!(signal_by_name(name), None, "{name}");
+        }
+        assert_eq!(signal_by_name("SIGRTMIN+30"), Some(64));
+        assert_eq!(signal_by_name("SIGPOLL"), Some(29));
+        assert_eq!(signal_name(i32::MIN), None);
+    }
+}

@@ -448,7 +448,7 @@ pub(super) static BY_NUMBER: [u16; NUMBERS] = {
 
 /// Second spellings of arguments, from other editions of the manual: the call, the
 /// alias, the name in the table.
-const ALIASES: &[(&str, &str, &str)] = &[
+pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("arch_prctl",     "op",        "code"),
     ("bpf",            "op",        "cmd"),
     ("fcntl",          "op",        "cmd"),

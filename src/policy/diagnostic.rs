@@ -1,0 +1,133 @@
+//! One problem of a policy, and how problems are shown. It never finds any.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::Source;
+
+/// Whether a problem makes the policy unusable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The policy cannot be used.
+    Error,
+    /// The policy works, and something in it cannot be meant.
+    Warning,
+}
+
+/// A problem: what, where, and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable name for the kind of problem, for example `unknown-syscall`.
+    pub code: &'static str,
+    /// What is wrong, on what.
+    pub message: String,
+    /// Index of the source; `None` where there is no file to point into.
+    pub source: Option<u16>,
+    /// Byte range within the source's text.
+    pub span: Range<usize>,
+    /// What stands beside the caret.
+    pub label: Option<String>,
+    /// The next step, for example the nearest known name.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub(super) fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            source: None,
+            span: 0..0,
+            label: None,
+            help: None,
+        }
+    }
+
+    pub(super) fn at(mut self, source: u16, span: Range<usize>) -> Diagnostic {
+        self.source = Some(source);
+        self.span = span;
+        self
+    }
+
+    pub(super) fn label(mut self, label: impl Into<String>) -> Diagnostic {
+        self.label = Some(label.into());
+        self
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Everything that is wrong with a policy, with the texts that it is wrong in.
+///
+/// Shown without colour by `Display`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// The files, for names and carets.
+    pub sources: Vec<Source>,
+    /// By file and place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Problems {
+    /// For people: each with its file, line and caret.
+    pub fn render(&self, color: bool) -> String {
+        render(&self.sources, &self.diagnostics, color)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Diagnostics for people: each with its file, line and caret, an empty line between two.
+pub fn render(sources: &[Source], diagnostics: &[Diagnostic], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let rendered: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| render_one(sources, diagnostic, &renderer))
+        .collect();
+    rendered.join("\n\n")
+}
+
+fn render_one(sources: &[Source], diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).elements(
+        // Typed for the case without any.
+        std::iter::empty::<annotate_snippets::Message<'_>>(),
+    );
+    let source = diagnostic.source.and_then(|source| sources.get(usize::from(source)));
+    if let Some(source) = source {
+        let span = within(&source.text, &diagnostic.span);
+        group = group.element(
+            Snippet::source(source.text.as_ref()).path(source.name.as_str()).annotation(
+                AnnotationKind::Primary.span(span).label(diagnostic.label.as_deref()),
+            ),
+        );
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// The range cut to the text and to whole characters, whatever it was.
+fn within(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.ceil_char_boundary(span.end.max(start));
+    start..end
+}

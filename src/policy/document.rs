@@ -1,0 +1,206 @@
+//! One file's TOML: typed access to its values, their lines, and the problems found on the way.
+//!
+//! It knows TOML and places, never what a key means.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::{Diagnostic, Origin};
+use crate::condition::nearest;
+
+/// A TOML value with its place.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+/// A TOML key with its place.
+pub(super) type Key<'t> = Spanned<DeString<'t>>;
+
+/// The text of a file and what is wrong in it.
+pub(super) struct Document<'t> {
+    source: u16,
+    text: &'t str,
+    /// Where each line starts.
+    lines: Vec<usize>,
+    pub problems: Vec<Diagnostic>,
+}
+
+impl<'t> Document<'t> {
+    /// The document and its tree: of what could be read, if not all of it is TOML.
+    pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        let mut document = Document { source, text, lines, problems: Vec::new() };
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            document.error("toml", span, error.message().trim_end());
+        }
+        (document, tree.into_inner())
+    }
+
+    /// Note a problem, to be completed.
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        span: Range<usize>,
+        message: impl Into<String>,
+    ) -> Note<'_> {
+        self.problems.push(Diagnostic::error(code, message).at(self.source, span));
+        Note(self.problems.last_mut())
+    }
+
+    /// The line of a place, from 1.
+    pub fn line(&self, at: usize) -> u32 {
+        self.lines.partition_point(|start| *start <= at) as u32
+    }
+
+    pub fn origin(&self, span: &Range<usize>) -> Origin {
+        Origin { source: self.source, line: self.line(span.start) }
+    }
+
+    /// The place of `range` of a string's content, given the place of the string.
+    pub fn inside(&self, string: &Range<usize>, content: &str, range: &Range<usize>) -> Range<usize> {
+        // Where escapes make content and text differ the whole string is the place.
+        let offset = self.text.get(string.clone()).and_then(|raw| raw.find(content));
+        match offset {
+            Some(offset) if !content.is_empty() => {
+                let start = string.start + offset;
+                start + range.start..start + range.end
+            }
+            _ => string.clone(),
+        }
+    }
+
+    /// Its string, or a note that one was expected.
+    pub fn string<'v>(&mut self, key: &str, value: &'v Value<'_>) -> Option<&'v str> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text),
+            other => {
+                self.wrong_type(key, "a string", other, value.span());
+                None
+            }
+        }
+    }
+
+    pub fn boolean(&mut self, key: &str, value: &Value<'_>) -> Option<bool> {
+        match value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            other => {
+                self.wrong_type(key, "true or false", other, value.span());
+                None
+            }
+        }
+    }
+
+    pub fn table<'v, 'd>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        value: &'v Value<'d>,
+    ) -> Option<&'v DeTable<'d>> {
+        match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            other => {
+                self.wrong_type(key, expected, other, value.span());
+                None
+            }
+        }
+    }
+
+    pub fn array<'v, 'd>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        value: &'v Value<'d>,
+    ) -> Option<&'v [Value<'d>]> {
+        match value.get_ref() {
+            DeValue::Array(array) => Some(array),
+            other => {
+                self.wrong_type(key, expected, other, value.span());
+                None
+            }
+        }
+    }
+
+    /// The strings of a string or an array of strings, with their places.
+    pub fn strings<'v>(&mut self, key: &str, value: &'v Value<'_>) -> Vec<(&'v str, Range<usize>)> {
+        match value.get_ref() {
+            DeValue::String(text) => vec![(text.as_ref(), value.span())],
+            DeValue::Array(array) => array
+                .iter()
+                .filter_map(|item| Some((self.string(key, item)?, item.span())))
+                .collect(),
+            other => {
+                self.wrong_type(key, "a string or an array of strings", other, value.span());
+                Vec::new()
+            }
+        }
+    }
+
+    pub fn wrong_type(&mut self, key: &str, expected: &str, found: &DeValue<'_>, span: Range<usize>) {
+        let found = match found {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        self.error("wrong-type", span, format!("`{key}` must be {expected}"))
+            .label(format!("this is {found}"));
+    }
+
+    /// Note a key that has no meaning where it stands.
+    pub fn unknown_key(&mut self, key: &Key<'_>, place: &str, known: &[&str]) -> Note<'_> {
+        let name = key.get_ref();
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys here are {}", known.join(", ")),
+        };
+        self.error("unknown-key", key.span(), format!("unknown key `{name}` {place}")).help(help)
+    }
+
+    /// Drop what only follows from TOML that could not be read.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        let broken: Vec<u32> = self
+            .problems
+            .iter()
+            .filter(|problem| problem.code == "toml")
+            .map(|problem| self.line(problem.span.start))
+            .collect();
+        if !broken.is_empty() {
+            let problems = std::mem::take(&mut self.problems);
+            self.problems = problems
+                .into_iter()
+                .filter(|problem| {
+                    let follows = problem.code == "missing-key"
+                        || broken.contains(&self.line(problem.span.start));
+                    problem.code == "toml" || !follows
+                })
+                .collect();
+        }
+        self.problems
+    }
+}
+
+/// A problem just noted.
+pub(super) struct Note<'d>(Option<&'d mut Diagnostic>);
+
+impl Note<'_> {
+    /// What stands beside the caret.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        if let Some(diagnostic) = &mut self.0 {
+            diagnostic.label = Some(label.into());
+        }
+        self
+    }
+
+    /// The next step; replaces an earlier one.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        if let Some(diagnostic) = &mut self.0 {
+            diagnostic.help = Some(help.into());
+        }
+        self
+    }
+}

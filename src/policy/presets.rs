@@ -1,0 +1,34 @@
+//! The built-in policies: the files of `policies/`, embedded as they are.
+
+/// A built-in policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// What `--policy` and `extends` call it.
+    pub name: &'static str,
+    /// The whole file.
+    pub text: &'static str,
+}
+
+/// Every preset, by name.
+pub fn presets() -> &'static [Preset] {
+    &PRESETS
+}
+
+#[rustfmt::skip]
+static PRESETS: [Preset; 4] = [
+    Preset { name: "base",       text: include_str!("../../policies/base.toml") },
+    Preset { name: "compute",    text: include_str!("../../policies/compute.toml") },
+    Preset { name: "offline",    text: include_str!("../../policies/offline.toml") },
+    Preset { name: "permissive", text: include_str!("../../policies/permissive.toml") },
+];
+
+/// The preset of that name.
+pub(super) fn preset(name: &str) -> Option<&'static Preset> {
+    presets().iter().find(|preset| preset.name == name)
+}
+
+/// `base, compute, …`: for messages.
+pub(super) fn names() -> String {
+    let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+    names.join(", ")
+}

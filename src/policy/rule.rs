@@ -1,0 +1,169 @@
+//! A file's `[[rule]]`s: each syscall that a rule covers gets the condition over its own arguments.
+
+use std::ops::Range;
+
+use super::document::{Document, Value};
+use super::parse::{SaysKeys, refuse_loosening, target, unknown_target};
+use super::{Action, Rule, Target};
+use crate::condition::{Condition, ConditionError};
+use crate::syscalls::{Syscall, SyscallSet};
+
+const KEYS: &[&str] = &["syscall", "when", "action", "why", "quiet"];
+
+/// One `[[rule]]`; `None` where something is wrong, which has been noted.
+pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule> {
+    let table = document.table("rule", "an array of tables: `[[rule]]`", item)?;
+    let mut keys = SaysKeys::default();
+    let mut targets = None;
+    let mut when = None;
+    let mut later = false;
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "syscall" => targets = Some((document.strings("syscall", value), value.span())),
+            "when" => when = Some((document.string("when", value), value.span())),
+            name @ ("path" | "peer") => {
+                later = true;
+                document
+                    .error(
+                        "unsupported",
+                        key.span(),
+                        format!("`{name}` in a [[rule]] is not enforced by this version of jail"),
+                    )
+                    .help("remove the rule: a policy is never enforced in part");
+            }
+            name if keys.take(document, name, value) => {}
+            _ => {
+                document.unknown_key(key, "in a [[rule]]", KEYS);
+            }
+        }
+    }
+    let says = keys.finish(document, item.span(), "this rule");
+    if targets.is_none() {
+        document
+            .error("missing-key", item.span(), "this rule has no `syscall`")
+            .help("add `syscall = \"NAME\"`, a group or a list");
+    }
+    if when.is_none() && !later {
+        document
+            .error("missing-key", item.span(), "this rule has no condition")
+            .help("add `when = \"…\"`, or write an entry below [syscalls]");
+    }
+    let (targets, targets_span) = targets?;
+    let covered = covered(document, &targets);
+    if targets.is_empty() {
+        document.error("missing-key", targets_span, "this rule covers no syscall");
+    }
+    if says.as_ref().is_some_and(|says| says.action == Action::Allow) {
+        for (name, span) in &targets {
+            refuse_loosening(document, name, span.clone());
+        }
+    }
+    let (Some(when), when_span) = when? else { return None };
+    let conditions = conditions(document, when, when_span, covered)?;
+    let says = says?;
+    Some(Rule {
+        targets: targets.into_iter().map(|(name, _)| name.to_owned()).collect(),
+        when: when.to_owned(),
+        conditions,
+        action: says.action,
+        quiet: says.quiet,
+        why: says.why,
+        origin: document.origin(&item.span()),
+    })
+}
+
+/// The syscalls of this architecture that the targets name, each once.
+fn covered(document: &mut Document<'_>, targets: &[(&str, Range<usize>)]) -> Vec<&'static Syscall> {
+    // A single name is what most rules have.
+    if let [(name, _)] = targets
+        && let Some(Target::Syscall(syscall)) = target(name)
+    {
+        return vec![syscall];
+    }
+    let mut set = SyscallSet::new();
+    for (name, span) in targets {
+        match target(name) {
+            Some(Target::Syscall(syscall)) => set.insert(syscall),
+            Some(Target::Group(group)) => set = set.union(group.set),
+            Some(Target::Foreign) => {}
+            None => unknown_target(document, name, span.clone()),
+        }
+    }
+    set.iter().filter(|syscall| syscall.number().is_some()).collect()
+}
+
+fn conditions(
+    document: &mut Document<'_>,
+    when: &str,
+    span: Range<usize>,
+    covered: Vec<&'static Syscall>,
+) -> Option<Vec<(&'static Syscall, Condition)>> {
+    let count = covered.len();
+    let mut conditions = Vec::with_capacity(count);
+    let mut lacking: Vec<(&'static Syscall, ConditionError)> = Vec::new();
+    for syscall in covered {
+        match Condition::parse(when, syscall) {
+            Ok(condition) => conditions.push((syscall, condition)),
+            Err(error) if error.unknown_argument => lacking.push((syscall, error)),
+            Err(error) => {
+                note_condition(document, when, &span, error);
+                return None;
+            }
+        }
+    }
+    match lacking.len() {
+        0 => {}
+        1 if count == 1 => {
+            let (_, error) = lacking.swap_remove(0);
+            note_condition(document, when, &span, error);
+            return None;
+        }
+        _ => {
+            note_lacking(document, when, &span, &lacking);
+            return None;
+        }
+    }
+    for (_, condition) in &conditions {
+        if let Err(error) = condition.alternatives() {
+            document.error("condition", span, error.to_string()).help("split it into several rules");
+            return None;
+        }
+    }
+    Some(conditions)
+}
+
+fn note_condition(document: &mut Document<'_>, when: &str, span: &Range<usize>, error: ConditionError) {
+    let at = document.inside(span, when, &error.range);
+    let note = document.error("condition", at, error.message);
+    if let Some(help) = error.help {
+        note.help(help);
+    }
+}
+
+/// One note for all covered syscalls that lack an argument.
+fn note_lacking(
+    document: &mut Document<'_>,
+    when: &str,
+    span: &Range<usize>,
+    lacking: &[(&'static Syscall, ConditionError)],
+) {
+    const SHOWN: usize = 5;
+    let Some((_, first)) = lacking.first() else { return };
+    let name = when.get(first.range.clone()).unwrap_or_default();
+    let at = document.inside(span, when, &first.range);
+    let mut names: Vec<&str> = lacking.iter().take(SHOWN).map(|(syscall, _)| syscall.name).collect();
+    let more;
+    if lacking.len() > SHOWN {
+        more = format!("{} more", lacking.len() - SHOWN);
+        names.push(&more);
+    }
+    let names = match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    document
+        .error("condition", at, format!("not every syscall of this rule has an argument `{name}`"))
+        .label(format!("not in {names}"))
+        .help("name the syscalls that have it, or write a rule for each");
+}
