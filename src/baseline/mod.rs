@@ -80,6 +80,16 @@ impl Baseline {
         self.landlock_holds_signals
     }
 
+    /// Whether a Landlock domain decides whom this call reaches.
+    pub fn scoped(&self, call: &Call) -> bool {
+        let about = |rule: &Rule| {
+            call.syscall()
+                .is_some_and(|syscall| rule.syscalls.contains(&syscall.name))
+                && rule.applies(&call.args)
+        };
+        self.landlock_holds_signals && rules::SIGNALS.iter().any(about)
+    }
+
     /// Every rule that applies on this host, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = &'static Rule> + use<> {
         let signals: &'static [Rule] = if self.landlock_holds_signals {
@@ -90,6 +100,15 @@ impl Baseline {
         rules::COMMON.iter().chain(signals)
     }
 }
+
+/// A rule is itself and no other: there is one of each, in the table.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Rule {}
 
 impl Rule {
     /// Whether the rule applies to a call of one of its system calls.

@@ -272,7 +272,7 @@ pub(super) static COMMON: &[Rule] = &[
 #[rustfmt::skip]
 pub(super) static SIGNALS: &[Rule] = &[
     Rule {
-        id:       "no-foreign-signals",
+        id:       "no-foreign-kill",
         syscalls: &["kill"],
         when:     EACH,
         answer:   Answer::Check(Check::Signal),
@@ -280,7 +280,7 @@ pub(super) static SIGNALS: &[Rule] = &[
         attack:   "kill(0) and kill(-1) reach the supervisor and the caller's pipeline",
     },
     Rule {
-        id:       "no-foreign-signals",
+        id:       "no-foreign-tkill",
         syscalls: &["tkill", "rt_sigqueueinfo"],
         when:     EACH,
         answer:   Answer::Check(Check::Task { arg: 0 }),
@@ -288,7 +288,7 @@ pub(super) static SIGNALS: &[Rule] = &[
         attack:   "a signal to the supervisor or to any process of the same user",
     },
     Rule {
-        id:       "no-foreign-signals",
+        id:       "no-foreign-tgkill",
         syscalls: &["tgkill", "rt_tgsigqueueinfo"],
         when:     EACH,
         // The thread is the target; the kernel checks that it belongs to the group.

@@ -1,0 +1,373 @@
+//! `jail explain POLICY [CALL]`: the plan as a table, or one call with everything that was said
+//! of it. It runs nothing.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::table::{Cell, Table};
+use crate::baseline::{self, Answer};
+use crate::judge::{Reason, Verdict, entry_text, explain_reason, remedy, rule_head};
+use crate::plan::{Host, Plan, PlanError, Route, What};
+use crate::policy::{Action, Policy, Target};
+use crate::syscalls::{Call, CallError, Errno, parse_call};
+
+/// Where and how to print.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Whether colours are wanted.
+    pub color: bool,
+    /// The width of the terminal, if there is one.
+    pub width: Option<usize>,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug)]
+pub enum ExplainError {
+    /// The policy has no plan.
+    Plan(PlanError),
+    /// The call's text is not one.
+    Call {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        source: CallError,
+    },
+    /// The output cannot be written.
+    Output(io::Error),
+}
+
+/// Explains a policy, or one call under it.
+pub fn run(
+    policy: &Policy,
+    host: &Host,
+    call: Option<&str>,
+    view: View,
+    out: &mut dyn Write,
+) -> Result<(), ExplainError> {
+    let plan = Plan::new(policy, host).map_err(ExplainError::Plan)?;
+    let text = match call {
+        None => whole(policy, host, &plan, view),
+        Some(text) => {
+            let call = parse_call(text).map_err(|source| ExplainError::Call {
+                text: text.to_owned(),
+                source,
+            })?;
+            one(policy, &plan, &call, view)
+        }
+    };
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(ExplainError::Output)
+}
+
+/// The table of the whole plan.
+fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
+    let mut table = Table::new(1);
+    let (first, rest): (Vec<_>, Vec<_>) = plan
+        .routes(policy)
+        .into_iter()
+        .partition(|route| matches!(route.what, What::Entry(_) | What::Rule(_)));
+    let (default, baseline): (Vec<_>, Vec<_>) = rest
+        .into_iter()
+        .partition(|route| route.what == What::Default);
+    let groups = [
+        ("The policy's entries", first),
+        ("The baseline, which no policy can loosen", baseline),
+        ("The default", default),
+    ];
+    for (title, routes) in groups {
+        if routes.is_empty() {
+            continue;
+        }
+        table.title(title);
+        let head = Style::new().dimmed();
+        table.row(
+            ["line", "entry", "action", "enforced by", "because", "cost"]
+                .map(|name| Cell::styled(name, head)),
+        );
+        for route in &routes {
+            table.row(cells(policy, route));
+        }
+    }
+    let mut text = table.render(view.color, view.width);
+    let summary = plan.summary();
+    let _ = write!(
+        text,
+        "\n{} instructions, on {}. Of the system calls {} are always allowed, {} are decided by their \
+         registers, {} fail and {} stop for the supervisor.\n",
+        summary.instructions,
+        host_text(host),
+        summary.allowed,
+        summary.conditional,
+        summary.failing,
+        summary.stopped,
+    );
+    text
+}
+
+fn host_text(host: &Host) -> String {
+    let (major, minor) = host.kernel;
+    match host.landlock_abi {
+        0 => format!("Linux {major}.{minor} without Landlock"),
+        abi => format!("Linux {major}.{minor} with Landlock {abi}"),
+    }
+}
+
+fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
+    let (place, mut entry, action) = match route.what {
+        What::Entry(index) => match policy.syscalls.get(index) {
+            Some(entry) => (
+                policy.place(entry.origin),
+                entry.key.clone(),
+                action(entry.action),
+            ),
+            None => return Default::default(),
+        },
+        What::Rule(index) => match policy.rules.get(index) {
+            Some(rule) => (
+                policy.place(rule.origin),
+                rule_head(rule),
+                action(rule.action),
+            ),
+            None => return Default::default(),
+        },
+        What::Default => (
+            policy.place(policy.default.origin),
+            "whatever no entry names".to_owned(),
+            action(policy.default.action),
+        ),
+        What::Baseline(rule) => (rule.id.to_owned(), protection(rule), answer(rule.answer)),
+        What::Signals => (
+            String::new(),
+            "signals to processes outside".to_owned(),
+            action(Action::Deny(Errno::EPERM)),
+        ),
+        What::Always => (
+            String::new(),
+            baseline::ALWAYS.join(", "),
+            action(Action::Allow),
+        ),
+        What::Foreign => (
+            String::new(),
+            "x32, i386 and unknown calls".to_owned(),
+            action(Action::Deny(Errno::ENOSYS)),
+        ),
+    };
+    if route.reach.0 != 0 && route.reach.0 < route.reach.1 {
+        let _ = write!(entry, " ({} of {})", route.reach.0, route.reach.1);
+    }
+    [
+        place.into(),
+        entry.into(),
+        action,
+        route.enforcer.text().into(),
+        route.because.into(),
+        route.cost.text().into(),
+    ]
+}
+
+/// What a protection is about: its system calls, and when.
+fn protection(rule: &baseline::Rule) -> String {
+    let calls = rule.syscalls.join(", ");
+    match rule.when.text {
+        "" => calls,
+        when => format!("{calls} when {when}"),
+    }
+}
+
+fn action(action: Action) -> Cell {
+    let style = match action {
+        Action::Allow => AnsiColor::Green.on_default(),
+        Action::Deny(_) => AnsiColor::Yellow.on_default(),
+        Action::Kill => AnsiColor::Red.on_default().bold(),
+    };
+    Cell::styled(action.to_string(), style)
+}
+
+fn answer(answer: Answer) -> Cell {
+    match answer {
+        Answer::Deny(errno) | Answer::Quiet(errno) => action(Action::Deny(errno)),
+        Answer::Check(_) => Cell::styled("allow inside", AnsiColor::Green.on_default()),
+    }
+}
+
+/// One call: the verdict, what decided, what lost, who enforces it, what to change.
+fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
+    let verdict = plan.judge.call(call);
+    let (enforcer, cost) = plan.enforcer(call);
+    let mut table = Table::new(1);
+    let head = |text: &str| Cell::styled(text, Style::new().dimmed());
+    table.title(call.to_string());
+    table.row([head("verdict"), outcome(&verdict)]);
+    table.row([head("decided by"), explain_reason(policy, &verdict).into()]);
+    if let Some(line) = source_line(policy, &verdict) {
+        table.row([head(""), line.into()]);
+    }
+    if let Some(check) = verdict.check.and_then(|_| checking(plan, call)) {
+        table.row([
+            head("provided that"),
+            format!("{} ({})", check.reason, check.id).into(),
+        ]);
+    }
+    table.row([
+        head("enforced by"),
+        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
+    ]);
+    let mut label = "also said";
+    for lost in lost(policy, plan, call, &verdict) {
+        table.row([head(label), lost.into()]);
+        label = "";
+    }
+    let mut text = table.render(view.color, view.width);
+    if let Some(remedy) = remedy(policy, call, &verdict) {
+        let _ = writeln!(text, "\n{remedy}");
+    }
+    text
+}
+
+fn outcome(verdict: &Verdict) -> Cell {
+    let text = match verdict.action {
+        Action::Allow if verdict.check.is_some() => "allowed for targets in the jail".to_owned(),
+        Action::Allow => "allowed".to_owned(),
+        Action::Deny(errno) if verdict.quiet => {
+            format!("denied with {}, not reported", errno.name())
+        }
+        Action::Deny(errno) => format!("denied with {}", errno.name()),
+        Action::Kill => "kills the whole jail".to_owned(),
+    };
+    action(verdict.action).with_text(text)
+}
+
+/// The text of the line that decided, as the policy has it.
+fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
+    let origin = match verdict.reason {
+        Reason::Rule(index) => policy.rules.get(index)?.origin,
+        Reason::Entry(index) => policy.syscalls.get(index)?.origin,
+        Reason::Default => policy.default.origin,
+        Reason::Baseline(_) | Reason::Always | Reason::UnknownNumber => return None,
+    };
+    Some(policy.line(origin)).filter(|line| !line.is_empty())
+}
+
+/// The protection that asks for the target of an allowed call.
+fn checking(plan: &Plan, call: &Call) -> Option<&'static baseline::Rule> {
+    let chain = plan.judge.chain(call.nr)?;
+    chain
+        .baseline
+        .iter()
+        .copied()
+        .find(|rule| matches!(rule.answer, Answer::Check(_)) && rule.applies(&call.args))
+}
+
+/// Everything else that names the call's system call, and why it did not decide.
+fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<String> {
+    let Some(syscall) = call.syscall() else {
+        return Vec::new();
+    };
+    let above = matches!(verdict.reason, Reason::Baseline(_) | Reason::Always);
+    let specific = match verdict.reason {
+        Reason::Rule(_) => 3,
+        Reason::Entry(index) => match policy.syscalls.get(index).map(|entry| entry.target) {
+            Some(Target::Syscall(_)) => 2,
+            _ => 1,
+        },
+        _ => 0,
+    };
+    let outweighed = |level: u8| match level {
+        _ if above => "the baseline stands above it",
+        level if level < specific => "less specific",
+        _ => "not stricter",
+    };
+
+    let mut lost = Vec::new();
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let conditions: Vec<_> = rule
+            .conditions
+            .iter()
+            .filter(|(about, _)| about.name == syscall.name)
+            .collect();
+        if conditions.is_empty() || verdict.reason == Reason::Rule(index) {
+            continue;
+        }
+        let because = match conditions
+            .iter()
+            .any(|(_, condition)| condition.holds(&call.args))
+        {
+            true => outweighed(3),
+            false => "its condition does not hold",
+        };
+        lost.push(format!(
+            "{} {} = \"{}\": {because}",
+            policy.place(rule.origin),
+            rule_head(rule),
+            rule.action
+        ));
+    }
+    for (index, entry) in policy.syscalls.iter().enumerate() {
+        let level = match entry.target {
+            Target::Syscall(about) if about.name == syscall.name => 2,
+            Target::Group(group) if group.set.contains(syscall) => 1,
+            _ => continue,
+        };
+        if verdict.reason != Reason::Entry(index) {
+            lost.push(format!(
+                "{} {}: {}",
+                policy.place(entry.origin),
+                entry_text(entry),
+                outweighed(level)
+            ));
+        }
+    }
+    if verdict.reason != Reason::Default {
+        lost.push(format!(
+            "{} default = \"{}\": {}",
+            policy.place(policy.default.origin),
+            policy.default.action,
+            outweighed(0)
+        ));
+    }
+    let protections = plan
+        .judge
+        .chain(call.nr)
+        .map_or(&[][..], |chain| chain.baseline);
+    for rule in protections.iter().filter(|rule| rule.applies(&call.args)) {
+        let decided = matches!(verdict.reason, Reason::Baseline(by) if by == *rule);
+        let asked = matches!(rule.answer, Answer::Check(_)) && verdict.check.is_some();
+        if !decided && !asked {
+            lost.push(format!("baseline {}: not stricter", rule.id));
+        }
+    }
+    lost
+}
+
+impl std::fmt::Display for ExplainError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExplainError::Plan(source) => write!(f, "no plan: {source}"),
+            ExplainError::Call { text, source } => {
+                writeln!(f, "not a call: {source}")?;
+                writeln!(f, "    {text}")?;
+                let before = text
+                    .get(..source.range.start)
+                    .map_or(0, |head| head.chars().count());
+                let marked = text
+                    .get(source.range.clone())
+                    .map_or(1, |part| part.chars().count());
+                write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))
+            }
+            ExplainError::Output(_) => f.write_str("cannot write the explanation"),
+        }
+    }
+}
+
+impl std::error::Error for ExplainError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ExplainError::Plan(source) => source.source(),
+            ExplainError::Call { .. } => None,
+            ExplainError::Output(source) => Some(source),
+        }
+    }
+}

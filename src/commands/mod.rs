@@ -5,12 +5,15 @@ mod check;
 mod explain;
 mod presets;
 mod run;
+mod table;
 mod test;
 
+use crate::launch;
+use crate::policy::Policy;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{ErrorKind, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The exit code where jail itself failed: bad usage, bad policy, missing ability.
@@ -115,12 +118,38 @@ pub fn main() -> ExitCode {
     let color = |terminal: bool| match cli.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        ColorChoice::Auto => {
+            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
     };
     let err = color(std::io::stderr().is_terminal());
+    let out = color(std::io::stdout().is_terminal());
     let code = match cli.subcommand {
         None => run::run(cli.run, err),
-        Some(_) => todo!(),
+        Some(Sub::Explain { policy, call }) => explain_command(&policy, call.as_deref(), err, out),
+        Some(_) => 1,
     };
     ExitCode::from(code)
+}
+
+/// `jail explain`: 0 where it was explained, 1 where the policy or the call is wrong.
+fn explain_command(name: &str, call: Option<&str>, err: bool, out: bool) -> u8 {
+    let policy = match Policy::load(name, Path::new(".")) {
+        Ok(policy) => policy,
+        Err(problems) => {
+            eprintln!("{}", problems.render(err));
+            return 1;
+        }
+    };
+    let stdout = std::io::stdout();
+    let view = explain::View { color: out, width: crate::sys::terminal::columns(&stdout) };
+    match explain::run(&policy, &launch::probe(), call, view, &mut stdout.lock()) {
+        Ok(()) => 0,
+        // The reader has seen enough: `jail explain base | head`.
+        Err(explain::ExplainError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            eprintln!("jail: {error}");
+            1
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! Verdicts in words: what decided, and what to change. It decides nothing.
 
 use super::{Reason, Verdict};
-use crate::policy::{Action, Entry, Origin, Policy, Rule, Source, Target};
+use crate::policy::{Action, Entry, Policy, Rule, Source, Target};
 use crate::syscalls::{Call, Kind};
 
 /// What decided a call, with its place and the author's reason:
 /// `net.toml:12 socket: no network here`.
 pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
     let entry = |origin, what: &str, why: &Option<String>| match why {
-        Some(why) => format!("{} {what}: {why}", place(policy, origin)),
-        None => format!("{} {what}", place(policy, origin)),
+        Some(why) => format!("{} {what}: {why}", policy.place(origin)),
+        None => format!("{} {what}", policy.place(origin)),
     };
     match verdict.reason {
         Reason::Baseline(rule) => format!("baseline {}: {}", rule.id, rule.reason),
@@ -49,9 +49,9 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
         Reason::Rule(index) => {
             let rule = policy.rules.get(index)?;
             let source = policy.sources.get(usize::from(rule.origin.source));
-            let at = place(policy, rule.origin);
+            let at = policy.place(rule.origin);
             match source {
-                Some(Source { name, preset: true }) => format!(
+                Some(Source { name, preset: true, .. }) => format!(
                     "to allow: no entry outweighs the rule at {at}; copy the preset (jail presets {name}) and change it"
                 ),
                 _ => format!(
@@ -71,7 +71,7 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
                 (Target::Syscall(_), None) if main => {
                     format!(
                         r#"to allow: change {name} at {} to "allow""#,
-                        place(policy, entry.origin)
+                        policy.place(entry.origin)
                     )
                 }
                 _ => add(policy, &format!(r#"{name} = "allow""#), Some("[syscalls]")),
@@ -81,33 +81,10 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
     })
 }
 
-/// Where an entry stands: `net.toml:12`.
-pub fn place(policy: &Policy, origin: Origin) -> String {
-    let name = policy
-        .sources
-        .get(usize::from(origin.source))
-        .map_or("?", |source| &source.name);
-    format!("{name}:{}", origin.line)
-}
-
-/// An action as a policy writes it.
-pub fn action_text(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Kill => "kill",
-        Action::Deny(errno) if errno == crate::syscalls::Errno::EPERM => "deny",
-        Action::Deny(errno) => errno.name(),
-    }
-}
-
 /// An entry of `[syscalls]` as a policy writes it.
 pub fn entry_text(entry: &Entry) -> String {
     let quote = if entry.key.starts_with('@') { "\"" } else { "" };
-    format!(
-        r#"{quote}{}{quote} = "{}""#,
-        entry.key,
-        action_text(entry.action)
-    )
+    format!(r#"{quote}{}{quote} = "{}""#, entry.key, entry.action)
 }
 
 /// The system calls and the condition of a rule.

@@ -11,7 +11,7 @@
 mod advice;
 mod chain;
 
-pub use advice::{action_text, entry_text, explain_reason, place, remedy, rule_head};
+pub use advice::{entry_text, explain_reason, remedy, rule_head};
 pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
@@ -25,7 +25,7 @@ pub struct Judge {
 }
 
 /// What becomes of a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     /// What to do.
     pub action: Action,
@@ -38,7 +38,7 @@ pub struct Verdict {
 }
 
 /// What decided a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// A protection of the jail itself.
     Baseline(&'static baseline::Rule),
@@ -53,21 +53,6 @@ pub enum Reason {
     /// The number is none of this architecture's: x32, or newer than this program.
     UnknownNumber,
 }
-
-impl PartialEq for Reason {
-    fn eq(&self, other: &Reason) -> bool {
-        match (self, other) {
-            (Reason::Baseline(a), Reason::Baseline(b)) => std::ptr::eq(*a, *b),
-            (Reason::Rule(a), Reason::Rule(b)) | (Reason::Entry(a), Reason::Entry(b)) => a == b,
-            (Reason::Always, Reason::Always)
-            | (Reason::Default, Reason::Default)
-            | (Reason::UnknownNumber, Reason::UnknownNumber) => true,
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Reason {}
 
 impl Judge {
     /// Compiles a policy and the protections that a host needs.

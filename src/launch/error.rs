@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Step {
-    /// The child died without a word: killed from outside.
-    None = 0,
     /// close_range(2).
-    CloseDescriptors,
+    CloseDescriptors = 1,
     /// fcntl(2) F_SETFD on a descriptor to be passed.
     PassDescriptors,
     /// chdir(2).
@@ -37,8 +35,8 @@ pub enum Step {
     Exec,
 }
 
-const STEPS: [(Step, &str); 13] = [
-    (Step::None, "starting"),
+/// In the order of their numbers.
+const STEPS: [(Step, &str); 12] = [
     (Step::CloseDescriptors, "close_range"),
     (Step::PassDescriptors, "fcntl(F_SETFD) on a passed descriptor"),
     (Step::Directory, "chdir"),
@@ -54,12 +52,13 @@ const STEPS: [(Step, &str); 13] = [
 ];
 
 impl Step {
-    pub(super) fn from_number(number: u32) -> Self {
-        STEPS.get(number as usize).map_or(Self::None, |&(step, _)| step)
+    /// The step of that number; `None` for 0, which stands for no failure.
+    pub(super) fn from_number(number: u32) -> Option<Self> {
+        STEPS.iter().map(|&(step, _)| step).find(|&step| step as u32 == number)
     }
 
     fn name(self) -> &'static str {
-        STEPS.get(self as usize).map_or("starting", |&(_, name)| name)
+        STEPS.iter().find(|&&(step, _)| step == self).map_or("", |&(_, name)| name)
     }
 }
 
@@ -146,9 +145,6 @@ impl fmt::Display for LaunchError {
             Self::Capabilities(error) => write!(f, "cannot read this process's capabilities: {error}"),
             Self::Seize { errno, tracer } => seize(f, *errno, tracer.as_ref()),
             Self::Child { step: Step::Exec, errno, program } => exec(f, *errno, program),
-            Self::Child { step: Step::None, .. } => {
-                write!(f, "the command was killed before its program ran")
-            }
             Self::Child { step, errno, .. } => {
                 write!(f, "cannot confine the command: {}: {}", step.name(), describe(*errno))?;
                 advice(f, *step, *errno)

@@ -8,5 +8,8 @@ use crate::sys;
 pub fn probe() -> Host {
     let newest = sys::landlock::abi();
     let wanted = std::env::var("JAIL_LANDLOCK_ABI").ok().and_then(|abi| abi.parse().ok());
-    Host { landlock_abi: wanted.map_or(newest, |abi: u32| abi.min(newest)), ..Host::newest() }
+    Host {
+        landlock_abi: wanted.map_or(newest, |abi: u32| abi.min(newest)),
+        kernel: sys::process::kernel_version().unwrap_or_default(),
+    }
 }

@@ -10,6 +10,7 @@ mod lookup;
 
 pub use host::probe;
 pub use error::{LaunchError, Step};
+pub use lookup::through_shell;
 
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
@@ -50,12 +51,13 @@ impl Started {
         &self.program
     }
 
-    /// Why the child ended before its program ran.
-    pub fn failure(&self) -> LaunchError {
+    /// Why the child ended before its program ran. `None`: it was killed by somebody else, if it
+    /// has ended at all.
+    pub fn failure(&self) -> Option<LaunchError> {
         let words = self.page.words();
-        let step = Step::from_number(words[child::STEP].load(Ordering::Acquire));
+        let step = Step::from_number(words[child::STEP].load(Ordering::Acquire))?;
         let errno = Errno::from_raw(words[child::ERRNO].load(Ordering::Acquire) as i32);
-        LaunchError::Child { step, errno, program: self.program.clone() }
+        Some(LaunchError::Child { step, errno, program: self.program.clone() })
     }
 }
 

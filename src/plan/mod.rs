@@ -19,7 +19,8 @@ use seccompiler::sock_filter;
 
 use crate::baseline::Baseline;
 use crate::judge::Judge;
-use crate::policy::Policy;
+use crate::policy::{Action, Policy};
+use crate::syscalls::Call;
 
 /// Everything a jail needs to enforce a policy on a host.
 #[derive(Debug)]
@@ -82,6 +83,27 @@ impl Plan {
     /// asked for: a run does not need it.
     pub fn routes(&self, policy: &Policy) -> Vec<Route> {
         routes::routes(policy, &self.baseline, &self.judge, &self.blocks)
+    }
+
+    /// The mechanism behind one call, and what it costs.
+    pub fn enforcer(&self, call: &Call) -> (Enforcer, Cost) {
+        let block = self
+            .blocks
+            .iter()
+            .find(|(nr, _)| *nr == call.nr)
+            .map(|(_, block)| block);
+        let verdict = self.judge.call(call);
+        match (verdict.action, block) {
+            (Action::Allow, _) if verdict.check.is_some() => (Enforcer::Supervisor, Cost::Stop),
+            (Action::Allow, _) if self.baseline.scoped(call) => (Enforcer::Landlock, Cost::Nothing),
+            (_, Some(Block::Plain(Return::ALLOW))) => (Enforcer::Filter, Cost::Nothing),
+            (Action::Allow, _) => (Enforcer::Filter, Cost::Program),
+            (Action::Deny(_), Some(Block::Plain(Return::TRACE))) => {
+                (Enforcer::FilterThenSupervisor, Cost::Stop)
+            }
+            (Action::Deny(_), _) if verdict.quiet => (Enforcer::Filter, Cost::Program),
+            (Action::Deny(_) | Action::Kill, _) => (Enforcer::FilterThenSupervisor, Cost::Stop),
+        }
     }
 
     /// How the filter answers, counted.

@@ -313,7 +313,7 @@ impl Survey<'_> {
                 chain
                     .baseline
                     .iter()
-                    .any(|known| std::ptr::eq(*known, rule))
+                    .any(|known| *known == rule)
             })
             .filter(|(chain, _)| {
                 let allows = chain

@@ -1,7 +1,7 @@
 //! The files of an `extends` made one: what the extending file says replaces what it inherits.
 
 use super::parse::File;
-use super::{Action, Default, Entry, Origin, Rule};
+use super::{Default, Entry, Rule};
 
 /// What a file and all that it extends say together.
 pub(super) struct Merged {
@@ -10,30 +10,113 @@ pub(super) struct Merged {
     pub rules: Vec<Rule>,
 }
 
-/// An entry: the file and the position in it.
-type Position = (usize, usize);
-
 /// Join the files; the first is the one that extends the others, directly or not.
 ///
-/// `parents` holds for each file the indexes of those that it extends; without cycles.
-pub(super) fn merge(mut files: Vec<File>, parents: &[Vec<usize>]) -> Merged {
-    let mut effective: Vec<Option<Vec<Position>>> = vec![None; files.len()];
-    let default = default(0, &files, parents);
-    let positions = positions(0, &mut files, parents, &mut effective);
-    let rules = files.iter_mut().flat_map(|file| std::mem::take(&mut file.rules)).collect();
-    let entries = positions
-        .iter()
-        .filter_map(|(file, position)| files.get(*file)?.entries.get(*position).cloned());
-    Merged { default, entries: entries.collect(), rules }
+/// `parents` holds for each file the indexes of those that it extends. There are no cycles.
+pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
+    let mut tree = Tree {
+        parents,
+        defaults: vec![None; files.len()],
+        positions: vec![None; files.len()],
+        files,
+    };
+    let default = tree.default(0);
+    let positions = tree.positions(0);
+    let mut entries: Vec<Vec<Option<Entry>>> = files
+        .iter_mut()
+        .map(|file| std::mem::take(&mut file.entries).into_iter().map(Some).collect())
+        .collect();
+    Merged {
+        default,
+        entries: positions
+            .into_iter()
+            .filter_map(|(file, position)| entries.get_mut(file)?.get_mut(position)?.take())
+            .collect(),
+        rules: files.iter_mut().flat_map(|file| std::mem::take(&mut file.rules)).collect(),
+    }
 }
 
-/// The file's own default, else the strictest inherited one.
-fn default(file: usize, files: &[File], parents: &[Vec<usize>]) -> Option<Default> {
-    if let Some(own) = files.get(file)?.default {
-        return Some(own);
+/// An entry: the index of its file and the position in it.
+type Position = (usize, usize);
+
+/// What has been found for each file, so that one reached on many ways is looked at once.
+struct Tree<'f, 'p> {
+    files: &'f mut [File],
+    parents: &'p [Vec<u16>],
+    defaults: Vec<Option<Option<Default>>>,
+    positions: Vec<Option<Vec<Position>>>,
+}
+
+impl<'p> Tree<'_, 'p> {
+    /// The file's own default, else the strictest inherited one.
+    fn default(&mut self, file: usize) -> Option<Default> {
+        if let Some(Some(known)) = self.defaults.get(file) {
+            return *known;
+        }
+        let mut found = self.files.get(file).and_then(|file| file.default);
+        if found.is_none() {
+            for parent in self.parents_of(file) {
+                let inherited = self.default(usize::from(*parent));
+                found = match (found, inherited) {
+                    (Some(one), Some(other)) if one.action.strictness() >= other.action.strictness() => Some(one),
+                    (one, None) => one,
+                    (_, other) => other,
+                };
+            }
+        }
+        if let Some(slot) = self.defaults.get_mut(file) {
+            *slot = Some(found);
+        }
+        found
     }
-    let inherited = parents.get(file)?.iter().filter_map(|parent| default(*parent, files, parents));
-    inherited.reduce(|strictest, other| {
-        if rank(other.action) > rank(strictest.action) { other } else { strictest }
-    })
+
+    /// The file's own entries, and the inherited ones whose keys it does not define.
+    fn positions(&mut self, file: usize) -> Vec<Position> {
+        if let Some(Some(known)) = self.positions.get(file) {
+            return known.clone();
+        }
+        let own = self.files.get(file).map_or(0, |file| file.entries.len());
+        let mut found: Vec<Position> = (0..own).map(|position| (file, position)).collect();
+        let parents = self.parents_of(file);
+        if !parents.is_empty() {
+            let mut inherited: Vec<Position> =
+                parents.iter().flat_map(|parent| self.positions(usize::from(*parent))).collect();
+            inherited.sort_unstable();
+            inherited.dedup();
+            found.extend(self.without_replaced(file, inherited));
+        }
+        if let Some(slot) = self.positions.get_mut(file) {
+            *slot = Some(found.clone());
+        }
+        found
+    }
+
+    /// Those whose keys the file does not define; its own entries note what they replace.
+    fn without_replaced(&mut self, file: usize, inherited: Vec<Position>) -> Vec<Position> {
+        let (mut kept, mut replaced) = (Vec::with_capacity(inherited.len()), Vec::new());
+        if let Some(own) = self.files.get(file) {
+            let mut keys: Vec<(&str, usize)> =
+                own.entries.iter().enumerate().map(|(at, entry)| (entry.key.as_str(), at)).collect();
+            keys.sort_unstable();
+            for position in inherited {
+                let Some(entry) = self.files.get(position.0).and_then(|file| file.entries.get(position.1)) else {
+                    continue;
+                };
+                match keys.binary_search_by_key(&entry.key.as_str(), |(key, _)| key) {
+                    Ok(at) => replaced.extend(keys.get(at).map(|(_, own)| (*own, entry.origin))),
+                    Err(_) => kept.push(position),
+                }
+            }
+        }
+        for (own, origin) in replaced {
+            if let Some(entry) = self.files.get_mut(file).and_then(|file| file.entries.get_mut(own)) {
+                entry.replaces.get_or_insert(origin);
+            }
+        }
+        kept
+    }
+
+    fn parents_of(&self, file: usize) -> &'p [u16] {
+        self.parents.get(file).map_or(&[], Vec::as_slice)
+    }
 }

@@ -258,8 +258,8 @@ impl Supervisor<'_> {
         self.release(|_, _| true)?;
         let pid = self.tree.gone(tid);
         if tid == self.started.pid {
-            if !self.running && self.ending.is_none() {
-                return Err(SuperviseError::Launch(self.started.failure()));
+            if let Some(failure) = self.started.failure().filter(|_| !self.running) {
+                return Err(SuperviseError::Launch(failure));
             }
             self.main_exit = Some(exit);
             if self.options.kill_on_exit && self.ending.is_none() {

@@ -8,6 +8,7 @@ pub mod memory;
 pub mod process;
 pub mod ptrace;
 pub mod signal;
+pub mod terminal;
 pub mod wait;
 
 pub use nix::errno::Errno;

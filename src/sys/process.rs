@@ -3,7 +3,7 @@
 use super::{Errno, check};
 use libc::{c_char, c_int, c_uint, pid_t};
 use std::ffi::CStr;
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr::null;
 use std::sync::atomic::AtomicU32;
 
@@ -147,4 +147,30 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
 pub fn futex_wake(word: &AtomicU32) {
     // SAFETY: the kernel only uses the word's address as a key.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+}
+
+/// fcntl(2) F_DUPFD_CLOEXEC: another descriptor, past 2, for the same open file; `None` where `fd`
+/// is not open or there is no room for one more.
+pub fn duplicate(fd: RawFd) -> Option<OwnedFd> {
+    // SAFETY: takes numbers only; the new descriptor is nobody's yet.
+    unsafe {
+        match libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) {
+            -1 => None,
+            new => Some(OwnedFd::from_raw_fd(new)),
+        }
+    }
+}
+
+/// uname(2): the kernel's major and minor version.
+pub fn kernel_version() -> Option<(u32, u32)> {
+    let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: the kernel fills the structure in; zeroed bytes are one too, with empty strings.
+    let (result, name) = unsafe { (libc::uname(name.as_mut_ptr()), name.assume_init()) };
+    // SAFETY: the kernel ends the string with a NUL; a zeroed one is empty.
+    let release = unsafe { CStr::from_ptr(name.release.as_ptr()) };
+    let mut numbers = release.to_str().ok()?.split(['.', '-']).map(str::parse);
+    match (result, numbers.next()?, numbers.next()?) {
+        (0, Ok(major), Ok(minor)) => Some((major, minor)),
+        _ => None,
+    }
 }

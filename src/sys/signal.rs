@@ -125,10 +125,10 @@ pub fn take() -> Option<Arrived> {
         }
     }
     ANY.store(false, Ordering::Release);
-    // One may have been noted behind the scan: look once more rather than lose it.
-    SLOTS.iter().any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0).then(|| {
+    // One may have been noted behind the scan: better look in vain than lose it.
+    if SLOTS.iter().any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0) {
         ANY.store(true, Ordering::Release);
-    });
+    }
     None
 }
 
@@ -140,6 +140,10 @@ pub fn any() -> bool {
 /// Stops the tick: nothing is unsettled any more.
 pub fn rest() {
     arm(0);
+    // One that came just before would wait for the next event of any kind.
+    if any() {
+        arm(TICK_NANOSECONDS);
+    }
 }
 
 /// Blocks every signal of the calling thread and returns the mask that held before.

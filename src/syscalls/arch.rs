@@ -1,7 +1,11 @@
 //! The architectures the table has numbers for.
 
 /// The one this is compiled for.
-pub const NATIVE: Arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
+pub const NATIVE: Arch = if cfg!(target_arch = "aarch64") {
+    Arch::Aarch64
+} else {
+    Arch::X86_64
+};
 
 /// An architecture, in its 64-bit calling convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

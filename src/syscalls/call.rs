@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::kind::{Kind, Set};
+use super::kind::{Kind, Set, Width};
 use super::sets::OPEN;
 use super::{Syscall, by_number, signal_display};
 
@@ -69,7 +69,9 @@ impl Call {
         if position + 1 != syscall.args.len() || self.args[position] != 0 {
             return false;
         }
-        let before = position.checked_sub(1).and_then(|before| syscall.args.get(before));
+        let before = position
+            .checked_sub(1)
+            .and_then(|before| syscall.args.get(before));
         match (before.map(|arg| arg.kind), syscall.args[position].kind) {
             (Some(Kind::Flags(set)), Kind::Mode) => {
                 *set == OPEN && self.args[position - 1] & CREATING == 0
@@ -119,13 +121,17 @@ impl Display for Call {
 
 /// Small numbers as people write them, large ones in hex.
 fn write_number(f: &mut impl Write, value: u64) -> fmt::Result {
-    if value < 0x1_0000 { write!(f, "{value}") } else { write!(f, "{value:#x}") }
+    if value < 0x1_0000 {
+        write!(f, "{value}")
+    } else {
+        write!(f, "{value:#x}")
+    }
 }
 
 /// A value by the names of a set, what has none in hex.
 fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt::Result {
     // A negative constant is stored with its sign extended over all 64 bits.
-    let matches = |constant: u64| kind.significant(constant);
+    let cut = |constant: u64| kind.significant(constant);
     let choice = kind.significant(set.choice);
     if choice != kind.significant(u64::MAX) && value == kind.significant(u64::MAX) {
         return write!(f, "{value:#x}"); // all ones: not flags, but "ask" or an error
@@ -135,8 +141,8 @@ fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt
 
     let chosen = value & choice;
     let chosen_name = set.constants.iter().find(|(_, constant)| {
-        let constant = matches(*constant);
-        constant == chosen && constant & !choice == 0
+        let constant = cut(*constant);
+        constant == chosen && constant & !choice == 0 && (choice != 0 || value == 0)
     });
     if let Some((name, _)) = chosen_name {
         f.write_str(name)?;
@@ -144,7 +150,7 @@ fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt
         separator = "|";
     }
     for (name, constant) in set.constants {
-        let constant = matches(*constant);
+        let constant = cut(*constant);
         if constant & !choice != 0 && constant & choice == 0 && rest & constant == constant {
             write!(f, "{separator}{name}")?;
             rest &= !constant;
@@ -155,10 +161,13 @@ fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt
         return Ok(());
     }
     f.write_str(separator)?;
-    let negative = i64::from(rest as u32 as i32);
+    let signed = match kind.width() {
+        Width::Dword => i64::from(rest as u32 as i32),
+        Width::Qword => rest as i64,
+    };
     let whole_choice = choice == kind.significant(u64::MAX);
-    if whole_choice && rest <= 0xffff_ffff && (-4096..0).contains(&negative) {
-        write!(f, "{negative}")
+    if whole_choice && (-4096..0).contains(&signed) {
+        write!(f, "{signed}")
     } else if whole_choice {
         write_number(f, rest)
     } else if rest == 0 {
@@ -176,36 +185,90 @@ mod tests {
     fn call(name: &str, args: &[u64]) -> Call {
         let mut registers = [0; 6];
         registers[..args.len()].copy_from_slice(args);
-        Call { nr: by_name(name).and_then(Syscall::number).expect(name), args: registers }
+        Call {
+            nr: by_name(name).and_then(Syscall::number).expect(name),
+            args: registers,
+        }
     }
 
     #[test]
     fn arguments_are_decoded_by_their_kinds() {
         let golden = [
-            (call("socket", &[2, 0x80001, 6]), "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP)"),
-            (call("socket", &[2, 1, 0]), "socket(AF_INET, SOCK_STREAM, IPPROTO_IP)"),
-            (call("socket", &[1, 1, 0]), "socket(AF_UNIX, SOCK_STREAM, 0)"),
-            (call("socket", &[16, 3, 15]), "socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)"),
+            (
+                call("socket", &[2, 0x80001, 6]),
+                "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP)",
+            ),
+            (
+                call("socket", &[2, 1, 0]),
+                "socket(AF_INET, SOCK_STREAM, IPPROTO_IP)",
+            ),
+            (
+                call("socket", &[1, 1, 0]),
+                "socket(AF_UNIX, SOCK_STREAM, 0)",
+            ),
+            (
+                call("socket", &[16, 3, 15]),
+                "socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)",
+            ),
             (call("socket", &[99, 0, 0xffff_ffff]), "socket(99, 0, -1)"),
             (call("kill", &[1, 9]), "kill(1, SIGKILL)"),
             (call("kill", &[0xffff_ffff, 37]), "kill(-1, SIGRTMIN+3)"),
-            (call("ioctl", &[0, 0x5412, 0x7fff_0000_1000]), "ioctl(0, TIOCSTI, 0x7fff00001000)"),
-            (call("ioctl", &[3, 0xdead_beef, 1]), "ioctl(3, 0xdeadbeef, 1)"),
+            (
+                call("ioctl", &[0, 0x5412, 0x7fff_0000_1000]),
+                "ioctl(0, TIOCSTI, 0x7fff00001000)",
+            ),
+            (
+                call("ioctl", &[3, 0xdead_beef, 1]),
+                "ioctl(3, 0xdeadbeef, 1)",
+            ),
             (call("getpid", &[7, 7, 7]), "getpid()"),
-            (call("mprotect", &[0x1000, 4096, 7]), "mprotect(0x1000, 4096, PROT_READ|PROT_WRITE|PROT_EXEC)"),
+            (
+                call("mprotect", &[0x1000, 4096, 7]),
+                "mprotect(0x1000, 4096, PROT_READ|PROT_WRITE|PROT_EXEC)",
+            ),
             (call("mprotect", &[0, 0, 0]), "mprotect(NULL, 0, PROT_NONE)"),
-            (call("mprotect", &[0, 0, 1 << 40]), "mprotect(NULL, 0, 0x10000000000)"),
-            (call("unshare", &[0x1000_0000 | 0x2_0000]), "unshare(CLONE_NEWNS|CLONE_NEWUSER)"),
-            (call("prctl", &[38, 1, 0, 0, 0]), "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"),
-            (call("lseek", &[3, -8_i64 as u64, 2]), "lseek(3, -8, SEEK_END)"),
+            (
+                call("mprotect", &[0, 0, 1 << 40]),
+                "mprotect(NULL, 0, 0x10000000000)",
+            ),
+            (
+                call("unshare", &[0x1000_0000 | 0x2_0000]),
+                "unshare(CLONE_NEWNS|CLONE_NEWUSER)",
+            ),
+            (
+                call("prctl", &[38, 1, 0, 0, 0]),
+                "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)",
+            ),
+            (
+                call("lseek", &[3, -8_i64 as u64, 2]),
+                "lseek(3, -8, SEEK_END)",
+            ),
             (call("fchmod", &[3, 0o4755]), "fchmod(3, 04755)"),
             (call("setreuid", &[0xffff_ffff, 1000]), "setreuid(-1, 1000)"),
-            (call("personality", &[0xffff_ffff]), "personality(0xffffffff)"),
-            (call("ptrace", &[16, 42, 0, 0]), "ptrace(PTRACE_ATTACH, 42, 0, 0)"),
-            (call("setsockopt", &[3, 1, 15, 0, 4]), "setsockopt(3, SOL_SOCKET, SO_REUSEPORT, NULL, 4)"),
-            (call("keyctl", &[7, -3_i64 as u64]), "keyctl(KEYCTL_CLEAR, 0xfffffffffffffffd, 0, 0, 0)"),
-            (call("request_key", &[0, 0, 0, 0xffff_fffd]), "request_key(NULL, NULL, NULL, KEY_SPEC_SESSION_KEYRING)"),
-            (call("getrusage", &[0xffff_ffff, 0]), "getrusage(RUSAGE_CHILDREN, NULL)"),
+            (
+                call("personality", &[0xffff_ffff]),
+                "personality(0xffffffff)",
+            ),
+            (
+                call("ptrace", &[16, 42, 0, 0]),
+                "ptrace(PTRACE_ATTACH, 42, 0, 0)",
+            ),
+            (
+                call("setsockopt", &[3, 1, 15, 0, 4]),
+                "setsockopt(3, SOL_SOCKET, SO_REUSEPORT, NULL, 4)",
+            ),
+            (
+                call("keyctl", &[7, -3_i64 as u64]),
+                "keyctl(KEYCTL_CLEAR, 0xfffffffffffffffd, 0, 0, 0)",
+            ),
+            (
+                call("request_key", &[0, 0, 0, 0xffff_fffd]),
+                "request_key(NULL, NULL, NULL, KEY_SPEC_SESSION_KEYRING)",
+            ),
+            (
+                call("getrusage", &[0xffff_ffff, 0]),
+                "getrusage(RUSAGE_CHILDREN, NULL)",
+            ),
         ];
         for (call, text) in golden {
             assert_eq!(call.to_string(), text);
@@ -214,26 +277,52 @@ mod tests {
 
     #[test]
     fn the_upper_half_of_a_32_bit_argument_is_not_shown() {
-        assert_eq!(call("kill", &[0xdead_0000_0001, 9]).to_string(), "kill(1, SIGKILL)");
+        assert_eq!(
+            call("kill", &[0xdead_0000_0001, 9]).to_string(),
+            "kill(1, SIGKILL)"
+        );
         assert_eq!(call("close", &[0xffff_ffff]).to_string(), "close(-1)");
+        let dirty = call("socket", &[7 << 32 | 1, 7 << 32 | 1, 7 << 32]);
+        assert_eq!(dirty.to_string(), "socket(AF_UNIX, SOCK_STREAM, 0)");
         let zero_extended = call("openat", &[0xffff_ff9c, 0x1000, 0]);
-        assert_eq!(zero_extended.to_string(), "openat(AT_FDCWD, 0x1000, O_RDONLY)");
+        assert_eq!(
+            zero_extended.to_string(),
+            "openat(AT_FDCWD, 0x1000, O_RDONLY)"
+        );
     }
 
     #[test]
     fn a_mode_is_shown_where_it_is_read() {
-        assert_eq!(call("open", &[1, 0x80000, 0]).to_string(), "open(0x1, O_RDONLY|O_CLOEXEC)");
-        assert_eq!(call("open", &[1, 0o101, 0o644]).to_string(), "open(0x1, O_WRONLY|O_CREAT, 0644)");
-        assert_eq!(call("open", &[1, 0o101, 0]).to_string(), "open(0x1, O_WRONLY|O_CREAT, 0)");
-        assert_eq!(call("mkdir", &[1, 0]).to_string(), "mkdir(0x1, 0)");
+        assert_eq!(
+            call("openat", &[0, 1, 0x80000, 0]).to_string(),
+            "openat(0, 0x1, O_RDONLY|O_CLOEXEC)"
+        );
+        assert_eq!(
+            call("openat", &[0, 1, 0o101, 0o644]).to_string(),
+            "openat(0, 0x1, O_WRONLY|O_CREAT, 0644)"
+        );
+        assert_eq!(
+            call("openat", &[0, 1, 0o101, 0]).to_string(),
+            "openat(0, 0x1, O_WRONLY|O_CREAT, 0)"
+        );
+        assert_eq!(
+            call("mkdirat", &[0, 1, 0]).to_string(),
+            "mkdirat(0, 0x1, 0)"
+        );
     }
 
     #[test]
     fn flags_of_several_bits_are_named_whole() {
         let sync = constant_of("O_SYNC") | 1;
-        assert_eq!(call("open", &[1, sync, 0]).to_string(), "open(0x1, O_WRONLY|O_SYNC)");
+        assert_eq!(
+            call("openat", &[0, 1, sync, 0]).to_string(),
+            "openat(0, 0x1, O_WRONLY|O_SYNC)"
+        );
         let tmpfile = constant_of("O_TMPFILE") | 2;
-        assert_eq!(call("open", &[1, tmpfile, 0o600]).to_string(), "open(0x1, O_RDWR|O_TMPFILE, 0600)");
+        assert_eq!(
+            call("openat", &[0, 1, tmpfile, 0o600]).to_string(),
+            "openat(0, 0x1, O_RDWR|O_TMPFILE, 0600)"
+        );
     }
 
     fn constant_of(name: &str) -> u64 {
@@ -242,8 +331,14 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_shown_with_all_registers() {
-        let call = Call { nr: 999, args: [1, 2, 3, 4, 5, 0xffff_ffff_ffff_ffff] };
-        assert_eq!(call.to_string(), "syscall_999(0x1, 0x2, 0x3, 0x4, 0x5, 0xffffffffffffffff)");
+        let call = Call {
+            nr: 999,
+            args: [1, 2, 3, 4, 5, 0xffff_ffff_ffff_ffff],
+        };
+        assert_eq!(
+            call.to_string(),
+            "syscall_999(0x1, 0x2, 0x3, 0x4, 0x5, 0xffffffffffffffff)"
+        );
     }
 
     #[test]
@@ -257,7 +352,13 @@ mod tests {
         });
         assert_eq!(result, Ok(()));
         assert_eq!(text, "execve(\"/bin/true\", NULL, 0x2000)");
-        assert_eq!(asked, [(0, Kind::Path { dirfd: None }, 0x1000), (2, Kind::Strings, 0x2000)]);
+        assert_eq!(
+            asked,
+            [
+                (0, Kind::Path { dirfd: None }, 0x1000),
+                (2, Kind::Strings, 0x2000)
+            ]
+        );
     }
 
     /// Registers as the kernel would read them: what is ignored is cleared.
@@ -280,7 +381,18 @@ mod tests {
             state ^= state << 17;
             state
         };
-        let boundaries = [0, 1, 2, 0x7f, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
+        let boundaries = [
+            0,
+            1,
+            2,
+            0x7f,
+            0x1_0000,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_ffff,
+            1 << 63,
+            u64::MAX,
+        ];
         for row in super::super::all() {
             let Some(nr) = row.number() else { continue };
             for round in 0..200 {

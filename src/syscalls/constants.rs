@@ -40,9 +40,10 @@ pub fn constant(name: &str) -> Option<u64> {
 
 /// Every constant, set by set. One that several arguments take comes up once.
 pub fn constants() -> impl Iterator<Item = (&'static str, u64)> {
-    INDEX.iter().filter(|entry| **entry != VACANT).map(|(set, position)| {
-        ALL[usize::from(*set)].constants[usize::from(*position)]
-    })
+    INDEX
+        .iter()
+        .filter(|entry| **entry != VACANT)
+        .map(|(set, position)| ALL[usize::from(*set)].constants[usize::from(*position)])
 }
 
 const fn fill() -> [(u8, u16); PLACES] {
@@ -148,6 +149,9 @@ mod tests {
 
     #[test]
     fn clone_exits_with_every_signal() {
-        assert_eq!(&sets::CLONE.constants[..sets::SIGNALS.constants.len()], sets::SIGNALS.constants);
+        assert_eq!(
+            &sets::CLONE.constants[..sets::SIGNALS.constants.len()],
+            sets::SIGNALS.constants
+        );
     }
 }

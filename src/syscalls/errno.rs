@@ -165,13 +165,24 @@ const ALIASES: &[(&str, Errno)] = &[
 impl Errno {
     /// The error number of that name: `ENOSYS`.
     pub fn from_name(name: &str) -> Option<Errno> {
-        let first = NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| Errno(*number));
-        first.or_else(|| ALIASES.iter().find(|(known, _)| *known == name).map(|(_, errno)| *errno))
+        let first = NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, number)| Errno(*number));
+        first.or_else(|| {
+            ALIASES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, errno)| *errno)
+        })
     }
 
     /// The error of that number, if the kernel has one.
     pub fn from_number(number: i32) -> Option<Errno> {
-        NAMES.iter().any(|(_, known)| *known == number).then_some(Errno(number))
+        NAMES
+            .iter()
+            .any(|(_, known)| *known == number)
+            .then_some(Errno(number))
     }
 
     /// The number, positive.
@@ -181,12 +192,18 @@ impl Errno {
 
     /// The name.
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, number)| *number == self.0).map_or("E?", |(name, _)| name)
+        NAMES
+            .iter()
+            .find(|(_, number)| *number == self.0)
+            .map_or("E?", |(name, _)| name)
     }
 
     /// Every name that [`Errno::from_name`] knows.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        NAMES.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name))
+        NAMES
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(ALIASES.iter().map(|(name, _)| *name))
     }
 }
 
@@ -220,7 +237,9 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_kernel() {
-        let missing: Vec<_> = (1..=133).filter(|n| Errno::from_number(*n).is_none()).collect();
+        let missing: Vec<_> = (1..=133)
+            .filter(|n| Errno::from_number(*n).is_none())
+            .collect();
         assert_eq!(missing, [41, 58]);
         for number in [0, -1, 134, 512] {
             assert_eq!(Errno::from_number(number), None);

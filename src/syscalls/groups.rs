@@ -1,5 +1,5 @@
 //! Groups of system calls, by systemd's names and with its membership (that of
-//! version 259), so that a list written for `SystemCallFilter=` means the same here.
+//! version 258), so that a list written for `SystemCallFilter=` means the same here.
 //!
 //! A member is a call, a call of another architecture, or another group. The sets
 //! are flattened at compile time.
@@ -88,7 +88,11 @@ const fn row(name: &str) -> Option<usize> {
             high = middle;
         }
     }
-    if low < TABLE.len() && equal(TABLE[low].name, name) { Some(low) } else { None }
+    if low < TABLE.len() && equal(TABLE[low].name, name) {
+        Some(low)
+    } else {
+        None
+    }
 }
 
 const fn less(a: &str, b: &str) -> bool {
@@ -267,7 +271,10 @@ mod tests {
     use super::*;
 
     fn holds(name: &str, syscall: &str) -> bool {
-        group(name).expect(name).set.contains(by_name(syscall).expect(syscall))
+        group(name)
+            .expect(name)
+            .set
+            .contains(by_name(syscall).expect(syscall))
     }
 
     #[test]

@@ -175,9 +175,14 @@ impl Set {
     /// The set that holds for these registers: itself, or the one that another
     /// argument picks; `None` where that argument's value has no set.
     pub fn resolve(&'static self, args: &[u64; 6]) -> Option<&'static Set> {
-        let Some(by) = &self.by else { return Some(self) };
+        let Some(by) = &self.by else {
+            return Some(self);
+        };
         let decider = args[usize::from(by.arg)] & 0xffff_ffff;
-        by.sets.iter().find(|(value, _)| *value == decider).map(|(_, set)| *set)
+        by.sets
+            .iter()
+            .find(|(value, _)| *value == decider)
+            .map(|(_, set)| *set)
     }
 }
 

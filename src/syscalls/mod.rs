@@ -107,7 +107,10 @@ impl Syscall {
     /// use (`ioctl`'s `request` became `op` in man-pages 6) both are known.
     pub fn arg(&self, name: &str) -> Option<(usize, &'static Arg)> {
         let name = table::canonical(self.name, name);
-        self.args.iter().enumerate().find(|(_, arg)| arg.name == name)
+        self.args
+            .iter()
+            .enumerate()
+            .find(|(_, arg)| arg.name == name)
     }
 }
 
@@ -118,7 +121,12 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_name() {
         for pair in all().windows(2) {
-            assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+            assert!(
+                pair[0].name < pair[1].name,
+                "{} before {}",
+                pair[0].name,
+                pair[1].name
+            );
         }
     }
 
@@ -162,7 +170,12 @@ mod tests {
         for row in all() {
             assert!(row.args.len() <= 6, "{}", row.name);
             for (position, arg) in row.args.iter().enumerate() {
-                assert_eq!(row.arg(arg.name).expect("by name").0, position, "{}", row.name);
+                assert_eq!(
+                    row.arg(arg.name).expect("by name").0,
+                    position,
+                    "{}",
+                    row.name
+                );
             }
         }
     }
@@ -189,7 +202,15 @@ mod tests {
         let request = by_name("ioctl").expect("ioctl").arg("request");
         assert_eq!(request.expect("request").0, 1);
         assert_eq!(by_name("ioctl").expect("ioctl").arg("op"), request);
-        assert_eq!(by_name("prctl").expect("prctl").arg("op").expect("op").1.name, "option");
+        assert_eq!(
+            by_name("prctl")
+                .expect("prctl")
+                .arg("op")
+                .expect("op")
+                .1
+                .name,
+            "option"
+        );
         assert_eq!(by_name("socket").expect("socket").arg("op"), None);
     }
 
@@ -197,8 +218,14 @@ mod tests {
     fn every_alias_leads_to_an_argument() {
         for (call, alias, name) in table::ALIASES {
             let row = by_name(call).expect(call);
-            assert!(row.args.iter().any(|arg| arg.name == *name), "{call} {name}");
-            assert!(!row.args.iter().any(|arg| arg.name == *alias), "{call} {alias}");
+            assert!(
+                row.args.iter().any(|arg| arg.name == *name),
+                "{call} {name}"
+            );
+            assert!(
+                !row.args.iter().any(|arg| arg.name == *alias),
+                "{call} {alias}"
+            );
         }
     }
 
@@ -269,7 +296,13 @@ mod tests {
             assert!(foreign_name(name), "{name} is out of order");
             assert_eq!(by_name(name), None, "{name}");
         }
-        for name in ["mmap2", "sigreturn", "_llseek", "socketcall", "riscv_flush_icache"] {
+        for name in [
+            "mmap2",
+            "sigreturn",
+            "_llseek",
+            "socketcall",
+            "riscv_flush_icache",
+        ] {
             assert!(foreign_name(name), "{name}");
         }
         assert!(!foreign_name("read"));

@@ -75,6 +75,10 @@ impl<'a> Parser<'a> {
             },
             None => match name.strip_prefix("syscall_").and_then(|nr| nr.parse().ok()) {
                 Some(nr) => (nr, super::by_number(nr)),
+                None if super::foreign_name(name) => {
+                    let message = format!("`{name}` exists on other architectures only");
+                    return Err(error(range, message));
+                }
                 None => {
                     return Err(CallError {
                         range,
@@ -112,7 +116,10 @@ impl<'a> Parser<'a> {
         self.punctuation(')')?;
         self.skip_space();
         if self.at < self.text.len() {
-            return Err(error(self.at..self.text.len(), "nothing may follow the call".to_owned()));
+            return Err(error(
+                self.at..self.text.len(),
+                "nothing may follow the call".to_owned(),
+            ));
         }
         Ok(Call { nr, args })
     }
@@ -204,7 +211,10 @@ impl<'a> Parser<'a> {
                 return Ok(());
             }
         }
-        Err(error(start..self.text.len(), "this string does not end".to_owned()))
+        Err(error(
+            start..self.text.len(),
+            "this string does not end".to_owned(),
+        ))
     }
 
     fn punctuation(&mut self, wanted: char) -> Result<(), CallError> {
@@ -218,7 +228,9 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         self.at += end;
         &rest[..end]
     }
@@ -245,11 +257,19 @@ impl<'a> Parser<'a> {
 }
 
 fn error(range: Range<usize>, message: String) -> CallError {
-    CallError { range, message, unknown: None }
+    CallError {
+        range,
+        message,
+        unknown: None,
+    }
 }
 
 fn too_many(name: &str, syscall: Option<&Syscall>) -> String {
-    let names: Vec<_> = syscall.into_iter().flat_map(|s| s.args).map(|arg| arg.name).collect();
+    let names: Vec<_> = syscall
+        .into_iter()
+        .flat_map(|s| s.args)
+        .map(|arg| arg.name)
+        .collect();
     match (syscall, names.len()) {
         (None, _) => format!("`{name}` takes 6 arguments at most"),
         (_, 0) => format!("`{name}` takes no arguments"),
@@ -283,23 +303,54 @@ mod tests {
     #[test]
     fn calls_are_read() {
         let good = [
-            ("socket(AF_INET, SOCK_STREAM, 0)", "socket", [2, 1, 0, 0, 0, 0]),
-            ("socket(PF_INET6,SOCK_DGRAM | SOCK_CLOEXEC)", "socket", [10, 0x80002, 0, 0, 0, 0]),
+            (
+                "socket(AF_INET, SOCK_STREAM, 0)",
+                "socket",
+                [2, 1, 0, 0, 0, 0],
+            ),
+            (
+                "socket(PF_INET6,SOCK_DGRAM | SOCK_CLOEXEC)",
+                "socket",
+                [10, 0x80002, 0, 0, 0, 0],
+            ),
             ("  kill( 1 , SIGKILL ) ", "kill", [1, 9, 0, 0, 0, 0]),
-            ("kill(-1, SIGRTMIN+3)", "kill", [0xffff_ffff, 37, 0, 0, 0, 0]),
+            (
+                "kill(-1, SIGRTMIN+3)",
+                "kill",
+                [0xffff_ffff, 37, 0, 0, 0, 0],
+            ),
             ("kill(0, SIGRTMAX)", "kill", [0, 64, 0, 0, 0, 0]),
             ("getpid()", "getpid", [0; 6]),
-            ("mkdir(\"/a \\\" b)\", 0755)", "mkdir", [SOMEWHERE, 0o755, 0, 0, 0, 0]),
-            ("mkdir(NULL, 0o755)", "mkdir", [0, 0o755, 0, 0, 0, 0]),
-            ("openat(AT_FDCWD, \"x\", O_WRONLY|O_CREAT, 0644)", "openat", [0xffff_ff9c, SOMEWHERE, 0o101, 0o644, 0, 0]),
+            (
+                "mkdirat(0, \"/a \\\" b)\", 0755)",
+                "mkdirat",
+                [0, SOMEWHERE, 0o755, 0, 0, 0],
+            ),
+            ("mkdirat(0, NULL, 0o755)", "mkdirat", [0, 0, 0o755, 0, 0, 0]),
+            (
+                "openat(AT_FDCWD, \"x\", O_WRONLY|O_CREAT, 0644)",
+                "openat",
+                [0xffff_ff9c, SOMEWHERE, 0o101, 0o644, 0, 0],
+            ),
             ("ioctl(0, 0X5412)", "ioctl", [0, 0x5412, 0, 0, 0, 0]),
-            ("prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)", "prctl", [0x5961_6d61, u64::MAX, 0, 0, 0, 0]),
-            ("lseek(3, -8, SEEK_END)", "lseek", [3, -8_i64 as u64, 2, 0, 0, 0]),
+            (
+                "prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)",
+                "prctl",
+                [0x5961_6d61, u64::MAX, 0, 0, 0, 0],
+            ),
+            (
+                "lseek(3, -8, SEEK_END)",
+                "lseek",
+                [3, -8_i64 as u64, 2, 0, 0, 0],
+            ),
         ];
         for (text, name, args) in good {
             assert_eq!(parse_call(text), Ok(Call { nr: nr(name), args }), "{text}");
         }
-        let unknown = Call { nr: 999, args: [1, 2, 0, 0, 0, 0] };
+        let unknown = Call {
+            nr: 999,
+            args: [1, 2, 0, 0, 0, 0],
+        };
         assert_eq!(parse_call("syscall_999(1, 0x2)"), Ok(unknown));
     }
 
@@ -309,19 +360,52 @@ mod tests {
             ("", "", "expected the name of a system call"),
             ("sokcet(1)", "sokcet", "unknown system call `sokcet`"),
             ("socket", "", "expected `(`"),
-            ("socket(AF_INTE, 1)", "AF_INTE", "unknown constant `AF_INTE`"),
+            (
+                "mmap2(0)",
+                "mmap2",
+                "`mmap2` exists on other architectures only",
+            ),
+            (
+                "socket(AF_INTE, 1)",
+                "AF_INTE",
+                "unknown constant `AF_INTE`",
+            ),
             ("socket(AF_INET SOCK_STREAM)", "S", "expected `)`"),
-            ("socket(AF_INET, )", ")", "expected a number, a constant or a string"),
+            (
+                "socket(AF_INET, )",
+                ")",
+                "expected a number, a constant or a string",
+            ),
             ("socket(AF_INET", "", "expected `)`"),
-            ("socket(1, 2, 3, 4)", "4)", "`socket` takes 3 arguments: domain, type, protocol"),
+            (
+                "socket(1, 2, 3, 4)",
+                "4)",
+                "`socket` takes 3 arguments: domain, type, protocol",
+            ),
             ("getpid(1)", "1)", "`getpid` takes no arguments"),
             ("close(1, 2)", "2)", "`close` takes 1 argument: fd"),
-            ("syscall_999(1,2,3,4,5,6,7)", "7)", "`syscall_999` takes 6 arguments at most"),
-            ("socket(\"inet\")", "\"inet\"", "a string, where the call takes a number"),
-            ("mkdir(\"x)", "\"x)", "this string does not end"),
-            ("close(0x100000000)", "0x100000000", "0x100000000 does not fit the 32 bits of this argument"),
+            (
+                "syscall_999(1,2,3,4,5,6,7)",
+                "7)",
+                "`syscall_999` takes 6 arguments at most",
+            ),
+            (
+                "socket(\"inet\")",
+                "\"inet\"",
+                "a string, where the call takes a number",
+            ),
+            ("mkdirat(0, \"x)", "\"x)", "this string does not end"),
+            (
+                "close(0x100000000)",
+                "0x100000000",
+                "0x100000000 does not fit the 32 bits of this argument",
+            ),
             ("close(09)", "09", "`09` is no number"),
-            ("close(99999999999999999999)", "99999999999999999999", "`99999999999999999999` is no number"),
+            (
+                "close(99999999999999999999)",
+                "99999999999999999999",
+                "`99999999999999999999` is no number",
+            ),
             ("close(1) x", "x", "nothing may follow the call"),
             ("close(é)", "é", "expected a number, a constant or a string"),
         ];
@@ -336,23 +420,35 @@ mod tests {
     fn an_error_hands_out_the_name_to_correct() {
         let syscall = parse_call("opne(1)").expect_err("unknown");
         assert_eq!(syscall.unknown, Some(Unknown::Syscall("opne".to_owned())));
-        let constant = parse_call("open(NULL, O_RDNOLY)").expect_err("unknown");
-        assert_eq!(constant.unknown, Some(Unknown::Constant("O_RDNOLY".to_owned())));
-        assert_eq!(parse_call("open(").expect_err("ends early").unknown, None);
+        let constant = parse_call("openat(0, NULL, O_RDNOLY)").expect_err("unknown");
+        assert_eq!(
+            constant.unknown,
+            Some(Unknown::Constant("O_RDNOLY".to_owned()))
+        );
+        assert_eq!(parse_call("openat(").expect_err("ends early").unknown, None);
     }
 
     #[test]
     fn no_text_makes_the_reader_panic() {
-        let pieces = ["kill", "(", ")", ",", "|", "-", "\"", "\\", " ", "1", "0x", "SIGRTMIN", "+", "é", "O_RDONLY"];
+        let pieces = [
+            "kill", "(", ")", ",", "|", "-", "\"", "\\", " ", "1", "0x", "SIGRTMIN", "+", "é",
+            "O_RDONLY",
+        ];
         let mut state = 1_u64;
         for _ in 0..20_000 {
-            let mut text = String::from("open(");
+            let mut text = String::from("openat(");
             for _ in 0..8 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
             }
             if let Err(error) = parse_call(&text) {
-                assert!(text.get(error.range.clone()).is_some(), "{text} {:?}", error.range);
+                assert!(
+                    text.get(error.range.clone()).is_some(),
+                    "{text} {:?}",
+                    error.range
+                );
             }
         }
     }

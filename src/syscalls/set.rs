@@ -113,7 +113,11 @@ impl SyscallSet {
     /// The calls in it, by name.
     pub fn iter(&self) -> impl Iterator<Item = &'static Syscall> + use<> {
         let set = *self;
-        all().iter().enumerate().filter(move |(row, _)| set.contains_index(*row)).map(|(_, s)| s)
+        all()
+            .iter()
+            .enumerate()
+            .filter(move |(row, _)| set.contains_index(*row))
+            .map(|(_, s)| s)
     }
 }
 
@@ -135,7 +139,9 @@ impl<'a> FromIterator<&'a Syscall> for SyscallSet {
 
 impl std::fmt::Debug for SyscallSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.iter().map(|syscall| syscall.name)).finish()
+        f.debug_set()
+            .entries(self.iter().map(|syscall| syscall.name))
+            .finish()
     }
 }
 
@@ -145,7 +151,10 @@ mod tests {
     use super::*;
 
     fn set(names: &[&str]) -> SyscallSet {
-        names.iter().map(|name| by_name(name).expect(name)).collect()
+        names
+            .iter()
+            .map(|name| by_name(name).expect(name))
+            .collect()
     }
 
     #[test]
@@ -154,7 +163,10 @@ mod tests {
         assert!(reads.contains(by_name("readv").expect("readv")));
         assert!(!reads.contains(by_name("write").expect("write")));
         assert_eq!(reads.len(), 3);
-        assert_eq!(reads.iter().map(|s| s.name).collect::<Vec<_>>(), ["accept", "read", "readv"]);
+        assert_eq!(
+            reads.iter().map(|s| s.name).collect::<Vec<_>>(),
+            ["accept", "read", "readv"]
+        );
         reads.remove(by_name("accept").expect("accept"));
         assert_eq!(reads, set(&["readv", "read"]));
     }

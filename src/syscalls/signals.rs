@@ -4,14 +4,46 @@ use std::borrow::Cow;
 
 /// By number, from 1.
 const NAMES: [&str; 31] = [
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL",
-    "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD",
-    "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ",
-    "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
 ];
 
 /// Second names.
-const ALIASES: [(&str, i32); 4] = [("SIGIOT", 6), ("SIGCLD", 17), ("SIGPOLL", 29), ("SIGUNUSED", 31)];
+const ALIASES: [(&str, i32); 4] = [
+    ("SIGIOT", 6),
+    ("SIGCLD", 17),
+    ("SIGPOLL", 29),
+    ("SIGUNUSED", 31),
+];
 
 /// The first real-time signal as the C library counts; it keeps 32 and 33.
 const SIGRTMIN: i32 = 34;
@@ -69,7 +101,8 @@ fn distance(text: &str, sign: char) -> Option<i32> {
         return Some(0);
     }
     let digits = text.strip_prefix(sign)?;
-    let plain = !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_digit());
     if plain { digits.parse().ok() } else { None }
 }
 
@@ -89,6 +122,8 @@ mod tests {
         assert_eq!(signal_display(2), "SIGINT");
         assert_eq!(signal_display(33), "SIG33");
         assert_eq!(signal_display(37), "SIGRTMIN+3");
+        assert_eq!(signal_display(49), "SIGRTMIN+15");
+        assert_eq!(signal_display(50), "SIGRTMAX-14");
         assert_eq!(signal_display(63), "SIGRTMAX-1");
         assert_eq!(signal_display(0), "0");
         assert_eq!(signal_display(-1), "-1");
@@ -97,7 +132,15 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_has_no_number() {
-        for name in ["", "INT", "SIG", "SIGRTMIN+31", "SIGRTMIN+", "SIGRTMIN-1", "SIGRTMAX+1"] {
+        for name in [
+            "",
+            "INT",
+            "SIG",
+            "SIGRTMIN+31",
+            "SIGRTMIN+",
+            "SIGRTMIN-1",
+            "SIGRTMAX+1",
+        ] {
             assert_eq!(signal_by_name(name), None, "{name}");
         }
         assert_eq!(signal_by_name("SIGRTMIN+30"), Some(64));

@@ -8,8 +8,6 @@
 //! `kernel_clone` takes the low half, so they are 32 bits wide here; `unshare`'s and
 //! `mount`'s are looked at whole.
 
-
-
 use super::kind::Kind::*;
 use super::sets::*;
 use super::{Arg, Syscall};
@@ -57,7 +55,10 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("clock_gettime",           228, 113, [clockid: Enum(&CLOCK), tp: Pointer]),
     sys!("clock_nanosleep",         230, 115, [clockid: Enum(&CLOCK), flags: Flags(&TIMER), request: Pointer, remain: Pointer]),
     sys!("clock_settime",           227, 112, [clockid: Enum(&CLOCK), tp: Pointer]),
+    #[cfg(not(target_arch = "aarch64"))]
     sys!("clone",                    56, 220, [flags: Flags(&CLONE), stack: Pointer, parent_tid: Pointer, child_tid: Pointer, tls: Ulong]),
+    #[cfg(target_arch = "aarch64")]
+    sys!("clone",                    56, 220, [flags: Flags(&CLONE), stack: Pointer, parent_tid: Pointer, tls: Ulong, child_tid: Pointer]),
     sys!("clone3",                  435, 435, [cl_args: Pointer, size: Size]),
     sys!("close",                     3,  57, [fd: Fd]),
     sys!("close_range",             436, 436, [first: Uint, last: Uint, flags: Flags(&CLOSE_RANGE)]),
@@ -228,7 +229,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("mq_unlink",               241, 181, [name: String]),
     sys!("mremap",                   25, 216, [old_address: Pointer, old_size: Size, new_size: Size, flags: Flags64(&MREMAP), new_address: Pointer]),
     sys!("mseal",                   462, 462, [addr: Pointer, length: Size, flags: Ulong]),
-    sys!("msgctl",                   71, 187, [msqid: Int, cmd: Enum(&IPC_CTL), buf: Pointer]),
+    sys!("msgctl",                   71, 187, [msqid: Int, cmd: Enum(&MSG_CTL), buf: Pointer]),
     sys!("msgget",                   68, 186, [key: Int, msgflg: Flags(&IPC_GET)]),
     sys!("msgrcv",                   70, 188, [msqid: Int, msgp: Pointer, msgsz: Size, msgtyp: Long, msgflg: Flags(&MSGOP)]),
     sys!("msgsnd",                   69, 189, [msqid: Int, msgp: Pointer, msgsz: Size, msgflg: Flags(&MSGOP)]),
@@ -236,12 +237,12 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("munlock",                 150, 229, [addr: Pointer, len: Size]),
     sys!("munlockall",              152, 231, []),
     sys!("munmap",                   11, 215, [addr: Pointer, length: Size]),
-    sys!("name_to_handle_at",       303,   -, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, handle: Pointer, mount_id: Pointer, flags: Flags(&AT)]),
+    sys!("name_to_handle_at",       303, 264, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, handle: Pointer, mount_id: Pointer, flags: Flags(&AT)]),
     sys!("nanosleep",                35, 101, [req: Pointer, rem: Pointer]),
     sys!("newfstatat",              262,  79, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, statbuf: Pointer, flags: Flags(&AT)]),
     sys!("nfsservctl",              180,  42, [cmd: Int, argp: Pointer, resp: Pointer]),
     sys!("open",                      2,   -, [pathname: Path { dirfd: None }, flags: Flags(&OPEN), mode: Mode]),
-    sys!("open_by_handle_at",       304,   -, [mount_fd: Dirfd, handle: Pointer, flags: Flags(&OPEN)]),
+    sys!("open_by_handle_at",       304, 265, [mount_fd: Dirfd, handle: Pointer, flags: Flags(&OPEN)]),
     sys!("open_tree",               428, 428, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, flags: Flags(&OPEN_TREE)]),
     sys!("open_tree_attr",          467, 467, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, flags: Flags(&OPEN_TREE), attr: Pointer, size: Size]),
     sys!("openat",                  257,  56, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, flags: Flags(&OPEN), mode: Mode]),
@@ -320,7 +321,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("seccomp",                 317, 277, [operation: Enum(&SECCOMP_OP), flags: Flags(&SECCOMP_FLAG), args: Pointer]),
     sys!("security",                185,   -, []),
     sys!("select",                   23,   -, [nfds: Int, readfds: Pointer, writefds: Pointer, exceptfds: Pointer, timeout: Pointer]),
-    sys!("semctl",                   66, 191, [semid: Int, semnum: Int, cmd: Enum(&IPC_CTL), arg: Ulong]),
+    sys!("semctl",                   66, 191, [semid: Int, semnum: Int, cmd: Enum(&SEM_CTL), arg: Ulong]),
     sys!("semget",                   64, 190, [key: Int, nsems: Int, semflg: Flags(&IPC_GET)]),
     sys!("semop",                    65, 193, [semid: Int, sops: Pointer, nsops: Uint]),
     sys!("semtimedop",              220, 192, [semid: Int, sops: Pointer, nsops: Uint, timeout: Pointer]),
@@ -355,7 +356,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("setxattr",                188,   5, [path: Path { dirfd: None }, name: String, value: Pointer, size: Size, flags: Flags(&XATTR)]),
     sys!("setxattrat",              463, 463, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, at_flags: Flags(&AT), name: String, args: Pointer, size: Size]),
     sys!("shmat",                    30, 196, [shmid: Int, shmaddr: Pointer, shmflg: Flags(&SHM)]),
-    sys!("shmctl",                   31, 195, [shmid: Int, cmd: Enum(&IPC_CTL), buf: Pointer]),
+    sys!("shmctl",                   31, 195, [shmid: Int, cmd: Enum(&SHM_CTL), buf: Pointer]),
     sys!("shmdt",                    67, 197, [shmaddr: Pointer]),
     sys!("shmget",                   29, 194, [key: Int, size: Size, shmflg: Flags(&IPC_GET)]),
     sys!("shutdown",                 48, 210, [sockfd: Fd, how: Enum(&SHUT)]),

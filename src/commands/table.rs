@@ -1,0 +1,215 @@
+//! Columns of text for people: aligned, and wrapped only where a terminal is too narrow.
+//!
+//! It never cuts anything off.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+/// A table under construction.
+#[derive(Debug)]
+pub struct Table<const N: usize> {
+    rows: Vec<Row<N>>,
+    /// The column that gives way where the whole is too wide.
+    wrapped: usize,
+}
+
+#[derive(Debug)]
+enum Row<const N: usize> {
+    Title(String),
+    Cells([Cell; N]),
+}
+
+/// A text and how it looks.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// With a look.
+    pub fn styled(text: impl Into<String>, style: Style) -> Cell {
+        Cell {
+            text: text.into(),
+            style,
+        }
+    }
+
+    /// The same look on another text.
+    pub fn with_text(self, text: impl Into<String>) -> Cell {
+        Cell {
+            text: text.into(),
+            ..self
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::styled(text, Style::new())
+    }
+}
+
+/// What separates two columns.
+const GAP: usize = 2;
+
+/// What a wrapped column keeps, however narrow the terminal is.
+const LEAST: usize = 20;
+
+impl<const N: usize> Table<N> {
+    /// An empty table whose column `wrapped` gives way.
+    pub fn new(wrapped: usize) -> Table<N> {
+        Table {
+            rows: Vec::new(),
+            wrapped,
+        }
+    }
+
+    /// A line of its own above the rows that follow, after an empty one.
+    pub fn title(&mut self, text: impl Into<String>) {
+        self.rows.push(Row::Title(text.into()));
+    }
+
+    /// A row.
+    pub fn row(&mut self, cells: [Cell; N]) {
+        self.rows.push(Row::Cells(cells));
+    }
+
+    /// The whole table; `width`: of the terminal, if there is one.
+    pub fn render(&self, color: bool, width: Option<usize>) -> String {
+        let mut widths = [0; N];
+        for row in &self.rows {
+            if let Row::Cells(cells) = row {
+                for (width, cell) in widths.iter_mut().zip(cells) {
+                    *width = (*width).max(columns(&cell.text));
+                }
+            }
+        }
+        let whole = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
+        if let (Some(width), Some(wrapped)) = (width, widths.get_mut(self.wrapped)) {
+            *wrapped = wrapped
+                .saturating_sub(whole.saturating_sub(width))
+                .max(LEAST.min(*wrapped));
+        }
+
+        let mut text = String::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            match row {
+                Row::Title(title) => {
+                    let gap = if index == 0 { "" } else { "\n" };
+                    let style = if color {
+                        Style::new().bold()
+                    } else {
+                        Style::new()
+                    };
+                    let _ = writeln!(text, "{gap}{style}{title}{style:#}");
+                }
+                Row::Cells(cells) => lines(&mut text, cells, &widths, color),
+            }
+        }
+        text
+    }
+}
+
+/// The lines of one row.
+fn lines<const N: usize>(text: &mut String, cells: &[Cell; N], widths: &[usize; N], color: bool) {
+    let mut parts: Vec<_> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrap(&cell.text, *width).into_iter())
+        .collect();
+    loop {
+        let mut line = String::new();
+        let mut pad = 0;
+        let mut any = false;
+        for ((part, cell), width) in parts.iter_mut().zip(cells).zip(widths) {
+            let piece = part.next();
+            any |= piece.is_some();
+            let piece = piece.unwrap_or_default();
+            if !piece.is_empty() {
+                line.extend(std::iter::repeat_n(' ', pad));
+                pad = 0;
+                let style = if color { cell.style } else { Style::new() };
+                let _ = write!(line, "{style}{piece}{style:#}");
+            }
+            pad += width.saturating_sub(columns(piece)) + GAP;
+        }
+        if !any {
+            return;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+/// Pieces of at most `width` columns, broken at spaces; a longer word stays whole.
+fn wrap(text: &str, width: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while columns(rest) > width {
+        let fits = rest
+            .char_indices()
+            .nth(width)
+            .map_or(rest.len(), |(at, _)| at);
+        let before = rest.get(..=fits).and_then(|head| head.rfind(' '));
+        let Some(at) = before.or_else(|| rest.find(' ')) else {
+            break;
+        };
+        let (piece, tail) = rest.split_at(at);
+        pieces.push(piece.trim_end());
+        rest = tail.trim_start();
+    }
+    pieces.push(rest);
+    pieces
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table<3> {
+        let mut table = Table::new(1);
+        table.title("things");
+        table.row(["a".into(), "one two three four five six".into(), "x".into()]);
+        table.row(["bbb".into(), "seven".into(), "y".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let text = table().render(false, None);
+        assert_eq!(
+            text,
+            "things\na    one two three four five six  x\nbbb  seven                        y\n"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_one_column_at_spaces() {
+        let text = table().render(false, Some(30));
+        assert_eq!(
+            text,
+            "things\na    one two three four     x\n     five six\nbbb  seven                  y\n"
+        );
+    }
+
+    #[test]
+    fn nothing_is_cut_off_however_narrow_the_terminal() {
+        let text = table().render(false, Some(1));
+        assert!(text.contains("six") && text.contains('y'), "{text}");
+    }
+
+    #[test]
+    fn without_colour_there_is_no_escape() {
+        let mut table: Table<1> = Table::new(0);
+        table.title("t");
+        table.row([Cell::styled("x", Style::new().bold())]);
+        assert!(!table.render(false, None).contains('\u{1b}'));
+        assert!(table.render(true, None).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,261 @@
+//! Which files and presets make up a policy: read, each once, and joined.
+//!
+//! The only I/O of the policy: opening and reading the files that are named.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::merge::merge;
+use super::parse::{File, parse};
+use super::presets::{names, preset, presets};
+use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
+use crate::condition::nearest;
+use crate::syscalls::Errno;
+
+/// No policy is as long; a device file without end is.
+const MAX_BYTES: u64 = 1 << 20;
+/// How many files may make up a policy, and how long a chain of `extends` may be.
+const MAX_FILES: usize = 256;
+const MAX_CHAIN: usize = 32;
+
+impl Policy {
+    /// What `--policy` takes: a preset's name, or a path relative to `dir`.
+    pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+        let mut loading = Loading::default();
+        match reference(name_or_path, Some(dir)) {
+            Ok(Reference::Preset(preset)) => loading.text(preset.name, true, Cow::Borrowed(preset.text), None),
+            Ok(Reference::File(path)) => match read(&path) {
+                Ok((text, identity)) => {
+                    loading.open(&Opened { name: name_or_path.to_owned(), path, identity }, text);
+                }
+                Err(error) => loading.problems.push(unreadable(name_or_path, &error)),
+            },
+            Err(problem) => loading.problems.push(*problem),
+        }
+        loading.finish()
+    }
+
+    /// A built-in policy.
+    pub fn preset(name: &str) -> Result<Policy, Problems> {
+        let mut loading = Loading::default();
+        match preset(name) {
+            Some(preset) => loading.text(preset.name, true, Cow::Borrowed(preset.text), None),
+            None => loading.problems.push(unknown_preset(name)),
+        }
+        loading.finish()
+    }
+
+    /// A policy given as text, which may extend presets only; `name` is what messages call it.
+    pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
+        let mut loading = Loading::default();
+        loading.text(name, false, Cow::Owned(text.to_owned()), None);
+        loading.finish()
+    }
+}
+
+/// What a name in `--policy` or `extends` means.
+enum Reference {
+    Preset(&'static super::Preset),
+    File(PathBuf),
+}
+
+/// Boxed, being rare and large.
+type Refusal = Box<Diagnostic>;
+
+fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
+    if name.contains('/') || name.ends_with(".toml") {
+        let Some(dir) = dir else {
+            return Err(Box::new(
+                Diagnostic::error("extends", format!("only presets can be extended here, not `{name}`"))
+                    .help("a policy without a file has no directory that a path could start from"),
+            ));
+        };
+        return Ok(Reference::File(dir.join(name)));
+    }
+    if let Some(preset) = preset(name) {
+        return Ok(Reference::Preset(preset));
+    }
+    let problem = unknown_preset(name);
+    match dir {
+        Some(dir) if dir.join(name).is_file() => Err(Box::new(
+            problem.help(format!("there is a file of this name: write `./{name}`")),
+        )),
+        _ => Err(Box::new(problem)),
+    }
+}
+
+fn unknown_preset(name: &str) -> Diagnostic {
+    let near = nearest(name, presets().iter().map(|preset| preset.name));
+    Diagnostic::error("unknown-preset", format!("unknown preset `{name}`")).help(match near {
+        Some(near) => format!("did you mean `{near}`? A path contains `/` or ends in .toml"),
+        None => format!("the presets are {}; a path contains `/` or ends in .toml", names()),
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or_default();
+    let problem = Diagnostic::error("unreadable", format!("cannot read the policy `{name}`: {reason}"));
+    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match error.kind() {
+        io::ErrorKind::NotFound if preset(stem).is_some() => problem.help(format!("the preset is called `{stem}`")),
+        io::ErrorKind::NotFound => problem.help(format!("give the path of a file, or a preset: {}", names())),
+        io::ErrorKind::PermissionDenied => problem.help("make the file readable for the user who starts jail"),
+        _ => problem,
+    }
+}
+
+/// Device and inode: what tells a file that is reached on two ways.
+type Identity = (u64, u64);
+
+fn read(path: &Path) -> io::Result<(String, Identity)> {
+    let file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_BYTES) as usize + 1);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8 text"))
+    })?;
+    Ok((text, (metadata.dev(), metadata.ino())))
+}
+
+/// A file that has been opened: how it is called, where it is, and which it is.
+struct Opened {
+    name: String,
+    path: PathBuf,
+    identity: Identity,
+}
+
+#[derive(std::default::Default)]
+struct Loading {
+    sources: Vec<Source>,
+    files: Vec<File>,
+    /// Identity of each source; presets and texts have none.
+    identities: Vec<Option<Identity>>,
+    /// For each source those that it extends.
+    parents: Vec<Vec<u16>>,
+    /// The sources being loaded: each is extended by the one before it.
+    chain: Vec<u16>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Loading {
+    fn open(&mut self, file: &Opened, text: String) {
+        let index = self.sources.len();
+        self.text(&file.name, false, Cow::Owned(text), file.path.parent().map(|dir| (dir, file.identity)));
+        debug_assert!(self.sources.len() > index);
+    }
+
+    /// Add a source and all that it extends; paths in it start from `place`'s directory.
+    fn text(&mut self, name: &str, preset: bool, text: Cow<'static, str>, place: Option<(&Path, Identity)>) {
+        let index = self.sources.len() as u16;
+        let (mut file, problems) = parse(index, &text);
+        self.problems.extend(problems);
+        let extends = std::mem::take(&mut file.extends);
+        self.sources.push(Source { name: name.to_owned(), preset, text, extends: Vec::new() });
+        self.files.push(file);
+        self.identities.push(place.map(|(_, identity)| identity));
+        self.parents.push(Vec::new());
+        self.chain.push(index);
+        for (extended, span) in extends {
+            let parent = match self.extended(&extended, name, place.map(|(dir, _)| dir)) {
+                Ok(parent) => parent,
+                Err(problem) => {
+                    self.problems.push(problem.at(index, span));
+                    continue;
+                }
+            };
+            let line = self.line(index, span.start);
+            if let Some(parents) = self.parents.get_mut(usize::from(index)) {
+                parents.push(parent);
+            }
+            if let Some(source) = self.sources.get_mut(usize::from(index)) {
+                source.extends.push((parent, line));
+            }
+        }
+        self.chain.pop();
+    }
+
+    /// The index of an extended source, loaded now unless it has been before.
+    fn extended(&mut self, name: &str, by: &str, dir: Option<&Path>) -> Result<u16, Diagnostic> {
+        if self.sources.len() == MAX_FILES || self.chain.len() == MAX_CHAIN {
+            return Err(Diagnostic::error("extends", "too many files extend one another")
+                .help(format!("at most {MAX_FILES} files, {MAX_CHAIN} in a chain")));
+        }
+        match reference(name, dir).map_err(|problem| *problem)? {
+            Reference::Preset(preset) => {
+                let known = self.sources.iter().position(|source| source.preset && source.name == name);
+                if let Some(known) = known {
+                    return self.no_cycle(known as u16);
+                }
+                let index = self.sources.len() as u16;
+                self.text(preset.name, true, Cow::Borrowed(preset.text), None);
+                Ok(index)
+            }
+            Reference::File(path) => {
+                let (text, identity) = read(&path).map_err(|error| unreadable(name, &error))?;
+                let known = self.identities.iter().position(|known| *known == Some(identity));
+                if let Some(known) = known {
+                    return self.no_cycle(known as u16);
+                }
+                let index = self.sources.len() as u16;
+                self.open(&Opened { name: shown(name, by), path, identity }, text);
+                Ok(index)
+            }
+        }
+    }
+
+    /// The source, unless it is one of those that led here.
+    fn no_cycle(&self, known: u16) -> Result<u16, Diagnostic> {
+        let Some(start) = self.chain.iter().position(|index| *index == known) else { return Ok(known) };
+        let cycle = self.chain.get(start..).unwrap_or_default().iter().chain([&known]);
+        let names: Vec<&str> = cycle
+            .filter_map(|index| self.sources.get(usize::from(*index)))
+            .map(|source| source.name.as_str())
+            .collect();
+        Err(Diagnostic::error("cycle", format!("`extends` goes round in a circle: {}", names.join(" → ")))
+            .help("remove one of these `extends`"))
+    }
+
+    fn line(&self, source: u16, at: usize) -> u32 {
+        let text = self.sources.get(usize::from(source)).map_or("", |source| &source.text);
+        text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u32 + 1
+    }
+
+    fn finish(mut self) -> Result<Policy, Problems> {
+        if !self.problems.is_empty() || self.files.is_empty() {
+            self.problems.sort_by_key(|problem| (problem.source, problem.span.start));
+            return Err(Problems { sources: self.sources, diagnostics: self.problems });
+        }
+        let merged = merge(&mut self.files, &self.parents);
+        let main = self.files.swap_remove(0);
+        Ok(Policy {
+            sources: self.sources,
+            description: main.description,
+            default: merged.default.unwrap_or(Default {
+                action: Action::Deny(Errno::EPERM),
+                origin: Origin { source: 0, line: 1 },
+            }),
+            syscalls: merged.entries,
+            rules: merged.rules,
+            tests: main.tests,
+        })
+    }
+}
+
+/// How messages call an extended file: its path as seen from where the first one's starts.
+fn shown(name: &str, by: &str) -> String {
+    let name = name.strip_prefix("./").unwrap_or(name);
+    match by.rsplit_once('/') {
+        Some((dir, _)) if !name.starts_with('/') => format!("{dir}/{name}"),
+        _ => name.to_owned(),
+    }
+}
