@@ -54,11 +54,6 @@ impl Diagnostic {
         self
     }
 
-    pub(super) fn label(mut self, label: impl Into<String>) -> Diagnostic {
-        self.label = Some(label.into());
-        self
-    }
-
     pub(super) fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self

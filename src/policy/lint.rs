@@ -1,9 +1,177 @@
-//! What is valid and yet cannot be meant: warnings of `jail check`.
+//! What is valid and yet cannot be meant: the warnings of `jail check`.
+//!
+//! Only the main file is looked at; what it extends is checked when it is checked itself.
 
-use super::{Diagnostic, Policy};
+use std::ops::Range;
 
-/// Entries of the main file that can never decide anything, and the like.
+use super::{Action, Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
+use crate::condition::Condition;
+use crate::syscalls::{self, Syscall};
+
+/// Entries and rules of the main file that can never decide anything, and the like.
 pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
-    let _ = policy;
-    Vec::new()
+    let mut warnings = Vec::new();
+    extends(policy, &mut warnings);
+    entries(policy, &mut warnings);
+    for (index, rule) in policy.rules.iter().enumerate() {
+        if rule.origin.source == 0 {
+            warnings.extend(lint_rule(policy, index, rule));
+        }
+    }
+    warnings.sort_by_key(|warning| warning.span.start);
+    warnings
+}
+
+fn extends(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    let Some(main) = policy.sources.first() else { return };
+    for (index, (extended, line)) in main.extends.iter().enumerate() {
+        let earlier = main.extends.get(..index).unwrap_or_default();
+        if earlier.iter().any(|(other, _)| other == extended) {
+            let name = policy.sources.get(usize::from(*extended)).map_or("", |source| &source.name);
+            let origin = Origin { source: 0, line: *line };
+            warnings.push(warning(policy, origin, "duplicate", format!("`{name}` is extended twice")));
+        }
+    }
+}
+
+/// How often an entry decides, and whether any of those calls would fare otherwise without it.
+#[derive(Clone, Copy, std::default::Default)]
+struct Use {
+    decides: bool,
+    matters: bool,
+}
+
+fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    let mut uses = vec![Use::default(); policy.syscalls.len()];
+    let native = syscalls::all().iter().filter(|syscall| syscall.number().is_some());
+    for syscall in native {
+        let (named, grouped): (Vec<_>, Vec<_>) = policy
+            .syscalls
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| covers(entry, syscall))
+            .partition(|(_, entry)| matches!(entry.target, Target::Syscall(_)));
+        // What decides where the entries of this rank do not.
+        let below = strictest(&grouped).unwrap_or(policy.default.action);
+        note_uses(&named, below, &mut uses);
+        if named.is_empty() {
+            note_uses(&grouped, policy.default.action, &mut uses);
+        }
+    }
+    for (entry, used) in policy.syscalls.iter().zip(uses) {
+        if entry.origin.source != 0 || matches!(entry.target, Target::Foreign) {
+            continue;
+        }
+        let key = &entry.key;
+        if !used.decides {
+            let message = format!("the entry `{key}` can never decide anything");
+            let help = match entry.target {
+                Target::Group(_) => "entries of its members' own names, or stricter groups, decide for all of them",
+                _ => "a stricter entry of the same name decides",
+            };
+            warnings.push(warning(policy, entry.origin, "shadowed", message).help(help));
+        } else if !used.matters && entry.why.is_none() && !entry.quiet && entry.replaces.is_none() {
+            let default = policy.place(policy.default.origin);
+            let message = format!("the entry `{key}` changes nothing: \"{}\" is the default ({default})", entry.action);
+            warnings.push(warning(policy, entry.origin, "redundant", message).help("remove it, or say `why` it is here"));
+        }
+    }
+}
+
+type Numbered<'p> = [(usize, &'p Entry)];
+
+/// Note which entries of one rank decide for a syscall.
+fn note_uses(entries: &Numbered<'_>, below: Action, uses: &mut [Use]) {
+    let Some(deciding) = strictest(entries) else { return };
+    for (index, entry) in entries {
+        if entry.action.strictness() < deciding.strictness() {
+            continue;
+        }
+        if let Some(used) = uses.get_mut(*index) {
+            used.decides = true;
+            // Two that say the same make one of them superfluous, which is no mistake.
+            used.matters |= entry.action != below || entries.len() > 1;
+        }
+    }
+}
+
+fn strictest(entries: &Numbered<'_>) -> Option<Action> {
+    entries.iter().map(|(_, entry)| entry.action).max_by_key(|action| action.strictness())
+}
+
+fn covers(entry: &Entry, syscall: &'static Syscall) -> bool {
+    match entry.target {
+        Target::Syscall(named) => named.name == syscall.name,
+        Target::Group(group) => group.set.contains(syscall),
+        Target::Foreign => false,
+    }
+}
+
+fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
+    let (earlier, _) = policy.rules.split_at_checked(index)?;
+    if rule.conditions.is_empty() {
+        // Of other architectures only.
+        return None;
+    }
+    if let Some(twin) = earlier.iter().find(|other| other.action == rule.action && other.conditions == rule.conditions) {
+        let message = format!("this rule says the same as the one at {}", policy.place(twin.origin));
+        return Some(warning(policy, rule.origin, "duplicate", message));
+    }
+    if rule.conditions.iter().all(|(_, condition)| never(condition)) {
+        return Some(when_warning(policy, rule, "never-holds", "the condition can never hold"));
+    }
+    if rule.conditions.iter().all(|(_, condition)| always(condition)) {
+        return Some(
+            when_warning(policy, rule, "always-holds", "the condition always holds")
+                .help("an entry below [syscalls] says the same"),
+        );
+    }
+    let stricter = |other: &&Rule| other.action.strictness() > rule.action.strictness();
+    let shadow = policy.rules.iter().filter(stricter).find(|other| {
+        rule.conditions.iter().all(|(syscall, condition)| {
+            other.conditions.iter().any(|(covered, stronger)| {
+                covered.name == syscall.name && (stronger == condition || always(stronger))
+            })
+        })
+    })?;
+    let message = format!("this rule can never decide anything: the one at {} is stricter", policy.place(shadow.origin));
+    Some(warning(policy, rule.origin, "shadowed", message))
+}
+
+fn never(condition: &Condition) -> bool {
+    condition.alternatives().is_ok_and(|alternatives| alternatives.is_empty())
+}
+
+fn always(condition: &Condition) -> bool {
+    condition.alternatives().is_ok_and(|alternatives| alternatives.iter().any(Vec::is_empty))
+}
+
+/// A warning with its caret under the line.
+fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
+    let span = line_span(policy, origin);
+    Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message).at(origin.source, span) }
+}
+
+/// A warning with its caret under the rule's condition.
+fn when_warning(policy: &Policy, rule: &Rule, code: &'static str, message: &str) -> Diagnostic {
+    let mut warning = warning(policy, rule.origin, code, message.to_owned());
+    let rest = text(policy, rule.origin).get(warning.span.start..).unwrap_or_default();
+    if let Some(at) = rest.find(&rule.when) {
+        let start = warning.span.start + at;
+        warning.span = start..start + rule.when.len();
+    }
+    warning
+}
+
+fn line_span(policy: &Policy, origin: Origin) -> Range<usize> {
+    let text = text(policy, origin);
+    let skipped = (origin.line as usize).saturating_sub(1);
+    let start = text.split_inclusive('\n').take(skipped).map(str::len).sum::<usize>();
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let indent = line.len() - line.trim_start().len();
+    start + indent..start + line.trim_end().len().max(indent)
+}
+
+fn text(policy: &Policy, origin: Origin) -> &str {
+    policy.sources.get(usize::from(origin.source)).map_or("", |source| &source.text)
 }

@@ -23,35 +23,43 @@ const MAX_CHAIN: usize = 32;
 
 impl Policy {
     /// What `--policy` takes: a preset's name, or a path relative to `dir`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in all files together.
     pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        let mut loading = Loading::default();
-        match reference(name_or_path, Some(dir)) {
-            Ok(Reference::Preset(preset)) => loading.text(preset.name, true, Cow::Borrowed(preset.text), None),
-            Ok(Reference::File(path)) => match read(&path) {
-                Ok((text, identity)) => {
-                    loading.open(&Opened { name: name_or_path.to_owned(), path, identity }, text);
-                }
-                Err(error) => loading.problems.push(unreadable(name_or_path, &error)),
-            },
-            Err(problem) => loading.problems.push(*problem),
-        }
-        loading.finish()
+        Loading::default().start(name_or_path, dir)
+    }
+
+    /// As [`Policy::load`], to start a command: the `[[test]]`s of a preset, known to hold, are
+    /// left out, and cost nothing.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_to_run(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+        Loading { to_run: true, ..Loading::default() }.start(name_or_path, dir)
     }
 
     /// A built-in policy.
+    ///
+    /// # Errors
+    /// When there is none of that name.
     pub fn preset(name: &str) -> Result<Policy, Problems> {
         let mut loading = Loading::default();
         match preset(name) {
-            Some(preset) => loading.text(preset.name, true, Cow::Borrowed(preset.text), None),
+            Some(preset) => loading.add(Found::preset(preset)),
             None => loading.problems.push(unknown_preset(name)),
         }
         loading.finish()
     }
 
     /// A policy given as text, which may extend presets only; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
         let mut loading = Loading::default();
-        loading.text(name, false, Cow::Owned(text.to_owned()), None);
+        let text = Cow::Owned(text.to_owned());
+        loading.add(Found { name: name.to_owned(), preset: false, text, dir: None, identity: None });
         loading.finish()
     }
 }
@@ -127,46 +135,74 @@ fn read(path: &Path) -> io::Result<(String, Identity)> {
     Ok((text, (metadata.dev(), metadata.ino())))
 }
 
-/// A file that has been opened: how it is called, where it is, and which it is.
-struct Opened {
+/// A file or a preset that has been read.
+struct Found {
     name: String,
-    path: PathBuf,
-    identity: Identity,
+    preset: bool,
+    text: Cow<'static, str>,
+    /// Where the paths in it start.
+    dir: Option<PathBuf>,
+    /// Which file it is; presets and texts have none.
+    identity: Option<Identity>,
+}
+
+impl Found {
+    fn preset(preset: &super::Preset) -> Found {
+        let text = Cow::Borrowed(preset.text);
+        Found { name: preset.name.to_owned(), preset: true, text, dir: None, identity: None }
+    }
+
+    fn file(name: String, path: &Path) -> io::Result<Found> {
+        let (text, identity) = read(path)?;
+        let dir = path.parent().map(Path::to_path_buf);
+        Ok(Found { name, preset: false, text: Cow::Owned(text), dir, identity: Some(identity) })
+    }
 }
 
 #[derive(std::default::Default)]
 struct Loading {
     sources: Vec<Source>,
     files: Vec<File>,
-    /// Identity of each source; presets and texts have none.
+    /// Which file each source is.
     identities: Vec<Option<Identity>>,
     /// For each source those that it extends.
     parents: Vec<Vec<u16>>,
     /// The sources being loaded: each is extended by the one before it.
     chain: Vec<u16>,
     problems: Vec<Diagnostic>,
+    /// Whether the tests of a preset are left out.
+    to_run: bool,
 }
 
 impl Loading {
-    fn open(&mut self, file: &Opened, text: String) {
-        let index = self.sources.len();
-        self.text(&file.name, false, Cow::Owned(text), file.path.parent().map(|dir| (dir, file.identity)));
-        debug_assert!(self.sources.len() > index);
+    fn start(mut self, name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+        match reference(name_or_path, Some(dir)) {
+            Ok(Reference::Preset(preset)) => self.add(Found::preset(preset)),
+            Ok(Reference::File(path)) => match Found::file(name_or_path.to_owned(), &path) {
+                Ok(found) => self.add(found),
+                Err(error) => self.problems.push(unreadable(name_or_path, &error)),
+            },
+            Err(problem) => self.problems.push(*problem),
+        }
+        self.finish()
     }
 
-    /// Add a source and all that it extends; paths in it start from `place`'s directory.
-    fn text(&mut self, name: &str, preset: bool, text: Cow<'static, str>, place: Option<(&Path, Identity)>) {
+    /// Add a source and all that it extends.
+    fn add(&mut self, found: Found) {
+        let Found { name, preset, text, dir, identity } = found;
         let index = self.sources.len() as u16;
-        let (mut file, problems) = parse(index, &text);
+        let tests = !preset || !self.to_run && index == 0;
+        let part = if tests { &text } else { without_tests(&text) };
+        let (mut file, problems) = parse(index, part);
         self.problems.extend(problems);
         let extends = std::mem::take(&mut file.extends);
-        self.sources.push(Source { name: name.to_owned(), preset, text, extends: Vec::new() });
+        self.sources.push(Source { name: name.clone(), preset, text, extends: Vec::new() });
         self.files.push(file);
-        self.identities.push(place.map(|(_, identity)| identity));
+        self.identities.push(identity);
         self.parents.push(Vec::new());
         self.chain.push(index);
         for (extended, span) in extends {
-            let parent = match self.extended(&extended, name, place.map(|(dir, _)| dir)) {
+            let parent = match self.extended(&extended, &name, dir.as_deref()) {
                 Ok(parent) => parent,
                 Err(problem) => {
                     self.problems.push(problem.at(index, span));
@@ -197,17 +233,17 @@ impl Loading {
                     return self.no_cycle(known as u16);
                 }
                 let index = self.sources.len() as u16;
-                self.text(preset.name, true, Cow::Borrowed(preset.text), None);
+                self.add(Found::preset(preset));
                 Ok(index)
             }
             Reference::File(path) => {
-                let (text, identity) = read(&path).map_err(|error| unreadable(name, &error))?;
-                let known = self.identities.iter().position(|known| *known == Some(identity));
+                let found = Found::file(shown(name, by), &path).map_err(|error| unreadable(name, &error))?;
+                let known = self.identities.iter().position(|known| known.is_some() && *known == found.identity);
                 if let Some(known) = known {
                     return self.no_cycle(known as u16);
                 }
                 let index = self.sources.len() as u16;
-                self.open(&Opened { name: shown(name, by), path, identity }, text);
+                self.add(found);
                 Ok(index)
             }
         }
@@ -249,6 +285,12 @@ impl Loading {
             tests: main.tests,
         })
     }
+}
+
+/// A preset's text without its tests, which stand last.
+fn without_tests(text: &str) -> &str {
+    let end = text.find("\n[[test]]").unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
 }
 
 /// How messages call an extended file: its path as seen from where the first one's starts.

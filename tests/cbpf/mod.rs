@@ -5,6 +5,10 @@
 
 #![allow(dead_code)]
 
+pub mod agreement;
+pub mod reference;
+pub mod registers;
+
 use seccompiler::sock_filter;
 
 /// `AUDIT_ARCH_X86_64`.
@@ -14,7 +18,11 @@ pub const I386: u32 = 0x4000_0003;
 /// `AUDIT_ARCH_AARCH64`.
 pub const AARCH64: u32 = 0xc000_00b7;
 /// The one that this is compiled for.
-pub const NATIVE: u32 = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
+pub const NATIVE: u32 = if cfg!(target_arch = "aarch64") {
+    AARCH64
+} else {
+    X86_64
+};
 
 const LD_W_ABS: u16 = 0x20;
 const AND_K: u16 = 0x54;
@@ -43,7 +51,11 @@ pub enum Answer {
 
 impl Data {
     pub fn native(nr: u32, args: [u64; 6]) -> Data {
-        Data { nr, arch: NATIVE, args }
+        Data {
+            nr,
+            arch: NATIVE,
+            args,
+        }
     }
 
     /// The 32 bits at a byte offset; both architectures are little-endian.
@@ -55,7 +67,11 @@ impl Data {
             8 | 12 => panic!("the program reads the instruction pointer"),
             16..64 => {
                 let arg = self.args[(offset as usize - 16) / 8];
-                if offset % 8 == 0 { arg as u32 } else { (arg >> 32) as u32 }
+                if offset % 8 == 0 {
+                    arg as u32
+                } else {
+                    (arg >> 32) as u32
+                }
             }
             _ => panic!("the program reads past seccomp_data"),
         }
@@ -71,7 +87,11 @@ pub fn check(program: &[sock_filter]) -> Result<(), String> {
     for (at, instruction) in program.iter().enumerate() {
         let left = program.len() - at - 1;
         let lands = |distance: usize| {
-            if distance < left { Ok(()) } else { Err(format!("{at}: jumps out of the program")) }
+            if distance < left {
+                Ok(())
+            } else {
+                Err(format!("{at}: jumps out of the program"))
+            }
         };
         match instruction.code {
             LD_W_ABS if instruction.k % 4 != 0 || instruction.k >= 64 => {
@@ -100,7 +120,13 @@ pub fn run(program: &[sock_filter], data: &Data) -> (Answer, usize) {
         at += 1;
         steps += 1;
         let k = instruction.k;
-        let branch = |taken: bool| usize::from(if taken { instruction.jt } else { instruction.jf });
+        let branch = |taken: bool| {
+            usize::from(if taken {
+                instruction.jt
+            } else {
+                instruction.jf
+            })
+        };
         match instruction.code {
             LD_W_ABS => loaded = data.word(k),
             AND_K => loaded &= k,
@@ -156,6 +182,10 @@ pub fn always_allowed(program: &[sock_filter], nr: u32) -> bool {
             JSET_K => loaded & k != 0,
             _ => return false,
         };
-        at += usize::from(if taken { instruction.jt } else { instruction.jf });
+        at += usize::from(if taken {
+            instruction.jt
+        } else {
+            instruction.jf
+        });
     }
 }

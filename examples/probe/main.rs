@@ -1,0 +1,71 @@
+//! A program for the scenario tests to run inside and outside of a jail: `probe NAME ARGUMENT…`.
+//!
+//! Exit code 0: all was as ptrace(2), signal(7) and wait(2) promise; 1: it was not, and stderr
+//! says what. It must never rely on being jailed, so that a test can compare both.
+
+#[macro_use]
+mod require;
+
+mod children;
+mod inherited;
+mod kills;
+mod raw;
+mod registers;
+mod signals;
+mod stops;
+mod storms;
+mod terminal;
+
+/// Takes the arguments after its name, returns the exit code.
+type Probe = fn(&[String]) -> i32;
+
+const PROBES: &[(&str, Probe)] = &[
+    ("arguments",        inherited::arguments),
+    ("blocking",         inherited::blocking),
+    ("bomb",             storms::bomb),
+    ("daemon",           children::daemon),
+    ("descriptors",      inherited::descriptors),
+    ("exec-fails",       children::exec_fails),
+    ("exec-from-thread", children::exec_from_thread),
+    ("exit",             children::exit),
+    ("fork-exit",        children::fork_exit),
+    ("ids",              terminal::ids),
+    ("killed-in-stops",  kills::killed_in_stops),
+    ("leader-exits",     children::leader_exits),
+    ("leaking",          inherited::leaking),
+    ("listen",           signals::listen),
+    ("on-terminal",      terminal::on_terminal),
+    ("parent-killed",    kills::parent_killed),
+    ("pdeathsig",        kills::pdeathsig),
+    ("reap",             children::reap),
+    ("registers",        registers::registers),
+    ("securebits",       inherited::securebits),
+    ("signals",          signals::signals),
+    ("sigwait",          signals::sigwait),
+    ("spawn",            children::spawn),
+    ("stop-in-calls",    stops::stop_in_calls),
+    ("stop-itself",      stops::stop_itself),
+    ("stop-threads",     stops::stop_threads),
+    ("storm",            storms::storm),
+    ("terminal-stops",   terminal::terminal_stops),
+    ("threads",          children::threads),
+    ("vfork",            children::vfork),
+    ("waitid",           children::waitid),
+    ("winch",            terminal::winch),
+];
+
+fn main() {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        eprintln!("usage: probe NAME [ARGUMENT]...");
+        std::process::exit(2);
+    };
+    match PROBES.iter().find(|(known, _)| known == name) {
+        Some((_, probe)) => std::process::exit(probe(rest)),
+        None => {
+            eprintln!("probe: no probe {name:?}");
+            std::process::exit(2);
+        }
+    }
+}

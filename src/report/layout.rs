@@ -1,0 +1,177 @@
+//! How a message lies on the screen: indents, the column of the brackets, wrapping, colours.
+//! It takes text that is harmless already, and never writes.
+
+use anstyle::{AnsiColor, Style};
+
+/// Where brackets begin, if what is before them is shorter.
+const BRACKETS: usize = 60;
+/// Lines after a message's first.
+const INDENT: usize = 6;
+/// What a long line goes on with.
+const DEEPER: usize = 10;
+/// On a narrower terminal there is no point in wrapping.
+const NARROWEST: usize = 40;
+
+/// How messages are laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Layout {
+    /// With ANSI colours.
+    pub color: bool,
+    /// The terminal's width; `None`: one line each, whatever its length.
+    pub width: Option<usize>,
+}
+
+const BOLD: Style = Style::new().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const PLACE: Style = AnsiColor::Cyan.on_default();
+const LABEL: Style = Style::new().dimmed();
+
+impl Layout {
+    /// The first line: `jail: denied WHAT      [WHERE]`.
+    pub fn head(&self, out: &mut String, verb: &str, what: &str, brackets: &str) {
+        let used = "jail: ".len() + verb.len() + 1;
+        self.styled(out, BOLD, "jail:");
+        out.push(' ');
+        self.styled(out, BAD, verb);
+        out.push(' ');
+
+        let end = used + columns(what);
+        let place = columns(brackets);
+        match self.width() {
+            Some(width) if end + 2 + place > width => {
+                self.wrapped(out, what, used, DEEPER);
+                out.push('\n');
+                indent(out, INDENT);
+            }
+            width => {
+                let column = width.map_or(BRACKETS, |width| BRACKETS.min(width - place));
+                out.push_str(what);
+                indent(out, column.saturating_sub(end).max(2));
+            }
+        }
+        self.styled(out, PLACE, brackets);
+        out.push('\n');
+    }
+
+    /// A further line: `      to allow: …`. What stands before the first colon is its label.
+    pub fn line(&self, out: &mut String, label: &str, text: &str) {
+        indent(out, INDENT);
+        self.styled(out, LABEL, label);
+        out.push(' ');
+        self.wrapped(out, text, INDENT + label.len() + 1, DEEPER);
+        out.push('\n');
+    }
+
+    /// A message of one line: `jail: …`.
+    pub fn note(&self, out: &mut String, text: &str) {
+        self.styled(out, BOLD, "jail:");
+        out.push(' ');
+        self.wrapped(out, text, INDENT, INDENT);
+        out.push('\n');
+    }
+
+    fn width(&self) -> Option<usize> {
+        self.width.filter(|&width| width >= NARROWEST)
+    }
+
+    /// A text that begins at a column, and goes on at another.
+    fn wrapped(&self, out: &mut String, text: &str, mut column: usize, next: usize) {
+        let Some(width) = self.width() else {
+            out.push_str(text);
+            return;
+        };
+        let mut first = true;
+        for word in text.split(' ') {
+            let length = columns(word);
+            if !first && column + 1 + length > width {
+                out.push('\n');
+                indent(out, next);
+                column = next;
+            } else if !first {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += length;
+            first = false;
+        }
+    }
+
+    fn styled(&self, out: &mut String, style: Style, text: &str) {
+        use std::fmt::Write;
+        let style = if self.color { style } else { Style::new() };
+        let _ = write!(out, "{style}{text}{style:#}");
+    }
+}
+
+fn indent(out: &mut String, columns: usize) {
+    out.extend(std::iter::repeat_n(' ', columns));
+}
+
+/// Columns on a terminal, rather too many than too few: any character may be a wide one, but for
+/// those that reports use.
+fn columns(text: &str) -> usize {
+    text.chars()
+        .map(|character| if character.is_ascii() || "→×…".contains(character) { 1 } else { 2 })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDE: Layout = Layout { color: false, width: Some(100) };
+    const FIXED: Layout = Layout { color: false, width: None };
+
+    fn head(layout: Layout, what: &str, brackets: &str) -> String {
+        let mut out = String::new();
+        layout.head(&mut out, "denied", what, brackets);
+        out
+    }
+
+    #[test]
+    fn brackets_stand_in_one_column() {
+        for layout in [WIDE, FIXED] {
+            let line = head(layout, "getppid()", "[base:3 getppid]");
+            assert_eq!(line.find('['), Some(BRACKETS));
+            let line = head(layout, &"x".repeat(60), "[base:3]");
+            assert!(line.ends_with("x  [base:3]\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn brackets_move_left_and_then_down_where_the_terminal_is_narrow() {
+        let narrow = Layout { color: false, width: Some(50) };
+        let line = head(narrow, "getppid()", "[net.toml:3 getppid]");
+        assert_eq!(line.trim_end().len(), 50);
+        let line = head(narrow, "socket(AF_INET, SOCK_STREAM, 0)", "[net.toml:3]");
+        assert_eq!(line, "jail: denied socket(AF_INET, SOCK_STREAM, 0)\n      [net.toml:3]\n");
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_on_a_terminal_only() {
+        let text = "word ".repeat(60);
+        let mut out = String::new();
+        WIDE.line(&mut out, "why:", text.trim_end());
+        assert!(out.lines().count() > 2 && out.lines().all(|line| line.len() <= 100), "{out}");
+        assert!(out.lines().skip(1).all(|line| line.starts_with(&" ".repeat(DEEPER))));
+        let mut out = String::new();
+        FIXED.line(&mut out, "why:", &text);
+        assert_eq!(out.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_word_longer_than_the_terminal_is_left_whole() {
+        let mut out = String::new();
+        WIDE.note(&mut out, &format!("a {} b", "x".repeat(300)));
+        assert_eq!(out.lines().count(), 3);
+    }
+
+    #[test]
+    fn an_absurd_width_is_taken_for_none() {
+        for width in 0..NARROWEST {
+            let layout = Layout { color: false, width: Some(width) };
+            assert_eq!(head(layout, "getppid()", "[x]"), head(FIXED, "getppid()", "[x]"));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The file of `--log`. Each event is one write of one whole line, at once: nothing is lost when
+//! jail is killed, and a reader sees it as it happens. (An event costs a ptrace-stop, a write a
+//! fraction of that: a buffer would save little.) It must never lose an event in silence.
+
+use super::schema::Record;
+use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
+
+/// How long to wait where a descriptor that does not block is full.
+const FULL: Duration = Duration::from_millis(1);
+
+/// A log that is written.
+pub struct Log {
+    out: Box<dyn Write>,
+    line: Vec<u8>,
+    /// Whether the file ends within a line.
+    torn: bool,
+    lost: u64,
+    error: Option<io::Error>,
+}
+
+impl Log {
+    /// Writes to this.
+    pub fn new(out: impl Write + 'static) -> Self {
+        Self { out: Box::new(out), line: Vec::new(), torn: false, lost: 0, error: None }
+    }
+
+    /// Writes one event. The first failure is returned; later ones are only counted, and each
+    /// event is tried anew, for a full disk may be emptied.
+    pub fn write(&mut self, record: &Record<'_>) -> Result<(), &io::Error> {
+        let Err(error) = self.try_write(record) else { return Ok(()) };
+        self.lost += 1;
+        match self.error {
+            Some(_) => Ok(()),
+            None => Err(self.error.insert(error)),
+        }
+    }
+
+    /// How many events are not in the log.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// How many events are not in the log, if any, and why the first is not.
+    pub fn loss(&self) -> Option<(u64, &io::Error)> {
+        self.error.as_ref().map(|error| (self.lost, error))
+    }
+
+    fn try_write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.line.clear();
+        if self.torn {
+            self.line.push(b'\n');
+        }
+        serde_json::to_writer(&mut self.line, record)?;
+        self.line.push(b'\n');
+        let mut rest = self.line.as_slice();
+        while !rest.is_empty() {
+            match self.out.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    self.torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Sink;
+    use super::*;
+
+    fn spawn(child: i32) -> Record<'static> {
+        Record::Spawn { time: 1.5, pid: 1, child, thread: false }
+    }
+
+    fn line(child: i32) -> String {
+        format!(r#"{{"event":"spawn","time":1.5,"pid":1,"child":{child},"thread":false}}"#) + "\n"
+    }
+
+    #[test]
+    fn an_event_is_one_write_of_one_line() {
+        let sink = Sink::default();
+        let mut log = Log::new(sink.clone());
+        for child in 2..5 {
+            assert!(log.write(&spawn(child)).is_ok());
+        }
+        assert_eq!(sink.writes(), [2, 3, 4].map(line));
+        assert!(log.loss().is_none());
+    }
+
+    #[test]
+    fn an_interrupted_or_short_write_goes_on() {
+        let sink = Sink::default();
+        sink.answer([Err(ErrorKind::Interrupted), Ok(3), Err(ErrorKind::WouldBlock), Ok(2)]);
+        let mut log = Log::new(sink.clone());
+        assert!(log.write(&spawn(2)).is_ok());
+        assert_eq!(sink.text(), line(2));
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_every_lost_event_counted() {
+        let sink = Sink::default();
+        sink.answer([Err(ErrorKind::StorageFull), Err(ErrorKind::StorageFull)]);
+        let mut log = Log::new(sink.clone());
+        assert_eq!(log.write(&spawn(2)).map_err(io::Error::kind), Err(ErrorKind::StorageFull));
+        assert!(log.write(&spawn(3)).is_ok());
+        assert!(log.write(&spawn(4)).is_ok());
+        assert_eq!(sink.text(), line(4));
+        assert_eq!(log.loss().map(|(lost, _)| lost), Some(2));
+    }
+
+    #[test]
+    fn a_torn_line_does_not_spoil_the_next() {
+        let sink = Sink::default();
+        sink.answer([Ok(5), Err(ErrorKind::StorageFull), Err(ErrorKind::StorageFull)]);
+        let mut log = Log::new(sink.clone());
+        for child in 2..6 {
+            let _ = log.write(&spawn(child));
+        }
+        assert_eq!(sink.text(), format!("{{\"eve\n{}{}", line(4), line(5)));
+    }
+
+    #[test]
+    fn a_sink_that_takes_nothing_is_a_failure() {
+        let sink = Sink::default();
+        sink.answer([Ok(0)]);
+        assert!(Log::new(sink).write(&spawn(2)).is_err());
+    }
+}

@@ -1,0 +1,318 @@
+//! Events and the outcome to text for people (stderr) and JSON lines (`--log`).
+//!
+//! It decides nothing, and a jailed program has no say in it: what it reports of one is escaped
+//! and bounded, and a flood of denials is counted, not printed.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `cause` | a reason of the judge, taken apart |
+//! | `tally` | denials counted, and which get a message |
+//! | `text` | the messages |
+//! | `layout` | how a message lies on the screen |
+//! | `harmless` | text of the jailed program, made fit for a terminal |
+//! | `summary` | the counts at the end |
+//! | `schema` | the lines of the log |
+//! | `log` | the log's file |
+
+mod cause;
+mod harmless;
+mod layout;
+mod log;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod summary;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::judge::{self, Verdict};
+use crate::policy::Policy;
+use crate::supervise::{Denial, Event, Observer, Outcome, SuperviseError};
+use crate::syscalls::Call;
+use crate::trace::Tid;
+use cause::Cause;
+use layout::Layout;
+use log::Log;
+use schema::{CountFields, Record, VERSION};
+use std::ffi::OsString;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+use summary::Totals;
+use tally::{Count, Say, Tally};
+use text::Facts;
+
+/// What the user wants to be told.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Nothing of denials; jail's own failures are told all the same.
+    pub quiet: bool,
+    /// With ANSI colours.
+    pub color: bool,
+    /// The terminal's width; `None` where stderr is no terminal: nothing is wrapped.
+    pub width: Option<usize>,
+    /// The table of stops at the end.
+    pub stats: bool,
+    /// The log, and what messages call it.
+    pub log: Option<(File, String)>,
+    /// The command, for the log.
+    pub command: Vec<OsString>,
+    /// What the user called the policy, for the log.
+    pub policy_name: String,
+}
+
+/// Reports a jail: an [`Observer`] until it ends.
+pub struct Report<'a> {
+    policy: &'a Policy,
+    quiet: bool,
+    stats: bool,
+    layout: Layout,
+    out: Box<dyn Write>,
+    log: Option<Log>,
+    log_name: String,
+    command: Vec<OsString>,
+    policy_name: String,
+    tally: Tally,
+    foreign: u64,
+    /// Programs of a foreign ABI that had their message, by the hash of their name.
+    foreign_shown: Vec<u64>,
+    killed: Option<Cause<'a>>,
+    clock: fn() -> f64,
+}
+
+/// Who made a call, and the call in words: read from the process only if it is wanted.
+struct Witness {
+    pid: Tid,
+    tid: Tid,
+    ancestry: Vec<String>,
+    call: String,
+}
+
+impl Witness {
+    fn of(denial: &Denial<'_>) -> Self {
+        Self {
+            pid: denial.pid(),
+            tid: denial.tid,
+            ancestry: owned(denial.program().ancestry()),
+            call: denial.text(),
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    /// A report to stderr, and to the log if there is one.
+    pub fn new(policy: &'a Policy, settings: Settings) -> Self {
+        let Settings { quiet, color, width, stats, log, command, policy_name } = settings;
+        let (log, log_name) = log.unzip();
+        Self {
+            policy,
+            quiet,
+            stats,
+            layout: Layout { color, width },
+            out: Box::new(std::io::stderr()),
+            log: log.map(Log::new),
+            log_name: log_name.unwrap_or_default(),
+            command,
+            policy_name,
+            tally: Tally::default(),
+            foreign: 0,
+            foreign_shown: Vec::new(),
+            killed: None,
+            clock: now,
+        }
+    }
+
+    /// The jail has ended: summary, table, last line of the log.
+    pub fn end(mut self, outcome: &Outcome) {
+        let counts = self.tally.counts();
+        self.summary(&counts);
+        if self.stats {
+            self.say(&summary::stats(&outcome.stats));
+        }
+        let denied = CountFields::new(self.policy, &counts);
+        self.record(|time, lost| Record::ended(time, outcome, denied, lost));
+        self.loss();
+    }
+
+    /// The jail has failed, and killed the command: says why, then as [`Report::end`].
+    pub fn failed(mut self, error: &SuperviseError) {
+        let text = harmless::text(&error.to_string(), 4096);
+        let mut out = String::new();
+        self.layout.note(&mut out, &text);
+        self.say(&out);
+        let counts = self.tally.counts();
+        self.summary(&counts);
+        let denied = CountFields::new(self.policy, &counts);
+        let code = error.exit_code();
+        self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
+        self.loss();
+    }
+
+    /// A denied call. Where it was said before and no log is kept, this is all that it costs.
+    fn denied(&mut self, call: &Call, verdict: &Verdict, witness: impl FnOnce() -> Witness) {
+        let say = match self.quiet {
+            true if self.log.is_none() => return,
+            true => {
+                self.tally.add(verdict.reason, call);
+                Say::Nothing
+            }
+            false => self.tally.add(verdict.reason, call),
+        };
+        if say == Say::Message || self.log.is_some() {
+            let facts = self.facts(call, verdict, witness(), false);
+            if say == Say::Message {
+                self.say(&text::denial(&self.layout, &facts));
+            }
+            self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
+        }
+        let of = match say {
+            Say::GroupFull => Some((call.nr, Cause::new(self.policy, verdict.reason))),
+            Say::Full => None,
+            Say::Nothing | Say::Message => return,
+        };
+        self.say(&summary::muted(&self.layout, of, self.log.is_some()));
+    }
+
+    /// The call that ended the jail.
+    fn killed(&mut self, call: &Call, verdict: &Verdict, witness: Witness) {
+        let facts = self.facts(call, verdict, witness, true);
+        self.killed = Some(facts.cause);
+        if !self.quiet {
+            self.say(&text::denial(&self.layout, &facts));
+        }
+        self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
+    }
+
+    fn facts(&self, call: &Call, verdict: &Verdict, witness: Witness, killed: bool) -> Facts<'a> {
+        Facts {
+            killed,
+            call: witness.call,
+            pid: witness.pid,
+            tid: witness.tid,
+            ancestry: witness.ancestry,
+            cause: Cause::new(self.policy, verdict.reason),
+            remedy: judge::remedy(self.policy, call, verdict),
+        }
+    }
+
+    /// A program of a foreign ABI: each name is told once, and ten at most.
+    fn foreign(&mut self, pid: Tid, ancestry: &[String]) {
+        self.foreign += 1;
+        let mut hasher = DefaultHasher::new();
+        ancestry.last().hash(&mut hasher);
+        let name = hasher.finish();
+        let room = self.foreign_shown.len() < tally::MESSAGES_EACH;
+        if !self.quiet && room && !self.foreign_shown.contains(&name) {
+            self.foreign_shown.push(name);
+            self.say(&text::foreign(&self.layout, pid, ancestry));
+        }
+        let names = ancestry.iter().map(String::as_str).collect();
+        let reason = text::FOREIGN.into();
+        self.record(|time, _| Record::Foreign { time, pid, ancestry: names, reason });
+    }
+
+    fn summary(&mut self, counts: &[Count]) {
+        if self.quiet {
+            return;
+        }
+        let totals = Totals {
+            counts,
+            total: self.tally.total(),
+            foreign: self.foreign,
+            killed: self.killed,
+            unseen: self.log.is_none() && !self.tally.all_shown(),
+        };
+        if let Some(line) = summary::summary(&self.layout, self.policy, &totals) {
+            self.say(&line);
+        }
+    }
+
+    /// A log that lacks something must not pass for a whole one.
+    fn loss(&mut self) {
+        if let Some((lost, error)) = self.log.as_ref().and_then(Log::loss) {
+            let line = summary::lost(&self.layout, &self.log_name, lost, error);
+            self.say(&line);
+        }
+    }
+
+    /// Writes to the log if there is one. The closure gets the time, and how many events are lost.
+    fn record<'r>(&mut self, record: impl FnOnce(f64, u64) -> Record<'r>) {
+        let Some(log) = &mut self.log else { return };
+        let record = record((self.clock)(), log.lost());
+        if let Err(error) = log.write(&record) {
+            let name = harmless::text(&self.log_name, 200);
+            let mut line = String::new();
+            let text = format!("cannot write to the log {name}: {error}; events are being lost");
+            self.layout.note(&mut line, &text);
+            self.say(&line);
+        }
+    }
+
+    /// One write a message, so that the command's own lines cannot fall into it. Nobody may be
+    /// there to read it: that must not matter to the command.
+    fn say(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+    }
+}
+
+impl Observer for Report<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Denied(ref denial) => {
+                self.denied(&denial.call, &denial.verdict, || Witness::of(denial));
+            }
+            Event::Killed(ref denial) => {
+                self.killed(&denial.call, &denial.verdict, Witness::of(denial));
+            }
+            Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
+            Event::Waiting { tree } => {
+                // Whoever interrupts the jail wants an answer, quiet or not.
+                self.say(&text::waiting(&self.layout, tree));
+                self.record(|time, _| Record::Waiting { time, processes: tree });
+            }
+            Event::Start { pid, program } => {
+                let command = std::mem::take(&mut self.command);
+                let policy = std::mem::take(&mut self.policy_name);
+                self.record(|time, _| Record::Start {
+                    time,
+                    version: VERSION,
+                    pid,
+                    program: program.to_string_lossy(),
+                    command: command.iter().map(|word| word.to_string_lossy()).collect(),
+                    policy: &policy,
+                });
+            }
+            Event::Exec { pid, program } => {
+                self.record(|time, _| Record::Exec { time, pid, ancestry: program.ancestry() });
+            }
+            Event::Spawn { parent, child, thread } => {
+                self.record(|time, _| Record::Spawn { time, pid: parent, child, thread });
+            }
+            Event::Signal { pid, tid, signal } => {
+                self.record(|time, _| Record::Signal { time, pid, tid, signal: signal.into() });
+            }
+            Event::Exit { pid, exit } => {
+                self.record(|time, _| Record::Exit { time, pid, exit: exit.into() });
+            }
+            // `Report::end` has the last word: it knows of failures too.
+            Event::End { .. } => {}
+        }
+    }
+
+    fn wants_all(&self) -> bool {
+        self.log.is_some()
+    }
+}
+
+fn owned(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Seconds since 1970, to the microsecond.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as f64 / 1e6
+}

@@ -1,0 +1,71 @@
+//! What the tests of this folder share: a policy, calls, golden files.
+
+use crate::policy::{Action, Default, Entry, Origin, Policy, Rule, Source, Target};
+use crate::syscalls::{self, Call, Errno, Syscall};
+
+/// A policy of two sources: what decides is looked up by index alone, so conditions are left out.
+pub fn policy() -> Policy {
+    let source = |name: &str, preset| Source {
+        name: name.to_owned(),
+        preset,
+        text: "".into(),
+        extends: Vec::new(),
+    };
+    let entry = |key: &str, why: Option<&str>, line| Entry {
+        key: key.to_owned(),
+        target: syscalls::by_name(key).map_or(Target::Foreign, Target::Syscall),
+        action: Action::Deny(Errno::EPERM),
+        quiet: false,
+        why: why.map(str::to_owned),
+        origin: Origin { source: 1, line },
+        replaces: None,
+    };
+    let rule = |when: &str, line| Rule {
+        targets: vec!["ioctl".to_owned()],
+        when: when.to_owned(),
+        conditions: Vec::new(),
+        action: Action::Kill,
+        quiet: false,
+        why: None,
+        origin: Origin { source: 0, line },
+    };
+    Policy {
+        sources: vec![source("net.toml", false), source("offline", true)],
+        description: None,
+        default: Default {
+            action: Action::Deny(Errno::EPERM),
+            origin: Origin { source: 0, line: 1 },
+        },
+        syscalls: vec![
+            entry("socket", Some("no network families"), 12),
+            entry("ioctl", None, 14),
+            entry("mount", None, 15),
+        ],
+        rules: vec![rule("request == TIOCSTI", 20), rule("", 25)],
+        tests: Vec::new(),
+    }
+}
+
+/// A call by name.
+pub fn call(name: &str, args: &[u64]) -> Call {
+    let mut registers = [0; 6];
+    registers[..args.len()].copy_from_slice(args);
+    Call { nr: syscalls::by_name(name).and_then(Syscall::number).expect(name), args: registers }
+}
+
+pub fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Compares with a file of `tests/golden/report`; with `BLESS` set, writes it instead.
+#[track_caller]
+pub fn golden(name: &str, actual: &str) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/report");
+    let path = std::path::Path::new(folder).join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, actual).expect("the golden file can be written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == actual, "{name}: expected\n{expected}\ngot\n{actual}");
+}

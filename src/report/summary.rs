@@ -1,0 +1,236 @@
+//! What is said once, at the end: the counts of denials in one line, the stops in a table. It takes
+//! counts and never looks at a process.
+
+use super::cause::Cause;
+use super::harmless;
+use super::layout::Layout;
+use super::tally::Count;
+use crate::policy::Policy;
+use crate::supervise::Stats;
+use crate::syscalls;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// Entries that the line names.
+const NAMED: usize = 5;
+
+/// What there was to count.
+#[derive(Debug, Clone, Default)]
+pub struct Totals<'a> {
+    /// Denials, the most frequent first.
+    pub counts: &'a [Count],
+    /// Their number, which may be more than the counts tell.
+    pub total: u64,
+    /// Programs of a foreign ABI that were killed.
+    pub foreign: u64,
+    /// What killed the jail.
+    pub killed: Option<Cause<'a>>,
+    /// Whether there were more denials than messages, and no log has them.
+    pub unseen: bool,
+}
+
+/// The line; `None` if nothing was denied.
+pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(cause) = totals.killed {
+        parts.push(format!("the policy killed the command {}", cause.short()));
+    }
+    if totals.total > 0 {
+        parts.push(denied(policy, totals));
+    }
+    match totals.foreign {
+        0 => {}
+        1 => parts.push("1 32-bit program killed".to_owned()),
+        more => parts.push(format!("{} 32-bit programs killed", grouped(more))),
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    if totals.unseen {
+        parts.push("--log FILE records each".to_owned());
+    }
+    let mut out = String::new();
+    layout.note(&mut out, &parts.join("; "));
+    Some(out)
+}
+
+/// `3 calls denied 1,204 times: socket ×1,200 [offline:12], …`
+fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
+    let place = |count: &Count| Cause::new(policy, count.reason).short();
+    if let [count] = totals.counts {
+        return format!("{} denied {} {}", name(count.nr), times(totals.total), place(count));
+    }
+    let calls = totals.counts.iter().map(|count| count.nr).collect::<HashSet<u32>>().len();
+    let noun = if calls == 1 { "call" } else { "calls" };
+    let mut text = format!("{calls} {noun} denied {}: ", times(totals.total));
+    for (index, count) in totals.counts.iter().take(NAMED).enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let times = grouped(count.times);
+        let _ = write!(text, "{comma}{} ×{times} {}", name(count.nr), place(count));
+    }
+    match totals.counts.len().saturating_sub(NAMED) {
+        0 => {}
+        more => _ = write!(text, " and {more} more"),
+    }
+    text
+}
+
+/// That what follows is counted without a message: of one entry and call, or of all.
+pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> String {
+    let of = match of {
+        Some((nr, cause)) => format!(" of {} {}", name(nr), cause.short()),
+        None => String::new(),
+    };
+    let log = if logged { "" } else { "; --log FILE records each" };
+    let mut out = String::new();
+    layout.note(&mut out, &format!("further denials{of} are only counted{log}"));
+    out
+}
+
+/// What is lost of the log.
+pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> String {
+    let (plural, verb) = if events == 1 { ("", "is") } else { ("s", "are") };
+    let mut out = String::new();
+    let (log, events) = (harmless::text(log, 200), grouped(events));
+    layout.note(&mut out, &format!("{events} event{plural} {verb} missing in the log {log}: {error}"));
+    out
+}
+
+/// The table of `--stats`.
+pub fn stats(stats: &Stats) -> String {
+    let other = stats.seccomp + stats.other;
+    let allowed = stats.seccomp.saturating_sub(stats.denied);
+    let rows = [
+        ("exec", stats.exec),
+        ("fork, vfork, clone", stats.spawn),
+        ("new tasks, continued tasks", stats.attach),
+        ("exit (not stopped at)", 0),
+        ("signals", stats.signal),
+        ("group-stops", stats.group),
+        ("calls judged", stats.seccomp),
+        ("  allowed", allowed),
+        ("  denied or killed", stats.denied),
+        ("anything else", stats.other),
+    ];
+    let mut out = String::from("jail: stops by kind\n");
+    let width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(0);
+    for (what, count) in rows {
+        let _ = writeln!(out, "      {what:<28}{:>width$}", grouped(count));
+    }
+    let _ = writeln!(out, "jail: stops other than fork, exec, exit and signals: {}", grouped(other));
+    out
+}
+
+/// The name of a system call by its number.
+fn name(nr: u32) -> String {
+    match syscalls::by_number(nr) {
+        Some(syscall) => syscall.name.to_owned(),
+        None => format!("syscall_{nr}"),
+    }
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{} times", grouped(more)),
+    }
+}
+
+/// `1,204`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{call, golden, policy};
+    use super::*;
+    use crate::judge::Reason;
+
+    const PLAIN: Layout = Layout { color: false, width: None };
+
+    fn count(name: &str, reason: Reason, times: u64) -> Count {
+        Count { nr: call(name, &[]).nr, reason, times }
+    }
+
+    fn line(counts: &[Count], unseen: bool) -> String {
+        let total = counts.iter().map(|count| count.times).sum();
+        let totals = Totals { counts, total, unseen, ..Totals::default() };
+        summary(&PLAIN, &policy(), &totals).unwrap_or_default()
+    }
+
+    #[test]
+    fn nothing_denied_is_nothing_said() {
+        assert_eq!(summary(&PLAIN, &policy(), &Totals::default()), None);
+    }
+
+    #[test]
+    fn one_many_and_too_many_denials_are_one_line_each() {
+        let socket = count("socket", Reason::Entry(0), 1);
+        let sockets = count("socket", Reason::Entry(0), 1200);
+        let ioctl = count("ioctl", Reason::Rule(0), 3);
+        let default = count("mount", Reason::Default, 1);
+        let many: Vec<Count> =
+            (0..20).map(|nr| Count { nr, reason: Reason::Default, times: 2 }).collect();
+        let two_entries = [sockets, count("socket", Reason::Default, 1)];
+        let text = [
+            line(&[socket], false),
+            line(&[count("mount", Reason::Default, 2)], true),
+            line(&[sockets, ioctl, default], true),
+            line(&two_entries, false),
+            line(&many, true),
+        ];
+        golden("summary.txt", &text.concat());
+    }
+
+    #[test]
+    fn a_kill_comes_first_in_the_line() {
+        let policy = policy();
+        let killed = Some(Cause::new(&policy, Reason::Rule(0)));
+        let counts = [count("socket", Reason::Entry(0), 2)];
+        let alone = Totals { killed, ..Totals::default() };
+        let after = Totals { killed, counts: &counts, total: 2, foreign: 1, ..Totals::default() };
+        let text = [alone, after].map(|totals| summary(&PLAIN, &policy, &totals));
+        golden("summary-killed.txt", &text.map(Option::unwrap_or_default).concat());
+    }
+
+    #[test]
+    fn the_end_of_the_messages_is_said() {
+        let policy = policy();
+        let of = (call("ioctl", &[]).nr, Cause::new(&policy, Reason::Rule(0)));
+        let text = [muted(&PLAIN, Some(of), true), muted(&PLAIN, None, false)];
+        golden("muted.txt", &text.concat());
+    }
+
+    #[test]
+    fn the_table_of_stops_is_aligned() {
+        let counted = Stats {
+            seccomp: 1204,
+            denied: 1200,
+            spawn: 12,
+            attach: 13,
+            exec: 3,
+            signal: 1_234_567,
+            group: 0,
+            other: 1,
+        };
+        golden("stats.txt", &stats(&counted));
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let numbers = [0, 12, 999, 1000, 12_345, 123_456, 1_234_567, u64::MAX].map(grouped);
+        let expected =
+            ["0", "12", "999", "1,000", "12,345", "123,456", "1,234,567", "18,446,744,073,709,551,615"];
+        assert_eq!(numbers, expected);
+    }
+}

@@ -1,0 +1,255 @@
+//! Events in words, for people. Whatever comes from the jail passes through `harmless` here, and
+//! nothing is written here.
+
+use super::cause::Cause;
+use super::harmless;
+use super::layout::Layout;
+use crate::trace::Tid;
+
+/// Limits of what a message shows, in characters.
+const CALL: usize = 300;
+const NAME: usize = 40;
+const WHY: usize = 200;
+const REMEDY: usize = 300;
+/// Of a chain of programs the first and the last are shown.
+const CHAIN: usize = 8;
+/// Of the processes that are left.
+const LEFT: usize = 8;
+
+/// Why a program of a foreign ABI is killed.
+pub const FOREIGN: Cause<'static> = Cause::protection(
+    "foreign-abi",
+    "the policy is about 64-bit system calls; those of a 32-bit program have other numbers and are all closed",
+);
+
+/// A denied call, or one that killed.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// Whether it killed.
+    pub killed: bool,
+    /// The call decoded.
+    pub call: String,
+    /// The process.
+    pub pid: Tid,
+    /// The thread.
+    pub tid: Tid,
+    /// The programs from the first to the one that called.
+    pub ancestry: Vec<String>,
+    /// What decided.
+    pub cause: Cause<'a>,
+    /// What to change, as a sentence with a label: `to allow: …`.
+    pub remedy: Option<String>,
+}
+
+/// The message of a denial.
+pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
+    let mut out = String::with_capacity(400);
+    let (verb, label) = match facts.killed {
+        false => ("denied", "by"),
+        true => ("killed for", "called by"),
+    };
+    layout.head(&mut out, verb, &harmless::text(&facts.call, CALL), &facts.cause.long());
+    layout.line(&mut out, label, &process(&facts.ancestry, facts.pid, facts.tid));
+    if let Some(why) = facts.cause.why {
+        layout.line(&mut out, "why:", &harmless::text(why, WHY));
+    }
+    if let Some(remedy) = &facts.remedy {
+        let (label, text) = remedy.split_once(": ").unwrap_or(("to allow", remedy));
+        layout.line(&mut out, &format!("{label}:"), &harmless::text(text, REMEDY));
+    }
+    out
+}
+
+/// The message of a program of a foreign ABI.
+pub fn foreign(layout: &Layout, pid: Tid, ancestry: &[String]) -> String {
+    let mut out = String::with_capacity(400);
+    layout.head(&mut out, "killed", "a 32-bit program", &FOREIGN.long());
+    layout.line(&mut out, "namely", &process(ancestry, pid, pid));
+    layout.line(&mut out, "why:", FOREIGN.why.unwrap_or_default());
+    layout.line(&mut out, "to run it:", "use a 64-bit build of it; no policy can allow this one");
+    out
+}
+
+/// The message of a command that has ended before its descendants.
+pub fn waiting(layout: &Layout, left: &[String]) -> String {
+    let mut out = String::with_capacity(200);
+    let shown: Vec<String> =
+        left.iter().take(LEFT).map(|one| harmless::text(one, NAME + 20)).collect();
+    let more = match left.len().saturating_sub(LEFT) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = match left.len() {
+        1 => "a process that it left is",
+        _ => "processes that it left are",
+    };
+    let end = if left.len() == 1 { "it" } else { "them" };
+    let text = format!(
+        "the command has ended, and {what} still running: {}{more}; interrupt again to end {end}",
+        shown.join(", ")
+    );
+    layout.note(&mut out, &text);
+    out
+}
+
+/// `sh → python3 (pid 4711)`.
+fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
+    let mut text = String::new();
+    for (index, name) in ancestry.iter().enumerate() {
+        if ancestry.len() > CHAIN && (1..=ancestry.len() - CHAIN).contains(&index) {
+            if index == 1 {
+                text.push_str(" → …");
+            }
+            continue;
+        }
+        if index > 0 {
+            text.push_str(" → ");
+        }
+        text.push_str(&harmless::name(name, NAME));
+    }
+    let thread = if tid == pid { String::new() } else { format!(", thread {tid}") };
+    format!("{text} (pid {pid}{thread})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cause::Kind;
+    use super::super::sample::{golden, names};
+    use super::*;
+
+    const PLAIN: Layout = Layout { color: false, width: None };
+
+    fn socket() -> Facts<'static> {
+        Facts {
+            killed: false,
+            call: "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP)".to_owned(),
+            pid: 4711,
+            tid: 4711,
+            ancestry: names(&["sh", "python3"]),
+            cause: Cause {
+                kind: Kind::Entry,
+                place: Some(("offline", 12)),
+                entry: Some("socket"),
+                why: Some("no network families"),
+            },
+            remedy: Some(
+                "to allow: in a policy of your own with extends = [\"offline\"], add [[rule]] \
+                 syscall = \"socket\", when = \"domain == AF_INET\", action = \"allow\""
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn tiocsti() -> Facts<'static> {
+        Facts {
+            killed: true,
+            call: "ioctl(0, TIOCSTI, 0x7ffc3a10)".to_owned(),
+            tid: 4713,
+            cause: Cause {
+                kind: Kind::Rule,
+                place: Some(("net.toml", 20)),
+                entry: Some("request == TIOCSTI"),
+                why: Some("types into the caller's terminal"),
+            },
+            remedy: Some("to allow: change the rule at net.toml:20".to_owned()),
+            ..socket()
+        }
+    }
+
+    fn hostile() -> Facts<'static> {
+        let lie = "x\njail: all calls allowed\x1b[2J\r\x07\u{202e}";
+        Facts {
+            call: format!("open(\"{lie}{}\", O_RDONLY)", "A".repeat(100_000)),
+            ancestry: names(&["sh", lie, "a → root (pid 1)", "", &"B".repeat(100_000)]),
+            cause: Cause {
+                kind: Kind::Entry,
+                place: Some((lie, 1)),
+                entry: Some(lie),
+                why: Some(lie),
+            },
+            remedy: Some(lie.to_owned()),
+            ..socket()
+        }
+    }
+
+    #[test]
+    fn a_denial_reads_as_it_always_did() {
+        golden("denied.txt", &denial(&PLAIN, &socket()));
+    }
+
+    #[test]
+    fn a_kill_reads_as_it_always_did() {
+        golden("killed.txt", &denial(&PLAIN, &tiocsti()));
+    }
+
+    #[test]
+    fn a_denial_by_default_or_protection_names_no_line() {
+        let default = Facts {
+            call: "getrandom(0x7ffc3a10, 16, 0)".to_owned(),
+            cause: Cause {
+                kind: Kind::Default,
+                place: Some(("net.toml", 1)),
+                entry: None,
+                why: None,
+            },
+            remedy: Some("to allow: add getrandom = \"allow\" to [syscalls] of net.toml".to_owned()),
+            ..socket()
+        };
+        let protection = Facts {
+            call: "ptrace(PTRACE_ATTACH, 42, 0, 0)".to_owned(),
+            cause: Cause::protection("no-ptrace", "a traced process has one tracer"),
+            remedy: Some("no policy can allow it: the jail's own protection (no-ptrace)".to_owned()),
+            ..socket()
+        };
+        golden("default.txt", &denial(&PLAIN, &default));
+        golden("baseline.txt", &denial(&PLAIN, &protection));
+    }
+
+    #[test]
+    fn a_denial_on_a_narrow_terminal_is_wrapped() {
+        let layout = Layout { color: false, width: Some(72) };
+        golden("narrow.txt", &denial(&layout, &socket()));
+    }
+
+    #[test]
+    fn a_denial_in_colour_is_the_same_text() {
+        let layout = Layout { color: true, width: None };
+        golden("color.txt", &denial(&layout, &socket()));
+    }
+
+    #[test]
+    fn a_hostile_name_or_path_writes_no_line_and_no_escape_of_its_own() {
+        for width in [None, Some(80)] {
+            for killed in [false, true] {
+                let text = denial(&Layout { color: false, width }, &Facts { killed, ..hostile() });
+                let own = text.lines().filter(|line| line.starts_with("jail:")).count();
+                assert_eq!(own, 1, "{text}");
+                let foreign = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+                assert!(!text.contains(foreign), "{text:?}");
+                assert!(text.len() < 4096, "{}", text.len());
+            }
+        }
+        golden("hostile.txt", &denial(&PLAIN, &hostile()));
+    }
+
+    #[test]
+    fn a_foreign_program_is_told_what_to_do_about() {
+        golden("foreign.txt", &foreign(&PLAIN, 4711, &names(&["sh", "old-game"])));
+    }
+
+    #[test]
+    fn what_is_waited_for_is_named_up_to_a_limit() {
+        let one = names(&["sleep (pid 12)"]);
+        let many: Vec<String> = (0..1000).map(|pid| format!("evil\x1b[0m (pid {pid})")).collect();
+        golden("waiting.txt", &[waiting(&PLAIN, &one), waiting(&PLAIN, &many)].concat());
+    }
+
+    #[test]
+    fn of_a_long_chain_the_first_and_the_last_are_shown() {
+        let chain: Vec<String> = (0..CHAIN + 2).map(|depth| format!("p{depth}")).collect();
+        let text = process(&chain, 1, 1);
+        assert_eq!(text, "p0 → … → p3 → p4 → p5 → p6 → p7 → p8 → p9 (pid 1)");
+        let text = process(&chain[..CHAIN], 1, 1);
+        assert_eq!(text, "p0 → p1 → p2 → p3 → p4 → p5 → p6 → p7 (pid 1)");
+    }
+}

@@ -1,0 +1,181 @@
+//! What a call must come to, written from the words of the policy language: slowly, plainly, and
+//! without any of the project's own chains and tables.
+
+#![allow(dead_code)]
+
+use jail::policy::{Action, Policy, Target};
+use jail::syscalls::{self, Errno};
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    pub action: Action,
+    pub quiet: bool,
+    /// Allowed, if the process tree agrees.
+    pub check: bool,
+}
+
+/// An entry or a rule that speaks of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Says {
+    pub action: Action,
+    pub quiet: bool,
+}
+
+/// All that a policy says of one call.
+#[derive(Debug, Clone, Default)]
+pub struct Sayings {
+    /// `[[rule]]`s whose condition holds.
+    pub rules: Vec<Says>,
+    /// Entries of its own name.
+    pub names: Vec<Says>,
+    /// Entries of groups that it is in.
+    pub groups: Vec<Says>,
+}
+
+/// "The most specific entry wins; among equals the strictest does." Above it the baseline.
+pub fn decide(
+    name: Option<&str>,
+    args: &[u64; 6],
+    sayings: &Sayings,
+    default: Action,
+    landlock: bool,
+) -> Expected {
+    let expected = |action, quiet| Expected {
+        action,
+        quiet,
+        check: false,
+    };
+    // "A number that the syscall table does not know gets ENOSYS."
+    let Some(name) = name else {
+        return expected(Action::Deny(Errno::ENOSYS), true);
+    };
+    if ["exit", "exit_group", "restart_syscall", "rt_sigreturn"].contains(&name) {
+        return expected(Action::Allow, false);
+    }
+    let said = [&sayings.rules, &sayings.names, &sayings.groups]
+        .into_iter()
+        .find(|says| !says.is_empty())
+        .and_then(|says| strictest(says));
+    match (
+        said.map_or(default, |says| says.action),
+        guard(name, args, landlock),
+    ) {
+        (Action::Kill, _) => expected(Action::Kill, false),
+        (Action::Deny(errno), _) if said.is_some() => {
+            expected(Action::Deny(errno), said.is_some_and(|says| says.quiet))
+        }
+        (_, Guard::Deny) => expected(Action::Deny(Errno::EPERM), false),
+        (_, Guard::Quiet) => expected(Action::Deny(Errno::ENOSYS), true),
+        (Action::Deny(errno), _) => expected(Action::Deny(errno), false),
+        (Action::Allow, Guard::Check) => Expected {
+            action: Action::Allow,
+            quiet: false,
+            check: true,
+        },
+        (Action::Allow, Guard::None) => expected(Action::Allow, false),
+    }
+}
+
+fn strictest(says: &[Says]) -> Option<Says> {
+    says.iter().copied().min_by_key(|says| match says.action {
+        Action::Kill => (0, false, 0),
+        Action::Deny(errno) => (1, says.quiet, errno.number()),
+        Action::Allow => (2, false, 0),
+    })
+}
+
+enum Guard {
+    None,
+    Deny,
+    Quiet,
+    Check,
+}
+
+/// The baseline, once more, as one would write it in C.
+fn guard(name: &str, args: &[u64; 6], landlock: bool) -> Guard {
+    let a = args.map(|arg| arg as u32);
+    let deny = |when: bool| if when { Guard::Deny } else { Guard::None };
+    let check = |when: bool| if when { Guard::Check } else { Guard::None };
+    match name {
+        "ptrace" | "process_vm_readv" | "process_vm_writev" | "process_madvise" | "kcmp"
+        | "pidfd_getfd" | "setns" => Guard::Deny,
+        "clone3" | "io_uring_setup" | "io_uring_enter" | "io_uring_register" => Guard::Quiet,
+        "seccomp" => deny(a[0] == 1 && a[1] & 8 == 8),
+        "clone" => deny(
+            a[0] & 0x0080_0000 != 0
+                || [17, 25, 26, 27, 28, 29, 30]
+                    .iter()
+                    .any(|bit| a[0] >> bit & 1 == 1),
+        ),
+        "unshare" => deny(
+            [7, 17, 25, 26, 27, 28, 29, 30]
+                .iter()
+                .any(|bit| a[0] >> bit & 1 == 1),
+        ),
+        "ioctl" if a[1] == 0x5412 || a[1] == 0x541c => Guard::Deny,
+        "ioctl" if !landlock => deny(a[1] == 0x8901 || a[1] == 0x8902),
+        "prlimit64" | "sched_setaffinity" | "sched_setscheduler" | "sched_setparam"
+        | "sched_setattr" | "migrate_pages" | "move_pages" => check(a[0] != 0),
+        "setpriority" => check(!(a[0] == 0 && a[1] == 0)),
+        "ioprio_set" => check(!(a[0] == 1 && a[1] == 0)),
+        "prctl" => deny(a[0] == 62 && (a[2] != 0 || a[3] == 2)),
+        "perf_event_open" if a[1] == u32::MAX || a[4] & 4 != 0 => Guard::Deny,
+        "perf_event_open" => check(a[1] != 0),
+        "kill" | "tkill" | "tgkill" | "rt_sigqueueinfo" | "rt_tgsigqueueinfo" => check(!landlock),
+        "pidfd_send_signal" if !landlock => Guard::Quiet,
+        "fcntl" if !landlock && a[1] == 15 => Guard::Deny,
+        "fcntl" if !landlock => check(a[1] == 8 && a[2] != 0),
+        _ => Guard::None,
+    }
+}
+
+/// What a parsed policy says of a call; its conditions are taken at their word.
+pub fn sayings(policy: &Policy, name: &str, args: &[u64; 6]) -> Sayings {
+    let mut sayings = Sayings::default();
+    for rule in &policy.rules {
+        let says = Says {
+            action: rule.action,
+            quiet: rule.quiet,
+        };
+        for (about, condition) in &rule.conditions {
+            if about.name == name && condition.holds(args) {
+                sayings.rules.push(says);
+            }
+        }
+    }
+    for entry in &policy.syscalls {
+        let says = Says {
+            action: entry.action,
+            quiet: entry.quiet,
+        };
+        match entry.target {
+            Target::Syscall(about) if about.name == name => sayings.names.push(says),
+            Target::Group(group) if group.members_named().any(|member| member == name) => {
+                sayings.groups.push(says);
+            }
+            _ => {}
+        }
+    }
+    sayings
+}
+
+/// The names of a group's members.
+trait Members {
+    fn members_named(&self) -> impl Iterator<Item = &'static str>;
+}
+
+impl Members for syscalls::Group {
+    fn members_named(&self) -> impl Iterator<Item = &'static str> {
+        self.set.iter().map(|syscall| syscall.name)
+    }
+}
+
+/// The name of a number, searched for in the whole table.
+pub fn name(nr: u32) -> Option<&'static str> {
+    let of = |syscall: &&syscalls::Syscall| match super::NATIVE {
+        super::AARCH64 => syscall.aarch64 == Some(nr),
+        _ => syscall.x86_64 == Some(nr),
+    };
+    syscalls::all().iter().find(of).map(|syscall| syscall.name)
+}
