@@ -7,6 +7,7 @@ pub mod judge;
 pub mod launch;
 pub mod plan;
 pub mod policy;
+pub mod report;
 pub mod supervise;
 pub mod sys;
 pub mod syscalls;

@@ -5,6 +5,8 @@
 
 mod check;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Check, Target};
 
@@ -119,10 +121,14 @@ impl Rule {
             .any(|tests| tests.iter().all(|test| test.holds(args)))
     }
 
-    /// Whether the rule closes its system calls outright, whatever the arguments.
-    pub fn closes(&self) -> bool {
+    /// Whether the rule applies whatever the arguments.
+    pub fn covers_each(&self) -> bool {
         self.when.any.iter().any(|tests| tests.is_empty())
-            && !matches!(self.answer, Answer::Check(_))
+    }
+
+    /// Whether the rule closes its system calls outright.
+    pub fn closes(&self) -> bool {
+        self.covers_each() && !matches!(self.answer, Answer::Check(_))
     }
 }
 

@@ -64,7 +64,7 @@ pub fn run(
 
 /// The table of the whole plan.
 fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
-    let mut table = Table::new(1);
+    let mut table = Table::new(&[1, 4]);
     let (first, rest): (Vec<_>, Vec<_>) = plan
         .routes(policy)
         .into_iter()
@@ -163,7 +163,7 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
         entry.into(),
         action,
         route.enforcer.text().into(),
-        route.because.into(),
+        route.because.clone().into_owned().into(),
         route.cost.text().into(),
     ]
 }
@@ -197,7 +197,7 @@ fn answer(answer: Answer) -> Cell {
 fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
     let verdict = plan.judge.call(call);
     let (enforcer, cost) = plan.enforcer(call);
-    let mut table = Table::new(1);
+    let mut table = Table::new(&[1]);
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
     table.title(call.to_string());
     table.row([head("verdict"), outcome(&verdict)]);
@@ -240,13 +240,14 @@ fn outcome(verdict: &Verdict) -> Cell {
     action(verdict.action).with_text(text)
 }
 
-/// The text of the line that decided, as the policy has it.
+/// The text of the line that decided, as the policy has it. A rule is told whole already.
 fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
     let origin = match verdict.reason {
-        Reason::Rule(index) => policy.rules.get(index)?.origin,
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,
         Reason::Default => policy.default.origin,
-        Reason::Baseline(_) | Reason::Always | Reason::UnknownNumber => return None,
+        Reason::Rule(_) | Reason::Baseline(_) | Reason::Always | Reason::UnknownNumber => {
+            return None;
+        }
     };
     Some(policy.line(origin)).filter(|line| !line.is_empty())
 }

@@ -10,9 +10,10 @@ mod test;
 
 use crate::launch;
 use crate::policy::Policy;
+use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -126,30 +127,49 @@ pub fn main() -> ExitCode {
     let out = color(std::io::stdout().is_terminal());
     let code = match cli.subcommand {
         None => run::run(cli.run, err),
-        Some(Sub::Explain { policy, call }) => explain_command(&policy, call.as_deref(), err, out),
-        Some(_) => 1,
+        Some(sub) => written(subcommand(sub, err, out)),
     };
     ExitCode::from(code)
 }
 
-/// `jail explain`: 0 where it was explained, 1 where the policy or the call is wrong.
-fn explain_command(name: &str, call: Option<&str>, err: bool, out: bool) -> u8 {
-    let policy = match Policy::load(name, Path::new(".")) {
-        Ok(policy) => policy,
-        Err(problems) => {
-            eprintln!("{}", problems.render(err));
-            return 1;
+/// A subcommand that runs nothing: its exit code is 0, or 1 where something was wrong.
+fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
+    let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
+    let here = Path::new(".");
+    match sub {
+        Sub::Check { files } => check::run(&files, here, err, &mut stdout, &mut stderr),
+        Sub::Test { files } => test::run(&files, here, err, &mut stdout, &mut stderr),
+        Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
+        Sub::Explain { policy, call } => {
+            let policy = match Policy::load(&policy, here) {
+                Ok(policy) => policy,
+                Err(problems) => {
+                    writeln!(stderr, "{}", problems.render(err))?;
+                    return Ok(1);
+                }
+            };
+            let view = explain::View { color: out, width: columns(&stdout) };
+            match explain::run(&policy, &launch::probe(), call.as_deref(), view, &mut stdout) {
+                Ok(()) => Ok(0),
+                Err(explain::ExplainError::Output(error)) => Err(error),
+                Err(error) => {
+                    writeln!(stderr, "jail: {error}")?;
+                    Ok(1)
+                }
+            }
         }
-    };
-    let stdout = std::io::stdout();
-    let view = explain::View { color: out, width: crate::sys::terminal::columns(&stdout) };
-    match explain::run(&policy, &launch::probe(), call, view, &mut stdout.lock()) {
-        Ok(()) => 0,
+    }
+}
+
+/// The exit code of a subcommand whose output may not have been writable.
+fn written(result: io::Result<u8>) -> u8 {
+    match result {
+        Ok(code) => code,
         // The reader has seen enough: `jail explain base | head`.
-        Err(explain::ExplainError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(error) => {
-            eprintln!("jail: {error}");
-            1
+            let _ = writeln!(io::stderr(), "jail: cannot write the output: {error}");
+            FAILED
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{FAILED, Run};
 use crate::launch::{self, Command, LaunchError};
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::report::{Report, Settings};
 use crate::supervise::{self, Event, Observer, Options, Outcome, SuperviseError};
 use crate::sys;
 use std::ffi::{OsStr, OsString};
@@ -11,15 +12,6 @@ use std::fs::File;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-struct Nobody;
-impl Observer for Nobody {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Denied(d) | Event::Killed(d) = event {
-            eprintln!("jail: denied {} by {:?} pid {}", d.text(), d.program().ancestry(), d.pid());
-        }
-    }
-}
 
 /// Runs the command; returns jail's exit code.
 pub fn run(run: Run, color: bool) -> u8 {
@@ -56,18 +48,37 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
     };
     let options = Options { kill_on_exit: run.kill_on_exit, stand_in: true };
-    let mut observer = Nobody;
-    let mut result = jail(&command, &plan, options, &mut observer);
+    let mut report = Report::new(
+        &policy,
+        Settings {
+            quiet: run.quiet,
+            color,
+            width: sys::terminal::columns(std::io::stderr()),
+            stats: run.stats,
+            log,
+            command: command.arguments.clone(),
+            policy_name: name.to_owned(),
+        },
+    );
+    let mut result = jail(&command, &plan, options, &mut report);
     if let Err(SuperviseError::Launch(error)) = &result
         && let Some(script) = as_script(&command, error)
     {
         command = script;
-        result = jail(&command, &plan, options, &mut observer);
+        result = jail(&command, &plan, options, &mut report);
     }
     match result {
-        Ok(outcome) => Ok(outcome.exit_code()),
+        Ok(outcome) => {
+            report.end(&outcome);
+            if outcome.interrupted {
+                // A shell that runs a loop goes on after a command that exited, and stops after
+                // one that died of Ctrl-C.
+                sys::signal::die_by(libc::SIGINT);
+            }
+            Ok(outcome.exit_code())
+        }
         Err(error) => {
-            eprintln!("jail: {error}");
+            report.failed(&error);
             Err(error.exit_code())
         }
     }
@@ -118,19 +129,20 @@ fn environment(clear: bool, variables: &[OsString]) -> Result<Vec<(OsString, OsS
     Ok(environment)
 }
 
-/// `--log FILE` or `--log fd:N`.
-fn open_log(target: &OsStr) -> Result<File, u8> {
+/// `--log FILE` or `--log fd:N`, and its name in messages.
+fn open_log(target: &OsStr) -> Result<(File, String), u8> {
+    let name = target.to_string_lossy().into_owned();
     let Some(number) = target.as_bytes().strip_prefix(b"fd:") else {
         let path = PathBuf::from(target);
         return File::create(&path)
+            .map(|file| (file, name))
             .map_err(|error| fail(format_args!("--log {}: cannot write it: {error}", path.display())));
     };
     let fd: Option<RawFd> = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
     match fd.and_then(sys::process::duplicate) {
-        Some(fd) => Ok(File::from(fd)),
+        Some(fd) => Ok((File::from(fd), name)),
         None => Err(fail(format_args!(
-            "--log {}: no such open descriptor; open it first, as in `{}>log.jsonl`",
-            target.to_string_lossy(),
+            "--log {name}: no such open descriptor; open it first, as in `{}>log.jsonl`",
             String::from_utf8_lossy(number)
         ))),
     }

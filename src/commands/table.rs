@@ -10,8 +10,8 @@ use anstyle::Style;
 #[derive(Debug)]
 pub struct Table<const N: usize> {
     rows: Vec<Row<N>>,
-    /// The column that gives way where the whole is too wide.
-    wrapped: usize,
+    /// The columns that give way where the whole is too wide.
+    wrapped: &'static [usize],
 }
 
 #[derive(Debug)]
@@ -58,8 +58,8 @@ const GAP: usize = 2;
 const LEAST: usize = 20;
 
 impl<const N: usize> Table<N> {
-    /// An empty table whose column `wrapped` gives way.
-    pub fn new(wrapped: usize) -> Table<N> {
+    /// An empty table whose columns `wrapped` give way.
+    pub fn new(wrapped: &'static [usize]) -> Table<N> {
         Table {
             rows: Vec::new(),
             wrapped,
@@ -86,13 +86,9 @@ impl<const N: usize> Table<N> {
                 }
             }
         }
-        let whole = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
-        if let (Some(width), Some(wrapped)) = (width, widths.get_mut(self.wrapped)) {
-            *wrapped = wrapped
-                .saturating_sub(whole.saturating_sub(width))
-                .max(LEAST.min(*wrapped));
+        if let Some(width) = width {
+            self.narrow(&mut widths, width);
         }
-
         let mut text = String::new();
         for (index, row) in self.rows.iter().enumerate() {
             match row {
@@ -109,6 +105,22 @@ impl<const N: usize> Table<N> {
             }
         }
         text
+    }
+
+    /// Takes from the widest of the columns that give way until all fit, or none has more to give.
+    fn narrow(&self, widths: &mut [usize; N], width: usize) {
+        let whole = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
+        for _ in width..whole {
+            let widest = self
+                .wrapped
+                .iter()
+                .copied()
+                .max_by_key(|column| widths.get(*column).copied());
+            match widest.and_then(|column| widths.get_mut(column)) {
+                Some(column) if *column > LEAST => *column -= 1,
+                _ => return,
+            }
+        }
     }
 }
 
@@ -173,7 +185,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table<3> {
-        let mut table = Table::new(1);
+        let mut table = Table::new(&[1]);
         table.title("things");
         table.row(["a".into(), "one two three four five six".into(), "x".into()]);
         table.row(["bbb".into(), "seven".into(), "y".into()]);
@@ -206,7 +218,7 @@ mod tests {
 
     #[test]
     fn without_colour_there_is_no_escape() {
-        let mut table: Table<1> = Table::new(0);
+        let mut table: Table<1> = Table::new(&[0]);
         table.title("t");
         table.row([Cell::styled("x", Style::new().bold())]);
         assert!(!table.render(false, None).contains('\u{1b}'));

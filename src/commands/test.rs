@@ -1,0 +1,73 @@
+//! `jail test FILE…`: the `[[test]]`s of each file, decided as the jail would. It runs nothing.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::baseline::Baseline;
+use crate::judge::{Judge, Verdict, explain_reason};
+use crate::policy::{self, Action, Diagnostic, Expect, Policy, Severity, Test};
+
+/// What differs and what is wrong go to `err`, one line for each file to `out`. 1 if anything
+/// differs or is wrong, else 0.
+pub fn run(
+    files: &[String],
+    dir: &Path,
+    color: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut code = 0;
+    for file in files {
+        let policy = match Policy::load(file, dir) {
+            Ok(policy) => policy,
+            Err(problems) => {
+                code = 1;
+                writeln!(err, "{}\n", problems.render(color))?;
+                continue;
+            }
+        };
+        let judge = Judge::new(&policy, &Baseline::newest());
+        let differing: Vec<Diagnostic> =
+            policy.tests.iter().filter_map(|test| differs(&policy, &judge, test)).collect();
+        if !differing.is_empty() {
+            code = 1;
+            writeln!(err, "{}\n", policy::render(&policy.sources, &differing, color))?;
+        }
+        match (policy.tests.len(), differing.len()) {
+            (0, _) => writeln!(out, "{file}: there is no [[test]] in it")?,
+            (1, 0) => writeln!(out, "{file}: ok: its test holds")?,
+            (all, 0) => writeln!(out, "{file}: ok: all {all} tests hold")?,
+            (all, differing) => writeln!(out, "{file}: {differing} of {all} tests differ")?,
+        }
+    }
+    Ok(code)
+}
+
+fn differs(policy: &Policy, judge: &Judge, test: &Test) -> Option<Diagnostic> {
+    let verdict = judge.call(&test.call);
+    let expected = match (test.expect, verdict.action) {
+        (Expect::Allow, Action::Allow)
+        | (Expect::Deny, Action::Deny(_))
+        | (Expect::Kill, Action::Kill) => return None,
+        (Expect::Allow, _) => "allowed",
+        (Expect::Deny, _) => "denied",
+        (Expect::Kill, _) => "killed",
+    };
+    Some(Diagnostic {
+        severity: Severity::Error,
+        code: "test-differs",
+        message: format!("{} is {}, expected: {expected}", test.call, found(&verdict)),
+        source: Some(test.origin.source),
+        span: policy.span(test.origin, &test.sentence),
+        label: Some(format!("decided by {}", explain_reason(policy, &verdict))),
+        help: None,
+    })
+}
+
+fn found(verdict: &Verdict) -> String {
+    match verdict.action {
+        Action::Allow => "allowed".to_owned(),
+        Action::Deny(errno) => format!("denied with {errno}"),
+        Action::Kill => "killed".to_owned(),
+    }
+}

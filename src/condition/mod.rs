@@ -6,10 +6,11 @@ mod display;
 mod lower;
 mod nearest;
 mod parse;
-#[cfg(test)]
-mod properties;
 mod token;
 mod value;
+
+#[cfg(test)]
+mod tests;
 
 pub use display::Described;
 pub use lower::{Alternative, MAX_ALTERNATIVES, MAX_TESTS, Test, TooComplex};

@@ -24,7 +24,14 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
             Some(found) => entry(found.origin, &found.key, &found.why),
             None => "an entry".to_owned(),
         },
-        Reason::Default => format!("default of {}", main_source(policy)),
+        Reason::Default => {
+            let source = usize::from(policy.default.origin.source);
+            let name = policy
+                .sources
+                .get(source)
+                .map_or("?", |source| &source.name);
+            format!("default of {name}")
+        }
         Reason::UnknownNumber => "no system call that this version of jail knows".to_owned(),
     }
 }
@@ -51,7 +58,9 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
             let source = policy.sources.get(usize::from(rule.origin.source));
             let at = policy.place(rule.origin);
             match source {
-                Some(Source { name, preset: true, .. }) => format!(
+                Some(Source {
+                    name, preset: true, ..
+                }) => format!(
                     "to allow: no entry outweighs the rule at {at}; copy the preset (jail presets {name}) and change it"
                 ),
                 _ => format!(

@@ -10,6 +10,8 @@
 
 mod advice;
 mod chain;
+#[cfg(test)]
+mod tests;
 
 pub use advice::{entry_text, explain_reason, remedy, rule_head};
 pub use chain::{Chain, Ruling, Step};

@@ -135,7 +135,7 @@ impl<'a> Tail<'a> {
                 Answer::Quiet(errno) => Return::errno(errno),
                 Answer::Deny(_) | Answer::Check(_) => Return::TRACE,
             };
-            if rule.when.any.iter().any(|tests| tests.is_empty()) {
+            if rule.covers_each() {
                 tail.last = to;
                 break;
             }

@@ -8,6 +8,7 @@ mod bpf;
 mod filter;
 mod host;
 mod routes;
+mod survey;
 
 pub use host::Host;
 pub use routes::{Cost, Enforcer, Route, What};

@@ -2,8 +2,6 @@
 //!
 //! Only the main file is looked at; what it extends is checked when it is checked itself.
 
-use std::ops::Range;
-
 use super::{Action, Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
@@ -148,30 +146,12 @@ fn always(condition: &Condition) -> bool {
 
 /// A warning with its caret under the line.
 fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
-    let span = line_span(policy, origin);
-    Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message).at(origin.source, span) }
+    let error = Diagnostic::error(code, message).at(origin.source, policy.span(origin, ""));
+    Diagnostic { severity: Severity::Warning, ..error }
 }
 
 /// A warning with its caret under the rule's condition.
 fn when_warning(policy: &Policy, rule: &Rule, code: &'static str, message: &str) -> Diagnostic {
-    let mut warning = warning(policy, rule.origin, code, message.to_owned());
-    let rest = text(policy, rule.origin).get(warning.span.start..).unwrap_or_default();
-    if let Some(at) = rest.find(&rule.when) {
-        let start = warning.span.start + at;
-        warning.span = start..start + rule.when.len();
-    }
-    warning
-}
-
-fn line_span(policy: &Policy, origin: Origin) -> Range<usize> {
-    let text = text(policy, origin);
-    let skipped = (origin.line as usize).saturating_sub(1);
-    let start = text.split_inclusive('\n').take(skipped).map(str::len).sum::<usize>();
-    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let indent = line.len() - line.trim_start().len();
-    start + indent..start + line.trim_end().len().max(indent)
-}
-
-fn text(policy: &Policy, origin: Origin) -> &str {
-    policy.sources.get(usize::from(origin.source)).map_or("", |source| &source.text)
+    let warning = warning(policy, rule.origin, code, message.to_owned());
+    Diagnostic { span: policy.span(rule.origin, &rule.when), ..warning }
 }

@@ -47,7 +47,7 @@ impl Policy {
         let mut loading = Loading::default();
         match preset(name) {
             Some(preset) => loading.add(Found::preset(preset)),
-            None => loading.problems.push(unknown_preset(name)),
+            None => loading.problems.push(unknown_preset(name, "")),
         }
         loading.finish()
     }
@@ -86,21 +86,20 @@ fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
     if let Some(preset) = preset(name) {
         return Ok(Reference::Preset(preset));
     }
-    let problem = unknown_preset(name);
-    match dir {
-        Some(dir) if dir.join(name).is_file() => Err(Box::new(
-            problem.help(format!("there is a file of this name: write `./{name}`")),
-        )),
-        _ => Err(Box::new(problem)),
-    }
+    let hint = match dir {
+        Some(dir) if dir.join(name).is_file() => &format!("There is a file of this name: write `./{name}`"),
+        Some(_) => "A path contains `/` or ends in .toml",
+        None => "",
+    };
+    Err(Box::new(unknown_preset(name, hint)))
 }
 
-fn unknown_preset(name: &str) -> Diagnostic {
-    let near = nearest(name, presets().iter().map(|preset| preset.name));
-    Diagnostic::error("unknown-preset", format!("unknown preset `{name}`")).help(match near {
-        Some(near) => format!("did you mean `{near}`? A path contains `/` or ends in .toml"),
-        None => format!("the presets are {}; a path contains `/` or ends in .toml", names()),
-    })
+fn unknown_preset(name: &str, hint: &str) -> Diagnostic {
+    let help = match nearest(name, presets().iter().map(|preset| preset.name)) {
+        Some(near) => format!("did you mean `{near}`? {hint}"),
+        None => format!("the presets are {}. {hint}", names()),
+    };
+    Diagnostic::error("unknown-preset", format!("unknown preset `{name}`")).help(help.trim_end())
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Diagnostic {

@@ -28,6 +28,7 @@ pub use presets::{Preset, presets};
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use crate::condition::Condition;
 use crate::syscalls::{Call, Errno, Group, Syscall};
@@ -174,6 +175,21 @@ impl Policy {
         let Some(source) = self.sources.get(usize::from(origin.source)) else { return "" };
         let index = (origin.line as usize).saturating_sub(1);
         source.text.lines().nth(index).unwrap_or_default().trim()
+    }
+
+    /// Where `content` stands in the source's text, at `origin` or the next place after it; the
+    /// whole line where it is not written out.
+    pub fn span(&self, origin: Origin, content: &str) -> Range<usize> {
+        let Some(source) = self.sources.get(usize::from(origin.source)) else { return 0..0 };
+        let before = (origin.line as usize).saturating_sub(1);
+        let start: usize = source.text.split_inclusive('\n').take(before).map(str::len).sum();
+        let rest = source.text.get(start..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let (at, length) = match rest.find(content) {
+            Some(at) if !content.is_empty() => (at, content.len()),
+            _ => (line.len() - line.trim_start().len(), line.trim().len()),
+        };
+        start + at..start + at + length
     }
 }
 

@@ -237,9 +237,7 @@ fn entry(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Optio
         }
     }
     let says = keys.finish(document, key.span(), &format!("the entry `{name}`"))?;
-    if says.action == Action::Allow {
-        refuse_loosening(document, name, value.span());
-    }
+    refuse(document, name, says.action, &value.span());
     Some(Entry {
         key: name.to_owned(),
         target: target?,
@@ -263,14 +261,21 @@ fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut Says
     }
 }
 
-/// Note that a policy opens, by its own name, what the baseline closes outright.
-pub(super) fn refuse_loosening(document: &mut Document<'_>, name: &str, span: Range<usize>) {
-    if let Some(reason) = baseline::closed(name) {
-        document
-            .error("baseline", span, format!("no policy can allow `{name}`: the jail closes it to protect itself"))
-            .label(reason)
-            .help("remove it; `jail explain` lists what the jail closes itself");
-    }
+/// Note that a policy opens, by its own name, what the baseline closes, or closes what must be open.
+pub(super) fn refuse(document: &mut Document<'_>, name: &str, action: Action, span: &Range<usize>) {
+    let (message, label) = if action == Action::Allow {
+        let Some(reason) = baseline::closed(name) else { return };
+        (format!("no policy can allow `{name}`: the jail closes it to protect itself"), reason)
+    } else if baseline::ALWAYS.contains(&name) {
+        let reason = "a program must be able to end, and to return from a signal";
+        (format!("no policy can deny `{name}`: it is always allowed"), reason)
+    } else {
+        return;
+    };
+    document
+        .error("baseline", span.clone(), message)
+        .label(label)
+        .help("remove it; `jail explain` shows what the jail decides itself");
 }
 
 /// A `[[test]]`.

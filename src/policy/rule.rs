@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::document::{Document, Value};
-use super::parse::{SaysKeys, refuse_loosening, target, unknown_target};
-use super::{Action, Rule, Target};
+use super::parse::{SaysKeys, refuse, target, unknown_target};
+use super::{Rule, Target};
 use crate::condition::{Condition, ConditionError};
 use crate::syscalls::{Syscall, SyscallSet};
 
@@ -53,9 +53,9 @@ pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule
     if targets.is_empty() {
         document.error("missing-key", targets_span, "this rule covers no syscall");
     }
-    if says.as_ref().is_some_and(|says| says.action == Action::Allow) {
+    if let Some(says) = &says {
         for (name, span) in &targets {
-            refuse_loosening(document, name, span.clone());
+            refuse(document, name, says.action, span);
         }
     }
     let (Some(when), when_span) = when? else { return None };

@@ -44,10 +44,19 @@ fn push(safe: &mut String, text: &str, limit: usize) {
 }
 
 fn push_character(safe: &mut String, character: char) {
+    match is_harmless(character) {
+        true => safe.push(character),
+        false => _ = write!(safe, "{}", character.escape_debug()),
+    }
+}
+
+/// Whether a terminal shows the character as itself, in its own place: neither a control or format
+/// character, nor one that joins those before it.
+pub fn is_harmless(character: char) -> bool {
     match character {
-        '"' | '\'' | '\\' => safe.push(character),
-        // Escapes what is not printable and what joins the character before: see its documentation.
-        _ => _ = write!(safe, "{}", character.escape_debug()),
+        ' '..='~' => true,
+        // Escapes what is not printable, and marks: see its documentation.
+        _ => !character.is_ascii() && character.escape_debug().len() == 1,
     }
 }
 

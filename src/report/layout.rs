@@ -53,7 +53,7 @@ impl Layout {
         out.push('\n');
     }
 
-    /// A further line: `      to allow: …`. What stands before the first colon is its label.
+    /// A further line: `      to allow: …`.
     pub fn line(&self, out: &mut String, label: &str, text: &str) {
         indent(out, INDENT);
         self.styled(out, LABEL, label);

@@ -2,7 +2,11 @@
 //! jail is killed, and a reader sees it as it happens. (An event costs a ptrace-stop, a write a
 //! fraction of that: a buffer would save little.) It must never lose an event in silence.
 
+use super::harmless;
 use super::schema::Record;
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
@@ -51,7 +55,7 @@ impl Log {
         if self.torn {
             self.line.push(b'\n');
         }
-        serde_json::to_writer(&mut self.line, record)?;
+        record.serialize(&mut Serializer::with_formatter(&mut self.line, Harmless))?;
         self.line.push(b'\n');
         let mut rest = self.line.as_slice();
         while !rest.is_empty() {
@@ -67,6 +71,29 @@ impl Log {
             }
         }
         Ok(())
+    }
+}
+
+/// JSON on one line, with every character escaped that a terminal would obey: logs are shown too.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|character| !harmless::is_harmless(character)) {
+            let (plain, hostile) = rest.split_at(at);
+            out.write_all(plain.as_bytes())?;
+            let mut hostile = hostile.chars();
+            for unit in hostile.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = hostile.as_str();
+        }
+        out.write_all(rest.as_bytes())
     }
 }
 
@@ -92,6 +119,19 @@ mod tests {
         }
         assert_eq!(sink.writes(), [2, 3, 4].map(line));
         assert!(log.loss().is_none());
+    }
+
+    #[test]
+    fn hostile_text_is_escaped_and_reads_back_as_it_was() {
+        let sink = Sink::default();
+        let hostile = "a\n\x1b[2J\u{7f}\u{9b}1mé\u{202e}\u{301}\u{e0001}\"\\".to_owned();
+        let record = Record::Waiting { time: 1.5, processes: std::slice::from_ref(&hostile) };
+        assert!(Log::new(sink.clone()).write(&record).is_ok());
+        let line = sink.text();
+        assert!(line.contains("\\u009b1mé\\u202e\\u0301\\udb40\\udc01"), "{line}");
+        assert_eq!(line.chars().filter(|&c| !harmless::is_harmless(c)).count(), 1, "its end");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("a JSON value");
+        assert_eq!(read["processes"][0], hostile);
     }
 
     #[test]

@@ -1,7 +1,11 @@
-//! What the tests of this folder share: a policy, calls, golden files.
+//! What the tests of this folder share: a policy, calls, golden files, a file that fails on demand.
 
 use crate::policy::{Action, Default, Entry, Origin, Policy, Rule, Source, Target};
 use crate::syscalls::{self, Call, Errno, Syscall};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
 
 /// A policy of two sources: what decides is looked up by index alone, so conditions are left out.
 pub fn policy() -> Policy {
@@ -68,4 +72,43 @@ pub fn golden(name: &str, actual: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(expected == actual, "{name}: expected\n{expected}\ngot\n{actual}");
+}
+
+/// A file that remembers what was written, and answers as it is told.
+#[derive(Clone, Default)]
+pub struct Sink(Rc<RefCell<Written>>);
+
+#[derive(Default)]
+struct Written {
+    writes: Vec<Vec<u8>>,
+    answers: VecDeque<Result<usize, ErrorKind>>,
+}
+
+impl Sink {
+    /// The answers to the next writes; all are taken whole afterwards.
+    pub fn answer(&self, answers: impl IntoIterator<Item = Result<usize, ErrorKind>>) {
+        self.0.borrow_mut().answers.extend(answers);
+    }
+
+    pub fn writes(&self) -> Vec<String> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        self.0.borrow().writes.iter().map(text).collect()
+    }
+
+    pub fn text(&self) -> String {
+        self.writes().concat()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.0.borrow_mut();
+        let count = written.answers.pop_front().unwrap_or(Ok(bytes.len()))?;
+        written.writes.push(bytes[..count].to_vec());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -54,8 +54,9 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         layout.line(&mut out, "why:", &harmless::text(why, WHY));
     }
     if let Some(remedy) = &facts.remedy {
-        let (label, text) = remedy.split_once(": ").unwrap_or(("to allow", remedy));
-        layout.line(&mut out, &format!("{label}:"), &harmless::text(text, REMEDY));
+        let remedy = harmless::text(remedy, REMEDY);
+        let (label, text) = remedy.split_once(": ").unwrap_or(("to allow", &remedy));
+        layout.line(&mut out, &format!("{label}:"), text);
     }
     out
 }

@@ -57,6 +57,8 @@ pub struct Forward {
     shown: Vec<(i32, Tid, Instant)>,
     /// Passed on: the original, for the siginfo that the command sees.
     passed: Vec<Arrived>,
+    /// Ctrl-C came from the terminal.
+    interrupted: bool,
     /// How often the user asked what the command left behind to end.
     asked: u32,
 }
@@ -66,7 +68,12 @@ impl Forward {
     pub fn new(main: Tid) -> Result<Self, Errno> {
         signal::note_arrivals(&SIGNALS)?;
         let own = sys::process::getpid();
-        Ok(Self { main, own, pending: vec![], shown: vec![], passed: vec![], asked: 0 })
+        Ok(Self { main, own, pending: vec![], shown: vec![], passed: vec![], interrupted: false, asked: 0 })
+    }
+
+    /// Whether Ctrl-C came from the terminal.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// Whether there is anything to look at.
@@ -117,6 +124,7 @@ impl Forward {
             }
             // From the terminal: the whole foreground group has it. A timer is this process's own.
             if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
+                self.interrupted |= arrived.signal == libc::SIGINT;
                 continue;
             }
             let shown = |&(signal, sender, when): &(i32, Tid, Instant)| {

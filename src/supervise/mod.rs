@@ -297,7 +297,11 @@ impl Supervisor<'_> {
     fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
         let ending = self.ending.unwrap_or(Ending::Exited);
         match self.main_exit {
-            Some(exit) => Ok(Outcome { exit, ending, stats: self.stats }),
+            Some(exit) => {
+                let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
+                let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
+                Ok(Outcome { exit, ending, interrupted, stats: self.stats })
+            }
             None => Err(SuperviseError::MainLost),
         }
     }

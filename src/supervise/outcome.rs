@@ -12,6 +12,8 @@ pub struct Outcome {
     pub exit: Exit,
     /// What ended the jail.
     pub ending: Ending,
+    /// The command died of Ctrl-C at the terminal, which this process got too and left to it.
+    pub interrupted: bool,
     /// What was counted.
     pub stats: Stats,
 }

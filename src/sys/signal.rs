@@ -197,6 +197,14 @@ pub fn stop_self(signal: c_int) -> Result<(), Errno> {
     handle(signal)
 }
 
+/// Ends this process by `signal` with its default disposition; returns only if that does not end
+/// it.
+pub fn die_by(signal: c_int) {
+    let _ = set_ignored(signal, false);
+    let _ = unblock(signal);
+    let _ = super::process::kill(super::process::getpid(), signal);
+}
+
 /// Whether SIGPIPE was ignored when this process was started: Rust's runtime ignores it before
 /// `main`, so this was noted earlier, for the command must inherit what the caller chose.
 pub fn pipe_was_ignored() -> bool {

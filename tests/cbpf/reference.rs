@@ -151,24 +151,15 @@ pub fn sayings(policy: &Policy, name: &str, args: &[u64; 6]) -> Sayings {
         };
         match entry.target {
             Target::Syscall(about) if about.name == name => sayings.names.push(says),
-            Target::Group(group) if group.members_named().any(|member| member == name) => {
+            Target::Group(group)
+                if syscalls::by_name(name).is_some_and(|about| group.set.contains(about)) =>
+            {
                 sayings.groups.push(says);
             }
             _ => {}
         }
     }
     sayings
-}
-
-/// The names of a group's members.
-trait Members {
-    fn members_named(&self) -> impl Iterator<Item = &'static str>;
-}
-
-impl Members for syscalls::Group {
-    fn members_named(&self) -> impl Iterator<Item = &'static str> {
-        self.set.iter().map(|syscall| syscall.name)
-    }
 }
 
 /// The name of a number, searched for in the whole table.
