@@ -1,5 +1,48 @@
-//! `jail`: run an untrusted command under a policy.
+//! `jail`: run an untrusted command under a policy, on Linux, without privileges.
+//!
+//! One pass, and each module is a station of it:
+//!
+//! ```text
+//! policy  →  plan  →  launch  →  trace  →  judge  →  supervise  →  report
+//! standing on   syscalls, condition, baseline (pure knowledge)   and   sys (the only unsafe)
+//! ```
+//!
+//! | module | is |
+//! |---|---|
+//! | [`syscalls`] | the typed table of system calls, constants, groups, errnos. Data and pure functions |
+//! | [`sys`] | the only `unsafe`: thin wrappers, one system call each; no policy |
+//! | [`condition`] | the language of `when`: parsed, evaluated, lowered for BPF |
+//! | [`baseline`] | the rules with which the jail protects itself, one reason each |
+//! | [`policy`] | TOML to [`Policy`](policy::Policy): what the user wants, every entry with its line |
+//! | [`judge`] | a call to its verdict, with the reason: the one place that decides |
+//! | [`plan`] | a policy and a host to a [`Plan`](plan::Plan): who enforces what; the BPF program |
+//! | [`launch`] | fork, seize, close, drop, confine, exec |
+//! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
+//! | [`supervise`] | the loop, the tree of processes, signals and job control |
+//! | [`report`] | events and the outcome to messages and JSON lines |
+//! | [`commands`] | the command line, one file a subcommand |
+//!
+//! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:
+//! `policy`, `plan`, `judge`, `syscalls` do no I/O but loading files; nothing but `sys` is unsafe;
+//! nothing but `main.rs` exits; no stop is answered twice or not at all (see
+//! [`trace::Stopped`]).
+//!
+//! ```no_run
+//! use jail::{launch, plan::Plan, policy::Policy, supervise};
+//! # struct Silent;
+//! # impl supervise::Observer for Silent { fn event(&mut self, _: &supervise::Event<'_>) {} }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::preset("offline")?;
+//! let plan = Plan::new(&policy, &launch::probe())?;
+//! let command = launch::Command { arguments: vec!["true".into()], ..Default::default() };
+//! let started = launch::start(&command, &plan)?;
+//! let outcome = supervise::run(started, &plan, Default::default(), &mut Silent)?;
+//! println!("{:?}", outcome.exit);
+//! # Ok(())
+//! # }
+//! ```
 #![deny(unsafe_code)]
+
 pub mod baseline;
 pub mod commands;
 pub mod condition;

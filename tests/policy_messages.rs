@@ -19,7 +19,10 @@ fn golden(name: &str, actual: &str) {
         return;
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == actual, "{name}: expected\n{expected}\ngot\n{actual}");
+    assert!(
+        expected == actual,
+        "{name}: expected\n{expected}\ngot\n{actual}"
+    );
 }
 
 /// The problems of `NAME.toml`, against `NAME.txt`.
@@ -44,7 +47,9 @@ fn colour_changes_nothing_but_colour() {
     let mut rest = problems.render(true);
     while let Some(escape) = rest.find('\u{1b}') {
         plain.push_str(&rest[..escape]);
-        let end = rest[escape..].find('m').expect("the end of an escape sequence");
+        let end = rest[escape..]
+            .find('m')
+            .expect("the end of an escape sequence");
         rest = rest.split_off(escape + end + 1);
     }
     assert_eq!(plain + &rest, problems.render(false));
@@ -88,12 +93,19 @@ fn a_cycle_is_shown_whole() {
 #[test]
 fn what_cannot_be_meant_is_a_warning() {
     let policy = Policy::load("warnings.toml", &folder()).expect("a valid policy");
-    golden("warnings.txt", &format!("{}\n", render(&policy.sources, &lint(&policy), false)));
+    golden(
+        "warnings.txt",
+        &format!("{}\n", render(&policy.sources, &lint(&policy), false)),
+    );
 }
 
 #[test]
 fn a_policy_that_is_not_there_leads_to_one_that_is() {
-    let load = |name: &str| Policy::load(name, &folder()).expect_err("no such policy").to_string();
+    let load = |name: &str| {
+        Policy::load(name, &folder())
+            .expect_err("no such policy")
+            .to_string()
+    };
     let messages = [
         load("bas"),
         load("nothing-like-it"),
@@ -102,8 +114,12 @@ fn a_policy_that_is_not_there_leads_to_one_that_is() {
         load("/"),
         load("/dev/zero"),
         load("color"),
-        Policy::preset("offlin").expect_err("no such preset").to_string(),
-        Policy::parse("extends = './base.toml'", "text").expect_err("no file").to_string(),
+        Policy::preset("offlin")
+            .expect_err("no such preset")
+            .to_string(),
+        Policy::parse("extends = './base.toml'", "text")
+            .expect_err("no file")
+            .to_string(),
     ];
     golden("missing.txt", &(messages.join("\n\n") + "\n"));
 }

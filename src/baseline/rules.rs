@@ -90,7 +90,7 @@ pub(super) static COMMON: &[Rule] = &[
         attack:   "process_vm_writev into a process outside takes it over; process_madvise drops its pages",
     },
     Rule {
-        id:       "no-foreign-descriptors",
+        id:       "no-pidfd-getfd",
         syscalls: &["pidfd_getfd"],
         when:     EACH,
         answer:   EPERM,
@@ -209,7 +209,7 @@ pub(super) static COMMON: &[Rule] = &[
         attack:   "PRIO_USER lowers everything that the user runs, jail's supervisor too",
     },
     Rule {
-        id:       "no-foreign-io-priority",
+        id:       "no-foreign-ioprio",
         syscalls: &["ioprio_set"],
         when:     When {
             text: "which != IOPRIO_WHO_PROCESS || who != 0",
@@ -228,7 +228,7 @@ pub(super) static COMMON: &[Rule] = &[
         attack:   "SCHED_IDLE and one crowded core for the supervisor or a process outside",
     },
     Rule {
-        id:       "no-foreign-core-scheduling",
+        id:       "no-core-scheduling",
         syscalls: &["prctl"],
         when:     When {
             text: "option == PR_SCHED_CORE && ((arg3 & 0xffffffff) != 0 || (arg4 & 0xffffffff) == 2)",

@@ -23,7 +23,11 @@ pub fn run(
             Ok(policy) => {
                 let warnings = policy::lint(&policy);
                 if !warnings.is_empty() {
-                    writeln!(err, "{}\n", policy::render(&policy.sources, &warnings, color))?;
+                    writeln!(
+                        err,
+                        "{}\n",
+                        policy::render(&policy.sources, &warnings, color)
+                    )?;
                 }
                 writeln!(
                     out,

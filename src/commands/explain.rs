@@ -1,6 +1,9 @@
 //! `jail explain POLICY [CALL]`: the plan as a table, or one call with everything that was said
 //! of it. It runs nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -64,7 +67,7 @@ pub fn run(
 
 /// The table of the whole plan.
 fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
-    let mut table = Table::new(&[1, 4]);
+    let mut table = Table::new(&[1, 3, 4, 5]);
     let (first, rest): (Vec<_>, Vec<_>) = plan
         .routes(policy)
         .into_iter()

@@ -26,10 +26,21 @@ pub fn run(
 }
 
 fn list(out: &mut dyn Write) -> io::Result<()> {
-    let width = presets().iter().map(|preset| preset.name.len()).max().unwrap_or(0);
+    let width = presets()
+        .iter()
+        .map(|preset| preset.name.len())
+        .max()
+        .unwrap_or(0);
     for preset in presets() {
-        let promise = Policy::preset(preset.name).ok().and_then(|policy| policy.description);
-        writeln!(out, "{:width$}  {}", preset.name, promise.unwrap_or_default())?;
+        let promise = Policy::preset(preset.name)
+            .ok()
+            .and_then(|policy| policy.description);
+        writeln!(
+            out,
+            "{:width$}  {}",
+            preset.name,
+            promise.unwrap_or_default()
+        )?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ fn jail(
 /// The same command through the shell, where the kernel refused a script without a `#!` line.
 fn as_script(command: &Command, error: &LaunchError) -> Option<Command> {
     match error {
-        LaunchError::Child { step: launch::Step::Exec, errno: sys::Errno::ENOEXEC, program } => {
+        LaunchError::Child { step: launch::Step::Exec, errno: sys::Errno::ENOEXEC, program, .. } => {
             launch::through_shell(command, program)
         }
         _ => None,

@@ -55,7 +55,7 @@ impl<T: Into<String>> From<T> for Cell {
 const GAP: usize = 2;
 
 /// What a wrapped column keeps, however narrow the terminal is.
-const LEAST: usize = 20;
+const LEAST: usize = 10;
 
 impl<const N: usize> Table<N> {
     /// An empty table whose columns `wrapped` give way.
@@ -206,7 +206,7 @@ mod tests {
         let text = table().render(false, Some(30));
         assert_eq!(
             text,
-            "things\na    one two three four     x\n     five six\nbbb  seven                  y\n"
+            "things\na    one two three four      x\n     five six\nbbb  seven                   y\n"
         );
     }
 

@@ -27,11 +27,18 @@ pub fn run(
             }
         };
         let judge = Judge::new(&policy, &Baseline::newest());
-        let differing: Vec<Diagnostic> =
-            policy.tests.iter().filter_map(|test| differs(&policy, &judge, test)).collect();
+        let differing: Vec<Diagnostic> = policy
+            .tests
+            .iter()
+            .filter_map(|test| differs(&policy, &judge, test))
+            .collect();
         if !differing.is_empty() {
             code = 1;
-            writeln!(err, "{}\n", policy::render(&policy.sources, &differing, color))?;
+            writeln!(
+                err,
+                "{}\n",
+                policy::render(&policy.sources, &differing, color)
+            )?;
         }
         match (policy.tests.len(), differing.len()) {
             (0, _) => writeln!(out, "{file}: there is no [[test]] in it")?,
@@ -56,7 +63,11 @@ fn differs(policy: &Policy, judge: &Judge, test: &Test) -> Option<Diagnostic> {
     Some(Diagnostic {
         severity: Severity::Error,
         code: "test-differs",
-        message: format!("{} is {}, expected: {expected}", test.call, found(&verdict)),
+        message: format!(
+            "{} is {}, expected: {expected}",
+            test.sentence,
+            found(&verdict)
+        ),
         source: Some(test.origin.source),
         span: policy.span(test.origin, &test.sentence),
         label: Some(format!("decided by {}", explain_reason(policy, &verdict))),

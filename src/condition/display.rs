@@ -15,14 +15,21 @@ pub struct Described<'c> {
 impl Condition {
     /// The text with the argument names of `syscall`: the one that it was parsed for.
     pub fn describe(&self, syscall: &'static Syscall) -> Described<'_> {
-        Described { condition: self, syscall: Some(syscall) }
+        Described {
+            condition: self,
+            syscall: Some(syscall),
+        }
     }
 }
 
 /// With `arg0` to `arg5` for names.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Described { condition: self, syscall: None }.fmt(f)
+        Described {
+            condition: self,
+            syscall: None,
+        }
+        .fmt(f)
     }
 }
 
@@ -76,10 +83,10 @@ impl<'c> Described<'c> {
         let Comparison { value, width, .. } = *comparison;
         if arg.is_some_and(|arg| arg.kind.is_pointer()) {
             f.write_str("NULL")
-        } else if comparison.mask.is_some() || value > 9 && !comparison.signed {
-            write!(f, "{value:#x}")
-        } else if comparison.signed && value & sign_bit(width) != 0 {
+        } else if comparison.signed && comparison.mask.is_none() && value & sign_bit(width) != 0 {
             write!(f, "{}", sign_extend(value, width))
+        } else if value > 9 && (!comparison.signed || comparison.mask.is_some()) {
+            write!(f, "{value:#x}")
         } else {
             write!(f, "{value}")
         }

@@ -83,7 +83,11 @@ enum Lowered {
 fn expand(condition: &Condition, negate: bool) -> Result<Vec<Alternative>, TooComplex> {
     match condition {
         Condition::Compare(comparison) => {
-            let op = if negate { comparison.op.negated() } else { comparison.op };
+            let op = if negate {
+                comparison.op.negated()
+            } else {
+                comparison.op
+            };
             Ok(match lower(&Comparison { op, ..*comparison })? {
                 Lowered::Never => vec![],
                 Lowered::Always => vec![vec![]],
@@ -215,9 +219,22 @@ fn bounds(test: &Test) -> Option<(u64, u64)> {
 
 /// A comparison without signs, and without those that every or no register passes.
 fn lower(comparison: &Comparison) -> Result<Lowered, TooComplex> {
-    let Comparison { arg, width, signed, mask, op, value } = *comparison;
+    let Comparison {
+        arg,
+        width,
+        signed,
+        mask,
+        op,
+        value,
+    } = *comparison;
     let value = truncate(value, width);
-    let test = |op, value| Test { arg, width, mask: None, op, value };
+    let test = |op, value| Test {
+        arg,
+        width,
+        mask: None,
+        op,
+        value,
+    };
     if let Some(mask) = mask {
         let mask = truncate(mask, width);
         return match op {
@@ -225,12 +242,19 @@ fn lower(comparison: &Comparison) -> Result<Lowered, TooComplex> {
             Op::Ne if value & !mask != 0 => Ok(Lowered::Always),
             Op::Eq if mask == 0 => Ok(Lowered::Always),
             Op::Ne if mask == 0 => Ok(Lowered::Never),
-            Op::Eq | Op::Ne => Ok(Lowered::One(Test { mask: Some(mask), ..test(op, value) })),
+            Op::Eq | Op::Ne => Ok(Lowered::One(Test {
+                mask: Some(mask),
+                ..test(op, value)
+            })),
             _ => Err(TooComplex),
         };
     }
     let sign = sign_bit(width);
-    let (least, greatest) = if signed { (sign, sign - 1) } else { (0, ones(width)) };
+    let (least, greatest) = if signed {
+        (sign, sign - 1)
+    } else {
+        (0, ones(width))
+    };
     // Seen unsigned, the negative numbers stand above the others: [0, sign), then [sign, ones].
     let is_negative = test(Op::Ge, sign);
     let is_positive = test(Op::Lt, sign);

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no knowledge of policies. A condition knows argument positions, never a syscall.
 
 mod display;
+mod error;
 mod lower;
 mod nearest;
 mod parse;
@@ -13,9 +14,9 @@ mod value;
 mod tests;
 
 pub use display::Described;
+pub use error::ConditionError;
 pub use lower::{Alternative, MAX_ALTERNATIVES, MAX_TESTS, Test, TooComplex};
 pub use nearest::nearest;
-pub use parse::ConditionError;
 
 use crate::syscalls::Width;
 
@@ -83,8 +84,10 @@ impl Comparison {
         let right = truncate(self.value, self.width);
         // A masked value is a set of bits, not a number: it has no sign.
         if self.signed && self.mask.is_none() {
-            self.op
-                .holds(sign_extend(left, self.width), sign_extend(right, self.width))
+            self.op.holds(
+                sign_extend(left, self.width),
+                sign_extend(right, self.width),
+            )
         } else {
             self.op.holds(left, right)
         }

@@ -4,53 +4,22 @@ use std::ops::Range;
 
 use super::token::{Kind, Token, tokens};
 use super::value::Value;
-use super::{Comparison, Condition, Op, nearest, sign_bit};
+use super::{Comparison, Condition, ConditionError, Op, sign_bit};
 use crate::syscalls::{Arg, Syscall, Width};
 
 /// How deep parentheses, `!` and `~` may nest: far beyond any use, far below the stack's end.
 const MAX_DEPTH: u32 = 64;
 
-/// What is wrong in a condition's text, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConditionError {
-    /// Byte range within the text.
-    pub range: Range<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// The next step, for example the nearest known name.
-    pub help: Option<String>,
-    /// Whether `range` is a name that the syscall has no argument of. A rule over several syscalls
-    /// reports those together.
-    pub unknown_argument: bool,
-}
-
-impl ConditionError {
-    pub(super) fn new(range: Range<usize>, message: impl Into<String>) -> ConditionError {
-        ConditionError { range, message: message.into(), help: None, unknown_argument: false }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> ConditionError {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-impl std::fmt::Display for ConditionError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.help {
-            Some(help) => write!(f, " ({help})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for ConditionError {}
-
 impl Condition {
     /// Parse a condition over the arguments of `syscall`.
     pub fn parse(text: &str, syscall: &'static Syscall) -> Result<Condition, ConditionError> {
-        let mut parser = Parser { text, tokens: tokens(text)?, at: 0, syscall, depth: 0 };
+        let mut parser = Parser {
+            text,
+            tokens: tokens(text)?,
+            at: 0,
+            syscall,
+            depth: 0,
+        };
         if parser.peek().kind == Kind::End {
             return Err(ConditionError::new(0..text.len(), "the condition is empty")
                 .help(parser.arguments_help()));
@@ -66,11 +35,20 @@ impl Condition {
             )
             .help("write each comparison, joined by `&&`")),
             Kind::Name if matches!(parser.text_of(&rest), "and" | "or") => {
-                let operator = if parser.text_of(&rest) == "and" { "&&" } else { "||" };
-                Err(ConditionError::new(rest.range(), "conditions are joined by `&&` and `||`")
-                    .help(format!("write `{operator}`")))
+                let operator = if parser.text_of(&rest) == "and" {
+                    "&&"
+                } else {
+                    "||"
+                };
+                Err(
+                    ConditionError::new(rest.range(), "conditions are joined by `&&` and `||`")
+                        .help(format!("write `{operator}`")),
+                )
             }
-            _ => Err(ConditionError::new(rest.range(), "expected `&&`, `||` or the end here")),
+            _ => Err(ConditionError::new(
+                rest.range(),
+                "expected `&&`, `||` or the end here",
+            )),
         }
     }
 }
@@ -87,10 +65,10 @@ pub(super) struct Operand {
 }
 
 pub(super) struct Parser<'t> {
-    text: &'t str,
+    pub text: &'t str,
     tokens: Vec<Token>,
     at: usize,
-    syscall: &'static Syscall,
+    pub syscall: &'static Syscall,
     depth: u32,
 }
 
@@ -128,8 +106,11 @@ impl<'t> Parser<'t> {
             // `!flags == 0` and `!(flags & X) == 0` negate the number in C, not the comparison.
             let opens_condition = after.kind == Kind::Open && !self.masked_operand_follows();
             if !opens_condition && after.kind != Kind::Not {
-                return Err(ConditionError::new(not.range(), "`!` stands before a condition in parentheses")
-                    .help("write `!(flags == 0)`, or compare with `!=`"));
+                return Err(ConditionError::new(
+                    not.range(),
+                    "`!` stands before a condition in parentheses",
+                )
+                .help("write `!(flags == 0)`, or compare with `!=`"));
             }
             let inner = self.nested(Parser::unary)?;
             return Ok(Condition::Not(Box::new(inner)));
@@ -162,7 +143,10 @@ impl<'t> Parser<'t> {
             }
             Kind::Mask => Err(self.unparenthesized_mask(&operand, &token)),
             _ => {
-                let written = self.text.get(operand.range.clone()).unwrap_or(&operand.name);
+                let written = self
+                    .text
+                    .get(operand.range.clone())
+                    .unwrap_or(&operand.name);
                 let other = if operand.is_pointer { "NULL" } else { "0" };
                 Err(ConditionError::new(
                     operand.range.clone(),
@@ -192,7 +176,12 @@ impl<'t> Parser<'t> {
             match separator.kind {
                 Kind::Comma => {}
                 Kind::SetClose => break,
-                _ => return Err(ConditionError::new(separator.range(), "expected `,` or `}` here")),
+                _ => {
+                    return Err(ConditionError::new(
+                        separator.range(),
+                        "expected `,` or `}` here",
+                    ));
+                }
             }
         }
         Ok(match inner.len() {
@@ -215,7 +204,10 @@ impl<'t> Parser<'t> {
                         ampersand.range(),
                         format!("`{}` is a pointer: its bits mean nothing", operand.name),
                     )
-                    .help(format!("a pointer may only be compared with NULL: `{} == NULL`", operand.name)));
+                    .help(format!(
+                        "a pointer may only be compared with NULL: `{} == NULL`",
+                        operand.name
+                    )));
                 }
                 let mask = self.value(&operand)?;
                 let close = self.next();
@@ -235,14 +227,19 @@ impl<'t> Parser<'t> {
                 operand.range = token.start..close.end;
                 Ok(operand)
             }
-            Kind::Number | Kind::Minus | Kind::Complement => {
-                Err(ConditionError::new(token.range(), "the argument comes first, the value after it")
-                    .help("write `fd > 2`, not `2 < fd`"))
-            }
-            Kind::End => Err(ConditionError::new(token.range(), "the condition ends too early")
-                .help(self.arguments_help())),
-            _ => Err(ConditionError::new(token.range(), "expected an argument here")
-                .help(self.arguments_help())),
+            Kind::Number | Kind::Minus | Kind::Complement => Err(ConditionError::new(
+                token.range(),
+                "the argument comes first, the value after it",
+            )
+            .help("write `fd > 2`, not `2 < fd`")),
+            Kind::End => Err(
+                ConditionError::new(token.range(), "the condition ends too early")
+                    .help(self.arguments_help()),
+            ),
+            _ => Err(
+                ConditionError::new(token.range(), "expected an argument here")
+                    .help(self.arguments_help()),
+            ),
         }
     }
 
@@ -274,48 +271,13 @@ impl<'t> Parser<'t> {
         self.syscall.args.get(index).map(|arg| (index, arg))
     }
 
-    fn unknown_argument(&self, token: &Token) -> ConditionError {
-        let name = self.text_of(token);
-        let syscall = self.syscall.name;
-        if name == "not" {
-            return ConditionError::new(token.range(), "a condition is negated by `!`").help("write `!(…)`");
-        }
-        if crate::syscalls::constant(name).is_some() || name == "NULL" {
-            return ConditionError::new(token.range(), "the argument comes first, the value after it")
-                .help(self.arguments_help());
-        }
-        let error = ConditionError::new(token.range(), format!("{syscall} has no argument `{name}`"));
-        let help = match nearest(name, self.syscall.args.iter().map(|arg| arg.name)) {
-            Some(known) => format!("did you mean `{known}`? {}", self.arguments_help()),
-            None => self.arguments_help(),
-        };
-        ConditionError { unknown_argument: true, ..error.help(help) }
-    }
-
-    fn arguments_help(&self) -> String {
-        let syscall = self.syscall.name;
-        if self.syscall.args.is_empty() {
-            return format!("{syscall} has no arguments");
-        }
-        let names: Vec<&str> = self.syscall.args.iter().map(|arg| arg.name).collect();
-        format!("its arguments: {syscall}({})", names.join(", "))
-    }
-
-    fn unparenthesized_mask(&self, operand: &Operand, ampersand: &Token) -> ConditionError {
-        let rest = self.text.get(ampersand.end..).unwrap_or_default();
-        let end = rest.find(['=', '!', '<', '>', ')', '&']).unwrap_or(rest.len());
-        let mask = rest.get(..end).map(str::trim).filter(|mask| !mask.is_empty()).unwrap_or("MASK");
-        let comparison = match rest.get(end..end + 2) {
-            Some(op @ ("==" | "!=")) => format!("{op} …"),
-            _ => "!= 0".to_owned(),
-        };
-        ConditionError::new(ampersand.range(), "in C, `==` binds more tightly than `&`: parentheses are needed")
-            .help(format!("write `({} & {mask}) {comparison}`", operand.name))
-    }
-
     /// Whether the next tokens are `( name &`: a masked argument rather than a condition.
     fn masked_operand_follows(&self) -> bool {
-        let kind = |offset| self.tokens.get(self.at + offset).map(|token: &Token| token.kind);
+        let kind = |offset| {
+            self.tokens
+                .get(self.at + offset)
+                .map(|token: &Token| token.kind)
+        };
         kind(0) == Some(Kind::Open) && kind(1) == Some(Kind::Name) && kind(2) == Some(Kind::Mask)
     }
 
@@ -341,7 +303,11 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn peek(&self) -> Token {
-        let end = Token { kind: Kind::End, start: self.text.len(), end: self.text.len() };
+        let end = Token {
+            kind: Kind::End,
+            start: self.text.len(),
+            end: self.text.len(),
+        };
         self.tokens.get(self.at).copied().unwrap_or(end)
     }
 
@@ -365,13 +331,21 @@ fn compare(operand: &Operand, op: Op, value: &Value) -> Result<Comparison, Condi
         if value.bits & !mask != 0 {
             return Err(ConditionError::new(
                 value.range.clone(),
-                format!("the value has bits outside the mask ({:#x}): they can never be equal", value.bits & !mask),
+                format!(
+                    "the value has bits outside the mask ({:#x}): they can never be equal",
+                    value.bits & !mask
+                ),
             ));
         }
     } else if !op.is_equality() {
         if operand.is_pointer {
-            return Err(ConditionError::new(operand.range.clone(), format!("`{name}` is a pointer: it has no order"))
-                .help(format!("a pointer may only be compared with NULL: `{name} == NULL`")));
+            return Err(ConditionError::new(
+                operand.range.clone(),
+                format!("`{name}` is a pointer: it has no order"),
+            )
+            .help(format!(
+                "a pointer may only be compared with NULL: `{name} == NULL`"
+            )));
         }
         let has_sign_bit = value.bits & sign_bit(operand.width) != 0;
         if operand.signed && has_sign_bit && value.negative == Some(false) {

@@ -65,8 +65,14 @@ fn conditions_mean_what_they_say() {
     for (name, text, holds, fails) in MEANINGS {
         let condition = parse(name, text);
         let registers = |args: &[u64; 3]| [args[0], args[1], args[2], 0, 0, 0];
-        assert!(condition.holds(&registers(holds)), "{text} must hold for {holds:x?}");
-        assert!(!condition.holds(&registers(fails)), "{text} must not hold for {fails:x?}");
+        assert!(
+            condition.holds(&registers(holds)),
+            "{text} must hold for {holds:x?}"
+        );
+        assert!(
+            !condition.holds(&registers(fails)),
+            "{text} must not hold for {fails:x?}"
+        );
     }
 }
 
@@ -130,9 +136,16 @@ const REFUSALS: &[(&str, &str, &str, &str, &str)] = &[
 fn what_would_mislead_is_refused_with_its_place_and_a_next_step() {
     for (name, text, blamed, message, help) in REFUSALS {
         let error = refused(name, text);
-        assert_eq!(text.get(error.range.clone()), Some(*blamed), "{text}: {error}");
+        assert_eq!(
+            text.get(error.range.clone()),
+            Some(*blamed),
+            "{text}: {error}"
+        );
         assert!(error.message.contains(message), "{text}: {error}");
-        assert!(error.help.as_deref().unwrap_or_default().contains(help), "{text}: {error}");
+        assert!(
+            error.help.as_deref().unwrap_or_default().contains(help),
+            "{text}: {error}"
+        );
     }
 }
 
@@ -146,14 +159,23 @@ fn an_argument_that_a_syscall_lacks_is_told_apart_from_other_mistakes() {
 fn nesting_without_end_is_refused_rather_than_followed() {
     for open in ["(", "!(", "!"] {
         let error = refused("socket", &(open.repeat(100_000) + "domain == 1"));
-        assert!(error.message.contains("64 levels") || error.message.contains("in parentheses"), "{error}");
+        assert!(
+            error.message.contains("64 levels") || error.message.contains("in parentheses"),
+            "{error}"
+        );
     }
     for open in ["~", "("] {
-        let error = refused("socket", &("(type & ".to_owned() + &open.repeat(100_000) + "1"));
+        let error = refused(
+            "socket",
+            &("(type & ".to_owned() + &open.repeat(100_000) + "1"),
+        );
         assert!(error.message.contains("64 levels"), "{error}");
     }
     let wide = vec!["domain == 1"; 100_000].join(" || ");
-    assert_eq!(parse("socket", &wide).alternatives().map(|all| all.len()), Ok(1));
+    assert_eq!(
+        parse("socket", &wide).alternatives().map(|all| all.len()),
+        Ok(1)
+    );
 }
 
 #[test]
@@ -165,20 +187,41 @@ fn a_man_page_name_wins_over_a_position() {
 fn alternatives(name: &str, text: &str) -> Vec<String> {
     let alternatives = parse(name, text).alternatives().expect("few enough");
     let shown = |test: &super::Test| {
-        let mask = test.mask.map(|mask| format!("&{mask:#x}")).unwrap_or_default();
+        let mask = test
+            .mask
+            .map(|mask| format!("&{mask:#x}"))
+            .unwrap_or_default();
         format!("{}{mask} {} {:#x}", test.arg, test.op.text(), test.value)
     };
-    alternatives.iter().map(|tests| tests.iter().map(shown).collect::<Vec<_>>().join(", ")).collect()
+    alternatives
+        .iter()
+        .map(|tests| tests.iter().map(shown).collect::<Vec<_>>().join(", "))
+        .collect()
 }
 
 #[test]
 fn negation_goes_to_the_tests_and_contradictions_go_away() {
-    assert_eq!(alternatives("socket", "!(domain in {1, 2})"), ["0 != 0x1, 0 != 0x2"]);
-    assert_eq!(alternatives("socket", "!(domain == 1 && type == 2)"), ["0 != 0x1", "1 != 0x2"]);
-    assert_eq!(alternatives("socket", "domain == 1 && domain == 2"), [""; 0]);
-    assert_eq!(alternatives("socket", "domain in {1, 2} && domain in {2, 3}"), ["0 == 0x2"]);
+    assert_eq!(
+        alternatives("socket", "!(domain in {1, 2})"),
+        ["0 != 0x1, 0 != 0x2"]
+    );
+    assert_eq!(
+        alternatives("socket", "!(domain == 1 && type == 2)"),
+        ["0 != 0x1", "1 != 0x2"]
+    );
+    assert_eq!(
+        alternatives("socket", "domain == 1 && domain == 2"),
+        [""; 0]
+    );
+    assert_eq!(
+        alternatives("socket", "domain in {1, 2} && domain in {2, 3}"),
+        ["0 == 0x2"]
+    );
     assert_eq!(alternatives("socket", "domain > 5 && domain < 3"), [""; 0]);
-    assert_eq!(alternatives("socket", "(type & 3) == 1 && (type & 1) == 0"), [""; 0]);
+    assert_eq!(
+        alternatives("socket", "(type & 3) == 1 && (type & 1) == 0"),
+        [""; 0]
+    );
     assert_eq!(alternatives("socket", "domain >= 0"), [""]);
     assert_eq!(alternatives("socket", "type == 1 || domain >= 0"), [""]);
 }
@@ -187,10 +230,22 @@ fn negation_goes_to_the_tests_and_contradictions_go_away() {
 fn signed_order_becomes_unsigned_tests() {
     assert_eq!(alternatives("openat", "dirfd < 0"), ["0 >= 0x80000000"]);
     assert_eq!(alternatives("openat", "dirfd >= 0"), ["0 < 0x80000000"]);
-    assert_eq!(alternatives("openat", "dirfd < 3"), ["0 >= 0x80000000", "0 < 0x3"]);
-    assert_eq!(alternatives("openat", "dirfd > 2"), ["0 < 0x80000000, 0 > 0x2"]);
-    assert_eq!(alternatives("openat", "dirfd < -100"), ["0 >= 0x80000000, 0 < 0xffffff9c"]);
-    assert_eq!(alternatives("openat", "dirfd > -100"), ["0 < 0x80000000", "0 > 0xffffff9c"]);
+    assert_eq!(
+        alternatives("openat", "dirfd < 3"),
+        ["0 >= 0x80000000", "0 < 0x3"]
+    );
+    assert_eq!(
+        alternatives("openat", "dirfd > 2"),
+        ["0 < 0x80000000, 0 > 0x2"]
+    );
+    assert_eq!(
+        alternatives("openat", "dirfd < -100"),
+        ["0 >= 0x80000000, 0 < 0xffffff9c"]
+    );
+    assert_eq!(
+        alternatives("openat", "dirfd > -100"),
+        ["0 < 0x80000000", "0 > 0xffffff9c"]
+    );
     assert_eq!(alternatives("openat", "dirfd < -2147483648"), [""; 0]);
     assert_eq!(alternatives("openat", "dirfd <= 2147483647"), [""]);
 }
@@ -225,24 +280,46 @@ fn comparison() -> impl Strategy<Value = Condition> {
     (0..args.len()).prop_flat_map(move |index| {
         let kind = args[index].kind;
         let (width, signed, pointer) = (kind.width(), kind.is_signed(), kind.is_pointer());
-        let op = prop_oneof![Just(Op::Eq), Just(Op::Ne), Just(Op::Lt), Just(Op::Le), Just(Op::Gt), Just(Op::Ge)];
-        (op, boundary(width), proptest::option::of(boundary(width))).prop_map(move |(op, value, mask)| {
-            let mask = mask.filter(|mask| *mask != 0 && !pointer);
-            let op = match op {
-                Op::Lt | Op::Gt if pointer || mask.is_some() => Op::Eq,
-                Op::Le | Op::Ge if pointer || mask.is_some() => Op::Ne,
-                op => op,
-            };
-            let value = if pointer { 0 } else { value & mask.unwrap_or(u64::MAX) };
-            Condition::Compare(Comparison { arg: index as u8, width, signed, mask, op, value })
-        })
+        let op = prop_oneof![
+            Just(Op::Eq),
+            Just(Op::Ne),
+            Just(Op::Lt),
+            Just(Op::Le),
+            Just(Op::Gt),
+            Just(Op::Ge)
+        ];
+        (op, boundary(width), proptest::option::of(boundary(width))).prop_map(
+            move |(op, value, mask)| {
+                let mask = mask.filter(|mask| *mask != 0 && !pointer);
+                let op = match op {
+                    Op::Lt | Op::Gt if pointer || mask.is_some() => Op::Eq,
+                    Op::Le | Op::Ge if pointer || mask.is_some() => Op::Ne,
+                    op => op,
+                };
+                let value = if pointer {
+                    0
+                } else {
+                    value & mask.unwrap_or(u64::MAX)
+                };
+                Condition::Compare(Comparison {
+                    arg: index as u8,
+                    width,
+                    signed,
+                    mask,
+                    op,
+                    value,
+                })
+            },
+        )
     })
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
     comparison().prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
-            inner.clone().prop_map(|inner| Condition::Not(Box::new(inner))),
+            inner
+                .clone()
+                .prop_map(|inner| Condition::Not(Box::new(inner))),
             proptest::collection::vec(inner.clone(), 2..4).prop_map(Condition::All),
             proptest::collection::vec(inner, 2..4).prop_map(Condition::Any),
         ]
@@ -258,7 +335,9 @@ fn values(condition: &Condition, arg: u8, found: &mut Vec<u64>) {
         Condition::Compare(_) => {}
         Condition::Not(inner) => values(inner, arg, found),
         Condition::All(inner) | Condition::Any(inner) => {
-            inner.iter().for_each(|condition| values(condition, arg, found));
+            inner
+                .iter()
+                .for_each(|condition| values(condition, arg, found));
         }
     }
 }
@@ -270,7 +349,11 @@ fn registers(condition: &Condition, choices: &[(usize, i8, bool); 6]) -> [u64; 6
         values(condition, arg as u8, &mut interesting);
         let (choice, step, dirty) = choices[arg];
         let value = interesting[choice % interesting.len()].wrapping_add_signed(step.into());
-        if dirty { value ^ 0xdead_beef_0000_0000 } else { value }
+        if dirty {
+            value ^ 0xdead_beef_0000_0000
+        } else {
+            value
+        }
     })
 }
 

@@ -58,8 +58,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ConditionError> {
             (b'&', Some(b'&')) => (Kind::And, 2),
             (b'|', Some(b'|')) => (Kind::Or, 2),
             (b'<', Some(b'<')) | (b'>', Some(b'>')) => {
-                return Err(ConditionError::new(at..at + 2, "shifts are not part of the language")
-                    .help("write the shifted number, for example 0x100"));
+                return Err(
+                    ConditionError::new(at..at + 2, "shifts are not part of the language")
+                        .help("write the shifted number, for example 0x100"),
+                );
             }
             (b'<', _) => (Kind::Compare(Op::Lt), 1),
             (b'>', _) => (Kind::Compare(Op::Gt), 1),
@@ -76,14 +78,24 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ConditionError> {
             (b'0'..=b'9', _) => (Kind::Number, word_length(&bytes[at..])),
             (b'a'..=b'z' | b'A'..=b'Z' | b'_', _) => (Kind::Name, word_length(&bytes[at..])),
             (b'=', _) => {
-                return Err(ConditionError::new(at..at + 1, "`=` does not compare").help("write `==`"));
+                return Err(
+                    ConditionError::new(at..at + 1, "`=` does not compare").help("write `==`")
+                );
             }
             _ => return Err(unexpected(text, at)),
         };
-        tokens.push(Token { kind, start: at, end: at + length });
+        tokens.push(Token {
+            kind,
+            start: at,
+            end: at + length,
+        });
         at += length;
     }
-    tokens.push(Token { kind: Kind::End, start: text.len(), end: text.len() });
+    tokens.push(Token {
+        kind: Kind::End,
+        start: text.len(),
+        end: text.len(),
+    });
     Ok(tokens)
 }
 
@@ -96,7 +108,10 @@ fn word_length(bytes: &[u8]) -> usize {
 
 fn unexpected(text: &str, at: usize) -> ConditionError {
     // `at` is on a character's boundary: every token before it is ASCII.
-    let found = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or('?');
+    let found = text
+        .get(at..)
+        .and_then(|rest| rest.chars().next())
+        .unwrap_or('?');
     ConditionError::new(
         at..at + found.len_utf8(),
         format!("`{}` is not part of a condition", found.escape_debug()),

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::parse::{ConditionError, Operand, Parser};
+use super::parse::{Operand, Parser};
 use super::token::Kind;
-use super::{nearest, ones, truncate};
+use super::{ConditionError, nearest, ones, truncate};
 use crate::syscalls::{self, Width};
 
 /// A value as written and as compared.
@@ -42,35 +42,62 @@ impl Parser<'_> {
                 if !pointer {
                     return Err(ConditionError::new(
                         range,
-                        format!("`{}` is no pointer: it cannot be compared with NULL", operand.name),
+                        format!(
+                            "`{}` is no pointer: it cannot be compared with NULL",
+                            operand.name
+                        ),
                     )
                     .help("write 0"));
                 }
-                Ok(Value { bits: 0, negative: None, range })
+                Ok(Value {
+                    bits: 0,
+                    negative: None,
+                    range,
+                })
             }
             _ if pointer => Err(ConditionError::new(
                 range,
-                format!("`{}` is a pointer: a register says nothing about what it points to", operand.name),
+                format!(
+                    "`{}` is a pointer: a register says nothing about what it points to",
+                    operand.name
+                ),
             )
-            .help(format!("a pointer may only be compared with NULL: `{} == NULL`", operand.name))),
+            .help(format!(
+                "a pointer may only be compared with NULL: `{} == NULL`",
+                operand.name
+            ))),
             Kind::Name => {
                 let bits = self.constant(&token)?;
                 let negative = Some(bits >> 63 == 1);
-                Ok(Value { bits: fit(bits, range.clone(), operand)?, negative, range })
+                Ok(Value {
+                    bits: fit(bits, range.clone(), operand)?,
+                    negative,
+                    range,
+                })
             }
             Kind::Number => {
                 let bits = self.number(&token)?;
-                Ok(Value { bits: fit(bits, range.clone(), operand)?, negative: Some(false), range })
+                Ok(Value {
+                    bits: fit(bits, range.clone(), operand)?,
+                    negative: Some(false),
+                    range,
+                })
             }
             Kind::Minus => {
                 let number = self.next();
                 let range = range.start..number.end;
                 if number.kind != Kind::Number {
-                    return Err(ConditionError::new(range, "`-` stands before a number only"));
+                    return Err(ConditionError::new(
+                        range,
+                        "`-` stands before a number only",
+                    ));
                 }
                 let bits = self.number(&number)?;
                 if bits > 1 << 63 {
-                    return Err(ConditionError::new(range, "the number does not fit in 64 bits"));
+                    return Err(ConditionError::new(
+                        range,
+                        "the number does not fit in 64 bits",
+                    ));
                 }
                 let bits = bits.wrapping_neg();
                 Ok(Value {
@@ -93,9 +120,15 @@ impl Parser<'_> {
                 if close.kind != Kind::Close {
                     return Err(ConditionError::new(close.range(), "expected `)`"));
                 }
-                Ok(Value { range: range.start..close.end, ..inner })
+                Ok(Value {
+                    range: range.start..close.end,
+                    ..inner
+                })
             }
-            _ => Err(ConditionError::new(range, "expected a number or a constant here")),
+            _ => Err(ConditionError::new(
+                range,
+                "expected a number or a constant here",
+            )),
         }
     }
 
@@ -114,7 +147,9 @@ impl Parser<'_> {
         let names = syscalls::constants().map(|(name, _)| name);
         Err(match nearest(name, names) {
             Some(known) => error.help(format!("did you mean `{known}`?")),
-            None => error.help("constants have the names of C: AF_INET, O_CREAT, TIOCSTI; a number works too"),
+            None => error.help(
+                "constants have the names of C: AF_INET, O_CREAT, TIOCSTI; a number works too",
+            ),
         })
     }
 
@@ -151,7 +186,10 @@ fn fit(bits: u64, range: Range<usize>, operand: &Operand) -> Result<u64, Conditi
     }
     Err(ConditionError::new(
         range,
-        format!("the value does not fit: the kernel reads 32 bits of `{}`", operand.name),
+        format!(
+            "the value does not fit: the kernel reads 32 bits of `{}`",
+            operand.name
+        ),
     )
     .help("the upper half of the register is never looked at; write a value of 32 bits"))
 }

@@ -95,8 +95,8 @@ pub enum LaunchError {
     Seize {
         /// Its errno.
         errno: Errno,
-        /// Who traces the child already: pid and name.
-        tracer: Option<(i32, String)>,
+        /// What explains it.
+        host: Circumstances,
     },
     /// The child failed before its program ran.
     Child {
@@ -106,7 +106,34 @@ pub enum LaunchError {
         errno: Errno,
         /// The program that it would have run.
         program: PathBuf,
+        /// What may explain it.
+        host: Circumstances,
     },
+}
+
+/// What /proc says of this host, read when something was refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Who traces the child or this process already: pid and name.
+    pub tracer: Option<(i32, String)>,
+    /// `kernel.yama.ptrace_scope`; `None` without Yama.
+    pub yama: Option<u8>,
+    /// This process runs under somebody else's seccomp filter, a container's as a rule.
+    pub filtered: bool,
+}
+
+impl Circumstances {
+    /// Reads them; `child` is the process that could not be seized, if there is one.
+    pub(super) fn read(child: Option<i32>) -> Self {
+        let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
+        let child = child.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        Self {
+            tracer: child.as_deref().and_then(tracer).or_else(|| tracer(&own)),
+            yama: yama.and_then(|scope| scope.trim().parse().ok()),
+            filtered: field(&own, "Seccomp:") == Some("2"),
+        }
+    }
 }
 
 impl LaunchError {
@@ -143,11 +170,11 @@ impl fmt::Display for LaunchError {
                 write!(f, "cannot start the command: {call}: {}", describe(*errno))
             }
             Self::Capabilities(error) => write!(f, "cannot read this process's capabilities: {error}"),
-            Self::Seize { errno, tracer } => seize(f, *errno, tracer.as_ref()),
-            Self::Child { step: Step::Exec, errno, program } => exec(f, *errno, program),
-            Self::Child { step, errno, .. } => {
+            Self::Seize { errno, host } => seize(f, *errno, host),
+            Self::Child { step: Step::Exec, errno, program, .. } => exec(f, *errno, program),
+            Self::Child { step, errno, host, .. } => {
                 write!(f, "cannot confine the command: {}: {}", step.name(), describe(*errno))?;
-                advice(f, *step, *errno)
+                advice(f, *step, *errno, host)
             }
         }
     }
@@ -157,10 +184,9 @@ fn describe(errno: Errno) -> String {
     format!("{} ({errno:?})", errno.desc())
 }
 
-/// Who traces the process, by pid and name.
-pub(super) fn tracer_of(pid: i32) -> Option<(i32, String)> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let tracer: i32 = field(&status, "TracerPid:")?.parse().ok()?;
+/// Who traces the process of this /proc/PID/status, by pid and name.
+fn tracer(status: &str) -> Option<(i32, String)> {
+    let tracer: i32 = field(status, "TracerPid:")?.parse().ok()?;
     if tracer == 0 {
         return None;
     }
@@ -172,56 +198,52 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
-fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, tracer: Option<&(i32, String)>) -> fmt::Result {
-    let own = tracer_of(crate::sys::process::getpid());
-    if let Some((pid, name)) = tracer.or(own.as_ref()) {
+fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {
+    write!(f, "cannot trace the command: ")?;
+    if let Some((pid, name)) = &host.tracer {
         return write!(
             f,
-            "cannot trace the command: it is being traced already, by {name} (pid {pid}), and Linux \
-             allows one tracer a process; run jail outside of that debugger, strace or other jail"
+            "it is being traced already, by {name} (pid {pid}), and Linux allows one tracer a process; \
+             run jail outside of that debugger, strace or other jail"
         );
     }
-    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    if scope.trim() == "3" {
-        return write!(
-            f,
-            "cannot trace the command: Yama forbids ptrace altogether (kernel.yama.ptrace_scope is 3); \
-             set it to 2 or less, which takes a reboot"
-        );
-    }
-    if scope.trim() == "2" {
-        return write!(
-            f,
-            "cannot trace the command: Yama allows ptrace to CAP_SYS_PTRACE only \
-             (kernel.yama.ptrace_scope is 2); set it to 1: sysctl kernel.yama.ptrace_scope=1"
-        );
-    }
-    write!(f, "cannot trace the command: PTRACE_SEIZE: {}", describe(errno))?;
-    if filtered() {
-        return write!(
-            f,
-            "; this container's seccomp profile forbids ptrace: allow `ptrace` in it \
-             (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE)"
-        );
-    }
-    match errno {
-        Errno::ENOSYS | Errno::EIO | Errno::EINVAL => {
-            write!(f, "; jail needs Linux 5.9 or newer with ptrace")
+    match host.yama {
+        Some(3..) => {
+            return write!(
+                f,
+                "Yama forbids ptrace altogether (kernel.yama.ptrace_scope is 3); \
+                 set it to 1, which takes a reboot"
+            );
         }
-        _ => write!(f, "; a security module or the container forbids it"),
+        Some(2) => {
+            return write!(
+                f,
+                "Yama allows ptrace with CAP_SYS_PTRACE only (kernel.yama.ptrace_scope is 2); \
+                 set it to 1: sysctl kernel.yama.ptrace_scope=1"
+            );
+        }
+        _ => {}
+    }
+    write!(f, "PTRACE_SEIZE: {}; ", describe(errno))?;
+    match errno {
+        _ if host.filtered => write!(
+            f,
+            "this container's seccomp profile forbids ptrace: allow `ptrace` in it \
+             (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE)"
+        ),
+        Errno::ENOSYS | Errno::EIO | Errno::EINVAL => {
+            write!(f, "jail needs Linux 5.9 or newer, with ptrace")
+        }
+        _ => write!(f, "a security module or the container forbids it"),
     }
 }
 
-/// Whether this process already runs under a seccomp filter.
-fn filtered() -> bool {
-    std::fs::read_to_string("/proc/self/status")
-        .is_ok_and(|status| field(&status, "Seccomp:") == Some("2"))
-}
-
-fn advice(f: &mut fmt::Formatter<'_>, step: Step, errno: Errno) -> fmt::Result {
+fn advice(f: &mut fmt::Formatter<'_>, step: Step, errno: Errno, host: &Circumstances) -> fmt::Result {
     match (step, errno) {
         (Step::Directory, _) => write!(f, "; check --cwd"),
-        (Step::Filter | Step::NoNewPrivs, Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if filtered() => {
+        (Step::Filter | Step::NoNewPrivs, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
+            if host.filtered =>
+        {
             write!(
                 f,
                 "; this container's seccomp profile forbids it: allow `seccomp` and `prctl` in it \
@@ -257,5 +279,56 @@ fn not_executable(path: &Path) -> &'static str {
         }
         Ok(_) => "is no regular file",
         Err(_) => "permission denied",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seize(errno: Errno, host: Circumstances) -> String {
+        let error = LaunchError::Seize { errno, host };
+        assert_eq!(error.exit_code(), 125);
+        error.to_string()
+    }
+
+    #[test]
+    fn each_obstacle_to_tracing_has_its_own_sentence() {
+        let plain = Circumstances::default();
+        let traced = Circumstances { tracer: Some((7, "gdb".into())), ..plain.clone() };
+        assert!(seize(Errno::EPERM, traced).contains("traced already, by gdb (pid 7)"));
+        let yama = |scope| Circumstances { yama: Some(scope), ..plain.clone() };
+        assert!(seize(Errno::EPERM, yama(3)).contains("ptrace_scope is 3"));
+        assert!(seize(Errno::EPERM, yama(2)).contains("sysctl kernel.yama.ptrace_scope=1"));
+        assert!(!seize(Errno::EPERM, yama(1)).contains("Yama"));
+        let container = Circumstances { filtered: true, ..plain.clone() };
+        assert!(seize(Errno::EPERM, container.clone()).contains("--cap-add=SYS_PTRACE"));
+        assert!(seize(Errno::ENOSYS, container).contains("seccomp profile"));
+        assert!(seize(Errno::EIO, plain.clone()).contains("needs Linux 5.9"));
+        assert!(seize(Errno::EPERM, plain).contains("security module"));
+    }
+
+    #[test]
+    fn each_step_that_an_old_kernel_or_a_container_refuses_says_what_to_do() {
+        let child = |step, errno, filtered| {
+            let host = Circumstances { filtered, ..Circumstances::default() };
+            let error = LaunchError::Child { step, errno, program: "/bin/true".into(), host };
+            assert_eq!(error.exit_code(), 125);
+            error.to_string()
+        };
+        assert!(child(Step::Filter, Errno::EPERM, true).contains("allow `seccomp`"));
+        assert!(child(Step::Filter, Errno::EINVAL, false).contains("CONFIG_SECCOMP_FILTER"));
+        assert!(child(Step::CloseDescriptors, Errno::ENOSYS, false).contains("Linux 5.9"));
+        assert!(child(Step::Directory, Errno::ENOENT, false).contains("check --cwd"));
+    }
+
+    #[test]
+    fn every_step_survives_its_way_through_the_shared_page() {
+        for &(step, name) in &STEPS {
+            assert_eq!(Step::from_number(step as u32), Some(step));
+            assert_eq!(step.name(), name);
+        }
+        assert_eq!(Step::from_number(0), None);
+        assert_eq!(Step::from_number(99), None);
     }
 }

@@ -9,7 +9,7 @@ mod host;
 mod lookup;
 
 pub use host::probe;
-pub use error::{LaunchError, Step};
+pub use error::{Circumstances, LaunchError, Step};
 pub use lookup::through_shell;
 
 use crate::plan::Plan;
@@ -57,7 +57,12 @@ impl Started {
         let words = self.page.words();
         let step = Step::from_number(words[child::STEP].load(Ordering::Acquire))?;
         let errno = Errno::from_raw(words[child::ERRNO].load(Ordering::Acquire) as i32);
-        Some(LaunchError::Child { step, errno, program: self.program.clone() })
+        Some(LaunchError::Child {
+            step,
+            errno,
+            program: self.program.clone(),
+            host: Circumstances::read(None),
+        })
     }
 }
 
@@ -97,11 +102,11 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         }
     };
     if let Err(errno) = trace::seize(pid) {
-        let tracer = error::tracer_of(pid);
+        let host = Circumstances::read(Some(pid));
         let _ = sys::process::kill(pid, libc::SIGKILL);
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
-        return Err(LaunchError::Seize { errno, tracer });
+        return Err(LaunchError::Seize { errno, host });
     }
     let go = &page.words()[child::GO];
     go.store(1, Ordering::Release);

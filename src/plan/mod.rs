@@ -9,6 +9,8 @@ mod filter;
 mod host;
 mod routes;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 pub use host::Host;
 pub use routes::{Cost, Enforcer, Route, What};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Source;
 
@@ -88,7 +88,11 @@ impl std::error::Error for Problems {}
 
 /// Diagnostics for people: each with its file, line and caret, an empty line between two.
 pub fn render(sources: &[Source], diagnostics: &[Diagnostic], color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let rendered: Vec<String> = diagnostics
         .iter()
         .map(|diagnostic| render_one(sources, diagnostic, &renderer))
@@ -101,21 +105,34 @@ fn render_one(sources: &[Source], diagnostic: &Diagnostic, renderer: &Renderer) 
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).elements(
-        // Typed for the case without any.
-        std::iter::empty::<annotate_snippets::Message<'_>>(),
-    );
-    let source = diagnostic.source.and_then(|source| sources.get(usize::from(source)));
-    if let Some(source) = source {
-        let span = within(&source.text, &diagnostic.span);
-        group = group.element(
-            Snippet::source(source.text.as_ref()).path(source.name.as_str()).annotation(
-                AnnotationKind::Primary.span(span).label(diagnostic.label.as_deref()),
-            ),
-        );
-    }
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+    let title = level
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code);
+    let help = diagnostic.help.as_deref();
+    let source = diagnostic
+        .source
+        .and_then(|source| sources.get(usize::from(source)));
+    let Some(source) = source else {
+        // Each by itself: in one report an empty margin would stand between them.
+        let title = renderer.render(&[Group::with_title(title)]);
+        return match help {
+            Some(help) => {
+                let help = Group::with_title(Level::HELP.secondary_title(help));
+                format!("{title}\n{}", renderer.render(&[help]))
+            }
+            None => title,
+        };
+    };
+    let span = within(&source.text, &diagnostic.span);
+    let caret = AnnotationKind::Primary
+        .span(span)
+        .label(diagnostic.label.as_deref());
+    let snippet = Snippet::source(source.text.as_ref())
+        .path(source.name.as_str())
+        .annotation(caret);
+    let mut group = title.element(snippet);
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help));
     }
     renderer.render(&[group])
 }

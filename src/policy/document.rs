@@ -28,9 +28,16 @@ impl<'t> Document<'t> {
     /// The document and its tree: of what could be read, if not all of it is TOML.
     pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let lines = std::iter::once(0)
+            .chain(newlines.map(|(at, _)| at + 1))
+            .collect();
         let (tree, errors) = DeTable::parse_recoverable(text);
-        let mut document = Document { source, text, lines, problems: Vec::new() };
+        let mut document = Document {
+            source,
+            text,
+            lines,
+            problems: Vec::new(),
+        };
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             document.error("toml", span, error.message().trim_end());
@@ -45,7 +52,8 @@ impl<'t> Document<'t> {
         span: Range<usize>,
         message: impl Into<String>,
     ) -> Note<'_> {
-        self.problems.push(Diagnostic::error(code, message).at(self.source, span));
+        self.problems
+            .push(Diagnostic::error(code, message).at(self.source, span));
         Note(self.problems.last_mut())
     }
 
@@ -55,13 +63,24 @@ impl<'t> Document<'t> {
     }
 
     pub fn origin(&self, span: &Range<usize>) -> Origin {
-        Origin { source: self.source, line: self.line(span.start) }
+        Origin {
+            source: self.source,
+            line: self.line(span.start),
+        }
     }
 
     /// The place of `range` of a string's content, given the place of the string.
-    pub fn inside(&self, string: &Range<usize>, content: &str, range: &Range<usize>) -> Range<usize> {
+    pub fn inside(
+        &self,
+        string: &Range<usize>,
+        content: &str,
+        range: &Range<usize>,
+    ) -> Range<usize> {
         // Where escapes make content and text differ the whole string is the place.
-        let offset = self.text.get(string.clone()).and_then(|raw| raw.find(content));
+        let offset = self
+            .text
+            .get(string.clone())
+            .and_then(|raw| raw.find(content));
         match offset {
             Some(offset) if !content.is_empty() => {
                 let start = string.start + offset;
@@ -137,7 +156,13 @@ impl<'t> Document<'t> {
         }
     }
 
-    pub fn wrong_type(&mut self, key: &str, expected: &str, found: &DeValue<'_>, span: Range<usize>) {
+    pub fn wrong_type(
+        &mut self,
+        key: &str,
+        expected: &str,
+        found: &DeValue<'_>,
+        span: Range<usize>,
+    ) {
         let found = match found {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -158,7 +183,12 @@ impl<'t> Document<'t> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the keys here are {}", known.join(", ")),
         };
-        self.error("unknown-key", key.span(), format!("unknown key `{name}` {place}")).help(help)
+        self.error(
+            "unknown-key",
+            key.span(),
+            format!("unknown key `{name}` {place}"),
+        )
+        .help(help)
     }
 
     /// Drop what only follows from TOML that could not be read.

@@ -2,7 +2,7 @@
 //!
 //! Only the main file is looked at; what it extends is checked when it is checked itself.
 
-use super::{Action, Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
+use super::{Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
 
@@ -21,18 +21,31 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
 }
 
 fn extends(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
-    let Some(main) = policy.sources.first() else { return };
+    let Some(main) = policy.sources.first() else {
+        return;
+    };
     for (index, (extended, line)) in main.extends.iter().enumerate() {
         let earlier = main.extends.get(..index).unwrap_or_default();
         if earlier.iter().any(|(other, _)| other == extended) {
-            let name = policy.sources.get(usize::from(*extended)).map_or("", |source| &source.name);
-            let origin = Origin { source: 0, line: *line };
-            warnings.push(warning(policy, origin, "duplicate", format!("`{name}` is extended twice")));
+            let name = policy
+                .sources
+                .get(usize::from(*extended))
+                .map_or("", |source| &source.name);
+            let origin = Origin {
+                source: 0,
+                line: *line,
+            };
+            warnings.push(warning(
+                policy,
+                origin,
+                "duplicate",
+                format!("`{name}` is extended twice"),
+            ));
         }
     }
 }
 
-/// How often an entry decides, and whether any of those calls would fare otherwise without it.
+/// Whether an entry decides any call, and any that the default would not decide alike.
 #[derive(Clone, Copy, std::default::Default)]
 struct Use {
     decides: bool,
@@ -41,7 +54,9 @@ struct Use {
 
 fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let mut uses = vec![Use::default(); policy.syscalls.len()];
-    let native = syscalls::all().iter().filter(|syscall| syscall.number().is_some());
+    let native = syscalls::all()
+        .iter()
+        .filter(|syscall| syscall.number().is_some());
     for syscall in native {
         let (named, grouped): (Vec<_>, Vec<_>) = policy
             .syscalls
@@ -49,12 +64,13 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             .enumerate()
             .filter(|(_, entry)| covers(entry, syscall))
             .partition(|(_, entry)| matches!(entry.target, Target::Syscall(_)));
-        // What decides where the entries of this rank do not.
-        let below = strictest(&grouped).unwrap_or(policy.default.action);
-        note_uses(&named, below, &mut uses);
-        if named.is_empty() {
-            note_uses(&grouped, policy.default.action, &mut uses);
-        }
+        // Two entries that say the same make one of them superfluous, which is no mistake: only
+        // an entry that stands alone can merely repeat the default.
+        let repeats = |entry: &Entry| {
+            named.len() + grouped.len() == 1 && entry.action == policy.default.action
+        };
+        let rank = if named.is_empty() { &grouped } else { &named };
+        note_uses(rank, repeats, &mut uses);
     }
     for (entry, used) in policy.syscalls.iter().zip(uses) {
         if entry.origin.source != 0 || matches!(entry.target, Target::Foreign) {
@@ -64,37 +80,45 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         if !used.decides {
             let message = format!("the entry `{key}` can never decide anything");
             let help = match entry.target {
-                Target::Group(_) => "entries of its members' own names, or stricter groups, decide for all of them",
+                Target::Group(_) => {
+                    "entries of its members' own names, or stricter groups, decide for all of them"
+                }
                 _ => "a stricter entry of the same name decides",
             };
             warnings.push(warning(policy, entry.origin, "shadowed", message).help(help));
         } else if !used.matters && entry.why.is_none() && !entry.quiet && entry.replaces.is_none() {
             let default = policy.place(policy.default.origin);
-            let message = format!("the entry `{key}` changes nothing: \"{}\" is the default ({default})", entry.action);
-            warnings.push(warning(policy, entry.origin, "redundant", message).help("remove it, or say `why` it is here"));
+            let message = format!(
+                "the entry `{key}` changes nothing: \"{}\" is the default ({default})",
+                entry.action
+            );
+            warnings.push(
+                warning(policy, entry.origin, "redundant", message)
+                    .help("remove it, or say `why` it is here"),
+            );
         }
     }
 }
 
 type Numbered<'p> = [(usize, &'p Entry)];
 
-/// Note which entries of one rank decide for a syscall.
-fn note_uses(entries: &Numbered<'_>, below: Action, uses: &mut [Use]) {
-    let Some(deciding) = strictest(entries) else { return };
+/// Note which entries of the rank that decides for a syscall do so.
+fn note_uses(entries: &Numbered<'_>, repeats: impl Fn(&Entry) -> bool, uses: &mut [Use]) {
+    let Some(strictest) = entries
+        .iter()
+        .map(|(_, entry)| entry.action.strictness())
+        .max()
+    else {
+        return;
+    };
     for (index, entry) in entries {
-        if entry.action.strictness() < deciding.strictness() {
-            continue;
-        }
-        if let Some(used) = uses.get_mut(*index) {
+        if let Some(used) = uses.get_mut(*index)
+            && entry.action.strictness() == strictest
+        {
             used.decides = true;
-            // Two that say the same make one of them superfluous, which is no mistake.
-            used.matters |= entry.action != below || entries.len() > 1;
+            used.matters |= !repeats(entry);
         }
     }
-}
-
-fn strictest(entries: &Numbered<'_>) -> Option<Action> {
-    entries.iter().map(|(_, entry)| entry.action).max_by_key(|action| action.strictness())
 }
 
 fn covers(entry: &Entry, syscall: &'static Syscall) -> bool {
@@ -111,14 +135,33 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         // Of other architectures only.
         return None;
     }
-    if let Some(twin) = earlier.iter().find(|other| other.action == rule.action && other.conditions == rule.conditions) {
-        let message = format!("this rule says the same as the one at {}", policy.place(twin.origin));
+    if let Some(twin) = earlier
+        .iter()
+        .find(|other| other.action == rule.action && other.conditions == rule.conditions)
+    {
+        let message = format!(
+            "this rule says the same as the one at {}",
+            policy.place(twin.origin)
+        );
         return Some(warning(policy, rule.origin, "duplicate", message));
     }
-    if rule.conditions.iter().all(|(_, condition)| never(condition)) {
-        return Some(when_warning(policy, rule, "never-holds", "the condition can never hold"));
+    if rule
+        .conditions
+        .iter()
+        .all(|(_, condition)| never(condition))
+    {
+        return Some(when_warning(
+            policy,
+            rule,
+            "never-holds",
+            "the condition can never hold",
+        ));
     }
-    if rule.conditions.iter().all(|(_, condition)| always(condition)) {
+    if rule
+        .conditions
+        .iter()
+        .all(|(_, condition)| always(condition))
+    {
         return Some(
             when_warning(policy, rule, "always-holds", "the condition always holds")
                 .help("an entry below [syscalls] says the same"),
@@ -132,26 +175,39 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
             })
         })
     })?;
-    let message = format!("this rule can never decide anything: the one at {} is stricter", policy.place(shadow.origin));
+    let message = format!(
+        "this rule can never decide anything: the one at {} is stricter",
+        policy.place(shadow.origin)
+    );
     Some(warning(policy, rule.origin, "shadowed", message))
 }
 
 fn never(condition: &Condition) -> bool {
-    condition.alternatives().is_ok_and(|alternatives| alternatives.is_empty())
+    condition
+        .alternatives()
+        .is_ok_and(|alternatives| alternatives.is_empty())
 }
 
 fn always(condition: &Condition) -> bool {
-    condition.alternatives().is_ok_and(|alternatives| alternatives.iter().any(Vec::is_empty))
+    condition
+        .alternatives()
+        .is_ok_and(|alternatives| alternatives.iter().any(Vec::is_empty))
 }
 
 /// A warning with its caret under the line.
 fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
     let error = Diagnostic::error(code, message).at(origin.source, policy.span(origin, ""));
-    Diagnostic { severity: Severity::Warning, ..error }
+    Diagnostic {
+        severity: Severity::Warning,
+        ..error
+    }
 }
 
 /// A warning with its caret under the rule's condition.
 fn when_warning(policy: &Policy, rule: &Rule, code: &'static str, message: &str) -> Diagnostic {
     let warning = warning(policy, rule.origin, code, message.to_owned());
-    Diagnostic { span: policy.span(rule.origin, &rule.when), ..warning }
+    Diagnostic {
+        span: policy.span(rule.origin, &rule.when),
+        ..warning
+    }
 }

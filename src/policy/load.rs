@@ -36,7 +36,11 @@ impl Policy {
     /// # Errors
     /// As [`Policy::load`].
     pub fn load_to_run(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        Loading { to_run: true, ..Loading::default() }.start(name_or_path, dir)
+        Loading {
+            to_run: true,
+            ..Loading::default()
+        }
+        .start(name_or_path, dir)
     }
 
     /// A built-in policy.
@@ -59,7 +63,13 @@ impl Policy {
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
         let mut loading = Loading::default();
         let text = Cow::Owned(text.to_owned());
-        loading.add(Found { name: name.to_owned(), preset: false, text, dir: None, identity: None });
+        loading.add(Found {
+            name: name.to_owned(),
+            preset: false,
+            text,
+            dir: None,
+            identity: None,
+        });
         loading.finish()
     }
 }
@@ -77,8 +87,11 @@ fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
     if name.contains('/') || name.ends_with(".toml") {
         let Some(dir) = dir else {
             return Err(Box::new(
-                Diagnostic::error("extends", format!("only presets can be extended here, not `{name}`"))
-                    .help("a policy without a file has no directory that a path could start from"),
+                Diagnostic::error(
+                    "extends",
+                    format!("only presets can be extended here, not `{name}`"),
+                )
+                .help("a policy without a file has no directory that a path could start from"),
             ));
         };
         return Ok(Reference::File(dir.join(name)));
@@ -87,7 +100,9 @@ fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
         return Ok(Reference::Preset(preset));
     }
     let hint = match dir {
-        Some(dir) if dir.join(name).is_file() => &format!("There is a file of this name: write `./{name}`"),
+        Some(dir) if dir.join(name).is_file() => {
+            &format!("There is a file of this name: write `./{name}`")
+        }
         Some(_) => "A path contains `/` or ends in .toml",
         None => "",
     };
@@ -105,14 +120,23 @@ fn unknown_preset(name: &str, hint: &str) -> Diagnostic {
 fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
     let reason = error.to_string();
     let reason = reason.split(" (os error").next().unwrap_or_default();
-    let problem = Diagnostic::error("unreadable", format!("cannot read the policy `{name}`: {reason}"));
-    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    match error.kind() {
-        io::ErrorKind::NotFound if preset(stem).is_some() => problem.help(format!("the preset is called `{stem}`")),
-        io::ErrorKind::NotFound => problem.help(format!("give the path of a file, or a preset: {}", names())),
-        io::ErrorKind::PermissionDenied => problem.help("make the file readable for the user who starts jail"),
-        _ => problem,
-    }
+    let problem = Diagnostic::error(
+        "unreadable",
+        format!("cannot read the policy `{name}`: {reason}"),
+    );
+    let stem = Path::new(name)
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
+    problem.help(match error.kind() {
+        io::ErrorKind::NotFound if preset(stem).is_some() => {
+            format!("the preset is called `{stem}`")
+        }
+        io::ErrorKind::PermissionDenied => {
+            "make the file readable for the user who starts jail".to_owned()
+        }
+        _ => format!("give the path of a policy file, or a preset: {}", names()),
+    })
 }
 
 /// Device and inode: what tells a file that is reached on two ways.
@@ -128,7 +152,13 @@ fn read(path: &Path) -> io::Result<(String, Identity)> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(valid)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         io::Error::other(format!("line {line} is not UTF-8 text"))
     })?;
     Ok((text, (metadata.dev(), metadata.ino())))
@@ -148,13 +178,25 @@ struct Found {
 impl Found {
     fn preset(preset: &super::Preset) -> Found {
         let text = Cow::Borrowed(preset.text);
-        Found { name: preset.name.to_owned(), preset: true, text, dir: None, identity: None }
+        Found {
+            name: preset.name.to_owned(),
+            preset: true,
+            text,
+            dir: None,
+            identity: None,
+        }
     }
 
     fn file(name: String, path: &Path) -> io::Result<Found> {
         let (text, identity) = read(path)?;
         let dir = path.parent().map(Path::to_path_buf);
-        Ok(Found { name, preset: false, text: Cow::Owned(text), dir, identity: Some(identity) })
+        Ok(Found {
+            name,
+            preset: false,
+            text: Cow::Owned(text),
+            dir,
+            identity: Some(identity),
+        })
     }
 }
 
@@ -188,14 +230,25 @@ impl Loading {
 
     /// Add a source and all that it extends.
     fn add(&mut self, found: Found) {
-        let Found { name, preset, text, dir, identity } = found;
+        let Found {
+            name,
+            preset,
+            text,
+            dir,
+            identity,
+        } = found;
         let index = self.sources.len() as u16;
         let tests = !preset || !self.to_run && index == 0;
         let part = if tests { &text } else { without_tests(&text) };
         let (mut file, problems) = parse(index, part);
         self.problems.extend(problems);
         let extends = std::mem::take(&mut file.extends);
-        self.sources.push(Source { name: name.clone(), preset, text, extends: Vec::new() });
+        self.sources.push(Source {
+            name: name.clone(),
+            preset,
+            text,
+            extends: Vec::new(),
+        });
         self.files.push(file);
         self.identities.push(identity);
         self.parents.push(Vec::new());
@@ -222,12 +275,17 @@ impl Loading {
     /// The index of an extended source, loaded now unless it has been before.
     fn extended(&mut self, name: &str, by: &str, dir: Option<&Path>) -> Result<u16, Diagnostic> {
         if self.sources.len() == MAX_FILES || self.chain.len() == MAX_CHAIN {
-            return Err(Diagnostic::error("extends", "too many files extend one another")
-                .help(format!("at most {MAX_FILES} files, {MAX_CHAIN} in a chain")));
+            return Err(
+                Diagnostic::error("extends", "too many files extend one another")
+                    .help(format!("at most {MAX_FILES} files, {MAX_CHAIN} in a chain")),
+            );
         }
         match reference(name, dir).map_err(|problem| *problem)? {
             Reference::Preset(preset) => {
-                let known = self.sources.iter().position(|source| source.preset && source.name == name);
+                let known = self
+                    .sources
+                    .iter()
+                    .position(|source| source.preset && source.name == name);
                 if let Some(known) = known {
                     return self.no_cycle(known as u16);
                 }
@@ -236,8 +294,12 @@ impl Loading {
                 Ok(index)
             }
             Reference::File(path) => {
-                let found = Found::file(shown(name, by), &path).map_err(|error| unreadable(name, &error))?;
-                let known = self.identities.iter().position(|known| known.is_some() && *known == found.identity);
+                let found = Found::file(shown(name, by), &path)
+                    .map_err(|error| unreadable(name, &error))?;
+                let known = self
+                    .identities
+                    .iter()
+                    .position(|known| known.is_some() && *known == found.identity);
                 if let Some(known) = known {
                     return self.no_cycle(known as u16);
                 }
@@ -250,25 +312,42 @@ impl Loading {
 
     /// The source, unless it is one of those that led here.
     fn no_cycle(&self, known: u16) -> Result<u16, Diagnostic> {
-        let Some(start) = self.chain.iter().position(|index| *index == known) else { return Ok(known) };
-        let cycle = self.chain.get(start..).unwrap_or_default().iter().chain([&known]);
+        let Some(start) = self.chain.iter().position(|index| *index == known) else {
+            return Ok(known);
+        };
+        let cycle = self
+            .chain
+            .get(start..)
+            .unwrap_or_default()
+            .iter()
+            .chain([&known]);
         let names: Vec<&str> = cycle
             .filter_map(|index| self.sources.get(usize::from(*index)))
             .map(|source| source.name.as_str())
             .collect();
-        Err(Diagnostic::error("cycle", format!("`extends` goes round in a circle: {}", names.join(" → ")))
-            .help("remove one of these `extends`"))
+        Err(Diagnostic::error(
+            "cycle",
+            format!("`extends` goes round in a circle: {}", names.join(" → ")),
+        )
+        .help("remove one of these `extends`"))
     }
 
     fn line(&self, source: u16, at: usize) -> u32 {
-        let text = self.sources.get(usize::from(source)).map_or("", |source| &source.text);
+        let text = self
+            .sources
+            .get(usize::from(source))
+            .map_or("", |source| &source.text);
         text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u32 + 1
     }
 
     fn finish(mut self) -> Result<Policy, Problems> {
         if !self.problems.is_empty() || self.files.is_empty() {
-            self.problems.sort_by_key(|problem| (problem.source, problem.span.start));
-            return Err(Problems { sources: self.sources, diagnostics: self.problems });
+            self.problems
+                .sort_by_key(|problem| (problem.source, problem.span.start));
+            return Err(Problems {
+                sources: self.sources,
+                diagnostics: self.problems,
+            });
         }
         let merged = merge(&mut self.files, &self.parents);
         let main = self.files.swap_remove(0);

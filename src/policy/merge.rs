@@ -24,7 +24,12 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
     let positions = tree.positions(0);
     let mut entries: Vec<Vec<Option<Entry>>> = files
         .iter_mut()
-        .map(|file| std::mem::take(&mut file.entries).into_iter().map(Some).collect())
+        .map(|file| {
+            std::mem::take(&mut file.entries)
+                .into_iter()
+                .map(Some)
+                .collect()
+        })
         .collect();
     Merged {
         default,
@@ -32,7 +37,10 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
             .into_iter()
             .filter_map(|(file, position)| entries.get_mut(file)?.get_mut(position)?.take())
             .collect(),
-        rules: files.iter_mut().flat_map(|file| std::mem::take(&mut file.rules)).collect(),
+        rules: files
+            .iter_mut()
+            .flat_map(|file| std::mem::take(&mut file.rules))
+            .collect(),
     }
 }
 
@@ -58,7 +66,11 @@ impl<'p> Tree<'_, 'p> {
             for parent in self.parents_of(file) {
                 let inherited = self.default(usize::from(*parent));
                 found = match (found, inherited) {
-                    (Some(one), Some(other)) if one.action.strictness() >= other.action.strictness() => Some(one),
+                    (Some(one), Some(other))
+                        if one.action.strictness() >= other.action.strictness() =>
+                    {
+                        Some(one)
+                    }
                     (one, None) => one,
                     (_, other) => other,
                 };
@@ -79,8 +91,10 @@ impl<'p> Tree<'_, 'p> {
         let mut found: Vec<Position> = (0..own).map(|position| (file, position)).collect();
         let parents = self.parents_of(file);
         if !parents.is_empty() {
-            let mut inherited: Vec<Position> =
-                parents.iter().flat_map(|parent| self.positions(usize::from(*parent))).collect();
+            let mut inherited: Vec<Position> = parents
+                .iter()
+                .flat_map(|parent| self.positions(usize::from(*parent)))
+                .collect();
             inherited.sort_unstable();
             inherited.dedup();
             found.extend(self.without_replaced(file, inherited));
@@ -95,11 +109,19 @@ impl<'p> Tree<'_, 'p> {
     fn without_replaced(&mut self, file: usize, inherited: Vec<Position>) -> Vec<Position> {
         let (mut kept, mut replaced) = (Vec::with_capacity(inherited.len()), Vec::new());
         if let Some(own) = self.files.get(file) {
-            let mut keys: Vec<(&str, usize)> =
-                own.entries.iter().enumerate().map(|(at, entry)| (entry.key.as_str(), at)).collect();
+            let mut keys: Vec<(&str, usize)> = own
+                .entries
+                .iter()
+                .enumerate()
+                .map(|(at, entry)| (entry.key.as_str(), at))
+                .collect();
             keys.sort_unstable();
             for position in inherited {
-                let Some(entry) = self.files.get(position.0).and_then(|file| file.entries.get(position.1)) else {
+                let Some(entry) = self
+                    .files
+                    .get(position.0)
+                    .and_then(|file| file.entries.get(position.1))
+                else {
                     continue;
                 };
                 match keys.binary_search_by_key(&entry.key.as_str(), |(key, _)| key) {
@@ -109,7 +131,11 @@ impl<'p> Tree<'_, 'p> {
             }
         }
         for (own, origin) in replaced {
-            if let Some(entry) = self.files.get_mut(file).and_then(|file| file.entries.get_mut(own)) {
+            if let Some(entry) = self
+                .files
+                .get_mut(file)
+                .and_then(|file| file.entries.get_mut(own))
+            {
                 entry.replaces.get_or_insert(origin);
             }
         }

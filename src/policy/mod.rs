@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `load` | which files and presets make up a policy, read and joined |
 //! | `document` | one file's TOML, with the places of things and the problems found |
-//! | `parse` | a file's keys, `[syscalls]` and `[[test]]` |
+//! | `parse` | a file's keys and its `[[test]]`s |
+//! | `entry` | an entry of `[syscalls]`, and what rules share with it |
 //! | `rule` | a file's `[[rule]]`s |
 //! | `merge` | the files of an `extends` made one |
 //! | `lint` | what is valid and yet cannot be meant |
@@ -15,6 +16,7 @@
 
 mod diagnostic;
 mod document;
+mod entry;
 mod lint;
 mod load;
 mod merge;
@@ -166,13 +168,18 @@ pub struct Policy {
 impl Policy {
     /// An origin as shown in messages: `net.toml:9`.
     pub fn place(&self, origin: Origin) -> String {
-        let name = self.sources.get(usize::from(origin.source)).map_or("?", |source| &source.name);
+        let name = self
+            .sources
+            .get(usize::from(origin.source))
+            .map_or("?", |source| &source.name);
         format!("{name}:{}", origin.line)
     }
 
     /// The text of the line where something stands, without what surrounds it.
     pub fn line(&self, origin: Origin) -> &str {
-        let Some(source) = self.sources.get(usize::from(origin.source)) else { return "" };
+        let Some(source) = self.sources.get(usize::from(origin.source)) else {
+            return "";
+        };
         let index = (origin.line as usize).saturating_sub(1);
         source.text.lines().nth(index).unwrap_or_default().trim()
     }
@@ -180,9 +187,16 @@ impl Policy {
     /// Where `content` stands in the source's text, at `origin` or the next place after it; the
     /// whole line where it is not written out.
     pub fn span(&self, origin: Origin, content: &str) -> Range<usize> {
-        let Some(source) = self.sources.get(usize::from(origin.source)) else { return 0..0 };
+        let Some(source) = self.sources.get(usize::from(origin.source)) else {
+            return 0..0;
+        };
         let before = (origin.line as usize).saturating_sub(1);
-        let start: usize = source.text.split_inclusive('\n').take(before).map(str::len).sum();
+        let start: usize = source
+            .text
+            .split_inclusive('\n')
+            .take(before)
+            .map(str::len)
+            .sum();
         let rest = source.text.get(start..).unwrap_or_default();
         let line = rest.lines().next().unwrap_or_default();
         let (at, length) = match rest.find(content) {

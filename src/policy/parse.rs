@@ -1,14 +1,12 @@
-//! A file's keys, `[syscalls]` and `[[test]]`: TOML to entries, each with its line.
+//! A file's keys and its `[[test]]`s: TOML to what one file says, each part with its line.
 //!
 //! It sees one file at a time, and knows nothing of what that file extends.
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
-
 use super::document::{Document, Key, Value};
-use super::{Action, Default, Diagnostic, Entry, Expect, Rule, Target, Test};
-use crate::baseline;
+use super::entry::{entry, target};
+use super::{Action, Default, Diagnostic, Entry, Expect, Rule, Test};
 use crate::condition::nearest;
 use crate::syscalls::{self, Errno};
 
@@ -24,7 +22,14 @@ pub(super) struct File {
     pub tests: Vec<Test>,
 }
 
-const KEYS: &[&str] = &["description", "extends", "default", "syscalls", "rule", "test"];
+const KEYS: &[&str] = &[
+    "description",
+    "extends",
+    "default",
+    "syscalls",
+    "rule",
+    "test",
+];
 
 /// Sections of the language that only later versions enforce.
 const LATER: &[&str] = &["fs", "net", "limits", "process"];
@@ -38,7 +43,10 @@ pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
             "description" => file.description = description(&mut document, value),
             "extends" => {
                 let names = document.strings("extends", value);
-                file.extends = names.into_iter().map(|(name, span)| (name.to_owned(), span)).collect();
+                file.extends = names
+                    .into_iter()
+                    .map(|(name, span)| (name.to_owned(), span))
+                    .collect();
             }
             "default" => file.default = default(&mut document, key, value),
             "syscalls" => {
@@ -51,18 +59,28 @@ pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
                 }
             }
             "rule" => {
-                for item in document.array("rule", "an array of tables: `[[rule]]`", value).unwrap_or_default() {
+                for item in document
+                    .array("rule", "an array of tables: `[[rule]]`", value)
+                    .unwrap_or_default()
+                {
                     file.rules.extend(super::rule::rule(&mut document, item));
                 }
             }
             "test" => {
-                for item in document.array("test", "an array of tables: `[[test]]`", value).unwrap_or_default() {
+                for item in document
+                    .array("test", "an array of tables: `[[test]]`", value)
+                    .unwrap_or_default()
+                {
                     tests(&mut document, item, &mut file.tests);
                 }
             }
             name if LATER.contains(&name) => {
                 document
-                    .error("unsupported", key.span(), format!("`[{name}]` is not enforced by this version of jail"))
+                    .error(
+                        "unsupported",
+                        key.span(),
+                        format!("`[{name}]` is not enforced by this version of jail"),
+                    )
                     .help("remove it: a policy is never enforced in part");
             }
             name => unknown_section(&mut document, key, name),
@@ -84,7 +102,11 @@ fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
 fn description(document: &mut Document<'_>, value: &Value<'_>) -> Option<String> {
     let text = document.string("description", value)?;
     if text.contains('\n') {
-        document.error("description", value.span(), "`description` must be one sentence on one line");
+        document.error(
+            "description",
+            value.span(),
+            "`description` must be one sentence on one line",
+        );
         return None;
     }
     Some(text.to_owned())
@@ -97,7 +119,8 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
         "deny" => Action::Deny(Errno::EPERM),
         other => {
             let message = format!("`default` is \"allow\" or \"deny\", not \"{other}\"");
-            let near = nearest(other, ["allow", "deny"]).map(|near| format!("did you mean \"{near}\"?"));
+            let near =
+                nearest(other, ["allow", "deny"]).map(|near| format!("did you mean \"{near}\"?"));
             let note = document.error("unknown-action", value.span(), message);
             if let Some(help) = near {
                 note.help(help);
@@ -108,179 +131,11 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
     Some(Default { action, origin })
 }
 
-/// What a name means; `None`: nothing knows it.
-pub(super) fn target(name: &str) -> Option<Target> {
-    if name.starts_with('@') {
-        return syscalls::group(name).map(Target::Group);
-    }
-    match syscalls::by_name(name) {
-        Some(syscall) if syscall.number().is_some() => Some(Target::Syscall(syscall)),
-        Some(_) => Some(Target::Foreign),
-        None => syscalls::foreign_name(name).then_some(Target::Foreign),
-    }
-}
-
-/// Note that a name is neither a syscall nor a group.
-pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Range<usize>) {
-    if name.starts_with('@') {
-        let near = nearest(name, syscalls::groups().iter().map(|group| group.name));
-        document.error("unknown-group", span, format!("unknown group `{name}`")).help(match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "the groups are systemd's: @file-system, @network-io, @process …".to_owned(),
-        });
-        return;
-    }
-    // An `@` forgotten is nearer than any misspelt call.
-    let group = syscalls::groups().iter().map(|group| group.name).find(|group| group.get(1..) == Some(name));
-    let near = group.or_else(|| nearest(name, syscalls::all().iter().map(|syscall| syscall.name)));
-    let note = document.error("unknown-syscall", span, format!("unknown syscall `{name}`"));
-    if let Some(near) = near {
-        note.help(format!("did you mean `{near}`?"));
-    }
-}
-
-/// What an entry or a rule says, apart from what it is about.
-pub(super) struct Says {
-    pub action: Action,
-    pub quiet: bool,
-    pub why: Option<String>,
-}
-
-/// Collects the keys that entries and rules share.
-#[derive(std::default::Default)]
-pub(super) struct SaysKeys {
-    action: Option<Action>,
-    wrong_action: bool,
-    quiet: Option<(bool, Range<usize>)>,
-    why: Option<String>,
-}
-
-impl SaysKeys {
-    /// Take the key if it is one of these.
-    pub fn take(&mut self, document: &mut Document<'_>, key: &str, value: &Value<'_>) -> bool {
-        match key {
-            "action" => {
-                self.action = action(document, key, value);
-                self.wrong_action = self.action.is_none();
-            }
-            "quiet" => self.quiet = document.boolean(key, value).map(|quiet| (quiet, value.span())),
-            "why" => self.why = document.string(key, value).map(str::to_owned),
-            _ => return false,
-        }
-        true
-    }
-
-    /// What they say together; `place` is blamed where `action` is missing.
-    pub fn finish(self, document: &mut Document<'_>, place: Range<usize>, what: &str) -> Option<Says> {
-        let Some(action) = self.action else {
-            if !self.wrong_action {
-                document
-                    .error("missing-key", place, format!("{what} has no `action`"))
-                    .help("an action is \"allow\", \"deny\", \"kill\" or an errno name such as \"ENOSYS\"");
-            }
-            return None;
-        };
-        if let Some((true, span)) = &self.quiet
-            && !matches!(action, Action::Deny(_))
-        {
-            let reason = match action {
-                Action::Kill => "a kill is always reported",
-                _ => "what is allowed is not reported anyway",
-            };
-            document
-                .error("quiet", span.clone(), format!("`quiet` goes with \"deny\" and errno names only: {reason}"))
-                .help("remove `quiet`");
-            return None;
-        }
-        let quiet = self.quiet.map_or(action == Action::Deny(Errno::ENOSYS), |(quiet, _)| quiet);
-        Some(Says { action, quiet, why: self.why })
-    }
-}
-
-fn action(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Action> {
-    let text = document.string(key, value)?;
-    match text {
-        "allow" => return Some(Action::Allow),
-        "deny" => return Some(Action::Deny(Errno::EPERM)),
-        "kill" => return Some(Action::Kill),
-        _ => {}
-    }
-    if let Some(errno) = Errno::from_name(text) {
-        return Some(Action::Deny(errno));
-    }
-    let known = ["allow", "deny", "kill"].into_iter().chain(Errno::names());
-    let help = match nearest(text, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "an action is \"allow\", \"deny\", \"kill\" or an errno name such as \"ENOSYS\"".to_owned(),
-    };
-    document.error("unknown-action", value.span(), format!("unknown action \"{text}\"")).help(help);
-    None
-}
-
-/// An entry of `[syscalls]`.
-fn entry(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<Entry> {
-    let name = key.get_ref().as_ref();
-    let target = target(name);
-    if target.is_none() {
-        unknown_target(document, name, key.span());
-    }
-    let mut keys = SaysKeys::default();
-    match value.get_ref() {
-        DeValue::String(_) => {
-            keys.take(document, "action", value);
-        }
-        DeValue::Table(table) => entry_table(document, table, &mut keys),
-        other => {
-            let expected = "an action, or { action = \"…\", why = \"…\", quiet = true }";
-            document.wrong_type(name, expected, other, value.span());
-            return None;
-        }
-    }
-    let says = keys.finish(document, key.span(), &format!("the entry `{name}`"))?;
-    refuse(document, name, says.action, &value.span());
-    Some(Entry {
-        key: name.to_owned(),
-        target: target?,
-        action: says.action,
-        quiet: says.quiet,
-        why: says.why,
-        origin: document.origin(&key.span()),
-        replaces: None,
-    })
-}
-
-fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut SaysKeys) {
-    for (key, value) in table {
-        if keys.take(document, key.get_ref(), value) {
-            continue;
-        }
-        let note = document.unknown_key(key, "in an entry of [syscalls]", &["action", "why", "quiet"]);
-        if matches!(key.get_ref().as_ref(), "when" | "path" | "peer") {
-            note.help("an entry that depends on arguments is a `[[rule]]`");
-        }
-    }
-}
-
-/// Note that a policy opens, by its own name, what the baseline closes, or closes what must be open.
-pub(super) fn refuse(document: &mut Document<'_>, name: &str, action: Action, span: &Range<usize>) {
-    let (message, label) = if action == Action::Allow {
-        let Some(reason) = baseline::closed(name) else { return };
-        (format!("no policy can allow `{name}`: the jail closes it to protect itself"), reason)
-    } else if baseline::ALWAYS.contains(&name) {
-        let reason = "a program must be able to end, and to return from a signal";
-        (format!("no policy can deny `{name}`: it is always allowed"), reason)
-    } else {
-        return;
-    };
-    document
-        .error("baseline", span.clone(), message)
-        .label(label)
-        .help("remove it; `jail explain` shows what the jail decides itself");
-}
-
 /// A `[[test]]`.
 fn tests(document: &mut Document<'_>, item: &Value<'_>, tests: &mut Vec<Test>) {
-    let Some(table) = document.table("test", "an array of tables: `[[test]]`", item) else { return };
+    let Some(table) = document.table("test", "an array of tables: `[[test]]`", item) else {
+        return;
+    };
     let first = tests.len();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
@@ -302,13 +157,22 @@ fn tests(document: &mut Document<'_>, item: &Value<'_>, tests: &mut Vec<Test>) {
     }
 }
 
-fn test(document: &mut Document<'_>, sentence: &str, span: Range<usize>, expect: Expect) -> Option<Test> {
+fn test(
+    document: &mut Document<'_>,
+    sentence: &str,
+    span: Range<usize>,
+    expect: Expect,
+) -> Option<Test> {
     const LATER: &[&str] = &["read", "write", "exec", "stat", "connect", "listen"];
     if let Some((verb, _)) = sentence.trim_start().split_once(' ')
         && LATER.contains(&verb)
     {
         document
-            .error("unsupported", span, format!("`{verb} …` is not supported by this version of jail"))
+            .error(
+                "unsupported",
+                span,
+                format!("`{verb} …` is not supported by this version of jail"),
+            )
             .help("this version tests calls: \"socket(AF_INET, SOCK_STREAM, 0)\"");
         return None;
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::document::{Document, Value};
-use super::parse::{SaysKeys, refuse, target, unknown_target};
+use super::entry::{SaysKeys, refuse, target, unknown_target};
 use super::{Rule, Target};
 use crate::condition::{Condition, ConditionError};
 use crate::syscalls::{Syscall, SyscallSet};
@@ -58,11 +58,16 @@ pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule
             refuse(document, name, says.action, span);
         }
     }
-    let (Some(when), when_span) = when? else { return None };
+    let (Some(when), when_span) = when? else {
+        return None;
+    };
     let conditions = conditions(document, when, when_span, covered)?;
     let says = says?;
     Some(Rule {
-        targets: targets.into_iter().map(|(name, _)| name.to_owned()).collect(),
+        targets: targets
+            .into_iter()
+            .map(|(name, _)| name.to_owned())
+            .collect(),
         when: when.to_owned(),
         conditions,
         action: says.action,
@@ -89,7 +94,9 @@ fn covered(document: &mut Document<'_>, targets: &[(&str, Range<usize>)]) -> Vec
             None => unknown_target(document, name, span.clone()),
         }
     }
-    set.iter().filter(|syscall| syscall.number().is_some()).collect()
+    set.iter()
+        .filter(|syscall| syscall.number().is_some())
+        .collect()
 }
 
 fn conditions(
@@ -106,7 +113,7 @@ fn conditions(
             Ok(condition) => conditions.push((syscall, condition)),
             Err(error) if error.unknown_argument => lacking.push((syscall, error)),
             Err(error) => {
-                note_condition(document, when, &span, error);
+                note_condition(document, when, &span, syscall, count, error);
                 return None;
             }
         }
@@ -114,8 +121,8 @@ fn conditions(
     match lacking.len() {
         0 => {}
         1 if count == 1 => {
-            let (_, error) = lacking.swap_remove(0);
-            note_condition(document, when, &span, error);
+            let (syscall, error) = lacking.swap_remove(0);
+            note_condition(document, when, &span, syscall, count, error);
             return None;
         }
         _ => {
@@ -125,16 +132,29 @@ fn conditions(
     }
     for (_, condition) in &conditions {
         if let Err(error) = condition.alternatives() {
-            document.error("condition", span, error.to_string()).help("split it into several rules");
+            document
+                .error("condition", span, error.to_string())
+                .help("split it into several rules");
             return None;
         }
     }
     Some(conditions)
 }
 
-fn note_condition(document: &mut Document<'_>, when: &str, span: &Range<usize>, error: ConditionError) {
+/// Of several syscalls the one that the condition does not suit is named.
+fn note_condition(
+    document: &mut Document<'_>,
+    when: &str,
+    span: &Range<usize>,
+    syscall: &Syscall,
+    count: usize,
+    error: ConditionError,
+) {
     let at = document.inside(span, when, &error.range);
-    let note = document.error("condition", at, error.message);
+    let mut note = document.error("condition", at, error.message);
+    if count > 1 {
+        note = note.label(format!("read for {}", syscall.name));
+    }
     if let Some(help) = error.help {
         note.help(help);
     }
@@ -148,10 +168,16 @@ fn note_lacking(
     lacking: &[(&'static Syscall, ConditionError)],
 ) {
     const SHOWN: usize = 5;
-    let Some((_, first)) = lacking.first() else { return };
+    let Some((_, first)) = lacking.first() else {
+        return;
+    };
     let name = when.get(first.range.clone()).unwrap_or_default();
     let at = document.inside(span, when, &first.range);
-    let mut names: Vec<&str> = lacking.iter().take(SHOWN).map(|(syscall, _)| syscall.name).collect();
+    let mut names: Vec<&str> = lacking
+        .iter()
+        .take(SHOWN)
+        .map(|(syscall, _)| syscall.name)
+        .collect();
     let more;
     if lacking.len() > SHOWN {
         more = format!("{} more", lacking.len() - SHOWN);
@@ -163,7 +189,11 @@ fn note_lacking(
         None => String::new(),
     };
     document
-        .error("condition", at, format!("not every syscall of this rule has an argument `{name}`"))
+        .error(
+            "condition",
+            at,
+            format!("not every syscall of this rule has an argument `{name}`"),
+        )
         .label(format!("not in {names}"))
         .help("name the syscalls that have it, or write a rule for each");
 }

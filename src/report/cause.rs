@@ -60,7 +60,9 @@ impl<'a> Cause<'a> {
                 Self {
                     kind: Kind::Rule,
                     place: rule.and_then(|rule| place(rule.origin)),
-                    entry: rule.map(|rule| rule.when.as_str()).filter(|when| !when.is_empty()),
+                    entry: rule
+                        .map(|rule| rule.when.as_str())
+                        .filter(|when| !when.is_empty()),
                     why: rule.and_then(|rule| rule.why.as_deref()),
                 }
             }
@@ -73,9 +75,10 @@ impl<'a> Cause<'a> {
                     why: entry.and_then(|entry| entry.why.as_deref()),
                 }
             }
-            Reason::Default => {
-                Self { place: place(policy.default.origin), ..Self::bare(Kind::Default) }
-            }
+            Reason::Default => Self {
+                place: place(policy.default.origin),
+                ..Self::bare(Kind::Default)
+            },
             Reason::Always => Self::bare(Kind::Always),
             Reason::UnknownNumber => Self::bare(Kind::UnknownNumber),
         }
@@ -83,11 +86,21 @@ impl<'a> Cause<'a> {
 
     /// A protection of the jail itself.
     pub const fn protection(id: &'static str, why: &'static str) -> Self {
-        Self { kind: Kind::Baseline, place: None, entry: Some(id), why: Some(why) }
+        Self {
+            kind: Kind::Baseline,
+            place: None,
+            entry: Some(id),
+            why: Some(why),
+        }
     }
 
     const fn bare(kind: Kind) -> Self {
-        Self { kind, place: None, entry: None, why: None }
+        Self {
+            kind,
+            place: None,
+            entry: None,
+            why: None,
+        }
     }
 
     /// In brackets, where there is room: `[net.toml:9 socket]`.
@@ -140,23 +153,41 @@ mod tests {
         let protection = Baseline::newest().rules().next().map(Reason::Baseline);
         let expected = [
             (Reason::Entry(0), "[offline:12 socket]", "[offline:12]"),
-            (Reason::Rule(0), "[net.toml:20 rule: request == TIOCSTI]", "[net.toml:20]"),
+            (
+                Reason::Rule(0),
+                "[net.toml:20 rule: request == TIOCSTI]",
+                "[net.toml:20]",
+            ),
             (Reason::Rule(1), "[net.toml:25 rule]", "[net.toml:25]"),
-            (Reason::Default, "[default of net.toml]", "[default of net.toml]"),
-            (Reason::UnknownNumber, "[unknown number]", "[unknown number]"),
+            (
+                Reason::Default,
+                "[default of net.toml]",
+                "[default of net.toml]",
+            ),
+            (
+                Reason::UnknownNumber,
+                "[unknown number]",
+                "[unknown number]",
+            ),
             (Reason::Always, "[always allowed]", "[always allowed]"),
         ];
         for (reason, long, short) in expected {
             assert_eq!(cause(reason).long(), long);
             assert_eq!(cause(reason).short(), short);
         }
-        assert_eq!(protection.map(|r| cause(r).long()).as_deref(), Some("[baseline no-ptrace]"));
+        assert_eq!(
+            protection.map(|r| cause(r).long()).as_deref(),
+            Some("[baseline no-ptrace]")
+        );
     }
 
     #[test]
     fn the_authors_why_is_kept() {
         let policy = sample::policy();
-        assert_eq!(Cause::new(&policy, Reason::Entry(0)).why, Some("no network families"));
+        assert_eq!(
+            Cause::new(&policy, Reason::Entry(0)).why,
+            Some("no network families")
+        );
         assert_eq!(Cause::new(&policy, Reason::Entry(1)).why, None);
     }
 

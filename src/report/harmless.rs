@@ -71,10 +71,20 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_left_alone() {
-        for ordinary in ["openat(AT_FDCWD, \"/tmp/a b\\n\", O_RDONLY)", "naïve", "日本"] {
+        for ordinary in [
+            "openat(AT_FDCWD, \"/tmp/a b\\n\", O_RDONLY)",
+            "naïve",
+            "日本",
+        ] {
             assert_eq!(text(ordinary, 100), ordinary);
         }
-        for ordinary in ["python3.12", "c++", "x86_64-linux-gnu-gcc-13", "kworker/0:1", "naïve"] {
+        for ordinary in [
+            "python3.12",
+            "c++",
+            "x86_64-linux-gnu-gcc-13",
+            "kworker/0:1",
+            "naïve",
+        ] {
             assert_eq!(name(ordinary, 100), ordinary);
         }
     }
@@ -83,9 +93,14 @@ mod tests {
     fn no_control_character_passes() {
         let controls = (0..=0x1f).chain(0x7f..=0x9f).filter_map(char::from_u32);
         // Line separators, zero width, bidirectional overrides, byte order mark.
-        let others = ['\u{2028}', '\u{2029}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}'];
+        let others = [
+            '\u{2028}', '\u{2029}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}',
+        ];
         for hostile in controls.chain(others) {
-            for safe in [text(&format!("a{hostile}b"), 10), name(&format!("a{hostile}b"), 10)] {
+            for safe in [
+                text(&format!("a{hostile}b"), 10),
+                name(&format!("a{hostile}b"), 10),
+            ] {
                 assert!(!safe.contains(hostile), "{safe:?}");
                 assert!(safe.contains('\\'), "{safe:?}");
             }
@@ -102,7 +117,10 @@ mod tests {
         assert_eq!(name("sh → su (pid 1)", 100), "\"sh → su (pid 1)\"");
         assert_eq!(name("a\"b\\", 100), "\"a\\\"b\\\\\"");
         assert_eq!(name("", 100), "\"\"");
-        assert_eq!(name("x\njail: all is well", 100), "\"x\\njail: all is well\"");
+        assert_eq!(
+            name("x\njail: all is well", 100),
+            "\"x\\njail: all is well\""
+        );
     }
 
     #[test]

@@ -112,7 +112,13 @@ fn indent(out: &mut String, columns: usize) {
 /// those that reports use.
 fn columns(text: &str) -> usize {
     text.chars()
-        .map(|character| if character.is_ascii() || "→×…".contains(character) { 1 } else { 2 })
+        .map(|character| {
+            if character.is_ascii() || "→×…".contains(character) {
+                1
+            } else {
+                2
+            }
+        })
         .sum()
 }
 
@@ -120,8 +126,14 @@ fn columns(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    const WIDE: Layout = Layout { color: false, width: Some(100) };
-    const FIXED: Layout = Layout { color: false, width: None };
+    const WIDE: Layout = Layout {
+        color: false,
+        width: Some(100),
+    };
+    const FIXED: Layout = Layout {
+        color: false,
+        width: None,
+    };
 
     fn head(layout: Layout, what: &str, brackets: &str) -> String {
         let mut out = String::new();
@@ -141,11 +153,17 @@ mod tests {
 
     #[test]
     fn brackets_move_left_and_then_down_where_the_terminal_is_narrow() {
-        let narrow = Layout { color: false, width: Some(50) };
+        let narrow = Layout {
+            color: false,
+            width: Some(50),
+        };
         let line = head(narrow, "getppid()", "[net.toml:3 getppid]");
         assert_eq!(line.trim_end().len(), 50);
         let line = head(narrow, "socket(AF_INET, SOCK_STREAM, 0)", "[net.toml:3]");
-        assert_eq!(line, "jail: denied socket(AF_INET, SOCK_STREAM, 0)\n      [net.toml:3]\n");
+        assert_eq!(
+            line,
+            "jail: denied socket(AF_INET, SOCK_STREAM, 0)\n      [net.toml:3]\n"
+        );
     }
 
     #[test]
@@ -153,8 +171,15 @@ mod tests {
         let text = "word ".repeat(60);
         let mut out = String::new();
         WIDE.line(&mut out, "why:", text.trim_end());
-        assert!(out.lines().count() > 2 && out.lines().all(|line| line.len() <= 100), "{out}");
-        assert!(out.lines().skip(1).all(|line| line.starts_with(&" ".repeat(DEEPER))));
+        assert!(
+            out.lines().count() > 2 && out.lines().all(|line| line.len() <= 100),
+            "{out}"
+        );
+        assert!(
+            out.lines()
+                .skip(1)
+                .all(|line| line.starts_with(&" ".repeat(DEEPER)))
+        );
         let mut out = String::new();
         FIXED.line(&mut out, "why:", &text);
         assert_eq!(out.lines().count(), 1);
@@ -170,8 +195,14 @@ mod tests {
     #[test]
     fn an_absurd_width_is_taken_for_none() {
         for width in 0..NARROWEST {
-            let layout = Layout { color: false, width: Some(width) };
-            assert_eq!(head(layout, "getppid()", "[x]"), head(FIXED, "getppid()", "[x]"));
+            let layout = Layout {
+                color: false,
+                width: Some(width),
+            };
+            assert_eq!(
+                head(layout, "getppid()", "[x]"),
+                head(FIXED, "getppid()", "[x]")
+            );
         }
     }
 }

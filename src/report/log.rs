@@ -26,13 +26,21 @@ pub struct Log {
 impl Log {
     /// Writes to this.
     pub fn new(out: impl Write + 'static) -> Self {
-        Self { out: Box::new(out), line: Vec::new(), torn: false, lost: 0, error: None }
+        Self {
+            out: Box::new(out),
+            line: Vec::new(),
+            torn: false,
+            lost: 0,
+            error: None,
+        }
     }
 
     /// Writes one event. The first failure is returned; later ones are only counted, and each
     /// event is tried anew, for a full disk may be emptied.
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), &io::Error> {
-        let Err(error) = self.try_write(record) else { return Ok(()) };
+        let Err(error) = self.try_write(record) else {
+            return Ok(());
+        };
         self.lost += 1;
         match self.error {
             Some(_) => Ok(()),
@@ -103,7 +111,12 @@ mod tests {
     use super::*;
 
     fn spawn(child: i32) -> Record<'static> {
-        Record::Spawn { time: 1.5, pid: 1, child, thread: false }
+        Record::Spawn {
+            time: 1.5,
+            pid: 1,
+            child,
+            thread: false,
+        }
     }
 
     fn line(child: i32) -> String {
@@ -125,11 +138,21 @@ mod tests {
     fn hostile_text_is_escaped_and_reads_back_as_it_was() {
         let sink = Sink::default();
         let hostile = "a\n\x1b[2J\u{7f}\u{9b}1mé\u{202e}\u{301}\u{e0001}\"\\".to_owned();
-        let record = Record::Waiting { time: 1.5, processes: std::slice::from_ref(&hostile) };
+        let record = Record::Waiting {
+            time: 1.5,
+            processes: std::slice::from_ref(&hostile),
+        };
         assert!(Log::new(sink.clone()).write(&record).is_ok());
         let line = sink.text();
-        assert!(line.contains("\\u009b1mé\\u202e\\u0301\\udb40\\udc01"), "{line}");
-        assert_eq!(line.chars().filter(|&c| !harmless::is_harmless(c)).count(), 1, "its end");
+        assert!(
+            line.contains("\\u009b1mé\\u202e\\u0301\\udb40\\udc01"),
+            "{line}"
+        );
+        assert_eq!(
+            line.chars().filter(|&c| !harmless::is_harmless(c)).count(),
+            1,
+            "its end"
+        );
         let read: serde_json::Value = serde_json::from_str(&line).expect("a JSON value");
         assert_eq!(read["processes"][0], hostile);
     }
@@ -137,7 +160,12 @@ mod tests {
     #[test]
     fn an_interrupted_or_short_write_goes_on() {
         let sink = Sink::default();
-        sink.answer([Err(ErrorKind::Interrupted), Ok(3), Err(ErrorKind::WouldBlock), Ok(2)]);
+        sink.answer([
+            Err(ErrorKind::Interrupted),
+            Ok(3),
+            Err(ErrorKind::WouldBlock),
+            Ok(2),
+        ]);
         let mut log = Log::new(sink.clone());
         assert!(log.write(&spawn(2)).is_ok());
         assert_eq!(sink.text(), line(2));
@@ -148,7 +176,10 @@ mod tests {
         let sink = Sink::default();
         sink.answer([Err(ErrorKind::StorageFull), Err(ErrorKind::StorageFull)]);
         let mut log = Log::new(sink.clone());
-        assert_eq!(log.write(&spawn(2)).map_err(io::Error::kind), Err(ErrorKind::StorageFull));
+        assert_eq!(
+            log.write(&spawn(2)).map_err(io::Error::kind),
+            Err(ErrorKind::StorageFull)
+        );
         assert!(log.write(&spawn(3)).is_ok());
         assert!(log.write(&spawn(4)).is_ok());
         assert_eq!(sink.text(), line(4));
@@ -158,7 +189,11 @@ mod tests {
     #[test]
     fn a_torn_line_does_not_spoil_the_next() {
         let sink = Sink::default();
-        sink.answer([Ok(5), Err(ErrorKind::StorageFull), Err(ErrorKind::StorageFull)]);
+        sink.answer([
+            Ok(5),
+            Err(ErrorKind::StorageFull),
+            Err(ErrorKind::StorageFull),
+        ]);
         let mut log = Log::new(sink.clone());
         for child in 2..6 {
             let _ = log.write(&spawn(child));

@@ -40,6 +40,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
 use tally::{Count, Say, Tally};
@@ -105,7 +106,15 @@ impl Witness {
 impl<'a> Report<'a> {
     /// A report to stderr, and to the log if there is one.
     pub fn new(policy: &'a Policy, settings: Settings) -> Self {
-        let Settings { quiet, color, width, stats, log, command, policy_name } = settings;
+        let Settings {
+            quiet,
+            color,
+            width,
+            stats,
+            log,
+            command,
+            policy_name,
+        } = settings;
         let (log, log_name) = log.unzip();
         Self {
             policy,
@@ -149,6 +158,22 @@ impl<'a> Report<'a> {
         let code = error.exit_code();
         self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
         self.loss();
+    }
+
+    /// The command was started: once more if the shell has to run it.
+    fn start(&mut self, pid: Tid, program: &Path) {
+        let command = std::mem::take(&mut self.command);
+        let policy = std::mem::take(&mut self.policy_name);
+        self.record(|time, _| Record::Start {
+            time,
+            version: VERSION,
+            pid,
+            program: program.to_string_lossy(),
+            command: command.iter().map(|word| word.to_string_lossy()).collect(),
+            policy: &policy,
+        });
+        self.command = command;
+        self.policy_name = policy;
     }
 
     /// A denied call. Where it was said before and no log is kept, this is all that it costs.
@@ -211,7 +236,12 @@ impl<'a> Report<'a> {
         }
         let names = ancestry.iter().map(String::as_str).collect();
         let reason = text::FOREIGN.into();
-        self.record(|time, _| Record::Foreign { time, pid, ancestry: names, reason });
+        self.record(|time, _| Record::Foreign {
+            time,
+            pid,
+            ancestry: names,
+            reason,
+        });
     }
 
     fn summary(&mut self, counts: &[Count]) {
@@ -271,31 +301,45 @@ impl Observer for Report<'_> {
             Event::Waiting { tree } => {
                 // Whoever interrupts the jail wants an answer, quiet or not.
                 self.say(&text::waiting(&self.layout, tree));
-                self.record(|time, _| Record::Waiting { time, processes: tree });
-            }
-            Event::Start { pid, program } => {
-                let command = std::mem::take(&mut self.command);
-                let policy = std::mem::take(&mut self.policy_name);
-                self.record(|time, _| Record::Start {
+                self.record(|time, _| Record::Waiting {
                     time,
-                    version: VERSION,
-                    pid,
-                    program: program.to_string_lossy(),
-                    command: command.iter().map(|word| word.to_string_lossy()).collect(),
-                    policy: &policy,
+                    processes: tree,
                 });
             }
+            Event::Start { pid, program } => self.start(pid, program),
             Event::Exec { pid, program } => {
-                self.record(|time, _| Record::Exec { time, pid, ancestry: program.ancestry() });
+                self.record(|time, _| Record::Exec {
+                    time,
+                    pid,
+                    ancestry: program.ancestry(),
+                });
             }
-            Event::Spawn { parent, child, thread } => {
-                self.record(|time, _| Record::Spawn { time, pid: parent, child, thread });
+            Event::Spawn {
+                parent,
+                child,
+                thread,
+            } => {
+                self.record(|time, _| Record::Spawn {
+                    time,
+                    pid: parent,
+                    child,
+                    thread,
+                });
             }
             Event::Signal { pid, tid, signal } => {
-                self.record(|time, _| Record::Signal { time, pid, tid, signal: signal.into() });
+                self.record(|time, _| Record::Signal {
+                    time,
+                    pid,
+                    tid,
+                    signal: signal.into(),
+                });
             }
             Event::Exit { pid, exit } => {
-                self.record(|time, _| Record::Exit { time, pid, exit: exit.into() });
+                self.record(|time, _| Record::Exit {
+                    time,
+                    pid,
+                    exit: exit.into(),
+                });
             }
             // `Report::end` has the last word: it knows of failures too.
             Event::End { .. } => {}
@@ -313,6 +357,8 @@ fn owned(names: Vec<&str>) -> Vec<String> {
 
 /// Seconds since 1970, to the microsecond.
 fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     since.as_micros() as f64 / 1e6
 }

@@ -54,7 +54,12 @@ pub fn policy() -> Policy {
 pub fn call(name: &str, args: &[u64]) -> Call {
     let mut registers = [0; 6];
     registers[..args.len()].copy_from_slice(args);
-    Call { nr: syscalls::by_name(name).and_then(Syscall::number).expect(name), args: registers }
+    Call {
+        nr: syscalls::by_name(name)
+            .and_then(Syscall::number)
+            .expect(name),
+        args: registers,
+    }
 }
 
 pub fn names(names: &[&str]) -> Vec<String> {
@@ -71,7 +76,10 @@ pub fn golden(name: &str, actual: &str) {
         return;
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == actual, "{name}: expected\n{expected}\ngot\n{actual}");
+    assert!(
+        expected == actual,
+        "{name}: expected\n{expected}\ngot\n{actual}"
+    );
 }
 
 /// A file that remembers what was written, and answers as it is told.

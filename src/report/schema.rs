@@ -28,9 +28,18 @@ pub enum Record<'a> {
         policy: &'a str,
     },
     /// A process runs another program.
-    Exec { time: f64, pid: Tid, ancestry: Vec<&'a str> },
+    Exec {
+        time: f64,
+        pid: Tid,
+        ancestry: Vec<&'a str>,
+    },
     /// A process or thread was made.
-    Spawn { time: f64, pid: Tid, child: Tid, thread: bool },
+    Spawn {
+        time: f64,
+        pid: Tid,
+        child: Tid,
+        thread: bool,
+    },
     /// A call was denied.
     Denied {
         time: f64,
@@ -44,9 +53,19 @@ pub enum Record<'a> {
         denial: DenialFields<'a>,
     },
     /// A program of a foreign ABI was killed.
-    Foreign { time: f64, pid: Tid, ancestry: Vec<&'a str>, reason: ReasonFields<'a> },
+    Foreign {
+        time: f64,
+        pid: Tid,
+        ancestry: Vec<&'a str>,
+        reason: ReasonFields<'a>,
+    },
     /// A signal is delivered.
-    Signal { time: f64, pid: Tid, tid: Tid, signal: SignalFields },
+    Signal {
+        time: f64,
+        pid: Tid,
+        tid: Tid,
+        signal: SignalFields,
+    },
     /// A process ended.
     Exit {
         time: f64,
@@ -232,22 +251,49 @@ impl<'a> From<Cause<'a>> for ReasonFields<'a> {
 
 impl From<i32> for SignalFields {
     fn from(number: i32) -> Self {
-        Self { name: syscalls::signal_display(number), number }
+        Self {
+            name: syscalls::signal_display(number),
+            number,
+        }
     }
 }
 
 impl From<Exit> for ExitFields {
     fn from(exit: Exit) -> Self {
         match exit {
-            Exit::Code(code) => Self { code: Some(code), signal: None },
-            Exit::Signal(signal) => Self { code: None, signal: Some(signal.into()) },
+            Exit::Code(code) => Self {
+                code: Some(code),
+                signal: None,
+            },
+            Exit::Signal(signal) => Self {
+                code: None,
+                signal: Some(signal.into()),
+            },
         }
     }
 }
 
 impl From<Stats> for StatsFields {
     fn from(stats: Stats) -> Self {
-        let Stats { seccomp, denied, spawn, attach, exec, signal, group, other } = stats;
-        Self { exec, spawn, attach, signal, group, seccomp, denied, other }
+        let Stats {
+            seccomp,
+            denied,
+            spawn,
+            attach,
+            exec,
+            signal,
+            group,
+            other,
+        } = stats;
+        Self {
+            exec,
+            spawn,
+            attach,
+            signal,
+            group,
+            seccomp,
+            denied,
+            other,
+        }
     }
 }

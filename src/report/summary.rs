@@ -40,8 +40,8 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
     }
     match totals.foreign {
         0 => {}
-        1 => parts.push("1 32-bit program killed".to_owned()),
-        more => parts.push(format!("{} 32-bit programs killed", grouped(more))),
+        1 => parts.push("a 32-bit program killed".to_owned()),
+        more => parts.push(format!("32-bit programs killed {} times", grouped(more))),
     }
     if parts.is_empty() {
         return None;
@@ -58,9 +58,19 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
 fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
     let place = |count: &Count| Cause::new(policy, count.reason).short();
     if let [count] = totals.counts {
-        return format!("{} denied {} {}", name(count.nr), times(totals.total), place(count));
+        return format!(
+            "{} denied {} {}",
+            name(count.nr),
+            times(totals.total),
+            place(count)
+        );
     }
-    let calls = totals.counts.iter().map(|count| count.nr).collect::<HashSet<u32>>().len();
+    let calls = totals
+        .counts
+        .iter()
+        .map(|count| count.nr)
+        .collect::<HashSet<u32>>()
+        .len();
     let noun = if calls == 1 { "call" } else { "calls" };
     let mut text = format!("{calls} {noun} denied {}: ", times(totals.total));
     for (index, count) in totals.counts.iter().take(NAMED).enumerate() {
@@ -81,18 +91,32 @@ pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> Str
         Some((nr, cause)) => format!(" of {} {}", name(nr), cause.short()),
         None => String::new(),
     };
-    let log = if logged { "" } else { "; --log FILE records each" };
+    let log = if logged {
+        ""
+    } else {
+        "; --log FILE records each"
+    };
     let mut out = String::new();
-    layout.note(&mut out, &format!("further denials{of} are only counted{log}"));
+    layout.note(
+        &mut out,
+        &format!("further denials{of} are only counted{log}"),
+    );
     out
 }
 
 /// What is lost of the log.
 pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> String {
-    let (plural, verb) = if events == 1 { ("", "is") } else { ("s", "are") };
+    let (plural, verb) = if events == 1 {
+        ("", "is")
+    } else {
+        ("s", "are")
+    };
     let mut out = String::new();
     let (log, events) = (harmless::text(log, 200), grouped(events));
-    layout.note(&mut out, &format!("{events} event{plural} {verb} missing in the log {log}: {error}"));
+    layout.note(
+        &mut out,
+        &format!("{events} event{plural} {verb} missing in the log {log}: {error}"),
+    );
     out
 }
 
@@ -113,11 +137,19 @@ pub fn stats(stats: &Stats) -> String {
         ("anything else", stats.other),
     ];
     let mut out = String::from("jail: stops by kind\n");
-    let width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(_, count)| grouped(*count).len())
+        .max()
+        .unwrap_or(0);
     for (what, count) in rows {
         let _ = writeln!(out, "      {what:<28}{:>width$}", grouped(count));
     }
-    let _ = writeln!(out, "jail: stops other than fork, exec, exit and signals: {}", grouped(other));
+    let _ = writeln!(
+        out,
+        "jail: stops other than fork, exec, exit and signals: {}",
+        grouped(other)
+    );
     out
 }
 
@@ -156,15 +188,27 @@ mod tests {
     use super::*;
     use crate::judge::Reason;
 
-    const PLAIN: Layout = Layout { color: false, width: None };
+    const PLAIN: Layout = Layout {
+        color: false,
+        width: None,
+    };
 
     fn count(name: &str, reason: Reason, times: u64) -> Count {
-        Count { nr: call(name, &[]).nr, reason, times }
+        Count {
+            nr: call(name, &[]).nr,
+            reason,
+            times,
+        }
     }
 
     fn line(counts: &[Count], unseen: bool) -> String {
         let total = counts.iter().map(|count| count.times).sum();
-        let totals = Totals { counts, total, unseen, ..Totals::default() };
+        let totals = Totals {
+            counts,
+            total,
+            unseen,
+            ..Totals::default()
+        };
         summary(&PLAIN, &policy(), &totals).unwrap_or_default()
     }
 
@@ -179,8 +223,13 @@ mod tests {
         let sockets = count("socket", Reason::Entry(0), 1200);
         let ioctl = count("ioctl", Reason::Rule(0), 3);
         let default = count("mount", Reason::Default, 1);
-        let many: Vec<Count> =
-            (0..20).map(|nr| Count { nr, reason: Reason::Default, times: 2 }).collect();
+        let many: Vec<Count> = (0..20)
+            .map(|nr| Count {
+                nr,
+                reason: Reason::Default,
+                times: 2,
+            })
+            .collect();
         let two_entries = [sockets, count("socket", Reason::Default, 1)];
         let text = [
             line(&[socket], false),
@@ -197,10 +246,22 @@ mod tests {
         let policy = policy();
         let killed = Some(Cause::new(&policy, Reason::Rule(0)));
         let counts = [count("socket", Reason::Entry(0), 2)];
-        let alone = Totals { killed, ..Totals::default() };
-        let after = Totals { killed, counts: &counts, total: 2, foreign: 1, ..Totals::default() };
+        let alone = Totals {
+            killed,
+            ..Totals::default()
+        };
+        let after = Totals {
+            killed,
+            counts: &counts,
+            total: 2,
+            foreign: 1,
+            ..Totals::default()
+        };
         let text = [alone, after].map(|totals| summary(&PLAIN, &policy, &totals));
-        golden("summary-killed.txt", &text.map(Option::unwrap_or_default).concat());
+        golden(
+            "summary-killed.txt",
+            &text.map(Option::unwrap_or_default).concat(),
+        );
     }
 
     #[test]
@@ -229,8 +290,16 @@ mod tests {
     #[test]
     fn thousands_are_grouped() {
         let numbers = [0, 12, 999, 1000, 12_345, 123_456, 1_234_567, u64::MAX].map(grouped);
-        let expected =
-            ["0", "12", "999", "1,000", "12,345", "123,456", "1,234,567", "18,446,744,073,709,551,615"];
+        let expected = [
+            "0",
+            "12",
+            "999",
+            "1,000",
+            "12,345",
+            "123,456",
+            "1,234,567",
+            "18,446,744,073,709,551,615",
+        ];
         assert_eq!(numbers, expected);
     }
 }

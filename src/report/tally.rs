@@ -88,7 +88,11 @@ impl Tally {
             Some(group) => group,
             None if full => return Say::Nothing,
             None => self.groups.entry(key).or_insert(Group {
-                count: Count { nr: call.nr, reason, times: 0 },
+                count: Count {
+                    nr: call.nr,
+                    reason,
+                    times: 0,
+                },
                 shown: Vec::new(),
                 muted: false,
             }),
@@ -139,7 +143,9 @@ impl Tally {
 /// descriptor, address or amount it was would make a message of each call in a loop. (`ioctl` and
 /// `fcntl` take an address or an amount, which the table can only call a number.)
 fn telling(call: &Call) -> [u64; 6] {
-    let Some(syscall) = call.syscall() else { return [0; 6] };
+    let Some(syscall) = call.syscall() else {
+        return [0; 6];
+    };
     let mut telling = [0; 6];
     for ((argument, value), slot) in syscall.args.iter().zip(call.args).zip(&mut telling) {
         let varies = argument.kind.is_pointer()
@@ -170,7 +176,14 @@ mod tests {
         }
         assert!(!tally.all_shown());
         let nr = socket.nr;
-        assert_eq!(tally.counts(), [Count { nr, reason: Reason::Entry(0), times: 1200 }]);
+        assert_eq!(
+            tally.counts(),
+            [Count {
+                nr,
+                reason: Reason::Entry(0),
+                times: 1200
+            }]
+        );
     }
 
     #[test]
@@ -183,7 +196,11 @@ mod tests {
         assert_eq!(add(call("kill", &[1, 15])), Say::Message);
         for other in 2..2000 {
             assert_eq!(add(call("kill", &[other, 9])), Say::Nothing);
-            assert_eq!(add(call("socket", &[2 | other << 32, 1, 0])), Say::Nothing, "upper half");
+            assert_eq!(
+                add(call("socket", &[2 | other << 32, 1, 0])),
+                Say::Nothing,
+                "upper half"
+            );
         }
         assert_eq!(add(call("ioctl", &[0, 0x5412, 7])), Say::Message);
         assert_eq!(add(call("ioctl", &[5, 0x5412, 8])), Say::Nothing);
@@ -197,7 +214,12 @@ mod tests {
     fn the_same_call_denied_by_another_entry_is_another_message() {
         let mut tally = Tally::default();
         let socket = call("socket", &[2, 1, 0]);
-        for reason in [Reason::Entry(0), Reason::Entry(1), Reason::Rule(0), Reason::Default] {
+        for reason in [
+            Reason::Entry(0),
+            Reason::Entry(1),
+            Reason::Rule(0),
+            Reason::Default,
+        ] {
             assert_eq!(tally.add(reason, &socket), Say::Message);
         }
     }
@@ -225,7 +247,10 @@ mod tests {
         let mut full = 0;
         for index in 0..20_000 {
             for nr in 0..20 {
-                let call = Call { nr, args: [index as u64; 6] };
+                let call = Call {
+                    nr,
+                    args: [index as u64; 6],
+                };
                 match tally.add(Reason::Entry(index), &call) {
                     Say::Message => messages += 1,
                     Say::Full => full += 1,
@@ -245,10 +270,20 @@ mod tests {
         let mut tally = Tally::default();
         for (times, request) in [(1, 3), (3, 5), (2, 4)] {
             for _ in 0..times {
-                tally.add(Reason::Default, &Call { nr: request, args: [0; 6] });
+                tally.add(
+                    Reason::Default,
+                    &Call {
+                        nr: request,
+                        args: [0; 6],
+                    },
+                );
             }
         }
-        let times: Vec<_> = tally.counts().iter().map(|count| (count.nr, count.times)).collect();
+        let times: Vec<_> = tally
+            .counts()
+            .iter()
+            .map(|count| (count.nr, count.times))
+            .collect();
         assert_eq!(times, [(5, 3), (4, 2), (3, 1)]);
     }
 }

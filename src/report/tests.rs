@@ -17,11 +17,16 @@ const DENIED: Verdict = Verdict {
     reason: Reason::Entry(0),
     check: None,
 };
-const KILLED: Verdict = Verdict { action: Action::Kill, reason: Reason::Rule(0), ..DENIED };
+const KILLED: Verdict = Verdict {
+    action: Action::Kill,
+    reason: Reason::Rule(0),
+    ..DENIED
+};
 
 const OUTCOME: Outcome = Outcome {
     exit: Exit::Code(0),
     ending: Ending::Exited,
+    interrupted: false,
     stats: Stats {
         seccomp: 3,
         denied: 2,
@@ -42,13 +47,22 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        Self { policy: policy(), err: Sink::default(), log: Sink::default() }
+        Self {
+            policy: policy(),
+            err: Sink::default(),
+            log: Sink::default(),
+        }
     }
 
     fn report(&self, quiet: bool, logged: bool) -> Report<'_> {
         let command = ["sh", "-c", "python3 fetch.py"].map(OsString::from).into();
         let policy_name = "net.toml".to_owned();
-        let settings = Settings { quiet, command, policy_name, ..Settings::default() };
+        let settings = Settings {
+            quiet,
+            command,
+            policy_name,
+            ..Settings::default()
+        };
         let mut report = Report::new(&self.policy, settings);
         report.out = Box::new(self.err.clone());
         report.log = logged.then(|| Log::new(self.log.clone()));
@@ -64,7 +78,12 @@ fn socket(report: &mut Report<'_>, family: u64) {
 }
 
 fn witness(call: &Call) -> Witness {
-    Witness { pid: 4712, tid: 4712, ancestry: names(&["sh", "python3"]), call: call.to_string() }
+    Witness {
+        pid: 4712,
+        tid: 4712,
+        ancestry: names(&["sh", "python3"]),
+        call: call.to_string(),
+    }
 }
 
 #[test]
@@ -88,8 +107,15 @@ fn a_flood_of_different_denials_is_bounded() {
     }
     report.end(&OUTCOME);
     let writes = fixture.err.writes();
-    assert_eq!(writes.len(), tally::MESSAGES_EACH + 2, "ten, that it is enough, the summary");
-    assert_eq!(writes[10], "jail: further denials of socket [offline:12] are only counted; --log FILE records each\n");
+    assert_eq!(
+        writes.len(),
+        tally::MESSAGES_EACH + 2,
+        "ten, that it is enough, the summary"
+    );
+    assert_eq!(
+        writes[10],
+        "jail: further denials of socket [offline:12] are only counted; --log FILE records each\n"
+    );
 }
 
 #[test]
@@ -102,7 +128,10 @@ fn a_flood_of_foreign_programs_is_bounded() {
     }
     assert_eq!(fixture.err.writes().len(), tally::MESSAGES_EACH);
     report.end(&OUTCOME);
-    assert_eq!(fixture.err.writes().last().map(String::as_str), Some("jail: 20,000 32-bit programs killed\n"));
+    assert_eq!(
+        fixture.err.writes().last().map(String::as_str),
+        Some("jail: 32-bit programs killed 20,000 times\n")
+    );
 }
 
 #[test]
@@ -111,7 +140,11 @@ fn quiet_says_nothing_of_denials_and_logs_them_all_the_same() {
     let mut report = fixture.report(true, true);
     socket(&mut report, 2);
     socket(&mut report, 2);
-    report.killed(&call("ioctl", &[0, 0x5412, 0]), &KILLED, witness(&call("ioctl", &[])));
+    report.killed(
+        &call("ioctl", &[0, 0x5412, 0]),
+        &KILLED,
+        witness(&call("ioctl", &[])),
+    );
     report.foreign(1, &names(&["old"]));
     report.end(&OUTCOME);
     assert_eq!(fixture.err.text(), "");
@@ -123,14 +156,26 @@ fn a_failure_of_jail_itself_is_told_even_if_quiet() {
     let fixture = Fixture::new();
     let report = fixture.report(true, true);
     report.failed(&SuperviseError::MainLost);
-    assert!(fixture.err.text().starts_with("jail: the command's end was not reported"));
-    assert!(fixture.log.text().contains(r#""ending":"failed","exit_code":125,"#));
+    assert!(
+        fixture
+            .err
+            .text()
+            .starts_with("jail: the command's end was not reported")
+    );
+    assert!(
+        fixture
+            .log
+            .text()
+            .contains(r#""ending":"failed","exit_code":125,"#)
+    );
 }
 
 #[test]
 fn a_log_that_cannot_be_written_is_told_at_once_and_at_the_end() {
     let fixture = Fixture::new();
-    fixture.log.answer([Err(ErrorKind::BrokenPipe), Err(ErrorKind::BrokenPipe)]);
+    fixture
+        .log
+        .answer([Err(ErrorKind::BrokenPipe), Err(ErrorKind::BrokenPipe)]);
     let mut report = fixture.report(true, true);
     socket(&mut report, 2);
     socket(&mut report, 2);
@@ -142,13 +187,18 @@ fn a_log_that_cannot_be_written_is_told_at_once_and_at_the_end() {
             "jail: 2 events are missing in the log events.jsonl: broken pipe\n",
         ]
     );
-    assert!(fixture.log.text().contains(r#""lost":2"#), "and the last line says so too");
+    assert!(
+        fixture.log.text().contains(r#""lost":2"#),
+        "and the last line says so too"
+    );
 }
 
 #[test]
 fn a_stderr_that_is_closed_matters_to_nobody() {
     let fixture = Fixture::new();
-    fixture.err.answer([Err(ErrorKind::BrokenPipe), Err(ErrorKind::BrokenPipe)]);
+    fixture
+        .err
+        .answer([Err(ErrorKind::BrokenPipe), Err(ErrorKind::BrokenPipe)]);
     let mut report = fixture.report(false, true);
     socket(&mut report, 2);
     report.end(&OUTCOME);
@@ -156,10 +206,27 @@ fn a_stderr_that_is_closed_matters_to_nobody() {
 }
 
 #[test]
+fn a_command_that_is_started_again_by_the_shell_is_logged_whole() {
+    let fixture = Fixture::new();
+    let mut report = fixture.report(false, true);
+    for pid in [1, 2] {
+        report.event(&Event::Start {
+            pid,
+            program: Path::new("/bin/sh"),
+        });
+    }
+    for line in fixture.log.writes() {
+        assert!(line.contains(r#""command":["sh","-c","python3 fetch.py"],"policy":"net.toml""#));
+    }
+}
+
+#[test]
 fn who_waits_is_told_even_if_quiet() {
     let fixture = Fixture::new();
     let tree = names(&["sleep (pid 12)"]);
-    fixture.report(true, false).event(&Event::Waiting { tree: &tree });
+    fixture
+        .report(true, false)
+        .event(&Event::Waiting { tree: &tree });
     assert!(fixture.err.text().contains("sleep (pid 12)"));
 }
 
@@ -182,18 +249,52 @@ fn a_repeated_denial_reads_nothing_and_formats_nothing() {
 /// The lines of a run with every kind of event.
 fn every_event(fixture: &Fixture) -> Vec<String> {
     let mut report = fixture.report(true, true);
-    report.event(&Event::Start { pid: 4711, program: Path::new("/usr/bin/sh") });
-    report.record(|time, _| Record::Exec { time, pid: 4711, ancestry: vec!["sh"] });
-    report.event(&Event::Spawn { parent: 4711, child: 4712, thread: false });
+    report.event(&Event::Start {
+        pid: 4711,
+        program: Path::new("/usr/bin/sh"),
+    });
+    report.record(|time, _| Record::Exec {
+        time,
+        pid: 4711,
+        ancestry: vec!["sh"],
+    });
+    report.event(&Event::Spawn {
+        parent: 4711,
+        child: 4712,
+        thread: false,
+    });
     socket(&mut report, 2);
-    report.event(&Event::Signal { pid: 4712, tid: 4712, signal: 15 });
-    report.event(&Event::Exit { pid: 4712, exit: Exit::Signal(15) });
+    report.event(&Event::Signal {
+        pid: 4712,
+        tid: 4712,
+        signal: 15,
+    });
+    report.event(&Event::Exit {
+        pid: 4712,
+        exit: Exit::Signal(15),
+    });
     report.foreign(4713, &names(&["sh", "old-game"]));
-    report.event(&Event::Waiting { tree: &names(&["sleep (pid 4714)"]) });
+    report.event(&Event::Waiting {
+        tree: &names(&["sleep (pid 4714)"]),
+    });
     let tiocsti = call("ioctl", &[0, 0x5412, 0x7ffc_3a10]);
-    report.killed(&tiocsti, &KILLED, Witness { pid: 4711, ..witness(&tiocsti) });
-    report.event(&Event::Exit { pid: 4711, exit: Exit::Signal(9) });
-    let outcome = Outcome { exit: Exit::Signal(9), ending: Ending::Policy, ..OUTCOME };
+    report.killed(
+        &tiocsti,
+        &KILLED,
+        Witness {
+            pid: 4711,
+            ..witness(&tiocsti)
+        },
+    );
+    report.event(&Event::Exit {
+        pid: 4711,
+        exit: Exit::Signal(9),
+    });
+    let outcome = Outcome {
+        exit: Exit::Signal(9),
+        ending: Ending::Policy,
+        ..OUTCOME
+    };
     report.end(&outcome);
     fixture.log.writes()
 }
@@ -203,7 +304,10 @@ fn the_examples_of_the_manual_are_what_is_written() {
     let fixture = Fixture::new();
     let written = every_event(&fixture);
     let manual = include_str!("../../docs/log.md");
-    let examples: Vec<&str> = manual.lines().filter(|line| line.starts_with('{')).collect();
+    let examples: Vec<&str> = manual
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .collect();
     let written: Vec<&str> = written.iter().map(|line| line.trim_end()).collect();
     assert_eq!(examples, written, "\nwritten:\n{}", written.join("\n"));
 }
@@ -229,7 +333,10 @@ fn every_field_is_in_the_manual() {
         let mut found = Vec::new();
         fields(&value, &mut found);
         for field in found {
-            assert!(manual.contains(&format!("| `{field}` |")), "{field} of {line}");
+            assert!(
+                manual.contains(&format!("| `{field}` |")),
+                "{field} of {line}"
+            );
         }
     }
 }

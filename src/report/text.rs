@@ -48,8 +48,17 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         false => ("denied", "by"),
         true => ("killed for", "called by"),
     };
-    layout.head(&mut out, verb, &harmless::text(&facts.call, CALL), &facts.cause.long());
-    layout.line(&mut out, label, &process(&facts.ancestry, facts.pid, facts.tid));
+    layout.head(
+        &mut out,
+        verb,
+        &harmless::text(&facts.call, CALL),
+        &facts.cause.long(),
+    );
+    layout.line(
+        &mut out,
+        label,
+        &process(&facts.ancestry, facts.pid, facts.tid),
+    );
     if let Some(why) = facts.cause.why {
         layout.line(&mut out, "why:", &harmless::text(why, WHY));
     }
@@ -67,24 +76,30 @@ pub fn foreign(layout: &Layout, pid: Tid, ancestry: &[String]) -> String {
     layout.head(&mut out, "killed", "a 32-bit program", &FOREIGN.long());
     layout.line(&mut out, "namely", &process(ancestry, pid, pid));
     layout.line(&mut out, "why:", FOREIGN.why.unwrap_or_default());
-    layout.line(&mut out, "to run it:", "use a 64-bit build of it; no policy can allow this one");
+    layout.line(
+        &mut out,
+        "to run it:",
+        "use a 64-bit build of it; no policy can allow this one",
+    );
     out
 }
 
 /// The message of a command that has ended before its descendants.
 pub fn waiting(layout: &Layout, left: &[String]) -> String {
     let mut out = String::with_capacity(200);
-    let shown: Vec<String> =
-        left.iter().take(LEFT).map(|one| harmless::text(one, NAME + 20)).collect();
+    let shown: Vec<String> = left
+        .iter()
+        .take(LEFT)
+        .map(|one| harmless::text(one, NAME + 20))
+        .collect();
     let more = match left.len().saturating_sub(LEFT) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let what = match left.len() {
-        1 => "a process that it left is",
-        _ => "processes that it left are",
+    let (what, end) = match left.len() {
+        1 => ("1 process that it left is".to_owned(), "it"),
+        many => (format!("{many} processes that it left are"), "them"),
     };
-    let end = if left.len() == 1 { "it" } else { "them" };
     let text = format!(
         "the command has ended, and {what} still running: {}{more}; interrupt again to end {end}",
         shown.join(", ")
@@ -108,7 +123,11 @@ fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
         }
         text.push_str(&harmless::name(name, NAME));
     }
-    let thread = if tid == pid { String::new() } else { format!(", thread {tid}") };
+    let thread = if tid == pid {
+        String::new()
+    } else {
+        format!(", thread {tid}")
+    };
     format!("{text} (pid {pid}{thread})")
 }
 
@@ -118,7 +137,10 @@ mod tests {
     use super::super::sample::{golden, names};
     use super::*;
 
-    const PLAIN: Layout = Layout { color: false, width: None };
+    const PLAIN: Layout = Layout {
+        color: false,
+        width: None,
+    };
 
     fn socket() -> Facts<'static> {
         Facts {
@@ -193,13 +215,17 @@ mod tests {
                 entry: None,
                 why: None,
             },
-            remedy: Some("to allow: add getrandom = \"allow\" to [syscalls] of net.toml".to_owned()),
+            remedy: Some(
+                "to allow: add getrandom = \"allow\" to [syscalls] of net.toml".to_owned(),
+            ),
             ..socket()
         };
         let protection = Facts {
             call: "ptrace(PTRACE_ATTACH, 42, 0, 0)".to_owned(),
             cause: Cause::protection("no-ptrace", "a traced process has one tracer"),
-            remedy: Some("no policy can allow it: the jail's own protection (no-ptrace)".to_owned()),
+            remedy: Some(
+                "no policy can allow it: the jail's own protection (no-ptrace)".to_owned(),
+            ),
             ..socket()
         };
         golden("default.txt", &denial(&PLAIN, &default));
@@ -208,13 +234,19 @@ mod tests {
 
     #[test]
     fn a_denial_on_a_narrow_terminal_is_wrapped() {
-        let layout = Layout { color: false, width: Some(72) };
+        let layout = Layout {
+            color: false,
+            width: Some(72),
+        };
         golden("narrow.txt", &denial(&layout, &socket()));
     }
 
     #[test]
     fn a_denial_in_colour_is_the_same_text() {
-        let layout = Layout { color: true, width: None };
+        let layout = Layout {
+            color: true,
+            width: None,
+        };
         golden("color.txt", &denial(&layout, &socket()));
     }
 
@@ -222,8 +254,20 @@ mod tests {
     fn a_hostile_name_or_path_writes_no_line_and_no_escape_of_its_own() {
         for width in [None, Some(80)] {
             for killed in [false, true] {
-                let text = denial(&Layout { color: false, width }, &Facts { killed, ..hostile() });
-                let own = text.lines().filter(|line| line.starts_with("jail:")).count();
+                let text = denial(
+                    &Layout {
+                        color: false,
+                        width,
+                    },
+                    &Facts {
+                        killed,
+                        ..hostile()
+                    },
+                );
+                let own = text
+                    .lines()
+                    .filter(|line| line.starts_with("jail:"))
+                    .count();
                 assert_eq!(own, 1, "{text}");
                 let foreign = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
                 assert!(!text.contains(foreign), "{text:?}");
@@ -235,14 +279,22 @@ mod tests {
 
     #[test]
     fn a_foreign_program_is_told_what_to_do_about() {
-        golden("foreign.txt", &foreign(&PLAIN, 4711, &names(&["sh", "old-game"])));
+        golden(
+            "foreign.txt",
+            &foreign(&PLAIN, 4711, &names(&["sh", "old-game"])),
+        );
     }
 
     #[test]
     fn what_is_waited_for_is_named_up_to_a_limit() {
         let one = names(&["sleep (pid 12)"]);
-        let many: Vec<String> = (0..1000).map(|pid| format!("evil\x1b[0m (pid {pid})")).collect();
-        golden("waiting.txt", &[waiting(&PLAIN, &one), waiting(&PLAIN, &many)].concat());
+        let many: Vec<String> = (0..1000)
+            .map(|pid| format!("evil\x1b[0m (pid {pid})"))
+            .collect();
+        golden(
+            "waiting.txt",
+            &[waiting(&PLAIN, &one), waiting(&PLAIN, &many)].concat(),
+        );
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! What `jail explain` prints.
+
+use super::*;
+
+const NET: &str = "\
+default = \"deny\"
+
+[syscalls]
+\"@network-io\" = \"allow\"
+socket = { action = \"deny\", why = \"no network\" }
+
+[[rule]]
+syscall = \"socket\"
+when    = \"domain == AF_UNIX\"
+action  = \"allow\"
+";
+
+const HOST: Host = Host {
+    landlock_abi: 7,
+    kernel: (6, 18),
+};
+
+const PLAIN: View = View {
+    color: false,
+    width: None,
+};
+
+fn explained(text: &str, call: Option<&str>, view: View) -> Result<String, ExplainError> {
+    let policy = Policy::parse(text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
+    let mut out = Vec::new();
+    run(&policy, &HOST, call, view, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_call_is_explained_by_what_decided_and_what_lost() {
+    assert_eq!(
+        explained(NET, Some("socket(AF_INET, SOCK_DGRAM, 0)"), PLAIN).unwrap(),
+        "\
+socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)
+verdict      denied with EPERM
+decided by   net.toml:5 socket: no network
+             socket = { action = \"deny\", why = \"no network\" }
+enforced by  filter, supervisor; cost: a stop a call
+also said    net.toml:7 socket when domain == AF_UNIX = \"allow\": its condition does not hold
+             net.toml:4 \"@network-io\" = \"allow\": less specific
+             net.toml:1 default = \"deny\": less specific
+
+to allow: add [[rule]] syscall = \"socket\", when = \"domain == AF_INET\", action = \"allow\" to net.toml
+"
+    );
+}
+
+#[test]
+fn an_allowed_call_needs_no_advice() {
+    let text = explained(NET, Some("socket(AF_UNIX, SOCK_STREAM, 0)"), PLAIN).unwrap();
+    assert!(text.contains("\nverdict      allowed\n"), "{text}");
+    assert!(
+        text.contains("net.toml:7 socket when domain == AF_UNIX\n"),
+        "{text}"
+    );
+    assert!(!text.contains("to allow"), "{text}");
+}
+
+#[test]
+fn a_call_aimed_at_another_process_tells_what_it_depends_on() {
+    let text = explained("default = \"allow\"", Some("prlimit64(7)"), PLAIN).unwrap();
+    assert!(text.contains("allowed for targets in the jail"), "{text}");
+    assert!(text.contains("provided that"), "{text}");
+    assert!(text.contains("no-foreign-limits"), "{text}");
+}
+
+#[test]
+fn the_table_has_each_entry_with_its_line_action_and_enforcer() {
+    let text = explained(NET, None, PLAIN).unwrap();
+    let row = |start: &str| {
+        let found = text.lines().find(|line| line.starts_with(start));
+        let line = found.unwrap_or_else(|| panic!("no {start}:\n{text}"));
+        line.split("  ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("net.toml:5")[1..4],
+        ["socket", "deny", "filter, supervisor"]
+    );
+    assert_eq!(
+        row("net.toml:7")[1..4],
+        ["socket when domain == AF_UNIX", "allow", "filter"]
+    );
+    assert_eq!(row("no-clone3")[1..4], ["clone3", "ENOSYS", "filter"]);
+    assert_eq!(row("net.toml:1")[2..4], ["deny", "filter, supervisor"]);
+    assert!(row("net.toml:4")[1].starts_with("@network-io ("), "{text}");
+    assert!(text.contains("Linux 6.18 with Landlock 7"), "{text}");
+}
+
+#[test]
+fn a_terminal_gets_lines_that_fit_and_nothing_is_lost() {
+    let narrow = explained(
+        NET,
+        None,
+        View {
+            width: Some(100),
+            ..PLAIN
+        },
+    )
+    .unwrap();
+    let table = narrow
+        .split("\n\n")
+        .filter(|part| !part.contains("instructions, on"));
+    for line in table.flat_map(str::lines) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    let words = |text: &str| {
+        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    assert_eq!(words(&narrow), words(&explained(NET, None, PLAIN).unwrap()));
+}
+
+#[test]
+fn a_text_that_is_no_call_gets_a_caret() {
+    let error = explained(NET, Some("socket(AF_IN)"), PLAIN)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("not a call: "), "{error}");
+    assert!(
+        error.ends_with("    socket(AF_IN)\n           ^^^^^"),
+        "{error}"
+    );
+}
