@@ -3,6 +3,9 @@
 //! One call each, no decision. What is here must be sound for whatever a probe passes.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;
+
 use libc::{c_int, c_void, siginfo_t};
 use nix::errno::Errno;
 use std::mem::MaybeUninit;

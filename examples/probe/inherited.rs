@@ -1,0 +1,67 @@
+//! What a program starts with: arguments, descriptors, securebits; and launchers that leave a
+//! program something to start with.
+
+use crate::raw;
+use std::os::fd::AsRawFd;
+
+/// `arguments …`: prints argv[0] and each argument, quoted, a line each.
+pub fn arguments(_: &[String]) -> i32 {
+    for argument in std::env::args_os() {
+        println!("{argument:?}");
+    }
+    0
+}
+
+/// `descriptors`: prints the numbers of all open descriptors, on one line.
+pub fn descriptors(_: &[String]) -> i32 {
+    let Ok(directory) = nix::dir::Dir::open(
+        "/proc/self/fd",
+        nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY,
+        nix::sys::stat::Mode::empty(),
+    ) else {
+        return 1;
+    };
+    let own = directory.as_raw_fd();
+    let mut open: Vec<i32> = directory
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
+        .filter(|&fd| fd != own)
+        .collect();
+    open.sort_unstable();
+    println!("{}", open.iter().map(i32::to_string).collect::<Vec<_>>().join(" "));
+    0
+}
+
+/// `securebits`: prints them, in hexadecimal.
+pub fn securebits(_: &[String]) -> i32 {
+    match raw::securebits() {
+        Ok(bits) => {
+            println!("{bits:#x}");
+            0
+        }
+        Err(errno) => {
+            eprintln!("PR_GET_SECUREBITS: {errno}");
+            1
+        }
+    }
+}
+
+/// `blocking SIGNAL,… PROGRAM …`: runs the program with these signals (numbers) blocked.
+pub fn blocking(arguments: &[String]) -> i32 {
+    let Some((signals, program)) = arguments.split_first() else { return 2 };
+    let signals: Vec<i32> = signals.split(',').filter_map(|signal| signal.parse().ok()).collect();
+    require!(raw::block(&signals).is_ok(), "cannot block {signals:?}");
+    eprintln!("{program:?}: {}", raw::exec(program));
+    1
+}
+
+/// `leaking FD,… PROGRAM …`: runs the program with these descriptors open on /dev/null.
+pub fn leaking(arguments: &[String]) -> i32 {
+    let Some((descriptors, program)) = arguments.split_first() else { return 2 };
+    for fd in descriptors.split(',').filter_map(|fd| fd.parse().ok()) {
+        require!(raw::leak(fd).is_ok(), "cannot open {fd}");
+    }
+    eprintln!("{program:?}: {}", raw::exec(program));
+    1
+}
