@@ -10,7 +10,10 @@ use std::path::Path;
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
     let parts = text.split(fence.as_str()).skip(1);
-    parts.filter_map(|part| part.split("\n```").next()).map(str::to_owned).collect()
+    parts
+        .filter_map(|part| part.split("\n```").next())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn check(document: &str) -> usize {

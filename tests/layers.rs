@@ -43,7 +43,9 @@ fn sources(module: &str) -> Vec<PathBuf> {
 
 /// The modules named after `crate::`, comments and documentation left aside.
 fn uses(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let mut found = BTreeSet::new();
     for line in code {
         for after in line.split("crate::").skip(1) {
@@ -66,7 +68,10 @@ fn every_module_uses_only_what_stands_below_it() {
     let mut wrong = Vec::new();
     for (module, allowed) in LAYERS {
         let paths = sources(module);
-        assert!(!paths.is_empty(), "src/{module} does not exist: mend the table");
+        assert!(
+            !paths.is_empty(),
+            "src/{module} does not exist: mend the table"
+        );
         for path in paths {
             for used in uses(&fs::read_to_string(&path).expect("a readable file")) {
                 if used != *module && !allowed.contains(&used.as_str()) {
@@ -82,8 +87,10 @@ fn every_module_uses_only_what_stands_below_it() {
 fn the_table_names_every_module_and_has_no_circle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = fs::read_to_string(src.join("lib.rs")).expect("lib.rs");
-    let declared: BTreeSet<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let declared: BTreeSet<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
     let table: BTreeSet<&str> = LAYERS.iter().map(|&(module, _)| module).collect();
     assert_eq!(declared, table);
     for (place, (module, allowed)) in LAYERS.iter().enumerate() {
@@ -99,7 +106,10 @@ fn unsafe_code_stands_in_sys_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     files(&src, &mut paths);
-    for path in paths.iter().filter(|path| !path.starts_with(src.join("sys"))) {
+    for path in paths
+        .iter()
+        .filter(|path| !path.starts_with(src.join("sys")))
+    {
         let text = fs::read_to_string(path).expect("a readable file");
         let named = text.lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();

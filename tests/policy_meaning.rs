@@ -368,7 +368,10 @@ fn to_run_a_preset_its_tests_are_not_read_and_nothing_else_differs() {
 
 #[test]
 fn a_policy_of_ones_own_is_read_whole_to_run_too() {
-    let folder = Folder::new(&[("own.toml", "[[test]]\nallow = ['nosuchcall()']\n")]);
+    let folder = Folder::new(&[(
+        "own.toml",
+        "default = 'deny'\n[[test]]\nallow = ['nosuchcall()']\n",
+    )]);
     assert!(Policy::load_to_run("own.toml", &folder.0).is_err());
 }
 
@@ -377,4 +380,14 @@ fn what_says_the_same_as_its_group_is_no_mistake() {
     let policy =
         parse("[syscalls]\n'@basic-io' = 'allow'\nread = 'allow'\n'@file-system' = 'allow'\n");
     assert!(lint(&policy).is_empty());
+}
+
+#[test]
+fn a_group_beneath_a_stricter_one_can_never_decide() {
+    let policy = parse("[syscalls]\n'@pkey' = 'allow'\n'@known' = 'kill'\n");
+    let messages: Vec<String> = lint(&policy)
+        .into_iter()
+        .map(|warning| warning.message)
+        .collect();
+    assert_eq!(messages, ["the entry `@pkey` can never decide anything"]);
 }

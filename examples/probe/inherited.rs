@@ -2,7 +2,6 @@
 //! program something to start with.
 
 use crate::raw;
-use std::os::fd::AsRawFd;
 
 /// `arguments …`: prints argv[0] and each argument, quoted, a line each.
 pub fn arguments(_: &[String]) -> i32 {
@@ -14,19 +13,13 @@ pub fn arguments(_: &[String]) -> i32 {
 
 /// `descriptors`: prints the numbers of all open descriptors, on one line.
 pub fn descriptors(_: &[String]) -> i32 {
-    let Ok(directory) = nix::dir::Dir::open(
-        "/proc/self/fd",
-        nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY,
-        nix::sys::stat::Mode::empty(),
-    ) else {
-        return 1;
-    };
-    let own = directory.as_raw_fd();
-    let mut open: Vec<i32> = directory
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
-        .filter(|&fd| fd != own)
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return 1 };
+    let entries: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    // The listing's own descriptor is closed by now, so its link cannot be read any more.
+    let mut open: Vec<i32> = entries
+        .iter()
+        .filter(|path| path.read_link().is_ok())
+        .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
         .collect();
     open.sort_unstable();
     println!("{}", open.iter().map(i32::to_string).collect::<Vec<_>>().join(" "));

@@ -148,8 +148,17 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
                     return Ok(1);
                 }
             };
-            let view = explain::View { color: out, width: columns(&stdout) };
-            match explain::run(&policy, &launch::probe(), call.as_deref(), view, &mut stdout) {
+            let view = explain::View {
+                color: out,
+                width: columns(&stdout),
+            };
+            match explain::run(
+                &policy,
+                &launch::probe(),
+                call.as_deref(),
+                view,
+                &mut stdout,
+            ) {
                 Ok(()) => Ok(0),
                 Err(explain::ExplainError::Output(error)) => Err(error),
                 Err(error) => {

@@ -30,14 +30,18 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     // Before anything is opened here: a number that is free now may be taken by jail itself later.
     for &fd in &run.pass_fds {
         if !sys::process::is_open(fd) {
-            return Err(fail(format_args!("--pass-fd {fd}: no such open descriptor")));
+            return Err(fail(format_args!(
+                "--pass-fd {fd}: no such open descriptor"
+            )));
         }
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
     let policy = Policy::load(name, Path::new(".")).map_err(|problems| {
         eprintln!("{}", problems.render(color));
-        fail(format_args!("the policy {name} cannot be used; nothing was run"))
+        fail(format_args!(
+            "the policy {name} cannot be used; nothing was run"
+        ))
     })?;
     let plan = Plan::new(&policy, &launch::probe()).map_err(fail)?;
     let mut command = Command {
@@ -47,7 +51,10 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         pass_fds: run.pass_fds,
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
     };
-    let options = Options { kill_on_exit: run.kill_on_exit, stand_in: true };
+    let options = Options {
+        kill_on_exit: run.kill_on_exit,
+        stand_in: true,
+    };
     let mut report = Report::new(
         &policy,
         Settings {
@@ -94,30 +101,49 @@ fn jail(
     // Neither its memory nor its descriptors are to be had through /proc or ptrace. The child has
     // an address space of its own, and its execve makes it dumpable again.
     if let Err(errno) = sys::process::set_dumpable(false) {
-        return Err(SuperviseError::System { call: "prctl(PR_SET_DUMPABLE)", errno });
+        return Err(SuperviseError::System {
+            call: "prctl(PR_SET_DUMPABLE)",
+            errno,
+        });
     }
-    observer.event(&Event::Start { pid: started.pid, program: started.program() });
+    observer.event(&Event::Start {
+        pid: started.pid,
+        program: started.program(),
+    });
     supervise::run(started, plan, options, observer)
 }
 
 /// The same command through the shell, where the kernel refused a script without a `#!` line.
 fn as_script(command: &Command, error: &LaunchError) -> Option<Command> {
     match error {
-        LaunchError::Child { step: launch::Step::Exec, errno: sys::Errno::ENOEXEC, program, .. } => {
-            launch::through_shell(command, program)
-        }
+        LaunchError::Child {
+            step: launch::Step::Exec,
+            errno: sys::Errno::ENOEXEC,
+            program,
+            ..
+        } => launch::through_shell(command, program),
         _ => None,
     }
 }
 
 /// The command's environment: the caller's or none, then what `--env` sets, in order.
 fn environment(clear: bool, variables: &[OsString]) -> Result<Vec<(OsString, OsString)>, u8> {
-    let mut environment: Vec<_> = if clear { Vec::new() } else { std::env::vars_os().collect() };
+    let mut environment: Vec<_> = if clear {
+        Vec::new()
+    } else {
+        std::env::vars_os().collect()
+    };
     for variable in variables {
         let bytes = variable.as_bytes();
-        let Some(at) = bytes.iter().position(|&byte| byte == b'=').filter(|&at| at > 0) else {
+        let Some(at) = bytes
+            .iter()
+            .position(|&byte| byte == b'=')
+            .filter(|&at| at > 0)
+        else {
             let variable = variable.to_string_lossy();
-            return Err(fail(format_args!("--env {variable}: write it as NAME=VALUE")));
+            return Err(fail(format_args!(
+                "--env {variable}: write it as NAME=VALUE"
+            )));
         };
         let key = OsStr::from_bytes(&bytes[..at]);
         let value = OsStr::from_bytes(&bytes[at + 1..]).to_owned();
@@ -136,9 +162,16 @@ fn open_log(target: &OsStr) -> Result<(File, String), u8> {
         let path = PathBuf::from(target);
         return File::create(&path)
             .map(|file| (file, name))
-            .map_err(|error| fail(format_args!("--log {}: cannot write it: {error}", path.display())));
+            .map_err(|error| {
+                fail(format_args!(
+                    "--log {}: cannot write it: {error}",
+                    path.display()
+                ))
+            });
     };
-    let fd: Option<RawFd> = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+    let fd: Option<RawFd> = std::str::from_utf8(number)
+        .ok()
+        .and_then(|number| number.parse().ok());
     match fd.and_then(sys::process::duplicate) {
         Some(fd) => Ok((File::from(fd), name)),
         None => Err(fail(format_args!(

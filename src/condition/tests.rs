@@ -179,6 +179,18 @@ fn nesting_without_end_is_refused_rather_than_followed() {
 }
 
 #[test]
+fn a_complement_stays_within_the_argument() {
+    assert_eq!(
+        parse("socket", "domain == ~0"),
+        parse("socket", "domain == 0xffffffff")
+    );
+    assert_eq!(
+        parse("socket", "(type & ~3) == 0"),
+        parse("socket", "(type & 0xfffffffc) == 0")
+    );
+}
+
+#[test]
 fn a_man_page_name_wins_over_a_position() {
     // prctl's own second argument is called `arg2`.
     assert_eq!(parse("prctl", "arg2 == 1"), parse("prctl", "arg1 == 1"));

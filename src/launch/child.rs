@@ -56,8 +56,12 @@ impl<'a> Prepared<'a> {
             ),
             false => None,
         };
-        let mut pass_fds: Vec<RawFd> =
-            command.pass_fds.iter().copied().filter(|&fd| fd > 2).collect();
+        let mut pass_fds: Vec<RawFd> = command
+            .pass_fds
+            .iter()
+            .copied()
+            .filter(|&fd| fd > 2)
+            .collect();
         pass_fds.sort_unstable();
         pass_fds.dedup();
         let mut kept = pass_fds.clone();
@@ -96,7 +100,8 @@ fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
 
 /// The bounding set, if this process may drop from it (CAP_SETPCAP).
 fn droppable() -> Result<Vec<Capability>, LaunchError> {
-    let read = |set| caps::read(None, set).map_err(|error| LaunchError::Capabilities(error.to_string()));
+    let read =
+        |set| caps::read(None, set).map_err(|error| LaunchError::Capabilities(error.to_string()));
     match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP) {
         Ok(true) => Ok(read(CapSet::Bounding)?.into_iter().collect()),
         Ok(false) => Ok(Vec::new()),
@@ -108,7 +113,12 @@ fn droppable() -> Result<Vec<Capability>, LaunchError> {
 pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
     let (step, errno) = match confine(prepared, words, mask) {
         Ok(()) => {
-            let Prepared { program, arguments, environment, .. } = prepared;
+            let Prepared {
+                program,
+                arguments,
+                environment,
+                ..
+            } = prepared;
             (Step::Exec, process::execve(program, arguments, environment))
         }
         Err(failed) => failed,

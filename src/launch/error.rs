@@ -38,7 +38,10 @@ pub enum Step {
 /// In the order of their numbers.
 const STEPS: [(Step, &str); 12] = [
     (Step::CloseDescriptors, "close_range"),
-    (Step::PassDescriptors, "fcntl(F_SETFD) on a passed descriptor"),
+    (
+        Step::PassDescriptors,
+        "fcntl(F_SETFD) on a passed descriptor",
+    ),
     (Step::Directory, "chdir"),
     (Step::Securebits, "prctl(PR_SET_SECUREBITS)"),
     (Step::Bounding, "prctl(PR_CAPBSET_DROP)"),
@@ -54,11 +57,17 @@ const STEPS: [(Step, &str); 12] = [
 impl Step {
     /// The step of that number; `None` for 0, which stands for no failure.
     pub(super) fn from_number(number: u32) -> Option<Self> {
-        STEPS.iter().map(|&(step, _)| step).find(|&step| step as u32 == number)
+        STEPS
+            .iter()
+            .map(|&(step, _)| step)
+            .find(|&step| step as u32 == number)
     }
 
     fn name(self) -> &'static str {
-        STEPS.iter().find(|&&(step, _)| step == self).map_or("", |&(_, name)| name)
+        STEPS
+            .iter()
+            .find(|&&(step, _)| step == self)
+            .map_or("", |&(_, name)| name)
     }
 }
 
@@ -127,7 +136,8 @@ impl Circumstances {
     pub(super) fn read(child: Option<i32>) -> Self {
         let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
-        let child = child.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        let child =
+            child.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
         Self {
             tracer: child.as_deref().and_then(tracer).or_else(|| tracer(&own)),
             yama: yama.and_then(|scope| scope.trim().parse().ok()),
@@ -146,8 +156,14 @@ impl LaunchError {
         match self {
             Self::NotFound { .. } => 127,
             Self::NotExecutable { .. } => 126,
-            Self::Child { step: Step::Exec, errno: Errno::ENOENT, .. } => 127,
-            Self::Child { step: Step::Exec, .. } => 126,
+            Self::Child {
+                step: Step::Exec,
+                errno: Errno::ENOENT,
+                ..
+            } => 127,
+            Self::Child {
+                step: Step::Exec, ..
+            } => 126,
             _ => 125,
         }
     }
@@ -169,11 +185,25 @@ impl fmt::Display for LaunchError {
             Self::System { call, errno } => {
                 write!(f, "cannot start the command: {call}: {}", describe(*errno))
             }
-            Self::Capabilities(error) => write!(f, "cannot read this process's capabilities: {error}"),
+            Self::Capabilities(error) => {
+                write!(f, "cannot read this process's capabilities: {error}")
+            }
             Self::Seize { errno, host } => seize(f, *errno, host),
-            Self::Child { step: Step::Exec, errno, program, .. } => exec(f, *errno, program),
-            Self::Child { step, errno, host, .. } => {
-                write!(f, "cannot confine the command: {}: {}", step.name(), describe(*errno))?;
+            Self::Child {
+                step: Step::Exec,
+                errno,
+                program,
+                ..
+            } => exec(f, *errno, program),
+            Self::Child {
+                step, errno, host, ..
+            } => {
+                write!(
+                    f,
+                    "cannot confine the command: {}: {}",
+                    step.name(),
+                    describe(*errno)
+                )?;
                 advice(f, *step, *errno, host)
             }
         }
@@ -195,7 +225,10 @@ fn tracer(status: &str) -> Option<(i32, String)> {
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .map(str::trim)
 }
 
 fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {
@@ -238,7 +271,12 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
     }
 }
 
-fn advice(f: &mut fmt::Formatter<'_>, step: Step, errno: Errno, host: &Circumstances) -> fmt::Result {
+fn advice(
+    f: &mut fmt::Formatter<'_>,
+    step: Step,
+    errno: Errno,
+    host: &Circumstances,
+) -> fmt::Result {
     match (step, errno) {
         (Step::Directory, _) => write!(f, "; check --cwd"),
         (Step::Filter | Step::NoNewPrivs, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
@@ -251,7 +289,10 @@ fn advice(f: &mut fmt::Formatter<'_>, step: Step, errno: Errno, host: &Circumsta
             )
         }
         (Step::Filter, Errno::ENOSYS | Errno::EINVAL) => {
-            write!(f, "; this kernel lacks seccomp filters (CONFIG_SECCOMP_FILTER)")
+            write!(
+                f,
+                "; this kernel lacks seccomp filters (CONFIG_SECCOMP_FILTER)"
+            )
         }
         (Step::CloseDescriptors, Errno::ENOSYS) => write!(f, "; jail needs Linux 5.9 or newer"),
         _ => Ok(()),
@@ -262,11 +303,17 @@ fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result
     let path = program.display();
     match errno {
         Errno::ENOENT if program.exists() => {
-            write!(f, "{path}: its interpreter does not exist (the `#!` line, or the ELF interpreter)")
+            write!(
+                f,
+                "{path}: its interpreter does not exist (the `#!` line, or the ELF interpreter)"
+            )
         }
         Errno::ENOENT => write!(f, "{path}: no such file"),
         Errno::EACCES => write!(f, "{path}: {}", not_executable(program)),
-        Errno::ENOEXEC => write!(f, "{path}: not a program that this kernel can run (ENOEXEC)"),
+        Errno::ENOEXEC => write!(
+            f,
+            "{path}: not a program that this kernel can run (ENOEXEC)"
+        ),
         _ => write!(f, "{path}: cannot be executed: {}", describe(errno)),
     }
 }
@@ -295,13 +342,22 @@ mod tests {
     #[test]
     fn each_obstacle_to_tracing_has_its_own_sentence() {
         let plain = Circumstances::default();
-        let traced = Circumstances { tracer: Some((7, "gdb".into())), ..plain.clone() };
+        let traced = Circumstances {
+            tracer: Some((7, "gdb".into())),
+            ..plain.clone()
+        };
         assert!(seize(Errno::EPERM, traced).contains("traced already, by gdb (pid 7)"));
-        let yama = |scope| Circumstances { yama: Some(scope), ..plain.clone() };
+        let yama = |scope| Circumstances {
+            yama: Some(scope),
+            ..plain.clone()
+        };
         assert!(seize(Errno::EPERM, yama(3)).contains("ptrace_scope is 3"));
         assert!(seize(Errno::EPERM, yama(2)).contains("sysctl kernel.yama.ptrace_scope=1"));
         assert!(!seize(Errno::EPERM, yama(1)).contains("Yama"));
-        let container = Circumstances { filtered: true, ..plain.clone() };
+        let container = Circumstances {
+            filtered: true,
+            ..plain.clone()
+        };
         assert!(seize(Errno::EPERM, container.clone()).contains("--cap-add=SYS_PTRACE"));
         assert!(seize(Errno::ENOSYS, container).contains("seccomp profile"));
         assert!(seize(Errno::EIO, plain.clone()).contains("needs Linux 5.9"));
@@ -311,8 +367,16 @@ mod tests {
     #[test]
     fn each_step_that_an_old_kernel_or_a_container_refuses_says_what_to_do() {
         let child = |step, errno, filtered| {
-            let host = Circumstances { filtered, ..Circumstances::default() };
-            let error = LaunchError::Child { step, errno, program: "/bin/true".into(), host };
+            let host = Circumstances {
+                filtered,
+                ..Circumstances::default()
+            };
+            let error = LaunchError::Child {
+                step,
+                errno,
+                program: "/bin/true".into(),
+                host,
+            };
             assert_eq!(error.exit_code(), 125);
             error.to_string()
         };

@@ -7,7 +7,9 @@ use crate::sys;
 /// tests can take it away; it never raises it.
 pub fn probe() -> Host {
     let newest = sys::landlock::abi();
-    let wanted = std::env::var("JAIL_LANDLOCK_ABI").ok().and_then(|abi| abi.parse().ok());
+    let wanted = std::env::var("JAIL_LANDLOCK_ABI")
+        .ok()
+        .and_then(|abi| abi.parse().ok());
     Host {
         landlock_abi: wanted.map_or(newest, |abi: u32| abi.min(newest)),
         kernel: sys::process::kernel_version().unwrap_or_default(),

@@ -18,7 +18,11 @@ pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
-    let path = command.environment.iter().rev().find(|(key, _)| key == "PATH");
+    let path = command
+        .environment
+        .iter()
+        .rev()
+        .find(|(key, _)| key == "PATH");
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value);
     let mut unusable = None;
     if !name.is_empty() {
@@ -53,13 +57,18 @@ pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
 /// want of a `#!` line: execvp(3) and every shell do so.
 pub fn through_shell(command: &Command, program: &Path) -> Option<Command> {
     let mut head = [0; 256];
-    let read = std::fs::File::open(program).and_then(|mut file| file.read(&mut head)).ok()?;
+    let read = std::fs::File::open(program)
+        .and_then(|mut file| file.read(&mut head))
+        .ok()?;
     if head[..read].contains(&0) {
         return None;
     }
     let mut arguments = vec![OsString::from("/bin/sh"), program.into()];
     arguments.extend(command.arguments.iter().skip(1).cloned());
-    Some(Command { arguments, ..command.clone() })
+    Some(Command {
+        arguments,
+        ..command.clone()
+    })
 }
 
 /// `None`: no such file; else whether it is a file that may be executed.

@@ -8,8 +8,8 @@ mod error;
 mod host;
 mod lookup;
 
-pub use host::probe;
 pub use error::{Circumstances, LaunchError, Step};
+pub use host::probe;
 pub use lookup::through_shell;
 
 use crate::plan::Plan;
@@ -78,8 +78,12 @@ fn c_string(text: OsString) -> Result<CString, LaunchError> {
 /// the whole tree (PTRACE_O_EXITKILL).
 pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let program = lookup::find(command)?;
-    let arguments: Vec<CString> =
-        command.arguments.iter().cloned().map(c_string).collect::<Result<_, _>>()?;
+    let arguments: Vec<CString> = command
+        .arguments
+        .iter()
+        .cloned()
+        .map(c_string)
+        .collect::<Result<_, _>>()?;
     let mut environment = Vec::with_capacity(command.environment.len());
     for (key, value) in &command.environment {
         let mut entry = key.clone();
@@ -98,7 +102,10 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         Ok(Fork::Parent(pid)) => pid,
         Err(errno) => {
             let _ = sys::signal::set_mask(&mask);
-            return Err(LaunchError::System { call: "fork", errno });
+            return Err(LaunchError::System {
+                call: "fork",
+                errno,
+            });
         }
     };
     if let Err(errno) = trace::seize(pid) {

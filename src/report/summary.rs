@@ -41,7 +41,7 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
     match totals.foreign {
         0 => {}
         1 => parts.push("a 32-bit program killed".to_owned()),
-        more => parts.push(format!("32-bit programs killed {} times", grouped(more))),
+        more => parts.push(format!("32-bit programs killed {}", times(more))),
     }
     if parts.is_empty() {
         return None;

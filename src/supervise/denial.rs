@@ -23,7 +23,12 @@ pub struct Denial<'a> {
 
 impl<'a> Denial<'a> {
     pub(super) fn new(tracee: &Stopped, call: Call, verdict: Verdict, tree: &'a mut Tree) -> Self {
-        Self { tid: tracee.tid(), call, verdict, tree: RefCell::new(tree) }
+        Self {
+            tid: tracee.tid(),
+            call,
+            verdict,
+            tree: RefCell::new(tree),
+        }
     }
 
     /// The process that made the call.
@@ -41,7 +46,8 @@ impl<'a> Denial<'a> {
         struct Decoded<'a>(&'a Call, Tid);
         impl fmt::Display for Decoded<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.format_with(f, &mut |_, kind, value| remote_text(self.1, kind, value))
+                self.0
+                    .format_with(f, &mut |_, kind, value| remote_text(self.1, kind, value))
             }
         }
         Decoded(&self.call, self.tid).to_string()

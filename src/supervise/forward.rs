@@ -68,7 +68,15 @@ impl Forward {
     pub fn new(main: Tid) -> Result<Self, Errno> {
         signal::note_arrivals(&SIGNALS)?;
         let own = sys::process::getpid();
-        Ok(Self { main, own, pending: vec![], shown: vec![], passed: vec![], interrupted: false, asked: 0 })
+        Ok(Self {
+            main,
+            own,
+            pending: vec![],
+            shown: vec![],
+            passed: vec![],
+            interrupted: false,
+            asked: 0,
+        })
     }
 
     /// Whether Ctrl-C came from the terminal.
@@ -86,13 +94,19 @@ impl Forward {
         if !SIGNALS.contains(&signal) {
             return Ok(());
         }
-        let Some(mut info) = tracee.siginfo()? else { return Ok(()) };
+        let Some(mut info) = tracee.siginfo()? else {
+            return Ok(());
+        };
         if info.si_code != libc::SI_USER {
             return Ok(());
         }
         let sender = sys::signal::sender(&info);
         if sender == self.own {
-            if let Some(index) = self.passed.iter().position(|passed| passed.signal == signal) {
+            if let Some(index) = self
+                .passed
+                .iter()
+                .position(|passed| passed.signal == signal)
+            {
                 let original = self.passed.swap_remove(index);
                 sys::signal::set_sender(&mut info, original.sender, original.uid);
                 tracee.set_siginfo(&info)?;
@@ -135,8 +149,11 @@ impl Forward {
                 None => self.pending.push((arrived, now + GRACE)),
             }
         }
-        let due: Vec<Arrived> =
-            self.pending.extract_if(.., |(_, when)| *when <= now).map(|(arrived, _)| arrived).collect();
+        let due: Vec<Arrived> = self
+            .pending
+            .extract_if(.., |(_, when)| *when <= now)
+            .map(|(arrived, _)| arrived)
+            .collect();
         for arrived in due {
             if main.is_some() {
                 self.passed.retain(|passed| passed.signal != arrived.signal);

@@ -63,7 +63,10 @@ pub fn run(
     options: Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
-    let forward = options.stand_in.then(|| Forward::new(started.pid)).transpose();
+    let forward = options
+        .stand_in
+        .then(|| Forward::new(started.pid))
+        .transpose();
     let tree = Tree::new(started.pid);
     let mut supervisor = Supervisor {
         plan,
@@ -79,10 +82,12 @@ pub fn run(
         forward: None,
         stats: Stats::default(),
     };
-    let result = forward.map_err(SuperviseError::system("sigaction")).and_then(|forward| {
-        supervisor.forward = forward;
-        supervisor.supervise()
-    });
+    let result = forward
+        .map_err(SuperviseError::system("sigaction"))
+        .and_then(|forward| {
+            supervisor.forward = forward;
+            supervisor.supervise()
+        });
     if result.is_err() {
         supervisor.abandon();
     }
@@ -109,9 +114,13 @@ impl Supervisor<'_> {
         }
         let how = match self.ending {
             Some(_) => Resume::Kill,
-            None => self.answer(&tracee, stop).map_err(SuperviseError::system("ptrace"))?,
+            None => self
+                .answer(&tracee, stop)
+                .map_err(SuperviseError::system("ptrace"))?,
         };
-        tracee.resume(how).map_err(SuperviseError::system("ptrace"))?;
+        tracee
+            .resume(how)
+            .map_err(SuperviseError::system("ptrace"))?;
         match stop {
             Stop::Fork | Stop::Vfork | Stop::Clone => self.release(|tree, tid| tree.knows(tid))?,
             // Takes the place of the old leader, which reports nothing any more.
@@ -135,8 +144,14 @@ impl Supervisor<'_> {
         for tracee in released {
             self.stats.attach += 1;
             self.tree.seen(tracee.tid());
-            let how = if self.ending.is_some() { Resume::Kill } else { Resume::Continue };
-            tracee.resume(how).map_err(SuperviseError::system("ptrace"))?;
+            let how = if self.ending.is_some() {
+                Resume::Kill
+            } else {
+                Resume::Continue
+            };
+            tracee
+                .resume(how)
+                .map_err(SuperviseError::system("ptrace"))?;
         }
         Ok(())
     }
@@ -215,7 +230,11 @@ impl Supervisor<'_> {
         self.tree.spawned(tracee.tid(), child, thread);
         if self.observer.wants_all() {
             let pid = self.tree.pid(tracee.tid());
-            self.observer.event(&Event::Spawn { parent: pid, child, thread });
+            self.observer.event(&Event::Spawn {
+                parent: pid,
+                child,
+                thread,
+            });
         }
         Ok(Resume::Continue)
     }
@@ -229,11 +248,20 @@ impl Supervisor<'_> {
         self.running = true;
         let program = self.tree.executed(tid, former as Tid);
         if self.observer.wants_all() {
-            self.observer.event(&Event::Exec { pid: tid, program: &program });
+            self.observer.event(&Event::Exec {
+                pid: tid,
+                program: &program,
+            });
         }
-        if tracee.registers()?.is_some_and(|registers| registers.is_compat()) {
+        if tracee
+            .registers()?
+            .is_some_and(|registers| registers.is_compat())
+        {
             // The filter answers each of its calls with ENOSYS: it could not even say so.
-            self.observer.event(&Event::Foreign { pid: tid, program: &program });
+            self.observer.event(&Event::Foreign {
+                pid: tid,
+                program: &program,
+            });
             return Ok(Resume::Kill);
         }
         Ok(Resume::Continue)
@@ -300,7 +328,12 @@ impl Supervisor<'_> {
             Some(exit) => {
                 let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
                 let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
-                Ok(Outcome { exit, ending, interrupted, stats: self.stats })
+                Ok(Outcome {
+                    exit,
+                    ending,
+                    interrupted,
+                    stats: self.stats,
+                })
             }
             None => Err(SuperviseError::MainLost),
         }
@@ -308,14 +341,18 @@ impl Supervisor<'_> {
 
     /// Passes on the signals that were sent to this process alone.
     fn pass_on(&mut self) {
-        let Some(forward) = &mut self.forward else { return };
+        let Some(forward) = &mut self.forward else {
+            return;
+        };
         if !forward.is_due() {
             return;
         }
         let main = self.main_exit.is_none().then_some(self.started.pid);
         match forward.pass_on(main, &self.tree) {
             forward::Next::Wait => {}
-            forward::Next::Waiting => self.observer.event(&Event::Waiting { tree: &self.tree.summary() }),
+            forward::Next::Waiting => self.observer.event(&Event::Waiting {
+                tree: &self.tree.summary(),
+            }),
             forward::Next::End => self.end(Ending::Exited),
         }
     }
@@ -339,6 +376,7 @@ fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {
 /// Whether the call that a fork, vfork or clone event belongs to makes a thread of the caller.
 fn makes_thread(registers: Registers) -> bool {
     let call = registers.call();
-    call.syscall().is_some_and(|syscall| syscall.name == "clone")
+    call.syscall()
+        .is_some_and(|syscall| syscall.name == "clone")
         && call.args[0] & libc::CLONE_THREAD as u64 != 0
 }

@@ -31,11 +31,21 @@ impl Denied {
     pub fn verdict(self, asked: Verdict, check: Check, call: &Call) -> Verdict {
         let about = |rule: &&'static Rule| {
             rule.answer == Answer::Check(check)
-                && call.syscall().is_some_and(|syscall| rule.syscalls.contains(&syscall.name))
+                && call
+                    .syscall()
+                    .is_some_and(|syscall| rule.syscalls.contains(&syscall.name))
                 && rule.applies(&call.args)
         };
-        let reason = Baseline::new(0).rules().find(about).map_or(asked.reason, Reason::Baseline);
-        Verdict { action: Action::Deny(self.0), quiet: false, reason, check: None }
+        let reason = Baseline::new(0)
+            .rules()
+            .find(about)
+            .map_or(asked.reason, Reason::Baseline);
+        Verdict {
+            action: Action::Deny(self.0),
+            quiet: false,
+            reason,
+            check: None,
+        }
     }
 }
 
@@ -84,13 +94,19 @@ impl Tree {
                 .into_iter()
                 .filter(|&pid| sys::process::getpgid(pid) == Ok(group))
                 .collect(),
-            None => self.processes().into_iter().filter(|&pid| pid != caller).collect(),
+            None => self
+                .processes()
+                .into_iter()
+                .filter(|&pid| pid != caller)
+                .collect(),
         };
         if targets.is_empty() {
             return Found::Done(-i64::from(Errno::ESRCH.number()));
         }
-        let results: Vec<_> =
-            targets.into_iter().map(|pid| sys::process::kill(pid, signal)).collect();
+        let results: Vec<_> = targets
+            .into_iter()
+            .map(|pid| sys::process::kill(pid, signal))
+            .collect();
         let errno = results.iter().find_map(|result| result.err());
         match (results.iter().any(Result::is_ok), errno) {
             (false, Some(errno)) => Found::Done(-i64::from(errno as i32)),

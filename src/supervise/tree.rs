@@ -26,7 +26,11 @@ impl Program {
     fn new(name: String, parent: Option<&Rc<Program>>) -> Rc<Self> {
         let parent = parent.filter(|parent| parent.depth < DEPTH).cloned();
         let depth = parent.as_ref().map_or(0, |parent| parent.depth + 1);
-        Rc::new(Self { name, parent, depth })
+        Rc::new(Self {
+            name,
+            parent,
+            depth,
+        })
     }
 
     /// The names from the first program to this one.
@@ -57,8 +61,17 @@ pub struct Tree {
 
 impl Tree {
     pub fn new(main: Tid) -> Self {
-        let tasks = HashMap::from([(main, Task { pid: Some(main), program: None })]);
-        Self { tasks, early: HashSet::new() }
+        let tasks = HashMap::from([(
+            main,
+            Task {
+                pid: Some(main),
+                program: None,
+            },
+        )]);
+        Self {
+            tasks,
+            early: HashSet::new(),
+        }
     }
 
     /// Whether the task has been announced or seen.
@@ -68,7 +81,10 @@ impl Tree {
 
     /// A task has stopped for the first time.
     pub fn seen(&mut self, tid: Tid) {
-        self.tasks.entry(tid).or_insert(Task { pid: None, program: None });
+        self.tasks.entry(tid).or_insert(Task {
+            pid: None,
+            program: None,
+        });
     }
 
     /// The parent's event: `child` was made.
@@ -76,9 +92,15 @@ impl Tree {
         if self.early.remove(&child) {
             return;
         }
-        let program = self.tasks.get(&parent).and_then(|parent| parent.program.clone());
+        let program = self
+            .tasks
+            .get(&parent)
+            .and_then(|parent| parent.program.clone());
         let pid = if thread { self.pid(parent) } else { child };
-        let task = self.tasks.entry(child).or_insert(Task { pid: None, program: None });
+        let task = self.tasks.entry(child).or_insert(Task {
+            pid: None,
+            program: None,
+        });
         task.pid = Some(pid);
         // It may have executed another program before its parent's event came.
         if task.program.is_none() {
@@ -90,7 +112,13 @@ impl Tree {
     pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
         let before = self.tasks.remove(&former).and_then(|task| task.program);
         let program = Program::new(program_name(pid), before.as_ref());
-        self.tasks.insert(pid, Task { pid: Some(pid), program: Some(Rc::clone(&program)) });
+        self.tasks.insert(
+            pid,
+            Task {
+                pid: Some(pid),
+                program: Some(Rc::clone(&program)),
+            },
+        );
         program
     }
 
@@ -121,7 +149,11 @@ impl Tree {
 
     /// The program that a task runs.
     pub fn program(&mut self, tid: Tid) -> Rc<Program> {
-        if let Some(Task { program: Some(program), .. }) = self.tasks.get(&tid) {
+        if let Some(Task {
+            program: Some(program),
+            ..
+        }) = self.tasks.get(&tid)
+        {
             return Rc::clone(program);
         }
         let program = Program::new(program_name(tid), None);
@@ -138,7 +170,10 @@ impl Tree {
 
     /// Every process of the jail.
     pub fn processes(&self) -> BTreeSet<Tid> {
-        self.tasks.iter().map(|(&tid, task)| task.pid.unwrap_or(tid)).collect()
+        self.tasks
+            .iter()
+            .map(|(&tid, task)| task.pid.unwrap_or(tid))
+            .collect()
     }
 
     /// Sends a signal to every process. One that is gone meanwhile does not matter.
@@ -151,7 +186,10 @@ impl Tree {
     /// Every process, as `name (pid N)`.
     pub fn summary(&mut self) -> Vec<String> {
         let processes = self.processes();
-        processes.into_iter().map(|pid| format!("{} (pid {pid})", self.program(pid).name)).collect()
+        processes
+            .into_iter()
+            .map(|pid| format!("{} (pid {pid})", self.program(pid).name))
+            .collect()
     }
 }
 

@@ -20,17 +20,31 @@ pub fn abi() -> u32 {
     const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
     // SAFETY: with this flag the kernel takes no attribute and only returns a number.
     let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, null::<u8>(), 0usize, LANDLOCK_CREATE_RULESET_VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            null::<u8>(),
+            0usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
     };
     u32::try_from(version).unwrap_or(0)
 }
 
 /// A ruleset that handles no access and scopes `scoped` (LANDLOCK_SCOPE_*). Needs ABI 6.
 pub fn scope(scoped: u64) -> Result<OwnedFd, Errno> {
-    let attr = RulesetAttr { handled_access_fs: 0, handled_access_net: 0, scoped };
+    let attr = RulesetAttr {
+        handled_access_fs: 0,
+        handled_access_net: 0,
+        scoped,
+    };
     // SAFETY: `attr` is a valid landlock_ruleset_attr of the size given.
     let fd = check(unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, from_ref(&attr), size_of::<RulesetAttr>(), 0u32)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            from_ref(&attr),
+            size_of::<RulesetAttr>(),
+            0u32,
+        )
     })?;
     // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
@@ -40,5 +54,6 @@ pub fn scope(scoped: u64) -> Result<OwnedFd, Errno> {
 /// Async-signal-safe.
 pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: takes a descriptor and flags, no memory.
-    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32) })
+        .map(drop)
 }

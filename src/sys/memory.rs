@@ -9,8 +9,14 @@ use std::sync::atomic::AtomicU32;
 ///
 /// Stops short at an unmapped page. EFAULT: nothing there is readable.
 pub fn read(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let local = iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let remote = iovec { iov_base: address as *mut _, iov_len: buffer.len() };
+    let local = iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = iovec {
+        iov_base: address as *mut _,
+        iov_len: buffer.len(),
+    };
     // SAFETY: `local` is valid for writing; `remote` is checked by the kernel in the other
     // process's address space.
     let read = check(unsafe { libc::process_vm_readv(tid, &local, 1, &remote, 1, 0) } as i64)?;

@@ -138,9 +138,20 @@ pub fn set_securebits(bits: c_int) -> Result<(), Errno> {
 /// FUTEX_WAIT on a word shared with another process, for at most a second: the caller looks again
 /// whatever woke it.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
-    let second = libc::timespec { tv_sec: 1, tv_nsec: 0 };
+    let second = libc::timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
     // SAFETY: the word and the timeout are valid for the call; the kernel compares atomically.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, &second) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            expected,
+            &second,
+        )
+    };
 }
 
 /// FUTEX_WAKE of everyone that waits on the word.

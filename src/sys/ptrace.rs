@@ -19,12 +19,22 @@ fn request(op: c_uint, tid: pid_t, addr: *mut c_void, data: *mut c_void) -> Resu
 
 /// PTRACE_SEIZE (Linux 3.4): attach without stopping, with `options` (PTRACE_O_*) set at once.
 pub fn seize(tid: pid_t, options: c_int) -> Result<(), Errno> {
-    request(libc::PTRACE_SEIZE, tid, null_mut(), options as usize as *mut c_void)
+    request(
+        libc::PTRACE_SEIZE,
+        tid,
+        null_mut(),
+        options as usize as *mut c_void,
+    )
 }
 
 /// PTRACE_CONT: resume, delivering `signal` (0: none).
 pub fn cont(tid: pid_t, signal: c_int) -> Result<(), Errno> {
-    request(libc::PTRACE_CONT, tid, null_mut(), signal as usize as *mut c_void)
+    request(
+        libc::PTRACE_CONT,
+        tid,
+        null_mut(),
+        signal as usize as *mut c_void,
+    )
 }
 
 /// PTRACE_LISTEN (Linux 3.4): stay in group-stop, but let SIGCONT and other events through.
@@ -35,28 +45,48 @@ pub fn listen(tid: pid_t) -> Result<(), Errno> {
 /// PTRACE_GETEVENTMSG: the number that belongs to the event (child's tid, former tid, status …).
 pub fn event_message(tid: pid_t) -> Result<u64, Errno> {
     let mut message: libc::c_ulong = 0;
-    request(libc::PTRACE_GETEVENTMSG, tid, null_mut(), from_mut(&mut message).cast())?;
+    request(
+        libc::PTRACE_GETEVENTMSG,
+        tid,
+        null_mut(),
+        from_mut(&mut message).cast(),
+    )?;
     Ok(message)
 }
 
 /// PTRACE_GETSIGINFO: the siginfo of the signal about to be delivered. EINVAL in a group-stop.
 pub fn siginfo(tid: pid_t) -> Result<siginfo_t, Errno> {
     let mut info = MaybeUninit::<siginfo_t>::zeroed();
-    request(libc::PTRACE_GETSIGINFO, tid, null_mut(), info.as_mut_ptr().cast())?;
+    request(
+        libc::PTRACE_GETSIGINFO,
+        tid,
+        null_mut(),
+        info.as_mut_ptr().cast(),
+    )?;
     // SAFETY: zeroed bytes are a valid siginfo_t, and the kernel has filled it in on success.
     Ok(unsafe { info.assume_init() })
 }
 
 /// PTRACE_SETSIGINFO: replaces the siginfo of the signal about to be delivered.
 pub fn set_siginfo(tid: pid_t, info: &siginfo_t) -> Result<(), Errno> {
-    request(libc::PTRACE_SETSIGINFO, tid, null_mut(), from_ref(info).cast_mut().cast())
+    request(
+        libc::PTRACE_SETSIGINFO,
+        tid,
+        null_mut(),
+        from_ref(info).cast_mut().cast(),
+    )
 }
 
 /// PTRACE_GETREGS: all general registers in one request.
 #[cfg(target_arch = "x86_64")]
 pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {
     let mut registers = MaybeUninit::<RawRegisters>::uninit();
-    request(libc::PTRACE_GETREGS, tid, null_mut(), registers.as_mut_ptr().cast())?;
+    request(
+        libc::PTRACE_GETREGS,
+        tid,
+        null_mut(),
+        registers.as_mut_ptr().cast(),
+    )?;
     // SAFETY: on success the kernel has written the whole structure.
     Ok(unsafe { registers.assume_init() })
 }
@@ -64,7 +94,12 @@ pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {
 /// PTRACE_SETREGS: all general registers in one request.
 #[cfg(target_arch = "x86_64")]
 pub fn set_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> {
-    request(libc::PTRACE_SETREGS, tid, null_mut(), from_ref(registers).cast_mut().cast())
+    request(
+        libc::PTRACE_SETREGS,
+        tid,
+        null_mut(),
+        from_ref(registers).cast_mut().cast(),
+    )
 }
 
 /// PTRACE_GETREGSET with NT_PRSTATUS: all general registers in one request.
@@ -76,7 +111,12 @@ pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {
         iov_len: size_of::<RawRegisters>(),
     };
     let set = libc::NT_PRSTATUS as usize as *mut c_void;
-    request(libc::PTRACE_GETREGSET, tid, set, from_mut(&mut vector).cast())?;
+    request(
+        libc::PTRACE_GETREGSET,
+        tid,
+        set,
+        from_mut(&mut vector).cast(),
+    )?;
     // SAFETY: zeroed bytes are valid registers, and the kernel has written the structure.
     Ok(unsafe { registers.assume_init() })
 }
@@ -89,7 +129,12 @@ pub fn set_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> 
         iov_len: size_of::<RawRegisters>(),
     };
     let set = libc::NT_PRSTATUS as usize as *mut c_void;
-    request(libc::PTRACE_SETREGSET, tid, set, from_mut(&mut vector).cast())
+    request(
+        libc::PTRACE_SETREGSET,
+        tid,
+        set,
+        from_mut(&mut vector).cast(),
+    )
 }
 
 /// PTRACE_SETREGSET with NT_ARM_SYSTEM_CALL (Linux 3.19): the number of the call to be run.
@@ -102,5 +147,10 @@ pub fn set_system_call(tid: pid_t, number: c_int) -> Result<(), Errno> {
         iov_len: size_of::<c_int>(),
     };
     let set = NT_ARM_SYSTEM_CALL as *mut c_void;
-    request(libc::PTRACE_SETREGSET, tid, set, from_mut(&mut vector).cast())
+    request(
+        libc::PTRACE_SETREGSET,
+        tid,
+        set,
+        from_mut(&mut vector).cast(),
+    )
 }

@@ -39,8 +39,12 @@ struct Slot {
     uid: AtomicU64,
 }
 
-static SLOTS: [Slot; HIGHEST + 1] =
-    [const { Slot { what: AtomicU64::new(0), uid: AtomicU64::new(0) } }; HIGHEST + 1];
+static SLOTS: [Slot; HIGHEST + 1] = [const {
+    Slot {
+        what: AtomicU64::new(0),
+        uid: AtomicU64::new(0),
+    }
+}; HIGHEST + 1];
 static ANY: AtomicBool = AtomicBool::new(false);
 // 0: none; else the timer's id plus one.
 static TIMER: AtomicUsize = AtomicUsize::new(0);
@@ -53,7 +57,10 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     if code == libc::SI_TIMER {
         return;
     }
-    let Some(slot) = usize::try_from(signal).ok().and_then(|index| SLOTS.get(index)) else {
+    let Some(slot) = usize::try_from(signal)
+        .ok()
+        .and_then(|index| SLOTS.get(index))
+    else {
         return;
     };
     let what = NOTED | u64::from(code as u16) << 32 | u64::from(pid as u32);
@@ -71,8 +78,14 @@ fn arm(nanoseconds: i64) {
     if timer == 0 {
         return;
     }
-    let every = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds };
-    let spec = libc::itimerspec { it_interval: every, it_value: every };
+    let every = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: nanoseconds,
+    };
+    let spec = libc::itimerspec {
+        it_interval: every,
+        it_value: every,
+    };
     // SAFETY: the id came from timer_create, and `spec` is valid for reading. timer_settime is
     // async-signal-safe (signal-safety(7)).
     unsafe { libc::timer_settime((timer - 1) as libc::timer_t, 0, &spec, null_mut()) };
@@ -87,7 +100,11 @@ pub fn note_arrivals(signals: &[c_int]) -> Result<(), Errno> {
     unsafe {
         (*event.as_mut_ptr()).sigev_notify = libc::SIGEV_SIGNAL;
         (*event.as_mut_ptr()).sigev_signo = TICK;
-        check(libc::timer_create(libc::CLOCK_MONOTONIC, event.as_mut_ptr(), timer.as_mut_ptr()))?;
+        check(libc::timer_create(
+            libc::CLOCK_MONOTONIC,
+            event.as_mut_ptr(),
+            timer.as_mut_ptr(),
+        ))?;
         TIMER.store(timer.assume_init() as usize + 1, Ordering::Release);
     }
     handle(TICK)?;
@@ -126,7 +143,10 @@ pub fn take() -> Option<Arrived> {
     }
     ANY.store(false, Ordering::Release);
     // One may have been noted behind the scan: better look in vain than lose it.
-    if SLOTS.iter().any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0) {
+    if SLOTS
+        .iter()
+        .any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0)
+    {
         ANY.store(true, Ordering::Release);
     }
     None
@@ -153,7 +173,11 @@ pub fn block_all() -> Result<sigset_t, Errno> {
     // SAFETY: both sets are valid for writing; zeroed ones are valid sets.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
-        check(libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()))?;
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            all.as_ptr(),
+            before.as_mut_ptr(),
+        ))?;
         Ok(before.assume_init())
     }
 }
@@ -171,7 +195,12 @@ pub fn unblock(signal: c_int) -> Result<(), Errno> {
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), signal);
-        check(libc::sigprocmask(libc::SIG_UNBLOCK, set.as_ptr(), null_mut())).map(drop)
+        check(libc::sigprocmask(
+            libc::SIG_UNBLOCK,
+            set.as_ptr(),
+            null_mut(),
+        ))
+        .map(drop)
     }
 }
 
@@ -180,7 +209,11 @@ pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: a zeroed sigaction is valid, and neither disposition runs code.
     unsafe {
-        (*action.as_mut_ptr()).sa_sigaction = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        (*action.as_mut_ptr()).sa_sigaction = if ignored {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
         check(libc::sigaction(signal, action.as_ptr(), null_mut())).map(drop)
     }
 }

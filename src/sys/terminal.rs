@@ -10,7 +10,10 @@ pub fn columns(fd: impl AsFd) -> Option<usize> {
     // SAFETY: the kernel writes a winsize; zeroed bytes are one as well.
     let (result, size) = unsafe {
         let fd = fd.as_fd().as_raw_fd();
-        (libc::ioctl(fd, libc::TIOCGWINSZ, size.as_mut_ptr()), size.assume_init())
+        (
+            libc::ioctl(fd, libc::TIOCGWINSZ, size.as_mut_ptr()),
+            size.assume_init(),
+        )
     };
     (result == 0 && size.ws_col > 0).then_some(size.ws_col.into())
 }

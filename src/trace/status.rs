@@ -73,7 +73,9 @@ impl Stop {
             libc::PTRACE_EVENT_CLONE => Self::Clone,
             libc::PTRACE_EVENT_EXEC => Self::Exec,
             libc::PTRACE_EVENT_STOP => match signal {
-                libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => Self::Group(signal),
+                libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
+                    Self::Group(signal)
+                }
                 _ => Self::Attach,
             },
             _ => Self::Other(status),
@@ -101,11 +103,23 @@ mod tests {
 
     #[test]
     fn exits_and_deaths_are_told_apart() {
-        assert!(matches!(Wait::decode(7, 3 << 8), Wait::Gone(7, Exit::Code(3))));
-        assert!(matches!(Wait::decode(7, libc::SIGKILL), Wait::Gone(7, Exit::Signal(9))));
+        assert!(matches!(
+            Wait::decode(7, 3 << 8),
+            Wait::Gone(7, Exit::Code(3))
+        ));
+        assert!(matches!(
+            Wait::decode(7, libc::SIGKILL),
+            Wait::Gone(7, Exit::Signal(9))
+        ));
         // With a core dump (bit 7), and by a real-time signal, which nix cannot decode.
-        assert!(matches!(Wait::decode(7, 11 | 0x80), Wait::Gone(7, Exit::Signal(11))));
-        assert!(matches!(Wait::decode(7, 40), Wait::Gone(7, Exit::Signal(40))));
+        assert!(matches!(
+            Wait::decode(7, 11 | 0x80),
+            Wait::Gone(7, Exit::Signal(11))
+        ));
+        assert!(matches!(
+            Wait::decode(7, 40),
+            Wait::Gone(7, Exit::Signal(40))
+        ));
     }
 
     #[test]
@@ -126,12 +140,18 @@ mod tests {
             assert_eq!(stop(stopped_by(signal, 0)), Stop::Signal(signal));
         }
         for signal in [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
-            assert_eq!(stop(stopped_by(signal, libc::PTRACE_EVENT_STOP)), Stop::Group(signal));
+            assert_eq!(
+                stop(stopped_by(signal, libc::PTRACE_EVENT_STOP)),
+                Stop::Group(signal)
+            );
         }
     }
 
     #[test]
     fn a_syscall_stop_is_not_a_sigtrap() {
-        assert!(matches!(stop(stopped_by(libc::SIGTRAP | 0x80, 0)), Stop::Other(_)));
+        assert!(matches!(
+            stop(stopped_by(libc::SIGTRAP | 0x80, 0)),
+            Stop::Other(_)
+        ));
     }
 }

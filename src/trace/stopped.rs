@@ -17,6 +17,8 @@ pub struct Stopped {
 
 /// The answer to a stop.
 #[derive(Debug, Clone, Copy)]
+// 224 bytes on the stack, once a stop: a box would cost more.
+#[allow(clippy::large_enum_variant)]
 pub enum Resume {
     /// Go on as if it had not stopped.
     Continue,
@@ -33,7 +35,10 @@ pub enum Resume {
 
 impl Stopped {
     pub(super) fn new(tid: Tid) -> Self {
-        Self { tid, not_send: PhantomData }
+        Self {
+            tid,
+            not_send: PhantomData,
+        }
     }
 
     /// The thread.
@@ -70,9 +75,9 @@ impl Stopped {
             Resume::Deliver(signal) => sys::ptrace::cont(tid, signal),
             Resume::Listen => sys::ptrace::listen(tid),
             Resume::Kill => sys::process::kill(tid, libc::SIGKILL),
-            Resume::Return(registers, value) => {
-                registers.answer(tid, value).and_then(|()| sys::ptrace::cont(tid, 0))
-            }
+            Resume::Return(registers, value) => registers
+                .answer(tid, value)
+                .and_then(|()| sys::ptrace::cont(tid, 0)),
         };
         alive(result).map(drop)
     }

@@ -16,7 +16,10 @@ impl Registers {
     /// The call that the thread is in.
     pub fn call(&self) -> Call {
         let r = &self.0.regs;
-        Call { nr: r[8] as u32, args: [r[0], r[1], r[2], r[3], r[4], r[5]] }
+        Call {
+            nr: r[8] as u32,
+            args: [r[0], r[1], r[2], r[3], r[4], r[5]],
+        }
     }
 
     /// Whether the thread runs 32-bit code: PSR_MODE32_BIT of the kernel's asm/ptrace.h.

@@ -16,7 +16,10 @@ impl Registers {
     /// The call that the thread is in.
     pub fn call(&self) -> Call {
         let r = &self.0;
-        Call { nr: r.orig_rax as u32, args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] }
+        Call {
+            nr: r.orig_rax as u32,
+            args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9],
+        }
     }
 
     /// Whether the thread runs 32-bit code: `__USER32_CS` of the kernel's asm/segment.h.
