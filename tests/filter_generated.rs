@@ -1,6 +1,8 @@
 //! Generated policies: their filter, run without a kernel, against the judge and a reference
 //! that reads the generated model, not the parsed policy.
 
+#![allow(clippy::unwrap_used)]
+
 mod cbpf;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Filters that are long, deep or odd, run without a kernel.
 
+#![allow(clippy::unwrap_used)]
+
 mod cbpf;
 
 use std::fmt::Write as _;
@@ -41,7 +43,8 @@ fn free_names() -> Vec<&'static str> {
 
 #[test]
 fn a_tree_with_a_leaf_for_every_number_is_right_at_each_of_them() {
-    let mut text = "default = \"deny\"\n[syscalls]\n".to_owned();
+    // What the baseline looks into stays conditional: blocks at the end of far jumps.
+    let mut text = "default = \"allow\"\n[syscalls]\n".to_owned();
     let errnos = ["EPERM", "EACCES", "ENOENT", "ENOSYS"];
     for (index, name) in free_names().into_iter().enumerate() {
         match index % 3 {

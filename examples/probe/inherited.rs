@@ -49,9 +49,11 @@ pub fn blocking(arguments: &[String]) -> i32 {
     1
 }
 
-/// `leaking FD,… PROGRAM …`: runs the program with these descriptors open on /dev/null.
+/// `leaking FD,… PROGRAM …`: runs the program with these descriptors open on /dev/null, and no
+/// others past stderr.
 pub fn leaking(arguments: &[String]) -> i32 {
     let Some((descriptors, program)) = arguments.split_first() else { return 2 };
+    require!(raw::close_others().is_ok(), "cannot close what the caller leaks");
     for fd in descriptors.split(',').filter_map(|fd| fd.parse().ok()) {
         require!(raw::leak(fd).is_ok(), "cannot open {fd}");
     }

@@ -1,6 +1,6 @@
 //! Processes that are killed wherever they are, and children whose parent is.
 
-use crate::raw::{self, Disposition, Status};
+use crate::raw::{self, Status};
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const VICTIMS: [(&str, fn() -> i32); 9] = [
 ];
 
 fn signal_itself() -> i32 {
-    let _ = raw::dispose(libc::SIGUSR1, Disposition::Record { restart: true });
+    let _ = raw::handle(libc::SIGUSR1);
     loop {
         let _ = raw::kill(std::process::id() as i32, libc::SIGUSR1);
     }

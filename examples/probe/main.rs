@@ -6,6 +6,7 @@
 #[macro_use]
 mod require;
 
+mod attacks;
 mod children;
 mod inherited;
 mod kills;
@@ -21,6 +22,7 @@ type Probe = fn(&[String]) -> i32;
 
 const PROBES: &[(&str, Probe)] = &[
     ("arguments",        inherited::arguments),
+    ("attack",           attacks::attack),
     ("blocking",         inherited::blocking),
     ("bomb",             storms::bomb),
     ("daemon",           children::daemon),
@@ -44,6 +46,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("signals",          signals::signals),
     ("sigwait",          signals::sigwait),
     ("spawn",            children::spawn),
+    ("stage",            attacks::stage),
     ("stop-in-calls",    stops::stop_in_calls),
     ("stop-itself",      stops::stop_itself),
     ("stop-threads",     stops::stop_threads),

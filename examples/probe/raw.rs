@@ -219,31 +219,15 @@ pub fn recorded(first: usize) -> Vec<Arrival> {
     ARRIVED.get(first..complete).unwrap_or_default().iter().map(load).collect()
 }
 
-/// What a signal does.
-pub enum Disposition {
-    /// SIG_DFL.
-    Default,
-    /// SIG_IGN.
-    Ignore,
-    /// A handler that records it, for [`recorded`]; calls are restarted if so wished.
-    Record { restart: bool },
-}
-
-/// sigaction(2).
-pub fn dispose(signal: c_int, disposition: Disposition) -> Result<(), Errno> {
+/// Handles a signal by recording it, for [`recorded`]. Calls that it interrupts are restarted.
+pub fn handle(signal: c_int) -> Result<(), Errno> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: a zeroed sigaction is valid; `record` has the signature that SA_SIGINFO asks for
     // and only stores atomics.
     unsafe {
         let fields = action.as_mut_ptr();
-        match disposition {
-            Disposition::Default => (*fields).sa_sigaction = libc::SIG_DFL,
-            Disposition::Ignore => (*fields).sa_sigaction = libc::SIG_IGN,
-            Disposition::Record { restart } => {
-                (*fields).sa_sigaction = record as *const () as usize;
-                (*fields).sa_flags = libc::SA_SIGINFO | if restart { libc::SA_RESTART } else { 0 };
-            }
-        }
+        (*fields).sa_sigaction = record as *const () as usize;
+        (*fields).sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         check(libc::sigaction(signal, action.as_ptr(), null_mut())).map(drop)
     }
 }
@@ -334,6 +318,12 @@ pub fn pipe() -> Result<(c_int, c_int), Errno> {
 pub fn close(fd: c_int) {
     // SAFETY: probes pass descriptors of `pipe` only, which nothing else owns.
     unsafe { libc::close(fd) };
+}
+
+/// Closes every descriptor past stderr.
+pub fn close_others() -> Result<(), Errno> {
+    // SAFETY: takes numbers only; probes call it before they open anything.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) }).map(drop)
 }
 
 /// Opens /dev/null as exactly this descriptor, without close-on-exec.

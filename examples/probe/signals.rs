@@ -1,6 +1,6 @@
 //! Signals: that each arrives, once, in order, with the siginfo that its sender gave it.
 
-use crate::raw::{self, Arrival, Disposition, Status};
+use crate::raw::{self, Arrival, Status};
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub fn signals(arguments: &[String]) -> i32 {
     let count: usize = arguments.first().and_then(|count| count.parse().ok()).unwrap_or(1000);
     let own = std::process::id() as i32;
     for signal in REAL_TIME.into_iter().chain([libc::SIGUSR1]) {
-        let handled = raw::dispose(signal, Disposition::Record { restart: true });
+        let handled = raw::handle(signal);
         require!(handled.is_ok(), "cannot handle {signal}: {handled:?}");
     }
     let Ok((taken, take)) = raw::pipe() else { return 1 };
@@ -89,7 +89,7 @@ fn say(arrival: Arrival) {
 /// `listen SIGNAL …`: handles these signals (numbers) and prints each, until END comes.
 pub fn listen(arguments: &[String]) -> i32 {
     for signal in numbers(arguments).into_iter().chain([END]) {
-        let handled = raw::dispose(signal, Disposition::Record { restart: false });
+        let handled = raw::handle(signal);
         require!(handled.is_ok(), "cannot handle {signal}: {handled:?}");
     }
     say_ready();

@@ -1,6 +1,6 @@
 //! Sessions, process groups and the terminal.
 
-use crate::raw::{self, Disposition};
+use crate::raw;
 use std::time::Duration;
 
 /// `ids`: prints pid, parent, process group, session, and the terminal's foreground group.
@@ -29,7 +29,7 @@ pub fn on_terminal(arguments: &[String]) -> i32 {
 
 /// `winch`: prints the window's size now and after each SIGWINCH, three times in all.
 pub fn winch(_: &[String]) -> i32 {
-    let handled = raw::dispose(libc::SIGWINCH, Disposition::Record { restart: true });
+    let handled = raw::handle(libc::SIGWINCH);
     require!(handled.is_ok(), "cannot handle SIGWINCH: {handled:?}");
     for seen in 0..3 {
         while raw::recorded(0).len() < seen {

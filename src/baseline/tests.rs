@@ -190,3 +190,39 @@ fn landlock_takes_over_the_signals_from_abi_6_on() {
     assert!(!Baseline::new(5).scoped(&kill));
     assert_eq!(Baseline::newest(), Baseline::new(6));
 }
+
+#[test]
+fn each_check_reads_the_argument_that_names_its_target() {
+    let target = |text: &str| {
+        let call = syscalls::parse_call(text).unwrap();
+        let about = |rule: &&Rule| rule.syscalls.contains(&call.syscall().unwrap().name);
+        let check = |rule: &'static Rule| match rule.answer {
+            Answer::Check(check) if rule.applies(&call.args) => Some(check),
+            _ => None,
+        };
+        let found = Baseline::new(0).rules().filter(about).find_map(check);
+        found.unwrap_or_else(|| panic!("{text}")).target(&call.args)
+    };
+    for text in [
+        "prlimit64(77)",
+        "setpriority(PRIO_PROCESS, 77)",
+        "ioprio_set(1, 77)",
+        "sched_setaffinity(77)",
+        "sched_setattr(77)",
+        "sched_setparam(77)",
+        "sched_setscheduler(77)",
+        "migrate_pages(77)",
+        "move_pages(77)",
+        "perf_event_open(NULL, 77)",
+        "kill(77, SIGTERM)",
+        "tkill(77, SIGTERM)",
+        "tgkill(70, 77, SIGTERM)",
+        "rt_sigqueueinfo(77, SIGTERM)",
+        "rt_tgsigqueueinfo(70, 77, SIGTERM)",
+        "fcntl(3, F_SETOWN, 77)",
+    ] {
+        assert_eq!(target(text), Target::Task(77), "{text}");
+    }
+    assert_eq!(target("setpriority(PRIO_USER, 77)"), Target::User(77));
+    assert_eq!(target("ioprio_set(2, 77)"), Target::Group(77));
+}

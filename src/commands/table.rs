@@ -211,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapped_last_column_stays_in_its_place() {
+        let mut table: Table<3> = Table::new(&[2]);
+        table.row(["a".into(), "b".into(), "one two three four".into()]);
+        assert_eq!(
+            table.render(false, Some(16)),
+            "a  b  one two\n      three four\n"
+        );
+    }
+
+    #[test]
     fn nothing_is_cut_off_however_narrow_the_terminal() {
         let text = table().render(false, Some(1));
         assert!(text.contains("six") && text.contains('y'), "{text}");

@@ -113,7 +113,10 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         let _ = sys::process::kill(pid, libc::SIGKILL);
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
-        return Err(LaunchError::Seize { errno, host });
+        // It may have failed, said so and ended by itself before it could be seized.
+        let program = lookup::in_directory(command, &program);
+        let failure = Started { pid, page, program }.failure();
+        return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
     }
     let go = &page.words()[child::GO];
     go.store(1, Ordering::Release);

@@ -2,6 +2,7 @@
 //! running it, in `tests/filter_*.rs`.
 
 use super::*;
+use crate::condition::{Comparison, Condition};
 use crate::syscalls::parse_call;
 
 fn policy(text: &str) -> Policy {
@@ -184,6 +185,38 @@ fn the_summary_counts_every_system_call_once() {
     assert_eq!(allowed + conditional + failing + stopped, numbers);
     assert_eq!(instructions, plan.filter.len());
     assert!(failing >= 4 && stopped >= 7, "{failing} {stopped}");
+}
+
+#[test]
+fn a_condition_too_large_for_the_filter_is_the_supervisors() {
+    let text = "default = \"allow\"\n[[rule]]\nsyscall = \"lseek\"\nwhen = \"whence == 1\"\naction = \"deny\"";
+    let mut policy = policy(text);
+    let (syscall, one) = policy.rules[0].conditions[0].clone();
+    let other = Condition::parse("(offset & 3) == 1", syscall).unwrap();
+    let either = |bit: u64| {
+        let Condition::Compare(compare) = &other else {
+            panic!("not one comparison")
+        };
+        let with = |value: u64| {
+            Condition::Compare(Comparison {
+                mask: Some(3 << bit),
+                value: value << bit,
+                ..*compare
+            })
+        };
+        Condition::Any(vec![with(1), with(2)])
+    };
+    let large = (0..10).map(|bit| either(2 * bit)).chain([one]).collect();
+    policy.rules[0].conditions[0].1 = Condition::All(large);
+    assert!(policy.rules[0].conditions[0].1.alternatives().is_err());
+
+    let plan = Plan::new(&policy, &Host::newest()).unwrap();
+    assert_eq!(plan.routes(&policy)[0].enforcer, Enforcer::Supervisor);
+    let block = plan
+        .blocks
+        .iter()
+        .find(|(nr, _)| Some(*nr) == syscall.number());
+    assert_eq!(block.unwrap().1, Block::Plain(Return::TRACE));
 }
 
 #[test]

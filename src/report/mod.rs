@@ -178,13 +178,9 @@ impl<'a> Report<'a> {
 
     /// A denied call. Where it was said before and no log is kept, this is all that it costs.
     fn denied(&mut self, call: &Call, verdict: &Verdict, witness: impl FnOnce() -> Witness) {
-        let say = match self.quiet {
-            true if self.log.is_none() => return,
-            true => {
-                self.tally.add(verdict.reason, call);
-                Say::Nothing
-            }
-            false => self.tally.add(verdict.reason, call),
+        let say = match (self.tally.add(verdict.reason, call), self.quiet) {
+            (say, false) => say,
+            (_, true) => Say::Nothing,
         };
         if say == Say::Message || self.log.is_some() {
             let facts = self.facts(call, verdict, witness(), false);

@@ -55,8 +55,12 @@ impl Tree {
         let outside = || Found::Outside(Denied(Errno::EPERM));
         match (check, check.target(&call.args)) {
             (_, Target::Nobody) => Found::Inside,
-            (_, Target::Task(id)) if self.has(id) => Found::Inside,
-            // What is not there at all is no secret: the kernel answers ESRCH by itself.
+            (_, Target::Task(id)) if self.has(id) || self.is_zombie(id) => Found::Inside,
+            // What is not there at all is no secret, and programs tell by it that a process has
+            // ended. Answered here: whoever is given that id a moment later must not be reached.
+            (_, Target::Task(id)) if sys::process::kill(id, 0) == Err(sys::Errno::ESRCH) => {
+                Found::Done(-i64::from(Errno::ESRCH.number()))
+            }
             (_, Target::Task(_) | Target::User(_)) => outside(),
             (Check::Signal, target) => {
                 let caller = self.pid(tid);

@@ -168,6 +168,23 @@ impl Tree {
         self.tasks.contains_key(&id) || self.tasks.values().any(|task| task.pid == Some(id))
     }
 
+    /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
+    /// yet waited for it: it can be signalled, to no effect.
+    pub fn is_zombie(&self, id: Tid) -> bool {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else {
+            return false;
+        };
+        let field = |name| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        let parent = field("PPid:").and_then(|parent| parent.parse().ok());
+        field("State:").is_some_and(|state| state.starts_with('Z'))
+            && parent.is_some_and(|parent| self.has(parent))
+    }
+
     /// Every process of the jail.
     pub fn processes(&self) -> BTreeSet<Tid> {
         self.tasks

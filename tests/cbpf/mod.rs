@@ -67,7 +67,7 @@ impl Data {
             8 | 12 => panic!("the program reads the instruction pointer"),
             16..64 => {
                 let arg = self.args[(offset as usize - 16) / 8];
-                if offset % 8 == 0 {
+                if offset.is_multiple_of(8) {
                     arg as u32
                 } else {
                     (arg >> 32) as u32

@@ -1,0 +1,368 @@
+//! The jail itself: it cannot be overruled, walked round, outlived or looked into.
+
+use crate::arena::*;
+use std::fs;
+
+fn within(words: &[String]) -> Run {
+    How {
+        policy: Some(ANYTHING),
+        ..How::default()
+    }
+    .run(words)
+}
+
+/// A policy with something to get past.
+const NO_GETPPID: &str = "default = \"allow\"\n[syscalls]\ngetppid = \"deny\"\n";
+
+#[test]
+fn a_child_that_nobody_traces_cannot_be_made_by_clone() {
+    let words = attack("untraced-clone", &[]);
+    let (bare, within) = (How::default().run(&words), within(&words));
+    row("clone CLONE_UNTRACED", &bare.cell(), &within.cell());
+    assert_eq!(bare.result(), Ok("untraced child, getppid ran"), "{bare:?}");
+    assert_eq!(within.result(), Err("EPERM"), "{within:?}");
+    assert!(within.err.contains("no-untraced-clone"), "{within:?}");
+}
+
+#[test]
+fn clone3_is_as_if_the_kernel_had_none_and_glibc_does_without() {
+    let words = attack("clone3", &[]);
+    let (bare, within) = (How::default().run(&words), within(&words));
+    row("clone3 CLONE_UNTRACED", &bare.cell(), &within.cell());
+    assert_eq!(bare.result(), Ok("child returned 1"), "{bare:?}");
+    assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
+    assert!(
+        within.out.contains("glibc spawn:true thread:true"),
+        "{within:?}"
+    );
+    assert_eq!(within.err, "", "a fallback is not worth a word");
+}
+
+#[test]
+fn a_listener_cannot_switch_the_supervisor_off() {
+    let words = attack("listener", &[]);
+    let bare = How::default().run(&words);
+    // Within, the call that it would have continued is one that the policy denies.
+    let within = How {
+        policy: Some(NO_GETPPID),
+        ..How::default()
+    }
+    .run(&words);
+    row("seccomp NEW_LISTENER", &bare.cell(), &within.cell());
+    assert!(
+        bare.result()
+            .is_ok_and(|loot| loot.ends_with("had it continued")),
+        "{bare:?}"
+    );
+    assert_eq!(within.result(), Err("EPERM"), "{within:?}");
+    assert!(within.err.contains("no-listener"), "{within:?}");
+}
+
+#[test]
+fn a_program_may_still_confine_itself() {
+    for (name, expected) in [
+        ("stacked-filter", Ok("the filter answers")),
+        ("threads", Ok("8 threads")),
+    ] {
+        let words = attack(name, &[]);
+        let (bare, within) = (How::default().run(&words), within(&words));
+        row(&format!("honest: {name}"), &bare.cell(), &within.cell());
+        assert_eq!(
+            (bare.result(), within.result()),
+            (expected, expected),
+            "{within:?}"
+        );
+        assert_eq!(within.err, "", "{within:?}");
+    }
+}
+
+/// Its own filter may ask for the supervisor, which judges as ever.
+#[test]
+fn a_filter_of_the_program_that_traces_gains_nothing() {
+    let words = attack("own-trace", &[]);
+    let bare = How::default().run(&words);
+    assert_eq!(bare.result(), Err("ENOSYS"), "{bare:?}");
+    let denied = How {
+        policy: Some(NO_GETPPID),
+        ..How::default()
+    }
+    .run(&words);
+    row(
+        "own RET_TRACE on a denied call",
+        &bare.cell(),
+        &denied.cell(),
+    );
+    assert_eq!(denied.result(), Err("EPERM"), "{denied:?}");
+    let allowed = within(&words);
+    assert!(allowed.result().is_ok(), "{allowed:?}");
+}
+
+#[test]
+fn a_filter_of_the_program_that_kills_ends_the_program() {
+    let words = attack("own-kill", &[]);
+    let bare = How::default().run(&words);
+    let within = within(&words);
+    row("honest: own RET_KILL", &bare.cell(), &within.cell());
+    assert_eq!((bare.code(), within.code()), (159, 159), "{within:?}");
+}
+
+#[test]
+fn a_ring_cannot_be_made() {
+    let words = attack("io_uring", &[]);
+    let (bare, within) = (How::default().run(&words), within(&words));
+    let cell = match bare.result() {
+        Ok(_) => {
+            assert!(bare.out.starts_with("ring\n"), "{bare:?}");
+            bare.cell()
+        }
+        Err(errno) => {
+            println!("THIS HOST HAS NO IO_URING: {errno}, nothing was shown");
+            format!("{errno} (forbidden on this host)")
+        }
+    };
+    row("io_uring", &cell, &within.cell());
+    assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
+    assert_eq!(within.err, "", "a probe for a ring is not worth a word");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_i386_gate_does_not_lead_past_a_denial() {
+    let words = attack("i386", &[]);
+    // Without a jail, but under a filter that looks at numbers alone.
+    let bare = How {
+        before: stage("deny-getppid", &[]),
+        ..How::default()
+    }
+    .run(&words);
+    let cell = match bare.result() {
+        Ok(_) => format!("{}, past a filter that denies getppid", bare.cell()),
+        Err(_) => {
+            println!("THIS KERNEL HAS NO IA32 EMULATION: nothing was shown");
+            format!("{} (no IA32 emulation)", bare.cell())
+        }
+    };
+    let plain = How {
+        before: stage("deny-getppid", &[]),
+        ..How::default()
+    }
+    .run(&attack("getppid", &[]));
+    assert_eq!(plain.result(), Err("EPERM"), "{plain:?}");
+    let within = How {
+        policy: Some(NO_GETPPID),
+        ..How::default()
+    }
+    .run(&words);
+    row("getppid by int 0x80", &cell, &within.cell());
+    assert!(bare.result().is_ok() || bare.code() != 0);
+    assert!(within.result().is_err(), "{within:?}");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn x32_numbers_do_not_lead_past_a_denial() {
+    let words = attack("x32", &[]);
+    let bare = How {
+        before: stage("deny-getppid", &[]),
+        ..How::default()
+    }
+    .run(&words);
+    let within = How {
+        policy: Some(NO_GETPPID),
+        ..How::default()
+    }
+    .run(&words);
+    let cell = match bare.result() {
+        Ok(_) => bare.cell(),
+        Err(errno) => format!("{errno} (this kernel has no x32)"),
+    };
+    row("getppid by its x32 number", &cell, &within.cell());
+    assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_vsyscall_page_does_not_lead_past_a_denial() {
+    let words = attack("vsyscall", &[]);
+    let bare = How::default().run(&words);
+    let policy = "default = \"allow\"\n[syscalls]\ngettimeofday = \"deny\"\n";
+    let within = How {
+        policy: Some(policy),
+        ..How::default()
+    }
+    .run(&words);
+    let cell = match bare.result() {
+        Ok(_) => bare.cell(),
+        Err(errno) => format!("{errno} (no vsyscall page)"),
+    };
+    row("gettimeofday by the vsyscall page", &cell, &within.cell());
+    if bare.result().is_ok() {
+        assert_eq!(within.result(), Err("EPERM"), "{within:?}");
+        let allowed = self::within(&words);
+        assert!(allowed.result().is_ok(), "{allowed:?}");
+    }
+}
+
+/// As an old kernel answers, so that programs fall back.
+#[test]
+fn numbers_that_nobody_knows_do_not_exist() {
+    for number in [336 + 1, 423, 471, 999, 0x3fff_ffff, -1] {
+        let words = attack("number", &[&number]);
+        let (bare, within) = (How::default().run(&words), within(&words));
+        row(
+            &format!("call number {number}"),
+            &bare.cell(),
+            &within.cell(),
+        );
+        assert_eq!(within.result(), Err("ENOSYS"), "{number}: {within:?}");
+        assert_eq!(within.err, "", "{within:?}");
+    }
+}
+
+#[test]
+fn nothing_outlives_the_supervisor() {
+    let words = attack("survivors", &[]);
+    let run = |before: Vec<String>, policy: Option<&str>| -> (usize, usize) {
+        let scratch = Scratch::new();
+        let how = How {
+            policy,
+            before,
+            ..How::default()
+        };
+        let out = scratch.path("out");
+        let mut command = how.command(&scratch, &words);
+        command.stdout(fs::File::create(&out).expect("out"));
+        command.stderr(fs::File::create(scratch.path("err")).expect("err"));
+        let mut child = command.spawn().expect("it starts");
+        let pids = || -> Vec<i32> {
+            let text = fs::read_to_string(&out).unwrap_or_default();
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("pids "))
+                .unwrap_or_default();
+            line.split(' ')
+                .skip(1)
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        };
+        assert!(eventually(
+            || fs::read_to_string(&out).is_ok_and(|text| text.ends_with('\n'))
+        ));
+        let pids = pids();
+        child.kill().expect("kill");
+        let _ = child.wait();
+        if policy.is_some() {
+            eventually(|| !pids.iter().any(|&pid| lives(pid)));
+        }
+        let left = pids.iter().filter(|&&pid| lives(pid)).count();
+        for &pid in &pids {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+        }
+        (pids.len(), left)
+    };
+    let (made, left) = run(stage("parent", &[]), None);
+    let (made_within, left_within) = run(Vec::new(), Some(ANYTHING));
+    row(
+        "SIGKILL to whoever started it",
+        &format!("{left} of {made} live on"),
+        &format!("{left_within} of {made_within} live on"),
+    );
+    assert_eq!((made, left), (7, 7));
+    assert_eq!((made_within, left_within), (3, 0));
+}
+
+#[test]
+fn a_rule_that_kills_ends_the_whole_tree() {
+    let words = attack("getppid-in-tree", &[]);
+    let bare = How::default().run(&words);
+    assert!(bare.result().is_ok(), "{bare:?}");
+    let policy = "default = \"allow\"\n[syscalls]\ngetppid = \"kill\"\n";
+    let within = How {
+        policy: Some(policy),
+        ..How::default()
+    }
+    .run(&words);
+    let pids: Vec<i32> = within
+        .out
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let left = pids.iter().filter(|&&pid| lives(pid)).count();
+    row(
+        "a call with the action kill",
+        "runs",
+        &format!("exit code {}, {left} left", within.code()),
+    );
+    assert_eq!((within.code(), pids.len(), left), (159, 3, 0), "{within:?}");
+}
+
+/// What ptrace and /proc give away of the parent.
+#[test]
+fn the_supervisor_cannot_be_looked_into() {
+    let words = attack("look-at-parent", &[]);
+    let bare = How {
+        before: stage("parent", &[]),
+        ..How::default()
+    }
+    .run(&words);
+    let seen = bare.result().unwrap_or_default();
+    for name in ["mem", "maps", "fd", "environ", "exe", "root"] {
+        assert!(seen.split(',').any(|open| open == name), "{name}: {bare:?}");
+    }
+    for abi in [None, Some(0)] {
+        let within = How {
+            policy: Some(ANYTHING),
+            landlock: abi,
+            ..How::default()
+        }
+        .run(&words);
+        row("/proc of the parent", seen, &within.cell());
+        let open = within.result().unwrap_or_default();
+        // What is left to root without capabilities goes by the owner of the file alone: the
+        // numbers of descriptors, and a few settings; a matter of paths.
+        for name in [
+            "mem", "maps", "environ", "exe", "root", "syscall", "ns", "fd/0",
+        ] {
+            assert!(
+                !open.split(',').any(|open| open == name),
+                "{name}: {within:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn descriptors_are_not_inherited() {
+    let scratch = Scratch::new();
+    let leak = |name| {
+        let path = scratch.write(name, "");
+        (path.clone(), stage("leak", &[&path]))
+    };
+    let words = attack("descriptors", &[]);
+    let (path, before) = leak("bare");
+    let bare = How {
+        before,
+        ..How::default()
+    }
+    .run(&words);
+    assert_eq!(
+        fs::read_to_string(path).expect("the file"),
+        "leaked\n",
+        "{bare:?}"
+    );
+    let (path, before) = leak("within");
+    let within = How {
+        policy: Some(ANYTHING),
+        before,
+        ..How::default()
+    }
+    .run(&words);
+    row(
+        "a descriptor that the caller left open",
+        &bare.cell(),
+        &within.cell(),
+    );
+    assert_eq!(within.result(), Err("EBADF"), "{within:?}");
+    assert_eq!(fs::read_to_string(path).expect("the file"), "");
+}
