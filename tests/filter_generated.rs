@@ -25,10 +25,13 @@ enum Type {
 }
 use Type::{I32, I64, U32, U64};
 
+/// Position, name and type of each argument.
+type Arguments = &'static [(usize, &'static str, Type)];
+
 /// System calls that conditions are made for, with arguments as the manual and the kernel's
 /// prototypes have them.
 #[rustfmt::skip]
-const CALLS: &[(&[&str], &[(usize, &str, Type)])] = &[
+const CALLS: &[(&[&str], Arguments)] = &[
     (&["socket"],          &[(0, "domain", U32), (1, "type", U32), (2, "protocol", U32)]),
     (&["ioctl"],           &[(0, "fd", I32), (1, "request", U32), (2, "arg2", U64)]),
     (&["clone"],           &[(0, "flags", U32), (4, "tls", U64)]),
@@ -290,7 +293,7 @@ fn says() -> impl Strategy<Value = Says> {
     ]
 }
 
-fn condition(args: &'static [(usize, &'static str, Type)]) -> impl Strategy<Value = Cond> {
+fn condition(args: Arguments) -> impl Strategy<Value = Cond> {
     let compare = (
         select(args),
         select(vec!["==", "!=", "<", "<=", ">", ">="]),

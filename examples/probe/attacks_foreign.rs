@@ -161,15 +161,12 @@ fn prlimit64(arguments: &Arguments<'_>) -> Loot {
     .map(|_| "64 open files".into())
 }
 
-/// `which`, `who`.
+/// `which`, `who`: three steps nicer than this process.
 fn setpriority(arguments: &Arguments<'_>) -> Loot {
-    call3(
-        libc::SYS_setpriority,
-        DIRTY | arguments.number(0),
-        DIRTY | arguments.number(1),
-        7,
-    )
-    .map(|_| "nice 7".into())
+    // The kernel's getpriority returns 20 - nice.
+    let nice = 20 - call3(libc::SYS_getpriority, 0, 0, 0)? + 3;
+    let (which, who) = (DIRTY | arguments.number(0), DIRTY | arguments.number(1));
+    call3(libc::SYS_setpriority, which, who, nice).map(|_| "three steps nicer".into())
 }
 
 /// `which`, `who`: class IDLE.
@@ -210,8 +207,8 @@ fn sched_setattr(arguments: &Arguments<'_>) -> Loot {
     let mut attribute = [0u32; 12];
     attribute[0] = 48;
     attribute[1] = libc::SCHED_BATCH as u32;
-    // As nice as `setpriority` may have made it: less needs a privilege.
-    attribute[4] = 7;
+    // Less nice than it is needs a privilege.
+    attribute[4] = 19;
     call3(
         libc::SYS_sched_setattr,
         DIRTY | arguments.number(0),
@@ -405,7 +402,7 @@ fn own_tasks(_: &Arguments<'_>) -> Loot {
     }
     // A group and a user of which all members are here.
     let _ = call3(libc::SYS_setpgid, child as u64, 0, 0);
-    if let Err(errno) = call3(libc::SYS_setpriority, 1, child as u64, 8) {
+    if let Err(errno) = call3(libc::SYS_setpriority, 1, child as u64, 19) {
         report.push(format!("setpriority(group)={errno}"));
     }
     let _ = call3(libc::SYS_kill, child as u64, libc::SIGKILL as u64, 0);

@@ -14,6 +14,7 @@ pub fn stage(words: &[String]) -> i32 {
     };
     match name.as_str() {
         "victim" => victim(rest),
+        "alone" => super::alone::alone(rest),
         "parent" => parent(rest),
         "terminal" => terminal(rest),
         "leak" => leak(rest),

@@ -13,6 +13,7 @@ pub fn exec_again(arguments: &[String]) -> i32 {
 }
 
 /// What a process may be doing when SIGKILL comes. Each never ends by itself.
+#[rustfmt::skip]
 const VICTIMS: [(&str, fn() -> i32); 9] = [
     ("spin",     || loop { std::hint::spin_loop() }),
     ("block",    || { let _ = raw::pipe().map(|(read, _)| raw::read_byte(read)); 1 }),

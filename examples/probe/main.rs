@@ -20,6 +20,7 @@ mod terminal;
 /// Takes the arguments after its name, returns the exit code.
 type Probe = fn(&[String]) -> i32;
 
+#[rustfmt::skip]
 const PROBES: &[(&str, Probe)] = &[
     ("arguments",        inherited::arguments),
     ("attack",           attacks::attack),

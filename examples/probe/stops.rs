@@ -77,6 +77,7 @@ fn progress(pid: i32) -> Vec<(String, String, u64)> {
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that a stop must not shorten or fail; each says what it got.
+#[rustfmt::skip]
 const CALLS: [(&str, fn(i32) -> Result<(), String>); 4] = [
     ("nanosleep", |_| raw::nanosleep(WAIT).map_err(|errno| errno.to_string())),
     ("poll",      |_| match raw::poll_nothing(WAIT.as_millis() as i32) {

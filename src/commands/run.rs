@@ -37,7 +37,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
-    let policy = Policy::load(name, Path::new(".")).map_err(|problems| {
+    let policy = Policy::load_to_run(name, Path::new(".")).map_err(|problems| {
         eprintln!("{}", problems.render(color));
         fail(format_args!(
             "the policy {name} cannot be used; nothing was run"

@@ -43,15 +43,21 @@ pub struct Ruling {
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Row>,
+    /// The default's, then that of [`baseline::ALWAYS`], then one of each entry.
+    rulings: Vec<Placed>,
     rules: Vec<Step>,
     baseline: Vec<&'static baseline::Rule>,
 }
 
+/// A ruling and where it stands.
+type Placed = (Ruling, Origin);
+
+/// Kept small: there is one for each number, and a jail reads them all at its start.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     level: Level,
-    origin: Origin,
-    otherwise: Ruling,
+    /// Index into the rulings.
+    otherwise: u32,
     rules: Span,
     baseline: Span,
 }
@@ -65,6 +71,9 @@ enum Level {
     Name,
     Always,
 }
+
+const DEFAULT: u32 = 0;
+const ALWAYS: u32 = 1;
 
 /// Where a row's part of a shared list lies.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,7 +101,8 @@ impl Span {
 impl Table {
     pub(super) fn new(policy: &Policy, baseline: &Baseline) -> Table {
         let mut table = Table {
-            rows: rows(policy),
+            rows: rows(),
+            rulings: rulings(policy),
             rules: Vec::new(),
             baseline: Vec::new(),
         };
@@ -105,9 +115,12 @@ impl Table {
 
     pub(super) fn chain(&self, nr: u32) -> Option<Chain<'_>> {
         let row = self.rows.get(nr as usize)?;
-        (row.level != Level::Hole).then(|| Chain {
+        if row.level == Level::Hole {
+            return None;
+        }
+        Some(Chain {
             rules: row.rules.of(&self.rules),
-            otherwise: row.otherwise,
+            otherwise: self.rulings.get(row.otherwise as usize)?.0,
             baseline: row.baseline.of(&self.baseline),
         })
     }
@@ -116,25 +129,14 @@ impl Table {
         (0..self.rows.len() as u32).filter_map(|nr| Some((nr, self.chain(nr)?)))
     }
 
-    fn row(&mut self, syscall: &Syscall) -> Option<&mut Row> {
-        self.rows.get_mut(syscall.number()? as usize)
-    }
-
     /// `[syscalls]`: a name beats a group, and among equals the strictest wins.
     fn place_entries(&mut self, policy: &Policy) {
-        for (index, entry) in policy.syscalls.iter().enumerate() {
-            let ruling = Ruling {
-                action: entry.action,
-                quiet: entry.quiet,
-                reason: Reason::Entry(index),
-            };
+        for (ruling, entry) in (ALWAYS + 1..).zip(&policy.syscalls) {
             match entry.target {
-                Target::Syscall(syscall) => {
-                    self.offer(syscall, Level::Name, ruling, entry.origin);
-                }
+                Target::Syscall(syscall) => self.offer(syscall, Level::Name, ruling),
                 Target::Group(group) => {
                     for syscall in group.set.iter() {
-                        self.offer(syscall, Level::Group, ruling, entry.origin);
+                        self.offer(syscall, Level::Group, ruling);
                     }
                 }
                 Target::Foreign => {}
@@ -142,33 +144,30 @@ impl Table {
         }
     }
 
-    fn offer(&mut self, syscall: &Syscall, level: Level, ruling: Ruling, origin: Origin) {
-        let Some(row) = self.row(syscall) else { return };
-        let stricter = || strictness(&ruling, origin) < strictness(&row.otherwise, row.origin);
-        if level > row.level || (level == row.level && stricter()) {
-            row.level = level;
-            row.origin = origin;
-            row.otherwise = ruling;
+    fn place_always(&mut self) {
+        for name in baseline::ALWAYS {
+            if let Some(syscall) = syscalls::by_name(name) {
+                self.offer(syscall, Level::Always, ALWAYS);
+            }
         }
     }
 
-    fn place_always(&mut self) {
-        let ruling = Ruling {
-            action: Action::Allow,
-            quiet: false,
-            reason: Reason::Always,
-        };
-        for name in baseline::ALWAYS {
-            if let Some(row) = syscalls::by_name(name).and_then(|syscall| self.row(syscall)) {
-                row.level = Level::Always;
-                row.otherwise = ruling;
-            }
+    fn offer(&mut self, syscall: &Syscall, level: Level, ruling: u32) {
+        let row = syscall
+            .number()
+            .and_then(|nr| self.rows.get_mut(nr as usize));
+        let Some(row) = row else { return };
+        let strictness = |index: u32| self.rulings.get(index as usize).map(strictness);
+        let stricter = || strictness(ruling) < strictness(row.otherwise);
+        if level > row.level || (level == row.level && stricter()) {
+            row.level = level;
+            row.otherwise = ruling;
         }
     }
 
     /// `[[rule]]`s, each system call's strictest first: the first that holds decides.
     fn place_rules(&mut self, policy: &Policy) {
-        let mut found: Vec<(u32, Ruling, Origin, &Condition)> = Vec::new();
+        let mut found: Vec<(u32, Placed, &Condition)> = Vec::new();
         for (index, rule) in policy.rules.iter().enumerate() {
             let ruling = Ruling {
                 action: rule.action,
@@ -177,13 +176,13 @@ impl Table {
             };
             for (syscall, condition) in &rule.conditions {
                 if let Some(nr) = syscall.number() {
-                    found.push((nr, ruling, rule.origin, condition));
+                    found.push((nr, (ruling, rule.origin), condition));
                 }
             }
         }
-        found.sort_by_key(|(nr, ruling, origin, _)| (*nr, strictness(ruling, *origin)));
+        found.sort_by_key(|(nr, placed, _)| (*nr, strictness(placed)));
         self.rules.reserve_exact(found.len());
-        for (nr, ruling, _, condition) in found {
+        for (nr, (ruling, _), condition) in found {
             let Some(row) = self.rows.get_mut(nr as usize) else {
                 continue;
             };
@@ -219,16 +218,11 @@ impl Table {
     }
 }
 
-/// One row a number, holes included, with the policy's default in each.
-fn rows(policy: &Policy) -> Vec<Row> {
+/// One row a number, holes included.
+fn rows() -> Vec<Row> {
     let hole = Row {
         level: Level::Hole,
-        origin: policy.default.origin,
-        otherwise: Ruling {
-            action: policy.default.action,
-            quiet: false,
-            reason: Reason::Default,
-        },
+        otherwise: DEFAULT,
         rules: Span::default(),
         baseline: Span::default(),
     };
@@ -242,16 +236,38 @@ fn rows(policy: &Policy) -> Vec<Row> {
     rows
 }
 
+/// What the default, the names and the groups of a policy say, as [`Table::rulings`] has them.
+fn rulings(policy: &Policy) -> Vec<Placed> {
+    let ruling = |action, quiet, reason| Ruling {
+        action,
+        quiet,
+        reason,
+    };
+    let default = policy.default;
+    let fixed = [
+        ruling(default.action, false, Reason::Default),
+        ruling(Action::Allow, false, Reason::Always),
+    ];
+    let fixed = fixed.into_iter().map(|ruling| (ruling, default.origin));
+    let mut rulings = Vec::with_capacity(policy.syscalls.len() + 2);
+    rulings.extend(fixed);
+    rulings.extend(policy.syscalls.iter().enumerate().map(|(index, entry)| {
+        let ruling = ruling(entry.action, entry.quiet, Reason::Entry(index));
+        (ruling, entry.origin)
+    }));
+    rulings
+}
+
 /// Smaller is stricter. Kill, then deny, then allow; a reported denial before a silent one, then
 /// by number and by place, so that the order of entries changes nothing.
-fn strictness(ruling: &Ruling, origin: Origin) -> (u8, i32, Origin) {
+fn strictness((ruling, origin): &Placed) -> (u8, i32, Origin) {
     let (rank, errno) = match (ruling.action, ruling.quiet) {
         (Action::Kill, _) => (0, 0),
         (Action::Deny(errno), false) => (1, errno.number()),
         (Action::Deny(errno), true) => (2, errno.number()),
         (Action::Allow, _) => (3, 0),
     };
-    (rank, errno, origin)
+    (rank, errno, *origin)
 }
 
 fn rank(answer: Answer) -> u8 {

@@ -114,14 +114,6 @@ impl Block {
         }
         assemble(&branches, last, &allowed, &default).map(Block::Conditional)
     }
-
-    /// How many instructions the block takes.
-    pub fn len(&self) -> usize {
-        match self {
-            Block::Plain(_) => 1,
-            Block::Conditional(code) => code.len(),
-        }
-    }
 }
 
 impl<'a> Tail<'a> {

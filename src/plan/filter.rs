@@ -18,20 +18,22 @@ pub struct Filter {
     /// The instructions, as the kernel takes them.
     pub program: Vec<sock_filter>,
     /// How each known number is answered, ascending.
-    pub blocks: Vec<(u32, Block)>,
+    pub leaves: Vec<(u32, Leaf)>,
+}
+
+/// How the calls of one number are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf {
+    /// All alike.
+    Plain(Return),
+    /// By their registers: an index into the list of distinct blocks.
+    Conditional(usize),
 }
 
 /// Numbers from `first` up to the next interval's, answered alike.
 struct Interval {
     first: u32,
     leaf: Leaf,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Leaf {
-    Return(Return),
-    /// An index into the list of distinct conditional blocks.
-    Block(usize),
 }
 
 /// The jump of a leaf that has to be pointed at its block.
@@ -43,27 +45,38 @@ struct Link {
 impl Filter {
     /// Compiles what a judge decides.
     pub fn new(judge: &Judge) -> Result<Filter, PlanError> {
-        let mut blocks = Vec::with_capacity(syscalls::COUNT);
+        let starts_programs = starts_programs();
+        let mut blocks: Vec<Vec<sock_filter>> = Vec::with_capacity(32);
+        let mut leaves = Vec::with_capacity(syscalls::COUNT);
         for (nr, chain) in judge.chains() {
-            blocks.push((
-                nr,
-                Block::new(&chain, starts_programs(nr)).map_err(PlanError::Condition)?,
-            ));
+            let traced = starts_programs.contains(&Some(nr));
+            let block = Block::new(&chain, traced).map_err(PlanError::Condition)?;
+            let leaf = match block {
+                Block::Plain(answer) => Leaf::Plain(answer),
+                Block::Conditional(code) => {
+                    let known = blocks.iter().position(|known| *known == code);
+                    Leaf::Conditional(known.unwrap_or_else(|| {
+                        blocks.push(code);
+                        blocks.len() - 1
+                    }))
+                }
+            };
+            leaves.push((nr, leaf));
         }
 
         let unknown = Return::errno(Errno::ENOSYS);
-        let mut program = vec![
+        let mut program = Vec::with_capacity(512);
+        program.extend([
             bpf::load(bpf::ARCH),
             bpf::if_equal(arch::NATIVE.audit_arch(), 1, 0),
             unknown.instruction(),
             bpf::load(bpf::NR),
-        ];
-        let (intervals, distinct) = intervals(&blocks, unknown);
-        let mut links = Vec::new();
-        search(&intervals, &mut program, &mut links);
+        ]);
+        let mut links = Vec::with_capacity(blocks.len());
+        search(&intervals(&leaves, unknown), &mut program, &mut links);
 
-        let mut starts = Vec::with_capacity(distinct.len());
-        for code in &distinct {
+        let mut starts = Vec::with_capacity(blocks.len());
+        for code in &blocks {
             starts.push(program.len());
             program.extend_from_slice(code);
         }
@@ -72,68 +85,54 @@ impl Filter {
                 *placeholder = bpf::jump((start - at - 1) as u32);
             }
         }
-        let filter = Filter { program, blocks };
-        if filter.program.len() > bpf::MAX_LEN {
-            return Err(filter.too_long());
+        if program.len() > bpf::MAX_LEN {
+            return Err(too_long(program.len(), &leaves, &blocks));
         }
-        Ok(filter)
-    }
-
-    fn too_long(&self) -> PlanError {
-        let mut costly: Vec<(&'static str, usize)> = self
-            .blocks
-            .iter()
-            .filter_map(|(nr, block)| Some((syscalls::by_number(*nr)?.name, block.len())))
-            .collect();
-        costly.sort_by_key(|(name, len)| (std::cmp::Reverse(*len), *name));
-        costly.truncate(3);
-        PlanError::TooLong {
-            instructions: self.program.len(),
-            costliest: costly,
-        }
+        Ok(Filter { program, leaves })
     }
 }
 
-/// Whether a number is execve's or execveat's. A jail starts its program by one of them, so even a
-/// silent denial of it goes to the supervisor, which knows the first from the rest.
-fn starts_programs(nr: u32) -> bool {
-    syscalls::by_number(nr).is_some_and(|syscall| matches!(syscall.name, "execve" | "execveat"))
+fn too_long(instructions: usize, leaves: &[(u32, Leaf)], blocks: &[Vec<sock_filter>]) -> PlanError {
+    let cost = |(nr, leaf): &(u32, Leaf)| match leaf {
+        Leaf::Plain(_) => None,
+        Leaf::Conditional(block) => {
+            Some((syscalls::by_number(*nr)?.name, blocks.get(*block)?.len()))
+        }
+    };
+    let mut costliest: Vec<(&'static str, usize)> = leaves.iter().filter_map(cost).collect();
+    costliest.sort_by_key(|(name, len)| (std::cmp::Reverse(*len), *name));
+    costliest.truncate(3);
+    PlanError::TooLong {
+        instructions,
+        costliest,
+    }
+}
+
+/// The numbers of execve and execveat. A jail starts its program by one of them, so even a silent
+/// denial of it goes to the supervisor, which knows the first from the rest.
+fn starts_programs() -> [Option<u32>; 2] {
+    ["execve", "execveat"].map(|name| syscalls::by_name(name)?.number())
 }
 
 /// The whole range of numbers, with neighbours that are answered alike merged. Holes and what lies
 /// past the last number (x32's are 0x40000000 and up) are unknown.
-fn intervals(blocks: &[(u32, Block)], unknown: Return) -> (Vec<Interval>, Vec<&[sock_filter]>) {
-    let mut distinct: Vec<&[sock_filter]> = Vec::new();
-    let mut intervals: Vec<Interval> = Vec::with_capacity(blocks.len());
+fn intervals(leaves: &[(u32, Leaf)], unknown: Return) -> Vec<Interval> {
+    let mut intervals: Vec<Interval> = Vec::with_capacity(256);
     let mut push = |first: u32, leaf: Leaf| {
         if intervals.last().is_none_or(|last| last.leaf != leaf) {
             intervals.push(Interval { first, leaf });
         }
     };
     let mut next = 0;
-    for (nr, block) in blocks {
+    for (nr, leaf) in leaves {
         if *nr != next {
-            push(next, Leaf::Return(unknown));
+            push(next, Leaf::Plain(unknown));
         }
+        push(*nr, *leaf);
         next = nr.saturating_add(1);
-        push(
-            *nr,
-            match block {
-                Block::Plain(answer) => Leaf::Return(*answer),
-                Block::Conditional(code) => Leaf::Block(
-                    distinct
-                        .iter()
-                        .position(|known| known == code)
-                        .unwrap_or_else(|| {
-                            distinct.push(code);
-                            distinct.len() - 1
-                        }),
-                ),
-            },
-        );
     }
-    push(next, Leaf::Return(unknown));
-    (intervals, distinct)
+    push(next, Leaf::Plain(unknown));
+    intervals
 }
 
 /// A binary search: at each node the lower half follows directly, the upper half is jumped to.
@@ -168,8 +167,8 @@ fn search(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Ve
 
 fn leaf(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Vec<Link>) {
     match intervals.first().map(|interval| interval.leaf) {
-        Some(Leaf::Return(answer)) => program.push(answer.instruction()),
-        Some(Leaf::Block(block)) => {
+        Some(Leaf::Plain(answer)) => program.push(answer.instruction()),
+        Some(Leaf::Conditional(block)) => {
             links.push(Link {
                 at: program.len(),
                 block,

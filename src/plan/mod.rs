@@ -15,9 +15,8 @@ mod tests;
 pub use host::Host;
 pub use routes::{Cost, Enforcer, Route, What};
 
-use block::Block;
 use bpf::Return;
-use filter::Filter;
+use filter::{Filter, Leaf};
 use seccompiler::sock_filter;
 
 use crate::baseline::Baseline;
@@ -35,7 +34,7 @@ pub struct Plan {
     /// Whether the launcher must enter a Landlock domain that holds signals.
     pub landlock_scope: bool,
     baseline: Baseline,
-    blocks: Vec<(u32, Block)>,
+    leaves: Vec<(u32, Leaf)>,
 }
 
 /// How many system calls a filter answers in which way.
@@ -78,30 +77,30 @@ impl Plan {
             judge,
             landlock_scope: baseline.landlock_holds_signals(),
             baseline,
-            blocks: filter.blocks,
+            leaves: filter.leaves,
         })
     }
 
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
     /// asked for: a run does not need it.
     pub fn routes(&self, policy: &Policy) -> Vec<Route> {
-        routes::routes(policy, &self.baseline, &self.judge, &self.blocks)
+        routes::routes(policy, &self.baseline, &self.judge, &self.leaves)
     }
 
     /// The mechanism behind one call, and what it costs.
     pub fn enforcer(&self, call: &Call) -> (Enforcer, Cost) {
-        let block = self
-            .blocks
+        let leaf = self
+            .leaves
             .iter()
             .find(|(nr, _)| *nr == call.nr)
-            .map(|(_, block)| block);
+            .map(|(_, leaf)| leaf);
         let verdict = self.judge.call(call);
-        match (verdict.action, block) {
+        match (verdict.action, leaf) {
             (Action::Allow, _) if verdict.check.is_some() => (Enforcer::Supervisor, Cost::Stop),
             (Action::Allow, _) if self.baseline.scoped(call) => (Enforcer::Landlock, Cost::Nothing),
-            (_, Some(Block::Plain(Return::ALLOW))) => (Enforcer::Filter, Cost::Nothing),
+            (_, Some(Leaf::Plain(Return::ALLOW))) => (Enforcer::Filter, Cost::Nothing),
             (Action::Allow, _) => (Enforcer::Filter, Cost::Program),
-            (Action::Deny(_), Some(Block::Plain(Return::TRACE))) => {
+            (Action::Deny(_), Some(Leaf::Plain(Return::TRACE))) => {
                 (Enforcer::FilterThenSupervisor, Cost::Stop)
             }
             (Action::Deny(_), _) if verdict.quiet => (Enforcer::Filter, Cost::Program),
@@ -111,17 +110,16 @@ impl Plan {
 
     /// How the filter answers, counted.
     pub fn summary(&self) -> Summary {
-        let count = |which: fn(&Block) -> bool| {
-            self.blocks.iter().filter(|(_, block)| which(block)).count()
-        };
-        let allowed = count(|block| *block == Block::Plain(Return::ALLOW));
-        let stopped = count(|block| *block == Block::Plain(Return::TRACE));
-        let conditional = count(|block| matches!(block, Block::Conditional(_)));
+        let count =
+            |which: fn(&Leaf) -> bool| self.leaves.iter().filter(|(_, leaf)| which(leaf)).count();
+        let allowed = count(|leaf| *leaf == Leaf::Plain(Return::ALLOW));
+        let stopped = count(|leaf| *leaf == Leaf::Plain(Return::TRACE));
+        let conditional = count(|leaf| matches!(leaf, Leaf::Conditional(_)));
         Summary {
             instructions: self.filter.len(),
             allowed,
             conditional,
-            failing: self.blocks.len() - allowed - conditional - stopped,
+            failing: self.leaves.len() - allowed - conditional - stopped,
             stopped,
         }
     }

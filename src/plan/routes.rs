@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::block::Block;
+use super::filter::Leaf;
 use super::survey::Survey;
 use crate::baseline::{self, Baseline};
 use crate::judge::{Judge, Reason};
@@ -105,9 +105,9 @@ pub(super) fn routes(
     policy: &Policy,
     baseline: &Baseline,
     judge: &Judge,
-    blocks: &[(u32, Block)],
+    leaves: &[(u32, Leaf)],
 ) -> Vec<Route> {
-    let survey = Survey::new(judge, blocks);
+    let survey = Survey::new(judge, leaves);
     let entries = policy.syscalls.iter().enumerate().map(|(index, entry)| {
         let how = survey.otherwise(Reason::Entry(index), entry.action, entry.quiet);
         how.route(What::Entry(index), survey.named(entry))

@@ -1,16 +1,16 @@
-//! What the filter made of each entry and each protection, read off its blocks.
+//! What the filter made of each entry and each protection, read off its leaves.
 
 use std::borrow::Cow;
 
-use super::block::Block;
 use super::bpf::Return;
+use super::filter::Leaf;
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::baseline::{self, Answer};
 use crate::judge::{Chain, Judge, Reason};
 use crate::policy::{Action, Entry, Target};
 
-/// Chains and blocks of all known numbers, side by side.
-pub(super) struct Survey<'a>(Vec<(Chain<'a>, &'a Block)>);
+/// Chains and leaves of all known numbers, side by side.
+pub(super) struct Survey<'a>(Vec<(Chain<'a>, Leaf)>);
 
 /// A route without its subject.
 pub(super) struct How {
@@ -48,11 +48,11 @@ fn how(
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn new(judge: &'a Judge, blocks: &'a [(u32, Block)]) -> Survey<'a> {
-        let sides = judge.chains().zip(blocks);
+    pub(super) fn new(judge: &'a Judge, leaves: &'a [(u32, Leaf)]) -> Survey<'a> {
+        let sides = judge.chains().zip(leaves);
         Survey(
             sides
-                .map(|((_, chain), (_, block))| (chain, block))
+                .map(|((_, chain), (_, leaf))| (chain, *leaf))
                 .collect(),
         )
     }
@@ -73,19 +73,23 @@ impl<'a> Survey<'a> {
 
     /// A name, a group or the default.
     pub(super) fn otherwise(&self, reason: Reason, action: Action, quiet: bool) -> How {
-        let mine: Vec<&Block> = self
+        // What the baseline closes, an entry that allows does not decide.
+        let closed = |chain: &Chain<'_>| {
+            action == Action::Allow && chain.baseline.iter().any(|rule| rule.closes())
+        };
+        let mine: Vec<Leaf> = self
             .0
             .iter()
-            .filter(|(chain, _)| chain.otherwise.reason == reason)
-            .map(|(_, block)| *block)
+            .filter(|(chain, _)| chain.otherwise.reason == reason && !closed(chain))
+            .map(|(_, leaf)| *leaf)
             .collect();
         let all = mine.len();
         if all == 0 {
             return how(Enforcer::Nobody, "decides nothing here", Cost::Nothing, all);
         }
-        let count = |which: fn(&Block) -> bool| mine.iter().filter(|block| which(block)).count();
-        let conditional = count(|block| matches!(block, Block::Conditional(_)));
-        let stopped = count(|block| *block == Block::Plain(Return::TRACE));
+        let count = |which: fn(&Leaf) -> bool| mine.iter().filter(|leaf| which(leaf)).count();
+        let conditional = count(|leaf| matches!(leaf, Leaf::Conditional(_)));
+        let stopped = count(|leaf| *leaf == Leaf::Plain(Return::TRACE));
         match action {
             Action::Allow => how_allowed(all, conditional, stopped),
             Action::Deny(_) if quiet && stopped == 0 => how(
@@ -115,9 +119,9 @@ impl<'a> Survey<'a> {
         let mine: Vec<_> = self
             .0
             .iter()
-            .filter_map(|(chain, block)| {
+            .filter_map(|(chain, leaf)| {
                 let step = chain.rules.iter().find(|s| s.ruling.reason == reason)?;
-                Some((step, *block))
+                Some((step, *leaf))
             })
             .collect();
         let all = mine.len();
@@ -135,7 +139,7 @@ impl<'a> Survey<'a> {
         }
         let free = || {
             mine.iter()
-                .all(|(_, block)| **block == Block::Plain(Return::ALLOW))
+                .all(|(_, leaf)| *leaf == Leaf::Plain(Return::ALLOW))
         };
         match action {
             Action::Allow if free() => how(Enforcer::Filter, "allowed anyway", Cost::Nothing, all),

@@ -88,6 +88,16 @@ fn a_group_tells_how_much_of_it_is_left_to_it() {
 }
 
 #[test]
+fn what_the_baseline_closes_is_not_counted_as_allowed() {
+    let closed = |s: &crate::syscalls::Syscall| crate::baseline::closed(s.name).is_some();
+    let debug = crate::syscalls::group("@debug").unwrap();
+    let closed = debug.set.iter().filter(|s| closed(s)).count();
+    assert!(closed > 0);
+    let found = entry("\"@debug\" = \"allow\"");
+    assert_eq!(found.reach.0, found.reach.1 - closed);
+}
+
+#[test]
 fn signals_are_landlocks_where_it_can_and_the_supervisors_where_not() {
     let text = "default = \"allow\"";
     assert_eq!(
@@ -212,11 +222,11 @@ fn a_condition_too_large_for_the_filter_is_the_supervisors() {
 
     let plan = Plan::new(&policy, &Host::newest()).unwrap();
     assert_eq!(plan.routes(&policy)[0].enforcer, Enforcer::Supervisor);
-    let block = plan
-        .blocks
+    let leaf = plan
+        .leaves
         .iter()
         .find(|(nr, _)| Some(*nr) == syscall.number());
-    assert_eq!(block.unwrap().1, Block::Plain(Return::TRACE));
+    assert_eq!(leaf.unwrap().1, Leaf::Plain(Return::TRACE));
 }
 
 #[test]

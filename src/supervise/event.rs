@@ -1,6 +1,6 @@
 //! What happens in a jail, for whoever wants to know.
 
-use super::{Denial, Outcome, Program};
+use super::{Denial, Program};
 use crate::trace::{Exit, Tid};
 
 /// One event, borrowed: the tracee it is about may still be in its stop.
@@ -59,11 +59,6 @@ pub enum Event<'a> {
     Waiting {
         /// The processes left, as `name (pid N)`.
         tree: &'a [String],
-    },
-    /// The whole tree is gone.
-    End {
-        /// How it went.
-        outcome: &'a Outcome,
     },
 }
 

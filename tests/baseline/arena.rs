@@ -72,12 +72,21 @@ pub struct Run {
 impl Run {
     /// What the attack got, or the errno that it met.
     pub fn result(&self) -> Result<&str, &str> {
-        let line = self.out.lines().last().unwrap_or_default();
+        let said = |line: &&str| !line.starts_with("victim ");
+        let line = self.out.lines().rfind(said).unwrap_or_default();
         let said = line.split_once(' ').map_or("", |(_, said)| said);
         match said.strip_prefix("done") {
             Some(loot) => Ok(loot.trim()),
             None => Err(said),
         }
+    }
+
+    /// What the stage "alone" says of its victim: `pending false nice 0`. `None` where it could
+    /// not be set up.
+    pub fn victim(&self) -> Option<&str> {
+        self.out
+            .lines()
+            .find_map(|line| line.strip_prefix("victim "))
     }
 
     /// For the table; never empty.
@@ -196,6 +205,21 @@ pub fn lives(pid: i32) -> bool {
             Some("Z" | "X")
         )
     })
+}
+
+/// The nice value of this process, which all that it starts inherit.
+pub fn own_nice() -> i64 {
+    stat_field("/proc/self/stat", 19)
+}
+
+/// A field of a stat file, numbered as proc_pid_stat(5) does.
+fn stat_field(path: &str, field: usize) -> i64 {
+    let stat = fs::read_to_string(path).expect(path);
+    let rest = stat.rsplit_once(") ").expect("stat").1;
+    rest.split(' ')
+        .nth(field - 3)
+        .and_then(|word| word.trim().parse().ok())
+        .expect("a number")
 }
 
 /// The words of `probe attack`.
@@ -317,14 +341,9 @@ impl Victim {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// A field of its stat file, numbered as proc_pid_stat(5) does.
+    /// A field of its stat file.
     pub fn stat(&self, field: usize) -> i64 {
-        let stat = self.proc("stat");
-        let rest = stat.rsplit_once(") ").expect("stat").1;
-        rest.split(' ')
-            .nth(field - 3)
-            .and_then(|word| word.trim().parse().ok())
-            .expect("a number")
+        stat_field(&format!("/proc/{}/stat", self.pid()), field)
     }
 
     /// Whether this signal has reached it.

@@ -189,7 +189,7 @@ fn priorities_outside_cannot_be_set_by_process() {
         errno: "EPERM",
         by: By::Anyone,
         words: |victim| attack("setpriority", &[&0, &victim.pid()]),
-        effect: |victim, _| victim.stat(19) == 7,
+        effect: |victim, _| victim.stat(19) == own_nice() + 3,
     }
     .hold("setpriority of a process");
 }
@@ -202,34 +202,81 @@ fn priorities_outside_cannot_be_set_by_group() {
         by: By::Anyone,
         // Its group is its own.
         words: |victim| attack("setpriority", &[&1, &victim.pid()]),
-        effect: |victim, _| victim.stat(19) == 7,
+        effect: |victim, _| victim.stat(19) == own_nice() + 3,
     }
     .hold("setpriority of a group");
 }
 
+/// In a pid namespace of its own, so that there is one victim, whatever fails.
 #[test]
-fn priorities_of_a_user_or_of_the_callers_group_cannot_be_set() {
-    // Without a jail this would slow down whatever the user runs: not done.
-    for (line, which, who) in [
-        ("a user", 2, 0),
-        ("this user", 2, nix::unistd::getuid().as_raw()),
-        ("jail's own group", 1, 0),
+fn priorities_cannot_be_set_by_user() {
+    let alone = || stage("alone", &[]);
+    for (line, who) in [
+        ("the own user", 0),
+        ("this user", nix::unistd::getuid().as_raw()),
     ] {
-        let victim = Victim::new();
-        let how = How {
-            policy: Some(ANYTHING),
-            group: Some(victim.pid()),
+        let words = attack("setpriority", &[&2, &who]);
+        let bare = How {
+            before: alone(),
             ..How::default()
+        }
+        .run(&words);
+        let Some(victim) = bare.victim() else {
+            println!("THIS HOST FORBIDS PID NAMESPACES: PRIO_USER was not run, neither way");
+            return row(
+                "setpriority of a user",
+                "not run: would reach the whole machine",
+                "not run",
+            );
         };
-        let within = how.run(&attack("setpriority", &[&which, &who]));
+        assert_eq!(
+            victim,
+            format!("pending false nice {}", own_nice() + 3),
+            "{bare:?}"
+        );
+        let within = How {
+            policy: Some(ANYTHING),
+            before: alone(),
+            ..How::default()
+        }
+        .run(&words);
         row(
             &format!("setpriority of {line}"),
-            "not run: reaches processes that are not ours",
+            &bare.cell(),
             &within.cell(),
         );
         assert_eq!(within.result(), Err("EPERM"), "{line}: {within:?}");
-        assert_eq!(victim.stat(19), 0, "{line}");
+        assert_eq!(
+            within.victim(),
+            Some("pending false nice 0"),
+            "{line}: {within:?}"
+        );
     }
+}
+
+#[test]
+fn the_priority_of_jails_own_group_cannot_be_set() {
+    let words = attack("setpriority", &[&1, &0]);
+    let run = |policy| {
+        let mate = Victim::new();
+        let run = How {
+            policy,
+            group: Some(mate.pid()),
+            ..How::default()
+        }
+        .run(&words);
+        (run, mate.stat(19))
+    };
+    let (bare, nice) = run(None);
+    assert_eq!(nice, own_nice() + 3, "{bare:?}");
+    let (within, nice) = run(Some(ANYTHING));
+    row(
+        "setpriority of jail's own group",
+        &bare.cell(),
+        &within.cell(),
+    );
+    assert_eq!(within.result(), Err("EPERM"), "{within:?}");
+    assert_eq!(nice, own_nice(), "{within:?}");
 }
 
 #[test]

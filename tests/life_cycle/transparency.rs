@@ -1,0 +1,66 @@
+//! What a program cannot tell: registers, results and restarted calls are as without a jail.
+
+use crate::support::{Dir, JAIL, jail, permissive, plain, probe, same_inside};
+
+/// getppid on x86-64: takes nothing, cannot fail by itself.
+const GETPPID: &str = "110";
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_denied_call_changes_no_register_but_its_result() {
+    let dir = Dir::new();
+    for (action, result) in
+        [("deny", "result -1\n"), ("ENOSYS", "result -38\n"), ("EACCES", "result -13\n")]
+    {
+        let policy = format!("default = \"allow\"\n[syscalls]\ngetppid = \"{action}\"\n");
+        let policy = dir.write("p.toml", policy);
+        jail(["--quiet", "--policy", &policy, "--", probe(), "registers", GETPPID])
+            .output()
+            .ends_with(0)
+            .says(result);
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn an_allowed_call_changes_no_register_but_its_result() {
+    plain([probe(), "registers", GETPPID]).output().ends_with(0);
+    permissive([probe(), "registers", GETPPID]).output().ends_with(0);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_call_that_does_not_exist_is_enosys_and_changes_no_register() {
+    for number in ["400", "1000", "4294967295"] {
+        same_inside(&[probe(), "registers", number]).ends_with(0).says("result -38\n");
+    }
+}
+
+#[test]
+fn a_shell_script_with_pipes_traps_and_background_jobs_runs_as_outside() {
+    let script = "
+        trap 'echo usr1' USR1
+        (sleep 0.1; kill -USR1 $$) &
+        wait
+        wait
+        echo a b c | tr ' ' '\\n' | sort -r | (read first; echo $first; cat)
+        (exit 5); echo $?
+        sh -c 'kill -15 $$'; echo $?
+        trap 'echo bye' EXIT
+        exit 6";
+    same_inside(&["sh", "-c", script]).ends_with(6);
+}
+
+#[test]
+fn a_pipe_whose_reader_has_gone_ends_its_writer() {
+    let inner = "yes | head -n 2; echo ${PIPESTATUS[@]}";
+    same_inside(&["bash", "-c", inner]).says("y\ny\n141 0\n");
+    let outer = format!("{JAIL} --policy permissive -- yes | head -n 1; echo ${{PIPESTATUS[@]}}");
+    plain(["bash", "-c", &outer]).output().says("y\n141 0\n");
+}
+
+#[test]
+fn a_timer_and_its_alarm_work() {
+    same_inside(&["timeout", "0.2", "sleep", "10"]).ends_with(124);
+    same_inside(&["timeout", "-s", "KILL", "0.2", "sleep", "10"]);
+}
