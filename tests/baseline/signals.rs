@@ -206,11 +206,10 @@ fn a_signal_to_everyone_reaches_the_jails_members_alone() {
             Ok("returned 0, self 0, child 1"),
             "{abi:?}: {within:?}"
         );
-        assert_eq!(
-            within.victim(),
-            Some("pending false nice 0"),
-            "{abi:?}: {within:?}"
-        );
+        let spared = within
+            .victim()
+            .is_some_and(|victim| victim.starts_with("pending false"));
+        assert!(spared, "{abi:?}: {within:?}");
     }
 }
 
