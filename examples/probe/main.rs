@@ -33,6 +33,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("exec-from-thread", children::exec_from_thread),
     ("exit",             children::exit),
     ("fork-exit",        children::fork_exit),
+    ("group-signal",     signals::group_signal),
     ("ids",              terminal::ids),
     ("killed-in-stops",  kills::killed_in_stops),
     ("leader-exits",     children::leader_exits),

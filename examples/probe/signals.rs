@@ -120,3 +120,37 @@ pub fn sigwait(arguments: &[String]) -> i32 {
     }
     1
 }
+
+/// `group-signal`: kill(0) reaches the caller and its child in the group, once each, from the
+/// caller.
+pub fn group_signal(_: &[String]) -> i32 {
+    let own = std::process::id() as i32;
+    require!(raw::handle(libc::SIGUSR1).is_ok(), "cannot handle SIGUSR1");
+    let Ok((ready, tell)) = raw::pipe() else { return 1 };
+    let await_one = move || {
+        let end = Instant::now() + Duration::from_secs(10);
+        while raw::recorded(0).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Long enough for a second one.
+        std::thread::sleep(Duration::from_millis(50));
+        let seen = raw::recorded(0);
+        let expected = Arrival { signal: libc::SIGUSR1, code: libc::SI_USER, sender: own, value: 0 };
+        let right = matches!(seen.as_slice(), [one] if Arrival { value: 0, ..*one } == expected);
+        if !right {
+            eprintln!("{}: not once from {own}: {seen:?}", std::process::id());
+        }
+        i32::from(!right)
+    };
+    let child = raw::fork(|| {
+        let _ = raw::write_byte(tell, b'r');
+        await_one()
+    });
+    let _ = raw::read_byte(ready);
+    let sent = raw::kill(0, libc::SIGUSR1);
+    require!(sent.is_ok(), "kill(0): {sent:?}");
+    let wrong = await_one();
+    let status = raw::reap(child);
+    require!(status == Some(Status::Exited(0)), "the child: {status:?}");
+    wrong
+}

@@ -1,0 +1,10 @@
+//! Job control and signals as if jail were not there: from an interactive shell on a terminal, and
+//! sent to jail alone or to its process group.
+
+#[path = "job_control/forwarding.rs"]
+mod forwarding;
+#[path = "job_control/interactive.rs"]
+mod interactive;
+mod support;
+#[path = "job_control/terminal.rs"]
+mod terminal;

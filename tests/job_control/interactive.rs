@@ -1,0 +1,291 @@
+//! An interactive bash on a terminal, with jail as its job.
+
+use crate::support::nobody_survives;
+use crate::terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Terminal};
+use std::time::Duration;
+
+/// A command that says when it runs.
+const SLEEP: &str = "$JAIL sh -c 'echo running; sleep 100'";
+
+#[test]
+fn ctrl_c_ends_the_command() {
+    let mut terminal = Terminal::new();
+    terminal.enter(SLEEP);
+    terminal.expect("running");
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "130");
+}
+
+#[test]
+fn ctrl_c_ends_the_loop_around_the_command_too() {
+    let mut terminal = Terminal::new();
+    terminal.enter(&format!("while true; do {SLEEP}; echo again; done"));
+    terminal.expect("running");
+    terminal.key(CTRL_C);
+    let after = terminal.prompt();
+    assert!(!after.contains("again"), "{after}");
+}
+
+#[test]
+fn ctrl_backslash_ends_the_command() {
+    let mut terminal = Terminal::new();
+    terminal.enter(&format!("ulimit -c 0; {SLEEP}"));
+    terminal.expect("running");
+    terminal.key(CTRL_BACKSLASH);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "131");
+}
+
+#[test]
+fn ctrl_z_stops_the_command_and_fg_continues_it() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c 'echo running; read line; echo got $line; exit 5'");
+    terminal.expect("running");
+    for _ in 0..3 {
+        terminal.key(CTRL_Z);
+        assert!(terminal.prompt().contains("Stopped"));
+        assert!(terminal.run("jobs").contains("Stopped"));
+        terminal.enter("fg");
+        terminal.expect("sh -c");
+    }
+    terminal.enter("hello");
+    terminal.expect("got hello");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "5");
+}
+
+#[test]
+fn ctrl_z_stops_every_process_of_the_command() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c '(while :; do sleep 0.01; done) & sleep 100 | sleep 100 & echo running; wait'");
+    terminal.expect("running");
+    // The shells that loop and wait make new processes all the time until they are stopped.
+    terminal.key(CTRL_Z);
+    terminal.expect("Stopped");
+    terminal.prompt();
+    std::thread::sleep(Duration::from_millis(100));
+    for pid in terminal.session() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, fields)| fields.chars().next());
+        assert!(matches!(state, None | Some(Some('T' | 't' | 'Z'))), "{pid} runs: {stat}");
+    }
+    terminal.enter("fg");
+    terminal.expect("sh -c");
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "130");
+}
+
+#[test]
+fn bg_continues_the_command_in_the_background() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c 'echo running; sleep 0.5; echo finished'");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    terminal.run("bg");
+    terminal.expect("finished");
+    terminal.job_becomes("Done");
+}
+
+#[test]
+fn a_pipeline_stops_continues_and_ends_as_one_job() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c 'echo running; sleep 100' | cat");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    terminal.enter("fg");
+    terminal.expect("| cat");
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "130");
+    assert_eq!(terminal.run("jobs"), "");
+}
+
+#[test]
+fn two_jails_in_one_pipeline_stop_and_end_together() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c 'echo running; sleep 100' | $JAIL cat");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    terminal.enter("fg");
+    terminal.expect("cat");
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.run("jobs"), "");
+    assert!(terminal.session().is_empty());
+}
+
+#[test]
+fn a_command_that_ignores_the_stop_key_is_not_stopped() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL sh -c 'trap \"\" TSTP; echo running; read line; echo got $line'");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    std::thread::sleep(Duration::from_millis(100));
+    terminal.enter("hello");
+    assert!(terminal.prompt().contains("got hello"));
+}
+
+#[test]
+fn a_command_that_handles_the_interrupt_key_goes_on() {
+    let mut terminal = Terminal::new();
+    // 2 is SIGINT, 38 ends the probe; a signal of the terminal has the code 128 (SI_KERNEL).
+    terminal.enter("$JAIL $PROBE listen 2");
+    let ready = terminal.expect("ready ");
+    let pid = terminal.expect("\n");
+    for _ in 0..3 {
+        terminal.key(CTRL_C);
+        terminal.expect("signal 2 code 128 sender 0");
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let status = std::process::Command::new("kill").args(["-38", pid.trim()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "{ready}");
+    let after = terminal.prompt();
+    assert!(!after.contains("signal 2"), "told more than once: {after}");
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
+fn reading_the_terminal_from_the_background_stops_the_command() {
+    let mut terminal = Terminal::new();
+    terminal.run("$JAIL cat &");
+    terminal.job_becomes("Stopped");
+    terminal.enter("fg");
+    terminal.expect("cat");
+    terminal.enter("hello");
+    terminal.expect("hello");
+    terminal.key(CTRL_D);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
+fn writing_to_the_terminal_from_the_background_stops_the_command_if_so_set() {
+    let mut terminal = Terminal::new();
+    terminal.run("stty tostop");
+    terminal.run("$JAIL sh -c 'echo hel''lo' &");
+    terminal.job_becomes("Stopped");
+    terminal.enter("fg");
+    terminal.expect("hello");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
+fn a_command_learns_of_the_windows_new_size() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL $PROBE winch");
+    terminal.expect("window 24 200");
+    terminal.resize(30, 100);
+    terminal.expect("window 30 100");
+    terminal.resize(31, 101);
+    terminal.expect("window 31 101");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
+fn a_command_owns_the_terminal_and_its_settings() {
+    let mut terminal = Terminal::new();
+    let before = terminal.run("stty -a");
+    assert_eq!(terminal.run("$JAIL stty -a"), before);
+    terminal.run("$JAIL stty susp ^B");
+    assert!(terminal.run("stty -a").contains("susp = ^B"));
+    terminal.run("$JAIL stty susp ^Z");
+    assert_eq!(terminal.run("stty -a"), before);
+    assert_eq!(terminal.run("$JAIL tty"), terminal.run("tty"));
+}
+
+#[test]
+fn a_stopped_command_keeps_its_terminal_settings_apart() {
+    let mut terminal = Terminal::new();
+    let before = terminal.run("stty -a");
+    terminal.enter("$JAIL sh -c 'stty -icanon; echo running; sleep 100'");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    // bash takes its own settings back, as it does for any stopped job.
+    assert_eq!(terminal.run("stty -a"), before);
+    terminal.run("kill -KILL %1; wait %1 2>/dev/null");
+}
+
+#[test]
+fn an_interactive_bash_in_the_jail_has_job_control_of_its_own() {
+    let mut terminal = Terminal::new();
+    terminal.run("$JAIL bash --norc --noprofile --noediting -i");
+    terminal.enter("sh -c 'echo running; sleep 100'");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    assert!(terminal.run("jobs").contains("Stopped"));
+    terminal.enter("fg");
+    terminal.expect("sh -c");
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "130");
+    terminal.run("exit 9");
+    assert_eq!(terminal.status(), "9");
+    assert!(terminal.run("jobs").is_empty());
+}
+
+#[test]
+fn an_interactive_bash_in_the_jail_can_be_suspended() {
+    let mut terminal = Terminal::new();
+    terminal.run("$JAIL bash --norc --noprofile --noediting -i");
+    terminal.enter("suspend");
+    terminal.expect("Stopped");
+    terminal.prompt();
+    terminal.enter("fg");
+    terminal.prompt();
+    terminal.run("exit 9");
+    assert_eq!(terminal.status(), "9");
+}
+
+#[test]
+fn bashs_kill_reaches_a_job_once() {
+    let mut terminal = Terminal::new();
+    terminal.run("$JAIL $PROBE listen 10 15 &");
+    terminal.expect("ready ");
+    let pid = terminal.expect("\n");
+    let shell = terminal.run("echo $$");
+    for (name, number) in [("USR1", 10), ("TERM", 15), ("USR1", 10)] {
+        terminal.run(&format!("kill -{name} %1"));
+        terminal.expect(&format!("signal {number} code 0 sender {}\n", shell.trim()));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let after = terminal.run(&format!("kill -38 {}; wait %1; echo ended $?", pid.trim()));
+    assert!(!after.contains("signal "), "told more than once: {after}");
+    assert!(after.contains("ended 0"), "{after}");
+}
+
+#[test]
+fn hanging_up_ends_the_command() {
+    let mut terminal = Terminal::new();
+    let token = crate::support::token();
+    terminal.enter(&format!("$JAIL sh -c 'echo running; sleep 100; : {token}'"));
+    terminal.expect("running");
+    terminal.close();
+    nobody_survives(&token, Duration::from_secs(10));
+}
+
+#[test]
+fn nohup_keeps_the_command_when_the_terminal_hangs_up() {
+    let dir = crate::support::Dir::new();
+    let done = dir.file("done");
+    let mut terminal = Terminal::new();
+    terminal.run(&format!("nohup $JAIL sh -c 'sleep 0.5; echo done > {done}' >/dev/null 2>&1 &"));
+    terminal.close();
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while std::fs::read_to_string(&done).unwrap_or_default() != "done\n" {
+        assert!(std::time::Instant::now() < end, "the command did not end its work");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

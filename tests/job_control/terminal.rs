@@ -1,0 +1,178 @@
+//! A terminal with an interactive bash on it: types, presses keys, reads what appears.
+//!
+//! The bash has a session of its own; at its end everything in that session is killed.
+
+use crate::support::{JAIL, probe};
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Unlike anything that a command prints.
+const PROMPT: &str = "<prompt>";
+
+pub const CTRL_C: u8 = 3;
+pub const CTRL_D: u8 = 4;
+pub const CTRL_Z: u8 = 26;
+pub const CTRL_BACKSLASH: u8 = 28;
+
+pub struct Terminal {
+    shell: Child,
+    keyboard: Option<File>,
+    /// The other side, for what is asked of the terminal itself.
+    line: Option<OwnedFd>,
+    screen: Arc<Mutex<String>>,
+    /// How much of the screen has been read.
+    read: usize,
+}
+
+impl Terminal {
+    /// A new terminal, at bash's prompt. `$JAIL` runs under the preset `permissive`, `$PROBE` is
+    /// the probe.
+    pub fn new() -> Self {
+        let size = Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).expect("openpty");
+        let side = || Stdio::from(pty.slave.try_clone().expect("dup"));
+        let shell = Command::new(probe())
+            .args(["on-terminal", "bash", "--norc", "--noprofile", "--noediting", "-i"])
+            .envs([("PS1", PROMPT), ("TERM", "dumb"), ("HISTFILE", ""), ("LC_ALL", "C")])
+            .env("JAIL", format!("{JAIL} --policy permissive --"))
+            .env("PROBE", probe())
+            .env_remove("PROMPT_COMMAND")
+            .stdin(side())
+            .stdout(side())
+            .stderr(side())
+            .spawn()
+            .expect("cannot start the probe");
+        let screen = Arc::new(Mutex::new(String::new()));
+        let keyboard = File::from(pty.master);
+        let mut output = keyboard.try_clone().expect("dup");
+        let onto = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+                onto.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text.replace('\r', ""));
+            }
+        });
+        let mut terminal =
+            Self { shell, keyboard: Some(keyboard), line: Some(pty.slave), screen, read: 0 };
+        terminal.expect(PROMPT);
+        // What is typed shall not be mistaken for what is printed.
+        terminal.run("stty -echo");
+        terminal
+    }
+
+    /// Types text and Enter.
+    pub fn enter(&mut self, text: &str) {
+        self.keys(format!("{text}\n").as_bytes());
+    }
+
+    /// Presses one key.
+    pub fn key(&mut self, key: u8) {
+        self.keys(&[key]);
+    }
+
+    fn keys(&mut self, keys: &[u8]) {
+        let keyboard = self.keyboard.as_mut().expect("the terminal is closed");
+        keyboard.write_all(keys).expect("cannot type");
+    }
+
+    /// Waits for a text to appear; returns what appeared before it.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> String {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let new = screen.get(self.read..).unwrap_or_default();
+            if let Some((before, _)) = new.split_once(text) {
+                self.read += before.len() + text.len();
+                return before.to_owned();
+            }
+            assert!(Instant::now() < end, "never saw {text:?}; the screen:\n{screen}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for bash's prompt; returns what appeared before it.
+    #[track_caller]
+    pub fn prompt(&mut self) -> String {
+        self.expect(PROMPT)
+    }
+
+    /// Types a command and waits for the next prompt; returns what the command printed.
+    #[track_caller]
+    pub fn run(&mut self, command: &str) -> String {
+        self.enter(command);
+        self.prompt()
+    }
+
+    /// The last command's exit status as bash has it.
+    #[track_caller]
+    pub fn status(&mut self) -> String {
+        self.run("echo $?").trim().to_owned()
+    }
+
+    /// Whether bash lists a job in such a state, soon.
+    #[track_caller]
+    pub fn job_becomes(&mut self, state: &str) {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let jobs = self.run("jobs");
+            if jobs.contains(state) {
+                return;
+            }
+            assert!(Instant::now() < end, "no job became {state:?}: {jobs}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Makes the window so large.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let line = self.line.as_ref().expect("the terminal is closed");
+        let status = Command::new("stty")
+            .args(["rows", &rows.to_string(), "cols", &columns.to_string()])
+            .stdin(Stdio::from(line.try_clone().expect("dup")))
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "stty cannot resize");
+    }
+
+    /// Hangs up.
+    pub fn close(&mut self) {
+        self.line = None;
+        self.keyboard = None;
+    }
+
+    /// The processes of bash's session, without bash.
+    pub fn session(&self) -> Vec<i32> {
+        let shell = self.shell.id().to_string();
+        let Ok(processes) = std::fs::read_dir("/proc") else { return vec![] };
+        processes
+            .flatten()
+            .filter_map(|process| {
+                let pid: i32 = process.file_name().to_str()?.parse().ok()?;
+                let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+                let session = stat.rsplit_once(") ")?.1.split(' ').nth(3)? == shell;
+                (session && pid.to_string() != shell).then_some(pid)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // First those that it started: with bash gone, nothing would tell whose they were.
+        for pid in self.session() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
