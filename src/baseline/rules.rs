@@ -38,6 +38,10 @@ const MINUS_ONE: u64 = 0xffff_ffff;
 // linux/prctl.h
 const PR_SCHED_CORE: u64 = 62;
 const PIDTYPE_PGID: u64 = 2;
+// linux/keyctl.h, linux/userfaultfd.h
+const KEYCTL_SESSION_TO_PARENT: u64 = 18;
+const UFFD_USER_MODE_ONLY: u64 = 1;
+const USERFAULTFD_IOC_NEW: u64 = 0xaa00;
 // asm-generic/fcntl.h
 const F_SETOWN: u64 = 8;
 const F_SETOWN_EX: u64 = 15;
@@ -64,6 +68,17 @@ const fn has_any(arg: u8, mask: u64) -> Test {
         width: Width::Dword,
         mask: Some(mask),
         op: Op::Ne,
+        value: 0,
+    }
+}
+
+/// No bit of `mask` is set.
+const fn has_none(arg: u8, mask: u64) -> Test {
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: Some(mask),
+        op: Op::Eq,
         value: 0,
     }
 }
@@ -188,6 +203,39 @@ pub(super) static COMMON: &[Rule] = &[
         // ioctl's request is an unsigned int to the kernel: TIOCSTI with a dirty upper half works
         // (CVE-2019-10063 of flatpak). TIOCLINUX pastes the selection (CVE-2023-1523 of snapd).
         attack:   "commands pushed into the terminal run in the caller's shell when the jail ends",
+    },
+    Rule {
+        id:       "no-parent-keyring",
+        syscalls: &["keyctl"],
+        when:     When {
+            text: "operation == KEYCTL_SESSION_TO_PARENT",
+            any:  &[&[is(0, KEYCTL_SESSION_TO_PARENT)]],
+        },
+        answer:   EPERM,
+        reason:   "the keyring of the process outside that runs the jail is not the jail's to replace",
+        // keyctl(2): Linux 2.6.32, same user and one thread, as jail is.
+        attack:   "the command's parent is jail itself, which would use the keyring from then on",
+    },
+    Rule {
+        id:       "no-kernel-faults",
+        syscalls: &["userfaultfd"],
+        when:     When {
+            text: "(flags & UFFD_USER_MODE_ONLY) == 0",
+            any:  &[&[has_none(0, UFFD_USER_MODE_ONLY)]],
+        },
+        answer:   EPERM,
+        reason:   "whoever handles the kernel's page faults can hold the supervisor up",
+        // userfaultfd(2): Linux 5.11; without privileges the kernel answers the same.
+        attack:   "the path of a denied call lies in a page that never arrives: the report waits for ever",
+    },
+    Rule {
+        id:       "no-fault-device",
+        syscalls: &["ioctl"],
+        when:     When { text: "request == USERFAULTFD_IOC_NEW", any: &[&[is(1, USERFAULTFD_IOC_NEW)]] },
+        answer:   EPERM,
+        reason:   "whoever handles the kernel's page faults can hold the supervisor up",
+        // Documentation/admin-guide/mm/userfaultfd.rst: /dev/userfaultfd, Linux 6.1.
+        attack:   "as userfaultfd, through the device, which root may open without any capability",
     },
     Rule {
         id:       "no-foreign-limits",

@@ -147,6 +147,11 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
             "signals to processes outside".to_owned(),
             action(Action::Deny(Errno::EPERM)),
         ),
+        What::Memory => (
+            String::new(),
+            "memory and descriptors of processes outside, in /proc".to_owned(),
+            action(Action::Deny(Errno::EACCES)),
+        ),
         What::Always => (
             String::new(),
             baseline::ALWAYS.join(", "),

@@ -5,6 +5,7 @@
 
 mod block;
 mod bpf;
+mod domain;
 mod filter;
 mod host;
 mod routes;
@@ -12,6 +13,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use domain::Domain;
 pub use host::Host;
 pub use routes::{Cost, Enforcer, Route, What};
 
@@ -31,8 +33,8 @@ pub struct Plan {
     pub filter: Vec<sock_filter>,
     /// What the supervisor asks at each stop.
     pub judge: Judge,
-    /// Whether the launcher must enter a Landlock domain that holds signals.
-    pub landlock_scope: bool,
+    /// The Landlock domain that the launcher must enter.
+    pub domain: Domain,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -75,7 +77,7 @@ impl Plan {
         Ok(Plan {
             filter: filter.program,
             judge,
-            landlock_scope: baseline.landlock_holds_signals(),
+            domain: Domain::new(host),
             baseline,
             leaves: filter.leaves,
         })
@@ -84,7 +86,7 @@ impl Plan {
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
     /// asked for: a run does not need it.
     pub fn routes(&self, policy: &Policy) -> Vec<Route> {
-        routes::routes(policy, &self.baseline, &self.judge, &self.leaves)
+        routes::routes(policy, &self.baseline, self.domain, &self.judge, &self.leaves)
     }
 
     /// The mechanism behind one call, and what it costs.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::Domain;
 use super::filter::Leaf;
 use super::survey::Survey;
 use crate::baseline::{self, Baseline};
@@ -37,6 +38,8 @@ pub enum What {
     Baseline(&'static baseline::Rule),
     /// Signals, on a host whose Landlock holds them.
     Signals,
+    /// The memory and descriptors of processes outside, by way of /proc.
+    Memory,
     /// [`baseline::ALWAYS`].
     Always,
     /// Other architectures' calls, and numbers that the table does not know.
@@ -56,6 +59,8 @@ pub enum Enforcer {
     Landlock,
     /// Nobody has to.
     Nobody,
+    /// Nobody can on this host.
+    Missing,
 }
 
 /// What a route costs a program.
@@ -80,8 +85,9 @@ impl Enforcer {
             Enforcer::Filter => "filter",
             Enforcer::FilterThenSupervisor => "filter, supervisor",
             Enforcer::Supervisor => "supervisor",
-            Enforcer::Landlock => "Landlock scope",
+            Enforcer::Landlock => "Landlock",
             Enforcer::Nobody => "-",
+            Enforcer::Missing => "nobody here",
         }
     }
 }
@@ -104,6 +110,7 @@ impl Cost {
 pub(super) fn routes(
     policy: &Policy,
     baseline: &Baseline,
+    domain: Domain,
     judge: &Judge,
     leaves: &[(u32, Leaf)],
 ) -> Vec<Route> {
@@ -136,6 +143,20 @@ pub(super) fn routes(
         "it knows every way to send one",
         Cost::Nothing,
     );
+    let memory = match domain {
+        Domain::None => fixed(
+            What::Memory,
+            Enforcer::Missing,
+            "it takes Linux 5.19 with Landlock",
+            Cost::Nothing,
+        ),
+        _ => fixed(
+            What::Memory,
+            Enforcer::Landlock,
+            "its domains cannot trace outside",
+            Cost::Nothing,
+        ),
+    };
     let always = fixed(
         What::Always,
         Enforcer::Filter,
@@ -154,6 +175,7 @@ pub(super) fn routes(
         .chain([default])
         .chain(protections)
         .chain(signals)
+        .chain([memory])
         .chain([always, foreign])
         .collect()
 }

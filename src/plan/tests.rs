@@ -104,17 +104,18 @@ fn signals_are_landlocks_where_it_can_and_the_supervisors_where_not() {
         route(text, &Host::newest(), What::Signals).enforcer,
         Enforcer::Landlock
     );
-    assert!(
-        Plan::new(&policy(text), &Host::newest())
-            .unwrap()
-            .landlock_scope
-    );
+    let domain = |host: &Host| Plan::new(&policy(text), host).unwrap().domain;
+    assert_eq!(domain(&Host::newest()), Domain::Signals);
     let kill = protection(text, &OLD, "no-foreign-kill");
     assert_eq!(
         (kill.enforcer, kill.cost),
         (Enforcer::Supervisor, Cost::Stop)
     );
-    assert!(!Plan::new(&policy(text), &OLD).unwrap().landlock_scope);
+    assert_eq!(domain(&OLD), Domain::None);
+    let middle = Host { landlock_abi: 5, ..OLD };
+    assert_eq!(domain(&middle), Domain::Plain);
+    assert_eq!(route(text, &middle, What::Memory).enforcer, Enforcer::Landlock);
+    assert_eq!(route(text, &OLD, What::Memory).enforcer, Enforcer::Missing);
 }
 
 #[test]

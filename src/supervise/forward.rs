@@ -9,11 +9,11 @@
 use super::tree::Tree;
 use crate::sys::signal::{self, Arrived};
 use crate::sys::{self, Errno};
-use crate::trace::{Stopped, Tid};
+use crate::trace::{Exit, Stopped, Tid};
 use std::time::{Duration, Instant};
 
 /// What a caller may send to a command to steer it.
-const SIGNALS: [i32; 13] = [
+const SIGNALS: [i32; 12] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -25,7 +25,6 @@ const SIGNALS: [i32; 13] = [
     libc::SIGCONT,
     libc::SIGTSTP,
     libc::SIGTTIN,
-    libc::SIGTTOU,
     libc::SIGWINCH,
 ];
 
@@ -38,6 +37,9 @@ const GRACE: Duration = Duration::from_millis(10);
 /// How long a signal that showed at the command first is remembered.
 const MEMORY: Duration = Duration::from_millis(100);
 
+/// How long what the command left may take to end with it before the user is told.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// What the loop has to do.
 pub enum Next {
     /// Nothing.
@@ -46,6 +48,8 @@ pub enum Next {
     Waiting,
     /// Kill what is left.
     End,
+    /// The terminal asks everybody to stop.
+    Stop,
 }
 
 pub struct Forward {
@@ -59,6 +63,8 @@ pub struct Forward {
     passed: Vec<Arrived>,
     /// Ctrl-C came from the terminal.
     interrupted: bool,
+    /// When to tell what the command has left behind.
+    notice: Option<Instant>,
     /// How often the user asked what the command left behind to end.
     asked: u32,
 }
@@ -67,6 +73,9 @@ impl Forward {
     /// Starts catching signals.
     pub fn new(main: Tid) -> Result<Self, Errno> {
         signal::note_arrivals(&SIGNALS)?;
+        // A message must get through from the background, too, where the terminal is set to stop
+        // whoever writes from there (`stty tostop`).
+        signal::set_ignored(libc::SIGTTOU, true)?;
         let own = sys::process::getpid();
         Ok(Self {
             main,
@@ -75,6 +84,7 @@ impl Forward {
             shown: vec![],
             passed: vec![],
             interrupted: false,
+            notice: None,
             asked: 0,
         })
     }
@@ -86,7 +96,15 @@ impl Forward {
 
     /// Whether there is anything to look at.
     pub fn is_due(&self) -> bool {
-        signal::any() || !self.pending.is_empty()
+        signal::any() || !self.pending.is_empty() || self.notice.is_some()
+    }
+
+    /// The command has ended, by a signal that asks to end: so may what it leaves behind.
+    pub fn ended(&mut self, exit: Exit) {
+        if matches!(exit, Exit::Signal(signal) if ENDING.contains(&signal)) {
+            self.notice = Some(Instant::now() + PATIENCE);
+            signal::tick();
+        }
     }
 
     /// A signal is about to be delivered to the command.
@@ -139,6 +157,9 @@ impl Forward {
             // From the terminal: the whole foreground group has it. A timer is this process's own.
             if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
                 self.interrupted |= arrived.signal == libc::SIGINT;
+                if arrived.signal == libc::SIGTSTP {
+                    next = Next::Stop;
+                }
                 continue;
             }
             let shown = |&(signal, sender, when): &(i32, Tid, Instant)| {
@@ -161,7 +182,12 @@ impl Forward {
                 let _ = sys::process::kill(self.main, arrived.signal);
             }
         }
-        if self.pending.is_empty() {
+        if self.notice.is_some_and(|when| when <= now) {
+            self.notice = None;
+            self.asked += 1;
+            next = Next::Waiting;
+        }
+        if self.pending.is_empty() && self.notice.is_none() {
             signal::rest();
         }
         next
@@ -174,6 +200,7 @@ impl Forward {
             return next;
         }
         self.asked += 1;
+        self.notice = None;
         if self.asked > 1 {
             return Next::End;
         }

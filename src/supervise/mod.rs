@@ -49,7 +49,12 @@ struct Supervisor<'a> {
     main_exit: Option<Exit>,
     /// Set when the tree is being killed, and why.
     ending: Option<Ending>,
-    /// The signal by which the main command has just stopped.
+    /// The stopping signal that was last delivered to the main command, and whether a process of
+    /// the jail sent it.
+    delivered: (i32, bool),
+    /// The signal by which the main command is stopped, while it is.
+    main_stopped: Option<i32>,
+    /// The signal by which this process is about to stop as well.
     stopping: Option<i32>,
     forward: Option<Forward>,
     stats: Stats,
@@ -78,6 +83,8 @@ pub fn run(
         running: false,
         main_exit: None,
         ending: None,
+        delivered: (0, false),
+        main_stopped: None,
         stopping: None,
         forward: None,
         stats: Stats::default(),
@@ -103,6 +110,7 @@ impl Supervisor<'_> {
                 Wait::Interrupted => {}
             }
             self.pass_on();
+            self.stop_if_due()?;
         }
         self.outcome()
     }
@@ -127,10 +135,7 @@ impl Supervisor<'_> {
             Stop::Exec => self.release(|_, _| true)?,
             _ => {}
         }
-        if let Some(signal) = self.stopping.take() {
-            self.stop_with_main(signal)?;
-        }
-        Ok(())
+        self.stop_if_due()
     }
 
     /// Lets go of children that are held. Those whose parent may have died before its event must
@@ -165,13 +170,22 @@ impl Supervisor<'_> {
             Stop::Signal(signal) => self.signalled(tracee, signal),
             Stop::Group(signal) => {
                 self.stats.group += 1;
-                if tracee.tid() == self.started.pid && self.forward.is_some() {
-                    self.stopping = Some(signal);
+                if tracee.tid() == self.started.pid {
+                    self.main_stopped = Some(signal);
+                    let inside = self.delivered == (signal, true);
+                    // Where the command was stopped from inside, only another process there may be
+                    // meant to continue it: it needs its supervisor.
+                    if !inside || self.tree.is_alone() {
+                        self.stopping = self.main_stopped;
+                    }
                 }
                 Ok(Resume::Listen)
             }
             Stop::Attach => {
                 self.stats.attach += 1;
+                if tracee.tid() == self.started.pid {
+                    self.main_stopped = None;
+                }
                 Ok(Resume::Continue)
             }
             Stop::Other(_) => {
@@ -276,10 +290,34 @@ impl Supervisor<'_> {
         {
             forward.delivered(tracee, signal)?;
         }
+        self.tell_sender(tracee, pid, signal)?;
+        if pid == self.started.pid && is_stopping(signal) {
+            let sender = tracee
+                .siginfo()?
+                .and_then(|info| sys::signal::sent_by(&info));
+            let inside = sender.is_some_and(|sender| self.tree.has(sender));
+            self.delivered = (signal, inside);
+        }
         if self.observer.wants_all() {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
         Ok(Resume::Deliver(signal))
+    }
+
+    /// A signal that the supervisor sent for a process of the jail comes from that process.
+    fn tell_sender(&mut self, tracee: &Stopped, pid: Tid, signal: i32) -> Result<(), Errno> {
+        let Some(sender) = self.tree.sender(pid, signal) else {
+            return Ok(());
+        };
+        let Some(mut info) = tracee.siginfo()? else {
+            return Ok(());
+        };
+        if info.si_code == libc::SI_USER && sys::signal::sender(&info) == sys::process::getpid() {
+            let uid = sys::signal::sender_uid(&info);
+            sys::signal::set_sender(&mut info, sender, uid);
+            tracee.set_siginfo(&info)?;
+        }
+        Ok(())
     }
 
     fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
@@ -290,6 +328,10 @@ impl Supervisor<'_> {
                 return Err(SuperviseError::Launch(failure));
             }
             self.main_exit = Some(exit);
+            self.main_stopped = None;
+            if let Some(forward) = &mut self.forward {
+                forward.ended(exit);
+            }
             if self.options.kill_on_exit && self.ending.is_none() {
                 self.end(Ending::Exited);
             }
@@ -297,7 +339,11 @@ impl Supervisor<'_> {
         if pid == tid && self.observer.wants_all() {
             self.observer.event(&Event::Exit { pid, exit });
         }
-        Ok(())
+        // Nobody is left inside who could continue the command.
+        if self.main_stopped.is_some() && self.tree.is_alone() {
+            self.stopping = self.main_stopped;
+        }
+        self.stop_if_due()
     }
 
     /// Kills the tree; the loop goes on until all of it is gone.
@@ -354,11 +400,18 @@ impl Supervisor<'_> {
                 tree: &self.tree.summary(),
             }),
             forward::Next::End => self.end(Ending::Exited),
+            forward::Next::Stop => self.stopping = self.main_stopped,
         }
     }
 
     /// Stops this process as the main command has stopped, so that the caller's shell sees it.
-    fn stop_with_main(&mut self, signal: i32) -> Result<(), SuperviseError> {
+    fn stop_if_due(&mut self) -> Result<(), SuperviseError> {
+        let Some(signal) = self.stopping.take() else {
+            return Ok(());
+        };
+        if self.forward.is_none() {
+            return Ok(());
+        }
         // It may have been continued in the meantime: then nobody would continue us.
         match trace::poll(self.started.pid).map_err(SuperviseError::system("wait4"))? {
             None => sys::signal::stop_self(signal).map_err(SuperviseError::system("kill")),
@@ -367,6 +420,13 @@ impl Supervisor<'_> {
             Some(Wait::Interrupted) => Ok(()),
         }
     }
+}
+
+fn is_stopping(signal: i32) -> bool {
+    matches!(
+        signal,
+        libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
+    )
 }
 
 fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {

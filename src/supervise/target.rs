@@ -109,7 +109,12 @@ impl Tree {
         }
         let results: Vec<_> = targets
             .into_iter()
-            .map(|pid| sys::process::kill(pid, signal))
+            .map(|pid| {
+                if signal != 0 {
+                    self.sent(pid, signal, caller);
+                }
+                sys::process::kill(pid, signal)
+            })
             .collect();
         let errno = results.iter().find_map(|result| result.err());
         match (results.iter().any(Result::is_ok), errno) {

@@ -57,6 +57,9 @@ pub struct Tree {
     tasks: HashMap<Tid, Task>,
     /// Tasks that were gone before their parent's event came.
     early: HashSet<Tid>,
+    /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
+    /// see as the sender: receiver, signal, sender.
+    sent: Vec<(Tid, i32, Tid)>,
 }
 
 impl Tree {
@@ -71,6 +74,7 @@ impl Tree {
         Self {
             tasks,
             early: HashSet::new(),
+            sent: Vec::new(),
         }
     }
 
@@ -122,8 +126,27 @@ impl Tree {
         program
     }
 
+    /// `sender` has the supervisor send `pid` a signal.
+    pub fn sent(&mut self, pid: Tid, signal: i32, sender: Tid) {
+        // A second one merges with the first while that is pending.
+        self.sent
+            .retain(|&(to, what, _)| (to, what) != (pid, signal));
+        self.sent.push((pid, signal, sender));
+    }
+
+    /// Who had the supervisor send the signal that is about to be delivered to `pid`, if it is one
+    /// of those.
+    pub fn sender(&mut self, pid: Tid, signal: i32) -> Option<Tid> {
+        let index = self
+            .sent
+            .iter()
+            .position(|&(to, what, _)| (to, what) == (pid, signal))?;
+        Some(self.sent.swap_remove(index).2)
+    }
+
     /// A task is gone; returns its process.
     pub fn gone(&mut self, tid: Tid) -> Tid {
+        self.sent.retain(|&(to, ..)| to != tid);
         match self.tasks.remove(&tid) {
             Some(Task { pid: Some(pid), .. }) => pid,
             _ => {
@@ -191,6 +214,11 @@ impl Tree {
             .iter()
             .map(|(&tid, task)| task.pid.unwrap_or(tid))
             .collect()
+    }
+
+    /// Whether there is one process at most.
+    pub fn is_alone(&self) -> bool {
+        self.processes().len() <= 1
     }
 
     /// Sends a signal to every process. One that is gone meanwhile does not matter.

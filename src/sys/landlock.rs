@@ -30,13 +30,19 @@ pub fn abi() -> u32 {
     u32::try_from(version).unwrap_or(0)
 }
 
-/// A ruleset that handles no access and scopes `scoped` (LANDLOCK_SCOPE_*). Needs ABI 6.
-pub fn scope(scoped: u64) -> Result<OwnedFd, Errno> {
+/// LANDLOCK_ACCESS_FS_REFER (ABI 2, Linux 5.19): link and rename between directories.
+pub const ACCESS_FS_REFER: u64 = 1 << 13;
+
+/// A ruleset that handles the accesses `fs` to files (LANDLOCK_ACCESS_FS_*) and scopes `scoped`
+/// (LANDLOCK_SCOPE_*, ABI 6); one of them must not be empty.
+pub fn ruleset(fs: u64, scoped: u64) -> Result<OwnedFd, Errno> {
     let attr = RulesetAttr {
-        handled_access_fs: 0,
+        handled_access_fs: fs,
         handled_access_net: 0,
         scoped,
     };
+    // An older kernel knows a shorter attribute, and takes a longer one only if the rest is zero
+    // (E2BIG otherwise).
     // SAFETY: `attr` is a valid landlock_ruleset_attr of the size given.
     let fd = check(unsafe {
         libc::syscall(
@@ -48,6 +54,32 @@ pub fn scope(scoped: u64) -> Result<OwnedFd, Errno> {
     })?;
     // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Grants `access` to `beneath` and everything below it.
+pub fn grant(ruleset: BorrowedFd<'_>, access: u64, beneath: BorrowedFd<'_>) -> Result<(), Errno> {
+    /// `struct landlock_path_beneath_attr`, which the kernel packs.
+    #[repr(C, packed)]
+    struct PathBeneathAttr {
+        allowed_access: u64,
+        parent_fd: i32,
+    }
+    const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
+    let attr = PathBeneathAttr {
+        allowed_access: access,
+        parent_fd: beneath.as_raw_fd(),
+    };
+    // SAFETY: `attr` is a valid landlock_path_beneath_attr, the kind that the rule type names.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            LANDLOCK_RULE_PATH_BENEATH,
+            from_ref(&attr),
+            0u32,
+        )
+    })
+    .map(drop)
 }
 
 /// Puts the calling thread into a new domain of the ruleset. Needs no_new_privs.

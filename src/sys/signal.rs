@@ -157,6 +157,11 @@ pub fn any() -> bool {
     ANY.load(Ordering::Acquire)
 }
 
+/// Starts the tick: something is unsettled for another reason than a signal.
+pub fn tick() {
+    arm(TICK_NANOSECONDS);
+}
+
 /// Stops the tick: nothing is unsettled any more.
 pub fn rest() {
     arm(0);
@@ -218,16 +223,21 @@ pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
     }
 }
 
-/// Stops this process by `signal` (a stopping one) as if it had no handler; returns when it is
-/// continued.
+/// Stops this process by `signal` (a stopping one) as if it did not catch it; returns when it is
+/// continued, or at once where the kernel does not stop it (an orphaned process group).
 pub fn stop_self(signal: c_int) -> Result<(), Errno> {
+    let own = super::process::getpid();
     if signal == libc::SIGSTOP {
-        return super::process::kill(super::process::getpid(), signal);
+        return super::process::kill(own, signal);
     }
+    let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: only asks for the current disposition, into memory valid for writing.
+    check(unsafe { libc::sigaction(signal, std::ptr::null(), before.as_mut_ptr()) })?;
     set_ignored(signal, false)?;
     unblock(signal)?;
-    super::process::kill(super::process::getpid(), signal)?;
-    handle(signal)
+    super::process::kill(own, signal)?;
+    // SAFETY: this is the disposition that the kernel has just reported.
+    check(unsafe { libc::sigaction(signal, before.as_ptr(), null_mut()) }).map(drop)
 }
 
 /// Ends this process by `signal` with its default disposition; returns only if that does not end
@@ -263,10 +273,25 @@ extern "C" fn note_pipe() {
 #[unsafe(link_section = ".init_array")]
 static NOTE_PIPE: extern "C" fn() = note_pipe;
 
+/// The process that sent the signal, where one did: kill(2), tgkill(2), sigqueue(3).
+pub fn sent_by(info: &siginfo_t) -> Option<i32> {
+    matches!(
+        info.si_code,
+        libc::SI_USER | libc::SI_TKILL | libc::SI_QUEUE
+    )
+    .then(|| sender(info))
+}
+
 /// `si_pid` of a siginfo whose `si_code` is SI_USER.
 pub fn sender(info: &siginfo_t) -> i32 {
     // SAFETY: the union's bytes are initialised whatever member the kernel used; any i32 is valid.
     unsafe { info.si_pid() }
+}
+
+/// `si_uid` of a siginfo whose `si_code` is SI_USER.
+pub fn sender_uid(info: &siginfo_t) -> u32 {
+    // SAFETY: as for `sender`.
+    unsafe { info.si_uid() }
 }
 
 /// Sets `si_pid` and `si_uid` of a siginfo whose `si_code` is SI_USER.

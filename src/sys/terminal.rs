@@ -1,7 +1,29 @@
-//! The terminal's size.
+//! The terminal: its size, and which process group it is in the hands of.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
+
+/// The controlling terminal, if this process has one.
+fn controlling() -> Option<std::fs::File> {
+    std::fs::File::open("/dev/tty").ok()
+}
+
+/// The foreground process group of the controlling terminal.
+pub fn foreground() -> Option<libc::pid_t> {
+    let terminal = controlling()?;
+    // SAFETY: takes and returns numbers only; `terminal` is open during the call.
+    let group = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
+    (group > 0).then_some(group)
+}
+
+/// Puts a process group of this session into the foreground. That it does not exist any more
+/// does not matter.
+pub fn set_foreground(group: libc::pid_t) {
+    if let Some(terminal) = controlling() {
+        // SAFETY: takes numbers only; `terminal` is open during the call.
+        unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) };
+    }
+}
 
 /// How many columns the terminal behind this descriptor has: TIOCGWINSZ, see ioctl_tty(2). `None`
 /// where it is no terminal, or one that does not know.

@@ -4,8 +4,8 @@ use crate::support::nobody_survives;
 use crate::terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Terminal};
 use std::time::Duration;
 
-/// A command that says when it runs.
-const SLEEP: &str = "$JAIL sh -c 'echo running; sleep 100'";
+/// A command that says when it runs. It forks nothing: a shell in its fork has races of its own.
+const SLEEP: &str = "$JAIL sh -c 'echo running; exec sleep 100'";
 
 #[test]
 fn ctrl_c_ends_the_command() {
@@ -58,9 +58,9 @@ fn ctrl_z_stops_the_command_and_fg_continues_it() {
 #[test]
 fn ctrl_z_stops_every_process_of_the_command() {
     let mut terminal = Terminal::new();
-    terminal.enter("$JAIL sh -c '(while :; do sleep 0.01; done) & sleep 100 | sleep 100 & echo running; wait'");
-    terminal.expect("running");
-    // The shells that loop and wait make new processes all the time until they are stopped.
+    terminal.enter("$JAIL $PROBE storm fork");
+    terminal.expect("ready");
+    std::thread::sleep(Duration::from_millis(50));
     terminal.key(CTRL_Z);
     terminal.expect("Stopped");
     terminal.prompt();
@@ -71,7 +71,7 @@ fn ctrl_z_stops_every_process_of_the_command() {
         assert!(matches!(state, None | Some(Some('T' | 't' | 'Z'))), "{pid} runs: {stat}");
     }
     terminal.enter("fg");
-    terminal.expect("sh -c");
+    terminal.expect("storm");
     std::thread::sleep(Duration::from_millis(50));
     terminal.key(CTRL_C);
     terminal.prompt();
@@ -81,7 +81,7 @@ fn ctrl_z_stops_every_process_of_the_command() {
 #[test]
 fn bg_continues_the_command_in_the_background() {
     let mut terminal = Terminal::new();
-    terminal.enter("$JAIL sh -c 'echo running; sleep 0.5; echo finished'");
+    terminal.enter("$JAIL sh -c 'sleep 0.5 & echo running; wait; echo finished'");
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
@@ -93,7 +93,7 @@ fn bg_continues_the_command_in_the_background() {
 #[test]
 fn a_pipeline_stops_continues_and_ends_as_one_job() {
     let mut terminal = Terminal::new();
-    terminal.enter("$JAIL sh -c 'echo running; sleep 100' | cat");
+    terminal.enter("$JAIL sh -c 'echo running; exec sleep 100' | cat");
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
@@ -109,7 +109,7 @@ fn a_pipeline_stops_continues_and_ends_as_one_job() {
 #[test]
 fn two_jails_in_one_pipeline_stop_and_end_together() {
     let mut terminal = Terminal::new();
-    terminal.enter("$JAIL sh -c 'echo running; sleep 100' | $JAIL cat");
+    terminal.enter("$JAIL sh -c 'echo running; exec sleep 100' | $JAIL cat");
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
@@ -183,10 +183,10 @@ fn a_command_learns_of_the_windows_new_size() {
     let mut terminal = Terminal::new();
     terminal.enter("$JAIL $PROBE winch");
     terminal.expect("window 24 200");
-    terminal.resize(30, 100);
+    terminal.resize("rows", 30);
+    terminal.expect("window 30 200");
+    terminal.resize("cols", 100);
     terminal.expect("window 30 100");
-    terminal.resize(31, 101);
-    terminal.expect("window 31 101");
     terminal.prompt();
     assert_eq!(terminal.status(), "0");
 }
@@ -207,7 +207,7 @@ fn a_command_owns_the_terminal_and_its_settings() {
 fn a_stopped_command_keeps_its_terminal_settings_apart() {
     let mut terminal = Terminal::new();
     let before = terminal.run("stty -a");
-    terminal.enter("$JAIL sh -c 'stty -icanon; echo running; sleep 100'");
+    terminal.enter("$JAIL sh -c 'stty -icanon; echo running; exec sleep 100'");
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
@@ -220,7 +220,7 @@ fn a_stopped_command_keeps_its_terminal_settings_apart() {
 fn an_interactive_bash_in_the_jail_has_job_control_of_its_own() {
     let mut terminal = Terminal::new();
     terminal.run("$JAIL bash --norc --noprofile --noediting -i");
-    terminal.enter("sh -c 'echo running; sleep 100'");
+    terminal.enter("sh -c 'echo running; exec sleep 100'");
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
@@ -270,8 +270,8 @@ fn bashs_kill_reaches_a_job_once() {
 fn hanging_up_ends_the_command() {
     let mut terminal = Terminal::new();
     let token = crate::support::token();
-    terminal.enter(&format!("$JAIL sh -c 'echo running; sleep 100; : {token}'"));
-    terminal.expect("running");
+    terminal.enter(&format!("$JAIL $PROBE listen 10 {token}"));
+    terminal.expect("ready");
     terminal.close();
     nobody_survives(&token, Duration::from_secs(10));
 }
@@ -279,13 +279,18 @@ fn hanging_up_ends_the_command() {
 #[test]
 fn nohup_keeps_the_command_when_the_terminal_hangs_up() {
     let dir = crate::support::Dir::new();
-    let done = dir.file("done");
+    let (running, done) = (dir.file("running"), dir.file("done"));
     let mut terminal = Terminal::new();
-    terminal.run(&format!("nohup $JAIL sh -c 'sleep 0.5; echo done > {done}' >/dev/null 2>&1 &"));
+    let script = format!("echo yes > {running}; sleep 0.5; echo yes > {done}");
+    terminal.run(&format!("nohup $JAIL sh -c '{script}' >/dev/null 2>&1 &"));
+    let says_yes = |path: &str| {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while std::fs::read_to_string(path).unwrap_or_default() != "yes\n" {
+            assert!(std::time::Instant::now() < end, "nothing in {path}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    says_yes(&running);
     terminal.close();
-    let end = std::time::Instant::now() + Duration::from_secs(20);
-    while std::fs::read_to_string(&done).unwrap_or_default() != "done\n" {
-        assert!(std::time::Instant::now() < end, "the command did not end its work");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    says_yes(&done);
 }

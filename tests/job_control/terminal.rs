@@ -3,13 +3,15 @@
 //! The bash has a session of its own; at its end everything in that session is killed.
 
 use crate::support::{JAIL, probe};
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,9 +27,10 @@ pub const CTRL_BACKSLASH: u8 = 28;
 
 pub struct Terminal {
     shell: Child,
-    keyboard: Option<File>,
+    keyboard: Option<Arc<PtyMaster>>,
     /// The other side, for what is asked of the terminal itself.
-    line: Option<OwnedFd>,
+    line: Option<File>,
+    open: Arc<AtomicBool>,
     screen: Arc<Mutex<String>>,
     /// How much of the screen has been read.
     read: usize,
@@ -37,13 +40,26 @@ impl Terminal {
     /// A new terminal, at bash's prompt. `$JAIL` runs under the preset `permissive`, `$PROBE` is
     /// the probe.
     pub fn new() -> Self {
-        let size = Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).expect("openpty");
-        let side = || Stdio::from(pty.slave.try_clone().expect("dup"));
+        // Without jail, to see what these tests hold against it.
+        let jail = match std::env::var_os("JAIL_TEST_PLAIN") {
+            Some(_) => String::new(),
+            None => format!("{JAIL} --policy permissive --"),
+        };
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let keyboard = posix_openpt(flags).expect("posix_openpt");
+        grantpt(&keyboard).expect("grantpt");
+        unlockpt(&keyboard).expect("unlockpt");
+        let line = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(ptsname_r(&keyboard).expect("ptsname"))
+            .expect("cannot open the terminal");
+        let side = || Stdio::from(line.try_clone().expect("dup"));
         let shell = Command::new(probe())
             .args(["on-terminal", "bash", "--norc", "--noprofile", "--noediting", "-i"])
             .envs([("PS1", PROMPT), ("TERM", "dumb"), ("HISTFILE", ""), ("LC_ALL", "C")])
-            .env("JAIL", format!("{JAIL} --policy permissive --"))
+            .env("JAIL", jail)
             .env("PROBE", probe())
             .env_remove("PROMPT_COMMAND")
             .stdin(side())
@@ -52,19 +68,34 @@ impl Terminal {
             .spawn()
             .expect("cannot start the probe");
         let screen = Arc::new(Mutex::new(String::new()));
-        let keyboard = File::from(pty.master);
-        let mut output = keyboard.try_clone().expect("dup");
+        let keyboard = Arc::new(keyboard);
+        let output = Arc::clone(&keyboard);
         let onto = Arc::clone(&screen);
+        // A blocking read would keep the terminal open after `close`.
+        let open = Arc::new(AtomicBool::new(true));
+        let goes_on = Arc::clone(&open);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = output.read(&mut buffer) {
-                let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
-                onto.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text.replace('\r', ""));
+            while goes_on.load(Ordering::Relaxed) {
+                match (&*output).read(&mut buffer) {
+                    Ok(length) => {
+                        let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+                        let mut screen = onto.lock().unwrap_or_else(PoisonError::into_inner);
+                        screen.push_str(&text.replace('\r', ""));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    // EIO: nobody has the other side open any more.
+                    Err(_) => return,
+                }
             }
         });
         let mut terminal =
-            Self { shell, keyboard: Some(keyboard), line: Some(pty.slave), screen, read: 0 };
-        terminal.expect(PROMPT);
+            Self { shell, keyboard: Some(keyboard), line: Some(line), open, screen, read: 0 };
+        terminal.resize("rows", 24);
+        terminal.resize("cols", 200);
+        terminal.prompt();
         // What is typed shall not be mistaken for what is printed.
         terminal.run("stty -echo");
         terminal
@@ -81,7 +112,7 @@ impl Terminal {
     }
 
     fn keys(&mut self, keys: &[u8]) {
-        let keyboard = self.keyboard.as_mut().expect("the terminal is closed");
+        let mut keyboard: &PtyMaster = self.keyboard.as_ref().expect("the terminal is closed");
         keyboard.write_all(keys).expect("cannot type");
     }
 
@@ -134,11 +165,11 @@ impl Terminal {
         }
     }
 
-    /// Makes the window so large.
-    pub fn resize(&self, rows: u16, columns: u16) {
+    /// Makes the window so large, in "rows" or "cols".
+    pub fn resize(&self, what: &str, size: u16) {
         let line = self.line.as_ref().expect("the terminal is closed");
         let status = Command::new("stty")
-            .args(["rows", &rows.to_string(), "cols", &columns.to_string()])
+            .args([what, &size.to_string()])
             .stdin(Stdio::from(line.try_clone().expect("dup")))
             .status();
         assert!(status.is_ok_and(|status| status.success()), "stty cannot resize");
@@ -146,6 +177,7 @@ impl Terminal {
 
     /// Hangs up.
     pub fn close(&mut self) {
+        self.open.store(false, Ordering::Relaxed);
         self.line = None;
         self.keyboard = None;
     }
@@ -168,6 +200,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        self.open.store(false, Ordering::Relaxed);
         // First those that it started: with bash gone, nothing would tell whose they were.
         for pid in self.session() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
