@@ -13,8 +13,10 @@
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
+//! | `console` | stderr, which nobody may read |
 
 mod cause;
+mod console;
 mod harmless;
 mod layout;
 mod log;
@@ -33,13 +35,13 @@ use crate::supervise::{Denial, Event, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::Tid;
 use cause::Cause;
+use console::{Console, Messages};
 use layout::Layout;
 use log::Log;
 use schema::{CountFields, Record, VERSION};
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
@@ -71,7 +73,7 @@ pub struct Report<'a> {
     quiet: bool,
     stats: bool,
     layout: Layout,
-    out: Box<dyn Write>,
+    out: Box<dyn Messages>,
     log: Option<Log>,
     log_name: String,
     command: Vec<OsString>,
@@ -121,7 +123,7 @@ impl<'a> Report<'a> {
             quiet,
             stats,
             layout: Layout { color, width },
-            out: Box::new(std::io::stderr()),
+            out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
             log_name: log_name.unwrap_or_default(),
             command,
@@ -262,6 +264,13 @@ impl<'a> Report<'a> {
             let line = summary::lost(&self.layout, &self.log_name, lost, error);
             self.say(&line);
         }
+        let unread = self.out.lost();
+        if unread > 0 {
+            let mut line = String::new();
+            let text = format!("{unread} messages were left out, since nobody read them in time");
+            self.layout.note(&mut line, &text);
+            self.say(&line);
+        }
     }
 
     /// Writes to the log if there is one. The closure gets the time, and how many events are lost.
@@ -280,7 +289,7 @@ impl<'a> Report<'a> {
     /// One write a message, so that the command's own lines cannot fall into it. Nobody may be
     /// there to read it: that must not matter to the command.
     fn say(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes());
+        self.out.say(text);
     }
 }
 
@@ -336,8 +345,7 @@ impl Observer for Report<'_> {
                     pid,
                     exit: exit.into(),
                 });
-            }
-            // `Report::end` has the last word: it knows of failures too.
+            } // `Report::end` has the last word: it knows of failures too.
         }
     }
 

@@ -120,3 +120,13 @@ impl Write for Sink {
         Ok(())
     }
 }
+
+impl super::console::Messages for Sink {
+    fn say(&mut self, text: &str) {
+        let _ = self.write_all(text.as_bytes());
+    }
+
+    fn lost(&self) -> u64 {
+        0
+    }
+}

@@ -414,11 +414,25 @@ impl Supervisor<'_> {
         }
         // It may have been continued in the meantime: then nobody would continue us.
         match trace::poll(self.started.pid).map_err(SuperviseError::system("wait4"))? {
-            None => sys::signal::stop_self(signal).map_err(SuperviseError::system("kill")),
+            None => self.stop_self(signal).map_err(SuperviseError::system("kill")),
             Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
             Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),
             Some(Wait::Interrupted) => Ok(()),
         }
+    }
+
+    /// Stops this process; returns when it is continued.
+    ///
+    /// A command that is a shell has made a process group of its own. The caller's shell gives the
+    /// terminal to this process's group, as it does to any job, so it is passed on.
+    fn stop_self(&self, signal: i32) -> Result<(), Errno> {
+        sys::signal::stop_self(signal)?;
+        let own = sys::process::getpgid(0)?;
+        let group = sys::process::getpgid(self.started.pid).unwrap_or(own);
+        if group != own && sys::terminal::foreground() == Some(own) {
+            sys::terminal::set_foreground(group);
+        }
+        Ok(())
     }
 }
 

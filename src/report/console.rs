@@ -1,0 +1,129 @@
+//! stderr, written to without ever holding the tree up.
+//!
+//! While the supervisor waits for a reader, every process that needs an answer waits too, and a
+//! hostile one can see to it that nobody reads (it has the same pipe or terminal). What cannot be
+//! written soon is left out, and counted.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long the first message that cannot be written may take.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What a pipe that is ready takes without blocking: PIPE_BUF (pipe(7)).
+const CHUNK: usize = 4096;
+
+/// Where messages go.
+pub struct Console<W> {
+    out: W,
+    /// The last message was left out: the next gets no patience.
+    stalled: bool,
+    lost: u64,
+}
+
+impl<W: AsFd + Write> Console<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self {
+            out,
+            stalled: false,
+            lost: 0,
+        }
+    }
+
+    fn is_ready(&self, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded up, or the last fraction of a millisecond would be a busy loop.
+            let left = PollTimeout::try_from(left + Duration::from_micros(999))
+                .unwrap_or(PollTimeout::ZERO);
+            let mut fds = [PollFd::new(self.out.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut fds, left) {
+                // A signal that is noted, or the tick.
+                Err(nix::Error::EINTR) if Instant::now() < until => {}
+                Ok(1..) => return true,
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// What a report writes its messages to.
+pub trait Messages {
+    /// Writes a whole message, or leaves it out. That nobody can read it is no error.
+    fn say(&mut self, text: &str);
+
+    /// How many were left out.
+    fn lost(&self) -> u64;
+}
+
+impl<W: AsFd + Write> Messages for Console<W> {
+    fn say(&mut self, text: &str) {
+        let patience = if self.stalled {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let until = Instant::now() + patience;
+        for chunk in text.as_bytes().chunks(CHUNK) {
+            self.stalled = !self.is_ready(until);
+            if self.stalled {
+                self.lost += 1;
+                return;
+            }
+            match self.out.write_all(chunk) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.lost += 1;
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read;
+
+    fn pipe() -> (File, File) {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        (reader.into(), writer.into())
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_nothing_up() {
+        let (mut reader, writer) = pipe();
+        let mut console = Console::new(writer);
+        let begin = Instant::now();
+        for _ in 0..1000 {
+            console.say(&"x".repeat(1000));
+        }
+        assert!(console.lost() > 900, "{} lost", console.lost());
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        // Once there is room again, it goes on.
+        let lost = console.lost();
+        let mut buffer = [0; 20_000];
+        reader.read_exact(&mut buffer).unwrap();
+        console.say("heard");
+        assert_eq!(console.lost(), lost);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error() {
+        let (reader, writer) = pipe();
+        drop(reader);
+        let mut console = Console::new(writer);
+        console.say("nobody");
+        assert_eq!(console.lost(), 0);
+    }
+}
