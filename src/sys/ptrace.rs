@@ -91,14 +91,15 @@ pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {
     Ok(unsafe { registers.assume_init() })
 }
 
-/// PTRACE_SETREGS: all general registers in one request.
+/// PTRACE_POKEUSER: one general register, by its offset in `struct user_regs_struct`, with which
+/// `struct user` begins. Two of these cost less than one PTRACE_SETREGS.
 #[cfg(target_arch = "x86_64")]
-pub fn set_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> {
+pub fn set_register(tid: pid_t, offset: usize, value: u64) -> Result<(), Errno> {
     request(
-        libc::PTRACE_SETREGS,
+        libc::PTRACE_POKEUSER,
         tid,
-        null_mut(),
-        from_ref(registers).cast_mut().cast(),
+        offset as *mut c_void,
+        value as usize as *mut c_void,
     )
 }
 

@@ -3,6 +3,7 @@
 use crate::sys::{self, Errno};
 use crate::syscalls::Call;
 use crate::trace::Tid;
+use std::mem::offset_of;
 
 /// The registers of a tracee in a stop.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +33,9 @@ impl Registers {
     ///
     /// Number -1 makes the kernel skip the call, and it leaves rax as set here (seccomp(2),
     /// SECCOMP_RET_TRACE).
-    pub(in crate::trace) fn answer(mut self, tid: Tid, value: i64) -> Result<(), Errno> {
-        self.0.orig_rax = u64::MAX;
-        self.0.rax = value as u64;
-        sys::ptrace::set_registers(tid, &self.0)
+    pub(in crate::trace) fn answer(self, tid: Tid, value: i64) -> Result<(), Errno> {
+        use sys::ptrace::{RawRegisters, set_register};
+        set_register(tid, offset_of!(RawRegisters, orig_rax), u64::MAX)?;
+        set_register(tid, offset_of!(RawRegisters, rax), value as u64)
     }
 }

@@ -1,0 +1,85 @@
+//! The workloads, timed from within so that no start-up counts: prints what one unit of work takes,
+//! in nanoseconds.
+//!
+//! It must do nothing but the work while its clock runs.
+
+use crate::Result;
+use crate::programs::path_of_true;
+use std::hint::black_box;
+use std::io::IsTerminal;
+use std::process::Command;
+use std::sync::{Arc, Barrier};
+use std::time::Instant;
+
+/// Does `count` units of work, while `idle` more threads do nothing.
+pub fn run(work: &str, count: &str, idle: &str) -> Result<()> {
+    let (count, idle): (u32, usize) = (count.parse()?, idle.parse()?);
+    let gate = Arc::new(Barrier::new(idle + 1));
+    let threads: Vec<_> = (0..idle)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            std::thread::spawn(move || {
+                gate.wait(); // all are there
+                gate.wait(); // the work is done
+            })
+        })
+        .collect();
+    gate.wait();
+    let unit = unit_of(work)?;
+    let before = Instant::now();
+    for _ in 0..count {
+        unit()?;
+    }
+    let nanos = before.elapsed().as_secs_f64() * 1e9 / f64::from(count);
+    gate.wait();
+    for thread in threads {
+        thread.join().map_err(|_| "an idle thread panicked")?;
+    }
+    println!("{nanos}");
+    Ok(())
+}
+
+fn unit_of(work: &str) -> Result<fn() -> Result<()>> {
+    Ok(match work {
+        "getppid" => || {
+            black_box(std::os::unix::process::parent_id());
+            Ok(())
+        },
+        "ioctl" => || {
+            black_box(std::io::stdin().is_terminal());
+            Ok(())
+        },
+        "thread" => || {
+            std::thread::spawn(|| ())
+                .join()
+                .map_err(|_| "a thread panicked".into())
+        },
+        "fork" => fork_and_exit,
+        "exec" => || {
+            let status = Command::new(path_of_true()?).env_clear().status()?;
+            if status.success() {
+                Ok(())
+            } else {
+                Err(format!("true: {status}").into())
+            }
+        },
+        _ => return Err(format!("no workload {work}").into()),
+    })
+}
+
+fn fork_and_exit() -> Result<()> {
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{ForkResult, fork};
+    // SAFETY: the child calls _exit(2) alone, which is async-signal-safe.
+    #[allow(unsafe_code)]
+    let side = unsafe {
+        match fork()? {
+            ForkResult::Child => libc::_exit(0),
+            side @ ForkResult::Parent { .. } => side,
+        }
+    };
+    if let ForkResult::Parent { child } = side {
+        waitpid(child, None)?;
+    }
+    Ok(())
+}
