@@ -8,7 +8,10 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 fn number(arguments: &[String], index: usize, default: usize) -> usize {
-    arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(default)
+    arguments
+        .get(index)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// `exit CODE`.
@@ -24,9 +27,15 @@ pub fn reap(arguments: &[String]) -> i32 {
         .collect();
     for maker in makers {
         let status = raw::reap(maker);
-        require!(status == Some(Status::Exited(0)), "a maker of children ended with {status:?}");
+        require!(
+            status == Some(Status::Exited(0)),
+            "a maker of children ended with {status:?}"
+        );
     }
-    require!(raw::wait(-1, 0) == Err(Errno::ECHILD), "somebody is left to wait for");
+    require!(
+        raw::wait(-1, 0) == Err(Errno::ECHILD),
+        "somebody is left to wait for"
+    );
     0
 }
 
@@ -49,7 +58,10 @@ pub fn fork_exit(arguments: &[String]) -> i32 {
     }
     while let Ok(Some((pid, status))) = raw::wait(-1, 0) {
         let code = expected.remove(&pid);
-        require!(code.map(Status::Exited) == Some(status), "{pid}: {code:?}, but {status:?}");
+        require!(
+            code.map(Status::Exited) == Some(status),
+            "{pid}: {code:?}, but {status:?}"
+        );
     }
     require!(expected.is_empty(), "never heard of {expected:?}");
     0
@@ -60,24 +72,42 @@ pub fn vfork(arguments: &[String]) -> i32 {
     for i in 0..number(arguments, 0, 100) {
         let code = i as i32 % 256;
         let status = raw::reap(raw::vfork_exit(code));
-        require!(status == Some(Status::Exited(code)), "vfork: {code}, but {status:?}");
+        require!(
+            status == Some(Status::Exited(code)),
+            "vfork: {code}, but {status:?}"
+        );
         let status = raw::reap(raw::vfork(|| code));
-        require!(status == Some(Status::Exited(code)), "CLONE_VFORK: {code}, but {status:?}");
+        require!(
+            status == Some(Status::Exited(code)),
+            "CLONE_VFORK: {code}, but {status:?}"
+        );
     }
     0
 }
 
 /// `spawn COUNT`: posix_spawn, of programs that are there and that are not.
 pub fn spawn(arguments: &[String]) -> i32 {
-    let Ok(this) = std::env::current_exe() else { return 1 };
+    let Ok(this) = std::env::current_exe() else {
+        return 1;
+    };
     for i in 0..number(arguments, 0, 50) {
         let code = (i % 256) as i32;
-        let status = Command::new(&this).args(["exit", &code.to_string()]).status();
-        let found = status.as_ref().ok().and_then(std::process::ExitStatus::code);
+        let status = Command::new(&this)
+            .args(["exit", &code.to_string()])
+            .status();
+        let found = status
+            .as_ref()
+            .ok()
+            .and_then(std::process::ExitStatus::code);
         require!(found == Some(code), "exit {code}: {status:?}");
-        let missing = Command::new("/nonexistent/program").stdin(Stdio::null()).status();
+        let missing = Command::new("/nonexistent/program")
+            .stdin(Stdio::null())
+            .status();
         let kind = missing.as_ref().map_err(std::io::Error::kind);
-        require!(matches!(kind, Err(std::io::ErrorKind::NotFound)), "no such program: {missing:?}");
+        require!(
+            matches!(kind, Err(std::io::ErrorKind::NotFound)),
+            "no such program: {missing:?}"
+        );
     }
     0
 }
@@ -90,9 +120,18 @@ pub fn exec_fails(_: &[String]) -> i32 {
         ("/dev/null", Errno::EACCES, 11),
         ("/etc/passwd/program", Errno::ENOTDIR, 12),
     ] {
-        let child = || if raw::exec(&[program.to_owned()]) == errno { code } else { 1 };
+        let child = || {
+            if raw::exec(&[program.to_owned()]) == errno {
+                code
+            } else {
+                1
+            }
+        };
         for status in [raw::reap(raw::fork(child)), raw::reap(raw::vfork(child))] {
-            require!(status == Some(Status::Exited(code)), "exec of {program}: {status:?}");
+            require!(
+                status == Some(Status::Exited(code)),
+                "exec of {program}: {status:?}"
+            );
         }
     }
     0
@@ -113,7 +152,10 @@ pub fn threads(arguments: &[String]) -> i32 {
                     })
                 })
                 .collect();
-            threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .sum()
         });
         require!(sum == count * (count - 1) / 2, "threads are missing: {sum}");
     }
@@ -123,7 +165,9 @@ pub fn threads(arguments: &[String]) -> i32 {
 /// `exec-from-thread THREADS PROGRAM …`: one of so many threads runs the program, while the others
 /// sleep, spin and make calls.
 pub fn exec_from_thread(arguments: &[String]) -> i32 {
-    let Some((count, program)) = arguments.split_first() else { return 2 };
+    let Some((count, program)) = arguments.split_first() else {
+        return 2;
+    };
     let count: usize = count.parse().unwrap_or(50);
     let all: &'static Barrier = Box::leak(Box::new(Barrier::new(count)));
     for i in 1..count {
@@ -152,7 +196,11 @@ pub fn leader_exits(arguments: &[String]) -> i32 {
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));
         let status = raw::reap(raw::fork(|| 5));
-        raw::exit(if status == Some(Status::Exited(5)) { code } else { 1 })
+        raw::exit(if status == Some(Status::Exited(5)) {
+            code
+        } else {
+            1
+        })
     });
     raw::exit_thread()
 }
@@ -160,7 +208,9 @@ pub fn leader_exits(arguments: &[String]) -> i32 {
 /// `daemon FILE MILLISECONDS`: leaves behind a process in a session of its own, which writes the
 /// file after that time; ends at once with 3.
 pub fn daemon(arguments: &[String]) -> i32 {
-    let Some(file) = arguments.first() else { return 2 };
+    let Some(file) = arguments.first() else {
+        return 2;
+    };
     let time = Duration::from_millis(number(arguments, 1, 100) as u64);
     raw::reap(raw::fork(|| {
         if nix::unistd::setsid().is_err() {
@@ -179,7 +229,11 @@ pub fn daemon(arguments: &[String]) -> i32 {
 pub fn waitid(_: &[String]) -> i32 {
     let child = raw::fork(|| 6);
     let exited = WaitPidFlag::WEXITED;
-    for flags in [exited | WaitPidFlag::WNOWAIT, exited | WaitPidFlag::WNOWAIT, exited] {
+    for flags in [
+        exited | WaitPidFlag::WNOWAIT,
+        exited | WaitPidFlag::WNOWAIT,
+        exited,
+    ] {
         let status = nix::sys::wait::waitid(Id::All, flags);
         let expected = Ok(WaitStatus::Exited(nix::unistd::Pid::from_raw(child), 6));
         require!(status == expected, "waitid with {flags:?}: {status:?}");

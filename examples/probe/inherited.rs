@@ -13,7 +13,9 @@ pub fn arguments(_: &[String]) -> i32 {
 
 /// `descriptors`: prints the numbers of all open descriptors, on one line.
 pub fn descriptors(_: &[String]) -> i32 {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return 1 };
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return 1;
+    };
     let entries: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     // The listing's own descriptor is closed by now, so its link cannot be read any more.
     let mut open: Vec<i32> = entries
@@ -22,7 +24,13 @@ pub fn descriptors(_: &[String]) -> i32 {
         .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
         .collect();
     open.sort_unstable();
-    println!("{}", open.iter().map(i32::to_string).collect::<Vec<_>>().join(" "));
+    println!(
+        "{}",
+        open.iter()
+            .map(i32::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    );
     0
 }
 
@@ -42,8 +50,13 @@ pub fn securebits(_: &[String]) -> i32 {
 
 /// `blocking SIGNAL,… PROGRAM …`: runs the program with these signals (numbers) blocked.
 pub fn blocking(arguments: &[String]) -> i32 {
-    let Some((signals, program)) = arguments.split_first() else { return 2 };
-    let signals: Vec<i32> = signals.split(',').filter_map(|signal| signal.parse().ok()).collect();
+    let Some((signals, program)) = arguments.split_first() else {
+        return 2;
+    };
+    let signals: Vec<i32> = signals
+        .split(',')
+        .filter_map(|signal| signal.parse().ok())
+        .collect();
     require!(raw::block(&signals).is_ok(), "cannot block {signals:?}");
     eprintln!("{program:?}: {}", raw::exec(program));
     1
@@ -52,8 +65,13 @@ pub fn blocking(arguments: &[String]) -> i32 {
 /// `leaking FD,… PROGRAM …`: runs the program with these descriptors open on /dev/null, and no
 /// others past stderr.
 pub fn leaking(arguments: &[String]) -> i32 {
-    let Some((descriptors, program)) = arguments.split_first() else { return 2 };
-    require!(raw::close_others().is_ok(), "cannot close what the caller leaks");
+    let Some((descriptors, program)) = arguments.split_first() else {
+        return 2;
+    };
+    require!(
+        raw::close_others().is_ok(),
+        "cannot close what the caller leaks"
+    );
     for fd in descriptors.split(',').filter_map(|fd| fd.parse().ok()) {
         require!(raw::leak(fd).is_ok(), "cannot open {fd}");
     }

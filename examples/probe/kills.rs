@@ -12,9 +12,12 @@ pub fn exec_again(arguments: &[String]) -> i32 {
     1
 }
 
+/// A name, and what the victim does until it is killed.
+type Victim = (&'static str, fn() -> i32);
+
 /// What a process may be doing when SIGKILL comes. Each never ends by itself.
 #[rustfmt::skip]
-const VICTIMS: [(&str, fn() -> i32); 9] = [
+const VICTIMS: [Victim; 9] = [
     ("spin",     || loop { std::hint::spin_loop() }),
     ("block",    || { let _ = raw::pipe().map(|(read, _)| raw::read_byte(read)); 1 }),
     ("stop",     || loop { let _ = raw::kill(std::process::id() as i32, libc::SIGSTOP); }),
@@ -36,14 +39,25 @@ fn signal_itself() -> i32 {
 
 /// `killed-in-stops ROUNDS`: each victim is killed after ever other times, and its parent sees it.
 pub fn killed_in_stops(arguments: &[String]) -> i32 {
-    let rounds: u64 = arguments.first().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
+    let rounds: u64 = arguments
+        .first()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(5);
     for round in 0..rounds {
         for (index, (name, victim)) in VICTIMS.iter().enumerate() {
             let child = raw::fork(victim);
-            std::thread::sleep(Duration::from_micros((round * 1_370 + index as u64 * 211) % 4_000));
-            require!(raw::kill(child, libc::SIGKILL).is_ok(), "{name}: gone before SIGKILL");
+            std::thread::sleep(Duration::from_micros(
+                (round * 1_370 + index as u64 * 211) % 4_000,
+            ));
+            require!(
+                raw::kill(child, libc::SIGKILL).is_ok(),
+                "{name}: gone before SIGKILL"
+            );
             let status = raw::reap(child);
-            require!(status == Some(Status::Killed(libc::SIGKILL)), "{name}: {status:?}");
+            require!(
+                status == Some(Status::Killed(libc::SIGKILL)),
+                "{name}: {status:?}"
+            );
         }
     }
     0
@@ -51,17 +65,27 @@ pub fn killed_in_stops(arguments: &[String]) -> i32 {
 
 /// `parent-killed ROUNDS`: children that were just born when their parent is killed run on.
 pub fn parent_killed(arguments: &[String]) -> i32 {
-    let rounds: u64 = arguments.first().and_then(|rounds| rounds.parse().ok()).unwrap_or(20);
-    let Ok((read, write)) = raw::pipe() else { return 1 };
+    let rounds: u64 = arguments
+        .first()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(20);
+    let Ok((read, write)) = raw::pipe() else {
+        return 1;
+    };
     for round in 0..rounds {
-        let parent = raw::fork(|| loop {
-            raw::fork(|| i32::from(raw::write_byte(write, b'c').is_err()));
-            raw::reap(-1);
+        let parent = raw::fork(|| {
+            loop {
+                raw::fork(|| i32::from(raw::write_byte(write, b'c').is_err()));
+                raw::reap(-1);
+            }
         });
         // From its first moments on, until some children are about.
         std::thread::sleep(Duration::from_micros(round * 173 % 3_000));
         let _ = raw::kill(parent, libc::SIGKILL);
-        require!(raw::reap(parent) == Some(Status::Killed(9)), "the parent was not killed");
+        require!(
+            raw::reap(parent) == Some(Status::Killed(9)),
+            "the parent was not killed"
+        );
     }
     raw::close(write);
     // Nobody is left to hold the pipe once the last orphan has ended.
@@ -83,7 +107,9 @@ pub fn pdeathsig(_: &[String]) -> i32 {
         (nix::sys::signal::SIGUSR1, Ok(Some(b'u'))),
         (nix::sys::signal::SIGKILL, Ok(None)),
     ] {
-        let (Ok((read, write)), Ok((armed, arm))) = (raw::pipe(), raw::pipe()) else { return 1 };
+        let (Ok((read, write)), Ok((armed, arm))) = (raw::pipe(), raw::pipe()) else {
+            return 1;
+        };
         let parent = raw::fork(|| {
             raw::fork(|| {
                 let armed = raw::block(&[libc::SIGUSR1])
@@ -99,7 +125,10 @@ pub fn pdeathsig(_: &[String]) -> i32 {
         });
         raw::close(write);
         raw::close(arm);
-        require!(raw::reap(parent) == Some(Status::Exited(0)), "{signal}: not armed");
+        require!(
+            raw::reap(parent) == Some(Status::Exited(0)),
+            "{signal}: not armed"
+        );
         let said: Result<Option<u8>, Errno> = raw::read_byte(read);
         require!(said == expected, "{signal}: the orphan said {said:?}");
     }

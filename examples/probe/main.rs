@@ -60,8 +60,10 @@ const PROBES: &[(&str, Probe)] = &[
 ];
 
 fn main() {
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let Some((name, rest)) = arguments.split_first() else {
         eprintln!("usage: probe NAME [ARGUMENT]...");
         std::process::exit(2);

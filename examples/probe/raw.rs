@@ -91,8 +91,10 @@ pub fn vfork_exit(code: i32) -> i32 {
 
 /// execv(3) of strings; returns only on failure.
 pub fn exec(arguments: &[String]) -> Errno {
-    let strings: Vec<_> =
-        arguments.iter().filter_map(|text| std::ffi::CString::new(text.as_str()).ok()).collect();
+    let strings: Vec<_> = arguments
+        .iter()
+        .filter_map(|text| std::ffi::CString::new(text.as_str()).ok())
+        .collect();
     match strings.first() {
         Some(program) => match nix::unistd::execvp(program, &strings) {
             Ok(never) => match never {},
@@ -154,7 +156,9 @@ pub fn kill(pid: i32, signal: c_int) -> Result<(), Errno> {
 
 /// sigqueue(3).
 pub fn sigqueue(pid: i32, signal: c_int, value: usize) -> Result<(), Errno> {
-    let value = libc::sigval { sival_ptr: value as *mut c_void };
+    let value = libc::sigval {
+        sival_ptr: value as *mut c_void,
+    };
     // SAFETY: takes numbers only; the value is never used as an address.
     check(unsafe { libc::sigqueue(pid, signal, value) }).map(drop)
 }
@@ -174,7 +178,12 @@ impl Arrival {
         // SAFETY: the union's bytes are initialised whatever member the kernel used, and any
         // bits are valid numbers.
         let (sender, value) = unsafe { (info.si_pid(), info.si_value()) };
-        Self { signal: info.si_signo, code: info.si_code, sender, value: value.sival_ptr as usize }
+        Self {
+            signal: info.si_signo,
+            code: info.si_code,
+            sender,
+            value: value.sival_ptr as usize,
+        }
     }
 }
 
@@ -216,7 +225,12 @@ pub fn recorded(first: usize) -> Vec<Arrival> {
             value: value.load(Ordering::Relaxed) as usize,
         }
     };
-    ARRIVED.get(first..complete).unwrap_or_default().iter().map(load).collect()
+    ARRIVED
+        .get(first..complete)
+        .unwrap_or_default()
+        .iter()
+        .map(load)
+        .collect()
 }
 
 /// Handles a signal by recording it, for [`recorded`]. Calls that it interrupts are restarted.
@@ -252,7 +266,10 @@ pub fn sigwait(signals: &[c_int], timeout: Duration) -> Option<Arrival> {
     let end = Instant::now() + timeout;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let time = libc::timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let time = libc::timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        };
         // SAFETY: the set and the time are valid for reading, the zeroed info for writing.
         let result = unsafe {
             libc::sigemptyset(set.as_mut_ptr());
@@ -272,7 +289,10 @@ pub fn sigwait(signals: &[c_int], timeout: Duration) -> Option<Arrival> {
 
 /// nanosleep(2) as it returns, not restarted by the library.
 pub fn nanosleep(time: Duration) -> Result<(), Errno> {
-    let time = libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    };
     // SAFETY: `time` is valid for reading, and the rest is not asked for.
     check(unsafe { libc::nanosleep(&time, null_mut()) }).map(drop)
 }
@@ -286,7 +306,10 @@ pub fn poll_nothing(milliseconds: i32) -> Result<i64, Errno> {
 /// A FUTEX_WAIT that nobody wakes, for this long, as it returns.
 pub fn futex_wait(time: Duration) -> Errno {
     let word = 0u32;
-    let time = libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    };
     // SAFETY: the word and the time are valid for the call.
     let result = unsafe { libc::syscall(libc::SYS_futex, &word, libc::FUTEX_WAIT, 0u32, &time) };
     check(result).map_or_else(|errno| errno, |_| Errno::UnknownErrno)
@@ -353,7 +376,12 @@ pub fn take_terminal() -> Result<(), Errno> {
 
 /// TIOCGWINSZ of stdin: rows and columns.
 pub fn window() -> Result<(u16, u16), Errno> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: `size` is valid for writing.
     check(unsafe { libc::ioctl(0, libc::TIOCGWINSZ, &mut size) })?;
     Ok((size.ws_row, size.ws_col))

@@ -13,13 +13,18 @@ const END: i32 = 38;
 /// `signals COUNT`: a child sends so many: a fifth of them standard ones, each when the last was
 /// taken, the rest queued with values.
 pub fn signals(arguments: &[String]) -> i32 {
-    let count: usize = arguments.first().and_then(|count| count.parse().ok()).unwrap_or(1000);
+    let count: usize = arguments
+        .first()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1000);
     let own = std::process::id() as i32;
     for signal in REAL_TIME.into_iter().chain([libc::SIGUSR1]) {
         let handled = raw::handle(signal);
         require!(handled.is_ok(), "cannot handle {signal}: {handled:?}");
     }
-    let Ok((taken, take)) = raw::pipe() else { return 1 };
+    let Ok((taken, take)) = raw::pipe() else {
+        return 1;
+    };
     let sender = raw::fork(|| {
         for value in 0..count {
             let sent = match value % 5 {
@@ -50,16 +55,32 @@ pub fn signals(arguments: &[String]) -> i32 {
         seen.extend(news);
     }
     let status = raw::reap(sender);
-    require!(status == Some(Status::Exited(0)), "the sender ended with {status:?}");
+    require!(
+        status == Some(Status::Exited(0)),
+        "the sender ended with {status:?}"
+    );
     require!(seen.len() == count, "{} signals of {count}", seen.len());
     for arrival in &seen {
-        let code = if arrival.signal == libc::SIGUSR1 { libc::SI_USER } else { libc::SI_QUEUE };
-        require!((arrival.code, arrival.sender) == (code, sender), "not from {sender}: {arrival:?}");
+        let code = if arrival.signal == libc::SIGUSR1 {
+            libc::SI_USER
+        } else {
+            libc::SI_QUEUE
+        };
+        require!(
+            (arrival.code, arrival.sender) == (code, sender),
+            "not from {sender}: {arrival:?}"
+        );
     }
     for (index, signal) in REAL_TIME.into_iter().enumerate() {
-        let values = seen.iter().filter(|arrival| arrival.signal == signal).map(|arrival| arrival.value);
+        let values = seen
+            .iter()
+            .filter(|arrival| arrival.signal == signal)
+            .map(|arrival| arrival.value);
         let expected = (index..count).step_by(5);
-        require!(values.eq(expected), "signal {signal}: values lost or out of order");
+        require!(
+            values.eq(expected),
+            "signal {signal}: values lost or out of order"
+        );
     }
     0
 }
@@ -75,7 +96,10 @@ fn queue(pid: i32, signal: i32, value: usize) -> Result<(), Errno> {
 }
 
 fn numbers(arguments: &[String]) -> Vec<i32> {
-    arguments.iter().filter_map(|signal| signal.parse().ok()).collect()
+    arguments
+        .iter()
+        .filter_map(|signal| signal.parse().ok())
+        .collect()
 }
 
 fn say_ready() {
@@ -83,7 +107,10 @@ fn say_ready() {
 }
 
 fn say(arrival: Arrival) {
-    println!("signal {} code {} sender {}", arrival.signal, arrival.code, arrival.sender);
+    println!(
+        "signal {} code {} sender {}",
+        arrival.signal, arrival.code, arrival.sender
+    );
 }
 
 /// `listen SIGNAL …`: handles these signals (numbers) and prints each, until END comes.
@@ -126,7 +153,9 @@ pub fn sigwait(arguments: &[String]) -> i32 {
 pub fn group_signal(_: &[String]) -> i32 {
     let own = std::process::id() as i32;
     require!(raw::handle(libc::SIGUSR1).is_ok(), "cannot handle SIGUSR1");
-    let Ok((ready, tell)) = raw::pipe() else { return 1 };
+    let Ok((ready, tell)) = raw::pipe() else {
+        return 1;
+    };
     let await_one = move || {
         let end = Instant::now() + Duration::from_secs(10);
         while raw::recorded(0).is_empty() && Instant::now() < end {
@@ -135,7 +164,12 @@ pub fn group_signal(_: &[String]) -> i32 {
         // Long enough for a second one.
         std::thread::sleep(Duration::from_millis(50));
         let seen = raw::recorded(0);
-        let expected = Arrival { signal: libc::SIGUSR1, code: libc::SI_USER, sender: own, value: 0 };
+        let expected = Arrival {
+            signal: libc::SIGUSR1,
+            code: libc::SI_USER,
+            sender: own,
+            value: 0,
+        };
         let right = matches!(seen.as_slice(), [one] if Arrival { value: 0, ..*one } == expected);
         if !right {
             eprintln!("{}: not once from {own}: {seen:?}", std::process::id());

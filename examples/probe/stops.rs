@@ -8,18 +8,25 @@ use std::time::{Duration, Instant};
 /// its parent is told of both.
 pub fn stop_threads(arguments: &[String]) -> i32 {
     let number = |index: usize, default: usize| {
-        arguments.get(index).and_then(|text: &String| text.parse().ok()).unwrap_or(default)
+        arguments
+            .get(index)
+            .and_then(|text: &String| text.parse().ok())
+            .unwrap_or(default)
     };
     let (threads, rounds) = (number(0, 10), number(1, 5));
-    let (Ok((ready, tell)), Ok((end, ask))) = (raw::pipe(), raw::pipe()) else { return 1 };
+    let (Ok((ready, tell)), Ok((end, ask))) = (raw::pipe(), raw::pipe()) else {
+        return 1;
+    };
     let child = raw::fork(|| {
         raw::close(ask);
         for i in 0..threads {
-            std::thread::spawn(move || loop {
-                match i % 3 {
-                    0 => std::hint::spin_loop(),
-                    1 => std::thread::sleep(Duration::from_secs(100)),
-                    _ => drop(std::fs::metadata("/")),
+            std::thread::spawn(move || {
+                loop {
+                    match i % 3 {
+                        0 => std::hint::spin_loop(),
+                        1 => std::thread::sleep(Duration::from_secs(100)),
+                        _ => drop(std::fs::metadata("/")),
+                    }
                 }
             });
         }
@@ -28,23 +35,35 @@ pub fn stop_threads(arguments: &[String]) -> i32 {
         7
     });
     raw::close(end);
-    require!(raw::read_byte(ready) == Ok(Some(b'r')), "the child is not ready");
+    require!(
+        raw::read_byte(ready) == Ok(Some(b'r')),
+        "the child is not ready"
+    );
     for round in 0..rounds {
         let _ = raw::kill(child, libc::SIGSTOP);
         let seen = raw::wait(child, libc::WUNTRACED);
         let expected = Ok(Some((child, Status::Stopped(libc::SIGSTOP))));
         require!(seen == expected, "round {round}: after SIGSTOP {seen:?}");
         let before = progress(child);
-        require!(before.len() == threads + 1, "round {round}: threads are missing: {before:?}");
+        require!(
+            before.len() == threads + 1,
+            "round {round}: threads are missing: {before:?}"
+        );
         for (tid, state, _) in &before {
-            require!(matches!(state.as_str(), "T" | "t"), "round {round}: {tid} is in state {state}");
+            require!(
+                matches!(state.as_str(), "T" | "t"),
+                "round {round}: {tid} is in state {state}"
+            );
         }
         require!(
             raw::wait(child, libc::WUNTRACED | libc::WNOHANG) == Ok(None),
             "round {round}: one stop was told twice"
         );
         std::thread::sleep(Duration::from_millis(20));
-        require!(progress(child) == before, "round {round}: somebody ran while stopped");
+        require!(
+            progress(child) == before,
+            "round {round}: somebody ran while stopped"
+        );
         let _ = raw::kill(child, libc::SIGCONT);
         let seen = raw::wait(child, libc::WUNTRACED | libc::WCONTINUED);
         let expected = Ok(Some((child, Status::Continued)));
@@ -58,15 +77,22 @@ pub fn stop_threads(arguments: &[String]) -> i32 {
 
 /// Each thread's id, state, and the time that it has run.
 fn progress(pid: i32) -> Vec<(String, String, u64)> {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return vec![] };
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return vec![];
+    };
     let mut all: Vec<_> = tasks
         .flatten()
         .filter_map(|task| {
             let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
             // The name before it may hold spaces and parentheses.
             let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-            let time = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-            Some((task.file_name().to_string_lossy().into_owned(), (*fields.first()?).to_owned(), time))
+            let time =
+                fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+            Some((
+                task.file_name().to_string_lossy().into_owned(),
+                (*fields.first()?).to_owned(),
+                time,
+            ))
         })
         .collect();
     all.sort();
@@ -78,7 +104,10 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that a stop must not shorten or fail; each says what it got.
 #[rustfmt::skip]
-const CALLS: [(&str, fn(i32) -> Result<(), String>); 4] = [
+/// A name, and a call that takes a while.
+type Slow = (&'static str, fn(i32) -> Result<(), String>);
+
+const CALLS: [Slow; 4] = [
     ("nanosleep", |_| raw::nanosleep(WAIT).map_err(|errno| errno.to_string())),
     ("poll",      |_| match raw::poll_nothing(WAIT.as_millis() as i32) {
         Ok(0) => Ok(()),
@@ -97,7 +126,9 @@ const CALLS: [(&str, fn(i32) -> Result<(), String>); 4] = [
 /// `stop-in-calls`: a child is stopped and continued, twice, in a blocking call.
 pub fn stop_in_calls(_: &[String]) -> i32 {
     for (name, call) in CALLS {
-        let Ok((read, write)) = raw::pipe() else { return 1 };
+        let Ok((read, write)) = raw::pipe() else {
+            return 1;
+        };
         let child = raw::fork(|| {
             let start = Instant::now();
             let result = call(read);
@@ -129,7 +160,9 @@ pub fn stop_in_calls(_: &[String]) -> i32 {
 
 /// `stop-itself SIGNAL`: says so before and after it has stopped by that signal (a number).
 pub fn stop_itself(arguments: &[String]) -> i32 {
-    let Some(signal) = arguments.first().and_then(|signal| signal.parse().ok()) else { return 2 };
+    let Some(signal) = arguments.first().and_then(|signal| signal.parse().ok()) else {
+        return 2;
+    };
     println!("before");
     let _ = raw::kill(std::process::id() as i32, signal);
     println!("after");

@@ -38,7 +38,9 @@ fn work(kind: &str) -> Option<fn()> {
 
 /// `storm KIND TOKEN`: eight workers; the token marks them for whoever looks for survivors.
 pub fn storm(arguments: &[String]) -> i32 {
-    let Some(work) = arguments.first().and_then(|kind| work(kind)) else { return 2 };
+    let Some(work) = arguments.first().and_then(|kind| work(kind)) else {
+        return 2;
+    };
     let end = Instant::now() + END;
     println!("ready");
     let workers: Vec<i32> = (0..8)
@@ -60,7 +62,10 @@ pub fn storm(arguments: &[String]) -> i32 {
 /// `bomb DEPTH TOKEN`: each process makes another two, so deep; then one of them calls getppid,
 /// which the test's policy kills for.
 pub fn bomb(arguments: &[String]) -> i32 {
-    let depth: u32 = arguments.first().and_then(|depth| depth.parse().ok()).unwrap_or(5);
+    let depth: u32 = arguments
+        .first()
+        .and_then(|depth| depth.parse().ok())
+        .unwrap_or(5);
     let end = Instant::now() + END;
     let first = raw::fork(|| explode(depth, end));
     std::thread::sleep(Duration::from_millis(100));

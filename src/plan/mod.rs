@@ -86,7 +86,13 @@ impl Plan {
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
     /// asked for: a run does not need it.
     pub fn routes(&self, policy: &Policy) -> Vec<Route> {
-        routes::routes(policy, &self.baseline, self.domain, &self.judge, &self.leaves)
+        routes::routes(
+            policy,
+            &self.baseline,
+            self.domain,
+            &self.judge,
+            &self.leaves,
+        )
     }
 
     /// The mechanism behind one call, and what it costs.

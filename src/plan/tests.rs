@@ -112,9 +112,15 @@ fn signals_are_landlocks_where_it_can_and_the_supervisors_where_not() {
         (Enforcer::Supervisor, Cost::Stop)
     );
     assert_eq!(domain(&OLD), Domain::None);
-    let middle = Host { landlock_abi: 5, ..OLD };
+    let middle = Host {
+        landlock_abi: 5,
+        ..OLD
+    };
     assert_eq!(domain(&middle), Domain::Plain);
-    assert_eq!(route(text, &middle, What::Memory).enforcer, Enforcer::Landlock);
+    assert_eq!(
+        route(text, &middle, What::Memory).enforcer,
+        Enforcer::Landlock
+    );
     assert_eq!(route(text, &OLD, What::Memory).enforcer, Enforcer::Missing);
 }
 

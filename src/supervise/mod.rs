@@ -414,7 +414,9 @@ impl Supervisor<'_> {
         }
         // It may have been continued in the meantime: then nobody would continue us.
         match trace::poll(self.started.pid).map_err(SuperviseError::system("wait4"))? {
-            None => self.stop_self(signal).map_err(SuperviseError::system("kill")),
+            None => self
+                .stop_self(signal)
+                .map_err(SuperviseError::system("kill")),
             Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
             Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),
             Some(Wait::Interrupted) => Ok(()),

@@ -1,9 +1,7 @@
 //! Signals from outside, to jail alone or to its process group: the command has each exactly once,
 //! from its true sender.
 
-use crate::support::{
-    JAIL, Run, Running, nobody_survives, permissive, plain, probe, token,
-};
+use crate::support::{JAIL, Run, Running, nobody_survives, permissive, plain, probe, token};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -30,7 +28,9 @@ const SETTLED: Duration = Duration::from_millis(60);
 /// A probe that prints the signals it gets, inside; with its pid.
 fn listening(how: &str) -> (Running, i32) {
     let signals = STEERING.map(|signal| (signal as i32).to_string());
-    let command = [probe(), how].into_iter().chain(signals.iter().map(String::as_str));
+    let command = [probe(), how]
+        .into_iter()
+        .chain(signals.iter().map(String::as_str));
     listener(permissive(command))
 }
 
@@ -44,15 +44,27 @@ fn listener(run: Run) -> (Running, i32) {
 #[track_caller]
 fn end(run: Running, pid: i32) -> String {
     // Not one of nix's signals: a real-time one.
-    let status = std::process::Command::new("kill").args(["-38", &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "the probe is gone: {}", run.out());
+    let status = std::process::Command::new("kill")
+        .args(["-38", &pid.to_string()])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "the probe is gone: {}",
+        run.out()
+    );
     let out = run.finish().ends_with(0).out;
-    out.split_once('\n').map(|(_, signals)| signals.to_owned()).unwrap_or_default()
+    out.split_once('\n')
+        .map(|(_, signals)| signals.to_owned())
+        .unwrap_or_default()
 }
 
 /// The line for one signal sent by this process.
 fn from_here(signal: Signal) -> String {
-    format!("signal {} code 0 sender {}\n", signal as i32, std::process::id())
+    format!(
+        "signal {} code 0 sender {}\n",
+        signal as i32,
+        std::process::id()
+    )
 }
 
 #[test]
@@ -89,7 +101,9 @@ fn signals_to_jail_and_to_its_group_by_turns_are_all_told_once() {
             0 => run.signal(Signal::SIGUSR1),
             _ => run.signal_group(Signal::SIGUSR1),
         }
-        run.until("the signal", |run| run.out().matches("signal 10").count() >= turn);
+        run.until("the signal", |run| {
+            run.out().matches("signal 10").count() >= turn
+        });
         if turn % 4 == 0 {
             std::thread::sleep(SETTLED);
         }
@@ -105,14 +119,20 @@ fn a_signal_to_jail_alone_reaches_a_command_that_waits_for_it_by_sigwait() {
     for signal in STEERING {
         run.signal(signal);
         run.until("the signal", |run| {
-            run.out().lines().last().is_some_and(|line| line.starts_with(&format!("signal {} ", signal as i32)))
+            run.out()
+                .lines()
+                .last()
+                .is_some_and(|line| line.starts_with(&format!("signal {} ", signal as i32)))
         });
         std::thread::sleep(SETTLED);
         expected.push_str(&format!("signal {}\n", signal as i32));
     }
     let told = end(run, pid);
     // Who sent it cannot be kept: there is no stop in which to change it.
-    let signals: String = told.lines().map(|line| format!("{}\n", line.split(" code").next().unwrap_or(""))).collect();
+    let signals: String = told
+        .lines()
+        .map(|line| format!("{}\n", line.split(" code").next().unwrap_or("")))
+        .collect();
     assert_eq!(signals, expected);
 }
 
@@ -130,7 +150,10 @@ fn a_signal_to_the_process_group_reaches_a_command_that_waits_for_it_by_sigwait(
         told.push_str(&format!("{}", signal as i32));
     }
     let out = end(run, pid);
-    let mut signals: Vec<&str> = out.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    let mut signals: Vec<&str> = out
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
     signals.dedup();
     assert_eq!(signals.concat(), told);
 }
@@ -144,31 +167,57 @@ fn a_signal_that_the_command_sends_to_its_group_stays_in_the_jail() {
          echo ended $?",
         probe()
     );
-    plain(["sh", "-c", &script]).output().ends_with(0).says("ended 0\n");
+    plain(["sh", "-c", &script])
+        .output()
+        .ends_with(0)
+        .says("ended 0\n");
     // And where the kernel cannot hold it back.
-    plain(["sh", "-c", &script]).env("JAIL_LANDLOCK_ABI", "0").output().ends_with(0).says("ended 0\n");
+    plain(["sh", "-c", &script])
+        .env("JAIL_LANDLOCK_ABI", "0")
+        .output()
+        .ends_with(0)
+        .says("ended 0\n");
 }
 
 #[test]
 fn a_signal_ends_a_command_that_does_not_handle_it() {
-    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGALRM, Signal::SIGQUIT] {
+    for signal in [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGUSR1,
+        Signal::SIGALRM,
+        Signal::SIGQUIT,
+    ] {
         for to_group in [false, true] {
-            let mut run = permissive(["sh", "-c", "ulimit -c 0; echo ready; exec sleep 100"]).start();
+            let mut run =
+                permissive(["sh", "-c", "ulimit -c 0; echo ready; exec sleep 100"]).start();
             run.line("ready");
             match to_group {
                 true => run.signal_group(signal),
                 false => run.signal(signal),
             }
             let ran = run.finish();
-            let code = ran.code().or(ran.status.signal().map(|signal| 128 + signal));
-            assert_eq!(code, Some(128 + signal as i32), "{signal}, to the group: {to_group}");
+            let code = ran
+                .code()
+                .or(ran.status.signal().map(|signal| 128 + signal));
+            assert_eq!(
+                code,
+                Some(128 + signal as i32),
+                "{signal}, to the group: {to_group}"
+            );
         }
     }
 }
 
 #[test]
 fn a_signal_that_the_command_ignores_ends_nobody() {
-    let mut run = permissive(["sh", "-c", "trap '' TERM HUP INT; echo ready; sleep 0.5; exit 4"]).start();
+    let mut run = permissive([
+        "sh",
+        "-c",
+        "trap '' TERM HUP INT; echo ready; sleep 0.5; exit 4",
+    ])
+    .start();
     run.line("ready");
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
         run.signal(signal);
@@ -179,7 +228,9 @@ fn a_signal_that_the_command_ignores_ends_nobody() {
 
 #[test]
 fn a_signal_ignored_from_the_start_stays_ignored() {
-    let script = format!("trap '' HUP; exec {JAIL} --policy permissive -- sh -c 'echo ready; sleep 0.3; exit 4'");
+    let script = format!(
+        "trap '' HUP; exec {JAIL} --policy permissive -- sh -c 'echo ready; sleep 0.3; exit 4'"
+    );
     let mut run = plain(["sh", "-c", &script]).start();
     run.line("ready");
     run.signal(Signal::SIGHUP);
@@ -195,7 +246,9 @@ fn a_signal_as_jail_starts_ends_it_and_leaves_nobody() {
         std::thread::sleep(Duration::from_micros(round * 223));
         run.signal(Signal::SIGTERM);
         let ran = run.finish();
-        let code = ran.code().or(ran.status.signal().map(|signal| 128 + signal));
+        let code = ran
+            .code()
+            .or(ran.status.signal().map(|signal| 128 + signal));
         assert_eq!(code, Some(143), "{}", ran.err);
         nobody_survives(&token, Duration::from_secs(1));
     }
@@ -210,7 +263,10 @@ fn a_stopping_signal_to_jail_alone_stops_the_command_and_sigcont_continues_both(
         let jail = run.pid();
         run.until("jail stops", |_| state(jail) == Some('T'));
         for pid in children(jail) {
-            assert!(matches!(state(pid), Some('T' | 't')), "{signal}: {pid} runs");
+            assert!(
+                matches!(state(pid), Some('T' | 't')),
+                "{signal}: {pid} runs"
+            );
         }
         run.signal(Signal::SIGCONT);
         run.finish().ends_with(0).says("ready\n");
@@ -237,7 +293,12 @@ fn a_stopping_signal_to_the_process_group_stops_all_and_sigcont_continues_all() 
 
 #[test]
 fn sigstop_and_sigcont_to_jail_alone_only_delay_the_command() {
-    let mut run = permissive(["sh", "-c", "echo ready; for i in 1 2 3 4 5; do sleep 0.02; done; exit 4"]).start();
+    let mut run = permissive([
+        "sh",
+        "-c",
+        "echo ready; for i in 1 2 3 4 5; do sleep 0.02; done; exit 4",
+    ])
+    .start();
     run.line("ready");
     for _ in 0..5 {
         run.signal(Signal::SIGSTOP);
@@ -264,7 +325,9 @@ fn a_handler_of_sigcont_runs_once() {
         let jail = run.pid();
         run.until("jail stops", |_| state(jail) == Some('T'));
         run.signal(Signal::SIGCONT);
-        run.until("SIGCONT", |run| run.out().matches("signal 18").count() >= turn);
+        run.until("SIGCONT", |run| {
+            run.out().matches("signal 18").count() >= turn
+        });
         std::thread::sleep(SETTLED);
     }
     assert_eq!(end(run, pid), from_here(Signal::SIGCONT).repeat(3));
@@ -274,9 +337,19 @@ fn a_handler_of_sigcont_runs_once() {
 fn timeout_ends_jail_and_everything_in_it() {
     let token = token();
     let script = format!("sleep 100 & sleep 100; : {token}");
-    plain(["timeout", "0.3", JAIL, "--policy", "permissive", "--", "sh", "-c", &script])
-        .output()
-        .ends_with(124);
+    plain([
+        "timeout",
+        "0.3",
+        JAIL,
+        "--policy",
+        "permissive",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ])
+    .output()
+    .ends_with(124);
     nobody_survives(&token, Duration::from_secs(1));
 }
 
@@ -305,19 +378,36 @@ fn a_background_job_of_a_script_ends_by_its_signal() {
     let script = format!(
         "{JAIL} --policy permissive -- sleep 100 & pid=$!; sleep 0.2; kill $pid; wait $pid; echo $?"
     );
-    plain(["sh", "-c", &script]).output().ends_with(0).says("143\n");
+    plain(["sh", "-c", &script])
+        .output()
+        .ends_with(0)
+        .says("143\n");
 }
 
 #[test]
 fn an_alarm_set_before_jail_was_started_reaches_the_command() {
     // alarm(2) survives execve, and jail takes it for the command.
-    let perl = ["perl", "-e", "alarm 1; exec @ARGV", JAIL, "--policy", "permissive", "--"];
-    if std::process::Command::new("perl").arg("-v").output().is_err() {
+    let perl = [
+        "perl",
+        "-e",
+        "alarm 1; exec @ARGV",
+        JAIL,
+        "--policy",
+        "permissive",
+        "--",
+    ];
+    if std::process::Command::new("perl")
+        .arg("-v")
+        .output()
+        .is_err()
+    {
         eprintln!("SKIPPED: no perl");
         return;
     }
     let ran = plain(perl.iter().chain(&["sleep", "100"])).output();
-    let code = ran.code().or(ran.status.signal().map(|signal| 128 + signal));
+    let code = ran
+        .code()
+        .or(ran.status.signal().map(|signal| 128 + signal));
     assert_eq!(code, Some(142), "{}", ran.err);
 }
 
@@ -328,5 +418,9 @@ fn state(pid: i32) -> Option<char> {
 
 fn children(pid: i32) -> Vec<i32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    children
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }

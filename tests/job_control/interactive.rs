@@ -67,8 +67,13 @@ fn ctrl_z_stops_every_process_of_the_command() {
     std::thread::sleep(Duration::from_millis(100));
     for pid in terminal.session() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat.rsplit_once(") ").map(|(_, fields)| fields.chars().next());
-        assert!(matches!(state, None | Some(Some('T' | 't' | 'Z'))), "{pid} runs: {stat}");
+        let state = stat
+            .rsplit_once(") ")
+            .map(|(_, fields)| fields.chars().next());
+        assert!(
+            matches!(state, None | Some(Some('T' | 't' | 'Z'))),
+            "{pid} runs: {stat}"
+        );
     }
     terminal.enter("fg");
     terminal.expect("storm");
@@ -145,7 +150,9 @@ fn a_command_that_handles_the_interrupt_key_goes_on() {
         terminal.expect("signal 2 code 128 sender 0");
     }
     std::thread::sleep(Duration::from_millis(100));
-    let status = std::process::Command::new("kill").args(["-38", pid.trim()]).status();
+    let status = std::process::Command::new("kill")
+        .args(["-38", pid.trim()])
+        .status();
     assert!(status.is_ok_and(|status| status.success()), "{ready}");
     let after = terminal.prompt();
     assert!(!after.contains("signal 2"), "told more than once: {after}");

@@ -57,8 +57,20 @@ impl Terminal {
             .expect("cannot open the terminal");
         let side = || Stdio::from(line.try_clone().expect("dup"));
         let shell = Command::new(probe())
-            .args(["on-terminal", "bash", "--norc", "--noprofile", "--noediting", "-i"])
-            .envs([("PS1", PROMPT), ("TERM", "dumb"), ("HISTFILE", ""), ("LC_ALL", "C")])
+            .args([
+                "on-terminal",
+                "bash",
+                "--norc",
+                "--noprofile",
+                "--noediting",
+                "-i",
+            ])
+            .envs([
+                ("PS1", PROMPT),
+                ("TERM", "dumb"),
+                ("HISTFILE", ""),
+                ("LC_ALL", "C"),
+            ])
             .env("JAIL", jail)
             .env("PROBE", probe())
             .env_remove("PROMPT_COMMAND")
@@ -79,7 +91,8 @@ impl Terminal {
             while goes_on.load(Ordering::Relaxed) {
                 match (&*output).read(&mut buffer) {
                     Ok(length) => {
-                        let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+                        let text =
+                            String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
                         let mut screen = onto.lock().unwrap_or_else(PoisonError::into_inner);
                         screen.push_str(&text.replace('\r', ""));
                     }
@@ -91,8 +104,14 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal =
-            Self { shell, keyboard: Some(keyboard), line: Some(line), open, screen, read: 0 };
+        let mut terminal = Self {
+            shell,
+            keyboard: Some(keyboard),
+            line: Some(line),
+            open,
+            screen,
+            read: 0,
+        };
         terminal.resize("rows", 24);
         terminal.resize("cols", 200);
         terminal.prompt();
@@ -121,13 +140,20 @@ impl Terminal {
     pub fn expect(&mut self, text: &str) -> String {
         let end = Instant::now() + TIMEOUT;
         loop {
-            let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let screen = self
+                .screen
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             let new = screen.get(self.read..).unwrap_or_default();
             if let Some((before, _)) = new.split_once(text) {
                 self.read += before.len() + text.len();
                 return before.to_owned();
             }
-            assert!(Instant::now() < end, "never saw {text:?}; the screen:\n{screen}");
+            assert!(
+                Instant::now() < end,
+                "never saw {text:?}; the screen:\n{screen}"
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -172,7 +198,10 @@ impl Terminal {
             .args([what, &size.to_string()])
             .stdin(Stdio::from(line.try_clone().expect("dup")))
             .status();
-        assert!(status.is_ok_and(|status| status.success()), "stty cannot resize");
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "stty cannot resize"
+        );
     }
 
     /// Hangs up.
@@ -185,7 +214,9 @@ impl Terminal {
     /// The processes of bash's session, without bash.
     pub fn session(&self) -> Vec<i32> {
         let shell = self.shell.id().to_string();
-        let Ok(processes) = std::fs::read_dir("/proc") else { return vec![] };
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return vec![];
+        };
         processes
             .flatten()
             .filter_map(|process| {

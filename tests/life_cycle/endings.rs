@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 fn jail_waits_for_a_daemon_and_keeps_the_commands_code() {
     let dir = Dir::new();
     let done = dir.file("done");
-    permissive([probe(), "daemon", &done, "300"]).output().ends_with(3);
+    permissive([probe(), "daemon", &done, "300"])
+        .output()
+        .ends_with(3);
     assert_eq!(std::fs::read_to_string(done).ok().as_deref(), Some("done"));
 }
 
@@ -20,9 +22,18 @@ fn kill_on_exit_ends_a_daemon_with_the_command() {
     let dir = Dir::new();
     let done = dir.file("done");
     let start = Instant::now();
-    jail(["--policy", "permissive", "--kill-on-exit", "--", probe(), "daemon", &done, "10000"])
-        .output()
-        .ends_with(3);
+    jail([
+        "--policy",
+        "permissive",
+        "--kill-on-exit",
+        "--",
+        probe(),
+        "daemon",
+        &done,
+        "10000",
+    ])
+    .output()
+    .ends_with(3);
     assert!(start.elapsed() < Duration::from_secs(5));
     nobody_survives(&done, Duration::from_secs(2));
     assert!(!std::path::Path::new(&done).exists());
@@ -44,7 +55,12 @@ fn asked_twice_jail_ends_what_the_command_left_behind() {
     nobody_survives(&done, Duration::from_secs(2));
     assert!(!std::path::Path::new(&done).exists());
     // Dead of the user's request, or with the command's own code.
-    assert!(ran.code() == Some(3) || ran.status.signal() == Some(2), "{:?}: {}", ran.status, ran.err);
+    assert!(
+        ran.code() == Some(3) || ran.status.signal() == Some(2),
+        "{:?}: {}",
+        ran.status,
+        ran.err
+    );
 }
 
 #[test]
@@ -68,7 +84,11 @@ fn wait_for_daemon(run: &Running, token: &str) {
         if children.trim().is_empty() && survivors(token).len() == 2 {
             return;
         }
-        assert!(Instant::now() < end, "the daemon never came: {children:?}, {}", run.err());
+        assert!(
+            Instant::now() < end,
+            "the daemon never came: {children:?}, {}",
+            run.err()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -76,7 +96,10 @@ fn wait_for_daemon(run: &Running, token: &str) {
 #[test]
 fn nobody_survives_the_death_of_the_supervisor() {
     for round in 0..rounds(3) {
-        for (index, kind) in ["fork", "vfork", "threads", "daemons"].into_iter().enumerate() {
+        for (index, kind) in ["fork", "vfork", "threads", "daemons"]
+            .into_iter()
+            .enumerate()
+        {
             let token = token();
             let mut run = permissive([probe(), "storm", kind, &token]).start();
             run.line("ready");
@@ -105,7 +128,10 @@ fn nobody_survives_when_the_supervisor_dies_as_it_starts() {
 #[test]
 fn a_rule_that_kills_ends_a_fork_bomb() {
     let dir = Dir::new();
-    let policy = dir.write("p.toml", "default = \"allow\"\n[syscalls]\ngetppid = \"kill\"\n");
+    let policy = dir.write(
+        "p.toml",
+        "default = \"allow\"\n[syscalls]\ngetppid = \"kill\"\n",
+    );
     for _ in 0..rounds(2) {
         let token = token();
         jail(["--policy", &policy, "--", probe(), "bomb", "5", &token])
@@ -121,7 +147,13 @@ fn a_rule_that_kills_ends_a_storm_of_threads() {
     let dir = Dir::new();
     let policy = dir.write("p.toml", "default = \"allow\"\n[[rule]]\nsyscall = \"umask\"\nwhen = \"mask == 0o123\"\naction = \"kill\"\n");
     let token = token();
-    let script = format!("{} storm threads {token} & sleep 0.2; umask 123; echo not killed", probe());
-    jail(["--policy", &policy, "--", "sh", "-c", &script]).output().ends_with(159).says("ready\n");
+    let script = format!(
+        "{} storm threads {token} & sleep 0.2; umask 123; echo not killed",
+        probe()
+    );
+    jail(["--policy", &policy, "--", "sh", "-c", &script])
+        .output()
+        .ends_with(159)
+        .says("ready\n");
     nobody_survives(&token, Duration::from_millis(100));
 }

@@ -6,7 +6,9 @@ use crate::support::{Dir, permissive, probe, rounds};
 #[track_caller]
 fn repeatedly(times: usize, arguments: &[&str], code: i32) {
     for _ in 0..rounds(times) {
-        permissive([probe()].iter().chain(arguments)).output().ends_with(code);
+        permissive([probe()].iter().chain(arguments))
+            .output()
+            .ends_with(code);
     }
 }
 
@@ -29,7 +31,12 @@ fn a_thread_among_fifty_that_is_not_the_leader_executes_another_program() {
 #[test]
 fn a_chain_of_execs_from_threads_ends_with_the_last_programs_code() {
     let one = ["exec-from-thread", "8", probe()];
-    let chain: Vec<&str> = one.into_iter().chain(one).chain(one).chain(["exit", "43"]).collect();
+    let chain: Vec<&str> = one
+        .into_iter()
+        .chain(one)
+        .chain(one)
+        .chain(["exit", "43"])
+        .collect();
     repeatedly(3, &chain, 43);
 }
 
@@ -89,11 +96,20 @@ fn a_program_of_a_foreign_abi_is_killed_with_a_message() {
         return;
     }
     let ran = permissive([&program]).output();
-    assert!(matches!(ran.code(), Some(137 | 159)), "{:?}: {}", ran.code(), ran.err);
+    assert!(
+        matches!(ran.code(), Some(137 | 159)),
+        "{:?}: {}",
+        ran.code(),
+        ran.err
+    );
     ran.complains("i386");
     // In a child of the command, too; the command itself goes on.
     let ran = permissive(["sh", "-c", "\"$0\"; echo \"$?\"", &program]).output();
-    assert!(matches!(ran.out.as_str(), "137\n" | "159\n" | ""), "{}", ran.out);
+    assert!(
+        matches!(ran.out.as_str(), "137\n" | "159\n" | ""),
+        "{}",
+        ran.out
+    );
     ran.complains("i386");
 }
 

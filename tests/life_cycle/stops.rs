@@ -9,17 +9,23 @@ use std::time::Duration;
 fn ten_thousand_signals_arrive_in_order_with_their_values() {
     let count = if rounds(1) > 1 { "10000" } else { "4000" };
     for _ in 0..rounds(1) {
-        permissive([probe(), "signals", count]).output().ends_with(0);
+        permissive([probe(), "signals", count])
+            .output()
+            .ends_with(0);
     }
 }
 
 #[test]
 fn sigstop_stops_every_thread_and_the_parent_sees_it() {
     for threads in ["0", "1", "12"] {
-        permissive([probe(), "stop-threads", threads, "4"]).output().ends_with(0);
+        permissive([probe(), "stop-threads", threads, "4"])
+            .output()
+            .ends_with(0);
     }
     for _ in 1..rounds(1) {
-        permissive([probe(), "stop-threads", "30", "10"]).output().ends_with(0);
+        permissive([probe(), "stop-threads", "30", "10"])
+            .output()
+            .ends_with(0);
     }
 }
 
@@ -34,11 +40,22 @@ fn a_stop_shortens_no_call_and_fails_none() {
 fn sigkill_takes_a_process_out_of_any_stop() {
     let dir = Dir::new();
     // The "call" victim is in a seccomp-stop nearly always.
-    let policy = dir.write("p.toml", "default = \"allow\"\n[syscalls]\ngetppid = \"deny\"\n");
+    let policy = dir.write(
+        "p.toml",
+        "default = \"allow\"\n[syscalls]\ngetppid = \"deny\"\n",
+    );
     let times = (5 * rounds(1)).to_string();
-    jail(["--quiet", "--policy", &policy, "--", probe(), "killed-in-stops", &times])
-        .output()
-        .ends_with(0);
+    jail([
+        "--quiet",
+        "--policy",
+        &policy,
+        "--",
+        probe(),
+        "killed-in-stops",
+        &times,
+    ])
+    .output()
+    .ends_with(0);
 }
 
 #[test]

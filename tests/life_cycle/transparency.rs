@@ -9,15 +9,25 @@ const GETPPID: &str = "110";
 #[cfg(target_arch = "x86_64")]
 fn a_denied_call_changes_no_register_but_its_result() {
     let dir = Dir::new();
-    for (action, result) in
-        [("deny", "result -1\n"), ("ENOSYS", "result -38\n"), ("EACCES", "result -13\n")]
-    {
+    for (action, result) in [
+        ("deny", "result -1\n"),
+        ("ENOSYS", "result -38\n"),
+        ("EACCES", "result -13\n"),
+    ] {
         let policy = format!("default = \"allow\"\n[syscalls]\ngetppid = \"{action}\"\n");
         let policy = dir.write("p.toml", policy);
-        jail(["--quiet", "--policy", &policy, "--", probe(), "registers", GETPPID])
-            .output()
-            .ends_with(0)
-            .says(result);
+        jail([
+            "--quiet",
+            "--policy",
+            &policy,
+            "--",
+            probe(),
+            "registers",
+            GETPPID,
+        ])
+        .output()
+        .ends_with(0)
+        .says(result);
     }
 }
 
@@ -25,14 +35,18 @@ fn a_denied_call_changes_no_register_but_its_result() {
 #[cfg(target_arch = "x86_64")]
 fn an_allowed_call_changes_no_register_but_its_result() {
     plain([probe(), "registers", GETPPID]).output().ends_with(0);
-    permissive([probe(), "registers", GETPPID]).output().ends_with(0);
+    permissive([probe(), "registers", GETPPID])
+        .output()
+        .ends_with(0);
 }
 
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_call_that_does_not_exist_is_enosys_and_changes_no_register() {
     for number in ["400", "1000", "4294967295"] {
-        same_inside(&[probe(), "registers", number]).ends_with(0).says("result -38\n");
+        same_inside(&[probe(), "registers", number])
+            .ends_with(0)
+            .says("result -38\n");
     }
 }
 

@@ -29,14 +29,23 @@ pub fn probe() -> &'static str {
     static PROBE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     PROBE.get_or_init(|| {
         let path = Path::new(JAIL).with_file_name("examples").join("probe");
-        assert!(path.exists(), "{} is not built: run `cargo build --examples`", path.display());
-        path.to_str().expect("the target directory's path is no UTF-8").to_owned()
+        assert!(
+            path.exists(),
+            "{} is not built: run `cargo build --examples`",
+            path.display()
+        );
+        path.to_str()
+            .expect("the target directory's path is no UTF-8")
+            .to_owned()
     })
 }
 
 /// How often a stress test repeats its work: `default`, or what `JAIL_TEST_ROUNDS` says.
 pub fn rounds(default: usize) -> usize {
-    std::env::var("JAIL_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
+    std::env::var("JAIL_TEST_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(default)
 }
 
 /// Whether the tests run as root.
@@ -47,7 +56,11 @@ pub fn is_root() -> bool {
 /// A word that occurs nowhere else, to recognise processes by.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("jail-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "jail-test-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// A directory of the test's own, removed at its end.
@@ -58,7 +71,10 @@ impl Dir {
     pub fn new() -> Self {
         let path = std::env::temp_dir().join(token());
         std::fs::create_dir(&path).expect("cannot create a directory for the test");
-        Self(path.canonicalize().expect("the test's directory has no path"))
+        Self(
+            path.canonicalize()
+                .expect("the test's directory has no path"),
+        )
     }
 
     /// Its absolute path, free of symbolic links.
@@ -68,7 +84,11 @@ impl Dir {
 
     /// The path of a file in it, as text.
     pub fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("the test's directory is no UTF-8").to_owned()
+        self.0
+            .join(name)
+            .to_str()
+            .expect("the test's directory is no UTF-8")
+            .to_owned()
     }
 
     /// Writes a file, and the directories that it lies in; returns its path.
@@ -122,7 +142,10 @@ pub fn plain<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Run {
     let program = words.next().expect("a command has a name");
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).process_group(0);
-    Run { command, timeout: TIMEOUT }
+    Run {
+        command,
+        timeout: TIMEOUT,
+    }
 }
 
 impl Run {
@@ -179,7 +202,14 @@ impl Run {
         };
         let out = Collector::new(child.stdout.take().expect("stdout is a pipe"));
         let err = Collector::new(child.stderr.take().expect("stderr is a pipe"));
-        Running { what, child, status: None, out, err, end: Instant::now() + self.timeout }
+        Running {
+            what,
+            child,
+            status: None,
+            out,
+            err,
+            end: Instant::now() + self.timeout,
+        }
     }
 }
 
@@ -250,7 +280,10 @@ impl Running {
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         if self.status.is_none() {
-            self.status = self.child.try_wait().expect("cannot wait for the test's own child");
+            self.status = self
+                .child
+                .try_wait()
+                .expect("cannot wait for the test's own child");
         }
         self.status.is_some()
     }
@@ -288,17 +321,28 @@ impl Running {
     #[track_caller]
     pub fn finish(mut self) -> Ran {
         self.until("its end", Self::has_ended);
-        self.until("the end of its output, which somebody else holds", |running| {
-            running.out.thread.is_finished() && running.err.thread.is_finished()
-        });
+        self.until(
+            "the end of its output, which somebody else holds",
+            |running| running.out.thread.is_finished() && running.err.thread.is_finished(),
+        );
         let status = self.status.unwrap_or_default();
-        Ran { what: self.what.clone(), status, out: self.out(), err: self.err() }
+        Ran {
+            what: self.what.clone(),
+            status,
+            out: self.out(),
+            err: self.err(),
+        }
     }
 
     #[track_caller]
     fn fail(&mut self, why: &str) -> ! {
         self.kill();
-        panic!("{}\n{why}\nstdout:\n{}\nstderr:\n{}", self.what, self.out(), self.err());
+        panic!(
+            "{}\n{why}\nstdout:\n{}\nstderr:\n{}",
+            self.what,
+            self.out(),
+            self.err()
+        );
     }
 
     fn kill(&mut self) {
@@ -382,7 +426,10 @@ pub fn same_inside<S: AsRef<OsStr> + Clone>(command: &[S]) -> Ran {
     let outside = plain(command).output();
     let inside = permissive(command).output();
     // A shell makes no difference between both either.
-    let code = |ran: &Ran| ran.code().or(ran.status.signal().map(|signal| 128 + signal));
+    let code = |ran: &Ran| {
+        ran.code()
+            .or(ran.status.signal().map(|signal| 128 + signal))
+    };
     let facts = |ran: &Ran| (code(ran), ran.out.clone(), ran.err.clone());
     if facts(&outside) != facts(&inside) {
         inside.fail(&format!(
@@ -395,13 +442,17 @@ pub fn same_inside<S: AsRef<OsStr> + Clone>(command: &[S]) -> Ran {
 
 /// The processes whose arguments hold this token.
 pub fn survivors(token: &str) -> Vec<i32> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return vec![] };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return vec![];
+    };
     processes
         .flatten()
         .filter_map(|process| {
             let pid: i32 = process.file_name().to_str()?.parse().ok()?;
             let arguments = std::fs::read(process.path().join("cmdline")).ok()?;
-            String::from_utf8_lossy(&arguments).contains(token).then_some(pid)
+            String::from_utf8_lossy(&arguments)
+                .contains(token)
+                .then_some(pid)
         })
         .collect()
 }
