@@ -13,6 +13,8 @@ mod arena;
 mod foreign;
 #[path = "baseline/itself.rs"]
 mod itself;
+#[path = "baseline/kernel.rs"]
+mod kernel;
 #[path = "baseline/namespaces.rs"]
 mod namespaces;
 #[path = "baseline/privileges.rs"]

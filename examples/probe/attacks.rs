@@ -10,6 +10,8 @@ mod alone;
 mod escape;
 #[path = "attacks_foreign.rs"]
 mod foreign;
+#[path = "attacks_kernel.rs"]
+mod kernel;
 #[path = "attacks_raw.rs"]
 mod raw;
 #[path = "attacks_signals.rs"]
@@ -54,7 +56,12 @@ pub fn attack(words: &[String]) -> i32 {
     let Some((name, rest)) = words.split_first() else {
         return 2;
     };
-    let tables = [foreign::ATTACKS, escape::ATTACKS, signals::ATTACKS];
+    let tables = [
+        foreign::ATTACKS,
+        kernel::ATTACKS,
+        escape::ATTACKS,
+        signals::ATTACKS,
+    ];
     let Some((_, attack)) = tables
         .into_iter()
         .flatten()

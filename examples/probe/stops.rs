@@ -102,11 +102,11 @@ fn progress(pid: i32) -> Vec<(String, String, u64)> {
 /// How long the calls of `stop-in-calls` wait.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Calls that a stop must not shorten or fail; each says what it got.
-#[rustfmt::skip]
 /// A name, and a call that takes a while.
 type Slow = (&'static str, fn(i32) -> Result<(), String>);
 
+/// Calls that a stop must not shorten or fail; each says what it got.
+#[rustfmt::skip]
 const CALLS: [Slow; 4] = [
     ("nanosleep", |_| raw::nanosleep(WAIT).map_err(|errno| errno.to_string())),
     ("poll",      |_| match raw::poll_nothing(WAIT.as_millis() as i32) {

@@ -113,7 +113,9 @@ fn guard(name: &str, args: &[u64; 6], landlock: bool) -> Guard {
                 .iter()
                 .any(|bit| a[0] >> bit & 1 == 1),
         ),
-        "ioctl" if a[1] == 0x5412 || a[1] == 0x541c => Guard::Deny,
+        "ioctl" if [0x5412, 0x541c, 0xaa00].contains(&a[1]) => Guard::Deny,
+        "keyctl" => deny(a[0] == 18),
+        "userfaultfd" => deny(a[0] & 1 == 0),
         "ioctl" if !landlock => deny(a[1] == 0x8901 || a[1] == 0x8902),
         "prlimit64" | "sched_setaffinity" | "sched_setscheduler" | "sched_setparam"
         | "sched_setattr" | "migrate_pages" | "move_pages" => check(a[0] != 0),

@@ -276,18 +276,22 @@ fn a_stopping_signal_to_jail_alone_stops_the_command_and_sigcont_continues_both(
 #[test]
 fn a_stopping_signal_to_the_process_group_stops_all_and_sigcont_continues_all() {
     for signal in [Signal::SIGTSTP, Signal::SIGSTOP] {
-        let mut run = permissive(["sh", "-c", NAP]).start();
-        run.line("ready");
-        for _ in 0..3 {
+        let (mut run, pid) = listener(permissive([probe(), "listen", "10"]));
+        for round in 1..=3 {
             run.signal_group(signal);
             let jail = run.pid();
             run.until("jail stops", |_| state(jail) == Some('T'));
             // Longer than jail remembers which signals the command has had.
             std::thread::sleep(Duration::from_millis(150));
             run.signal_group(Signal::SIGCONT);
-            std::thread::sleep(Duration::from_millis(20));
+            // Then it runs, and is not stopped again by what was meant before.
+            run.signal_group(Signal::SIGUSR1);
+            run.until("the command runs", |run| {
+                run.out().matches("signal 10").count() == round
+            });
+            std::thread::sleep(SETTLED);
         }
-        run.finish().ends_with(0).says("ready\n");
+        assert_eq!(end(run, pid), from_here(Signal::SIGUSR1).repeat(3));
     }
 }
 
