@@ -56,6 +56,7 @@ impl Terminal {
             .open(ptsname_r(&keyboard).expect("ptsname"))
             .expect("cannot open the terminal");
         let side = || Stdio::from(line.try_clone().expect("dup"));
+        crate::support::heed_the_terminal();
         let shell = Command::new(probe())
             .args([
                 "on-terminal",

@@ -48,6 +48,20 @@ pub fn rounds(default: usize) -> usize {
         .unwrap_or(default)
 }
 
+/// Gives SIGINT and SIGQUIT their default disposition, which whatever is started here inherits: the
+/// tests may themselves have been started in the background of a script, which ignores both.
+pub fn heed_the_terminal() {
+    use nix::sys::signal::{SigHandler, signal};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for number in [Signal::SIGINT, Signal::SIGQUIT] {
+            // SAFETY: the default disposition runs no code of this process.
+            #[allow(unsafe_code)]
+            unsafe { signal(number, SigHandler::SigDfl) }.expect("signal(2)");
+        }
+    });
+}
+
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
@@ -196,6 +210,7 @@ impl Run {
     pub fn start(mut self) -> Running {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = format!("{:?}", self.command);
+        heed_the_terminal();
         let mut child = match self.command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("cannot start {what}: {error}"),
