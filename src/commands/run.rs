@@ -72,6 +72,8 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         && let Some(script) = as_script(&command, error)
     {
         command = script;
+        // Or an ordinary user's jail could not seize its own child. Nothing runs at the moment.
+        let _ = sys::process::set_dumpable(true);
         result = jail(&command, &plan, options, &mut report);
     }
     match result {

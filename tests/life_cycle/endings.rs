@@ -45,10 +45,11 @@ fn asked_twice_jail_ends_what_the_command_left_behind() {
     let done = dir.file("done");
     // The daemon ignores SIGINT, so the first request changes nothing.
     let script = format!("trap '' INT; {} daemon {done} 20000; exit 3", probe());
-    let run = permissive(["sh", "-c", &script]).start();
+    let mut run = permissive(["sh", "-c", &script]).start();
     wait_for_daemon(&run, &done);
     run.signal(Signal::SIGINT);
-    std::thread::sleep(Duration::from_millis(200));
+    // Two that are pending at the same time would be one.
+    run.until("what it waits for", |run| run.err().contains("probe"));
     assert_eq!(survivors(&done).len(), 2, "jail and the daemon");
     run.signal(Signal::SIGINT);
     let ran = run.finish();
