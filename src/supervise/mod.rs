@@ -22,6 +22,7 @@ use crate::policy::Action;
 use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
 use forward::Forward;
+use std::time::{Duration, Instant};
 use tree::Tree;
 
 /// How a jail is run.
@@ -34,6 +35,12 @@ pub struct Options {
     pub stand_in: bool,
 }
 
+/// How long a child is held for its parent's event.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// Any tracee, for a wait.
+const ANYBODY: Tid = -1;
+
 /// One running jail.
 struct Supervisor<'a> {
     plan: &'a Plan,
@@ -41,8 +48,8 @@ struct Supervisor<'a> {
     observer: &'a mut dyn Observer,
     started: Started,
     tree: Tree,
-    /// Children that stopped before their parent's event has said whose they are.
-    held: Vec<Stopped>,
+    /// Children that stopped before their parent's event has said whose they are, and when.
+    held: Vec<(Stopped, Instant)>,
     /// Whether the command's own execve has happened.
     running: bool,
     /// How the main command ended, once it has.
@@ -103,7 +110,7 @@ pub fn run(
 
 impl Supervisor<'_> {
     fn supervise(&mut self) -> Result<Outcome, SuperviseError> {
-        while let Some(wait) = trace::wait().map_err(SuperviseError::system("wait4"))? {
+        while let Some(wait) = self.next()? {
             match wait {
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
@@ -115,9 +122,24 @@ impl Supervisor<'_> {
         self.outcome()
     }
 
+    /// The next event. The parent's of a child that is held follows the birth at once, unless the
+    /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
+    fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
+        let system = || SuperviseError::system("wait4");
+        while !self.held.is_empty() {
+            let now = Instant::now();
+            self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
+            if let Some(wait) = trace::poll(ANYBODY).map_err(system())? {
+                return Ok(Some(wait));
+            }
+            std::thread::sleep(PATIENCE / 40);
+        }
+        trace::wait().map_err(system())
+    }
+
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
         if stop == Stop::Attach && self.ending.is_none() && !self.tree.knows(tracee.tid()) {
-            self.held.push(tracee);
+            self.held.push((tracee, Instant::now()));
             return Ok(());
         }
         let how = match self.ending {
@@ -129,26 +151,25 @@ impl Supervisor<'_> {
         tracee
             .resume(how)
             .map_err(SuperviseError::system("ptrace"))?;
-        match stop {
-            Stop::Fork | Stop::Vfork | Stop::Clone => self.release(|tree, tid| tree.knows(tid))?,
-            // Takes the place of the old leader, which reports nothing any more.
-            Stop::Exec => self.release(|_, _| true)?,
-            _ => {}
+        if matches!(stop, Stop::Fork | Stop::Vfork | Stop::Clone) {
+            self.release(|tree, tid, _| tree.knows(tid))?;
         }
         self.stop_if_due()
     }
 
-    /// Lets go of children that are held. Those whose parent may have died before its event must
-    /// not be held for ever, so any end of a task releases all.
-    fn release(&mut self, which: impl Fn(&Tree, Tid) -> bool) -> Result<(), SuperviseError> {
+    /// Lets go of children that are held.
+    fn release(
+        &mut self,
+        which: impl Fn(&Tree, Tid, Instant) -> bool,
+    ) -> Result<(), SuperviseError> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let free = |tracee: &mut Stopped| which(&self.tree, tracee.tid());
-        let released: Vec<Stopped> = self.held.extract_if(.., free).collect();
-        for tracee in released {
+        let free = |held: &mut (Stopped, Instant)| which(&self.tree, held.0.tid(), held.1);
+        let released: Vec<(Stopped, Instant)> = self.held.extract_if(.., free).collect();
+        for (tracee, _) in released {
             self.stats.attach += 1;
-            self.tree.seen(tracee.tid());
+            self.tree.adopt(tracee.tid());
             let how = if self.ending.is_some() {
                 Resume::Kill
             } else {
@@ -321,7 +342,6 @@ impl Supervisor<'_> {
     }
 
     fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
-        self.release(|_, _| true)?;
         let pid = self.tree.gone(tid);
         if tid == self.started.pid {
             if let Some(failure) = self.started.failure().filter(|_| !self.running) {
@@ -350,13 +370,13 @@ impl Supervisor<'_> {
     fn end(&mut self, why: Ending) {
         self.ending.get_or_insert(why);
         self.tree.kill(libc::SIGKILL);
-        // What is held dies of its own signal, or at its release.
+        // What is held is killed at its release.
     }
 
     /// After an error: nothing of the tree may live on.
     fn abandon(&mut self) {
         self.tree.kill(libc::SIGKILL);
-        for tracee in self.held.drain(..) {
+        for (tracee, _) in self.held.drain(..) {
             let _ = tracee.resume(Resume::Kill);
         }
         loop {

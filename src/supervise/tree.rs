@@ -83,12 +83,22 @@ impl Tree {
         self.tasks.contains_key(&tid)
     }
 
-    /// A task has stopped for the first time.
-    pub fn seen(&mut self, tid: Tid) {
-        self.tasks.entry(tid).or_insert(Task {
-            pid: None,
-            program: None,
-        });
+    /// A task runs whose parent's event has not come, and may never: /proc says whose it is, or
+    /// was before its parent was killed.
+    pub fn adopt(&mut self, tid: Tid) {
+        if self.knows(tid) {
+            return;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let pid = id(&status, "Tgid:");
+        // A thread belongs to the program of its process, another task to its parent's.
+        let kin = if pid == Some(tid) {
+            id(&status, "PPid:")
+        } else {
+            pid
+        };
+        let program = kin.and_then(|kin| self.tasks.get(&kin)?.program.clone());
+        self.tasks.insert(tid, Task { pid, program });
     }
 
     /// The parent's event: `child` was made.
@@ -193,19 +203,10 @@ impl Tree {
 
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
     /// yet waited for it: it can be signalled, to no effect.
-    pub fn is_zombie(&self, id: Tid) -> bool {
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else {
-            return false;
-        };
-        let field = |name| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .map(str::trim)
-        };
-        let parent = field("PPid:").and_then(|parent| parent.parse().ok());
-        field("State:").is_some_and(|state| state.starts_with('Z'))
-            && parent.is_some_and(|parent| self.has(parent))
+    pub fn is_zombie(&self, pid: Tid) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:\tZ"))
+            && id(&status, "PPid:").is_some_and(|parent| self.has(parent))
     }
 
     /// Every process of the jail.
@@ -241,8 +242,13 @@ impl Tree {
 /// The thread group of a task, which must be in a stop or it may be gone.
 fn process_of(tid: Tid) -> Option<Tid> {
     let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
-    line.trim().parse().ok()
+    id(&status, "Tgid:")
+}
+
+/// A field of /proc/PID/status that holds an id.
+fn id(status: &str, field: &str) -> Option<Tid> {
+    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+    value.trim().parse().ok()
 }
 
 /// What a person calls the program: the script's name where a script runs (`comm`, which the
