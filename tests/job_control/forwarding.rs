@@ -113,6 +113,28 @@ fn signals_to_jail_and_to_its_group_by_turns_are_all_told_once() {
 }
 
 #[test]
+fn signals_are_told_once_while_many_processes_keep_jail_busy() {
+    let token = token();
+    let script = format!("{0} storm fork {token} >&2 & exec {0} listen 10", probe());
+    let (mut run, _) = listener(permissive(["sh", "-c", &script]));
+    run.until("the storm", |run| run.err().contains("ready"));
+    for turn in 1..=30 {
+        match turn % 3 {
+            0 => run.signal(Signal::SIGUSR1),
+            _ => run.signal_group(Signal::SIGUSR1),
+        }
+        run.until("the signal", |run| run.out().matches("signal 10").count() >= turn);
+        // What is told at the wrong time is told by then.
+        std::thread::sleep(SETTLED);
+    }
+    let out = run.out();
+    let told = out.split_once('\n').map(|(_, told)| told);
+    assert_eq!(told, Some(from_here(Signal::SIGUSR1).repeat(30).as_str()));
+    drop(run);
+    nobody_survives(&token, Duration::from_secs(2));
+}
+
+#[test]
 fn a_signal_to_jail_alone_reaches_a_command_that_waits_for_it_by_sigwait() {
     let (mut run, pid) = listening("sigwait");
     let mut expected = String::new();

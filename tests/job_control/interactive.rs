@@ -64,17 +64,7 @@ fn ctrl_z_stops_every_process_of_the_command() {
     terminal.key(CTRL_Z);
     terminal.expect("Stopped");
     terminal.prompt();
-    std::thread::sleep(Duration::from_millis(100));
-    for pid in terminal.session() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat
-            .rsplit_once(") ")
-            .map(|(_, fields)| fields.chars().next());
-        assert!(
-            matches!(state, None | Some(Some('T' | 't' | 'Z'))),
-            "{pid} runs: {stat}"
-        );
-    }
+    terminal.until_all_are_stopped();
     terminal.enter("fg");
     terminal.expect("storm");
     std::thread::sleep(Duration::from_millis(50));

@@ -153,7 +153,8 @@ impl Terminal {
             }
             assert!(
                 Instant::now() < end,
-                "never saw {text:?}; the screen:\n{screen}"
+                "never saw {text:?}; the screen:\n{screen}\nthe processes: {:#?}",
+                self.session()
             );
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -212,9 +213,23 @@ impl Terminal {
         self.keyboard = None;
     }
 
+    /// Waits until no process of the session but bash runs.
+    #[track_caller]
+    pub fn until_all_are_stopped(&self) {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let session = self.session();
+            if session.iter().all(|process| "TtZ".contains(process.state)) {
+                return;
+            }
+            assert!(Instant::now() < end, "some still run: {session:#?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The processes of bash's session, without bash.
-    pub fn session(&self) -> Vec<i32> {
-        let shell = self.shell.id().to_string();
+    pub fn session(&self) -> Vec<Process> {
+        let shell = self.shell.id() as i32;
         let Ok(processes) = std::fs::read_dir("/proc") else {
             return vec![];
         };
@@ -223,18 +238,32 @@ impl Terminal {
             .filter_map(|process| {
                 let pid: i32 = process.file_name().to_str()?.parse().ok()?;
                 let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
-                let session = stat.rsplit_once(") ")?.1.split(' ').nth(3)? == shell;
-                (session && pid.to_string() != shell).then_some(pid)
+                // State, parent, group, session.
+                let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+                let state = fields.next()?.chars().next()?;
+                let session: i32 = fields.nth(2)?.parse().ok()?;
+                let arguments = std::fs::read(process.path().join("cmdline")).ok()?;
+                let command = String::from_utf8_lossy(&arguments).replace('\0', " ");
+                (session == shell && pid != shell).then_some(Process { pid, state, command })
             })
             .collect()
     }
+}
+
+/// A process of a terminal's session.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    state: char,
+    #[allow(dead_code, reason = "shown when a test fails")]
+    command: String,
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.open.store(false, Ordering::Relaxed);
         // First those that it started: with bash gone, nothing would tell whose they were.
-        for pid in self.session() {
+        for Process { pid, .. } in self.session() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         let _ = self.shell.kill();
