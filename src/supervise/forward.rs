@@ -135,12 +135,15 @@ impl Forward {
         let same = |(arrived, _): &(Arrived, Instant)| {
             arrived.signal == signal && arrived.sender == sender
         };
-        match self.pending.iter().position(same) {
-            Some(index) => _ = self.pending.swap_remove(index),
-            None => {
-                self.shown.retain(|&(.., when)| now - when < MEMORY);
-                self.shown.push((signal, sender, now));
-            }
+        // Too late to be known in time: it was passed on meanwhile, and that one merged with this.
+        let merged = |passed: &Arrived| passed.signal == signal && passed.sender == sender;
+        if let Some(index) = self.pending.iter().position(same) {
+            self.pending.swap_remove(index);
+        } else if let Some(index) = self.passed.iter().position(merged) {
+            self.passed.swap_remove(index);
+        } else {
+            self.shown.retain(|&(.., when)| now - when < MEMORY);
+            self.shown.push((signal, sender, now));
         }
         Ok(())
     }

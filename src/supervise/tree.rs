@@ -1,11 +1,12 @@
 //! The tree of tasks in the jail: which process a thread belongs to, and which programs led there.
 //!
 //! What ptrace does not tell (a child that stops before its parent's event) is asked of /proc, and
-//! only when somebody needs it.
+//! only when somebody needs it. Nothing is done to anybody by an id alone: ids are used again, so
+//! the kernel is asked whether it still is a tracee's.
 
 use crate::sys;
 use crate::trace::Tid;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// A program that runs or ran in the jail, and the one that started it.
@@ -47,16 +48,16 @@ impl Program {
 }
 
 struct Task {
-    /// The process (thread group); `None` until the parent's event tells it.
+    /// The process (thread group); `None` where nobody has told it yet.
     pid: Option<Tid>,
     program: Option<Rc<Program>>,
+    /// Whether its parent's event has come.
+    announced: bool,
 }
 
 /// All tasks of a jail.
 pub struct Tree {
     tasks: HashMap<Tid, Task>,
-    /// Tasks that were gone before their parent's event came.
-    early: HashSet<Tid>,
     /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
     /// see as the sender: receiver, signal, sender.
     sent: Vec<(Tid, i32, Tid)>,
@@ -69,11 +70,11 @@ impl Tree {
             Task {
                 pid: Some(main),
                 program: None,
+                announced: true,
             },
         )]);
         Self {
             tasks,
-            early: HashSet::new(),
             sent: Vec::new(),
         }
     }
@@ -98,12 +99,22 @@ impl Tree {
             pid
         };
         let program = kin.and_then(|kin| self.tasks.get(&kin)?.program.clone());
-        self.tasks.insert(tid, Task { pid, program });
+        let task = Task {
+            pid,
+            program,
+            announced: false,
+        };
+        self.tasks.insert(tid, task);
     }
 
-    /// The parent's event: `child` was made.
+    /// The parent's event: `child` was made. It may have run and ended before.
     pub fn spawned(&mut self, parent: Tid, child: Tid, thread: bool) {
-        if self.early.remove(&child) {
+        let adopted = self
+            .tasks
+            .get(&child)
+            .filter(|task| !task.announced)
+            .and_then(|task| task.program.clone());
+        if !sys::wait::is_own(child) {
             return;
         }
         let program = self
@@ -111,15 +122,13 @@ impl Tree {
             .get(&parent)
             .and_then(|parent| parent.program.clone());
         let pid = if thread { self.pid(parent) } else { child };
-        let task = self.tasks.entry(child).or_insert(Task {
-            pid: None,
-            program: None,
-        });
-        task.pid = Some(pid);
-        // It may have executed another program before its parent's event came.
-        if task.program.is_none() {
-            task.program = program;
-        }
+        let task = Task {
+            pid: Some(pid),
+            // It may have executed another program before its parent's event came.
+            program: adopted.or(program),
+            announced: true,
+        };
+        self.tasks.insert(child, task);
     }
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.
@@ -131,6 +140,7 @@ impl Tree {
             Task {
                 pid: Some(pid),
                 program: Some(Rc::clone(&program)),
+                announced: true,
             },
         );
         program
@@ -157,13 +167,8 @@ impl Tree {
     /// A task is gone; returns its process.
     pub fn gone(&mut self, tid: Tid) -> Tid {
         self.sent.retain(|&(to, ..)| to != tid);
-        match self.tasks.remove(&tid) {
-            Some(Task { pid: Some(pid), .. }) => pid,
-            _ => {
-                self.early.insert(tid);
-                tid
-            }
-        }
+        let task = self.tasks.remove(&tid);
+        task.and_then(|task| task.pid).unwrap_or(tid)
     }
 
     /// The process that a task belongs to.

@@ -123,7 +123,9 @@ fn signals_are_told_once_while_many_processes_keep_jail_busy() {
             0 => run.signal(Signal::SIGUSR1),
             _ => run.signal_group(Signal::SIGUSR1),
         }
-        run.until("the signal", |run| run.out().matches("signal 10").count() >= turn);
+        run.until("the signal", |run| {
+            run.out().matches("signal 10").count() >= turn
+        });
         // What is told at the wrong time is told by then.
         std::thread::sleep(SETTLED);
     }

@@ -244,7 +244,11 @@ impl Terminal {
                 let session: i32 = fields.nth(2)?.parse().ok()?;
                 let arguments = std::fs::read(process.path().join("cmdline")).ok()?;
                 let command = String::from_utf8_lossy(&arguments).replace('\0', " ");
-                (session == shell && pid != shell).then_some(Process { pid, state, command })
+                (session == shell && pid != shell).then_some(Process {
+                    pid,
+                    state,
+                    command,
+                })
             })
             .collect()
     }
