@@ -279,12 +279,11 @@ fn advice(
 ) -> fmt::Result {
     match (step, errno) {
         (Step::Directory, _) => write!(f, "; check --cwd"),
-        (Step::Filter | Step::NoNewPrivs, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
-            if host.filtered =>
-        {
+        (_, Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if host.filtered => {
+            let call = step.name().split('(').next().unwrap_or_default();
             write!(
                 f,
-                "; this container's seccomp profile forbids it: allow `seccomp` and `prctl` in it \
+                "; this container's seccomp profile forbids it: allow `{call}` in it \
                  (docker: --security-opt seccomp=PROFILE)"
             )
         }
@@ -381,6 +380,7 @@ mod tests {
             error.to_string()
         };
         assert!(child(Step::Filter, Errno::EPERM, true).contains("allow `seccomp`"));
+        assert!(child(Step::CloseDescriptors, Errno::EPERM, true).contains("allow `close_range`"));
         assert!(child(Step::Filter, Errno::EINVAL, false).contains("CONFIG_SECCOMP_FILTER"));
         assert!(child(Step::CloseDescriptors, Errno::ENOSYS, false).contains("Linux 5.9"));
         assert!(child(Step::Directory, Errno::ENOENT, false).contains("check --cwd"));

@@ -191,7 +191,7 @@ impl Supervisor<'_> {
             Stop::Signal(signal) => self.signalled(tracee, signal),
             Stop::Group(signal) => {
                 self.stats.group += 1;
-                if tracee.tid() == self.started.pid {
+                if self.is_main(tracee.tid()) {
                     self.main_stopped = Some(signal);
                     let inside = self.delivered == (signal, true);
                     // Where the command was stopped from inside, only another process there may be
@@ -204,7 +204,7 @@ impl Supervisor<'_> {
             }
             Stop::Attach => {
                 self.stats.attach += 1;
-                if tracee.tid() == self.started.pid {
+                if self.is_main(tracee.tid()) {
                     self.main_stopped = None;
                 }
                 Ok(Resume::Continue)
@@ -306,13 +306,14 @@ impl Supervisor<'_> {
         self.stats.signal += 1;
         let tid = tracee.tid();
         let pid = self.tree.pid(tid);
+        let main = self.is_main(pid);
         if let Some(forward) = &mut self.forward
-            && pid == self.started.pid
+            && main
         {
             forward.delivered(tracee, signal)?;
         }
         self.tell_sender(tracee, pid, signal)?;
-        if pid == self.started.pid && is_stopping(signal) {
+        if main && is_stopping(signal) {
             let sender = tracee
                 .siginfo()?
                 .and_then(|info| sys::signal::sent_by(&info));
@@ -342,8 +343,10 @@ impl Supervisor<'_> {
     }
 
     fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
+        // Killed while it was held: its id may soon be another's.
+        self.held.retain(|(tracee, _)| tracee.tid() != tid);
         let pid = self.tree.gone(tid);
-        if tid == self.started.pid {
+        if self.is_main(tid) {
             if let Some(failure) = self.started.failure().filter(|_| !self.running) {
                 return Err(SuperviseError::Launch(failure));
             }
@@ -364,6 +367,11 @@ impl Supervisor<'_> {
             self.stopping = self.main_stopped;
         }
         self.stop_if_due()
+    }
+
+    /// Whether this is the main process. Its id may be another's once it has ended.
+    fn is_main(&self, pid: Tid) -> bool {
+        pid == self.started.pid && self.main_exit.is_none()
     }
 
     /// Kills the tree; the loop goes on until all of it is gone.

@@ -61,6 +61,8 @@ pub struct Tree {
     /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
     /// see as the sender: receiver, signal, sender.
     sent: Vec<(Tid, i32, Tid)>,
+    /// Whether an id is a tracee's, and so nobody else's.
+    is_own: fn(Tid) -> bool,
 }
 
 impl Tree {
@@ -76,6 +78,7 @@ impl Tree {
         Self {
             tasks,
             sent: Vec::new(),
+            is_own: sys::wait::is_own,
         }
     }
 
@@ -107,14 +110,10 @@ impl Tree {
         self.tasks.insert(tid, task);
     }
 
-    /// The parent's event: `child` was made. It may have run and ended before.
+    /// The parent's event: `child` was made. It may have ended before.
     pub fn spawned(&mut self, parent: Tid, child: Tid, thread: bool) {
-        let adopted = self
-            .tasks
-            .get(&child)
-            .filter(|task| !task.announced)
-            .and_then(|task| task.program.clone());
-        if !sys::wait::is_own(child) {
+        let before = self.tasks.remove(&child).filter(|task| !task.announced);
+        if !(self.is_own)(child) {
             return;
         }
         let program = self
@@ -124,8 +123,8 @@ impl Tree {
         let pid = if thread { self.pid(parent) } else { child };
         let task = Task {
             pid: Some(pid),
-            // It may have executed another program before its parent's event came.
-            program: adopted.or(program),
+            // It may have executed another program before.
+            program: before.and_then(|task| task.program).or(program),
             announced: true,
         };
         self.tasks.insert(child, task);
@@ -133,16 +132,17 @@ impl Tree {
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.
     pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
-        let before = self.tasks.remove(&former).and_then(|task| task.program);
+        let task = self.tasks.remove(&former);
+        let announced = task.as_ref().is_some_and(|task| task.announced);
+        let before = task.and_then(|task| task.program);
         let program = Program::new(program_name(pid), before.as_ref());
-        self.tasks.insert(
-            pid,
-            Task {
-                pid: Some(pid),
-                program: Some(Rc::clone(&program)),
-                announced: true,
-            },
-        );
+        let announced = announced || self.tasks.get(&pid).is_some_and(|task| task.announced);
+        let task = Task {
+            pid: Some(pid),
+            program: Some(Rc::clone(&program)),
+            announced,
+        };
+        self.tasks.insert(pid, task);
         program
     }
 
@@ -201,9 +201,10 @@ impl Tree {
         program
     }
 
-    /// Whether this is a task of the jail: a thread, or a process that has threads left.
+    /// Whether this is a task of the jail: a thread, or a process that has threads left (its end is
+    /// told after theirs).
     pub fn has(&self, id: Tid) -> bool {
-        self.tasks.contains_key(&id) || self.tasks.values().any(|task| task.pid == Some(id))
+        self.knows(id) && (self.is_own)(id)
     }
 
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
@@ -216,10 +217,11 @@ impl Tree {
 
     /// Every process of the jail.
     pub fn processes(&self) -> BTreeSet<Tid> {
-        self.tasks
-            .iter()
-            .map(|(&tid, task)| task.pid.unwrap_or(tid))
-            .collect()
+        let tasks = self.tasks.iter();
+        let mut processes: BTreeSet<Tid> =
+            tasks.map(|(&tid, task)| task.pid.unwrap_or(tid)).collect();
+        processes.retain(|&pid| (self.is_own)(pid));
+        processes
     }
 
     /// Whether there is one process at most.
@@ -277,18 +279,45 @@ fn program_name(pid: Tid) -> String {
 mod tests {
     use super::*;
 
+    /// A tree where these are tracees.
+    fn tree(is_own: fn(Tid) -> bool) -> Tree {
+        Tree {
+            is_own,
+            ..Tree::new(1)
+        }
+    }
+
     #[test]
     fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
-        let mut tree = Tree::new(1);
+        let mut tree = tree(|tid| tid != 7);
         tree.gone(7);
         tree.spawned(1, 7, false);
+        assert!(!tree.knows(7));
         assert!(!tree.has(7));
-        assert!(tree.early.is_empty());
+    }
+
+    #[test]
+    fn an_id_that_is_no_tracees_any_more_is_nobodys() {
+        let mut tree = tree(|_| true);
+        tree.spawned(1, 7, false);
+        assert!(tree.has(7));
+        tree.is_own = |tid| tid != 7;
+        assert!(!tree.has(7));
+        assert_eq!(tree.processes(), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn a_program_that_was_executed_before_the_parents_event_stays() {
+        let mut tree = tree(|_| true);
+        tree.adopt(7);
+        let program = tree.executed(7, 7);
+        tree.spawned(1, 7, false);
+        assert!(Rc::ptr_eq(&tree.program(7), &program));
     }
 
     #[test]
     fn an_exec_from_a_thread_takes_the_leaders_place() {
-        let mut tree = Tree::new(1);
+        let mut tree = tree(|_| true);
         tree.spawned(1, 8, true);
         assert_eq!(tree.pid(8), 1);
         tree.executed(1, 8);
