@@ -7,6 +7,7 @@
 mod require;
 
 mod attacks;
+mod births;
 mod children;
 mod inherited;
 mod kills;
@@ -24,6 +25,7 @@ type Probe = fn(&[String]) -> i32;
 const PROBES: &[(&str, Probe)] = &[
     ("arguments",        inherited::arguments),
     ("attack",           attacks::attack),
+    ("births",           births::births),
     ("blocking",         inherited::blocking),
     ("bomb",             storms::bomb),
     ("daemon",           children::daemon),

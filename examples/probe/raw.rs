@@ -148,6 +148,12 @@ pub fn reap(pid: i32) -> Option<Status> {
     wait(pid, 0).ok().flatten().map(|(_, status)| status)
 }
 
+/// getppid(2), which only a jail can let fail.
+pub fn getppid() -> Result<i64, Errno> {
+    // SAFETY: takes nothing.
+    check(unsafe { libc::syscall(libc::SYS_getppid) })
+}
+
 /// kill(2).
 pub fn kill(pid: i32, signal: c_int) -> Result<(), Errno> {
     // SAFETY: takes numbers only.

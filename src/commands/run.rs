@@ -1,7 +1,7 @@
 //! `jail --policy POLICY -- COMMAND`: the whole pass.
 
 use super::{FAILED, Run};
-use crate::launch::{self, Command, LaunchError};
+use crate::launch::{self, Command};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::{Report, Settings};
@@ -44,7 +44,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         ))
     })?;
     let plan = Plan::new(&policy, &launch::probe()).map_err(fail)?;
-    let mut command = Command {
+    let command = Command {
         environment: environment(run.env_clear, &run.variables)?,
         arguments: run.command,
         directory: run.directory,
@@ -67,16 +67,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             policy_name: name.to_owned(),
         },
     );
-    let mut result = jail(&command, &plan, options, &mut report);
-    if let Err(SuperviseError::Launch(error)) = &result
-        && let Some(script) = as_script(&command, error)
-    {
-        command = script;
-        // Or an ordinary user's jail could not seize its own child. Nothing runs at the moment.
-        let _ = sys::process::set_dumpable(true);
-        result = jail(&command, &plan, options, &mut report);
-    }
-    match result {
+    match jail(&command, &plan, options, &mut report) {
         Ok(outcome) => {
             report.end(&outcome);
             if outcome.interrupted {
@@ -113,19 +104,6 @@ fn jail(
         program: started.program(),
     });
     supervise::run(started, plan, options, observer)
-}
-
-/// The same command through the shell, where the kernel refused a script without a `#!` line.
-fn as_script(command: &Command, error: &LaunchError) -> Option<Command> {
-    match error {
-        LaunchError::Child {
-            step: launch::Step::Exec,
-            errno: sys::Errno::ENOEXEC,
-            program,
-            ..
-        } => launch::through_shell(command, program),
-        _ => None,
-    }
 }
 
 /// The command's environment: the caller's or none, then what `--env` sets, in order.

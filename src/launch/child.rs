@@ -8,9 +8,8 @@ use crate::sys::{self, Errno, signal};
 use caps::{CapSet, Capability};
 use libc::sigset_t;
 use seccompiler::sock_filter;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Word of the shared page: the parent has seized the child.
@@ -20,10 +19,15 @@ pub const STEP: usize = 1;
 /// Word of the shared page: the errno that it failed with.
 pub const ERRNO: usize = 2;
 
+/// What runs a script without a `#!` line, as execvp(3) and every shell have it.
+const SHELL: &CStr = c"/bin/sh";
+
 /// All that the child needs, allocated before the fork.
 pub struct Prepared<'a> {
-    program: CString,
+    program: &'a CStr,
     arguments: CStrings<'a>,
+    /// How the shell runs the program if it is a script without a `#!` line.
+    through_shell: Option<CStrings<'a>>,
     environment: CStrings<'a>,
     directory: Option<CString>,
     pass_fds: Vec<RawFd>,
@@ -40,7 +44,8 @@ pub struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     pub fn new(
         command: &Command,
-        program: &Path,
+        program: &'a CStr,
+        script: bool,
         arguments: &'a [CString],
         environment: &'a [CString],
         plan: &'a Plan,
@@ -62,8 +67,12 @@ impl<'a> Prepared<'a> {
         kept.extend(landlock.as_ref().map(AsRawFd::as_raw_fd));
         kept.sort_unstable();
         Ok(Self {
-            program: super::c_string(program.as_os_str().to_owned())?,
+            program,
             arguments: CStrings::new(arguments.iter().map(|text| text.as_c_str())),
+            through_shell: script.then(|| {
+                let rest = arguments.iter().skip(1).map(|text| text.as_c_str());
+                CStrings::new([SHELL, program].into_iter().chain(rest))
+            }),
             environment: CStrings::new(environment.iter().map(|text| text.as_c_str())),
             directory,
             pass_fds,
@@ -126,20 +135,24 @@ fn droppable() -> Result<Vec<Capability>, LaunchError> {
 /// Never returns: it becomes the program, or says in `words` what failed and exits.
 pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
     let (step, errno) = match confine(prepared, words, mask) {
-        Ok(()) => {
-            let Prepared {
-                program,
-                arguments,
-                environment,
-                ..
-            } = prepared;
-            (Step::Exec, process::execve(program, arguments, environment))
-        }
+        Ok(()) => (Step::Exec, execute(prepared)),
         Err(failed) => failed,
     };
     words[ERRNO].store(errno as i32 as u32, Ordering::Relaxed);
     words[STEP].store(step as u32, Ordering::Release);
     process::exit(125)
+}
+
+/// Returns only on failure.
+fn execute(prepared: &Prepared<'_>) -> Errno {
+    let environment = &prepared.environment;
+    match process::execve(prepared.program, &prepared.arguments, environment) {
+        Errno::ENOEXEC => match &prepared.through_shell {
+            Some(arguments) => process::execve(SHELL, arguments, environment),
+            None => Errno::ENOEXEC,
+        },
+        errno => errno,
+    }
 }
 
 fn confine(

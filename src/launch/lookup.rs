@@ -2,7 +2,7 @@
 
 use super::{Command, LaunchError};
 use nix::unistd::{AccessFlags, access};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -53,22 +53,11 @@ pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
     }
 }
 
-/// The same command through `/bin/sh`, if `program` is a text that the kernel would not run for
-/// want of a `#!` line: execvp(3) and every shell do so.
-pub fn through_shell(command: &Command, program: &Path) -> Option<Command> {
+/// Whether `program` is a text: what the kernel refuses for want of a `#!` line is then a script.
+pub fn is_text(program: &Path) -> bool {
     let mut head = [0; 256];
-    let read = std::fs::File::open(program)
-        .and_then(|mut file| file.read(&mut head))
-        .ok()?;
-    if head[..read].contains(&0) {
-        return None;
-    }
-    let mut arguments = vec![OsString::from("/bin/sh"), program.into()];
-    arguments.extend(command.arguments.iter().skip(1).cloned());
-    Some(Command {
-        arguments,
-        ..command.clone()
-    })
+    let read = std::fs::File::open(program).and_then(|mut file| file.read(&mut head));
+    read.is_ok_and(|read| !head[..read].contains(&0))
 }
 
 /// `None`: no such file; else whether it is a file that may be executed.

@@ -10,7 +10,6 @@ mod lookup;
 
 pub use error::{Circumstances, LaunchError, Step};
 pub use host::probe;
-pub use lookup::through_shell;
 
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
@@ -91,7 +90,10 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         entry.push(value);
         environment.push(c_string(entry)?);
     }
-    let prepared = child::Prepared::new(command, &program, &arguments, &environment, plan)?;
+    let path = c_string(program.clone().into_os_string())?;
+    let program = lookup::in_directory(command, &program);
+    let script = lookup::is_text(&program);
+    let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
 
     // No signal may run a handler of this program in the child, nor kill the parent half-way.
@@ -114,7 +116,6 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
         // It may have failed, said so and ended by itself before it could be seized.
-        let program = lookup::in_directory(command, &program);
         let failure = Started { pid, page, program }.failure();
         return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
     }
@@ -122,6 +123,5 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     go.store(1, Ordering::Release);
     sys::process::futex_wake(go);
     sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
-    let program = lookup::in_directory(command, &program);
     Ok(Started { pid, page, program })
 }

@@ -51,6 +51,35 @@ fn a_call_that_does_not_exist_is_enosys_and_changes_no_register() {
 }
 
 #[test]
+fn every_kind_of_task_is_under_the_policy() {
+    const TASKS: [&str; 8] = [
+        "first thread",
+        "another thread",
+        "forked",
+        "thread of a forked one",
+        "vforked",
+        "spawned",
+        "orphan",
+        "executed by a thread",
+    ];
+    let all = |end: &str| -> String { TASKS.map(|task| format!("{task}: {end}\n")).concat() };
+    let dir = Dir::new();
+    let policy = dir.write(
+        "p.toml",
+        "default = \"allow\"\n[syscalls]\ngetppid = \"EXDEV\"\n",
+    );
+    plain([probe(), "births"])
+        .output()
+        .ends_with(0)
+        .says(&all("done"));
+    let ran = jail(["--policy", &policy, "--", probe(), "births"])
+        .output()
+        .ends_with(0);
+    // A task that nobody traces would get ENOSYS, or its answer.
+    ran.says(&all("EXDEV"));
+}
+
+#[test]
 fn a_shell_script_with_pipes_traps_and_background_jobs_runs_as_outside() {
     let script = "
         trap 'echo usr1' USR1
