@@ -5,6 +5,7 @@ use nix::unistd::{AccessFlags, access};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What execvp(3) searches where `PATH` is not set.
@@ -56,7 +57,12 @@ pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
 /// Whether `program` is a text: what the kernel refuses for want of a `#!` line is then a script.
 pub fn is_text(program: &Path) -> bool {
     let mut head = [0; 256];
-    let read = std::fs::File::open(program).and_then(|mut file| file.read(&mut head));
+    // A FIFO without a writer must not hold jail up: execve says what is wrong with it.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(program);
+    let read = file.and_then(|mut file| file.read(&mut head));
     read.is_ok_and(|read| !head[..read].contains(&0))
 }
 
