@@ -108,7 +108,7 @@ impl Forward {
     }
 
     /// A signal is about to be delivered to the command.
-    pub fn delivered(&mut self, tracee: &Stopped, signal: i32) -> Result<(), Errno> {
+    pub fn delivered(&mut self, tracee: &Stopped, signal: i32, tree: &Tree) -> Result<(), Errno> {
         if !SIGNALS.contains(&signal) {
             return Ok(());
         }
@@ -129,6 +129,11 @@ impl Forward {
                 sys::signal::set_sender(&mut info, original.sender, original.uid);
                 tracee.set_siginfo(&info)?;
             }
+            return Ok(());
+        }
+        // No process of the jail can reach this one: what it sends is not remembered, for it may
+        // send much.
+        if tree.has(sender) {
             return Ok(());
         }
         let now = Instant::now();

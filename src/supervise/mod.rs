@@ -41,6 +41,10 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// Any tracee, for a wait.
 const ANYBODY: Tid = -1;
 
+/// Of so many events, one is asked of the tracee whose turn it is. wait(2) prefers the youngest: a
+/// few that stop all the time would keep the others in their stops for ever.
+const TURN: u64 = 16;
+
 /// One running jail.
 struct Supervisor<'a> {
     plan: &'a Plan,
@@ -64,6 +68,8 @@ struct Supervisor<'a> {
     /// The signal by which this process is about to stop as well.
     stopping: Option<i32>,
     forward: Option<Forward>,
+    /// How many events were waited for.
+    events: u64,
     stats: Stats,
 }
 
@@ -94,6 +100,7 @@ pub fn run(
         main_stopped: None,
         stopping: None,
         forward: None,
+        events: 0,
         stats: Stats::default(),
     };
     let result = forward
@@ -126,6 +133,13 @@ impl Supervisor<'_> {
     /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
     fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
         let system = || SuperviseError::system("wait4");
+        self.events += 1;
+        if self.events.is_multiple_of(TURN)
+            && let Some(tid) = self.tree.whose_turn()
+            && let Some(wait) = trace::poll(tid).map_err(system())?
+        {
+            return Ok(Some(wait));
+        }
         while !self.held.is_empty() {
             let now = Instant::now();
             self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
@@ -310,7 +324,7 @@ impl Supervisor<'_> {
         if let Some(forward) = &mut self.forward
             && main
         {
-            forward.delivered(tracee, signal)?;
+            forward.delivered(tracee, signal, &self.tree)?;
         }
         self.tell_sender(tracee, pid, signal)?;
         if main && is_stopping(signal) {

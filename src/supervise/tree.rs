@@ -63,6 +63,8 @@ pub struct Tree {
     sent: Vec<(Tid, i32, Tid)>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
+    /// Who has still to be asked for an event in this round.
+    round: Vec<Tid>,
 }
 
 impl Tree {
@@ -79,6 +81,7 @@ impl Tree {
             tasks,
             sent: Vec::new(),
             is_own: sys::wait::is_own,
+            round: Vec::new(),
         }
     }
 
@@ -229,6 +232,14 @@ impl Tree {
         self.processes().len() <= 1
     }
 
+    /// Each task in its turn. It may be gone by now.
+    pub fn whose_turn(&mut self) -> Option<Tid> {
+        if self.round.is_empty() {
+            self.round.extend(self.tasks.keys());
+        }
+        self.round.pop()
+    }
+
     /// Sends a signal to every process. One that is gone meanwhile does not matter.
     pub fn kill(&self, signal: i32) {
         for pid in self.processes() {
@@ -304,6 +315,16 @@ mod tests {
         tree.is_own = |tid| tid != 7;
         assert!(!tree.has(7));
         assert_eq!(tree.processes(), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn every_task_has_its_turn() {
+        let mut tree = tree(|_| true);
+        tree.spawned(1, 7, false);
+        tree.spawned(1, 8, true);
+        let round: BTreeSet<_> = (0..3).filter_map(|_| tree.whose_turn()).collect();
+        assert_eq!(round, BTreeSet::from([1, 7, 8]));
+        assert!(tree.whose_turn().is_some());
     }
 
     #[test]
