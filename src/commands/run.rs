@@ -35,6 +35,15 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             )));
         }
     }
+    if let Some(fd) = run
+        .pass_fds
+        .iter()
+        .find(|fd| is_log(run.log.as_deref(), **fd))
+    {
+        return Err(fail(format_args!(
+            "--pass-fd {fd} would give the log to the command, which could then forge it"
+        )));
+    }
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
     let policy = Policy::load_to_run(name, Path::new(".")).map_err(|problems| {
@@ -133,6 +142,11 @@ fn environment(clear: bool, variables: &[OsString]) -> Result<Vec<(OsString, OsS
         }
     }
     Ok(environment)
+}
+
+/// Whether `--log` names this descriptor.
+fn is_log(log: Option<&OsStr>, fd: RawFd) -> bool {
+    log.is_some_and(|log| log.as_bytes() == format!("fd:{fd}").as_bytes())
 }
 
 /// `--log FILE` or `--log fd:N`, and its name in messages.

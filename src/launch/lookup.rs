@@ -19,11 +19,7 @@ pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
-    let path = command
-        .environment
-        .iter()
-        .rev()
-        .find(|(key, _)| key == "PATH");
+    let path = command.environment.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value);
     let mut unusable = None;
     if !name.is_empty() {

@@ -162,7 +162,7 @@ impl<'a> Report<'a> {
         self.loss();
     }
 
-    /// The command was started: once more if the shell has to run it.
+    /// The command was started.
     fn start(&mut self, pid: Tid, program: &Path) {
         let command = std::mem::take(&mut self.command);
         let policy = std::mem::take(&mut self.policy_name);

@@ -91,7 +91,8 @@ fn arm(nanoseconds: i64) {
     unsafe { libc::timer_settime((timer - 1) as libc::timer_t, 0, &spec, null_mut()) };
 }
 
-/// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was.
+/// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was,
+/// and even if the caller had them blocked.
 pub fn note_arrivals(signals: &[c_int]) -> Result<(), Errno> {
     let mut event = MaybeUninit::<libc::sigevent>::zeroed();
     let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
@@ -108,7 +109,9 @@ pub fn note_arrivals(signals: &[c_int]) -> Result<(), Errno> {
         TIMER.store(timer.assume_init() as usize + 1, Ordering::Release);
     }
     handle(TICK)?;
-    signals.iter().try_for_each(|&signal| handle(signal))
+    signals.iter().try_for_each(|&signal| handle(signal))?;
+    unblock(&[TICK])?;
+    unblock(signals)
 }
 
 fn handle(signal: c_int) -> Result<(), Errno> {
@@ -193,13 +196,15 @@ pub fn set_mask(mask: &sigset_t) -> Result<(), Errno> {
     check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, null_mut()) }).map(drop)
 }
 
-/// Makes sure that `signal` is not blocked in the calling thread.
-pub fn unblock(signal: c_int) -> Result<(), Errno> {
+/// Makes sure that `signals` are not blocked in the calling thread.
+pub fn unblock(signals: &[c_int]) -> Result<(), Errno> {
     let mut set = MaybeUninit::<sigset_t>::zeroed();
     // SAFETY: the set is valid for writing, then for reading.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), signal);
+        for &signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
         check(libc::sigprocmask(
             libc::SIG_UNBLOCK,
             set.as_ptr(),
@@ -234,7 +239,7 @@ pub fn stop_self(signal: c_int) -> Result<(), Errno> {
     // SAFETY: only asks for the current disposition, into memory valid for writing.
     check(unsafe { libc::sigaction(signal, std::ptr::null(), before.as_mut_ptr()) })?;
     set_ignored(signal, false)?;
-    unblock(signal)?;
+    unblock(&[signal])?;
     super::process::kill(own, signal)?;
     // SAFETY: this is the disposition that the kernel has just reported.
     check(unsafe { libc::sigaction(signal, before.as_ptr(), null_mut()) }).map(drop)
@@ -244,7 +249,7 @@ pub fn stop_self(signal: c_int) -> Result<(), Errno> {
 /// it.
 pub fn die_by(signal: c_int) {
     let _ = set_ignored(signal, false);
-    let _ = unblock(signal);
+    let _ = unblock(&[signal]);
     let _ = super::process::kill(super::process::getpid(), signal);
 }
 

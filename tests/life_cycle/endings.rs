@@ -79,15 +79,17 @@ fn a_first_request_reaches_what_the_command_left_behind() {
 fn wait_for_daemon(run: &Running, token: &str) {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
-        // The daemon is no child of jail's; the command was.
+        let left = survivors(token);
+        // The command is a child of jail's, the daemon is none. In this order: two may be jail and
+        // what it has just forked.
         let children = format!("/proc/{0}/task/{0}/children", run.pid());
         let children = std::fs::read_to_string(children).unwrap_or_default();
-        if children.trim().is_empty() && survivors(token).len() == 2 {
+        if children.trim().is_empty() && left.len() == 2 {
             return;
         }
         assert!(
             Instant::now() < end,
-            "the daemon never came: {children:?}, {}",
+            "the daemon never came: {left:?}, {children:?}, {}",
             run.err()
         );
         std::thread::sleep(Duration::from_millis(5));
