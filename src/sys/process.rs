@@ -60,12 +60,6 @@ pub fn kill(pid: pid_t, signal: c_int) -> Result<(), Errno> {
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
-/// tgkill(2): to one thread.
-pub fn tgkill(pid: pid_t, tid: pid_t, signal: c_int) -> Result<(), Errno> {
-    // SAFETY: takes numbers only.
-    check(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) }).map(drop)
-}
-
 /// getpid(2).
 pub fn getpid() -> pid_t {
     // SAFETY: takes nothing and cannot fail.
