@@ -48,6 +48,7 @@ pub mod commands;
 pub mod condition;
 pub mod judge;
 pub mod launch;
+pub mod paths;
 pub mod plan;
 pub mod policy;
 pub mod report;

@@ -19,6 +19,8 @@ pub enum Check {
     Signal,
     /// The third argument is the owner of `F_SETOWN`: a process, or a group if negative.
     Owner,
+    /// The paths that the call names, or the file of its descriptor.
+    Paths,
 }
 
 /// The target of a call.
@@ -67,6 +69,7 @@ impl Check {
                 i32::MIN => Target::Nobody,
                 group => Target::Group(-group),
             },
+            Check::Paths => Target::Nobody,
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Nobody,

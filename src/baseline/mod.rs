@@ -5,10 +5,12 @@
 
 mod check;
 mod rules;
+mod watch;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Check, Target};
+pub use watch::{NO_MEMORY_FILES, Watch};
 
 use crate::condition::Test;
 use crate::syscalls::{Call, Errno};
@@ -62,6 +64,7 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Baseline {
     landlock_holds_signals: bool,
+    watch: Watch,
 }
 
 impl Baseline {
@@ -69,7 +72,13 @@ impl Baseline {
     pub fn new(landlock_abi: u32) -> Baseline {
         Baseline {
             landlock_holds_signals: landlock_abi >= SIGNAL_SCOPE_ABI,
+            watch: Watch::NONE,
         }
+    }
+
+    /// The same, with the calls that are watched for the sake of paths.
+    pub fn watching(self, watch: Watch) -> Baseline {
+        Baseline { watch, ..self }
     }
 
     /// For a host with every ability.
@@ -99,7 +108,7 @@ impl Baseline {
         } else {
             rules::SIGNALS
         };
-        rules::COMMON.iter().chain(signals)
+        rules::COMMON.iter().chain(signals).chain(self.watch.rules())
     }
 }
 

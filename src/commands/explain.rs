@@ -71,7 +71,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
     let (first, rest): (Vec<_>, Vec<_>) = plan
         .routes(policy)
         .into_iter()
-        .partition(|route| matches!(route.what, What::Entry(_) | What::Rule(_)));
+        .partition(|route| matches!(route.what, What::Entry(_) | What::Rule(_) | What::Path(_)));
     let (default, baseline): (Vec<_>, Vec<_>) = rest
         .into_iter()
         .partition(|route| route.what == What::Default);
@@ -133,6 +133,18 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
                 policy.place(rule.origin),
                 rule_head(rule),
                 action(rule.action),
+            ),
+            None => return Default::default(),
+        },
+        What::Path(index) => match policy.paths.get(index) {
+            Some(entry) => (
+                policy.place(entry.origin),
+                format!("{} {:?}", entry.key(), entry.text),
+                action(match entry.action {
+                    // What a list says without words.
+                    Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
+                    other => other,
+                }),
             ),
             None => return Default::default(),
         },
@@ -253,9 +265,15 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
     let origin = match verdict.reason {
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,
         Reason::Default => policy.default.origin,
-        Reason::Rule(_) | Reason::Baseline(_) | Reason::Always | Reason::UnknownNumber => {
-            return None;
-        }
+        Reason::Path(index) => policy.paths.get(index)?.origin,
+        Reason::PathDefault => policy.default.origin,
+        Reason::Rule(_)
+        | Reason::Baseline(_)
+        | Reason::Always
+        | Reason::UnknownNumber
+        | Reason::Metadata
+        | Reason::Command
+        | Reason::Pathless => return None,
     };
     Some(policy.line(origin)).filter(|line| !line.is_empty())
 }

@@ -2,8 +2,8 @@
 
 use super::{FAILED, Run};
 use crate::launch::{self, Command};
-use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::plan::{Plan, Wishes};
+use crate::policy::{Policy, Surroundings};
 use crate::report::{Report, Settings};
 use crate::supervise::{self, Event, Observer, Options, Outcome, SuperviseError};
 use crate::sys;
@@ -46,13 +46,15 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
-    let policy = Policy::load_to_run(name, Path::new(".")).map_err(|problems| {
-        eprintln!("{}", problems.render(color));
-        fail(format_args!(
-            "the policy {name} cannot be used; nothing was run"
-        ))
-    })?;
-    let plan = Plan::new(&policy, &launch::probe()).map_err(fail)?;
+    let start = run.directory.as_deref().unwrap_or(Path::new("."));
+    let policy = Policy::load_to_run_in(name, Path::new("."), Surroundings::at(start)).map_err(
+        |problems| {
+            eprintln!("{}", problems.render(color));
+            fail(format_args!(
+                "the policy {name} cannot be used; nothing was run"
+            ))
+        },
+    )?;
     let command = Command {
         environment: environment(run.env_clear, &run.variables)?,
         arguments: run.command,
@@ -60,6 +62,12 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         pass_fds: run.pass_fds,
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
     };
+    let program = launch::program(&command);
+    let wishes = Wishes {
+        command: program.as_deref(),
+        trace_denials: run.trace_denials,
+    };
+    let plan = Plan::with(&policy, &launch::probe(), wishes).map_err(fail)?;
     let options = Options {
         kill_on_exit: run.kill_on_exit,
         stand_in: true,
@@ -71,6 +79,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             color,
             width: sys::terminal::columns(std::io::stderr()),
             stats: run.stats,
+            silent: plan.files.silent,
             log,
             command: command.arguments.clone(),
             policy_name: name.to_owned(),

@@ -1,7 +1,8 @@
 //! Verdicts in words: what decided, and what to change. It decides nothing.
 
 use super::{Reason, Verdict};
-use crate::policy::{Action, Entry, Policy, Rule, Source, Target};
+use crate::paths::Access;
+use crate::policy::{Action, Entry, Object, Policy, Rule, Source, Target};
 use crate::syscalls::{Call, Kind};
 
 /// What decided a call, with its place and the author's reason:
@@ -24,16 +25,71 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
             Some(found) => entry(found.origin, &found.key, &found.why),
             None => "an entry".to_owned(),
         },
-        Reason::Default => {
-            let source = usize::from(policy.default.origin.source);
-            let name = policy
-                .sources
-                .get(source)
-                .map_or("?", |source| &source.name);
-            format!("default of {name}")
-        }
+        Reason::Default => default_name(policy),
         Reason::UnknownNumber => "no system call that this version of jail knows".to_owned(),
+        Reason::Path(index) => match policy.paths.get(index) {
+            Some(found) => {
+                let what = format!("{} \"{}\"", found.key(), found.text);
+                entry(found.origin, &what, &found.why)
+            }
+            None => "an entry of [fs]".to_owned(),
+        },
+        Reason::PathDefault => match policy.default.action {
+            Action::Allow => "default = \"allow\", and nothing in [fs] denies it".to_owned(),
+            _ => format!("{}: nothing in [fs] allows it", default_name(policy)),
+        },
+        Reason::Metadata => "metadata may be read of whatever is not hidden".to_owned(),
+        Reason::Command => "the program that was named on the command line".to_owned(),
+        Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
     }
+}
+
+fn default_name(policy: &Policy) -> String {
+    let source = policy.sources.get(usize::from(policy.default.origin.source));
+    format!("default of {}", source.map_or("?", |source| &source.name))
+}
+
+/// What to change so that a denied access to a path is allowed, in one line; `None` if it is.
+pub fn path_remedy(
+    policy: &Policy,
+    access: Access,
+    path: &str,
+    verdict: &Verdict,
+) -> Option<String> {
+    if verdict.action == Action::Allow {
+        return None;
+    }
+    Some(match verdict.reason {
+        Reason::Path(index) => {
+            let entry = policy.paths.get(index)?;
+            let at = policy.place(entry.origin);
+            let source = policy.sources.get(usize::from(entry.origin.source));
+            let key = entry.key();
+            match source {
+                Some(Source {
+                    name, preset: true, ..
+                }) => format!(
+                    "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
+                ),
+                _ => format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows"),
+            }
+        }
+        Reason::PathDefault => {
+            let list = match access {
+                Access::Write => "write",
+                Access::Exec => "exec",
+                Access::Read | Access::Stat | Access::Handle => "read",
+            };
+            add(policy, &format!("{path:?}"), Some(&format!("{list} in [fs]")))
+        }
+        Reason::Pathless => {
+            "to allow: add \"/\" to exec in [fs]; what has no path has no narrower name".to_owned()
+        }
+        Reason::Baseline(rule) => {
+            format!("no policy can allow it: the jail's own protection ({})", rule.id)
+        }
+        _ => return None,
+    })
 }
 
 /// What to change so that a denied call is allowed, in one line; `None` if it is allowed.
@@ -43,7 +99,12 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
     }
     let name = call.syscall()?.name;
     Some(match verdict.reason {
-        Reason::Always => return None,
+        Reason::Always
+        | Reason::Path(_)
+        | Reason::PathDefault
+        | Reason::Metadata
+        | Reason::Command
+        | Reason::Pathless => return None,
         Reason::Baseline(rule) => {
             format!(
                 "no policy can allow it: the jail's own protection ({})",
@@ -99,10 +160,12 @@ pub fn entry_text(entry: &Entry) -> String {
 /// The system calls and the condition of a rule.
 pub fn rule_head(rule: &Rule) -> String {
     let targets = rule.targets.join(", ");
-    if rule.when.is_empty() {
-        targets
-    } else {
-        format!("{targets} when {}", rule.when)
+    let object = rule.object.as_ref().map(Object::to_string);
+    match (rule.when.as_str(), object) {
+        ("", None) => targets,
+        ("", Some(object)) => format!("{targets} when {object}"),
+        (when, None) => format!("{targets} when {when}"),
+        (when, Some(object)) => format!("{targets} when {when} and {object}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::Reason;
 use crate::baseline::{self, Answer, Baseline};
 use crate::condition::Condition;
-use crate::policy::{Action, Origin, Policy, Target};
+use crate::policy::{Action, Object, Origin, Policy, Target};
 use crate::syscalls::{self, Syscall};
 
 /// How the calls of one system call are decided: the first rule whose condition holds, else
@@ -24,6 +24,8 @@ pub struct Chain<'a> {
 pub struct Step {
     /// Over the arguments of that system call.
     pub condition: Condition,
+    /// What must hold besides, and is not in registers.
+    pub object: Option<Object>,
     /// What it says where the condition holds.
     pub ruling: Ruling,
 }
@@ -167,7 +169,7 @@ impl Table {
 
     /// `[[rule]]`s, each system call's strictest first: the first that holds decides.
     fn place_rules(&mut self, policy: &Policy) {
-        let mut found: Vec<(u32, Placed, &Condition)> = Vec::new();
+        let mut found: Vec<(u32, Placed, &Condition, Option<&Object>)> = Vec::new();
         for (index, rule) in policy.rules.iter().enumerate() {
             let ruling = Ruling {
                 action: rule.action,
@@ -176,13 +178,13 @@ impl Table {
             };
             for (syscall, condition) in &rule.conditions {
                 if let Some(nr) = syscall.number() {
-                    found.push((nr, (ruling, rule.origin), condition));
+                    found.push((nr, (ruling, rule.origin), condition, rule.object.as_ref()));
                 }
             }
         }
-        found.sort_by_key(|(nr, placed, _)| (*nr, strictness(placed)));
+        found.sort_by_key(|(nr, placed, ..)| (*nr, strictness(placed)));
         self.rules.reserve_exact(found.len());
-        for (nr, (ruling, _), condition) in found {
+        for (nr, (ruling, _), condition, object) in found {
             let Some(row) = self.rows.get_mut(nr as usize) else {
                 continue;
             };
@@ -191,6 +193,7 @@ impl Table {
             }
             self.rules.push(Step {
                 condition: condition.clone(),
+                object: object.cloned(),
                 ruling,
             });
             row.rules.extend_to(self.rules.len());

@@ -10,20 +10,24 @@
 
 mod advice;
 mod chain;
+mod files;
 #[cfg(test)]
 mod tests;
 
-pub use advice::{entry_text, explain_reason, remedy, rule_head};
+pub use advice::{entry_text, explain_reason, path_remedy, remedy, rule_head};
 pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
-use crate::policy::{Action, Policy};
+use crate::paths::Access;
+use crate::policy::{Action, Object, Policy};
 use crate::syscalls::{Call, Errno};
+use std::path::Path;
 
 /// Everything that decides calls, compiled from a policy and the baseline.
 #[derive(Debug)]
 pub struct Judge {
     table: chain::Table,
+    files: files::Files,
 }
 
 /// What becomes of a call.
@@ -35,7 +39,8 @@ pub struct Verdict {
     pub quiet: bool,
     /// What decided.
     pub reason: Reason,
-    /// Allowed only if the target of the call is in the jail, which the process tree knows.
+    /// Allowed only if what registers cannot tell allows it, too: the target of the call is in the
+    /// jail, the paths that it names are open.
     pub check: Option<Check>,
 }
 
@@ -52,6 +57,16 @@ pub enum Reason {
     Entry(usize),
     /// The policy's `default`.
     Default,
+    /// An entry of `[fs]`, by its index in [`Policy::paths`].
+    Path(usize),
+    /// The policy's `default`, of a path.
+    PathDefault,
+    /// Metadata may be read of whatever is not hidden.
+    Metadata,
+    /// The program that the caller named on the command line.
+    Command,
+    /// What has no path (a pipe, a memfd, an unlinked file) is no program.
+    Pathless,
     /// The number is none of this architecture's: x32, or newer than this program.
     UnknownNumber,
 }
@@ -59,13 +74,52 @@ pub enum Reason {
 impl Judge {
     /// Compiles a policy and the protections that a host needs.
     pub fn new(policy: &Policy, baseline: &Baseline) -> Judge {
+        Judge::of_command(policy, baseline, None)
+    }
+
+    /// As [`Judge::new`], for a command whose program the caller has named.
+    pub fn of_command(policy: &Policy, baseline: &Baseline, command: Option<&Path>) -> Judge {
         Judge {
             table: chain::Table::new(policy, baseline),
+            files: files::Files::new(policy, command),
         }
     }
 
-    /// Decides one call.
+    /// Decides an access to a path: absolute, resolved, and with `/proc/self` for the process
+    /// that asks. [`Verdict::check`] is never set.
+    pub fn path(&self, access: Access, path: &[u8]) -> Verdict {
+        self.files.path(access, path)
+    }
+
+    /// Whether `exec` names this program and no other, or opens everything: then a dynamic loader
+    /// may be started as a program.
+    pub fn names_program(&self, path: &[u8]) -> bool {
+        self.files.names_program(path)
+    }
+
+    /// The denial of making the directory `from` into `to`, which would take what is beneath it
+    /// out of an entry of `deny` or `hide`; `None` if nothing is.
+    pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        self.files.moved(from, to)
+    }
+
+    /// Whether a rule about paths or arguments may decide this call: then [`Judge::call`] is not
+    /// enough.
+    pub fn needs_objects(&self, call: &Call) -> bool {
+        self.chain(call.nr).is_some_and(|chain| {
+            let mut holding = chain.rules.iter().filter(|s| s.condition.holds(&call.args));
+            // What stands after one that decides by registers alone is not asked.
+            holding.next().is_some_and(|step| step.object.is_some())
+        })
+    }
+
+    /// Decides one call by its registers. Rules about paths or arguments do not hold.
     pub fn call(&self, call: &Call) -> Verdict {
+        self.call_on(call, &mut |_| false)
+    }
+
+    /// Decides one call; `holds` says whether a rule's path and arguments match.
+    pub fn call_on(&self, call: &Call, holds: &mut dyn FnMut(&Object) -> bool) -> Verdict {
         let Some(chain) = self.chain(call.nr) else {
             return Verdict {
                 action: Action::Deny(Errno::ENOSYS),
@@ -77,7 +131,9 @@ impl Judge {
         let ruling = chain
             .rules
             .iter()
-            .find(|step| step.condition.holds(&call.args))
+            .find(|step| {
+                step.condition.holds(&call.args) && step.object.as_ref().is_none_or(&mut *holds)
+            })
             .map_or(chain.otherwise, |step| step.ruling);
         if ruling.outranks_baseline() {
             return ruling.verdict();

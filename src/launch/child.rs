@@ -1,7 +1,7 @@
 //! The child's side: system calls only, in an order in which each still may.
 
 use super::{Command, LaunchError, Step};
-use crate::plan::{Domain, Plan};
+use crate::plan::Plan;
 use crate::sys::memory::WORDS;
 use crate::sys::process::{self, CStrings};
 use crate::sys::{self, Errno, signal};
@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
             Some(directory) => Some(super::c_string(directory.clone().into_os_string())?),
             None => None,
         };
-        let landlock = ruleset(plan.domain)?;
+        let landlock = super::floor::ruleset(plan.domain, &plan.files)?;
         let mut pass_fds: Vec<RawFd> = command
             .pass_fds
             .iter()
@@ -84,26 +84,6 @@ impl<'a> Prepared<'a> {
             ignore_sigpipe: command.ignore_sigpipe,
         })
     }
-}
-
-/// The ruleset of the jail's Landlock domain.
-fn ruleset(domain: Domain) -> Result<Option<OwnedFd>, LaunchError> {
-    use sys::landlock::{ACCESS_FS_REFER, SCOPE_SIGNAL, grant, ruleset};
-    let created = match domain {
-        Domain::None => return Ok(None),
-        Domain::Plain => ruleset(ACCESS_FS_REFER, 0),
-        Domain::Signals => ruleset(0, SCOPE_SIGNAL),
-    };
-    let created = created.map_err(LaunchError::system("landlock_create_ruleset"))?;
-    if domain == Domain::Plain {
-        let root = std::fs::File::open("/").map_err(|error| LaunchError::System {
-            call: "open of /",
-            errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        })?;
-        grant(created.as_fd(), ACCESS_FS_REFER, root.as_fd())
-            .map_err(LaunchError::system("landlock_add_rule"))?;
-    }
-    Ok(Some(created))
 }
 
 /// The ranges from 3 up that leave out the (sorted) descriptors kept.

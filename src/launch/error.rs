@@ -91,6 +91,15 @@ pub enum LaunchError {
         /// What was found.
         path: PathBuf,
     },
+    /// The policy denies the program itself.
+    Refused {
+        /// What was found.
+        program: PathBuf,
+        /// Where that leads.
+        resolved: PathBuf,
+    },
+    /// The Landlock ruleset could not be made.
+    Ruleset(String),
     /// A call in the parent failed.
     System {
         /// Its name.
@@ -155,7 +164,7 @@ impl LaunchError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 127,
-            Self::NotExecutable { .. } => 126,
+            Self::NotExecutable { .. } | Self::Refused { .. } => 126,
             Self::Child {
                 step: Step::Exec,
                 errno: Errno::ENOENT,
@@ -182,6 +191,17 @@ impl fmt::Display for LaunchError {
             Self::NotExecutable { path } => {
                 write!(f, "{}: {}", path.display(), not_executable(path))
             }
+            Self::Refused { program, resolved } => {
+                write!(f, "{}: the policy denies to run it", program.display())?;
+                match program == resolved {
+                    true => Ok(()),
+                    false => write!(f, " (it is {})", resolved.display()),
+                }
+            }
+            Self::Ruleset(reason) => write!(
+                f,
+                "cannot make the Landlock ruleset: {reason}; JAIL_LANDLOCK_ABI=0 does without Landlock"
+            ),
             Self::System { call, errno } => {
                 write!(f, "cannot start the command: {call}: {}", describe(*errno))
             }

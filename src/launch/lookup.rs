@@ -42,6 +42,13 @@ pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
     }
 }
 
+/// The command's program, resolved: what a plan has to know of it. `None` where there is none, which
+/// the start will say.
+pub fn program(command: &Command) -> Option<PathBuf> {
+    let path = find(command).ok()?;
+    in_directory(command, &path).canonicalize().ok()
+}
+
 /// The path as seen from the caller's working directory.
 pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
     match &command.directory {

@@ -5,11 +5,13 @@
 
 mod child;
 mod error;
+mod floor;
 mod host;
 mod lookup;
 
 pub use error::{Circumstances, LaunchError, Step};
 pub use host::probe;
+pub use lookup::program;
 
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
@@ -92,6 +94,9 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     }
     let path = c_string(program.clone().into_os_string())?;
     let program = lookup::in_directory(command, &program);
+    if let Some(resolved) = plan.refuses_command(&program) {
+        return Err(LaunchError::Refused { program, resolved });
+    }
     let script = lookup::is_text(&program);
     let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;

@@ -89,6 +89,11 @@ impl Block {
         let mut branches = Vec::with_capacity(chain.rules.len());
         let mut last = to(&chain.otherwise);
         for step in chain.rules {
+            // What memory holds, the supervisor reads.
+            let to = |ruling: &Ruling| match step.object {
+                Some(_) => To::Return(Return::TRACE),
+                None => to(ruling),
+            };
             match step.condition.alternatives() {
                 // Too much for a filter, not for the supervisor: from here on it decides.
                 Err(_) => {

@@ -43,14 +43,17 @@ struct Link {
 }
 
 impl Filter {
-    /// Compiles what a judge decides.
-    pub fn new(judge: &Judge) -> Result<Filter, PlanError> {
-        let starts_programs = starts_programs();
+    /// Compiles what a judge decides. `rewrites`: the supervisor makes calls of its own in a
+    /// tracee's name, which must not be answered by the filter alone.
+    pub fn new(judge: &Judge, rewrites: bool) -> Result<Filter, PlanError> {
+        let mut traced = numbers(&STARTS_PROGRAMS);
+        if rewrites {
+            traced.extend(numbers(&REWRITTEN));
+        }
         let mut blocks: Vec<Vec<sock_filter>> = Vec::with_capacity(32);
         let mut leaves = Vec::with_capacity(syscalls::COUNT);
         for (nr, chain) in judge.chains() {
-            let traced = starts_programs.contains(&Some(nr));
-            let block = Block::new(&chain, traced).map_err(PlanError::Condition)?;
+            let block = Block::new(&chain, traced.contains(&nr)).map_err(PlanError::Condition)?;
             let leaf = match block {
                 Block::Plain(answer) => Leaf::Plain(answer),
                 Block::Conditional(code) => {
@@ -108,10 +111,17 @@ fn too_long(instructions: usize, leaves: &[(u32, Leaf)], blocks: &[Vec<sock_filt
     }
 }
 
-/// The numbers of execve and execveat. A jail starts its program by one of them, so even a silent
-/// denial of it goes to the supervisor, which knows the first from the rest.
-fn starts_programs() -> [Option<u32>; 2] {
-    ["execve", "execveat"].map(|name| syscalls::by_name(name)?.number())
+/// A jail starts its program by one of them, so even a silent denial of it goes to the supervisor,
+/// which knows the first from the rest.
+const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
+
+/// The calls that the supervisor makes in a tracee's name. The filter is asked about them, too; a
+/// stop is not told a second time, and any other answer but "allow" holds (seccomp(2)).
+const REWRITTEN: [&str; 3] = ["mmap", "mseal", "openat2"];
+
+fn numbers(names: &[&str]) -> Vec<u32> {
+    let number = |name: &&str| syscalls::by_name(name)?.number();
+    names.iter().filter_map(number).collect()
 }
 
 /// The whole range of numbers, with neighbours that are answered alike merged. Holes and what lies

@@ -6,6 +6,7 @@
 mod block;
 mod bpf;
 mod domain;
+mod files;
 mod filter;
 mod host;
 mod routes;
@@ -14,6 +15,7 @@ mod survey;
 mod tests;
 
 pub use domain::Domain;
+pub use files::{Files, Rights, Wishes};
 pub use host::Host;
 pub use routes::{Cost, Enforcer, Route, What};
 
@@ -22,9 +24,12 @@ use filter::{Filter, Leaf};
 use seccompiler::sock_filter;
 
 use crate::baseline::Baseline;
-use crate::judge::Judge;
+use crate::judge::{Judge, Reason};
+use crate::paths::Access;
 use crate::policy::{Action, Policy};
 use crate::syscalls::Call;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Everything a jail needs to enforce a policy on a host.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub struct Plan {
     pub judge: Judge,
     /// The Landlock domain that the launcher must enter.
     pub domain: Domain,
+    /// What becomes of paths.
+    pub files: Files,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -71,16 +78,35 @@ pub enum PlanError {
 impl Plan {
     /// Plans a policy for a host.
     pub fn new(policy: &Policy, host: &Host) -> Result<Plan, PlanError> {
-        let baseline = Baseline::new(host.landlock_abi);
-        let judge = Judge::new(policy, &baseline);
-        let filter = Filter::new(&judge)?;
+        Plan::with(policy, host, Wishes::default())
+    }
+
+    /// Plans a policy for a host and a command.
+    pub fn with(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Result<Plan, PlanError> {
+        let files = Files::new(policy, host, wishes);
+        let baseline = Baseline::new(host.landlock_abi).watching(files.watch);
+        let judge = Judge::of_command(policy, &baseline, wishes.command);
+        let filter = Filter::new(&judge, files.rewrites())?;
         Ok(Plan {
+            files,
             filter: filter.program,
             judge,
             domain: Domain::new(host),
             baseline,
             leaves: filter.leaves,
         })
+    }
+
+    /// Whether an entry of `deny` or `hide` names the program that the caller wants to run; then
+    /// where its path leads.
+    pub fn refuses_command(&self, program: &Path) -> Option<PathBuf> {
+        if !self.files.judges_programs() {
+            return None;
+        }
+        // What cannot be found is not refused: the start says what is wrong with it.
+        let resolved = program.canonicalize().ok()?;
+        let verdict = self.judge.path(Access::Exec, resolved.as_os_str().as_bytes());
+        (verdict.action != Action::Allow && verdict.reason != Reason::PathDefault).then_some(resolved)
     }
 
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
@@ -92,6 +118,7 @@ impl Plan {
             self.domain,
             &self.judge,
             &self.leaves,
+            &self.files,
         )
     }
 
@@ -104,7 +131,9 @@ impl Plan {
             .map(|(_, leaf)| leaf);
         let verdict = self.judge.call(call);
         match (verdict.action, leaf) {
-            (Action::Allow, _) if verdict.check.is_some() => (Enforcer::Supervisor, Cost::Stop),
+            (Action::Allow, _) if self.judge.needs_objects(call) || verdict.check.is_some() => {
+                (Enforcer::Supervisor, Cost::Stop)
+            }
             (Action::Allow, _) if self.baseline.scoped(call) => (Enforcer::Landlock, Cost::Nothing),
             (_, Some(Leaf::Plain(Return::ALLOW))) => (Enforcer::Filter, Cost::Nothing),
             (Action::Allow, _) => (Enforcer::Filter, Cost::Program),

@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::Domain;
+use super::{Domain, Files};
 use super::filter::Leaf;
 use super::survey::Survey;
-use crate::baseline::{self, Baseline};
+use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
 use crate::policy::Policy;
 
@@ -32,6 +32,8 @@ pub enum What {
     Entry(usize),
     /// A `[[rule]]`, by its index.
     Rule(usize),
+    /// An entry of `[fs]`, by its index.
+    Path(usize),
     /// The policy's default.
     Default,
     /// A rule of the baseline.
@@ -55,6 +57,10 @@ pub enum Enforcer {
     FilterThenSupervisor,
     /// The supervisor, at each call.
     Supervisor,
+    /// The supervisor, and what Landlock can hold of it beneath.
+    SupervisorOnFloor,
+    /// The supervisor, on a host where another thread can change what it has judged.
+    RacySupervisor,
     /// A Landlock domain.
     Landlock,
     /// Nobody has to.
@@ -76,6 +82,12 @@ pub enum Cost {
     StopIfAimed,
     /// A stop at each call.
     Stop,
+    /// A stop at each open, exec and change.
+    StopPerOpen,
+    /// A stop at each call that names a path.
+    StopPerPath,
+    /// A stop at each chmod, chown, utimes and setxattr.
+    StopIfMetadata,
 }
 
 impl Enforcer {
@@ -85,6 +97,8 @@ impl Enforcer {
             Enforcer::Filter => "filter",
             Enforcer::FilterThenSupervisor => "filter, supervisor",
             Enforcer::Supervisor => "supervisor",
+            Enforcer::SupervisorOnFloor => "supervisor over Landlock",
+            Enforcer::RacySupervisor => "supervisor, racy",
             Enforcer::Landlock => "Landlock",
             Enforcer::Nobody => "-",
             Enforcer::Missing => "nobody here",
@@ -101,6 +115,9 @@ impl Cost {
             Cost::StopIfDenied => "a stop if denied",
             Cost::StopIfAimed => "a stop if aimed at others",
             Cost::Stop => "a stop a call",
+            Cost::StopPerOpen => "a stop an open or change",
+            Cost::StopPerPath => "a stop a path",
+            Cost::StopIfMetadata => "a stop a chmod, chown, utimes",
         }
     }
 }
@@ -113,6 +130,7 @@ pub(super) fn routes(
     domain: Domain,
     judge: &Judge,
     leaves: &[(u32, Leaf)],
+    files: &Files,
 ) -> Vec<Route> {
     let survey = Survey::new(judge, leaves);
     let entries = policy.syscalls.iter().enumerate().map(|(index, entry)| {
@@ -126,8 +144,11 @@ pub(super) fn routes(
     let default = survey
         .otherwise(Reason::Default, policy.default.action, false)
         .route(What::Default, survey.len());
+    // What is only watched is told by the entries that it is watched for.
+    let watched = |rule: &&'static baseline::Rule| rule.answer != Answer::Check(Check::Paths);
     let protections = baseline
         .rules()
+        .filter(watched)
         .map(|rule| survey.protection(rule).route(What::Baseline(rule), 0));
 
     let fixed = |what, enforcer, because: &'static str, cost| Route {
@@ -172,6 +193,7 @@ pub(super) fn routes(
     let signals = baseline.landlock_holds_signals().then_some(signals);
     entries
         .chain(rules)
+        .chain(files.routes(policy))
         .chain([default])
         .chain(protections)
         .chain(signals)

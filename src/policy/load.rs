@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::merge::merge;
 use super::parse::{File, parse};
+use super::places::Surroundings;
 use super::presets::{names, preset, presets};
 use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
@@ -27,7 +28,7 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong, in all files together.
     pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        Loading::default().start(name_or_path, dir)
+        Loading::new(Surroundings::own()).start(name_or_path, dir)
     }
 
     /// As [`Policy::load`], to start a command: the `[[test]]`s of a preset, known to hold, are
@@ -36,9 +37,22 @@ impl Policy {
     /// # Errors
     /// As [`Policy::load`].
     pub fn load_to_run(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+        Policy::load_to_run_in(name_or_path, dir, Surroundings::own())
+    }
+
+    /// As [`Policy::load_to_run`], for a command that starts elsewhere: its paths are relative to
+    /// that place.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_to_run_in(
+        name_or_path: &str,
+        dir: &Path,
+        around: Surroundings,
+    ) -> Result<Policy, Problems> {
         Loading {
             to_run: true,
-            ..Loading::default()
+            ..Loading::new(around)
         }
         .start(name_or_path, dir)
     }
@@ -48,7 +62,7 @@ impl Policy {
     /// # Errors
     /// When there is none of that name.
     pub fn preset(name: &str) -> Result<Policy, Problems> {
-        let mut loading = Loading::default();
+        let mut loading = Loading::new(Surroundings::own());
         match preset(name) {
             Some(preset) => loading.add(Found::preset(preset)),
             None => loading.problems.push(unknown_preset(name, "")),
@@ -61,7 +75,7 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong.
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
-        let mut loading = Loading::default();
+        let mut loading = Loading::new(Surroundings::own());
         let text = Cow::Owned(text.to_owned());
         loading.add(Found {
             name: name.to_owned(),
@@ -200,7 +214,6 @@ impl Found {
     }
 }
 
-#[derive(std::default::Default)]
 struct Loading {
     sources: Vec<Source>,
     files: Vec<File>,
@@ -213,9 +226,23 @@ struct Loading {
     problems: Vec<Diagnostic>,
     /// Whether the tests of a preset are left out.
     to_run: bool,
+    around: Surroundings,
 }
 
 impl Loading {
+    fn new(around: Surroundings) -> Loading {
+        Loading {
+            sources: Vec::new(),
+            files: Vec::new(),
+            identities: Vec::new(),
+            parents: Vec::new(),
+            chain: Vec::new(),
+            problems: Vec::new(),
+            to_run: false,
+            around,
+        }
+    }
+
     fn start(mut self, name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
         match reference(name_or_path, Some(dir)) {
             Ok(Reference::Preset(preset)) => self.add(Found::preset(preset)),
@@ -240,7 +267,7 @@ impl Loading {
         let index = self.sources.len() as u16;
         let tests = !preset || !self.to_run && index == 0;
         let part = if tests { &text } else { without_tests(&text) };
-        let (mut file, problems) = parse(index, part);
+        let (mut file, problems) = parse(index, part, &self.around);
         self.problems.extend(problems);
         let extends = std::mem::take(&mut file.extends);
         self.sources.push(Source {
@@ -360,6 +387,7 @@ impl Loading {
             }),
             syscalls: merged.entries,
             rules: merged.rules,
+            paths: merged.paths,
             tests: main.tests,
         })
     }

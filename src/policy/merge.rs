@@ -1,13 +1,14 @@
 //! The files of an `extends` made one: what the extending file says replaces what it inherits.
 
 use super::parse::File;
-use super::{Default, Entry, Rule};
+use super::{Default, Entry, PathEntry, Rule};
 
 /// What a file and all that it extends say together.
 pub(super) struct Merged {
     pub default: Option<Default>,
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
+    pub paths: Vec<PathEntry>,
 }
 
 /// Join the files; the first is the one that extends the others, directly or not.
@@ -40,6 +41,10 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
         rules: files
             .iter_mut()
             .flat_map(|file| std::mem::take(&mut file.rules))
+            .collect(),
+        paths: files
+            .iter_mut()
+            .flat_map(|file| std::mem::take(&mut file.paths))
             .collect(),
     }
 }

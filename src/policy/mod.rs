@@ -9,30 +9,41 @@
 //! | `parse` | a file's keys and its `[[test]]`s |
 //! | `entry` | an entry of `[syscalls]`, and what rules share with it |
 //! | `rule` | a file's `[[rule]]`s |
+//! | `argv` | what a rule says of a path or of a program's arguments |
+//! | `files` | a file's `[fs]` |
+//! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
 //! | `lint` | what is valid and yet cannot be meant |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
 
+mod argv;
 mod diagnostic;
 mod document;
 mod entry;
+mod files;
 mod lint;
 mod load;
 mod merge;
 mod parse;
+mod places;
 mod presets;
 mod rule;
 
+pub use argv::{Argv, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
+pub use files::List;
 pub use lint::lint;
+pub use places::{Located, Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use crate::condition::Condition;
+use crate::paths::{Access, Pattern};
 use crate::syscalls::{Call, Errno, Group, Syscall};
 
 /// What an entry says.
@@ -98,6 +109,30 @@ pub struct Entry {
     pub replaces: Option<Origin>,
 }
 
+/// An entry of a list of `[fs]`.
+#[derive(Debug, Clone)]
+pub struct PathEntry {
+    /// The list.
+    pub list: List,
+    /// The path as written.
+    pub text: String,
+    /// What it covers.
+    pub pattern: Pattern,
+    /// What stood there when the policy was loaded; `None` for a pattern.
+    pub place: Option<Place>,
+    /// The first symbolic link on the way to it.
+    pub through: Option<PathBuf>,
+    /// Whether it is about whatever process asks: `/proc/self`.
+    pub own: bool,
+    /// What it says: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"`,
+    /// `Deny(ENOENT)` in `hide`.
+    pub action: Action,
+    /// The author's reason.
+    pub why: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// A `[[rule]]`.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -107,6 +142,8 @@ pub struct Rule {
     pub when: String,
     /// The syscalls it covers, each with the condition over that syscall's own arguments.
     pub conditions: Vec<(&'static Syscall, Condition)>,
+    /// What it says of what registers only point to.
+    pub object: Option<Object>,
     /// What it says.
     pub action: Action,
     /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.
@@ -131,12 +168,21 @@ pub struct Default {
 pub struct Test {
     /// The sentence as written.
     pub sentence: String,
-    /// The call that it describes.
-    pub call: Call,
+    /// What it describes.
+    pub about: About,
     /// What it expects.
     pub expect: Expect,
     /// Where it stands.
     pub origin: Origin,
+}
+
+/// What a sentence describes.
+#[derive(Debug, Clone)]
+pub enum About {
+    /// A call.
+    Call(Call),
+    /// An access to a path, resolved as far as it exists.
+    Path(Access, PathBuf),
 }
 
 /// What a test expects: the list that the sentence stands in.
@@ -161,6 +207,8 @@ pub struct Policy {
     pub syscalls: Vec<Entry>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
+    /// `[fs]`, of all files together.
+    pub paths: Vec<PathEntry>,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
 }

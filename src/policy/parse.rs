@@ -6,8 +6,11 @@ use std::ops::Range;
 
 use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
-use super::{Action, Default, Diagnostic, Entry, Expect, Rule, Test};
+use super::files::note;
+use super::places::{Surroundings, locate};
+use super::{About, Action, Default, Diagnostic, Entry, Expect, PathEntry, Rule, Test};
 use crate::condition::nearest;
+use crate::paths::Access;
 use crate::syscalls::{self, Errno};
 
 /// What one file says.
@@ -19,6 +22,7 @@ pub(super) struct File {
     pub extends: Vec<(String, Range<usize>)>,
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
+    pub paths: Vec<PathEntry>,
     pub tests: Vec<Test>,
 }
 
@@ -26,16 +30,17 @@ const KEYS: &[&str] = &[
     "description",
     "extends",
     "default",
+    "fs",
     "syscalls",
     "rule",
     "test",
 ];
 
 /// Sections of the language that only later versions enforce.
-const LATER: &[&str] = &["fs", "net", "limits", "process"];
+const LATER: &[&str] = &["net", "limits", "process"];
 
 /// What a file says, with everything that is wrong in it.
-pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
+pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
     let mut file = File::default();
     for (key, value) in &tree {
@@ -58,12 +63,13 @@ pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
                         .collect();
                 }
             }
+            "fs" => file.paths = super::files::entries(&mut document, value, around),
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)
                     .unwrap_or_default()
                 {
-                    file.rules.extend(super::rule::rule(&mut document, item));
+                    file.rules.extend(super::rule::rule(&mut document, item, around));
                 }
             }
             "test" => {
@@ -71,7 +77,7 @@ pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
                     .array("test", "an array of tables: `[[test]]`", value)
                     .unwrap_or_default()
                 {
-                    tests(&mut document, item, &mut file.tests);
+                    tests(&mut document, item, around, &mut file.tests);
                 }
             }
             name if LATER.contains(&name) => {
@@ -88,6 +94,7 @@ pub(super) fn parse(source: u16, text: &str) -> (File, Vec<Diagnostic>) {
     }
     // The tree is sorted by key, a file by line.
     file.entries.sort_by_key(|entry| entry.origin);
+    file.paths.sort_by_key(|entry| (entry.origin, entry.list));
     (file, document.finish())
 }
 
@@ -132,7 +139,12 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
 }
 
 /// A `[[test]]`.
-fn tests(document: &mut Document<'_>, item: &Value<'_>, tests: &mut Vec<Test>) {
+fn tests(
+    document: &mut Document<'_>,
+    item: &Value<'_>,
+    around: &Surroundings,
+    tests: &mut Vec<Test>,
+) {
     let Some(table) = document.table("test", "an array of tables: `[[test]]`", item) else {
         return;
     };
@@ -149,7 +161,7 @@ fn tests(document: &mut Document<'_>, item: &Value<'_>, tests: &mut Vec<Test>) {
             }
         };
         for (sentence, span) in document.strings(name, value) {
-            tests.extend(test(document, sentence, span, expect));
+            tests.extend(test(document, sentence, span, expect, around));
         }
     }
     if let Some(added) = tests.get_mut(first..) {
@@ -162,9 +174,36 @@ fn test(
     sentence: &str,
     span: Range<usize>,
     expect: Expect,
+    around: &Surroundings,
 ) -> Option<Test> {
-    const LATER: &[&str] = &["read", "write", "exec", "stat", "connect", "listen"];
-    if let Some((verb, _)) = sentence.trim_start().split_once(' ')
+    const LATER: &[&str] = &["connect", "listen"];
+    let origin = document.origin(&span);
+    let made = |about| Test {
+        sentence: sentence.to_owned(),
+        about,
+        expect,
+        origin,
+    };
+    let verb = sentence.trim_start().split_once(' ');
+    if let Some((verb, path)) = verb
+        && let Some(access) = Access::from_word(verb)
+    {
+        return match locate(path.trim(), around) {
+            Ok(located) if located.pattern.is_literal() => {
+                Some(made(About::Path(access, located.pattern.base().to_owned())))
+            }
+            Ok(_) => {
+                let message = "a sentence names one path, without wildcards";
+                document.error("test", span, message);
+                None
+            }
+            Err(error) => {
+                note(document, path, &span, error);
+                None
+            }
+        };
+    }
+    if let Some((verb, _)) = verb
         && LATER.contains(&verb)
     {
         document
@@ -173,16 +212,11 @@ fn test(
                 span,
                 format!("`{verb} …` is not supported by this version of jail"),
             )
-            .help("this version tests calls: \"socket(AF_INET, SOCK_STREAM, 0)\"");
+            .help("this version tests paths and calls: \"read ./file\", \"socket(AF_INET, SOCK_STREAM, 0)\"");
         return None;
     }
     match syscalls::parse_call(sentence) {
-        Ok(call) => Some(Test {
-            sentence: sentence.to_owned(),
-            call,
-            expect,
-            origin: document.origin(&span),
-        }),
+        Ok(call) => Some(made(About::Call(call))),
         Err(error) => {
             let at = document.inside(&span, sentence, &error.range);
             let near = error.unknown.and_then(|_| {

@@ -15,11 +15,15 @@ pub fn presets() -> &'static [Preset] {
 }
 
 #[rustfmt::skip]
-static PRESETS: [Preset; 4] = [
-    Preset { name: "base",       text: include_str!("../../policies/base.toml") },
-    Preset { name: "compute",    text: include_str!("../../policies/compute.toml") },
-    Preset { name: "offline",    text: include_str!("../../policies/offline.toml") },
-    Preset { name: "permissive", text: include_str!("../../policies/permissive.toml") },
+static PRESETS: [Preset; 8] = [
+    Preset { name: "base",                text: include_str!("../../policies/base.toml") },
+    Preset { name: "build",               text: include_str!("../../policies/build.toml") },
+    Preset { name: "compute",             text: include_str!("../../policies/compute.toml") },
+    Preset { name: "offline",             text: include_str!("../../policies/offline.toml") },
+    Preset { name: "permissive",          text: include_str!("../../policies/permissive.toml") },
+    Preset { name: "protect-credentials", text: include_str!("../../policies/protect-credentials.toml") },
+    Preset { name: "read-only",           text: include_str!("../../policies/read-only.toml") },
+    Preset { name: "workspace",           text: include_str!("../../policies/workspace.toml") },
 ];
 
 /// The preset of that name.

@@ -4,24 +4,35 @@ use std::ops::Range;
 
 use super::document::{Document, Value};
 use super::entry::{SaysKeys, refuse, target, unknown_target};
-use super::{Rule, Target};
+use super::files::note;
+use super::places::{Surroundings, locate};
+use super::{Argv, Object, Rule, Target};
 use crate::condition::{Condition, ConditionError};
+use crate::syscalls::named::named;
 use crate::syscalls::{Syscall, SyscallSet};
 
-const KEYS: &[&str] = &["syscall", "when", "action", "why", "quiet"];
+const KEYS: &[&str] = &["syscall", "when", "path", "argv", "action", "why", "quiet"];
 
 /// One `[[rule]]`; `None` where something is wrong, which has been noted.
-pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule> {
+pub(super) fn rule(
+    document: &mut Document<'_>,
+    item: &Value<'_>,
+    around: &Surroundings,
+) -> Option<Rule> {
     let table = document.table("rule", "an array of tables: `[[rule]]`", item)?;
     let mut keys = SaysKeys::default();
     let mut targets = None;
     let mut when = None;
+    let mut path = None;
+    let mut argv = None;
     let mut later = false;
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "syscall" => targets = Some((document.strings("syscall", value), value.span())),
             "when" => when = Some((document.string("when", value), value.span())),
-            name @ ("path" | "peer") => {
+            "path" => path = Some((document.string("path", value), value.span())),
+            "argv" => argv = Some((document.strings("argv", value), value.span())),
+            name @ "peer" => {
                 later = true;
                 document
                     .error(
@@ -43,10 +54,10 @@ pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule
             .error("missing-key", item.span(), "this rule has no `syscall`")
             .help("add `syscall = \"NAME\"`, a group or a list");
     }
-    if when.is_none() && !later {
+    if when.is_none() && path.is_none() && argv.is_none() && !later {
         document
             .error("missing-key", item.span(), "this rule has no condition")
-            .help("add `when = \"…\"`, or write an entry below [syscalls]");
+            .help("add `when = \"…\"`, `path` or `argv`, or write an entry below [syscalls]");
     }
     let (targets, targets_span) = targets?;
     let covered = covered(document, &targets);
@@ -58,10 +69,19 @@ pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule
             refuse(document, name, says.action, span);
         }
     }
-    let (Some(when), when_span) = when? else {
-        return None;
+    let object = object(document, &covered, path, argv, around)?;
+    let (when, conditions) = match when {
+        Some((when, span)) => {
+            let when = when?;
+            (when, conditions(document, when, span, covered)?)
+        }
+        None if object.is_none() => return None,
+        // Whatever the registers hold.
+        None => {
+            let always = |syscall| (syscall, Condition::All(Vec::new()));
+            ("", covered.into_iter().map(always).collect())
+        }
     };
-    let conditions = conditions(document, when, when_span, covered)?;
     let says = says?;
     Some(Rule {
         targets: targets
@@ -70,11 +90,69 @@ pub(super) fn rule(document: &mut Document<'_>, item: &Value<'_>) -> Option<Rule
             .collect(),
         when: when.to_owned(),
         conditions,
+        object,
         action: says.action,
         quiet: says.quiet,
         why: says.why,
         origin: document.origin(&item.span()),
     })
+}
+
+/// A list of words, or a word, with places.
+type Words<'v> = (Vec<(&'v str, Range<usize>)>, Range<usize>);
+
+/// What a rule says of memory: a path that the call names, the arguments of a program. The outer
+/// `None`: something is wrong, which has been noted.
+fn object(
+    document: &mut Document<'_>,
+    covered: &[&'static Syscall],
+    path: Option<(Option<&str>, Range<usize>)>,
+    argv: Option<Words<'_>>,
+    around: &Surroundings,
+) -> Option<Option<Object>> {
+    let mut object = Object {
+        path: None,
+        argv: None,
+    };
+    if path.is_none() && argv.is_none() {
+        return Some(None);
+    }
+    if let Some((text, span)) = path {
+        let text = text?;
+        let nameless = |syscall: &&&Syscall| named(syscall.name).is_empty();
+        if let Some(syscall) = covered.iter().find(nameless) {
+            let message = format!("{} names no path", syscall.name);
+            document
+                .error("path", span, message)
+                .help("name only system calls that take a path, or write `when`");
+            return None;
+        }
+        match locate(text, around) {
+            Ok(located) => object.path = Some((text.to_owned(), located.pattern)),
+            Err(error) => {
+                note(document, text, &span, error);
+                return None;
+            }
+        }
+    }
+    if let Some((words, span)) = argv {
+        let starts = |syscall: &&&Syscall| !matches!(syscall.name, "execve" | "execveat");
+        if let Some(syscall) = covered.iter().find(starts) {
+            let message = format!("{} takes no argument vector", syscall.name);
+            document
+                .error("argv", span, message)
+                .help("`argv` goes with execve and execveat");
+            return None;
+        }
+        match Argv::new(words.iter().map(|(word, _)| *word)) {
+            Ok(argv) => object.argv = Some(argv),
+            Err(message) => {
+                document.error("argv", span, message);
+                return None;
+            }
+        }
+    }
+    Some(Some(object))
 }
 
 /// The syscalls of this architecture that the targets name, each once.

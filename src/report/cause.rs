@@ -30,6 +30,10 @@ pub enum Kind {
     Default,
     Always,
     UnknownNumber,
+    Path,
+    Metadata,
+    Command,
+    Pathless,
 }
 
 impl Kind {
@@ -42,6 +46,10 @@ impl Kind {
             Kind::Default => "default",
             Kind::Always => "always",
             Kind::UnknownNumber => "unknown-number",
+            Kind::Path => "path",
+            Kind::Metadata => "metadata",
+            Kind::Command => "command",
+            Kind::Pathless => "pathless",
         }
     }
 }
@@ -79,6 +87,22 @@ impl<'a> Cause<'a> {
                 place: place(policy.default.origin),
                 ..Self::bare(Kind::Default)
             },
+            Reason::Path(index) => {
+                let entry = policy.paths.get(index);
+                Self {
+                    kind: Kind::Path,
+                    place: entry.and_then(|entry| place(entry.origin)),
+                    entry: entry.map(|entry| entry.text.as_str()),
+                    why: entry.and_then(|entry| entry.why.as_deref()),
+                }
+            }
+            Reason::PathDefault => Self {
+                place: place(policy.default.origin),
+                ..Self::bare(Kind::Default)
+            },
+            Reason::Metadata => Self::bare(Kind::Metadata),
+            Reason::Command => Self::bare(Kind::Command),
+            Reason::Pathless => Self::bare(Kind::Pathless),
             Reason::Always => Self::bare(Kind::Always),
             Reason::UnknownNumber => Self::bare(Kind::UnknownNumber),
         }
@@ -110,6 +134,7 @@ impl<'a> Cause<'a> {
             (Kind::Entry, Some(entry)) => _ = write!(text, " {}", safe(entry)),
             (Kind::Rule, Some(when)) => _ = write!(text, " rule: {}", safe(when)),
             (Kind::Rule, None) => text.push_str(" rule"),
+            (Kind::Path, Some(path)) => _ = write!(text, " {:?}", safe(path)),
             _ => {}
         }
         text.push(']');
@@ -127,10 +152,13 @@ impl<'a> Cause<'a> {
         let (source, line) = self.place.unwrap_or(("policy", 0));
         match self.kind {
             Kind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),
-            Kind::Rule | Kind::Entry => format!("[{}:{line}", safe(source)),
+            Kind::Rule | Kind::Entry | Kind::Path => format!("[{}:{line}", safe(source)),
             Kind::Default => format!("[default of {}", safe(source)),
             Kind::Always => "[always allowed".to_owned(),
             Kind::UnknownNumber => "[unknown number".to_owned(),
+            Kind::Metadata => "[metadata".to_owned(),
+            Kind::Command => "[the command itself".to_owned(),
+            Kind::Pathless => "[no path".to_owned(),
         }
     }
 }

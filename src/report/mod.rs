@@ -31,7 +31,8 @@ mod text;
 
 use crate::judge::{self, Verdict};
 use crate::policy::Policy;
-use crate::supervise::{Denial, Event, Observer, Outcome, SuperviseError};
+use crate::paths::Access;
+use crate::supervise::{Denial, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::Tid;
 use cause::Cause;
@@ -46,7 +47,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
 use tally::{Count, Say, Tally};
-use text::Facts;
+use text::{Facts, PathFacts};
 
 /// What the user wants to be told.
 #[derive(Debug, Default)]
@@ -59,6 +60,8 @@ pub struct Settings {
     pub width: Option<usize>,
     /// The table of stops at the end.
     pub stats: bool,
+    /// Whether Landlock denies what nobody sees: said if the command fails.
+    pub silent: bool,
     /// The log, and what messages call it.
     pub log: Option<(File, String)>,
     /// The command, for the log.
@@ -72,6 +75,7 @@ pub struct Report<'a> {
     policy: &'a Policy,
     quiet: bool,
     stats: bool,
+    silent: bool,
     layout: Layout,
     out: Box<dyn Messages>,
     log: Option<Log>,
@@ -92,6 +96,8 @@ struct Witness {
     tid: Tid,
     ancestry: Vec<String>,
     call: String,
+    path: Option<PathFacts>,
+    access: Option<Access>,
 }
 
 impl Witness {
@@ -101,6 +107,12 @@ impl Witness {
             tid: denial.tid,
             ancestry: owned(denial.program().ancestry()),
             call: denial.text(),
+            access: denial.object.as_ref().map(|object| object.access),
+            path: denial.object.as_ref().map(|object| PathFacts {
+                access: object.access.word(),
+                given: String::from_utf8_lossy(&object.given).into_owned(),
+                resolved: String::from_utf8_lossy(&object.resolved).into_owned(),
+            }),
         }
     }
 }
@@ -113,6 +125,7 @@ impl<'a> Report<'a> {
             color,
             width,
             stats,
+            silent,
             log,
             command,
             policy_name,
@@ -122,6 +135,7 @@ impl<'a> Report<'a> {
             policy,
             quiet,
             stats,
+            silent,
             layout: Layout { color, width },
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
@@ -140,6 +154,11 @@ impl<'a> Report<'a> {
     pub fn end(mut self, outcome: &Outcome) {
         let counts = self.tally.counts();
         self.summary(&counts);
+        if self.silent && !self.quiet && outcome.exit_code() != 0 && self.killed.is_none() {
+            let mut line = String::new();
+            self.layout.note(&mut line, summary::SILENT);
+            self.say(&line);
+        }
         if self.stats {
             self.say(&summary::stats(&outcome.stats));
         }
@@ -179,8 +198,15 @@ impl<'a> Report<'a> {
     }
 
     /// A denied call. Where it was said before and no log is kept, this is all that it costs.
-    fn denied(&mut self, call: &Call, verdict: &Verdict, witness: impl FnOnce() -> Witness) {
-        let say = match (self.tally.add(verdict.reason, call), self.quiet) {
+    fn denied(
+        &mut self,
+        call: &Call,
+        verdict: &Verdict,
+        object: Option<&Object>,
+        witness: impl FnOnce() -> Witness,
+    ) {
+        let path = object.map(|object| object.resolved.as_slice());
+        let say = match (self.tally.add(verdict.reason, call, path), self.quiet) {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
@@ -210,14 +236,21 @@ impl<'a> Report<'a> {
     }
 
     fn facts(&self, call: &Call, verdict: &Verdict, witness: Witness, killed: bool) -> Facts<'a> {
+        let access = witness.access;
         Facts {
             killed,
+            remedy: match (&witness.path, access) {
+                (Some(path), Some(access)) => {
+                    judge::path_remedy(self.policy, access, &path.resolved, verdict)
+                }
+                _ => judge::remedy(self.policy, call, verdict),
+            },
             call: witness.call,
+            path: witness.path,
             pid: witness.pid,
             tid: witness.tid,
             ancestry: witness.ancestry,
             cause: Cause::new(self.policy, verdict.reason),
-            remedy: judge::remedy(self.policy, call, verdict),
         }
     }
 
@@ -297,7 +330,8 @@ impl Observer for Report<'_> {
     fn event(&mut self, event: &Event<'_>) {
         match *event {
             Event::Denied(ref denial) => {
-                self.denied(&denial.call, &denial.verdict, || Witness::of(denial));
+                let object = denial.object.as_ref();
+                self.denied(&denial.call, &denial.verdict, object, || Witness::of(denial));
             }
             Event::Killed(ref denial) => {
                 self.killed(&denial.call, &denial.verdict, Witness::of(denial));

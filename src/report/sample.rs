@@ -28,6 +28,7 @@ pub fn policy() -> Policy {
         targets: vec!["ioctl".to_owned()],
         when: when.to_owned(),
         conditions: Vec::new(),
+        object: None,
         action: Action::Kill,
         quiet: false,
         why: None,
@@ -46,6 +47,7 @@ pub fn policy() -> Policy {
             entry("mount", None, 15),
         ],
         rules: vec![rule("request == TIOCSTI", 20), rule("", 25)],
+        paths: Vec::new(),
         tests: Vec::new(),
     }
 }

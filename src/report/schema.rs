@@ -98,11 +98,21 @@ pub struct DenialFields<'a> {
     nr: u32,
     args: [Hex; 6],
     call: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathFields<'a>>,
     action: &'static str,
     errno: Option<&'static str>,
     reason: ReasonFields<'a>,
     ancestry: Vec<&'a str>,
     remedy: Option<&'a str>,
+}
+
+/// A path that was denied.
+#[derive(Debug, Serialize)]
+pub struct PathFields<'a> {
+    access: &'static str,
+    given: &'a str,
+    resolved: &'a str,
 }
 
 /// What decided.
@@ -139,6 +149,8 @@ pub struct StatsFields {
     group: u64,
     seccomp: u64,
     denied: u64,
+    paths: u64,
+    returns: u64,
     other: u64,
 }
 
@@ -171,6 +183,11 @@ impl<'a> Record<'a> {
             nr: call.nr,
             args: call.args.map(Hex),
             call: &facts.call,
+            path: facts.path.as_ref().map(|path| PathFields {
+                access: path.access,
+                given: &path.given,
+                resolved: &path.resolved,
+            }),
             action: if facts.killed { "kill" } else { "deny" },
             errno: match action {
                 Action::Deny(errno) => Some(errno.name()),
@@ -278,6 +295,8 @@ impl From<Stats> for StatsFields {
         let Stats {
             seccomp,
             denied,
+            paths,
+            returns,
             spawn,
             attach,
             exec,
@@ -293,6 +312,8 @@ impl From<Stats> for StatsFields {
             group,
             seccomp,
             denied,
+            paths,
+            returns,
             other,
         }
     }

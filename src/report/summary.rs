@@ -14,6 +14,9 @@ use std::fmt::Write;
 /// Entries that the line names.
 const NAMED: usize = 5;
 
+/// Said of a command that has failed, where the kernel may have denied what nobody was told of.
+pub const SILENT: &str = "the command failed; what Landlock denies of files is not reported: to see it, run it again with --trace-denials";
+
 /// What there was to count.
 #[derive(Debug, Clone, Default)]
 pub struct Totals<'a> {
@@ -122,7 +125,7 @@ pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> 
 
 /// The table of `--stats`.
 pub fn stats(stats: &Stats) -> String {
-    let other = stats.seccomp + stats.other;
+    let other = stats.seccomp + stats.returns + stats.other;
     let allowed = stats.seccomp.saturating_sub(stats.denied);
     let rows = [
         ("exec", stats.exec),
@@ -134,6 +137,8 @@ pub fn stats(stats: &Stats) -> String {
         ("calls judged", stats.seccomp),
         ("  allowed", allowed),
         ("  denied or killed", stats.denied),
+        ("  of them for paths", stats.paths),
+        ("returns of such calls", stats.returns),
         ("anything else", stats.other),
     ];
     let mut out = String::from("jail: stops by kind\n");
@@ -277,6 +282,8 @@ mod tests {
         let counted = Stats {
             seccomp: 1204,
             denied: 1200,
+            paths: 3,
+            returns: 2,
             spawn: 12,
             attach: 13,
             exec: 3,

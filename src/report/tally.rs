@@ -6,6 +6,7 @@
 use crate::judge::Reason;
 use crate::syscalls::{Call, Kind};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Messages for one system call that one entry denies: with other arguments each.
 pub const MESSAGES_EACH: usize = 10;
@@ -73,14 +74,28 @@ impl Key {
             Reason::Default => (3, 0),
             Reason::Always => (4, 0),
             Reason::UnknownNumber => (5, 0),
+            Reason::Path(index) => (6, index),
+            Reason::PathDefault => (7, 0),
+            Reason::Metadata => (8, 0),
+            Reason::Command => (9, 0),
+            Reason::Pathless => (10, 0),
         };
         Self { kind, nr, which }
     }
 }
 
+/// What tells one path from another.
+fn named(path: &[u8]) -> [u64; 6] {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    [hasher.finish(), 0, 0, 0, 0, 0]
+}
+
 impl Tally {
     /// Counts a denial, and says what to say of it.
-    pub fn add(&mut self, reason: Reason, call: &Call) -> Say {
+    ///
+    /// A denial of a path is told once for each path.
+    pub fn add(&mut self, reason: Reason, call: &Call, path: Option<&[u8]>) -> Say {
         self.total += 1;
         let key = Key::new(reason, call.nr);
         let full = self.groups.len() >= GROUPS;
@@ -101,7 +116,7 @@ impl Tally {
         if self.silent || group.muted {
             return Say::Nothing;
         }
-        let arguments = telling(call);
+        let arguments = path.map_or_else(|| telling(call), named);
         if group.shown.contains(&arguments) {
             return Say::Nothing;
         }
@@ -169,10 +184,10 @@ mod tests {
     fn a_repeated_denial_is_said_once_and_counted() {
         let mut tally = Tally::default();
         let socket = call("socket", &[2, 1, 0]);
-        assert_eq!(tally.add(Reason::Entry(0), &socket), Say::Message);
+        assert_eq!(tally.add(Reason::Entry(0), &socket, None), Say::Message);
         assert!(tally.all_shown());
         for _ in 1..1200 {
-            assert_eq!(tally.add(Reason::Entry(0), &socket), Say::Nothing);
+            assert_eq!(tally.add(Reason::Entry(0), &socket, None), Say::Nothing);
         }
         assert!(!tally.all_shown());
         let nr = socket.nr;
@@ -189,7 +204,7 @@ mod tests {
     #[test]
     fn other_flags_are_another_message_but_other_processes_and_descriptors_are_not() {
         let mut tally = Tally::default();
-        let mut add = |call| tally.add(Reason::Default, &call);
+        let mut add = |call| tally.add(Reason::Default, &call, None);
         assert_eq!(add(call("socket", &[2, 1, 0])), Say::Message);
         assert_eq!(add(call("socket", &[10, 1, 0])), Say::Message);
         assert_eq!(add(call("kill", &[1, 9])), Say::Message);
@@ -220,7 +235,7 @@ mod tests {
             Reason::Rule(0),
             Reason::Default,
         ] {
-            assert_eq!(tally.add(reason, &socket), Say::Message);
+            assert_eq!(tally.add(reason, &socket, None), Say::Message);
         }
     }
 
@@ -230,7 +245,7 @@ mod tests {
         let mut messages = 0;
         let mut others = Vec::new();
         for request in 0..1_000_000 {
-            match tally.add(Reason::Rule(0), &call("ioctl", &[0, request])) {
+            match tally.add(Reason::Rule(0), &call("ioctl", &[0, request]), None) {
                 Say::Nothing => {}
                 Say::Message => messages += 1,
                 other => others.push(other),
@@ -251,7 +266,7 @@ mod tests {
                     nr,
                     args: [index as u64; 6],
                 };
-                match tally.add(Reason::Entry(index), &call) {
+                match tally.add(Reason::Entry(index), &call, None) {
                     Say::Message => messages += 1,
                     Say::Full => full += 1,
                     _ => {}

@@ -74,7 +74,7 @@ impl Fixture {
 
 fn socket(report: &mut Report<'_>, family: u64) {
     let call = call("socket", &[family, 1, 0]);
-    report.denied(&call, &DENIED, || witness(&call));
+    report.denied(&call, &DENIED, None, || witness(&call));
 }
 
 fn witness(call: &Call) -> Witness {
@@ -236,12 +236,12 @@ fn a_repeated_denial_reads_nothing_and_formats_nothing() {
     let fixture = Fixture::new();
     let mut report = fixture.report(false, false);
     let call = call("socket", &[2, 1, 0]);
-    report.denied(&call, &DENIED, || witness(&call));
+    report.denied(&call, &DENIED, None, || witness(&call));
     let rounds = 1_000_000;
     let start = Instant::now();
     for _ in 0..rounds {
         let call = std::hint::black_box(call);
-        report.denied(&call, &DENIED, || panic!("asked the process"));
+        report.denied(&call, &DENIED, None, || panic!("asked the process"));
     }
     println!("{} ns a denial", start.elapsed().as_nanos() / rounds);
 }

@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub killed: bool,
     /// The call decoded.
     pub call: String,
+    /// The path that was denied.
+    pub path: Option<PathFacts>,
     /// The process.
     pub pid: Tid,
     /// The thread.
@@ -41,6 +43,17 @@ pub struct Facts<'a> {
     pub remedy: Option<String>,
 }
 
+/// A path that was denied.
+#[derive(Debug, Clone)]
+pub struct PathFacts {
+    /// What was wanted, in a word.
+    pub access: &'static str,
+    /// As the call named it.
+    pub given: String,
+    /// Where that leads.
+    pub resolved: String,
+}
+
 /// The message of a denial.
 pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
     let mut out = String::with_capacity(400);
@@ -48,17 +61,21 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         false => ("denied", "by"),
         true => ("killed for", "called by"),
     };
-    layout.head(
-        &mut out,
-        verb,
-        &harmless::text(&facts.call, CALL),
-        &facts.cause.long(),
-    );
-    layout.line(
-        &mut out,
-        label,
-        &process(&facts.ancestry, facts.pid, facts.tid),
-    );
+    let call = harmless::text(&facts.call, CALL);
+    let process = process(&facts.ancestry, facts.pid, facts.tid);
+    match &facts.path {
+        None => {
+            layout.head(&mut out, verb, &call, &facts.cause.long());
+            layout.line(&mut out, label, &process);
+        }
+        Some(path) => {
+            let resolved = harmless::text(&path.resolved, CALL);
+            let what = format!("{} of {resolved}", path.access);
+            layout.head(&mut out, verb, &what, &facts.cause.long());
+            layout.line(&mut out, label, &process);
+            layout.line(&mut out, "call:", &call);
+        }
+    }
     if let Some(why) = facts.cause.why {
         layout.line(&mut out, "why:", &harmless::text(why, WHY));
     }
@@ -146,6 +163,7 @@ mod tests {
         Facts {
             killed: false,
             call: "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP)".to_owned(),
+            path: None,
             pid: 4711,
             tid: 4711,
             ancestry: names(&["sh", "python3"]),

@@ -3,12 +3,24 @@
 use super::Program;
 use super::tree::Tree;
 use crate::judge::Verdict;
+use crate::paths::Access;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
 use crate::trace::{Stopped, Tid};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+
+/// What a denied call asked of a path.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// What it wanted.
+    pub access: Access,
+    /// The path as the call had it.
+    pub given: Vec<u8>,
+    /// Where it leads.
+    pub resolved: Vec<u8>,
+}
 
 /// A denied call. Nothing is read or formatted before somebody asks.
 pub struct Denial<'a> {
@@ -18,12 +30,21 @@ pub struct Denial<'a> {
     pub call: Call,
     /// What was decided, and by what.
     pub verdict: Verdict,
+    /// The path that it was about.
+    pub object: Option<Object>,
     tree: RefCell<&'a mut Tree>,
 }
 
 impl<'a> Denial<'a> {
-    pub(super) fn new(tracee: &Stopped, call: Call, verdict: Verdict, tree: &'a mut Tree) -> Self {
+    pub(super) fn new(
+        tracee: &Stopped,
+        call: Call,
+        verdict: Verdict,
+        object: Option<Object>,
+        tree: &'a mut Tree,
+    ) -> Self {
         Self {
+            object,
             tid: tracee.tid(),
             call,
             verdict,

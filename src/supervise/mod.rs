@@ -6,21 +6,25 @@
 
 mod denial;
 mod event;
+mod files;
 mod forward;
 mod outcome;
 mod target;
 mod tree;
 
-pub use denial::Denial;
+pub use denial::{Denial, Object};
 pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError};
 pub use tree::Program;
 
+use crate::baseline::{Check, Watch};
+use crate::judge::Verdict;
 use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
+use caps::{CapSet, CapsHashSet};
 use forward::Forward;
 use std::time::{Duration, Instant};
 use tree::Tree;
@@ -52,6 +56,8 @@ struct Supervisor<'a> {
     observer: &'a mut dyn Observer,
     started: Started,
     tree: Tree,
+    /// The paths that calls name.
+    files: files::Files,
     /// Children that stopped before their parent's event has said whose they are, and when.
     held: Vec<(Stopped, Instant)>,
     /// Whether the command's own execve has happened.
@@ -86,10 +92,12 @@ pub fn run(
         .then(|| Forward::new(started.pid))
         .transpose();
     let tree = Tree::new(started.pid);
+    let _capabilities = Uncapable::new(plan).map_err(SuperviseError::system("capset"))?;
     let mut supervisor = Supervisor {
         plan,
         options,
         observer,
+        files: files::Files::new(started.pid),
         started,
         tree,
         held: Vec::new(),
@@ -183,6 +191,9 @@ impl Supervisor<'_> {
         let released: Vec<(Stopped, Instant)> = self.held.extract_if(.., free).collect();
         for (tracee, _) in released {
             self.stats.attach += 1;
+            if !self.tree.knows(tracee.tid()) {
+                self.files.adopted();
+            }
             self.tree.adopt(tracee.tid());
             let how = if self.ending.is_some() {
                 Resume::Kill
@@ -198,8 +209,15 @@ impl Supervisor<'_> {
 
     /// The one answer to a stop.
     fn answer(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
+        if !matches!(stop, Stop::Seccomp | Stop::Syscall) {
+            self.files.interrupted(tracee)?;
+        }
         match stop {
             Stop::Seccomp => self.call(tracee),
+            Stop::Syscall => {
+                self.stats.returns += 1;
+                self.files.returned(tracee)
+            }
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
             Stop::Exec => self.executed(tracee),
             Stop::Signal(signal) => self.signalled(tracee, signal),
@@ -241,7 +259,36 @@ impl Supervisor<'_> {
             // The command's own execve: the policy is about what the command does.
             return Ok(Resume::Continue);
         }
-        let mut verdict = self.plan.judge.call(&call);
+        if self.files.is_own_call(tracee.tid()) {
+            return Ok(Resume::ContinueAndStop);
+        }
+        let plan = self.plan;
+        let mut asked = files::Asked {
+            plan,
+            tree: &mut self.tree,
+            tracee,
+            registers,
+            call,
+        };
+        let needs_objects = plan.judge.needs_objects(&call);
+        let mut verdict = match needs_objects {
+            true => {
+                let files = &mut self.files;
+                plan.judge.call_on(&call, &mut |object| files.holds(&mut asked, object))
+            }
+            false => plan.judge.call(&call),
+        };
+        let paths = verdict.check == Some(Check::Paths)
+            || needs_objects && verdict.check.is_none() && verdict.action == Action::Allow;
+        if paths {
+            self.stats.paths += 1;
+            return match self.files.answer(&mut asked)? {
+                files::Answer::Go(resume) => Ok(resume),
+                files::Answer::Deny(verdict, object) => {
+                    Ok(self.denied(tracee, registers, verdict, Some(object)))
+                }
+            };
+        }
         if let Some(check) = verdict.check {
             match self.tree.check(tracee.tid(), check, &call) {
                 target::Found::Inside => {}
@@ -249,22 +296,34 @@ impl Supervisor<'_> {
                 target::Found::Done(value) => return Ok(Resume::Return(registers, value)),
             }
         }
+        Ok(self.denied(tracee, registers, verdict, None))
+    }
+
+    /// The answer to a call by its verdict, and its report.
+    fn denied(
+        &mut self,
+        tracee: &Stopped,
+        registers: Registers,
+        verdict: Verdict,
+        object: Option<Object>,
+    ) -> Resume {
+        let call = registers.call();
         match verdict.action {
-            Action::Allow => Ok(Resume::Continue),
+            Action::Allow => Resume::Continue,
             Action::Deny(errno) => {
                 self.stats.denied += 1;
                 if !verdict.quiet {
-                    let denial = Denial::new(tracee, call, verdict, &mut self.tree);
+                    let denial = Denial::new(tracee, call, verdict, object, &mut self.tree);
                     self.observer.event(&Event::Denied(denial));
                 }
-                Ok(Resume::Return(registers, -i64::from(errno.number())))
+                Resume::Return(registers, -i64::from(errno.number()))
             }
             Action::Kill => {
                 self.stats.denied += 1;
-                let denial = Denial::new(tracee, call, verdict, &mut self.tree);
+                let denial = Denial::new(tracee, call, verdict, object, &mut self.tree);
                 self.observer.event(&Event::Killed(denial));
                 self.end(Ending::Policy);
-                Ok(Resume::Kill)
+                Resume::Kill
             }
         }
     }
@@ -274,9 +333,11 @@ impl Supervisor<'_> {
         let Some(child) = tracee.message()? else {
             return Ok(Resume::Continue);
         };
-        let thread = tracee.registers()?.is_some_and(makes_thread);
+        let flags = tracee.registers()?.map_or(0, clone_flags);
+        let thread = flags & libc::CLONE_THREAD as u64 != 0;
         let child = child as Tid;
         self.tree.spawned(tracee.tid(), child, thread);
+        self.files.spawned(tracee.tid(), child, flags);
         if self.observer.wants_all() {
             let pid = self.tree.pid(tracee.tid());
             self.observer.event(&Event::Spawn {
@@ -294,8 +355,14 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         };
         let tid = tracee.tid();
+        let own = !self.running;
         self.running = true;
         let program = self.tree.executed(tid, former as Tid);
+        self.files.executed(tid, former as Tid);
+        // The command's own program is the caller's choice; what it is was judged at the start.
+        if !own && let Some((verdict, object)) = self.files.loaded(self.plan, tid) {
+            return self.refuse_program(tracee, verdict, object);
+        }
         if self.observer.wants_all() {
             self.observer.event(&Event::Exec {
                 pid: tid,
@@ -314,6 +381,20 @@ impl Supervisor<'_> {
             return Ok(Resume::Kill);
         }
         Ok(Resume::Continue)
+    }
+
+    /// A program that must not run was loaded: it is too late for an errno. Only its process ends,
+    /// unless the policy says `kill`.
+    fn refuse_program(
+        &mut self,
+        tracee: &Stopped,
+        verdict: Verdict,
+        object: Object,
+    ) -> Result<Resume, Errno> {
+        if let Some(registers) = tracee.registers()? {
+            let _ = self.denied(tracee, registers, verdict, Some(object));
+        }
+        Ok(Resume::Kill)
     }
 
     fn signalled(&mut self, tracee: &Stopped, signal: i32) -> Result<Resume, Errno> {
@@ -360,6 +441,7 @@ impl Supervisor<'_> {
         // Killed while it was held: its id may soon be another's.
         self.held.retain(|(tracee, _)| tracee.tid() != tid);
         let pid = self.tree.gone(tid);
+        self.files.gone(tid);
         if self.is_main(tid) {
             if let Some(failure) = self.started.failure().filter(|_| !self.running) {
                 return Err(SuperviseError::Launch(failure));
@@ -491,10 +573,38 @@ fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {
     syscall.is_some_and(|syscall| matches!(syscall.name, "execve" | "execveat"))
 }
 
-/// Whether the call that a fork, vfork or clone event belongs to makes a thread of the caller.
-fn makes_thread(registers: Registers) -> bool {
+/// The clone(2) flags of the call that a fork, vfork or clone event belongs to.
+fn clone_flags(registers: Registers) -> u64 {
     let call = registers.call();
-    call.syscall()
-        .is_some_and(|syscall| syscall.name == "clone")
-        && call.args[0] & libc::CLONE_THREAD as u64 != 0
+    match call.syscall().map(|syscall| syscall.name) {
+        Some("clone") => call.args[0],
+        Some("vfork") => (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+        Some("fork") => 0,
+        // Nothing else makes a task here; whatever it is may share everything.
+        _ => (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES) as u64,
+    }
+}
+
+/// While it lives, this thread has no effective capability: what it does in a tracee's name is
+/// allowed or not as it is to the tracee, which has none.
+struct Uncapable(Option<CapsHashSet>);
+
+impl Uncapable {
+    fn new(plan: &Plan) -> Result<Self, Errno> {
+        if plan.files.watch == Watch::NONE {
+            return Ok(Self(None));
+        }
+        let failed = |_| Errno::last();
+        let before = caps::read(None, CapSet::Effective).map_err(failed)?;
+        caps::clear(None, CapSet::Effective).map_err(failed)?;
+        Ok(Self(Some(before)))
+    }
+}
+
+impl Drop for Uncapable {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = caps::set(None, CapSet::Effective, before);
+        }
+    }
 }

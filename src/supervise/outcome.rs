@@ -47,6 +47,10 @@ pub struct Stats {
     pub seccomp: u64,
     /// Those of them that were denied.
     pub denied: u64,
+    /// Those of them that were about paths.
+    pub paths: u64,
+    /// Syscall-exit-stops, where a call that the supervisor has changed returns.
+    pub returns: u64,
     /// Fork, vfork and clone events.
     pub spawn: u64,
     /// First stops of new tasks, and ends of group-stops.

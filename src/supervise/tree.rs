@@ -188,6 +188,12 @@ impl Tree {
         }
     }
 
+    /// As [`Tree::pid`], and nothing is remembered.
+    pub fn pid_of(&self, tid: Tid) -> Tid {
+        let known = self.tasks.get(&tid).and_then(|task| task.pid);
+        known.or_else(|| process_of(tid)).unwrap_or(tid)
+    }
+
     /// The program that a task runs.
     pub fn program(&mut self, tid: Tid) -> Rc<Program> {
         if let Some(Task {

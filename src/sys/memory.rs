@@ -23,6 +23,28 @@ pub fn read(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno>
     Ok(read as usize)
 }
 
+/// process_vm_writev(2) (Linux 3.2): writes all of `bytes` to `address`. EFAULT: not all of it is
+/// writable; a part may have been written.
+pub fn write(tid: pid_t, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let local = iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = iovec {
+        iov_base: address as *mut _,
+        iov_len: bytes.len(),
+    };
+    // SAFETY: `local` is only read; `remote` is checked by the kernel in the other process.
+    let written = check(unsafe { libc::process_vm_writev(tid, &local, 1, &remote, 1, 0) } as i64)?;
+    match written == bytes.len() as i64 {
+        true => Ok(()),
+        false => Err(Errno::EFAULT),
+    }
+}
+
 /// How many words a [`SharedWords`] page holds.
 pub const WORDS: usize = 8;
 

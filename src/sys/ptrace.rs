@@ -37,6 +37,11 @@ pub fn cont(tid: pid_t, signal: c_int) -> Result<(), Errno> {
     )
 }
 
+/// PTRACE_SYSCALL: resume, and stop at the next entry to or exit from a system call.
+pub fn cont_to_syscall(tid: pid_t) -> Result<(), Errno> {
+    request(libc::PTRACE_SYSCALL, tid, null_mut(), null_mut())
+}
+
 /// PTRACE_LISTEN (Linux 3.4): stay in group-stop, but let SIGCONT and other events through.
 pub fn listen(tid: pid_t) -> Result<(), Errno> {
     request(libc::PTRACE_LISTEN, tid, null_mut(), null_mut())
@@ -89,6 +94,18 @@ pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {
     )?;
     // SAFETY: on success the kernel has written the whole structure.
     Ok(unsafe { registers.assume_init() })
+}
+
+/// PTRACE_SETREGS: all general registers in one request. At a seccomp-stop another number in
+/// `orig_rax` makes it another call.
+#[cfg(target_arch = "x86_64")]
+pub fn set_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> {
+    request(
+        libc::PTRACE_SETREGS,
+        tid,
+        null_mut(),
+        from_ref(registers).cast_mut().cast(),
+    )
 }
 
 /// PTRACE_POKEUSER: one general register, by its offset in `struct user_regs_struct`, with which

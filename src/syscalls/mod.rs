@@ -26,6 +26,7 @@ mod errno;
 mod foreign;
 mod groups;
 mod kind;
+pub mod named;
 mod parse;
 mod set;
 #[rustfmt::skip]

@@ -44,6 +44,8 @@ pub enum Stop {
     Group(i32),
     /// First stop of a child that was attached from birth, or the end of a group-stop. `Continue`.
     Attach,
+    /// Syscall-stop: the entry or the exit of a call, after `Resume::Call` or `Resume::Repeat`.
+    Syscall,
     /// Any other stop; nothing here asks for one. `Continue`.
     Other(i32),
 }
@@ -65,7 +67,7 @@ impl Stop {
     fn decode(status: i32) -> Self {
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
-            0 if signal & 0x80 != 0 => Self::Other(status),
+            0 if signal == libc::SIGTRAP | 0x80 => Self::Syscall,
             0 => Self::Signal(signal),
             libc::PTRACE_EVENT_SECCOMP => Self::Seccomp,
             libc::PTRACE_EVENT_FORK => Self::Fork,
@@ -149,9 +151,7 @@ mod tests {
 
     #[test]
     fn a_syscall_stop_is_not_a_sigtrap() {
-        assert!(matches!(
-            stop(stopped_by(libc::SIGTRAP | 0x80, 0)),
-            Stop::Other(_)
-        ));
+        assert_eq!(stop(stopped_by(libc::SIGTRAP | 0x80, 0)), Stop::Syscall);
+        assert_eq!(stop(stopped_by(libc::SIGTRAP, 0)), Stop::Signal(libc::SIGTRAP));
     }
 }

@@ -29,6 +29,14 @@ pub enum Resume {
     /// Do not run the call of this seccomp-stop: it returns this value (`-errno` for an error),
     /// and no other register changes. The registers are those that were read in this stop.
     Return(Registers, i64),
+    /// Go on with these registers: at a seccomp-stop another call, or other arguments; at any other
+    /// stop what the registers were before.
+    Set(Registers),
+    /// As `Set`, and stop at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): at a
+    /// seccomp-stop that is the exit of this call.
+    SetAndStop(Registers),
+    /// Go on, and stop at the next entry or exit of a call.
+    ContinueAndStop,
     /// Kill its whole process.
     Kill,
 }
@@ -49,6 +57,11 @@ impl Stopped {
     /// Its registers. `None`: it was killed in its stop; its death arrives at a later wait.
     pub fn registers(&self) -> Result<Option<Registers>, Errno> {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
+    }
+
+    /// Sets its registers, in a stop where that is not the answer itself.
+    pub fn set_registers(&self, registers: &Registers) -> Result<Option<()>, Errno> {
+        alive(registers.set(self.tid))
     }
 
     /// The event's message: for fork, vfork and clone the child's tid, for exec the former tid.
@@ -75,6 +88,13 @@ impl Stopped {
             Resume::Deliver(signal) => sys::ptrace::cont(tid, signal),
             Resume::Listen => sys::ptrace::listen(tid),
             Resume::Kill => sys::process::kill(tid, libc::SIGKILL),
+            Resume::Set(registers) => registers
+                .set(tid)
+                .and_then(|()| sys::ptrace::cont(tid, 0)),
+            Resume::SetAndStop(registers) => registers
+                .set(tid)
+                .and_then(|()| sys::ptrace::cont_to_syscall(tid)),
+            Resume::ContinueAndStop => sys::ptrace::cont_to_syscall(tid),
             Resume::Return(registers, value) => registers
                 .answer(tid, value)
                 .and_then(|()| sys::ptrace::cont(tid, 0)),

@@ -28,6 +28,38 @@ impl Registers {
         self.0.pstate & PSR_MODE32_BIT != 0
     }
 
+    /// The same with another call in them, for a seccomp-stop.
+    pub fn with_call(mut self, nr: u32, args: [u64; 6]) -> Self {
+        self.0.regs[8] = nr.into();
+        self.0.regs[..6].copy_from_slice(&args);
+        self
+    }
+
+    /// At the exit of a call: what it returns, `-errno` for an error.
+    pub fn result(&self) -> i64 {
+        self.0.regs[0] as i64
+    }
+
+    /// The same with another result, for the exit of a call.
+    pub fn with_result(mut self, value: i64) -> Self {
+        self.0.regs[0] = value as u64;
+        self
+    }
+
+    /// As they must be for the thread to make this call (again) when it goes on: the program
+    /// counter back on the `svc` instruction, which has four bytes.
+    pub fn before_call(mut self, nr: u32, args: [u64; 6]) -> Self {
+        self = self.with_call(nr, args);
+        self.0.pc = self.0.pc.wrapping_sub(4);
+        self
+    }
+
+    /// The number is not a general register here: NT_ARM_SYSTEM_CALL sets it.
+    pub(in crate::trace) fn set(&self, tid: Tid) -> Result<(), Errno> {
+        sys::ptrace::set_system_call(tid, self.0.regs[8] as i32)?;
+        sys::ptrace::set_registers(tid, &self.0)
+    }
+
     /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
     ///
     /// The number is not a general register here: NT_ARM_SYSTEM_CALL sets it.

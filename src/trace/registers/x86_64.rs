@@ -29,6 +29,40 @@ impl Registers {
         self.0.cs == USER32_CS
     }
 
+    /// The same with another call in them, for a seccomp-stop.
+    pub fn with_call(mut self, nr: u32, args: [u64; 6]) -> Self {
+        let r = &mut self.0;
+        r.orig_rax = nr.into();
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] = args;
+        self
+    }
+
+    /// At the exit of a call: what it returns, `-errno` for an error.
+    pub fn result(&self) -> i64 {
+        self.0.rax as i64
+    }
+
+    /// The same with another result, for the exit of a call.
+    pub fn with_result(mut self, value: i64) -> Self {
+        self.0.rax = value as u64;
+        self
+    }
+
+    /// As they must be for the thread to make this call (again) when it goes on: the instruction
+    /// pointer back on the `syscall` instruction, which has two bytes.
+    pub fn before_call(mut self, nr: u32, args: [u64; 6]) -> Self {
+        self = self.with_call(nr, args);
+        self.0.rax = nr.into();
+        // What no call is in may not be restarted as one.
+        self.0.orig_rax = u64::MAX;
+        self.0.rip = self.0.rip.wrapping_sub(2);
+        self
+    }
+
+    pub(in crate::trace) fn set(&self, tid: Tid) -> Result<(), Errno> {
+        sys::ptrace::set_registers(tid, &self.0)
+    }
+
     /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
     ///
     /// Number -1 makes the kernel skip the call, and it leaves rax as set here (seccomp(2),

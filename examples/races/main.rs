@@ -1,0 +1,34 @@
+//! Hostile programs that race against whoever checks their calls.
+//!
+//! `races ATTACK GOOD BAD [SECONDS]` names GOOD again and again while something turns the name
+//! into BAD, and prints `ATTACK tries N wins M passed K`: a win has read, executed or changed BAD,
+//! what passed has done so with GOOD. It makes what it needs in its working directory.
+//! `races naive …` is the same under a supervisor that checks and then lets go on, until the first
+//! win. `races setup DIRECTORY` makes a tree to race in, `races list` says which attack needs what
+//! of it. It must never rely on being jailed.
+
+#[cfg(target_arch = "x86_64")]
+mod act;
+#[cfg(target_arch = "x86_64")]
+mod flip;
+#[cfg(target_arch = "x86_64")]
+mod naive;
+#[cfg(target_arch = "x86_64")]
+mod place;
+#[cfg(target_arch = "x86_64")]
+mod raw;
+#[cfg(target_arch = "x86_64")]
+mod tamper;
+
+#[cfg(target_arch = "x86_64")]
+mod attacks;
+
+#[cfg(target_arch = "x86_64")]
+fn main() -> std::process::ExitCode {
+    attacks::main()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn main() {
+    eprintln!("races: not on this architecture");
+}

@@ -1,0 +1,157 @@
+//! A supervisor as one would first write it: it looks at the path, then lets the call go on.
+//!
+//! It is here to lose: an attack that does not win against it proves nothing about a jail.
+
+use crate::raw::{self, tracer};
+use libc::user_regs_struct as Registers;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What it denies.
+pub enum Denied {
+    /// Whatever lies in this directory.
+    Directory(PathBuf),
+    /// Writing to this file.
+    Writing(PathBuf),
+}
+
+/// Whether a final symbolic link is followed.
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    Followed,
+    Kept,
+}
+use Last::{Followed, Kept};
+
+/// The argument that holds the directory descriptor, if any, and the one that holds the path.
+type Name = (Option<usize>, usize);
+
+/// A call that names paths.
+type Row = (i64, &'static [Name], Last);
+
+#[rustfmt::skip]
+const CALLS: &[Row] = &[
+    (libc::SYS_open,       &[(None, 0)],               Followed),
+    (libc::SYS_openat,     &[(Some(0), 1)],            Followed),
+    (libc::SYS_openat2,    &[(Some(0), 1)],            Followed),
+    (libc::SYS_execve,     &[(None, 0)],               Followed),
+    (libc::SYS_execveat,   &[(Some(0), 1)],            Followed),
+    (libc::SYS_truncate,   &[(None, 0)],               Followed),
+    (libc::SYS_chmod,      &[(None, 0)],               Followed),
+    (libc::SYS_fchmodat,   &[(Some(0), 1)],            Followed),
+    (libc::SYS_fchownat,   &[(Some(0), 1)],            Followed),
+    (libc::SYS_utimensat,  &[(Some(0), 1)],            Followed),
+    (libc::SYS_setxattr,   &[(None, 0)],               Followed),
+    (libc::SYS_unlink,     &[(None, 0)],               Kept),
+    (libc::SYS_unlinkat,   &[(Some(0), 1)],            Kept),
+    (libc::SYS_mkdir,      &[(None, 0)],               Kept),
+    (libc::SYS_mkdirat,    &[(Some(0), 1)],            Kept),
+    (libc::SYS_mknodat,    &[(Some(0), 1)],            Kept),
+    (libc::SYS_symlinkat,  &[(Some(1), 2)],            Kept),
+    (libc::SYS_link,       &[(None, 0), (None, 1)],    Kept),
+    (libc::SYS_linkat,     &[(Some(0), 1), (Some(2), 3)], Kept),
+    (libc::SYS_rename,     &[(None, 0), (None, 1)],    Kept),
+    (libc::SYS_renameat,   &[(Some(0), 1), (Some(2), 3)], Kept),
+    (libc::SYS_renameat2,  &[(Some(0), 1), (Some(2), 3)], Kept),
+];
+
+/// Runs `attack` in a child under this supervision; its exit code.
+pub fn supervise(denied: &Denied, attack: impl FnOnce() -> i32) -> i32 {
+    let (mut from, to) = std::io::pipe().expect("pipe");
+    let child = raw::fork(|| {
+        let mut seized = [0];
+        let _ = from.read(&mut seized);
+        let numbers: Vec<i64> = CALLS.iter().map(|(number, ..)| *number).collect();
+        tracer::trace_calls(&numbers);
+        attack()
+    });
+    tracer::seize(child).expect("cannot seize the child");
+    std::io::Write::write_all(&mut &to, b".").expect("cannot tell the child");
+    loop {
+        let (tid, status) = raw::wait(-1, libc::__WALL).expect("the child is not waited for");
+        if !libc::WIFSTOPPED(status) {
+            if tid == child {
+                return libc::WEXITSTATUS(status);
+            }
+            continue;
+        }
+        let signal = match status >> 16 {
+            0 => libc::WSTOPSIG(status),
+            libc::PTRACE_EVENT_SECCOMP => {
+                judge(tid, denied);
+                0
+            }
+            _ => 0,
+        };
+        tracer::go_on(tid, signal);
+    }
+}
+
+/// Denies the call at whose beginning this task is stopped, or does nothing.
+fn judge(tid: i32, denied: &Denied) {
+    let Ok(mut registers) = tracer::registers(tid) else {
+        return;
+    };
+    let number = registers.orig_rax as i64;
+    let Some((_, names, last)) = CALLS.iter().find(|row| row.0 == number) else {
+        return;
+    };
+    let mut named = names
+        .iter()
+        .map(|name| resolve(tid, &registers, *name, *last));
+    let deny = named.any(|path| match denied {
+        Denied::Directory(directory) => path.starts_with(directory),
+        Denied::Writing(file) => path == *file && writes(tid, &registers),
+    });
+    if deny {
+        registers.orig_rax = u64::MAX;
+        registers.rax = -i64::from(libc::EACCES) as u64;
+        let _ = tracer::set_registers(tid, &registers);
+    }
+}
+
+fn argument(registers: &Registers, number: usize) -> u64 {
+    let it = registers;
+    [it.rdi, it.rsi, it.rdx, it.r10, it.r8, it.r9][number]
+}
+
+/// The absolute path that a call names, without symbolic links.
+fn resolve(tid: i32, registers: &Registers, (dirfd, path): Name, last: Last) -> PathBuf {
+    let mut bytes = [0; raw::PAGE];
+    let address = argument(registers, path) as usize;
+    let length = raw::vm_read(tid, &mut bytes, address);
+    let path = raw::path_of(&bytes[..length]);
+    let base = match dirfd.map(|number| argument(registers, number) as i32) {
+        None | Some(libc::AT_FDCWD) => format!("/proc/{tid}/cwd"),
+        Some(fd) => format!("/proc/{tid}/fd/{fd}"),
+    };
+    let path = match path.strip_prefix("/proc/self") {
+        Ok(rest) => Path::new("/proc").join(tid.to_string()).join(rest),
+        Err(_) => Path::new(&base).join(path),
+    };
+    let in_parent = || {
+        let parent = path.parent()?.canonicalize().ok()?;
+        Some(parent.join(path.file_name()?))
+    };
+    let whole = if last == Followed {
+        path.canonicalize().ok()
+    } else {
+        None
+    };
+    whole.or_else(in_parent).unwrap_or_default()
+}
+
+/// Whether an open asks for more than reading.
+fn writes(tid: i32, registers: &Registers) -> bool {
+    let flags = match registers.orig_rax as i64 {
+        libc::SYS_open => registers.rsi,
+        libc::SYS_openat => registers.rdx,
+        libc::SYS_openat2 => {
+            let mut flags = [0; 8];
+            raw::vm_read(tid, &mut flags, registers.rdx as usize);
+            u64::from_ne_bytes(flags)
+        }
+        _ => return true,
+    };
+    flags as i32 & (libc::O_ACCMODE | libc::O_TRUNC | libc::O_CREAT) != libc::O_RDONLY
+}

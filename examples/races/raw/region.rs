@@ -1,0 +1,190 @@
+//! Attacks on a region of this process that somebody else has mapped, one call each.
+
+use super::*;
+use std::ops::Range;
+
+fn size(region: &Range<usize>) -> usize {
+    region.end - region.start
+}
+
+pub fn copy(region: &Range<usize>) -> Vec<u8> {
+    let mut bytes = vec![0; size(region)];
+    let length = vm_read(std::process::id() as i32, &mut bytes, region.start);
+    bytes.truncate(length);
+    bytes
+}
+
+/// A read-only anonymous region as the jail's, but not sealed.
+pub fn unsealed(length: usize) -> Range<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let start = map_raw(0, length, libc::PROT_READ, flags, -1).expect("mmap") as usize;
+    start..start + length
+}
+
+pub fn protect(region: &Range<usize>, protection: c_int) -> Called {
+    // SAFETY: a region that no Rust value lies in; so for all that follow.
+    check(unsafe { libc::mprotect(region.start as *mut c_void, size(region), protection).into() })
+}
+
+pub fn protect_by_key(region: &Range<usize>, protection: c_int) -> Called {
+    let (number, size) = (libc::SYS_pkey_mprotect, size(region));
+    // SAFETY: as above; the key -1 is none.
+    check(unsafe { libc::syscall(number, region.start, size, protection, -1) })
+}
+
+pub fn unmap(region: &Range<usize>) -> Called {
+    // SAFETY: as above.
+    check(unsafe { libc::munmap(region.start as *mut c_void, size(region)).into() })
+}
+
+pub fn map_fixed(region: &Range<usize>) -> Called {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    map_raw(region.start, size(region), protection, flags, -1)
+}
+
+fn remap(from: usize, size: usize, new_size: usize, flags: c_int, to: usize) -> Called {
+    let number = libc::SYS_mremap;
+    // SAFETY: as above; `to` is memory that was mapped for this and holds nothing.
+    check(unsafe { libc::syscall(number, from, size, new_size, flags, to) })
+}
+
+pub fn move_away(region: &Range<usize>, more: c_int) -> Called {
+    let to = map(size(region), false).as_ptr().addr();
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | more;
+    remap(region.start, size(region), size(region), flags, to)
+}
+
+pub fn move_over(region: &Range<usize>) -> Called {
+    let from = map(size(region), false).as_ptr().addr();
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    remap(from, size(region), size(region), flags, region.start)
+}
+
+pub fn shrink(region: &Range<usize>) -> Called {
+    remap(region.start, size(region), PAGE, 0, 0)
+}
+
+pub fn advise(region: &Range<usize>, advice: c_int) -> Called {
+    // SAFETY: as above.
+    check(unsafe { libc::madvise(region.start as *mut c_void, size(region), advice).into() })
+}
+
+pub fn advise_as_process(region: &Range<usize>, advice: c_int) -> Called {
+    let what = libc::iovec {
+        iov_base: region.start as *mut c_void,
+        iov_len: size(region),
+    };
+    // SAFETY: as above; the vector is read.
+    unsafe {
+        let itself = libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0);
+        let itself = check(itself)?;
+        check(libc::syscall(
+            libc::SYS_process_madvise,
+            itself,
+            &what,
+            1,
+            advice,
+            0,
+        ))
+    }
+}
+
+pub fn vm_write_itself(region: &Range<usize>) -> Called {
+    vm_write(std::process::id() as i32, b"/won", region.start)
+}
+
+pub fn vm_write_from_child(region: &Range<usize>) -> Called {
+    let parent = std::process::id() as i32;
+    from_child(|| vm_write(parent, b"/won", region.start))
+}
+
+/// Through a file of /proc.
+pub fn write_file(region: &Range<usize>, file: &str) -> Called {
+    let fd = open_path(file, libc::O_RDWR)? as i32;
+    write_at(fd, b"/won", region.start)
+}
+
+pub fn write_file_from_child(region: &Range<usize>) -> Called {
+    let file = format!("/proc/{}/mem", std::process::id());
+    from_child(|| write_file(region, &file))
+}
+
+fn from_child(attack: impl FnOnce() -> Called) -> Called {
+    let pid = fork(|| attack().err().map_or(0, |errno| errno as i32));
+    match wait(pid, 0)? {
+        (_, 0) => Ok(0),
+        (_, status) => Err(Errno::from_raw(libc::WEXITSTATUS(status))),
+    }
+}
+
+pub fn attach_over(region: &Range<usize>) -> Called {
+    // SAFETY: as above; the segment is removed at once, which lets it live while attached.
+    unsafe {
+        let id = libc::shmget(libc::IPC_PRIVATE, size(region), 0o600);
+        let id = check(id.into())? as i32;
+        let at = libc::shmat(id, region.start as *const c_void, libc::SHM_REMAP);
+        let result = check(at as i64);
+        libc::shmctl(id, libc::IPC_RMID, null_mut());
+        result
+    }
+}
+
+pub fn remap_file_pages(region: &Range<usize>) -> Called {
+    // SAFETY: as above.
+    check(unsafe { libc::syscall(libc::SYS_remap_file_pages, region.start, PAGE, 0, 1, 0) })
+}
+
+/// read(2) into it.
+pub fn read_into(region: &Range<usize>) -> Called {
+    let fd = memfd(b"/won");
+    // SAFETY: as above.
+    let read = unsafe { libc::pread(fd, region.start as *mut c_void, 4, 0) };
+    check(read as i64)
+}
+
+const UFFDIO_API: u64 = 0xc018_aa3f;
+const UFFDIO_REGISTER: u64 = 0xc020_aa00;
+const UFFDIO_MOVE: u64 = 0xc028_aa05;
+/// Missing pages, write protection.
+pub const MODES: [u64; 2] = [1, 2];
+
+/// A userfaultfd, asked for by its call or by its device.
+fn fault_descriptor() -> Result<i32, Errno> {
+    // SAFETY: takes no memory.
+    let fd = check(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) });
+    let fd = fd.or_else(|errno| {
+        let device = open_path("/dev/userfaultfd", libc::O_RDWR).map_err(|_| errno)?;
+        // SAFETY: USERFAULTFD_IOC_NEW takes flags.
+        check(unsafe { libc::syscall(libc::SYS_ioctl, device, 0xaa00, libc::O_CLOEXEC) })
+    })?;
+    let api = [0xaa_u64, 0, 0];
+    // SAFETY: struct uffdio_api, of three words.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, fd, UFFDIO_API, api.as_ptr()) })?;
+    Ok(fd as i32)
+}
+
+fn register(fd: i32, region: &Range<usize>, mode: u64) -> Called {
+    let what = [region.start as u64, size(region) as u64, mode, 0];
+    // SAFETY: struct uffdio_register, of four words.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, fd, UFFDIO_REGISTER, what.as_ptr()) })
+}
+
+pub fn watch_faults(region: &Range<usize>, mode: u64) -> Called {
+    let fd = fault_descriptor()?;
+    let result = register(fd, region, mode);
+    let _ = close(fd);
+    result
+}
+
+/// Moves the first page out of the region, to memory that is registered.
+pub fn move_page(region: &Range<usize>) -> Called {
+    let fd = fault_descriptor()?;
+    let to = map(PAGE, false).as_ptr().addr();
+    register(fd, &(to..to + PAGE), 1)?;
+    let what = [to as u64, region.start as u64, PAGE as u64, 0, 0];
+    // SAFETY: struct uffdio_move, of five words.
+    let result = check(unsafe { libc::syscall(libc::SYS_ioctl, fd, UFFDIO_MOVE, what.as_ptr()) });
+    let _ = close(fd);
+    result
+}

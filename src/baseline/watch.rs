@@ -1,0 +1,232 @@
+//! Which calls the supervisor must see for the sake of paths, as far as registers tell: a rule a
+//! class of calls. Which classes a jail needs is the plan's to say; nothing here decides a path.
+
+use super::{Answer, Check, Rule, When};
+use crate::condition::{Op, Test};
+use crate::syscalls::named::{AT_EMPTY_PATH, open_flags};
+use crate::syscalls::{Errno, Width};
+
+/// Classes of calls, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Watch(u32);
+
+impl Watch {
+    /// None.
+    pub const NONE: Watch = Watch(0);
+    /// Opens that only read.
+    pub const READ: Watch = Watch(1 << 0);
+    /// Opens that may change something.
+    pub const WRITE: Watch = Watch(1 << 1);
+    /// Opens by O_PATH.
+    pub const HANDLE: Watch = Watch(1 << 2);
+    /// Opens that truncate and do not write: Landlock below ABI 3 lets them pass.
+    pub const TRUNCATING: Watch = Watch(1 << 3);
+    /// truncate(2).
+    pub const TRUNCATE: Watch = Watch(1 << 4);
+    /// Names made and removed.
+    pub const CHANGE: Watch = Watch(1 << 5);
+    /// rename(2) and link(2).
+    pub const MOVE: Watch = Watch(1 << 6);
+    /// chmod, chown, utimes, setxattr: by path or descriptor.
+    pub const METADATA: Watch = Watch(1 << 7);
+    /// stat, access, readlink, chdir …
+    pub const STAT: Watch = Watch(1 << 8);
+    /// inotify and fanotify.
+    pub const NOTIFY: Watch = Watch(1 << 9);
+    /// execve.
+    pub const EXEC: Watch = Watch(1 << 10);
+    /// execveat of a descriptor, which needs no path.
+    pub const EXEC_OF_DESCRIPTOR: Watch = Watch(1 << 11);
+    /// What goes round paths, or changes what they mean.
+    pub const GOVERNED: Watch = Watch(1 << 12);
+    /// What would blind the supervisor, or change memory behind its back.
+    pub const MEMORY: Watch = Watch(1 << 13);
+
+    /// Both.
+    pub const fn and(self, other: Watch) -> Watch {
+        Watch(self.0 | other.0)
+    }
+
+    /// Adds a class where it is needed.
+    pub fn add(&mut self, class: Watch, needed: bool) {
+        if needed {
+            self.0 |= class.0;
+        }
+    }
+
+    /// Whether all of these are watched.
+    pub const fn has(self, class: Watch) -> bool {
+        self.0 & class.0 == class.0
+    }
+
+    /// Whether any of these is watched.
+    pub const fn any(self, class: Watch) -> bool {
+        self.0 & class.0 != 0
+    }
+
+    /// The rules of these classes.
+    pub fn rules(self) -> impl Iterator<Item = &'static Rule> {
+        WATCHED
+            .iter()
+            .filter(move |(class, _)| self.any(*class))
+            .map(|(_, rule)| rule)
+    }
+
+    /// Every rule of every class.
+    pub fn all_rules() -> impl Iterator<Item = &'static Rule> {
+        WATCHED.iter().map(|(_, rule)| rule)
+    }
+}
+
+const fn any_of(arg: u8, mask: u64) -> Test {
+    masked(arg, mask, Op::Ne, 0)
+}
+
+const fn none_of(arg: u8, mask: u64) -> Test {
+    masked(arg, mask, Op::Eq, 0)
+}
+
+const fn masked(arg: u8, mask: u64, op: Op, value: u64) -> Test {
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: Some(mask),
+        op,
+        value,
+    }
+}
+
+const fn is(arg: u8, value: u64) -> Test {
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: None,
+        op: Op::Eq,
+        value,
+    }
+}
+
+use open_flags::{O_ACCMODE, O_CREAT, O_PATH, O_TRUNC};
+
+/// What an open changes something by. O_TMPFILE needs a writing mode (open(2)).
+const CHANGING: u64 = O_ACCMODE | O_CREAT | O_TRUNC;
+
+const EACH: When = When {
+    text: "",
+    any: &[&[]],
+};
+const PATHS: Answer = Answer::Check(Check::Paths);
+
+// linux/fs.h, linux/fsverity.h, linux/fscrypt.h: they change an inode through any descriptor.
+const FS_IOC_SETFLAGS: u64 = 0x4008_6602;
+const FS_IOC_SETVERSION: u64 = 0x4008_7602;
+const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
+const FS_IOC_ENABLE_VERITY: u64 = 0x4080_6685;
+const FS_IOC_SET_ENCRYPTION_POLICY: u64 = 0x800c_6613;
+// linux/prctl.h
+const PR_SET_DUMPABLE: u64 = 4;
+
+const fn watch(
+    id: &'static str,
+    syscalls: &'static [&'static str],
+    when: When,
+    reason: &'static str,
+) -> Rule {
+    Rule {
+        id,
+        syscalls,
+        when,
+        answer: PATHS,
+        reason,
+        attack: "",
+    }
+}
+
+/// No process may write into the memory of one: there the supervisor keeps the paths that it has
+/// judged, in pages that nothing else can change.
+pub static NO_MEMORY_FILES: Rule = Rule {
+    id: "no-memory-files",
+    syscalls: &[],
+    when: EACH,
+    answer: Answer::Deny(Errno::EACCES),
+    reason: "the pages that hold judged paths are not to be changed",
+    // proc(5): /proc/PID/mem writes through read-only mappings (FOLL_FORCE).
+    attack: "a write to /proc/self/mem changes a path after it was judged",
+};
+
+#[rustfmt::skip]
+static WATCHED: &[(Watch, Rule)] = &[
+    (Watch::READ, watch("reads-open", &["open"],
+        When { text: "a reading open", any: &[&[none_of(1, CHANGING | O_PATH)]] }, "its path decides")),
+    (Watch::READ, watch("reads-openat", &["openat"],
+        When { text: "a reading open", any: &[&[none_of(2, CHANGING | O_PATH)]] }, "its path decides")),
+    (Watch::WRITE, watch("writes-open", &["open"],
+        When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] }, "its path decides")),
+    (Watch::WRITE, watch("writes-openat", &["openat"],
+        When { text: "a writing open", any: &[&[any_of(2, CHANGING), none_of(2, O_PATH)]] }, "its path decides")),
+    (Watch::WRITE, watch("writes-creat", &["creat"], EACH, "its path decides")),
+    (Watch::HANDLE, watch("handles-open", &["open"],
+        When { text: "O_PATH", any: &[&[any_of(1, O_PATH)]] }, "its path decides")),
+    (Watch::HANDLE, watch("handles-openat", &["openat"],
+        When { text: "O_PATH", any: &[&[any_of(2, O_PATH)]] }, "its path decides")),
+    (Watch::TRUNCATING, watch("truncates-open", &["open"],
+        When { text: "O_RDONLY with O_TRUNC", any: &[&[masked(1, O_ACCMODE | O_TRUNC | O_PATH, Op::Eq, O_TRUNC)]] },
+        "this Landlock does not know of truncation")),
+    (Watch::TRUNCATING, watch("truncates-openat", &["openat"],
+        When { text: "O_RDONLY with O_TRUNC", any: &[&[masked(2, O_ACCMODE | O_TRUNC | O_PATH, Op::Eq, O_TRUNC)]] },
+        "this Landlock does not know of truncation")),
+    // Its flags are in memory (openat2(2), Linux 5.6).
+    (Watch(Watch::READ.0 | Watch::WRITE.0 | Watch::HANDLE.0 | Watch::TRUNCATING.0),
+        watch("openat2", &["openat2"], EACH, "its flags are in memory")),
+    (Watch::TRUNCATE, watch("truncates", &["truncate"], EACH, "its path decides")),
+    (Watch::CHANGE, watch("makes-and-removes",
+        &["mkdir", "mkdirat", "mknod", "mknodat", "rmdir", "symlink", "symlinkat", "unlink", "unlinkat", "bind"],
+        EACH, "its path decides")),
+    (Watch::MOVE, watch("moves",
+        &["rename", "renameat", "renameat2", "link", "linkat"], EACH, "its paths decide")),
+    (Watch::METADATA, watch("metadata",
+        &["chmod", "fchmodat", "fchmodat2", "fchmod", "chown", "lchown", "fchownat", "fchown",
+          "utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat",
+          "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr"],
+        EACH, "no other mechanism holds changes of metadata")),
+    (Watch::METADATA, watch("metadata-ioctl", &["ioctl"],
+        When {
+            text: "request changes an inode",
+            any: &[&[is(1, FS_IOC_SETFLAGS)], &[is(1, FS_IOC_SETVERSION)], &[is(1, FS_IOC_FSSETXATTR)],
+                   &[is(1, FS_IOC_ENABLE_VERITY)], &[is(1, FS_IOC_SET_ENCRYPTION_POLICY)]],
+        },
+        "no other mechanism holds changes of metadata")),
+    (Watch::STAT, watch("reads-metadata",
+        &["stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
+          "chdir", "statfs", "getxattr", "lgetxattr", "getxattrat", "listxattr", "llistxattr", "listxattrat",
+          "name_to_handle_at", "file_getattr"],
+        EACH, "its path decides")),
+    (Watch::NOTIFY, watch("notifies", &["inotify_add_watch", "fanotify_mark"], EACH, "its path decides")),
+    (Watch::EXEC, watch("executes", &["execve", "execveat"], EACH, "its program decides")),
+    (Watch::EXEC_OF_DESCRIPTOR, watch("executes-descriptor", &["execveat"],
+        When { text: "(flags & AT_EMPTY_PATH) != 0", any: &[&[any_of(4, AT_EMPTY_PATH)]] },
+        "what a descriptor is decides")),
+    // They need capabilities that nothing in a jail has, or (open_by_handle_at since 6.13) may not.
+    (Watch::GOVERNED, Rule {
+        id: "no-other-paths",
+        syscalls: &["mount", "umount2", "pivot_root", "chroot", "move_mount", "mount_setattr", "fsmount", "fspick",
+                    "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "uselib", "open_by_handle_at"],
+        when: EACH,
+        answer: Answer::Deny(Errno::EPERM),
+        reason: "it changes what paths mean, or goes round them",
+        attack: "a mount or another root gives a denied file an allowed path",
+    }),
+    (Watch::GOVERNED, Rule {
+        id: "no-mount-copies",
+        syscalls: &["open_tree", "open_tree_attr"],
+        when: EACH,
+        answer: Answer::Quiet(Errno::ENOSYS),
+        reason: "it copies mounts",
+        // open_tree(2): Linux 5.2; programs fall back on ENOSYS.
+        attack: "a copy of a mount gives a denied file another path",
+    }),
+    (Watch::MEMORY, watch("undumpable", &["prctl"],
+        When { text: "option == PR_SET_DUMPABLE && arg2 == 0", any: &[&[is(0, PR_SET_DUMPABLE), is(1, 0)]] },
+        "the supervisor reads the paths of calls from memory")),
+    (Watch::MEMORY, watch("asynchronous", &["io_setup"], EACH, "it changes memory while its owner is stopped")),
+];

@@ -1,0 +1,130 @@
+//! Paths: what the policy says of an access. A deny beats an allow, whatever their order; what
+//! nothing names gets the default. Resolved paths only: it asks nobody.
+
+use super::{Reason, Verdict};
+use crate::baseline;
+use crate::paths::{Access, Pattern};
+use crate::policy::{Action, List, Policy};
+use crate::syscalls::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// `[fs]`, compiled.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// Deny and hide, strictest first.
+    closed: Vec<Entry>,
+    opened: Vec<Entry>,
+    default: Action,
+    /// The program that the caller named: it may be read and executed.
+    command: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Its index in [`Policy::paths`].
+    index: usize,
+    list: List,
+    action: Action,
+    pattern: Pattern,
+}
+
+impl Files {
+    pub(super) fn new(policy: &Policy, command: Option<&Path>) -> Files {
+        let (opened, mut closed): (Vec<Entry>, Vec<Entry>) = policy
+            .paths
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| Entry {
+                index,
+                list: entry.list,
+                action: entry.action,
+                pattern: entry.pattern.clone(),
+            })
+            .partition(|entry| entry.list.allows());
+        closed.sort_by_key(|entry| {
+            let kills = entry.action == Action::Kill;
+            (!kills, entry.list != List::Hide, entry.index)
+        });
+        Files {
+            closed,
+            opened,
+            default: match policy.default.action {
+                Action::Allow => Action::Allow,
+                _ => Action::Deny(Errno::EACCES),
+            },
+            command: command.map(|path| path.as_os_str().as_bytes().to_vec()),
+        }
+    }
+
+    pub(super) fn path(&self, access: Access, path: &[u8]) -> Verdict {
+        let verdict = |action, reason| Verdict {
+            action,
+            quiet: false,
+            reason,
+            check: None,
+        };
+        if access == Access::Write && is_memory(path) {
+            let rule = &baseline::NO_MEMORY_FILES;
+            return verdict(Action::Deny(Errno::EACCES), Reason::Baseline(rule));
+        }
+        let closes = |entry: &&Entry| {
+            (access != Access::Stat || entry.list == List::Hide) && entry.pattern.covers(path)
+        };
+        if let Some(entry) = self.closed.iter().find(closes) {
+            return verdict(entry.action, Reason::Path(entry.index));
+        }
+        if matches!(access, Access::Stat | Access::Handle) {
+            return verdict(Action::Allow, Reason::Metadata);
+        }
+        let opens = |entry: &&Entry| grants(entry.list, access) && entry.pattern.covers(path);
+        if let Some(entry) = self.opened.iter().find(opens) {
+            return verdict(Action::Allow, Reason::Path(entry.index));
+        }
+        if matches!(access, Access::Read | Access::Exec) && self.command.as_deref() == Some(path) {
+            return verdict(Action::Allow, Reason::Command);
+        }
+        verdict(self.default, Reason::PathDefault)
+    }
+
+    pub(super) fn names_program(&self, path: &[u8]) -> bool {
+        let names = |entry: &Entry| {
+            entry.list == List::Exec
+                && entry.pattern.is_literal()
+                && entry.pattern.base().as_os_str().as_bytes() == path
+        };
+        self.opened.iter().any(names)
+            || self.command.as_deref() == Some(path)
+            || self.path(Access::Exec, b"/").action == Action::Allow
+    }
+
+    /// What would leave an entry of `deny` or `hide` if the directory `from` became `to`.
+    pub(super) fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        let leaves = |entry: &&Entry| {
+            let before = entry.pattern.progress(from);
+            before.leads_on() && !before.is_kept_by(entry.pattern.progress(to))
+        };
+        let entry = self.closed.iter().find(leaves)?;
+        Some(Verdict {
+            action: Action::Deny(Errno::EACCES),
+            quiet: false,
+            reason: Reason::Path(entry.index),
+            check: None,
+        })
+    }
+}
+
+/// Whether a list grants an access.
+fn grants(list: List, access: Access) -> bool {
+    matches!(
+        (list, access),
+        (List::Read | List::Write, Access::Read) | (List::Write, Access::Write) | (List::Exec, Access::Exec)
+    )
+}
+
+/// The memory of a process: /proc/PID/mem, /proc/PID/task/TID/mem.
+fn is_memory(path: &[u8]) -> bool {
+    path.strip_prefix(b"/proc/")
+        .and_then(|rest| rest.strip_suffix(b"/mem"))
+        .is_some()
+}

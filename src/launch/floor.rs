@@ -1,0 +1,124 @@
+//! The Landlock ruleset of a plan: made before the fork, entered by the child.
+//!
+//! | ABI | Linux | adds | without it |
+//! |---|---|---|---|
+//! | 1 | 5.13 | files: execute, read, write, make, remove | the supervisor judges all paths |
+//! | 2 | 5.19 | REFER: rename and link between directories | every such rename is denied, so the supervisor makes them |
+//! | 3 | 6.2 | TRUNCATE | the supervisor sees truncate(2), and opens that truncate and do not write |
+//! | 4 | 6.7 | TCP ports | not used for files |
+//! | 5 | 6.10 | IOCTL_DEV | not used: whoever may open a device may control it |
+//! | 6 | 6.12 | scopes: signals, abstract sockets | the supervisor judges signals |
+//! | 7 | 6.15 | control of the audit log | not used |
+//! | 8 to 10 | 7.0 to 7.2 | threads at once, unix sockets by path, more | not used for files |
+
+use super::LaunchError;
+use crate::plan::{Domain, Files, Rights};
+use crate::sys::Errno;
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// The ruleset of a jail's domain; `None` where it has none.
+pub fn ruleset(domain: Domain, files: &Files) -> Result<Option<OwnedFd>, LaunchError> {
+    let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
+    let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
+    let mut handled = access(files.handled, abi);
+    // Once files are restricted at all, REFER is denied unless it is granted (landlock(7)).
+    if refers && (domain == Domain::Plain || !handled.is_empty()) {
+        handled |= AccessFs::Refer;
+    }
+    let scoped = domain == Domain::Signals;
+    if handled.is_empty() && !scoped {
+        return Ok(None);
+    }
+    create(files, abi, handled, scoped).map_err(|error| LaunchError::Ruleset(describe(&error)))
+}
+
+fn create(
+    files: &Files,
+    abi: ABI,
+    handled: BitFlags<AccessFs>,
+    scoped: bool,
+) -> Result<Option<OwnedFd>, RulesetError> {
+    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    if !handled.is_empty() {
+        ruleset = ruleset.handle_access(handled)?;
+    }
+    if scoped {
+        ruleset = ruleset.scope(Scope::Signal)?;
+    }
+    let mut created = ruleset.create()?;
+    for (path, rights) in &files.grants {
+        created = grant(created, path, access(*rights, abi) & handled, abi)?;
+    }
+    if handled.contains(AccessFs::Refer) && !files.handled.write {
+        created = grant(created, Path::new("/"), AccessFs::Refer.into(), abi)?;
+    }
+    Ok(created.into())
+}
+
+fn grant(
+    created: landlock::RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+    abi: ABI,
+) -> Result<landlock::RulesetCreated, RulesetError> {
+    // What is gone since the policy was read grants nothing.
+    let (Ok(found), Ok(fd)) = (path.symlink_metadata(), PathFd::new(path)) else {
+        return Ok(created);
+    };
+    let access = match found.is_dir() {
+        true => access,
+        false => access & AccessFs::from_file(abi),
+    };
+    match access.is_empty() {
+        true => Ok(created),
+        false => created.add_rule(PathBeneath::new(fd, access)),
+    }
+}
+
+/// Rights in the words of Landlock, as far as the ABI has them.
+fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
+    let mut access = BitFlags::EMPTY;
+    if rights.read {
+        access |= make_bitflags!(AccessFs::{ReadFile | ReadDir});
+    }
+    if rights.write {
+        access |= make_bitflags!(AccessFs::{
+            WriteFile | Truncate | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock
+            | MakeFifo | MakeBlock | MakeSym | Refer
+        });
+    }
+    if rights.exec {
+        access |= AccessFs::Execute;
+    }
+    access & AccessFs::from_all(abi)
+}
+
+fn describe(error: &RulesetError) -> String {
+    let errno = Errno::last();
+    format!("{error} (last error: {})", errno.desc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_abi_adds_what_it_has() {
+        let all = Rights {
+            read: true,
+            write: true,
+            exec: true,
+        };
+        let lacks = |abi, right| !access(all, abi).contains(right);
+        assert!(access(all, ABI::Unsupported).is_empty());
+        assert!(lacks(ABI::V1, AccessFs::Refer) && !lacks(ABI::V2, AccessFs::Refer));
+        assert!(lacks(ABI::V2, AccessFs::Truncate) && !lacks(ABI::V3, AccessFs::Truncate));
+        assert!(lacks(ABI::V7, AccessFs::IoctlDev));
+        assert_eq!(access(all, ABI::V3), access(all, ABI::V7));
+    }
+}

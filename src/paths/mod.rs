@@ -1,0 +1,50 @@
+//! What a policy says of paths: accesses and patterns. Bytes and pure functions; nothing here asks
+//! the file system, so a path must be resolved before it is compared.
+
+mod pattern;
+
+pub use pattern::{Pattern, PatternError, Progress};
+pub(crate) use pattern::{has_wildcard, is_beneath, unescaped};
+
+use std::fmt;
+
+/// What a call asks of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Access {
+    /// Open for reading, list, watch.
+    Read,
+    /// Create, change, delete, rename, link, change metadata.
+    Write,
+    /// Be executed, or be the interpreter of what is.
+    Exec,
+    /// Metadata: stat, access, readlink, chdir.
+    Stat,
+    /// A descriptor by O_PATH: no access by itself, but a way to the file.
+    Handle,
+}
+
+impl Access {
+    /// The word of a `[[test]]` sentence and of messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Exec => "exec",
+            Access::Stat => "stat",
+            Access::Handle => "open",
+        }
+    }
+
+    /// The access that a word names.
+    pub fn from_word(word: &str) -> Option<Access> {
+        [Access::Read, Access::Write, Access::Exec, Access::Stat]
+            .into_iter()
+            .find(|access| access.word() == word)
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

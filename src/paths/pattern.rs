@@ -1,0 +1,323 @@
+//! A path pattern: compared component by component, as a small automaton, so that it can be asked
+//! not only whether it covers a path but how far into it a path leads.
+
+use globset::{GlobBuilder, GlobMatcher};
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A pattern for absolute, resolved paths. It covers what it matches and everything beneath.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    parts: Vec<Part>,
+    /// The components before the first wildcard; all of them, where there is none.
+    base: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Literal(Vec<u8>),
+    Glob(Box<GlobMatcher>),
+    /// `**`: any number of components.
+    AnyDepth,
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternError(pub String);
+
+/// How far into a pattern a path leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The pattern matches the path or one above it.
+    Covered,
+    /// The parts that what stands beneath the path may still match: a bit each. None: nothing
+    /// beneath it can match.
+    Open(u64),
+}
+
+impl Progress {
+    /// Whether everything beneath that was matched from here is matched from `other`, too.
+    pub fn is_kept_by(self, other: Progress) -> bool {
+        match (self, other) {
+            (_, Progress::Covered) => true,
+            (Progress::Covered, Progress::Open(_)) => false,
+            (Progress::Open(before), Progress::Open(after)) => before & !after == 0,
+        }
+    }
+
+    /// Whether something beneath may match.
+    pub fn leads_on(self) -> bool {
+        self != Progress::Open(0)
+    }
+}
+
+/// More parts would not fit into the bits of [`Progress`].
+const MAX_PARTS: usize = 63;
+
+impl Pattern {
+    /// A path without wildcards.
+    ///
+    /// # Errors
+    /// When it is too deep.
+    pub fn literal(path: &Path) -> Result<Pattern, PatternError> {
+        let parts: Vec<Part> = components(path.as_os_str().as_bytes())
+            .map(|part| Part::Literal(part.to_vec()))
+            .collect();
+        Pattern::new(parts)
+    }
+
+    /// The literal path `base`, then the components of `glob`, in which `* ? [ {` and `\` have
+    /// their meaning, and `**` stands for any number of components.
+    ///
+    /// # Errors
+    /// A glob that is none, or too deep a path.
+    pub fn glob(base: &Path, glob: &str) -> Result<Pattern, PatternError> {
+        let mut parts: Vec<Part> = components(base.as_os_str().as_bytes())
+            .map(|part| Part::Literal(part.to_vec()))
+            .collect();
+        for text in glob.split('/').filter(|text| !text.is_empty()) {
+            parts.push(match text {
+                "**" => Part::AnyDepth,
+                _ if text.contains("**") => {
+                    return Err(PatternError(format!(
+                        "`**` stands alone between slashes, not in `{text}`"
+                    )));
+                }
+                _ if has_wildcard(text) => Part::Glob(Box::new(matcher(text)?)),
+                _ => Part::Literal(unescaped(text).into_bytes()),
+            });
+        }
+        // `a/**` covers what is in `a`, and so does `a/**/*`; `a` itself is not meant.
+        if let Some(Part::AnyDepth) = parts.last() {
+            parts.push(Part::Glob(Box::new(matcher("*")?)));
+        }
+        Pattern::new(parts)
+    }
+
+    fn new(parts: Vec<Part>) -> Result<Pattern, PatternError> {
+        if parts.len() > MAX_PARTS {
+            return Err(PatternError(format!(
+                "a path of more than {MAX_PARTS} components"
+            )));
+        }
+        let mut base = PathBuf::from("/");
+        for part in &parts {
+            match part {
+                Part::Literal(bytes) => base.push(OsStr::from_bytes(bytes)),
+                _ => break,
+            }
+        }
+        Ok(Pattern { parts, base })
+    }
+
+    /// Whether there is no wildcard in it.
+    pub fn is_literal(&self) -> bool {
+        self.parts
+            .iter()
+            .all(|part| matches!(part, Part::Literal(_)))
+    }
+
+    /// The components before the first wildcard.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Whether the pattern matches `path` or a path above it.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        if self.is_literal() {
+            let base = self.base.as_os_str().as_bytes();
+            return is_beneath(path, base);
+        }
+        self.progress(path) == Progress::Covered
+    }
+
+    /// How far `path`, absolute and resolved, leads into the pattern.
+    pub fn progress(&self, path: &[u8]) -> Progress {
+        let end = 1u64 << self.parts.len();
+        let mut states = self.closure(1);
+        for component in components(path) {
+            if states & end != 0 {
+                return Progress::Covered;
+            }
+            let mut next = 0;
+            for (place, part) in self.parts.iter().enumerate() {
+                if states >> place & 1 == 0 {
+                    continue;
+                }
+                match part {
+                    Part::Literal(text) if text == component => next |= 1 << (place + 1),
+                    Part::Glob(glob) if glob.is_match(Path::new(OsStr::from_bytes(component))) => {
+                        next |= 1 << (place + 1);
+                    }
+                    Part::AnyDepth => next |= 1 << place,
+                    Part::Literal(_) | Part::Glob(_) => {}
+                }
+            }
+            states = self.closure(next);
+            if states == 0 {
+                return Progress::Open(0);
+            }
+        }
+        match states & end {
+            0 => Progress::Open(states),
+            _ => Progress::Covered,
+        }
+    }
+
+    /// `**` may also stand for no component at all.
+    fn closure(&self, mut states: u64) -> u64 {
+        for (place, part) in self.parts.iter().enumerate() {
+            if states >> place & 1 == 1 && matches!(part, Part::AnyDepth) {
+                states |= 1 << (place + 1);
+            }
+        }
+        states
+    }
+}
+
+/// Whether a literal `path` is `above` or stands beneath it.
+pub(crate) fn is_beneath(path: &[u8], above: &[u8]) -> bool {
+    match path.strip_prefix(above) {
+        Some(rest) => rest.is_empty() || rest.starts_with(b"/") || above == b"/",
+        None => false,
+    }
+}
+
+fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty())
+}
+
+/// Whether a component has a wildcard that is not escaped.
+pub(crate) fn has_wildcard(text: &str) -> bool {
+    let mut escaped = false;
+    text.chars().any(|c| {
+        let meant = !escaped && matches!(c, '*' | '?' | '[' | '{');
+        escaped = !escaped && c == '\\';
+        meant
+    })
+}
+
+/// The component without its escapes.
+pub(crate) fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        plain.push(match c {
+            '\\' => chars.next().unwrap_or('\\'),
+            other => other,
+        });
+    }
+    plain
+}
+
+fn matcher(text: &str) -> Result<GlobMatcher, PatternError> {
+    GlobBuilder::new(text)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| PatternError(format!("`{text}` is no pattern: {}", error.kind())))
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(base: &str, glob: &str) -> Pattern {
+        Pattern::glob(Path::new(base), glob).expect("a pattern")
+    }
+
+    fn literal(path: &str) -> Pattern {
+        Pattern::literal(Path::new(path)).expect("a path")
+    }
+
+    #[test]
+    fn a_path_covers_itself_and_what_is_beneath() {
+        let home = literal("/home/u");
+        for inside in ["/home/u", "/home/u/x", "/home/u/x/y"] {
+            assert!(home.covers(inside.as_bytes()), "{inside}");
+        }
+        for outside in ["/", "/home", "/home/user", "/home/v/u"] {
+            assert!(!home.covers(outside.as_bytes()), "{outside}");
+        }
+        assert!(literal("/").covers(b"/anything"));
+        assert!(literal("/").covers(b"/"));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_matches_and_what_is_beneath() {
+        let env = pattern("/p", "**/.env");
+        for inside in ["/p/.env", "/p/a/.env", "/p/a/b/.env", "/p/.env/x"] {
+            assert!(env.covers(inside.as_bytes()), "{inside}");
+        }
+        for outside in ["/.env", "/p", "/p/env", "/p/a.env", "/q/.env"] {
+            assert!(!env.covers(outside.as_bytes()), "{outside}");
+        }
+        let libraries = pattern("/usr/lib", "*.so");
+        assert!(libraries.covers(b"/usr/lib/a.so"));
+        assert!(!libraries.covers(b"/usr/lib/x/a.so"));
+        let either = pattern("/", "{a,b}/c?[0-9]");
+        assert!(either.covers(b"/a/cx7") && either.covers(b"/b/cx7/d"));
+        assert!(!either.covers(b"/c/cx7") && !either.covers(b"/a/cxy"));
+    }
+
+    #[test]
+    fn two_stars_at_the_end_do_not_cover_the_directory_itself() {
+        let inside = pattern("/p", "**");
+        assert!(inside.covers(b"/p/x"));
+        assert!(!inside.covers(b"/p"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_compared_as_they_are() {
+        assert!(pattern("/p", "*.o").covers(b"/p/\xff\xfe.o"));
+    }
+
+    #[test]
+    fn an_escaped_wildcard_is_itself() {
+        let star = pattern("/p", r"\*/a*");
+        assert!(star.covers(b"/p/*/ab"));
+        assert!(!star.covers(b"/p/x/ab"));
+        assert!(!has_wildcard(r"\[a\]"));
+    }
+
+    #[test]
+    fn what_would_get_away_from_a_pattern_by_a_rename_is_told() {
+        let env = pattern("/p", "**/.env");
+        let kept = |from: &str, to: &str| {
+            env.progress(from.as_bytes())
+                .is_kept_by(env.progress(to.as_bytes()))
+        };
+        assert!(kept("/p/a", "/p/b/c"));
+        assert!(!kept("/p/a", "/tmp/a"));
+        assert!(kept("/tmp/a", "/p/a"));
+        let key = literal("/p/secret/key");
+        let kept = |from: &str, to: &str| {
+            key.progress(from.as_bytes())
+                .is_kept_by(key.progress(to.as_bytes()))
+        };
+        assert!(!kept("/p/secret", "/p/other"));
+        assert!(!kept("/p", "/q"));
+        assert!(kept("/p/other", "/p/third"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for wrong in ["[a", "{a", "a**b"] {
+            assert!(Pattern::glob(Path::new("/"), wrong).is_err(), "{wrong}");
+        }
+        let deep = "x/".repeat(64);
+        assert!(Pattern::glob(Path::new("/"), &deep).is_err());
+    }
+}

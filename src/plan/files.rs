@@ -1,0 +1,448 @@
+//! `[fs]` on a host: what Landlock holds, what the supervisor must see, and why.
+//!
+//! Landlock holds subtrees that are there when the jail starts, and only what is granted: it knows
+//! no denial within a grant. What it cannot hold exactly, the supervisor holds, and Landlock's
+//! rules lie beneath it as the floor.
+
+use std::path::{Path, PathBuf};
+
+use super::Host;
+use super::routes::{Cost, Enforcer, Route, What};
+use crate::baseline::Watch;
+use crate::paths::is_beneath;
+use crate::policy::{Action, List, PathEntry, Policy};
+use crate::syscalls::Errno;
+use std::os::unix::ffi::OsStrExt;
+
+/// The first Landlock ABI that can allow what every ABI denies otherwise: rename and link between
+/// directories (LANDLOCK_ACCESS_FS_REFER, Linux 5.19).
+const REFER_ABI: u32 = 2;
+/// The first that knows of truncation (LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2).
+const TRUNCATE_ABI: u32 = 3;
+/// mseal(2): pages that nobody can replace.
+const MSEAL: (u32, u32) = (6, 10);
+/// openat2(2).
+const OPENAT2: (u32, u32) = (5, 6);
+
+/// Rights of a Landlock rule, in the words of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights {
+    /// Read files, list directories.
+    pub read: bool,
+    /// Change.
+    pub write: bool,
+    /// Execute.
+    pub exec: bool,
+}
+
+impl Rights {
+    const NONE: Rights = Rights {
+        read: false,
+        write: false,
+        exec: false,
+    };
+
+    fn of(list: List) -> Rights {
+        match list {
+            List::Read => Rights { read: true, ..Rights::NONE },
+            List::Write => Rights { read: true, write: true, exec: false },
+            List::Exec => Rights { exec: true, ..Rights::NONE },
+            List::Deny | List::Hide => Rights::NONE,
+        }
+    }
+
+    fn and(self, other: Rights) -> Rights {
+        Rights {
+            read: self.read | other.read,
+            write: self.write | other.write,
+            exec: self.exec | other.exec,
+        }
+    }
+
+    fn within(self, other: Rights) -> Rights {
+        Rights {
+            read: self.read & other.read,
+            write: self.write & other.write,
+            exec: self.exec & other.exec,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        self == Rights::NONE
+    }
+}
+
+/// What becomes of `[fs]` on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// What the supervisor sees.
+    pub watch: Watch,
+    /// Which accesses the Landlock domain denies where nothing grants them.
+    pub handled: Rights,
+    /// What it grants. A path that is gone when the jail starts is left out.
+    pub grants: Vec<(PathBuf, Rights)>,
+    /// Which accesses nothing but the policy's denials keeps from anything that is not granted, even
+    /// if the supervisor is deceived: what Landlock holds exactly, or what is open everywhere.
+    pub floor: Rights,
+    /// Which accesses the policy restricts at all.
+    pub governed: Rights,
+    /// Whether paths that were judged can be kept from changing: mseal and openat2.
+    pub pins: bool,
+    /// Whether denials happen that nobody sees to report.
+    pub silent: bool,
+    /// Where the jailed command may change anything; `None`: anywhere.
+    pub writable: Option<Vec<PathBuf>>,
+    /// For each entry of the policy why Landlock does not hold it alone.
+    why: Vec<Option<&'static str>>,
+    abi: u32,
+}
+
+/// What the plan is made for, besides policy and host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wishes<'a> {
+    /// The program that the caller has named, resolved.
+    pub command: Option<&'a Path>,
+    /// Whether each denial shall be seen and reported.
+    pub trace_denials: bool,
+}
+
+impl Files {
+    /// Plans `[fs]`.
+    pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Files {
+        let scene = Scene::new(policy, host);
+        let governed = scene.governed();
+        let abi = host.landlock_abi;
+        let pins = host.kernel >= MSEAL && host.kernel >= OPENAT2;
+        let mut files = Files {
+            watch: Watch::NONE,
+            handled: Rights::NONE,
+            grants: Vec::new(),
+            floor: scene.everywhere(),
+            governed,
+            pins,
+            silent: false,
+            writable: scene.writable(),
+            why: scene.why.clone(),
+            abi,
+        };
+        if governed.is_none() && !scene.hides() {
+            return files;
+        }
+        let exact = if abi == 0 || wishes.trace_denials {
+            Rights::NONE
+        } else {
+            scene.exact()
+        };
+        // What the supervisor must decide: governed, and not exactly Landlock's.
+        let supervised = Rights {
+            read: governed.read && !exact.read,
+            write: governed.write && !exact.write,
+            exec: governed.exec && !exact.exec,
+        };
+        if abi > 0 && policy.default.action != Action::Allow {
+            // What is granted everywhere need not be asked at each open.
+            let open = scene.everywhere();
+            files.handled = Rights {
+                read: governed.read && !open.read,
+                write: governed.write && !open.write,
+                exec: governed.exec && !open.exec,
+            };
+            files.grants = scene.grants(wishes.command);
+            files.floor = open.and(files.handled.within(scene.literal()));
+        }
+        let landlock = !files.handled.is_none();
+        let moves = governed.write && landlock && (abi < REFER_ABI || !scene.is_uniform(files.handled))
+            || landlock && abi < REFER_ABI;
+        let watch = &mut files.watch;
+        watch.add(Watch::READ, supervised.read);
+        watch.add(Watch::WRITE, supervised.write);
+        watch.add(Watch::HANDLE, scene.denies());
+        watch.add(
+            Watch::TRUNCATING,
+            governed.write && !supervised.write && abi < TRUNCATE_ABI,
+        );
+        watch.add(
+            Watch::TRUNCATE,
+            supervised.write || governed.write && abi < TRUNCATE_ABI,
+        );
+        watch.add(Watch::CHANGE, supervised.write);
+        watch.add(Watch::MOVE, supervised.write || moves);
+        watch.add(Watch::METADATA, governed.write);
+        watch.add(Watch::STAT, scene.hides());
+        watch.add(Watch::NOTIFY, governed.read);
+        watch.add(Watch::EXEC, supervised.exec);
+        watch.add(Watch::EXEC_OF_DESCRIPTOR, governed.exec && !supervised.exec);
+        watch.add(Watch::GOVERNED, true);
+        watch.add(Watch::MEMORY, true);
+        // The pages that hold judged paths must not be writable through /proc/PID/mem.
+        let opens = Watch::READ.and(Watch::WRITE).and(Watch::HANDLE).and(Watch::TRUNCATING);
+        let memory = Path::new("/proc/1/mem");
+        let reaches = files.writable.as_ref().is_none_or(|trees| {
+            trees.iter().any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
+        });
+        files.watch.add(Watch::WRITE, files.watch.any(opens) && reaches);
+        let unseen = |handled: bool, class| handled && !files.watch.has(class);
+        files.silent = unseen(files.handled.read, Watch::READ)
+            || unseen(files.handled.write, Watch::WRITE)
+            || unseen(files.handled.exec, Watch::EXEC);
+        files
+    }
+
+    /// Whether the supervisor makes calls of its own in a tracee's name: to map pages that hold
+    /// paths, and to open what was judged.
+    pub fn rewrites(&self) -> bool {
+        let pinned = [Watch::READ, Watch::WRITE, Watch::HANDLE, Watch::TRUNCATING, Watch::CHANGE, Watch::STAT];
+        self.pins && pinned.iter().any(|class| self.watch.has(*class))
+    }
+
+    /// The Landlock ABI that was planned for.
+    pub fn abi(&self) -> u32 {
+        self.abi
+    }
+
+    /// Whether a program must be judged once it is loaded.
+    pub fn judges_programs(&self) -> bool {
+        self.governed.exec
+    }
+
+    /// One row an entry.
+    pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
+        policy
+            .paths
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| self.route(index, entry))
+            .collect()
+    }
+
+    fn route(&self, index: usize, entry: &PathEntry) -> Route {
+        let route = |enforcer, because: &'static str, cost| Route {
+            what: What::Path(index),
+            enforcer,
+            because: because.into(),
+            cost,
+            reach: (0, 0),
+        };
+        let why = self.why.get(index).copied().flatten();
+        let opens = Watch::READ.and(Watch::WRITE).and(Watch::EXEC);
+        match entry.list {
+            List::Deny | List::Hide if !self.watch.any(opens) && entry.list == List::Deny => route(
+                Enforcer::Landlock,
+                why.unwrap_or("nothing allows it anyway"),
+                Cost::Nothing,
+            ),
+            List::Deny => route(
+                self.supervisor(),
+                why.unwrap_or("a denial within what is allowed"),
+                Cost::StopPerOpen,
+            ),
+            List::Hide => route(
+                self.supervisor(),
+                "only the supervisor can hide",
+                Cost::StopPerPath,
+            ),
+            List::Read | List::Write | List::Exec => {
+                let rights = Rights::of(entry.list).within(self.governed);
+                let watched = rights.read && self.watch.has(Watch::READ)
+                    || rights.write && self.watch.has(Watch::WRITE)
+                    || rights.exec && self.watch.has(Watch::EXEC);
+                if rights.is_none() {
+                    route(Enforcer::Nobody, "nothing restricts it", Cost::Nothing)
+                } else if !watched && entry.list == List::Write {
+                    route(
+                        Enforcer::Landlock,
+                        "a subtree; the supervisor sees changes of metadata",
+                        Cost::StopIfMetadata,
+                    )
+                } else if !watched {
+                    route(Enforcer::Landlock, "a subtree", Cost::Nothing)
+                } else if self.abi == 0 {
+                    route(self.supervisor(), "this host has no Landlock", Cost::StopPerOpen)
+                } else {
+                    let because = why.unwrap_or("another entry denies within it");
+                    route(self.supervisor(), because, Cost::StopPerOpen)
+                }
+            }
+        }
+    }
+
+    fn supervisor(&self) -> Enforcer {
+        match (self.pins, self.handled.is_none()) {
+            (false, _) => Enforcer::RacySupervisor,
+            (true, true) => Enforcer::Supervisor,
+            (true, false) => Enforcer::SupervisorOnFloor,
+        }
+    }
+}
+
+/// The entries of a policy, looked at together.
+struct Scene<'a> {
+    policy: &'a Policy,
+    /// Whether an entry of `deny` takes something away that is open otherwise.
+    effective: Vec<bool>,
+    why: Vec<Option<&'static str>>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(policy: &'a Policy, _host: &Host) -> Scene<'a> {
+        let open = policy.default.action == Action::Allow;
+        let allows: Vec<&PathEntry> = policy.paths.iter().filter(|e| e.list.allows()).collect();
+        let effective = |entry: &PathEntry| {
+            !entry.list.allows()
+                && (open
+                    || entry.action != Action::Deny(Errno::EACCES)
+                    || entry.own
+                    || allows.iter().any(|allow| meets(entry, allow)))
+        };
+        let why = |entry: &PathEntry| -> Option<&'static str> {
+            match entry.list {
+                List::Deny if entry.action == Action::Kill => Some("only the supervisor can kill"),
+                List::Deny if entry.action != Action::Deny(Errno::EACCES) => {
+                    Some("Landlock answers EACCES alone")
+                }
+                List::Deny | List::Hide => None,
+                _ if !entry.pattern.is_literal() => Some("a pattern"),
+                _ if entry.own => Some("each process has its own"),
+                _ if entry.place.is_none() => Some("it does not exist yet"),
+                _ => None,
+            }
+        };
+        Scene {
+            policy,
+            effective: policy.paths.iter().map(effective).collect(),
+            why: policy.paths.iter().map(why).collect(),
+        }
+    }
+
+    fn denies(&self) -> bool {
+        self.effective.contains(&true)
+    }
+
+    fn hides(&self) -> bool {
+        self.policy.paths.iter().any(|entry| entry.list == List::Hide)
+    }
+
+    /// Entries that grant, and what Landlock cannot say of them.
+    fn allows(&self) -> impl Iterator<Item = (&'a PathEntry, Option<&'static str>)> + '_ {
+        let why = self.why.iter().copied();
+        self.policy.paths.iter().zip(why).filter(|(entry, _)| entry.list.allows())
+    }
+
+    /// What the whole tree is open for.
+    fn everywhere(&self) -> Rights {
+        if self.policy.default.action == Action::Allow {
+            return Rights { read: true, write: true, exec: true };
+        }
+        self.allows()
+            .filter(|(entry, _)| entry.pattern.is_literal() && entry.pattern.base() == Path::new("/"))
+            .fold(Rights::NONE, |rights, (entry, _)| rights.and(Rights::of(entry.list)))
+    }
+
+    fn governed(&self) -> Rights {
+        if self.denies() {
+            return Rights { read: true, write: true, exec: true };
+        }
+        let open = self.everywhere();
+        Rights { read: !open.read, write: !open.write, exec: !open.exec }
+    }
+
+    /// Which accesses Landlock holds exactly, if the host has it: all that grants them is a place
+    /// that is there, or lies within one.
+    fn exact(&self) -> Rights {
+        if self.denies() || self.policy.default.action == Action::Allow {
+            return Rights::NONE;
+        }
+        self.literal()
+    }
+
+    /// Which accesses are granted by nothing but places that are there.
+    fn literal(&self) -> Rights {
+        let holds = |has: fn(Rights) -> bool| {
+            let granting = || self.allows().filter(move |(entry, _)| has(Rights::of(entry.list)));
+            granting().all(|(entry, why)| {
+                why.is_none()
+                    || granting().any(|(other, why)| {
+                        why.is_none() && entry.pattern.base().starts_with(other.pattern.base())
+                    })
+            })
+        };
+        Rights {
+            read: holds(|rights| rights.read),
+            write: holds(|rights| rights.write),
+            exec: holds(|rights| rights.exec),
+        }
+    }
+
+    /// Landlock's rules. An entry that it cannot hold is granted where it begins: its base, or what
+    /// there is of it.
+    fn grants(&self, command: Option<&Path>) -> Vec<(PathBuf, Rights)> {
+        let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
+        let mut add = |path: &Path, rights: Rights| match grants.iter_mut().find(|(p, _)| p == path) {
+            Some((_, known)) => *known = known.and(rights),
+            None => grants.push((path.to_owned(), rights)),
+        };
+        for (entry, why) in self.allows() {
+            let base = entry.pattern.base();
+            let base = match why {
+                None => base,
+                Some(_) if entry.own => Path::new("/proc"),
+                Some(_) if entry.pattern.is_literal() => base.parent().unwrap_or(base),
+                Some(_) => base,
+            };
+            add(base, Rights::of(entry.list));
+        }
+        if let Some(command) = command {
+            add(command, Rights { read: true, write: false, exec: true });
+        }
+        grants
+    }
+
+    /// Whether a file may be renamed between any two places that may be changed, as far as Landlock
+    /// is concerned: it denies a rename by which a file would gain a right.
+    fn is_uniform(&self, governed: Rights) -> bool {
+        let trees: Vec<&PathEntry> = self
+            .allows()
+            .map(|(entry, _)| entry)
+            .filter(|entry| entry.list == List::Write && entry.place.is_none_or(|place| place.directory))
+            .collect();
+        let rights = |at: &Path| {
+            self.allows()
+                .filter(|(entry, _)| at.starts_with(entry.pattern.base()))
+                .fold(Rights::NONE, |rights, (entry, _)| rights.and(Rights::of(entry.list)))
+                .within(governed)
+        };
+        let device = |entry: &PathEntry| entry.place.map(|place| place.device);
+        let alike = |one: &&PathEntry, other: &&PathEntry| {
+            device(one) != device(other) && device(one).is_some() && device(other).is_some()
+                || rights(one.pattern.base()) == rights(other.pattern.base())
+        };
+        // Something granted within a tree makes a part of it differ.
+        let nested = self.allows().any(|(entry, _)| {
+            trees.iter().any(|tree| {
+                let (inner, outer) = (entry.pattern.base(), tree.pattern.base());
+                inner != outer && inner.starts_with(outer) && rights(inner) != rights(outer)
+            })
+        });
+        !nested && trees.iter().all(|one| trees.iter().all(|other| alike(one, other)))
+    }
+
+    fn writable(&self) -> Option<Vec<PathBuf>> {
+        if self.everywhere().write {
+            return None;
+        }
+        let trees = self.allows().filter(|(entry, _)| entry.list == List::Write);
+        Some(trees.map(|(entry, _)| entry.pattern.base().to_owned()).collect())
+    }
+}
+
+/// Whether an entry of `deny` and one that allows may be about the same path.
+fn meets(deny: &PathEntry, allow: &PathEntry) -> bool {
+    let bytes = |path: &'_ Path| path.as_os_str().as_bytes().to_vec();
+    let (inner, outer) = (bytes(deny.pattern.base()), bytes(allow.pattern.base()));
+    if !is_beneath(&inner, &outer) && !is_beneath(&outer, &inner) {
+        return false;
+    }
+    // Above what is allowed: whether it gets that far.
+    !is_beneath(&outer, &inner) || deny.pattern.progress(&outer).leads_on()
+}

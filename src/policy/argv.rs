@@ -1,0 +1,132 @@
+//! What a `[[rule]]` says of what a call's registers only point to. Pure: whoever has read it asks.
+
+use globset::{GlobBuilder, GlobMatcher};
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::paths::Pattern;
+
+/// What a rule says of a path that the call names, and of the arguments of a program.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// As written, and what it covers.
+    pub path: Option<(String, Pattern)>,
+    /// The argument vector.
+    pub argv: Option<Argv>,
+}
+
+/// A pattern for an argument vector: a glob for each argument, `**` for any that follow.
+#[derive(Debug, Clone)]
+pub struct Argv {
+    words: Vec<(String, GlobMatcher)>,
+    /// Whether more may follow.
+    open: bool,
+}
+
+/// More words than any rule needs.
+const MAX_WORDS: usize = 64;
+
+impl Argv {
+    /// From the words of a policy.
+    ///
+    /// # Errors
+    /// A word that is no glob, or `**` elsewhere than at the end.
+    pub fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Argv, String> {
+        let mut argv = Argv {
+            words: Vec::new(),
+            open: false,
+        };
+        for word in words {
+            if argv.open {
+                return Err("`**` stands for all that follow: nothing may come after it".to_owned());
+            }
+            if word == "**" {
+                argv.open = true;
+                continue;
+            }
+            let glob = GlobBuilder::new(word)
+                .literal_separator(false)
+                .backslash_escape(true)
+                .build()
+                .map_err(|error| format!("`{word}` is no pattern: {}", error.kind()))?;
+            argv.words.push((word.to_owned(), glob.compile_matcher()));
+        }
+        match argv.words.len() {
+            0 if !argv.open => Err("an empty argument vector".to_owned()),
+            0..=MAX_WORDS => Ok(argv),
+            _ => Err(format!("more than {MAX_WORDS} arguments")),
+        }
+    }
+
+    /// How many arguments have to be known to decide.
+    pub fn needs(&self) -> usize {
+        self.words.len() + 1
+    }
+
+    /// Whether the vector matches. `arguments` may be cut after [`Argv::needs`].
+    pub fn matches(&self, arguments: &[Vec<u8>]) -> bool {
+        let enough = match self.open {
+            true => arguments.len() >= self.words.len(),
+            false => arguments.len() == self.words.len(),
+        };
+        enough
+            && self.words.iter().zip(arguments).all(|((_, glob), word)| {
+                glob.is_match(Path::new(OsStr::from_bytes(word)))
+            })
+    }
+}
+
+/// As a policy writes it.
+impl fmt::Display for Argv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.open.then_some("**");
+        let words = self.words.iter().map(|(word, _)| word.as_str()).chain(open);
+        f.debug_list().entries(words).finish()
+    }
+}
+
+/// As conditions of a rule.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut and = "";
+        if let Some((text, _)) = &self.path {
+            write!(f, "path {text}")?;
+            and = " and ";
+        }
+        if let Some(argv) = &self.argv {
+            write!(f, "{and}argv {argv}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &[&str], arguments: &[&str]) -> bool {
+        let arguments: Vec<Vec<u8>> = arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
+        Argv::new(pattern.iter().copied())
+            .expect("a pattern")
+            .matches(&arguments)
+    }
+
+    #[test]
+    fn each_word_is_a_glob_and_two_stars_are_the_rest() {
+        assert!(matches(&["git", "push", "**"], &["git", "push"]));
+        assert!(matches(&["git", "push", "**"], &["git", "push", "-f", "x/y"]));
+        assert!(!matches(&["git", "push", "**"], &["git"]));
+        assert!(!matches(&["git", "push"], &["git", "push", "-f"]));
+        assert!(matches(&["*git", "*"], &["/usr/bin/git", "a/b"]));
+        assert!(matches(&["**"], &[]));
+    }
+
+    #[test]
+    fn what_is_no_vector_is_refused() {
+        for wrong in [&["**", "x"][..], &[], &["[a"]] {
+            assert!(Argv::new(wrong.iter().copied()).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `[fs]`: TOML to [`PathEntry`]s. It knows what the lists are called, not what they decide.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::document::{Document, Value};
+use super::places::{Located, PlaceError, Surroundings, locate};
+use super::{Action, PathEntry};
+use crate::condition::nearest;
+use crate::syscalls::Errno;
+
+/// A list of `[fs]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum List {
+    /// May be read and listed.
+    Read,
+    /// May be read and changed.
+    Write,
+    /// May be executed.
+    Exec,
+    /// No open, exec or change.
+    Deny,
+    /// As if it were not there.
+    Hide,
+}
+
+impl List {
+    /// All of them.
+    pub const ALL: [List; 5] = [List::Read, List::Write, List::Exec, List::Deny, List::Hide];
+
+    /// Its key.
+    pub const fn key(self) -> &'static str {
+        match self {
+            List::Read => "read",
+            List::Write => "write",
+            List::Exec => "exec",
+            List::Deny => "deny",
+            List::Hide => "hide",
+        }
+    }
+
+    /// Whether it opens something.
+    pub const fn allows(self) -> bool {
+        matches!(self, List::Read | List::Write | List::Exec)
+    }
+}
+
+/// The entries of a `[fs]` table.
+pub(super) fn entries(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Vec<PathEntry> {
+    let expected = "a table: `[fs]`, then lists such as `read = [\".\"]`";
+    let Some(table) = document.table("fs", expected, value) else {
+        return Vec::new();
+    };
+    let mut entries = Vec::new();
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let Some(list) = List::ALL.into_iter().find(|list| list.key() == name) else {
+            document.unknown_key(key, "in [fs]", &List::ALL.map(List::key));
+            continue;
+        };
+        let items: &[Value<'_>] = match value.get_ref() {
+            DeValue::Array(items) => items,
+            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
+            other => {
+                document.wrong_type(name, "a path or a list of paths", other, value.span());
+                continue;
+            }
+        };
+        for item in items {
+            entries.extend(entry(document, list, item, around));
+        }
+    }
+    entries
+}
+
+/// What a table of a list says.
+#[derive(std::default::Default)]
+struct Said {
+    path: Option<(String, Range<usize>)>,
+    action: Option<Action>,
+    why: Option<String>,
+    optional: bool,
+}
+
+fn entry(
+    document: &mut Document<'_>,
+    list: List,
+    item: &Value<'_>,
+    around: &Surroundings,
+) -> Option<PathEntry> {
+    let mut said = Said::default();
+    match item.get_ref() {
+        DeValue::String(text) => said.path = Some((text.to_string(), item.span())),
+        DeValue::Table(table) => table_of(document, list, table, &mut said),
+        other => {
+            let expected = "a path, or { path = \"…\", why = \"…\" }";
+            document.wrong_type(list.key(), expected, other, item.span());
+            return None;
+        }
+    }
+    let Some((text, span)) = said.path else {
+        document
+            .error("missing-key", item.span(), "this entry has no `path`")
+            .help("write a path, or { path = \"…\" }");
+        return None;
+    };
+    let origin = document.origin(&item.span());
+    let Located {
+        pattern,
+        place,
+        through,
+        own,
+    } = match locate(&text, around) {
+        Ok(located) => located,
+        Err(PlaceError::Unset(_)) if said.optional => return None,
+        Err(error) => {
+            note(document, &text, &span, error);
+            return None;
+        }
+    };
+    // What is denied may be made later.
+    if said.optional && list.allows() && pattern.is_literal() && place.is_none() && !own {
+        return None;
+    }
+    Some(PathEntry {
+        list,
+        text,
+        pattern,
+        place,
+        through,
+        own,
+        action: said.action.unwrap_or(match list {
+            List::Deny => Action::Deny(Errno::EACCES),
+            List::Hide => Action::Deny(Errno::ENOENT),
+            List::Read | List::Write | List::Exec => Action::Allow,
+        }),
+        why: said.why,
+        origin,
+    })
+}
+
+fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: &mut Said) {
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        match (name, list) {
+            ("path", _) => {
+                let text = document.string(name, value);
+                said.path = text.map(|text| (text.to_owned(), value.span()));
+            }
+            ("why", _) => said.why = document.string(name, value).map(str::to_owned),
+            ("optional", _) => {
+                said.optional = document.boolean(name, value).unwrap_or(false);
+            }
+            ("action", List::Deny) => said.action = action(document, value),
+            _ => {
+                let known: &[&str] = match list {
+                    List::Deny => &["path", "action", "why", "optional"],
+                    _ => &["path", "why", "optional"],
+                };
+                let place = format!("in an entry of fs.{}", list.key());
+                document.unknown_key(key, &place, known);
+            }
+        }
+    }
+}
+
+/// `"deny"` means EACCES for a path.
+fn action(document: &mut Document<'_>, value: &Value<'_>) -> Option<Action> {
+    let text = document.string("action", value)?;
+    match text {
+        "deny" => return Some(Action::Deny(Errno::EACCES)),
+        "kill" => return Some(Action::Kill),
+        "allow" => {
+            document
+                .error("action", value.span(), "an entry of fs.deny does not allow")
+                .help("put the path into read, write or exec");
+            return None;
+        }
+        _ => {}
+    }
+    if let Some(errno) = Errno::from_name(text) {
+        return Some(Action::Deny(errno));
+    }
+    let known = ["deny", "kill"].into_iter().chain(Errno::names());
+    let help = match nearest(text, known) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"".to_owned(),
+    };
+    let message = format!("unknown action \"{text}\"");
+    document.error("unknown-action", value.span(), message).help(help);
+    None
+}
+
+/// Note that a text names no place.
+pub(super) fn note(document: &mut Document<'_>, text: &str, span: &Range<usize>, error: PlaceError) {
+    match error {
+        PlaceError::Unset(name) => {
+            let at = text.find(&name).map_or(0..text.len(), |at| at..at + name.len());
+            let at = document.inside(span, text, &at);
+            let message = match text.starts_with('~') && name == "HOME" {
+                true => "`~` has no meaning here: the variable HOME is not set".to_owned(),
+                false => format!("the variable `{name}` is not set"),
+            };
+            document
+                .error("unset-variable", at, message)
+                .help(format!("set {name} in the environment of jail, or write the path"));
+        }
+        PlaceError::Malformed(message) => {
+            document.error("path", span.clone(), message);
+        }
+    }
+}
+
+impl PathEntry {
+    /// Where the entry stands, as messages name it: `fs.read`.
+    pub fn key(&self) -> String {
+        format!("fs.{}", self.list.key())
+    }
+}

@@ -1,0 +1,329 @@
+//! From the text of a path to the place it names: variables expanded, made absolute, symbolic links
+//! resolved. With the loading of files this is the only I/O of a policy.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::paths::{Pattern, PatternError};
+
+/// What a policy's paths are relative to.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The jail's starting directory.
+    pub directory: PathBuf,
+    /// The caller's environment.
+    pub variable: fn(&str) -> Option<OsString>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn own() -> Surroundings {
+        Surroundings::at(Path::new("."))
+    }
+
+    /// Those of this process, in another directory.
+    pub fn at(directory: &Path) -> Surroundings {
+        Surroundings {
+            directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
+            variable: |name| std::env::var_os(name),
+        }
+    }
+}
+
+/// What stood at a path when the policy was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Its device: nothing is renamed or linked from one to another.
+    pub device: u64,
+    /// Whether another name may lead to it: a file with several hard links.
+    pub linked: bool,
+}
+
+/// A path of a policy, resolved.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// What it covers.
+    pub pattern: Pattern,
+    /// What stands there; `None` for a pattern, and where there is nothing.
+    pub place: Option<Place>,
+    /// The first symbolic link on the way, if there is one.
+    pub through: Option<PathBuf>,
+    /// Whether it is about whatever process asks: `/proc/self`.
+    pub own: bool,
+}
+
+/// Why a text names no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceError {
+    /// A variable is not set.
+    Unset(String),
+    /// The text is no path.
+    Malformed(String),
+}
+
+impl From<PatternError> for PlaceError {
+    fn from(error: PatternError) -> Self {
+        PlaceError::Malformed(error.0)
+    }
+}
+
+/// Resolves a path or pattern as a policy writes it.
+///
+/// # Errors
+/// An unset variable, or a text that is no path.
+pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> {
+    let text = expand(text, around)?;
+    if text.contains('\0') {
+        return Err(PlaceError::Malformed("a path has no NUL byte".to_owned()));
+    }
+    if splits_braces(&text) {
+        return Err(PlaceError::Malformed(
+            "braces stand within one component: write two entries instead".to_owned(),
+        ));
+    }
+    let (literal, glob) = split(&text);
+    let start = around.directory.join(literal);
+    let (base, through) = resolve(&start);
+    let own = base.starts_with("/proc/self") || base.starts_with("/proc/thread-self");
+    if let Some(glob) = glob {
+        return Ok(Located {
+            pattern: Pattern::glob(&base, glob)?,
+            place: None,
+            through,
+            own,
+        });
+    }
+    let place = fs::symlink_metadata(&base).ok().filter(|_| !own);
+    Ok(Located {
+        pattern: Pattern::literal(&base)?,
+        place: place.map(|found| Place {
+            directory: found.is_dir(),
+            device: found.dev(),
+            linked: !found.is_dir() && found.nlink() > 1,
+        }),
+        through,
+        own,
+    })
+}
+
+/// The text with `~` and `$VAR` replaced; wildcards in a value are escaped.
+fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+    if text.is_empty() {
+        return Err(PlaceError::Malformed("an empty path".to_owned()));
+    }
+    let value = |name: &str| -> Result<String, PlaceError> {
+        let value = (around.variable)(name).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| PlaceError::Unset(name.to_owned()))?;
+        match value.into_string() {
+            Ok(value) => Ok(escape(&value)),
+            Err(_) => Err(PlaceError::Malformed(format!("${name} is not UTF-8 text"))),
+        }
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    if let Some(after) = text.strip_prefix('~') {
+        if !after.is_empty() && !after.starts_with('/') {
+            return Err(PlaceError::Malformed(
+                "only `~` and `~/…` are known: write another user's home as a path".to_owned(),
+            ));
+        }
+        out.push_str(&value("HOME")?);
+        rest = after;
+    }
+    while let Some(at) = rest.find('$') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let after = &from[1..];
+        let (name, next) = match after.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').ok_or_else(|| {
+                PlaceError::Malformed("`${` without a closing brace".to_owned())
+            })?,
+            None => {
+                let end = after
+                    .find(|c: char| c != '_' && !c.is_ascii_alphanumeric())
+                    .unwrap_or(after.len());
+                after.split_at(end)
+            }
+        };
+        if name.is_empty() {
+            return Err(PlaceError::Malformed("`$` without a name".to_owned()));
+        }
+        out.push_str(&value(name)?);
+        rest = next;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn escape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether a pair of braces has a slash in it.
+fn splits_braces(text: &str) -> bool {
+    let (mut depth, mut escaped) = (0_u32, false);
+    text.chars().any(|c| {
+        if !escaped {
+            match c {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        escaped = !escaped && c == '\\';
+        c == '/' && depth > 0
+    })
+}
+
+/// The components before the first wildcard, unescaped, and those from it on.
+fn split(text: &str) -> (PathBuf, Option<&str>) {
+    let mut literal = PathBuf::from(if text.starts_with('/') { "/" } else { "" });
+    let mut at = 0;
+    for component in text.split('/') {
+        if component == "**" || crate::paths::has_wildcard(component) {
+            return (literal, text.get(at..));
+        }
+        if !component.is_empty() {
+            literal.push(crate::paths::unescaped(component));
+        }
+        at += component.len() + 1;
+    }
+    (literal, None)
+}
+
+/// Most links on a way that the kernel follows (MAXSYMLINKS).
+const LINKS: usize = 40;
+
+/// A path without symbolic links, as far as it exists, and the first link on the way. `/proc/self`
+/// is whoever asks, so it stays as it is.
+fn resolve(path: &Path) -> (PathBuf, Option<PathBuf>) {
+    let mut done = PathBuf::from("/");
+    let mut through = None;
+    let mut links = 0;
+    let mut todo: Vec<OsString> = reversed(path);
+    while let Some(component) = todo.pop() {
+        if component == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&component);
+        if next == Path::new("/proc/self") || next == Path::new("/proc/thread-self") {
+            done = next;
+            done.extend(todo.iter().rev());
+            break;
+        }
+        match fs::read_link(&next) {
+            Ok(target) if links < LINKS => {
+                links += 1;
+                through.get_or_insert(next);
+                if target.is_absolute() {
+                    done = PathBuf::from("/");
+                }
+                todo.extend(reversed(&target));
+            }
+            _ => done = next,
+        }
+    }
+    (done, through)
+}
+
+fn reversed(path: &Path) -> Vec<OsString> {
+    let mut parts: Vec<OsString> = path
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some(OsStr::from_bytes(b"..").to_owned()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
+        })
+        .collect();
+    parts.reverse();
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            directory: PathBuf::from("/nowhere/here"),
+            variable: |name| match name {
+                "HOME" => Some("/nowhere/home".into()),
+                "ODD" => Some("/nowhere/[x]*".into()),
+                "EMPTY" => Some("".into()),
+                _ => None,
+            },
+        }
+    }
+
+    fn base(text: &str) -> String {
+        let located = locate(text, &around()).expect(text);
+        located.pattern.base().display().to_string()
+    }
+
+    #[test]
+    fn paths_start_where_the_jail_starts_or_at_home() {
+        assert_eq!(base("."), "/nowhere/here");
+        assert_eq!(base("a/../b/"), "/nowhere/here/b");
+        assert_eq!(base("~"), "/nowhere/home");
+        assert_eq!(base("~/x"), "/nowhere/home/x");
+        assert_eq!(base("$HOME/x"), "/nowhere/home/x");
+        assert_eq!(base("${HOME}x"), "/nowhere/homex");
+        assert_eq!(base("**/.env"), "/nowhere/here");
+    }
+
+    #[test]
+    fn a_wildcard_in_a_variable_is_a_letter() {
+        let located = locate("$ODD/a", &around()).expect("a path");
+        assert!(located.pattern.is_literal());
+        assert!(located.pattern.covers(b"/nowhere/[x]*/a/b"));
+        let located = locate("$ODD/*.c", &around()).expect("a pattern");
+        assert!(located.pattern.covers(b"/nowhere/[x]*/a.c"));
+    }
+
+    #[test]
+    fn what_is_no_path_is_told_apart() {
+        let unset = |name: &str| PlaceError::Unset(name.to_owned());
+        assert_eq!(locate("$NONE/x", &around()).err(), Some(unset("NONE")));
+        assert_eq!(locate("$EMPTY", &around()).err(), Some(unset("EMPTY")));
+        for wrong in ["", "~root/x", "$", "${HOME", "{a/b,c}", "[a"] {
+            let error = locate(wrong, &around()).err();
+            assert!(matches!(error, Some(PlaceError::Malformed(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn links_are_resolved_and_what_is_not_there_stays() {
+        let dir = std::env::temp_dir().join(format!("jail-places-{}", std::process::id()));
+        fs::create_dir_all(dir.join("real")).expect("a directory");
+        std::os::unix::fs::symlink("real", dir.join("link")).expect("a link");
+        let dir = dir.canonicalize().expect("its path");
+        let text = dir.join("link/new/file").display().to_string();
+        let located = locate(&text, &around()).expect("a path");
+        assert_eq!(located.pattern.base(), dir.join("real/new/file"));
+        assert_eq!(located.through, Some(dir.join("link")));
+        assert_eq!(located.place, None);
+        let real = locate(&dir.join("link").display().to_string(), &around()).expect("a path");
+        assert!(real.place.is_some_and(|place| place.directory));
+        let _ = fs::remove_dir_all(dir);
+    }
+
+    #[test]
+    fn proc_self_is_whoever_asks() {
+        let located = locate("/proc/self/status", &around()).expect("a path");
+        assert!(located.own);
+        assert_eq!(located.pattern.base(), Path::new("/proc/self/status"));
+    }
+}

@@ -1,0 +1,490 @@
+//! Calls that name paths: each is resolved, judged, and then either goes on in such a way that what
+//! was judged is what runs, or is made by the supervisor in the tracee's name.
+//!
+//! | a call | goes on |
+//! |---|---|
+//! | open | as openat2 of the resolved path, out of a page that nobody can change; or as it is, where nobody can change anything in between |
+//! | anything else with a path | made here, on descriptors of what was judged |
+//! | on a descriptor | made here, on the same open file |
+//! | execve | as it is: the program that runs is judged again before its first instruction |
+//! | chdir, bind | with its path in such a page |
+//!
+//! It must never let a call go on that it could not judge.
+
+mod exec;
+mod memory;
+mod open;
+mod perform;
+mod resolve;
+
+use super::denial::Object;
+use super::tree::Tree;
+use crate::judge::{Reason, Verdict};
+use crate::paths::Access;
+use crate::plan::Plan;
+use crate::policy::{self, Action};
+use crate::sys::Errno;
+use crate::syscalls::named::{Asks, Named, named};
+use crate::syscalls::{self, Call};
+use crate::trace::{Registers, Resume, Stopped, Tid};
+use memory::{Memories, REGION, Slot};
+use resolve::{Found, Start, View, Wants, read_path, resolve};
+use std::collections::HashMap;
+
+/// What the supervisor knows of the files of a jail.
+pub struct Files {
+    memories: Memories,
+    pending: HashMap<Tid, Pending>,
+    /// Whether a task may have reads under way that end while it is stopped.
+    asynchronous: bool,
+    /// Whether there has ever been more than one task.
+    several: bool,
+    /// Whether this thread's umask is its own.
+    own_umask: bool,
+    exec: exec::Programs,
+}
+
+/// A call that is under way in another form than the tracee made it.
+enum Pending {
+    /// It returns, and the registers are to be as they were.
+    Return { original: Registers, _slot: Slot },
+    /// mmap of a region.
+    Map { original: Registers },
+    /// mseal of it; whether the call has been entered.
+    Seal {
+        original: Registers,
+        address: u64,
+        entered: bool,
+    },
+}
+
+/// What becomes of a call.
+pub enum Answer {
+    /// It goes on, or has been made.
+    Go(Resume),
+    /// It is denied, for the sake of this path.
+    Deny(Verdict, Object),
+}
+
+/// A call in its stop, with what is needed to answer it.
+pub struct Asked<'a> {
+    pub plan: &'a Plan,
+    pub tree: &'a mut Tree,
+    pub tracee: &'a Stopped,
+    pub registers: Registers,
+    pub call: Call,
+}
+
+/// Why a call is not allowed to go on as it is.
+enum Refused {
+    /// The kernel's answer.
+    Errno(Errno),
+    /// The policy's.
+    Denied(Verdict, Object),
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Self {
+        Refused::Errno(errno)
+    }
+}
+
+type Judged<T> = Result<T, Refused>;
+
+impl Files {
+    pub fn new(main: Tid) -> Self {
+        let mut memories = Memories::default();
+        memories.begin(main);
+        Self {
+            memories,
+            pending: HashMap::new(),
+            asynchronous: false,
+            several: false,
+            own_umask: false,
+            exec: exec::Programs::default(),
+        }
+    }
+
+    /// A task was made, by a call with these clone(2) flags.
+    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
+        self.several = true;
+        self.memories.spawned(parent, child, flags);
+    }
+
+    /// A task runs of which nobody has told whence it comes.
+    pub fn adopted(&mut self) {
+        self.several = true;
+    }
+
+    pub fn executed(&mut self, pid: Tid, former: Tid) {
+        self.pending.remove(&former);
+        self.memories.executed(pid, former);
+    }
+
+    pub fn gone(&mut self, tid: Tid) {
+        self.pending.remove(&tid);
+        self.memories.gone(tid);
+        self.exec.gone(tid);
+    }
+
+    /// Answers a call that the policy allows if its paths are open.
+    pub fn answer(&mut self, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
+        let Some(syscall) = asked.call.syscall() else {
+            return Ok(Answer::Go(Resume::Return(asked.registers, errno(Errno::ENOSYS))));
+        };
+        let result = match syscall.name {
+            "open" | "openat" | "openat2" | "creat" => self.open(asked),
+            "execve" | "execveat" => self.exec(asked),
+            "chdir" => self.chdir(asked),
+            "bind" => self.bind(asked),
+            "io_setup" => {
+                self.asynchronous = true;
+                Ok(Resume::Continue)
+            }
+            // Nothing can trace a jailed process anyway; the supervisor must.
+            "prctl" => Ok(Resume::Return(asked.registers, 0)),
+            name => self.perform(asked, name),
+        };
+        match result {
+            Ok(resume) => Ok(Answer::Go(resume)),
+            // It was killed: whatever is answered, it does not run.
+            Err(Refused::Errno(Errno::ESRCH)) => Ok(Answer::Go(Resume::Continue)),
+            Err(Refused::Errno(found)) => {
+                Ok(Answer::Go(Resume::Return(asked.registers, errno(found))))
+            }
+            Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, object)),
+        }
+    }
+
+    /// What a rule about paths or arguments says, for a call whose registers it holds for.
+    pub fn holds(&mut self, asked: &mut Asked<'_>, object: &policy::Object) -> bool {
+        let path = object.path.as_ref().is_none_or(|(_, pattern)| {
+            let Some(syscall) = asked.call.syscall() else {
+                return false;
+            };
+            named(syscall.name).iter().any(|row| {
+                let found = asked.resolve(row, Wants { follow: false, parent: false });
+                found.is_ok_and(|found| pattern.covers(&asked.own(&found.path)))
+            })
+        });
+        let argv = object.argv.as_ref().is_none_or(|argv| {
+            let vector = exec::arguments(asked.tracee.tid(), &asked.call, argv.needs());
+            vector.is_ok_and(|vector| argv.matches(&vector))
+        });
+        path && argv
+    }
+
+    /// A call of the supervisor's own making is entered, or returns.
+    pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let Some(pending) = self.pending.remove(&tid) else {
+            return Ok(Resume::Continue);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let result = registers.result();
+        Ok(match pending {
+            Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
+            Pending::Map { original } if (-4095..0).contains(&result) => {
+                Resume::Set(original.with_result(result))
+            }
+            Pending::Map { original } => {
+                let Some(mseal) = number("mseal") else {
+                    return Ok(Resume::Set(original.with_result(errno(Errno::ENOSYS))));
+                };
+                let address = result as u64;
+                let pending = Pending::Seal {
+                    original,
+                    address,
+                    entered: false,
+                };
+                self.pending.insert(tid, pending);
+                let args = [address, REGION, 0, 0, 0, 0];
+                Resume::SetAndStop(original.before_call(mseal, args))
+            }
+            Pending::Seal {
+                original,
+                address,
+                entered: false,
+            } => {
+                let pending = Pending::Seal {
+                    original,
+                    address,
+                    entered: true,
+                };
+                self.pending.insert(tid, pending);
+                Resume::ContinueAndStop
+            }
+            Pending::Seal {
+                original, address, ..
+            } => {
+                if result < 0 {
+                    return Ok(Resume::Set(original.with_result(result)));
+                }
+                self.memories.mapped(tid, address);
+                let call = original.call();
+                Resume::Set(original.before_call(call.nr, call.args))
+            }
+        })
+    }
+
+    /// Whether a seccomp-stop is that of the supervisor's own mseal.
+    pub fn is_own_call(&self, tid: Tid) -> bool {
+        matches!(self.pending.get(&tid), Some(Pending::Seal { .. }))
+    }
+
+    /// Another stop than that of a call: a task that is about to make a call for the supervisor is
+    /// made to repeat its own instead, for a signal handler may run first.
+    pub fn interrupted(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        let tid = tracee.tid();
+        if let Some(Pending::Seal {
+            original,
+            entered: false,
+            ..
+        }) = self.pending.get(&tid)
+        {
+            let call = original.call();
+            tracee.set_registers(&original.before_call(call.nr, call.args))?;
+            self.pending.remove(&tid);
+        }
+        Ok(())
+    }
+
+    /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
+    /// and `path`. If there is no slot yet, it is mapped first and the call comes again.
+    fn pinned(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        head: &[u8],
+        path: &[u8],
+        args: impl FnOnce(&Slot) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
+        let original = asked.registers;
+        if let Some(slot) = self.memories.slot(tid) {
+            slot.write(tid, head, path)?;
+            let changed = original.with_call(nr, args(&slot));
+            let pending = Pending::Return {
+                original,
+                _slot: slot,
+            };
+            self.pending.insert(tid, pending);
+            return Ok(Resume::SetAndStop(changed));
+        }
+        let mmap = number("mmap").ok_or(Errno::ENOSYS)?;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
+        self.pending.insert(tid, Pending::Map { original });
+        Ok(Resume::SetAndStop(original.with_call(mmap, args)))
+    }
+
+    /// Whether neither the path of a call in memory, nor what it leads to, can be changed by anybody
+    /// in the jail before the call goes on.
+    fn is_settled(&mut self, asked: &Asked<'_>, address: u64, given: &[u8], found: &Found) -> bool {
+        let tid = asked.tracee.tid();
+        if self.asynchronous || self.memories.is_unknown(tid) {
+            return false;
+        }
+        // There is nobody else: the jail has had one task, which is stopped.
+        if !self.several {
+            return true;
+        }
+        // Nobody else reaches its memory, descriptors and working directory, and no directory on
+        // the way is one in which anybody in the jail may rename: none is in a tree that may be
+        // changed. (What may be changed only beneath the way does not matter to it.)
+        let Some(trees) = &asked.plan.files.writable else {
+            return false;
+        };
+        let beneath = |tree: &std::path::PathBuf| {
+            let tree = std::os::unix::ffi::OsStrExt::as_bytes(tree.as_os_str());
+            crate::paths::is_beneath(&found.path, tree)
+        };
+        !found.links
+            && found.magic.is_none()
+            && !trees.iter().any(beneath)
+            && self.memories.is_private(tid, address, given.len())
+    }
+
+    fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let row = row("chdir")?;
+        let given = asked.path(row)?;
+        let found = asked.found(row, &given, Wants { follow: true, parent: false })?;
+        asked.judge(Access::Stat, &given, &found)?;
+        if found.object.is_none() {
+            return Err(Errno::ENOENT.into());
+        }
+        if !asked.plan.files.pins {
+            return Ok(Resume::Continue);
+        }
+        // What has no path to it is reached by the link that led there.
+        let path = match (&found.magic, found.pathless) {
+            (Some(magic), true) => magic.clone(),
+            (None, true) => return Ok(Resume::Continue),
+            (_, false) => found.path,
+        };
+        let nr = asked.call.nr;
+        self.pinned(asked, nr, &[], &path, |slot| {
+            [slot.path(), 0, 0, 0, 0, 0]
+        })
+    }
+
+    /// bind(2) of a unix socket makes a file.
+    fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        const FAMILY: usize = 2;
+        const LONGEST: usize = 110;
+        let tid = asked.tracee.tid();
+        let [_, address, length, ..] = asked.call.args;
+        let length = (length as u32 as usize).min(LONGEST);
+        let mut bytes = [0; LONGEST];
+        let buffer = bytes.get_mut(..length).unwrap_or_default();
+        let read = crate::sys::memory::read(tid, address, buffer).unwrap_or(0);
+        if read < length {
+            return Err(Errno::EFAULT.into());
+        }
+        let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
+        let name = bytes.get(FAMILY..length).unwrap_or_default();
+        let end = name.iter().position(|byte| *byte == 0);
+        let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+        if family == libc::AF_UNIX && !name.is_empty() {
+            let name = name.to_vec();
+            let wants = Wants { follow: false, parent: true };
+            let found = resolve(asked.view(), Start::Directory, &name, wants)?;
+            if found.object.is_some() {
+                return Err(Errno::EADDRINUSE.into());
+            }
+            asked.judge(Access::Write, &name, &found)?;
+        }
+        if !asked.plan.files.pins {
+            return Ok(Resume::Continue);
+        }
+        let [fd, _, given, ..] = asked.call.args;
+        let nr = asked.call.nr;
+        self.pinned(asked, nr, &bytes, &[], |slot| {
+            [fd, slot.address, given.min(LONGEST as u64), 0, 0, 0]
+        })
+    }
+}
+
+impl Asked<'_> {
+    fn view(&self) -> View<'_> {
+        let tid = self.tracee.tid();
+        View {
+            tid,
+            pid: self.tree.pid_of(tid),
+            tree: self.tree,
+        }
+    }
+
+    fn arg(&self, index: u8) -> u64 {
+        let arg = self.call.args.get(usize::from(index));
+        arg.copied().unwrap_or(0)
+    }
+
+    /// The path of a row, as the call has it.
+    fn path(&self, row: &Named) -> Judged<Vec<u8>> {
+        Ok(read_path(self.tracee.tid(), self.arg(row.path))?)
+    }
+
+    /// Where a row's path leads.
+    fn found(&self, row: &Named, given: &[u8], wants: Wants) -> Judged<Found> {
+        let start = row.dirfd.map_or(Start::Directory, |dirfd| Start::of(self.arg(dirfd)));
+        if given.is_empty() && row.may_be_empty(&self.call) {
+            return self.descriptor(start);
+        }
+        Ok(resolve(self.view(), start, given, wants)?)
+    }
+
+    fn descriptor(&self, start: Start) -> Judged<Found> {
+        let fd = match start {
+            Start::Directory => libc::AT_FDCWD,
+            Start::Descriptor(fd) => fd,
+        };
+        Ok(resolve::descriptor(self.view(), fd)?)
+    }
+
+    /// The path of a row resolved, following links as the call does.
+    fn resolve(&self, row: &Named, wants: Wants) -> Judged<Found> {
+        let given = self.path(row)?;
+        let wants = Wants {
+            follow: row.follows(&self.call),
+            ..wants
+        };
+        self.found(row, &given, wants)
+    }
+
+    /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
+    fn own(&self, path: &[u8]) -> Vec<u8> {
+        let own = format!("/proc/{}", self.tree.pid_of(self.tracee.tid()));
+        match path.strip_prefix(own.as_bytes()) {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
+                [b"/proc/self", rest].concat()
+            }
+            _ => path.to_vec(),
+        }
+    }
+
+    /// What the policy says of an access to what was found.
+    fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
+        let nameless = found.pathless && !found.path.starts_with(b"/")
+            || found.path.starts_with(b"/memfd:");
+        let mut verdict = match (nameless, access) {
+            // Where any path may be executed, so may this.
+            (true, Access::Exec) => self.plan.judge.path(access, b"/"),
+            (true, _) => return Ok(()),
+            (false, _) => self.plan.judge.path(access, &self.own(&found.path)),
+        };
+        if verdict.action == Action::Allow {
+            return Ok(());
+        }
+        if nameless {
+            verdict.reason = Reason::Pathless;
+        }
+        Err(Refused::Denied(verdict, object(access, given, found)))
+    }
+}
+
+/// A denial that no entry of the policy says.
+fn denied(reason: Reason) -> Verdict {
+    Verdict {
+        action: Action::Deny(syscalls::Errno::EACCES),
+        quiet: false,
+        reason,
+        check: None,
+    }
+}
+
+fn object(access: Access, given: &[u8], found: &Found) -> Object {
+    Object {
+        access,
+        given: given.to_vec(),
+        resolved: found.path.clone(),
+    }
+}
+
+/// The one row of a system call that names one path.
+fn row(syscall: &str) -> Judged<&'static Named> {
+    Ok(named(syscall).first().ok_or(Errno::ENOSYS)?)
+}
+
+fn number(name: &str) -> Option<u32> {
+    syscalls::by_name(name)?.number()
+}
+
+/// As a system call returns it.
+fn errno(errno: Errno) -> i64 {
+    -i64::from(errno as i32)
+}
+
+/// What a row asks, where that does not depend on flags.
+fn access(asks: Asks) -> Access {
+    match asks {
+        Asks::Stat => Access::Stat,
+        Asks::Read => Access::Read,
+        Asks::Exec => Access::Exec,
+        Asks::Handle => Access::Handle,
+        Asks::Write | Asks::Make | Asks::Open(_) | Asks::Creat | Asks::How(_) => Access::Write,
+    }
+}

@@ -1,0 +1,285 @@
+//! open, openat, openat2, creat.
+//!
+//! An open that is allowed goes on as openat2(2) with RESOLVE_NO_SYMLINKS of the resolved path: the
+//! string is in a page that nobody can change, and a directory that has become a symbolic link
+//! meanwhile fails it with ELOOP.
+
+use super::resolve::{Found, Start, Wants, read_path, resolve};
+use super::{Asked, Files, Judged, Refused, denied, number, object};
+use crate::judge::Reason;
+use crate::paths::Access;
+use crate::sys::files::NO_SYMLINKS;
+use crate::sys::{Errno, memory};
+use crate::syscalls::named::{follows_open, open_flags::*};
+use crate::trace::Resume;
+use std::ffi::CString;
+
+/// What an open asks, whichever call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct How {
+    flags: u64,
+    mode: u64,
+    /// RESOLVE_* of openat2.
+    resolve: u64,
+}
+
+/// O_LARGEFILE of x86-64, where libc calls it 0: openat adds it, openat2 does not (fs/open.c).
+const O_LARGEFILE: u64 = 0o100_000;
+/// VALID_OPEN_FLAGS of linux/fcntl.h: open and openat ignore what is none of these.
+const VALID: u64 = 0o37_777_703;
+/// O_PATH_FLAGS of fs/open.c: all that counts with O_PATH.
+const PATH_FLAGS: u64 = O_DIRECTORY | O_NOFOLLOW | O_PATH | libc::O_CLOEXEC as u64;
+/// S_IALLUGO.
+const PERMISSIONS: u64 = 0o7777;
+/// RESOLVE_CACHED of openat2(2), which asks for speed.
+const RESOLVE_CACHED: u64 = 0x20;
+
+impl How {
+    /// As build_open_how of fs/open.c has it.
+    fn of_openat(flags: u64, mode: u64) -> How {
+        let mut flags = flags & VALID | O_LARGEFILE;
+        if flags & O_PATH != 0 {
+            flags &= PATH_FLAGS;
+        }
+        How {
+            flags,
+            mode: if creates(flags) { mode & PERMISSIONS } else { 0 },
+            resolve: 0,
+        }
+    }
+
+    /// `struct open_how`: flags, mode, resolve.
+    fn bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let fields = [self.flags, self.mode, self.resolve];
+        for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// What the policy is asked. Creating what is there already creates nothing.
+    fn access(self, exists: bool) -> Access {
+        let writes = self.flags & (O_ACCMODE | O_TRUNC) != 0 || self.flags & O_TMPFILE != 0;
+        match () {
+            () if self.flags & O_PATH != 0 => Access::Handle,
+            () if writes || self.flags & O_CREAT != 0 && !exists => Access::Write,
+            () => Access::Read,
+        }
+    }
+}
+
+fn creates(flags: u64) -> bool {
+    flags & (O_CREAT | O_TMPFILE) != 0
+}
+
+impl Files {
+    pub(super) fn open(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
+        let args = asked.call.args;
+        let name = asked.call.syscall().map_or("", |syscall| syscall.name);
+        let (start, address, how) = match name {
+            "open" => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
+            "creat" => {
+                let flags = O_CREAT | O_WRONLY | O_TRUNC;
+                (Start::Directory, args[0], How::of_openat(flags, args[1]))
+            }
+            "openat" => (Start::of(args[0]), args[1], How::of_openat(args[2], args[3])),
+            _ => (Start::of(args[0]), args[1], read_how(tid, args[2], args[3])?),
+        };
+        let given = read_path(tid, address)?;
+        let found = find(asked, start, &given, how)?;
+        let exists = found.object.is_some();
+        if !exists && how.flags & O_CREAT == 0 {
+            return Err(Errno::ENOENT.into());
+        }
+        if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+            return Err(Errno::EEXIST.into());
+        }
+        let access = how.access(exists);
+        asked.judge(access, &given, &found)?;
+        if found.pathless && !self.may_reopen(asked, access) {
+            return Err(Refused::Denied(
+                denied(Reason::Pathless),
+                object(access, &given, &found),
+            ));
+        }
+        if self.is_settled(asked, address, &given, &found) && how.resolve == 0 {
+            return Ok(Resume::Continue);
+        }
+        if !asked.plan.files.pins {
+            return Ok(Resume::Continue);
+        }
+        let path = match (&found.magic, found.pathless) {
+            (_, false) => found.path,
+            // No path leads there but the link: the descriptor is the caller's, and what it stands
+            // for may only be replaced by what the caller has, too.
+            (Some(magic), true) => magic.clone(),
+            (None, true) => return Err(Errno::ENOENT.into()),
+        };
+        let pinned = How {
+            resolve: if found.pathless { 0 } else { NO_SYMLINKS },
+            ..how
+        };
+        let openat2 = number("openat2").ok_or(Errno::ENOSYS)?;
+        let here = libc::AT_FDCWD as i64 as u64;
+        self.pinned(asked, openat2, &pinned.bytes(), &path, |slot| {
+            [here, slot.path(), slot.address, 24, 0, 0]
+        })
+    }
+}
+
+impl Files {
+    /// Whether what has no path may be opened again by way of its descriptor. While the call is on
+    /// its way, a task that shares the descriptors can put another one in its place, which it has
+    /// for less: that is held by nothing but Landlock.
+    fn may_reopen(&mut self, asked: &Asked<'_>, access: Access) -> bool {
+        let floor = asked.plan.files.floor;
+        match access {
+            Access::Handle | Access::Stat => true,
+            Access::Read if floor.read => true,
+            Access::Write if floor.write => true,
+            _ => self.memories.is_alone(asked.tracee.tid()),
+        }
+    }
+}
+
+/// Where an open's path leads.
+fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found> {
+    let wants = Wants {
+        follow: follows_open(how.flags),
+        parent: false,
+    };
+    let restricted = how.resolve & !RESOLVE_CACHED;
+    if restricted == 0 {
+        return Ok(resolve(asked.view(), start, given, wants)?);
+    }
+    // RESOLVE_BENEATH and the like: the kernel resolves it from the caller's own directory, as far
+    // as it goes, and what it found has a path.
+    let fd = match start {
+        Start::Directory => libc::AT_FDCWD,
+        Start::Descriptor(fd) => fd,
+    };
+    let from = super::resolve::descriptor(asked.view(), fd);
+    let from = match given.starts_with(b"/") {
+        true => None,
+        false => from?.object,
+    };
+    let raw = from.as_ref().map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
+    let nofollow = if wants.follow { 0 } else { libc::O_NOFOLLOW };
+    let open = |path: &[u8], flags| {
+        let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+        crate::sys::files::openat2(raw, &path, libc::O_PATH | flags, restricted)
+    };
+    let (head, name) = match given.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (given.get(..=at).unwrap_or_default(), given.get(at + 1..).unwrap_or_default()),
+        None => (&b"."[..], given),
+    };
+    let opened = match open(given, nofollow) {
+        Ok(opened) => opened,
+        Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && !name.is_empty() => {
+            let parent = open(head, libc::O_DIRECTORY)?;
+            let mut path = super::resolve::path_of(&parent)?;
+            path.push(b'/');
+            path.extend_from_slice(name);
+            return Ok(Found {
+                path,
+                object: None,
+                parent: None,
+                pathless: false,
+                magic: None,
+                links: true,
+            });
+        }
+        Err(errno) => return Err(errno.into()),
+    };
+    let path = super::resolve::path_of(&opened)?;
+    let found = Found {
+        pathless: !path.starts_with(b"/"),
+        path,
+        object: Some(opened),
+        parent: None,
+        magic: None,
+        links: true,
+    };
+    // `/proc/self` would be this process here: no program needs both.
+    if found.path.starts_with(b"/proc/") {
+        let object = object(how.access(true), given, &found);
+        return Err(Refused::Denied(denied(Reason::Pathless), object));
+    }
+    Ok(found)
+}
+
+/// openat2's `struct open_how`, with the kernel's checks of its size (copy_struct_from_user).
+fn read_how(tid: crate::trace::Tid, address: u64, size: u64) -> Judged<How> {
+    const SMALLEST: u64 = 24;
+    const PAGE: u64 = 4096;
+    if size < SMALLEST {
+        return Err(Errno::EINVAL.into());
+    }
+    if size > PAGE {
+        return Err(Errno::E2BIG.into());
+    }
+    let mut bytes = vec![0; size as usize];
+    if memory::read(tid, address, &mut bytes).unwrap_or(0) < bytes.len() {
+        return Err(Errno::EFAULT.into());
+    }
+    let (known, rest) = bytes.split_at(SMALLEST as usize);
+    if rest.iter().any(|byte| *byte != 0) {
+        return Err(Errno::E2BIG.into());
+    }
+    let field = |at: usize| {
+        let bytes = known.get(at..at + 8).unwrap_or_default();
+        u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
+    };
+    let how = How {
+        flags: field(0),
+        mode: field(8),
+        resolve: field(16),
+    };
+    // What the kernel refuses is refused as it does, before anything is looked up.
+    let unknown = how.flags & !(VALID | O_LARGEFILE) != 0
+        || how.mode & !PERMISSIONS != 0
+        || how.mode != 0 && !creates(how.flags)
+        || how.resolve & !0x3f != 0;
+    match unknown {
+        true => Err(Errno::EINVAL.into()),
+        false => Ok(how),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_decide_what_is_asked() {
+        let access = |flags, exists| How::of_openat(flags, 0).access(exists);
+        assert_eq!(access(0, true), Access::Read);
+        assert_eq!(access(O_WRONLY, true), Access::Write);
+        assert_eq!(access(O_RDWR, true), Access::Write);
+        assert_eq!(access(3, true), Access::Write);
+        assert_eq!(access(O_TRUNC, true), Access::Write);
+        assert_eq!(access(O_CREAT, false), Access::Write);
+        assert_eq!(access(O_CREAT, true), Access::Read);
+        assert_eq!(access(O_TMPFILE | O_DIRECTORY | O_RDWR, true), Access::Write);
+        assert_eq!(access(O_PATH | O_WRONLY, true), Access::Handle);
+    }
+
+    #[test]
+    fn what_openat_ignores_openat2_is_not_given() {
+        let how = How::of_openat(O_CREAT | 1 << 40 | 1 << 30, 0o170_644);
+        assert_eq!(how.flags, O_CREAT | O_LARGEFILE);
+        assert_eq!(how.mode, 0o644);
+        assert_eq!(How::of_openat(0, 0o644).mode, 0);
+        let path = How::of_openat(O_PATH | O_RDWR | O_CREAT, 0o644);
+        assert_eq!((path.flags, path.mode), (O_PATH, 0));
+    }
+
+    #[test]
+    fn open_how_lies_in_memory_as_the_kernel_reads_it() {
+        let how = How { flags: 1, mode: 2, resolve: 4 };
+        assert_eq!(how.bytes().map(u64::from).iter().sum::<u64>(), 7);
+        assert_eq!(how.bytes()[8], 2);
+    }
+}

@@ -1,0 +1,574 @@
+//! A path resolved as the tracee would resolve it: its working directory and descriptors, its
+//! `/proc/self`. The answer is a descriptor of what is there, and the path without a symbolic link.
+//!
+//! It judges nothing. What it finds may change a moment later: whoever acts on it acts on the
+//! descriptor, or has the kernel open the path that it found without following links.
+
+use crate::supervise::tree::Tree;
+use crate::sys::files::{NO_MAGICLINKS, NO_SYMLINKS, openat2};
+use crate::sys::{Errno, memory};
+use crate::trace::Tid;
+use nix::fcntl::readlinkat;
+use nix::sys::stat::{FileStat, SFlag, fstat};
+use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+
+/// PATH_MAX of linux/limits.h: a path's most bytes, its NUL among them.
+pub const PATH_MAX: usize = 4096;
+/// NAME_MAX.
+const NAME_MAX: usize = 255;
+/// MAXSYMLINKS of linux/namei.h.
+const MAX_LINKS: usize = 40;
+
+/// Whose view it is.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The thread.
+    pub tid: Tid,
+    /// Its process.
+    pub pid: Tid,
+    /// The processes of the jail: the magic links of others lead nowhere.
+    pub tree: &'a Tree,
+}
+
+/// Where a relative path starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The working directory.
+    Directory,
+    /// A descriptor of the tracee.
+    Descriptor(RawFd),
+}
+
+impl Start {
+    /// From a `dirfd` argument, of which the kernel looks at 32 bits.
+    pub fn of(dirfd: u64) -> Start {
+        match dirfd as u32 as i32 {
+            libc::AT_FDCWD => Start::Directory,
+            fd => Start::Descriptor(fd),
+        }
+    }
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub struct Found {
+    /// Absolute, without symbolic links.
+    pub path: Vec<u8>,
+    /// What is there; `None` where nothing is, in a directory that is.
+    pub object: Option<OwnedFd>,
+    /// The directory that holds it, and its name there, for calls that make and remove names. Only
+    /// if asked for.
+    pub parent: Option<(OwnedFd, CString)>,
+    /// It has no path: a pipe, a socket, a memfd, an unlinked file. `path` is what the kernel calls
+    /// it, or the path that it had.
+    pub pathless: bool,
+    /// The magic link that led to it.
+    pub magic: Option<Vec<u8>>,
+    /// Whether symbolic links were followed.
+    pub links: bool,
+}
+
+/// What is wanted of a resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// Follow a symbolic link at the end.
+    pub follow: bool,
+    /// The parent directory and the name.
+    pub parent: bool,
+}
+
+/// Reads a path from the tracee's memory: EFAULT and ENAMETOOLONG as the kernel has them.
+pub fn read_path(tid: Tid, address: u64) -> Result<Vec<u8>, Errno> {
+    read_string(tid, address, PATH_MAX).map_err(|errno| match errno {
+        Errno::E2BIG => Errno::ENAMETOOLONG,
+        other => other,
+    })
+}
+
+/// Reads a NUL-terminated string of less than `most` bytes. E2BIG: it is longer.
+pub fn read_string(tid: Tid, address: u64, most: usize) -> Result<Vec<u8>, Errno> {
+    const PAGE: u64 = 4096;
+    let mut text = Vec::with_capacity(256);
+    let mut buffer = [0; PAGE as usize];
+    while text.len() < most {
+        let at = address.wrapping_add(text.len() as u64);
+        // Most paths are short: a look at all of the page costs as much as one at 256 bytes.
+        let room = (PAGE - at % PAGE) as usize;
+        let chunk = buffer
+            .get_mut(..room.min(most - text.len()))
+            .unwrap_or_default();
+        let read = memory::read(tid, at, chunk).map_err(|errno| match errno {
+            // An address that is none of the user's.
+            Errno::EINVAL | Errno::EIO => Errno::EFAULT,
+            other => other,
+        })?;
+        let bytes = chunk.get(..read).unwrap_or_default();
+        match bytes.iter().position(|byte| *byte == 0) {
+            Some(end) => {
+                text.extend_from_slice(bytes.get(..end).unwrap_or_default());
+                return Ok(text);
+            }
+            None if read == 0 => return Err(Errno::EFAULT),
+            None => text.extend_from_slice(bytes),
+        }
+    }
+    Err(Errno::E2BIG)
+}
+
+/// The path of what a descriptor of this process stands for.
+pub fn path_of(fd: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    readlinkat(nix::fcntl::AT_FDCWD, link.as_str()).map(OsString::into_vec)
+}
+
+/// Resolves a path.
+pub fn resolve(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Found, Errno> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    if let Some(found) = fast(view, start, path, wants)? {
+        return Ok(found);
+    }
+    Walk::new(view, start, path, wants)?.run()
+}
+
+/// What a descriptor of the tracee stands for, for an empty path.
+pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
+    let link = match Start::of(fd as u64) {
+        Start::Directory => format!("/proc/{}/cwd", view.tid),
+        Start::Descriptor(fd) if fd < 0 => return Err(Errno::EBADF),
+        Start::Descriptor(fd) => format!("/proc/{}/fd/{fd}", view.tid),
+    };
+    let object = open_link(&link)?;
+    let path = path_of(&object)?;
+    let (path, pathless) = named(path, &object)?;
+    Ok(Found {
+        path,
+        object: Some(object),
+        parent: None,
+        pathless,
+        magic: Some(link.into_bytes()),
+        links: false,
+    })
+}
+
+fn open_link(link: &str) -> Result<OwnedFd, Errno> {
+    let link = CString::new(link).map_err(|_| Errno::EINVAL)?;
+    openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0).map_err(|errno| match errno {
+        Errno::ENOENT => Errno::EBADF,
+        other => other,
+    })
+}
+
+/// What the kernel calls an object, and whether that is no path to it.
+pub fn named(mut path: Vec<u8>, object: &OwnedFd) -> Result<(Vec<u8>, bool), Errno> {
+    const DELETED: &[u8] = b" (deleted)";
+    if !path.starts_with(b"/") {
+        return Ok((path, true));
+    }
+    if path.ends_with(DELETED) && fstat(object.as_fd())?.st_nlink == 0 {
+        if !path.starts_with(b"/memfd:") {
+            path.truncate(path.len() - DELETED.len());
+        }
+        return Ok((path, true));
+    }
+    Ok((path, false))
+}
+
+/// One look, where no component is special and none is a symbolic link: the text is the path then.
+fn fast(
+    view: View<'_>,
+    start: Start,
+    path: &[u8],
+    wants: Wants,
+) -> Result<Option<Found>, Errno> {
+    let mut full = Vec::with_capacity(path.len() + 64);
+    if !path.starts_with(b"/") {
+        if start != Start::Directory {
+            return Ok(None);
+        }
+        let cwd = format!("/proc/{}/cwd", view.tid);
+        full = readlinkat(nix::fcntl::AT_FDCWD, cwd.as_str())?.into_vec();
+        if !full.starts_with(b"/") || full.ends_with(b" (deleted)") {
+            return Ok(None);
+        }
+        if full == b"/" {
+            full.clear();
+        }
+    }
+    for component in path.split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => return Ok(None),
+            name => {
+                full.push(b'/');
+                full.extend_from_slice(name);
+            }
+        }
+    }
+    // A trailing slash wants a directory; /proc has links that are not text.
+    let ends_plainly = !matches!(path.last(), Some(b'/' | b'.'));
+    if full.is_empty() || !ends_plainly || full.starts_with(b"/proc") || full.len() >= PATH_MAX {
+        return Ok(None);
+    }
+    let (head, name) = split(&full);
+    let flags = libc::O_PATH | if wants.follow { 0 } else { libc::O_NOFOLLOW };
+    let found = |object, parent| Found {
+        path: full.clone(),
+        object,
+        parent,
+        pathless: false,
+        magic: None,
+        links: false,
+    };
+    if wants.parent {
+        let Ok(parent) = directory(head, NO_SYMLINKS) else {
+            return Ok(None);
+        };
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        return match openat2(parent.as_raw_fd(), &name, flags, NO_SYMLINKS) {
+            Ok(object) => Ok(Some(found(Some(object), Some((parent, name))))),
+            Err(Errno::ENOENT) => Ok(Some(found(None, Some((parent, name))))),
+            Err(Errno::ELOOP) => Ok(None),
+            Err(errno) => Err(errno),
+        };
+    }
+    let text = CString::new(full.as_slice()).map_err(|_| Errno::EINVAL)?;
+    match openat2(libc::AT_FDCWD, &text, flags, NO_SYMLINKS) {
+        Ok(object) => Ok(Some(found(Some(object), None))),
+        Err(Errno::ENOENT) => match directory(head, NO_SYMLINKS) {
+            Ok(_) => Ok(Some(found(None, None))),
+            Err(Errno::ELOOP) => Ok(None),
+            Err(errno) => Err(errno),
+        },
+        Err(Errno::ELOOP) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A path's directory and its last component.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(0) => (b"/", path.get(1..).unwrap_or_default()),
+        Some(at) => (
+            path.get(..at).unwrap_or_default(),
+            path.get(at + 1..).unwrap_or_default(),
+        ),
+        None => (b"", path),
+    }
+}
+
+fn directory(path: &[u8], resolve: u64) -> Result<OwnedFd, Errno> {
+    let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    openat2(
+        libc::AT_FDCWD,
+        &path,
+        libc::O_PATH | libc::O_DIRECTORY,
+        resolve,
+    )
+}
+
+/// One component after another, as namei does it.
+struct Walk<'a> {
+    view: View<'a>,
+    wants: Wants,
+    /// What is left, the next one last.
+    todo: Vec<Vec<u8>>,
+    here: OwnedFd,
+    path: Vec<u8>,
+    links: usize,
+    /// Whether what the path ends in must be a directory.
+    slash: bool,
+    /// Where a descriptor started whose directory is unlinked.
+    pathless: bool,
+}
+
+/// What a component is.
+enum Entry {
+    Missing,
+    Is(OwnedFd, FileStat),
+}
+
+impl<'a> Walk<'a> {
+    fn new(view: View<'a>, start: Start, path: &[u8], wants: Wants) -> Result<Self, Errno> {
+        let mut walk = Walk {
+            view,
+            wants,
+            todo: Vec::new(),
+            here: directory(b"/", 0)?,
+            path: b"/".to_vec(),
+            links: 0,
+            slash: false,
+            pathless: false,
+        };
+        if !path.starts_with(b"/") {
+            let fd = match start {
+                Start::Directory => libc::AT_FDCWD,
+                Start::Descriptor(fd) => fd,
+            };
+            let found = descriptor(view, fd)?;
+            let object = found.object.ok_or(Errno::EBADF)?;
+            if !is(&fstat(object.as_fd())?, SFlag::S_IFDIR) {
+                return Err(Errno::ENOTDIR);
+            }
+            walk.here = object;
+            walk.path = found.path;
+            walk.pathless = found.pathless;
+        }
+        walk.push(path);
+        Ok(walk)
+    }
+
+    /// What a path, or a link's text, adds to what is left.
+    fn push(&mut self, text: &[u8]) {
+        let at_end = self.todo.is_empty();
+        let parts = text.split(|byte| *byte == b'/');
+        let parts: Vec<Vec<u8>> = parts
+            .filter(|part| !part.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect();
+        if at_end {
+            self.slash |= text.ends_with(b"/");
+        }
+        self.todo.extend(parts.into_iter().rev());
+    }
+
+    fn run(mut self) -> Result<Found, Errno> {
+        while let Some(name) = self.todo.pop() {
+            if name.len() > NAME_MAX {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            let last = self.todo.is_empty();
+            if name == b"." || name == b".." {
+                // As the last, the kernel makes no name of them: it has its own errors for that.
+                if last && self.wants.parent {
+                    return self.end(Entry::Missing, &name);
+                }
+                if name == b".." {
+                    self.up()?;
+                }
+                continue;
+            }
+            let follow = !last || self.wants.follow || self.slash && !self.wants.parent;
+            if follow && let Some(own) = self.own_process(&name) {
+                self.count_link()?;
+                self.push(own.as_bytes());
+                continue;
+            }
+            let (object, stat) = match self.look(&name)? {
+                Entry::Missing if last => return self.end(Entry::Missing, &name),
+                Entry::Missing => return Err(Errno::ENOENT),
+                Entry::Is(object, stat) => (object, stat),
+            };
+            if is(&stat, SFlag::S_IFLNK) && follow {
+                self.count_link()?;
+                if let Some(found) = self.link(&name, object, &stat, last)? {
+                    return Ok(found);
+                }
+                continue;
+            }
+            if last {
+                return self.end(Entry::Is(object, stat), &name);
+            }
+            if !is(&stat, SFlag::S_IFDIR) {
+                return Err(Errno::ENOTDIR);
+            }
+            self.enter(object, &name);
+        }
+        // The path named a directory by `/`, `.` or `..`.
+        Ok(Found {
+            object: Some(self.here.try_clone().map_err(|_| Errno::EMFILE)?),
+            parent: match self.wants.parent {
+                true => Some((self.here, CString::from(c"."))),
+                false => None,
+            },
+            path: self.path,
+            pathless: self.pathless,
+            magic: None,
+            links: self.links > 0,
+        })
+    }
+
+    fn look(&self, name: &[u8]) -> Result<Entry, Errno> {
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        match openat2(self.here.as_raw_fd(), &name, libc::O_PATH | libc::O_NOFOLLOW, 0) {
+            Ok(object) => {
+                let stat = fstat(object.as_fd())?;
+                Ok(Entry::Is(object, stat))
+            }
+            Err(Errno::ENOENT) => Ok(Entry::Missing),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn enter(&mut self, directory: OwnedFd, name: &[u8]) {
+        self.here = directory;
+        join(&mut self.path, name);
+    }
+
+    fn up(&mut self) -> Result<(), Errno> {
+        let parent = openat2(
+            self.here.as_raw_fd(),
+            c"..",
+            libc::O_PATH | libc::O_DIRECTORY,
+            0,
+        )?;
+        self.path = path_of(&parent)?;
+        self.here = parent;
+        Ok(())
+    }
+
+    fn count_link(&mut self) -> Result<(), Errno> {
+        self.links += 1;
+        match self.links > MAX_LINKS {
+            true => Err(Errno::ELOOP),
+            false => Ok(()),
+        }
+    }
+
+    /// `/proc/self` and `/proc/thread-self` are whoever asks, and here another one asks.
+    fn own_process(&self, name: &[u8]) -> Option<String> {
+        if self.path != b"/proc" {
+            return None;
+        }
+        match name {
+            b"self" => Some(self.view.pid.to_string()),
+            b"thread-self" => Some(format!("{}/task/{}", self.view.pid, self.view.tid)),
+            _ => None,
+        }
+    }
+
+    /// Follows a symbolic link. What is found where it leads to no path.
+    fn link(
+        &mut self,
+        name: &[u8],
+        object: OwnedFd,
+        stat: &FileStat,
+        last: bool,
+    ) -> Result<Option<Found>, Errno> {
+        let text = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        let here = self.here.as_raw_fd();
+        if self.path.starts_with(b"/proc/")
+            && openat2(here, &text, libc::O_PATH, NO_MAGICLINKS).err() == Some(Errno::ELOOP)
+        {
+            return self.magic(name, &text, last);
+        }
+        self.may_follow(stat)?;
+        let target = readlinkat(object.as_fd(), "")?.into_vec();
+        if target.starts_with(b"/") {
+            self.here = directory(b"/", 0)?;
+            self.path = b"/".to_vec();
+        }
+        self.push(&target);
+        Ok(None)
+    }
+
+    /// A link of /proc that leads to an object, whatever its text says.
+    fn magic(&mut self, name: &[u8], text: &CStr, last: bool) -> Result<Option<Found>, Errno> {
+        let mut link = self.path.clone();
+        join(&mut link, name);
+        let process = link
+            .split(|byte| *byte == b'/')
+            .nth(2)
+            .and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
+        if !process.is_some_and(|pid: Tid| self.view.tree.has(pid)) {
+            return Err(Errno::EACCES);
+        }
+        let object = openat2(self.here.as_raw_fd(), text, libc::O_PATH, 0)?;
+        let (path, pathless) = named(path_of(&object)?, &object)?;
+        let stat = fstat(object.as_fd())?;
+        if !last || self.slash {
+            if !is(&stat, SFlag::S_IFDIR) {
+                return Err(Errno::ENOTDIR);
+            }
+            self.here = object;
+            self.path = path;
+            self.pathless = pathless;
+            return Ok(None);
+        }
+        Ok(Some(Found {
+            path,
+            object: Some(object),
+            parent: None,
+            pathless,
+            magic: Some(link),
+            links: true,
+        }))
+    }
+
+    /// `fs.protected_symlinks` (proc_sys_fs(5)): in a sticky directory that all may write, a link is
+    /// followed if it is the follower's own, or the directory's owner's.
+    fn may_follow(&self, link: &FileStat) -> Result<(), Errno> {
+        const STICKY_FOR_ALL: u32 = 0o1002;
+        let owner = nix::unistd::geteuid().as_raw();
+        if link.st_uid == owner {
+            return Ok(());
+        }
+        let parent = fstat(self.here.as_fd())?;
+        let open = parent.st_mode & STICKY_FOR_ALL == STICKY_FOR_ALL;
+        if !open || parent.st_uid == link.st_uid || !protects_symlinks() {
+            return Ok(());
+        }
+        Err(Errno::EACCES)
+    }
+
+    fn end(self, entry: Entry, name: &[u8]) -> Result<Found, Errno> {
+        let mut path = self.path;
+        if name != b"." && name != b".." {
+            join(&mut path, name);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let object = match entry {
+            Entry::Missing => None,
+            Entry::Is(object, stat) => {
+                if self.slash && !self.wants.parent && !is(&stat, SFlag::S_IFDIR) {
+                    return Err(Errno::ENOTDIR);
+                }
+                Some(object)
+            }
+        };
+        let mut name = name.to_vec();
+        if self.slash {
+            // The kernel's own errors for a slash after what is no directory.
+            name.push(b'/');
+        }
+        Ok(Found {
+            path,
+            object,
+            parent: match self.wants.parent {
+                true => Some((self.here, CString::new(name).map_err(|_| Errno::EINVAL)?)),
+                false => None,
+            },
+            pathless: self.pathless,
+            magic: None,
+            links: self.links > 0,
+        })
+    }
+}
+
+fn protects_symlinks() -> bool {
+    static PROTECTS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *PROTECTS.get_or_init(|| {
+        std::fs::read("/proc/sys/fs/protected_symlinks").is_ok_and(|text| text.starts_with(b"1"))
+    })
+}
+
+fn join(path: &mut Vec<u8>, name: &[u8]) {
+    if path.last() != Some(&b'/') {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}
+
+fn is(stat: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == kind
+}
+
+/// Whether a descriptor stands for a directory.
+pub fn is_directory(object: &OwnedFd) -> bool {
+    fstat(object.as_fd()).is_ok_and(|stat| is(&stat, SFlag::S_IFDIR))
+}

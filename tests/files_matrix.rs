@@ -1,0 +1,73 @@
+//! Every call that takes a path, with the path named in every way, in every kind of place: what the
+//! policy language promises for `[fs]`, compared with the same calls without a jail.
+//!
+//! The calls are those of `examples/files`. Each cell of the matrix has a victim of its own, which
+//! must be untouched where the call is denied, and as without the jail where it is allowed. To see
+//! the tables: `cargo test --test files_matrix -- --nocapture --test-threads=1`.
+#![cfg(target_arch = "x86_64")]
+
+mod support;
+
+#[path = "files_matrix/contract.rs"]
+mod contract;
+#[path = "files_matrix/matrix.rs"]
+mod matrix;
+#[path = "files_matrix/table.rs"]
+mod table;
+#[path = "files_matrix/tree.rs"]
+mod tree;
+
+use contract::Place;
+use matrix::hold;
+
+/// Subtrees only, which Landlock can hold.
+const SUBTREES: &[Place] = &[
+    Place::Write,
+    Place::Read,
+    Place::Exec,
+    Place::ReadExec,
+    Place::Nothing,
+];
+
+/// All kinds of entries.
+const ALL: &[Place] = &[
+    Place::Write,
+    Place::Read,
+    Place::Exec,
+    Place::ReadExec,
+    Place::Nothing,
+    Place::Denied,
+    Place::Hidden,
+    Place::DeniedPattern,
+    Place::HiddenPattern,
+];
+
+#[test]
+fn subtrees_hold_with_the_newest_landlock() {
+    hold("newest Landlock, subtrees", None, SUBTREES);
+}
+
+#[test]
+fn subtrees_hold_with_the_first_landlock() {
+    hold("Landlock ABI 1, subtrees", Some("1"), SUBTREES);
+}
+
+#[test]
+fn subtrees_hold_without_landlock() {
+    hold("no Landlock, subtrees", Some("0"), SUBTREES);
+}
+
+#[test]
+fn deny_and_hide_hold_with_the_newest_landlock() {
+    hold("newest Landlock, deny and hide", None, ALL);
+}
+
+#[test]
+fn deny_and_hide_hold_with_the_first_landlock() {
+    hold("Landlock ABI 1, deny and hide", Some("1"), ALL);
+}
+
+#[test]
+fn deny_and_hide_hold_without_landlock() {
+    hold("no Landlock, deny and hide", Some("0"), ALL);
+}

@@ -1,0 +1,272 @@
+//! Races for a denied file: `examples/races` names an allowed path while something turns the name,
+//! a directory or a descriptor into a denied one.
+//!
+//! Each attack first wins against a supervisor that checks and then lets the call go on; an attack
+//! that cannot win proves nothing. Then it runs in the jail, with all that Landlock offers, with
+//! its first version, and without it. `JAIL_RACE_SECONDS` says for how long each (2), and
+//! `JAIL_RACE_ONLY` which (a part of the name).
+#![cfg(target_arch = "x86_64")]
+
+mod support;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use support::{Dir, JAIL, Ran, jail, plain};
+
+/// Attacks that need what a jail may refuse altogether.
+const MAY_BE_UNAVAILABLE: &[&str] = &[
+    "mem-file-flips-path",
+    "vm-write-flips-path",
+    "fd-of-file-flipped",
+];
+
+/// One race at a time: each needs two processors.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn seconds() -> u64 {
+    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
+    seconds.and_then(|it| it.parse().ok()).unwrap_or(2)
+}
+
+fn races() -> String {
+    let path = Path::new(JAIL).with_file_name("examples").join("races");
+    let path = path.to_str().expect("the target directory is no UTF-8");
+    assert!(
+        Path::new(path).exists(),
+        "{path} is not built: run `cargo build --examples`"
+    );
+    path.to_owned()
+}
+
+/// An attack, and the part of the tree that it needs.
+struct Attack {
+    name: String,
+    part: String,
+}
+
+impl Attack {
+    /// All but `tamper`, which is no race.
+    fn all() -> Vec<Self> {
+        let only = std::env::var("JAIL_RACE_ONLY").unwrap_or_default();
+        let listed = plain([races().as_str(), "list"]).output().ends_with(0);
+        let attack = |line: &str| {
+            let (name, part) = line.split_once(' ')?;
+            (name != "tamper" && name.contains(&only)).then(|| Self {
+                name: name.to_owned(),
+                part: part.to_owned(),
+            })
+        };
+        listed.out.lines().filter_map(attack).collect()
+    }
+
+    fn seconds(&self) -> u64 {
+        match self.part.as_str() {
+            "changes" => seconds().div_ceil(2),
+            _ => seconds(),
+        }
+    }
+}
+
+/// A tree to race in, and the policy that divides it.
+struct Tree {
+    root: Dir,
+    policy: String,
+    _policies: Dir,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let (root, policies) = (Dir::new(), Dir::new());
+        let at = root.path().display().to_string();
+        let setup = ["setup", &at];
+        plain([races().as_str()]).args(setup).output().ends_with(0);
+        std::fs::copy(races(), root.file("bin/races")).expect("cannot copy the attacker");
+        let policy = format!(
+            r#"extends = ["base"]
+
+[fs]
+read  = ["{at}"]
+write = ["{at}/w"]
+exec  = ["{at}/bin"]
+deny  = ["{at}/w/bad", "{at}/bin/bad*"]
+"#
+        );
+        Self {
+            policy: policies.write("races.toml", policy),
+            root,
+            _policies: policies,
+        }
+    }
+
+    /// GOOD and BAD.
+    fn targets(&self, part: &str) -> [String; 2] {
+        let [good, bad] = match part {
+            "programs" => ["bin/pad/prog", "bin/bad/prog"],
+            "readonly" => ["readonly/file", "readonly/file"],
+            _ => ["w/pad/file", "w/bad/file"],
+        };
+        [self.root.file(good), self.root.file(bad)]
+    }
+
+    fn jailed(&self, landlock: Option<&str>, name: &str, part: &str, seconds: u64) -> Ran {
+        let program = self.root.file("bin/races");
+        let seconds = seconds.to_string();
+        let options = ["--quiet", "--kill-on-exit", "--policy", &self.policy, "--"];
+        let run = jail(options)
+            .args([program.as_str(), name])
+            .args(self.targets(part))
+            .args([seconds.as_str()])
+            .cwd(self.root.file("w/pad"))
+            .timeout(Duration::from_secs(60) * 2);
+        match landlock {
+            Some(version) => run.env("JAIL_LANDLOCK_ABI", version),
+            None => run,
+        }
+        .output()
+    }
+
+    fn naive(&self, name: &str, part: &str, seconds: u64) -> Ran {
+        plain([races().as_str(), "naive", name])
+            .args(self.targets(part))
+            .args([seconds.to_string()])
+            .cwd(self.root.file("w/pad"))
+            .output()
+            .ends_with(0)
+    }
+}
+
+/// How an attack ended.
+#[derive(Debug)]
+struct Score {
+    tries: u64,
+    wins: u64,
+    passed: u64,
+    unavailable: bool,
+}
+
+impl Score {
+    /// From the line `NAME tries N wins M passed K`.
+    fn of(name: &str, out: &str) -> Option<Self> {
+        let rest = out.lines().find_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.strip_prefix(" tries ")
+        })?;
+        let words: Vec<&str> = rest.split(' ').collect();
+        let number = |at: usize| words.get(at)?.parse().ok();
+        Some(Self {
+            tries: number(0)?,
+            wins: number(2)?,
+            passed: number(4)?,
+            unavailable: words.get(5) == Some(&"unavailable"),
+        })
+    }
+}
+
+#[test]
+fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race() {
+    let _alone = alone();
+    let mut lost = Vec::new();
+    for Attack { name, part } in Attack::all() {
+        let mut rounds = (0..3).map(|_| {
+            let ran = Tree::new().naive(&name, &part, 10);
+            Score::of(&name, &ran.out).expect("the attack prints its score")
+        });
+        let won = rounds.find(|score| score.wins > 0);
+        match &won {
+            Some(score) => println!("naive   {name:30} won at try {:>8}", score.tries),
+            None => println!("naive   {name:30} never won"),
+        }
+        if won.is_none() {
+            lost.push(name);
+        }
+    }
+    assert!(lost.is_empty(), "these attacks prove nothing: {lost:?}");
+}
+
+#[test]
+fn no_race_is_won_in_a_jail_with_the_newest_landlock() {
+    nothing_is_won("newest", None);
+}
+
+#[test]
+fn no_race_is_won_in_a_jail_with_the_first_landlock() {
+    nothing_is_won("abi 1", Some("1"));
+}
+
+#[test]
+fn no_race_is_won_in_a_jail_without_landlock() {
+    nothing_is_won("none", Some("0"));
+}
+
+fn nothing_is_won(mode: &str, landlock: Option<&str>) {
+    let _alone = alone();
+    let mut faults = Vec::new();
+    for attack in Attack::all() {
+        let Attack { name, part } = &attack;
+        let ran = Tree::new().jailed(landlock, name, part, attack.seconds());
+        let fault = match (Score::of(name, &ran.out), ran.code()) {
+            (None, Some(159)) if part == "programs" => {
+                println!("{mode:7} {name:30} killed");
+                None
+            }
+            (Some(score), Some(0)) => {
+                println!(
+                    "{mode:7} {name:30} tries {:>7} wins {:>3} passed {:>7}{}",
+                    score.tries,
+                    score.wins,
+                    score.passed,
+                    if score.unavailable {
+                        " unavailable"
+                    } else {
+                        ""
+                    }
+                );
+                fault(name, &score)
+            }
+            (_, code) => Some(format!("ended with {code:?}: {}{}", ran.out, ran.err)),
+        };
+        if let Some(fault) = fault {
+            println!("{mode:7} {name:30} FAULT {fault}");
+            faults.push(format!("{name}: {fault}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What is wrong with a score in the jail.
+fn fault(name: &str, score: &Score) -> Option<String> {
+    if score.wins > 0 {
+        Some(format!("{} of {} tries won", score.wins, score.tries))
+    } else if score.unavailable && MAY_BE_UNAVAILABLE.contains(&name) {
+        None
+    } else if score.tries <= 1000 {
+        Some(format!("{} tries are no race", score.tries))
+    } else if score.passed == 0 {
+        Some("what is allowed never passed".to_owned())
+    } else {
+        None
+    }
+}
+
+#[test]
+fn memory_that_holds_checked_paths_resists_all_tampering() {
+    let _alone = alone();
+    let unprotected = Tree::new().naive("tamper", "files", 1);
+    let score = Score::of("tamper", &unprotected.out).expect("a score");
+    println!("without protection: {} of {} won", score.wins, score.tries);
+    assert!(score.wins > 20, "the attacks prove nothing: {score:?}");
+    for (mode, landlock) in [("newest", None), ("abi 1", Some("1")), ("none", Some("0"))] {
+        let ran = Tree::new()
+            .jailed(landlock, "tamper", "files", 1)
+            .ends_with(0);
+        for line in ran.out.lines() {
+            println!("{mode:7} {line}");
+        }
+        let score = Score::of("tamper", &ran.out).expect("a score");
+        assert_eq!(score.wins, 0, "{mode}: {}", ran.out);
+    }
+}
