@@ -25,7 +25,7 @@ fn check(document: &str) -> usize {
             .unwrap_or_else(|problems| panic!("{document}:\n{problems}\nin\n{block}"));
         let judge = Judge::new(&policy, &Baseline::newest());
         for test in &policy.tests {
-            let found = match judge.call(&test.call).action {
+            let found = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,
                 Action::Deny(_) => Expect::Deny,
                 Action::Kill => Expect::Kill,

@@ -75,7 +75,7 @@ fn the_tests_of_every_preset_hold_and_cover_both_ways() {
         let policy = preset(built_in.name);
         let judge = Judge::new(&policy, &Baseline::newest());
         for test in &policy.tests {
-            let expect = match judge.call(&test.call).action {
+            let expect = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,
                 Action::Deny(_) => Expect::Deny,
                 Action::Kill => Expect::Kill,

@@ -72,6 +72,8 @@ pub const CALLS: &[Call] = &[
     row("open-create-excl",        "nothing",   "write", "-",       "--", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_RDONLY | O_CREAT | O_EXCL), I(0o600)])),
     row("open-truncate",           "file",      "write", "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_RDONLY | O_TRUNC)])),
     row("open-access-3",           "file",      "write", "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), I(3)])),
+    row("open-access-3-truncate",  "file",      "write", "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), I(i64::from(O_TRUNC) | 3)])),
+    row("open-create-existing",    "file",      "read",  "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_RDONLY | O_CREAT), I(0o600)])),
     row("open-path",               "file",      "path",  "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_PATH)])),
     row("open-path-link",          "symlink",   "path",  "-",       "--", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_PATH | O_NOFOLLOW)])),
     row("open-tmpfile",            "directory", "write", "-",       "->", |j| sys(libc::SYS_open, &[P(&j.path), flags(O_TMPFILE | O_WRONLY), I(0o600)])),
@@ -135,6 +137,7 @@ pub const CALLS: &[Call] = &[
     row("chmod",                   "file",      "write", "-",       "->", |j| sys(libc::SYS_chmod, &[P(&j.path), I(0o640)])),
     row("chmod-reopened",          "file",      "write", "-",       "@>", |j| { let path = by_descriptor(j)?; sys(libc::SYS_chmod, &[P(&path), I(0o640)]) }),
     row("fchmod",                  "file",      "write", "-",       "@>", |j| { let fd = opened(j, O_RDONLY)?; sys(libc::SYS_fchmod, &[I(fd), I(0o640)]) }),
+    row("fchmod-access-3",         "file",      "write", "-",       "@>", |j| { let fd = opened(j, 3)?; sys(libc::SYS_fchmod, &[I(fd), I(0o640)]) }),
     row("fchmodat",                "file",      "write", "-",       "@>", |j| sys(libc::SYS_fchmodat, &[I(j.at), P(&j.path), I(0o640)])),
     row("fchmodat2",               "file",      "write", "-",       "@>", |j| sys(libc::SYS_fchmodat2, &[I(j.at), P(&j.path), I(0o640), I(0)])),
     row("fchmodat2-empty",         "file",      "write", "-",       "@>", |j| { let fd = opened(j, O_PATH)?; sys(libc::SYS_fchmodat2, &[I(fd), EMPTY, I(0o640), flags(AT_EMPTY_PATH)]) }),
@@ -152,11 +155,13 @@ pub const CALLS: &[Call] = &[
     row("utimensat-nofollow",      "symlink",   "write", "-",       "@-", |j| sys(libc::SYS_utimensat, &[I(j.at), P(&j.path), N, flags(AT_SYMLINK_NOFOLLOW)])),
     row("futimens",                "file",      "write", "-",       "@>", |j| { let fd = opened(j, O_RDONLY)?; sys(libc::SYS_utimensat, &[I(fd), N, N, I(0)]) }),
     row("futimesat-null",          "file",      "write", "-",       "@>", |j| { let fd = opened(j, O_RDONLY)?; sys(libc::SYS_futimesat, &[I(fd), N, N]) }),
-    row("setflags",                "file",      "write", "-",       "@>", setflags),
+    row("setflags",                "file",      "write", "-",       "@>", |j| setflags(j, O_RDONLY)),
+    row("setflags-access-3",       "file",      "write", "-",       "@>", |j| setflags(j, 3)),
     row("file_setattr",            "file",      "write", "-",       "@>", setattr),
     row("truncate",                "file",      "write", "-",       "->", |j| sys(libc::SYS_truncate, &[P(&j.path), I(1)])),
 
     row("mkdir",                   "nothing",   "write", "-",       "--", |j| sys(libc::SYS_mkdir, &[P(&j.path), I(0o700)])),
+    row("mkdir-existing",          "directory", "write", "-",       "--", |j| sys(libc::SYS_mkdir, &[P(&j.path), I(0o700)])),
     row("mkdirat",                 "nothing",   "write", "-",       "@-", |j| sys(libc::SYS_mkdirat, &[I(j.at), P(&j.path), I(0o700)])),
     row("mknod-fifo",              "nothing",   "write", "-",       "--", |j| sys(libc::SYS_mknod, &[P(&j.path), I(FIFO), I(0)])),
     row("mknod-file",              "nothing",   "write", "-",       "--", |j| sys(libc::SYS_mknod, &[P(&j.path), I(0o600), I(0)])),
@@ -171,6 +176,7 @@ pub const CALLS: &[Call] = &[
     row("unlinkat-removedir",      "directory", "write", "-",       "@-", |j| sys(libc::SYS_unlinkat, &[I(j.at), P(&j.path), flags(AT_REMOVEDIR)])),
 
     row("rename-within",           "file",      "write", "-",       "--", |j| sys(libc::SYS_rename, &[P(&j.path), P(&j.beside)])),
+    row("rename-within-directory", "directory", "write", "-",       "--", |j| sys(libc::SYS_rename, &[P(&j.path), P(&j.beside)])),
     row("rename-from",             "file",      "write", "nothing", "--", |j| sys(libc::SYS_rename, &[P(&j.path), P(&j.other)])),
     row("rename-from-link",        "symlink",   "write", "nothing", "--", |j| sys(libc::SYS_rename, &[P(&j.path), P(&j.other)])),
     row("rename-from-directory",   "directory", "write", "nothing", "--", |j| sys(libc::SYS_rename, &[P(&j.path), P(&j.other)])),
@@ -252,8 +258,8 @@ fn inotify(job: &Job, mask: u32) -> Run {
     )
 }
 
-fn setflags(job: &Job) -> Run {
-    let victim = opened(job, O_RDONLY)?;
+fn setflags(job: &Job, how: i32) -> Run {
+    let victim = opened(job, how)?;
     let get = I(libc::FS_IOC_GETFLAGS as i64);
     let set = I(libc::FS_IOC_SETFLAGS as i64);
     let (_, [_, _, held, ..]) = raw::call_reading(libc::SYS_ioctl, &[I(victim), get, ROOM])?;

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use crate::baseline::Baseline;
 use crate::judge::{Judge, Verdict, explain_reason};
-use crate::policy::{self, About, Action, Diagnostic, Expect, Policy, Severity, Test};
-use std::os::unix::ffi::OsStrExt;
+use crate::policy::{self, Action, Diagnostic, Expect, Policy, Severity, Test};
 
 /// What differs and what is wrong go to `err`, one line for each file to `out`. 1 if anything
 /// differs or is wrong, else 0.
@@ -52,10 +51,7 @@ pub fn run(
 }
 
 fn differs(policy: &Policy, judge: &Judge, test: &Test) -> Option<Diagnostic> {
-    let verdict = match &test.about {
-        About::Call(call) => judge.call(call),
-        About::Path(access, path) => judge.path(*access, path.as_os_str().as_bytes()),
-    };
+    let verdict = judge.about(&test.about);
     let expected = match (test.expect, verdict.action) {
         (Expect::Allow, Action::Allow)
         | (Expect::Deny, Action::Deny(_))

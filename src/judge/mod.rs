@@ -19,8 +19,9 @@ pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::paths::Access;
-use crate::policy::{Action, Object, Policy};
+use crate::policy::{About, Action, Object, Policy};
 use crate::syscalls::{Call, Errno};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Everything that decides calls, compiled from a policy and the baseline.
@@ -82,6 +83,14 @@ impl Judge {
         Judge {
             table: chain::Table::new(policy, baseline),
             files: files::Files::new(policy, command),
+        }
+    }
+
+    /// Decides what a sentence of a `[[test]]` describes.
+    pub fn about(&self, about: &About) -> Verdict {
+        match about {
+            About::Call(call) => self.call(call),
+            About::Path(access, path) => self.path(*access, path.as_os_str().as_bytes()),
         }
     }
 

@@ -291,6 +291,7 @@ mod tests {
                         nr: request,
                         args: [0; 6],
                     },
+                    None,
                 );
             }
         }

@@ -28,6 +28,8 @@ const OUTCOME: Outcome = Outcome {
     ending: Ending::Exited,
     interrupted: false,
     stats: Stats {
+        paths: 0,
+        returns: 0,
         seccomp: 3,
         denied: 2,
         spawn: 1,
@@ -79,6 +81,8 @@ fn socket(report: &mut Report<'_>, family: u64) {
 
 fn witness(call: &Call) -> Witness {
     Witness {
+        path: None,
+        access: None,
         pid: 4712,
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
@@ -282,6 +286,8 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         &tiocsti,
         &KILLED,
         Witness {
+        path: None,
+        access: None,
             pid: 4711,
             ..witness(&tiocsti)
         },

@@ -2,6 +2,7 @@
 //!
 //! It must follow from the language alone, never from what jail does.
 
+use super::matrix::Call;
 use std::path::Path;
 
 /// A kind of place, by the entries that cover it.
@@ -101,8 +102,17 @@ pub enum Verdict {
     Hidden,
 }
 
-/// The promise.
-pub fn verdict(access: &str, place: Place) -> Verdict {
+/// The promise for a call in one of the places that a policy has.
+pub fn verdict(call: &Call, place: Place, places: &[Place]) -> Verdict {
+    let patterns = places.contains(&Place::DeniedPattern) || places.contains(&Place::HiddenPattern);
+    if patterns && place == Place::Write && call.name == "rename-from-directory" {
+        // What it holds and a pattern closes would be open there.
+        return Verdict::Denied;
+    }
+    access(&call.access, place)
+}
+
+fn access(access: &str, place: Place) -> Verdict {
     let allowed = match (access, place) {
         (_, Place::Hidden | Place::HiddenPattern) => return Verdict::Hidden,
         ("meta", _) => true,
@@ -139,9 +149,9 @@ pub fn broken(verdict: Verdict, call: &str, outside: &str, got: &str) -> Option<
 
 #[test]
 fn a_promise_can_be_broken() {
-    assert_eq!(verdict("read", Place::Exec), Verdict::Denied);
-    assert_eq!(verdict("meta", Place::Denied), Verdict::Allowed);
-    assert_eq!(verdict("path", Place::Denied), Verdict::Denied);
+    assert_eq!(access("read", Place::Exec), Verdict::Denied);
+    assert_eq!(access("meta", Place::Denied), Verdict::Allowed);
+    assert_eq!(access("path", Place::Denied), Verdict::Denied);
     let denied = |outside, got| broken(Verdict::Denied, "open-read", outside, got).is_some();
     assert!(denied("ok", "ok"));
     assert!(denied("ok", "EPERM"));

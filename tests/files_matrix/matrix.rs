@@ -78,7 +78,7 @@ pub fn hold(title: &str, landlock: Option<&str>, places: &[Place]) {
         let (Some(got), Some(reference)) = (answer(&inside), answer(outside)) else {
             panic!("no answer for {cell:?}");
         };
-        let verdict = verdict(&cell.call.access, cell.place);
+        let verdict = verdict(cell.call, cell.place, places);
         if let Some(expected) = broken(verdict, &cell.call.name, &reference, &got) {
             wrong.add(cell, &expected, &got);
         } else if let Some(effect) = effect(cell, verdict, &inside, outside) {
