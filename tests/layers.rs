@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("syscalls",  &[]),
     ("sys",       &[]),
+    ("paths",     &[]),
     ("condition", &["syscalls"]),
     ("baseline",  &["condition", "syscalls"]),
-    ("policy",    &["baseline", "condition", "syscalls"]),
-    ("judge",     &["baseline", "condition", "policy", "syscalls"]),
-    ("plan",      &["baseline", "condition", "judge", "policy", "syscalls"]),
+    ("policy",    &["baseline", "condition", "paths", "syscalls"]),
+    ("judge",     &["baseline", "condition", "paths", "policy", "syscalls"]),
+    ("plan",      &["baseline", "condition", "judge", "paths", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
     ("launch",    &["plan", "sys", "trace"]),
-    ("supervise", &["baseline", "judge", "launch", "plan", "policy", "sys", "syscalls", "trace"]),
-    ("report",    &["baseline", "judge", "policy", "supervise", "syscalls", "trace"]),
-    ("commands",  &["baseline", "condition", "judge", "launch", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("supervise", &["baseline", "judge", "launch", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
+    ("report",    &["baseline", "judge", "paths", "policy", "supervise", "syscalls", "trace"]),
+    ("commands",  &["baseline", "condition", "judge", "launch", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

@@ -58,6 +58,7 @@ fn colour_changes_nothing_but_colour() {
 #[test]
 fn wrong_keys_and_values_are_named_with_what_was_likely_meant() {
     refused("keys");
+    refused("files");
 }
 
 #[test]

@@ -37,7 +37,7 @@ struct Job {
 const COMMANDS: [Job; 5] = [
     Job {
         title: "make -j2, 40 C files",
-        rounds: 10,
+        rounds: 8,
         prepare: trees::c_project,
         command: "make -s -j2",
         clean: "make -s clean",

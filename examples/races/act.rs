@@ -3,6 +3,7 @@
 use crate::flip::Flipping;
 use crate::place::{BAD_PROGRAM, Evidence, Place, SECRET};
 use crate::raw::{self, Birth, Called, How, Text};
+use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub enum Act {
     Open,
     /// Opens with O_PATH; a win has a descriptor of BAD.
     OpenPath,
+    /// Opens for writing what may be written, such as a memfd; a win may write BAD.
+    Reopen,
     /// Opens by a struct that is flipped; a win may write.
     OpenHow,
     /// Executes; in a win the bad program has run.
@@ -22,6 +25,7 @@ pub enum Act {
     Create,
     Mkdir,
     Mkfifo,
+    Bind,
     Symlink,
     LinkTo,
     LinkFrom,
@@ -59,7 +63,12 @@ impl Act {
     /// The name in both directories that the flipped path ends with.
     pub fn leaf(self) -> Option<&'static str> {
         match self {
-            Self::Create | Self::Mkdir | Self::Mkfifo | Self::Symlink | Self::LinkTo => Some("new"),
+            Self::Create
+            | Self::Mkdir
+            | Self::Mkfifo
+            | Self::Bind
+            | Self::Symlink
+            | Self::LinkTo => Some("new"),
             Self::Rmdir => Some("empty"),
             _ => None,
         }
@@ -72,7 +81,7 @@ impl Act {
 
     /// Whether a win changes BAD for good.
     pub fn changes(self) -> bool {
-        !self.executes() && !matches!(self, Self::Open | Self::OpenPath)
+        !self.executes() && !matches!(self, Self::Open | Self::OpenPath | Self::Reopen)
     }
 
     pub fn at(self, place: Place) -> Acting {
@@ -97,6 +106,7 @@ impl Acting {
                 let opened = raw::open_at(on.dirfd, on.path, libc::O_PATH);
                 refers(opened, &self.bad)
             }
+            Act::Reopen => refers(raw::open_at(on.dirfd, on.path, libc::O_RDWR), &self.bad),
             Act::OpenHow => match writable(raw::open_how(on.dirfd, on.path, on.how)) {
                 _ if self.place.evidence(&self.bad) != self.before => Try::Won,
                 tried => tried,
@@ -108,11 +118,14 @@ impl Acting {
                 if self.place.evidence(&self.bad) != self.before {
                     return Try::Won;
                 }
-                if result.is_err() {
-                    return Try::Denied;
+                // What is missing or there already is from a try that was not put right.
+                if matches!(
+                    result,
+                    Ok(_) | Err(Errno::ENOENT | Errno::EEXIST | Errno::EADDRINUSE)
+                ) {
+                    self.restore(on);
                 }
-                self.restore(on);
-                Try::Passed
+                result.map_or(Try::Denied, |_| Try::Passed)
             }
         }
     }
@@ -123,6 +136,7 @@ impl Acting {
             Act::Create => create(fd, path),
             Act::Mkdir => raw::mkdir_at(fd, path),
             Act::Mkfifo => raw::mkfifo_at(fd, path),
+            Act::Bind => raw::bind(path),
             Act::Symlink => raw::symlink_at(spare, fd, path),
             Act::LinkTo => create(HERE, spare).and_then(|_| raw::link_at(HERE, spare, fd, path)),
             Act::LinkFrom => raw::link_at(fd, path, HERE, spare),
@@ -141,9 +155,7 @@ impl Acting {
             Act::Chown => raw::chown_at(fd, path),
             Act::Touch => raw::touch_at(fd, path),
             Act::SetAttribute => raw::set_attribute(path),
-            Act::Open | Act::OpenPath | Act::OpenHow | Act::Fork | Act::Vfork => {
-                unreachable!("changes nothing")
-            }
+            _ => unreachable!("changes nothing"),
         }
     }
 
@@ -151,7 +163,7 @@ impl Acting {
     fn restore(&self, on: &Flipping) {
         for home in &on.homes {
             let _ = match self.act {
-                Act::Create | Act::Mkfifo | Act::Symlink | Act::LinkTo => {
+                Act::Create | Act::Mkfifo | Act::Bind | Act::Symlink | Act::LinkTo => {
                     raw::unlink_at(HERE, *home, 0)
                 }
                 Act::Mkdir => raw::unlink_at(HERE, *home, libc::AT_REMOVEDIR),

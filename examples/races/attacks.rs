@@ -4,6 +4,7 @@ use crate::act::{Act, Try};
 use crate::flip::Flip;
 use crate::naive::{Denied, supervise};
 use crate::place::{Place, set_up};
+use crate::replace::{Score, Trick, replace};
 use crate::tamper::tamper;
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ const ATTACKS: &[(&str, Flip, Act)] = &[
     ("path-descriptor-flipped",    Flip::Thread,       Act::OpenPath),
     ("open-how-flipped",           Flip::How,          Act::OpenHow),
     ("open-how-process-flipped",   Flip::SharedHow,    Act::OpenHow),
+    ("reopened-memfd-flipped",     Flip::ProcFdMemfd,  Act::Reopen),
 
     ("exec-flipped",               Flip::SharedThread, Act::Fork),
     ("exec-vfork-flipped",         Flip::Thread,       Act::Vfork),
@@ -68,10 +70,19 @@ const ATTACKS: &[(&str, Flip, Act)] = &[
     ("rename-from-dirfd-swapped",  Flip::Dirfd,        Act::RenameFrom),
     ("unlink-directory-swapped",   Flip::Directory,    Act::Unlink),
     ("unlink-process-flips-path",  Flip::Process,      Act::Unlink),
+    ("bind-directory-swapped",     Flip::Directory,    Act::Bind),
+    ("bind-cwd-swapped",           Flip::Cwd,          Act::Bind),
+    ("bind-symlink-dance",         Flip::Symlink,      Act::Bind),
     ("truncate-symlink-dance",     Flip::Symlink,      Act::Truncate),
     ("chmod-directory-swapped",    Flip::Directory,    Act::Chmod),
     ("chmod-dirfd-swapped",        Flip::Dirfd,        Act::Chmod),
     ("touch-fd-flipped",           Flip::ProcFd,       Act::Touch),
+];
+
+/// Races for the memory of a jail, which a supervisor without such memory cannot lose.
+const TRICKS: &[(&str, Trick)] = &[
+    ("region-replaced", Trick::Replace),
+    ("region-kept-from-children", Trick::KeepFromChildren),
 ];
 
 /// Does what the arguments say.
@@ -101,19 +112,22 @@ fn number(text: &str) -> u64 {
 fn list() {
     for (name, _, act) in ATTACKS {
         let part = match act {
-            Act::OpenHow => "readonly",
+            Act::OpenHow | Act::Reopen => "readonly",
             act if act.executes() => "programs",
             act if act.changes() => "changes",
             _ => "files",
         };
         println!("{name} {part}");
     }
-    println!("tamper files");
+    println!("tamper memory");
+    for (name, _) in TRICKS {
+        println!("{name} memory");
+    }
 }
 
 fn naive(name: &str, good: &str, bad: &str, seconds: u64) -> ExitCode {
     let bad_path = Path::new(bad);
-    let denied = if name.starts_with("open-how") {
+    let denied = if good == bad {
         Denied::Writing(bad_path.to_path_buf())
     } else {
         let directory = bad_path.parent().expect("BAD lies in a directory");
@@ -131,6 +145,17 @@ fn attack(name: &str, good: &str, bad: &str, seconds: u64, until_won: bool) -> E
     if name == "tamper" {
         let (tries, wins) = tamper(until_won, good).unwrap_or_default();
         println!("tamper tries {tries} wins {wins} passed {tries}");
+        return ExitCode::SUCCESS;
+    }
+    if let Some((name, trick)) = TRICKS.iter().find(|row| row.0 == name) {
+        let time = Duration::from_secs(seconds);
+        let score = replace(*trick, &Place::new(good, bad), time);
+        let Score {
+            tries,
+            replaced,
+            wins,
+        } = score;
+        println!("{name} tries {tries} wins {wins} passed {tries} replaced {replaced}");
         return ExitCode::SUCCESS;
     }
     let Some((name, flip, act)) = ATTACKS.iter().find(|row| row.0 == name) else {

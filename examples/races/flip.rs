@@ -48,6 +48,8 @@ pub enum Flip {
     ProcFd,
     /// A descriptor of a file, opened again as /proc/self/fd/N.
     ProcFdFile,
+    /// A descriptor, between a memfd and BAD opened for reading, opened again as /proc/self/fd/N.
+    ProcFdMemfd,
     /// The flags of a struct open_how, by a thread.
     How,
     /// The flags of a struct open_how in shared memory, by a process.
@@ -184,6 +186,7 @@ impl Flip {
             Self::Cwd => on.cwd(place, place.below()),
             Self::ProcCwd => on.cwd(place, &Path::new("/proc/self/cwd").join(place.below())),
             Self::Dirfd | Self::ProcFd => on.descriptor(place, self == Self::ProcFd)?,
+            Self::ProcFdMemfd => on.memfd(place)?,
             Self::ProcFdFile => on.file_descriptor(place)?,
             Self::How | Self::SharedHow => on.open_how(self == Self::SharedHow),
         }
@@ -363,6 +366,17 @@ impl Flipping {
         let open = |path: &Path| raw::open_path(path, libc::O_PATH).ok().map(|fd| fd as i32);
         let good = open(&place.good)?;
         let bad = open(&place.bad).or_else(|| win_descriptor(place))?;
+        let fd = raw::dup(good).ok()? as i32;
+        self.path = Text::private(format!("/proc/self/fd/{fd}"));
+        self.by_thread(Box::new(move |to_bad| {
+            let _ = raw::dup_over(if to_bad { bad } else { good }, fd);
+        }));
+        Some(())
+    }
+
+    fn memfd(&mut self, place: &Place) -> Option<()> {
+        let good = raw::memfd(b"GOOD");
+        let bad = raw::open_path(&place.bad, libc::O_RDONLY).ok()? as i32;
         let fd = raw::dup(good).ok()? as i32;
         self.path = Text::private(format!("/proc/self/fd/{fd}"));
         self.by_thread(Box::new(move |to_bad| {

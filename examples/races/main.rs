@@ -18,6 +18,8 @@ mod place;
 #[cfg(target_arch = "x86_64")]
 mod raw;
 #[cfg(target_arch = "x86_64")]
+mod replace;
+#[cfg(target_arch = "x86_64")]
 mod tamper;
 
 #[cfg(target_arch = "x86_64")]

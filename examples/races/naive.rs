@@ -47,6 +47,7 @@ const CALLS: &[Row] = &[
     (libc::SYS_mkdir,      &[(None, 0)],               Kept),
     (libc::SYS_mkdirat,    &[(Some(0), 1)],            Kept),
     (libc::SYS_mknodat,    &[(Some(0), 1)],            Kept),
+    (libc::SYS_bind,       &[(None, 1)],               Kept),
     (libc::SYS_symlinkat,  &[(Some(1), 2)],            Kept),
     (libc::SYS_link,       &[(None, 0), (None, 1)],    Kept),
     (libc::SYS_linkat,     &[(Some(0), 1), (Some(2), 3)], Kept),
@@ -120,7 +121,11 @@ fn resolve(tid: i32, registers: &Registers, (dirfd, path): Name, last: Last) -> 
     let mut bytes = [0; raw::PAGE];
     let address = argument(registers, path) as usize;
     let length = raw::vm_read(tid, &mut bytes, address);
-    let path = raw::path_of(&bytes[..length]);
+    let skip = match registers.orig_rax as i64 {
+        libc::SYS_bind => size_of::<libc::sa_family_t>(),
+        _ => 0,
+    };
+    let path = raw::path_of(bytes.get(skip..length).unwrap_or_default());
     let base = match dirfd.map(|number| argument(registers, number) as i32) {
         None | Some(libc::AT_FDCWD) => format!("/proc/{tid}/cwd"),
         Some(fd) => format!("/proc/{tid}/fd/{fd}"),

@@ -1,14 +1,17 @@
 //! `jail check FILE…`: every problem of every file, errors and warnings. It runs nothing.
+//! `--strict` makes of a warning a failure, and refuses what this host cannot enforce soundly.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::policy::{self, Policy};
+use crate::plan::{Enforcer, Host, Plan, What};
+use crate::policy::{self, Diagnostic, Policy, Severity};
 
 /// Problems go to `err`, one line for each good file to `out`. 1 if a file is wrong, else 0.
 pub fn run(
     files: &[String],
     dir: &Path,
+    strict: Option<&Host>,
     color: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -21,7 +24,11 @@ pub fn run(
                 writeln!(err, "{}\n", problems.render(color))?;
             }
             Ok(policy) => {
-                let warnings = policy::lint(&policy);
+                let mut warnings = policy::lint(&policy);
+                if let Some(host) = strict {
+                    warnings.extend(racy(&policy, host));
+                    code |= u8::from(!warnings.is_empty());
+                }
                 if !warnings.is_empty() {
                     writeln!(
                         err,
@@ -31,8 +38,9 @@ pub fn run(
                 }
                 writeln!(
                     out,
-                    "{file}: ok: {}, {}, {}",
+                    "{file}: ok: {}, {}, {}, {}",
                     count(policy.syscalls.len(), "entry", "entries"),
+                    count(policy.paths.len(), "path", "paths"),
                     count(policy.rules.len(), "rule", "rules"),
                     count(policy.tests.len(), "test", "tests"),
                 )?;
@@ -40,6 +48,30 @@ pub fn run(
         }
     }
     Ok(code)
+}
+
+/// Entries that another thread of the command can get round on this host.
+fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
+    let Ok(plan) = Plan::new(policy, host) else {
+        return Vec::new();
+    };
+    plan.routes(policy)
+        .into_iter()
+        .filter(|route| route.enforcer == Enforcer::RacySupervisor)
+        .filter_map(|route| match route.what {
+            What::Path(index) => policy.paths.get(index),
+            _ => None,
+        })
+        .map(|entry| Diagnostic {
+            severity: Severity::Error,
+            code: "racy",
+            message: format!("{} \"{}\" cannot be enforced soundly here", entry.key(), entry.text),
+            source: Some(entry.origin.source),
+            span: policy.span(entry.origin, &entry.text),
+            label: None,
+            help: Some("it takes Linux 6.10 (mseal), or a policy of places that Landlock can hold".to_owned()),
+        })
+        .collect()
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -30,7 +30,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail check|test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
+    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -86,6 +86,9 @@ struct Run {
 enum Sub {
     /// Check policy files and print every problem
     Check {
+        /// Fail on warnings, and on what this host cannot enforce soundly
+        #[arg(long)]
+        strict: bool,
         /// Policy files or presets
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
@@ -140,7 +143,10 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
     let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
     let here = Path::new(".");
     match sub {
-        Sub::Check { files } => check::run(&files, here, err, &mut stdout, &mut stderr),
+        Sub::Check { strict, files } => {
+            let host = strict.then(launch::probe);
+            check::run(&files, here, host.as_ref(), err, &mut stdout, &mut stderr)
+        }
         Sub::Test { files } => test::run(&files, here, err, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
         Sub::Explain { policy, call } => {

@@ -134,6 +134,7 @@ fn entry(
         place,
         through,
         own,
+        optional: said.optional,
         action: said.action.unwrap_or(match list {
             List::Deny => Action::Deny(Errno::EACCES),
             List::Hide => Action::Deny(Errno::ENOENT),

@@ -16,6 +16,11 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
             warnings.extend(lint_rule(policy, index, rule));
         }
     }
+    for (index, entry) in policy.paths.iter().enumerate() {
+        if entry.origin.source == 0 {
+            warnings.extend(super::lint_paths::lint(policy, index, entry));
+        }
+    }
     warnings.sort_by_key(|warning| warning.span.start);
     warnings
 }

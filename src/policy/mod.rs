@@ -14,6 +14,7 @@
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
 //! | `lint` | what is valid and yet cannot be meant |
+//! | `lint_paths` | the same for `[fs]` |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
 
@@ -23,6 +24,7 @@ mod document;
 mod entry;
 mod files;
 mod lint;
+mod lint_paths;
 mod load;
 mod merge;
 mod parse;
@@ -124,6 +126,8 @@ pub struct PathEntry {
     pub through: Option<PathBuf>,
     /// Whether it is about whatever process asks: `/proc/self`.
     pub own: bool,
+    /// Whether its author said that it may be missing.
+    pub optional: bool,
     /// What it says: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"`,
     /// `Deny(ENOENT)` in `hide`.
     pub action: Action,

@@ -1,10 +1,12 @@
 //! What the tests of this folder share: a policy, calls, golden files, a file that fails on demand.
 
-use crate::policy::{Action, Default, Entry, Origin, Policy, Rule, Source, Target};
+use crate::paths::Pattern;
+use crate::policy::{Action, Default, Entry, List, Origin, PathEntry, Policy, Rule, Source, Target};
 use crate::syscalls::{self, Call, Errno, Syscall};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 /// A policy of two sources: what decides is looked up by index alone, so conditions are left out.
@@ -47,7 +49,18 @@ pub fn policy() -> Policy {
             entry("mount", None, 15),
         ],
         rules: vec![rule("request == TIOCSTI", 20), rule("", 25)],
-        paths: Vec::new(),
+        paths: vec![PathEntry {
+            list: List::Deny,
+            text: "**/.env".to_owned(),
+            pattern: Pattern::glob(Path::new("/work"), "**/.env").expect("a pattern"),
+            place: None,
+            through: None,
+            own: false,
+            optional: false,
+            action: Action::Deny(Errno::EACCES),
+            why: Some("secrets".to_owned()),
+            origin: Origin { source: 0, line: 4 },
+        }],
         tests: Vec::new(),
     }
 }

@@ -98,7 +98,6 @@ pub struct DenialFields<'a> {
     nr: u32,
     args: [Hex; 6],
     call: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<PathFields<'a>>,
     action: &'static str,
     errno: Option<&'static str>,

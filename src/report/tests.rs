@@ -268,6 +268,27 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         thread: false,
     });
     socket(&mut report, 2);
+    let openat = call("openat", &[0xffff_ff9c, 0x7ffc_3a10, 0]);
+    let object = Object {
+        access: Access::Read,
+        given: b"../.env".to_vec(),
+        resolved: b"/work/.env".to_vec(),
+    };
+    let verdict = Verdict {
+        action: Action::Deny(Errno::EACCES),
+        reason: Reason::Path(0),
+        ..DENIED
+    };
+    report.denied(&openat, &verdict, Some(&object), || Witness {
+        call: "openat(AT_FDCWD, \"../.env\", O_RDONLY)".to_owned(),
+        path: Some(PathFacts {
+            access: "read",
+            given: "../.env".to_owned(),
+            resolved: "/work/.env".to_owned(),
+        }),
+        access: Some(Access::Read),
+        ..witness(&openat)
+    });
     report.event(&Event::Signal {
         pid: 4712,
         tid: 4712,
@@ -286,8 +307,6 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         &tiocsti,
         &KILLED,
         Witness {
-        path: None,
-        access: None,
             pid: 4711,
             ..witness(&tiocsti)
         },

@@ -47,6 +47,8 @@ pub fn assert_agreement(
     let plan = Plan::new(policy, host).unwrap();
     check(&plan.filter).unwrap();
     let landlock = host.landlock_abi >= 6;
+    let watch = plan.files.watch;
+    let rewrites = plan.files.rewrites();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for nr in (0..=500)
         .chain(STRANGE)
@@ -58,7 +60,7 @@ pub fn assert_agreement(
         for args in values.calls(&mut dice, calls) {
             let sayings = name.map_or(Sayings::default(), |name| said(name, &args));
             let expected =
-                reference::decide(name, &args, &sayings, policy.default.action, landlock);
+                reference::decide(name, &args, &sayings, policy.default.action, landlock, watch);
             cacheable &= expected.action == Action::Allow && !expected.check;
 
             let call = Call { nr, args };
@@ -70,7 +72,7 @@ pub fn assert_agreement(
             };
             assert_eq!(judged, expected, "judge and reference: {call} {args:x?}");
             let (answer, _) = run(&plan.filter, &Data::native(nr, args));
-            assert_eq!(answer, needed(name, expected), "filter: {call} {args:x?}");
+            assert_eq!(answer, needed(name, expected, rewrites), "filter: {call} {args:x?}");
         }
         // Every register that matters was tried. The cache must hold only what none of them can
         // change, and all of that, but for conditions which nobody sees that they always hold.
@@ -81,7 +83,8 @@ pub fn assert_agreement(
             rules: Vec::new(),
             ..name.map_or(Sayings::default(), |name| said(name, &[0; 6]))
         };
-        let otherwise = reference::decide(name, &[0; 6], &unruled, policy.default.action, landlock);
+        let default = policy.default.action;
+        let otherwise = reference::decide(name, &[0; 6], &unruled, default, landlock, watch);
         let plain =
             otherwise.action == Action::Allow && rules.all(|rule| rule.action == Action::Allow);
         assert!(cacheable || !cached, "cached: {nr} {name:?}");
@@ -110,11 +113,17 @@ pub fn assert_agreement(
 }
 
 /// What the filter must answer so that everything is enforced and nothing stops needlessly.
-fn needed(name: Option<&str>, expected: Expected) -> Answer {
+fn needed(name: Option<&str>, expected: Expected, rewrites: bool) -> Answer {
+    // The jail's own exec must reach the supervisor, and the calls that the supervisor makes in a
+    // tracee's name must not be answered without it, even where they are denied silently.
+    let traced = match name {
+        Some("execve" | "execveat") => true,
+        Some("mmap" | "mseal" | "openat2") => rewrites,
+        _ => false,
+    };
     match expected.action {
         Action::Allow if !expected.check => Answer::Allow,
-        // The jail's own exec must reach the supervisor, even where it is denied silently.
-        Action::Deny(errno) if expected.quiet && !matches!(name, Some("execve" | "execveat")) => {
+        Action::Deny(errno) if expected.quiet && !traced => {
             Answer::Errno(errno.number())
         }
         _ => Answer::Trace,

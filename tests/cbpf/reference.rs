@@ -3,6 +3,7 @@
 
 #![allow(dead_code)]
 
+use jail::baseline::Watch;
 use jail::policy::{Action, Policy, Target};
 use jail::syscalls::{self, Errno};
 
@@ -40,6 +41,7 @@ pub fn decide(
     sayings: &Sayings,
     default: Action,
     landlock: bool,
+    watch: Watch,
 ) -> Expected {
     let expected = |action, quiet| Expected {
         action,
@@ -59,7 +61,7 @@ pub fn decide(
         .and_then(|says| strictest(says));
     match (
         said.map_or(default, |says| says.action),
-        guard(name, args, landlock),
+        guard(name, args, landlock, watch),
     ) {
         (Action::Kill, _) => expected(Action::Kill, false),
         (Action::Deny(errno), _) if said.is_some() => {
@@ -93,7 +95,73 @@ enum Guard {
 }
 
 /// The baseline, once more, as one would write it in C.
-fn guard(name: &str, args: &[u64; 6], landlock: bool) -> Guard {
+fn guard(name: &str, args: &[u64; 6], landlock: bool, watch: Watch) -> Guard {
+    match protection(name, args, landlock) {
+        // What is closed is closed; what depends on the target is asked first.
+        Guard::None => paths(name, args, watch),
+        guard => guard,
+    }
+}
+
+/// Which calls are stopped for their paths, given what is watched.
+fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
+    let a = args.map(|arg| arg as u32);
+    let on = |class| watch.has(class);
+    let check = |when: bool| if when { Guard::Check } else { Guard::None };
+    let open = |flags: u32| {
+        let (writes, path) = (flags & 0o1103 != 0, flags & 0o10000000 != 0);
+        let truncates = flags & 0o1003 == 0o1000 && !path;
+        check(
+            on(Watch::READ) && !writes && !path
+                || on(Watch::WRITE) && writes && !path
+                || on(Watch::HANDLE) && path
+                || on(Watch::TRUNCATING) && truncates,
+        )
+    };
+    match name {
+        "open" => open(a[1]),
+        "openat" => open(a[2]),
+        "creat" => check(on(Watch::WRITE)),
+        "openat2" => check(
+            on(Watch::READ) || on(Watch::WRITE) || on(Watch::HANDLE) || on(Watch::TRUNCATING),
+        ),
+        "truncate" => check(on(Watch::TRUNCATE)),
+        "mkdir" | "mkdirat" | "mknod" | "mknodat" | "rmdir" | "symlink" | "symlinkat" | "unlink"
+        | "unlinkat" | "bind" => check(on(Watch::CHANGE)),
+        "rename" | "renameat" | "renameat2" | "link" | "linkat" => check(on(Watch::MOVE)),
+        "chmod" | "fchmod" | "fchmodat" | "fchmodat2" | "chown" | "lchown" | "fchown"
+        | "fchownat" | "utime" | "utimes" | "futimesat" | "utimensat" | "setxattr"
+        | "lsetxattr" | "fsetxattr" | "setxattrat" | "removexattr" | "lremovexattr"
+        | "fremovexattr" | "removexattrat" | "file_setattr" => check(on(Watch::METADATA)),
+        "ioctl" => check(
+            on(Watch::METADATA)
+                && [0x4008_6602, 0x4008_7602, 0x401c_5820, 0x4080_6685, 0x800c_6613]
+                    .contains(&a[1]),
+        ),
+        "stat" | "lstat" | "newfstatat" | "statx" | "access" | "faccessat" | "faccessat2"
+        | "readlink" | "readlinkat" | "chdir" | "statfs" | "getxattr" | "lgetxattr"
+        | "getxattrat" | "listxattr" | "llistxattr" | "listxattrat" | "name_to_handle_at"
+        | "file_getattr" => check(on(Watch::STAT)),
+        "inotify_add_watch" | "fanotify_mark" => check(on(Watch::NOTIFY)),
+        "execve" => check(on(Watch::EXEC)),
+        "execveat" => {
+            check(on(Watch::EXEC) || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0)
+        }
+        "mount" | "umount2" | "pivot_root" | "chroot" | "move_mount" | "mount_setattr"
+        | "fsmount" | "fspick" | "swapon" | "swapoff" | "acct" | "quotactl" | "quotactl_fd"
+        | "uselib" | "open_by_handle_at"
+            if on(Watch::GOVERNED) =>
+        {
+            Guard::Deny
+        }
+        "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
+        "prctl" => check(on(Watch::MEMORY) && a[0] == 4 && a[1] == 0),
+        "io_setup" => check(on(Watch::MEMORY)),
+        _ => Guard::None,
+    }
+}
+
+fn protection(name: &str, args: &[u64; 6], landlock: bool) -> Guard {
     let a = args.map(|arg| arg as u32);
     let deny = |when: bool| if when { Guard::Deny } else { Guard::None };
     let check = |when: bool| if when { Guard::Check } else { Guard::None };

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use jail::baseline::Baseline;
+use jail::baseline::{Baseline, Watch};
 use jail::condition::Condition;
 use jail::policy::Policy;
 
@@ -100,6 +100,7 @@ impl Values {
         }
         for rule in Baseline::new(0)
             .rules()
+            .chain(Watch::all_rules())
             .filter(|rule| rule.syscalls.contains(&name))
         {
             for test in rule.when.any.iter().copied().flatten() {

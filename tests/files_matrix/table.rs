@@ -39,11 +39,14 @@ pub fn table(title: &str, places: &[Place], answers: &BTreeMap<usize, String>) -
     format!("{title}\n{}\n", lines.join("\n"))
 }
 
+/// A place and a way to name a path in it.
+type Where = (Place, &'static str);
+
 /// Broken promises, by call, what was expected and what was got.
 #[derive(Default)]
 pub struct Mismatches {
     count: usize,
-    found: BTreeMap<(usize, String, String), Vec<(Place, &'static str)>>,
+    found: BTreeMap<(usize, String, String), Vec<Where>>,
 }
 
 impl Mismatches {
@@ -79,7 +82,7 @@ impl Mismatches {
 }
 
 /// Places that have the same variants, together.
-fn by_variants(cells: &[(Place, &'static str)]) -> BTreeMap<Vec<&'static str>, Vec<&'static str>> {
+fn by_variants(cells: &[Where]) -> BTreeMap<Vec<&'static str>, Vec<&'static str>> {
     let mut together = BTreeMap::<_, Vec<_>>::new();
     for &place in super::ALL {
         let here = cells.iter().filter(|(known, _)| *known == place);

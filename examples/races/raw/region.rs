@@ -21,6 +21,20 @@ pub fn unsealed(length: usize) -> Range<usize> {
     start..start + length
 }
 
+/// Whether its first page is mapped.
+pub fn is_mapped(region: &Range<usize>) -> bool {
+    let mut resident = 0_u8;
+    // SAFETY: the kernel writes one byte a page.
+    check(unsafe { libc::syscall(libc::SYS_mincore, region.start, PAGE, &raw mut resident) })
+        .is_ok()
+}
+
+/// A region that `map_fixed` has mapped, which must be never unmapped.
+pub fn as_bytes(region: &Range<usize>) -> &'static [AtomicU8] {
+    // SAFETY: readable and writable memory of this length; atomic bytes.
+    unsafe { std::slice::from_raw_parts(region.start as *const AtomicU8, size(region)) }
+}
+
 pub fn protect(region: &Range<usize>, protection: c_int) -> Called {
     // SAFETY: a region that no Rust value lies in; so for all that follow.
     check(unsafe { libc::mprotect(region.start as *mut c_void, size(region), protection).into() })

@@ -1,0 +1,186 @@
+//! What an entry of `[fs]` says in vain, or less than its author may think: warnings of `jail check`.
+//!
+//! It asks the file system what stands at the paths of a policy, and changes nothing.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Diagnostic, List, PathEntry, Policy, Severity};
+
+/// How many files are looked at for a pattern: a look must end.
+const LOOKED_AT: usize = 20_000;
+
+/// The warning of one entry: the one that matters most.
+pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Diagnostic> {
+    let base = entry.pattern.base();
+    let (code, message, help) = closed(policy, entry)
+        .or_else(|| superfluous(policy, index, entry))
+        .or_else(|| movable(policy, entry))
+        .or_else(|| missing(policy, entry))
+        .or_else(|| {
+            let linked = entry.place.is_some_and(|place| place.linked);
+            (linked && !entry.list.allows()).then(|| {
+                (
+                    "hard-link",
+                    format!("{} has other names: hard links, by which it can be reached", base.display()),
+                    format!(
+                        "deny them, too (find / -xdev -samefile {}), or make it a copy",
+                        base.display()
+                    ),
+                )
+            })
+        })
+        .or_else(|| {
+            (!entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
+                (
+                    "matches-nothing",
+                    format!("the pattern \"{}\" matches nothing that is there", entry.text),
+                    format!(
+                        "it is looked for beneath {}; what is made later is matched, too",
+                        base.display()
+                    ),
+                )
+            })
+        })?;
+    let span = policy.span(entry.origin, &entry.text);
+    let warning = Diagnostic::error(code, message).at(entry.origin.source, span);
+    Some(
+        Diagnostic {
+            severity: Severity::Warning,
+            ..warning
+        }
+        .help(help),
+    )
+}
+
+/// Code, message, help.
+type Said = (&'static str, String, String);
+
+/// What opens and is denied whole.
+fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+    let closing = closed_by(policy, entry)?;
+    let message = format!(
+        "{} \"{}\" opens nothing: {} \"{}\" at {} stands above it",
+        entry.key(),
+        entry.text,
+        closing.key(),
+        closing.text,
+        policy.place(closing.origin),
+    );
+    let help = "a denial beats what allows, whatever the order: remove one of the two";
+    Some(("shadowed", message, help.to_owned()))
+}
+
+/// What another entry says already. What is optional may be elsewhere on another host.
+fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said> {
+    let other = opened_by(policy, index, entry).filter(|_| !entry.optional)?;
+    let message = format!(
+        "{} \"{}\" adds nothing to {} \"{}\" at {}",
+        entry.key(),
+        entry.text,
+        other.key(),
+        other.text,
+        policy.place(other.origin),
+    );
+    Some(("redundant", message, "remove it".to_owned()))
+}
+
+/// A denial at the end of a link that the command can replace.
+fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+    let link = entry.through.as_ref().filter(|_| !entry.list.allows())?;
+    let open = writable(policy, link)?;
+    let message = format!(
+        "{} is a symbolic link in what fs.write \"{}\" opens: the command can make it lead elsewhere",
+        link.display(),
+        open.text,
+    );
+    let help = format!(
+        "the entry is about {}, where it leads now; deny every place that it may lead to",
+        entry.pattern.base().display()
+    );
+    Some(("movable", message, help))
+}
+
+/// A path that is not there.
+fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+    let there = entry.place.is_some() || entry.own || entry.optional;
+    if there || !entry.pattern.is_literal() {
+        return None;
+    }
+    let base = entry.pattern.base();
+    let parent = base.parent().unwrap_or(Path::new("/"));
+    let help = match (entry.list.allows(), writable(policy, parent)) {
+        (true, _) => {
+            "the supervisor looks at each open for it, since Landlock takes only what is there: make it before, or write { path = \"…\", optional = true }".to_owned()
+        }
+        (false, Some(open)) => format!(
+            "the command may change what is above it (fs.write \"{}\"): it can make a directory on the way a symbolic link, and the entry is about this path alone",
+            open.text
+        ),
+        (false, None) => "it is denied once it is there".to_owned(),
+    };
+    Some(("missing-path", format!("{} does not exist", base.display()), help))
+}
+
+/// The entry of `deny` or `hide` under which one that allows lies whole.
+fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry> {
+    let base = entry.pattern.base().as_os_str().as_bytes();
+    let closes = |other: &&PathEntry| !other.list.allows() && other.pattern.covers(base);
+    policy.paths.iter().filter(|_| entry.list.allows()).find(closes)
+}
+
+/// Another entry that says as much.
+fn opened_by<'p>(policy: &'p Policy, index: usize, entry: &PathEntry) -> Option<&'p PathEntry> {
+    let base = entry.pattern.base().as_os_str().as_bytes();
+    let as_much = |list: List| {
+        list == entry.list || (entry.list, list) == (List::Read, List::Write)
+    };
+    policy
+        .paths
+        .iter()
+        .enumerate()
+        // Of two that say the same, the second is the superfluous one.
+        .filter(|(other, found)| {
+            *other != index && (found.pattern.base() != entry.pattern.base() || *other < index || found.list != entry.list)
+        })
+        .map(|(_, found)| found)
+        .filter(|found| found.pattern.is_literal() && as_much(found.list) && found.action == entry.action)
+        .find(|found| found.pattern.covers(base))
+}
+
+/// The entry that lets the command change this path.
+fn writable<'p>(policy: &'p Policy, path: &Path) -> Option<&'p PathEntry> {
+    policy
+        .paths
+        .iter()
+        .find(|entry| entry.list == List::Write && entry.pattern.covers(path.as_os_str().as_bytes()))
+}
+
+/// Whether a pattern matches something that is there.
+fn matches_anything(entry: &PathEntry) -> bool {
+    let mut left = LOOKED_AT;
+    let mut todo: Vec<PathBuf> = vec![entry.pattern.base().to_owned()];
+    while let Some(directory) = todo.pop() {
+        let Ok(found) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for item in found.flatten() {
+            let path = item.path();
+            let bytes = path.as_os_str().as_bytes();
+            if entry.pattern.covers(bytes) {
+                return true;
+            }
+            left = left.saturating_sub(1);
+            if left == 0 {
+                // Nobody waits for a whole disk to be read: benefit of the doubt.
+                return true;
+            }
+            let goes_on = entry.pattern.progress(bytes).leads_on();
+            if goes_on && item.file_type().is_ok_and(|kind| kind.is_dir()) {
+                todo.push(path);
+            }
+        }
+    }
+    false
+}
