@@ -39,6 +39,11 @@ impl Watch {
     pub const EXEC_OF_DESCRIPTOR: Watch = Watch(1 << 11);
     /// What goes round paths, or changes what they mean.
     pub const GOVERNED: Watch = Watch(1 << 12);
+    /// Opens with the access mode 3, which open(2) knows for device control alone: Landlock asks no
+    /// right of them, and yet they truncate, and give a descriptor to change metadata by.
+    pub const MODE_3: Watch = Watch(1 << 14);
+    /// Tasks that share memory: the pages that hold judged paths must be there before.
+    pub const SHARING: Watch = Watch(1 << 15);
     /// What would blind the supervisor, or change memory behind its back.
     pub const MEMORY: Watch = Watch(1 << 13);
 
@@ -125,6 +130,8 @@ const FS_IOC_ENABLE_VERITY: u64 = 0x4080_6685;
 const FS_IOC_SET_ENCRYPTION_POLICY: u64 = 0x800c_6613;
 // linux/prctl.h
 const PR_SET_DUMPABLE: u64 = 4;
+// linux/sched.h
+const CLONE_VM: u64 = 0x100;
 
 const fn watch(
     id: &'static str,
@@ -157,9 +164,11 @@ pub static NO_MEMORY_FILES: Rule = Rule {
 #[rustfmt::skip]
 static WATCHED: &[(Watch, Rule)] = &[
     (Watch::READ, watch("reads-open", &["open"],
-        When { text: "a reading open", any: &[&[none_of(1, CHANGING | O_PATH)]] }, "its path decides")),
+        When { text: "a reading open", any: &[&[none_of(1, CHANGING | O_PATH)], &[masked(1, O_ACCMODE | O_TRUNC | O_CREAT | O_PATH, Op::Eq, O_CREAT)]] },
+        "its path decides")),
     (Watch::READ, watch("reads-openat", &["openat"],
-        When { text: "a reading open", any: &[&[none_of(2, CHANGING | O_PATH)]] }, "its path decides")),
+        When { text: "a reading open", any: &[&[none_of(2, CHANGING | O_PATH)], &[masked(2, O_ACCMODE | O_TRUNC | O_CREAT | O_PATH, Op::Eq, O_CREAT)]] },
+        "its path decides")),
     (Watch::WRITE, watch("writes-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] }, "its path decides")),
     (Watch::WRITE, watch("writes-openat", &["openat"],
@@ -175,8 +184,14 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::TRUNCATING, watch("truncates-openat", &["openat"],
         When { text: "O_RDONLY with O_TRUNC", any: &[&[masked(2, O_ACCMODE | O_TRUNC | O_PATH, Op::Eq, O_TRUNC)]] },
         "this Landlock does not know of truncation")),
+    (Watch::MODE_3, watch("mode-3-open", &["open"],
+        When { text: "access mode 3", any: &[&[masked(1, O_ACCMODE | O_PATH, Op::Eq, O_ACCMODE)]] },
+        "Landlock does not know of this mode")),
+    (Watch::MODE_3, watch("mode-3-openat", &["openat"],
+        When { text: "access mode 3", any: &[&[masked(2, O_ACCMODE | O_PATH, Op::Eq, O_ACCMODE)]] },
+        "Landlock does not know of this mode")),
     // Its flags are in memory (openat2(2), Linux 5.6).
-    (Watch(Watch::READ.0 | Watch::WRITE.0 | Watch::HANDLE.0 | Watch::TRUNCATING.0),
+    (Watch(Watch::READ.0 | Watch::WRITE.0 | Watch::HANDLE.0 | Watch::TRUNCATING.0 | Watch::MODE_3.0),
         watch("openat2", &["openat2"], EACH, "its flags are in memory")),
     (Watch::TRUNCATE, watch("truncates", &["truncate"], EACH, "its path decides")),
     (Watch::CHANGE, watch("makes-and-removes",
@@ -225,6 +240,11 @@ static WATCHED: &[(Watch, Rule)] = &[
         // open_tree(2): Linux 5.2; programs fall back on ENOSYS.
         attack: "a copy of a mount gives a denied file another path",
     }),
+    (Watch::SHARING, watch("shares-memory", &["clone"],
+        When { text: "(flags & CLONE_VM) != 0", any: &[&[any_of(0, CLONE_VM)]] },
+        "pages for paths are mapped while nobody else is there to tamper with them")),
+    (Watch::SHARING, watch("shares-memory-vfork", &["vfork"], EACH,
+        "pages for paths are mapped while nobody else is there to tamper with them")),
     (Watch::MEMORY, watch("undumpable", &["prctl"],
         When { text: "option == PR_SET_DUMPABLE && arg2 == 0", any: &[&[is(0, PR_SET_DUMPABLE), is(1, 0)]] },
         "the supervisor reads the paths of calls from memory")),

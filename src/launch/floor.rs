@@ -93,7 +93,8 @@ fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
         });
     }
     if rights.exec {
-        access |= AccessFs::Execute;
+        // What is executed is opened for reading, by the kernel.
+        access |= AccessFs::Execute | AccessFs::ReadFile;
     }
     access & AccessFs::from_all(abi)
 }

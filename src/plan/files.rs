@@ -152,8 +152,8 @@ impl Files {
             files.floor = open.and(files.handled.within(scene.literal()));
         }
         let landlock = !files.handled.is_none();
-        let moves = governed.write && landlock && (abi < REFER_ABI || !scene.is_uniform(files.handled))
-            || landlock && abi < REFER_ABI;
+        let uniform = !governed.write || scene.is_uniform(files.handled);
+        let moves = landlock && (abi < REFER_ABI || !uniform);
         let watch = &mut files.watch;
         watch.add(Watch::READ, supervised.read);
         watch.add(Watch::WRITE, supervised.write);
@@ -162,6 +162,7 @@ impl Files {
             Watch::TRUNCATING,
             governed.write && !supervised.write && abi < TRUNCATE_ABI,
         );
+        watch.add(Watch::MODE_3, governed.write && !supervised.write);
         watch.add(
             Watch::TRUNCATE,
             supervised.write || governed.write && abi < TRUNCATE_ABI,
@@ -176,12 +177,26 @@ impl Files {
         watch.add(Watch::GOVERNED, true);
         watch.add(Watch::MEMORY, true);
         // The pages that hold judged paths must not be writable through /proc/PID/mem.
-        let opens = Watch::READ.and(Watch::WRITE).and(Watch::HANDLE).and(Watch::TRUNCATING);
+        let opens = Watch::READ
+            .and(Watch::WRITE)
+            .and(Watch::HANDLE)
+            .and(Watch::TRUNCATING)
+            .and(Watch::MODE_3);
         let memory = Path::new("/proc/1/mem");
         let reaches = files.writable.as_ref().is_none_or(|trees| {
             trees.iter().any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
         });
         files.watch.add(Watch::WRITE, files.watch.any(opens) && reaches);
+        // Pages for what is opened now and then are mapped when they are needed, and if they cannot
+        // be, the call fails; where each open needs them they must always be there.
+        let often = Watch::READ
+            .and(Watch::WRITE)
+            .and(Watch::HANDLE)
+            .and(Watch::TRUNCATING)
+            .and(Watch::CHANGE)
+            .and(Watch::STAT);
+        let shared = files.pins && files.watch.any(often);
+        files.watch.add(Watch::SHARING, shared);
         let unseen = |handled: bool, class| handled && !files.watch.has(class);
         files.silent = unseen(files.handled.read, Watch::READ)
             || unseen(files.handled.write, Watch::WRITE)
@@ -192,7 +207,15 @@ impl Files {
     /// Whether the supervisor makes calls of its own in a tracee's name: to map pages that hold
     /// paths, and to open what was judged.
     pub fn rewrites(&self) -> bool {
-        let pinned = [Watch::READ, Watch::WRITE, Watch::HANDLE, Watch::TRUNCATING, Watch::CHANGE, Watch::STAT];
+        let pinned = [
+            Watch::READ,
+            Watch::WRITE,
+            Watch::HANDLE,
+            Watch::TRUNCATING,
+            Watch::MODE_3,
+            Watch::CHANGE,
+            Watch::STAT,
+        ];
         self.pins && pinned.iter().any(|class| self.watch.has(*class))
     }
 
@@ -367,8 +390,15 @@ impl<'a> Scene<'a> {
                     })
             })
         };
+        // The kernel reads a program to execute it: Landlock must let it be read (fs/exec.c opens it
+        // with FMODE_READ), and then it lets everybody.
+        let readable = |entry: &PathEntry| {
+            let mut reads = self.allows().filter(|(other, _)| other.list != List::Exec);
+            reads.any(|(other, _)| entry.pattern.base().starts_with(other.pattern.base()))
+        };
+        let mut programs = self.allows().filter(|(entry, _)| entry.list == List::Exec);
         Rights {
-            read: holds(|rights| rights.read),
+            read: holds(|rights| rights.read) && programs.all(|(entry, _)| readable(entry)),
             write: holds(|rights| rights.write),
             exec: holds(|rights| rights.exec),
         }

@@ -173,10 +173,25 @@ impl Supervisor<'_> {
         tracee
             .resume(how)
             .map_err(SuperviseError::system("ptrace"))?;
+        if let Some(tid) = self.files.hurried() {
+            self.finish(tid)?;
+        }
         if matches!(stop, Stop::Fork | Stop::Vfork | Stop::Clone) {
             self.release(|tree, tid, _| tree.knows(tid))?;
         }
         self.stop_if_due()
+    }
+
+    /// Waits for a call to return, and answers nothing else until then.
+    fn finish(&mut self, tid: Tid) -> Result<(), SuperviseError> {
+        loop {
+            match trace::wait_on(tid).map_err(SuperviseError::system("wait4"))? {
+                Some(Wait::Gone(tid, exit)) => return self.gone(tid, exit),
+                Some(Wait::Stopped(tracee, stop)) => return self.stopped(tracee, stop),
+                Some(Wait::Interrupted) => {}
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Lets go of children that are held.
@@ -192,7 +207,7 @@ impl Supervisor<'_> {
         for (tracee, _) in released {
             self.stats.attach += 1;
             if !self.tree.knows(tracee.tid()) {
-                self.files.adopted();
+                self.files.adopted(tracee.tid());
             }
             self.tree.adopt(tracee.tid());
             let how = if self.ending.is_some() {

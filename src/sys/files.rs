@@ -52,6 +52,16 @@ pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<OwnedFd, Errno
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// kcmp(2) KCMP_VM (Linux 3.5): whether two tasks share their memory. Where it cannot be asked they
+/// are taken to.
+pub fn shares_memory(one: pid_t, other: pid_t) -> bool {
+    const KCMP_VM: c_int = 1;
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0u64, 0u64) };
+    // ESRCH: one of them is gone.
+    result == 0 || result < 0 && Errno::last() != Errno::ESRCH
+}
+
 /// unshare(2) with CLONE_FS: umask and working directory of this thread are its own. Needs no
 /// privilege.
 pub fn own_umask() -> Result<(), Errno> {

@@ -41,6 +41,11 @@ pub fn wait() -> Result<Option<Wait>, Errno> {
     wait_for(-1, 0)
 }
 
+/// Waits for the next event of this tracee alone.
+pub fn wait_on(tid: Tid) -> Result<Option<Wait>, Errno> {
+    wait_for(tid, 0)
+}
+
 /// The next event of this tracee if one is ready.
 pub fn poll(tid: Tid) -> Result<Option<Wait>, Errno> {
     wait_for(tid, libc::WNOHANG)

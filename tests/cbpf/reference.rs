@@ -112,9 +112,10 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         let (writes, path) = (flags & 0o1103 != 0, flags & 0o10000000 != 0);
         let truncates = flags & 0o1003 == 0o1000 && !path;
         check(
-            on(Watch::READ) && !writes && !path
+            on(Watch::READ) && flags & 0o1003 == 0 && !path
                 || on(Watch::WRITE) && writes && !path
                 || on(Watch::HANDLE) && path
+                || on(Watch::MODE_3) && flags & 3 == 3 && !path
                 || on(Watch::TRUNCATING) && truncates,
         )
     };
@@ -123,7 +124,11 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "openat" => open(a[2]),
         "creat" => check(on(Watch::WRITE)),
         "openat2" => check(
-            on(Watch::READ) || on(Watch::WRITE) || on(Watch::HANDLE) || on(Watch::TRUNCATING),
+            on(Watch::READ)
+                || on(Watch::WRITE)
+                || on(Watch::HANDLE)
+                || on(Watch::TRUNCATING)
+                || on(Watch::MODE_3),
         ),
         "truncate" => check(on(Watch::TRUNCATE)),
         "mkdir" | "mkdirat" | "mknod" | "mknodat" | "rmdir" | "symlink" | "symlinkat" | "unlink"
@@ -155,6 +160,8 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
             Guard::Deny
         }
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
+        "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
+        "vfork" => check(on(Watch::SHARING)),
         "prctl" => check(on(Watch::MEMORY) && a[0] == 4 && a[1] == 0),
         "io_setup" => check(on(Watch::MEMORY)),
         _ => Guard::None,

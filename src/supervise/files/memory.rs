@@ -5,7 +5,7 @@
 //! that it lies in can neither write, replace, remap nor discard it, nor can anybody else. The
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
-use crate::sys::files::mapping;
+use crate::sys::files::{mapping, shares_memory};
 use crate::sys::Errno;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
@@ -19,8 +19,8 @@ use std::rc::Rc;
 pub const SLOT: u64 = 8192;
 /// Where a slot's path begins.
 pub const PATH_AT: u64 = 128;
-/// Slots of a region: calls that block at the same time, before another region is mapped.
-const SLOTS: u64 = 16;
+/// Slots of a region: calls that may be under way at the same time. A call that finds none fails.
+const SLOTS: u64 = 128;
 /// Bytes of a region.
 pub const REGION: u64 = SLOT * SLOTS;
 
@@ -32,8 +32,6 @@ pub struct Memory {
     file: RefCell<Option<File>>,
     /// /proc/PID/maps.
     maps: RefCell<Option<File>>,
-    /// Nobody has told where it came from: it may be shared.
-    unknown: bool,
     /// Its tasks share descriptors or the working directory with tasks of another one.
     entangled: Cell<bool>,
 }
@@ -42,7 +40,7 @@ pub struct Memory {
 struct Region {
     address: u64,
     /// A bit for each slot in use.
-    used: u32,
+    used: u128,
 }
 
 /// A slot in use, free again when dropped.
@@ -86,8 +84,8 @@ impl Memory {
     /// A free slot; `None`: a region has to be mapped.
     fn slot(self: &Rc<Self>) -> Option<Slot> {
         let mut regions = self.regions.borrow_mut();
-        let region = regions.iter_mut().find(|region| region.used.count_ones() < SLOTS as u32)?;
-        let place = (!region.used).trailing_zeros();
+        let region = regions.iter_mut().find(|region| region.used != u128::MAX)?;
+        let place = region.used.trailing_ones();
         region.used |= 1 << place;
         Some(Slot {
             memory: Rc::clone(self),
@@ -125,6 +123,13 @@ impl Memory {
             !found.shared && found.anonymous && address.saturating_add(length) <= found.end
         })
     }
+}
+
+/// Whether tasks share an address space, by the count of those that have it; slots in use hold it
+/// too, which errs to the safe side.
+fn is_shared(memory: &Rc<Memory>) -> bool {
+    // One count is the map's, one the caller's.
+    Rc::strong_count(memory) > 2
 }
 
 fn errno(error: std::io::Error) -> Errno {
@@ -169,7 +174,7 @@ impl Memories {
     /// A process runs a new program: nothing of its memory is left.
     pub fn executed(&mut self, pid: Tid, former: Tid) {
         let before = self.0.remove(&former);
-        let entangled = before.is_some_and(|memory| memory.entangled.get() || memory.unknown);
+        let entangled = before.is_some_and(|memory| memory.entangled.get());
         self.0.insert(
             pid,
             Rc::new(Memory {
@@ -184,13 +189,36 @@ impl Memories {
     }
 
     fn of(&mut self, tid: Tid) -> Rc<Memory> {
-        let unknown = || {
-            Rc::new(Memory {
-                unknown: true,
-                ..Memory::default()
-            })
+        if let Some(known) = self.0.get(&tid) {
+            return Rc::clone(known);
+        }
+        // Its parent was killed at its birth, and nobody has told what they shared.
+        let twin = self.0.iter().find(|(other, _)| shares_memory(tid, **other));
+        let memory = match twin {
+            Some((_, memory)) => Rc::clone(memory),
+            None => Rc::default(),
         };
-        Rc::clone(self.0.entry(tid).or_insert_with(unknown))
+        memory.entangled.set(true);
+        self.0.insert(tid, Rc::clone(&memory));
+        memory
+    }
+
+    /// A task runs whose birth nobody has told of.
+    pub fn adopted(&mut self, tid: Tid) {
+        self.of(tid);
+    }
+
+    /// Whether a region may be mapped: the memory has none, and nobody else is there who could put
+    /// something else in its place before it is sealed.
+    pub fn may_map(&mut self, tid: Tid) -> bool {
+        let memory = self.of(tid);
+        let free = memory.regions.borrow().is_empty();
+        free && !is_shared(&memory)
+    }
+
+    /// Whether a region is there.
+    pub fn has_region(&mut self, tid: Tid) -> bool {
+        !self.of(tid).regions.borrow().is_empty()
     }
 
     /// A free slot of a task; `None`: a region has to be mapped.
@@ -211,20 +239,13 @@ impl Memories {
     /// Whether the task shares neither memory nor descriptors nor working directory with another.
     pub fn is_alone(&mut self, tid: Tid) -> bool {
         let memory = self.of(tid);
-        // One count is the map's, one is held here.
-        let shared = Rc::strong_count(&memory) > 2;
-        !shared && !memory.unknown && !memory.entangled.get()
+        !is_shared(&memory) && !memory.entangled.get()
     }
 
     /// Whether nothing can change these bytes, nor the descriptors and the working directory of the
     /// task, before it goes on.
     pub fn is_private(&mut self, tid: Tid, address: u64, length: usize) -> bool {
         self.is_alone(tid) && self.of(tid).is_private(tid, address, length as u64 + 1)
-    }
-
-    /// Whether nobody has told where the task came from.
-    pub fn is_unknown(&mut self, tid: Tid) -> bool {
-        self.of(tid).unknown
     }
 
     fn close_some(&self, except: Tid) {
@@ -261,19 +282,32 @@ mod tests {
         memories.begin(1);
         memories.mapped(1, 0x10000);
         memories.spawned(1, 2, libc::SIGCHLD as u64);
+        assert!(!memories.may_map(1));
         memories.spawned(1, 3, libc::CLONE_VM as u64);
         let slot = memories.slot(1).expect("a slot");
         assert_eq!(memories.slot(2).map(|slot| slot.address), Some(slot.address));
         assert_ne!(memories.slot(3).map(|slot| slot.address), Some(slot.address));
         memories.executed(2, 2);
         assert!(memories.slot(2).is_none());
+        assert!(memories.may_map(2));
         assert!(memories.slot(1).is_some());
+    }
+
+    #[test]
+    fn a_region_is_mapped_only_where_nobody_else_is() {
+        let mut memories = Memories::default();
+        memories.begin(1);
+        assert!(memories.may_map(1));
+        memories.spawned(1, 3, libc::CLONE_VM as u64);
+        assert!(!memories.may_map(1) && !memories.may_map(3));
+        memories.gone(3);
+        assert!(memories.may_map(1));
     }
 
     #[test]
     fn what_nobody_announced_is_never_taken_for_private() {
         let mut memories = Memories::default();
-        assert!(memories.is_unknown(9));
+        assert!(!memories.is_alone(9));
         assert!(!memories.is_private(9, 0, 1));
     }
 }

@@ -31,10 +31,18 @@ use memory::{Memories, REGION, Slot};
 use resolve::{Found, Start, View, Wants, read_path, resolve};
 use std::collections::HashMap;
 
+/// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
+const SOCKADDR: usize = 128;
+/// The path in `struct sockaddr_un`: unix(7).
+const SUN_PATH: usize = 108;
+
 /// What the supervisor knows of the files of a jail.
 pub struct Files {
     memories: Memories,
     pending: HashMap<Tid, Pending>,
+    /// A call under way that must return before anything else is answered: the supervisor makes all
+    /// renames, so meanwhile no directory on its way becomes another.
+    hurried: Option<Tid>,
     /// Whether a task may have reads under way that end while it is stopped.
     asynchronous: bool,
     /// Whether there has ever been more than one task.
@@ -98,6 +106,7 @@ impl Files {
         Self {
             memories,
             pending: HashMap::new(),
+            hurried: None,
             asynchronous: false,
             several: false,
             own_umask: false,
@@ -112,8 +121,9 @@ impl Files {
     }
 
     /// A task runs of which nobody has told whence it comes.
-    pub fn adopted(&mut self) {
+    pub fn adopted(&mut self, tid: Tid) {
         self.several = true;
+        self.memories.adopted(tid);
     }
 
     pub fn executed(&mut self, pid: Tid, former: Tid) {
@@ -137,6 +147,7 @@ impl Files {
             "execve" | "execveat" => self.exec(asked),
             "chdir" => self.chdir(asked),
             "bind" => self.bind(asked),
+            "clone" | "vfork" => self.share(asked),
             "io_setup" => {
                 self.asynchronous = true;
                 Ok(Resume::Continue)
@@ -273,18 +284,63 @@ impl Files {
             self.pending.insert(tid, pending);
             return Ok(Resume::SetAndStop(changed));
         }
+        match self.memories.may_map(tid) {
+            true => self.map(asked),
+            // Too many calls are under way, or somebody is there who could tamper with it.
+            false if self.memories.has_region(tid) => Err(Errno::ENFILE.into()),
+            false if asked.call.syscall().is_some_and(|call| call.name == "openat2") => {
+                Err(Errno::ENOSYS.into())
+            }
+            false => Err(Errno::EACCES.into()),
+        }
+    }
+
+    /// Maps a region for paths: the call is made again once it is there.
+    fn map(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+        let original = asked.registers;
         let mmap = number("mmap").ok_or(Errno::ENOSYS)?;
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
         let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
-        self.pending.insert(tid, Pending::Map { original });
+        self.pending.insert(asked.tracee.tid(), Pending::Map { original });
         Ok(Resume::SetAndStop(original.with_call(mmap, args)))
+    }
+
+    /// Before memory is shared, the region is mapped: afterwards another task could put its own
+    /// pages in its place before they are sealed, or keep them from its children.
+    fn share(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+        match self.memories.may_map(asked.tracee.tid()) {
+            true => self.map(asked),
+            false => Ok(Resume::Continue),
+        }
+    }
+
+    /// The call that must return before anything else is answered.
+    pub fn hurried(&mut self) -> Option<Tid> {
+        self.hurried.take()
+    }
+
+    /// As [`Files::pinned`], for a call that the kernel resolves anew: nothing else is answered
+    /// until it has returned.
+    fn pinned_at_once(
+        &mut self,
+        asked: &Asked<'_>,
+        head: &[u8],
+        path: &[u8],
+        args: impl FnOnce(&Slot) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let resume = self.pinned(asked, asked.call.nr, head, path, args)?;
+        let tid = asked.tracee.tid();
+        if let Some(Pending::Return { .. }) = self.pending.get(&tid) {
+            self.hurried = Some(tid);
+        }
+        Ok(resume)
     }
 
     /// Whether neither the path of a call in memory, nor what it leads to, can be changed by anybody
     /// in the jail before the call goes on.
     fn is_settled(&mut self, asked: &Asked<'_>, address: u64, given: &[u8], found: &Found) -> bool {
         let tid = asked.tracee.tid();
-        if self.asynchronous || self.memories.is_unknown(tid) {
+        if self.asynchronous {
             return false;
         }
         // There is nobody else: the jail has had one task, which is stopped.
@@ -324,20 +380,16 @@ impl Files {
             (None, true) => return Ok(Resume::Continue),
             (_, false) => found.path,
         };
-        let nr = asked.call.nr;
-        self.pinned(asked, nr, &[], &path, |slot| {
-            [slot.path(), 0, 0, 0, 0, 0]
-        })
+        self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])
     }
 
     /// bind(2) of a unix socket makes a file.
     fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         const FAMILY: usize = 2;
-        const LONGEST: usize = 110;
         let tid = asked.tracee.tid();
         let [_, address, length, ..] = asked.call.args;
-        let length = (length as u32 as usize).min(LONGEST);
-        let mut bytes = [0; LONGEST];
+        let length = (length as u32 as usize).min(SOCKADDR);
+        let mut bytes = [0; SOCKADDR];
         let buffer = bytes.get_mut(..length).unwrap_or_default();
         let read = crate::sys::memory::read(tid, address, buffer).unwrap_or(0);
         if read < length {
@@ -347,22 +399,45 @@ impl Files {
         let name = bytes.get(FAMILY..length).unwrap_or_default();
         let end = name.iter().position(|byte| *byte == 0);
         let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
-        if family == libc::AF_UNIX && !name.is_empty() {
-            let name = name.to_vec();
-            let wants = Wants { follow: false, parent: true };
-            let found = resolve(asked.view(), Start::Directory, &name, wants)?;
-            if found.object.is_some() {
-                return Err(Errno::EADDRINUSE.into());
-            }
-            asked.judge(Access::Write, &name, &found)?;
+        if family != libc::AF_UNIX || name.is_empty() {
+            // No path: whatever it is changed to meanwhile, is bound by what [net] says.
+            return self.bind_to(asked, bytes, length);
         }
+        let name = name.to_vec();
+        let wants = Wants {
+            follow: false,
+            parent: true,
+        };
+        let found = resolve(asked.view(), Start::Directory, &name, wants)?;
+        if found.object.is_some() {
+            return Err(Errno::EADDRINUSE.into());
+        }
+        asked.judge(Access::Write, &name, &found)?;
+        // A relative name stays what it is, unless somebody else may change the directory.
+        if !name.starts_with(b"/") && !self.memories.is_alone(tid) {
+            let whole = found.path.as_slice();
+            let room = bytes.get_mut(FAMILY..FAMILY + SUN_PATH).unwrap_or_default();
+            let Some(place) = room.get_mut(..whole.len()).filter(|_| whole.len() < SUN_PATH) else {
+                return Err(Errno::ENAMETOOLONG.into());
+            };
+            place.copy_from_slice(whole);
+            let end = FAMILY + whole.len();
+            if let Some(end) = bytes.get_mut(end) {
+                *end = 0;
+            }
+            return self.bind_to(asked, bytes, end + 1);
+        }
+        self.bind_to(asked, bytes, length)
+    }
+
+    /// bind(2) of this address.
+    fn bind_to(&mut self, asked: &Asked<'_>, bytes: [u8; SOCKADDR], length: usize) -> Judged<Resume> {
         if !asked.plan.files.pins {
             return Ok(Resume::Continue);
         }
-        let [fd, _, given, ..] = asked.call.args;
-        let nr = asked.call.nr;
-        self.pinned(asked, nr, &bytes, &[], |slot| {
-            [fd, slot.address, given.min(LONGEST as u64), 0, 0, 0]
+        let fd = asked.arg(0);
+        self.pinned_at_once(asked, &bytes, &[], |slot| {
+            [fd, slot.address, length as u64, 0, 0, 0]
         })
     }
 }

@@ -139,9 +139,8 @@ impl Files {
             return Ok(Resume::Continue);
         }
         let [_, _, handle, mount, flags, _] = asked.call.args;
-        let nr = asked.call.nr;
         let here = libc::AT_FDCWD as i64 as u64;
-        self.pinned(asked, nr, &[], &found.path, |slot| {
+        self.pinned_at_once(asked, &[], &found.path, |slot| {
             [here, slot.path(), handle, mount, flags & !AT_EMPTY_PATH, 0]
         })
     }
@@ -442,13 +441,8 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
         }
         "file_setattr" => {
             let bytes = value(asked, asked.arg(2), asked.arg(3).min(4096))?;
-            let args = [
-                fd(object),
-                Arg::Text(c""),
-                Arg::In(&bytes),
-                Arg::Number(bytes.len() as u64),
-                Arg::Number(AT_EMPTY_PATH),
-            ];
+            let size = Arg::Number(bytes.len() as u64);
+            let args = [AT_FDCWD, path(), Arg::In(&bytes), size];
             perform(FILE_SETATTR, six(args))?
         }
         "inotify_add_watch" => {
@@ -602,16 +596,10 @@ fn read_metadata(
             })
         }
         "file_getattr" => {
-            let (fd, path) = empty();
             let size = asked.arg(3).min(4096);
             let mut out = vec![0; size as usize];
-            let args = [
-                fd,
-                path,
-                Arg::Out(&mut out),
-                Arg::Number(size),
-                Arg::Number(AT_EMPTY_PATH),
-            ];
+            let path = Arg::Text(&place);
+            let args = [AT_FDCWD, path, Arg::Out(&mut out), Arg::Number(size)];
             let value = perform(FILE_GETATTR, six(args))?;
             memory::write(asked.tracee.tid(), asked.arg(2), &out)?;
             Ok(value)
