@@ -5,7 +5,7 @@
 use crate::Result;
 use caps::{CapSet, Capability};
 use jail::launch::{self, Command};
-use jail::plan::{Domain, Plan};
+use jail::plan::Plan;
 use jail::policy::Policy;
 use jail::supervise::{self, Event, Observer, Options};
 use jail::sys;
@@ -92,8 +92,7 @@ pub fn confine() -> Result<()> {
     caps::clear(None, CapSet::Permitted)?;
     lap();
     sys::process::no_new_privs()?;
-    if plan.domain == Domain::Signals {
-        let ruleset = sys::landlock::ruleset(0, sys::landlock::SCOPE_SIGNAL)?;
+    if let Some(ruleset) = launch::ruleset(plan.domain, &plan.files)? {
         sys::landlock::restrict_self(ruleset.as_fd())?;
     }
     lap();

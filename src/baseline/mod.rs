@@ -5,9 +5,9 @@
 
 mod check;
 mod rules;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use check::{Check, Target};
 pub use watch::{NO_MEMORY_FILES, Watch};
@@ -108,7 +108,10 @@ impl Baseline {
         } else {
             rules::SIGNALS
         };
-        rules::COMMON.iter().chain(signals).chain(self.watch.rules())
+        rules::COMMON
+            .iter()
+            .chain(signals)
+            .chain(self.watch.rules())
     }
 }
 

@@ -65,11 +65,18 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
         .map(|entry| Diagnostic {
             severity: Severity::Error,
             code: "racy",
-            message: format!("{} \"{}\" cannot be enforced soundly here", entry.key(), entry.text),
+            message: format!(
+                "{} \"{}\" cannot be enforced soundly here",
+                entry.key(),
+                entry.text
+            ),
             source: Some(entry.origin.source),
             span: policy.span(entry.origin, &entry.text),
             label: None,
-            help: Some("it takes Linux 6.10 (mseal), or a policy of places that Landlock can hold".to_owned()),
+            help: Some(
+                "it takes Linux 6.10 (mseal), or a policy of places that Landlock can hold"
+                    .to_owned(),
+            ),
         })
         .collect()
 }

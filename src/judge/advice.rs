@@ -45,7 +45,9 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
 }
 
 fn default_name(policy: &Policy) -> String {
-    let source = policy.sources.get(usize::from(policy.default.origin.source));
+    let source = policy
+        .sources
+        .get(usize::from(policy.default.origin.source));
     format!("default of {}", source.map_or("?", |source| &source.name))
 }
 
@@ -71,7 +73,9 @@ pub fn path_remedy(
                 }) => format!(
                     "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
                 ),
-                _ => format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows"),
+                _ => format!(
+                    "to allow: remove or narrow {key} at {at}, for a denial beats what allows"
+                ),
             }
         }
         Reason::PathDefault => {
@@ -80,13 +84,20 @@ pub fn path_remedy(
                 Access::Exec => "exec",
                 Access::Read | Access::Stat | Access::Handle => "read",
             };
-            add(policy, &format!("{path:?}"), Some(&format!("{list} in [fs]")))
+            add(
+                policy,
+                &format!("{path:?}"),
+                Some(&format!("{list} in [fs]")),
+            )
         }
         Reason::Pathless => {
             "to allow: add \"/\" to exec in [fs]; what has no path has no narrower name".to_owned()
         }
         Reason::Baseline(rule) => {
-            format!("no policy can allow it: the jail's own protection ({})", rule.id)
+            format!(
+                "no policy can allow it: the jail's own protection ({})",
+                rule.id
+            )
         }
         _ => return None,
     })

@@ -118,7 +118,9 @@ impl Files {
 fn grants(list: List, access: Access) -> bool {
     matches!(
         (list, access),
-        (List::Read | List::Write, Access::Read) | (List::Write, Access::Write) | (List::Exec, Access::Exec)
+        (List::Read | List::Write, Access::Read)
+            | (List::Write, Access::Write)
+            | (List::Exec, Access::Exec)
     )
 }
 

@@ -10,6 +10,7 @@ mod host;
 mod lookup;
 
 pub use error::{Circumstances, LaunchError, Step};
+pub use floor::ruleset;
 pub use host::probe;
 pub use lookup::program;
 

@@ -44,9 +44,19 @@ impl Rights {
 
     fn of(list: List) -> Rights {
         match list {
-            List::Read => Rights { read: true, ..Rights::NONE },
-            List::Write => Rights { read: true, write: true, exec: false },
-            List::Exec => Rights { exec: true, ..Rights::NONE },
+            List::Read => Rights {
+                read: true,
+                ..Rights::NONE
+            },
+            List::Write => Rights {
+                read: true,
+                write: true,
+                exec: false,
+            },
+            List::Exec => Rights {
+                exec: true,
+                ..Rights::NONE
+            },
             List::Deny | List::Hide => Rights::NONE,
         }
     }
@@ -184,9 +194,13 @@ impl Files {
             .and(Watch::MODE_3);
         let memory = Path::new("/proc/1/mem");
         let reaches = files.writable.as_ref().is_none_or(|trees| {
-            trees.iter().any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
+            trees
+                .iter()
+                .any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
         });
-        files.watch.add(Watch::WRITE, files.watch.any(opens) && reaches);
+        files
+            .watch
+            .add(Watch::WRITE, files.watch.any(opens) && reaches);
         // Pages for what is opened now and then are mapped when they are needed, and if they cannot
         // be, the call fails; where each open needs them they must always be there.
         let often = Watch::READ
@@ -281,7 +295,11 @@ impl Files {
                 } else if !watched {
                     route(Enforcer::Landlock, "a subtree", Cost::Nothing)
                 } else if self.abi == 0 {
-                    route(self.supervisor(), "this host has no Landlock", Cost::StopPerOpen)
+                    route(
+                        self.supervisor(),
+                        "this host has no Landlock",
+                        Cost::StopPerOpen,
+                    )
                 } else {
                     let because = why.unwrap_or("another entry denies within it");
                     route(self.supervisor(), because, Cost::StopPerOpen)
@@ -343,31 +361,54 @@ impl<'a> Scene<'a> {
     }
 
     fn hides(&self) -> bool {
-        self.policy.paths.iter().any(|entry| entry.list == List::Hide)
+        self.policy
+            .paths
+            .iter()
+            .any(|entry| entry.list == List::Hide)
     }
 
     /// Entries that grant, and what Landlock cannot say of them.
     fn allows(&self) -> impl Iterator<Item = (&'a PathEntry, Option<&'static str>)> + '_ {
         let why = self.why.iter().copied();
-        self.policy.paths.iter().zip(why).filter(|(entry, _)| entry.list.allows())
+        self.policy
+            .paths
+            .iter()
+            .zip(why)
+            .filter(|(entry, _)| entry.list.allows())
     }
 
     /// What the whole tree is open for.
     fn everywhere(&self) -> Rights {
         if self.policy.default.action == Action::Allow {
-            return Rights { read: true, write: true, exec: true };
+            return Rights {
+                read: true,
+                write: true,
+                exec: true,
+            };
         }
         self.allows()
-            .filter(|(entry, _)| entry.pattern.is_literal() && entry.pattern.base() == Path::new("/"))
-            .fold(Rights::NONE, |rights, (entry, _)| rights.and(Rights::of(entry.list)))
+            .filter(|(entry, _)| {
+                entry.pattern.is_literal() && entry.pattern.base() == Path::new("/")
+            })
+            .fold(Rights::NONE, |rights, (entry, _)| {
+                rights.and(Rights::of(entry.list))
+            })
     }
 
     fn governed(&self) -> Rights {
         if self.denies() {
-            return Rights { read: true, write: true, exec: true };
+            return Rights {
+                read: true,
+                write: true,
+                exec: true,
+            };
         }
         let open = self.everywhere();
-        Rights { read: !open.read, write: !open.write, exec: !open.exec }
+        Rights {
+            read: !open.read,
+            write: !open.write,
+            exec: !open.exec,
+        }
     }
 
     /// Which accesses Landlock holds exactly, if the host has it: all that grants them is a place
@@ -382,7 +423,10 @@ impl<'a> Scene<'a> {
     /// Which accesses are granted by nothing but places that are there.
     fn literal(&self) -> Rights {
         let holds = |has: fn(Rights) -> bool| {
-            let granting = || self.allows().filter(move |(entry, _)| has(Rights::of(entry.list)));
+            let granting = || {
+                self.allows()
+                    .filter(move |(entry, _)| has(Rights::of(entry.list)))
+            };
             granting().all(|(entry, why)| {
                 why.is_none()
                     || granting().any(|(other, why)| {
@@ -408,7 +452,8 @@ impl<'a> Scene<'a> {
     /// there is of it.
     fn grants(&self, command: Option<&Path>) -> Vec<(PathBuf, Rights)> {
         let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
-        let mut add = |path: &Path, rights: Rights| match grants.iter_mut().find(|(p, _)| p == path) {
+        let mut add = |path: &Path, rights: Rights| match grants.iter_mut().find(|(p, _)| p == path)
+        {
             Some((_, known)) => *known = known.and(rights),
             None => grants.push((path.to_owned(), rights)),
         };
@@ -423,7 +468,14 @@ impl<'a> Scene<'a> {
             add(base, Rights::of(entry.list));
         }
         if let Some(command) = command {
-            add(command, Rights { read: true, write: false, exec: true });
+            add(
+                command,
+                Rights {
+                    read: true,
+                    write: false,
+                    exec: true,
+                },
+            );
         }
         grants
     }
@@ -434,12 +486,16 @@ impl<'a> Scene<'a> {
         let trees: Vec<&PathEntry> = self
             .allows()
             .map(|(entry, _)| entry)
-            .filter(|entry| entry.list == List::Write && entry.place.is_none_or(|place| place.directory))
+            .filter(|entry| {
+                entry.list == List::Write && entry.place.is_none_or(|place| place.directory)
+            })
             .collect();
         let rights = |at: &Path| {
             self.allows()
                 .filter(|(entry, _)| at.starts_with(entry.pattern.base()))
-                .fold(Rights::NONE, |rights, (entry, _)| rights.and(Rights::of(entry.list)))
+                .fold(Rights::NONE, |rights, (entry, _)| {
+                    rights.and(Rights::of(entry.list))
+                })
                 .within(governed)
         };
         let device = |entry: &PathEntry| entry.place.map(|place| place.device);
@@ -454,7 +510,10 @@ impl<'a> Scene<'a> {
                 inner != outer && inner.starts_with(outer) && rights(inner) != rights(outer)
             })
         });
-        !nested && trees.iter().all(|one| trees.iter().all(|other| alike(one, other)))
+        !nested
+            && trees
+                .iter()
+                .all(|one| trees.iter().all(|other| alike(one, other)))
     }
 
     fn writable(&self) -> Option<Vec<PathBuf>> {
@@ -462,7 +521,11 @@ impl<'a> Scene<'a> {
             return None;
         }
         let trees = self.allows().filter(|(entry, _)| entry.list == List::Write);
-        Some(trees.map(|(entry, _)| entry.pattern.base().to_owned()).collect())
+        Some(
+            trees
+                .map(|(entry, _)| entry.pattern.base().to_owned())
+                .collect(),
+        )
     }
 }
 

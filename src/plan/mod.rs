@@ -105,8 +105,11 @@ impl Plan {
         }
         // What cannot be found is not refused: the start says what is wrong with it.
         let resolved = program.canonicalize().ok()?;
-        let verdict = self.judge.path(Access::Exec, resolved.as_os_str().as_bytes());
-        (verdict.action != Action::Allow && verdict.reason != Reason::PathDefault).then_some(resolved)
+        let verdict = self
+            .judge
+            .path(Access::Exec, resolved.as_os_str().as_bytes());
+        (verdict.action != Action::Allow && verdict.reason != Reason::PathDefault)
+            .then_some(resolved)
     }
 
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when

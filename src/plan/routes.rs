@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::{Domain, Files};
 use super::filter::Leaf;
 use super::survey::Survey;
+use super::{Domain, Files};
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
 use crate::policy::Policy;

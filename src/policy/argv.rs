@@ -72,9 +72,11 @@ impl Argv {
             false => arguments.len() == self.words.len(),
         };
         enough
-            && self.words.iter().zip(arguments).all(|((_, glob), word)| {
-                glob.is_match(Path::new(OsStr::from_bytes(word)))
-            })
+            && self
+                .words
+                .iter()
+                .zip(arguments)
+                .all(|((_, glob), word)| glob.is_match(Path::new(OsStr::from_bytes(word))))
     }
 }
 
@@ -107,7 +109,10 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &[&str], arguments: &[&str]) -> bool {
-        let arguments: Vec<Vec<u8>> = arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let arguments: Vec<Vec<u8>> = arguments
+            .iter()
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         Argv::new(pattern.iter().copied())
             .expect("a pattern")
             .matches(&arguments)
@@ -116,7 +121,10 @@ mod tests {
     #[test]
     fn each_word_is_a_glob_and_two_stars_are_the_rest() {
         assert!(matches(&["git", "push", "**"], &["git", "push"]));
-        assert!(matches(&["git", "push", "**"], &["git", "push", "-f", "x/y"]));
+        assert!(matches(
+            &["git", "push", "**"],
+            &["git", "push", "-f", "x/y"]
+        ));
         assert!(!matches(&["git", "push", "**"], &["git"]));
         assert!(!matches(&["git", "push"], &["git", "push", "-f"]));
         assert!(matches(&["*git", "*"], &["/usr/bin/git", "a/b"]));

@@ -190,26 +190,37 @@ fn action(document: &mut Document<'_>, value: &Value<'_>) -> Option<Action> {
     let known = ["deny", "kill"].into_iter().chain(Errno::names());
     let help = match nearest(text, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"".to_owned(),
+        None => {
+            "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"".to_owned()
+        }
     };
     let message = format!("unknown action \"{text}\"");
-    document.error("unknown-action", value.span(), message).help(help);
+    document
+        .error("unknown-action", value.span(), message)
+        .help(help);
     None
 }
 
 /// Note that a text names no place.
-pub(super) fn note(document: &mut Document<'_>, text: &str, span: &Range<usize>, error: PlaceError) {
+pub(super) fn note(
+    document: &mut Document<'_>,
+    text: &str,
+    span: &Range<usize>,
+    error: PlaceError,
+) {
     match error {
         PlaceError::Unset(name) => {
-            let at = text.find(&name).map_or(0..text.len(), |at| at..at + name.len());
+            let at = text
+                .find(&name)
+                .map_or(0..text.len(), |at| at..at + name.len());
             let at = document.inside(span, text, &at);
             let message = match text.starts_with('~') && name == "HOME" {
                 true => "`~` has no meaning here: the variable HOME is not set".to_owned(),
                 false => format!("the variable `{name}` is not set"),
             };
-            document
-                .error("unset-variable", at, message)
-                .help(format!("set {name} in the environment of jail, or write the path"));
+            document.error("unset-variable", at, message).help(format!(
+                "set {name} in the environment of jail, or write the path"
+            ));
         }
         PlaceError::Malformed(message) => {
             document.error("path", span.clone(), message);

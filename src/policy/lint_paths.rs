@@ -23,7 +23,10 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             (linked && !entry.list.allows()).then(|| {
                 (
                     "hard-link",
-                    format!("{} has other names: hard links, by which it can be reached", base.display()),
+                    format!(
+                        "{} has other names: hard links, by which it can be reached",
+                        base.display()
+                    ),
                     format!(
                         "deny them, too (find / -xdev -samefile {}), or make it a copy",
                         base.display()
@@ -35,7 +38,10 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             (!entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
                 (
                     "matches-nothing",
-                    format!("the pattern \"{}\" matches nothing that is there", entry.text),
+                    format!(
+                        "the pattern \"{}\" matches nothing that is there",
+                        entry.text
+                    ),
                     format!(
                         "it is looked for beneath {}; what is made later is matched, too",
                         base.display()
@@ -120,41 +126,52 @@ fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
         ),
         (false, None) => "it is denied once it is there".to_owned(),
     };
-    Some(("missing-path", format!("{} does not exist", base.display()), help))
+    Some((
+        "missing-path",
+        format!("{} does not exist", base.display()),
+        help,
+    ))
 }
 
 /// The entry of `deny` or `hide` under which one that allows lies whole.
 fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry> {
     let base = entry.pattern.base().as_os_str().as_bytes();
     let closes = |other: &&PathEntry| !other.list.allows() && other.pattern.covers(base);
-    policy.paths.iter().filter(|_| entry.list.allows()).find(closes)
+    policy
+        .paths
+        .iter()
+        .filter(|_| entry.list.allows())
+        .find(closes)
 }
 
 /// Another entry that says as much.
 fn opened_by<'p>(policy: &'p Policy, index: usize, entry: &PathEntry) -> Option<&'p PathEntry> {
     let base = entry.pattern.base().as_os_str().as_bytes();
-    let as_much = |list: List| {
-        list == entry.list || (entry.list, list) == (List::Read, List::Write)
-    };
+    let as_much =
+        |list: List| list == entry.list || (entry.list, list) == (List::Read, List::Write);
     policy
         .paths
         .iter()
         .enumerate()
         // Of two that say the same, the second is the superfluous one.
         .filter(|(other, found)| {
-            *other != index && (found.pattern.base() != entry.pattern.base() || *other < index || found.list != entry.list)
+            *other != index
+                && (found.pattern.base() != entry.pattern.base()
+                    || *other < index
+                    || found.list != entry.list)
         })
         .map(|(_, found)| found)
-        .filter(|found| found.pattern.is_literal() && as_much(found.list) && found.action == entry.action)
+        .filter(|found| {
+            found.pattern.is_literal() && as_much(found.list) && found.action == entry.action
+        })
         .find(|found| found.pattern.covers(base))
 }
 
 /// The entry that lets the command change this path.
 fn writable<'p>(policy: &'p Policy, path: &Path) -> Option<&'p PathEntry> {
-    policy
-        .paths
-        .iter()
-        .find(|entry| entry.list == List::Write && entry.pattern.covers(path.as_os_str().as_bytes()))
+    policy.paths.iter().find(|entry| {
+        entry.list == List::Write && entry.pattern.covers(path.as_os_str().as_bytes())
+    })
 }
 
 /// Whether a pattern matches something that is there.

@@ -69,7 +69,8 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                     .array("rule", "an array of tables: `[[rule]]`", value)
                     .unwrap_or_default()
                 {
-                    file.rules.extend(super::rule::rule(&mut document, item, around));
+                    file.rules
+                        .extend(super::rule::rule(&mut document, item, around));
                 }
             }
             "test" => {

@@ -140,9 +140,9 @@ fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
         out.push_str(before);
         let after = &from[1..];
         let (name, next) = match after.strip_prefix('{') {
-            Some(braced) => braced.split_once('}').ok_or_else(|| {
-                PlaceError::Malformed("`${` without a closing brace".to_owned())
-            })?,
+            Some(braced) => braced
+                .split_once('}')
+                .ok_or_else(|| PlaceError::Malformed("`${` without a closing brace".to_owned()))?,
             None => {
                 let end = after
                     .find(|c: char| c != '_' && !c.is_ascii_alphanumeric())

@@ -30,8 +30,8 @@ mod tests;
 mod text;
 
 use crate::judge::{self, Verdict};
-use crate::policy::Policy;
 use crate::paths::Access;
+use crate::policy::Policy;
 use crate::supervise::{Denial, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::Tid;
@@ -331,7 +331,9 @@ impl Observer for Report<'_> {
         match *event {
             Event::Denied(ref denial) => {
                 let object = denial.object.as_ref();
-                self.denied(&denial.call, &denial.verdict, object, || Witness::of(denial));
+                self.denied(&denial.call, &denial.verdict, object, || {
+                    Witness::of(denial)
+                });
             }
             Event::Killed(ref denial) => {
                 self.killed(&denial.call, &denial.verdict, Witness::of(denial));

@@ -1,7 +1,9 @@
 //! What the tests of this folder share: a policy, calls, golden files, a file that fails on demand.
 
 use crate::paths::Pattern;
-use crate::policy::{Action, Default, Entry, List, Origin, PathEntry, Policy, Rule, Source, Target};
+use crate::policy::{
+    Action, Default, Entry, List, Origin, PathEntry, Policy, Rule, Source, Target,
+};
 use crate::syscalls::{self, Call, Errno, Syscall};
 use std::cell::RefCell;
 use std::collections::VecDeque;

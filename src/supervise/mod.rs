@@ -289,7 +289,8 @@ impl Supervisor<'_> {
         let mut verdict = match needs_objects {
             true => {
                 let files = &mut self.files;
-                plan.judge.call_on(&call, &mut |object| files.holds(&mut asked, object))
+                plan.judge
+                    .call_on(&call, &mut |object| files.holds(&mut asked, object))
             }
             false => plan.judge.call(&call),
         };

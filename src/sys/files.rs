@@ -13,7 +13,12 @@ pub const NO_SYMLINKS: u64 = libc::RESOLVE_NO_SYMLINKS;
 pub const NO_MAGICLINKS: u64 = libc::RESOLVE_NO_MAGICLINKS;
 
 /// openat2(2) (Linux 5.6). `directory`: AT_FDCWD or a descriptor.
-pub fn openat2(directory: RawFd, path: &CStr, flags: c_int, resolve: u64) -> Result<OwnedFd, Errno> {
+pub fn openat2(
+    directory: RawFd,
+    path: &CStr,
+    flags: c_int,
+    resolve: u64,
+) -> Result<OwnedFd, Errno> {
     // SAFETY: zeroed bytes are a valid `struct open_how`.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
@@ -88,7 +93,14 @@ pub fn file_size_limit(pid: pid_t) -> Result<u64, Errno> {
         rlim_max: 0,
     };
     // SAFETY: a null new limit changes nothing; `limit` is valid for writing.
-    check(unsafe { libc::prlimit64(pid, libc::RLIMIT_FSIZE, std::ptr::null(), from_mut(&mut limit)) })?;
+    check(unsafe {
+        libc::prlimit64(
+            pid,
+            libc::RLIMIT_FSIZE,
+            std::ptr::null(),
+            from_mut(&mut limit),
+        )
+    })?;
     Ok(limit.rlim_cur)
 }
 

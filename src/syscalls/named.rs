@@ -301,9 +301,12 @@ mod tests {
     #[test]
     fn flags_decide_whether_a_link_is_followed() {
         let open = |flags| {
-            named("open")
-                .iter()
-                .all(|row| row.follows(&Call { nr: 2, args: [0, flags, 0, 0, 0, 0] }))
+            named("open").iter().all(|row| {
+                row.follows(&Call {
+                    nr: 2,
+                    args: [0, flags, 0, 0, 0, 0],
+                })
+            })
         };
         assert!(open(0) && open(0o100));
         assert!(!open(open_flags::O_NOFOLLOW) && !open(0o300));

@@ -152,6 +152,9 @@ mod tests {
     #[test]
     fn a_syscall_stop_is_not_a_sigtrap() {
         assert_eq!(stop(stopped_by(libc::SIGTRAP | 0x80, 0)), Stop::Syscall);
-        assert_eq!(stop(stopped_by(libc::SIGTRAP, 0)), Stop::Signal(libc::SIGTRAP));
+        assert_eq!(
+            stop(stopped_by(libc::SIGTRAP, 0)),
+            Stop::Signal(libc::SIGTRAP)
+        );
     }
 }

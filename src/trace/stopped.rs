@@ -88,9 +88,7 @@ impl Stopped {
             Resume::Deliver(signal) => sys::ptrace::cont(tid, signal),
             Resume::Listen => sys::ptrace::listen(tid),
             Resume::Kill => sys::process::kill(tid, libc::SIGKILL),
-            Resume::Set(registers) => registers
-                .set(tid)
-                .and_then(|()| sys::ptrace::cont(tid, 0)),
+            Resume::Set(registers) => registers.set(tid).and_then(|()| sys::ptrace::cont(tid, 0)),
             Resume::SetAndStop(registers) => registers
                 .set(tid)
                 .and_then(|()| sys::ptrace::cont_to_syscall(tid)),

@@ -59,8 +59,14 @@ pub fn assert_agreement(
         let mut cacheable = true;
         for args in values.calls(&mut dice, calls) {
             let sayings = name.map_or(Sayings::default(), |name| said(name, &args));
-            let expected =
-                reference::decide(name, &args, &sayings, policy.default.action, landlock, watch);
+            let expected = reference::decide(
+                name,
+                &args,
+                &sayings,
+                policy.default.action,
+                landlock,
+                watch,
+            );
             cacheable &= expected.action == Action::Allow && !expected.check;
 
             let call = Call { nr, args };
@@ -72,7 +78,11 @@ pub fn assert_agreement(
             };
             assert_eq!(judged, expected, "judge and reference: {call} {args:x?}");
             let (answer, _) = run(&plan.filter, &Data::native(nr, args));
-            assert_eq!(answer, needed(name, expected, rewrites), "filter: {call} {args:x?}");
+            assert_eq!(
+                answer,
+                needed(name, expected, rewrites),
+                "filter: {call} {args:x?}"
+            );
         }
         // Every register that matters was tried. The cache must hold only what none of them can
         // change, and all of that, but for conditions which nobody sees that they always hold.
@@ -123,9 +133,7 @@ fn needed(name: Option<&str>, expected: Expected, rewrites: bool) -> Answer {
     };
     match expected.action {
         Action::Allow if !expected.check => Answer::Allow,
-        Action::Deny(errno) if expected.quiet && !traced => {
-            Answer::Errno(errno.number())
-        }
+        Action::Deny(errno) if expected.quiet && !traced => Answer::Errno(errno.number()),
         _ => Answer::Trace,
     }
 }

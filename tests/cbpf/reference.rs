@@ -131,8 +131,8 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || on(Watch::MODE_3),
         ),
         "truncate" => check(on(Watch::TRUNCATE)),
-        "mkdir" | "mkdirat" | "mknod" | "mknodat" | "rmdir" | "symlink" | "symlinkat" | "unlink"
-        | "unlinkat" | "bind" => check(on(Watch::CHANGE)),
+        "mkdir" | "mkdirat" | "mknod" | "mknodat" | "rmdir" | "symlink" | "symlinkat"
+        | "unlink" | "unlinkat" | "bind" => check(on(Watch::CHANGE)),
         "rename" | "renameat" | "renameat2" | "link" | "linkat" => check(on(Watch::MOVE)),
         "chmod" | "fchmod" | "fchmodat" | "fchmodat2" | "chown" | "lchown" | "fchown"
         | "fchownat" | "utime" | "utimes" | "futimesat" | "utimensat" | "setxattr"
@@ -140,8 +140,14 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         | "fremovexattr" | "removexattrat" | "file_setattr" => check(on(Watch::METADATA)),
         "ioctl" => check(
             on(Watch::METADATA)
-                && [0x4008_6602, 0x4008_7602, 0x401c_5820, 0x4080_6685, 0x800c_6613]
-                    .contains(&a[1]),
+                && [
+                    0x4008_6602,
+                    0x4008_7602,
+                    0x401c_5820,
+                    0x4080_6685,
+                    0x800c_6613,
+                ]
+                .contains(&a[1]),
         ),
         "stat" | "lstat" | "newfstatat" | "statx" | "access" | "faccessat" | "faccessat2"
         | "readlink" | "readlinkat" | "chdir" | "statfs" | "getxattr" | "lgetxattr"
@@ -149,9 +155,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         | "file_getattr" => check(on(Watch::STAT)),
         "inotify_add_watch" | "fanotify_mark" => check(on(Watch::NOTIFY)),
         "execve" => check(on(Watch::EXEC)),
-        "execveat" => {
-            check(on(Watch::EXEC) || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0)
-        }
+        "execveat" => check(on(Watch::EXEC) || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0),
         "mount" | "umount2" | "pivot_root" | "chroot" | "move_mount" | "mount_setattr"
         | "fsmount" | "fspick" | "swapon" | "swapoff" | "acct" | "quotactl" | "quotactl_fd"
         | "uselib" | "open_by_handle_at"

@@ -144,7 +144,11 @@ impl Files {
         let judged: &[u8] = if nameless { b"/" } else { &path };
         let verdict = plan.judge.path(Access::Exec, judged);
         if verdict.action != Action::Allow {
-            let reason = if nameless { Reason::Pathless } else { verdict.reason };
+            let reason = if nameless {
+                Reason::Pathless
+            } else {
+                verdict.reason
+            };
             return Some((Verdict { reason, ..verdict }, exec_of(path)));
         }
         let file = file.ok()?;
@@ -244,7 +248,10 @@ fn interpreter(file: &File) -> Option<Interpreter> {
         return Some(Interpreter { path, script: true });
     }
     let path = Elf::read(file)?.interpreter(file)?;
-    Some(Interpreter { path, script: false })
+    Some(Interpreter {
+        path,
+        script: false,
+    })
 }
 
 /// What is looked at of an ELF file of 64 bits: elf(5).
@@ -322,7 +329,10 @@ impl Elf {
                     .contains(&dynamic.address)
         });
         let bytes = read_part(file, dynamic, 1 << 16).unwrap_or_default();
-        loaded && bytes.chunks_exact(16).any(|entry| u64_at(entry, 0) == Some(DT_SONAME))
+        loaded
+            && bytes
+                .chunks_exact(16)
+                .any(|entry| u64_at(entry, 0) == Some(DT_SONAME))
     }
 }
 
@@ -355,7 +365,10 @@ mod tests {
         assert!(!found.script);
         let path = String::from_utf8(found.path).expect("a path");
         let loader = File::open(&path).expect("its loader");
-        assert!(Elf::read(&loader).is_some_and(|elf| elf.is_loader(&loader)), "{path}");
+        assert!(
+            Elf::read(&loader).is_some_and(|elf| elf.is_loader(&loader)),
+            "{path}"
+        );
         assert!(!Elf::read(&shell).is_some_and(|elf| elf.is_loader(&shell)));
     }
 

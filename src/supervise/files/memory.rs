@@ -5,8 +5,8 @@
 //! that it lies in can neither write, replace, remap nor discard it, nor can anybody else. The
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
-use crate::sys::files::{mapping, shares_memory};
 use crate::sys::Errno;
+use crate::sys::files::{mapping, shares_memory};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -271,7 +271,11 @@ mod tests {
         let mut places: Vec<u64> = taken.iter().map(|slot| slot.address).collect();
         places.dedup();
         assert_eq!(places.len() as u64, SLOTS);
-        assert!(places.iter().all(|at| (0x10000..0x10000 + REGION).contains(at)));
+        assert!(
+            places
+                .iter()
+                .all(|at| (0x10000..0x10000 + REGION).contains(at))
+        );
         drop(taken);
         assert!(memories.slot(1).is_some());
     }
@@ -285,8 +289,14 @@ mod tests {
         assert!(!memories.may_map(1));
         memories.spawned(1, 3, libc::CLONE_VM as u64);
         let slot = memories.slot(1).expect("a slot");
-        assert_eq!(memories.slot(2).map(|slot| slot.address), Some(slot.address));
-        assert_ne!(memories.slot(3).map(|slot| slot.address), Some(slot.address));
+        assert_eq!(
+            memories.slot(2).map(|slot| slot.address),
+            Some(slot.address)
+        );
+        assert_ne!(
+            memories.slot(3).map(|slot| slot.address),
+            Some(slot.address)
+        );
         memories.executed(2, 2);
         assert!(memories.slot(2).is_none());
         assert!(memories.may_map(2));

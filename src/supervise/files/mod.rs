@@ -140,7 +140,10 @@ impl Files {
     /// Answers a call that the policy allows if its paths are open.
     pub fn answer(&mut self, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
         let Some(syscall) = asked.call.syscall() else {
-            return Ok(Answer::Go(Resume::Return(asked.registers, errno(Errno::ENOSYS))));
+            return Ok(Answer::Go(Resume::Return(
+                asked.registers,
+                errno(Errno::ENOSYS),
+            )));
         };
         let result = match syscall.name {
             "open" | "openat" | "openat2" | "creat" => self.open(asked),
@@ -174,7 +177,13 @@ impl Files {
                 return false;
             };
             named(syscall.name).iter().any(|row| {
-                let found = asked.resolve(row, Wants { follow: false, parent: false });
+                let found = asked.resolve(
+                    row,
+                    Wants {
+                        follow: false,
+                        parent: false,
+                    },
+                );
                 found.is_ok_and(|found| pattern.covers(&asked.own(&found.path)))
             })
         });
@@ -288,7 +297,12 @@ impl Files {
             true => self.map(asked),
             // Too many calls are under way, or somebody is there who could tamper with it.
             false if self.memories.has_region(tid) => Err(Errno::ENFILE.into()),
-            false if asked.call.syscall().is_some_and(|call| call.name == "openat2") => {
+            false
+                if asked
+                    .call
+                    .syscall()
+                    .is_some_and(|call| call.name == "openat2") =>
+            {
                 Err(Errno::ENOSYS.into())
             }
             false => Err(Errno::EACCES.into()),
@@ -301,7 +315,8 @@ impl Files {
         let mmap = number("mmap").ok_or(Errno::ENOSYS)?;
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
         let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
-        self.pending.insert(asked.tracee.tid(), Pending::Map { original });
+        self.pending
+            .insert(asked.tracee.tid(), Pending::Map { original });
         Ok(Resume::SetAndStop(original.with_call(mmap, args)))
     }
 
@@ -366,7 +381,14 @@ impl Files {
     fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let row = row("chdir")?;
         let given = asked.path(row)?;
-        let found = asked.found(row, &given, Wants { follow: true, parent: false })?;
+        let found = asked.found(
+            row,
+            &given,
+            Wants {
+                follow: true,
+                parent: false,
+            },
+        )?;
         asked.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());
@@ -417,7 +439,10 @@ impl Files {
         if !name.starts_with(b"/") && !self.memories.is_alone(tid) {
             let whole = found.path.as_slice();
             let room = bytes.get_mut(FAMILY..FAMILY + SUN_PATH).unwrap_or_default();
-            let Some(place) = room.get_mut(..whole.len()).filter(|_| whole.len() < SUN_PATH) else {
+            let Some(place) = room
+                .get_mut(..whole.len())
+                .filter(|_| whole.len() < SUN_PATH)
+            else {
                 return Err(Errno::ENAMETOOLONG.into());
             };
             place.copy_from_slice(whole);
@@ -431,7 +456,12 @@ impl Files {
     }
 
     /// bind(2) of this address.
-    fn bind_to(&mut self, asked: &Asked<'_>, bytes: [u8; SOCKADDR], length: usize) -> Judged<Resume> {
+    fn bind_to(
+        &mut self,
+        asked: &Asked<'_>,
+        bytes: [u8; SOCKADDR],
+        length: usize,
+    ) -> Judged<Resume> {
         if !asked.plan.files.pins {
             return Ok(Resume::Continue);
         }
@@ -464,7 +494,9 @@ impl Asked<'_> {
 
     /// Where a row's path leads.
     fn found(&self, row: &Named, given: &[u8], wants: Wants) -> Judged<Found> {
-        let start = row.dirfd.map_or(Start::Directory, |dirfd| Start::of(self.arg(dirfd)));
+        let start = row
+            .dirfd
+            .map_or(Start::Directory, |dirfd| Start::of(self.arg(dirfd)));
         if given.is_empty() && row.may_be_empty(&self.call) {
             return self.descriptor(start);
         }
@@ -503,8 +535,8 @@ impl Asked<'_> {
     /// What the policy says of an access to what was found.
     fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
         // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
-        let nameless = found.pathless && !found.path.starts_with(b"/")
-            || found.path.starts_with(b"/memfd:");
+        let nameless =
+            found.pathless && !found.path.starts_with(b"/") || found.path.starts_with(b"/memfd:");
         let mut verdict = match (nameless, access) {
             // Where any path may be executed, so may this.
             (true, Access::Exec) => self.plan.judge.path(access, b"/"),

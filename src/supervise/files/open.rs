@@ -43,7 +43,11 @@ impl How {
         }
         How {
             flags,
-            mode: if creates(flags) { mode & PERMISSIONS } else { 0 },
+            mode: if creates(flags) {
+                mode & PERMISSIONS
+            } else {
+                0
+            },
             resolve: 0,
         }
     }
@@ -84,8 +88,16 @@ impl Files {
                 let flags = O_CREAT | O_WRONLY | O_TRUNC;
                 (Start::Directory, args[0], How::of_openat(flags, args[1]))
             }
-            "openat" => (Start::of(args[0]), args[1], How::of_openat(args[2], args[3])),
-            _ => (Start::of(args[0]), args[1], read_how(tid, args[2], args[3])?),
+            "openat" => (
+                Start::of(args[0]),
+                args[1],
+                How::of_openat(args[2], args[3]),
+            ),
+            _ => (
+                Start::of(args[0]),
+                args[1],
+                read_how(tid, args[2], args[3])?,
+            ),
         };
         let given = read_path(tid, address)?;
         let found = find(asked, start, &given, how)?;
@@ -167,14 +179,19 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         true => None,
         false => from?.object,
     };
-    let raw = from.as_ref().map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
+    let raw = from
+        .as_ref()
+        .map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
     let nofollow = if wants.follow { 0 } else { libc::O_NOFOLLOW };
     let open = |path: &[u8], flags| {
         let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
         crate::sys::files::openat2(raw, &path, libc::O_PATH | flags, restricted)
     };
     let (head, name) = match given.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (given.get(..=at).unwrap_or_default(), given.get(at + 1..).unwrap_or_default()),
+        Some(at) => (
+            given.get(..=at).unwrap_or_default(),
+            given.get(at + 1..).unwrap_or_default(),
+        ),
         None => (&b"."[..], given),
     };
     let opened = match open(given, nofollow) {
@@ -264,7 +281,10 @@ mod tests {
         assert_eq!(access(O_TRUNC, true), Access::Write);
         assert_eq!(access(O_CREAT, false), Access::Write);
         assert_eq!(access(O_CREAT, true), Access::Read);
-        assert_eq!(access(O_TMPFILE | O_DIRECTORY | O_RDWR, true), Access::Write);
+        assert_eq!(
+            access(O_TMPFILE | O_DIRECTORY | O_RDWR, true),
+            Access::Write
+        );
         assert_eq!(access(O_PATH | O_WRONLY, true), Access::Handle);
     }
 
@@ -280,7 +300,11 @@ mod tests {
 
     #[test]
     fn open_how_lies_in_memory_as_the_kernel_reads_it() {
-        let how = How { flags: 1, mode: 2, resolve: 4 };
+        let how = How {
+            flags: 1,
+            mode: 2,
+            resolve: 4,
+        };
         assert_eq!(how.bytes().map(u64::from).iter().sum::<u64>(), 7);
         assert_eq!(how.bytes()[8], 2);
     }

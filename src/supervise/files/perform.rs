@@ -282,7 +282,11 @@ fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<OwnedFd> {
         return Ok(file);
     }
     let found = opened(&file)?;
-    asked.judge(Access::Write, format!("descriptor {number}").as_bytes(), &found)?;
+    asked.judge(
+        Access::Write,
+        format!("descriptor {number}").as_bytes(),
+        &found,
+    )?;
     Ok(file)
 }
 
@@ -312,7 +316,13 @@ fn on_descriptor(asked: &Asked<'_>, name: &str) -> Judged<i64> {
         _ => {
             let name = attribute(asked, 1)?;
             let value = value(asked, asked.arg(2), asked.arg(3))?;
-            let args = [fd(&file), Arg::Text(&name), Arg::In(&value), number(3), number(4)];
+            let args = [
+                fd(&file),
+                Arg::Text(&name),
+                Arg::In(&value),
+                number(3),
+                number(4),
+            ];
             perform(libc::SYS_fsetxattr, six(args))?
         }
     })
@@ -334,7 +344,8 @@ fn value(asked: &Asked<'_>, address: u64, length: u64) -> Judged<Vec<u8>> {
         return Err(Errno::E2BIG.into());
     }
     let mut bytes = vec![0; length as usize];
-    if length > 0 && memory::read(asked.tracee.tid(), address, &mut bytes).unwrap_or(0) < bytes.len()
+    if length > 0
+        && memory::read(asked.tracee.tid(), address, &mut bytes).unwrap_or(0) < bytes.len()
     {
         return Err(Errno::EFAULT.into());
     }
@@ -359,8 +370,13 @@ fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
     let row = row(name, 0)?;
     // These take NULL for the descriptor itself: utimensat(2), futimesat(2), fanotify_mark(2).
     let null = asked.arg(row.path) == 0
-        && matches!(name, "utimensat" | "futimesat" | "fanotify_mark" | "newfstatat" | "statx");
-    let start = row.dirfd.map_or(Start::Directory, |dirfd| Start::of(asked.arg(dirfd)));
+        && matches!(
+            name,
+            "utimensat" | "futimesat" | "fanotify_mark" | "newfstatat" | "statx"
+        );
+    let start = row
+        .dirfd
+        .map_or(Start::Directory, |dirfd| Start::of(asked.arg(dirfd)));
     let (given, found) = match null {
         true if matches!(name, "utimensat" | "futimesat") => {
             let file = changed(asked, asked.arg(0))?;
@@ -414,7 +430,13 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
         "setxattr" | "lsetxattr" => {
             let name = attribute(asked, 1)?;
             let value = value(asked, asked.arg(2), asked.arg(3))?;
-            let args = [path(), Arg::Text(&name), Arg::In(&value), number(3), number(4)];
+            let args = [
+                path(),
+                Arg::Text(&name),
+                Arg::In(&value),
+                number(3),
+                number(4),
+            ];
             perform(libc::SYS_setxattr, six(args))?
         }
         "setxattrat" => {
@@ -466,7 +488,11 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
 /// An open file of the tracee.
 fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<OwnedFd> {
     let tid = asked.tracee.tid();
-    Ok(descriptor_of(tid, asked.tree.pid_of(tid), number as u32 as RawFd)?)
+    Ok(descriptor_of(
+        tid,
+        asked.tree.pid_of(tid),
+        number as u32 as RawFd,
+    )?)
 }
 
 /// RLIMIT_FSIZE as the kernel applies it to the tracee: EFBIG and SIGXFSZ (truncate(2)).
@@ -518,7 +544,10 @@ fn set_times(asked: &Asked<'_>, name: &str, place: &CStr) -> Judged<i64> {
         Some(bytes) => Arg::In(bytes),
         None => Arg::Null,
     };
-    Ok(perform(libc::SYS_utimensat, six([AT_FDCWD, Arg::Text(place), times]))?)
+    Ok(perform(
+        libc::SYS_utimensat,
+        six([AT_FDCWD, Arg::Text(place), times]),
+    )?)
 }
 
 fn read_metadata(
@@ -544,7 +573,10 @@ fn read_metadata(
             let (fd, path) = empty();
             let flags = Arg::Number(asked.arg(2) & !0x100 | AT_EMPTY_PATH);
             filled(asked, 4, 256, |out| {
-                perform(libc::SYS_statx, six([fd, path, flags, number(3), Arg::Out(out)]))
+                perform(
+                    libc::SYS_statx,
+                    six([fd, path, flags, number(3), Arg::Out(out)]),
+                )
             })
         }
         "statfs" => filled(asked, 1, 120, |out| {
@@ -566,7 +598,9 @@ fn read_metadata(
                 return Err(Errno::EINVAL.into());
             }
             let text = link_text(asked, object, given, found)?;
-            let text = text.get(..text.len().min(size as usize)).unwrap_or_default();
+            let text = text
+                .get(..text.len().min(size as usize))
+                .unwrap_or_default();
             memory::write(asked.tracee.tid(), asked.arg(at + 1), text)?;
             Ok(text.len() as i64)
         }
@@ -591,9 +625,12 @@ fn read_metadata(
         }
         "listxattr" | "llistxattr" | "listxattrat" => {
             let first = if at == 1 { 3 } else { 1 };
-            attributes(asked, asked.arg(first), asked.arg(first + 1), |out, size| {
-                perform(libc::SYS_listxattr, six([Arg::Text(&place), out, size]))
-            })
+            attributes(
+                asked,
+                asked.arg(first),
+                asked.arg(first + 1),
+                |out, size| perform(libc::SYS_listxattr, six([Arg::Text(&place), out, size])),
+            )
         }
         "file_getattr" => {
             let size = asked.arg(3).min(4096);

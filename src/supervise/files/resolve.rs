@@ -178,12 +178,7 @@ pub fn named(mut path: Vec<u8>, object: &OwnedFd) -> Result<(Vec<u8>, bool), Err
 }
 
 /// One look, where no component is special and none is a symbolic link: the text is the path then.
-fn fast(
-    view: View<'_>,
-    start: Start,
-    path: &[u8],
-    wants: Wants,
-) -> Result<Option<Found>, Errno> {
+fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Option<Found>, Errno> {
     let mut full = Vec::with_capacity(path.len() + 64);
     if !path.starts_with(b"/") {
         if start != Start::Directory {
@@ -393,7 +388,12 @@ impl<'a> Walk<'a> {
 
     fn look(&self, name: &[u8]) -> Result<Entry, Errno> {
         let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
-        match openat2(self.here.as_raw_fd(), &name, libc::O_PATH | libc::O_NOFOLLOW, 0) {
+        match openat2(
+            self.here.as_raw_fd(),
+            &name,
+            libc::O_PATH | libc::O_NOFOLLOW,
+            0,
+        ) {
             Ok(object) => {
                 let stat = fstat(object.as_fd())?;
                 Ok(Entry::Is(object, stat))
