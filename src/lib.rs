@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! policy  →  plan  →  launch  →  trace  →  judge  →  supervise  →  report
-//! standing on   syscalls, condition, baseline (pure knowledge)   and   sys (the only unsafe)
+//! standing on   syscalls, paths, condition, baseline (pure knowledge)   and   sys (the only unsafe)
 //! ```
 //!
 //! | module | is |
 //! |---|---|
 //! | [`syscalls`] | the typed table of system calls, constants, groups, errnos. Data and pure functions |
+//! | [`paths`] | accesses and path patterns |
 //! | [`sys`] | the only `unsafe`: thin wrappers, one system call each; no policy |
 //! | [`condition`] | the language of `when`: parsed, evaluated, lowered for BPF |
 //! | [`baseline`] | the rules with which the jail protects itself, one reason each |
@@ -18,7 +19,7 @@
 //! | [`plan`] | a policy and a host to a [`Plan`](plan::Plan): who enforces what; the BPF program |
 //! | [`launch`] | fork, seize, close, drop, confine, exec |
 //! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
-//! | [`supervise`] | the loop, the tree of processes, signals and job control |
+//! | [`supervise`] | the loop, the tree of processes, paths and memory of tracees, signals, job control |
 //! | [`report`] | events and the outcome to messages and JSON lines |
 //! | [`commands`] | the command line, one file a subcommand |
 //!

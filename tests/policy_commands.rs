@@ -124,12 +124,12 @@ fn presets_are_listed_with_their_promises() {
     assert_eq!(output.code, Some(0));
     let lines: Vec<&str> = output.out.lines().collect();
     assert!(
-        lines[0].starts_with("base        What ordinary programs need"),
+        lines[0].starts_with("base                 What ordinary programs need"),
         "{}",
         output.out
     );
     assert!(
-        lines[3].starts_with("permissive  Everything is allowed but"),
+        lines[4].starts_with("permissive           Everything is allowed but"),
         "{}",
         output.out
     );

@@ -4,7 +4,8 @@
 //! Exit code 0 either way, 2 for wrong usage. It must never rely on being jailed, so that a test can
 //! compare both. `files calls` lists the calls and the victims that they want, `files batch` makes
 //! those that stdin names, one a line, each in a process of its own; `files mark` gives the files
-//! that stdin names an extended attribute.
+//! that stdin names an extended attribute. `files steps STEP…` makes one call after the other, and
+//! `files busy KIND…` opens files while something else happens.
 //!
 //! `FILES_LINKS` is the directory of the symbolic links that the variants `symlink` (named after the
 //! last component of DIR, to DIR) and `final` (named after the last component of NAME, to DIR/NAME)
@@ -13,11 +14,17 @@
 #[cfg(target_arch = "x86_64")]
 mod batch;
 #[cfg(target_arch = "x86_64")]
+mod busy;
+#[cfg(target_arch = "x86_64")]
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod job;
 #[cfg(target_arch = "x86_64")]
+mod machine;
+#[cfg(target_arch = "x86_64")]
 mod raw;
+#[cfg(target_arch = "x86_64")]
+mod steps;
 
 #[cfg(target_arch = "x86_64")]
 fn main() {
@@ -30,6 +37,8 @@ fn main() {
         ["calls"] => batch::list(),
         ["batch"] => batch::run(),
         ["mark"] => batch::mark(),
+        ["steps", steps @ ..] => std::process::exit(steps::run(steps)),
+        ["busy", words @ ..] => std::process::exit(busy::run(words)),
         &[call, variant, directory, name] => match batch::one(call, variant, directory, name) {
             Some(answer) => println!("{answer}"),
             None => usage(),
@@ -40,7 +49,7 @@ fn main() {
 
 #[cfg(target_arch = "x86_64")]
 fn usage() {
-    eprintln!("usage: files CALL VARIANT DIR NAME | files calls | files batch | files mark");
+    eprintln!("usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND…");
     std::process::exit(2);
 }
 

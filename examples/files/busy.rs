@@ -1,0 +1,184 @@
+//! `files busy KIND …`: programs that open files while something else happens. Each prints `ok` and
+//! facts, or what went wrong.
+
+use crate::machine;
+use nix::errno::Errno;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Runs one; 1 if something is wrong, 2 if there is no such one.
+pub fn run(words: &[&str]) -> i32 {
+    let number = |text: &str| text.parse().unwrap_or(0);
+    let result = match *words {
+        ["signals", file, denied, millis] => signals(file, denied, number(millis)),
+        ["fifo", path, restart] => fifo(path, restart == "restart"),
+        ["threads", directory, count, times] => {
+            threads(directory, number(count) as usize, number(times))
+        }
+        ["spawn", program, times] => spawn(program, number(times)),
+        ["exec-thread", program] => exec_in_thread(program),
+        ["open", directory, times] => open_many(directory, number(times)),
+        _ => return 2,
+    };
+    match result {
+        Ok(text) => {
+            println!("ok {text}");
+            0
+        }
+        Err(text) => {
+            println!("wrong: {text}");
+            1
+        }
+    }
+}
+
+type Result = std::result::Result<String, String>;
+
+/// Opens beside another process that does the same, under a timer that fires each millisecond.
+fn signals(file: &str, denied: &str, millis: u64) -> Result {
+    let fail = |what: &'static str| move |error| format!("{what}: {error}");
+    let mut beside = Command::new(std::env::current_exe().map_err(|e| e.to_string())?)
+        .args(["busy", "open", file, "100000000"])
+        .spawn()
+        .map_err(|error| format!("beside: {error}"))?;
+    let path = |text: &str| CString::new(text).map_err(|error| error.to_string());
+    let (good, bad) = (path(file)?, path(denied)?);
+    machine::heed_alarms(true).map_err(fail("sigaction"))?;
+    machine::alarm(1000, 1000).map_err(fail("setitimer"))?;
+    let begin = Instant::now();
+    let (mut opens, mut wrong) = (0u64, Vec::new());
+    while begin.elapsed() < Duration::from_millis(millis) && wrong.len() < 5 {
+        opens += 1;
+        let (fd, changed) = machine::call(libc::SYS_open, &good, i64::from(libc::O_RDWR), 0);
+        if fd < 3 || changed {
+            wrong.push(format!("open {opens} returned {fd}, registers changed: {changed}"));
+        }
+        let closed = crate::raw::call(libc::SYS_close, &[crate::raw::Arg::I(fd)]);
+        if closed.is_err() {
+            wrong.push(format!("close of {fd}: {closed:?}"));
+        }
+        let (fd, changed) = machine::call(libc::SYS_open, &bad, i64::from(libc::O_RDWR), 0);
+        if fd != -i64::from(libc::EACCES) || changed {
+            wrong.push(format!("denied open {opens} returned {fd}, registers: {changed}"));
+        }
+    }
+    machine::alarm(0, 0).map_err(fail("setitimer"))?;
+    let _ = beside.kill();
+    let _ = beside.wait();
+    let alarms = machine::alarms();
+    match wrong.is_empty() {
+        true => Ok(format!("opens {opens} alarms {alarms}")),
+        false => Err(wrong.join("; ")),
+    }
+}
+
+/// Opens a FIFO that nobody writes to, and is interrupted; with `restart`, until somebody does.
+fn fifo(path: &str, restart: bool) -> Result {
+    let text = CString::new(path).map_err(|error| error.to_string())?;
+    machine::heed_alarms(restart).map_err(|error| error.to_string())?;
+    let writer = restart.then(|| {
+        let path = path.to_owned();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(400));
+            fs::OpenOptions::new().write(true).open(path).map(drop)
+        })
+    });
+    machine::alarm(100_000, if restart { 50_000 } else { 0 }).map_err(|error| error.to_string())?;
+    let (result, changed) = machine::call(libc::SYS_open, &text, 0, 0);
+    machine::alarm(0, 0).map_err(|error| error.to_string())?;
+    let alarms = machine::alarms();
+    if let Some(writer) = writer {
+        let _ = writer.join();
+    }
+    if changed {
+        return Err("registers changed".to_owned());
+    }
+    let said = match result {
+        0.. => "opened".to_owned(),
+        errno => format!("{:?}", Errno::from_raw(-errno as i32)),
+    };
+    match alarms {
+        0 => Err(format!("{said} without a signal")),
+        _ => Ok(said),
+    }
+}
+
+/// Each thread writes and reads files of its own.
+fn threads(directory: &str, count: usize, times: u64) -> Result {
+    let work = |number: usize| {
+        let path = Path::new(directory).join(format!("of-{number}"));
+        move || {
+            for round in 0..times {
+                let content = format!("{number} {round}");
+                fs::write(&path, &content).map_err(|error| format!("write {content}: {error}"))?;
+                let mut found = String::new();
+                File::open(&path)
+                    .and_then(|mut file| file.read_to_string(&mut found))
+                    .map_err(|error| format!("read {content}: {error}"))?;
+                if found != content {
+                    return Err(format!("{content:?} became {found:?}"));
+                }
+            }
+            Ok(())
+        }
+    };
+    let started: Vec<_> = (0..count).map(|number| thread::spawn(work(number))).collect();
+    for thread in started {
+        thread.join().map_err(|_| "a thread panicked".to_owned())??;
+    }
+    Ok(String::new())
+}
+
+/// Starts a program again and again, from two threads.
+fn spawn(program: &str, times: u64) -> Result {
+    let work = || {
+        let program = program.to_owned();
+        move || {
+            for round in 0..times {
+                let status = Command::new(&program).status();
+                match status {
+                    Ok(status) if status.success() => {}
+                    other => return Err(format!("round {round}: {other:?}")),
+                }
+            }
+            Ok(())
+        }
+    };
+    let started = [thread::spawn(work()), thread::spawn(work())];
+    for thread in started {
+        thread.join().map_err(|_| "a thread panicked".to_owned())??;
+    }
+    Ok(String::new())
+}
+
+/// Becomes another program in a thread, while others open.
+fn exec_in_thread(program: &str) -> Result {
+    use std::os::unix::process::CommandExt;
+    for _ in 0..3 {
+        thread::spawn(|| {
+            loop {
+                drop(File::open("/etc/hosts"));
+            }
+        });
+    }
+    let program = std::ffi::OsStr::from_bytes(program.as_bytes()).to_owned();
+    let thread = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(20));
+        Command::new(program).arg("became another").exec().to_string()
+    });
+    Err(thread.join().unwrap_or_else(|_| "a thread panicked".to_owned()))
+}
+
+/// Opens a file, or each file of a directory, again and again.
+fn open_many(path: &str, times: u64) -> Result {
+    for round in 0..times {
+        File::open(path).map_err(|error| format!("round {round}: {error}"))?;
+    }
+    Ok(String::new())
+}
