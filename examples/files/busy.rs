@@ -57,7 +57,9 @@ fn signals(file: &str, denied: &str, millis: u64) -> Result {
         opens += 1;
         let (fd, changed) = machine::call(libc::SYS_open, &good, i64::from(libc::O_RDWR), 0);
         if fd < 3 || changed {
-            wrong.push(format!("open {opens} returned {fd}, registers changed: {changed}"));
+            wrong.push(format!(
+                "open {opens} returned {fd}, registers changed: {changed}"
+            ));
         }
         let closed = crate::raw::call(libc::SYS_close, &[crate::raw::Arg::I(fd)]);
         if closed.is_err() {
@@ -65,7 +67,9 @@ fn signals(file: &str, denied: &str, millis: u64) -> Result {
         }
         let (fd, changed) = machine::call(libc::SYS_open, &bad, i64::from(libc::O_RDWR), 0);
         if fd != -i64::from(libc::EACCES) || changed {
-            wrong.push(format!("denied open {opens} returned {fd}, registers: {changed}"));
+            wrong.push(format!(
+                "denied open {opens} returned {fd}, registers: {changed}"
+            ));
         }
     }
     machine::alarm(0, 0).map_err(fail("setitimer"))?;
@@ -128,9 +132,13 @@ fn threads(directory: &str, count: usize, times: u64) -> Result {
             Ok(())
         }
     };
-    let started: Vec<_> = (0..count).map(|number| thread::spawn(work(number))).collect();
+    let started: Vec<_> = (0..count)
+        .map(|number| thread::spawn(work(number)))
+        .collect();
     for thread in started {
-        thread.join().map_err(|_| "a thread panicked".to_owned())??;
+        thread
+            .join()
+            .map_err(|_| "a thread panicked".to_owned())??;
     }
     Ok(String::new())
 }
@@ -152,7 +160,9 @@ fn spawn(program: &str, times: u64) -> Result {
     };
     let started = [thread::spawn(work()), thread::spawn(work())];
     for thread in started {
-        thread.join().map_err(|_| "a thread panicked".to_owned())??;
+        thread
+            .join()
+            .map_err(|_| "a thread panicked".to_owned())??;
     }
     Ok(String::new())
 }
@@ -170,9 +180,14 @@ fn exec_in_thread(program: &str) -> Result {
     let program = std::ffi::OsStr::from_bytes(program.as_bytes()).to_owned();
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
-        Command::new(program).arg("became another").exec().to_string()
+        Command::new(program)
+            .arg("became another")
+            .exec()
+            .to_string()
     });
-    Err(thread.join().unwrap_or_else(|_| "a thread panicked".to_owned()))
+    Err(thread
+        .join()
+        .unwrap_or_else(|_| "a thread panicked".to_owned()))
 }
 
 /// Opens a file, or each file of a directory, again and again.

@@ -49,7 +49,9 @@ fn main() {
 
 #[cfg(target_arch = "x86_64")]
 fn usage() {
-    eprintln!("usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND…");
+    eprintln!(
+        "usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND…"
+    );
     std::process::exit(2);
 }
 

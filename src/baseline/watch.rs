@@ -128,6 +128,16 @@ const FS_IOC_SETVERSION: u64 = 0x4008_7602;
 const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
 const FS_IOC_ENABLE_VERITY: u64 = 0x4080_6685;
 const FS_IOC_SET_ENCRYPTION_POLICY: u64 = 0x800c_6613;
+// linux/msdos_fs.h
+const FAT_IOCTL_SET_ATTRIBUTES: u64 = 0x4004_7211;
+// linux/btrfs.h: they make and remove trees through a descriptor of a directory.
+const BTRFS_IOC_SNAP_CREATE: u64 = 0x5000_9401;
+const BTRFS_IOC_SUBVOL_CREATE: u64 = 0x5000_940e;
+const BTRFS_IOC_SNAP_DESTROY: u64 = 0x5000_940f;
+const BTRFS_IOC_SNAP_CREATE_V2: u64 = 0x5000_9417;
+const BTRFS_IOC_SUBVOL_CREATE_V2: u64 = 0x5000_9418;
+const BTRFS_IOC_SUBVOL_SETFLAGS: u64 = 0x4008_941a;
+const BTRFS_IOC_SNAP_DESTROY_V2: u64 = 0x5000_943f;
 // linux/prctl.h
 const PR_SET_DUMPABLE: u64 = 4;
 // linux/sched.h
@@ -208,7 +218,10 @@ static WATCHED: &[(Watch, Rule)] = &[
         When {
             text: "request changes an inode",
             any: &[&[is(1, FS_IOC_SETFLAGS)], &[is(1, FS_IOC_SETVERSION)], &[is(1, FS_IOC_FSSETXATTR)],
-                   &[is(1, FS_IOC_ENABLE_VERITY)], &[is(1, FS_IOC_SET_ENCRYPTION_POLICY)]],
+                   &[is(1, FS_IOC_ENABLE_VERITY)], &[is(1, FS_IOC_SET_ENCRYPTION_POLICY)], &[is(1, FAT_IOCTL_SET_ATTRIBUTES)],
+                   &[is(1, BTRFS_IOC_SNAP_CREATE)], &[is(1, BTRFS_IOC_SUBVOL_CREATE)], &[is(1, BTRFS_IOC_SNAP_DESTROY)],
+                   &[is(1, BTRFS_IOC_SNAP_CREATE_V2)], &[is(1, BTRFS_IOC_SUBVOL_CREATE_V2)],
+                   &[is(1, BTRFS_IOC_SUBVOL_SETFLAGS)], &[is(1, BTRFS_IOC_SNAP_DESTROY_V2)]],
         },
         "no other mechanism holds changes of metadata")),
     (Watch::STAT, watch("reads-metadata",

@@ -6,14 +6,17 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
 use crate::baseline::{self, Answer};
-use crate::judge::{Reason, Verdict, entry_text, explain_reason, remedy, rule_head};
+use crate::judge::{Reason, Verdict, entry_text, explain_reason, path_remedy, remedy, rule_head};
+use crate::paths::Access;
 use crate::plan::{Host, Plan, PlanError, Route, What};
-use crate::policy::{Action, Policy, Target};
+use crate::policy::{Action, PlaceError, Policy, Surroundings, Target, locate};
 use crate::syscalls::{Call, CallError, Errno, parse_call};
 
 /// Where and how to print.
@@ -37,6 +40,8 @@ pub enum ExplainError {
         /// What is wrong with it.
         source: CallError,
     },
+    /// A sentence about a path that is none.
+    Path(String),
     /// The output cannot be written.
     Output(io::Error),
 }
@@ -52,6 +57,9 @@ pub fn run(
     let plan = Plan::new(policy, host).map_err(ExplainError::Plan)?;
     let text = match call {
         None => whole(policy, host, &plan, view),
+        Some(text) if let Some((access, path)) = sentence(text)? => {
+            of_path(policy, &plan, access, &path, view)
+        }
         Some(text) => {
             let call = parse_call(text).map_err(|source| ExplainError::Call {
                 text: text.to_owned(),
@@ -63,6 +71,46 @@ pub fn run(
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(ExplainError::Output)
+}
+
+/// `read PATH` and the like; `None`: it is something else.
+fn sentence(text: &str) -> Result<Option<(Access, PathBuf)>, ExplainError> {
+    let Some((verb, path)) = text.trim().split_once(' ') else {
+        return Ok(None);
+    };
+    let Some(access) = Access::from_word(verb) else {
+        return Ok(None);
+    };
+    match locate(path.trim(), &Surroundings::own()) {
+        Ok(located) => Ok(Some((access, located.pattern.base().to_owned()))),
+        Err(PlaceError::Unset(name)) => Err(ExplainError::Path(format!(
+            "the variable {name} is not set"
+        ))),
+        Err(PlaceError::Malformed(message)) => Err(ExplainError::Path(message)),
+    }
+}
+
+/// One access to a path: the verdict, what decided, what to change.
+fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View) -> String {
+    let verdict = plan.judge.path(access, path.as_os_str().as_bytes());
+    let mut table = Table::new(&[1]);
+    let head = |text: &str| Cell::styled(text, Style::new().dimmed());
+    table.title(format!("{access} {}", path.display()));
+    table.row([head("verdict"), outcome(&verdict)]);
+    table.row([head("decided by"), explain_reason(policy, &verdict).into()]);
+    if let Some(line) = source_line(policy, &verdict) {
+        table.row([head(""), line.into()]);
+    }
+    let (enforcer, cost) = plan.files.enforcer(access);
+    table.row([
+        head("enforced by"),
+        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
+    ]);
+    let mut text = table.render(view.color, view.width);
+    if let Some(remedy) = path_remedy(policy, access, &path.to_string_lossy(), &verdict) {
+        let _ = writeln!(text, "\n{remedy}");
+    }
+    text
 }
 
 /// The table of the whole plan.
@@ -384,6 +432,7 @@ impl std::fmt::Display for ExplainError {
                     .map_or(1, |part| part.chars().count());
                 write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))
             }
+            ExplainError::Path(message) => write!(f, "not a path: {message}"),
             ExplainError::Output(_) => f.write_str("cannot write the explanation"),
         }
     }
@@ -393,7 +442,7 @@ impl std::error::Error for ExplainError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ExplainError::Plan(source) => source.source(),
-            ExplainError::Call { .. } => None,
+            ExplainError::Call { .. } | ExplainError::Path(_) => None,
             ExplainError::Output(source) => Some(source),
         }
     }

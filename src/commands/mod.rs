@@ -99,11 +99,11 @@ enum Sub {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Print who enforces each entry of a policy, or decide one call
+    /// Print who enforces each entry of a policy, or decide one call or path
     Explain {
         /// A built-in policy or a TOML file
         policy: String,
-        /// A call, such as 'socket(AF_INET, SOCK_DGRAM, 0)'
+        /// A call, such as 'socket(AF_INET, SOCK_DGRAM, 0)', or a path: 'read ~/.ssh'
         call: Option<String>,
     },
     /// List the built-in policies, or print one

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Host;
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
-use crate::paths::is_beneath;
+use crate::paths::{Access, is_beneath};
 use crate::policy::{Action, List, PathEntry, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -241,6 +241,22 @@ impl Files {
     /// Whether a program must be judged once it is loaded.
     pub fn judges_programs(&self) -> bool {
         self.governed.exec
+    }
+
+    /// Who enforces an access, as far as its path does not matter.
+    pub fn enforcer(&self, access: Access) -> (Enforcer, Cost) {
+        let (governed, class) = match access {
+            Access::Read => (self.governed.read, Watch::READ),
+            Access::Write => (self.governed.write, Watch::WRITE),
+            Access::Exec => (self.governed.exec, Watch::EXEC),
+            Access::Stat => (self.watch.has(Watch::STAT), Watch::STAT),
+            Access::Handle => (self.watch.has(Watch::HANDLE), Watch::HANDLE),
+        };
+        match (governed, self.watch.has(class)) {
+            (false, _) => (Enforcer::Nobody, Cost::Nothing),
+            (true, true) => (self.supervisor(), Cost::Stop),
+            (true, false) => (Enforcer::Landlock, Cost::Nothing),
+        }
     }
 
     /// One row an entry.

@@ -132,8 +132,15 @@ impl Files {
             return None;
         }
         let link = format!("/proc/{pid}/exe");
-        // Gone already, or killed.
-        let path = std::fs::read_link(&link).ok()?.into_os_string().into_vec();
+        let path = match std::fs::read_link(&link) {
+            Ok(path) => path.into_os_string().into_vec(),
+            // A program that may not be read: the supervisor is blind to it.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Some((denied(Reason::Pathless), exec_of(link.into_bytes())));
+            }
+            // It was killed meanwhile.
+            Err(_) => return None,
+        };
         let file = File::open(&link);
         let unlinked = file
             .as_ref()

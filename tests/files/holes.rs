@@ -1,0 +1,151 @@
+//! What Landlock alone does not hold, in a place that may be read only.
+
+use super::scene::{LANDLOCK, SUBTREES, Scene, files, open, run};
+use crate::steps;
+use libc::{AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, O_RDWR, O_TMPFILE};
+use std::fs::File;
+
+/// A row of `files calls` on `PLACE/file`: what it does outside, it does not do within.
+#[track_caller]
+fn closed(call: &str, place: &str, changes: bool) {
+    let scene = Scene::new();
+    let policy = scene.policy(SUBTREES);
+    let directory = scene.at(place);
+    let probe = files();
+    let command = [probe.as_str(), call, "absolute", &directory, "file"];
+    for landlock in LANDLOCK {
+        let before = scene.state(&format!("{place}/file"));
+        let ran = run(scene.within(landlock, &policy, &command));
+        if ran.out != "EACCES\n" {
+            ran.fail(&format!("{call} should be denied, Landlock {landlock:?}"));
+        }
+        assert_eq!(before, scene.state(&format!("{place}/file")), "{landlock:?}");
+    }
+    let before = scene.state(&format!("{place}/file"));
+    run(scene.outside(&command)).ends_with(0).says("ok\n");
+    let after = scene.state(&format!("{place}/file"));
+    assert_eq!(before != after, changes, "the attack outside");
+}
+
+#[test]
+fn chmod_is_held() {
+    closed("chmod", "r", true);
+    closed("fchmod", "r", true);
+}
+
+#[test]
+fn chown_even_to_the_owner_is_held() {
+    closed("chown", "r", true);
+    closed("fchown", "r", true);
+}
+
+#[test]
+fn utimensat_is_held() {
+    closed("utimensat", "r", true);
+    closed("futimens", "r", true);
+}
+
+#[test]
+fn setxattr_is_held() {
+    closed("setxattr", "r", true);
+    closed("fsetxattr", "r", true);
+}
+
+#[test]
+fn fs_ioc_setflags_is_held() {
+    closed("setflags", "r", true);
+    closed("setflags-access-3", "r", true);
+}
+
+#[test]
+fn truncate_is_held() {
+    closed("truncate", "r", true);
+    closed("open-truncate", "r", true);
+    closed("open-access-3-truncate", "r", true);
+}
+
+#[test]
+fn an_inotify_watch_is_held() {
+    closed("inotify_add_watch", "none", false);
+}
+
+#[test]
+fn open_with_access_mode_3_is_held() {
+    closed("open-access-3", "r", false);
+}
+
+#[test]
+fn an_unnamed_file_gets_no_name_where_none_may_be_made() {
+    for deny in ["", "deny = [\"@/w/**/secret-*\"]"] {
+        for landlock in LANDLOCK {
+            let scene = Scene::new();
+            let policy = scene.policy(&format!("{SUBTREES}{deny}"));
+            let name = |to: &str| {
+                let here = AT_FDCWD;
+                let linkat = libc::SYS_linkat;
+                format!("{linkat} {here} :/proc/self/fd/{{0}} {here} :{to} {AT_SYMLINK_FOLLOW}")
+            };
+            let attack = steps![scene;
+                open("@/w", O_TMPFILE | O_RDWR),
+                name("@/r/new"),
+                name("@/w/secret-new"),
+                name("@/w/new"),
+                open("@/r", O_TMPFILE | O_RDWR),
+            ];
+            let found = scene.steps_within(landlock, &policy, &attack);
+            assert_eq!(found[0], "ok", "{landlock:?} {deny}");
+            assert_ne!(found[1], "ok", "{landlock:?} {deny}");
+            assert_eq!(found[2] == "ok", deny.is_empty(), "{landlock:?} {deny}: {found:?}");
+            assert_eq!(found[3], "ok", "{landlock:?} {deny}");
+            assert_eq!(found[4], "EACCES", "{landlock:?} {deny}");
+            assert!(!scene.exists("r/new") && scene.exists("w/new"), "{landlock:?}");
+            let free = Scene::new();
+            let attack: Vec<String> = attack
+                .iter()
+                .map(|step| step.replace(&scene.at(""), &free.at("")))
+                .map(|step| step.replace(scene.at("").trim_end_matches('/'), free.at("").trim_end_matches('/')))
+                .collect();
+            assert_eq!(free.steps_outside(&attack), ["ok"; 5]);
+            assert!(free.exists("r/new"));
+        }
+    }
+}
+
+#[test]
+fn an_unlinked_file_is_reopened_for_no_more_than_its_place_allows() {
+    let scene = Scene::new();
+    let policy = scene.policy(SUBTREES);
+    let probe = files();
+    let again = |flags: i32| open("/proc/self/fd/0", flags);
+    let attack = [again(O_RDONLY), again(O_RDWR)];
+    let attack = [probe.as_str(), "steps", &attack[0], &attack[1]];
+    for (place, expected) in [("r", "ok\nEACCES\n"), ("w", "ok\nok\n"), ("none", "EACCES\nEACCES\n")] {
+        for landlock in LANDLOCK {
+            let stdin = unlinked(&scene, place);
+            let ran = run(scene.within(landlock, &policy, &attack).stdin(stdin));
+            if ran.out != expected {
+                ran.fail(&format!("in {place}, Landlock {landlock:?}, expected {expected:?}"));
+            }
+        }
+        let stdin = unlinked(&scene, place);
+        run(scene.outside(&attack).stdin(stdin)).says("ok\nok\n");
+    }
+    // What the command has itself unlinked.
+    let own = steps![scene;
+        open("@/w/own", O_RDWR | libc::O_CREAT),
+        format!("{} :@/w/own", libc::SYS_unlink),
+        open("/proc/self/fd/{0}", O_RDWR),
+        open("/proc/self/fd/{0}", O_RDONLY),
+    ];
+    for landlock in LANDLOCK {
+        assert_eq!(scene.steps_within(landlock, &policy, &own), ["ok"; 4], "{landlock:?}");
+    }
+}
+
+/// A file that no longer has a name.
+fn unlinked(scene: &Scene, place: &str) -> File {
+    let path = scene.write(&format!("{place}/gone"), "gone");
+    let file = File::open(&path).expect("a file of the test");
+    std::fs::remove_file(path).expect("a file of the test");
+    file
+}
