@@ -1,8 +1,10 @@
 //! What a policy says of paths: accesses and patterns. Bytes and pure functions; nothing here asks
 //! the file system, so a path must be resolved before it is compared.
 
+mod glob;
 mod pattern;
 
+pub use glob::Glob;
 pub use pattern::{Pattern, PatternError, Progress};
 pub(crate) use pattern::{has_wildcard, is_beneath, unescaped};
 

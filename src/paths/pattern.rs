@@ -1,7 +1,7 @@
 //! A path pattern: compared component by component, as a small automaton, so that it can be asked
 //! not only whether it covers a path but how far into it a path leads.
 
-use globset::{GlobBuilder, GlobMatcher};
+use super::Glob;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ pub struct Pattern {
 #[derive(Debug, Clone)]
 enum Part {
     Literal(Vec<u8>),
-    Glob(Box<GlobMatcher>),
+    Glob(Glob),
     /// `**`: any number of components.
     AnyDepth,
 }
@@ -85,13 +85,13 @@ impl Pattern {
                         "`**` stands alone between slashes, not in `{text}`"
                     )));
                 }
-                _ if has_wildcard(text) => Part::Glob(Box::new(matcher(text)?)),
+                _ if has_wildcard(text) => Part::Glob(Glob::new(text)?),
                 _ => Part::Literal(unescaped(text).into_bytes()),
             });
         }
         // `a/**` covers what is in `a`, and so does `a/**/*`; `a` itself is not meant.
         if let Some(Part::AnyDepth) = parts.last() {
-            parts.push(Part::Glob(Box::new(matcher("*")?)));
+            parts.push(Part::Glob(Glob::new("*")?));
         }
         Pattern::new(parts)
     }
@@ -148,7 +148,7 @@ impl Pattern {
                 }
                 match part {
                     Part::Literal(text) if text == component => next |= 1 << (place + 1),
-                    Part::Glob(glob) if glob.is_match(Path::new(OsStr::from_bytes(component))) => {
+                    Part::Glob(glob) if glob.matches(component) => {
                         next |= 1 << (place + 1);
                     }
                     Part::AnyDepth => next |= 1 << place,
@@ -211,15 +211,6 @@ pub(crate) fn unescaped(text: &str) -> String {
         });
     }
     plain
-}
-
-fn matcher(text: &str) -> Result<GlobMatcher, PatternError> {
-    GlobBuilder::new(text)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| PatternError(format!("`{text}` is no pattern: {}", error.kind())))
 }
 
 impl fmt::Display for PatternError {

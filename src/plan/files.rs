@@ -493,7 +493,14 @@ impl<'a> Scene<'a> {
                 },
             );
         }
-        grants
+        // Rights are the sum of those of all directories above (landlock(7)): what lies within a
+        // grant of the same rights need not be granted again.
+        let within = |(path, rights): &(PathBuf, Rights)| {
+            grants.iter().any(|(other, more)| {
+                other != path && path.starts_with(other) && rights.within(*more) == *rights
+            })
+        };
+        grants.iter().filter(|grant| !within(grant)).cloned().collect()
     }
 
     /// Whether a file may be renamed between any two places that may be changed, as far as Landlock

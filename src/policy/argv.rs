@@ -1,12 +1,8 @@
 //! What a `[[rule]]` says of what a call's registers only point to. Pure: whoever has read it asks.
 
-use globset::{GlobBuilder, GlobMatcher};
-use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use crate::paths::Pattern;
+use crate::paths::{Glob, Pattern};
 
 /// What a rule says of a path that the call names, and of the arguments of a program.
 #[derive(Debug, Clone)]
@@ -20,7 +16,7 @@ pub struct Object {
 /// A pattern for an argument vector: a glob for each argument, `**` for any that follow.
 #[derive(Debug, Clone)]
 pub struct Argv {
-    words: Vec<(String, GlobMatcher)>,
+    words: Vec<(String, Glob)>,
     /// Whether more may follow.
     open: bool,
 }
@@ -46,12 +42,8 @@ impl Argv {
                 argv.open = true;
                 continue;
             }
-            let glob = GlobBuilder::new(word)
-                .literal_separator(false)
-                .backslash_escape(true)
-                .build()
-                .map_err(|error| format!("`{word}` is no pattern: {}", error.kind()))?;
-            argv.words.push((word.to_owned(), glob.compile_matcher()));
+            let glob = Glob::new(word).map_err(|error| error.0)?;
+            argv.words.push((word.to_owned(), glob));
         }
         match argv.words.len() {
             0 if !argv.open => Err("an empty argument vector".to_owned()),
@@ -76,7 +68,7 @@ impl Argv {
                 .words
                 .iter()
                 .zip(arguments)
-                .all(|((_, glob), word)| glob.is_match(Path::new(OsStr::from_bytes(word))))
+                .all(|((_, glob), word)| glob.matches(word))
     }
 }
 

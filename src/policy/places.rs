@@ -1,6 +1,8 @@
 //! From the text of a path to the place it names: variables expanded, made absolute, symbolic links
 //! resolved. With the loading of files this is the only I/O of a policy.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +18,8 @@ pub struct Surroundings {
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
+    /// What was asked of the file system: the target of a path, if it is a symbolic link.
+    links: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
 }
 
 impl Surroundings {
@@ -29,7 +33,18 @@ impl Surroundings {
         Surroundings {
             directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
             variable: |name| std::env::var_os(name),
+            links: RefCell::default(),
         }
+    }
+
+    /// The target of a symbolic link; `None` where there is none.
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.links.borrow().get(path) {
+            return known.clone();
+        }
+        let found = fs::read_link(path).ok();
+        self.links.borrow_mut().insert(path.to_owned(), found.clone());
+        found
     }
 }
 
@@ -88,7 +103,7 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
     }
     let (literal, glob) = split(&text);
     let start = around.directory.join(literal);
-    let (base, through) = resolve(&start);
+    let (base, through) = resolve(&start, around);
     let own = base.starts_with("/proc/self") || base.starts_with("/proc/thread-self");
     if let Some(glob) = glob {
         return Ok(Located {
@@ -208,7 +223,7 @@ const LINKS: usize = 40;
 
 /// A path without symbolic links, as far as it exists, and the first link on the way. `/proc/self`
 /// is whoever asks, so it stays as it is.
-fn resolve(path: &Path) -> (PathBuf, Option<PathBuf>) {
+fn resolve(path: &Path, around: &Surroundings) -> (PathBuf, Option<PathBuf>) {
     let mut done = PathBuf::from("/");
     let mut through = None;
     let mut links = 0;
@@ -224,8 +239,8 @@ fn resolve(path: &Path) -> (PathBuf, Option<PathBuf>) {
             done.extend(todo.iter().rev());
             break;
         }
-        match fs::read_link(&next) {
-            Ok(target) if links < LINKS => {
+        match around.link(&next) {
+            Some(target) if links < LINKS => {
                 links += 1;
                 through.get_or_insert(next);
                 if target.is_absolute() {
@@ -265,6 +280,7 @@ mod tests {
                 "EMPTY" => Some("".into()),
                 _ => None,
             },
+            links: RefCell::default(),
         }
     }
 

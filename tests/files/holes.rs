@@ -19,7 +19,11 @@ fn closed(call: &str, place: &str, changes: bool) {
         if ran.out != "EACCES\n" {
             ran.fail(&format!("{call} should be denied, Landlock {landlock:?}"));
         }
-        assert_eq!(before, scene.state(&format!("{place}/file")), "{landlock:?}");
+        assert_eq!(
+            before,
+            scene.state(&format!("{place}/file")),
+            "{landlock:?}"
+        );
     }
     let before = scene.state(&format!("{place}/file"));
     run(scene.outside(&command)).ends_with(0).says("ok\n");
@@ -76,37 +80,35 @@ fn open_with_access_mode_3_is_held() {
 
 #[test]
 fn an_unnamed_file_gets_no_name_where_none_may_be_made() {
+    let attack = |scene: &Scene| {
+        let name = |to: &str| {
+            let here = AT_FDCWD;
+            let linkat = libc::SYS_linkat;
+            format!("{linkat} {here} :/proc/self/fd/{{0}} {here} :{to} {AT_SYMLINK_FOLLOW}")
+        };
+        steps![scene;
+            open("@/w", O_TMPFILE | O_RDWR),
+            name("@/r/new"),
+            name("@/w/secret-new"),
+            name("@/w/new"),
+            open("@/r", O_TMPFILE | O_RDWR),
+        ]
+    };
+    let free = Scene::new();
+    assert_eq!(free.steps_outside(&attack(&free)), ["ok"; 5]);
+    assert!(free.exists("r/new"));
     for deny in ["", "deny = [\"@/w/**/secret-*\"]"] {
         for landlock in LANDLOCK {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{deny}"));
-            let name = |to: &str| {
-                let here = AT_FDCWD;
-                let linkat = libc::SYS_linkat;
-                format!("{linkat} {here} :/proc/self/fd/{{0}} {here} :{to} {AT_SYMLINK_FOLLOW}")
-            };
-            let attack = steps![scene;
-                open("@/w", O_TMPFILE | O_RDWR),
-                name("@/r/new"),
-                name("@/w/secret-new"),
-                name("@/w/new"),
-                open("@/r", O_TMPFILE | O_RDWR),
-            ];
-            let found = scene.steps_within(landlock, &policy, &attack);
-            assert_eq!(found[0], "ok", "{landlock:?} {deny}");
-            assert_ne!(found[1], "ok", "{landlock:?} {deny}");
-            assert_eq!(found[2] == "ok", deny.is_empty(), "{landlock:?} {deny}: {found:?}");
-            assert_eq!(found[3], "ok", "{landlock:?} {deny}");
-            assert_eq!(found[4], "EACCES", "{landlock:?} {deny}");
-            assert!(!scene.exists("r/new") && scene.exists("w/new"), "{landlock:?}");
-            let free = Scene::new();
-            let attack: Vec<String> = attack
-                .iter()
-                .map(|step| step.replace(&scene.at(""), &free.at("")))
-                .map(|step| step.replace(scene.at("").trim_end_matches('/'), free.at("").trim_end_matches('/')))
-                .collect();
-            assert_eq!(free.steps_outside(&attack), ["ok"; 5]);
-            assert!(free.exists("r/new"));
+            let found = scene.steps_within(landlock, &policy, &attack(&scene));
+            let case = format!("{landlock:?} {deny} {found:?}");
+            assert_eq!(found[0], "ok", "{case}");
+            assert_ne!(found[1], "ok", "{case}");
+            assert_eq!(found[2] == "ok", deny.is_empty(), "{case}");
+            assert_eq!(found[3], "ok", "{case}");
+            assert_eq!(found[4], "EACCES", "{case}");
+            assert!(!scene.exists("r/new") && scene.exists("w/new"), "{case}");
         }
     }
 }
@@ -119,12 +121,18 @@ fn an_unlinked_file_is_reopened_for_no_more_than_its_place_allows() {
     let again = |flags: i32| open("/proc/self/fd/0", flags);
     let attack = [again(O_RDONLY), again(O_RDWR)];
     let attack = [probe.as_str(), "steps", &attack[0], &attack[1]];
-    for (place, expected) in [("r", "ok\nEACCES\n"), ("w", "ok\nok\n"), ("none", "EACCES\nEACCES\n")] {
+    for (place, expected) in [
+        ("r", "ok\nEACCES\n"),
+        ("w", "ok\nok\n"),
+        ("none", "EACCES\nEACCES\n"),
+    ] {
         for landlock in LANDLOCK {
             let stdin = unlinked(&scene, place);
             let ran = run(scene.within(landlock, &policy, &attack).stdin(stdin));
             if ran.out != expected {
-                ran.fail(&format!("in {place}, Landlock {landlock:?}, expected {expected:?}"));
+                ran.fail(&format!(
+                    "in {place}, Landlock {landlock:?}, expected {expected:?}"
+                ));
             }
         }
         let stdin = unlinked(&scene, place);
@@ -138,7 +146,11 @@ fn an_unlinked_file_is_reopened_for_no_more_than_its_place_allows() {
         open("/proc/self/fd/{0}", O_RDONLY),
     ];
     for landlock in LANDLOCK {
-        assert_eq!(scene.steps_within(landlock, &policy, &own), ["ok"; 4], "{landlock:?}");
+        assert_eq!(
+            scene.steps_within(landlock, &policy, &own),
+            ["ok"; 4],
+            "{landlock:?}"
+        );
     }
 }
 

@@ -78,7 +78,10 @@ impl Scene {
 
     /// Writes a policy that extends `base`: the lists of `[fs]`, or more if there is a `[` line.
     pub fn policy(&self, lists: &str) -> String {
-        self.policy_file("scene.toml", &format!("extends = [\"base\"]\n[fs]\n{lists}"))
+        self.policy_file(
+            "scene.toml",
+            &format!("extends = [\"base\"]\n[fs]\n{lists}"),
+        )
     }
 
     /// Writes a whole policy.
@@ -122,7 +125,12 @@ impl Scene {
     }
 
     /// What the steps answer within.
-    pub fn steps_within(&self, landlock: Option<&str>, policy: &str, steps: &[String]) -> Vec<String> {
+    pub fn steps_within(
+        &self,
+        landlock: Option<&str>,
+        policy: &str,
+        steps: &[String],
+    ) -> Vec<String> {
         let options = ["--quiet", "--policy", policy, "--"];
         answers(run(self.with(landlock, &options, &self.steps(steps))))
     }
@@ -169,7 +177,8 @@ pub fn files() -> String {
         path.display()
     );
     let path = path.to_str();
-    path.expect("the target directory's path is no UTF-8").to_owned()
+    path.expect("the target directory's path is no UTF-8")
+        .to_owned()
 }
 
 fn answers(ran: Ran) -> Vec<String> {
