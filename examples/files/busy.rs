@@ -173,7 +173,7 @@ fn exec_in_thread(program: &str) -> Result {
     for _ in 0..3 {
         thread::spawn(|| {
             loop {
-                drop(File::open("/etc/hosts"));
+                drop(File::open("/etc/passwd"));
             }
         });
     }

@@ -2,7 +2,7 @@
 //!
 //! A step is the number of a system call, or one of the verbs below, and its arguments: a number,
 //! `{K}` (what step K returned), `:TEXT` (a string, in which `{K}` is replaced), `buf` (a page),
-//! `null`, `bad` (an address that is nobody's), `sealed` (a page that cannot be read) or
+//! `words:A,B` (memory that holds these numbers of 64 bits), `null`, `bad` (an address that is nobody's), `sealed` (a page that cannot be read) or
 //! `end:TEXT` (a string that ends with its page, without NUL). A step that fails returns -1.
 
 use crate::raw::{self, Arg};
@@ -59,6 +59,11 @@ impl Left {
             ["show", fd] => Some(show(self.number(fd)?)),
             // A process that does nothing.
             ["child"] => Some(self.child()),
+            // What a call returns.
+            ["value", number, ref arguments @ ..] => {
+                let result = self.call(number.parse().ok()?, arguments)?;
+                Some(result.map(|result| (result, format!("= {result:#o}"))))
+            }
             // A program without a path.
             ["memfd", path] => Some(memfd(path)),
             ["exec", path] => ok(raw::exec(None, &self.text(path.strip_prefix(':')?)?)),
@@ -79,10 +84,19 @@ impl Left {
             .iter()
             .map(|word| self.text(word.strip_prefix(':')?))
             .collect();
+        let memory: Vec<Vec<u8>> = words
+            .iter()
+            .map(|word| {
+                let numbers = word.strip_prefix("words:").unwrap_or_default().split(',');
+                let numbers = numbers.filter_map(|number| number.parse::<u64>().ok());
+                numbers.flat_map(u64::to_ne_bytes).collect()
+            })
+            .collect();
         let mut arguments = Vec::new();
-        for (word, text) in words.iter().zip(&texts) {
+        for ((word, text), memory) in words.iter().zip(&texts).zip(&memory) {
             arguments.push(match (text, *word) {
                 (Some(text), _) => Arg::P(text),
+                (None, word) if word.starts_with("words:") => Arg::B(memory),
                 (None, "buf") => Arg::B(&[]),
                 (None, "null") => Arg::N,
                 (None, "bad") => Arg::I(0x1000),

@@ -3,7 +3,7 @@
 use super::scene::{LANDLOCK, Scene, open, openat, run, start};
 use super::support::jail;
 use crate::steps;
-use libc::{AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, RENAME_EXCHANGE};
+use libc::{AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE};
 use std::fs::File;
 use std::io::Write;
 
@@ -142,6 +142,29 @@ fn no_hard_link_is_made_of_what_is_denied() {
     let steps = [link.as_str(), &linkat];
     for scene in answers(DENIED, &steps, &["ok"; 2], &["EACCES"; 2]) {
         assert!(!scene.exists("w/plain") && !scene.exists("w/plain2"));
+    }
+}
+
+#[test]
+fn nothing_is_made_under_a_denied_name() {
+    let make = [
+        open("@/w/keep/secret-new", O_RDWR | O_CREAT),
+        format!("{} :@/w/keep/secret-d 448", libc::SYS_mkdir),
+        format!("{} :@/w/keep/plain :@/w/keep/secret-m", libc::SYS_rename),
+        format!("{} :@/w/keep/plain :@/w/keep/secret-l", libc::SYS_link),
+        format!("{} :plain :@/w/keep/secret-s", libc::SYS_symlink),
+        format!("{} :@/w/other/d :@/w/keep/secret-o", libc::SYS_rename),
+    ];
+    for step in &make {
+        let name = step
+            .split_whitespace()
+            .find(|word| word.contains("secret-"));
+        let name = name
+            .and_then(|word| word.rsplit('/').next())
+            .unwrap_or_default();
+        for scene in answers(DENIED, &[step], &["ok"], &["EACCES"]) {
+            assert!(!scene.exists(&format!("w/keep/{name}")), "{step}");
+        }
     }
 }
 

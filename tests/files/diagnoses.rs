@@ -3,17 +3,21 @@
 use super::scene::{SUBTREES, Scene, run};
 use super::support::{Ran, jail};
 
-/// The cells of the row that begins with this place.
+/// The cells of the first row of this place.
 fn row(text: &str, place: &str) -> Vec<String> {
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(&format!("{place} ")));
-    let line = line.unwrap_or_else(|| panic!("no row {place}:\n{text}"));
-    let cells = line
-        .split("  ")
-        .map(str::trim)
-        .filter(|cell| !cell.is_empty());
-    cells.map(str::to_owned).collect()
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.split("  ").map(str::trim);
+        let cells = cells.filter(|cell| !cell.is_empty());
+        cells.map(str::to_owned).collect()
+    };
+    let mut rows = text.lines().map(cells);
+    let row = rows.find(|row| row.first().is_some_and(|cell| cell.ends_with(place)));
+    row.unwrap_or_else(|| {
+        panic!(
+            "no row {place}:
+{text}"
+        )
+    })
 }
 
 fn explain(policy: &str, landlock: Option<&str>) -> String {

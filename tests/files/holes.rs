@@ -79,6 +79,62 @@ fn open_with_access_mode_3_is_held() {
 }
 
 #[test]
+fn a_core_dump_is_not_written_where_nothing_may_be() {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    if pattern.starts_with(['/', '|']) {
+        eprintln!("NOT TESTED: cores are written elsewhere: {pattern}");
+        return;
+    }
+    let cores = |scene: &Scene, place: &str| {
+        let entries = std::fs::read_dir(scene.at(place)).expect("a directory");
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names
+            .filter(|name| name.to_string_lossy().contains("core"))
+            .count()
+    };
+    let mut faults = Vec::new();
+    for (lists, place) in [
+        (SUBTREES, "r"),
+        (
+            "write = [\"@/w\"]\nread = [\"@\"]\ndeny = [\"@/w/**/*core*\"]",
+            "w",
+        ),
+        (
+            "write = [\"/\"]\nexec = [\"/\"]\ndeny = [\"@/none\"]",
+            "none",
+        ),
+    ] {
+        let scene = Scene::new();
+        let script = scene.text(&format!(
+            "ulimit -c unlimited || exit 99; cd @/{place}; sh -c 'kill -SEGV $$'"
+        ));
+        for landlock in LANDLOCK {
+            let policy = scene.policy(lists);
+            let command = ["/bin/sh", "-c", &script];
+            run(scene.within(landlock, &policy, &command)).ends_with(139);
+            if cores(&scene, place) > 0 {
+                faults.push(format!("in {place}, Landlock {landlock:?}:{lists}"));
+            }
+            for entry in std::fs::read_dir(scene.at(place))
+                .expect("a directory")
+                .flatten()
+            {
+                if entry.file_name().to_string_lossy().contains("core") {
+                    std::fs::remove_file(entry.path()).expect("a core");
+                }
+            }
+        }
+        run(scene.outside(&["/bin/sh", "-c", &script])).ends_with(139);
+        assert_eq!(cores(&scene, place), 1, "the attack outside");
+    }
+    assert!(
+        faults.is_empty(),
+        "a core was written\n{}",
+        faults.join("\n")
+    );
+}
+
+#[test]
 fn an_unnamed_file_gets_no_name_where_none_may_be_made() {
     let attack = |scene: &Scene| {
         let name = |to: &str| {

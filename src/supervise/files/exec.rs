@@ -64,10 +64,7 @@ impl Files {
             .and_then(|syscall| named(syscall.name).first())
             .ok_or(Errno::ENOSYS)?;
         let given = asked.path(row)?;
-        let wants = Wants {
-            follow: row.follows(&asked.call),
-            parent: false,
-        };
+        let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;
         self.program(asked, &given, &found, CHAIN)?;
         if asked.plan.judge.needs_objects(&asked.call) {
@@ -102,10 +99,7 @@ impl Files {
         let Some(interpreter) = interpreter(&file).filter(|_| chain > 0) else {
             return Ok(());
         };
-        let wants = Wants {
-            follow: true,
-            parent: false,
-        };
+        let wants = Wants::object(true);
         // A missing interpreter is the kernel's to tell.
         let Ok(next) = resolve(asked.view(), Start::Directory, &interpreter.path, wants) else {
             return Ok(());

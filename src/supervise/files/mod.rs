@@ -179,10 +179,7 @@ impl Files {
             named(syscall.name).iter().any(|row| {
                 let found = asked.resolve(
                     row,
-                    Wants {
-                        follow: false,
-                        parent: false,
-                    },
+                    Wants::object(false),
                 );
                 found.is_ok_and(|found| pattern.covers(&asked.own(&found.path)))
             })
@@ -384,10 +381,7 @@ impl Files {
         let found = asked.found(
             row,
             &given,
-            Wants {
-                follow: true,
-                parent: false,
-            },
+            Wants::object(true),
         )?;
         asked.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
@@ -426,10 +420,7 @@ impl Files {
             return self.bind_to(asked, bytes, length);
         }
         let name = name.to_vec();
-        let wants = Wants {
-            follow: false,
-            parent: true,
-        };
+        let wants = Wants::NAME;
         let found = resolve(asked.view(), Start::Directory, &name, wants)?;
         if found.object.is_some() {
             return Err(Errno::EADDRINUSE.into());

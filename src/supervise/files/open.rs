@@ -4,7 +4,7 @@
 //! string is in a page that nobody can change, and a directory that has become a symbolic link
 //! meanwhile fails it with ELOOP.
 
-use super::resolve::{Found, Start, Wants, read_path, resolve};
+use super::resolve::{Found, PATH_MAX, Start, Wants, read_path, resolve};
 use super::{Asked, Files, Judged, Refused, denied, number, object};
 use crate::judge::Reason;
 use crate::paths::Access;
@@ -100,6 +100,10 @@ impl Files {
             ),
         };
         let given = read_path(tid, address)?;
+        if how.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
+            // open(2), BUGS: nobody can mean it (an error since Linux 6.4).
+            return Err(Errno::EINVAL.into());
+        }
         let found = find(asked, start, &given, how)?;
         let exists = found.object.is_some();
         if !exists && how.flags & O_CREAT == 0 {
@@ -110,7 +114,7 @@ impl Files {
         }
         let access = how.access(exists);
         asked.judge(access, &given, &found)?;
-        if found.pathless && !self.may_reopen(asked, access) {
+        if found.pathless && found.magic.is_some() && !self.may_reopen(asked, access) {
             return Err(Refused::Denied(
                 denied(Reason::Pathless),
                 object(access, &given, &found),
@@ -124,21 +128,39 @@ impl Files {
         if !asked.plan.files.pins {
             return Ok(Resume::Continue);
         }
-        let path = match (&found.magic, found.pathless) {
-            (_, false) => found.path,
-            // No path leads there but the link: the descriptor is the caller's, and what it stands
-            // for may only be replaced by what the caller has, too.
-            (Some(magic), true) => magic.clone(),
-            (None, true) => return Err(Errno::ENOENT.into()),
-        };
-        let pinned = How {
-            resolve: if found.pathless { 0 } else { NO_SYMLINKS },
-            ..how
-        };
         let openat2 = number("openat2").ok_or(Errno::ENOSYS)?;
         let here = libc::AT_FDCWD as i64 as u64;
+        // Nobody but the task itself can change where a relative path starts: it goes on from there,
+        // be it out of reach by an absolute one.
+        let from = match start {
+            Start::Directory => here,
+            Start::Descriptor(_) => args[0],
+        };
+        let relative = !given.starts_with(b"/")
+            && how.resolve == 0
+            && !found.links
+            && !given.split(|byte| *byte == b'/').any(|part| part == b"..")
+            && self.memories.is_alone(tid);
+        let (from, path) = match (&found.magic, found.pathless) {
+            (None, _) if relative => (from, given.clone()),
+            (_, false) => (here, found.path),
+            // No path leads there but the link: the descriptor is the caller's, and what it stands
+            // for may only be replaced by what the caller has, too.
+            (Some(magic), true) => (here, magic.clone()),
+            (None, true) => return Err(Errno::ENOENT.into()),
+        };
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG.into());
+        }
+        let pinned = How {
+            resolve: match found.magic {
+                Some(_) if found.pathless => 0,
+                _ => NO_SYMLINKS,
+            },
+            ..how
+        };
         self.pinned(asked, openat2, &pinned.bytes(), &path, |slot| {
-            [here, slot.path(), slot.address, 24, 0, 0]
+            [from, slot.path(), slot.address, 24, 0, 0]
         })
     }
 }
@@ -161,8 +183,8 @@ impl Files {
 /// Where an open's path leads.
 fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found> {
     let wants = Wants {
-        follow: follows_open(how.flags),
-        parent: false,
+        file: how.flags & O_CREAT != 0,
+        ..Wants::object(follows_open(how.flags))
     };
     let restricted = how.resolve & !RESOLVE_CACHED;
     if restricted == 0 {

@@ -126,10 +126,7 @@ impl Files {
     fn handle(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let row = row("name_to_handle_at", 0)?;
         let given = asked.path(row)?;
-        let wants = Wants {
-            follow: row.follows(&asked.call),
-            parent: false,
-        };
+        let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;
         asked.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
@@ -158,10 +155,7 @@ fn text(bytes: Vec<u8>) -> Judged<CString> {
 /// The directory and the name of what is to be made.
 fn made(asked: &Asked<'_>, row: &Named) -> Judged<(OwnedFd, CString)> {
     let given = asked.path(row)?;
-    let wants = Wants {
-        follow: false,
-        parent: true,
-    };
+    let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
     if found.object.is_some() {
         // That it is there is no secret, unless it is hidden.
@@ -175,10 +169,7 @@ fn made(asked: &Asked<'_>, row: &Named) -> Judged<(OwnedFd, CString)> {
 fn remove(asked: &Asked<'_>, name: &str) -> Judged<i64> {
     let row = row(name, 0)?;
     let given = asked.path(row)?;
-    let wants = Wants {
-        follow: false,
-        parent: true,
-    };
+    let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
     if found.object.is_some() {
         asked.judge(Access::Write, &given, &found)?;
@@ -196,10 +187,7 @@ fn remove(asked: &Asked<'_>, name: &str) -> Judged<i64> {
 fn rename(asked: &Asked<'_>) -> Judged<i64> {
     let name = asked.call.syscall().map_or("", |syscall| syscall.name);
     let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
-    let wants = Wants {
-        follow: false,
-        parent: true,
-    };
+    let wants = Wants::NAME;
     let (from_given, to_given) = (asked.path(from_row)?, asked.path(to_row)?);
     let from = asked.found(from_row, &from_given, wants)?;
     let to = asked.found(to_row, &to_given, wants)?;
@@ -246,10 +234,7 @@ fn link_to(asked: &Asked<'_>) -> Judged<i64> {
     let name = asked.call.syscall().map_or("", |syscall| syscall.name);
     let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
     let given = asked.path(from_row)?;
-    let wants = Wants {
-        follow: from_row.follows(&asked.call),
-        parent: false,
-    };
+    let wants = Wants::object(from_row.follows(&asked.call));
     let from = asked.found(from_row, &given, wants)?;
     let Some(source) = &from.object else {
         return Err(Errno::ENOENT.into());
@@ -368,6 +353,10 @@ fn xattr_args(asked: &Asked<'_>, index: u8) -> Judged<(u64, u64, u64)> {
 /// Calls on what a path leads to.
 fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
     let row = row(name, 0)?;
+    if matches!(name, "inotify_add_watch" | "fanotify_mark") {
+        // A wrong descriptor is told before a wrong path.
+        descriptor(asked, asked.arg(0))?;
+    }
     // These take NULL for the descriptor itself: utimensat(2), futimesat(2), fanotify_mark(2).
     let null = asked.arg(row.path) == 0
         && matches!(
@@ -388,10 +377,7 @@ fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
         true => (Vec::new(), asked.descriptor(start)?),
         false => {
             let given = asked.path(row)?;
-            let wants = Wants {
-                follow: row.follows(&asked.call),
-                parent: false,
-            };
+            let wants = Wants::object(row.follows(&asked.call));
             let found = asked.found(row, &given, wants)?;
             (given, found)
         }
@@ -584,12 +570,12 @@ fn read_metadata(
         }),
         "access" | "faccessat" | "faccessat2" => {
             let (fd, path) = empty();
+            // By the effective ids, which are the real ones of whatever runs without privileges: by
+            // the real ones the kernel would give uid 0 the capabilities that the supervisor keeps
+            // in reserve (faccessat2(2), access_override_creds of fs/open.c).
             const AT_EACCESS: u64 = 0x200;
-            let flags = match name {
-                "faccessat2" => asked.arg(3) & AT_EACCESS,
-                _ => 0,
-            };
-            let args = [fd, path, number(at + 1), Arg::Number(flags | AT_EMPTY_PATH)];
+            let flags = Arg::Number(AT_EACCESS | AT_EMPTY_PATH);
+            let args = [fd, path, number(at + 1), flags];
             Ok(perform(libc::SYS_faccessat2, six(args))?)
         }
         "readlink" | "readlinkat" => {

@@ -77,6 +77,26 @@ pub struct Wants {
     pub follow: bool,
     /// The parent directory and the name.
     pub parent: bool,
+    /// The end may be made as a file: a slash after it is an error then, whatever is there.
+    pub file: bool,
+}
+
+impl Wants {
+    /// What a path leads to.
+    pub fn object(follow: bool) -> Wants {
+        Wants {
+            follow,
+            parent: false,
+            file: false,
+        }
+    }
+
+    /// The name at its end, and the directory that it stands in.
+    pub const NAME: Wants = Wants {
+        follow: false,
+        parent: true,
+        file: false,
+    };
 }
 
 /// Reads a path from the tracee's memory: EFAULT and ENAMETOOLONG as the kernel has them.
@@ -208,6 +228,12 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
     if full.is_empty() || !ends_plainly || full.starts_with(b"/proc") || full.len() >= PATH_MAX {
         return Ok(None);
     }
+    // Beneath a directory that may not be searched a relative path still leads somewhere.
+    let walked = |errno| match errno {
+        Errno::ELOOP => Ok(None),
+        Errno::EACCES if !path.starts_with(b"/") => Ok(None),
+        errno => Err(errno),
+    };
     let (head, name) = split(&full);
     let flags = libc::O_PATH | if wants.follow { 0 } else { libc::O_NOFOLLOW };
     let found = |object, parent| Found {
@@ -226,8 +252,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
         return match openat2(parent.as_raw_fd(), &name, flags, NO_SYMLINKS) {
             Ok(object) => Ok(Some(found(Some(object), Some((parent, name))))),
             Err(Errno::ENOENT) => Ok(Some(found(None, Some((parent, name))))),
-            Err(Errno::ELOOP) => Ok(None),
-            Err(errno) => Err(errno),
+            Err(errno) => walked(errno),
         };
     }
     let text = CString::new(full.as_slice()).map_err(|_| Errno::EINVAL)?;
@@ -235,11 +260,9 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
         Ok(object) => Ok(Some(found(Some(object), None))),
         Err(Errno::ENOENT) => match directory(head, NO_SYMLINKS) {
             Ok(_) => Ok(Some(found(None, None))),
-            Err(Errno::ELOOP) => Ok(None),
-            Err(errno) => Err(errno),
+            Err(errno) => walked(errno),
         },
-        Err(Errno::ELOOP) => Ok(None),
-        Err(errno) => Err(errno),
+        Err(errno) => walked(errno),
     }
 }
 
@@ -336,13 +359,18 @@ impl<'a> Walk<'a> {
                 return Err(Errno::ENAMETOOLONG);
             }
             let last = self.todo.is_empty();
+            if last && self.wants.file && (self.slash || name == b"." || name == b"..") {
+                return Err(Errno::EISDIR);
+            }
             if name == b"." || name == b".." {
                 // As the last, the kernel makes no name of them: it has its own errors for that.
                 if last && self.wants.parent {
                     return self.end(Entry::Missing, &name);
                 }
-                if name == b".." {
-                    self.up()?;
+                match name == b".." {
+                    true => self.up()?,
+                    // That it may be searched is asked all the same.
+                    false => drop(openat2(self.here.as_raw_fd(), c".", libc::O_PATH, 0)?),
                 }
                 continue;
             }
@@ -518,9 +546,6 @@ impl<'a> Walk<'a> {
         let mut path = self.path;
         if name != b"." && name != b".." {
             join(&mut path, name);
-        }
-        if path.len() >= PATH_MAX {
-            return Err(Errno::ENAMETOOLONG);
         }
         let object = match entry {
             Entry::Missing => None,
