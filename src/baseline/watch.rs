@@ -261,5 +261,7 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::MEMORY, watch("undumpable", &["prctl"],
         When { text: "option == PR_SET_DUMPABLE && arg2 == 0", any: &[&[is(0, PR_SET_DUMPABLE), is(1, 0)]] },
         "the supervisor reads the paths of calls from memory")),
+    (Watch::MEMORY, watch("confines-itself", &["landlock_restrict_self"], EACH,
+        "what a program denies itself, the supervisor must not do in its name")),
     (Watch::MEMORY, watch("asynchronous", &["io_setup"], EACH, "it changes memory while its owner is stopped")),
 ];

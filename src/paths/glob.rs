@@ -18,7 +18,10 @@ impl Glob {
     pub fn new(text: &str) -> Result<Glob, PatternError> {
         // A leading `!` would be a negation, which the policy language does not have.
         let plain = if text.starts_with('!') { "\\" } else { "" };
-        let glob: Vec<u8> = format!("{plain}{text}").bytes().map(without_slash).collect();
+        let glob: Vec<u8> = format!("{plain}{text}")
+            .bytes()
+            .map(without_slash)
+            .collect();
         match fast_glob::validate(&glob) {
             Ok(()) => Ok(Glob(glob)),
             Err(error) => Err(PatternError(format!("`{text}` is no pattern: {error}"))),
@@ -48,7 +51,8 @@ mod tests {
 
     #[test]
     fn words_are_compared_whole() {
-        let matches = |glob: &str, word: &str| Glob::new(glob).expect(glob).matches(word.as_bytes());
+        let matches =
+            |glob: &str, word: &str| Glob::new(glob).expect(glob).matches(word.as_bytes());
         assert!(matches("*.o", "a.o") && matches("*.o", ".o") && !matches("*.o", "a.oo"));
         assert!(matches("a?c", "abc") && !matches("a?c", "ac"));
         assert!(matches("[a-c]x", "bx") && !matches("[a-c]x", "dx"));

@@ -500,7 +500,11 @@ impl<'a> Scene<'a> {
                 other != path && path.starts_with(other) && rights.within(*more) == *rights
             })
         };
-        grants.iter().filter(|grant| !within(grant)).cloned().collect()
+        grants
+            .iter()
+            .filter(|grant| !within(grant))
+            .cloned()
+            .collect()
     }
 
     /// Whether a file may be renamed between any two places that may be changed, as far as Landlock

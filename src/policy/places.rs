@@ -43,7 +43,9 @@ impl Surroundings {
             return known.clone();
         }
         let found = fs::read_link(path).ok();
-        self.links.borrow_mut().insert(path.to_owned(), found.clone());
+        self.links
+            .borrow_mut()
+            .insert(path.to_owned(), found.clone());
         found
     }
 }

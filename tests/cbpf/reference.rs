@@ -175,7 +175,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),
         "prctl" => check(on(Watch::MEMORY) && a[0] == 4 && a[1] == 0),
-        "io_setup" => check(on(Watch::MEMORY)),
+        "io_setup" | "landlock_restrict_self" => check(on(Watch::MEMORY)),
         _ => Guard::None,
     }
 }

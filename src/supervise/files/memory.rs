@@ -15,10 +15,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-/// Bytes of a slot: `struct open_how` or a socket address, then a path.
-pub const SLOT: u64 = 8192;
+/// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
+pub const SLOT: u64 = 16384;
 /// Where a slot's path begins.
 pub const PATH_AT: u64 = 128;
+/// Where its second path begins.
+const SECOND_AT: u64 = PATH_AT + 4096;
 /// Slots of a region: calls that may be under way at the same time. A call that finds none fails.
 const SLOTS: u64 = 128;
 /// Bytes of a region.
@@ -72,6 +74,18 @@ impl Slot {
         bytes.extend_from_slice(path);
         bytes.push(0);
         self.memory.write(tid, self.address, &bytes)
+    }
+
+    /// Adds a second path.
+    pub fn write_second(&self, tid: Tid, path: &[u8]) -> Result<(), Errno> {
+        let mut bytes = path.to_vec();
+        bytes.push(0);
+        self.memory.write(tid, self.second(), &bytes)
+    }
+
+    /// Where its second path lies.
+    pub fn second(&self) -> u64 {
+        self.address + SECOND_AT
     }
 
     /// Where its path lies.

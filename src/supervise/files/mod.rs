@@ -29,7 +29,7 @@ use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use memory::{Memories, REGION, Slot};
 use resolve::{Found, Start, View, Wants, read_path, resolve};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
 const SOCKADDR: usize = 128;
@@ -43,6 +43,9 @@ pub struct Files {
     /// A call under way that must return before anything else is answered: the supervisor makes all
     /// renames, so meanwhile no directory on its way becomes another.
     hurried: Option<Tid>,
+    /// Tasks that have confined themselves by Landlock: what changes names is theirs to do, not the
+    /// supervisor's, which is under no such domain.
+    confined: HashSet<Tid>,
     /// Whether a task may have reads under way that end while it is stopped.
     asynchronous: bool,
     /// Whether there has ever been more than one task.
@@ -107,6 +110,7 @@ impl Files {
             memories,
             pending: HashMap::new(),
             hurried: None,
+            confined: HashSet::new(),
             asynchronous: false,
             several: false,
             own_umask: false,
@@ -117,6 +121,9 @@ impl Files {
     /// A task was made, by a call with these clone(2) flags.
     pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
         self.several = true;
+        if self.confined.contains(&parent) {
+            self.confined.insert(child);
+        }
         self.memories.spawned(parent, child, flags);
     }
 
@@ -128,11 +135,15 @@ impl Files {
 
     pub fn executed(&mut self, pid: Tid, former: Tid) {
         self.pending.remove(&former);
+        if self.confined.remove(&former) {
+            self.confined.insert(pid);
+        }
         self.memories.executed(pid, former);
     }
 
     pub fn gone(&mut self, tid: Tid) {
         self.pending.remove(&tid);
+        self.confined.remove(&tid);
         self.memories.gone(tid);
         self.exec.gone(tid);
     }
@@ -151,6 +162,10 @@ impl Files {
             "chdir" => self.chdir(asked),
             "bind" => self.bind(asked),
             "clone" | "vfork" => self.share(asked),
+            "landlock_restrict_self" => {
+                self.confined.insert(asked.tracee.tid());
+                Ok(Resume::Continue)
+            }
             "io_setup" => {
                 self.asynchronous = true;
                 Ok(Resume::Continue)
@@ -177,10 +192,7 @@ impl Files {
                 return false;
             };
             named(syscall.name).iter().any(|row| {
-                let found = asked.resolve(
-                    row,
-                    Wants::object(false),
-                );
+                let found = asked.resolve(row, Wants::object(false));
                 found.is_ok_and(|found| pattern.covers(&asked.own(&found.path)))
             })
         });
@@ -378,11 +390,7 @@ impl Files {
     fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let row = row("chdir")?;
         let given = asked.path(row)?;
-        let found = asked.found(
-            row,
-            &given,
-            Wants::object(true),
-        )?;
+        let found = asked.found(row, &given, Wants::object(true))?;
         asked.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());

@@ -41,33 +41,71 @@ fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
 impl Files {
     /// Makes a call with these paths.
     pub(super) fn perform(&mut self, asked: &mut Asked<'_>, name: &str) -> Judged<Resume> {
+        // Where another domain decides too, the task makes the call itself, of the paths that were
+        // judged, and nothing is answered until it has returned: nobody can rename anything.
+        let own = asked.plan.files.pins && self.confined.contains(&asked.tracee.tid());
         let result = match name {
-            "fchmod" | "fchown" | "fsetxattr" | "fremovexattr" => on_descriptor(asked, name),
+            "truncate" if own => on_path(asked, name),
+            "fchmod" | "fchown" | "fsetxattr" | "fremovexattr" => {
+                on_descriptor(asked, name).map(Made::Done)
+            }
             "ioctl" => return self.ioctl(asked),
             "name_to_handle_at" => return self.handle(asked),
-            "rename" | "renameat" | "renameat2" => rename(asked),
-            "link" | "linkat" => link_to(asked),
+            "rename" | "renameat" | "renameat2" => rename(asked, own),
+            "link" | "linkat" => link_to(asked, own),
             "mkdir" | "mkdirat" | "mknod" | "mknodat" | "symlink" | "symlinkat" => {
-                self.make(asked, name)
+                self.make(asked, name, own)
             }
-            "unlink" | "unlinkat" | "rmdir" => remove(asked, name),
-            _ => on_object(asked, name),
+            "unlink" | "unlinkat" | "rmdir" => remove(asked, name, own),
+            _ => on_object(asked, name).map(Made::Done),
         };
-        match result {
-            Ok(value) => Ok(Resume::Return(asked.registers, value)),
-            Err(refused) => Err(refused),
+        match result? {
+            Made::Done(value) => Ok(Resume::Return(asked.registers, value)),
+            Made::Judged(first, second) => self.on_paths(asked, name, &first, second.as_deref()),
         }
     }
 
-    fn make(&mut self, asked: &Asked<'_>, name: &str) -> Judged<i64> {
+    /// The call as it is, but of these paths.
+    fn on_paths(
+        &mut self,
+        asked: &Asked<'_>,
+        name: &str,
+        first: &[u8],
+        second: Option<&[u8]>,
+    ) -> Judged<Resume> {
+        let longest = first.len().max(second.map_or(0, <[u8]>::len));
+        if longest >= resolve::PATH_MAX {
+            return Err(Errno::ENAMETOOLONG.into());
+        }
+        let tid = asked.tracee.tid();
+        let mut args = asked.call.args;
+        let mut written = Ok(());
+        let resume = self.pinned_at_once(asked, &[], first, |slot| {
+            let places = [slot.path(), slot.second()];
+            for (row, place) in named(name).iter().zip(places) {
+                if let Some(arg) = args.get_mut(usize::from(row.path)) {
+                    *arg = place;
+                }
+            }
+            written = second.map_or(Ok(()), |second| slot.write_second(tid, second));
+            args
+        })?;
+        written?;
+        Ok(resume)
+    }
+
+    fn make(&mut self, asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
         let row = row(name, 0)?;
-        let (directory, entry) = made(asked, row)?;
+        let (path, directory, entry) = made(asked, row)?;
+        if own {
+            return Ok(Made::Judged(path, None));
+        }
         let first = row.path + 1;
         match name {
             "symlink" | "symlinkat" => {
                 let target = text(resolve::read_path(asked.tracee.tid(), asked.arg(0))?)?;
                 let args = [Arg::Text(&target), fd(&directory), Arg::Text(&entry)];
-                Ok(perform(libc::SYS_symlinkat, six(args))?)
+                Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?))
             }
             _ => {
                 self.take_umask(asked.tracee.tid())?;
@@ -77,7 +115,7 @@ impl Files {
                     _ => (libc::SYS_mknodat, asked.arg(first + 1)),
                 };
                 let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
-                Ok(perform(number, six(args))?)
+                Ok(Made::Done(perform(number, six(args))?))
             }
         }
     }
@@ -152,8 +190,31 @@ fn text(bytes: Vec<u8>) -> Judged<CString> {
     Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
 }
 
-/// The directory and the name of what is to be made.
-fn made(asked: &Asked<'_>, row: &Named) -> Judged<(OwnedFd, CString)> {
+/// What became of a call.
+enum Made {
+    /// It was made, and returns this.
+    Done(i64),
+    /// It was judged, for these paths, and the task is to make it.
+    Judged(Vec<u8>, Option<Vec<u8>>),
+}
+
+/// truncate, by the task itself.
+fn on_path(asked: &Asked<'_>, name: &str) -> Judged<Made> {
+    let row = row(name, 0)?;
+    let given = asked.path(row)?;
+    let found = asked.found(row, &given, Wants::object(row.follows(&asked.call)))?;
+    if found.object.is_none() {
+        return Err(Errno::ENOENT.into());
+    }
+    asked.judge(Access::Write, &given, &found)?;
+    match found.pathless {
+        true => Err(Errno::EACCES.into()),
+        false => Ok(Made::Judged(found.path, None)),
+    }
+}
+
+/// The path of what is to be made, its directory, and its name there.
+fn made(asked: &Asked<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
     let given = asked.path(row)?;
     let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
@@ -163,16 +224,20 @@ fn made(asked: &Asked<'_>, row: &Named) -> Judged<(OwnedFd, CString)> {
         return Err(Errno::EEXIST.into());
     }
     asked.judge(Access::Write, &given, &found)?;
-    Ok(found.parent.ok_or(Errno::ENOENT)?)
+    let (directory, name) = found.parent.ok_or(Errno::ENOENT)?;
+    Ok((found.path, directory, name))
 }
 
-fn remove(asked: &Asked<'_>, name: &str) -> Judged<i64> {
+fn remove(asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
     let row = row(name, 0)?;
     let given = asked.path(row)?;
     let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
     if found.object.is_some() {
         asked.judge(Access::Write, &given, &found)?;
+    }
+    if own && found.object.is_some() {
+        return Ok(Made::Judged(found.path, None));
     }
     let (directory, entry) = found.parent.ok_or(Errno::ENOENT)?;
     let flags = match name {
@@ -181,10 +246,10 @@ fn remove(asked: &Asked<'_>, name: &str) -> Judged<i64> {
         _ => 0,
     };
     let args = [fd(&directory), Arg::Text(&entry), Arg::Number(flags)];
-    Ok(perform(libc::SYS_unlinkat, six(args))?)
+    Ok(Made::Done(perform(libc::SYS_unlinkat, six(args))?))
 }
 
-fn rename(asked: &Asked<'_>) -> Judged<i64> {
+fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     let name = asked.call.syscall().map_or("", |syscall| syscall.name);
     let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
     let wants = Wants::NAME;
@@ -201,6 +266,9 @@ fn rename(asked: &Asked<'_>) -> Judged<i64> {
             stays(asked, object, &to_given, &to, &from)?;
         }
     }
+    if own && from.object.is_some() {
+        return Ok(Made::Judged(from.path, Some(to.path)));
+    }
     let (from_directory, from_name) = from.parent.ok_or(Errno::ENOENT)?;
     let (to_directory, to_name) = to.parent.ok_or(Errno::ENOENT)?;
     let args = [
@@ -210,7 +278,7 @@ fn rename(asked: &Asked<'_>) -> Judged<i64> {
         Arg::Text(&to_name),
         Arg::Number(flags),
     ];
-    Ok(perform(libc::SYS_renameat2, six(args))?)
+    Ok(Made::Done(perform(libc::SYS_renameat2, six(args))?))
 }
 
 /// Whether what lies beneath a directory stays under the denials that it is under.
@@ -230,7 +298,7 @@ fn stays(
     }
 }
 
-fn link_to(asked: &Asked<'_>) -> Judged<i64> {
+fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     let name = asked.call.syscall().map_or("", |syscall| syscall.name);
     let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
     let given = asked.path(from_row)?;
@@ -240,7 +308,10 @@ fn link_to(asked: &Asked<'_>) -> Judged<i64> {
         return Err(Errno::ENOENT.into());
     };
     asked.judge(Access::Write, &given, &from)?;
-    let (directory, entry) = made(asked, to_row)?;
+    let (path, directory, entry) = made(asked, to_row)?;
+    if own && !from.pathless {
+        return Ok(Made::Judged(from.path, Some(path)));
+    }
     let source = link(source);
     let args = [
         AT_FDCWD,
@@ -249,7 +320,7 @@ fn link_to(asked: &Asked<'_>) -> Judged<i64> {
         Arg::Text(&entry),
         Arg::Number(libc::AT_SYMLINK_FOLLOW as u64),
     ];
-    Ok(perform(libc::SYS_linkat, six(args))?)
+    Ok(Made::Done(perform(libc::SYS_linkat, six(args))?))
 }
 
 /// The open file of a descriptor, if it may be changed.
