@@ -23,6 +23,7 @@ pub fn run(words: &[&str]) -> i32 {
         }
         ["spawn", program, times] => spawn(program, number(times)),
         ["exec-thread", program] => exec_in_thread(program),
+        ["restricted", path] => restricted(path),
         ["open", directory, times] => open_many(directory, number(times)),
         _ => return 2,
     };
@@ -93,6 +94,8 @@ fn fifo(path: &str, restart: bool) -> Result {
             fs::OpenOptions::new().write(true).open(path).map(drop)
         })
     });
+    // Not the only task, so that the supervisor must keep the path from changing.
+    thread::spawn(|| thread::sleep(Duration::from_secs(100)));
     machine::alarm(100_000, if restart { 50_000 } else { 0 }).map_err(|error| error.to_string())?;
     let (result, changed) = machine::call(libc::SYS_open, &text, 0, 0);
     machine::alarm(0, 0).map_err(|error| error.to_string())?;
@@ -188,6 +191,24 @@ fn exec_in_thread(program: &str) -> Result {
     Err(thread
         .join()
         .unwrap_or_else(|_| "a thread panicked".to_owned()))
+}
+
+/// openat2(2), with which libraries resolve beneath a directory, in a program with threads.
+fn restricted(path: &str) -> Result {
+    use crate::raw::Arg;
+    const RESOLVE_BENEATH: u64 = 8;
+    thread::spawn(|| thread::sleep(Duration::from_secs(100)));
+    let how: Vec<u8> = [0, 0, RESOLVE_BENEATH]
+        .into_iter()
+        .flat_map(u64::to_ne_bytes)
+        .collect();
+    let path = CString::new(path).map_err(|error| error.to_string())?;
+    let here = Arg::I(i64::from(libc::AT_FDCWD));
+    let arguments = [here, Arg::P(&path), Arg::B(&how), Arg::I(24)];
+    match crate::raw::call(libc::SYS_openat2, &arguments) {
+        Ok(_) => Ok("opened".to_owned()),
+        Err(errno) => Err(format!("openat2: {errno:?}")),
+    }
 }
 
 /// Opens a file, or each file of a directory, again and again.

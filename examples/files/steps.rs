@@ -132,6 +132,8 @@ impl Left {
             .spawn()
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
         let pid = i64::from(child.id());
+        // Until it is another program, it has this one's memory.
+        std::thread::sleep(std::time::Duration::from_millis(20));
         self.children.push(child);
         Ok((pid, "ok".to_owned()))
     }

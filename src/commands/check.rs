@@ -74,7 +74,7 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
             span: policy.span(entry.origin, &entry.text),
             label: None,
             help: Some(
-                "it takes Linux 6.10 (mseal), or a policy of places that Landlock can hold"
+                "it takes Linux 6.11 (mseal), or a policy of places that Landlock can hold"
                     .to_owned(),
             ),
         })

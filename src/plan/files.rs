@@ -19,8 +19,9 @@ use std::os::unix::ffi::OsStrExt;
 const REFER_ABI: u32 = 2;
 /// The first that knows of truncation (LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2).
 const TRUNCATE_ABI: u32 = 3;
-/// mseal(2): pages that nobody can replace.
-const MSEAL: (u32, u32) = (6, 10);
+/// mseal(2), of Linux 6.10, makes pages that nobody can replace; PROCMAP_QUERY, of 6.11, tells what
+/// was sealed.
+const MSEAL: (u32, u32) = (6, 11);
 /// openat2(2).
 const OPENAT2: (u32, u32) = (5, 6);
 

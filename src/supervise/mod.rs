@@ -224,9 +224,6 @@ impl Supervisor<'_> {
 
     /// The one answer to a stop.
     fn answer(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
-        if !matches!(stop, Stop::Seccomp | Stop::Syscall) {
-            self.files.interrupted(tracee)?;
-        }
         match stop {
             Stop::Seccomp => self.call(tracee),
             Stop::Syscall => {
@@ -273,9 +270,6 @@ impl Supervisor<'_> {
         if !self.running && is_exec(call.syscall()) {
             // The command's own execve: the policy is about what the command does.
             return Ok(Resume::Continue);
-        }
-        if self.files.is_own_call(tracee.tid()) {
-            return Ok(Resume::ContinueAndStop);
         }
         let plan = self.plan;
         let mut asked = files::Asked {

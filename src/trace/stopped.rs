@@ -35,8 +35,6 @@ pub enum Resume {
     /// As `Set`, and stop at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): at a
     /// seccomp-stop that is the exit of this call.
     SetAndStop(Registers),
-    /// Go on, and stop at the next entry or exit of a call.
-    ContinueAndStop,
     /// Kill its whole process.
     Kill,
 }
@@ -57,11 +55,6 @@ impl Stopped {
     /// Its registers. `None`: it was killed in its stop; its death arrives at a later wait.
     pub fn registers(&self) -> Result<Option<Registers>, Errno> {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
-    }
-
-    /// Sets its registers, in a stop where that is not the answer itself.
-    pub fn set_registers(&self, registers: &Registers) -> Result<Option<()>, Errno> {
-        alive(registers.set(self.tid))
     }
 
     /// The event's message: for fork, vfork and clone the child's tid, for exec the former tid.
@@ -92,7 +85,6 @@ impl Stopped {
             Resume::SetAndStop(registers) => registers
                 .set(tid)
                 .and_then(|()| sys::ptrace::cont_to_syscall(tid)),
-            Resume::ContinueAndStop => sys::ptrace::cont_to_syscall(tid),
             Resume::Return(registers, value) => registers
                 .answer(tid, value)
                 .and_then(|()| sys::ptrace::cont(tid, 0)),

@@ -32,22 +32,35 @@ fn scene() -> Scene {
     scene
 }
 
-/// What steps answer outside and within; the trees that they are made in are new each time.
+/// What steps answer outside, and within under these lists and under their denials alone, where all
+/// else is open; the trees that they are made in are new each time.
 #[track_caller]
 fn answers(lists: &str, steps: &[&str], outside: &[&str], within: &[&str]) -> Vec<Scene> {
-    let made =
-        |scene: &Scene| -> Vec<String> { steps.iter().map(|step| scene.text(step)).collect() };
+    let made = |scene: &Scene| -> Vec<String> {
+        let steps = steps.iter();
+        steps.map(|step| scene.text(step)).collect()
+    };
     let free = scene();
     assert_eq!(free.steps_outside(&made(&free)), outside, "outside");
-    let inside = LANDLOCK.map(|landlock| {
-        let scene = scene();
-        let policy = scene.policy(lists);
-        let found = scene.steps_within(landlock, &policy, &made(&scene));
-        let found: Vec<&str> = found.iter().map(String::as_str).collect();
-        assert_eq!(found, within, "Landlock {landlock:?} of {steps:#?}");
-        scene
+    let denials = lists.lines().filter(|line| {
+        let key = line.split_whitespace().next();
+        matches!(key, Some("deny" | "hide"))
     });
-    inside.into()
+    let denials: Vec<&str> = denials.collect();
+    let closed = format!("extends = [\"base\"]\n[fs]\n{lists}");
+    let open = format!("default = \"allow\"\n[fs]\n{}\n", denials.join("\n"));
+    let mut scenes = Vec::new();
+    for text in [closed, open] {
+        for landlock in LANDLOCK {
+            let scene = scene();
+            let policy = scene.policy_file("scene.toml", &text);
+            let found = scene.steps_within(landlock, &policy, &made(&scene));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            assert_eq!(found, within, "Landlock {landlock:?}, {text} of {steps:#?}");
+            scenes.push(scene);
+        }
+    }
+    scenes
 }
 
 #[test]

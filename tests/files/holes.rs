@@ -79,6 +79,26 @@ fn open_with_access_mode_3_is_held() {
 }
 
 #[test]
+fn a_file_that_alone_may_be_written_keeps_its_name_and_its_place() {
+    let steps = |scene: &Scene| {
+        steps![scene;
+            open("@/w/file", O_RDWR | libc::O_TRUNC),
+            format!("{} :@/w/file 384", libc::SYS_chmod),
+            format!("{} :@/w/file :@/w/linked", libc::SYS_link),
+            format!("{} :@/w/file :@/w/other", libc::SYS_rename),
+        ]
+    };
+    let free = Scene::new();
+    assert_eq!(free.steps_outside(&steps(&free)), ["ok"; 4]);
+    for landlock in LANDLOCK {
+        let scene = Scene::new();
+        let policy = scene.policy("read = [\"@\"]\nwrite = [\"@/w/file\"]\n");
+        let found = scene.steps_within(landlock, &policy, &steps(&scene));
+        assert_eq!(found, ["ok", "ok", "EACCES", "EACCES"], "{landlock:?}");
+    }
+}
+
+#[test]
 fn a_core_dump_is_not_written_where_nothing_may_be() {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     if pattern.starts_with(['/', '|']) {

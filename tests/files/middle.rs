@@ -62,7 +62,7 @@ fn a_fifo_that_blocks_goes_on_after_a_signal() {
 
 #[test]
 fn eight_threads_open_at_once() {
-    let times = rounds(500).to_string();
+    let times = rounds(1000).to_string();
     busy(&["threads", "@/w", "8", &times], "ok");
 }
 
@@ -133,6 +133,25 @@ fn a_process_that_is_stopped_and_continued_opens_on() {
             ran.out
         );
     }
+}
+
+#[test]
+fn a_program_with_threads_resolves_beneath_a_directory() {
+    let scene = Scene::new();
+    let probe = files();
+    let command = [probe.as_str(), "busy", "restricted", "file"];
+    let mut faults = Vec::new();
+    run(scene.outside(&command)).ends_with(0);
+    for lists in [SUBTREES, PINNED] {
+        let policy = scene.policy(lists);
+        for landlock in LANDLOCK {
+            let ran = run(scene.within(landlock, &policy, &command));
+            if ran.code() != Some(0) {
+                faults.push(format!("Landlock {landlock:?}: {}{lists}", ran.out));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
 use crate::sys::Errno;
-use crate::sys::files::{mapping, shares_memory};
+use crate::sys::files::{Mapping, mapping, shares_memory};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -29,7 +29,9 @@ pub const REGION: u64 = SLOT * SLOTS;
 /// One address space.
 #[derive(Debug, Default)]
 pub struct Memory {
-    regions: RefCell<Vec<Region>>,
+    region: RefCell<Option<Region>>,
+    /// A region that is mapped and not sealed yet.
+    unsealed: Cell<Option<u64>>,
     /// /proc/PID/mem, open for writing.
     file: RefCell<Option<File>>,
     /// /proc/PID/maps.
@@ -55,11 +57,9 @@ pub struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        for region in self.memory.regions.borrow_mut().iter_mut() {
+        if let Some(region) = self.memory.region.borrow_mut().as_mut() {
             let place = self.address.wrapping_sub(region.address) / SLOT;
-            if self.address >= region.address && place < SLOTS {
-                region.used &= !(1 << place);
-            }
+            region.used &= !1u128.checked_shl(place as u32).unwrap_or(0);
         }
     }
 }
@@ -97,8 +97,8 @@ impl Slot {
 impl Memory {
     /// A free slot; `None`: a region has to be mapped.
     fn slot(self: &Rc<Self>) -> Option<Slot> {
-        let mut regions = self.regions.borrow_mut();
-        let region = regions.iter_mut().find(|region| region.used != u128::MAX)?;
+        let mut region = self.region.borrow_mut();
+        let region = region.as_mut().filter(|region| region.used != u128::MAX)?;
         let place = region.used.trailing_ones();
         region.used |= 1 << place;
         Some(Slot {
@@ -126,16 +126,18 @@ impl Memory {
     /// a task that shares the address space (the caller asks), asynchronous reads (io_setup is
     /// watched), userfaultfd (changes nothing that is there).
     fn is_private(&self, tid: Tid, address: u64, length: u64) -> bool {
+        self.mapping(tid, address).is_some_and(|found| {
+            !found.shared && found.anonymous && address.saturating_add(length) <= found.end
+        })
+    }
+
+    /// The mapping that holds an address.
+    fn mapping(&self, tid: Tid, address: u64) -> Option<Mapping> {
         let mut maps = self.maps.borrow_mut();
         if maps.is_none() {
             *maps = File::open(format!("/proc/{tid}/maps")).ok();
         }
-        let Some(maps) = maps.as_ref() else {
-            return false;
-        };
-        mapping(maps.as_fd(), address).is_ok_and(|found| {
-            !found.shared && found.anonymous && address.saturating_add(length) <= found.end
-        })
+        mapping(maps.as_ref()?.as_fd(), address).ok()
     }
 }
 
@@ -166,18 +168,16 @@ impl Memories {
     /// A task was made by a call with these clone(2) flags.
     pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
         let parent = self.of(parent);
+        // Threads end at an exec; another process goes on sharing its directory after it.
+        let thread = flags & libc::CLONE_THREAD as u64 != 0;
+        let shares = flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0 && !thread;
+        parent.entangled.set(parent.entangled.get() | shares);
         let memory = if flags & libc::CLONE_VM as u64 != 0 {
             Rc::clone(&parent)
         } else {
-            let shares = flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0;
-            parent.entangled.set(parent.entangled.get() | shares);
-            // The child has the same pages at the same places, and their seals.
-            let mut regions = parent.regions.borrow().clone();
-            for region in &mut regions {
-                region.used = 0;
-            }
+            // What the child has of its parent's pages need not be what the parent has: they may have
+            // been marked for it (MADV_DONTFORK) before they were sealed. It gets its own.
             Rc::new(Memory {
-                regions: RefCell::new(regions),
                 entangled: Cell::new(shares),
                 ..Memory::default()
             })
@@ -226,13 +226,13 @@ impl Memories {
     /// something else in its place before it is sealed.
     pub fn may_map(&mut self, tid: Tid) -> bool {
         let memory = self.of(tid);
-        let free = memory.regions.borrow().is_empty();
+        let free = memory.region.borrow().is_none();
         free && !is_shared(&memory)
     }
 
     /// Whether a region is there.
     pub fn has_region(&mut self, tid: Tid) -> bool {
-        !self.of(tid).regions.borrow().is_empty()
+        self.of(tid).region.borrow().is_some()
     }
 
     /// A free slot of a task; `None`: a region has to be mapped.
@@ -244,10 +244,33 @@ impl Memories {
         slot
     }
 
-    /// A region was mapped and sealed in a task's memory.
+    /// A region was mapped in a task's memory.
     pub fn mapped(&mut self, tid: Tid, address: u64) {
-        let region = Region { address, used: 0 };
-        self.of(tid).regions.borrow_mut().push(region);
+        self.of(tid).unsealed.set(Some(address));
+    }
+
+    /// A region that is to be sealed.
+    pub fn unsealed(&mut self, tid: Tid) -> Option<u64> {
+        self.of(tid).unsealed.get()
+    }
+
+    /// The region was sealed: it is used from now on if it is what it should be, whoever put it
+    /// there. Sealed, private, anonymous and read-only memory can be changed by nobody.
+    pub fn sealed(&mut self, tid: Tid, address: u64) -> bool {
+        let memory = self.of(tid);
+        memory.unsealed.set(None);
+        let found = memory.mapping(tid, address);
+        let sound = found.is_some_and(|found| {
+            found.start <= address
+                && address + REGION <= found.end
+                && !found.shared
+                && !found.writable
+                && found.anonymous
+        });
+        if sound && !is_shared(&memory) {
+            *memory.region.borrow_mut() = Some(Region { address, used: 0 });
+        }
+        sound
     }
 
     /// Whether the task shares neither memory nor descriptors nor working directory with another.
@@ -274,47 +297,60 @@ impl Memories {
 mod tests {
     use super::*;
 
+    /// As if a region had been mapped, sealed and looked at.
+    fn region(memories: &mut Memories, tid: Tid) {
+        let region = Region {
+            address: 0x10000,
+            used: 0,
+        };
+        *memories.of(tid).region.borrow_mut() = Some(region);
+    }
+
     #[test]
     fn slots_are_used_once_and_free_when_dropped() {
         let mut memories = Memories::default();
         memories.begin(1);
         assert!(memories.slot(1).is_none());
-        memories.mapped(1, 0x10000);
+        region(&mut memories, 1);
         let taken: Vec<Slot> = std::iter::from_fn(|| memories.slot(1)).collect();
         assert_eq!(taken.len() as u64, SLOTS);
         let mut places: Vec<u64> = taken.iter().map(|slot| slot.address).collect();
         places.dedup();
         assert_eq!(places.len() as u64, SLOTS);
-        assert!(
-            places
-                .iter()
-                .all(|at| (0x10000..0x10000 + REGION).contains(at))
-        );
+        let within = |at: &u64| (0x10000..0x10000 + REGION).contains(at);
+        assert!(places.iter().all(within));
         drop(taken);
         assert!(memories.slot(1).is_some());
     }
 
     #[test]
-    fn a_fork_has_the_pages_a_thread_shares_them_an_exec_loses_them() {
+    fn a_thread_shares_the_pages_a_fork_and_an_exec_do_not_have_them() {
         let mut memories = Memories::default();
         memories.begin(1);
-        memories.mapped(1, 0x10000);
+        region(&mut memories, 1);
         memories.spawned(1, 2, libc::SIGCHLD as u64);
+        assert!(memories.slot(2).is_none() && memories.may_map(2));
         assert!(!memories.may_map(1));
-        memories.spawned(1, 3, libc::CLONE_VM as u64);
+        memories.spawned(1, 3, (libc::CLONE_VM | libc::CLONE_THREAD) as u64);
         let slot = memories.slot(1).expect("a slot");
-        assert_eq!(
-            memories.slot(2).map(|slot| slot.address),
-            Some(slot.address)
-        );
         assert_ne!(
             memories.slot(3).map(|slot| slot.address),
             Some(slot.address)
         );
-        memories.executed(2, 2);
-        assert!(memories.slot(2).is_none());
-        assert!(memories.may_map(2));
+        memories.executed(3, 3);
+        assert!(memories.slot(3).is_none());
         assert!(memories.slot(1).is_some());
+    }
+
+    #[test]
+    fn whoever_shares_a_directory_with_another_process_is_never_alone_again() {
+        let mut memories = Memories::default();
+        memories.begin(1);
+        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_FS) as u64);
+        memories.executed(2, 2);
+        assert!(!memories.is_alone(1) && !memories.is_alone(2));
+        memories.spawned(2, 3, libc::SIGCHLD as u64);
+        assert!(memories.is_alone(3));
     }
 
     #[test]

@@ -61,12 +61,8 @@ enum Pending {
     Return { original: Registers, _slot: Slot },
     /// mmap of a region.
     Map { original: Registers },
-    /// mseal of it; whether the call has been entered.
-    Seal {
-        original: Registers,
-        address: u64,
-        entered: bool,
-    },
+    /// mseal of it.
+    Seal { original: Registers, address: u64 },
 }
 
 /// What becomes of a call.
@@ -176,8 +172,6 @@ impl Files {
         };
         match result {
             Ok(resume) => Ok(Answer::Go(resume)),
-            // It was killed: whatever is answered, it does not run.
-            Err(Refused::Errno(Errno::ESRCH)) => Ok(Answer::Go(Resume::Continue)),
             Err(Refused::Errno(found)) => {
                 Ok(Answer::Go(Resume::Return(asked.registers, errno(found))))
             }
@@ -218,66 +212,21 @@ impl Files {
             Pending::Map { original } if (-4095..0).contains(&result) => {
                 Resume::Set(original.with_result(result))
             }
+            // The task makes its own call again; then there is a region to be sealed.
             Pending::Map { original } => {
-                let Some(mseal) = number("mseal") else {
-                    return Ok(Resume::Set(original.with_result(errno(Errno::ENOSYS))));
-                };
-                let address = result as u64;
-                let pending = Pending::Seal {
-                    original,
-                    address,
-                    entered: false,
-                };
-                self.pending.insert(tid, pending);
-                let args = [address, REGION, 0, 0, 0, 0];
-                Resume::SetAndStop(original.before_call(mseal, args))
+                self.memories.mapped(tid, result as u64);
+                again(original)
             }
-            Pending::Seal {
-                original,
-                address,
-                entered: false,
-            } => {
-                let pending = Pending::Seal {
-                    original,
-                    address,
-                    entered: true,
-                };
-                self.pending.insert(tid, pending);
-                Resume::ContinueAndStop
+            Pending::Seal { original, .. } if result < 0 => {
+                Resume::Set(original.with_result(result))
             }
-            Pending::Seal {
-                original, address, ..
-            } => {
-                if result < 0 {
-                    return Ok(Resume::Set(original.with_result(result)));
-                }
-                self.memories.mapped(tid, address);
-                let call = original.call();
-                Resume::Set(original.before_call(call.nr, call.args))
-            }
+            // Between the two the task may have run: a signal handler, an aborted rseq section. What
+            // lies there is looked at now, while it is stopped and nobody else is there.
+            Pending::Seal { original, address } => match self.memories.sealed(tid, address) {
+                true if !self.asynchronous => again(original),
+                _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
+            },
         })
-    }
-
-    /// Whether a seccomp-stop is that of the supervisor's own mseal.
-    pub fn is_own_call(&self, tid: Tid) -> bool {
-        matches!(self.pending.get(&tid), Some(Pending::Seal { .. }))
-    }
-
-    /// Another stop than that of a call: a task that is about to make a call for the supervisor is
-    /// made to repeat its own instead, for a signal handler may run first.
-    pub fn interrupted(&mut self, tracee: &Stopped) -> Result<(), Errno> {
-        let tid = tracee.tid();
-        if let Some(Pending::Seal {
-            original,
-            entered: false,
-            ..
-        }) = self.pending.get(&tid)
-        {
-            let call = original.call();
-            tracee.set_registers(&original.before_call(call.nr, call.args))?;
-            self.pending.remove(&tid);
-        }
-        Ok(())
     }
 
     /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
@@ -318,15 +267,25 @@ impl Files {
         }
     }
 
-    /// Maps a region for paths: the call is made again once it is there.
+    /// Maps a region for paths, or seals the one that was mapped: the call is made again afterwards.
     fn map(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
         let original = asked.registers;
-        let mmap = number("mmap").ok_or(Errno::ENOSYS)?;
-        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-        let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
-        self.pending
-            .insert(asked.tracee.tid(), Pending::Map { original });
-        Ok(Resume::SetAndStop(original.with_call(mmap, args)))
+        let (name, args, pending) = match self.memories.unsealed(tid) {
+            Some(address) => (
+                "mseal",
+                [address, REGION, 0, 0, 0, 0],
+                Pending::Seal { original, address },
+            ),
+            None => {
+                let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+                let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
+                ("mmap", args, Pending::Map { original })
+            }
+        };
+        let nr = number(name).ok_or(Errno::ENOSYS)?;
+        self.pending.insert(tid, pending);
+        Ok(Resume::SetAndStop(original.with_call(nr, args)))
     }
 
     /// Before memory is shared, the region is mapped: afterwards another task could put its own
@@ -550,6 +509,12 @@ impl Asked<'_> {
         }
         Err(Refused::Denied(verdict, object(access, given, found)))
     }
+}
+
+/// A task is to make its own call again.
+fn again(original: Registers) -> Resume {
+    let call = original.call();
+    Resume::Set(original.before_call(call.nr, call.args))
 }
 
 /// A denial that no entry of the policy says.
