@@ -128,6 +128,9 @@ const FS_IOC_SETVERSION: u64 = 0x4008_7602;
 const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
 const FS_IOC_ENABLE_VERITY: u64 = 0x4080_6685;
 const FS_IOC_SET_ENCRYPTION_POLICY: u64 = 0x800c_6613;
+// fs/ext4/ext4.h
+const EXT4_IOC_SETVERSION: u64 = 0x4008_6604;
+const EXT4_IOC_MIGRATE: u64 = 0x6609;
 // linux/msdos_fs.h
 const FAT_IOCTL_SET_ATTRIBUTES: u64 = 0x4004_7211;
 // linux/btrfs.h: they make and remove trees through a descriptor of a directory.
@@ -174,10 +177,10 @@ pub static NO_MEMORY_FILES: Rule = Rule {
 #[rustfmt::skip]
 static WATCHED: &[(Watch, Rule)] = &[
     (Watch::READ, watch("reads-open", &["open"],
-        When { text: "a reading open", any: &[&[none_of(1, CHANGING | O_PATH)], &[masked(1, O_ACCMODE | O_TRUNC | O_CREAT | O_PATH, Op::Eq, O_CREAT)]] },
+        When { text: "a reading open", any: &[&[none_of(1, O_ACCMODE | O_PATH)]] },
         "its path decides")),
     (Watch::READ, watch("reads-openat", &["openat"],
-        When { text: "a reading open", any: &[&[none_of(2, CHANGING | O_PATH)], &[masked(2, O_ACCMODE | O_TRUNC | O_CREAT | O_PATH, Op::Eq, O_CREAT)]] },
+        When { text: "a reading open", any: &[&[none_of(2, O_ACCMODE | O_PATH)]] },
         "its path decides")),
     (Watch::WRITE, watch("writes-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] }, "its path decides")),
@@ -219,6 +222,7 @@ static WATCHED: &[(Watch, Rule)] = &[
             text: "request changes an inode",
             any: &[&[is(1, FS_IOC_SETFLAGS)], &[is(1, FS_IOC_SETVERSION)], &[is(1, FS_IOC_FSSETXATTR)],
                    &[is(1, FS_IOC_ENABLE_VERITY)], &[is(1, FS_IOC_SET_ENCRYPTION_POLICY)], &[is(1, FAT_IOCTL_SET_ATTRIBUTES)],
+                   &[is(1, EXT4_IOC_SETVERSION)], &[is(1, EXT4_IOC_MIGRATE)],
                    &[is(1, BTRFS_IOC_SNAP_CREATE)], &[is(1, BTRFS_IOC_SUBVOL_CREATE)], &[is(1, BTRFS_IOC_SNAP_DESTROY)],
                    &[is(1, BTRFS_IOC_SNAP_CREATE_V2)], &[is(1, BTRFS_IOC_SUBVOL_CREATE_V2)],
                    &[is(1, BTRFS_IOC_SUBVOL_SETFLAGS)], &[is(1, BTRFS_IOC_SNAP_DESTROY_V2)]],

@@ -321,7 +321,8 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         | Reason::UnknownNumber
         | Reason::Metadata
         | Reason::Command
-        | Reason::Pathless => return None,
+        | Reason::Pathless
+        | Reason::Changed => return None,
     };
     Some(policy.line(origin)).filter(|line| !line.is_empty())
 }

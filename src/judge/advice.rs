@@ -2,7 +2,7 @@
 
 use super::{Reason, Verdict};
 use crate::paths::Access;
-use crate::policy::{Action, Entry, Object, Policy, Rule, Source, Target};
+use crate::policy::{Action, Entry, Policy, Rule, Source, Target};
 use crate::syscalls::{Call, Kind};
 
 /// What decided a call, with its place and the author's reason:
@@ -41,6 +41,7 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
         Reason::Metadata => "metadata may be read of whatever is not hidden".to_owned(),
         Reason::Command => "the program that was named on the command line".to_owned(),
         Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
+        Reason::Changed => "it was changed after it was judged".to_owned(),
     }
 }
 
@@ -93,6 +94,8 @@ pub fn path_remedy(
         Reason::Pathless => {
             "to allow: add \"/\" to exec in [fs]; what has no path has no narrower name".to_owned()
         }
+        // Its reason says how.
+        Reason::Baseline(rule) if rule.id == "no-loader" => return None,
         Reason::Baseline(rule) => {
             format!(
                 "no policy can allow it: the jail's own protection ({})",
@@ -115,7 +118,8 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
         | Reason::PathDefault
         | Reason::Metadata
         | Reason::Command
-        | Reason::Pathless => return None,
+        | Reason::Pathless
+        | Reason::Changed => return None,
         Reason::Baseline(rule) => {
             format!(
                 "no policy can allow it: the jail's own protection ({})",
@@ -171,12 +175,9 @@ pub fn entry_text(entry: &Entry) -> String {
 /// The system calls and the condition of a rule.
 pub fn rule_head(rule: &Rule) -> String {
     let targets = rule.targets.join(", ");
-    let object = rule.object.as_ref().map(Object::to_string);
-    match (rule.when.as_str(), object) {
-        ("", None) => targets,
-        ("", Some(object)) => format!("{targets} when {object}"),
-        (when, None) => format!("{targets} when {when}"),
-        (when, Some(object)) => format!("{targets} when {when} and {object}"),
+    match rule.text.as_str() {
+        "" => targets,
+        text => format!("{targets} when {text}"),
     }
 }
 

@@ -68,6 +68,8 @@ pub enum Reason {
     Command,
     /// What has no path (a pipe, a memfd, an unlinked file) is no program.
     Pathless,
+    /// A program, or its arguments, was changed by another thread after it was judged.
+    Changed,
     /// The number is none of this architecture's: x32, or newer than this program.
     UnknownNumber,
 }

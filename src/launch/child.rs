@@ -38,6 +38,7 @@ pub struct Prepared<'a> {
     landlock: Option<OwnedFd>,
     filter: &'a [sock_filter],
     parent: i32,
+    core_dumps: bool,
     ignore_sigpipe: bool,
 }
 
@@ -81,6 +82,7 @@ impl<'a> Prepared<'a> {
             landlock,
             filter: &plan.filter,
             parent: process::getpid(),
+            core_dumps: plan.files.core_dumps,
             ignore_sigpipe: command.ignore_sigpipe,
         })
     }
@@ -149,6 +151,9 @@ fn confine(
     }
     if let Some(directory) = &prepared.directory {
         process::chdir(directory).map_err(at(Step::Directory))?;
+    }
+    if !prepared.core_dumps {
+        process::forbid_core_dumps().map_err(at(Step::CoreDumps))?;
     }
     drop_capabilities(&prepared.bounding)?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;

@@ -33,10 +33,12 @@ pub enum Step {
     Filter,
     /// execve(2).
     Exec,
+    /// setrlimit(2) RLIMIT_CORE.
+    CoreDumps,
 }
 
 /// In the order of their numbers.
-const STEPS: [(Step, &str); 12] = [
+const STEPS: [(Step, &str); 13] = [
     (Step::CloseDescriptors, "close_range"),
     (
         Step::PassDescriptors,
@@ -52,6 +54,7 @@ const STEPS: [(Step, &str); 12] = [
     (Step::Signals, "sigprocmask"),
     (Step::Filter, "seccomp(SECCOMP_SET_MODE_FILTER)"),
     (Step::Exec, "execve"),
+    (Step::CoreDumps, "setrlimit(RLIMIT_CORE)"),
 ];
 
 impl Step {

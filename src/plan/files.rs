@@ -100,6 +100,8 @@ pub struct Files {
     pub governed: Rights,
     /// Whether paths that were judged can be kept from changing: mseal and openat2.
     pub pins: bool,
+    /// Whether the kernel may write core dumps: past the supervisor, but not past Landlock.
+    pub core_dumps: bool,
     /// Whether denials happen that nobody sees to report.
     pub silent: bool,
     /// Where the jailed command may change anything; `None`: anywhere.
@@ -132,12 +134,15 @@ impl Files {
             floor: scene.everywhere(),
             governed,
             pins,
+            core_dumps: true,
             silent: false,
             writable: scene.writable(),
             why: scene.why.clone(),
             abi,
         };
-        if governed.is_none() && !scene.hides() {
+        // A rule about paths or arguments needs what [fs] needs: nobody may change what it judged.
+        let rules = policy.rules.iter().any(|rule| rule.object.is_some());
+        if governed.is_none() && !scene.hides() && !rules {
             return files;
         }
         let exact = if abi == 0 || wishes.trace_denials {
@@ -201,7 +206,8 @@ impl Files {
         });
         files
             .watch
-            .add(Watch::WRITE, files.watch.any(opens) && reaches);
+            .add(Watch::WRITE, (rules || files.watch.any(opens)) && reaches);
+        files.core_dumps = !governed.write || exact.write;
         // Pages for what is opened now and then are mapped when they are needed, and if they cannot
         // be, the call fails; where each open needs them they must always be there.
         let often = Watch::READ
@@ -210,7 +216,7 @@ impl Files {
             .and(Watch::TRUNCATING)
             .and(Watch::CHANGE)
             .and(Watch::STAT);
-        let shared = files.pins && files.watch.any(often);
+        let shared = files.pins && (rules || files.watch.any(often));
         files.watch.add(Watch::SHARING, shared);
         let unseen = |handled: bool, class| handled && !files.watch.has(class);
         files.silent = unseen(files.handled.read, Watch::READ)

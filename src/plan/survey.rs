@@ -128,6 +128,9 @@ impl<'a> Survey<'a> {
         if all == 0 {
             return how(Enforcer::Nobody, "decides nothing here", Cost::Nothing, all);
         }
+        if mine.iter().any(|(step, _)| step.object.is_some()) {
+            return how(Enforcer::Supervisor, "its memory decides", Cost::Stop, all);
+        }
         let too_large = |step: &crate::judge::Step| step.condition.alternatives().is_err();
         if mine.iter().any(|(step, _)| too_large(step)) {
             return how(

@@ -140,10 +140,11 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         // Of other architectures only.
         return None;
     }
-    if let Some(twin) = earlier
-        .iter()
-        .find(|other| other.action == rule.action && other.conditions == rule.conditions)
-    {
+    if let Some(twin) = earlier.iter().find(|other| {
+        other.action == rule.action
+            && other.conditions == rule.conditions
+            && other.text == rule.text
+    }) {
         let message = format!(
             "this rule says the same as the one at {}",
             policy.place(twin.origin)
@@ -162,6 +163,10 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
             "the condition can never hold",
         ));
     }
+    if rule.object.is_some() {
+        // What memory holds is not known before.
+        return None;
+    }
     if rule
         .conditions
         .iter()
@@ -172,7 +177,9 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
                 .help("an entry below [syscalls] says the same"),
         );
     }
-    let stricter = |other: &&Rule| other.action.strictness() > rule.action.strictness();
+    let stricter = |other: &&Rule| {
+        other.action.strictness() > rule.action.strictness() && other.object.is_none()
+    };
     let shadow = policy.rules.iter().filter(stricter).find(|other| {
         rule.conditions.iter().all(|(syscall, condition)| {
             other.conditions.iter().any(|(covered, stronger)| {

@@ -148,6 +148,8 @@ pub struct Rule {
     pub conditions: Vec<(&'static Syscall, Condition)>,
     /// What it says of what registers only point to.
     pub object: Option<Object>,
+    /// All its conditions in words.
+    pub text: String,
     /// What it says.
     pub action: Action,
     /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.

@@ -89,6 +89,11 @@ pub(super) fn rule(
             .map(|(name, _)| name.to_owned())
             .collect(),
         when: when.to_owned(),
+        text: match (when, &object) {
+            (when, None) => when.to_owned(),
+            ("", Some(object)) => object.to_string(),
+            (when, Some(object)) => format!("{when} and {object}"),
+        },
         conditions,
         object,
         action: says.action,

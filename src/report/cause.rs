@@ -34,6 +34,7 @@ pub enum Kind {
     Metadata,
     Command,
     Pathless,
+    Changed,
 }
 
 impl Kind {
@@ -50,6 +51,7 @@ impl Kind {
             Kind::Metadata => "metadata",
             Kind::Command => "command",
             Kind::Pathless => "pathless",
+            Kind::Changed => "changed",
         }
     }
 }
@@ -69,8 +71,8 @@ impl<'a> Cause<'a> {
                     kind: Kind::Rule,
                     place: rule.and_then(|rule| place(rule.origin)),
                     entry: rule
-                        .map(|rule| rule.when.as_str())
-                        .filter(|when| !when.is_empty()),
+                        .map(|rule| rule.text.as_str())
+                        .filter(|text| !text.is_empty()),
                     why: rule.and_then(|rule| rule.why.as_deref()),
                 }
             }
@@ -103,6 +105,7 @@ impl<'a> Cause<'a> {
             Reason::Metadata => Self::bare(Kind::Metadata),
             Reason::Command => Self::bare(Kind::Command),
             Reason::Pathless => Self::bare(Kind::Pathless),
+            Reason::Changed => Self::bare(Kind::Changed),
             Reason::Always => Self::bare(Kind::Always),
             Reason::UnknownNumber => Self::bare(Kind::UnknownNumber),
         }
@@ -159,6 +162,7 @@ impl<'a> Cause<'a> {
             Kind::Metadata => "[metadata".to_owned(),
             Kind::Command => "[the command itself".to_owned(),
             Kind::Pathless => "[no path".to_owned(),
+            Kind::Changed => "[changed after it was judged".to_owned(),
         }
     }
 }

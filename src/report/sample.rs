@@ -31,6 +31,7 @@ pub fn policy() -> Policy {
     let rule = |when: &str, line| Rule {
         targets: vec!["ioctl".to_owned()],
         when: when.to_owned(),
+        text: when.to_owned(),
         conditions: Vec::new(),
         object: None,
         action: Action::Kill,

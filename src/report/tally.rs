@@ -79,6 +79,7 @@ impl Key {
             Reason::Metadata => (8, 0),
             Reason::Command => (9, 0),
             Reason::Pathless => (10, 0),
+            Reason::Changed => (11, 0),
         };
         Self { kind, nr, which }
     }

@@ -278,19 +278,11 @@ impl Supervisor<'_> {
             tracee,
             registers,
             call,
+            rules: plan.judge.needs_objects(&call),
+            vector: Vec::new(),
         };
-        let needs_objects = plan.judge.needs_objects(&call);
-        let mut verdict = match needs_objects {
-            true => {
-                let files = &mut self.files;
-                plan.judge
-                    .call_on(&call, &mut |object| files.holds(&mut asked, object))
-            }
-            false => plan.judge.call(&call),
-        };
-        let paths = verdict.check == Some(Check::Paths)
-            || needs_objects && verdict.check.is_none() && verdict.action == Action::Allow;
-        if paths {
+        let mut verdict = plan.judge.call(&call);
+        if asked.rules || verdict.check == Some(Check::Paths) {
             self.stats.paths += 1;
             return match self.files.answer(&mut asked)? {
                 files::Answer::Go(resume) => Ok(resume),
@@ -368,9 +360,10 @@ impl Supervisor<'_> {
         let own = !self.running;
         self.running = true;
         let program = self.tree.executed(tid, former as Tid);
+        let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
-        if !own && let Some((verdict, object)) = self.files.loaded(self.plan, tid) {
+        if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, verdict, object);
         }
         if self.observer.wants_all() {

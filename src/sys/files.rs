@@ -86,6 +86,19 @@ pub fn status_flags(fd: BorrowedFd<'_>) -> Result<c_int, Errno> {
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) }).map(|flags| flags as c_int)
 }
 
+/// setrlimit(2): this process's soft limit on the size of files becomes the hard one.
+pub fn raise_file_size_limit() -> Result<(), Errno> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for writing.
+    check(unsafe { libc::getrlimit64(libc::RLIMIT_FSIZE, from_mut(&mut limit)) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is valid for reading.
+    check(unsafe { libc::setrlimit64(libc::RLIMIT_FSIZE, from_mut(&mut limit)) }).map(drop)
+}
+
 /// prlimit(2): the soft limit of another process on the size of files.
 pub fn file_size_limit(pid: pid_t) -> Result<u64, Errno> {
     let mut limit = libc::rlimit64 {
@@ -189,7 +202,7 @@ const PERFORMED: &[(c_long, usize)] = &[
     (libc::SYS_fremovexattr, 0),
     (libc::SYS_getxattr, 0),
     (libc::SYS_listxattr, 0),
-    (libc::SYS_truncate, 0),
+    (libc::SYS_ftruncate, 0),
     (libc::SYS_newfstatat, 144),
     (libc::SYS_statx, 256),
     (libc::SYS_statfs, 120),

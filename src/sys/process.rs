@@ -119,6 +119,16 @@ pub fn no_new_privs() -> Result<(), Errno> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
 
+/// setrlimit(2): no core dump, nor can the limit be raised again. Async-signal-safe.
+pub fn forbid_core_dumps() -> Result<(), Errno> {
+    let limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for reading.
+    check(unsafe { libc::setrlimit64(libc::RLIMIT_CORE, &limit) }).map(drop)
+}
+
 /// PR_SET_DUMPABLE: whether others of the same user may read this process through ptrace or /proc.
 pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into()).map(drop)

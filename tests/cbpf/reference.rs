@@ -112,7 +112,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         let (writes, path) = (flags & 0o1103 != 0, flags & 0o10000000 != 0);
         let truncates = flags & 0o1003 == 0o1000 && !path;
         check(
-            on(Watch::READ) && flags & 0o1003 == 0 && !path
+            on(Watch::READ) && flags & 3 == 0 && !path
                 || on(Watch::WRITE) && writes && !path
                 || on(Watch::HANDLE) && path
                 || on(Watch::MODE_3) && flags & 3 == 3 && !path
@@ -147,6 +147,8 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                     0x4080_6685,
                     0x800c_6613,
                     0x4004_7211,
+                    0x4008_6604,
+                    0x6609,
                     0x5000_9401,
                     0x5000_940e,
                     0x5000_940f,

@@ -3,9 +3,9 @@
 //!
 //! The second look is the sound one: whatever was flipped in between, /proc/PID/exe is the program.
 
-use super::resolve::{Found, Start, Wants, is_directory, read_string, resolve};
-use super::{Asked, Files, Judged, Refused, denied, object};
-use crate::baseline::{Answer, Rule, When};
+use super::resolve::{Found, Start, Wants, is_directory, is_regular, read_string, resolve};
+use super::{Asked, Files, Judged as Judgement, Refused, object, refusal};
+use crate::baseline::{Answer, Rule, Watch, When};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -16,10 +16,10 @@ use crate::syscalls::named::named;
 use crate::syscalls::{self, Call};
 use crate::trace::{Resume, Tid};
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 /// MAX_ARG_STRLEN of linux/binfmts.h.
 const LONGEST: usize = 131_072;
@@ -46,8 +46,21 @@ static NO_LOADER: Rule = Rule {
 pub struct Programs {
     /// Whether a file is a loader, by device and inode.
     loaders: HashMap<(u64, u64, i64), bool>,
-    /// The arguments that were judged, of calls that a rule about arguments decided.
-    judged: HashMap<Tid, Vec<Vec<u8>>>,
+    /// What was judged, of calls that a rule about paths or arguments decided.
+    judged: HashMap<Tid, Judged>,
+}
+
+/// What a rule has judged of an execve.
+#[derive(Debug)]
+struct Judged {
+    /// The arguments.
+    vector: Vec<Vec<u8>>,
+    /// The program as the call named it.
+    given: Vec<u8>,
+    /// Where that leads.
+    path: Vec<u8>,
+    /// Whether it is a script.
+    script: bool,
 }
 
 impl Programs {
@@ -57,7 +70,7 @@ impl Programs {
 }
 
 impl Files {
-    pub(super) fn exec(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+    pub(super) fn exec(&mut self, asked: &mut Asked<'_>) -> Judgement<Resume> {
         let row = asked
             .call
             .syscall()
@@ -66,75 +79,109 @@ impl Files {
         let given = asked.path(row)?;
         let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;
-        self.program(asked, &given, &found, CHAIN)?;
-        if asked.plan.judge.needs_objects(&asked.call) {
-            let vector = arguments(asked.tracee.tid(), &asked.call, usize::MAX)?;
-            self.exec.judged.insert(asked.tracee.tid(), vector);
+        let tid = asked.tracee.tid();
+        self.exec.judged.remove(&tid);
+        if asked.rules {
+            asked.vector = arguments(tid, &asked.call)?;
+        }
+        let script = self.program(asked, &given, &found)?;
+        if asked.rules {
+            let judged = Judged {
+                vector: std::mem::take(&mut asked.vector),
+                given,
+                path: found.path,
+                script,
+            };
+            self.exec.judged.insert(tid, judged);
         }
         Ok(Resume::Continue)
     }
 
-    /// A program, and what interprets it.
-    fn program(
+    /// A program, and what interprets it. Whether it is a script.
+    fn program(&mut self, asked: &Asked<'_>, given: &[u8], found: &Found) -> Judgement<bool> {
+        if found.object.is_none() {
+            asked.judge(Access::Stat, given, found)?;
+            return Err(Errno::ENOENT.into());
+        }
+        asked.judge(Access::Exec, given, found)?;
+        let mut next = self.interpreter(asked, given, found)?;
+        let script = next
+            .as_ref()
+            .is_some_and(|(interpreter, _)| interpreter.script);
+        for _ in 0..CHAIN {
+            let Some((interpreter, found)) = next else {
+                break;
+            };
+            let given = interpreter.path;
+            let verdict = asked.plan.judge.path(Access::Exec, &asked.own(&found.path));
+            if verdict.action != Action::Allow {
+                return Err(Refused::Denied(
+                    verdict,
+                    object(Access::Exec, &given, &found),
+                ));
+            }
+            next = match interpreter.script {
+                true => self.interpreter(asked, &given, &found)?,
+                false => None,
+            };
+        }
+        Ok(script)
+    }
+
+    /// What interprets a program, if anything does. What is not there is the kernel's to tell.
+    fn interpreter(
         &mut self,
         asked: &Asked<'_>,
         given: &[u8],
         found: &Found,
-        chain: usize,
-    ) -> Judged<()> {
+    ) -> Judgement<Option<(Interpreter, Found)>> {
         let fd = found.object.as_ref().ok_or(Errno::ENOENT)?;
-        asked.judge(Access::Exec, given, found)?;
         if is_directory(fd) {
             return Err(Errno::EACCES.into());
         }
         // What cannot be read is not looked into: the kernel has the last word on it, and the look
         // after the call.
-        let Ok(file) = File::open(format!("/proc/self/fd/{}", fd.as_raw_fd())) else {
-            return Ok(());
+        let Some(file) = open_program(fd) else {
+            return Ok(None);
         };
-        if !found.pathless && self.is_loader(&file) && !names_file(asked.plan, asked, &found.path) {
-            let verdict = denied(Reason::Baseline(&NO_LOADER));
+        let loader = !found.pathless && self.is_loader(&file);
+        if loader && !asked.plan.judge.names_program(&asked.own(&found.path)) {
+            let verdict = refusal(Reason::Baseline(&NO_LOADER));
             return Err(Refused::Denied(verdict, object(Access::Exec, given, found)));
         }
-        let Some(interpreter) = interpreter(&file).filter(|_| chain > 0) else {
-            return Ok(());
+        let Some(interpreter) = interpreter(&file) else {
+            return Ok(None);
         };
         let wants = Wants::object(true);
-        // A missing interpreter is the kernel's to tell.
-        let Ok(next) = resolve(asked.view(), Start::Directory, &interpreter.path, wants) else {
-            return Ok(());
-        };
-        if next.object.is_none() {
-            return Ok(());
-        }
-        match interpreter.script {
-            true => self.program(asked, &interpreter.path, &next, chain - 1),
-            false => asked.judge(Access::Exec, &interpreter.path, &next),
-        }
+        let next = resolve(asked.view(), Start::Directory, &interpreter.path, wants);
+        Ok(next
+            .ok()
+            .filter(|next| next.object.is_some())
+            .map(|next| (interpreter, next)))
     }
 
     /// What has been loaded is judged: no instruction of it has run. What denies it, if anything.
-    pub fn loaded(&mut self, plan: &Plan, pid: Tid) -> Option<(Verdict, Object)> {
-        let judged = self.exec.judged.remove(&pid);
-        if let Some(judged) = judged
-            && !ran_with(pid, &judged)
-        {
-            let object = exec_of(format!("/proc/{pid}/cmdline").into_bytes());
-            return Some((denied(Reason::Pathless), object));
-        }
-        if !plan.files.judges_programs() {
+    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Tid) -> Option<(Verdict, Object)> {
+        let judged = self.exec.judged.remove(&former);
+        let link = format!("/proc/{pid}/exe");
+        if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }
-        let link = format!("/proc/{pid}/exe");
         let path = match std::fs::read_link(&link) {
             Ok(path) => path.into_os_string().into_vec(),
             // A program that may not be read: the supervisor is blind to it.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Some((denied(Reason::Pathless), exec_of(link.into_bytes())));
+                return Some((refusal(Reason::Pathless), exec_of(link.into_bytes())));
             }
             // It was killed meanwhile.
             Err(_) => return None,
         };
+        if judged.is_some_and(|judged| !ran_as(pid, &judged, &path)) {
+            return Some((refusal(Reason::Changed), exec_of(path)));
+        }
+        if !plan.files.judges_programs() {
+            return None;
+        }
         let file = File::open(&link);
         let unlinked = file
             .as_ref()
@@ -154,7 +201,18 @@ impl Files {
         }
         let file = file.ok()?;
         if !nameless && self.is_loader(&file) && !plan.judge.names_program(&path) {
-            return Some((denied(Reason::Baseline(&NO_LOADER)), exec_of(path)));
+            return Some((refusal(Reason::Baseline(&NO_LOADER)), exec_of(path)));
+        }
+        // Its loader: where Landlock holds programs it holds this one, too.
+        if plan.files.watch.has(Watch::EXEC)
+            && let Some(loader) = loader_of(pid)
+        {
+            let nameless = !loader.starts_with(b"/") || loader.ends_with(b" (deleted)");
+            let judged: &[u8] = if nameless { b"/" } else { &loader };
+            let verdict = plan.judge.path(Access::Exec, judged);
+            if verdict.action != Action::Allow {
+                return Some((verdict, exec_of(loader)));
+            }
         }
         None
     }
@@ -177,10 +235,6 @@ impl Files {
     }
 }
 
-fn names_file(plan: &Plan, asked: &Asked<'_>, path: &[u8]) -> bool {
-    plan.judge.names_program(&asked.own(path))
-}
-
 fn exec_of(path: Vec<u8>) -> Object {
     Object {
         access: Access::Exec,
@@ -189,46 +243,95 @@ fn exec_of(path: Vec<u8>) -> Object {
     }
 }
 
-/// The first arguments of a program that a call starts.
-pub fn arguments(tid: Tid, call: &Call, most: usize) -> Result<Vec<Vec<u8>>, Errno> {
-    /// More than any kernel takes: ARG_MAX is a quarter of the stack's limit.
-    const MOST: usize = 1 << 20;
+/// A program, opened so that nothing can hold the supervisor up: no FIFO, no lease.
+fn open_program(fd: &OwnedFd) -> Option<File> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    if !is_regular(fd) {
+        return None;
+    }
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .ok()
+}
+
+/// The arguments of a program that a call starts.
+fn arguments(tid: Tid, call: &Call) -> Result<Vec<Vec<u8>>, Errno> {
+    /// No kernel takes more: bprm_stack_limits of fs/exec.c.
+    const MOST_BYTES: usize = 6 << 20;
     let place = match call.syscall().map(|syscall| syscall.name) {
         Some("execveat") => 2,
         _ => 1,
     };
     let mut address = call.args.get(place).copied().unwrap_or(0);
     let mut arguments = Vec::new();
-    if address == 0 {
-        return Ok(arguments);
-    }
-    while arguments.len() < most.min(MOST) {
+    let mut bytes = 0;
+    while address != 0 {
         let mut pointer = [0; 8];
         if memory::read(tid, address, &mut pointer)? < pointer.len() {
             return Err(Errno::EFAULT);
         }
-        match u64::from_ne_bytes(pointer) {
+        let text = match u64::from_ne_bytes(pointer) {
             0 => break,
-            text => arguments.push(read_string(tid, text, LONGEST)?),
+            text => read_string(tid, text, LONGEST)?,
+        };
+        bytes += text.len() + 1 + pointer.len();
+        if bytes > MOST_BYTES {
+            return Err(Errno::E2BIG);
         }
+        arguments.push(text);
         address = address.wrapping_add(8);
+    }
+    if arguments.is_empty() {
+        // The kernel makes an empty one of none (Linux 5.18).
+        arguments.push(Vec::new());
     }
     Ok(arguments)
 }
 
-/// Whether a program that has just been loaded has the arguments that were judged. A script's stand
-/// behind its interpreter's, the first of them replaced.
-fn ran_with(pid: Tid, judged: &[Vec<u8>]) -> bool {
+/// Whether a program that has just been loaded is the one, with the arguments, that was judged.
+fn ran_as(pid: Tid, judged: &Judged, path: &[u8]) -> bool {
     let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
-        return true;
+        return false;
     };
     let mut found: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     found.pop();
-    let judged: Vec<&[u8]> = judged.iter().map(Vec::as_slice).collect();
-    found == judged || {
-        let rest = judged.get(1..).unwrap_or_default();
-        found.len() > judged.len() && found.ends_with(rest)
+    if !judged.script {
+        return path == judged.path && found == judged.vector;
     }
+    // The interpreter and its words, the script as it was named, and its arguments.
+    let rest = judged.vector.get(1..).unwrap_or_default();
+    let Some(place) = found.len().checked_sub(rest.len() + 1) else {
+        return false;
+    };
+    let script = found.get(place).copied().unwrap_or_default();
+    let named =
+        script == judged.given || judged.given.is_empty() && script.starts_with(b"/dev/fd/");
+    let given = found.get(place + 1..).unwrap_or_default();
+    place > 0 && named && given == rest
+}
+
+/// The loader of a program that has just been loaded: the file that is mapped where AT_BASE says
+/// (getauxval(3)).
+fn loader_of(pid: Tid) -> Option<Vec<u8>> {
+    const AT_BASE: u64 = 7;
+    let auxv = std::fs::read(format!("/proc/{pid}/auxv")).ok()?;
+    let mut pairs = auxv.chunks_exact(16);
+    let base = pairs.find_map(|pair| (u64_at(pair, 0)? == AT_BASE).then(|| u64_at(pair, 8))?)?;
+    if base == 0 {
+        return None;
+    }
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
+    let start = format!("{base:x}-");
+    let line = maps.split(|byte| *byte == b'\n').find(|line| {
+        line.starts_with(start.as_bytes()) || line.starts_with(format!("0{start}").as_bytes())
+    })?;
+    // Address, permissions, offset, device, inode, then the path (proc_pid_maps(5)).
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    let path = fields.nth(5)?.trim_ascii_start();
+    (!path.is_empty()).then(|| path.to_vec())
 }
 
 /// What interprets a program.
@@ -277,7 +380,8 @@ const DT_SONAME: u64 = 14;
 impl Elf {
     fn read(file: &File) -> Option<Elf> {
         const SEGMENT: usize = 56;
-        const MOST: u16 = 256;
+        // As many as the kernel takes: load_elf_phdrs of fs/binfmt_elf.c.
+        const MOST: u16 = 1170;
         let mut head = [0; 64];
         file.read_exact_at(&mut head, 0).ok()?;
         if !head.starts_with(b"\x7fELF\x02\x01") {

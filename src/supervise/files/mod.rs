@@ -19,6 +19,7 @@ mod resolve;
 
 use super::denial::Object;
 use super::tree::Tree;
+use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -80,6 +81,10 @@ pub struct Asked<'a> {
     pub tracee: &'a Stopped,
     pub registers: Registers,
     pub call: Call,
+    /// Whether rules about paths or arguments have to be asked.
+    pub rules: bool,
+    /// The arguments of the program that is to be started, where a rule may ask for them.
+    pub vector: Vec<Vec<u8>>,
 }
 
 /// Why a call is not allowed to go on as it is.
@@ -162,6 +167,8 @@ impl Files {
                 self.confined.insert(asked.tracee.tid());
                 Ok(Resume::Continue)
             }
+            // Reads that are under way could change the pages before they are sealed.
+            "io_setup" if self.memories.may_map(asked.tracee.tid()) => self.map(asked),
             "io_setup" => {
                 self.asynchronous = true;
                 Ok(Resume::Continue)
@@ -177,24 +184,6 @@ impl Files {
             }
             Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, object)),
         }
-    }
-
-    /// What a rule about paths or arguments says, for a call whose registers it holds for.
-    pub fn holds(&mut self, asked: &mut Asked<'_>, object: &policy::Object) -> bool {
-        let path = object.path.as_ref().is_none_or(|(_, pattern)| {
-            let Some(syscall) = asked.call.syscall() else {
-                return false;
-            };
-            named(syscall.name).iter().any(|row| {
-                let found = asked.resolve(row, Wants::object(false));
-                found.is_ok_and(|found| pattern.covers(&asked.own(&found.path)))
-            })
-        });
-        let argv = object.argv.as_ref().is_none_or(|argv| {
-            let vector = exec::arguments(asked.tracee.tid(), &asked.call, argv.needs());
-            vector.is_ok_and(|vector| argv.matches(&vector))
-        });
-        path && argv
     }
 
     /// A call of the supervisor's own making is entered, or returns.
@@ -360,7 +349,11 @@ impl Files {
         // What has no path to it is reached by the link that led there.
         let path = match (&found.magic, found.pathless) {
             (Some(magic), true) => magic.clone(),
-            (None, true) => return Ok(Resume::Continue),
+            // Out of a directory that is gone: no path leads there.
+            (None, true) if self.memories.is_alone(asked.tracee.tid()) => {
+                return Ok(Resume::Continue);
+            }
+            (None, true) => return Err(Errno::ENOENT.into()),
             (_, false) => found.path,
         };
         self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])
@@ -371,7 +364,10 @@ impl Files {
         const FAMILY: usize = 2;
         let tid = asked.tracee.tid();
         let [_, address, length, ..] = asked.call.args;
-        let length = (length as u32 as usize).min(SOCKADDR);
+        let length = length as u32 as usize;
+        if length > SOCKADDR {
+            return Err(Errno::EINVAL.into());
+        }
         let mut bytes = [0; SOCKADDR];
         let buffer = bytes.get_mut(..length).unwrap_or_default();
         let read = crate::sys::memory::read(tid, address, buffer).unwrap_or(0);
@@ -390,11 +386,13 @@ impl Files {
         let wants = Wants::NAME;
         let found = resolve(asked.view(), Start::Directory, &name, wants)?;
         if found.object.is_some() {
+            asked.judge(Access::Handle, &name, &found)?;
             return Err(Errno::EADDRINUSE.into());
         }
         asked.judge(Access::Write, &name, &found)?;
-        // A relative name stays what it is, unless somebody else may change the directory.
-        if !name.starts_with(b"/") && !self.memories.is_alone(tid) {
+        // A name stays what it is, unless somebody else may change where it leads.
+        let settled = name.starts_with(b"/") || self.memories.is_alone(tid);
+        if found.links || !settled {
             let whole = found.path.as_slice();
             let room = bytes.get_mut(FAMILY..FAMILY + SUN_PATH).unwrap_or_default();
             let Some(place) = room
@@ -433,10 +431,12 @@ impl Files {
 impl Asked<'_> {
     fn view(&self) -> View<'_> {
         let tid = self.tracee.tid();
+        let hides = self.plan.files.watch.has(Watch::STAT);
         View {
             tid,
             pid: self.tree.pid_of(tid),
             tree: self.tree,
+            hides: hides.then_some(&self.plan.judge),
         }
     }
 
@@ -469,16 +469,6 @@ impl Asked<'_> {
         Ok(resolve::descriptor(self.view(), fd)?)
     }
 
-    /// The path of a row resolved, following links as the call does.
-    fn resolve(&self, row: &Named, wants: Wants) -> Judged<Found> {
-        let given = self.path(row)?;
-        let wants = Wants {
-            follow: row.follows(&self.call),
-            ..wants
-        };
-        self.found(row, &given, wants)
-    }
-
     /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
     fn own(&self, path: &[u8]) -> Vec<u8> {
         let own = format!("/proc/{}", self.tree.pid_of(self.tracee.tid()));
@@ -490,24 +480,72 @@ impl Asked<'_> {
         }
     }
 
+    /// What rules about paths and arguments say of a call that leads to these.
+    fn ask_rules(&self, access: Access, given: &[u8], paths: &[&Found]) -> Judged<()> {
+        if !self.rules {
+            return Ok(());
+        }
+        let own: Vec<Vec<u8>> = paths.iter().map(|found| self.own(&found.path)).collect();
+        let mut holds = |object: &policy::Object| {
+            let path = object.path.as_ref().is_none_or(|(_, pattern)| {
+                let mut found = paths.iter().zip(&own);
+                found.any(|(found, own)| pattern.covers(&found.path) || pattern.covers(own))
+            });
+            path && object
+                .argv
+                .as_ref()
+                .is_none_or(|argv| argv.matches(&self.vector))
+        };
+        let verdict = self.plan.judge.call_on(&self.call, &mut holds);
+        match (verdict.action, paths.first()) {
+            (Action::Allow, _) => Ok(()),
+            (_, Some(found)) => Err(Refused::Denied(verdict, object(access, given, found))),
+            (_, None) => Err(Errno::EPERM.into()),
+        }
+    }
+
     /// What the policy says of an access to what was found.
     fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        // A call of two paths asks for both together.
+        let two = self
+            .call
+            .syscall()
+            .is_some_and(|call| named(call.name).len() > 1);
+        if !two {
+            self.ask_rules(access, given, &[found])?;
+        }
+        let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
         let nameless =
             found.pathless && !found.path.starts_with(b"/") || found.path.starts_with(b"/memfd:");
-        let mut verdict = match (nameless, access) {
-            // Where any path may be executed, so may this.
-            (true, Access::Exec) => self.plan.judge.path(access, b"/"),
-            (true, _) => return Ok(()),
-            (false, _) => self.plan.judge.path(access, &self.own(&found.path)),
-        };
-        if verdict.action == Action::Allow {
-            return Ok(());
-        }
         if nameless {
-            verdict.reason = Reason::Pathless;
+            // Where any path may be executed, so may this.
+            let verdict = self.plan.judge.path(access, b"/");
+            return match (access, verdict.action) {
+                (Access::Exec, Action::Deny(_) | Action::Kill) => denied(Verdict {
+                    reason: Reason::Pathless,
+                    ..verdict
+                }),
+                _ => Ok(()),
+            };
         }
-        Err(Refused::Denied(verdict, object(access, given, found)))
+        if access == Access::Write && found.path.ends_with(b"/mem") && found.is_of_proc() {
+            let rule = &crate::baseline::NO_MEMORY_FILES;
+            return denied(refusal(Reason::Baseline(rule)));
+        }
+        let own = self.own(&found.path);
+        let verdict = self.plan.judge.path(access, &own);
+        if verdict.action != Action::Allow {
+            return denied(verdict);
+        }
+        // An entry that denies may mean the caller by its number, too.
+        if own != found.path {
+            let verdict = self.plan.judge.path(access, &found.path);
+            if verdict.action != Action::Allow && matches!(verdict.reason, Reason::Path(_)) {
+                return denied(verdict);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -518,7 +556,7 @@ fn again(original: Registers) -> Resume {
 }
 
 /// A denial that no entry of the policy says.
-fn denied(reason: Reason) -> Verdict {
+fn refusal(reason: Reason) -> Verdict {
     Verdict {
         action: Action::Deny(syscalls::Errno::EACCES),
         quiet: false,

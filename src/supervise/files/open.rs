@@ -5,7 +5,7 @@
 //! meanwhile fails it with ELOOP.
 
 use super::resolve::{Found, PATH_MAX, Start, Wants, read_path, resolve};
-use super::{Asked, Files, Judged, Refused, denied, number, object};
+use super::{Asked, Files, Judged, Refused, number, object, refusal};
 use crate::judge::Reason;
 use crate::paths::Access;
 use crate::sys::files::NO_SYMLINKS;
@@ -107,16 +107,20 @@ impl Files {
         let found = find(asked, start, &given, how)?;
         let exists = found.object.is_some();
         if !exists && how.flags & O_CREAT == 0 {
+            // What is not there is not denied, but what is hidden is told.
+            asked.judge(Access::Stat, &given, &found)?;
             return Err(Errno::ENOENT.into());
         }
         if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+            // That it is there is no secret, unless it is denied.
+            asked.judge(Access::Handle, &given, &found)?;
             return Err(Errno::EEXIST.into());
         }
         let access = how.access(exists);
         asked.judge(access, &given, &found)?;
-        if found.pathless && found.magic.is_some() && !self.may_reopen(asked, access) {
+        if found.pathless && found.magic.is_some() && !self.may_reopen(asked, access, found.own) {
             return Err(Refused::Denied(
-                denied(Reason::Pathless),
+                refusal(Reason::Pathless),
                 object(access, &given, &found),
             ));
         }
@@ -169,13 +173,14 @@ impl Files {
     /// Whether what has no path may be opened again by way of its descriptor. While the call is on
     /// its way, a task that shares the descriptors can put another one in its place, which it has
     /// for less: that is held by nothing but Landlock.
-    fn may_reopen(&mut self, asked: &Asked<'_>, access: Access) -> bool {
+    fn may_reopen(&mut self, asked: &Asked<'_>, access: Access, own: bool) -> bool {
         let floor = asked.plan.files.floor;
         match access {
             Access::Handle | Access::Stat => true,
             Access::Read if floor.read => true,
             Access::Write if floor.write => true,
-            _ => self.memories.is_alone(asked.tracee.tid()),
+            // By the link of another process, that one can.
+            _ => own && self.memories.is_alone(asked.tracee.tid()),
         }
     }
 }
@@ -221,14 +226,14 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && !name.is_empty() => {
             let parent = open(head, libc::O_DIRECTORY)?;
             let mut path = super::resolve::path_of(&parent)?;
-            path.push(b'/');
-            path.extend_from_slice(name);
+            super::resolve::join(&mut path, name);
             return Ok(Found {
                 path,
                 object: None,
                 parent: None,
                 pathless: false,
                 magic: None,
+                own: false,
                 links: true,
             });
         }
@@ -241,12 +246,13 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         object: Some(opened),
         parent: None,
         magic: None,
+        own: false,
         links: true,
     };
     // `/proc/self` would be this process here: no program needs both.
     if found.path.starts_with(b"/proc/") {
         let object = object(how.access(true), given, &found);
-        return Err(Refused::Denied(denied(Reason::Pathless), object));
+        return Err(Refused::Denied(refusal(Reason::Pathless), object));
     }
     Ok(found)
 }

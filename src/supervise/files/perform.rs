@@ -22,6 +22,24 @@ const XATTR_NAME: usize = 256;
 /// Larger than any structure that a call here fills in.
 const STRUCTURE: usize = 512;
 
+/// Which argument holds flags, and those that the kernel knows: it refuses all others, where the
+/// supervisor makes another call that would not see them.
+const FLAGS: &[(&str, u8, u32)] = &[
+    ("faccessat2", 3, 0x1300),
+    ("fchmodat2", 3, 0x1100),
+    ("fchownat", 4, 0x1100),
+    ("file_getattr", 4, 0x1100),
+    ("file_setattr", 4, 0x1100),
+    ("getxattrat", 2, 0x1100),
+    ("linkat", 4, 0x1400),
+    ("listxattrat", 2, 0x1100),
+    ("newfstatat", 3, 0x7900),
+    ("removexattrat", 2, 0x1100),
+    ("setxattrat", 2, 0x1100),
+    ("statx", 2, 0x7900),
+    ("utimensat", 3, 0x1100),
+];
+
 const AT_FDCWD: Arg<'static> = Arg::Number(libc::AT_FDCWD as i64 as u64);
 
 /// The path of a descriptor of this process, which leads to its object whatever that is.
@@ -41,6 +59,11 @@ fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
 impl Files {
     /// Makes a call with these paths.
     pub(super) fn perform(&mut self, asked: &mut Asked<'_>, name: &str) -> Judged<Resume> {
+        if let Some((_, index, known)) = FLAGS.iter().find(|(call, ..)| *call == name)
+            && asked.arg(*index) as u32 & !known != 0
+        {
+            return Err(Errno::EINVAL.into());
+        }
         // Where another domain decides too, the task makes the call itself, of the paths that were
         // judged, and nothing is answered until it has returned: nobody can rename anything.
         let own = asked.plan.files.pins && self.confined.contains(&asked.tracee.tid());
@@ -170,6 +193,9 @@ impl Files {
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());
         }
+        if found.pathless && !self.memories.is_alone(asked.tracee.tid()) {
+            return Err(Errno::EACCES.into());
+        }
         if found.pathless || !asked.plan.files.pins {
             return Ok(Resume::Continue);
         }
@@ -219,8 +245,8 @@ fn made(asked: &Asked<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
     let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
     if found.object.is_some() {
-        // That it is there is no secret, unless it is hidden.
-        asked.judge(Access::Stat, &given, &found)?;
+        // That it is there is no secret, unless it is denied.
+        asked.judge(Access::Handle, &given, &found)?;
         return Err(Errno::EEXIST.into());
     }
     asked.judge(Access::Write, &given, &found)?;
@@ -259,6 +285,7 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     let flags = if name == "renameat2" { asked.arg(4) } else { 0 };
     let exchange = flags & u64::from(libc::RENAME_EXCHANGE) != 0;
     if let Some(object) = &from.object {
+        asked.ask_rules(Access::Write, &from_given, &[&from, &to])?;
         asked.judge(Access::Write, &from_given, &from)?;
         asked.judge(Access::Write, &to_given, &to)?;
         stays(asked, object, &from_given, &from, &to)?;
@@ -309,6 +336,14 @@ fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     };
     asked.judge(Access::Write, &given, &from)?;
     let (path, directory, entry) = made(asked, to_row)?;
+    if asked.rules {
+        let to = asked.found(to_row, &asked.path(to_row)?, Wants::NAME)?;
+        // Another name than the one that is made would be another thread's doing.
+        if to.path != path {
+            return Err(Errno::EACCES.into());
+        }
+        asked.ask_rules(Access::Write, &given, &[&from, &to])?;
+    }
     if own && !from.pathless {
         return Ok(Made::Judged(from.path, Some(path)));
     }
@@ -355,6 +390,7 @@ fn opened(file: &OwnedFd) -> Judged<Found> {
         parent: None,
         pathless,
         magic: None,
+        own: false,
         links: false,
     })
 }
@@ -439,6 +475,12 @@ fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
         .map_or(Start::Directory, |dirfd| Start::of(asked.arg(dirfd)));
     let (given, found) = match null {
         true if matches!(name, "utimensat" | "futimesat") => {
+            if start == Start::Directory {
+                return Err(Errno::EFAULT.into());
+            }
+            if name == "utimensat" && asked.arg(3) as u32 != 0 {
+                return Err(Errno::EINVAL.into());
+            }
             let file = changed(asked, asked.arg(0))?;
             return set_times(asked, name, &link(&file));
         }
@@ -516,7 +558,8 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
         "truncate" => {
             let length = asked.arg(1);
             limit_size(asked, length)?;
-            perform(libc::SYS_truncate, six([path(), Arg::Number(length)]))?
+            let file = writable(object)?;
+            perform(libc::SYS_ftruncate, six([fd(&file), Arg::Number(length)]))?
         }
         "file_setattr" => {
             let bytes = value(asked, asked.arg(2), asked.arg(3).min(4096))?;
@@ -552,6 +595,18 @@ fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<OwnedFd> {
     )?)
 }
 
+/// A regular file, opened for writing so that no lease of another process holds the supervisor up.
+fn writable(object: &OwnedFd) -> Judged<OwnedFd> {
+    if is_directory(object) {
+        return Err(Errno::EISDIR.into());
+    }
+    if !resolve::is_regular(object) {
+        return Err(Errno::EINVAL.into());
+    }
+    let flags = libc::O_WRONLY | libc::O_NONBLOCK;
+    Ok(files::openat2(libc::AT_FDCWD, &link(object), flags, 0)?)
+}
+
 /// RLIMIT_FSIZE as the kernel applies it to the tracee: EFBIG and SIGXFSZ (truncate(2)).
 fn limit_size(asked: &Asked<'_>, length: u64) -> Judged<()> {
     let pid = asked.tree.pid_of(asked.tracee.tid());
@@ -559,6 +614,10 @@ fn limit_size(asked: &Asked<'_>, length: u64) -> Judged<()> {
     if length <= i64::MAX as u64 && length > limit {
         let _ = sys::process::kill(pid, libc::SIGXFSZ);
         return Err(Errno::EFBIG.into());
+    }
+    // The tracee's limit may be above the supervisor's soft one, whose signal would end it.
+    if length > files::file_size_limit(0)? {
+        files::raise_file_size_limit()?;
     }
     Ok(())
 }

@@ -4,12 +4,16 @@
 //! It judges nothing. What it finds may change a moment later: whoever acts on it acts on the
 //! descriptor, or has the kernel open the path that it found without following links.
 
+use crate::judge::Judge;
+use crate::paths::Access;
+use crate::policy::Action;
 use crate::supervise::tree::Tree;
 use crate::sys::files::{NO_MAGICLINKS, NO_SYMLINKS, openat2};
 use crate::sys::{Errno, memory};
 use crate::trace::Tid;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, fstat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
@@ -18,6 +22,9 @@ use std::os::unix::ffi::OsStringExt;
 pub const PATH_MAX: usize = 4096;
 /// NAME_MAX.
 const NAME_MAX: usize = 255;
+/// More components than any path of a program has: links that make one out of thousands must not hold
+/// the supervisor up.
+const MAX_STEPS: usize = 16_384;
 /// MAXSYMLINKS of linux/namei.h.
 const MAX_LINKS: usize = 40;
 
@@ -30,6 +37,16 @@ pub struct View<'a> {
     pub pid: Tid,
     /// The processes of the jail: the magic links of others lead nowhere.
     pub tree: &'a Tree,
+    /// Where the policy hides something, who knows what.
+    pub hides: Option<&'a Judge>,
+}
+
+impl View<'_> {
+    /// Whether a path is hidden: it is not there, whatever stands beneath it.
+    fn hides(&self, path: &[u8]) -> bool {
+        self.hides
+            .is_some_and(|judge| judge.path(Access::Stat, path).action != Action::Allow)
+    }
 }
 
 /// Where a relative path starts.
@@ -66,6 +83,8 @@ pub struct Found {
     pub pathless: bool,
     /// The magic link that led to it.
     pub magic: Option<Vec<u8>>,
+    /// Whether that link is the caller's own.
+    pub own: bool,
     /// Whether symbolic links were followed.
     pub links: bool,
 }
@@ -170,6 +189,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
         parent: None,
         pathless,
         magic: Some(link.into_bytes()),
+        own: true,
         links: false,
     })
 }
@@ -188,13 +208,33 @@ pub fn named(mut path: Vec<u8>, object: &OwnedFd) -> Result<(Vec<u8>, bool), Err
     if !path.starts_with(b"/") {
         return Ok((path, true));
     }
-    if path.ends_with(DELETED) && fstat(object.as_fd())?.st_nlink == 0 {
+    if path.ends_with(DELETED) && !leads_to(&path, object) {
         if !path.starts_with(b"/memfd:") {
             path.truncate(path.len() - DELETED.len());
         }
         return Ok((path, true));
     }
     Ok((path, false))
+}
+
+/// Whether a path, taken as it is, leads to this object.
+fn leads_to(path: &[u8], object: &OwnedFd) -> bool {
+    let found = CString::new(path)
+        .map_err(|_| Errno::EINVAL)
+        .and_then(|path| {
+            openat2(
+                libc::AT_FDCWD,
+                &path,
+                libc::O_PATH | libc::O_NOFOLLOW,
+                NO_SYMLINKS,
+            )
+        });
+    let identity = |fd: &OwnedFd| {
+        fstat(fd.as_fd())
+            .ok()
+            .map(|stat| (stat.st_dev, stat.st_ino))
+    };
+    found.is_ok_and(|found| identity(&found).is_some() && identity(&found) == identity(object))
 }
 
 /// One look, where no component is special and none is a symbolic link: the text is the path then.
@@ -230,6 +270,8 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
     }
     // Beneath a directory that may not be searched a relative path still leads somewhere.
     let walked = |errno| match errno {
+        // What the judge denies is told as the policy has it.
+        _ if view.hides(&full) => Ok(Some(nothing(full.clone()))),
         Errno::ELOOP => Ok(None),
         Errno::EACCES if !path.starts_with(b"/") => Ok(None),
         errno => Err(errno),
@@ -242,6 +284,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
         parent,
         pathless: false,
         magic: None,
+        own: false,
         links: false,
     };
     if wants.parent {
@@ -263,6 +306,19 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
             Err(errno) => walked(errno),
         },
         Err(errno) => walked(errno),
+    }
+}
+
+/// A path that leads nowhere.
+fn nothing(path: Vec<u8>) -> Found {
+    Found {
+        path,
+        object: None,
+        parent: None,
+        pathless: false,
+        magic: None,
+        own: false,
+        links: true,
     }
 }
 
@@ -354,7 +410,12 @@ impl<'a> Walk<'a> {
     }
 
     fn run(mut self) -> Result<Found, Errno> {
+        let mut steps = 0;
         while let Some(name) = self.todo.pop() {
+            steps += 1;
+            if steps > MAX_STEPS {
+                return Err(Errno::ELOOP);
+            }
             if name.len() > NAME_MAX {
                 return Err(Errno::ENAMETOOLONG);
             }
@@ -399,6 +460,9 @@ impl<'a> Walk<'a> {
                 return Err(Errno::ENOTDIR);
             }
             self.enter(object, &name);
+            if self.view.hides(&self.path) {
+                return Ok(nothing(self.path));
+            }
         }
         // The path named a directory by `/`, `.` or `..`.
         Ok(Found {
@@ -410,6 +474,7 @@ impl<'a> Walk<'a> {
             path: self.path,
             pathless: self.pathless,
             magic: None,
+            own: false,
             links: self.links > 0,
         })
     }
@@ -443,7 +508,7 @@ impl<'a> Walk<'a> {
             libc::O_PATH | libc::O_DIRECTORY,
             0,
         )?;
-        self.path = path_of(&parent)?;
+        (self.path, self.pathless) = named(path_of(&parent)?, &parent)?;
         self.here = parent;
         Ok(())
     }
@@ -458,14 +523,15 @@ impl<'a> Walk<'a> {
 
     /// `/proc/self` and `/proc/thread-self` are whoever asks, and here another one asks.
     fn own_process(&self, name: &[u8]) -> Option<String> {
-        if self.path != b"/proc" {
-            return None;
-        }
-        match name {
-            b"self" => Some(self.view.pid.to_string()),
-            b"thread-self" => Some(format!("{}/task/{}", self.view.pid, self.view.tid)),
-            _ => None,
-        }
+        /// PROC_ROOT_INO of linux/proc_fs.h.
+        const ROOT: u64 = 1;
+        let own = match name {
+            b"self" => self.view.pid.to_string(),
+            b"thread-self" => format!("{}/task/{}", self.view.pid, self.view.tid),
+            _ => return None,
+        };
+        let root = fstat(self.here.as_fd()).is_ok_and(|stat| stat.st_ino == ROOT);
+        (root && is_of_proc(&self.here)).then_some(own)
     }
 
     /// Follows a symbolic link. What is found where it leads to no path.
@@ -478,7 +544,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<Found>, Errno> {
         let text = CString::new(name).map_err(|_| Errno::EINVAL)?;
         let here = self.here.as_raw_fd();
-        if self.path.starts_with(b"/proc/")
+        if is_of_proc(&object)
             && openat2(here, &text, libc::O_PATH, NO_MAGICLINKS).err() == Some(Errno::ELOOP)
         {
             return self.magic(name, &text, last);
@@ -497,11 +563,8 @@ impl<'a> Walk<'a> {
     fn magic(&mut self, name: &[u8], text: &CStr, last: bool) -> Result<Option<Found>, Errno> {
         let mut link = self.path.clone();
         join(&mut link, name);
-        let process = link
-            .split(|byte| *byte == b'/')
-            .nth(2)
-            .and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
-        if !process.is_some_and(|pid: Tid| self.view.tree.has(pid)) {
+        let process = self.process();
+        if !process.is_some_and(|pid| self.view.tree.has(pid)) {
             return Err(Errno::EACCES);
         }
         let object = openat2(self.here.as_raw_fd(), text, libc::O_PATH, 0)?;
@@ -521,9 +584,18 @@ impl<'a> Walk<'a> {
             object: Some(object),
             parent: None,
             pathless,
+            own: process == Some(self.view.pid) || process == Some(self.view.tid),
             magic: Some(link),
             links: true,
         }))
+    }
+
+    /// The process or thread whose part of a procfs this directory is in: the last number on the way
+    /// to it from the procfs's root.
+    fn process(&self) -> Option<Tid> {
+        let number = |part: &[u8]| std::str::from_utf8(part).ok()?.parse::<Tid>().ok();
+        let mut parts = self.path.rsplit(|byte| *byte == b'/');
+        parts.find_map(number)
     }
 
     /// `fs.protected_symlinks` (proc_sys_fs(5)): in a sticky directory that all may write, a link is
@@ -570,6 +642,7 @@ impl<'a> Walk<'a> {
             },
             pathless: self.pathless,
             magic: None,
+            own: false,
             links: self.links > 0,
         })
     }
@@ -582,7 +655,8 @@ fn protects_symlinks() -> bool {
     })
 }
 
-fn join(path: &mut Vec<u8>, name: &[u8]) {
+/// Adds a component.
+pub fn join(path: &mut Vec<u8>, name: &[u8]) {
     if path.last() != Some(&b'/') {
         path.push(b'/');
     }
@@ -591,6 +665,23 @@ fn join(path: &mut Vec<u8>, name: &[u8]) {
 
 fn is(stat: &FileStat, kind: SFlag) -> bool {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == kind
+}
+
+/// Whether a descriptor stands for something in a procfs.
+fn is_of_proc(object: &OwnedFd) -> bool {
+    fstatfs(object.as_fd()).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC)
+}
+
+impl Found {
+    /// Whether it is in a procfs, wherever that is mounted.
+    pub fn is_of_proc(&self) -> bool {
+        self.object.as_ref().is_some_and(is_of_proc)
+    }
+}
+
+/// Whether a descriptor stands for a regular file.
+pub fn is_regular(object: &OwnedFd) -> bool {
+    fstat(object.as_fd()).is_ok_and(|stat| is(&stat, SFlag::S_IFREG))
 }
 
 /// Whether a descriptor stands for a directory.
