@@ -2,7 +2,6 @@
 //! not only whether it covers a path but how far into it a path leads.
 
 use super::Glob;
-use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,9 +9,12 @@ use std::path::{Path, PathBuf};
 /// A pattern for absolute, resolved paths. It covers what it matches and everything beneath.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    parts: Vec<Part>,
     /// The components before the first wildcard; all of them, where there is none.
     base: PathBuf,
+    /// How many they are.
+    depth: usize,
+    /// The components from the first wildcard on.
+    tail: Vec<Part>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,10 +64,7 @@ impl Pattern {
     /// # Errors
     /// When it is too deep.
     pub fn literal(path: &Path) -> Result<Pattern, PatternError> {
-        let parts: Vec<Part> = components(path.as_os_str().as_bytes())
-            .map(|part| Part::Literal(part.to_vec()))
-            .collect();
-        Pattern::new(parts)
+        Pattern::new(path.to_owned(), Vec::new())
     }
 
     /// The literal path `base`, then the components of `glob`, in which `* ? [ {` and `\` have
@@ -74,11 +73,9 @@ impl Pattern {
     /// # Errors
     /// A glob that is none, or too deep a path.
     pub fn glob(base: &Path, glob: &str) -> Result<Pattern, PatternError> {
-        let mut parts: Vec<Part> = components(base.as_os_str().as_bytes())
-            .map(|part| Part::Literal(part.to_vec()))
-            .collect();
+        let mut tail = Vec::new();
         for text in glob.split('/').filter(|text| !text.is_empty()) {
-            parts.push(match text {
+            tail.push(match text {
                 "**" => Part::AnyDepth,
                 _ if text.contains("**") => {
                     return Err(PatternError(format!(
@@ -90,33 +87,25 @@ impl Pattern {
             });
         }
         // `a/**` covers what is in `a`, and so does `a/**/*`; `a` itself is not meant.
-        if let Some(Part::AnyDepth) = parts.last() {
-            parts.push(Part::Glob(Glob::new("*")?));
+        if let Some(Part::AnyDepth) = tail.last() {
+            tail.push(Part::Glob(Glob::new("*")?));
         }
-        Pattern::new(parts)
+        Pattern::new(base.to_owned(), tail)
     }
 
-    fn new(parts: Vec<Part>) -> Result<Pattern, PatternError> {
-        if parts.len() > MAX_PARTS {
+    fn new(base: PathBuf, tail: Vec<Part>) -> Result<Pattern, PatternError> {
+        let depth = components(base.as_os_str().as_bytes()).count();
+        if depth + tail.len() > MAX_PARTS {
             return Err(PatternError(format!(
                 "a path of more than {MAX_PARTS} components"
             )));
         }
-        let mut base = PathBuf::from("/");
-        for part in &parts {
-            match part {
-                Part::Literal(bytes) => base.push(OsStr::from_bytes(bytes)),
-                _ => break,
-            }
-        }
-        Ok(Pattern { parts, base })
+        Ok(Pattern { base, depth, tail })
     }
 
     /// Whether there is no wildcard in it.
     pub fn is_literal(&self) -> bool {
-        self.parts
-            .iter()
-            .all(|part| matches!(part, Part::Literal(_)))
+        self.tail.is_empty()
     }
 
     /// The components before the first wildcard.
@@ -126,31 +115,34 @@ impl Pattern {
 
     /// Whether the pattern matches `path` or a path above it.
     pub fn covers(&self, path: &[u8]) -> bool {
-        if self.is_literal() {
-            let base = self.base.as_os_str().as_bytes();
-            return is_beneath(path, base);
-        }
-        self.progress(path) == Progress::Covered
+        is_beneath(path, self.base.as_os_str().as_bytes())
+            && (self.tail.is_empty() || self.progress(path) == Progress::Covered)
     }
 
     /// How far `path`, absolute and resolved, leads into the pattern.
     pub fn progress(&self, path: &[u8]) -> Progress {
-        let end = 1u64 << self.parts.len();
+        let mut rest = components(path);
+        for (place, part) in components(self.base.as_os_str().as_bytes()).enumerate() {
+            match rest.next() {
+                Some(component) if component == part => {}
+                Some(_) => return Progress::Open(0),
+                None => return Progress::Open(1 << place),
+            }
+        }
+        let end = 1u64 << self.tail.len();
         let mut states = self.closure(1);
-        for component in components(path) {
+        for component in rest {
             if states & end != 0 {
                 return Progress::Covered;
             }
             let mut next = 0;
-            for (place, part) in self.parts.iter().enumerate() {
+            for (place, part) in self.tail.iter().enumerate() {
                 if states >> place & 1 == 0 {
                     continue;
                 }
                 match part {
                     Part::Literal(text) if text == component => next |= 1 << (place + 1),
-                    Part::Glob(glob) if glob.matches(component) => {
-                        next |= 1 << (place + 1);
-                    }
+                    Part::Glob(glob) if glob.matches(component) => next |= 1 << (place + 1),
                     Part::AnyDepth => next |= 1 << place,
                     Part::Literal(_) | Part::Glob(_) => {}
                 }
@@ -161,14 +153,14 @@ impl Pattern {
             }
         }
         match states & end {
-            0 => Progress::Open(states),
+            0 => Progress::Open(states << self.depth),
             _ => Progress::Covered,
         }
     }
 
     /// `**` may also stand for no component at all.
     fn closure(&self, mut states: u64) -> u64 {
-        for (place, part) in self.parts.iter().enumerate() {
+        for (place, part) in self.tail.iter().enumerate() {
             if states >> place & 1 == 1 && matches!(part, Part::AnyDepth) {
                 states |= 1 << (place + 1);
             }

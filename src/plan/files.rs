@@ -453,7 +453,7 @@ impl<'a> Scene<'a> {
             granting().all(|(entry, why)| {
                 why.is_none()
                     || granting().any(|(other, why)| {
-                        why.is_none() && entry.pattern.base().starts_with(other.pattern.base())
+                        why.is_none() && within(entry.pattern.base(), other.pattern.base())
                     })
             })
         };
@@ -461,7 +461,7 @@ impl<'a> Scene<'a> {
         // with FMODE_READ), and then it lets everybody.
         let readable = |entry: &PathEntry| {
             let mut reads = self.allows().filter(|(other, _)| other.list != List::Exec);
-            reads.any(|(other, _)| entry.pattern.base().starts_with(other.pattern.base()))
+            reads.any(|(other, _)| within(entry.pattern.base(), other.pattern.base()))
         };
         let mut programs = self.allows().filter(|(entry, _)| entry.list == List::Exec);
         Rights {
@@ -502,14 +502,14 @@ impl<'a> Scene<'a> {
         }
         // Rights are the sum of those of all directories above (landlock(7)): what lies within a
         // grant of the same rights need not be granted again.
-        let within = |(path, rights): &(PathBuf, Rights)| {
+        let superfluous = |(path, rights): &(PathBuf, Rights)| {
             grants.iter().any(|(other, more)| {
-                other != path && path.starts_with(other) && rights.within(*more) == *rights
+                other != path && within(path, other) && rights.within(*more) == *rights
             })
         };
         grants
             .iter()
-            .filter(|grant| !within(grant))
+            .filter(|grant| !superfluous(grant))
             .cloned()
             .collect()
     }
@@ -526,7 +526,7 @@ impl<'a> Scene<'a> {
             .collect();
         let rights = |at: &Path| {
             self.allows()
-                .filter(|(entry, _)| at.starts_with(entry.pattern.base()))
+                .filter(|(entry, _)| within(at, entry.pattern.base()))
                 .fold(Rights::NONE, |rights, (entry, _)| {
                     rights.and(Rights::of(entry.list))
                 })
@@ -541,7 +541,7 @@ impl<'a> Scene<'a> {
         let nested = self.allows().any(|(entry, _)| {
             trees.iter().any(|tree| {
                 let (inner, outer) = (entry.pattern.base(), tree.pattern.base());
-                inner != outer && inner.starts_with(outer) && rights(inner) != rights(outer)
+                inner != outer && within(inner, outer) && rights(inner) != rights(outer)
             })
         });
         !nested
@@ -563,13 +563,19 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Whether a path is another one or beneath it: by bytes, which takes no time.
+fn within(path: &Path, above: &Path) -> bool {
+    is_beneath(path.as_os_str().as_bytes(), above.as_os_str().as_bytes())
+}
+
 /// Whether an entry of `deny` and one that allows may be about the same path.
 fn meets(deny: &PathEntry, allow: &PathEntry) -> bool {
-    let bytes = |path: &'_ Path| path.as_os_str().as_bytes().to_vec();
-    let (inner, outer) = (bytes(deny.pattern.base()), bytes(allow.pattern.base()));
-    if !is_beneath(&inner, &outer) && !is_beneath(&outer, &inner) {
-        return false;
-    }
+    let (inner, outer) = (deny.pattern.base(), allow.pattern.base());
     // Above what is allowed: whether it gets that far.
-    !is_beneath(&outer, &inner) || deny.pattern.progress(&outer).leads_on()
+    within(inner, outer)
+        || within(outer, inner)
+            && deny
+                .pattern
+                .progress(outer.as_os_str().as_bytes())
+                .leads_on()
 }

@@ -116,7 +116,13 @@ fn entry(
         through,
         own,
     } = match locate(&text, around) {
-        Ok(located) => located,
+        Ok(mut located) => {
+            // Of what is read or executed it matters only that it is there.
+            if !matches!(list, List::Read | List::Exec) {
+                located.look();
+            }
+            located
+        }
         Err(PlaceError::Unset(_)) if said.optional => return None,
         Err(error) => {
             note(document, &text, &span, error);

@@ -140,6 +140,7 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         // Of other architectures only.
         return None;
     }
+    let said = |rule: &Rule| rule.object.as_ref().map(ToString::to_string);
     if let Some(twin) = earlier.iter().find(|other| {
         other.action == rule.action
             && other.conditions == rule.conditions

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -18,8 +19,19 @@ pub struct Surroundings {
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
-    /// What was asked of the file system: the target of a path, if it is a symbolic link.
-    links: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
+    /// What was asked of the file system.
+    known: RefCell<HashMap<PathBuf, Stands>>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stands {
+    /// A symbolic link with this target.
+    Link(PathBuf),
+    /// Something else.
+    Else,
+    /// Nothing.
+    Nothing,
 }
 
 impl Surroundings {
@@ -33,17 +45,22 @@ impl Surroundings {
         Surroundings {
             directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
             variable: |name| std::env::var_os(name),
-            links: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
-    /// The target of a symbolic link; `None` where there is none.
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        if let Some(known) = self.links.borrow().get(path) {
+    /// What stands at a path whose directory has no symbolic link on its way.
+    fn at_path(&self, path: &Path) -> Stands {
+        if let Some(known) = self.known.borrow().get(path) {
             return known.clone();
         }
-        let found = fs::read_link(path).ok();
-        self.links
+        let found = match fs::read_link(path) {
+            Ok(target) => Stands::Link(target),
+            // EINVAL: it is there, and no link (readlink(2)).
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Stands::Else,
+            Err(_) => Stands::Nothing,
+        };
+        self.known
             .borrow_mut()
             .insert(path.to_owned(), found.clone());
         found
@@ -51,7 +68,7 @@ impl Surroundings {
 }
 
 /// What stood at a path when the policy was loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
     /// Whether it is a directory.
     pub directory: bool,
@@ -115,17 +132,28 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
             own,
         });
     }
-    let place = fs::symlink_metadata(&base).ok().filter(|_| !own);
+    let exists = !own && (base == Path::new("/") || around.at_path(&base) != Stands::Nothing);
     Ok(Located {
+        place: if exists { Some(Place::default()) } else { None },
         pattern: Pattern::literal(&base)?,
-        place: place.map(|found| Place {
-            directory: found.is_dir(),
-            device: found.dev(),
-            linked: !found.is_dir() && found.nlink() > 1,
-        }),
         through,
         own,
     })
+}
+
+impl Located {
+    /// Looks at what stands there, for entries to which that matters.
+    pub fn look(&mut self) {
+        if self.place.is_some() {
+            self.place = fs::symlink_metadata(self.pattern.base())
+                .ok()
+                .map(|found| Place {
+                    directory: found.is_dir(),
+                    device: found.dev(),
+                    linked: !found.is_dir() && found.nlink() > 1,
+                });
+        }
+    }
 }
 
 /// The text with `~` and `$VAR` replaced; wildcards in a value are escaped.
@@ -241,14 +269,24 @@ fn resolve(path: &Path, around: &Surroundings) -> (PathBuf, Option<PathBuf>) {
             done.extend(todo.iter().rev());
             break;
         }
-        match around.link(&next) {
-            Some(target) if links < LINKS => {
+        match around.at_path(&next) {
+            Stands::Link(target) if links < LINKS => {
                 links += 1;
                 through.get_or_insert(next);
                 if target.is_absolute() {
                     done = PathBuf::from("/");
                 }
                 todo.extend(reversed(&target));
+            }
+            // Nothing is beneath what is not there; `..` is taken as it is written.
+            Stands::Nothing => {
+                done = next;
+                while let Some(component) = todo.pop() {
+                    match component == ".." {
+                        true => _ = done.pop(),
+                        false => done.push(component),
+                    }
+                }
             }
             _ => done = next,
         }
@@ -282,7 +320,7 @@ mod tests {
                 "EMPTY" => Some("".into()),
                 _ => None,
             },
-            links: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -333,7 +371,8 @@ mod tests {
         assert_eq!(located.pattern.base(), dir.join("real/new/file"));
         assert_eq!(located.through, Some(dir.join("link")));
         assert_eq!(located.place, None);
-        let real = locate(&dir.join("link").display().to_string(), &around()).expect("a path");
+        let mut real = locate(&dir.join("link").display().to_string(), &around()).expect("a path");
+        real.look();
         assert!(real.place.is_some_and(|place| place.directory));
         let _ = fs::remove_dir_all(dir);
     }
