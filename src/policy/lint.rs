@@ -144,7 +144,7 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
     if let Some(twin) = earlier.iter().find(|other| {
         other.action == rule.action
             && other.conditions == rule.conditions
-            && other.text == rule.text
+            && said(other) == said(rule)
     }) {
         let message = format!(
             "this rule says the same as the one at {}",
