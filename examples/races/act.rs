@@ -1,7 +1,7 @@
 //! The acts: what is done with the argument while it is flipped, and what would be a win.
 
 use crate::flip::Flipping;
-use crate::place::{BAD_PROGRAM, Evidence, Place, SECRET};
+use crate::place::{BAD_PROGRAM, Evidence, INTERPRETED, Place, SECRET};
 use crate::raw::{self, Birth, Called, How, Text};
 use nix::errno::Errno;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,10 @@ pub enum Act {
     /// Executes; in a win the bad program has run.
     Fork,
     Vfork,
+    /// Executes a program whose interpreter is flipped; in a win the bad one has run.
+    Interpret,
+    /// Goes to a directory from one that is removed; a win is in BAD's.
+    Enter,
     // All below would change BAD or its directory.
     Create,
     Mkdir,
@@ -55,6 +59,7 @@ pub struct Acting {
     bad: PathBuf,
     before: Evidence,
     spare: Text,
+    gone: Text,
 }
 
 const HERE: i32 = libc::AT_FDCWD;
@@ -76,12 +81,16 @@ impl Act {
 
     /// Whether something is executed.
     pub fn executes(self) -> bool {
-        matches!(self, Self::Fork | Self::Vfork)
+        matches!(self, Self::Fork | Self::Vfork | Self::Interpret)
     }
 
     /// Whether a win changes BAD for good.
     pub fn changes(self) -> bool {
-        !self.executes() && !matches!(self, Self::Open | Self::OpenPath | Self::Reopen)
+        !self.executes()
+            && !matches!(
+                self,
+                Self::Open | Self::OpenPath | Self::Reopen | Self::Enter
+            )
     }
 
     pub fn at(self, place: Place) -> Acting {
@@ -92,6 +101,7 @@ impl Act {
             bad: place.bad.clone(),
             before: place.evidence(&place.bad),
             spare: Text::private(place.scratch.join("spare")),
+            gone: Text::private(place.scratch.join("gone")),
             place,
         }
     }
@@ -113,6 +123,11 @@ impl Acting {
             },
             Act::Fork => ran(raw::run(Birth::Fork, on.dirfd, on.path)),
             Act::Vfork => ran(raw::run(Birth::Vfork, on.dirfd, on.path)),
+            Act::Interpret => {
+                let program = self.place.above_bad().join(INTERPRETED);
+                ran(raw::run(Birth::Fork, HERE, Text::private(program)))
+            }
+            Act::Enter => self.enter(on),
             _ => {
                 let result = self.change(on, number);
                 if self.place.evidence(&self.bad) != self.before {
@@ -127,6 +142,20 @@ impl Acting {
                 }
                 result.map_or(Try::Denied, |_| Try::Passed)
             }
+        }
+    }
+
+    fn enter(&self, on: &Flipping) -> Try {
+        let gone = self.gone;
+        let _ = raw::mkdir_at(HERE, gone);
+        let _ = raw::change_directory(gone);
+        let _ = raw::unlink_at(HERE, gone, libc::AT_REMOVEDIR);
+        match raw::change_directory(on.path) {
+            _ if std::env::current_dir().is_ok_and(|it| it == self.place.bad_directory()) => {
+                Try::Won
+            }
+            Ok(_) => Try::Passed,
+            Err(_) => Try::Denied,
         }
     }
 

@@ -1,9 +1,10 @@
 //! The flips: ways to let one path argument mean the good path at one moment and the bad one at
 //! the next, and who does it meanwhile.
 
-use crate::place::Place;
+use crate::place::{LINK, Place};
 use crate::raw::aio::{self, Reads};
 use crate::raw::{self, How, Text};
+use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -50,6 +51,17 @@ pub enum Flip {
     ProcFdFile,
     /// A descriptor, between a memfd and BAD opened for reading, opened again as /proc/self/fd/N.
     ProcFdMemfd,
+    /// A descriptor of another process, between a memfd and BAD, opened again as /proc/PID/fd/N; the
+    /// owner has BAD opened with O_PATH.
+    OtherFd,
+    /// As before, but the owner has BAD opened for reading.
+    OtherMemfd,
+    /// The string, relative to the directory in /proc of a process that has ended.
+    DeadProcess,
+    /// The working directory, by another program that shares it.
+    CwdOfProgram,
+    /// The string, between the working directory and that of BAD.
+    Here,
     /// The flags of a struct open_how, by a thread.
     How,
     /// The flags of a struct open_how in shared memory, by a process.
@@ -57,7 +69,7 @@ pub enum Flip {
 }
 
 /// Makes the argument bad (or good).
-type Turn = Box<dyn Fn(bool) + Send>;
+pub type Turn = Box<dyn Fn(bool) + Send>;
 
 /// A flip that goes on until this is dropped.
 pub struct Flipping {
@@ -110,6 +122,19 @@ impl Control {
             }
         }
     }
+}
+
+/// A string that begins as `good`, and what turns it into `bad` and back; if `good` is relative it
+/// begins with `.`.
+pub fn turning(good: &Path, bad: &Path) -> (Text, Turn) {
+    let (mut good, bad) = (good.to_path_buf(), bad.to_path_buf());
+    if let Ok(rest) = good.strip_prefix(".") {
+        let missing = bad.as_os_str().len() - 1 - rest.as_os_str().len();
+        good = format!(".{}{}", "/".repeat(missing), rest.display()).into();
+    }
+    let strings = Strings::new(&good, &bad);
+    let text = Text::private(strings.path());
+    (text, strings.turn(text))
 }
 
 /// Two strings of one length, which differ where these bytes do.
@@ -188,6 +213,15 @@ impl Flip {
             Self::Dirfd | Self::ProcFd => on.descriptor(place, self == Self::ProcFd)?,
             Self::ProcFdMemfd => on.memfd(place)?,
             Self::ProcFdFile => on.file_descriptor(place)?,
+            Self::OtherFd => on.other_descriptor(place, libc::O_PATH),
+            Self::OtherMemfd => on.other_descriptor(place, libc::O_RDONLY),
+            Self::DeadProcess => on.dead_process(place)?,
+            Self::CwdOfProgram => on.cwd_of_program(place),
+            Self::Here => {
+                let turn;
+                (on.path, turn) = turning(Path::new("."), place.bad_directory());
+                on.by_thread(turn);
+            }
             Self::How | Self::SharedHow => on.open_how(self == Self::SharedHow),
         }
         on.wait_for_start()
@@ -318,7 +352,7 @@ impl Flipping {
 
     /// A symbolic link is replaced by ever new ones.
     fn symlink(&mut self, place: &Place) {
-        let link = place.scratch.join("dance");
+        let link = place.scratch.join(LINK);
         symlink(place.good_directory(), &link).expect("cannot make a link");
         let leaf = place.good.file_name().expect("GOOD has a name");
         self.path = Text::private(link.join(leaf));
@@ -383,6 +417,60 @@ impl Flipping {
             let _ = raw::dup_over(if to_bad { bad } else { good }, fd);
         }));
         Some(())
+    }
+
+    fn other_descriptor(&mut self, place: &Place, flags: i32) {
+        const NUMBER: i32 = 50;
+        let bad = place.bad.clone();
+        self.by_process(|| {
+            let good = raw::memfd(b"GOOD");
+            let bad = raw::open_path(bad, flags).ok()? as i32;
+            raw::dup_over(good, NUMBER).ok()?;
+            Some(Box::new(move |to_bad| {
+                let _ = raw::dup_over(if to_bad { bad } else { good }, NUMBER);
+            }))
+        });
+        let owner = self.process.expect("a process was just started");
+        self.path = Text::private(format!("/proc/{owner}/fd/{NUMBER}"));
+    }
+
+    fn dead_process(&mut self, place: &Place) -> Option<()> {
+        let process = raw::fork(|| {
+            raw::die_with_parent();
+            std::thread::sleep(Duration::from_secs(100));
+            0
+        });
+        let directory = raw::open_path(format!("/proc/{process}"), libc::O_DIRECTORY);
+        raw::end(process);
+        self.dirfd = directory.ok()? as i32;
+        let turn;
+        (self.path, turn) = turning(Path::new("./stat"), &place.bad);
+        self.by_thread(turn);
+        Some(())
+    }
+
+    fn cwd_of_program(&mut self, place: &Place) {
+        self.path = Text::private(place.below());
+        let [good, bad] = [place.good_directory(), place.above_bad()];
+        let program = std::env::current_exe().expect("this program has a path");
+        let words = ["races", "case", "swap"].map(|word| word.as_bytes());
+        let words = words.into_iter();
+        let words = words.chain([good, bad].map(|path| path.as_os_str().as_bytes()));
+        let words = words.map(|word| CString::new(word).expect("a path without NUL"));
+        std::env::set_current_dir(bad).expect("cannot change the directory");
+        self.process = Some(raw::programs::share_directory(
+            Text::private(program),
+            words.collect(),
+        ));
+        // It has begun when the directory has changed.
+        for _ in 0..5000 {
+            if std::env::current_dir().is_ok_and(|it| it == good) {
+                self.control.set_state(RUNNING);
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(997));
+        }
+        self.control.set_state(UNAVAILABLE);
     }
 
     fn open_how(&mut self, shared: bool) {

@@ -2,11 +2,18 @@
 //! was changed.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the bad program ends with.
 pub const BAD_PROGRAM: u8 = 77;
+
+/// A program whose interpreter is in the directory that the symbolic link of `flip` names.
+pub const INTERPRETED: &str = "interpreted";
+
+/// What such a link is called, in the directory of the good file.
+pub const LINK: &str = "dance";
 
 /// The word in the bad file.
 pub const SECRET: &[u8] = b"SECRET";
@@ -82,8 +89,8 @@ pub fn set_up(root: &Path) {
         fs::write(&path, content).expect("cannot write a file");
         path
     };
-    let program = |name: &str, code: u8| {
-        let path = write(name, &elf(code));
+    let program = |name: &str, content: Vec<u8>| {
+        let path = write(name, &content);
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(path, mode).expect("cannot make a program");
     };
@@ -94,30 +101,66 @@ pub fn set_up(root: &Path) {
     for name in ["w/pad/empty", "w/bad/empty"] {
         fs::create_dir_all(root.join(name)).expect("cannot create a directory");
     }
-    program("bin/pad/prog", 0);
-    program("bin/pad/bad/prog", 0);
-    program("bin/bad/prog", BAD_PROGRAM);
+    program("bin/pad/prog", elf(0));
+    program("bin/pad/bad/prog", elf(0));
+    program("bin/bad/prog", elf(BAD_PROGRAM));
+    let link = Path::new("w/pad").join(LINK).join("prog");
+    for (name, interpreter, headers) in [
+        (INTERPRETED, link.as_path(), 0),
+        ("few-good", Path::new("bin/pad/prog"), 0),
+        ("few-bad", Path::new("bin/bad/prog"), 0),
+        ("many-good", Path::new("bin/pad/prog"), 300),
+        ("many-bad", Path::new("bin/bad/prog"), 300),
+        ("piped", Path::new("w/pipe"), 0),
+    ] {
+        let content = interpreted(&root.join(interpreter), headers);
+        program(&format!("bin/{name}"), content);
+    }
 }
 
 /// A static program that ends with `code` and does nothing else.
 fn elf(code: u8) -> Vec<u8> {
-    const BASE: u64 = 0x40_0000;
+    image(0x40_0000, code, None, 0)
+}
+
+/// A program that its interpreter is to start, with at least so many program headers.
+fn interpreted(interpreter: &Path, headers: usize) -> Vec<u8> {
+    image(0x60_0000, 1, Some(interpreter), headers)
+}
+
+/// Header, code, name of the interpreter, program headers: the unused ones are PT_NULL.
+fn image(base: u64, code: u8, interpreter: Option<&Path>, headers: usize) -> Vec<u8> {
+    const HEADER: u64 = 64;
     // mov edi, code; mov eax, SYS_exit_group; syscall
     let text = [0xbf, code, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05];
-    let size = 64 + 56 + text.len() as u64;
-    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let mut name = interpreter.map_or(vec![], |path| path.as_os_str().as_bytes().to_vec());
+    name.push(0);
+    let name_at = HEADER + text.len() as u64;
+    let name_size = name.len() as u64;
+    let table = (name_at + name_size).next_multiple_of(8);
+    name.resize((table - name_at) as usize, 0);
+    let count = headers.max(2);
+    let size = table + 56 * count as u64;
+
     let half =
         |words: &[u16]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
     let long =
         |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
-    let parts: [Vec<u8>; 6] = [
+    let kind = if interpreter.is_some() { 3 } else { 0 };
+    let (name_base, readable, executable) = (base + name_at, 4, 5);
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let parts: [Vec<u8>; 9] = [
         half(&[2, 62, 1, 0]),
-        long(&[BASE + 64 + 56, 64, 0]),
-        half(&[0, 0, 64, 56, 1, 64, 0, 0]),
-        half(&[1, 0, 5, 0]),
-        long(&[0, BASE, BASE, size, size, 0x1000]),
+        long(&[base + HEADER, table, 0]),
+        half(&[0, 0, 64, 56, count as u16, 64, 0, 0]),
         text.to_vec(),
+        name,
+        half(&[kind, 0, readable, 0]),
+        long(&[name_at, name_base, name_base, name_size, name_size, 1]),
+        half(&[1, 0, executable, 0]),
+        long(&[0, base, base, size, size, 0x1000]),
     ];
     parts.iter().for_each(|part| file.extend_from_slice(part));
+    file.resize(size as usize, 0);
     file
 }

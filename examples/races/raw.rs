@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 pub mod aio;
+pub mod critical;
+pub mod programs;
 pub mod region;
 pub mod tracer;
 
