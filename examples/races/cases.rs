@@ -214,7 +214,10 @@ fn many(program: &str, length: usize, times: usize) {
     match raw::wait(child, 0) {
         Ok((_, 0)) => println!("ran"),
         Ok((_, status)) if libc::WIFEXITED(status) => {
-            println!("{:?}", nix::errno::Errno::from_raw(libc::WEXITSTATUS(status)));
+            println!(
+                "{:?}",
+                nix::errno::Errno::from_raw(libc::WEXITSTATUS(status))
+            );
         }
         other => println!("ended: {other:?}"),
     }

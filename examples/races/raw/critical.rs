@@ -123,7 +123,13 @@ pub fn listener_request() -> Request {
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as i64;
     // SAFETY: takes no memory.
     unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    [libc::SYS_seccomp, mode, flags, program.expose_provenance() as i64, 0]
+    [
+        libc::SYS_seccomp,
+        mode,
+        flags,
+        program.expose_provenance() as i64,
+        0,
+    ]
 }
 
 /// Makes the call as it is.

@@ -144,7 +144,7 @@ impl Files {
         let Some(file) = open_program(fd) else {
             return Ok(None);
         };
-        let loader = !found.pathless && self.is_loader(&file);
+        let loader = !found.pathless && self.is_loader(&file, &found.path);
         if loader && !asked.plan.judge.names_program(&asked.own(&found.path)) {
             let verdict = refusal(Reason::Baseline(&NO_LOADER));
             return Err(Refused::Denied(verdict, object(Access::Exec, given, found)));
@@ -200,7 +200,7 @@ impl Files {
             return Some((Verdict { reason, ..verdict }, exec_of(path)));
         }
         let file = file.ok()?;
-        if !nameless && self.is_loader(&file) && !plan.judge.names_program(&path) {
+        if !nameless && self.is_loader(&file, &path) && !plan.judge.names_program(&path) {
             return Some((refusal(Reason::Baseline(&NO_LOADER)), exec_of(path)));
         }
         // Its loader: where Landlock holds programs it holds this one, too.
@@ -218,7 +218,7 @@ impl Files {
     }
 
     /// Whether a file is a dynamic loader: a shared object with a name and without an interpreter.
-    fn is_loader(&mut self, file: &File) -> bool {
+    fn is_loader(&mut self, file: &File, path: &[u8]) -> bool {
         let Ok(data) = file.metadata() else {
             return false;
         };
@@ -229,7 +229,7 @@ impl Files {
         if self.exec.loaders.len() > 4096 {
             self.exec.loaders.clear();
         }
-        let is = Elf::read(file).is_some_and(|elf| elf.is_loader(file));
+        let is = Elf::read(file).is_some_and(|elf| elf.is_loader(file, path));
         self.exec.loaders.insert(key, is);
         is
     }
@@ -417,8 +417,12 @@ impl Elf {
         bytes.get(..end).map(<[u8]>::to_vec)
     }
 
-    fn is_loader(&self, file: &File) -> bool {
-        self.kind == ET_DYN && self.segment(PT_INTERP).is_none() && self.has_name(file)
+    /// musl's loader has no name in it: it is known by that of its file.
+    fn is_loader(&self, file: &File, path: &[u8]) -> bool {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        self.kind == ET_DYN
+            && self.segment(PT_INTERP).is_none()
+            && (self.has_name(file) || name.starts_with(b"ld-musl-"))
     }
 
     /// Whether it has a DT_SONAME: what is linked against has one, a program (even a static one at
@@ -471,10 +475,10 @@ mod tests {
         let path = String::from_utf8(found.path).expect("a path");
         let loader = File::open(&path).expect("its loader");
         assert!(
-            Elf::read(&loader).is_some_and(|elf| elf.is_loader(&loader)),
+            Elf::read(&loader).is_some_and(|elf| elf.is_loader(&loader, b"")),
             "{path}"
         );
-        assert!(!Elf::read(&shell).is_some_and(|elf| elf.is_loader(&shell)));
+        assert!(!Elf::read(&shell).is_some_and(|elf| elf.is_loader(&shell, b"")));
     }
 
     #[test]
