@@ -186,7 +186,11 @@ fn argument(how: &str, time: Duration) -> Option<Score> {
     Some(executions(time, || {
         let arguments = Arguments::new(&[c"said", c"pull", c"PUSHED"]);
         forever(move |to_bad| arguments.set(1, if to_bad { Some(c"push") } else { good }));
-        let execute = move || (0..50).for_each(|_| drop(execute(program, arguments)));
+        let execute = move || {
+            (0..50).for_each(|_| {
+                let _ = execute(program, arguments);
+            })
+        };
         if in_thread {
             let _ = std::thread::spawn(execute).join();
         } else {
@@ -202,7 +206,9 @@ fn program(good: &str, bad: &str, time: Duration) -> Score {
         let (path, turn) = turning(good.as_ref(), bad.as_ref());
         forever(turn);
         let arguments = Arguments::new(&[c"program"]);
-        (0..50).for_each(|_| drop(execute(path, arguments)));
+        (0..50).for_each(|_| {
+            let _ = execute(path, arguments);
+        });
         9
     })
 }
