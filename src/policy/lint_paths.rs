@@ -80,7 +80,13 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
 
 /// What another entry says already. What is optional may be elsewhere on another host.
 fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said> {
-    let other = opened_by(policy, index, entry).filter(|_| !entry.optional)?;
+    // What is relative or has a variable may be elsewhere at another time, too.
+    let start = |entry: &PathEntry| match entry.text.chars().next() {
+        Some(first @ ('/' | '~' | '$')) => first,
+        _ => '.',
+    };
+    let other = opened_by(policy, index, entry)
+        .filter(|other| !entry.optional && start(other) == start(entry))?;
     let message = format!(
         "{} \"{}\" adds nothing to {} \"{}\" at {}",
         entry.key(),
