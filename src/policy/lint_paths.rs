@@ -81,9 +81,9 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
 /// What another entry says already. What is optional may be elsewhere on another host.
 fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said> {
     // What is relative or has a variable may be elsewhere at another time, too.
-    let start = |entry: &PathEntry| match entry.text.chars().next() {
-        Some(first @ ('/' | '~' | '$')) => first,
-        _ => '.',
+    let start = |entry: &PathEntry| {
+        let starts = |first: &char| entry.text.starts_with(*first);
+        ['/', '~', '$'].into_iter().find(starts)
     };
     let other = opened_by(policy, index, entry)
         .filter(|other| !entry.optional && start(other) == start(entry))?;
