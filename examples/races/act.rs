@@ -124,7 +124,8 @@ impl Acting {
             Act::Fork => ran(raw::run(Birth::Fork, on.dirfd, on.path)),
             Act::Vfork => ran(raw::run(Birth::Vfork, on.dirfd, on.path)),
             Act::Interpret => {
-                let program = self.place.above_bad().join(INTERPRETED);
+                let leaf = self.bad.file_name().unwrap_or_default().to_string_lossy();
+                let program = self.place.above_bad().join(format!("{INTERPRETED}{leaf}"));
                 ran(raw::run(Birth::Fork, HERE, Text::private(program)))
             }
             Act::Enter => self.enter(on),

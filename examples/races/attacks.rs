@@ -87,7 +87,6 @@ const UNLISTED: &[(&str, Flip, Act)] = &[
     ("dead-directory-flips-path",  Flip::DeadProcess,  Act::Open),
     ("cwd-swapped-by-program",     Flip::CwdOfProgram, Act::Open),
     ("fd-of-other-flipped",        Flip::OtherFd,      Act::Open),
-    ("memfd-of-other-flipped",     Flip::OtherMemfd,   Act::Open),
     ("memfd-of-other-reopened",    Flip::OtherMemfd,   Act::Reopen),
     ("interpreter-symlink-dance",  Flip::Symlink,      Act::Interpret),
     ("bind-proc-cwd-swapped",      Flip::ProcCwd,      Act::Bind),

@@ -30,6 +30,7 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["swap", first, second] => swap(first, second),
         ["critical", good, bad, seconds] => critical(good, bad, time(seconds)),
         ["listener", good, seconds] => listener(good, time(seconds)),
+        ["open", good, bad, seconds] => open(good, bad, time(seconds)),
         ["argument", how, seconds] => argument(how, time(seconds))?,
         ["program", good, bad, seconds] => program(good, bad, time(seconds)),
         ["arguments", program, length, times] => {
@@ -143,6 +144,32 @@ fn listener(good: &str, time: Duration) -> Score {
         let won = is_listener(fd);
         (!won && raw::status_flags(fd).is_ok(), won)
     })
+}
+
+/// Opens a path that is turned, after one that was not.
+fn open(good: &str, bad: &str, time: Duration) -> Score {
+    let read = |path: Text| {
+        let fd = raw::open_at(libc::AT_FDCWD, path, libc::O_RDONLY).ok()? as i32;
+        let mut content = [0; 64];
+        let _ = raw::read_at(fd, &mut content);
+        let _ = raw::close(fd);
+        Some(content.windows(SECRET.len()).any(|word| word == SECRET))
+    };
+    have_had_a_child();
+    let (path, turn) = turning(good.as_ref(), bad.as_ref());
+    read(path);
+    forever(turn);
+    let end = Instant::now() + time;
+    let mut score = Score::default();
+    while Instant::now() < end {
+        score.tries += 1;
+        match read(path) {
+            Some(true) => score.wins += 1,
+            Some(false) => score.passed += 1,
+            None => {}
+        }
+    }
+    score
 }
 
 /// Ever new processes, each of which turns something in a thread and executes; 77 is a win.

@@ -220,7 +220,10 @@ impl Flip {
             Self::Here => {
                 let turn;
                 (on.path, turn) = turning(Path::new("."), place.bad_directory());
-                on.by_thread(turn);
+                on.by_thread(Box::new(move |to_bad| {
+                    turn(to_bad);
+                    (0..200).for_each(|_| std::hint::spin_loop());
+                }));
             }
             Self::How | Self::SharedHow => on.open_how(self == Self::SharedHow),
         }
@@ -450,8 +453,8 @@ impl Flipping {
     }
 
     fn cwd_of_program(&mut self, place: &Place) {
-        self.path = Text::private(place.below());
-        let [good, bad] = [place.good_directory(), place.above_bad()];
+        self.path = Text::private(place.good.file_name().expect("GOOD has a name"));
+        let [good, bad] = [place.good_directory(), place.bad_directory()];
         let program = std::env::current_exe().expect("this program has a path");
         let words = ["races", "case", "swap"].map(|word| word.as_bytes());
         let words = words.into_iter();

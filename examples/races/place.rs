@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// What the bad program ends with.
 pub const BAD_PROGRAM: u8 = 77;
 
-/// A program whose interpreter is in the directory that the symbolic link of `flip` names.
-pub const INTERPRETED: &str = "interpreted";
+/// What begins the name of a program whose interpreter has the rest of the name, in the directory
+/// that a symbolic link leads to.
+pub const INTERPRETED: &str = "by-";
 
 /// What such a link is called, in the directory of the good file.
 pub const LINK: &str = "dance";
@@ -101,36 +102,78 @@ pub fn set_up(root: &Path) {
     for name in ["w/pad/empty", "w/bad/empty"] {
         fs::create_dir_all(root.join(name)).expect("cannot create a directory");
     }
-    program("bin/pad/prog", elf(0));
-    program("bin/pad/bad/prog", elf(0));
-    program("bin/bad/prog", elf(BAD_PROGRAM));
-    let link = Path::new("w/pad").join(LINK).join("prog");
+    for leaf in INTERPRETERS {
+        let kind = Image::of(leaf);
+        program(&format!("bin/pad/{leaf}"), image(kind, 0, None, 0));
+        program(
+            &format!("bin/bad/{leaf}"),
+            image(kind, BAD_PROGRAM, None, 0),
+        );
+        let link = Path::new("w/pad").join(LINK).join(leaf);
+        let content = interpreted(&root.join(link), 0);
+        program(&format!("bin/{INTERPRETED}{leaf}"), content);
+    }
+    program("bin/pad/bad/prog", image(Image::FIXED, 0, None, 0));
     for (name, interpreter, headers) in [
-        (INTERPRETED, link.as_path(), 0),
-        ("few-good", Path::new("bin/pad/prog"), 0),
-        ("few-bad", Path::new("bin/bad/prog"), 0),
-        ("many-good", Path::new("bin/pad/prog"), 300),
-        ("many-bad", Path::new("bin/bad/prog"), 300),
-        ("piped", Path::new("w/pipe"), 0),
+        ("few-good", "bin/pad/prog-pie", 0),
+        ("few-bad", "bin/bad/prog-pie", 0),
+        ("fixed-good", "bin/pad/prog", 0),
+        ("fixed-bad", "bin/bad/prog", 0),
+        ("high-good", "bin/pad/prog-high", 0),
+        ("high-bad", "bin/bad/prog-high", 0),
+        ("many-good", "bin/pad/prog-pie", 300),
+        ("many-bad", "bin/bad/prog-pie", 300),
+        ("piped", "w/pipe", 0),
     ] {
         let content = interpreted(&root.join(interpreter), headers);
         program(&format!("bin/{name}"), content);
     }
 }
 
-/// A static program that ends with `code` and does nothing else.
-fn elf(code: u8) -> Vec<u8> {
-    image(0x40_0000, code, None, 0)
+/// Programs that may be interpreters, too.
+const INTERPRETERS: [&str; 3] = ["prog", "prog-pie", "prog-high"];
+
+/// Where a program is loaded: at its address, or anywhere.
+#[derive(Clone, Copy)]
+struct Image {
+    kind: u16,
+    base: u64,
+}
+
+impl Image {
+    const FIXED: Self = Self {
+        kind: 2,
+        base: 0x40_0000,
+    };
+
+    fn of(leaf: &str) -> Self {
+        match leaf {
+            "prog-pie" => Self { kind: 3, base: 0 },
+            // The kernel tells its address as if it began at zero.
+            "prog-high" => Self {
+                kind: 3,
+                base: 0x40_0000,
+            },
+            _ => Self::FIXED,
+        }
+    }
 }
 
 /// A program that its interpreter is to start, with at least so many program headers.
 fn interpreted(interpreter: &Path, headers: usize) -> Vec<u8> {
-    image(0x60_0000, 1, Some(interpreter), headers)
+    let aside = Image {
+        kind: 2,
+        base: 0x60_0000,
+    };
+    image(aside, 1, Some(interpreter), headers)
 }
 
+/// A static program that ends with `code` and does nothing else, or that is to be interpreted.
+///
 /// Header, code, name of the interpreter, program headers: the unused ones are PT_NULL.
-fn image(base: u64, code: u8, interpreter: Option<&Path>, headers: usize) -> Vec<u8> {
+fn image(image: Image, code: u8, interpreter: Option<&Path>, headers: usize) -> Vec<u8> {
     const HEADER: u64 = 64;
+    let Image { kind, base } = image;
     // mov edi, code; mov eax, SYS_exit_group; syscall
     let text = [0xbf, code, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05];
     let mut name = interpreter.map_or(vec![], |path| path.as_os_str().as_bytes().to_vec());
@@ -146,16 +189,16 @@ fn image(base: u64, code: u8, interpreter: Option<&Path>, headers: usize) -> Vec
         |words: &[u16]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
     let long =
         |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
-    let kind = if interpreter.is_some() { 3 } else { 0 };
+    let named = if interpreter.is_some() { 3 } else { 0 };
     let (name_base, readable, executable) = (base + name_at, 4, 5);
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     let parts: [Vec<u8>; 9] = [
-        half(&[2, 62, 1, 0]),
+        half(&[kind, 62, 1, 0]),
         long(&[base + HEADER, table, 0]),
         half(&[0, 0, 64, 56, count as u16, 64, 0, 0]),
         text.to_vec(),
         name,
-        half(&[kind, 0, readable, 0]),
+        half(&[named, 0, readable, 0]),
         long(&[name_at, name_base, name_base, name_size, name_size, 1]),
         half(&[1, 0, executable, 0]),
         long(&[0, base, base, size, size, 0x1000]),

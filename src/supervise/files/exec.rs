@@ -3,7 +3,7 @@
 //!
 //! The second look is the sound one: whatever was flipped in between, /proc/PID/exe is the program.
 
-use super::program::{Elf, Interpreter, interpreter, u64_at};
+use super::program::{Elf, Interpreter, interpreter};
 use super::resolve::{Found, Start, Wants, is_directory, is_regular, read_string, resolve};
 use super::{Asked, Files, Judged as Judgement, Refused, object, refusal};
 use crate::baseline::{Answer, Rule, Watch, When};
@@ -203,14 +203,14 @@ impl Files {
             return Some((refusal(Reason::Baseline(&NO_LOADER)), exec_of(path)));
         }
         // Its loader: where Landlock holds programs it holds this one, too.
-        if plan.files.watch.has(Watch::EXEC)
-            && let Some(loader) = loader_of(pid)
-        {
-            let nameless = !loader.starts_with(b"/") || loader.ends_with(b" (deleted)");
-            let judged: &[u8] = if nameless { b"/" } else { &loader };
-            let verdict = plan.judge.path(Access::Exec, judged);
-            if verdict.action != Action::Allow {
-                return Some((verdict, exec_of(loader)));
+        if plan.files.watch.has(Watch::EXEC) {
+            for loader in mapped_with(pid, &path) {
+                let nameless = !loader.starts_with(b"/") || loader.ends_with(b" (deleted)");
+                let judged: &[u8] = if nameless { b"/" } else { &loader };
+                let verdict = plan.judge.path(Access::Exec, judged);
+                if verdict.action != Action::Allow {
+                    return Some((verdict, exec_of(loader)));
+                }
             }
         }
         None
@@ -312,23 +312,58 @@ fn ran_as(pid: Tid, judged: &Judged, path: &[u8]) -> bool {
     place > 0 && named && given == rest
 }
 
-/// The loader of a program that has just been loaded: the file that is mapped where AT_BASE says
-/// (getauxval(3)).
-fn loader_of(pid: Tid) -> Option<Vec<u8>> {
-    const AT_BASE: u64 = 7;
-    let auxv = std::fs::read(format!("/proc/{pid}/auxv")).ok()?;
-    let mut pairs = auxv.chunks_exact(16);
-    let base = pairs.find_map(|pair| (u64_at(pair, 0)? == AT_BASE).then(|| u64_at(pair, 8))?)?;
-    if base == 0 {
+/// The files that a program that has just been loaded is mapped with: its loader, wherever that
+/// lies. AT_BASE (getauxval(3)) would not do: it is 0 for a loader at a fixed address, and for one
+/// whose first segment is not at 0 no mapping starts there.
+fn mapped_with(pid: Tid, program: &[u8]) -> Vec<Vec<u8>> {
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let mut files: Vec<Vec<u8>> = maps
+        .split(|byte| *byte == b'\n')
+        .filter_map(mapped_file)
+        .filter(|file| file != program)
+        .collect();
+    files.dedup();
+    files
+}
+
+/// The file of one line of maps: address, permissions, offset, device, inode, then the path, in
+/// which only a newline is escaped (proc_pid_maps(5)). A mapping without a file has the inode 0.
+fn mapped_file(line: &[u8]) -> Option<Vec<u8>> {
+    const NEWLINE: &[u8] = b"\\012";
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    if fields.nth(4)? == b"0" {
         return None;
     }
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
-    let start = format!("{base:x}-");
-    let line = maps.split(|byte| *byte == b'\n').find(|line| {
-        line.starts_with(start.as_bytes()) || line.starts_with(format!("0{start}").as_bytes())
-    })?;
-    // Address, permissions, offset, device, inode, then the path (proc_pid_maps(5)).
-    let mut fields = line.splitn(6, |byte| *byte == b' ');
-    let path = fields.nth(5)?.trim_ascii_start();
-    (!path.is_empty()).then(|| path.to_vec())
+    let mut rest = fields.next()?.trim_ascii_start();
+    let mut path = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        match rest.strip_prefix(NEWLINE) {
+            Some(after) => {
+                path.push(b'\n');
+                rest = after;
+            }
+            None => {
+                path.push(*first);
+                rest = after;
+            }
+        }
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mapped_file;
+
+    #[test]
+    fn a_line_of_maps_gives_its_file_and_nothing_else() {
+        let file = b"400000-401000 r-xp 00000000 08:01 131 \t  /lib/a b\\012c";
+        assert_eq!(mapped_file(file).as_deref(), Some(&b"/lib/a b\nc"[..]));
+        assert_eq!(
+            mapped_file(b"7f0-7f1 rw-p 00000000 00:00 0   [stack]"),
+            None
+        );
+        assert_eq!(mapped_file(b"7f0-7f1 rw-p 00000000 00:00 0 "), None);
+        assert_eq!(mapped_file(b""), None);
+    }
 }

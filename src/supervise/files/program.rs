@@ -129,7 +129,7 @@ fn read_part(file: &File, segment: &Segment, most: u64) -> Option<Vec<u8>> {
 }
 
 /// Eight bytes, as this machine's programs have them.
-pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 

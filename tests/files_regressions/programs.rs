@@ -1,0 +1,93 @@
+//! Programs and what interprets them, and their arguments.
+
+use super::arena::{LANDLOCK, Passes, Tree, never_won};
+use super::support::{JAIL, plain};
+use std::time::Duration;
+
+const DENIED: &str = r#"
+read  = ["@"]
+write = ["@/w"]
+exec  = ["@/bin"]
+deny  = ["@/bin/bad*"]
+"#;
+
+/// What the denied program ends with.
+const BAD_PROGRAM: i32 = 77;
+
+fn flipped(leaf: &str) {
+    let tree = Tree::new();
+    let [good, bad] = ["pad", "bad"].map(|place| format!("@/bin/{place}/{leaf}"));
+    let words = ["interpreter-symlink-dance", &good, &bad];
+    never_won(&tree, &tree.lists(DENIED), &words, 200, Passes::Some);
+}
+
+#[test]
+fn an_interpreter_that_is_denied_does_not_run_for_a_flipped_link() {
+    flipped("prog-pie");
+}
+
+#[test]
+fn an_interpreter_that_is_loaded_at_a_fixed_address_does_not_run_for_a_flipped_link() {
+    flipped("prog");
+}
+
+#[test]
+fn an_interpreter_whose_addresses_do_not_begin_at_zero_does_not_run_for_a_flipped_link() {
+    flipped("prog-high");
+}
+
+#[test]
+fn an_interpreter_that_is_denied_does_not_run_however_many_program_headers_there_are() {
+    let tree = Tree::new();
+    let policy = tree.lists(DENIED);
+    for kind in ["few", "fixed", "high", "many"] {
+        let [good, bad] = ["good", "bad"].map(|end| tree.text(&format!("@/bin/{kind}-{end}")));
+        let script = |program: &str| {
+            let script = format!("{program}; exit $?");
+            ["/bin/sh", "-c", &script].map(str::to_owned).to_vec()
+        };
+        tree.unjailed(&script(&good)).ends_with(0);
+        tree.unjailed(&script(&bad)).ends_with(BAD_PROGRAM);
+        for landlock in LANDLOCK {
+            let ran = tree.jailed(landlock, &policy, &script(&good));
+            ran.ends_with(0);
+            let ran = tree.jailed(landlock, &policy, &script(&bad));
+            ran.ends_with(126).complains("Permission denied");
+        }
+    }
+}
+
+#[test]
+fn a_vector_of_arguments_that_no_kernel_takes_costs_bounded_memory() {
+    let tree = Tree::new();
+    let policy = tree.policy(
+        r#"default = "allow"
+[[rule]]
+syscall = ["execve", "execveat"]
+argv = ["*", "push", "**"]
+action = "deny"
+"#,
+    );
+    // 128 GB of arguments, all of which are one string; then as much as is taken.
+    let sizes = [("131070", "1000000", "E2BIG"), ("1000", "1000", "ran")];
+    for (length, times, answer) in sizes {
+        let command = tree.attacker(&["case", "arguments", "/bin/true", length, times]);
+        let free = tree.unjailed(&command).ends_with(0);
+        assert_eq!(free.out, format!("{answer}\n"));
+        for landlock in LANDLOCK {
+            // 2 GB of address space, for the jail too.
+            let limited = ["/bin/sh", "-c", "ulimit -v 2097152 && exec \"$@\"", "sh"];
+            let jail = [JAIL, "--quiet", "--policy", &policy, "--"];
+            let run = plain(limited)
+                .args(jail)
+                .args(&command)
+                .timeout(Duration::from_secs(20));
+            let run = match landlock {
+                Some(abi) => run.env("JAIL_LANDLOCK_ABI", abi),
+                None => run,
+            };
+            let ran = run.output().ends_with(0);
+            assert_eq!(ran.out, free.out, "{landlock:?}");
+        }
+    }
+}
