@@ -4,13 +4,14 @@
 //!
 //! ```text
 //! policy  →  plan  →  launch  →  trace  →  judge  →  supervise  →  report
-//! standing on   syscalls, paths, condition, baseline (pure knowledge)   and   sys (the only unsafe)
+//! standing on   syscalls, paths, net, condition, baseline (pure knowledge)   and   sys (the only unsafe)
 //! ```
 //!
 //! | module | is |
 //! |---|---|
 //! | [`syscalls`] | the typed table of system calls, constants, groups, errnos. Data and pure functions |
 //! | [`paths`] | accesses and path patterns |
+//! | [`net`] | socket addresses, endpoints, names and their leases, answers of resolvers |
 //! | [`sys`] | the only `unsafe`: thin wrappers, one system call each; no policy |
 //! | [`condition`] | the language of `when`: parsed, evaluated, lowered for BPF |
 //! | [`baseline`] | the rules with which the jail protects itself, one reason each |
@@ -49,6 +50,7 @@ pub mod commands;
 pub mod condition;
 pub mod judge;
 pub mod launch;
+pub mod net;
 pub mod paths;
 pub mod plan;
 pub mod policy;

@@ -11,16 +11,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("syscalls",  &[]),
     ("sys",       &[]),
     ("paths",     &[]),
+    ("net",       &["paths"]),
     ("condition", &["syscalls"]),
     ("baseline",  &["condition", "syscalls"]),
-    ("policy",    &["baseline", "condition", "paths", "syscalls"]),
-    ("judge",     &["baseline", "condition", "paths", "policy", "syscalls"]),
-    ("plan",      &["baseline", "condition", "judge", "paths", "policy", "syscalls"]),
+    ("policy",    &["baseline", "condition", "net", "paths", "syscalls"]),
+    ("judge",     &["baseline", "condition", "net", "paths", "policy", "syscalls"]),
+    ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
     ("launch",    &["plan", "sys", "trace"]),
-    ("supervise", &["baseline", "judge", "launch", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
-    ("report",    &["baseline", "judge", "paths", "policy", "supervise", "syscalls", "trace"]),
-    ("commands",  &["baseline", "condition", "judge", "launch", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("supervise", &["baseline", "judge", "launch", "net", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
+    ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "syscalls", "trace"]),
+    ("commands",  &["baseline", "condition", "judge", "launch", "net", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

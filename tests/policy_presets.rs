@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use jail::baseline::Baseline;
 use jail::judge::{Judge, Verdict};
+use jail::plan::{Host, Plan};
 use jail::policy::{Action, Expect, Policy, lint, presets, render};
 use jail::syscalls::{self, parse_call};
 
@@ -12,7 +12,12 @@ fn preset(name: &str) -> Policy {
 }
 
 fn judge(name: &str) -> Judge {
-    Judge::new(&preset(name), &Baseline::newest())
+    judge_of(&preset(name))
+}
+
+fn judge_of(policy: &Policy) -> Judge {
+    let plan = Plan::new(policy, &Host::newest());
+    plan.unwrap_or_else(|error| panic!("{error}")).judge
 }
 
 fn decide(judge: &Judge, sentence: &str) -> Verdict {
@@ -73,7 +78,7 @@ fn no_preset_has_a_warning() {
 fn the_tests_of_every_preset_hold_and_cover_both_ways() {
     for built_in in presets() {
         let policy = preset(built_in.name);
-        let judge = Judge::new(&policy, &Baseline::newest());
+        let judge = judge_of(&policy);
         for test in &policy.tests {
             let expect = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,

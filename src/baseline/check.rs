@@ -21,6 +21,8 @@ pub enum Check {
     Owner,
     /// The paths that the call names, or the file of its descriptor.
     Paths,
+    /// The peer that the call names, or the address of its socket.
+    Peers,
 }
 
 /// The target of a call.
@@ -69,7 +71,7 @@ impl Check {
                 i32::MIN => Target::Nobody,
                 group => Target::Group(-group),
             },
-            Check::Paths => Target::Nobody,
+            Check::Paths | Check::Peers => Target::Nobody,
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Nobody,

@@ -4,6 +4,7 @@
 //! kernel or a file, and nothing depends on a policy.
 
 mod check;
+mod net;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,8 @@ pub enum Answer {
     Deny(Errno),
     /// Denied by the filter without a report: programs probe for this and fall back.
     Quiet(Errno),
+    /// Denied and reported: nothing in the policy is about such a thing.
+    Close(Errno),
     /// Allowed if the target, which only the supervisor can know, is in the jail.
     Check(Check),
 }

@@ -46,6 +46,30 @@ impl Watch {
     pub const SHARING: Watch = Watch(1 << 15);
     /// What would blind the supervisor, or change memory behind its back.
     pub const MEMORY: Watch = Watch(1 << 13);
+    /// connect(2).
+    pub const CONNECT: Watch = Watch(1 << 16);
+    /// sendto(2) with an address.
+    pub const SEND_TO: Watch = Watch(1 << 17);
+    /// sendmsg(2) and sendmmsg(2), whose addresses are in memory.
+    pub const SEND_MESSAGE: Watch = Watch(1 << 18);
+    /// Sends with MSG_FASTOPEN: they connect.
+    pub const FAST_OPEN: Watch = Watch(1 << 19);
+    /// bind(2).
+    pub const BIND: Watch = Watch(1 << 20);
+    /// listen(2).
+    pub const LISTEN: Watch = Watch(1 << 21);
+    /// No internet socket can be made.
+    pub const NO_INTERNET: Watch = Watch(1 << 22);
+    /// No TCP socket.
+    pub const NO_STREAMS: Watch = Watch(1 << 23);
+    /// No UDP socket.
+    pub const NO_DATAGRAMS: Watch = Watch(1 << 24);
+    /// No unix datagram socket.
+    pub const NO_UNIX_DATAGRAMS: Watch = Watch(1 << 25);
+    /// No internet socket but TCP and UDP.
+    pub const NO_OTHERS: Watch = Watch(1 << 26);
+    /// No socket that goes where no call says.
+    pub const NO_DETOURS: Watch = Watch(1 << 27);
 
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
@@ -73,25 +97,29 @@ impl Watch {
     pub fn rules(self) -> impl Iterator<Item = &'static Rule> {
         WATCHED
             .iter()
+            .chain(super::net::WATCHED)
             .filter(move |(class, _)| self.any(*class))
             .map(|(_, rule)| rule)
     }
 
     /// Every rule of every class.
     pub fn all_rules() -> impl Iterator<Item = &'static Rule> {
-        WATCHED.iter().map(|(_, rule)| rule)
+        WATCHED
+            .iter()
+            .chain(super::net::WATCHED)
+            .map(|(_, rule)| rule)
     }
 }
 
-const fn any_of(arg: u8, mask: u64) -> Test {
+pub(super) const fn any_of(arg: u8, mask: u64) -> Test {
     masked(arg, mask, Op::Ne, 0)
 }
 
-const fn none_of(arg: u8, mask: u64) -> Test {
+pub(super) const fn none_of(arg: u8, mask: u64) -> Test {
     masked(arg, mask, Op::Eq, 0)
 }
 
-const fn masked(arg: u8, mask: u64, op: Op, value: u64) -> Test {
+pub(super) const fn masked(arg: u8, mask: u64, op: Op, value: u64) -> Test {
     Test {
         arg,
         width: Width::Dword,
@@ -101,7 +129,7 @@ const fn masked(arg: u8, mask: u64, op: Op, value: u64) -> Test {
     }
 }
 
-const fn is(arg: u8, value: u64) -> Test {
+pub(super) const fn is(arg: u8, value: u64) -> Test {
     Test {
         arg,
         width: Width::Dword,
@@ -116,7 +144,7 @@ use open_flags::{O_ACCMODE, O_CREAT, O_PATH, O_TRUNC};
 /// What an open changes something by. O_TMPFILE needs a writing mode (open(2)).
 const CHANGING: u64 = O_ACCMODE | O_CREAT | O_TRUNC;
 
-const EACH: When = When {
+pub(super) const EACH: When = When {
     text: "",
     any: &[&[]],
 };

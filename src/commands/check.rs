@@ -38,9 +38,10 @@ pub fn run(
                 }
                 writeln!(
                     out,
-                    "{file}: ok: {}, {}, {}, {}",
+                    "{file}: ok: {}, {}, {}, {}, {}",
                     count(policy.syscalls.len(), "entry", "entries"),
                     count(policy.paths.len(), "path", "paths"),
+                    count(policy.peers.len(), "endpoint", "endpoints"),
                     count(policy.rules.len(), "rule", "rules"),
                     count(policy.tests.len(), "test", "tests"),
                 )?;
@@ -59,19 +60,22 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
         .into_iter()
         .filter(|route| route.enforcer == Enforcer::RacySupervisor)
         .filter_map(|route| match route.what {
-            What::Path(index) => policy.paths.get(index),
+            What::Path(index) => policy
+                .paths
+                .get(index)
+                .map(|entry| (entry.key(), entry.text.as_str(), entry.origin)),
+            What::Peer(index) => policy
+                .peers
+                .get(index)
+                .map(|entry| (entry.key(), entry.text.as_str(), entry.origin)),
             _ => None,
         })
-        .map(|entry| Diagnostic {
+        .map(|(key, text, origin)| Diagnostic {
             severity: Severity::Error,
             code: "racy",
-            message: format!(
-                "{} \"{}\" cannot be enforced soundly here",
-                entry.key(),
-                entry.text
-            ),
-            source: Some(entry.origin.source),
-            span: policy.span(entry.origin, &entry.text),
+            message: format!("{key} \"{text}\" cannot be enforced soundly here"),
+            source: Some(origin.source),
+            span: policy.span(origin, text),
             label: None,
             help: Some(
                 "it takes Linux 6.11 (mseal), or a policy of places that Landlock can hold"

@@ -13,10 +13,13 @@ use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
 use crate::baseline::{self, Answer};
-use crate::judge::{Reason, Verdict, entry_text, explain_reason, path_remedy, remedy, rule_head};
+use crate::judge::{
+    Reason, Verdict, entry_text, explain_reason, path_remedy, peer_remedy, remedy, rule_head,
+};
+use crate::net::Way;
 use crate::paths::Access;
 use crate::plan::{Host, Plan, PlanError, Route, What};
-use crate::policy::{Action, PlaceError, Policy, Surroundings, Target, locate};
+use crate::policy::{Action, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer};
 use crate::syscalls::{Call, CallError, Errno, parse_call};
 
 /// Where and how to print.
@@ -42,6 +45,8 @@ pub enum ExplainError {
     },
     /// A sentence about a path that is none.
     Path(String),
+    /// A sentence about a peer that is none.
+    Peer(String),
     /// The output cannot be written.
     Output(io::Error),
 }
@@ -60,6 +65,7 @@ pub fn run(
         Some(text) if let Some((access, path)) = sentence(text)? => {
             of_path(policy, &plan, access, &path, view)
         }
+        Some(text) if let Some(peer) = peer_of(text)? => of_peer(policy, &plan, &peer, text, view),
         Some(text) => {
             let call = parse_call(text).map_err(|source| ExplainError::Call {
                 text: text.to_owned(),
@@ -90,6 +96,66 @@ fn sentence(text: &str) -> Result<Option<(Access, PathBuf)>, ExplainError> {
     }
 }
 
+/// `connect ENDPOINT` and `listen ENDPOINT`; `None`: it is something else.
+fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
+    let Some((verb, endpoint)) = text.trim().split_once(' ') else {
+        return Ok(None);
+    };
+    match Way::from_word(verb) {
+        None => Ok(None),
+        Some(way) => peer(way, endpoint.trim(), &Surroundings::own())
+            .map(Some)
+            .map_err(ExplainError::Peer),
+    }
+}
+
+/// One way to a peer: the verdict, what decided, what to change.
+fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -> String {
+    let verdict = peer.reach(|reach| plan.judge.reach(reach));
+    let mut table = Table::new(&[1]);
+    let head = |text: &str| Cell::styled(text, Style::new().dimmed());
+    table.title(given.trim().to_owned());
+    table.row([head("verdict"), outcome(&verdict)]);
+    table.row([head("decided by"), explain_reason(policy, &verdict).into()]);
+    if let Some(line) = source_line(policy, &verdict) {
+        table.row([head(""), line.into()]);
+    }
+    let by_name = match verdict.reason {
+        Reason::Peer(index) => policy
+            .peers
+            .get(index)
+            .and_then(|entry| entry.endpoint.name()),
+        _ => None,
+    };
+    if let Some(name) = by_name {
+        table.row([
+            head("provided that"),
+            format!("a resolver that the policy allows has answered {name} with the address, to the command or to jail, and its TTL (60 s at least, and 60 s more) has not ended").into(),
+        ]);
+        table.row([
+            head(""),
+            "an address that serves many names is allowed for all of them; DNS over HTTPS or through a socket (nscd, resolved's varlink) is not seen".into(),
+        ]);
+    }
+    let inet = matches!(peer.who, Who::Inet { .. });
+    let (enforcer, cost) = plan.net.enforcer(peer.way, inet);
+    table.row([
+        head("enforced by"),
+        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
+    ]);
+    let mut text = table.render(view.color, view.width);
+    let names = Vec::new();
+    let nobody = Call {
+        nr: u32::MAX,
+        args: [0; 6],
+    };
+    let to = peer.reach(|reach| reach.to.to_string());
+    if let Some(remedy) = peer_remedy(policy, peer.way, &to, &names, &nobody, &verdict) {
+        let _ = writeln!(text, "\n{remedy}");
+    }
+    text
+}
+
 /// One access to a path: the verdict, what decided, what to change.
 fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View) -> String {
     let verdict = plan.judge.path(access, path.as_os_str().as_bytes());
@@ -116,10 +182,12 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
 /// The table of the whole plan.
 fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
     let mut table = Table::new(&[1, 3, 4, 5]);
-    let (first, rest): (Vec<_>, Vec<_>) = plan
-        .routes(policy)
-        .into_iter()
-        .partition(|route| matches!(route.what, What::Entry(_) | What::Rule(_) | What::Path(_)));
+    let (first, rest): (Vec<_>, Vec<_>) = plan.routes(policy).into_iter().partition(|route| {
+        matches!(
+            route.what,
+            What::Entry(_) | What::Rule(_) | What::Path(_) | What::Peer(_)
+        )
+    });
     let (default, baseline): (Vec<_>, Vec<_>) = rest
         .into_iter()
         .partition(|route| route.what == What::Default);
@@ -196,6 +264,17 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
             ),
             None => return Default::default(),
         },
+        What::Peer(index) => match policy.peers.get(index) {
+            Some(entry) => (
+                policy.place(entry.origin),
+                format!("{} {:?}", entry.key(), entry.text),
+                action(match entry.action {
+                    Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
+                    other => other,
+                }),
+            ),
+            None => return Default::default(),
+        },
         What::Default => (
             policy.place(policy.default.origin),
             "whatever no entry names".to_owned(),
@@ -256,7 +335,9 @@ fn action(action: Action) -> Cell {
 
 fn answer(answer: Answer) -> Cell {
     match answer {
-        Answer::Deny(errno) | Answer::Quiet(errno) => action(Action::Deny(errno)),
+        Answer::Deny(errno) | Answer::Quiet(errno) | Answer::Close(errno) => {
+            action(Action::Deny(errno))
+        }
         Answer::Check(_) => Cell::styled("allow inside", AnsiColor::Green.on_default()),
     }
 }
@@ -314,7 +395,8 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,
         Reason::Default => policy.default.origin,
         Reason::Path(index) => policy.paths.get(index)?.origin,
-        Reason::PathDefault => policy.default.origin,
+        Reason::PathDefault | Reason::PeerDefault | Reason::Closed(_) => policy.default.origin,
+        Reason::Peer(index) => policy.peers.get(index)?.origin,
         Reason::Rule(_)
         | Reason::Baseline(_)
         | Reason::Always
@@ -322,6 +404,7 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         | Reason::Metadata
         | Reason::Command
         | Reason::Pathless
+        | Reason::Unpinned
         | Reason::Changed => return None,
     };
     Some(policy.line(origin)).filter(|line| !line.is_empty())
@@ -408,7 +491,9 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
         .judge
         .chain(call.nr)
         .map_or(&[][..], |chain| chain.baseline);
-    for rule in protections.iter().filter(|rule| rule.applies(&call.args)) {
+    let own = |rule: &&&baseline::Rule| !matches!(rule.answer, Answer::Close(_));
+    let about = protections.iter().filter(own);
+    for rule in about.filter(|rule| rule.applies(&call.args)) {
         let decided = matches!(verdict.reason, Reason::Baseline(by) if by == *rule);
         let asked = matches!(rule.answer, Answer::Check(_)) && verdict.check.is_some();
         if !decided && !asked {
@@ -434,6 +519,7 @@ impl std::fmt::Display for ExplainError {
                 write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))
             }
             ExplainError::Path(message) => write!(f, "not a path: {message}"),
+            ExplainError::Peer(message) => write!(f, "not an endpoint: {message}"),
             ExplainError::Output(_) => f.write_str("cannot write the explanation"),
         }
     }
@@ -443,7 +529,7 @@ impl std::error::Error for ExplainError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ExplainError::Plan(source) => source.source(),
-            ExplainError::Call { .. } | ExplainError::Path(_) => None,
+            ExplainError::Call { .. } | ExplainError::Path(_) | ExplainError::Peer(_) => None,
             ExplainError::Output(source) => Some(source),
         }
     }

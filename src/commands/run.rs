@@ -79,7 +79,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             color,
             width: sys::terminal::columns(std::io::stderr()),
             stats: run.stats,
-            silent: plan.files.silent,
+            silent: plan.files.silent || plan.net.silent,
             log,
             command: command.arguments.clone(),
             policy_name: name.to_owned(),

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::baseline::Baseline;
 use crate::judge::{Judge, Verdict, explain_reason};
+use crate::plan::{Host, Plan};
 use crate::policy::{self, Action, Diagnostic, Expect, Policy, Severity, Test};
 
 /// What differs and what is wrong go to `err`, one line for each file to `out`. 1 if anything
@@ -26,7 +26,15 @@ pub fn run(
                 continue;
             }
         };
-        let judge = Judge::new(&policy, &Baseline::newest());
+        // Where nothing is about a kind of socket, it cannot be made: that is the plan's to say.
+        let judge = match Plan::new(&policy, &Host::newest()) {
+            Ok(plan) => plan.judge,
+            Err(error) => {
+                code = 1;
+                writeln!(err, "jail: {file}: no plan: {error}\n")?;
+                continue;
+            }
+        };
         let differing: Vec<Diagnostic> = policy
             .tests
             .iter()

@@ -1,6 +1,7 @@
 //! Verdicts in words: what decided, and what to change. It decides nothing.
 
 use super::{Reason, Verdict};
+use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{Action, Entry, Policy, Rule, Source, Target};
 use crate::syscalls::{Call, Kind};
@@ -40,6 +41,21 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
         },
         Reason::Metadata => "metadata may be read of whatever is not hidden".to_owned(),
         Reason::Command => "the program that was named on the command line".to_owned(),
+        Reason::Peer(index) => match policy.peers.get(index) {
+            Some(found) => {
+                let what = format!("{} \"{}\"", found.key(), found.text);
+                entry(found.origin, &what, &found.why)
+            }
+            None => "an entry of [net]".to_owned(),
+        },
+        Reason::PeerDefault => match policy.default.action {
+            Action::Allow => "default = \"allow\", and nothing in [net] denies it".to_owned(),
+            _ => format!("{}: nothing in [net] allows it", default_name(policy)),
+        },
+        Reason::Closed(rule) => format!("{}: {}", default_name(policy), rule.reason),
+        Reason::Unpinned => {
+            "another task could change it after it is judged, and nothing can prevent it".to_owned()
+        }
         Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
         Reason::Changed => "it was changed after it was judged".to_owned(),
     }
@@ -106,6 +122,50 @@ pub fn path_remedy(
     })
 }
 
+/// What to change so that a denied way to a peer is allowed, in one line; `None` if it is.
+pub fn peer_remedy(
+    policy: &Policy,
+    way: Way,
+    to: &str,
+    names: &[String],
+    call: &Call,
+    verdict: &Verdict,
+) -> Option<String> {
+    if verdict.action == Action::Allow {
+        return None;
+    }
+    match verdict.reason {
+        Reason::Peer(index) => {
+            let entry = policy.peers.get(index)?;
+            let at = policy.place(entry.origin);
+            let source = policy.sources.get(usize::from(entry.origin.source));
+            let key = entry.key();
+            Some(match source {
+                Some(Source {
+                    name, preset: true, ..
+                }) => format!(
+                    "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
+                ),
+                _ => format!(
+                    "to allow: remove or narrow {key} at {at}, for a denial beats what allows"
+                ),
+            })
+        }
+        Reason::PeerDefault => {
+            let list = way.word();
+            let port = to.rsplit_once(':').map_or("", |(_, port)| port);
+            let or = match names.first() {
+                Some(name) if !to.starts_with("unix:") => format!(", or \"{name}:{port}\","),
+                _ => String::new(),
+            };
+            let section = format!("{list} in [net]");
+            // A port that the kernel chooses is 0 in a policy.
+            Some(add(policy, &format!("\"{to}\"{or}"), Some(&section)))
+        }
+        _ => remedy(policy, call, verdict),
+    }
+}
+
 /// What to change so that a denied call is allowed, in one line; `None` if it is allowed.
 pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String> {
     if verdict.action == Action::Allow {
@@ -119,7 +179,27 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
         | Reason::Metadata
         | Reason::Command
         | Reason::Pathless
+        | Reason::Peer(_)
+        | Reason::PeerDefault
         | Reason::Changed => return None,
+        Reason::Unpinned => {
+            "to allow: cover every place that it may lead to in connect of [net], as \"unix:*\" does"
+                .to_owned()
+        }
+        Reason::Closed(rule) => {
+            let endpoint = match rule.id {
+                "no-udp" => "\"udp://HOST:PORT\"",
+                "no-unix-datagrams" => "\"unix:PATH\"",
+                "no-other-protocols" => {
+                    return Some(
+                        "no entry of [net] can allow it under default = \"deny\": it is about TCP and UDP"
+                            .to_owned(),
+                    );
+                }
+                _ => "\"HOST:PORT\"",
+            };
+            add(policy, endpoint, Some("connect (or listen) in [net]"))
+        }
         Reason::Baseline(rule) => {
             format!(
                 "no policy can allow it: the jail's own protection ({})",

@@ -277,6 +277,7 @@ fn rank(answer: Answer) -> u8 {
     match answer {
         Answer::Deny(_) => 0,
         Answer::Quiet(_) => 1,
-        Answer::Check(_) => 2,
+        Answer::Close(_) => 2,
+        Answer::Check(_) => 3,
     }
 }

@@ -11,13 +11,15 @@
 mod advice;
 mod chain;
 mod files;
+mod net;
 #[cfg(test)]
 mod tests;
 
-pub use advice::{entry_text, explain_reason, path_remedy, remedy, rule_head};
+pub use advice::{entry_text, explain_reason, path_remedy, peer_remedy, remedy, rule_head};
 pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
+use crate::net::{NamePattern, Reach};
 use crate::paths::Access;
 use crate::policy::{About, Action, Object, Policy};
 use crate::syscalls::{Call, Errno};
@@ -29,6 +31,7 @@ use std::path::Path;
 pub struct Judge {
     table: chain::Table,
     files: files::Files,
+    net: net::Net,
 }
 
 /// What becomes of a call.
@@ -62,12 +65,20 @@ pub enum Reason {
     Path(usize),
     /// The policy's `default`, of a path.
     PathDefault,
+    /// An entry of `[net]`, by its index in [`Policy::peers`].
+    Peer(usize),
+    /// The policy's `default`, of a peer.
+    PeerDefault,
+    /// Nothing in `[net]` is about a kind of socket, so that it cannot be made.
+    Closed(&'static baseline::Rule),
     /// Metadata may be read of whatever is not hidden.
     Metadata,
     /// The program that the caller named on the command line.
     Command,
     /// What has no path (a pipe, a memfd, an unlinked file) is no program.
     Pathless,
+    /// What was judged could be changed by another task before it is used, and nothing can prevent it.
+    Unpinned,
     /// A program, or its arguments, was changed by another thread after it was judged.
     Changed,
     /// The number is none of this architecture's: x32, or newer than this program.
@@ -85,6 +96,7 @@ impl Judge {
         Judge {
             table: chain::Table::new(policy, baseline),
             files: files::Files::new(policy, command),
+            net: net::Net::new(policy),
         }
     }
 
@@ -93,6 +105,7 @@ impl Judge {
         match about {
             About::Call(call) => self.call(call),
             About::Path(access, path) => self.path(*access, path.as_os_str().as_bytes()),
+            About::Peer(peer) => peer.reach(|reach| self.reach(reach)),
         }
     }
 
@@ -100,6 +113,16 @@ impl Judge {
     /// that asks. [`Verdict::check`] is never set.
     pub fn path(&self, access: Access, path: &[u8]) -> Verdict {
         self.files.path(access, path)
+    }
+
+    /// Decides whether a peer may be reached. [`Verdict::check`] is never set.
+    pub fn reach(&self, reach: &Reach<'_>) -> Verdict {
+        self.net.reach(reach)
+    }
+
+    /// The names that `[net]` is about.
+    pub fn names(&self) -> impl Iterator<Item = &NamePattern> {
+        self.net.names()
     }
 
     /// Whether `exec` names this program and no other, or opens everything: then a dynamic loader
@@ -207,6 +230,12 @@ impl Ruling {
                 action: Action::Deny(errno),
                 quiet: true,
                 reason,
+                check: None,
+            },
+            Answer::Close(errno) => Verdict {
+                action: Action::Deny(errno),
+                quiet: false,
+                reason: Reason::Closed(rule),
                 check: None,
             },
             Answer::Check(check) => Verdict {

@@ -55,7 +55,7 @@ impl<'a> Prepared<'a> {
             Some(directory) => Some(super::c_string(directory.clone().into_os_string())?),
             None => None,
         };
-        let landlock = super::floor::ruleset(plan.domain, &plan.files)?;
+        let landlock = super::floor::ruleset(plan.domain, &plan.files, &plan.net)?;
         let mut pass_fds: Vec<RawFd> = command
             .pass_fds
             .iter()

@@ -5,24 +5,24 @@
 //! | 1 | 5.13 | files: execute, read, write, make, remove | the supervisor judges all paths |
 //! | 2 | 5.19 | REFER: rename and link between directories | every such rename is denied, so the supervisor makes them |
 //! | 3 | 6.2 | TRUNCATE | the supervisor sees truncate(2), and opens that truncate and do not write |
-//! | 4 | 6.7 | TCP ports | not used for files |
+//! | 4 | 6.7 | TCP ports | the supervisor alone judges connect and bind |
 //! | 5 | 6.10 | IOCTL_DEV | not used: whoever may open a device may control it |
-//! | 6 | 6.12 | scopes: signals, abstract sockets | the supervisor judges signals |
+//! | 6 | 6.12 | scopes: signals, abstract sockets | the supervisor judges signals, and alone judges abstract sockets |
 //! | 7 | 6.15 | control of the audit log | not used |
 //! | 8 to 10 | 7.0 to 7.2 | threads at once, unix sockets by path, more | not used for files |
 
 use super::LaunchError;
-use crate::plan::{Domain, Files, Rights};
+use crate::plan::{Domain, Files, Net, Rights};
 use crate::sys::Errno;
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// The ruleset of a jail's domain; `None` where it has none.
-pub fn ruleset(domain: Domain, files: &Files) -> Result<Option<OwnedFd>, LaunchError> {
+pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedFd>, LaunchError> {
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
     let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
     let mut handled = access(files.handled, abi);
@@ -30,27 +30,49 @@ pub fn ruleset(domain: Domain, files: &Files) -> Result<Option<OwnedFd>, LaunchE
     if refers && (domain == Domain::Plain || !handled.is_empty()) {
         handled |= AccessFs::Refer;
     }
-    let scoped = domain == Domain::Signals;
-    if handled.is_empty() && !scoped {
+    let mut scoped = BitFlags::EMPTY;
+    if domain == Domain::Signals {
+        scoped |= Scope::Signal;
+    }
+    if net.scoped {
+        scoped |= Scope::AbstractUnixSocket;
+    }
+    let ports = net.connect_ports.is_some() || net.bind_ports.is_some();
+    if handled.is_empty() && scoped.is_empty() && !ports {
         return Ok(None);
     }
-    create(files, abi, handled, scoped).map_err(|error| LaunchError::Ruleset(describe(&error)))
+    create(files, net, abi, handled, scoped).map_err(|error| LaunchError::Ruleset(describe(&error)))
 }
 
 fn create(
     files: &Files,
+    net: &Net,
     abi: ABI,
     handled: BitFlags<AccessFs>,
-    scoped: bool,
+    scoped: BitFlags<Scope>,
 ) -> Result<Option<OwnedFd>, RulesetError> {
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if !handled.is_empty() {
         ruleset = ruleset.handle_access(handled)?;
     }
-    if scoped {
-        ruleset = ruleset.scope(Scope::Signal)?;
+    if !scoped.is_empty() {
+        ruleset = ruleset.scope(scoped)?;
+    }
+    let ports = [
+        (AccessNet::ConnectTcp, &net.connect_ports),
+        (AccessNet::BindTcp, &net.bind_ports),
+    ];
+    for (access, ports) in ports {
+        if ports.is_some() {
+            ruleset = ruleset.handle_access(access)?;
+        }
     }
     let mut created = ruleset.create()?;
+    for (access, ports) in ports {
+        for port in ports.iter().flatten() {
+            created = created.add_rule(NetPort::new(*port, access))?;
+        }
+    }
     for (path, rights) in &files.grants {
         created = grant(created, path, access(*rights, abi) & handled, abi)?;
     }

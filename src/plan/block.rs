@@ -130,7 +130,7 @@ impl<'a> Tail<'a> {
         for rule in chain.baseline.iter().filter(|rule| ruling.subject_to(rule)) {
             let to = match rule.answer {
                 Answer::Quiet(errno) => Return::errno(errno),
-                Answer::Deny(_) | Answer::Check(_) => Return::TRACE,
+                Answer::Deny(_) | Answer::Close(_) | Answer::Check(_) => Return::TRACE,
             };
             if rule.covers_each() {
                 tail.last = to;

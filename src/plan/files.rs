@@ -21,7 +21,7 @@ const REFER_ABI: u32 = 2;
 const TRUNCATE_ABI: u32 = 3;
 /// mseal(2), of Linux 6.10, makes pages that nobody can replace; PROCMAP_QUERY, of 6.11, tells what
 /// was sealed.
-const MSEAL: (u32, u32) = (6, 11);
+pub(super) const MSEAL: (u32, u32) = (6, 11);
 /// openat2(2).
 const OPENAT2: (u32, u32) = (5, 6);
 

@@ -43,12 +43,15 @@ struct Link {
 }
 
 impl Filter {
-    /// Compiles what a judge decides. `rewrites`: the supervisor makes calls of its own in a
+    /// Compiles what a judge decides. `rewrites`, `waits`: the supervisor makes calls of its own in a
     /// tracee's name, which must not be answered by the filter alone.
-    pub fn new(judge: &Judge, rewrites: bool) -> Result<Filter, PlanError> {
+    pub fn new(judge: &Judge, rewrites: bool, waits: bool) -> Result<Filter, PlanError> {
         let mut traced = numbers(&STARTS_PROGRAMS);
         if rewrites {
             traced.extend(numbers(&REWRITTEN));
+        }
+        if waits {
+            traced.extend(numbers(&WAITING));
         }
         let mut blocks: Vec<Vec<sock_filter>> = Vec::with_capacity(32);
         let mut leaves = Vec::with_capacity(syscalls::COUNT);
@@ -118,6 +121,9 @@ const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
 /// The calls that the supervisor makes in a tracee's name. The filter is asked about them, too; a
 /// stop is not told a second time, and any other answer but "allow" holds (seccomp(2)).
 const REWRITTEN: [&str; 3] = ["mmap", "mseal", "openat2"];
+
+/// The same for sockets: to wait, to send what was judged, and the pages for that.
+const WAITING: [&str; 6] = ["sendto", "sendmsg", "poll", "sched_yield", "mmap", "mseal"];
 
 fn numbers(names: &[&str]) -> Vec<u32> {
     let number = |name: &&str| syscalls::by_name(name)?.number();

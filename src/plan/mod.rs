@@ -9,6 +9,7 @@ mod domain;
 mod files;
 mod filter;
 mod host;
+mod net;
 mod routes;
 mod survey;
 #[cfg(test)]
@@ -17,13 +18,14 @@ mod tests;
 pub use domain::Domain;
 pub use files::{Files, Rights, Wishes};
 pub use host::Host;
+pub use net::Net;
 pub use routes::{Cost, Enforcer, Route, What};
 
 use bpf::Return;
 use filter::{Filter, Leaf};
 use seccompiler::sock_filter;
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Watch};
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;
 use crate::policy::{Action, Policy};
@@ -42,6 +44,8 @@ pub struct Plan {
     pub domain: Domain,
     /// What becomes of paths.
     pub files: Files,
+    /// What becomes of peers.
+    pub net: Net,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -84,11 +88,13 @@ impl Plan {
     /// Plans a policy for a host and a command.
     pub fn with(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Result<Plan, PlanError> {
         let files = Files::new(policy, host, wishes);
-        let baseline = Baseline::new(host.landlock_abi).watching(files.watch);
+        let net = Net::new(policy, host, wishes);
+        let baseline = Baseline::new(host.landlock_abi).watching(files.watch.and(net.watch));
         let judge = Judge::of_command(policy, &baseline, wishes.command);
-        let filter = Filter::new(&judge, files.rewrites())?;
+        let filter = Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?;
         Ok(Plan {
             files,
+            net,
             filter: filter.program,
             judge,
             domain: Domain::new(host),
@@ -122,6 +128,7 @@ impl Plan {
             &self.judge,
             &self.leaves,
             &self.files,
+            &self.net,
         )
     }
 

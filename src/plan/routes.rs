@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::filter::Leaf;
 use super::survey::Survey;
-use super::{Domain, Files};
+use super::{Domain, Files, Net};
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
 use crate::policy::Policy;
@@ -34,6 +34,8 @@ pub enum What {
     Rule(usize),
     /// An entry of `[fs]`, by its index.
     Path(usize),
+    /// An entry of `[net]`, by its index.
+    Peer(usize),
     /// The policy's default.
     Default,
     /// A rule of the baseline.
@@ -88,6 +90,12 @@ pub enum Cost {
     StopPerPath,
     /// A stop at each chmod, chown, utimes and setxattr.
     StopIfMetadata,
+    /// A stop at each connect.
+    StopPerConnect,
+    /// A stop at each connect, sendmsg, and sendto with an address.
+    StopPerMessage,
+    /// A stop at each bind and listen.
+    StopPerListen,
 }
 
 impl Enforcer {
@@ -118,6 +126,9 @@ impl Cost {
             Cost::StopPerOpen => "a stop an open or change",
             Cost::StopPerPath => "a stop a path",
             Cost::StopIfMetadata => "a stop a chmod, chown, utimes",
+            Cost::StopPerConnect => "a stop a connect",
+            Cost::StopPerMessage => "a stop a connect or sendmsg",
+            Cost::StopPerListen => "a stop a bind or listen",
         }
     }
 }
@@ -131,6 +142,7 @@ pub(super) fn routes(
     judge: &Judge,
     leaves: &[(u32, Leaf)],
     files: &Files,
+    net: &Net,
 ) -> Vec<Route> {
     let survey = Survey::new(judge, leaves);
     let entries = policy.syscalls.iter().enumerate().map(|(index, entry)| {
@@ -145,7 +157,12 @@ pub(super) fn routes(
         .otherwise(Reason::Default, policy.default.action, false)
         .route(What::Default, survey.len());
     // What is only watched is told by the entries that it is watched for.
-    let watched = |rule: &&'static baseline::Rule| rule.answer != Answer::Check(Check::Paths);
+    let watched = |rule: &&'static baseline::Rule| {
+        !matches!(
+            rule.answer,
+            Answer::Check(Check::Paths | Check::Peers) | Answer::Close(_)
+        )
+    };
     let protections = baseline
         .rules()
         .filter(watched)
@@ -194,6 +211,7 @@ pub(super) fn routes(
     entries
         .chain(rules)
         .chain(files.routes(policy))
+        .chain(net.routes(policy))
         .chain([default])
         .chain(protections)
         .chain(signals)

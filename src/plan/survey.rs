@@ -184,7 +184,7 @@ impl<'a> Survey<'a> {
                 "to be reported",
                 Cost::StopIfDenied,
             ),
-            Answer::Deny(_) => (
+            Answer::Deny(_) | Answer::Close(_) => (
                 Enforcer::FilterThenSupervisor,
                 "registers decide, reported",
                 Cost::StopIfDenied,

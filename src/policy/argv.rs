@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use crate::net::Endpoint;
 use crate::paths::{Glob, Pattern};
 
-/// What a rule says of a path that the call names, and of the arguments of a program.
+/// What a rule says of a path or a peer that the call names, and of the arguments of a program.
 #[derive(Debug, Clone)]
 pub struct Object {
     /// As written, and what it covers.
     pub path: Option<(String, Pattern)>,
+    /// The peer, as written, and what it covers.
+    pub peer: Option<(String, Endpoint)>,
     /// The argument vector.
     pub argv: Option<Argv>,
 }
@@ -87,6 +90,10 @@ impl fmt::Display for Object {
         let mut and = "";
         if let Some((text, _)) = &self.path {
             write!(f, "path {text}")?;
+            and = " and ";
+        }
+        if let Some((text, _)) = &self.peer {
+            write!(f, "{and}peer {text}")?;
             and = " and ";
         }
         if let Some(argv) = &self.argv {

@@ -163,7 +163,9 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
             ("optional", _) => {
                 said.optional = document.boolean(name, value).unwrap_or(false);
             }
-            ("action", List::Deny) => said.action = action(document, value),
+            ("action", List::Deny) => {
+                said.action = action(document, value, "fs.deny", "read, write or exec");
+            }
             _ => {
                 let known: &[&str] = match list {
                     List::Deny => &["path", "action", "why", "optional"],
@@ -176,16 +178,26 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
     }
 }
 
-/// `"deny"` means EACCES for a path.
-fn action(document: &mut Document<'_>, value: &Value<'_>) -> Option<Action> {
+/// The action of an entry of `list`, a list of denials; what allows stands in `others`. `"deny"` means
+/// EACCES for a path or an address.
+pub(super) fn action(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    list: &str,
+    others: &str,
+) -> Option<Action> {
     let text = document.string("action", value)?;
     match text {
         "deny" => return Some(Action::Deny(Errno::EACCES)),
         "kill" => return Some(Action::Kill),
         "allow" => {
             document
-                .error("action", value.span(), "an entry of fs.deny does not allow")
-                .help("put the path into read, write or exec");
+                .error(
+                    "action",
+                    value.span(),
+                    format!("an entry of {list} does not allow"),
+                )
+                .help(format!("put it into {others}"));
             return None;
         }
         _ => {}

@@ -21,6 +21,7 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
             warnings.extend(super::lint_paths::lint(policy, index, entry));
         }
     }
+    super::lint_net::lint(policy, &mut warnings);
     warnings.sort_by_key(|warning| warning.span.start);
     warnings
 }

@@ -388,6 +388,7 @@ impl Loading {
             syscalls: merged.entries,
             rules: merged.rules,
             paths: merged.paths,
+            peers: merged.peers,
             tests: main.tests,
         })
     }

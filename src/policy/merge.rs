@@ -1,7 +1,7 @@
 //! The files of an `extends` made one: what the extending file says replaces what it inherits.
 
 use super::parse::File;
-use super::{Default, Entry, PathEntry, Rule};
+use super::{Default, Entry, NetEntry, PathEntry, Rule};
 
 /// What a file and all that it extends say together.
 pub(super) struct Merged {
@@ -9,6 +9,7 @@ pub(super) struct Merged {
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
+    pub peers: Vec<NetEntry>,
 }
 
 /// Join the files; the first is the one that extends the others, directly or not.
@@ -45,6 +46,10 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
         paths: files
             .iter_mut()
             .flat_map(|file| std::mem::take(&mut file.paths))
+            .collect(),
+        peers: files
+            .iter_mut()
+            .flat_map(|file| std::mem::take(&mut file.peers))
             .collect(),
     }
 }

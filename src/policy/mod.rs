@@ -11,10 +11,12 @@
 //! | `rule` | a file's `[[rule]]`s |
 //! | `argv` | what a rule says of a path or of a program's arguments |
 //! | `files` | a file's `[fs]` |
+//! | `net` | a file's `[net]` |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
 //! | `lint` | what is valid and yet cannot be meant |
 //! | `lint_paths` | the same for `[fs]` |
+//! | `lint_net` | the same for `[net]` |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
 
@@ -24,9 +26,11 @@ mod document;
 mod entry;
 mod files;
 mod lint;
+mod lint_net;
 mod lint_paths;
 mod load;
 mod merge;
+mod net;
 mod parse;
 mod places;
 mod presets;
@@ -36,15 +40,19 @@ pub use argv::{Argv, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use lint::lint;
+pub use net::NetList;
+pub use parse::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::condition::Condition;
+use crate::net::{Endpoint, Protocol, Way};
 use crate::paths::{Access, Pattern};
 use crate::syscalls::{Call, Errno, Group, Syscall};
 
@@ -137,6 +145,27 @@ pub struct PathEntry {
     pub origin: Origin,
 }
 
+/// An entry of a list of `[net]`.
+#[derive(Debug, Clone)]
+pub struct NetEntry {
+    /// The list.
+    pub list: NetList,
+    /// The endpoint as written.
+    pub text: String,
+    /// What it covers.
+    pub endpoint: Endpoint,
+    /// The ways that it is about.
+    pub ways: &'static [Way],
+    /// What it says: `Allow` in `connect` and `listen`; `Deny(EACCES)` for `"deny"`.
+    pub action: Action,
+    /// The author's reason.
+    pub why: Option<String>,
+    /// Whether its author said that a variable in it may be missing.
+    pub optional: bool,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// A `[[rule]]`.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -189,6 +218,37 @@ pub enum About {
     Call(Call),
     /// An access to a path, resolved as far as it exists.
     Path(Access, PathBuf),
+    /// A peer, or a place to be reached at.
+    Peer(Peer),
+}
+
+/// The one endpoint of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The direction.
+    pub way: Way,
+    /// Who.
+    pub who: Who,
+}
+
+/// Who a sentence is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// An address, or a name whose address is not known, and a port.
+    Inet {
+        /// What is spoken.
+        protocol: Protocol,
+        /// The address.
+        ip: Option<IpAddr>,
+        /// The name.
+        name: Option<String>,
+        /// The port.
+        port: u16,
+    },
+    /// A unix socket's path, resolved as far as it exists.
+    Path(PathBuf),
+    /// A unix socket's abstract name.
+    Abstract(Vec<u8>),
 }
 
 /// What a test expects: the list that the sentence stands in.
@@ -215,6 +275,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// `[fs]`, of all files together.
     pub paths: Vec<PathEntry>,
+    /// `[net]`, of all files together.
+    pub peers: Vec<NetEntry>,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
 }

@@ -7,9 +7,13 @@ use std::ops::Range;
 use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
 use super::files::note;
+use super::net::endpoint;
 use super::places::{Surroundings, locate};
-use super::{About, Action, Default, Diagnostic, Entry, Expect, PathEntry, Rule, Test};
+use super::{
+    About, Action, Default, Diagnostic, Entry, Expect, NetEntry, PathEntry, Peer, Rule, Test, Who,
+};
 use crate::condition::nearest;
+use crate::net::{Endpoint, Host, Protocol, Socket, Way};
 use crate::paths::Access;
 use crate::syscalls::{self, Errno};
 
@@ -23,6 +27,7 @@ pub(super) struct File {
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
+    pub peers: Vec<NetEntry>,
     pub tests: Vec<Test>,
 }
 
@@ -31,13 +36,14 @@ const KEYS: &[&str] = &[
     "extends",
     "default",
     "fs",
+    "net",
     "syscalls",
     "rule",
     "test",
 ];
 
 /// Sections of the language that only later versions enforce.
-const LATER: &[&str] = &["net", "limits", "process"];
+const LATER: &[&str] = &["limits", "process"];
 
 /// What a file says, with everything that is wrong in it.
 pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
@@ -64,6 +70,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                 }
             }
             "fs" => file.paths = super::files::entries(&mut document, value, around),
+            "net" => file.peers = super::net::entries(&mut document, value, around),
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)
@@ -96,6 +103,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
     // The tree is sorted by key, a file by line.
     file.entries.sort_by_key(|entry| entry.origin);
     file.paths.sort_by_key(|entry| (entry.origin, entry.list));
+    file.peers.sort_by_key(|entry| (entry.origin, entry.list));
     (file, document.finish())
 }
 
@@ -177,7 +185,6 @@ fn test(
     expect: Expect,
     around: &Surroundings,
 ) -> Option<Test> {
-    const LATER: &[&str] = &["connect", "listen"];
     let origin = document.origin(&span);
     let made = |about| Test {
         sentence: sentence.to_owned(),
@@ -204,17 +211,23 @@ fn test(
             }
         };
     }
-    if let Some((verb, _)) = verb
-        && LATER.contains(&verb)
+    if let Some((verb, text)) = verb
+        && let Some(way) = Way::from_word(verb)
     {
-        document
-            .error(
-                "unsupported",
-                span,
-                format!("`{verb} …` is not supported by this version of jail"),
-            )
-            .help("this version tests paths and calls: \"read ./file\", \"socket(AF_INET, SOCK_STREAM, 0)\"");
-        return None;
+        let text = text.trim();
+        return match one_peer(way, text, around) {
+            Ok(Some(peer)) => Some(made(About::Peer(peer))),
+            Ok(None) => {
+                document
+                    .error("test", span, "a sentence names one endpoint: a host or a name, and a port")
+                    .help("write `connect 93.184.216.34:443`, `connect registry.example:443`, `listen udp://0.0.0.0:53` or `connect unix:/run/x`");
+                None
+            }
+            Err(wrong) => {
+                wrong.note(document, text, &span);
+                None
+            }
+        };
     }
     match syscalls::parse_call(sentence) {
         Ok(call) => Some(made(About::Call(call))),
@@ -234,5 +247,88 @@ fn test(
             }
             None
         }
+    }
+}
+
+/// The peer of a sentence; `None` if it is not exactly one.
+pub(super) fn one_peer(
+    way: Way,
+    text: &str,
+    around: &Surroundings,
+) -> Result<Option<Peer>, super::net::Wrong> {
+    let who = match endpoint(text, false, around)? {
+        Endpoint::Inet {
+            protocol,
+            host,
+            ports,
+        } if ports.count() == 1 => {
+            let whole = |ip: std::net::IpAddr| if ip.is_ipv4() { 32 } else { 128 };
+            let (ip, name) = match host {
+                Host::Prefix(ip, bits) if bits == whole(ip) => (Some(ip), None),
+                Host::Loopback => (Some([127, 0, 0, 1].into()), None),
+                Host::Name(name) if !name.is_wildcard() => (None, Some(name.as_str().to_owned())),
+                _ => return Ok(None),
+            };
+            Who::Inet {
+                protocol: protocol.unwrap_or(Protocol::Tcp),
+                ip: ip.map(|ip| crate::net::Address::canonical(ip, way == Way::Connect)),
+                name,
+                port: ports.iter().next().unwrap_or(0),
+            }
+        }
+        Endpoint::Unix(Socket::Path(pattern)) if pattern.is_literal() => {
+            Who::Path(pattern.base().to_owned())
+        }
+        Endpoint::Unix(Socket::Abstract(_)) => match text.strip_prefix("unix:@") {
+            Some(name) if !name.contains(['*', '?', '[', '{', '\\']) => {
+                Who::Abstract(name.as_bytes().to_vec())
+            }
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(Peer { way, who }))
+}
+
+/// As [`one_peer`], for a sentence outside of a policy; what is wrong in words.
+///
+/// # Errors
+/// When it is no endpoint, or none that names one peer.
+pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String> {
+    match one_peer(way, text, around) {
+        Ok(Some(peer)) => Ok(peer),
+        Ok(None) => Err(format!(
+            "`{text}` names more than one endpoint: give a host and a port"
+        )),
+        Err(super::net::Wrong::Place(super::PlaceError::Unset(name))) => {
+            Err(format!("the variable {name} is not set"))
+        }
+        Err(super::net::Wrong::Place(super::PlaceError::Malformed(message))) => Err(message),
+        Err(super::net::Wrong::Endpoint(_, error)) => Err(error.message),
+    }
+}
+
+impl Peer {
+    /// Calls `ask` with what is compared.
+    pub fn reach<T>(&self, ask: impl FnOnce(&crate::net::Reach<'_>) -> T) -> T {
+        use crate::net::{Reach, To};
+        use std::os::unix::ffi::OsStrExt;
+        let names: Vec<&str> = match &self.who {
+            Who::Inet { name, .. } => name.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let to = match &self.who {
+            Who::Inet {
+                protocol, ip, port, ..
+            } => To::Inet {
+                protocol: *protocol,
+                ip: *ip,
+                port: *port,
+                names: &names,
+            },
+            Who::Path(path) => To::Path(path.as_os_str().as_bytes()),
+            Who::Abstract(name) => To::Abstract(name),
+        };
+        ask(&Reach { way: self.way, to })
     }
 }

@@ -158,6 +158,22 @@ impl Located {
 
 /// The text with `~` and `$VAR` replaced; wildcards in a value are escaped.
 fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+    expand_with(text, around, escape)
+}
+
+/// The text of something that is no path, with `$VAR` replaced.
+pub(super) fn expand_plain(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+    match text.is_empty() {
+        true => Ok(String::new()),
+        false => expand_with(text, around, str::to_owned),
+    }
+}
+
+fn expand_with(
+    text: &str,
+    around: &Surroundings,
+    written: fn(&str) -> String,
+) -> Result<String, PlaceError> {
     if text.is_empty() {
         return Err(PlaceError::Malformed("an empty path".to_owned()));
     }
@@ -165,7 +181,7 @@ fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
         let value = (around.variable)(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| PlaceError::Unset(name.to_owned()))?;
         match value.into_string() {
-            Ok(value) => Ok(escape(&value)),
+            Ok(value) => Ok(written(&value)),
             Err(_) => Err(PlaceError::Malformed(format!("${name} is not UTF-8 text"))),
         }
     };

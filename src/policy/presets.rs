@@ -15,10 +15,14 @@ pub fn presets() -> &'static [Preset] {
 }
 
 #[rustfmt::skip]
-static PRESETS: [Preset; 8] = [
+static PRESETS: [Preset; 12] = [
     Preset { name: "base",                text: include_str!("../../policies/base.toml") },
     Preset { name: "build",               text: include_str!("../../policies/build.toml") },
     Preset { name: "compute",             text: include_str!("../../policies/compute.toml") },
+    Preset { name: "deny-metadata",       text: include_str!("../../policies/deny-metadata.toml") },
+    Preset { name: "https",               text: include_str!("../../policies/https.toml") },
+    Preset { name: "localhost",           text: include_str!("../../policies/localhost.toml") },
+    Preset { name: "net",                 text: include_str!("../../policies/net.toml") },
     Preset { name: "offline",             text: include_str!("../../policies/offline.toml") },
     Preset { name: "permissive",          text: include_str!("../../policies/permissive.toml") },
     Preset { name: "protect-credentials", text: include_str!("../../policies/protect-credentials.toml") },

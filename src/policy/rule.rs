@@ -5,13 +5,19 @@ use std::ops::Range;
 use super::document::{Document, Value};
 use super::entry::{SaysKeys, refuse, target, unknown_target};
 use super::files::note;
+use super::net::endpoint;
 use super::places::{Surroundings, locate};
 use super::{Argv, Object, Rule, Target};
 use crate::condition::{Condition, ConditionError};
 use crate::syscalls::named::named;
 use crate::syscalls::{Syscall, SyscallSet};
 
-const KEYS: &[&str] = &["syscall", "when", "path", "argv", "action", "why", "quiet"];
+const KEYS: &[&str] = &[
+    "syscall", "when", "path", "peer", "argv", "action", "why", "quiet",
+];
+
+/// The system calls that name a peer.
+const NAME_PEERS: &[&str] = &["bind", "connect", "sendmmsg", "sendmsg", "sendto"];
 
 /// One `[[rule]]`; `None` where something is wrong, which has been noted.
 pub(super) fn rule(
@@ -25,23 +31,14 @@ pub(super) fn rule(
     let mut when = None;
     let mut path = None;
     let mut argv = None;
-    let mut later = false;
+    let mut peer = None;
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "syscall" => targets = Some((document.strings("syscall", value), value.span())),
             "when" => when = Some((document.string("when", value), value.span())),
             "path" => path = Some((document.string("path", value), value.span())),
             "argv" => argv = Some((document.strings("argv", value), value.span())),
-            name @ "peer" => {
-                later = true;
-                document
-                    .error(
-                        "unsupported",
-                        key.span(),
-                        format!("`{name}` in a [[rule]] is not enforced by this version of jail"),
-                    )
-                    .help("remove the rule: a policy is never enforced in part");
-            }
+            "peer" => peer = Some((document.string("peer", value), value.span())),
             name if keys.take(document, name, value) => {}
             _ => {
                 document.unknown_key(key, "in a [[rule]]", KEYS);
@@ -54,10 +51,12 @@ pub(super) fn rule(
             .error("missing-key", item.span(), "this rule has no `syscall`")
             .help("add `syscall = \"NAME\"`, a group or a list");
     }
-    if when.is_none() && path.is_none() && argv.is_none() && !later {
+    if when.is_none() && path.is_none() && argv.is_none() && peer.is_none() {
         document
             .error("missing-key", item.span(), "this rule has no condition")
-            .help("add `when = \"…\"`, `path` or `argv`, or write an entry below [syscalls]");
+            .help(
+                "add `when = \"…\"`, `path`, `peer` or `argv`, or write an entry below [syscalls]",
+            );
     }
     let (targets, targets_span) = targets?;
     let covered = covered(document, &targets);
@@ -69,7 +68,7 @@ pub(super) fn rule(
             refuse(document, name, says.action, span);
         }
     }
-    let object = object(document, &covered, path, argv, around)?;
+    let object = object(document, &covered, path, peer, argv, around)?;
     let (when, conditions) = match when {
         Some((when, span)) => {
             let when = when?;
@@ -112,14 +111,16 @@ fn object(
     document: &mut Document<'_>,
     covered: &[&'static Syscall],
     path: Option<(Option<&str>, Range<usize>)>,
+    peer: Option<(Option<&str>, Range<usize>)>,
     argv: Option<Words<'_>>,
     around: &Surroundings,
 ) -> Option<Option<Object>> {
     let mut object = Object {
         path: None,
+        peer: None,
         argv: None,
     };
-    if path.is_none() && argv.is_none() {
+    if path.is_none() && peer.is_none() && argv.is_none() {
         return Some(None);
     }
     if let Some((text, span)) = path {
@@ -136,6 +137,24 @@ fn object(
             Ok(located) => object.path = Some((text.to_owned(), located.pattern)),
             Err(error) => {
                 note(document, text, &span, error);
+                return None;
+            }
+        }
+    }
+    if let Some((text, span)) = peer {
+        let text = text?;
+        let nameless = |syscall: &&&Syscall| !NAME_PEERS.contains(&syscall.name);
+        if let Some(syscall) = covered.iter().find(nameless) {
+            document
+                .error("peer", span, format!("{} names no peer", syscall.name))
+                .help(format!("`peer` goes with {}", NAME_PEERS.join(", ")));
+            return None;
+        }
+        // No scheme means TCP here, too, unless the rule denies: what it says is not known yet.
+        match endpoint(text, true, around) {
+            Ok(endpoint) => object.peer = Some((text.to_owned(), endpoint)),
+            Err(wrong) => {
+                wrong.note(document, text, &span);
                 return None;
             }
         }

@@ -31,6 +31,9 @@ pub enum Kind {
     Always,
     UnknownNumber,
     Path,
+    Peer,
+    Closed,
+    Unpinned,
     Metadata,
     Command,
     Pathless,
@@ -48,6 +51,9 @@ impl Kind {
             Kind::Always => "always",
             Kind::UnknownNumber => "unknown-number",
             Kind::Path => "path",
+            Kind::Peer => "peer",
+            Kind::Closed => "default",
+            Kind::Unpinned => "unpinned",
             Kind::Metadata => "metadata",
             Kind::Command => "command",
             Kind::Pathless => "pathless",
@@ -98,7 +104,22 @@ impl<'a> Cause<'a> {
                     why: entry.and_then(|entry| entry.why.as_deref()),
                 }
             }
-            Reason::PathDefault => Self {
+            Reason::Peer(index) => {
+                let entry = policy.peers.get(index);
+                Self {
+                    kind: Kind::Peer,
+                    place: entry.and_then(|entry| place(entry.origin)),
+                    entry: entry.map(|entry| entry.text.as_str()),
+                    why: entry.and_then(|entry| entry.why.as_deref()),
+                }
+            }
+            Reason::Closed(rule) => Self {
+                kind: Kind::Closed,
+                place: place(policy.default.origin),
+                entry: None,
+                why: Some(rule.reason),
+            },
+            Reason::PathDefault | Reason::PeerDefault => Self {
                 place: place(policy.default.origin),
                 ..Self::bare(Kind::Default)
             },
@@ -106,6 +127,7 @@ impl<'a> Cause<'a> {
             Reason::Command => Self::bare(Kind::Command),
             Reason::Pathless => Self::bare(Kind::Pathless),
             Reason::Changed => Self::bare(Kind::Changed),
+            Reason::Unpinned => Self::bare(Kind::Unpinned),
             Reason::Always => Self::bare(Kind::Always),
             Reason::UnknownNumber => Self::bare(Kind::UnknownNumber),
         }
@@ -137,7 +159,7 @@ impl<'a> Cause<'a> {
             (Kind::Entry, Some(entry)) => _ = write!(text, " {}", safe(entry)),
             (Kind::Rule, Some(when)) => _ = write!(text, " rule: {}", safe(when)),
             (Kind::Rule, None) => text.push_str(" rule"),
-            (Kind::Path, Some(path)) => _ = write!(text, " {:?}", safe(path)),
+            (Kind::Path | Kind::Peer, Some(path)) => _ = write!(text, " {:?}", safe(path)),
             _ => {}
         }
         text.push(']');
@@ -155,14 +177,17 @@ impl<'a> Cause<'a> {
         let (source, line) = self.place.unwrap_or(("policy", 0));
         match self.kind {
             Kind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),
-            Kind::Rule | Kind::Entry | Kind::Path => format!("[{}:{line}", safe(source)),
-            Kind::Default => format!("[default of {}", safe(source)),
+            Kind::Rule | Kind::Entry | Kind::Path | Kind::Peer => {
+                format!("[{}:{line}", safe(source))
+            }
+            Kind::Default | Kind::Closed => format!("[default of {}", safe(source)),
             Kind::Always => "[always allowed".to_owned(),
             Kind::UnknownNumber => "[unknown number".to_owned(),
             Kind::Metadata => "[metadata".to_owned(),
             Kind::Command => "[the command itself".to_owned(),
             Kind::Pathless => "[no path".to_owned(),
             Kind::Changed => "[changed after it was judged".to_owned(),
+            Kind::Unpinned => "[could be changed after it is judged".to_owned(),
         }
     }
 }

@@ -32,7 +32,7 @@ mod text;
 use crate::judge::{self, Verdict};
 use crate::paths::Access;
 use crate::policy::Policy;
-use crate::supervise::{Denial, Event, Object, Observer, Outcome, SuperviseError};
+use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::Tid;
 use cause::Cause;
@@ -98,6 +98,7 @@ struct Witness {
     call: String,
     path: Option<PathFacts>,
     access: Option<Access>,
+    peer: Option<PeerObject>,
 }
 
 impl Witness {
@@ -107,12 +108,22 @@ impl Witness {
             tid: denial.tid,
             ancestry: owned(denial.program().ancestry()),
             call: denial.text(),
-            access: denial.object.as_ref().map(|object| object.access),
-            path: denial.object.as_ref().map(|object| PathFacts {
-                access: object.access.word(),
-                given: String::from_utf8_lossy(&object.given).into_owned(),
-                resolved: String::from_utf8_lossy(&object.resolved).into_owned(),
-            }),
+            access: match &denial.object {
+                Some(Object::Path(object)) => Some(object.access),
+                _ => None,
+            },
+            path: match &denial.object {
+                Some(Object::Path(object)) => Some(PathFacts {
+                    access: object.access.word(),
+                    given: String::from_utf8_lossy(&object.given).into_owned(),
+                    resolved: String::from_utf8_lossy(&object.resolved).into_owned(),
+                }),
+                _ => None,
+            },
+            peer: match &denial.object {
+                Some(Object::Peer(object)) => Some(object.clone()),
+                _ => None,
+            },
         }
     }
 }
@@ -205,7 +216,10 @@ impl<'a> Report<'a> {
         object: Option<&Object>,
         witness: impl FnOnce() -> Witness,
     ) {
-        let path = object.map(|object| object.resolved.as_slice());
+        let path = object.map(|object| match object {
+            Object::Path(object) => object.resolved.as_slice(),
+            Object::Peer(object) => object.to.as_bytes(),
+        });
         let say = match (self.tally.add(verdict.reason, call, path), self.quiet) {
             (say, false) => say,
             (_, true) => Say::Nothing,
@@ -239,14 +253,18 @@ impl<'a> Report<'a> {
         let access = witness.access;
         Facts {
             killed,
-            remedy: match (&witness.path, access) {
-                (Some(path), Some(access)) => {
+            remedy: match (&witness.path, access, &witness.peer) {
+                (Some(path), Some(access), _) => {
                     judge::path_remedy(self.policy, access, &path.resolved, verdict)
+                }
+                (_, _, Some(peer)) => {
+                    judge::peer_remedy(self.policy, peer.way, &peer.to, &peer.names, call, verdict)
                 }
                 _ => judge::remedy(self.policy, call, verdict),
             },
             call: witness.call,
             path: witness.path,
+            peer: witness.peer,
             pid: witness.pid,
             tid: witness.tid,
             ancestry: witness.ancestry,

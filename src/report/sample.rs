@@ -1,8 +1,10 @@
 //! What the tests of this folder share: a policy, calls, golden files, a file that fails on demand.
 
+use crate::net::{Endpoint, Socket, Way};
 use crate::paths::Pattern;
 use crate::policy::{
-    Action, Default, Entry, List, Origin, PathEntry, Policy, Rule, Source, Target,
+    Action, Default, Entry, List, NetEntry, NetList, Origin, PathEntry, Policy, Rule, Source,
+    Target,
 };
 use crate::syscalls::{self, Call, Errno, Syscall};
 use std::cell::RefCell;
@@ -63,6 +65,19 @@ pub fn policy() -> Policy {
             action: Action::Deny(Errno::EACCES),
             why: Some("secrets".to_owned()),
             origin: Origin { source: 0, line: 4 },
+        }],
+        peers: vec![NetEntry {
+            list: NetList::Deny,
+            text: "93.184.216.0/24".to_owned(),
+            endpoint: Endpoint::Unix(Socket::Any),
+            ways: &[Way::Connect],
+            action: Action::Deny(Errno::EACCES),
+            why: Some("not from here".to_owned()),
+            optional: false,
+            origin: Origin {
+                source: 0,
+                line: 30,
+            },
         }],
         tests: Vec::new(),
     }

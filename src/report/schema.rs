@@ -99,6 +99,7 @@ pub struct DenialFields<'a> {
     args: [Hex; 6],
     call: &'a str,
     path: Option<PathFields<'a>>,
+    peer: Option<PeerFields<'a>>,
     action: &'static str,
     errno: Option<&'static str>,
     reason: ReasonFields<'a>,
@@ -112,6 +113,14 @@ pub struct PathFields<'a> {
     access: &'static str,
     given: &'a str,
     resolved: &'a str,
+}
+
+/// A peer that was denied.
+#[derive(Debug, Serialize)]
+pub struct PeerFields<'a> {
+    way: &'static str,
+    endpoint: &'a str,
+    names: Vec<&'a str>,
 }
 
 /// What decided.
@@ -149,6 +158,7 @@ pub struct StatsFields {
     seccomp: u64,
     denied: u64,
     paths: u64,
+    peers: u64,
     returns: u64,
     other: u64,
 }
@@ -186,6 +196,11 @@ impl<'a> Record<'a> {
                 access: path.access,
                 given: &path.given,
                 resolved: &path.resolved,
+            }),
+            peer: facts.peer.as_ref().map(|peer| PeerFields {
+                way: peer.way.word(),
+                endpoint: &peer.to,
+                names: peer.names.iter().map(String::as_str).collect(),
             }),
             action: if facts.killed { "kill" } else { "deny" },
             errno: match action {
@@ -295,6 +310,7 @@ impl From<Stats> for StatsFields {
             seccomp,
             denied,
             paths,
+            peers,
             returns,
             spawn,
             attach,
@@ -312,6 +328,7 @@ impl From<Stats> for StatsFields {
             seccomp,
             denied,
             paths,
+            peers,
             returns,
             other,
         }

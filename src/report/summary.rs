@@ -138,6 +138,7 @@ pub fn stats(stats: &Stats) -> String {
         ("  allowed", allowed),
         ("  denied or killed", stats.denied),
         ("  of them for paths", stats.paths),
+        ("  of them for peers", stats.peers),
         ("returns of such calls", stats.returns),
         ("anything else", stats.other),
     ];
@@ -283,6 +284,7 @@ mod tests {
             seccomp: 1204,
             denied: 1200,
             paths: 3,
+            peers: 4,
             returns: 2,
             spawn: 12,
             attach: 13,

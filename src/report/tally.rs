@@ -80,6 +80,10 @@ impl Key {
             Reason::Command => (9, 0),
             Reason::Pathless => (10, 0),
             Reason::Changed => (11, 0),
+            Reason::Peer(index) => (12, index),
+            Reason::PeerDefault => (13, 0),
+            Reason::Closed(rule) => (14, std::ptr::from_ref(rule).addr()),
+            Reason::Unpinned => (15, 0),
         };
         Self { kind, nr, which }
     }

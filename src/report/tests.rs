@@ -3,8 +3,9 @@
 use super::sample::{Sink, call, golden, names, policy};
 use super::*;
 use crate::judge::Reason;
+use crate::net::Way;
 use crate::policy::Action;
-use crate::supervise::{Ending, Stats};
+use crate::supervise::{Ending, PathObject, PeerObject, Stats};
 use crate::syscalls::Errno;
 use crate::trace::Exit;
 use std::io::ErrorKind;
@@ -29,6 +30,7 @@ const OUTCOME: Outcome = Outcome {
     interrupted: false,
     stats: Stats {
         paths: 0,
+        peers: 0,
         returns: 0,
         seccomp: 3,
         denied: 2,
@@ -82,6 +84,7 @@ fn socket(report: &mut Report<'_>, family: u64) {
 fn witness(call: &Call) -> Witness {
     Witness {
         path: None,
+        peer: None,
         access: None,
         pid: 4712,
         tid: 4712,
@@ -269,11 +272,11 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
     });
     socket(&mut report, 2);
     let openat = call("openat", &[0xffff_ff9c, 0x7ffc_3a10, 0]);
-    let object = Object {
+    let object = Object::Path(PathObject {
         access: Access::Read,
         given: b"../.env".to_vec(),
         resolved: b"/work/.env".to_vec(),
-    };
+    });
     let verdict = Verdict {
         action: Action::Deny(Errno::EACCES),
         reason: Reason::Path(0),
@@ -288,6 +291,22 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         }),
         access: Some(Access::Read),
         ..witness(&openat)
+    });
+    let connect = call("connect", &[3, 0x7ffc_3a10, 16]);
+    let peer = PeerObject {
+        way: Way::Connect,
+        to: "93.184.216.34:80".to_owned(),
+        names: vec!["registry.example".to_owned()],
+    };
+    let verdict = Verdict {
+        action: Action::Deny(Errno::EACCES),
+        reason: Reason::Peer(0),
+        ..DENIED
+    };
+    let object = Object::Peer(peer.clone());
+    report.denied(&connect, &verdict, Some(&object), || Witness {
+        peer: Some(peer),
+        ..witness(&connect)
     });
     report.event(&Event::Signal {
         pid: 4712,

@@ -4,6 +4,8 @@
 use super::cause::Cause;
 use super::harmless;
 use super::layout::Layout;
+use crate::net::Way;
+use crate::supervise::PeerObject;
 use crate::trace::Tid;
 
 /// Limits of what a message shows, in characters.
@@ -31,6 +33,8 @@ pub struct Facts<'a> {
     pub call: String,
     /// The path that was denied.
     pub path: Option<PathFacts>,
+    /// The peer that was denied.
+    pub peer: Option<PeerObject>,
     /// The process.
     pub pid: Tid,
     /// The thread.
@@ -63,12 +67,22 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
     };
     let call = harmless::text(&facts.call, CALL);
     let process = process(&facts.ancestry, facts.pid, facts.tid);
-    match &facts.path {
-        None => {
+    match (&facts.path, &facts.peer) {
+        (None, Some(peer)) => {
+            layout.head(
+                &mut out,
+                verb,
+                &harmless::text(&peer_text(peer), CALL),
+                &facts.cause.long(),
+            );
+            layout.line(&mut out, label, &process);
+            layout.line(&mut out, "call:", &call);
+        }
+        (None, None) => {
             layout.head(&mut out, verb, &call, &facts.cause.long());
             layout.line(&mut out, label, &process);
         }
-        Some(path) => {
+        (Some(path), _) => {
             let resolved = harmless::text(&path.resolved, CALL);
             let what = format!("{} of {resolved}", path.access);
             layout.head(&mut out, verb, &what, &facts.cause.long());
@@ -85,6 +99,20 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         layout.line(&mut out, &format!("{label}:"), text);
     }
     out
+}
+
+/// `connect to 93.184.216.34:443 (registry.example)`.
+fn peer_text(peer: &PeerObject) -> String {
+    const NAMES: usize = 3;
+    let verb = match peer.way {
+        Way::Connect => "connect to",
+        Way::Listen => "listen on",
+    };
+    let names = peer.names.iter().take(NAMES).map(String::as_str);
+    match names.collect::<Vec<_>>().join(", ") {
+        names if names.is_empty() => format!("{verb} {}", peer.to),
+        names => format!("{verb} {} ({names})", peer.to),
+    }
 }
 
 /// The message of a program of a foreign ABI.
@@ -164,6 +192,7 @@ mod tests {
             killed: false,
             call: "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP)".to_owned(),
             path: None,
+            peer: None,
             pid: 4711,
             tid: 4711,
             ancestry: names(&["sh", "python3"]),

@@ -3,6 +3,7 @@
 use super::Program;
 use super::tree::Tree;
 use crate::judge::Verdict;
+use crate::net::Way;
 use crate::paths::Access;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
@@ -11,9 +12,29 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+/// What a denied call was about.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// A path.
+    Path(PathObject),
+    /// A peer.
+    Peer(PeerObject),
+}
+
+/// What a denied call asked for of a peer.
+#[derive(Debug, Clone)]
+pub struct PeerObject {
+    /// In which direction.
+    pub way: Way,
+    /// The endpoint, as a policy would write it.
+    pub to: String,
+    /// The names that its address is known by.
+    pub names: Vec<String>,
+}
+
 /// What a denied call asked of a path.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub struct PathObject {
     /// What it wanted.
     pub access: Access,
     /// The path as the call had it.
@@ -30,7 +51,7 @@ pub struct Denial<'a> {
     pub call: Call,
     /// What was decided, and by what.
     pub verdict: Verdict,
-    /// The path that it was about.
+    /// The path or the peer that it was about.
     pub object: Option<Object>,
     tree: RefCell<&'a mut Tree>,
 }

@@ -8,11 +8,12 @@ mod denial;
 mod event;
 mod files;
 mod forward;
+mod net;
 mod outcome;
 mod target;
 mod tree;
 
-pub use denial::{Denial, Object};
+pub use denial::{Denial, Object, PathObject, PeerObject};
 pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError};
 pub use tree::Program;
@@ -58,6 +59,8 @@ struct Supervisor<'a> {
     tree: Tree,
     /// The paths that calls name.
     files: files::Files,
+    /// The peers that calls name.
+    net: net::Net,
     /// Children that stopped before their parent's event has said whose they are, and when.
     held: Vec<(Stopped, Instant)>,
     /// Whether the command's own execve has happened.
@@ -98,6 +101,7 @@ pub fn run(
         options,
         observer,
         files: files::Files::new(started.pid),
+        net: net::Net::new(plan),
         started,
         tree,
         held: Vec::new(),
@@ -228,7 +232,10 @@ impl Supervisor<'_> {
             Stop::Seccomp => self.call(tracee),
             Stop::Syscall => {
                 self.stats.returns += 1;
-                self.files.returned(tracee)
+                match self.net.is_pending(tracee.tid()) {
+                    true => self.net.returned(tracee),
+                    false => self.files.returned(tracee),
+                }
             }
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
             Stop::Exec => self.executed(tracee),
@@ -282,9 +289,20 @@ impl Supervisor<'_> {
             vector: Vec::new(),
         };
         let mut verdict = plan.judge.call(&call);
-        if asked.rules || verdict.check == Some(Check::Paths) {
-            self.stats.paths += 1;
-            return match self.files.answer(&mut asked)? {
+        let about_peers = call.syscall().is_some_and(names_peer)
+            && (verdict.check == Some(Check::Peers) || asked.rules || plan.net.watches_bind());
+        if about_peers || asked.rules || matches!(verdict.check, Some(Check::Paths)) {
+            let answer = match about_peers {
+                true => {
+                    self.stats.peers += 1;
+                    self.net.answer(&mut self.files, &mut asked)?
+                }
+                false => {
+                    self.stats.paths += 1;
+                    self.files.answer(&mut asked)?
+                }
+            };
+            return match answer {
                 files::Answer::Go(resume) => Ok(resume),
                 files::Answer::Deny(verdict, object) => {
                     Ok(self.denied(tracee, registers, verdict, Some(object)))
@@ -362,6 +380,7 @@ impl Supervisor<'_> {
         let program = self.tree.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
+        self.net.executed(former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, verdict, object);
@@ -445,6 +464,7 @@ impl Supervisor<'_> {
         self.held.retain(|(tracee, _)| tracee.tid() != tid);
         let pid = self.tree.gone(tid);
         self.files.gone(tid);
+        self.net.gone(tid);
         if self.is_main(tid) {
             if let Some(failure) = self.started.failure().filter(|_| !self.running) {
                 return Err(SuperviseError::Launch(failure));
@@ -572,6 +592,14 @@ fn is_stopping(signal: i32) -> bool {
     )
 }
 
+/// Whether a call names a peer, or the address of a socket.
+fn names_peer(syscall: &crate::syscalls::Syscall) -> bool {
+    matches!(
+        syscall.name,
+        "bind" | "connect" | "listen" | "sendmmsg" | "sendmsg" | "sendto"
+    )
+}
+
 fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {
     syscall.is_some_and(|syscall| matches!(syscall.name, "execve" | "execveat"))
 }
@@ -594,7 +622,7 @@ struct Uncapable(Option<CapsHashSet>);
 
 impl Uncapable {
     fn new(plan: &Plan) -> Result<Self, Errno> {
-        if plan.files.watch == Watch::NONE {
+        if plan.files.watch.and(plan.net.watch) == Watch::NONE {
             return Ok(Self(None));
         }
         let failed = |_| Errno::last();

@@ -49,6 +49,8 @@ pub struct Stats {
     pub denied: u64,
     /// Those of them that were about paths.
     pub paths: u64,
+    /// Of them those judged by a peer.
+    pub peers: u64,
     /// Syscall-exit-stops, where a call that the supervisor has changed returns.
     pub returns: u64,
     /// Fork, vfork and clone events.

@@ -9,6 +9,7 @@ pub mod memory;
 pub mod process;
 pub mod ptrace;
 pub mod signal;
+pub mod socket;
 pub mod terminal;
 pub mod wait;
 

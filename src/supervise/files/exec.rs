@@ -5,7 +5,7 @@
 
 use super::program::{Elf, Interpreter, interpreter};
 use super::resolve::{Found, Start, Wants, is_directory, is_regular, read_string, resolve};
-use super::{Asked, Files, Judged as Judgement, Refused, object, refusal};
+use super::{Asked, Files, Judged as Judgement, PathObject, Refused, object, refusal};
 use crate::baseline::{Answer, Rule, Watch, When};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
@@ -235,11 +235,11 @@ impl Files {
 }
 
 fn exec_of(path: Vec<u8>) -> Object {
-    Object {
+    Object::Path(PathObject {
         access: Access::Exec,
         given: path.clone(),
         resolved: path,
-    }
+    })
 }
 
 /// A program, opened so that nothing can hold the supervisor up: no FIFO, no lease.

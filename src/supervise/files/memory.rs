@@ -76,6 +76,14 @@ impl Slot {
         self.memory.write(tid, self.address, &bytes)
     }
 
+    /// Fills the slot with these bytes.
+    pub fn fill(&self, tid: Tid, bytes: &[u8]) -> Result<(), Errno> {
+        match bytes.len() as u64 <= SLOT {
+            true => self.memory.write(tid, self.address, bytes),
+            false => Err(Errno::ENOBUFS),
+        }
+    }
+
     /// Adds a second path.
     pub fn write_second(&self, tid: Tid, path: &[u8]) -> Result<(), Errno> {
         let mut bytes = path.to_vec();
@@ -146,6 +154,21 @@ impl Memory {
 fn is_shared(memory: &Rc<Memory>) -> bool {
     // One count is the map's, one the caller's.
     Rc::strong_count(memory) > 2
+}
+
+/// Whether no page of a region is there, in memory or in swap: /proc/PID/pagemap, a word a page
+/// (Documentation/admin-guide/mm/pagemap.rst). Where it cannot be asked, one may be.
+fn is_untouched(tid: Tid, address: u64) -> bool {
+    const PAGE: u64 = 4096;
+    const PRESENT_OR_SWAPPED: u64 = 3 << 62;
+    let mut words = vec![0xff; (REGION / PAGE * 8) as usize];
+    let read = File::open(format!("/proc/{tid}/pagemap"))
+        .and_then(|file| file.read_exact_at(&mut words, address / PAGE * 8));
+    let absent = |word: &[u8]| {
+        let word = u64::from_ne_bytes(word.try_into().unwrap_or([0xff; 8]));
+        word & PRESENT_OR_SWAPPED == 0
+    };
+    read.is_ok() && words.chunks_exact(8).all(absent)
 }
 
 fn errno(error: std::io::Error) -> Errno {
@@ -255,7 +278,7 @@ impl Memories {
     }
 
     /// The region was sealed: it is used from now on if it is what it should be, whoever put it
-    /// there. Sealed, private, anonymous and read-only memory can be changed by nobody.
+    /// there, be it another task that shares the memory. Sealed, private, anonymous and read-only memory can be changed by nobody.
     pub fn sealed(&mut self, tid: Tid, address: u64) -> bool {
         let memory = self.of(tid);
         memory.unsealed.set(None);
@@ -267,7 +290,10 @@ impl Memories {
                 && !found.writable
                 && found.anonymous
         });
-        if sound && !is_shared(&memory) {
+        // Of memory that has never been touched, nobody can have kept a page to write to later, by a
+        // read that is under way for instance.
+        let sound = sound && (!is_shared(&memory) || is_untouched(tid, address));
+        if sound {
             *memory.region.borrow_mut() = Some(Region { address, used: 0 });
         }
         sound

@@ -20,19 +20,20 @@ mod places;
 mod program;
 mod resolve;
 
-use super::denial::Object;
+use super::denial::{Object, PathObject};
 use super::tree::Tree;
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::{self, Action};
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 use crate::syscalls::named::{Asks, Named, named};
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use memory::{Memories, REGION, Slot};
-use resolve::{Found, Start, View, Wants, read_path, resolve};
+pub use resolve::{Found, Wants};
+use resolve::{Start, View, read_path, resolve};
 use std::collections::{HashMap, HashSet};
 
 /// What the supervisor knows of the files of a jail.
@@ -56,8 +57,13 @@ pub struct Files {
 
 /// A call that is under way in another form than the tracee made it.
 enum Pending {
-    /// It returns, and the registers are to be as they were.
-    Return { original: Registers, _slot: Slot },
+    /// It returns, and the registers are to be as they were. `first`: it is the first of many
+    /// messages, and what was sent of it belongs at this address.
+    Return {
+        original: Registers,
+        _slot: Option<Slot>,
+        first: Option<u64>,
+    },
     /// mmap of a region.
     Map { original: Registers },
     /// mseal of it.
@@ -86,7 +92,7 @@ pub struct Asked<'a> {
 }
 
 /// Why a call is not allowed to go on as it is.
-enum Refused {
+pub enum Refused {
     /// The kernel's answer.
     Errno(Errno),
     /// The policy's.
@@ -99,7 +105,7 @@ impl From<Errno> for Refused {
     }
 }
 
-type Judged<T> = Result<T, Refused>;
+pub type Judged<T> = Result<T, Refused>;
 
 impl Files {
     pub fn new(main: Tid) -> Self {
@@ -195,6 +201,15 @@ impl Files {
         };
         let result = registers.result();
         Ok(match pending {
+            Pending::Return {
+                original,
+                first: Some(at),
+                ..
+            } if result >= 0 => {
+                let sent = (result as u32).to_ne_bytes();
+                let told = sys::memory::write(tid, at, &sent);
+                Resume::Set(original.with_result(told.map_or_else(self::errno, |()| 1)))
+            }
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
             Pending::Map { original } if (-4095..0).contains(&result) => {
                 Resume::Set(original.with_result(result))
@@ -226,32 +241,105 @@ impl Files {
         path: &[u8],
         args: impl FnOnce(&Slot) -> [u64; 6],
     ) -> Judged<Resume> {
+        let fill = |slot: &Slot| slot.write(asked.tracee.tid(), head, path);
+        self.pinned_in(asked, nr, fill, args, None)
+    }
+
+    fn pinned_in(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        fill: impl FnOnce(&Slot) -> Result<(), Errno>,
+        args: impl FnOnce(&Slot) -> [u64; 6],
+        first: Option<u64>,
+    ) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let original = asked.registers;
         if let Some(slot) = self.memories.slot(tid) {
-            slot.write(tid, head, path)?;
+            fill(&slot)?;
             let changed = original.with_call(nr, args(&slot));
             let pending = Pending::Return {
                 original,
-                _slot: slot,
+                _slot: Some(slot),
+                first,
             };
             self.pending.insert(tid, pending);
             return Ok(Resume::SetAndStop(changed));
         }
-        match self.memories.may_map(tid) {
-            true => self.map(asked),
-            // Too many calls are under way, or somebody is there who could tamper with it.
-            false if self.memories.has_region(tid) => Err(Errno::ENFILE.into()),
-            false
-                if asked
-                    .call
-                    .syscall()
-                    .is_some_and(|call| call.name == "openat2") =>
-            {
-                Err(Errno::ENOSYS.into())
-            }
-            false => Err(Errno::EACCES.into()),
+        match self.memories.has_region(tid) {
+            false => self.map(asked),
+            // Too many calls are under way.
+            true => Err(Errno::ENFILE.into()),
         }
+    }
+
+    /// Lets the call go on with these bytes where nobody can change them; `args` gets their address.
+    pub fn pinned_call(
+        &mut self,
+        asked: &Asked<'_>,
+        bytes: &[u8],
+        args: impl FnOnce(u64) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let bytes = bytes.to_vec();
+        self.pinned_as(asked, asked.call.nr, |_| bytes, args, None)
+    }
+
+    /// As [`Files::pinned_call`], as another call and with bytes that depend on where they lie.
+    /// `first`: what it sent belongs at this address, and it returns 1.
+    pub fn pinned_as(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        bytes: impl FnOnce(u64) -> Vec<u8>,
+        args: impl FnOnce(u64) -> [u64; 6],
+        first: Option<u64>,
+    ) -> Judged<Resume> {
+        if !asked.plan.net.pins {
+            // `explain` says that it is racy.
+            return Ok(Resume::Continue);
+        }
+        let tid = asked.tracee.tid();
+        let fill = |slot: &Slot| slot.fill(tid, &bytes(slot.address));
+        self.pinned_in(asked, nr, fill, |slot| args(slot.address), first)
+    }
+
+    /// Lets the call go on with other arguments.
+    pub fn changed_call(&mut self, asked: &Asked<'_>, args: [u64; 6]) -> Resume {
+        let original = asked.registers;
+        let pending = Pending::Return {
+            original,
+            _slot: None,
+            first: None,
+        };
+        self.pending.insert(asked.tracee.tid(), pending);
+        Resume::SetAndStop(original.with_call(asked.call.nr, args))
+    }
+
+    /// Whether a task has confined itself by a Landlock domain of its own.
+    pub fn is_confined(&self, tid: Tid) -> bool {
+        self.confined.contains(&tid)
+    }
+
+    /// Whether a task shares neither memory nor descriptors nor working directory with another.
+    pub fn is_alone(&mut self, tid: Tid) -> bool {
+        !self.several || self.memories.is_alone(tid)
+    }
+
+    /// Whether nobody in the jail can change these bytes, or which sockets the descriptors of their
+    /// owner stand for, before its call goes on.
+    pub fn is_own(&mut self, asked: &Asked<'_>, address: u64, length: usize) -> bool {
+        let tid = asked.tracee.tid();
+        !self.asynchronous && (!self.several || self.memories.is_private(tid, address, length))
+    }
+
+    /// Whether nobody in the jail can rename anything on the way to what was found.
+    pub fn stays(&self, asked: &Asked<'_>, found: &Found) -> bool {
+        let beneath = |tree: &std::path::PathBuf| {
+            let tree = std::os::unix::ffi::OsStrExt::as_bytes(tree.as_os_str());
+            crate::paths::is_beneath(&found.path, tree)
+        };
+        let trees = asked.plan.files.writable.as_ref();
+        trees.is_some_and(|trees| !trees.iter().any(beneath))
     }
 
     /// Maps a region for paths, or seals the one that was mapped: the call is made again afterwards.
@@ -308,7 +396,13 @@ impl Files {
 
     /// Whether neither the path of a call in memory, nor what it leads to, can be changed by anybody
     /// in the jail before the call goes on.
-    fn is_settled(&mut self, asked: &Asked<'_>, address: u64, given: &[u8], found: &Found) -> bool {
+    pub fn is_settled(
+        &mut self,
+        asked: &Asked<'_>,
+        address: u64,
+        given: &[u8],
+        found: &Found,
+    ) -> bool {
         let tid = asked.tracee.tid();
         if self.asynchronous {
             return false;
@@ -320,16 +414,9 @@ impl Files {
         // Nobody else reaches its memory, descriptors and working directory, and no directory on
         // the way is one in which anybody in the jail may rename: none is in a tree that may be
         // changed. (What may be changed only beneath the way does not matter to it.)
-        let Some(trees) = &asked.plan.files.writable else {
-            return false;
-        };
-        let beneath = |tree: &std::path::PathBuf| {
-            let tree = std::os::unix::ffi::OsStrExt::as_bytes(tree.as_os_str());
-            crate::paths::is_beneath(&found.path, tree)
-        };
         !found.links
             && found.magic.is_none()
-            && !trees.iter().any(beneath)
+            && self.stays(asked, found)
             && self.memories.is_private(tid, address, given.len())
     }
 }
@@ -346,7 +433,7 @@ impl Asked<'_> {
         }
     }
 
-    fn arg(&self, index: u8) -> u64 {
+    pub fn arg(&self, index: u8) -> u64 {
         let arg = self.call.args.get(usize::from(index));
         arg.copied().unwrap_or(0)
     }
@@ -365,6 +452,11 @@ impl Asked<'_> {
             return self.descriptor(start);
         }
         Ok(resolve(self.view(), start, given, wants)?)
+    }
+
+    /// Where a path leads from the working directory.
+    pub fn found_at(&self, given: &[u8], wants: Wants) -> Judged<Found> {
+        Ok(resolve(self.view(), Start::Directory, given, wants)?)
     }
 
     fn descriptor(&self, start: Start) -> Judged<Found> {
@@ -397,10 +489,11 @@ impl Asked<'_> {
                 let mut found = paths.iter().zip(&own);
                 found.any(|(found, own)| pattern.covers(&found.path) || pattern.covers(own))
             });
-            path && object
-                .argv
-                .as_ref()
-                .is_none_or(|argv| argv.matches(&self.vector))
+            path && object.peer.is_none()
+                && object
+                    .argv
+                    .as_ref()
+                    .is_none_or(|argv| argv.matches(&self.vector))
         };
         let verdict = self.plan.judge.call_on(&self.call, &mut holds);
         match (verdict.action, paths.first()) {
@@ -408,6 +501,11 @@ impl Asked<'_> {
             (_, Some(found)) => Err(Refused::Denied(verdict, object(access, given, found))),
             (_, None) => Err(Errno::EPERM.into()),
         }
+    }
+
+    /// What `[fs]` alone says of an access to what was found.
+    pub fn judge_only(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        self.judge_path(access, given, found)
     }
 
     /// What the policy says of an access to what was found.
@@ -420,6 +518,10 @@ impl Asked<'_> {
         if !two {
             self.ask_rules(access, given, &[found])?;
         }
+        self.judge_path(access, given, found)
+    }
+
+    fn judge_path(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
         let nameless =
@@ -456,13 +558,13 @@ impl Asked<'_> {
 }
 
 /// A task is to make its own call again.
-fn again(original: Registers) -> Resume {
+pub fn again(original: Registers) -> Resume {
     let call = original.call();
     Resume::Set(original.before_call(call.nr, call.args))
 }
 
 /// A denial that no entry of the policy says.
-fn refusal(reason: Reason) -> Verdict {
+pub fn refusal(reason: Reason) -> Verdict {
     Verdict {
         action: Action::Deny(syscalls::Errno::EACCES),
         quiet: false,
@@ -472,11 +574,11 @@ fn refusal(reason: Reason) -> Verdict {
 }
 
 fn object(access: Access, given: &[u8], found: &Found) -> Object {
-    Object {
+    Object::Path(PathObject {
         access,
         given: given.to_vec(),
         resolved: found.path.clone(),
-    }
+    })
 }
 
 /// The one row of a system call that names one path.
@@ -484,7 +586,7 @@ fn row(syscall: &str) -> Judged<&'static Named> {
     Ok(named(syscall).first().ok_or(Errno::ENOSYS)?)
 }
 
-fn number(name: &str) -> Option<u32> {
+pub fn number(name: &str) -> Option<u32> {
     syscalls::by_name(name)?.number()
 }
 

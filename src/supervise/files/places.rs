@@ -40,7 +40,7 @@ impl Files {
     }
 
     /// bind(2) of a unix socket makes a file.
-    pub(super) fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+    pub fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         const FAMILY: usize = 2;
         let tid = asked.tracee.tid();
         let [_, address, length, ..] = asked.call.args;
@@ -70,6 +70,14 @@ impl Files {
             return Err(Errno::EADDRINUSE.into());
         }
         asked.judge(Access::Write, &name, &found)?;
+        if self.is_settled(
+            asked,
+            address,
+            bytes.get(..length).unwrap_or_default(),
+            &found,
+        ) {
+            return Ok(Resume::Continue);
+        }
         // A name stays what it is, unless somebody else may change where it leads.
         let settled = name.starts_with(b"/") || self.memories.is_alone(tid);
         if found.links || !settled {

@@ -1,0 +1,164 @@
+//! Which calls the supervisor must see for the sake of peers, and which sockets cannot be made where
+//! nothing in `[net]` is about them: a rule a class. Which classes a jail needs is the plan's to say.
+
+use super::watch::{EACH, any_of, is, masked};
+use super::{Answer, Check, Rule, Watch, When};
+use crate::condition::{Op, Test};
+use crate::syscalls::{Errno, Width};
+
+const PEERS: Answer = Answer::Check(Check::Peers);
+const CLOSED: Answer = Answer::Close(Errno::EACCES);
+/// As on a kernel that is built without them: programs fall back on TCP.
+const UNKNOWN: Answer = Answer::Quiet(Errno::EPROTONOSUPPORT);
+
+const AF_UNIX: u64 = libc::AF_UNIX as u64;
+const AF_INET: u64 = libc::AF_INET as u64;
+const AF_INET6: u64 = libc::AF_INET6 as u64;
+// linux/socket.h: families whose addresses are internet addresses, and which [net] does not judge.
+const AF_RDS: u64 = 21;
+const AF_PPPOX: u64 = 24;
+const AF_RXRPC: u64 = 33;
+const AF_SMC: u64 = 43;
+/// SOCK_TYPE_MASK of linux/net.h: above it are SOCK_NONBLOCK and SOCK_CLOEXEC.
+const TYPE: u64 = 0xf;
+const SOCK_STREAM: u64 = libc::SOCK_STREAM as u64;
+const SOCK_DGRAM: u64 = libc::SOCK_DGRAM as u64;
+const SOCK_RAW: u64 = libc::SOCK_RAW as u64;
+const IPPROTO_TCP: u64 = libc::IPPROTO_TCP as u64;
+const IPPROTO_UDP: u64 = libc::IPPROTO_UDP as u64;
+const IPPROTO_MPTCP: u64 = 262;
+const IPPROTO_SCTP: u64 = 132;
+const IPPROTO_DCCP: u64 = 33;
+const IPPROTO_L2TP: u64 = 115;
+/// SMC behind a TCP socket (net/smc/smc_inet.c, Linux 6.11).
+const IPPROTO_SMC: u64 = 256;
+const IPPROTO_IPV6: u64 = libc::IPPROTO_IPV6 as u64;
+// linux/in6.h: routing headers, which send a packet to others on its way.
+const IPV6_RTHDR: u64 = 57;
+const IPV6_2292PKTOPTIONS: u64 = 6;
+const IPV6_2292RTHDR: u64 = 5;
+const MSG_FASTOPEN: u64 = 0x2000_0000;
+
+const fn kind(value: u64) -> Test {
+    masked(1, TYPE, Op::Eq, value)
+}
+
+const fn not_kind(value: u64) -> Test {
+    masked(1, TYPE, Op::Ne, value)
+}
+
+const fn is_not(arg: u8, value: u64) -> Test {
+    Test {
+        arg,
+        width: Width::Dword,
+        mask: None,
+        op: Op::Ne,
+        value,
+    }
+}
+
+/// A pointer that is not NULL.
+const fn given(arg: u8) -> Test {
+    Test {
+        arg,
+        width: Width::Qword,
+        mask: None,
+        op: Op::Ne,
+        value: 0,
+    }
+}
+
+const fn rule(
+    id: &'static str,
+    syscalls: &'static [&'static str],
+    when: When,
+    answer: Answer,
+    reason: &'static str,
+    attack: &'static str,
+) -> Rule {
+    Rule {
+        id,
+        syscalls,
+        when,
+        answer,
+        reason,
+        attack,
+    }
+}
+
+#[rustfmt::skip]
+pub(super) static WATCHED: &[(Watch, Rule)] = &[
+    (Watch::CONNECT, rule("connects", &["connect"], EACH, PEERS, "its peer decides", "")),
+    (Watch::SEND_TO, rule("sends-to", &["sendto"],
+        When { text: "dest_addr != NULL", any: &[&[given(4)]] }, PEERS, "its peer decides", "")),
+    (Watch::SEND_MESSAGE, rule("sends-messages", &["sendmsg", "sendmmsg"], EACH, PEERS, "its peers decide", "")),
+    (Watch::FAST_OPEN, rule("opens-fast-to", &["sendto", "sendmmsg"],
+        When { text: "(flags & MSG_FASTOPEN) != 0", any: &[&[any_of(3, MSG_FASTOPEN)]] }, PEERS,
+        "it connects", "sendto with MSG_FASTOPEN connects past Landlock")),
+    (Watch::FAST_OPEN, rule("opens-fast", &["sendmsg"],
+        When { text: "(flags & MSG_FASTOPEN) != 0", any: &[&[any_of(2, MSG_FASTOPEN)]] }, PEERS,
+        "it connects", "sendmsg with MSG_FASTOPEN connects past Landlock")),
+    (Watch::BIND, rule("binds", &["bind"], EACH, PEERS, "its address decides", "")),
+    (Watch::LISTEN, rule("listens", &["listen"], EACH, PEERS, "the address of its socket decides", "")),
+
+    (Watch::NO_INTERNET, rule("no-internet", &["socket", "socketpair"],
+        When { text: "domain in {AF_INET, AF_INET6}", any: &[&[is(0, AF_INET)], &[is(0, AF_INET6)]] },
+        CLOSED, "nothing in [net] is about internet addresses", "")),
+    (Watch::NO_STREAMS, rule("no-tcp", &["socket", "socketpair"],
+        When {
+            text: "domain in {AF_INET, AF_INET6} && (type & 0xf) == SOCK_STREAM",
+            any: &[&[is(0, AF_INET), kind(SOCK_STREAM)], &[is(0, AF_INET6), kind(SOCK_STREAM)]],
+        },
+        CLOSED, "nothing in [net] is about TCP", "")),
+    (Watch::NO_DATAGRAMS, rule("no-udp", &["socket", "socketpair"],
+        When {
+            text: "domain in {AF_INET, AF_INET6} && (type & 0xf) == SOCK_DGRAM",
+            any: &[&[is(0, AF_INET), kind(SOCK_DGRAM)], &[is(0, AF_INET6), kind(SOCK_DGRAM)]],
+        },
+        CLOSED, "nothing in [net] is about UDP; name lookups only probe with such a socket", "")),
+    // unix(7): SOCK_RAW is taken for SOCK_DGRAM.
+    (Watch::NO_UNIX_DATAGRAMS, rule("no-unix-datagrams", &["socket", "socketpair"],
+        When {
+            text: "domain == AF_UNIX && (type & 0xf) in {SOCK_DGRAM, SOCK_RAW}",
+            any: &[&[is(0, AF_UNIX), kind(SOCK_DGRAM)], &[is(0, AF_UNIX), kind(SOCK_RAW)]],
+        },
+        CLOSED, "nothing in [net] is about datagrams; each could name another peer", "")),
+    (Watch::NO_OTHERS, rule("no-other-protocols", &["socket", "socketpair"],
+        When {
+            text: "domain in {AF_INET, AF_INET6} && neither TCP nor UDP",
+            any: &[
+                &[is(0, AF_INET), not_kind(SOCK_STREAM), not_kind(SOCK_DGRAM)],
+                &[is(0, AF_INET6), not_kind(SOCK_STREAM), not_kind(SOCK_DGRAM)],
+                &[is(0, AF_INET), kind(SOCK_STREAM), is_not(2, 0), is_not(2, IPPROTO_TCP)],
+                &[is(0, AF_INET6), kind(SOCK_STREAM), is_not(2, 0), is_not(2, IPPROTO_TCP)],
+                &[is(0, AF_INET), kind(SOCK_DGRAM), is_not(2, 0), is_not(2, IPPROTO_UDP)],
+                &[is(0, AF_INET6), kind(SOCK_DGRAM), is_not(2, 0), is_not(2, IPPROTO_UDP)],
+            ],
+        },
+        CLOSED, "[net] is about TCP and UDP", "a raw socket sends to any address, whatever it is")),
+    (Watch::NO_DETOURS, rule("no-multipath", &["socket"],
+        When {
+            text: "protocol in {IPPROTO_MPTCP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_SMC, IPPROTO_L2TP}",
+            any: &[&[is(2, IPPROTO_MPTCP)], &[is(2, IPPROTO_SCTP)], &[is(2, IPPROTO_DCCP)],
+                   &[is(2, IPPROTO_SMC)], &[is(2, IPPROTO_L2TP)]],
+        },
+        // mptcp: RFC 8684, ADD_ADDR; sctp(7): SCTP_SOCKOPT_CONNECTX takes addresses by setsockopt.
+        UNKNOWN, "such a connection goes on to addresses that no call names",
+        "an MPTCP peer announces further addresses, and the kernel connects to them")),
+    (Watch::NO_DETOURS, rule("no-internet-by-other-names", &["socket"],
+        When {
+            text: "domain in {AF_SMC, AF_RDS, AF_RXRPC, AF_PPPOX}",
+            any: &[&[is(0, AF_SMC)], &[is(0, AF_RDS)], &[is(0, AF_RXRPC)], &[is(0, AF_PPPOX)]],
+        },
+        Answer::Quiet(Errno::EAFNOSUPPORT), "its addresses are internet addresses",
+        "AF_SMC connects by TCP where no other rule looks")),
+    (Watch::NO_DETOURS, rule("no-routing-headers", &["setsockopt"],
+        When {
+            text: "level == IPPROTO_IPV6 && optname in {IPV6_RTHDR, IPV6_2292RTHDR, IPV6_2292PKTOPTIONS}",
+            any: &[&[is(1, IPPROTO_IPV6), is(2, IPV6_RTHDR)], &[is(1, IPPROTO_IPV6), is(2, IPV6_2292RTHDR)],
+                   &[is(1, IPPROTO_IPV6), is(2, IPV6_2292PKTOPTIONS)]],
+        },
+        // net/ipv6/ipv6_sockglue.c: type 4, segment routing, needs no capability.
+        Answer::Deny(Errno::EPERM), "a routing header sends packets to others on their way",
+        "the packets of an allowed peer pass by any host that the header names")),
+];

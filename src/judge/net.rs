@@ -1,0 +1,76 @@
+//! Peers: what the policy says of reaching one. A deny beats an allow, whatever their order; what
+//! nothing names gets the default. It asks nobody which names an address has.
+
+use super::{Reason, Verdict};
+use crate::net::{Endpoint, NamePattern, Reach, Way};
+use crate::policy::{Action, Policy};
+use crate::syscalls::Errno;
+
+/// `[net]`, compiled.
+#[derive(Debug)]
+pub(super) struct Net {
+    /// What denies, strictest first.
+    closed: Vec<Entry>,
+    opened: Vec<Entry>,
+    default: Action,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Its index in [`Policy::peers`].
+    index: usize,
+    ways: &'static [Way],
+    action: Action,
+    endpoint: Endpoint,
+}
+
+impl Net {
+    pub(super) fn new(policy: &Policy) -> Net {
+        let (mut closed, opened): (Vec<Entry>, Vec<Entry>) = policy
+            .peers
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| Entry {
+                index,
+                ways: entry.ways,
+                action: entry.action,
+                endpoint: entry.endpoint.clone(),
+            })
+            .partition(|entry| entry.action != Action::Allow);
+        closed.sort_by_key(|entry| (entry.action != Action::Kill, entry.index));
+        Net {
+            closed,
+            opened,
+            default: match policy.default.action {
+                Action::Allow => Action::Allow,
+                _ => Action::Deny(Errno::EACCES),
+            },
+        }
+    }
+
+    pub(super) fn reach(&self, reach: &Reach<'_>) -> Verdict {
+        let about = |entry: &&Entry, closes| {
+            entry.ways.contains(&reach.way) && entry.endpoint.covers(reach, closes)
+        };
+        let closing = self.closed.iter().find(|entry| about(entry, true));
+        let deciding = closing.or_else(|| self.opened.iter().find(|entry| about(entry, false)));
+        let (action, reason) = match deciding {
+            Some(entry) => (entry.action, Reason::Peer(entry.index)),
+            None => (self.default, Reason::PeerDefault),
+        };
+        Verdict {
+            action,
+            quiet: false,
+            reason,
+            check: None,
+        }
+    }
+
+    /// The names that entries are about.
+    pub(super) fn names(&self) -> impl Iterator<Item = &NamePattern> {
+        self.closed
+            .iter()
+            .chain(&self.opened)
+            .filter_map(|entry| entry.endpoint.name())
+    }
+}

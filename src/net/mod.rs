@@ -1,0 +1,136 @@
+//! What a policy says of peers: addresses, endpoints, names. Bytes and pure functions; nothing here
+//! asks the network.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `address` | socket addresses, from and to the kernel's bytes |
+//! | `endpoint` | what an entry of `[net]` covers |
+//! | `ports` | sets of ports |
+//! | `leases` | names, and which addresses stand for them until when |
+//! | `dns` | answers of resolvers |
+
+mod address;
+pub mod dns;
+mod endpoint;
+pub mod leases;
+mod ports;
+
+pub use address::{Address, Family};
+pub use endpoint::{Endpoint, EndpointError, Host, Parsed, Socket};
+pub use leases::NamePattern;
+pub use ports::Ports;
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// In which direction a call opens a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    /// To a peer: connect(2), or a send(2) that names an address.
+    Connect,
+    /// From peers: bind(2), listen(2).
+    Listen,
+}
+
+impl Way {
+    /// The word of a `[[test]]` sentence and of messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Way::Connect => "connect",
+            Way::Listen => "listen",
+        }
+    }
+
+    /// The way that a word names.
+    pub fn from_word(word: &str) -> Option<Way> {
+        [Way::Connect, Way::Listen]
+            .into_iter()
+            .find(|way| way.word() == word)
+    }
+}
+
+/// What an internet socket speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP, and what stands for it.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// Anything else with addresses: ICMP echo, UDP-Lite, an inherited raw socket.
+    Other,
+}
+
+impl Protocol {
+    /// From SO_PROTOCOL (socket(7), Linux 2.6.32).
+    pub fn of(protocol: i32) -> Protocol {
+        match protocol {
+            libc::IPPROTO_TCP => Protocol::Tcp,
+            libc::IPPROTO_UDP => Protocol::Udp,
+            _ => Protocol::Other,
+        }
+    }
+
+    /// What stands before a host.
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp://",
+            Protocol::Udp => "udp://",
+            Protocol::Other => "",
+        }
+    }
+}
+
+/// A peer, or a place to be reached at, as it is compared with a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach<'a> {
+    /// The direction.
+    pub way: Way,
+    /// Who is reached, or where.
+    pub to: To<'a>,
+}
+
+/// Who is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To<'a> {
+    /// An internet address.
+    Inet {
+        /// What is spoken.
+        protocol: Protocol,
+        /// The address, [canonical](Address::canonical); `None` where only its name is known.
+        ip: Option<IpAddr>,
+        /// 0 on the way [`Way::Listen`]: one that the kernel chooses.
+        port: u16,
+        /// The names that the address stands for at present: lower case, without a last dot.
+        names: &'a [&'a str],
+    },
+    /// A unix socket by its path, absolute and resolved.
+    Path(&'a [u8]),
+    /// A unix socket by its abstract name; empty: one that the kernel chooses.
+    Abstract(&'a [u8]),
+}
+
+/// As a policy would write it.
+impl fmt::Display for To<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            To::Inet {
+                protocol,
+                ip,
+                port,
+                names,
+            } => {
+                if *protocol == Protocol::Udp {
+                    f.write_str(protocol.scheme())?;
+                }
+                match (ip, names.first()) {
+                    (Some(IpAddr::V6(ip)), _) => write!(f, "[{ip}]:{port}"),
+                    (Some(ip), _) => write!(f, "{ip}:{port}"),
+                    (None, Some(name)) => write!(f, "{name}:{port}"),
+                    (None, None) => write!(f, "*:{port}"),
+                }
+            }
+            To::Path(path) => write!(f, "unix:{}", String::from_utf8_lossy(path)),
+            To::Abstract(name) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
+        }
+    }
+}

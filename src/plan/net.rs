@@ -1,0 +1,302 @@
+//! `[net]` on a host: which sockets cannot be made, which ports Landlock holds, what the supervisor
+//! must see, and why.
+//!
+//! Registers tell what kind of socket is made, so the filter closes the kinds that no entry is about.
+//! Landlock knows TCP ports, and neither hosts nor any other protocol. Whoever has to be known by an
+//! address, the supervisor judges.
+
+use super::routes::{Cost, Enforcer, Route, What};
+use super::{Host, Wishes};
+use crate::baseline::Watch;
+use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
+use crate::policy::{Action, List, NetEntry, NetList, Policy};
+
+/// The first Landlock ABI that knows TCP ports (Linux 6.7).
+const PORTS_ABI: u32 = 4;
+/// The first that scopes abstract unix sockets (Linux 6.12).
+const SCOPE_ABI: u32 = 6;
+/// More ports than this are not worth a Landlock rule each: the supervisor alone holds them.
+const MOST_PORTS: usize = 1024;
+
+/// What becomes of `[net]` on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Net {
+    /// What the supervisor sees, and which sockets cannot be made.
+    pub watch: Watch,
+    /// The only ports to which Landlock lets TCP connect; `None`: it lets to all.
+    pub connect_ports: Option<Vec<u16>>,
+    /// The only ports to which it lets TCP bind. Port 0 is one that the kernel chooses.
+    pub bind_ports: Option<Vec<u16>>,
+    /// Whether abstract unix sockets outside of the jail are out of reach.
+    pub scoped: bool,
+    /// Whether the policy restricts peers at all.
+    pub governed: bool,
+    /// Whether addresses have to be known by their names.
+    pub names: bool,
+    /// Whether denials happen that nobody sees to report.
+    pub silent: bool,
+    /// Whether what a message names can be kept from changing: mseal.
+    pub pins: bool,
+}
+
+impl Net {
+    /// Plans `[net]`.
+    pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Net {
+        let scene = Scene { policy };
+        let mut plan = Net {
+            watch: Watch::NONE,
+            connect_ports: None,
+            bind_ports: None,
+            scoped: false,
+            governed: scene.governed(),
+            names: policy
+                .peers
+                .iter()
+                .any(|entry| entry.endpoint.name().is_some()),
+            silent: false,
+            pins: host.kernel >= super::files::MSEAL,
+        };
+        if !plan.governed && !scene.denies_paths() {
+            return plan;
+        }
+        let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
+        let unix = scene.is_about_unix();
+        // Where all that is spoken is TCP, nothing but connect and listen has to be looked at.
+        let datagrams = udp || unix || !tcp;
+        if !scene.is_open() {
+            plan.watch.add(Watch::NO_INTERNET, !tcp && !udp);
+            plan.watch.add(Watch::NO_STREAMS, !tcp && udp);
+            plan.watch.add(Watch::NO_DATAGRAMS, tcp && !udp);
+            plan.watch.add(Watch::NO_OTHERS, tcp || udp);
+            plan.watch.add(Watch::NO_UNIX_DATAGRAMS, !datagrams);
+        }
+        plan.watch.add(Watch::NO_DETOURS, plan.governed);
+
+        let exact = scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !wishes.trace_denials;
+        let whole = |protocol, way| scene.is_whole(protocol, way);
+        let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
+        let ask_udp = udp && !whole(Protocol::Udp, Way::Connect);
+        let ask_unix = !scene.is_unix_whole(Way::Connect) || scene.denies_paths();
+        plan.watch
+            .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
+        plan.watch.add(Watch::FAST_OPEN, ask_tcp);
+        let sends = ask_udp || ask_unix && datagrams;
+        plan.watch.add(Watch::SEND_TO, sends);
+        plan.watch.add(Watch::SEND_MESSAGE, sends);
+        let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);
+        let ask_bind = ask_listen
+            || udp && !whole(Protocol::Udp, Way::Listen)
+            || !scene.is_unix_whole(Way::Listen);
+        plan.watch.add(Watch::BIND, ask_bind);
+        plan.watch.add(Watch::LISTEN, ask_listen);
+        let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
+        // What a program denies itself, the supervisor must not do in its name.
+        plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
+
+        if !scene.is_open() && host.landlock_abi >= PORTS_ABI {
+            plan.connect_ports = scene.ports(NetList::Connect);
+            plan.bind_ports = scene.ports(NetList::Listen).map(|mut ports| {
+                // A client binds to whatever port is free.
+                ports.insert(0, 0);
+                ports.dedup();
+                ports
+            });
+        }
+        plan.scoped = !scene.is_open()
+            && host.landlock_abi >= SCOPE_ABI
+            && !policy.peers.iter().any(|entry| {
+                entry.list == NetList::Connect
+                    && matches!(
+                        &entry.endpoint,
+                        Endpoint::Unix(Socket::Any | Socket::Abstract(_))
+                    )
+            });
+        plan.silent = plan.connect_ports.is_some() && !plan.watch.has(Watch::CONNECT);
+        plan
+    }
+
+    /// Whether bind is a matter of peers, too, where its path is watched.
+    pub fn watches_bind(&self) -> bool {
+        self.watch.has(Watch::BIND)
+    }
+
+    /// Who enforces what is said of a way, as far as the peer does not matter.
+    pub fn enforcer(&self, way: Way, inet: bool) -> (Enforcer, Cost) {
+        let (class, ports) = match way {
+            Way::Connect => (Watch::CONNECT, &self.connect_ports),
+            Way::Listen => (Watch::BIND, &self.bind_ports),
+        };
+        let floor = inet && ports.is_some() || !inet && self.scoped;
+        match (self.governed, self.watch.has(class)) {
+            (false, false) => (Enforcer::Nobody, Cost::Nothing),
+            (_, false) => (Enforcer::Landlock, Cost::Nothing),
+            (_, true) if way == Way::Connect && !self.pins && self.watch.has(Watch::SEND_TO) => {
+                (Enforcer::RacySupervisor, self.cost(way))
+            }
+            (_, true) if floor => (Enforcer::SupervisorOnFloor, self.cost(way)),
+            (_, true) => (Enforcer::Supervisor, self.cost(way)),
+        }
+    }
+
+    fn cost(&self, way: Way) -> Cost {
+        match way {
+            Way::Listen => Cost::StopPerListen,
+            Way::Connect if self.watch.has(Watch::SEND_MESSAGE) => Cost::StopPerMessage,
+            Way::Connect => Cost::StopPerConnect,
+        }
+    }
+
+    /// One row an entry.
+    pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
+        policy
+            .peers
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| self.route(index, entry))
+            .collect()
+    }
+
+    fn route(&self, index: usize, entry: &NetEntry) -> Route {
+        let way = entry.ways.first().copied().unwrap_or(Way::Connect);
+        let inet = matches!(entry.endpoint, Endpoint::Inet { .. });
+        let (enforcer, cost) = match entry.closes() || self.governed {
+            true => self.enforcer(way, inet),
+            false => (Enforcer::Nobody, Cost::Nothing),
+        };
+        let because = match (&entry.endpoint, enforcer) {
+            (_, Enforcer::Nobody) => "nothing restricts it",
+            (_, Enforcer::Landlock) => "ports alone decide",
+            (Endpoint::Unix(Socket::Path(_)), _) => "only the supervisor knows paths of sockets",
+            (Endpoint::Unix(_), _) => "names of sockets are in memory",
+            (
+                Endpoint::Inet {
+                    host: net::Host::Name(_),
+                    ..
+                },
+                _,
+            ) => "names stand for what resolvers answered",
+            _ => "addresses are in memory",
+        };
+        Route {
+            what: What::Peer(index),
+            enforcer,
+            because: because.into(),
+            cost,
+            reach: (0, 0),
+        }
+    }
+}
+
+/// The entries of a policy, looked at together.
+struct Scene<'a> {
+    policy: &'a Policy,
+}
+
+impl Scene<'_> {
+    /// Whether what nothing names is allowed.
+    fn is_open(&self) -> bool {
+        self.policy.default.action == Action::Allow
+    }
+
+    fn governed(&self) -> bool {
+        !self.is_open() || self.policy.peers.iter().any(NetEntry::closes)
+    }
+
+    /// Whether `[fs]` closes places in which sockets may be.
+    fn denies_paths(&self) -> bool {
+        self.policy
+            .paths
+            .iter()
+            .any(|entry| matches!(entry.list, List::Deny | List::Hide))
+    }
+
+    fn allowing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {
+        self.policy
+            .peers
+            .iter()
+            .filter(move |entry| !entry.closes() && entry.ways.contains(&way))
+    }
+
+    fn closing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {
+        self.policy
+            .peers
+            .iter()
+            .filter(move |entry| entry.closes() && entry.ways.contains(&way))
+    }
+
+    /// Whether a socket of the protocol may have a use.
+    fn may_be(&self, protocol: Protocol) -> bool {
+        let speaks = |way| {
+            self.allowing(way)
+                .any(|entry| entry.endpoint.speaks(protocol))
+        };
+        self.is_open() || speaks(Way::Connect) || speaks(Way::Listen)
+    }
+
+    fn is_about_unix(&self) -> bool {
+        let unix = |entry: &NetEntry| matches!(entry.endpoint, Endpoint::Unix(_));
+        self.is_open()
+            || self
+                .policy
+                .peers
+                .iter()
+                .any(|entry| !entry.closes() && unix(entry))
+    }
+
+    /// Whether everybody may be reached by a protocol.
+    fn is_whole(&self, protocol: Protocol, way: Way) -> bool {
+        let all = |entry: &NetEntry| {
+            entry.endpoint.speaks(protocol)
+                && matches!(
+                    &entry.endpoint,
+                    Endpoint::Inet { host: net::Host::Any, ports, .. } if ports.are_all()
+                )
+        };
+        (self.is_open() || self.allowing(way).any(all))
+            && !self.closing(way).any(|entry| {
+                // Whatever a protocol is not told from is meant by an entry without one.
+                entry.endpoint.speaks(protocol)
+            })
+    }
+
+    fn is_unix_whole(&self, way: Way) -> bool {
+        let all = |entry: &NetEntry| matches!(entry.endpoint, Endpoint::Unix(Socket::Any));
+        (self.is_open() || self.allowing(way).any(all))
+            && !self
+                .closing(way)
+                .any(|entry| matches!(entry.endpoint, Endpoint::Unix(_)))
+    }
+
+    /// Whether ports are all that is said of connecting by TCP, and few enough.
+    fn ports_decide(&self) -> bool {
+        let any = |entry: &NetEntry| match &entry.endpoint {
+            Endpoint::Inet { host, .. } => *host == net::Host::Any,
+            Endpoint::Unix(_) => true,
+        };
+        let tcp = |entry: &&NetEntry| entry.endpoint.speaks(Protocol::Tcp);
+        !self.is_open()
+            && self.allowing(Way::Connect).filter(tcp).all(any)
+            && !self.closing(Way::Connect).any(|entry| tcp(&entry))
+            && self.ports(NetList::Connect).is_some()
+    }
+
+    /// The ports of TCP that a list is about; `None`: too many for rules.
+    fn ports(&self, list: NetList) -> Option<Vec<u16>> {
+        let mut all: Vec<u16> = Vec::new();
+        for entry in self.policy.peers.iter().filter(|entry| entry.list == list) {
+            let Endpoint::Inet { ports, .. } = &entry.endpoint else {
+                continue;
+            };
+            if !entry.endpoint.speaks(Protocol::Tcp) {
+                continue;
+            }
+            if Ports::count(ports) > MOST_PORTS {
+                return None;
+            }
+            all.extend(ports.iter());
+        }
+        all.sort_unstable();
+        all.dedup();
+        (all.len() <= MOST_PORTS).then_some(all)
+    }
+}

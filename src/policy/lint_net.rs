@@ -1,0 +1,188 @@
+//! What an entry of `[net]` says in vain, or less than its author may think: warnings of `jail check`.
+
+use std::net::IpAddr;
+
+use super::{Diagnostic, NetEntry, NetList, Policy, Severity};
+use crate::net::{Endpoint, Host, Protocol, Reach, To, Way};
+
+/// The warnings of the main file's entries.
+pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    let mut resolvers_told = false;
+    for (index, entry) in policy.peers.iter().enumerate() {
+        if entry.origin.source != 0 {
+            continue;
+        }
+        if let Some(said) = shadowed(policy, entry).or_else(|| repeated(policy, index, entry)) {
+            warnings.push(warning(policy, entry, said));
+            continue;
+        }
+        if entry.endpoint.name().is_none() {
+            continue;
+        }
+        let said = match entry.list {
+            NetList::Deny => Some((
+                "name-denied",
+                format!("\"{}\" is denied by its name alone", entry.text),
+                "an address is known by a name only once the command has looked it up: who connects to the number is not stopped; deny the addresses".to_owned(),
+            )),
+            NetList::Connect if !resolvers_told => resolvers(policy),
+            _ => None,
+        };
+        if let Some(said) = said {
+            resolvers_told |= entry.list == NetList::Connect;
+            warnings.push(warning(policy, entry, said));
+        }
+    }
+}
+
+/// Code, message, help.
+type Said = (&'static str, String, String);
+
+fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Said) -> Diagnostic {
+    let span = policy.span(entry.origin, &entry.text);
+    let warning = Diagnostic::error(code, message).at(entry.origin.source, span);
+    Diagnostic {
+        severity: Severity::Warning,
+        ..warning
+    }
+    .help(help)
+}
+
+/// A name rests on whoever answers for it.
+fn resolvers(policy: &Policy) -> Option<Said> {
+    let resolver = |entry: &&NetEntry| match &entry.endpoint {
+        Endpoint::Inet { ports, .. } => {
+            entry.list == NetList::Connect
+                && entry.endpoint.speaks(Protocol::Udp)
+                && ports.contains(53)
+        }
+        Endpoint::Unix(_) => false,
+    };
+    let mut found = policy.peers.iter().filter(resolver).peekable();
+    if found.peek().is_none() {
+        return Some((
+            "no-resolver",
+            "names are allowed, and no resolver may be asked for their addresses".to_owned(),
+            "add the resolver to net.connect: \"udp://ADDRESS:53\", with a nameserver of /etc/resolv.conf".to_owned(),
+        ));
+    }
+    let any = |entry: &NetEntry| {
+        matches!(
+            &entry.endpoint,
+            Endpoint::Inet {
+                host: Host::Any,
+                ..
+            }
+        )
+    };
+    let open = found.find(|entry| any(entry))?;
+    Some((
+        "any-resolver",
+        format!(
+            "names are as good as their resolver, and \"{}\" at {} lets the command choose it",
+            open.text,
+            policy.place(open.origin)
+        ),
+        "against hostile code, allow the one resolver that you trust: \"udp://ADDRESS:53\""
+            .to_owned(),
+    ))
+}
+
+/// What allows and is denied whole.
+fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
+    if entry.closes() {
+        return None;
+    }
+    let closing = policy
+        .peers
+        .iter()
+        .find(|other| other.closes() && contains(other, entry))?;
+    Some((
+        "shadowed",
+        format!(
+            "{} \"{}\" opens nothing: {} \"{}\" at {} stands above it",
+            entry.key(),
+            entry.text,
+            closing.key(),
+            closing.text,
+            policy.place(closing.origin)
+        ),
+        "a denial beats what allows, whatever the order: remove one of the two".to_owned(),
+    ))
+}
+
+/// What another entry says already.
+fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
+    let other = policy.peers.iter().enumerate().find(|(place, other)| {
+        *place != index
+            && other.list == entry.list
+            && other.action == entry.action
+            && contains(other, entry)
+            // Of two that say the same, the second is the superfluous one.
+            && (*place < index || !contains(entry, other))
+    });
+    let (_, other) = other.filter(|_| !entry.optional)?;
+    Some((
+        "redundant",
+        format!(
+            "{} \"{}\" adds nothing to \"{}\" at {}",
+            entry.key(),
+            entry.text,
+            other.text,
+            policy.place(other.origin)
+        ),
+        "remove it".to_owned(),
+    ))
+}
+
+/// Whether all that one entry covers is covered by another, as far as that is plain to see.
+fn contains(outer: &NetEntry, inner: &NetEntry) -> bool {
+    if !inner.ways.iter().all(|way| outer.ways.contains(way)) {
+        return false;
+    }
+    match (&outer.endpoint, &inner.endpoint) {
+        (
+            Endpoint::Inet {
+                protocol,
+                host,
+                ports,
+            },
+            Endpoint::Inet {
+                protocol: spoken,
+                host: hosts,
+                ports: some,
+            },
+        ) => {
+            (protocol.is_none() || protocol == spoken)
+                && some.iter().all(|port| ports.contains(port))
+                && within(hosts, host)
+        }
+        (Endpoint::Unix(crate::net::Socket::Any), Endpoint::Unix(_)) => true,
+        (Endpoint::Unix(_), Endpoint::Unix(crate::net::Socket::Path(pattern))) => {
+            pattern.is_literal() && {
+                let path = std::os::unix::ffi::OsStrExt::as_bytes(pattern.base().as_os_str());
+                let to = To::Path(path);
+                let way = Way::Connect;
+                outer.endpoint.covers(&Reach { way, to }, false)
+            }
+        }
+        _ => false,
+    }
+}
+
+fn within(inner: &Host, outer: &Host) -> bool {
+    match (inner, outer) {
+        (_, Host::Any) => true,
+        (Host::Prefix(ip, bits), Host::Prefix(network, fewer)) => {
+            bits >= fewer && Host::Prefix(*network, *fewer).has(*ip)
+        }
+        (Host::Prefix(ip, bits), Host::Loopback) => {
+            let v4 = IpAddr::from([127, 0, 0, 0]);
+            *bits >= 8 && Host::Prefix(v4, 8).has(*ip)
+        }
+        (Host::Name(one), Host::Name(other)) => {
+            one == other || !one.is_wildcard() && other.matches(one.as_str())
+        }
+        (one, other) => one == other,
+    }
+}

@@ -1,0 +1,247 @@
+//! A file's `[net]`: lists of endpoints, each with what its list says of it.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::document::{Document, Value};
+use super::files::{action, note};
+use super::places::{Surroundings, expand_plain, locate};
+use super::{Action, NetEntry, PlaceError};
+use crate::net::{Endpoint, Parsed, Socket, Way};
+use crate::syscalls::Errno;
+
+/// A list of `[net]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NetList {
+    /// May be connected and sent to.
+    Connect,
+    /// May be bound and listened on.
+    Listen,
+    /// Neither.
+    Deny,
+}
+
+impl NetList {
+    const ALL: [NetList; 3] = [NetList::Connect, NetList::Listen, NetList::Deny];
+
+    /// Its key.
+    pub const fn key(self) -> &'static str {
+        match self {
+            NetList::Connect => "connect",
+            NetList::Listen => "listen",
+            NetList::Deny => "deny",
+        }
+    }
+
+    /// The keys of an entry that is a table; those before `why` name the endpoint.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            NetList::Connect => &["to", "why", "optional"],
+            NetList::Listen => &["on", "why", "optional"],
+            NetList::Deny => &["to", "on", "action", "why", "optional"],
+        }
+    }
+}
+
+/// The entries of a `[net]` table.
+pub(super) fn entries(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Vec<NetEntry> {
+    let expected = "a table: `[net]`, then lists such as `connect = [\"*:443\"]`";
+    let Some(table) = document.table("net", expected, value) else {
+        return Vec::new();
+    };
+    let mut entries = Vec::new();
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let Some(list) = NetList::ALL.into_iter().find(|list| list.key() == name) else {
+            document.unknown_key(key, "in [net]", &NetList::ALL.map(NetList::key));
+            continue;
+        };
+        let items: &[Value<'_>] = match value.get_ref() {
+            DeValue::Array(items) => items,
+            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
+            other => {
+                let expected = "an endpoint or a list of endpoints";
+                document.wrong_type(name, expected, other, value.span());
+                continue;
+            }
+        };
+        for item in items {
+            entries.extend(entry(document, list, item, around));
+        }
+    }
+    entries
+}
+
+/// What a table of a list says.
+#[derive(std::default::Default)]
+struct Said {
+    endpoint: Option<(String, Range<usize>)>,
+    /// The one way that it is about.
+    way: Option<Way>,
+    action: Option<Action>,
+    why: Option<String>,
+    optional: bool,
+}
+
+fn entry(
+    document: &mut Document<'_>,
+    list: NetList,
+    item: &Value<'_>,
+    around: &Surroundings,
+) -> Option<NetEntry> {
+    let mut said = Said::default();
+    match item.get_ref() {
+        DeValue::String(text) => said.endpoint = Some((text.to_string(), item.span())),
+        DeValue::Table(table) => table_of(document, list, table, &mut said),
+        other => {
+            let expected = "an endpoint, or { to = \"…\", why = \"…\" }";
+            document.wrong_type(list.key(), expected, other, item.span());
+            return None;
+        }
+    }
+    let Some((text, span)) = said.endpoint else {
+        let key = list.keys().first().copied().unwrap_or("to");
+        document
+            .error(
+                "missing-key",
+                item.span(),
+                format!("this entry has no `{key}`"),
+            )
+            .help(format!("write an endpoint, or {{ {key} = \"…\" }}"));
+        return None;
+    };
+    let origin = document.origin(&item.span());
+    let closes = list == NetList::Deny;
+    let endpoint = match endpoint(&text, closes, around) {
+        Ok(endpoint) => endpoint,
+        Err(Wrong::Place(PlaceError::Unset(_))) if said.optional => return None,
+        Err(wrong) => {
+            wrong.note(document, &text, &span);
+            return None;
+        }
+    };
+    Some(NetEntry {
+        list,
+        text,
+        endpoint,
+        ways: match (list, said.way) {
+            (NetList::Connect, _) => &[Way::Connect],
+            (NetList::Listen, _) => &[Way::Listen],
+            (NetList::Deny, None) => &[Way::Connect, Way::Listen],
+            (NetList::Deny, Some(Way::Connect)) => &[Way::Connect],
+            (NetList::Deny, Some(Way::Listen)) => &[Way::Listen],
+        },
+        action: said.action.unwrap_or(match list {
+            NetList::Deny => Action::Deny(Errno::EACCES),
+            NetList::Connect | NetList::Listen => Action::Allow,
+        }),
+        why: said.why,
+        optional: said.optional,
+        origin,
+    })
+}
+
+fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, said: &mut Said) {
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        if !list.keys().contains(&name) {
+            let place = format!("in an entry of net.{}", list.key());
+            document.unknown_key(key, &place, list.keys());
+            continue;
+        }
+        match name {
+            "why" => said.why = document.string(name, value).map(str::to_owned),
+            "optional" => said.optional = document.boolean(name, value).unwrap_or(false),
+            "action" => said.action = action(document, value, "net.deny", "connect or listen"),
+            _ if said.endpoint.is_some() => {
+                document
+                    .error(
+                        "endpoint",
+                        key.span(),
+                        "an entry has `to` or `on`, not both",
+                    )
+                    .help("write the endpoint alone: it is denied both ways then");
+            }
+            _ => {
+                let text = document.string(name, value);
+                said.endpoint = text.map(|text| (text.to_owned(), value.span()));
+                said.way = Some(match name {
+                    "to" => Way::Connect,
+                    _ => Way::Listen,
+                });
+            }
+        }
+    }
+}
+
+/// Why a text is no endpoint.
+pub(super) enum Wrong {
+    /// A variable, or a socket's path.
+    Place(PlaceError),
+    /// The endpoint, after its variables were replaced.
+    Endpoint(String, crate::net::EndpointError),
+}
+
+/// Reads an endpoint, with variables replaced.
+pub(super) fn endpoint(text: &str, closes: bool, around: &Surroundings) -> Result<Endpoint, Wrong> {
+    // The path of a socket is expanded as all paths are.
+    let path = text
+        .strip_prefix("unix:")
+        .filter(|name| !name.starts_with('@') && *name != "*");
+    let expanded = match path {
+        Some(_) => text.to_owned(),
+        None => expand_plain(text, around).map_err(Wrong::Place)?,
+    };
+    let parsed = Endpoint::parse(&expanded, closes)
+        .map_err(|error| Wrong::Endpoint(expanded.clone(), error))?;
+    match parsed {
+        Parsed::Endpoint(endpoint) => Ok(endpoint),
+        Parsed::Path(path) => match locate(&path, around) {
+            Ok(located) => Ok(Endpoint::Unix(Socket::Path(located.pattern))),
+            Err(error) => Err(Wrong::Place(error)),
+        },
+    }
+}
+
+impl Wrong {
+    /// Notes it in the document.
+    pub(super) fn note(self, document: &mut Document<'_>, text: &str, span: &Range<usize>) {
+        match self {
+            Wrong::Place(error) => note(document, text, span, error),
+            Wrong::Endpoint(expanded, error) => {
+                let (at, message) = match expanded == text {
+                    true => (document.inside(span, text, &error.range), error.message),
+                    // The part that is wrong came from a variable.
+                    false => (
+                        span.clone(),
+                        format!(
+                            "{}, in what \"{text}\" stands for: {expanded:?}",
+                            error.message
+                        ),
+                    ),
+                };
+                let note = document.error("endpoint", at, message);
+                if let Some(help) = error.help {
+                    note.help(help);
+                }
+            }
+        }
+    }
+}
+
+impl NetEntry {
+    /// Where the entry stands, as messages name it: `net.connect`.
+    pub fn key(&self) -> String {
+        format!("net.{}", self.list.key())
+    }
+
+    /// Whether it denies.
+    pub fn closes(&self) -> bool {
+        self.list == NetList::Deny
+    }
+}

@@ -1,0 +1,156 @@
+//! connect(2).
+//!
+//! Where another task could change the address or put another socket in the place of the one that was
+//! judged, the supervisor connects, on a descriptor of its own. It must not wait for the peer: a
+//! connect that takes time is begun here, and the task waits for it by a send of nothing, which blocks
+//! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
+//! tampered with.
+
+use super::{Net, Pending, Socket, Who, done, named};
+use crate::net::{Address, Family, Protocol, Way};
+use crate::supervise::files::{Asked, Files, Judged, Refused, number};
+use crate::sys::socket;
+use crate::sys::{Errno, files as sys_files};
+use crate::trace::Resume;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
+const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
+
+impl Net {
+    pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let [fd, address, length, ..] = asked.call.args;
+        let (socket, bytes) = named(asked, fd, address, length)?;
+        let inet = matches!(socket.family, Family::V4 | Family::V6);
+        match Address::decode(&bytes, socket.family, false) {
+            Address::Inet { ip, port } if inet => {
+                let ip = Address::canonical(ip, true);
+                let protocol = socket.protocol;
+                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                if port == super::observe::DNS && asked.plan.net.names {
+                    self.observed.begin(asked.tree.pid_of(asked.tracee.tid()));
+                }
+            }
+            Address::Path(name) if socket.family == Family::Unix => {
+                let found = self.judge_path(asked, &name)?;
+                if files.is_settled(asked, address, &bytes, &found) {
+                    return Ok(Resume::Continue);
+                }
+                let Some(object) = &found.object else {
+                    return Err(Errno::ENOENT.into());
+                };
+                let link = unix_address(object);
+                return self.make(asked, socket, link);
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            // The kernel refuses it, ends the association, or it is none of [net]'s.
+            _ => {}
+        }
+        let tid = asked.tracee.tid();
+        if files.is_own(asked, address, bytes.len()) {
+            return Ok(Resume::Continue);
+        }
+        if files.is_confined(tid) {
+            return files.pinned_call(asked, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
+        }
+        self.make(asked, socket, bytes)
+    }
+
+    /// Connects here. A task that would wait does so by itself.
+    fn make(&mut self, asked: &Asked<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
+        let flags = sys_files::status_flags(socket.fd.as_fd())?;
+        let waits = flags & libc::O_NONBLOCK == 0;
+        let mut result = without_waiting(&socket.fd, flags, &address);
+        if waits && result == Err(Errno::EINPROGRESS) {
+            // On this host the connection stands by now.
+            result = without_waiting(&socket.fd, flags, &address);
+        }
+        let original = asked.registers;
+        let tid = asked.tracee.tid();
+        match result {
+            Err(Errno::EINPROGRESS | Errno::EALREADY) if waits => {
+                let nr = number("sendto").ok_or(Errno::ENOSYS)?;
+                let flags = libc::MSG_NOSIGNAL as u64;
+                let changed = original.with_call(nr, [asked.arg(0), 0, 0, flags, 0, 0]);
+                let pending = Pending::Connect {
+                    original,
+                    socket: socket.fd,
+                    address,
+                };
+                self.pending.insert(tid, pending);
+                Ok(Resume::SetAndStop(changed))
+            }
+            // The backlog of a unix socket is full.
+            Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => self.wait(asked),
+            Err(Errno::EISCONN) if waits && socket.protocol == Protocol::Tcp => {
+                // Begun before, and it stands: but who connects twice is told so.
+                done(asked, Err(Errno::EISCONN))
+            }
+            result => done(asked, result),
+        }
+    }
+
+    /// The task waits a millisecond, and makes its call again.
+    pub(super) fn wait(&mut self, asked: &Asked<'_>) -> Result<Resume, Refused> {
+        let original = asked.registers;
+        let (nr, args) = match number("poll") {
+            Some(nr) => (nr, [0, 0, 1, 0, 0, 0]),
+            None => (number("sched_yield").ok_or(Errno::ENOSYS)?, [0; 6]),
+        };
+        let pending = Pending::Again { original };
+        self.pending.insert(asked.tracee.tid(), pending);
+        Ok(Resume::SetAndStop(original.with_call(nr, args)))
+    }
+}
+
+/// connect(2) that returns at once. Whether an open file blocks is a flag that all share; nobody can
+/// use a socket for anything else while it connects.
+fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), Errno> {
+    let waits = flags & libc::O_NONBLOCK == 0;
+    if waits {
+        socket::set_status_flags(socket.as_fd(), flags | libc::O_NONBLOCK)?;
+    }
+    let result = socket::connect(socket.as_fd(), address);
+    if waits {
+        socket::set_status_flags(socket.as_fd(), flags)?;
+    }
+    result
+}
+
+/// What a connect returns after its task has waited, by a send that returned `sent`. `None`: it has to
+/// wait again.
+pub(super) fn ended(socket: &OwnedFd, address: &[u8], sent: i64) -> Option<i64> {
+    let flags = sys_files::status_flags(socket.as_fd()).unwrap_or(0);
+    let code = |errno: Errno| -i64::from(errno as i32);
+    match without_waiting(socket, flags, address) {
+        Ok(()) | Err(Errno::EISCONN) => Some(0),
+        Err(Errno::EALREADY | Errno::EINPROGRESS) => match sent {
+            sent if ERESTART.contains(&sent) || sent == code(Errno::EINTR) => Some(sent),
+            // SO_SNDTIMEO (socket(7)).
+            sent if sent == code(Errno::EAGAIN) => Some(code(Errno::EINPROGRESS)),
+            _ => None,
+        },
+        // The send was told why, and nobody is told twice.
+        Err(errno) => match sent {
+            0.. => Some(code(errno)),
+            sent if ERESTART.contains(&sent)
+                || [Errno::EPIPE, Errno::EAGAIN, Errno::EINTR]
+                    .map(code)
+                    .contains(&sent) =>
+            {
+                Some(code(errno))
+            }
+            sent => Some(sent),
+        },
+    }
+}
+
+/// The address of a socket that a descriptor of this process stands for.
+pub(super) fn unix_address(object: &OwnedFd) -> Vec<u8> {
+    let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    bytes.extend(format!("/proc/self/fd/{}\0", object.as_raw_fd()).into_bytes());
+    bytes
+}

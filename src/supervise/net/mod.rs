@@ -1,0 +1,386 @@
+//! Calls that name peers: each is judged, and then either goes on as it is, where nobody can change
+//! anything in between, or is made by the supervisor on the same socket.
+//!
+//! | a call | where somebody could interfere |
+//! |---|---|
+//! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
+//! | sendto, sendmsg | goes on with its header and address in pages that nobody can change |
+//! | sendmmsg | as sendmsg, of its first message |
+//! | a unix socket's path | connect is made here to the very socket that the path led to; bind goes by the rules for files |
+//!
+//! It must never let a call go on that it could not judge.
+
+mod connect;
+mod names;
+mod observe;
+mod send;
+
+use super::denial::{Object, PeerObject};
+use super::files::{Answer, Asked, Files, Judged, Refused};
+use crate::judge::{Reason, Verdict};
+use crate::net::{Address, Family, Protocol, Reach, To, Way};
+use crate::paths::Access;
+use crate::policy::{self, Action};
+use crate::sys::socket::{self, ADDRESS};
+use crate::sys::{Errno, memory};
+use crate::trace::{Registers, Resume, Stopped, Tid};
+use names::Names;
+use observe::Observed;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+/// What the supervisor knows of the sockets of a jail.
+pub struct Net {
+    names: Names,
+    observed: Observed,
+    pending: HashMap<Tid, Pending>,
+}
+
+/// A call that is under way in another form than the tracee made it.
+enum Pending {
+    /// A connect that was begun here: the task waits for its end.
+    Connect {
+        original: Registers,
+        socket: OwnedFd,
+        address: Vec<u8>,
+    },
+    /// The task waits a little, and then makes its call again.
+    Again { original: Registers },
+}
+
+/// A socket of a tracee: another descriptor of the same open file.
+pub(super) struct Socket {
+    fd: OwnedFd,
+    family: Family,
+    protocol: Protocol,
+}
+
+impl Socket {
+    /// The socket of a descriptor. EBADF, ENOTSOCK as the kernel has them.
+    fn of(asked: &Asked<'_>, fd: u64) -> Result<Socket, Errno> {
+        let tid = asked.tracee.tid();
+        let number = fd as u32 as RawFd;
+        let fd = crate::sys::files::descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(
+            |errno| match errno {
+                Errno::ENOENT => Errno::EBADF,
+                other => other,
+            },
+        )?;
+        let family = Family::of(socket::option(fd.as_fd(), libc::SO_DOMAIN)?);
+        let protocol = match family {
+            Family::V4 | Family::V6 => Protocol::of(socket::option(fd.as_fd(), libc::SO_PROTOCOL)?),
+            Family::Unix | Family::Other => Protocol::Other,
+        };
+        Ok(Socket {
+            fd,
+            family,
+            protocol,
+        })
+    }
+}
+
+impl Net {
+    pub fn new(plan: &crate::plan::Plan) -> Self {
+        Self {
+            names: Names::new(plan.judge.names()),
+            observed: Observed::default(),
+            pending: HashMap::new(),
+        }
+    }
+
+    pub fn executed(&mut self, former: Tid) {
+        self.pending.remove(&former);
+    }
+
+    pub fn gone(&mut self, tid: Tid) {
+        self.pending.remove(&tid);
+        self.observed.gone(tid);
+    }
+
+    /// Answers a call that the policy allows if its peers are open.
+    pub fn answer(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
+        let result = match asked.call.syscall().map_or("", |syscall| syscall.name) {
+            "connect" => self.connect(files, asked),
+            "bind" => self.bind(files, asked),
+            "listen" => self.listen(files, asked),
+            "sendto" => self.send_to(files, asked),
+            "sendmsg" => self.send_message(files, asked),
+            "sendmmsg" => self.send_messages(files, asked),
+            _ => Err(Errno::ENOSYS.into()),
+        };
+        Ok(match result {
+            Ok(resume) => Answer::Go(resume),
+            Err(Refused::Errno(errno)) => {
+                Answer::Go(Resume::Return(asked.registers, -i64::from(errno as i32)))
+            }
+            Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, object),
+        })
+    }
+
+    /// Whether it is the supervisor's own call that a task is in.
+    pub fn is_pending(&self, tid: Tid) -> bool {
+        self.pending.contains_key(&tid)
+    }
+
+    /// A call of the supervisor's own making returns.
+    pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let Some(pending) = self.pending.remove(&tid) else {
+            return Ok(Resume::Continue);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let result = registers.result();
+        Ok(match pending {
+            Pending::Again { original } => super::files::again(original),
+            Pending::Connect {
+                original,
+                socket,
+                address,
+            } => match connect::ended(&socket, &address, result) {
+                Some(result) => Resume::Set(original.with_result(result)),
+                None => super::files::again(original),
+            },
+        })
+    }
+
+    /// What the policy says of a way to somebody.
+    fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
+        let mut verdict = self.ask(asked, way, to);
+        if verdict.0.action != Action::Allow
+            && let Who::Inet { ip, .. } = to
+            && asked.plan.net.names
+            && way == Way::Connect
+            && self.names.look_up(ip)
+        {
+            verdict = self.ask(asked, way, to);
+        }
+        match verdict {
+            (verdict, _) if verdict.action == Action::Allow => Ok(()),
+            (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
+        }
+    }
+
+    fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+        let names: Vec<&str> = match who {
+            Who::Inet { ip, .. } => self.names.of(ip),
+            Who::Path(_) | Who::Abstract(_) => Vec::new(),
+        };
+        let to = match who {
+            Who::Inet { protocol, ip, port } => To::Inet {
+                protocol,
+                ip: Some(ip),
+                port,
+                names: &names,
+            },
+            Who::Path(path) => To::Path(path),
+            Who::Abstract(name) => To::Abstract(name),
+        };
+        let reach = Reach { way, to };
+        let object = || PeerObject {
+            way,
+            to: to.to_string(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        if asked.rules {
+            let mut holds = |object: &policy::Object| {
+                object.path.is_none()
+                    && object.argv.is_none()
+                    && object
+                        .peer
+                        .as_ref()
+                        .is_some_and(|(_, endpoint)| endpoint.covers(&reach, true))
+            };
+            let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
+            if verdict.action != Action::Allow {
+                return (verdict, object());
+            }
+        }
+        let mut verdict = match asked.plan.net.governed {
+            true => asked.plan.judge.reach(&reach),
+            false => allowed(),
+        };
+        // Programs that look for a route connect a datagram socket and send nothing: what they are
+        // after is reached by TCP.
+        if let (
+            To::Inet {
+                protocol: Protocol::Udp,
+                ip,
+                port,
+                names,
+            },
+            Way::Connect,
+        ) = (to, way)
+            && verdict.reason == Reason::PeerDefault
+            && verdict.action != Action::Allow
+        {
+            let to = To::Inet {
+                protocol: Protocol::Tcp,
+                ip,
+                port,
+                names,
+            };
+            let other = asked.plan.judge.reach(&Reach { way, to });
+            verdict.quiet = port == 0 || other.action == Action::Allow;
+        }
+        (verdict, object())
+    }
+
+    /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
+    /// without a bind does.
+    fn may_send(asked: &Asked<'_>, protocol: Protocol) -> bool {
+        !asked.plan.net.governed || {
+            let speaks = |class| !asked.plan.net.watch.has(class);
+            match protocol {
+                Protocol::Tcp => speaks(crate::baseline::Watch::NO_STREAMS),
+                Protocol::Udp => speaks(crate::baseline::Watch::NO_DATAGRAMS),
+                Protocol::Other => false,
+            }
+        }
+    }
+
+    fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let (socket, bytes) = named(asked, asked.arg(0), asked.arg(1), asked.arg(2))?;
+        match Address::decode(&bytes, socket.family, true) {
+            Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
+                let ip = Address::canonical(ip, false);
+                let protocol = socket.protocol;
+                let who = Who::Inet { protocol, ip, port };
+                match self.judge(asked, Way::Listen, who) {
+                    Err(Refused::Denied(verdict, _))
+                        if port == 0
+                            && verdict.reason == Reason::PeerDefault
+                            && Net::may_send(asked, protocol) => {}
+                    judged => judged?,
+                }
+            }
+            Address::Path(name) if socket.family == Family::Unix => {
+                return self.bind_path(files, asked, &name);
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Listen, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            // The kernel refuses it, or it is none of [net]'s.
+            _ => {}
+        }
+        if files.is_own(asked, asked.arg(1), bytes.len()) {
+            return Ok(Resume::Continue);
+        }
+        if files.is_confined(asked.tracee.tid()) {
+            return files.pinned_call(asked, &bytes, |address| {
+                [asked.arg(0), address, bytes.len() as u64, 0, 0, 0]
+            });
+        }
+        done(asked, socket::bind(socket.fd.as_fd(), &bytes))
+    }
+
+    /// A unix socket is made where [fs] lets files be made, unless [net] denies it.
+    fn bind_path(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+        name: &[u8],
+    ) -> Judged<Resume> {
+        let found = asked.found_at(name, super::files::Wants::NAME)?;
+        match self.judge(asked, Way::Listen, Who::Path(&found.path)) {
+            Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {}
+            judged => judged?,
+        }
+        files.bind(asked)
+    }
+
+    fn listen(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let socket = Socket::of(asked, asked.arg(0))?;
+        if matches!(socket.family, Family::V4 | Family::V6) {
+            let own = socket::own_address(socket.fd.as_fd())?;
+            if let Address::Inet { ip, port } = Address::decode(&own, socket.family, true) {
+                let ip = Address::canonical(ip, false);
+                let protocol = socket.protocol;
+                // What was bound to a port was judged then: any other the kernel has chosen.
+                let chosen = Who::Inet {
+                    protocol,
+                    ip,
+                    port: 0,
+                };
+                let bound = Who::Inet { protocol, ip, port };
+                if self.judge(asked, Way::Listen, bound).is_err() {
+                    self.judge(asked, Way::Listen, chosen)?;
+                }
+            }
+        }
+        if files.is_alone(asked.tracee.tid()) || files.is_confined(asked.tracee.tid()) {
+            return Ok(Resume::Continue);
+        }
+        let backlog = asked.arg(1) as u32 as i32;
+        done(asked, socket::listen(socket.fd.as_fd(), backlog))
+    }
+
+    /// Judges the path of a unix socket, in [net] and in [fs].
+    fn judge_path(&mut self, asked: &Asked<'_>, name: &[u8]) -> Judged<super::files::Found> {
+        let found = asked.found_at(name, super::files::Wants::object(true))?;
+        asked.judge_only(Access::Handle, name, &found)?;
+        if found.object.is_none() {
+            // What is not there is not denied.
+            return Err(Errno::ENOENT.into());
+        }
+        self.judge(asked, Way::Connect, Who::Path(&found.path))?;
+        Ok(found)
+    }
+}
+
+/// Whom a call names.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    Inet {
+        protocol: Protocol,
+        ip: IpAddr,
+        port: u16,
+    },
+    Path(&'a [u8]),
+    Abstract(&'a [u8]),
+}
+
+/// The socket of a call, and the bytes of the address that it names: EINVAL and EFAULT as
+/// move_addr_to_kernel of net/socket.c has them.
+fn named(asked: &Asked<'_>, fd: u64, address: u64, length: u64) -> Judged<(Socket, Vec<u8>)> {
+    let socket = Socket::of(asked, fd)?;
+    let bytes = address_at(asked.tracee.tid(), address, length)?;
+    Ok((socket, bytes))
+}
+
+fn address_at(tid: Tid, address: u64, length: u64) -> Result<Vec<u8>, Errno> {
+    // An int: the upper half of the register is not looked at.
+    let length = length as u32 as i32;
+    let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
+    if length > ADDRESS {
+        return Err(Errno::EINVAL);
+    }
+    bytes_at(tid, address, length)
+}
+
+/// Bytes of a tracee, all of them.
+fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; length];
+    match length == 0 || memory::read(tid, address, &mut bytes).unwrap_or(0) == length {
+        true => Ok(bytes),
+        false => Err(Errno::EFAULT),
+    }
+}
+
+/// A call that was made here.
+fn done(asked: &Asked<'_>, result: Result<(), Errno>) -> Judged<Resume> {
+    let value = result.map_or_else(|errno| -i64::from(errno as i32), |()| 0);
+    Ok(Resume::Return(asked.registers, value))
+}
+
+fn allowed() -> Verdict {
+    Verdict {
+        action: Action::Allow,
+        quiet: false,
+        reason: Reason::PeerDefault,
+        check: None,
+    }
+}

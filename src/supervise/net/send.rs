@@ -1,0 +1,360 @@
+//! sendto, sendmsg, sendmmsg: calls that may name a peer in memory.
+//!
+//! Where another task could change it, the message's header, its address and its control data go on in
+//! pages that nobody can change; what is sent stays where it is.
+
+use super::{Net, Socket, Who, address_at, bytes_at};
+use crate::judge::Reason;
+use crate::net::{Address, Family, Protocol, Way};
+use crate::supervise::denial::{Object, PeerObject};
+use crate::supervise::files::{Asked, Files, Judged, Refused, number, refusal};
+use crate::sys::Errno;
+use crate::trace::Resume;
+
+/// `struct user_msghdr` of 64-bit architectures (linux/socket.h): name, its length, iov, its length,
+/// control, its length, flags.
+const HEADER: usize = 56;
+/// `struct mmsghdr`: a header, and the length that was sent.
+const HEADERS: u64 = 64;
+/// UIO_MAXIOV: the most messages that sendmmsg looks at.
+const MOST_MESSAGES: u64 = 1024;
+/// The most control data that is taken along; the kernel's own limit is near
+/// (net.core.optmem_max).
+const CONTROL: usize = 8192;
+/// MSG_FASTOPEN.
+const FAST_OPEN: u64 = 0x2000_0000;
+/// Where a slot holds the address, and the control data after it.
+const NAME_AT: usize = 64;
+const CONTROL_AT: usize = 256;
+
+/// A message's header, as far as it matters.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    name: u64,
+    name_length: u32,
+    control: u64,
+    control_length: u64,
+}
+
+/// What is to become of a message that may be sent.
+struct Judgement {
+    /// The bytes of its address that are to be used.
+    name: Vec<u8>,
+    control: Vec<u8>,
+    /// Whether nobody can change what was judged.
+    settled: bool,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Header {
+        let word = |at: usize| {
+            let bytes = bytes.get(at..at + 8).unwrap_or_default();
+            u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
+        };
+        Header {
+            name: word(0),
+            name_length: word(8) as u32,
+            control: word(32),
+            control_length: word(40),
+        }
+    }
+}
+
+impl Net {
+    pub(super) fn send_to(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let [fd, data, size, flags, address, length] = asked.call.args;
+        let socket = Socket::of(asked, fd)?;
+        if address == 0 {
+            // Only with MSG_FASTOPEN: nobody is named.
+            return Ok(Resume::Continue);
+        }
+        let bytes = address_at(asked.tracee.tid(), address, length)?;
+        let name = self.judge_name(files, asked, &socket, flags, address, bytes)?;
+        if name.settled {
+            return Ok(Resume::Continue);
+        }
+        let length = name.bytes.len() as u64;
+        files.pinned_call(asked, &name.bytes, |at| [fd, data, size, flags, at, length])
+    }
+
+    pub(super) fn send_message(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+    ) -> Judged<Resume> {
+        let [fd, message, flags, ..] = asked.call.args;
+        let socket = Socket::of(asked, fd)?;
+        let bytes = bytes_at(asked.tracee.tid(), message, HEADER)?;
+        let judged = self.judge_message(files, asked, &socket, flags, message, &bytes)?;
+        if judged.settled {
+            return Ok(Resume::Continue);
+        }
+        files.pinned_as(
+            asked,
+            asked.call.nr,
+            |at| slot_bytes(bytes, &judged, at),
+            |at| [fd, at, flags, 0, 0, 0],
+            None,
+        )
+    }
+
+    pub(super) fn send_messages(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+    ) -> Judged<Resume> {
+        let [fd, vector, count, flags, ..] = asked.call.args;
+        let tid = asked.tracee.tid();
+        let socket = Socket::of(asked, fd)?;
+        let count = u64::from(count as u32).min(MOST_MESSAGES);
+        if count == 0 {
+            return Ok(Resume::Continue);
+        }
+        let first = bytes_at(tid, vector, HEADER)?;
+        let judged = self.judge_message(files, asked, &socket, flags, vector, &first)?;
+        if !judged.settled {
+            return send_first(files, asked, first, &judged);
+        }
+        for place in 1..count {
+            let at = vector + place * HEADERS;
+            let fits = bytes_at(tid, at, HEADER)
+                .map_err(Refused::from)
+                .and_then(|bytes| self.judge_message(files, asked, &socket, flags, at, &bytes));
+            if !matches!(fits, Ok(Judgement { settled: true, .. })) {
+                // Those before it are sent; it is told of when it comes first (sendmmsg(2)).
+                return Ok(files.changed_call(asked, [fd, vector, place, flags, 0, 0]));
+            }
+        }
+        Ok(Resume::Continue)
+    }
+
+    fn judge_message(
+        &mut self,
+        files: &mut Files,
+        asked: &Asked<'_>,
+        socket: &Socket,
+        flags: u64,
+        at: u64,
+        bytes: &[u8],
+    ) -> Judged<Judgement> {
+        let tid = asked.tracee.tid();
+        let header = Header::of(bytes);
+        let mut settled = files.is_own(asked, at, HEADER);
+        let mut name = Vec::new();
+        if header.name != 0 && header.name_length != 0 {
+            if header.name_length as i32 <= 0 {
+                return Err(Errno::EINVAL.into());
+            }
+            // Longer ones are cut by the kernel (copy_msghdr_from_user of net/socket.c).
+            let length = u64::from(header.name_length).min(crate::sys::socket::ADDRESS as u64);
+            let given = address_at(tid, header.name, length)?;
+            let judged = self.judge_name(files, asked, socket, flags, header.name, given)?;
+            settled &= judged.settled;
+            name = judged.bytes;
+        }
+        let control = match (header.control, header.control_length) {
+            (0, _) | (_, 0) => Vec::new(),
+            (_, length) if length > CONTROL as u64 => return Err(Errno::ENOBUFS.into()),
+            (at, length) => bytes_at(tid, at, length as usize)?,
+        };
+        if has_route(&control) {
+            return Err(Errno::EPERM.into());
+        }
+        settled &= control.is_empty() || files.is_own(asked, header.control, control.len());
+        Ok(Judgement {
+            name,
+            control,
+            settled,
+        })
+    }
+
+    /// Judges the address of a message.
+    fn judge_name(
+        &mut self,
+        files: &mut Files,
+        asked: &Asked<'_>,
+        socket: &Socket,
+        flags: u64,
+        at: u64,
+        bytes: Vec<u8>,
+    ) -> Judged<Name> {
+        let tid = asked.tracee.tid();
+        let inet = matches!(socket.family, Family::V4 | Family::V6);
+        let mut settled = files.is_own(asked, at, bytes.len());
+        match Address::decode(&bytes, socket.family, true) {
+            Address::Inet { ip, port } if inet => {
+                let ip = Address::canonical(ip, true);
+                let protocol = socket.protocol;
+                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                let fast = flags & FAST_OPEN != 0 && protocol == Protocol::Tcp;
+                if fast && !settled {
+                    // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
+                    return Err(Errno::EOPNOTSUPP.into());
+                }
+                if port == super::observe::DNS && asked.plan.net.names {
+                    self.observed.begin(asked.tree.pid_of(tid));
+                }
+            }
+            Address::Path(name) if socket.family == Family::Unix => {
+                let found = self.judge_path(asked, &name)?;
+                settled = files.is_settled(asked, at, &bytes, &found);
+                if !settled {
+                    // Another task could lead its path elsewhere, and the message be sent there.
+                    let whole = files
+                        .stays(asked, &found)
+                        .then(|| path_address(&found.path));
+                    let Some(bytes) = whole.flatten() else {
+                        return Err(unpinned(&found.path));
+                    };
+                    return Ok(Name { bytes, settled });
+                }
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            _ => {}
+        }
+        Ok(Name { bytes, settled })
+    }
+}
+
+/// sendmmsg may send fewer messages than it was given: one, by sendmsg.
+fn send_first(
+    files: &mut Files,
+    asked: &Asked<'_>,
+    header: Vec<u8>,
+    judged: &Judgement,
+) -> Judged<Resume> {
+    let [fd, vector, _, flags, ..] = asked.call.args;
+    let nr = number("sendmsg").ok_or(Errno::ENOSYS)?;
+    files.pinned_as(
+        asked,
+        nr,
+        |at| slot_bytes(header, judged, at),
+        |at| [fd, at, flags, 0, 0, 0],
+        Some(vector + HEADER as u64),
+    )
+}
+
+/// The address of a message, as it may be sent.
+struct Name {
+    bytes: Vec<u8>,
+    settled: bool,
+}
+
+fn unpinned(path: &[u8]) -> Refused {
+    let object = PeerObject {
+        way: Way::Connect,
+        to: format!("unix:{}", String::from_utf8_lossy(path)),
+        names: Vec::new(),
+    };
+    Refused::Denied(refusal(Reason::Unpinned), Object::Peer(object))
+}
+
+fn path_address(path: &[u8]) -> Option<Vec<u8>> {
+    /// `sun_path` of unix(7), its NUL among it.
+    const LONGEST: usize = 108;
+    let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    bytes.extend(path);
+    bytes.push(0);
+    (path.len() < LONGEST).then_some(bytes)
+}
+
+/// A header at `at`, with the address and the control data that it points to after it.
+fn slot_bytes(header: Vec<u8>, judged: &Judgement, at: u64) -> Vec<u8> {
+    let mut bytes = header;
+    bytes.resize(CONTROL_AT, 0);
+    let mut put = |place: usize, value: &[u8]| {
+        if let Some(room) = bytes.get_mut(place..place + value.len()) {
+            room.copy_from_slice(value);
+        }
+    };
+    let pointer = |place: usize, part: &[u8]| match part.is_empty() {
+        true => [0; 8],
+        false => (at + place as u64).to_ne_bytes(),
+    };
+    put(0, &pointer(NAME_AT, &judged.name));
+    put(8, &(judged.name.len() as u64).to_ne_bytes());
+    put(32, &pointer(CONTROL_AT, &judged.control));
+    put(40, &(judged.control.len() as u64).to_ne_bytes());
+    put(NAME_AT, &judged.name);
+    bytes.extend_from_slice(&judged.control);
+    bytes
+}
+
+/// Whether control data holds a routing header, which sends a packet to others on its way.
+fn has_route(control: &[u8]) -> bool {
+    /// `struct cmsghdr`: length, level, type.
+    const HEAD: usize = 16;
+    const ROUTES: [i32; 2] = [57, 5];
+    let mut rest = control;
+    while let Some((head, _)) = rest.split_first_chunk::<HEAD>() {
+        let [a, b, c, d, e, f, g, h, l0, l1, l2, l3, t0, t1, t2, t3] = *head;
+        let length = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+        let level = i32::from_ne_bytes([l0, l1, l2, l3]);
+        let kind = i32::from_ne_bytes([t0, t1, t2, t3]);
+        if level == libc::IPPROTO_IPV6 && ROUTES.contains(&kind) {
+            return true;
+        }
+        // CMSG_NXTHDR: lengths are aligned to words; one that is too small ends the walk.
+        if length < HEAD as u64 {
+            return false;
+        }
+        let Ok(step) = usize::try_from(length.saturating_add(7) & !7) else {
+            return false;
+        };
+        rest = rest.get(step..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cmsg(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = (16 + data.len() as u64).to_ne_bytes().to_vec();
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    #[test]
+    fn a_routing_header_is_found_wherever_it_stands() {
+        let rights = cmsg(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[1, 0, 0, 0]);
+        let route = cmsg(libc::IPPROTO_IPV6, 57, &[0; 24]);
+        assert!(!has_route(&rights) && has_route(&route));
+        assert!(has_route(&[rights.clone(), route.clone()].concat()));
+        assert!(!has_route(&[]) && !has_route(&route[..12]));
+        let mut endless = cmsg(libc::SOL_SOCKET, 1, &[]);
+        endless[..8].copy_from_slice(&u64::MAX.to_ne_bytes());
+        assert!(!has_route(&endless));
+    }
+
+    #[test]
+    fn a_header_points_to_what_was_judged_and_to_the_data_where_it_is() {
+        let mut header = vec![0xaa; HEADER];
+        header[16..24].copy_from_slice(&0x1234u64.to_ne_bytes());
+        let judged = Judgement {
+            name: vec![2, 0, 1],
+            control: vec![9; 24],
+            settled: false,
+        };
+        let bytes = slot_bytes(header, &judged, 0x10000);
+        let found = Header::of(&bytes);
+        assert_eq!(
+            (found.name, found.name_length),
+            (0x10000 + NAME_AT as u64, 3)
+        );
+        assert_eq!(
+            (found.control, found.control_length),
+            (0x10000 + CONTROL_AT as u64, 24)
+        );
+        assert_eq!(bytes[NAME_AT..NAME_AT + 3], [2, 0, 1]);
+        assert_eq!(bytes[CONTROL_AT..], [9; 24]);
+        assert_eq!(bytes[16..24], 0x1234u64.to_ne_bytes());
+    }
+}

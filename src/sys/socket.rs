@@ -1,0 +1,113 @@
+//! Calls on sockets that the supervisor makes in a tracee's name, and the questions that it asks of
+//! them. One call each; what may be asked for is decided elsewhere.
+
+use super::{Errno, check};
+use libc::{c_int, socklen_t};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::from_mut;
+
+/// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
+pub const ADDRESS: usize = 128;
+
+/// getsockopt(2) of SOL_SOCKET, for an option that is an `int`: SO_DOMAIN, SO_TYPE, SO_PROTOCOL.
+pub fn option(socket: BorrowedFd<'_>, name: c_int) -> Result<c_int, Errno> {
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>() as socklen_t;
+    // SAFETY: `value` is valid for writing `length` bytes.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            from_mut(&mut value).cast(),
+            from_mut(&mut length),
+        )
+    })?;
+    Ok(value)
+}
+
+/// connect(2) to the address in these bytes.
+pub fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
+    let length = address.len().min(ADDRESS) as socklen_t;
+    // SAFETY: the kernel reads `length` bytes of `address`, which has them.
+    check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
+}
+
+/// bind(2) to the address in these bytes.
+pub fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
+    let length = address.len().min(ADDRESS) as socklen_t;
+    // SAFETY: the kernel reads `length` bytes of `address`, which has them.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
+}
+
+/// listen(2).
+pub fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// getsockname(2): the bytes of the socket's own address.
+pub fn own_address(socket: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    address(socket, libc::getsockname)
+}
+
+/// getpeername(2): the bytes of its peer's address.
+pub fn peer_address(socket: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    address(socket, libc::getpeername)
+}
+
+type Asks = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut socklen_t) -> c_int;
+
+fn address(socket: BorrowedFd<'_>, asks: Asks) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; ADDRESS];
+    let mut length = ADDRESS as socklen_t;
+    // SAFETY: `asks` is getsockname or getpeername, which write at most `length` bytes, and `bytes`
+    // has as many.
+    check(unsafe {
+        asks(
+            socket.as_raw_fd(),
+            bytes.as_mut_ptr().cast(),
+            from_mut(&mut length),
+        )
+    })?;
+    bytes.truncate(length as usize);
+    Ok(bytes)
+}
+
+/// fcntl(2) F_SETFL: the status flags of the open file, which all that share it share.
+pub fn set_status_flags(socket: BorrowedFd<'_>, flags: c_int) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, flags) }).map(drop)
+}
+
+/// Whether something can be read and no error is pending, which looking would clear: poll(2).
+pub fn is_readable(socket: BorrowedFd<'_>) -> bool {
+    let mut poll = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `poll` is one valid pollfd.
+    let ready = unsafe { libc::poll(from_mut(&mut poll), 1, 0) };
+    ready == 1 && poll.revents & libc::POLLIN != 0 && poll.revents & libc::POLLERR == 0
+}
+
+/// recvfrom(2) with MSG_PEEK: what would be read next stays where it is. How many bytes of `buffer`
+/// were filled, and the sender's address where the call tells one.
+pub fn peek(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Vec<u8>), Errno> {
+    let mut address = vec![0; ADDRESS];
+    let mut length = ADDRESS as socklen_t;
+    // SAFETY: `buffer` and `address` are valid for writing the lengths given.
+    let read = check(unsafe {
+        libc::recvfrom(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_PEEK | libc::MSG_DONTWAIT,
+            address.as_mut_ptr().cast(),
+            from_mut(&mut length),
+        )
+    } as i64)?;
+    address.truncate(length as usize);
+    Ok((read as usize, address))
+}
