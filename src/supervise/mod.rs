@@ -174,6 +174,11 @@ impl Supervisor<'_> {
                 .answer(&tracee, stop)
                 .map_err(SuperviseError::system("ptrace"))?,
         };
+        let tid = tracee.tid();
+        let how = match self.net.watches(|| self.tree.pid(tid)) {
+            true => how.and_stop(),
+            false => how,
+        };
         tracee
             .resume(how)
             .map_err(SuperviseError::system("ptrace"))?;
@@ -232,9 +237,20 @@ impl Supervisor<'_> {
             Stop::Seccomp => self.call(tracee),
             Stop::Syscall => {
                 self.stats.returns += 1;
-                match self.net.is_pending(tracee.tid()) {
-                    true => self.net.returned(tracee),
-                    false => self.files.returned(tracee),
+                let tid = tracee.tid();
+                if self.net.is_pending(tid) {
+                    return self.net.returned(tracee);
+                }
+                if self.files.is_pending(tid) {
+                    return self.files.returned(tracee);
+                }
+                // Of a process that talks to a resolver each call is seen.
+                match tracee.is_entry()? {
+                    true => {
+                        let pid = self.tree.pid(tid);
+                        self.net.begins(self.plan, tracee, pid)
+                    }
+                    false => self.net.ends(tracee).map(|()| Resume::Continue),
                 }
             }
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
@@ -380,7 +396,7 @@ impl Supervisor<'_> {
         let program = self.tree.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
-        self.net.executed(former as Tid);
+        self.net.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, verdict, object);

@@ -37,9 +37,27 @@ pub fn cont(tid: pid_t, signal: c_int) -> Result<(), Errno> {
     )
 }
 
-/// PTRACE_SYSCALL: resume, and stop at the next entry to or exit from a system call.
-pub fn cont_to_syscall(tid: pid_t) -> Result<(), Errno> {
-    request(libc::PTRACE_SYSCALL, tid, null_mut(), null_mut())
+/// PTRACE_SYSCALL: as PTRACE_CONT, and stop at the next entry to or exit from a system call.
+pub fn cont_to_syscall(tid: pid_t, signal: c_int) -> Result<(), Errno> {
+    request(
+        libc::PTRACE_SYSCALL,
+        tid,
+        null_mut(),
+        signal as usize as *mut c_void,
+    )
+}
+
+/// PTRACE_GET_SYSCALL_INFO (Linux 5.3): whether a syscall-stop is the entry of a call.
+pub fn is_entry(tid: pid_t) -> Result<bool, Errno> {
+    let mut op: u8 = libc::PTRACE_SYSCALL_INFO_NONE;
+    // The kernel writes no more than the length given: `op`, with which the structure begins.
+    request(
+        libc::PTRACE_GET_SYSCALL_INFO,
+        tid,
+        size_of::<u8>() as *mut c_void,
+        from_mut(&mut op).cast(),
+    )?;
+    Ok(op == libc::PTRACE_SYSCALL_INFO_ENTRY)
 }
 
 /// PTRACE_LISTEN (Linux 3.4): stay in group-stop, but let SIGCONT and other events through.

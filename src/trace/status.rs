@@ -44,7 +44,7 @@ pub enum Stop {
     Group(i32),
     /// First stop of a child that was attached from birth, or the end of a group-stop. `Continue`.
     Attach,
-    /// Syscall-stop: the entry or the exit of a call, after `Resume::SetAndStop`.
+    /// Syscall-stop: the entry or the exit of a call, after `Resume::SetAndStop` and its like.
     Syscall,
     /// Any other stop; nothing here asks for one. `Continue`.
     Other(i32),

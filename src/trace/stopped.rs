@@ -35,8 +35,27 @@ pub enum Resume {
     /// As `Set`, and stop at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): at a
     /// seccomp-stop that is the exit of this call.
     SetAndStop(Registers),
+    /// As `Continue`, `Deliver` and `Return`, and stop at the next entry or exit of a call.
+    ContinueAndStop,
+    /// See `ContinueAndStop`.
+    DeliverAndStop(i32),
+    /// See `ContinueAndStop`.
+    ReturnAndStop(Registers, i64),
     /// Kill its whole process.
     Kill,
+}
+
+impl Resume {
+    /// The same, with a stop at the next entry or exit of a call.
+    pub fn and_stop(self) -> Resume {
+        match self {
+            Resume::Continue => Resume::ContinueAndStop,
+            Resume::Deliver(signal) => Resume::DeliverAndStop(signal),
+            Resume::Return(registers, value) => Resume::ReturnAndStop(registers, value),
+            Resume::Set(registers) => Resume::SetAndStop(registers),
+            other => other,
+        }
+    }
 }
 
 impl Stopped {
@@ -62,6 +81,12 @@ impl Stopped {
         alive(sys::ptrace::event_message(self.tid))
     }
 
+    /// Whether a syscall-stop is the entry of a call, not its exit (PTRACE_GET_SYSCALL_INFO, Linux
+    /// 5.3). One that was killed meanwhile is in neither.
+    pub fn is_entry(&self) -> Result<bool, Errno> {
+        alive(sys::ptrace::is_entry(self.tid)).map(|entry| entry.unwrap_or(false))
+    }
+
     /// The siginfo of the signal that is about to be delivered.
     pub fn siginfo(&self) -> Result<Option<siginfo_t>, Errno> {
         alive(sys::ptrace::siginfo(self.tid))
@@ -79,12 +104,17 @@ impl Stopped {
         let result = match how {
             Resume::Continue => sys::ptrace::cont(tid, 0),
             Resume::Deliver(signal) => sys::ptrace::cont(tid, signal),
+            Resume::ContinueAndStop => sys::ptrace::cont_to_syscall(tid, 0),
+            Resume::DeliverAndStop(signal) => sys::ptrace::cont_to_syscall(tid, signal),
+            Resume::ReturnAndStop(registers, value) => registers
+                .answer(tid, value)
+                .and_then(|()| sys::ptrace::cont_to_syscall(tid, 0)),
             Resume::Listen => sys::ptrace::listen(tid),
             Resume::Kill => sys::process::kill(tid, libc::SIGKILL),
             Resume::Set(registers) => registers.set(tid).and_then(|()| sys::ptrace::cont(tid, 0)),
             Resume::SetAndStop(registers) => registers
                 .set(tid)
-                .and_then(|()| sys::ptrace::cont_to_syscall(tid)),
+                .and_then(|()| sys::ptrace::cont_to_syscall(tid, 0)),
             Resume::Return(registers, value) => registers
                 .answer(tid, value)
                 .and_then(|()| sys::ptrace::cont(tid, 0)),

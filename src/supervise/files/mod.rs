@@ -190,6 +190,11 @@ impl Files {
         }
     }
 
+    /// Whether it is the supervisor's own call that a task is in.
+    pub fn is_pending(&self, tid: Tid) -> bool {
+        self.pending.contains_key(&tid)
+    }
+
     /// A call of the supervisor's own making is entered, or returns.
     pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
         let tid = tracee.tid();

@@ -28,7 +28,8 @@ impl Net {
                 let protocol = socket.protocol;
                 self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
                 if port == super::observe::DNS && asked.plan.net.names {
-                    self.observed.begin(asked.tree.pid_of(asked.tracee.tid()));
+                    let pid = asked.tree.pid_of(asked.tracee.tid());
+                    self.observed.begin(pid, fd);
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {

@@ -47,6 +47,10 @@ enum Pending {
     },
     /// The task waits a little, and then makes its call again.
     Again { original: Registers },
+    /// The task waits for an answer of a resolver, and then makes its call again.
+    Answer { original: Registers },
+    /// The call runs with less than it was asked for.
+    Fewer { original: Registers },
 }
 
 /// A socket of a tracee: another descriptor of the same open file.
@@ -89,8 +93,9 @@ impl Net {
         }
     }
 
-    pub fn executed(&mut self, former: Tid) {
+    pub fn executed(&mut self, pid: Tid, former: Tid) {
         self.pending.remove(&former);
+        self.observed.gone(pid);
     }
 
     pub fn gone(&mut self, tid: Tid) {
@@ -135,6 +140,10 @@ impl Net {
         let result = registers.result();
         Ok(match pending {
             Pending::Again { original } => super::files::again(original),
+            Pending::Answer { original } if result >= 0 => super::files::again(original),
+            Pending::Answer { original } | Pending::Fewer { original } => {
+                Resume::Set(original.with_result(result))
+            }
             Pending::Connect {
                 original,
                 socket,

@@ -49,15 +49,8 @@ impl Names {
         }
     }
 
-    /// A resolver has answered: what the policy is about is leased.
+    /// A resolver has answered. Names that the policy is not about are kept, too: for messages.
     pub fn answered(&mut self, answer: &crate::net::dns::Answer) {
-        if !self
-            .patterns
-            .iter()
-            .any(|known| known.matches(&answer.name))
-        {
-            return;
-        }
         let now = Instant::now();
         for (address, ttl) in &answer.addresses {
             let ttl = Duration::from_secs((*ttl).into());
@@ -86,7 +79,8 @@ impl Names {
                 Err(RecvTimeoutError::Disconnected) => self.answers = None,
             }
         }
-        !self.of(address).is_empty()
+        let matches = |name: &&str| self.patterns.iter().any(|known| known.matches(name));
+        self.of(address).iter().any(matches)
     }
 
     fn begin(&mut self) {

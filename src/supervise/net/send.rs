@@ -192,7 +192,7 @@ impl Net {
                     return Err(Errno::EOPNOTSUPP.into());
                 }
                 if port == super::observe::DNS && asked.plan.net.names {
-                    self.observed.begin(asked.tree.pid_of(tid));
+                    self.observed.begin(asked.tree.pid_of(tid), asked.arg(0));
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {
