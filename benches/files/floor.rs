@@ -1,6 +1,8 @@
-//! The floor: the smallest ptrace supervisor that sees every open, to compare jail with.
+//! The floor: the smallest ptrace supervisor that sees every open, or every connect, to compare jail
+//! with.
 //!
-//! It judges nothing and confines nothing: at each open it reads the call and the path, and goes on.
+//! It judges nothing and confines nothing: at each such call it reads the call and its path or address,
+//! and goes on.
 //! It must never use more than `core` and the C library, nor grow a feature: it is compiled by
 //! itself, without Rust's runtime, so that it starts as a C program does.
 //!
@@ -8,8 +10,9 @@
 //! |------|----------------------------------------------------------------------------------------|
 //! | stop | traces open, creat, openat and openat2 of all descendants: one stop each               |
 //! | pin  | the same, and a stop after the call, as it takes to put a changed register back         |
+//! | connect | traces connect, and reads its address: one stop each                              |
 //!
-//! At its end it writes the number of opens to standard error.
+//! At its end it writes the number of calls to standard error.
 #![allow(unsafe_code, dead_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
@@ -69,6 +72,7 @@ const OPEN: u32 = 2;
 const CREAT: u32 = 85;
 const OPENAT: u32 = 257;
 const OPENAT2: u32 = 437;
+const CONNECT: u32 = 42;
 
 /// `struct ptrace_syscall_info` in words: the fourth is the number, its arguments follow.
 type CallInfo = [u64; 11];
@@ -102,6 +106,13 @@ static TRACE_OPENS: [Instruction; 7] = [
     Instruction(JUMP_IF_EQUAL, 3, 0, OPEN),
     Instruction(JUMP_IF_EQUAL, 2, 0, CREAT),
     Instruction(JUMP_IF_EQUAL, 1, 0, OPENAT2),
+    Instruction(RETURN, 0, 0, RET_ALLOW),
+    Instruction(RETURN, 0, 0, RET_TRACE),
+];
+
+static TRACE_CONNECTS: [Instruction; 4] = [
+    Instruction(LOAD, 0, 0, 0),
+    Instruction(JUMP_IF_EQUAL, 1, 0, CONNECT),
     Instruction(RETURN, 0, 0, RET_ALLOW),
     Instruction(RETURN, 0, 0, RET_TRACE),
 ];
@@ -144,6 +155,14 @@ unsafe fn look(tid: c_int, path: &mut [u8; PATH_MAX]) -> u64 {
         );
     }
     let number = call[NUMBER] as u32;
+    if number == CONNECT {
+        // An IPv4 address.
+        let here = Piece(path.as_mut_ptr().cast(), 16);
+        let there = Piece(call[SECOND] as *mut c_void, 16);
+        // SAFETY: as below.
+        unsafe { process_vm_readv(tid, &here, 1, &there, 1, 0) };
+        return call[SECOND];
+    }
     let at = if number == OPENAT || number == OPENAT2 {
         call[SECOND]
     } else {
@@ -167,7 +186,11 @@ unsafe fn look(tid: c_int, path: &mut [u8; PATH_MAX]) -> u64 {
 ///
 /// # Safety
 /// `command` must be a null-terminated array of at least one string.
-unsafe fn supervise(pin: bool, command: *const *const c_char) -> c_int {
+unsafe fn supervise(
+    pin: bool,
+    filter: &'static [Instruction],
+    command: *const *const c_char,
+) -> c_int {
     let none = null_mut::<c_void>();
     let mut path = [0; PATH_MAX];
     let mut argument = 0;
@@ -182,7 +205,7 @@ unsafe fn supervise(pin: bool, command: *const *const c_char) -> c_int {
             while !seized.load(Ordering::Acquire) {
                 sched_yield();
             }
-            install(&TRACE_OPENS);
+            install(filter);
             execv(*command, command);
             _exit(127);
         }
@@ -245,8 +268,9 @@ pub unsafe fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     unsafe {
         let command = arguments.add(2);
         match CStr::from_ptr(*arguments.add(1)).to_bytes() {
-            b"stop" => supervise(false, command),
-            b"pin" => supervise(true, command),
+            b"stop" => supervise(false, &TRACE_OPENS, command),
+            b"pin" => supervise(true, &TRACE_OPENS, command),
+            b"connect" => supervise(false, &TRACE_CONNECTS, command),
             _ => 125,
         }
     }

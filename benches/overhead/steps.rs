@@ -92,7 +92,7 @@ pub fn confine() -> Result<()> {
     caps::clear(None, CapSet::Permitted)?;
     lap();
     sys::process::no_new_privs()?;
-    if let Some(ruleset) = launch::ruleset(plan.domain, &plan.files)? {
+    if let Some(ruleset) = launch::ruleset(plan.domain, &plan.files, &plan.net)? {
         sys::landlock::restrict_self(ruleset.as_fd())?;
     }
     lap();
