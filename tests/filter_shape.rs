@@ -20,7 +20,9 @@ fn policy(text: &str) -> Policy {
 fn assert_all_agree(text: &str) -> usize {
     let policy = policy(text);
     for host in &HOSTS {
-        assert_agreement(&policy, host, 30, |name, args| sayings(&policy, name, args));
+        assert_agreement(&policy, host, 120, |name, args| {
+            sayings(&policy, name, args)
+        });
     }
     Plan::new(&policy, &HOSTS[1]).unwrap().filter.len()
 }

@@ -129,11 +129,11 @@ fn presets_are_listed_with_their_promises() {
         output.out
     );
     assert!(
-        lines[4].starts_with("permissive           Everything is allowed but"),
+        lines[8].starts_with("permissive           Everything is allowed but"),
         "{}",
         output.out
     );
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 12);
 }
 
 #[test]

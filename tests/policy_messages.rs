@@ -124,3 +124,17 @@ fn a_policy_that_is_not_there_leads_to_one_that_is() {
     ];
     golden("missing.txt", &(messages.join("\n\n") + "\n"));
 }
+
+#[test]
+fn endpoints_that_are_none_are_told_what_they_could_be() {
+    refused("net");
+}
+
+#[test]
+fn endpoints_that_say_nothing_or_less_than_they_seem_are_warned_of() {
+    for name in ["net-warnings", "no-resolver"] {
+        let policy = Policy::load(&format!("{name}.toml"), &folder()).expect(name);
+        let text = render(&policy.sources, &lint(&policy), false);
+        golden(&format!("{name}.txt"), &format!("{text}\n"));
+    }
+}

@@ -99,23 +99,21 @@ impl Endpoint {
                 });
             }
         };
-        let start = text.len() - host.len();
         let (host, ports) = split(host).ok_or_else(|| EndpointError {
-            range: start..text.len(),
+            range: part(text, host),
             message: format!("`{host}` is no host"),
             help: Some(FORMS.to_owned()),
         })?;
-        let ports_at = text.len() - ports.map_or(0, str::len);
         let ports = match ports {
             None => Ports::all(),
             Some(ports) => Ports::parse(ports).map_err(|message| EndpointError {
-                range: ports_at..text.len(),
+                range: part(text, ports),
                 message,
                 help: None,
             })?,
         };
         let host = Host::parse(host).map_err(|(message, help)| EndpointError {
-            range: start..start + host.len(),
+            range: part(text, host),
             message,
             help,
         })?;
@@ -169,6 +167,12 @@ impl Endpoint {
     pub fn speaks(&self, spoken: Protocol) -> bool {
         matches!(self, Endpoint::Inet { protocol, .. } if protocol.is_none_or(|own| own == spoken))
     }
+}
+
+/// Where a part of a text, cut out of it, stands.
+fn part(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    start..start + part.len()
 }
 
 /// A host and its ports.

@@ -123,7 +123,15 @@ const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
 const REWRITTEN: [&str; 3] = ["mmap", "mseal", "openat2"];
 
 /// The same for sockets: to wait, to send what was judged, and the pages for that.
-const WAITING: [&str; 6] = ["sendto", "sendmsg", "poll", "sched_yield", "mmap", "mseal"];
+const WAITING: [&str; 7] = [
+    "sendto",
+    "sendmsg",
+    "recvfrom",
+    "poll",
+    "sched_yield",
+    "mmap",
+    "mseal",
+];
 
 fn numbers(names: &[&str]) -> Vec<u32> {
     let number = |name: &&str| syscalls::by_name(name)?.number();

@@ -237,7 +237,7 @@ pub(super) fn note(
                 false => format!("the variable `{name}` is not set"),
             };
             document.error("unset-variable", at, message).help(format!(
-                "set {name} in the environment of jail, or write the path"
+                "set {name} in the environment of jail, or write it out"
             ));
         }
         PlaceError::Malformed(message) => {

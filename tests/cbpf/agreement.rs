@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+use jail::baseline::Watch;
 use jail::plan::{Host, Plan};
 use jail::policy::{Action, Policy, Rule};
 use jail::syscalls::{Call, Errno};
@@ -47,8 +48,22 @@ pub fn assert_agreement(
     let plan = Plan::new(policy, host).unwrap();
     check(&plan.filter).unwrap();
     let landlock = host.landlock_abi >= 6;
-    let watch = plan.files.watch;
-    let rewrites = plan.files.rewrites();
+    let watch = plan.files.watch.and(plan.net.watch);
+    let mut own: Vec<&str> = Vec::new();
+    if plan.files.rewrites() {
+        own.extend(["mmap", "mseal", "openat2"]);
+    }
+    if plan.net.watch != Watch::NONE {
+        own.extend([
+            "sendto",
+            "sendmsg",
+            "recvfrom",
+            "poll",
+            "sched_yield",
+            "mmap",
+            "mseal",
+        ]);
+    }
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for nr in (0..=500)
         .chain(STRANGE)
@@ -80,7 +95,7 @@ pub fn assert_agreement(
             let (answer, _) = run(&plan.filter, &Data::native(nr, args));
             assert_eq!(
                 answer,
-                needed(name, expected, rewrites),
+                needed(name, expected, &own),
                 "filter: {call} {args:x?}"
             );
         }
@@ -123,13 +138,13 @@ pub fn assert_agreement(
 }
 
 /// What the filter must answer so that everything is enforced and nothing stops needlessly.
-fn needed(name: Option<&str>, expected: Expected, rewrites: bool) -> Answer {
+fn needed(name: Option<&str>, expected: Expected, own: &[&str]) -> Answer {
     // The jail's own exec must reach the supervisor, and the calls that the supervisor makes in a
     // tracee's name must not be answered without it, even where they are denied silently.
     let traced = match name {
         Some("execve" | "execveat") => true,
-        Some("mmap" | "mseal" | "openat2") => rewrites,
-        _ => false,
+        Some(name) => own.contains(&name),
+        None => false,
     };
     match expected.action {
         Action::Allow if !expected.check => Answer::Allow,

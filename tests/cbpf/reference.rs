@@ -69,6 +69,8 @@ pub fn decide(
         }
         (_, Guard::Deny) => expected(Action::Deny(Errno::EPERM), false),
         (_, Guard::Quiet) => expected(Action::Deny(Errno::ENOSYS), true),
+        (_, Guard::Unknown(errno)) => expected(Action::Deny(errno), true),
+        (_, Guard::Close) => expected(Action::Deny(Errno::EACCES), false),
         (Action::Deny(errno), _) => expected(Action::Deny(errno), false),
         (Action::Allow, Guard::Check) => Expected {
             action: Action::Allow,
@@ -91,6 +93,10 @@ enum Guard {
     None,
     Deny,
     Quiet,
+    /// As on a kernel that lacks such sockets.
+    Unknown(Errno),
+    /// Nothing in `[net]` is about such sockets.
+    Close,
     Check,
 }
 
@@ -98,7 +104,10 @@ enum Guard {
 fn guard(name: &str, args: &[u64; 6], landlock: bool, watch: Watch) -> Guard {
     match protection(name, args, landlock) {
         // What is closed is closed; what depends on the target is asked first.
-        Guard::None => paths(name, args, watch),
+        Guard::None => match paths(name, args, watch) {
+            Guard::None => peers(name, args, watch),
+            guard => guard,
+        },
         guard => guard,
     }
 }
@@ -178,6 +187,50 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "vfork" => check(on(Watch::SHARING)),
         "prctl" => check(on(Watch::MEMORY) && a[0] == 4 && a[1] == 0),
         "io_setup" | "landlock_restrict_self" => check(on(Watch::MEMORY)),
+        _ => Guard::None,
+    }
+}
+
+/// Which calls are stopped for their peers, and which sockets cannot be made, given what is watched.
+fn peers(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
+    const UNIX: u32 = 1;
+    const INET: [u32; 2] = [2, 10];
+    const FASTOPEN: u32 = 0x2000_0000;
+    let a = args.map(|arg| arg as u32);
+    let on = |class| watch.has(class);
+    let check = |when: bool| if when { Guard::Check } else { Guard::None };
+    let (domain, kind, protocol) = (a[0], a[1] & 0xf, a[2]);
+    let inet = INET.contains(&domain);
+    match name {
+        "socket" if on(Watch::NO_DETOURS) && [262, 132, 33, 256, 115].contains(&protocol) => {
+            Guard::Unknown(Errno::EPROTONOSUPPORT)
+        }
+        "socket" if on(Watch::NO_DETOURS) && [43, 21, 33, 24].contains(&domain) => {
+            Guard::Unknown(Errno::EAFNOSUPPORT)
+        }
+        "socket" | "socketpair" => {
+            let tcp = kind == 1 && [0, 6].contains(&protocol);
+            let udp = kind == 2 && [0, 17].contains(&protocol);
+            let closed = inet && on(Watch::NO_INTERNET)
+                || inet && on(Watch::NO_STREAMS) && kind == 1
+                || inet && on(Watch::NO_DATAGRAMS) && kind == 2
+                || inet && on(Watch::NO_OTHERS) && !tcp && !udp
+                || domain == UNIX && on(Watch::NO_UNIX_DATAGRAMS) && [2, 3].contains(&kind);
+            if closed { Guard::Close } else { Guard::None }
+        }
+        "setsockopt" if on(Watch::NO_DETOURS) && a[1] == 41 && [57, 5, 6].contains(&a[2]) => {
+            Guard::Deny
+        }
+        "connect" => check(on(Watch::CONNECT)),
+        "bind" => check(on(Watch::BIND)),
+        "listen" => check(on(Watch::LISTEN)),
+        "sendto" => check(
+            on(Watch::SEND_TO) && args[4] != 0 || on(Watch::FAST_OPEN) && a[3] & FASTOPEN != 0,
+        ),
+        "sendmmsg" => {
+            check(on(Watch::SEND_MESSAGE) || on(Watch::FAST_OPEN) && a[3] & FASTOPEN != 0)
+        }
+        "sendmsg" => check(on(Watch::SEND_MESSAGE) || on(Watch::FAST_OPEN) && a[2] & FASTOPEN != 0),
         _ => Guard::None,
     }
 }
