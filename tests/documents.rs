@@ -1,7 +1,6 @@
 //! The examples of the documentation are policies that are valid, and whose tests hold.
 
-use jail::baseline::Baseline;
-use jail::judge::Judge;
+use jail::plan::{Host, Plan};
 use jail::policy::{Action, Expect, Policy};
 use std::fs;
 use std::path::Path;
@@ -23,7 +22,8 @@ fn check(document: &str) -> usize {
     for block in &policies {
         let policy = Policy::parse(block, document)
             .unwrap_or_else(|problems| panic!("{document}:\n{problems}\nin\n{block}"));
-        let judge = Judge::new(&policy, &Baseline::newest());
+        let plan = Plan::new(&policy, &Host::newest());
+        let judge = plan.unwrap_or_else(|error| panic!("{document}: {error}")).judge;
         for test in &policy.tests {
             let found = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,
