@@ -23,7 +23,9 @@ fn check(document: &str) -> usize {
         let policy = Policy::parse(block, document)
             .unwrap_or_else(|problems| panic!("{document}:\n{problems}\nin\n{block}"));
         let plan = Plan::new(&policy, &Host::newest());
-        let judge = plan.unwrap_or_else(|error| panic!("{document}: {error}")).judge;
+        let judge = plan
+            .unwrap_or_else(|error| panic!("{document}: {error}"))
+            .judge;
         for test in &policy.tests {
             let found = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,

@@ -188,6 +188,11 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
         }
         Reason::Closed(rule) => {
             let endpoint = match rule.id {
+                "no-internet" => {
+                    let section = "connect (or listen) in [net]";
+                    let add = add(policy, "\"HOST:PORT\"", Some(section));
+                    return Some(format!("{add}; for the public network extend \"net\", too"));
+                }
                 "no-udp" => "\"udp://HOST:PORT\"",
                 "no-unix-datagrams" => "\"unix:PATH\"",
                 "no-other-protocols" => {

@@ -298,3 +298,78 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
     );
     assert_eq!(advice("default = \"allow\"", "mkdir(\"x\")"), None);
 }
+
+mod net {
+    use super::*;
+    use crate::net::Way;
+    use crate::policy::{Surroundings, peer};
+
+    fn of(text: &str, sentence: &str) -> Verdict {
+        let (way, endpoint) = sentence.split_once(' ').unwrap();
+        let way = Way::from_word(way).unwrap();
+        let peer = peer(way, endpoint, &Surroundings::own()).unwrap();
+        let policy = policy(&format!("[net]\n{text}"));
+        let judge = Judge::new(&policy, &Baseline::newest());
+        peer.reach(|reach| judge.reach(reach))
+    }
+
+    #[test]
+    fn a_denial_beats_what_allows_and_a_kill_beats_it() {
+        for lists in [
+            "connect = [\"10.0.0.0/8\"]\ndeny = [\"10.0.0.1\", { to = \"10.0.0.2\", action = \"kill\" }, \"10.0.0.2\"]",
+            "deny = [\"10.0.0.2\", { to = \"10.0.0.2\", action = \"kill\" }, \"10.0.0.1\"]\nconnect = [\"10.0.0.0/8\"]",
+        ] {
+            assert_eq!(of(lists, "connect 10.0.0.9:80").action, Action::Allow);
+            assert_eq!(of(lists, "connect 10.0.0.1:80").action, EACCES);
+            assert_eq!(of(lists, "connect 10.0.0.2:80").action, Action::Kill);
+            let default = of(lists, "connect 11.0.0.0:80");
+            assert_eq!(
+                (default.action, default.reason),
+                (EACCES, Reason::PeerDefault)
+            );
+        }
+    }
+
+    #[test]
+    fn connecting_does_not_open_listening_nor_the_other_way_round() {
+        let text = "connect = [\"127.0.0.1:80\"]\nlisten = [\"127.0.0.1:90\"]";
+        assert_eq!(of(text, "connect 127.0.0.1:80").action, Action::Allow);
+        assert_eq!(of(text, "listen 127.0.0.1:80").action, EACCES);
+        assert_eq!(of(text, "listen 127.0.0.1:90").action, Action::Allow);
+        assert_eq!(of(text, "connect 127.0.0.1:90").action, EACCES);
+    }
+
+    #[test]
+    fn a_denial_is_of_both_ways_unless_it_says_to_or_on() {
+        let open = "connect = [\"*\", \"udp://*\"]\nlisten = [\"*\"]\n";
+        let acts = |deny: &str| {
+            let text = format!("{open}deny = [{deny}]");
+            let action = |sentence| of(&text, sentence).action != Action::Allow;
+            (action("connect 10.0.0.1:80"), action("listen 10.0.0.1:80"))
+        };
+        assert_eq!(acts("\"10.0.0.1\""), (true, true));
+        assert_eq!(acts("{ to = \"10.0.0.1\" }"), (true, false));
+        assert_eq!(acts("{ on = \"10.0.0.1\" }"), (false, true));
+        // Whatever is spoken.
+        let text = format!("{open}deny = [\"10.0.0.1\"]");
+        assert_eq!(of(&text, "connect udp://10.0.0.1:53").action, EACCES);
+    }
+
+    #[test]
+    fn an_errno_of_an_entry_is_its_own() {
+        let text = "deny = [{ to = \"10.0.0.1\", action = \"ENETUNREACH\" }]";
+        let errno = Action::Deny(Errno::from_name("ENETUNREACH").unwrap());
+        assert_eq!(of(text, "connect 10.0.0.1:80").action, errno);
+    }
+
+    #[test]
+    fn a_name_is_judged_by_names_and_by_what_covers_everybody() {
+        let text = "connect = [\"registry.example:443\", \"*:80\"]\ndeny = [\"10.0.0.0/8\"]";
+        assert_eq!(
+            of(text, "connect registry.example:443").action,
+            Action::Allow
+        );
+        assert_eq!(of(text, "connect other.example:443").action, EACCES);
+        assert_eq!(of(text, "connect other.example:80").action, Action::Allow);
+    }
+}

@@ -272,3 +272,136 @@ fn a_filter_that_is_too_long_names_what_takes_most_of_it() {
         "{message}"
     );
 }
+
+mod net {
+    use super::*;
+    use crate::baseline::Watch;
+    use crate::plan::Net;
+
+    fn net_of(text: &str, host: &Host) -> Net {
+        let policy =
+            Policy::parse(text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
+        Net::new(&policy, host, Wishes::default())
+    }
+
+    fn net(text: &str) -> Net {
+        net_of(text, &Host::newest())
+    }
+
+    #[test]
+    fn a_policy_without_a_network_makes_no_internet_socket() {
+        let plan = net("default = \"deny\"");
+        assert!(plan.watch.has(Watch::NO_INTERNET.and(Watch::NO_DETOURS)));
+        assert!(plan.watch.has(Watch::CONNECT) && plan.scoped);
+        assert_eq!(plan.connect_ports, Some(vec![]));
+        assert_eq!(net("default = \"allow\"").watch, Watch::NONE);
+    }
+
+    #[test]
+    fn where_all_is_tcp_there_are_no_datagrams_and_no_send_is_looked_at() {
+        let plan = net("[net]\nconnect = [\"10.0.0.0/8:443\"]");
+        let closed = Watch::NO_DATAGRAMS
+            .and(Watch::NO_UNIX_DATAGRAMS)
+            .and(Watch::NO_OTHERS);
+        assert!(plan.watch.has(closed) && !plan.watch.any(Watch::NO_INTERNET));
+        assert!(plan.watch.has(Watch::CONNECT.and(Watch::FAST_OPEN)));
+        assert!(!plan.watch.any(Watch::SEND_TO.and(Watch::SEND_MESSAGE)));
+    }
+
+    #[test]
+    fn one_endpoint_of_udp_makes_sends_stops() {
+        let plan = net("[net]\nconnect = [\"10.0.0.0/8:443\", \"udp://10.0.0.1:53\"]");
+        assert!(plan.watch.has(Watch::SEND_TO.and(Watch::SEND_MESSAGE)));
+        assert!(
+            !plan
+                .watch
+                .any(Watch::NO_DATAGRAMS.and(Watch::NO_UNIX_DATAGRAMS))
+        );
+    }
+
+    #[test]
+    fn ports_alone_are_landlocks_where_it_knows_them() {
+        let text = "[net]\nconnect = [\"*:443,80\", \"unix:*\"]\nlisten = [\"*:8000-8002\"]";
+        let plan = net(text);
+        assert_eq!(plan.connect_ports, Some(vec![80, 443]));
+        assert_eq!(plan.bind_ports, Some(vec![0, 8000, 8001, 8002]));
+        assert!(!plan.watch.any(Watch::CONNECT) && plan.silent);
+        // What it does not see.
+        assert!(plan.watch.has(Watch::FAST_OPEN.and(Watch::LISTEN)));
+        let policy = Policy::parse(text, "net.toml").unwrap();
+        let wishes = Wishes {
+            trace_denials: true,
+            ..Wishes::default()
+        };
+        let traced = Net::new(&policy, &Host::newest(), wishes);
+        assert!(traced.watch.has(Watch::CONNECT) && !traced.silent);
+        let before = Host {
+            landlock_abi: 3,
+            ..Host::newest()
+        };
+        let plan = net_of(text, &before);
+        assert!(plan.watch.has(Watch::CONNECT) && plan.connect_ports.is_none());
+    }
+
+    #[test]
+    fn a_host_or_a_denial_takes_the_supervisor_and_leaves_the_floor() {
+        for text in [
+            "[net]\nconnect = [\"10.0.0.1:443\", \"unix:*\"]",
+            "[net]\nconnect = [\"*:443\", \"unix:*\"]\ndeny = [\"10.0.0.0/8\"]",
+            "[net]\nconnect = [\"registry.example:443\", \"unix:*\"]",
+        ] {
+            let plan = net(text);
+            assert!(plan.watch.has(Watch::CONNECT), "{text}");
+            assert_eq!(plan.connect_ports, Some(vec![443]), "{text}");
+        }
+    }
+
+    #[test]
+    fn more_ports_than_rules_are_worth_have_no_floor() {
+        let plan = net("[net]\nconnect = [\"*:1-65535\"]");
+        assert!(plan.connect_ports.is_none() && plan.watch.has(Watch::CONNECT));
+        let all = net(
+            "[net]\nconnect = [\"*\", \"udp://*\", \"unix:*\"]\nlisten = [\"*\", \"udp://*\", \"unix:*\"]",
+        );
+        let looks = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
+        assert!(
+            !all.watch
+                .any(looks.and(Watch::FAST_OPEN).and(Watch::LISTEN))
+        );
+    }
+
+    #[test]
+    fn a_denial_under_an_open_default_is_looked_for_and_nothing_else_is_closed() {
+        let plan = net("default = \"allow\"\n[net]\ndeny = [{ to = \"tcp://10.0.0.0/8\" }]");
+        assert!(
+            plan.watch
+                .has(Watch::CONNECT.and(Watch::FAST_OPEN).and(Watch::NO_DETOURS))
+        );
+        let closed = Watch::NO_INTERNET
+            .and(Watch::NO_DATAGRAMS)
+            .and(Watch::NO_OTHERS);
+        assert!(!plan.watch.any(closed.and(Watch::SEND_TO).and(Watch::BIND)));
+        assert!(plan.connect_ports.is_none() && !plan.scoped);
+        // Without a scheme it is about all that is spoken.
+        let plan = net("default = \"allow\"\n[net]\ndeny = [\"10.0.0.0/8\"]");
+        assert!(plan.watch.has(Watch::SEND_MESSAGE.and(Watch::BIND)));
+    }
+
+    #[test]
+    fn abstract_sockets_are_out_of_scope_unless_an_entry_names_one() {
+        assert!(net("[net]\nconnect = [\"unix:/run/x\"]").scoped);
+        assert!(!net("[net]\nconnect = [\"unix:@x\"]").scoped);
+        assert!(!net("[net]\nconnect = [\"unix:*\"]").scoped);
+        let before = Host {
+            landlock_abi: 5,
+            ..Host::newest()
+        };
+        assert!(!net_of("[net]\nconnect = [\"unix:/run/x\"]", &before).scoped);
+    }
+
+    #[test]
+    fn what_fs_denies_is_denied_to_connects_too() {
+        let text = "default = \"allow\"\n[fs]\ndeny = [\"/run/docker.sock\"]";
+        assert!(net(text).watch.has(Watch::CONNECT));
+    }
+}

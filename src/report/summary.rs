@@ -15,7 +15,7 @@ use std::fmt::Write;
 const NAMED: usize = 5;
 
 /// Said of a command that has failed, where the kernel may have denied what nobody was told of.
-pub const SILENT: &str = "the command failed; what Landlock denies of files is not reported: to see it, run it again with --trace-denials";
+pub const SILENT: &str = "the command failed; what Landlock denies of files and ports is not reported: to see it, run it again with --trace-denials";
 
 /// What there was to count.
 #[derive(Debug, Clone, Default)]

@@ -22,7 +22,10 @@ impl Net {
         let [fd, address, length, ..] = asked.call.args;
         let (socket, bytes) = named(asked, fd, address, length)?;
         let inet = matches!(socket.family, Family::V4 | Family::V6);
-        match Address::decode(&bytes, socket.family, false) {
+        let named = Address::decode(&bytes, socket.family, false);
+        // An address of another family means nothing to a socket that [net] is about.
+        let foreign = named == Address::Other;
+        match named {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
                 let protocol = socket.protocol;
@@ -54,7 +57,7 @@ impl Net {
         if files.is_own(asked, address, bytes.len()) {
             return Ok(Resume::Continue);
         }
-        if files.is_confined(tid) {
+        if foreign || files.is_confined(tid) {
             return files.pinned_call(asked, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
         }
         self.make(asked, socket, bytes)

@@ -252,7 +252,10 @@ impl Net {
 
     fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
         let (socket, bytes) = named(asked, asked.arg(0), asked.arg(1), asked.arg(2))?;
-        match Address::decode(&bytes, socket.family, true) {
+        let place = Address::decode(&bytes, socket.family, true);
+        // An address of another family means nothing to a socket that [net] is about.
+        let foreign = place == Address::Other;
+        match place {
             Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
                 let ip = Address::canonical(ip, false);
                 let protocol = socket.protocol;
@@ -278,7 +281,7 @@ impl Net {
         if files.is_own(asked, asked.arg(1), bytes.len()) {
             return Ok(Resume::Continue);
         }
-        if files.is_confined(asked.tracee.tid()) {
+        if foreign || files.is_confined(asked.tracee.tid()) {
             return files.pinned_call(asked, &bytes, |address| {
                 [asked.arg(0), address, bytes.len() as u64, 0, 0, 0]
             });
