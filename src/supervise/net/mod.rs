@@ -307,7 +307,20 @@ impl Net {
     fn listen(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
         let socket = Socket::of(asked, asked.arg(0))?;
         if matches!(socket.family, Family::V4 | Family::V6) {
-            let own = socket::own_address(socket.fd.as_fd())?;
+            let mut own = socket::own_address(socket.fd.as_fd())?;
+            let unbound = |own: &[u8]| {
+                let address = Address::decode(own, socket.family, true);
+                matches!(address, Address::Inet { port: 0, .. })
+            };
+            if socket.protocol == Protocol::Tcp && unbound(&own) {
+                // The kernel would choose a port within the call: it does so before, to be judged.
+                socket::bind(socket.fd.as_fd(), &own)?;
+                own = socket::own_address(socket.fd.as_fd())?;
+                if unbound(&own) {
+                    // IP_BIND_ADDRESS_NO_PORT (ip(7)), which is for clients.
+                    return Err(Errno::EADDRINUSE.into());
+                }
+            }
             if let Address::Inet { ip, port } = Address::decode(&own, socket.family, true) {
                 let ip = Address::canonical(ip, false);
                 let protocol = socket.protocol;
@@ -318,8 +331,12 @@ impl Net {
                     port: 0,
                 };
                 let bound = Who::Inet { protocol, ip, port };
-                if self.judge(asked, Way::Listen, bound).is_err() {
-                    self.judge(asked, Way::Listen, chosen)?;
+                match self.judge(asked, Way::Listen, bound) {
+                    Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {
+                        self.judge(asked, Way::Listen, chosen)?;
+                    }
+                    // An entry denies the port, whoever has chosen it.
+                    judged => judged?,
                 }
             }
         }
