@@ -147,6 +147,11 @@ impl Rule {
     }
 }
 
+/// The protection against routing headers, which control data may hold, too.
+pub fn routing_headers() -> Option<&'static Rule> {
+    Watch::all_rules().find(|rule| rule.id == "no-routing-headers")
+}
+
 /// Why a system call is closed on every host and with any arguments; `None` if it is not.
 pub fn closed(name: &str) -> Option<&'static str> {
     rules::COMMON

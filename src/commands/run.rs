@@ -66,6 +66,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     let wishes = Wishes {
         command: program.as_deref(),
         trace_denials: run.trace_denials,
+        datagrams: command.passes_datagrams(),
     };
     let plan = Plan::with(&policy, &launch::probe(), wishes).map_err(fail)?;
     let options = Options {

@@ -38,6 +38,14 @@ pub struct Command {
     pub ignore_sigpipe: bool,
 }
 
+impl Command {
+    /// Whether a descriptor that the command inherits is a socket by which messages name their peers.
+    pub fn passes_datagrams(&self) -> bool {
+        let all = (0..=2).chain(self.pass_fds.iter().copied());
+        all.into_iter().any(sys::socket::names_peers)
+    }
+}
+
 /// A command that was started: it is seized, and its execve is on the way.
 #[must_use]
 pub struct Started {

@@ -142,7 +142,8 @@ impl Endpoint {
                 },
             ) => {
                 protocol.is_none_or(|protocol| protocol == *spoken)
-                    && ports.contains(*port)
+                    // What is neither TCP nor UDP has no port to tell it by.
+                    && (ports.contains(*port) || closes && *spoken == Protocol::Other)
                     && host.covers(*ip, names, reach.way, closes)
             }
             (Endpoint::Unix(Socket::Any), To::Path(_) | To::Abstract(_)) => true,

@@ -118,6 +118,8 @@ pub struct Wishes<'a> {
     pub command: Option<&'a Path>,
     /// Whether each denial shall be seen and reported.
     pub trace_denials: bool,
+    /// Whether the command inherits a socket by which messages name their peers.
+    pub datagrams: bool,
 }
 
 impl Files {

@@ -33,6 +33,8 @@ pub struct Net {
     pub governed: bool,
     /// Whether addresses have to be known by their names.
     pub names: bool,
+    /// Whether any unix socket may be connected and sent to.
+    pub unix_open: bool,
     /// Whether denials happen that nobody sees to report.
     pub silent: bool,
     /// Whether what a message names can be kept from changing: mseal.
@@ -53,6 +55,7 @@ impl Net {
                 .peers
                 .iter()
                 .any(|entry| entry.endpoint.name().is_some()),
+            unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
             pins: host.kernel >= super::files::MSEAL,
         };
@@ -62,7 +65,7 @@ impl Net {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
         let unix = scene.is_about_unix();
         // Where all that is spoken is TCP, nothing but connect and listen has to be looked at.
-        let datagrams = udp || unix || !tcp;
+        let datagrams = udp || unix || !tcp || wishes.datagrams;
         if !scene.is_open() {
             plan.watch.add(Watch::NO_INTERNET, !tcp && !udp);
             plan.watch.add(Watch::NO_STREAMS, !tcp && udp);
@@ -80,7 +83,7 @@ impl Net {
         plan.watch
             .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
         plan.watch.add(Watch::FAST_OPEN, ask_tcp);
-        let sends = ask_udp || ask_unix && datagrams;
+        let sends = ask_udp || ask_unix && datagrams || wishes.datagrams;
         plan.watch.add(Watch::SEND_TO, sends);
         plan.watch.add(Watch::SEND_MESSAGE, sends);
         let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);

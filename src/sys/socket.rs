@@ -3,7 +3,7 @@
 
 use super::{Errno, check};
 use libc::{c_int, socklen_t};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::from_mut;
 
 /// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
@@ -24,6 +24,23 @@ pub fn option(socket: BorrowedFd<'_>, name: c_int) -> Result<c_int, Errno> {
         )
     })?;
     Ok(value)
+}
+
+/// Whether a number is that of an open socket to which a message may name its peer: any but a stream.
+pub fn names_peers(fd: RawFd) -> bool {
+    let mut kind: c_int = 0;
+    let mut length = size_of::<c_int>() as socklen_t;
+    // SAFETY: `kind` is valid for writing `length` bytes; a number that is no socket is refused.
+    let result = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            from_mut(&mut kind).cast(),
+            from_mut(&mut length),
+        )
+    };
+    result == 0 && !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
 }
 
 /// connect(2) to the address in these bytes.

@@ -4,8 +4,9 @@
 //! pages that nobody can change; what is sent stays where it is.
 
 use super::{Net, Socket, Who, address_at, bytes_at};
-use crate::judge::Reason;
+use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
+use crate::policy::Action;
 use crate::supervise::denial::{Object, PeerObject};
 use crate::supervise::files::{Asked, Files, Judged, Refused, number, refusal};
 use crate::sys::Errno;
@@ -157,8 +158,17 @@ impl Net {
             (_, length) if length > CONTROL as u64 => return Err(Errno::ENOBUFS.into()),
             (at, length) => bytes_at(tid, at, length as usize)?,
         };
-        if has_route(&control) {
-            return Err(Errno::EPERM.into());
+        if has_route(&control)
+            && let Some(rule) = crate::baseline::routing_headers()
+        {
+            let verdict = Verdict {
+                action: Action::Deny(crate::syscalls::Errno::EPERM),
+                ..refusal(Reason::Baseline(rule))
+            };
+            return Err(Refused::Denied(
+                verdict,
+                peer("the hosts of a routing header"),
+            ));
         }
         settled &= control.is_empty() || files.is_own(asked, header.control, control.len());
         Ok(Judgement {
@@ -195,6 +205,8 @@ impl Net {
                     self.observed.begin(asked.tree.pid_of(tid), asked.arg(0));
                 }
             }
+            // Whichever it is, it may be sent to.
+            Address::Path(_) if asked.plan.net.unix_open && !asked.rules => {}
             Address::Path(name) if socket.family == Family::Unix => {
                 let found = self.judge_path(asked, &name)?;
                 settled = files.is_settled(asked, at, &bytes, &found);
@@ -244,12 +256,16 @@ struct Name {
 }
 
 fn unpinned(path: &[u8]) -> Refused {
-    let object = PeerObject {
+    let object = peer(&format!("unix:{}", String::from_utf8_lossy(path)));
+    Refused::Denied(refusal(Reason::Unpinned), object)
+}
+
+fn peer(to: &str) -> Object {
+    Object::Peer(PeerObject {
         way: Way::Connect,
-        to: format!("unix:{}", String::from_utf8_lossy(path)),
+        to: to.to_owned(),
         names: Vec::new(),
-    };
-    Refused::Denied(refusal(Reason::Unpinned), Object::Peer(object))
+    })
 }
 
 fn path_address(path: &[u8]) -> Option<Vec<u8>> {
