@@ -4,6 +4,7 @@ use crate::act::{Act, Try};
 use crate::cases;
 use crate::flip::Flip;
 use crate::naive::{Denied, supervise};
+use crate::net;
 use crate::place::{Place, set_up};
 use crate::replace::{Score, Trick, replace};
 use crate::tamper::tamper;
@@ -111,6 +112,7 @@ pub fn main() -> ExitCode {
         ["setup", directory] => set_up(Path::new(directory)),
         ["naive", name, good, bad] => return naive(name, good, bad, 20),
         ["naive", name, good, bad, seconds] => return naive(name, good, bad, number(seconds)),
+        ["net", ref words @ ..] => return net::run(words),
         ["case", ref words @ ..] => {
             return cases::run(words).unwrap_or(ExitCode::from(2));
         }

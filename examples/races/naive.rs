@@ -58,12 +58,21 @@ const CALLS: &[Row] = &[
 
 /// Runs `attack` in a child under this supervision; its exit code.
 pub fn supervise(denied: &Denied, attack: impl FnOnce() -> i32) -> i32 {
+    let numbers: Vec<i64> = CALLS.iter().map(|(number, ..)| *number).collect();
+    supervise_by(&numbers, |tid, registers| denies(tid, registers, denied), attack)
+}
+
+/// As [`supervise`]; `denies` looks at each of these calls at its beginning.
+pub fn supervise_by(
+    numbers: &[i64],
+    denies: impl Fn(i32, &Registers) -> bool,
+    attack: impl FnOnce() -> i32,
+) -> i32 {
     let (mut from, to) = std::io::pipe().expect("pipe");
     let child = raw::fork(|| {
         let mut seized = [0];
         let _ = from.read(&mut seized);
-        let numbers: Vec<i64> = CALLS.iter().map(|(number, ..)| *number).collect();
-        tracer::trace_calls(&numbers);
+        tracer::trace_calls(numbers);
         attack()
     });
     tracer::seize(child).expect("cannot seize the child");
@@ -79,7 +88,7 @@ pub fn supervise(denied: &Denied, attack: impl FnOnce() -> i32) -> i32 {
         let signal = match status >> 16 {
             0 => libc::WSTOPSIG(status),
             libc::PTRACE_EVENT_SECCOMP => {
-                judge(tid, denied);
+                judge(tid, &denies);
                 0
             }
             _ => 0,
@@ -89,29 +98,33 @@ pub fn supervise(denied: &Denied, attack: impl FnOnce() -> i32) -> i32 {
 }
 
 /// Denies the call at whose beginning this task is stopped, or does nothing.
-fn judge(tid: i32, denied: &Denied) {
+fn judge(tid: i32, denies: impl Fn(i32, &Registers) -> bool) {
     let Ok(mut registers) = tracer::registers(tid) else {
         return;
     };
-    let number = registers.orig_rax as i64;
-    let Some((_, names, last)) = CALLS.iter().find(|row| row.0 == number) else {
-        return;
-    };
-    let mut named = names
-        .iter()
-        .map(|name| resolve(tid, &registers, *name, *last));
-    let deny = named.any(|path| match denied {
-        Denied::Directory(directory) => path.starts_with(directory),
-        Denied::Writing(file) => path == *file && writes(tid, &registers),
-    });
-    if deny {
+    if denies(tid, &registers) {
         registers.orig_rax = u64::MAX;
         registers.rax = -i64::from(libc::EACCES) as u64;
         let _ = tracer::set_registers(tid, &registers);
     }
 }
 
-fn argument(registers: &Registers, number: usize) -> u64 {
+/// Whether a call names a path that is denied.
+fn denies(tid: i32, registers: &Registers, denied: &Denied) -> bool {
+    let number = registers.orig_rax as i64;
+    let Some((_, names, last)) = CALLS.iter().find(|row| row.0 == number) else {
+        return false;
+    };
+    let mut named = names
+        .iter()
+        .map(|name| resolve(tid, registers, *name, *last));
+    named.any(|path| match denied {
+        Denied::Directory(directory) => path.starts_with(directory),
+        Denied::Writing(file) => path == *file && writes(tid, registers),
+    })
+}
+
+pub fn argument(registers: &Registers, number: usize) -> u64 {
     let it = registers;
     [it.rdi, it.rsi, it.rdx, it.r10, it.r8, it.r9][number]
 }

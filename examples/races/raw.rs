@@ -321,6 +321,8 @@ calls! {
         SYS_setxattr(path.0.as_ptr(), c"user.race".as_ptr(), c"x".as_ptr(), 1, 0);
 }
 
+pub mod sockets;
+
 /// Binds a new unix socket to this path, and closes it.
 ///
 /// The address is copied from the path as it is now: a flip of the string shows here, one of a

@@ -202,3 +202,30 @@ pub fn move_page(region: &Range<usize>) -> Called {
     let _ = close(fd);
     result
 }
+
+/// Has the kernel read a byte of each of its pages; how many.
+pub fn touch(region: &Range<usize>) -> i64 {
+    let mut pipe = [0; 2];
+    // SAFETY: the kernel writes two descriptors.
+    unsafe { libc::pipe(pipe.as_mut_ptr()) };
+    let mut read = 0;
+    for page in region.clone().step_by(PAGE) {
+        // SAFETY: what is not mapped is told by an error.
+        read += unsafe { libc::write(pipe[1], page as *const c_void, 1) } as i64;
+    }
+    let _ = pipe.map(close);
+    read
+}
+
+/// Whether the kernel may write a byte to its last page, which it does.
+pub fn is_writable(region: &Range<usize>) -> bool {
+    let mut pipe = [0; 2];
+    // SAFETY: the kernel writes two descriptors, then a byte to the region, or tells that it cannot.
+    let read = unsafe {
+        libc::pipe(pipe.as_mut_ptr());
+        libc::write(pipe[1], c"".as_ptr().cast(), 1);
+        libc::read(pipe[0], (region.end - 1) as *mut c_void, 1)
+    };
+    let _ = pipe.map(close);
+    read == 1
+}

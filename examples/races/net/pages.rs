@@ -1,0 +1,156 @@
+//! Races for the memory in which a jail holds the addresses that it has judged, between its mapping
+//! and its sealing: it is mapped when it is needed, where there may be threads already.
+
+use super::acts::{NAME, UDP, socket};
+use super::place::{HERE, Place, THERE, v4};
+use crate::raw::sockets::{self, Memory};
+use crate::raw::{self, region};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// The size of the region that is waited for, and a page of it.
+const SIZE: usize = 2 * 1024 * 1024;
+/// Sends in each process.
+const SENDS: usize = 40;
+
+/// What is done to the region before it is sealed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Trick {
+    /// Other memory, to be written to, is mapped over it.
+    Replace,
+    /// The same, written to and made read-only at once.
+    Prepare,
+    /// It is made writable.
+    Protect,
+    /// It is unmapped, and other memory mapped there.
+    Unmap,
+    /// It is moved away.
+    Move,
+    /// Each of its pages is read.
+    Touch,
+    /// Its pages are dropped.
+    Drop,
+}
+
+pub const TRICKS: &[(&str, Trick)] = &[
+    ("pages-replaced", Trick::Replace),
+    ("pages-prepared", Trick::Prepare),
+    ("pages-made-writable", Trick::Protect),
+    ("pages-unmapped", Trick::Unmap),
+    ("pages-moved", Trick::Move),
+    ("pages-touched", Trick::Touch),
+    ("pages-dropped", Trick::Drop),
+];
+
+/// Tries in ever new processes, for each has the region mapped once.
+pub fn race(name: &str, trick: Trick, place: &Place, time: Duration) {
+    const MOST: u64 = 20_000;
+    let end = Instant::now() + time;
+    let (mut tries, mut passed, mut played) = (0, 0, 0);
+    while Instant::now() < end && tries < MOST {
+        let child = raw::fork(|| one(trick, place));
+        let status = raw::wait(child, 0).map_or(0, |(_, status)| status);
+        tries += 1;
+        if libc::WIFEXITED(status) {
+            let code = libc::WEXITSTATUS(status);
+            passed += u64::from(code & 1 != 0);
+            played += u64::from(code & 2 != 0);
+        }
+        if sockets::told() > 0 {
+            break;
+        }
+    }
+    println!("{name} tries {tries} wins 0 passed {passed} played {played}");
+}
+
+/// What the two threads tell each other.
+struct Both {
+    /// Where the next region will be, once it is known.
+    address: AtomicUsize,
+    ready: AtomicBool,
+    played: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// Bit 0: a send has passed. Bit 1: the trick was played.
+fn one(trick: Trick, place: &Place) -> i32 {
+    static BOTH: Both = Both {
+        address: AtomicUsize::new(0),
+        ready: AtomicBool::new(false),
+        played: AtomicBool::new(false),
+        ended: AtomicBool::new(false),
+    };
+    let memory = Memory::new(false);
+    let [good, bad] = [HERE, THERE].map(|host| v4(host, place.udp));
+    memory.put(NAME, &good);
+    let fd = socket(UDP);
+    let (from, to) = (good.clone(), bad);
+    let thread = std::thread::spawn(move || play(&BOTH, trick, &from, &to));
+    // The kernel takes the same place again for the next mapping of this size.
+    let next = region::unsealed(SIZE);
+    let _ = region::unmap(&next);
+    BOTH.address.store(next.start, Ordering::Release);
+    while !BOTH.ready.load(Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    let sent = (0..SENDS)
+        .filter(|_| sockets::send_to(fd, memory.at(NAME), 1, 0, memory.at(NAME), good.len()).is_ok())
+        .count();
+    BOTH.ended.store(true, Ordering::Relaxed);
+    let _ = thread.join();
+    i32::from(sent > 0) | i32::from(BOTH.played.load(Ordering::Relaxed)) << 1
+}
+
+/// Waits for the region, and plays its trick.
+fn play(both: &Both, trick: Trick, good: &[u8], bad: &[u8]) {
+    let mut start = 0;
+    while start == 0 {
+        start = both.address.load(Ordering::Acquire);
+    }
+    both.ready.store(true, Ordering::Release);
+    let it = start..start + SIZE;
+    while !region::is_mapped(&it) {
+        if both.ended.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+    let played = match trick {
+        Trick::Replace => region::map_fixed(&it),
+        Trick::Prepare => region::map_fixed(&it).and_then(|_| {
+            let cells = region::as_bytes(&it);
+            for slot in (0..SIZE).step_by(16384) {
+                for (cell, byte) in cells.iter().skip(slot).zip(bad) {
+                    cell.store(*byte, Ordering::Relaxed);
+                }
+            }
+            region::protect(&it, libc::PROT_READ)
+        }),
+        Trick::Protect => region::protect(&it, libc::PROT_READ | libc::PROT_WRITE),
+        Trick::Unmap => region::unmap(&it).and_then(|_| region::map_fixed(&it)),
+        Trick::Move => region::move_away(&it, 0).and_then(|_| region::map_fixed(&it)),
+        Trick::Touch => Ok(region::touch(&it)),
+        Trick::Drop => region::advise(&it, libc::MADV_DONTNEED),
+    };
+    let writable = !matches!(trick, Trick::Prepare | Trick::Touch | Trick::Drop);
+    if played.is_ok() {
+        both.played.store(true, Ordering::Relaxed);
+        if writable && region::is_writable(&it) {
+            change(both, &it, good, bad);
+        }
+    }
+}
+
+/// Turns each good address that is written to the region into the bad one.
+fn change(both: &Both, it: &Range<usize>, good: &[u8], bad: &[u8]) {
+    let cells = region::as_bytes(it);
+    while !both.ended.load(Ordering::Relaxed) {
+        let there = cells.iter().zip(good);
+        let same = |(cell, byte): (&std::sync::atomic::AtomicU8, &u8)| cell.load(Ordering::Relaxed) == *byte;
+        if there.map(same).all(|same| same) {
+            for (cell, byte) in cells.iter().zip(bad) {
+                cell.store(*byte, Ordering::Relaxed);
+            }
+        }
+    }
+}
