@@ -59,7 +59,11 @@ const CALLS: &[Row] = &[
 /// Runs `attack` in a child under this supervision; its exit code.
 pub fn supervise(denied: &Denied, attack: impl FnOnce() -> i32) -> i32 {
     let numbers: Vec<i64> = CALLS.iter().map(|(number, ..)| *number).collect();
-    supervise_by(&numbers, |tid, registers| denies(tid, registers, denied), attack)
+    supervise_by(
+        &numbers,
+        |tid, registers| denies(tid, registers, denied),
+        attack,
+    )
 }
 
 /// As [`supervise`]; `denies` looks at each of these calls at its beginning.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The size of the region that is waited for.
-const SIZE: usize = 128 * 1024;
+const SIZE: usize = 2 * 1024 * 1024;
 /// Opens in each process.
 const OPENS: u64 = 100;
 

@@ -32,11 +32,14 @@ const IPPROTO_DCCP: u64 = 33;
 const IPPROTO_L2TP: u64 = 115;
 /// SMC behind a TCP socket (net/smc/smc_inet.c, Linux 6.11).
 const IPPROTO_SMC: u64 = 256;
+const IPPROTO_IP: u64 = libc::IPPROTO_IP as u64;
 const IPPROTO_IPV6: u64 = libc::IPPROTO_IPV6 as u64;
 // linux/in6.h: routing headers, which send a packet to others on its way.
 const IPV6_RTHDR: u64 = 57;
 const IPV6_2292PKTOPTIONS: u64 = 6;
 const IPV6_2292RTHDR: u64 = 5;
+/// linux/in.h: options of IPv4, source routes among them.
+const IP_OPTIONS: u64 = 4;
 const MSG_FASTOPEN: u64 = 0x2000_0000;
 
 const fn kind(value: u64) -> Test {
@@ -154,11 +157,12 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         "AF_SMC connects by TCP where no other rule looks")),
     (Watch::NO_DETOURS, rule("no-routing-headers", &["setsockopt"],
         When {
-            text: "level == IPPROTO_IPV6 && optname in {IPV6_RTHDR, IPV6_2292RTHDR, IPV6_2292PKTOPTIONS}",
+            text: "level == IPPROTO_IPV6 && optname in {IPV6_RTHDR, IPV6_2292RTHDR, IPV6_2292PKTOPTIONS} || level == IPPROTO_IP && optname == IP_OPTIONS",
             any: &[&[is(1, IPPROTO_IPV6), is(2, IPV6_RTHDR)], &[is(1, IPPROTO_IPV6), is(2, IPV6_2292RTHDR)],
-                   &[is(1, IPPROTO_IPV6), is(2, IPV6_2292PKTOPTIONS)]],
+                   &[is(1, IPPROTO_IPV6), is(2, IPV6_2292PKTOPTIONS)], &[is(1, IPPROTO_IP), is(2, IP_OPTIONS)]],
         },
         // net/ipv6/ipv6_sockglue.c: type 4, segment routing, needs no capability.
+        // ip(7): source routes need no capability in most kernels.
         Answer::Deny(Errno::EPERM), "a routing header sends packets to others on their way",
         "the packets of an allowed peer pass by any host that the header names")),
 ];

@@ -98,6 +98,35 @@ impl Address {
         }
     }
 
+    /// Puts the host's own address in the place of the unspecified one, for which the kernel takes
+    /// whatever address the socket is bound to (ip_route_output_key_hash_rcu of net/ipv4/route.c,
+    /// tcp_v6_connect of net/ipv6/tcp_ipv6.c). Returns whether it was there.
+    pub fn settle(bytes: &mut [u8], socket: Family) -> bool {
+        let Some(family) = bytes.first_chunk::<AFTER_FAMILY>() else {
+            return false;
+        };
+        let (place, own): (_, &[u8]) = match i32::from(u16::from_ne_bytes(*family)) {
+            libc::AF_INET => (4..8, &[127, 0, 0, 1]),
+            libc::AF_UNSPEC if socket == Family::V4 => (4..8, &[127, 0, 0, 1]),
+            libc::AF_INET6 => match bytes.get(8..INET6) {
+                Some([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0]) => {
+                    (20..INET6, &[127, 0, 0, 1])
+                }
+                Some(octets) if octets.iter().all(|octet| *octet == 0) => (23..INET6, &[1]),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let Some(host) = bytes.get_mut(place) else {
+            return false;
+        };
+        let unspecified = host.iter().all(|octet| *octet == 0);
+        if unspecified {
+            host.copy_from_slice(own);
+        }
+        unspecified
+    }
+
     /// The IPv4 address that translators make of an IPv6 address: NAT64 (RFC 6052), 6to4 (RFC 3056).
     pub fn embedded(ip: IpAddr) -> Option<IpAddr> {
         let IpAddr::V6(v6) = ip else { return None };
@@ -240,6 +269,36 @@ mod tests {
         assert_eq!(canonical("::", true), "::1");
         assert_eq!(canonical("::", false), "::");
         assert_eq!(canonical("0.0.0.0", false), "0.0.0.0");
+    }
+
+    #[test]
+    fn the_unspecified_address_is_made_the_hosts_own_and_no_other_is_touched() {
+        let settled = |mut bytes: Vec<u8>, socket| {
+            let there = Address::settle(&mut bytes, socket);
+            (there, Address::decode(&bytes, socket, true))
+        };
+        let (inet, none) = (libc::AF_INET as u16, libc::AF_UNSPEC as u16);
+        let any = || v4(inet, 80, [0; 4]);
+        assert_eq!(settled(any(), Family::V4), (true, at("127.0.0.1", 80)));
+        assert_eq!(settled(any(), Family::V6), (true, at("127.0.0.1", 80)));
+        let unspecified = v4(none, 80, [0; 4]);
+        assert_eq!(
+            settled(unspecified.clone(), Family::V4),
+            (true, at("127.0.0.1", 80))
+        );
+        assert_eq!(
+            settled(unspecified, Family::V6),
+            (false, Address::Unspecified)
+        );
+        assert_eq!(settled(v6(80, "::"), Family::V6), (true, at("::1", 80)));
+        let mapped = settled(v6(80, "::ffff:0.0.0.0"), Family::V6);
+        assert_eq!(mapped, (true, at("::ffff:127.0.0.1", 80)));
+        for ip in ["::1", "1::", "::ffff:10.0.0.1", "0:0:0:1::"] {
+            assert_eq!(settled(v6(80, ip), Family::V6), (false, at(ip, 80)));
+        }
+        let given = v4(inet, 80, [0, 0, 0, 1]);
+        assert_eq!(settled(given, Family::V4), (false, at("0.0.0.1", 80)));
+        assert_eq!(settled(vec![2], Family::V4), (false, Address::Malformed));
     }
 
     #[test]

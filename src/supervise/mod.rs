@@ -306,7 +306,11 @@ impl Supervisor<'_> {
         };
         let mut verdict = plan.judge.call(&call);
         let about_peers = call.syscall().is_some_and(names_peer)
-            && (verdict.check == Some(Check::Peers) || asked.rules || plan.net.watches_bind());
+            && match verdict.check {
+                Some(Check::Peers) => true,
+                Some(_) => asked.rules || plan.net.watches_bind(),
+                None => asked.rules,
+            };
         if about_peers || asked.rules || matches!(verdict.check, Some(Check::Paths)) {
             let answer = match about_peers {
                 true => {
@@ -321,7 +325,7 @@ impl Supervisor<'_> {
             return match answer {
                 files::Answer::Go(resume) => Ok(resume),
                 files::Answer::Deny(verdict, object) => {
-                    Ok(self.denied(tracee, registers, verdict, Some(object)))
+                    Ok(self.denied(tracee, registers, verdict, object))
                 }
             };
         }

@@ -218,7 +218,10 @@ fn peers(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || domain == UNIX && on(Watch::NO_UNIX_DATAGRAMS) && [2, 3].contains(&kind);
             if closed { Guard::Close } else { Guard::None }
         }
-        "setsockopt" if on(Watch::NO_DETOURS) && a[1] == 41 && [57, 5, 6].contains(&a[2]) => {
+        "setsockopt"
+            if on(Watch::NO_DETOURS)
+                && (a[1] == 41 && [57, 5, 6].contains(&a[2]) || (a[1], a[2]) == (0, 4)) =>
+        {
             Guard::Deny
         }
         "connect" => check(on(Watch::CONNECT)),

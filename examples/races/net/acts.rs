@@ -38,11 +38,16 @@ pub enum Try {
 #[derive(Clone, Copy)]
 pub enum Call {
     /// On a new socket each time, and a byte is sent if it is for datagrams.
-    Connect { nonblocking: bool },
+    Connect {
+        nonblocking: bool,
+        bound: bool,
+    },
     /// On the socket that is there.
     ConnectAgain,
     /// With these flags.
     SendTo(i32),
+    /// On a new socket each time, at the same number, that has a peer.
+    SendToNew,
     SendMessage,
     /// EINVAL tells that the kernel has seen what it should not.
     SendControl,
@@ -125,6 +130,14 @@ impl Acting {
         self
     }
 
+    /// Makes its socket one of IPv4, once it has such a peer.
+    pub fn converted(self) -> Self {
+        let (fd, family) = (self.fd, AF_INET.to_ne_bytes());
+        self.turned(Box::new(move |_| {
+            let _ = sockets::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_ADDRFORM, &family);
+        }))
+    }
+
     /// Turns these bytes.
     pub fn bytes(self, at: usize, good: &[u8], bad: &[u8]) -> Self {
         let (memory, good, bad) = (self.memory, good.to_vec(), bad.to_vec());
@@ -154,12 +167,6 @@ impl Acting {
         self
     }
 
-    /// By a thread, though the memory is shared.
-    pub fn by_thread(mut self) -> Self {
-        self.in_process = false;
-        self
-    }
-
     /// By another process.
     pub fn by_process(mut self) -> Self {
         self.in_process = true;
@@ -181,10 +188,17 @@ impl Acting {
         let (data, name) = (memory.at(DATA), memory.at(NAME));
         let headers = memory.at(HEADERS);
         passed(match self.call {
-            Call::Connect { nonblocking } => self.connect(nonblocking),
+            Call::Connect { nonblocking, bound } => self.connect(nonblocking, bound),
             Call::ConnectAgain => sockets::connect(self.fd, name, self.length),
             Call::SendTo(more) => {
                 sockets::send_to(self.fd, data, 1, flags | more, name, self.length)
+            }
+            Call::SendToNew => {
+                let new = socket(self.kind);
+                let _ = raw::dup_over(new, self.fd);
+                let _ = raw::close(new);
+                let _ = sockets::connect(self.fd, memory.at(OTHER), 28);
+                sockets::send_to(self.fd, data, 1, flags, name, self.length)
             }
             Call::SendMessage => sockets::send_message(self.fd, headers, flags),
             Call::SendControl => match sockets::send_message(self.fd, headers, flags) {
@@ -210,10 +224,13 @@ impl Acting {
         })
     }
 
-    fn connect(&self, nonblocking: bool) -> Called {
+    fn connect(&self, nonblocking: bool, bound: bool) -> Called {
         let more = if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
         let fd = socket((self.kind.0, self.kind.1 | more));
         let _ = sockets::reset_at_close(fd);
+        if bound {
+            let _ = sockets::bind_to(fd, self.memory.at(OTHER), self.length);
+        }
         let result = sockets::connect(fd, self.memory.at(NAME), self.length);
         if self.kind.1 == SOCK_DGRAM && result.is_ok() {
             let _ = sockets::send_to(fd, self.memory.at(DATA), 1, 0, 0, 0);
@@ -230,9 +247,11 @@ impl Acting {
         if won {
             return Try::Won;
         }
-        if self.kind.0 == AF_UNIX {
-            let path = place.path("w/pad/new");
-            let _ = raw::unlink_at(libc::AT_FDCWD, raw::Text::private(path), 0);
+        if self.kind.0 == AF_UNIX && place.path("w/bad/new").exists() {
+            return Try::Won;
+        }
+        for name in ["w/pad/new", "w/turn/new", "w/link/new"] {
+            let _ = std::fs::remove_file(place.path(name));
         }
         passed(result)
     }

@@ -21,7 +21,11 @@ const HEADER: u64 = 64;
 
 /// Runs `attack` under its eyes.
 pub fn supervise(place: &Place, attack: impl FnOnce() -> i32) -> i32 {
-    supervise_by(&CALLS, |tid, registers| denies(tid, registers, place), attack)
+    supervise_by(
+        &CALLS,
+        |tid, registers| denies(tid, registers, place),
+        attack,
+    )
 }
 
 fn bytes(tid: i32, address: u64, length: usize) -> Vec<u8> {
@@ -107,7 +111,8 @@ fn may_reach(tid: i32, (domain, protocol): (i32, i32), address: &[u8], place: &P
             let Some((ip, port)) = inet(address, family) else {
                 return false;
             };
-            let ours = ip == IpAddr::from(HERE) || ip == IpAddr::from(Ipv6Addr::LOCALHOST);
+            let ours =
+                [HERE.into(), Ipv6Addr::LOCALHOST.into()].contains(&ip) || ip.is_unspecified();
             ours && match protocol {
                 libc::IPPROTO_TCP => port == place.tcp,
                 _ => port == place.udp,
@@ -131,11 +136,14 @@ fn may_reach(tid: i32, (domain, protocol): (i32, i32), address: &[u8], place: &P
 fn may_listen(domain: i32, address: &[u8], place: &Place) -> bool {
     match (domain, family(address)) {
         (AF_INET, AF_INET) => {
-            inet(address, AF_INET) == Some((HERE.into(), place.own))
+            // Port 0: one that the kernel chooses.
+            let may = |(ip, port)| port == 0 || ip == IpAddr::from(HERE) && port == place.own;
+            inet(address, AF_INET).is_some_and(may)
         }
         (AF_UNIX, AF_UNIX) => {
             let path = raw::path_of(address.get(2..).unwrap_or_default());
-            address.get(2) != Some(&0) && !path.starts_with(place.path("w/bad"))
+            let directory = path.parent().and_then(|it| it.canonicalize().ok());
+            address.get(2) != Some(&0) && directory != Some(place.path("w/bad"))
         }
         _ => true,
     }

@@ -31,6 +31,8 @@ pub enum Trick {
     Touch,
     /// Its pages are dropped.
     Drop,
+    /// Nothing; more threads want it at once, and all are to get what they ask for.
+    Want,
 }
 
 pub const TRICKS: &[(&str, Trick)] = &[
@@ -41,6 +43,7 @@ pub const TRICKS: &[(&str, Trick)] = &[
     ("pages-moved", Trick::Move),
     ("pages-touched", Trick::Touch),
     ("pages-dropped", Trick::Drop),
+    ("pages-wanted-by-all", Trick::Want),
 ];
 
 /// Tries in ever new processes, for each has the region mapped once.
@@ -85,6 +88,9 @@ fn one(trick: Trick, place: &Place) -> i32 {
     let [good, bad] = [HERE, THERE].map(|host| v4(host, place.udp));
     memory.put(NAME, &good);
     let fd = socket(UDP);
+    if trick == Trick::Want {
+        return i32::from(all(fd, memory, good.len()));
+    }
     let (from, to) = (good.clone(), bad);
     let thread = std::thread::spawn(move || play(&BOTH, trick, &from, &to));
     // The kernel takes the same place again for the next mapping of this size.
@@ -95,11 +101,23 @@ fn one(trick: Trick, place: &Place) -> i32 {
         std::thread::yield_now();
     }
     let sent = (0..SENDS)
-        .filter(|_| sockets::send_to(fd, memory.at(NAME), 1, 0, memory.at(NAME), good.len()).is_ok())
+        .filter(|_| {
+            sockets::send_to(fd, memory.at(NAME), 1, 0, memory.at(NAME), good.len()).is_ok()
+        })
         .count();
     BOTH.ended.store(true, Ordering::Relaxed);
     let _ = thread.join();
     i32::from(sent > 0) | i32::from(BOTH.played.load(Ordering::Relaxed)) << 1
+}
+
+/// Whether each send of some threads that begin at once has passed.
+fn all(fd: i32, memory: Memory, length: usize) -> bool {
+    let send = move || sockets::send_to(fd, memory.at(NAME), 1, 0, memory.at(NAME), length);
+    let many = move || (0..4).all(|_| send().is_ok());
+    let threads: Vec<_> = (0..6).map(|_| std::thread::spawn(many)).collect();
+    let passed = threads.into_iter().map(|it| it.join().unwrap_or(false));
+    let passed: Vec<bool> = passed.collect();
+    passed.iter().all(|passed| *passed)
 }
 
 /// Waits for the region, and plays its trick.
@@ -131,8 +149,12 @@ fn play(both: &Both, trick: Trick, good: &[u8], bad: &[u8]) {
         Trick::Move => region::move_away(&it, 0).and_then(|_| region::map_fixed(&it)),
         Trick::Touch => Ok(region::touch(&it)),
         Trick::Drop => region::advise(&it, libc::MADV_DONTNEED),
+        Trick::Want => Ok(0),
     };
-    let writable = !matches!(trick, Trick::Prepare | Trick::Touch | Trick::Drop);
+    let writable = !matches!(
+        trick,
+        Trick::Prepare | Trick::Touch | Trick::Drop | Trick::Want
+    );
     if played.is_ok() {
         both.played.store(true, Ordering::Relaxed);
         if writable && region::is_writable(&it) {
@@ -145,9 +167,11 @@ fn play(both: &Both, trick: Trick, good: &[u8], bad: &[u8]) {
 fn change(both: &Both, it: &Range<usize>, good: &[u8], bad: &[u8]) {
     let cells = region::as_bytes(it);
     while !both.ended.load(Ordering::Relaxed) {
-        let there = cells.iter().zip(good);
-        let same = |(cell, byte): (&std::sync::atomic::AtomicU8, &u8)| cell.load(Ordering::Relaxed) == *byte;
-        if there.map(same).all(|same| same) {
+        let mut there = cells.iter().zip(good);
+        let same = |(cell, byte): (&std::sync::atomic::AtomicU8, &u8)| {
+            cell.load(Ordering::Relaxed) == *byte
+        };
+        if there.all(same) {
             for (cell, byte) in cells.iter().zip(bad) {
                 cell.store(*byte, Ordering::Relaxed);
             }

@@ -8,7 +8,7 @@ use super::place::{HERE, Place, THERE, name, unix, unspecified, v4, v6};
 use super::turn;
 use crate::raw::{self, Text, sockets};
 use libc::MSG_FASTOPEN;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An attack.
 pub struct Scene {
@@ -60,8 +60,18 @@ const fn scene(
 
 const THREAD: bool = false;
 const PROCESS: bool = true;
-const CONNECT: Call = Call::Connect { nonblocking: false };
-const CONNECT_AT_ONCE: Call = Call::Connect { nonblocking: true };
+const CONNECT: Call = Call::Connect {
+    nonblocking: false,
+    bound: false,
+};
+const CONNECT_AT_ONCE: Call = Call::Connect {
+    nonblocking: true,
+    bound: false,
+};
+const CONNECT_BOUND: Call = Call::Connect {
+    nonblocking: false,
+    bound: true,
+};
 const SEND_TO: Call = Call::SendTo(0);
 const SEND_FAST: Call = Call::SendTo(MSG_FASTOPEN);
 
@@ -113,6 +123,7 @@ pub const ALL: &[Scene] = &[
     scene("sendto-swapped-udp-path",    THREAD,  Refusal, |it, by| Acting::new(SEND_TO, UDP, &unix(it.path("r/bad/datagram")), by).swapped(UNIX_DATAGRAM).start()),
     scene("sendto-swapped-udp-abstract", THREAD, Refusal, |it, by| Acting::new(SEND_TO, UDP, &name(&it.bad_name()), by).swapped(UNIX_DATAGRAM).start()),
     scene("sendto-swapped-unspecified", THREAD,  Nothing, swapped_unspecified),
+    scene("sendto-converted",           THREAD,  Nothing, converted),
     scene("sendto-fast-swapped-udp-tcp", THREAD, Nothing, |it, by| here(SEND_FAST, UDP, it.udp, by).swapped(TCP).start()),
     scene("sendto-fast-swapped-unix-tcp", THREAD, Refusal, |it, by| there(SEND_FAST, UNIX, it.tcp, by).swapped(TCP).start()),
     scene("sendmsg-swapped-tcp-udp",    THREAD,  Nothing, |it, by| here(Call::SendMessage, TCP, it.tcp, by).connected(&v4(HERE, it.tcp)).swapped(UDP).start()),
@@ -130,6 +141,12 @@ pub const ALL: &[Scene] = &[
     scene("sendto-unix-cwd",            THREAD,  Refusal, |it, by| cwd(SEND_TO, UNIX_DATAGRAM, "bad/datagram", it, by)),
     scene("sendmsg-unix-link",          PROCESS, Refusal, |it, _| link(Call::SendMessage, UNIX_DATAGRAM, "datagram", it)),
 
+    // The unspecified address, which is whatever the socket is bound to: nothing turns.
+    scene("connect-unspecified-bound",  THREAD,  Nothing, |it, by| Acting::new(CONNECT_BOUND, TCP, &v4(Ipv4Addr::UNSPECIFIED, it.tcp), by).with(OTHER, &v4(THERE, 0))),
+    scene("connect-datagrams-unspecified-bound", THREAD, Nothing, |it, by| Acting::new(CONNECT_BOUND, UDP, &v4(Ipv4Addr::UNSPECIFIED, it.udp), by).with(OTHER, &v4(THERE, 0))),
+    scene("sendto-unspecified-bound",   THREAD,  Nothing, |it, by| Acting::new(SEND_TO, UDP, &v4(Ipv4Addr::UNSPECIFIED, it.udp), by).bound(&v4(THERE, 0))),
+    scene("sendmsg-unspecified-bound",  THREAD,  Nothing, |it, by| Acting::new(Call::SendMessage, UDP, &v4(Ipv4Addr::UNSPECIFIED, it.udp), by).bound(&v4(THERE, 0))),
+
     // Where to listen.
     scene("bind-port",                  THREAD,  Nothing, bind_port),
     scene("bind-port-process",          PROCESS, Nothing, bind_port),
@@ -137,15 +154,18 @@ pub const ALL: &[Scene] = &[
     scene("bind-path",                  THREAD,  Nothing, |it, by| bind_path(&unix(it.path("w/bad/new")), it, by)),
     scene("bind-path-process",          PROCESS, Nothing, |it, by| bind_path(&unix(it.path("w/bad/new")), it, by)),
     scene("bind-path-abstract",         THREAD,  Nothing, |it, by| bind_path(&abstract_of(it), it, by)),
+    scene("bind-path-directory",        PROCESS, Nothing, |it, _| directory(Call::Bind, UNIX, "new", it)),
+    scene("bind-path-link",             PROCESS, Nothing, |it, _| link(Call::Bind, UNIX, "new", it)),
     scene("bind-path-swapped-udp",      THREAD,  Nothing, bind_swapped),
     scene("listen-swapped",             THREAD,  Nothing, listen_swapped),
 
     // By a task that has confined itself.
-    scene("confined-connect-host",      THREAD,  Landlock, |it, by| confined(|| host(CONNECT, TCP, it.tcp, by))),
+    scene("confined-connect-host",      THREAD,  LandlockRefusal, |it, by| confined(|| host(CONNECT, TCP, it.tcp, by))),
     scene("confined-connect-swapped-unix-tcp", THREAD, LandlockRefusal, |it, by| confined(|| there(Call::ConnectAgain, UNIX, it.tcp, by).swapped(TCP).start())),
-    scene("confined-connect-swapped-udp-tcp", THREAD, Landlock, |it, by| confined(|| here(Call::ConnectAgain, UDP, it.udp, by).swapped(TCP).start())),
+    scene("confined-connect-swapped-udp-tcp", THREAD, LandlockRefusal, |it, by| confined(|| here(Call::ConnectAgain, UDP, it.udp, by).swapped(TCP).start())),
     scene("confined-bind-port",         THREAD,  Landlock, |it, by| confined(|| bind_port(it, by))),
     scene("confined-bind-path-swapped-udp", THREAD, Landlock, |it, by| confined(|| bind_swapped(it, by))),
+    scene("confined-bind-swapped-unspecified", THREAD, LandlockRefusal, |it, by| confined(|| bind_unspecified(it, by))),
     scene("confined-listen-swapped",    THREAD,  Landlock, |it, by| confined(|| listen_swapped(it, by))),
 ];
 
@@ -201,9 +221,8 @@ fn socket_of(kind: Kind) -> &'static str {
 }
 
 fn path(call: Call, kind: Kind, tree: &str, place: &Place, shared: bool) -> Acting {
-    let both = ["pad", "bad"].map(|directory| {
-        unix(place.path(&format!("{tree}/{directory}/{}", socket_of(kind))))
-    });
+    let both = ["pad", "bad"]
+        .map(|directory| unix(place.path(&format!("{tree}/{directory}/{}", socket_of(kind)))));
     turning(call, kind, both, shared)
 }
 
@@ -293,15 +312,34 @@ fn swapped_unspecified(place: &Place, shared: bool) -> Acting {
         .start()
 }
 
+/// The same, by one socket that is made one of IPv4 meanwhile.
+fn converted(place: &Place, shared: bool) -> Acting {
+    Acting::new(
+        Call::SendToNew,
+        UDP6,
+        &unspecified(v4(THERE, place.udp)),
+        shared,
+    )
+    .with(OTHER, &v6(HERE.to_ipv6_mapped(), place.udp))
+    .converted()
+    .start()
+}
+
 /// A true directory with the good socket changes places with a link to the bad directory.
 fn directory(call: Call, kind: Kind, socket: &str, place: &Place) -> Acting {
     let [true_one, link] = ["w/turn", "w/link"].map(|name| place.path(name));
     let _ = std::fs::create_dir(&true_one);
-    let _ = std::fs::hard_link(place.path(&format!("w/pad/{socket}")), true_one.join(socket));
+    let _ = std::fs::hard_link(
+        place.path(&format!("w/pad/{socket}")),
+        true_one.join(socket),
+    );
     let _ = std::os::unix::fs::symlink(place.path("w/bad"), &link);
     let acting = Acting::new(call, kind, &unix(true_one.join(socket)), false);
     let [true_one, link] = [true_one, link].map(Text::private);
-    acting.turned(turn::exchange(true_one, link)).by_process().start()
+    acting
+        .turned(turn::exchange(true_one, link))
+        .by_process()
+        .start()
 }
 
 /// A link to its directory is made anew.
@@ -309,9 +347,12 @@ fn link(call: Call, kind: Kind, socket: &str, place: &Place) -> Acting {
     let link = place.path("w/dance");
     let _ = std::os::unix::fs::symlink(place.path("w/pad"), &link);
     let acting = Acting::new(call, kind, &unix(link.join(socket)), false);
-    let [link, next, good, bad] = ["w/dance", "w/next", "w/pad", "w/bad"]
-        .map(|name| Text::private(place.path(name)));
-    acting.turned(turn::dance(link, next, [good, bad])).by_process().start()
+    let [link, next, good, bad] =
+        ["w/dance", "w/next", "w/pad", "w/bad"].map(|name| Text::private(place.path(name)));
+    acting
+        .turned(turn::dance(link, next, [good, bad]))
+        .by_process()
+        .start()
 }
 
 /// The socket itself changes places with a link.
@@ -321,7 +362,10 @@ fn file(call: Call, kind: Kind, socket: &str, place: &Place) -> Acting {
     let _ = std::os::unix::fs::symlink(place.path(&format!("w/bad/{socket}")), &link);
     let acting = Acting::new(call, kind, &unix(&own), false);
     let [own, link] = [own, link].map(Text::private);
-    acting.turned(turn::exchange(own, link)).by_process().start()
+    acting
+        .turned(turn::exchange(own, link))
+        .by_process()
+        .start()
 }
 
 /// One relative path, and the directory that it starts in.
@@ -363,6 +407,14 @@ fn listen_swapped(place: &Place, shared: bool) -> Acting {
     here(Call::Listen, TCP, place.own, shared)
         .bound(&v4(HERE, place.own))
         .swapped(TCP)
+        .start()
+}
+
+/// What no socket of IPv6 can be bound to.
+fn bind_unspecified(place: &Place, shared: bool) -> Acting {
+    let address = unspecified(v4(Ipv4Addr::UNSPECIFIED, place.free));
+    Acting::new(Call::BindSwapped, UDP6, &address, shared)
+        .swapped(UDP)
         .start()
 }
 

@@ -33,7 +33,6 @@ calls! {
         SYS_sendto(fd, data, size, flags | libc::MSG_NOSIGNAL, address, length);
     send_message(fd: i32, header: u64, flags: c_int) = SYS_sendmsg(fd, header, flags | libc::MSG_NOSIGNAL);
     send_messages(fd: i32, headers: u64, count: usize) = SYS_sendmmsg(fd, headers, count, libc::MSG_NOSIGNAL);
-    set_status_flags(fd: i32, flags: c_int) = SYS_fcntl(fd, libc::F_SETFL, flags);
     forbid_privileges() = SYS_prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     pidfd_open(pid: i32, flags: c_int) = SYS_pidfd_open(pid, flags);
     descriptor_of(pidfd: i32, fd: i32) = SYS_pidfd_getfd(pidfd, fd, 0);
@@ -41,7 +40,12 @@ calls! {
 
 /// SO_LINGER of nothing: its end resets the connection, and its port is free at once.
 pub fn reset_at_close(fd: i32) -> Called {
-    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &[1, 0, 0, 0, 0, 0, 0, 0])
+    set_option(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_LINGER,
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+    )
 }
 
 pub fn set_option(fd: i32, level: c_int, name: c_int, value: &[u8]) -> Called {
@@ -88,9 +92,13 @@ pub fn confine() -> Called {
     const MAKE_BLOCK: u64 = 1 << 11;
     forbid_privileges()?;
     let attributes = MAKE_BLOCK.to_ne_bytes();
-    let (create, restrict) = (libc::SYS_landlock_create_ruleset, libc::SYS_landlock_restrict_self);
+    let (create, restrict) = (
+        libc::SYS_landlock_create_ruleset,
+        libc::SYS_landlock_restrict_self,
+    );
     // SAFETY: struct landlock_ruleset_attr, of the size that is passed.
-    let ruleset = check(unsafe { libc::syscall(create, attributes.as_ptr(), attributes.len(), 0) })?;
+    let ruleset =
+        check(unsafe { libc::syscall(create, attributes.as_ptr(), attributes.len(), 0) })?;
     // SAFETY: takes numbers only.
     let done = check(unsafe { libc::syscall(restrict, ruleset, 0) });
     let _ = close(ruleset as i32);
@@ -108,7 +116,9 @@ pub fn told() -> usize {
     // SAFETY: one valid pollfd; the kernel writes at most the length of `bytes`.
     unsafe {
         match libc::poll(&mut poll, 1, 0) {
-            1 => usize::try_from(libc::read(0, bytes.as_mut_ptr().cast(), bytes.len())).unwrap_or(0),
+            1 => {
+                usize::try_from(libc::read(0, bytes.as_mut_ptr().cast(), bytes.len())).unwrap_or(0)
+            }
             _ => 0,
         }
     }

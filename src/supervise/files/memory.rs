@@ -277,11 +277,15 @@ impl Memories {
         self.of(tid).unsealed.get()
     }
 
-    /// The region was sealed: it is used from now on if it is what it should be, whoever put it
-    /// there, be it another task that shares the memory. Sealed, private, anonymous and read-only memory can be changed by nobody.
+    /// The region was sealed: unless there is one, it is used from now on if it is what it should be,
+    /// whoever put it there, be it another task that shares the memory. Sealed, private, anonymous and read-only memory can be changed by nobody.
     pub fn sealed(&mut self, tid: Tid, address: u64) -> bool {
         let memory = self.of(tid);
         memory.unsealed.set(None);
+        // Another thread has wanted one at the same time, and its slots may be in use.
+        if memory.region.borrow().is_some() {
+            return true;
+        }
         let found = memory.mapping(tid, address);
         let sound = found.is_some_and(|found| {
             found.start <= address
@@ -347,6 +351,18 @@ mod tests {
         assert!(places.iter().all(within));
         drop(taken);
         assert!(memories.slot(1).is_some());
+    }
+
+    #[test]
+    fn the_region_of_a_thread_that_was_faster_stays_with_what_is_in_use() {
+        let mut memories = Memories::default();
+        memories.begin(1);
+        region(&mut memories, 1);
+        let slot = memories.slot(1).expect("a slot");
+        memories.mapped(1, 0x90000);
+        assert!(memories.sealed(1, 0x90000));
+        let next = memories.slot(1).expect("a slot");
+        assert_eq!(next.address, slot.address + SLOT);
     }
 
     #[test]

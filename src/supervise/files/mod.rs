@@ -32,6 +32,7 @@ use crate::syscalls::named::{Asks, Named, named};
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use memory::{Memories, REGION, Slot};
+pub use places::SOCKADDR;
 pub use resolve::{Found, Wants};
 use resolve::{Start, View, read_path, resolve};
 use std::collections::{HashMap, HashSet};
@@ -74,8 +75,8 @@ enum Pending {
 pub enum Answer {
     /// It goes on, or has been made.
     Go(Resume),
-    /// It is denied, for the sake of this path.
-    Deny(Verdict, Object),
+    /// It is denied, for the sake of this path or peer; `None`: whatever it names.
+    Deny(Verdict, Option<Object>),
 }
 
 /// A call in its stop, with what is needed to answer it.
@@ -97,6 +98,8 @@ pub enum Refused {
     Errno(Errno),
     /// The policy's.
     Denied(Verdict, Object),
+    /// The policy's, of a call that names nobody.
+    Called(Verdict),
 }
 
 impl From<Errno> for Refused {
@@ -186,7 +189,8 @@ impl Files {
             Err(Refused::Errno(found)) => {
                 Ok(Answer::Go(Resume::Return(asked.registers, errno(found))))
             }
-            Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, object)),
+            Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, Some(object))),
+            Err(Refused::Called(verdict)) => Ok(Answer::Deny(verdict, None)),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::sys::Errno;
 use crate::trace::Resume;
 
 /// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
-const SOCKADDR: usize = 128;
+pub const SOCKADDR: usize = 128;
 /// The path in `struct sockaddr_un`: unix(7).
 const SUN_PATH: usize = 108;
 
@@ -40,8 +40,7 @@ impl Files {
     }
 
     /// bind(2) of a unix socket makes a file.
-    pub fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        const FAMILY: usize = 2;
+    pub(super) fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let [_, address, length, ..] = asked.call.args;
         let length = length as u32 as usize;
@@ -54,6 +53,19 @@ impl Files {
         if read < length {
             return Err(Errno::EFAULT.into());
         }
+        self.bind_address(asked, bytes, length)
+    }
+
+    /// bind(2) of this address, which is not read again: another task may have changed it.
+    pub fn bind_address(
+        &mut self,
+        asked: &mut Asked<'_>,
+        mut bytes: [u8; SOCKADDR],
+        length: usize,
+    ) -> Judged<Resume> {
+        const FAMILY: usize = 2;
+        let tid = asked.tracee.tid();
+        let address = asked.arg(1);
         let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
         let name = bytes.get(FAMILY..length).unwrap_or_default();
         let end = name.iter().position(|byte| *byte == 0);

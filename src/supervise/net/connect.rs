@@ -6,7 +6,7 @@
 //! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
 //! tampered with.
 
-use super::{Net, Pending, Socket, Who, done, named};
+use super::{Net, Pending, Socket, Who, done, named, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::supervise::files::{Asked, Files, Judged, Refused, number};
 use crate::sys::socket;
@@ -20,7 +20,8 @@ const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
 impl Net {
     pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
         let [fd, address, length, ..] = asked.call.args;
-        let (socket, bytes) = named(asked, fd, address, length)?;
+        let (socket, mut bytes) = named(asked, fd, address, length)?;
+        let mut settled = true;
         let inet = matches!(socket.family, Family::V4 | Family::V6);
         let named = Address::decode(&bytes, socket.family, false);
         // An address of another family means nothing to a socket that [net] is about.
@@ -28,8 +29,10 @@ impl Net {
         match named {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
-                let protocol = socket.protocol;
-                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                for protocol in Net::protocols(files, asked, socket.protocol) {
+                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                }
+                settled = !Address::settle(&mut bytes, socket.family);
                 if port == super::observe::DNS && asked.plan.net.names {
                     let pid = asked.tree.pid_of(asked.tracee.tid());
                     self.observed.begin(pid, fd);
@@ -50,11 +53,11 @@ impl Net {
                 self.judge(asked, Way::Connect, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
-            // The kernel refuses it, ends the association, or it is none of [net]'s.
-            _ => {}
+            // AF_UNSPEC ends an association.
+            address => unnamed(files, asked, &socket, &address)?,
         }
         let tid = asked.tracee.tid();
-        if files.is_own(asked, address, bytes.len()) {
+        if settled && files.is_own(asked, address, bytes.len()) {
             return Ok(Resume::Continue);
         }
         if foreign || files.is_confined(tid) {

@@ -4,7 +4,7 @@
 //! | a call | where somebody could interfere |
 //! |---|---|
 //! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
-//! | sendto, sendmsg | goes on with its header and address in pages that nobody can change |
+//! | sendto, sendmsg | goes on with its header and address in pages that nobody can change, if they are allowed to whatever socket it may turn out to be on |
 //! | sendmmsg | as sendmsg, of its first message |
 //! | a unix socket's path | connect is made here to the very socket that the path led to; bind goes by the rules for files |
 //!
@@ -16,7 +16,7 @@ mod observe;
 mod send;
 
 use super::denial::{Object, PeerObject};
-use super::files::{Answer, Asked, Files, Judged, Refused};
+use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Reach, To, Way};
 use crate::paths::Access;
@@ -119,7 +119,8 @@ impl Net {
             Err(Refused::Errno(errno)) => {
                 Answer::Go(Resume::Return(asked.registers, -i64::from(errno as i32)))
             }
-            Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, object),
+            Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, Some(object)),
+            Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
         })
     }
 
@@ -250,6 +251,19 @@ impl Net {
         }
     }
 
+    /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
+    /// make it, another may put any socket in the place of the one that is judged.
+    fn protocols(files: &mut Files, asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
+        let tid = asked.tracee.tid();
+        let mut protocols = vec![own];
+        if files.is_confined(tid) && !files.is_alone(tid) {
+            let others = [Protocol::Tcp, Protocol::Udp];
+            let others = others.into_iter().filter(|other| *other != own);
+            protocols.extend(others.filter(|other| Net::may_send(asked, *other)));
+        }
+        protocols
+    }
+
     fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
         let (socket, bytes) = named(asked, asked.arg(0), asked.arg(1), asked.arg(2))?;
         let place = Address::decode(&bytes, socket.family, true);
@@ -258,25 +272,29 @@ impl Net {
         match place {
             Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
                 let ip = Address::canonical(ip, false);
-                let protocol = socket.protocol;
-                let who = Who::Inet { protocol, ip, port };
-                match self.judge(asked, Way::Listen, who) {
-                    Err(Refused::Denied(verdict, _))
-                        if port == 0
-                            && verdict.reason == Reason::PeerDefault
-                            && Net::may_send(asked, protocol) => {}
-                    judged => judged?,
+                for protocol in Net::protocols(files, asked, socket.protocol) {
+                    let who = Who::Inet { protocol, ip, port };
+                    match self.judge(asked, Way::Listen, who) {
+                        Err(Refused::Denied(verdict, _))
+                            if port == 0
+                                && verdict.reason == Reason::PeerDefault
+                                && Net::may_send(asked, protocol) => {}
+                        judged => judged?,
+                    }
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {
-                return self.bind_path(files, asked, &name);
+                return self.bind_path(files, asked, &bytes, &name);
             }
             Address::Abstract(name) if socket.family == Family::Unix => {
                 self.judge(asked, Way::Listen, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
-            // The kernel refuses it, or it is none of [net]'s.
-            _ => {}
+            // inet6_bind of net/ipv6/af_inet6.c; to a socket of IPv4 it may be an address.
+            Address::Unspecified if socket.family == Family::V6 => {
+                return Err(Errno::EAFNOSUPPORT.into());
+            }
+            address => unnamed(files, asked, &socket, &address)?,
         }
         if files.is_own(asked, asked.arg(1), bytes.len()) {
             return Ok(Resume::Continue);
@@ -294,6 +312,7 @@ impl Net {
         &mut self,
         files: &mut Files,
         asked: &mut Asked<'_>,
+        given: &[u8],
         name: &[u8],
     ) -> Judged<Resume> {
         let found = asked.found_at(name, super::files::Wants::NAME)?;
@@ -301,7 +320,12 @@ impl Net {
             Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {}
             judged => judged?,
         }
-        files.bind(asked)
+        let mut bytes = [0; SOCKADDR];
+        let Some(start) = bytes.get_mut(..given.len()) else {
+            return Err(Errno::EINVAL.into());
+        };
+        start.copy_from_slice(given);
+        files.bind_address(asked, bytes, given.len())
     }
 
     fn listen(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
@@ -339,10 +363,13 @@ impl Net {
                     judged => judged?,
                 }
             }
+        } else {
+            by_rules(asked)?;
         }
-        if files.is_alone(asked.tracee.tid()) || files.is_confined(asked.tracee.tid()) {
+        if files.is_alone(asked.tracee.tid()) {
             return Ok(Resume::Continue);
         }
+        // Landlock has no right for it: a task that has confined itself may do it, too.
         let backlog = asked.arg(1) as u32 as i32;
         done(asked, socket::listen(socket.fd.as_fd(), backlog))
     }
@@ -396,6 +423,30 @@ fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
     match length == 0 || memory::read(tid, address, &mut bytes).unwrap_or(0) == length {
         true => Ok(bytes),
         false => Err(Errno::EFAULT),
+    }
+}
+
+/// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
+/// of [net]'s.
+fn unnamed(files: &mut Files, asked: &Asked<'_>, socket: &Socket, address: &Address) -> Judged<()> {
+    // To a socket that another task puts in its place, it may be an address.
+    let stays = *address == Address::Other || files.is_alone(asked.tracee.tid());
+    match (socket.family, address) {
+        _ if stays => by_rules(asked),
+        (Family::V4 | Family::V6, Address::Unspecified) => by_rules(asked),
+        (Family::V4 | Family::V6, _) => Err(Errno::EAFNOSUPPORT.into()),
+        (Family::Unix | Family::Other, _) => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// What rules say of a call that names nobody: those about peers do not hold.
+fn by_rules(asked: &Asked<'_>) -> Judged<()> {
+    if !asked.rules {
+        return Ok(());
+    }
+    match asked.plan.judge.call(&asked.call) {
+        verdict if verdict.action == Action::Allow => Ok(()),
+        verdict => Err(Refused::Called(verdict)),
     }
 }
 

@@ -1,9 +1,10 @@
 //! sendto, sendmsg, sendmmsg: calls that may name a peer in memory.
 //!
 //! Where another task could change it, the message's header, its address and its control data go on in
-//! pages that nobody can change; what is sent stays where it is.
+//! pages that nobody can change; what is sent stays where it is. The socket cannot be held: the address
+//! must be open whatever socket another task puts in its place.
 
-use super::{Net, Socket, Who, address_at, bytes_at};
+use super::{Net, Socket, Who, address_at, by_rules, bytes_at, unnamed};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::policy::Action;
@@ -67,6 +68,7 @@ impl Net {
         let socket = Socket::of(asked, fd)?;
         if address == 0 {
             // Only with MSG_FASTOPEN: nobody is named.
+            by_rules(asked)?;
             return Ok(Resume::Continue);
         }
         let bytes = address_at(asked.tracee.tid(), address, length)?;
@@ -74,7 +76,11 @@ impl Net {
         if name.settled {
             return Ok(Resume::Continue);
         }
+        let flags = steady(files, asked, flags);
         let length = name.bytes.len() as u64;
+        if length == 0 {
+            return Ok(files.changed_call(asked, [fd, data, size, flags, 0, 0]));
+        }
         files.pinned_call(asked, &name.bytes, |at| [fd, data, size, flags, at, length])
     }
 
@@ -90,6 +96,7 @@ impl Net {
         if judged.settled {
             return Ok(Resume::Continue);
         }
+        let flags = steady(files, asked, flags);
         files.pinned_as(
             asked,
             asked.call.nr,
@@ -152,6 +159,8 @@ impl Net {
             let judged = self.judge_name(files, asked, socket, flags, header.name, given)?;
             settled &= judged.settled;
             name = judged.bytes;
+        } else {
+            by_rules(asked)?;
         }
         let control = match (header.control, header.control_length) {
             (0, _) | (_, 0) => Vec::new(),
@@ -165,10 +174,7 @@ impl Net {
                 action: Action::Deny(crate::syscalls::Errno::EPERM),
                 ..refusal(Reason::Baseline(rule))
             };
-            return Err(Refused::Denied(
-                verdict,
-                peer("the hosts of a routing header"),
-            ));
+            return Err(Refused::Denied(verdict, peer("the hosts of a route")));
         }
         settled &= control.is_empty() || files.is_own(asked, header.control, control.len());
         Ok(Judgement {
@@ -186,17 +192,27 @@ impl Net {
         socket: &Socket,
         flags: u64,
         at: u64,
-        bytes: Vec<u8>,
+        mut bytes: Vec<u8>,
     ) -> Judged<Name> {
         let tid = asked.tracee.tid();
+        let alone = files.is_alone(tid);
         let inet = matches!(socket.family, Family::V4 | Family::V6);
         let mut settled = files.is_own(asked, at, bytes.len());
         match Address::decode(&bytes, socket.family, true) {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
                 let protocol = socket.protocol;
-                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
                 let fast = flags & FAST_OPEN != 0 && protocol == Protocol::Tcp;
+                if protocol == Protocol::Tcp && !fast && !alone {
+                    // It does not look at the name (tcp(7)); another socket would.
+                    return Ok(Name::none());
+                }
+                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                if protocol == Protocol::Other && !alone {
+                    let protocol = Protocol::Udp;
+                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                }
+                settled &= !Address::settle(&mut bytes, socket.family);
                 if fast && !settled {
                     // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
                     return Err(Errno::EOPNOTSUPP.into());
@@ -225,7 +241,13 @@ impl Net {
                 self.judge(asked, Way::Connect, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
-            _ => {}
+            // No name to IPv6 (udpv6_sendmsg of net/ipv6/udp.c), but to IPv4, which another process
+            // may make of the socket (IPV6_ADDRFORM of ipv6(7)).
+            Address::Unspecified if socket.family == Family::V6 => {
+                by_rules(asked)?;
+                return Ok(Name::none());
+            }
+            address => unnamed(files, asked, socket, &address)?,
         }
         Ok(Name { bytes, settled })
     }
@@ -239,6 +261,7 @@ fn send_first(
     judged: &Judgement,
 ) -> Judged<Resume> {
     let [fd, vector, _, flags, ..] = asked.call.args;
+    let flags = steady(files, asked, flags);
     let nr = number("sendmsg").ok_or(Errno::ENOSYS)?;
     files.pinned_as(
         asked,
@@ -249,10 +272,28 @@ fn send_first(
     )
 }
 
+/// The flags of a call that another task may put another socket under: none that connects.
+fn steady(files: &mut Files, asked: &Asked<'_>, flags: u64) -> u64 {
+    match files.is_alone(asked.tracee.tid()) {
+        true => flags,
+        false => flags & !FAST_OPEN,
+    }
+}
+
 /// The address of a message, as it may be sent.
 struct Name {
     bytes: Vec<u8>,
     settled: bool,
+}
+
+impl Name {
+    /// Nobody is named.
+    fn none() -> Name {
+        Name {
+            bytes: Vec::new(),
+            settled: false,
+        }
+    }
 }
 
 fn unpinned(path: &[u8]) -> Refused {
@@ -299,18 +340,23 @@ fn slot_bytes(header: Vec<u8>, judged: &Judgement, at: u64) -> Vec<u8> {
     bytes
 }
 
-/// Whether control data holds a routing header, which sends a packet to others on its way.
+/// Whether control data holds a route, which sends a packet to others on its way: a routing header of
+/// IPv6, options of IPv4 (ip(7): IP_RETOPTS).
 fn has_route(control: &[u8]) -> bool {
     /// `struct cmsghdr`: length, level, type.
     const HEAD: usize = 16;
-    const ROUTES: [i32; 2] = [57, 5];
+    const ROUTES: [(i32, i32); 3] = [
+        (libc::IPPROTO_IPV6, 57),
+        (libc::IPPROTO_IPV6, 5),
+        (libc::IPPROTO_IP, libc::IP_RETOPTS),
+    ];
     let mut rest = control;
     while let Some((head, _)) = rest.split_first_chunk::<HEAD>() {
         let [a, b, c, d, e, f, g, h, l0, l1, l2, l3, t0, t1, t2, t3] = *head;
         let length = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
         let level = i32::from_ne_bytes([l0, l1, l2, l3]);
         let kind = i32::from_ne_bytes([t0, t1, t2, t3]);
-        if level == libc::IPPROTO_IPV6 && ROUTES.contains(&kind) {
+        if ROUTES.contains(&(level, kind)) {
             return true;
         }
         // CMSG_NXTHDR: lengths are aligned to words; one that is too small ends the walk.
@@ -344,6 +390,11 @@ mod tests {
         let route = cmsg(libc::IPPROTO_IPV6, 57, &[0; 24]);
         assert!(!has_route(&rights) && has_route(&route));
         assert!(has_route(&[rights.clone(), route.clone()].concat()));
+        assert!(has_route(&cmsg(
+            libc::IPPROTO_IP,
+            libc::IP_RETOPTS,
+            &[0; 8]
+        )));
         assert!(!has_route(&[]) && !has_route(&route[..12]));
         let mut endless = cmsg(libc::SOL_SOCKET, 1, &[]);
         endless[..8].copy_from_slice(&u64::MAX.to_ne_bytes());
