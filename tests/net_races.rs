@@ -414,6 +414,14 @@ fn a_call_that_is_denied_by_its_name_is_denied_whoever_its_peer_is() {
     assert_eq!(unnamed, (true, false));
 }
 
+#[test]
+fn nobody_holds_the_supervisor_up_in_a_connect() {
+    let _alone = alone();
+    let place = Place::new();
+    let (ran, _) = place.jailed(None, "held-up", 3);
+    ran.ends_with(0).says("held-up ended\n");
+}
+
 fn nothing_is_won(mode: &str, landlock: Option<&str>) {
     let _alone = alone();
     let place = Place::new();

@@ -3,6 +3,7 @@
 //! a denied one was reached.
 
 mod acts;
+mod held;
 mod judge;
 mod pages;
 mod place;
@@ -44,6 +45,9 @@ pub fn run(words: &[&str]) -> ExitCode {
 
 fn attack(name: &str, seconds: &str, place: &Place) {
     let time = Duration::from_secs(seconds.parse().expect("SECONDS is a number"));
+    if name == "held-up" {
+        return held::hold_up(place, time);
+    }
     if let Some((_, trick)) = pages::TRICKS.iter().find(|row| row.0 == name) {
         return pages::race(name, *trick, place, time);
     }

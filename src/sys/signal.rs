@@ -73,10 +73,11 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     Errno::set_raw(errno);
 }
 
-fn arm(nanoseconds: i64) {
+/// Returns whether it was armed before.
+fn arm(nanoseconds: i64) -> bool {
     let timer = TIMER.load(Ordering::Acquire);
     if timer == 0 {
-        return;
+        return false;
     }
     let every = libc::timespec {
         tv_sec: 0,
@@ -86,9 +87,14 @@ fn arm(nanoseconds: i64) {
         it_interval: every,
         it_value: every,
     };
-    // SAFETY: the id came from timer_create, and `spec` is valid for reading. timer_settime is
-    // async-signal-safe (signal-safety(7)).
-    unsafe { libc::timer_settime((timer - 1) as libc::timer_t, 0, &spec, null_mut()) };
+    let mut before = MaybeUninit::<libc::itimerspec>::zeroed();
+    // SAFETY: the id came from timer_create, `spec` is valid for reading and `before` for writing; a
+    // zeroed one is valid, too. timer_settime is async-signal-safe (signal-safety(7)).
+    let before = unsafe {
+        libc::timer_settime((timer - 1) as libc::timer_t, 0, &spec, before.as_mut_ptr());
+        before.assume_init()
+    };
+    before.it_interval.tv_nsec != 0
 }
 
 /// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was,
@@ -163,6 +169,16 @@ pub fn any() -> bool {
 /// Starts the tick: something is unsettled for another reason than a signal.
 pub fn tick() {
     arm(TICK_NANOSECONDS);
+}
+
+/// Makes a call that must not wait long: if it waits all the same, a tick ends it with EINTR.
+pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
+    let ticked = arm(TICK_NANOSECONDS);
+    let result = call();
+    if !ticked {
+        rest();
+    }
+    result
 }
 
 /// Stops the tick: nothing is unsettled any more.

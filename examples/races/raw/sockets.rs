@@ -33,6 +33,7 @@ calls! {
         SYS_sendto(fd, data, size, flags | libc::MSG_NOSIGNAL, address, length);
     send_message(fd: i32, header: u64, flags: c_int) = SYS_sendmsg(fd, header, flags | libc::MSG_NOSIGNAL);
     send_messages(fd: i32, headers: u64, count: usize) = SYS_sendmmsg(fd, headers, count, libc::MSG_NOSIGNAL);
+    set_status_flags(fd: i32, flags: c_int) = SYS_fcntl(fd, libc::F_SETFL, flags);
     forbid_privileges() = SYS_prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     pidfd_open(pid: i32, flags: c_int) = SYS_pidfd_open(pid, flags);
     descriptor_of(pidfd: i32, fd: i32) = SYS_pidfd_getfd(pidfd, fd, 0);

@@ -9,13 +9,16 @@
 use super::{Net, Pending, Socket, Who, done, named, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::supervise::files::{Asked, Files, Judged, Refused, number};
-use crate::sys::socket;
 use crate::sys::{Errno, files as sys_files};
+use crate::sys::{signal, socket};
 use crate::trace::Resume;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
 const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
+
+/// How the address of a unix socket begins.
+const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();
 
 impl Net {
     pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
@@ -113,14 +116,18 @@ impl Net {
     }
 }
 
-/// connect(2) that returns at once. Whether an open file blocks is a flag that all share; nobody can
-/// use a socket for anything else while it connects.
+/// connect(2) that returns at once. Whether an open file blocks is a flag that all share: another
+/// task may set it again in between, and then a tick ends the call.
 fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), Errno> {
     let waits = flags & libc::O_NONBLOCK == 0;
     if waits {
         socket::set_status_flags(socket.as_fd(), flags | libc::O_NONBLOCK)?;
     }
-    let result = socket::connect(socket.as_fd(), address);
+    let result = match signal::without_waiting(|| socket::connect(socket.as_fd(), address)) {
+        Err(Errno::EINTR) if address.starts_with(&UNIX) => Err(Errno::EAGAIN),
+        Err(Errno::EINTR) => Err(Errno::EINPROGRESS),
+        other => other,
+    };
     if waits {
         socket::set_status_flags(socket.as_fd(), flags)?;
     }
