@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LOOKED_UP: Duration = Duration::ZERO;
 /// A look-up that is younger is not made again.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a denial waits for one.
+/// How long denials wait for one, from its beginning.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Names and addresses.
@@ -65,7 +65,8 @@ impl Names {
         if self.answers.is_none() && stale {
             self.begin();
         }
-        let until = Instant::now() + PATIENCE;
+        // Whoever comes later does not wait for a resolver that does not answer.
+        let until = self.begun.unwrap_or_else(Instant::now) + PATIENCE;
         while let Some(answers) = &self.answers {
             let left = until.saturating_duration_since(Instant::now());
             match answers.recv_timeout(left) {
