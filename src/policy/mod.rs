@@ -12,6 +12,7 @@
 //! | `argv` | what a rule says of a path or of a program's arguments |
 //! | `files` | a file's `[fs]` |
 //! | `net` | a file's `[net]` |
+//! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
 //! | `lint` | what is valid and yet cannot be meant |
@@ -32,6 +33,7 @@ mod load;
 mod merge;
 mod net;
 mod parse;
+mod peer;
 mod places;
 mod presets;
 mod rule;
@@ -41,7 +43,7 @@ pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use lint::lint;
 pub use net::NetList;
-pub use parse::peer;
+pub use peer::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
 

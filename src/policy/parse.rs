@@ -7,13 +7,11 @@ use std::ops::Range;
 use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
 use super::files::note;
-use super::net::endpoint;
+use super::peer::one_peer;
 use super::places::{Surroundings, locate};
-use super::{
-    About, Action, Default, Diagnostic, Entry, Expect, NetEntry, PathEntry, Peer, Rule, Test, Who,
-};
+use super::{About, Action, Default, Diagnostic, Entry, Expect, NetEntry, PathEntry, Rule, Test};
 use crate::condition::nearest;
-use crate::net::{Endpoint, Host, Protocol, Socket, Way};
+use crate::net::Way;
 use crate::paths::Access;
 use crate::syscalls::{self, Errno};
 
@@ -247,88 +245,5 @@ fn test(
             }
             None
         }
-    }
-}
-
-/// The peer of a sentence; `None` if it is not exactly one.
-pub(super) fn one_peer(
-    way: Way,
-    text: &str,
-    around: &Surroundings,
-) -> Result<Option<Peer>, super::net::Wrong> {
-    let who = match endpoint(text, false, around)? {
-        Endpoint::Inet {
-            protocol,
-            host,
-            ports,
-        } if ports.count() == 1 => {
-            let whole = |ip: std::net::IpAddr| if ip.is_ipv4() { 32 } else { 128 };
-            let (ip, name) = match host {
-                Host::Prefix(ip, bits) if bits == whole(ip) => (Some(ip), None),
-                Host::Loopback => (Some([127, 0, 0, 1].into()), None),
-                Host::Name(name) if !name.is_wildcard() => (None, Some(name.as_str().to_owned())),
-                _ => return Ok(None),
-            };
-            Who::Inet {
-                protocol: protocol.unwrap_or(Protocol::Tcp),
-                ip: ip.map(|ip| crate::net::Address::canonical(ip, way == Way::Connect)),
-                name,
-                port: ports.iter().next().unwrap_or(0),
-            }
-        }
-        Endpoint::Unix(Socket::Path(pattern)) if pattern.is_literal() => {
-            Who::Path(pattern.base().to_owned())
-        }
-        Endpoint::Unix(Socket::Abstract(_)) => match text.strip_prefix("unix:@") {
-            Some(name) if !name.contains(['*', '?', '[', '{', '\\']) => {
-                Who::Abstract(name.as_bytes().to_vec())
-            }
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    Ok(Some(Peer { way, who }))
-}
-
-/// As [`one_peer`], for a sentence outside of a policy; what is wrong in words.
-///
-/// # Errors
-/// When it is no endpoint, or none that names one peer.
-pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String> {
-    match one_peer(way, text, around) {
-        Ok(Some(peer)) => Ok(peer),
-        Ok(None) => Err(format!(
-            "`{text}` names more than one endpoint: give a host and a port"
-        )),
-        Err(super::net::Wrong::Place(super::PlaceError::Unset(name))) => {
-            Err(format!("the variable {name} is not set"))
-        }
-        Err(super::net::Wrong::Place(super::PlaceError::Malformed(message))) => Err(message),
-        Err(super::net::Wrong::Endpoint(_, error)) => Err(error.message),
-    }
-}
-
-impl Peer {
-    /// Calls `ask` with what is compared.
-    pub fn reach<T>(&self, ask: impl FnOnce(&crate::net::Reach<'_>) -> T) -> T {
-        use crate::net::{Reach, To};
-        use std::os::unix::ffi::OsStrExt;
-        let names: Vec<&str> = match &self.who {
-            Who::Inet { name, .. } => name.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let to = match &self.who {
-            Who::Inet {
-                protocol, ip, port, ..
-            } => To::Inet {
-                protocol: *protocol,
-                ip: *ip,
-                port: *port,
-                names: &names,
-            },
-            Who::Path(path) => To::Path(path.as_os_str().as_bytes()),
-            Who::Abstract(name) => To::Abstract(name),
-        };
-        ask(&Reach { way: self.way, to })
     }
 }

@@ -1,0 +1,146 @@
+//! A call in its stop: what it names, and what the policy says of that.
+
+use super::resolve::{self, Found, Start, View, Wants, read_path, resolve};
+use super::{Asked, Judged, Refused, object, refusal};
+use crate::baseline::Watch;
+use crate::judge::{Reason, Verdict};
+use crate::paths::Access;
+use crate::policy::{self, Action};
+use crate::sys::Errno;
+use crate::syscalls::named::{Named, named};
+
+impl Asked<'_> {
+    pub(super) fn view(&self) -> View<'_> {
+        let tid = self.tracee.tid();
+        let hides = self.plan.files.watch.has(Watch::STAT);
+        View {
+            tid,
+            pid: self.tree.pid_of(tid),
+            tree: self.tree,
+            hides: hides.then_some(&self.plan.judge),
+        }
+    }
+
+    pub fn arg(&self, index: u8) -> u64 {
+        let arg = self.call.args.get(usize::from(index));
+        arg.copied().unwrap_or(0)
+    }
+
+    /// The path of a row, as the call has it.
+    pub(super) fn path(&self, row: &Named) -> Judged<Vec<u8>> {
+        Ok(read_path(self.tracee.tid(), self.arg(row.path))?)
+    }
+
+    /// Where a row's path leads.
+    pub(super) fn found(&self, row: &Named, given: &[u8], wants: Wants) -> Judged<Found> {
+        let start = row
+            .dirfd
+            .map_or(Start::Directory, |dirfd| Start::of(self.arg(dirfd)));
+        if given.is_empty() && row.may_be_empty(&self.call) {
+            return self.descriptor(start);
+        }
+        Ok(resolve(self.view(), start, given, wants)?)
+    }
+
+    /// Where a path leads from the working directory.
+    pub fn found_at(&self, given: &[u8], wants: Wants) -> Judged<Found> {
+        Ok(resolve(self.view(), Start::Directory, given, wants)?)
+    }
+
+    pub(super) fn descriptor(&self, start: Start) -> Judged<Found> {
+        let fd = match start {
+            Start::Directory => libc::AT_FDCWD,
+            Start::Descriptor(fd) => fd,
+        };
+        Ok(resolve::descriptor(self.view(), fd)?)
+    }
+
+    /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
+    pub(super) fn own(&self, path: &[u8]) -> Vec<u8> {
+        let own = format!("/proc/{}", self.tree.pid_of(self.tracee.tid()));
+        match path.strip_prefix(own.as_bytes()) {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
+                [b"/proc/self", rest].concat()
+            }
+            _ => path.to_vec(),
+        }
+    }
+
+    /// What rules about paths and arguments say of a call that leads to these.
+    pub(super) fn ask_rules(&self, access: Access, given: &[u8], paths: &[&Found]) -> Judged<()> {
+        if !self.rules {
+            return Ok(());
+        }
+        let own: Vec<Vec<u8>> = paths.iter().map(|found| self.own(&found.path)).collect();
+        let mut holds = |object: &policy::Object| {
+            let path = object.path.as_ref().is_none_or(|(_, pattern)| {
+                let mut found = paths.iter().zip(&own);
+                found.any(|(found, own)| pattern.covers(&found.path) || pattern.covers(own))
+            });
+            path && object.peer.is_none()
+                && object
+                    .argv
+                    .as_ref()
+                    .is_none_or(|argv| argv.matches(&self.vector))
+        };
+        let verdict = self.plan.judge.call_on(&self.call, &mut holds);
+        match (verdict.action, paths.first()) {
+            (Action::Allow, _) => Ok(()),
+            (_, Some(found)) => Err(Refused::Denied(verdict, object(access, given, found))),
+            (_, None) => Err(Errno::EPERM.into()),
+        }
+    }
+
+    /// What `[fs]` alone says of an access to what was found.
+    pub fn judge_only(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        self.judge_path(access, given, found)
+    }
+
+    /// What the policy says of an access to what was found.
+    pub(super) fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        // A call of two paths asks for both together.
+        let two = self
+            .call
+            .syscall()
+            .is_some_and(|call| named(call.name).len() > 1);
+        if !two {
+            self.ask_rules(access, given, &[found])?;
+        }
+        self.judge_path(access, given, found)
+    }
+
+    pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+        let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
+        // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
+        let nameless =
+            found.pathless && !found.path.starts_with(b"/") || found.path.starts_with(b"/memfd:");
+        if nameless {
+            // Where any path may be executed, so may this.
+            let verdict = self.plan.judge.path(access, b"/");
+            return match (access, verdict.action) {
+                (Access::Exec, Action::Deny(_) | Action::Kill) => denied(Verdict {
+                    reason: Reason::Pathless,
+                    ..verdict
+                }),
+                _ => Ok(()),
+            };
+        }
+        if access == Access::Write && found.path.ends_with(b"/mem") && found.is_of_proc() {
+            let rule = &crate::baseline::NO_MEMORY_FILES;
+            return denied(refusal(Reason::Baseline(rule)));
+        }
+        let own = self.own(&found.path);
+        let verdict = self.plan.judge.path(access, &own);
+        if verdict.action != Action::Allow {
+            return denied(verdict);
+        }
+        // An entry that denies may mean the caller by its number, too.
+        if own != found.path {
+            let verdict = self.plan.judge.path(access, &found.path);
+            if verdict.action != Action::Allow && matches!(verdict.reason, Reason::Path(_)) {
+                return denied(verdict);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Calls that go on with what was judged, in pages that nobody can change (see `memory`), and what is
+//! done when they return.
+
+use super::memory::{REGION, Slot};
+use super::{Asked, Files, Judged, errno, number};
+use crate::sys::{self, Errno};
+use crate::trace::{Registers, Resume, Stopped, Tid};
+
+/// A call that is under way in another form than the tracee made it.
+pub(super) enum Pending {
+    /// It returns, and the registers are to be as they were. `first`: it is the first of many
+    /// messages, and what was sent of it belongs at this address.
+    Return {
+        original: Registers,
+        _slot: Option<Slot>,
+        first: Option<u64>,
+    },
+    /// mmap of a region.
+    Map { original: Registers },
+    /// mseal of it.
+    Seal { original: Registers, address: u64 },
+}
+
+impl Files {
+    /// Whether it is the supervisor's own call that a task is in.
+    pub fn is_pending(&self, tid: Tid) -> bool {
+        self.pending.contains_key(&tid)
+    }
+
+    /// A call of the supervisor's own making is entered, or returns.
+    pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let Some(pending) = self.pending.remove(&tid) else {
+            return Ok(Resume::Continue);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let result = registers.result();
+        Ok(match pending {
+            Pending::Return {
+                original,
+                first: Some(at),
+                ..
+            } if result >= 0 => {
+                let sent = (result as u32).to_ne_bytes();
+                let told = sys::memory::write(tid, at, &sent);
+                Resume::Set(original.with_result(told.map_or_else(self::errno, |()| 1)))
+            }
+            Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
+            Pending::Map { original } if (-4095..0).contains(&result) => {
+                Resume::Set(original.with_result(result))
+            }
+            // The task makes its own call again; then there is a region to be sealed.
+            Pending::Map { original } => {
+                self.memories.mapped(tid, result as u64);
+                again(original)
+            }
+            Pending::Seal { original, .. } if result < 0 => {
+                Resume::Set(original.with_result(result))
+            }
+            // Between the two the task may have run: a signal handler, an aborted rseq section. What
+            // lies there is looked at now, while it is stopped and nobody else is there.
+            Pending::Seal { original, address } => match self.memories.sealed(tid, address) {
+                true if !self.asynchronous => again(original),
+                _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
+            },
+        })
+    }
+
+    /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
+    /// and `path`. If there is no slot yet, it is mapped first and the call comes again.
+    pub(super) fn pinned(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        head: &[u8],
+        path: &[u8],
+        args: impl FnOnce(&Slot) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let fill = |slot: &Slot| slot.write(asked.tracee.tid(), head, path);
+        self.pinned_in(asked, nr, fill, args, None)
+    }
+
+    pub(super) fn pinned_in(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        fill: impl FnOnce(&Slot) -> Result<(), Errno>,
+        args: impl FnOnce(&Slot) -> [u64; 6],
+        first: Option<u64>,
+    ) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
+        let original = asked.registers;
+        if let Some(slot) = self.memories.slot(tid) {
+            fill(&slot)?;
+            let changed = original.with_call(nr, args(&slot));
+            let pending = Pending::Return {
+                original,
+                _slot: Some(slot),
+                first,
+            };
+            self.pending.insert(tid, pending);
+            return Ok(Resume::SetAndStop(changed));
+        }
+        match self.memories.has_region(tid) {
+            false => self.map(asked),
+            // Too many calls are under way.
+            true => Err(Errno::ENFILE.into()),
+        }
+    }
+
+    /// Lets the call go on with these bytes where nobody can change them; `args` gets their address.
+    pub fn pinned_call(
+        &mut self,
+        asked: &Asked<'_>,
+        bytes: &[u8],
+        args: impl FnOnce(u64) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let bytes = bytes.to_vec();
+        self.pinned_as(asked, asked.call.nr, |_| bytes, args, None)
+    }
+
+    /// As [`Files::pinned_call`], as another call and with bytes that depend on where they lie.
+    /// `first`: what it sent belongs at this address, and it returns 1.
+    pub fn pinned_as(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        bytes: impl FnOnce(u64) -> Vec<u8>,
+        args: impl FnOnce(u64) -> [u64; 6],
+        first: Option<u64>,
+    ) -> Judged<Resume> {
+        if !asked.plan.net.pins {
+            // `explain` says that it is racy.
+            return Ok(Resume::Continue);
+        }
+        let tid = asked.tracee.tid();
+        let fill = |slot: &Slot| slot.fill(tid, &bytes(slot.address));
+        self.pinned_in(asked, nr, fill, |slot| args(slot.address), first)
+    }
+
+    /// Lets the call go on with other arguments.
+    pub fn changed_call(&mut self, asked: &Asked<'_>, args: [u64; 6]) -> Resume {
+        let original = asked.registers;
+        let pending = Pending::Return {
+            original,
+            _slot: None,
+            first: None,
+        };
+        self.pending.insert(asked.tracee.tid(), pending);
+        Resume::SetAndStop(original.with_call(asked.call.nr, args))
+    }
+
+    /// Maps a region for paths, or seals the one that was mapped: the call is made again afterwards.
+    pub(super) fn map(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
+        let original = asked.registers;
+        let (name, args, pending) = match self.memories.unsealed(tid) {
+            Some(address) => (
+                "mseal",
+                [address, REGION, 0, 0, 0, 0],
+                Pending::Seal { original, address },
+            ),
+            None => {
+                let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+                let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
+                ("mmap", args, Pending::Map { original })
+            }
+        };
+        let nr = number(name).ok_or(Errno::ENOSYS)?;
+        self.pending.insert(tid, pending);
+        Ok(Resume::SetAndStop(original.with_call(nr, args)))
+    }
+
+    /// Before memory is shared, the region is mapped: afterwards another task could put its own
+    /// pages in its place before they are sealed, or keep them from its children.
+    pub(super) fn share(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+        match self.memories.may_map(asked.tracee.tid()) {
+            true => self.map(asked),
+            false => Ok(Resume::Continue),
+        }
+    }
+
+    /// The call that must return before anything else is answered.
+    pub fn hurried(&mut self) -> Option<Tid> {
+        self.hurried.take()
+    }
+
+    /// As [`Files::pinned`], for a call that the kernel resolves anew: nothing else is answered
+    /// until it has returned.
+    pub(super) fn pinned_at_once(
+        &mut self,
+        asked: &Asked<'_>,
+        head: &[u8],
+        path: &[u8],
+        args: impl FnOnce(&Slot) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let resume = self.pinned(asked, asked.call.nr, head, path, args)?;
+        let tid = asked.tracee.tid();
+        if let Some(Pending::Return { .. }) = self.pending.get(&tid) {
+            self.hurried = Some(tid);
+        }
+        Ok(resume)
+    }
+}
+
+/// A task is to make its own call again.
+pub fn again(original: Registers) -> Resume {
+    let call = original.call();
+    Resume::Set(original.before_call(call.nr, call.args))
+}

@@ -1,0 +1,59 @@
+//! Who else in the jail could change what was judged before its call goes on.
+
+use super::{Asked, Files, Found};
+use crate::trace::Tid;
+
+impl Files {
+    /// Whether a task has confined itself by a Landlock domain of its own.
+    pub fn is_confined(&self, tid: Tid) -> bool {
+        self.confined.contains(&tid)
+    }
+
+    /// Whether a task shares neither memory nor descriptors nor working directory with another.
+    pub fn is_alone(&mut self, tid: Tid) -> bool {
+        !self.several || self.memories.is_alone(tid)
+    }
+
+    /// Whether nobody in the jail can change these bytes, or which sockets the descriptors of their
+    /// owner stand for, before its call goes on.
+    pub fn is_own(&mut self, asked: &Asked<'_>, address: u64, length: usize) -> bool {
+        let tid = asked.tracee.tid();
+        !self.asynchronous && (!self.several || self.memories.is_private(tid, address, length))
+    }
+
+    /// Whether nobody in the jail can rename anything on the way to what was found.
+    pub fn stays(&self, asked: &Asked<'_>, found: &Found) -> bool {
+        let beneath = |tree: &std::path::PathBuf| {
+            let tree = std::os::unix::ffi::OsStrExt::as_bytes(tree.as_os_str());
+            crate::paths::is_beneath(&found.path, tree)
+        };
+        let trees = asked.plan.files.writable.as_ref();
+        trees.is_some_and(|trees| !trees.iter().any(beneath))
+    }
+
+    /// Whether neither the path of a call in memory, nor what it leads to, can be changed by anybody
+    /// in the jail before the call goes on.
+    pub fn is_settled(
+        &mut self,
+        asked: &Asked<'_>,
+        address: u64,
+        given: &[u8],
+        found: &Found,
+    ) -> bool {
+        let tid = asked.tracee.tid();
+        if self.asynchronous {
+            return false;
+        }
+        // There is nobody else: the jail has had one task, which is stopped.
+        if !self.several {
+            return true;
+        }
+        // Nobody else reaches its memory, descriptors and working directory, and no directory on
+        // the way is one in which anybody in the jail may rename: none is in a tree that may be
+        // changed. (What may be changed only beneath the way does not matter to it.)
+        !found.links
+            && found.magic.is_none()
+            && self.stays(asked, found)
+            && self.memories.is_private(tid, address, given.len())
+    }
+}
