@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("judge",     &["baseline", "condition", "net", "paths", "policy", "syscalls"]),
     ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
-    ("launch",    &["plan", "sys", "trace"]),
+    ("launch",    &["plan", "policy", "sys", "trace"]),
     ("supervise", &["baseline", "judge", "launch", "net", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
     ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "syscalls", "trace"]),
     ("commands",  &["baseline", "condition", "judge", "launch", "net", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),

@@ -138,3 +138,8 @@ fn endpoints_that_say_nothing_or_less_than_they_seem_are_warned_of() {
         golden(&format!("{name}.txt"), &format!("{text}\n"));
     }
 }
+
+#[test]
+fn limits_that_are_none_are_told_what_they_could_be() {
+    refused("limits");
+}

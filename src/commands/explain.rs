@@ -185,7 +185,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
     let (first, rest): (Vec<_>, Vec<_>) = plan.routes(policy).into_iter().partition(|route| {
         matches!(
             route.what,
-            What::Entry(_) | What::Rule(_) | What::Path(_) | What::Peer(_)
+            What::Entry(_) | What::Rule(_) | What::Path(_) | What::Peer(_) | What::Limit(_)
         )
     });
     let (default, baseline): (Vec<_>, Vec<_>) = rest
@@ -275,6 +275,13 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
             ),
             None => return Default::default(),
         },
+        What::Limit(kind) => {
+            let Some((origin, text)) = policy.limits.said(kind) else {
+                return Default::default();
+            };
+            let entry = format!("limits.{} = {text}", kind.key());
+            (policy.place(origin), entry, Cell::from("limit"))
+        }
         What::Default => (
             policy.place(policy.default.origin),
             "whatever no entry names".to_owned(),

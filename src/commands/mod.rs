@@ -43,7 +43,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: the command's own; 128+n when signal n ended it; 125 jail itself failed; \
-126 found but not runnable; 127 not found; 159 killed by the policy.";
+126 found but not runnable; 127 not found; 124 past a limit of the policy; 159 killed by the policy.";
 
 #[derive(Debug, Args)]
 struct Run {

@@ -2,6 +2,7 @@
 
 use super::{Command, LaunchError, Step};
 use crate::plan::Plan;
+use crate::policy::Limit;
 use crate::sys::memory::WORDS;
 use crate::sys::process::{self, CStrings};
 use crate::sys::{self, Errno, signal};
@@ -40,6 +41,8 @@ pub struct Prepared<'a> {
     parent: i32,
     core_dumps: bool,
     ignore_sigpipe: bool,
+    /// What setrlimit(2) is asked for.
+    limits: Vec<(process::Resource, u64)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -84,8 +87,23 @@ impl<'a> Prepared<'a> {
             parent: process::getpid(),
             core_dumps: plan.files.core_dumps,
             ignore_sigpipe: command.ignore_sigpipe,
+            limits: resource_limits(plan),
         })
     }
+}
+
+/// What setrlimit(2) is asked for.
+fn resource_limits(plan: &Plan) -> Vec<(process::Resource, u64)> {
+    let limits = &plan.limits;
+    let all = [
+        (libc::RLIMIT_NOFILE, &limits.open_files),
+        (libc::RLIMIT_FSIZE, &limits.file_size),
+        (libc::RLIMIT_STACK, &limits.stack),
+    ];
+    let said = |(resource, limit): (_, &Option<Limit<u64>>)| {
+        limit.as_ref().map(|limit| (resource, limit.value))
+    };
+    all.into_iter().filter_map(said).collect()
 }
 
 /// The ranges from 3 up that leave out the (sorted) descriptors kept.
@@ -151,6 +169,9 @@ fn confine(
     }
     if let Some(directory) = &prepared.directory {
         process::chdir(directory).map_err(at(Step::Directory))?;
+    }
+    for &(resource, most) in &prepared.limits {
+        process::limit(resource, most).map_err(at(Step::Limits))?;
     }
     if !prepared.core_dumps {
         process::forbid_core_dumps().map_err(at(Step::CoreDumps))?;

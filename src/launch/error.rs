@@ -35,10 +35,12 @@ pub enum Step {
     Exec,
     /// setrlimit(2) RLIMIT_CORE.
     CoreDumps,
+    /// The limits of `[limits]` that are of one process.
+    Limits,
 }
 
 /// In the order of their numbers.
-const STEPS: [(Step, &str); 13] = [
+const STEPS: [(Step, &str); 14] = [
     (Step::CloseDescriptors, "close_range"),
     (
         Step::PassDescriptors,
@@ -55,6 +57,7 @@ const STEPS: [(Step, &str); 13] = [
     (Step::Filter, "seccomp(SECCOMP_SET_MODE_FILTER)"),
     (Step::Exec, "execve"),
     (Step::CoreDumps, "setrlimit(RLIMIT_CORE)"),
+    (Step::Limits, "setrlimit"),
 ];
 
 impl Step {

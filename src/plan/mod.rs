@@ -9,6 +9,7 @@ mod domain;
 mod files;
 mod filter;
 mod host;
+mod limits;
 mod net;
 mod routes;
 mod survey;
@@ -28,7 +29,7 @@ use seccompiler::sock_filter;
 use crate::baseline::{Baseline, Watch};
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Limits, Policy};
 use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Plan {
     pub files: Files,
     /// What becomes of peers.
     pub net: Net,
+    /// What the command may use.
+    pub limits: Limits,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -95,6 +98,7 @@ impl Plan {
         Ok(Plan {
             files,
             net,
+            limits: policy.limits.clone(),
             filter: filter.program,
             judge,
             domain: Domain::new(host),

@@ -8,7 +8,7 @@ use super::survey::Survey;
 use super::{Domain, Files, Net};
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
-use crate::policy::Policy;
+use crate::policy::{LimitKind, Policy};
 
 /// One row of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum What {
     Path(usize),
     /// An entry of `[net]`, by its index.
     Peer(usize),
+    /// A limit.
+    Limit(LimitKind),
     /// The policy's default.
     Default,
     /// A rule of the baseline.
@@ -65,6 +67,8 @@ pub enum Enforcer {
     RacySupervisor,
     /// A Landlock domain.
     Landlock,
+    /// The kernel, by a limit of each process.
+    ResourceLimit,
     /// Nobody has to.
     Nobody,
     /// Nobody can on this host.
@@ -96,6 +100,8 @@ pub enum Cost {
     StopPerMessage,
     /// A stop at each bind and listen.
     StopPerListen,
+    /// Twenty stops a second, of a clock.
+    Ticks,
 }
 
 impl Enforcer {
@@ -108,6 +114,7 @@ impl Enforcer {
             Enforcer::SupervisorOnFloor => "supervisor over Landlock",
             Enforcer::RacySupervisor => "supervisor, racy",
             Enforcer::Landlock => "Landlock",
+            Enforcer::ResourceLimit => "the kernel",
             Enforcer::Nobody => "-",
             Enforcer::Missing => "nobody here",
         }
@@ -128,6 +135,7 @@ impl Cost {
             Cost::StopIfMetadata => "a stop a chmod, chown, utimes",
             Cost::StopPerConnect => "a stop a connect",
             Cost::StopPerMessage => "a stop a connect or sendmsg",
+            Cost::Ticks => "20 stops a second, of a clock",
             Cost::StopPerListen => "a stop a bind or listen",
         }
     }
@@ -212,6 +220,7 @@ pub(super) fn routes(
         .chain(rules)
         .chain(files.routes(policy))
         .chain(net.routes(policy))
+        .chain(super::limits::routes(policy))
         .chain([default])
         .chain(protections)
         .chain(signals)

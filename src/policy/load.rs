@@ -389,6 +389,7 @@ impl Loading {
             rules: merged.rules,
             paths: merged.paths,
             peers: merged.peers,
+            limits: merged.limits,
             tests: main.tests,
         })
     }

@@ -1,7 +1,7 @@
 //! The files of an `extends` made one: what the extending file says replaces what it inherits.
 
 use super::parse::File;
-use super::{Default, Entry, NetEntry, PathEntry, Rule};
+use super::{Default, Entry, Limits, NetEntry, PathEntry, Rule};
 
 /// What a file and all that it extends say together.
 pub(super) struct Merged {
@@ -10,6 +10,7 @@ pub(super) struct Merged {
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
+    pub limits: Limits,
 }
 
 /// Join the files; the first is the one that extends the others, directly or not.
@@ -19,10 +20,12 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
     let mut tree = Tree {
         parents,
         defaults: vec![None; files.len()],
+        limits: vec![None; files.len()],
         positions: vec![None; files.len()],
         files,
     };
     let default = tree.default(0);
+    let limits = tree.limits(0);
     let positions = tree.positions(0);
     let mut entries: Vec<Vec<Option<Entry>>> = files
         .iter_mut()
@@ -35,6 +38,7 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
         .collect();
     Merged {
         default,
+        limits,
         entries: positions
             .into_iter()
             .filter_map(|(file, position)| entries.get_mut(file)?.get_mut(position)?.take())
@@ -62,6 +66,7 @@ struct Tree<'f, 'p> {
     files: &'f mut [File],
     parents: &'p [Vec<u16>],
     defaults: Vec<Option<Option<Default>>>,
+    limits: Vec<Option<Limits>>,
     positions: Vec<Option<Vec<Position>>>,
 }
 
@@ -88,6 +93,24 @@ impl<'p> Tree<'_, 'p> {
         }
         if let Some(slot) = self.defaults.get_mut(file) {
             *slot = Some(found);
+        }
+        found
+    }
+
+    /// The file's own limits, and where it has none the strictest inherited one.
+    fn limits(&mut self, file: usize) -> Limits {
+        if let Some(Some(known)) = self.limits.get(file) {
+            return known.clone();
+        }
+        let own = self.files.get(file).map(|file| file.limits.clone());
+        let inherited = self
+            .parents_of(file)
+            .iter()
+            .map(|parent| self.limits(usize::from(*parent)))
+            .fold(Limits::default(), Limits::and);
+        let found = own.unwrap_or_default().or(inherited);
+        if let Some(slot) = self.limits.get_mut(file) {
+            *slot = Some(found.clone());
         }
         found
     }

@@ -15,6 +15,7 @@
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
+//! | `limits` | a file's `[limits]` |
 //! | `lint` | what is valid and yet cannot be meant |
 //! | `lint_paths` | the same for `[fs]` |
 //! | `lint_net` | the same for `[net]` |
@@ -26,6 +27,7 @@ mod diagnostic;
 mod document;
 mod entry;
 mod files;
+mod limits;
 mod lint;
 mod lint_net;
 mod lint_paths;
@@ -41,6 +43,7 @@ mod rule;
 pub use argv::{Argv, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
+pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use net::NetList;
 pub use peer::peer;
@@ -279,6 +282,8 @@ pub struct Policy {
     pub paths: Vec<PathEntry>,
     /// `[net]`, of all files together.
     pub peers: Vec<NetEntry>,
+    /// `[limits]`.
+    pub limits: Limits,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
 }

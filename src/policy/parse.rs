@@ -9,7 +9,9 @@ use super::entry::{entry, target};
 use super::files::note;
 use super::peer::one_peer;
 use super::places::{Surroundings, locate};
-use super::{About, Action, Default, Diagnostic, Entry, Expect, NetEntry, PathEntry, Rule, Test};
+use super::{
+    About, Action, Default, Diagnostic, Entry, Expect, Limits, NetEntry, PathEntry, Rule, Test,
+};
 use crate::condition::nearest;
 use crate::net::Way;
 use crate::paths::Access;
@@ -26,6 +28,7 @@ pub(super) struct File {
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
+    pub limits: Limits,
     pub tests: Vec<Test>,
 }
 
@@ -35,13 +38,14 @@ const KEYS: &[&str] = &[
     "default",
     "fs",
     "net",
+    "limits",
     "syscalls",
     "rule",
     "test",
 ];
 
 /// Sections of the language that only later versions enforce.
-const LATER: &[&str] = &["limits", "process"];
+const LATER: &[&str] = &["process"];
 
 /// What a file says, with everything that is wrong in it.
 pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
@@ -69,6 +73,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
             }
             "fs" => file.paths = super::files::entries(&mut document, value, around),
             "net" => file.peers = super::net::entries(&mut document, value, around),
+            "limits" => file.limits = super::limits::limits(&mut document, value),
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)

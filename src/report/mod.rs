@@ -31,8 +31,10 @@ mod text;
 
 use crate::judge::{self, Verdict};
 use crate::paths::Access;
-use crate::policy::Policy;
-use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
+use crate::policy::{LimitKind, Policy};
+use crate::supervise::{
+    Denial, Ending, Event, Object, Observer, Outcome, PeerObject, SuperviseError,
+};
 use crate::syscalls::Call;
 use crate::trace::Tid;
 use cause::Cause;
@@ -165,7 +167,8 @@ impl<'a> Report<'a> {
     pub fn end(mut self, outcome: &Outcome) {
         let counts = self.tally.counts();
         self.summary(&counts);
-        if self.silent && !self.quiet && outcome.exit_code() != 0 && self.killed.is_none() {
+        let by_itself = outcome.ending == Ending::Exited && outcome.exit_code() != 0;
+        if self.silent && !self.quiet && by_itself {
             let mut line = String::new();
             self.layout.note(&mut line, summary::SILENT);
             self.say(&line);
@@ -293,6 +296,12 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// The command is past a limit: whoever waits for it is told, quiet or not.
+    fn limit(&mut self, limit: LimitKind) {
+        let text = text::limit(&self.layout, self.policy, limit);
+        self.say(&text);
+    }
+
     fn summary(&mut self, counts: &[Count]) {
         if self.quiet {
             return;
@@ -356,6 +365,7 @@ impl Observer for Report<'_> {
             Event::Killed(ref denial) => {
                 self.killed(&denial.call, &denial.verdict, Witness::of(denial));
             }
+            Event::Limit(limit) => self.limit(limit),
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
             Event::Waiting { tree } => {
                 // Whoever interrupts the jail wants an answer, quiet or not.

@@ -66,6 +66,7 @@ pub fn policy() -> Policy {
             why: Some("secrets".to_owned()),
             origin: Origin { source: 0, line: 4 },
         }],
+        limits: crate::policy::Limits::default(),
         peers: vec![NetEntry {
             list: NetList::Deny,
             text: "93.184.216.0/24".to_owned(),

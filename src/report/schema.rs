@@ -4,7 +4,7 @@
 use super::cause::Cause;
 use super::tally::Count;
 use super::text::Facts;
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, LimitKind, Policy};
 use crate::supervise::{Ending, Outcome, Stats};
 use crate::syscalls::{self, Call};
 use crate::trace::{Exit, Tid};
@@ -224,6 +224,8 @@ impl<'a> Record<'a> {
             ending: match outcome.ending {
                 Ending::Exited => "exited",
                 Ending::Policy => "policy",
+                Ending::Limit(LimitKind::Processes) => "tasks",
+                Ending::Limit(_) => "time",
             },
             exit_code: outcome.exit_code(),
             exit: outcome.exit.into(),

@@ -5,6 +5,7 @@ use super::cause::Cause;
 use super::harmless;
 use super::layout::Layout;
 use crate::net::Way;
+use crate::policy::{LimitKind, Policy};
 use crate::supervise::PeerObject;
 use crate::trace::Tid;
 
@@ -125,6 +126,32 @@ pub fn foreign(layout: &Layout, pid: Tid, ancestry: &[String]) -> String {
         &mut out,
         "to run it:",
         "use a 64-bit build of it; no policy can allow this one",
+    );
+    out
+}
+
+/// The message of a limit that the command is past.
+pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
+    let (place, said) = match policy.limits.said(limit) {
+        Some((origin, said)) => (policy.place(origin), said),
+        None => Default::default(),
+    };
+    let what = match limit {
+        LimitKind::Processes => format!("more than {said} tasks at the same time"),
+        _ => format!("it has run for {said}"),
+    };
+    let mut out = String::with_capacity(200);
+    let place = harmless::text(&format!("[{place} limits.{}]", limit.key()), NAME + 40);
+    layout.head(
+        &mut out,
+        "ended the command:",
+        &harmless::text(&what, CALL),
+        &place,
+    );
+    layout.line(
+        &mut out,
+        "to allow:",
+        &format!("a larger {} in [limits], or none", limit.key()),
     );
     out
 }

@@ -1,6 +1,7 @@
 //! What happens in a jail, for whoever wants to know.
 
 use super::{Denial, Program};
+use crate::policy::LimitKind;
 use crate::trace::{Exit, Tid};
 
 /// One event, borrowed: the tracee it is about may still be in its stop.
@@ -32,6 +33,8 @@ pub enum Event<'a> {
     Denied(Denial<'a>),
     /// A call ended the jail.
     Killed(Denial<'a>),
+    /// The command is past a limit, and is being ended.
+    Limit(LimitKind),
     /// A program of a foreign ABI was started, and killed: all of its calls are closed.
     Foreign {
         /// The process.

@@ -4,10 +4,12 @@
 //! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
 //! whatever fails here kills the tree.
 
+mod clock;
 mod denial;
 mod event;
 mod files;
 mod forward;
+mod limits;
 mod net;
 mod outcome;
 mod target;
@@ -22,7 +24,7 @@ use crate::baseline::{Check, Watch};
 use crate::judge::Verdict;
 use crate::launch::Started;
 use crate::plan::Plan;
-use crate::policy::Action;
+use crate::policy::{Action, LimitKind};
 use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
 use caps::{CapSet, CapsHashSet};
@@ -77,6 +79,9 @@ struct Supervisor<'a> {
     /// The signal by which this process is about to stop as well.
     stopping: Option<i32>,
     forward: Option<Forward>,
+    limits: limits::Watch,
+    /// The limit for which all have been asked to end.
+    asked_to_end: Option<LimitKind>,
     /// How many events were waited for.
     events: u64,
     stats: Stats,
@@ -95,6 +100,16 @@ pub fn run(
         .then(|| Forward::new(started.pid))
         .transpose();
     let tree = Tree::new(started.pid);
+    let limits = match limits::Watch::new(&plan.limits, Instant::now()) {
+        Ok(limits) => limits,
+        Err(errno) => {
+            let _ = sys::process::kill(started.pid, libc::SIGKILL);
+            return Err(SuperviseError::System {
+                call: "fork of a clock",
+                errno,
+            });
+        }
+    };
     let _capabilities = Uncapable::new(plan).map_err(SuperviseError::system("capset"))?;
     let mut supervisor = Supervisor {
         plan,
@@ -112,6 +127,8 @@ pub fn run(
         main_stopped: None,
         stopping: None,
         forward: None,
+        limits,
+        asked_to_end: None,
         events: 0,
         stats: Stats::default(),
     };
@@ -131,6 +148,13 @@ impl Supervisor<'_> {
     fn supervise(&mut self) -> Result<Outcome, SuperviseError> {
         while let Some(wait) = self.next()? {
             match wait {
+                Wait::Gone(tid, _) if self.limits.is_clock(tid) => self.clock_gone()?,
+                Wait::Stopped(tracee, _) if self.limits.is_clock(tracee.tid()) => {
+                    tracee
+                        .resume(Resume::Continue)
+                        .map_err(SuperviseError::system("ptrace"))?;
+                    self.tick();
+                }
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
                 Wait::Interrupted => {}
@@ -139,6 +163,34 @@ impl Supervisor<'_> {
             self.stop_if_due()?;
         }
         self.outcome()
+    }
+
+    /// A tick of the clock.
+    fn tick(&mut self) {
+        let asked = self.asked_to_end.is_some();
+        match self.limits.due(asked, Instant::now()) {
+            limits::Due::Nothing => {}
+            limits::Due::Ask => {
+                self.asked_to_end = Some(LimitKind::Wall);
+                self.observer.event(&Event::Limit(LimitKind::Wall));
+                self.tree.kill(libc::SIGTERM);
+                // What is stopped must be continued to hear it.
+                self.tree.kill(libc::SIGCONT);
+            }
+            limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
+        }
+    }
+
+    /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
+    fn clock_gone(&mut self) -> Result<(), SuperviseError> {
+        self.limits.clock_gone();
+        match self.tree.len() {
+            0 => Ok(()),
+            _ => Err(SuperviseError::System {
+                call: "the clock",
+                errno: Errno::ECHILD,
+            }),
+        }
     }
 
     /// The next event. The parent's of a child that is held follows the birth at once, unless the
@@ -262,8 +314,8 @@ impl Supervisor<'_> {
                     self.main_stopped = Some(signal);
                     let inside = self.delivered == (signal, true);
                     // Where the command was stopped from inside, only another process there may be
-                    // meant to continue it: it needs its supervisor.
-                    if !inside || self.tree.is_alone() {
+                    // meant to continue it: it needs its supervisor. So does a limit of time.
+                    if !inside || self.tree.is_alone() && !self.limits.keeps_time() {
                         self.stopping = self.main_stopped;
                     }
                 }
@@ -378,6 +430,13 @@ impl Supervisor<'_> {
         let child = child as Tid;
         self.tree.spawned(tracee.tid(), child, thread);
         self.files.spawned(tracee.tid(), child, flags);
+        if let Some(limit) = self.limits.exceeded(self.tree.len())
+            && self.ending.is_none()
+        {
+            self.observer.event(&Event::Limit(limit));
+            self.end(Ending::Limit(limit));
+            return Ok(Resume::Kill);
+        }
         if self.observer.wants_all() {
             let pid = self.tree.pid(tracee.tid());
             self.observer.event(&Event::Spawn {
@@ -501,8 +560,11 @@ impl Supervisor<'_> {
         if pid == tid && self.observer.wants_all() {
             self.observer.event(&Event::Exit { pid, exit });
         }
+        if self.tree.len() == 0 && self.held.is_empty() {
+            self.limits.stop();
+        }
         // Nobody is left inside who could continue the command.
-        if self.main_stopped.is_some() && self.tree.is_alone() {
+        if self.main_stopped.is_some() && self.tree.is_alone() && !self.limits.keeps_time() {
             self.stopping = self.main_stopped;
         }
         self.stop_if_due()
@@ -523,6 +585,7 @@ impl Supervisor<'_> {
     /// After an error: nothing of the tree may live on.
     fn abandon(&mut self) {
         self.tree.kill(libc::SIGKILL);
+        self.limits.stop();
         for (tracee, _) in self.held.drain(..) {
             let _ = tracee.resume(Resume::Kill);
         }
@@ -536,7 +599,9 @@ impl Supervisor<'_> {
     }
 
     fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
-        let ending = self.ending.unwrap_or(Ending::Exited);
+        // Who ends when asked to was past the limit all the same.
+        let asked = self.asked_to_end.map(Ending::Limit);
+        let ending = self.ending.or(asked).unwrap_or(Ending::Exited);
         match self.main_exit {
             Some(exit) => {
                 let asked = self.forward.as_ref().is_some_and(Forward::interrupted);

@@ -1,6 +1,7 @@
 //! How a jail ended.
 
 use crate::launch::LaunchError;
+use crate::policy::LimitKind;
 use crate::sys::Errno;
 use crate::trace::Exit;
 use std::fmt;
@@ -25,14 +26,20 @@ pub enum Ending {
     Exited,
     /// An entry of the policy with the action `kill`.
     Policy,
+    /// A limit of the policy.
+    Limit(LimitKind),
 }
+
+/// As timeout(1) has it.
+const LIMIT: i32 = 124;
 
 impl Outcome {
     /// The exit code for the shell: the command's own, 128+n after signal n, 159 (128 + SIGSYS)
-    /// when the policy killed it.
+    /// when the policy killed it, 124 when it was past a limit.
     pub fn exit_code(&self) -> u8 {
         let code = match (self.ending, self.exit) {
             (Ending::Policy, _) => 128 + libc::SIGSYS,
+            (Ending::Limit(_), _) => LIMIT,
             (Ending::Exited, Exit::Code(code)) => code,
             (Ending::Exited, Exit::Signal(signal)) => 128 + signal,
         };

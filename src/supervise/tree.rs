@@ -85,6 +85,11 @@ impl Tree {
         }
     }
 
+    /// How many tasks there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Whether the task has been announced or seen.
     pub fn knows(&self, tid: Tid) -> bool {
         self.tasks.contains_key(&tid)

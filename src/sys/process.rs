@@ -119,6 +119,24 @@ pub fn no_new_privs() -> Result<(), Errno> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
 
+/// A resource of setrlimit(2).
+pub type Resource = libc::__rlimit_resource_t;
+
+/// setrlimit(2): so much and no more; a hard limit that is stricter stays.
+/// Async-signal-safe.
+pub fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for writing.
+    check(unsafe { libc::getrlimit64(resource, &mut limit) })?;
+    limit.rlim_max = limit.rlim_max.min(most);
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is valid for reading.
+    check(unsafe { libc::setrlimit64(resource, &limit) }).map(drop)
+}
+
 /// setrlimit(2): no core dump, nor can the limit be raised again. Async-signal-safe.
 pub fn forbid_core_dumps() -> Result<(), Errno> {
     let limit = libc::rlimit64 {

@@ -181,6 +181,21 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Sleeps and sends itself SIGURG, which is ignored where nobody traces, again and again. For a forked
+/// child: async-signal-safe calls only.
+pub fn tick_for_ever(every: std::time::Duration) -> ! {
+    let pause = libc::timespec {
+        tv_sec: every.as_secs() as libc::time_t,
+        tv_nsec: every.subsec_nanos().into(),
+    };
+    loop {
+        // SAFETY: `pause` is valid for reading, and the rest is not asked for.
+        unsafe { libc::nanosleep(&pause, null_mut()) };
+        // SAFETY: takes numbers only.
+        unsafe { libc::raise(libc::SIGURG) };
+    }
+}
+
 /// Stops the tick: nothing is unsettled any more.
 pub fn rest() {
     arm(0);

@@ -1,0 +1,362 @@
+//! A file's `[limits]`: how much of time and of everything else a command may use.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::Origin;
+use super::document::{Document, Value};
+use toml::de::DeValue;
+
+/// A limit, as written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit<T> {
+    /// What it is.
+    pub value: T,
+    /// As its author wrote it.
+    pub text: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// `[limits]`; what is `None` is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
+pub struct Limits {
+    /// From the start to the end, by the clock.
+    pub wall: Option<Limit<Duration>>,
+    /// From the polite signal to the last one.
+    pub grace: Option<Limit<Duration>>,
+    /// Tasks at the same time: processes and their threads.
+    pub processes: Option<Limit<u64>>,
+    /// Descriptors of one process.
+    pub open_files: Option<Limit<u64>>,
+    /// Bytes of one file that is written.
+    pub file_size: Option<Limit<u64>>,
+    /// Bytes of one process's stack.
+    pub stack: Option<Limit<u64>>,
+}
+
+/// A key of `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum LimitKind {
+    Wall,
+    Grace,
+    Processes,
+    OpenFiles,
+    FileSize,
+    Stack,
+}
+
+impl LimitKind {
+    /// All of them.
+    pub const ALL: [LimitKind; 6] = [
+        LimitKind::Wall,
+        LimitKind::Grace,
+        LimitKind::Processes,
+        LimitKind::OpenFiles,
+        LimitKind::FileSize,
+        LimitKind::Stack,
+    ];
+
+    /// As a policy writes it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            LimitKind::Wall => "wall",
+            LimitKind::Grace => "grace",
+            LimitKind::Processes => "processes",
+            LimitKind::OpenFiles => "open-files",
+            LimitKind::FileSize => "file-size",
+            LimitKind::Stack => "stack",
+        }
+    }
+}
+
+const KEYS: &[&str] = &[
+    "wall",
+    "grace",
+    "processes",
+    "open-files",
+    "file-size",
+    "stack",
+];
+/// Keys of the language that only later versions enforce.
+const LATER: &[&str] = &["cpu", "memory", "output"];
+
+impl Limits {
+    /// These, and where they say nothing, those.
+    pub(super) fn or(self, inherited: Limits) -> Limits {
+        Limits {
+            wall: self.wall.or(inherited.wall),
+            grace: self.grace.or(inherited.grace),
+            processes: self.processes.or(inherited.processes),
+            open_files: self.open_files.or(inherited.open_files),
+            file_size: self.file_size.or(inherited.file_size),
+            stack: self.stack.or(inherited.stack),
+        }
+    }
+
+    /// The stricter of each.
+    pub(super) fn and(self, other: Limits) -> Limits {
+        Limits {
+            wall: least(self.wall, other.wall),
+            grace: least(self.grace, other.grace),
+            processes: least(self.processes, other.processes),
+            open_files: least(self.open_files, other.open_files),
+            file_size: least(self.file_size, other.file_size),
+            stack: least(self.stack, other.stack),
+        }
+    }
+
+    /// Where a limit stands, and what it says.
+    pub fn said(&self, kind: LimitKind) -> Option<(Origin, &str)> {
+        fn of<T>(limit: &Option<Limit<T>>) -> Option<(Origin, &str)> {
+            limit
+                .as_ref()
+                .map(|limit| (limit.origin, limit.text.as_str()))
+        }
+        match kind {
+            LimitKind::Wall => of(&self.wall),
+            LimitKind::Grace => of(&self.grace),
+            LimitKind::Processes => of(&self.processes),
+            LimitKind::OpenFiles => of(&self.open_files),
+            LimitKind::FileSize => of(&self.file_size),
+            LimitKind::Stack => of(&self.stack),
+        }
+    }
+}
+
+fn least<T: PartialOrd>(one: Option<Limit<T>>, other: Option<Limit<T>>) -> Option<Limit<T>> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.value < one.value => Some(other),
+        (Some(one), _) => Some(one),
+        (None, other) => other,
+    }
+}
+
+/// The limits of a `[limits]` table.
+pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let expected = "a table: `[limits]`, then `wall = \"10s\"` and the like";
+    let Some(table) = document.table("limits", expected, value) else {
+        return limits;
+    };
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "wall" => limits.wall = duration(document, "wall", value),
+            "grace" => limits.grace = duration(document, "grace", value),
+            "processes" => limits.processes = number(document, "processes", value),
+            "open-files" => limits.open_files = number(document, "open-files", value),
+            "file-size" => limits.file_size = bytes(document, "file-size", value),
+            "stack" => limits.stack = bytes(document, "stack", value),
+            name if LATER.contains(&name) => {
+                document
+                    .error(
+                        "unsupported",
+                        key.span(),
+                        format!("`{name}` in [limits] is not enforced by this version of jail"),
+                    )
+                    .help("remove it: a policy is never enforced in part");
+            }
+            _ => {
+                document.unknown_key(key, "in [limits]", KEYS);
+            }
+        }
+    }
+    limits
+}
+
+fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<Duration>> {
+    let text = document.string(key, value)?.to_owned();
+    match read_duration(&text) {
+        Ok(duration) => Some(limit(document, value, text, duration)),
+        Err(message) => wrong(
+            document,
+            value.span(),
+            message,
+            "write 500ms, 10s, 5m or 2h",
+        ),
+    }
+}
+
+fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<u64>> {
+    let text = document.string(key, value)?.to_owned();
+    match read_bytes(&text) {
+        Ok(bytes) => Some(limit(document, value, text, bytes)),
+        Err(message) => wrong(
+            document,
+            value.span(),
+            message,
+            "write 64KiB, 512MiB or 2GiB",
+        ),
+    }
+}
+
+fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<u64>> {
+    let text = match value.get_ref() {
+        DeValue::Integer(number) => number.to_string(),
+        other => {
+            document.wrong_type(key, "a number", other, value.span());
+            return None;
+        }
+    };
+    match text.parse::<u64>() {
+        Ok(number @ 1..) => Some(limit(document, value, text, number)),
+        _ => wrong(
+            document,
+            value.span(),
+            format!("`{key}` is 1 at least, not {text}"),
+            "remove it if nothing shall be limited",
+        ),
+    }
+}
+
+fn limit<T>(document: &Document<'_>, value: &Value<'_>, text: String, read: T) -> Limit<T> {
+    Limit {
+        value: read,
+        text,
+        origin: document.origin(&value.span()),
+    }
+}
+
+fn wrong<T>(
+    document: &mut Document<'_>,
+    span: Range<usize>,
+    message: String,
+    help: &str,
+) -> Option<T> {
+    document.error("limit", span, message).help(help);
+    None
+}
+
+/// A number and its unit.
+fn split(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn read_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split(text);
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" if !number.is_empty() => return Err(format!("\"{text}\" has no unit")),
+        _ => return Err(format!("\"{text}\" is no time")),
+    };
+    let value = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(milliseconds));
+    match value {
+        // A year is longer than any clock is watched for.
+        Some(value @ 1..=31_536_000_000) => Ok(Duration::from_millis(value)),
+        Some(0) => Err(format!("\"{text}\" is no time at all")),
+        _ => Err(format!("\"{text}\" is no time, or more than a year")),
+    }
+}
+
+fn read_bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text);
+    let factor: u64 = match unit {
+        "B" | "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(format!("\"{text}\" is no amount of bytes")),
+    };
+    match number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+    {
+        Some(0) => Err(format!("\"{text}\" is nothing at all")),
+        // RLIM_INFINITY is no limit.
+        Some(bytes) if bytes < u64::MAX >> 1 => Ok(bytes),
+        _ => Err(format!("\"{text}\" is no amount of bytes, or too many")),
+    }
+}
+
+impl<T> fmt::Display for Limit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_amounts_have_units() {
+        assert_eq!(read_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(read_duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(read_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(read_duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(read_bytes("64KiB"), Ok(65_536));
+        assert_eq!(read_bytes("1MB"), Ok(1_000_000));
+        assert_eq!(read_bytes("17"), Ok(17));
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_a_reason() {
+        for wrong in [
+            "",
+            "10",
+            "s",
+            "1d",
+            "-1s",
+            "1.5s",
+            "0s",
+            "99999999h",
+            "1 s",
+            "99999999999999999999s",
+        ] {
+            assert!(read_duration(wrong).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "",
+            "MiB",
+            "1Mib",
+            "-1",
+            "0B",
+            "99999999TiB",
+            "9223372036854775807",
+        ] {
+            assert!(read_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_replaces_what_it_inherits_and_of_two_the_stricter_holds() {
+        let at = |value, line| {
+            Some(Limit {
+                value,
+                text: String::new(),
+                origin: Origin { source: 0, line },
+            })
+        };
+        let one = Limits {
+            processes: at(64, 1),
+            stack: at(5, 1),
+            ..Limits::default()
+        };
+        let other = Limits {
+            processes: at(16, 2),
+            open_files: at(9, 2),
+            ..Limits::default()
+        };
+        let own = one.clone().or(other.clone());
+        assert_eq!((own.processes, own.open_files), (at(64, 1), at(9, 2)));
+        let both = one.and(other);
+        assert_eq!(both.processes, at(16, 2));
+        assert_eq!((both.open_files, both.stack), (at(9, 2), at(5, 1)));
+    }
+}

@@ -1,0 +1,51 @@
+//! A clock: a child of the supervisor that stops itself again and again, so that a wait that would
+//! last wakes up in between. It takes neither a signal handler nor a thread of the program that runs
+//! the jail.
+//!
+//! It is traced, for its stops to be seen and for it to die with the supervisor, and is no part of the
+//! jail: nothing of the policy is about it.
+
+use crate::sys::process::{self, Fork};
+use crate::sys::{Errno, signal};
+use crate::trace::{self, Tid};
+use std::time::Duration;
+
+/// How often it ticks: what a limit of time may be late by.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// One that ticks until it is stopped.
+pub struct Clock {
+    tid: Tid,
+}
+
+impl Clock {
+    /// Starts one, as a tracee of this thread.
+    pub fn start() -> Result<Clock, Errno> {
+        let tid = match process::fork()? {
+            // What it inherits it must not keep open: somebody may wait for the end of a pipe.
+            Fork::Child => {
+                let _ = process::close_range(0, u32::MAX);
+                signal::tick_for_ever(EVERY)
+            }
+            Fork::Parent(tid) => tid,
+        };
+        let clock = Clock { tid };
+        match trace::seize(tid) {
+            Ok(()) => Ok(clock),
+            Err(errno) => {
+                clock.stop();
+                Err(errno)
+            }
+        }
+    }
+
+    /// Whether this is the clock.
+    pub fn is(&self, tid: Tid) -> bool {
+        self.tid == tid
+    }
+
+    /// Ends it; it is waited for as all tracees are.
+    pub fn stop(&self) {
+        let _ = process::kill(self.tid, libc::SIGKILL);
+    }
+}
