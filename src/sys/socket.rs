@@ -50,6 +50,28 @@ pub fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
     check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
 }
 
+/// sendto(2): how many of the bytes were sent to the address.
+pub fn send_to(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    flags: c_int,
+    address: &[u8],
+) -> Result<usize, Errno> {
+    let length = address.len().min(ADDRESS) as socklen_t;
+    // SAFETY: the kernel reads the lengths given of `bytes` and `address`, which have them.
+    let sent = check(unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            flags,
+            address.as_ptr().cast(),
+            length,
+        )
+    } as i64)?;
+    Ok(sent as usize)
+}
+
 /// bind(2) to the address in these bytes.
 pub fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
     let length = address.len().min(ADDRESS) as socklen_t;

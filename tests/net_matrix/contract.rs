@@ -359,12 +359,6 @@ pub fn verdict(row: &Row, column: Column, threads: bool) -> Verdict {
             "",
             Says::LineAndPeer(DEFAULT),
         ),
-        (Mixed, Column::Entry) if unix && threads => fails(
-            "EACCES",
-            "unpinned",
-            // The way to the other peer may be changed here.
-            Says::Words("could be changed after it is judged"),
-        ),
         (Mixed, Column::Entry | Column::Over) => {
             cell(Expected::FailsAfterOne(OWN), "", Says::LineAndPeer(ENTRY))
         }

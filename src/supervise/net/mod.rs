@@ -6,11 +6,13 @@
 //! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
 //! | sendto, sendmsg | goes on with its header and address in pages that nobody can change, if they are allowed to whatever socket it may turn out to be on |
 //! | sendmmsg | as sendmsg, of its first message |
+//! | a datagram to a unix socket's path where something may be renamed | is sent here, to the very socket that the path led to |
 //! | a unix socket's path | connect is made here to the very socket that the path led to; bind goes by the rules for files |
 //!
 //! It must never let a call go on that it could not judge.
 
 mod connect;
+mod deliver;
 mod names;
 mod observe;
 mod send;

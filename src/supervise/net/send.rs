@@ -4,6 +4,7 @@
 //! pages that nobody can change; what is sent stays where it is. The socket cannot be held: the address
 //! must be open whatever socket another task puts in its place.
 
+use super::deliver::{Data, Destination};
 use super::{Net, Socket, Who, address_at, by_rules, bytes_at, unnamed};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
@@ -34,6 +35,8 @@ const CONTROL_AT: usize = 256;
 struct Header {
     name: u64,
     name_length: u32,
+    pieces: u64,
+    pieces_count: u64,
     control: u64,
     control_length: u64,
 }
@@ -45,6 +48,8 @@ struct Judgement {
     control: Vec<u8>,
     /// Whether nobody can change what was judged.
     settled: bool,
+    /// Where it is to be sent from here.
+    to: Option<Destination>,
 }
 
 impl Header {
@@ -56,8 +61,19 @@ impl Header {
         Header {
             name: word(0),
             name_length: word(8) as u32,
+            pieces: word(16),
+            pieces_count: word(24),
             control: word(32),
             control_length: word(40),
+        }
+    }
+
+    /// What is sent. `told`: where its length belongs.
+    fn data(self, told: Option<u64>) -> Data {
+        Data::Pieces {
+            at: self.pieces,
+            count: self.pieces_count,
+            told,
         }
     }
 }
@@ -75,6 +91,13 @@ impl Net {
         let name = self.judge_name(files, asked, &socket, flags, address, bytes)?;
         if name.settled {
             return Ok(Resume::Continue);
+        }
+        if let Some(to) = &name.to {
+            let data = Data::Whole {
+                at: data,
+                length: size,
+            };
+            return self.deliver(asked, &socket, flags, &[], data, to);
         }
         let flags = steady(files, asked, flags);
         let length = name.bytes.len() as u64;
@@ -95,6 +118,10 @@ impl Net {
         let judged = self.judge_message(files, asked, &socket, flags, message, &bytes)?;
         if judged.settled {
             return Ok(Resume::Continue);
+        }
+        if let Some(to) = &judged.to {
+            let data = Header::of(&bytes).data(None);
+            return self.deliver(asked, &socket, flags, &judged.control, data, to);
         }
         let flags = steady(files, asked, flags);
         files.pinned_as(
@@ -120,6 +147,10 @@ impl Net {
         }
         let first = bytes_at(tid, vector, HEADER)?;
         let judged = self.judge_message(files, asked, &socket, flags, vector, &first)?;
+        if let Some(to) = judged.to.as_ref().filter(|_| !judged.settled) {
+            let data = Header::of(&first).data(Some(vector + HEADER as u64));
+            return self.deliver(asked, &socket, flags, &judged.control, data, to);
+        }
         if !judged.settled {
             return send_first(files, asked, first, &judged);
         }
@@ -149,6 +180,7 @@ impl Net {
         let header = Header::of(bytes);
         let mut settled = files.is_own(asked, at, HEADER);
         let mut name = Vec::new();
+        let mut to = None;
         if header.name != 0 && header.name_length != 0 {
             if header.name_length as i32 <= 0 {
                 return Err(Errno::EINVAL.into());
@@ -159,6 +191,7 @@ impl Net {
             let judged = self.judge_name(files, asked, socket, flags, header.name, given)?;
             settled &= judged.settled;
             name = judged.bytes;
+            to = judged.to;
         } else {
             by_rules(asked)?;
         }
@@ -181,6 +214,7 @@ impl Net {
             name,
             control,
             settled,
+            to,
         })
     }
 
@@ -231,10 +265,20 @@ impl Net {
                     let whole = files
                         .stays(asked, &found)
                         .then(|| path_address(&found.path));
-                    let Some(bytes) = whole.flatten() else {
-                        return Err(unpinned(&found.path));
+                    let (path, object) = (found.path, found.object);
+                    return match (whole.flatten(), object) {
+                        (Some(bytes), _) => Ok(Name {
+                            bytes,
+                            settled,
+                            to: None,
+                        }),
+                        (None, Some(object)) => Ok(Name {
+                            bytes,
+                            settled,
+                            to: Some(Destination { object, path }),
+                        }),
+                        (None, None) => Err(Errno::ENOENT.into()),
                     };
-                    return Ok(Name { bytes, settled });
                 }
             }
             Address::Abstract(name) if socket.family == Family::Unix => {
@@ -249,7 +293,11 @@ impl Net {
             }
             address => unnamed(files, asked, socket, &address)?,
         }
-        Ok(Name { bytes, settled })
+        Ok(Name {
+            bytes,
+            settled,
+            to: None,
+        })
     }
 }
 
@@ -284,6 +332,8 @@ fn steady(files: &mut Files, asked: &Asked<'_>, flags: u64) -> u64 {
 struct Name {
     bytes: Vec<u8>,
     settled: bool,
+    /// Where it is to be sent from here.
+    to: Option<Destination>,
 }
 
 impl Name {
@@ -292,11 +342,12 @@ impl Name {
         Name {
             bytes: Vec::new(),
             settled: false,
+            to: None,
         }
     }
 }
 
-fn unpinned(path: &[u8]) -> Refused {
+pub(super) fn unpinned(path: &[u8]) -> Refused {
     let object = peer(&format!("unix:{}", String::from_utf8_lossy(path)));
     Refused::Denied(refusal(Reason::Unpinned), object)
 }
@@ -409,6 +460,7 @@ mod tests {
             name: vec![2, 0, 1],
             control: vec![9; 24],
             settled: false,
+            to: None,
         };
         let bytes = slot_bytes(header, &judged, 0x10000);
         let found = Header::of(&bytes);
