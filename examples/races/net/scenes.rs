@@ -154,8 +154,6 @@ pub const ALL: &[Scene] = &[
     scene("bind-path",                  THREAD,  Nothing, |it, by| bind_path(&unix(it.path("w/bad/new")), it, by)),
     scene("bind-path-process",          PROCESS, Nothing, |it, by| bind_path(&unix(it.path("w/bad/new")), it, by)),
     scene("bind-path-abstract",         THREAD,  Nothing, |it, by| bind_path(&abstract_of(it), it, by)),
-    scene("bind-path-directory",        PROCESS, Nothing, |it, _| directory(Call::Bind, UNIX, "new", it)),
-    scene("bind-path-link",             PROCESS, Nothing, |it, _| link(Call::Bind, UNIX, "new", it)),
     scene("bind-path-swapped-udp",      THREAD,  Nothing, bind_swapped),
     scene("listen-swapped",             THREAD,  Nothing, listen_swapped),
 
