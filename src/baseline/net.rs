@@ -33,6 +33,7 @@ const IPPROTO_L2TP: u64 = 115;
 /// SMC behind a TCP socket (net/smc/smc_inet.c, Linux 6.11).
 const IPPROTO_SMC: u64 = 256;
 const IPPROTO_IP: u64 = libc::IPPROTO_IP as u64;
+const TCP_ULP: u64 = libc::TCP_ULP as u64;
 const IPPROTO_IPV6: u64 = libc::IPPROTO_IPV6 as u64;
 // linux/in6.h: routing headers, which send a packet to others on its way.
 const IPV6_RTHDR: u64 = 57;
@@ -165,4 +166,12 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         // ip(7): source routes need no capability in most kernels.
         Answer::Deny(Errno::EPERM), "a routing header sends packets to others on their way",
         "the packets of an allowed peer pass by any host that the header names")),
+    (Watch::NO_DETOURS, rule("no-upper-layers", &["setsockopt"],
+        When {
+            text: "level == IPPROTO_TCP && optname == TCP_ULP",
+            any: &[&[is(1, IPPROTO_TCP), is(2, TCP_ULP)]],
+        },
+        // tcp_set_ulp of net/ipv4/tcp_ulp.c: as where the layer is not built.
+        Answer::Quiet(Errno::ENOENT), "which layer is put over TCP is in memory",
+        "the layer smc makes a TCP socket one that no other rule looks at")),
 ];
