@@ -41,6 +41,16 @@ fn capabilities_are_gone() {
     }
 }
 
+/// A copy made by another process: what is open for writing here may be inherited by a child that
+/// another test has just forked, and to start it would be ETXTBSY.
+fn copy_program(from: &str, to: &str) {
+    let copied = std::process::Command::new("cp").args([from, to]).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "cp {from} {to}"
+    );
+}
+
 /// As root: a setuid copy of the probe, run by another user. An ordinary user cannot make one of
 /// root's, so there only the flag itself is seen.
 #[test]
@@ -66,8 +76,8 @@ fn a_setuid_program_gains_nothing() {
     };
     open(&scratch.path(""), 0o755);
     let (copy, jail) = (scratch.path("probe"), scratch.path("jail"));
-    fs::copy(probe(), &copy).expect("a copy");
-    fs::copy(env!("CARGO_BIN_EXE_jail"), &jail).expect("a copy");
+    copy_program(&probe(), &copy);
+    copy_program(env!("CARGO_BIN_EXE_jail"), &jail);
     open(&copy, 0o4755);
     open(&jail, 0o755);
     // The copy of jail and of the policy are where that user can read them.
