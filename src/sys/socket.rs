@@ -5,6 +5,7 @@ use super::{Errno, check};
 use libc::{c_int, socklen_t};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::from_mut;
+use std::time::Duration;
 
 /// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
 pub const ADDRESS: usize = 128;
@@ -41,6 +42,28 @@ pub fn names_peers(fd: RawFd) -> bool {
         )
     };
     result == 0 && !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
+}
+
+/// SO_SNDTIMEO of socket(7): how long a call may wait; `None`: for ever.
+pub fn send_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
+    let mut time = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    let mut length = size_of::<libc::timeval>() as socklen_t;
+    // SAFETY: `time` is valid for writing `length` bytes.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDTIMEO,
+            from_mut(&mut time).cast(),
+            from_mut(&mut length),
+        )
+    })?;
+    let whole = Duration::from_secs(time.tv_sec as u64);
+    let timeout = whole + Duration::from_micros(time.tv_usec as u64);
+    Ok(Some(timeout).filter(|timeout| !timeout.is_zero()))
 }
 
 /// connect(2) to the address in these bytes.

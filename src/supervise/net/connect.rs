@@ -8,17 +8,30 @@
 
 use super::{Net, Pending, Socket, Who, done, named, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
-use crate::supervise::files::{Asked, Files, Judged, Refused, number};
+use crate::supervise::files::{Asked, Files, Judged, number};
 use crate::sys::{Errno, files as sys_files};
 use crate::sys::{signal, socket};
 use crate::trace::Resume;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
+const ERESTARTSYS: i64 = -512;
 const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
 
 /// How the address of a unix socket begins.
 const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();
+
+/// The longest pause between two tries to get into a full queue.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// How a task waits for room in the backlog, or the queue, of a unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waited {
+    /// When it gives up: SO_SNDTIMEO.
+    until: Option<Instant>,
+    pause: Duration,
+}
 
 impl Net {
     pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
@@ -72,14 +85,20 @@ impl Net {
     /// Connects here. A task that would wait does so by itself.
     fn make(&mut self, asked: &Asked<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
         let flags = sys_files::status_flags(socket.fd.as_fd())?;
+        let original = asked.registers;
+        let tid = asked.tracee.tid();
+        if socket::option(socket.fd.as_fd(), libc::SO_TYPE)? == libc::SOCK_DGRAM {
+            // It never waits, and others may be using the socket meanwhile.
+            return done(asked, socket::connect(socket.fd.as_fd(), &address));
+        }
         let waits = flags & libc::O_NONBLOCK == 0;
         let mut result = without_waiting(&socket.fd, flags, &address);
+        // One that was begun before, and goes on, is told so when the time is up.
+        let begun = result.err().unwrap_or(Errno::EINPROGRESS);
         if waits && result == Err(Errno::EINPROGRESS) {
             // On this host the connection stands by now.
             result = without_waiting(&socket.fd, flags, &address);
         }
-        let original = asked.registers;
-        let tid = asked.tracee.tid();
         match result {
             Err(Errno::EINPROGRESS | Errno::EALREADY) if waits => {
                 let nr = number("sendto").ok_or(Errno::ENOSYS)?;
@@ -89,12 +108,15 @@ impl Net {
                     original,
                     socket: socket.fd,
                     address,
+                    begun,
                 };
                 self.pending.insert(tid, pending);
                 Ok(Resume::SetAndStop(changed))
             }
             // The backlog of a unix socket is full.
-            Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => self.wait(asked),
+            Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => {
+                self.wait(asked, &socket)
+            }
             Err(Errno::EISCONN) if waits && socket.protocol == Protocol::Tcp => {
                 // Begun before, and it stands: but who connects twice is told so.
                 done(asked, Err(Errno::EISCONN))
@@ -103,23 +125,43 @@ impl Net {
         }
     }
 
-    /// The task waits a millisecond, and makes its call again.
-    pub(super) fn wait(&mut self, asked: &Asked<'_>) -> Result<Resume, Refused> {
+    /// The task waits a little, and makes its call again.
+    pub(super) fn wait(&mut self, asked: &Asked<'_>, socket: &Socket) -> Judged<Resume> {
         let original = asked.registers;
+        let tid = asked.tracee.tid();
+        let now = Instant::now();
+        let waited = match self.waited.remove(&tid) {
+            Some(waited) => Waited {
+                pause: LONGEST_PAUSE.min(waited.pause * 2),
+                ..waited
+            },
+            None => Waited {
+                until: socket::send_timeout(socket.fd.as_fd())?.map(|timeout| now + timeout),
+                pause: Duration::from_millis(1),
+            },
+        };
+        let left = waited.until.map(|until| until.duration_since(now));
+        if left.is_some_and(|left| left.is_zero()) {
+            return done(asked, Err(Errno::EAGAIN));
+        }
+        let pause = left.map_or(waited.pause, |left| left.min(waited.pause));
         let (nr, args) = match number("poll") {
-            Some(nr) => (nr, [0, 0, 1, 0, 0, 0]),
+            // Rounded up, or the end of the time would be waited for without a pause.
+            Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
             None => (number("sched_yield").ok_or(Errno::ENOSYS)?, [0; 6]),
         };
-        let pending = Pending::Again { original };
-        self.pending.insert(asked.tracee.tid(), pending);
+        let pending = Pending::Again { original, waited };
+        self.pending.insert(tid, pending);
         Ok(Resume::SetAndStop(original.with_call(nr, args)))
     }
 }
 
 /// connect(2) that returns at once. Whether an open file blocks is a flag that all share: another
-/// task may set it again in between, and then a tick ends the call.
+/// task may set it again in between, and then a tick ends the call. Of a socket that is connected it
+/// is left alone: nobody is waited for, and others may be reading.
 fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), Errno> {
-    let waits = flags & libc::O_NONBLOCK == 0;
+    let connected = || socket::peer_address(socket.as_fd()).is_ok();
+    let waits = flags & libc::O_NONBLOCK == 0 && !connected();
     if waits {
         socket::set_status_flags(socket.as_fd(), flags | libc::O_NONBLOCK)?;
     }
@@ -134,9 +176,18 @@ fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), E
     result
 }
 
+/// What a call returns of which a signal has interrupted the pause: as sock_intr_errno of
+/// net/sock.h has it, one that waits for ever is made again where the signal's handler wishes that.
+pub(super) fn interrupted(waited: Waited) -> i64 {
+    match waited.until {
+        Some(_) => -i64::from(Errno::EINTR as i32),
+        None => ERESTARTSYS,
+    }
+}
+
 /// What a connect returns after its task has waited, by a send that returned `sent`. `None`: it has to
 /// wait again.
-pub(super) fn ended(socket: &OwnedFd, address: &[u8], sent: i64) -> Option<i64> {
+pub(super) fn ended(socket: &OwnedFd, address: &[u8], begun: Errno, sent: i64) -> Option<i64> {
     let flags = sys_files::status_flags(socket.as_fd()).unwrap_or(0);
     let code = |errno: Errno| -i64::from(errno as i32);
     match without_waiting(socket, flags, address) {
@@ -144,7 +195,7 @@ pub(super) fn ended(socket: &OwnedFd, address: &[u8], sent: i64) -> Option<i64> 
         Err(Errno::EALREADY | Errno::EINPROGRESS) => match sent {
             sent if ERESTART.contains(&sent) || sent == code(Errno::EINTR) => Some(sent),
             // SO_SNDTIMEO (socket(7)).
-            sent if sent == code(Errno::EAGAIN) => Some(code(Errno::EINPROGRESS)),
+            sent if sent == code(Errno::EAGAIN) => Some(code(begun)),
             _ => None,
         },
         // The send was told why, and nobody is told twice.

@@ -60,7 +60,7 @@ impl Net {
         let flags = flags as u32 as i32 | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let address = unix_address(&to.object);
         let value = match socket::send_to(sender.fd.as_fd(), &bytes, flags, &address) {
-            Err(Errno::EAGAIN) if waits => return self.wait(asked),
+            Err(Errno::EAGAIN) if waits => return self.wait(asked, sender),
             Err(errno) => -i64::from(errno as i32),
             Ok(sent) => match data {
                 Data::Pieces {

@@ -37,6 +37,8 @@ pub struct Net {
     names: Names,
     observed: Observed,
     pending: HashMap<Tid, Pending>,
+    /// Tasks that are about to make a call again for which they have waited.
+    waited: HashMap<Tid, connect::Waited>,
 }
 
 /// A call that is under way in another form than the tracee made it.
@@ -46,9 +48,14 @@ enum Pending {
         original: Registers,
         socket: OwnedFd,
         address: Vec<u8>,
+        /// EINPROGRESS, or EALREADY where it is not the first.
+        begun: Errno,
     },
     /// The task waits a little, and then makes its call again.
-    Again { original: Registers },
+    Again {
+        original: Registers,
+        waited: connect::Waited,
+    },
     /// The task waits for an answer of a resolver, and then makes its call again.
     Answer { original: Registers },
     /// The call runs with less than it was asked for.
@@ -92,16 +99,19 @@ impl Net {
             names: Names::new(plan.judge.names()),
             observed: Observed::default(),
             pending: HashMap::new(),
+            waited: HashMap::new(),
         }
     }
 
     pub fn executed(&mut self, pid: Tid, former: Tid) {
         self.pending.remove(&former);
+        self.waited.remove(&former);
         self.observed.gone(pid);
     }
 
     pub fn gone(&mut self, tid: Tid) {
         self.pending.remove(&tid);
+        self.waited.remove(&tid);
         self.observed.gone(tid);
     }
 
@@ -116,6 +126,9 @@ impl Net {
             "sendmmsg" => self.send_messages(files, asked),
             _ => Err(Errno::ENOSYS.into()),
         };
+        if !self.pending.contains_key(&asked.tracee.tid()) {
+            self.waited.remove(&asked.tracee.tid());
+        }
         Ok(match result {
             Ok(resume) => Answer::Go(resume),
             Err(Refused::Errno(errno)) => {
@@ -142,7 +155,13 @@ impl Net {
         };
         let result = registers.result();
         Ok(match pending {
-            Pending::Again { original } => super::files::again(original),
+            Pending::Again { original, waited } if result >= 0 => {
+                self.waited.insert(tid, waited);
+                super::files::again(original)
+            }
+            Pending::Again { original, waited } => {
+                Resume::Set(original.with_result(connect::interrupted(waited)))
+            }
             Pending::Answer { original } if result >= 0 => super::files::again(original),
             Pending::Answer { original } | Pending::Fewer { original } => {
                 Resume::Set(original.with_result(result))
@@ -151,7 +170,8 @@ impl Net {
                 original,
                 socket,
                 address,
-            } => match connect::ended(&socket, &address, result) {
+                begun,
+            } => match connect::ended(&socket, &address, begun, result) {
                 Some(result) => Resume::Set(original.with_result(result)),
                 None => super::files::again(original),
             },
