@@ -95,6 +95,7 @@ pub fn path_remedy(
                 ),
             }
         }
+        Reason::Peer(index) => closed_peer(policy, index)?,
         Reason::PathDefault => {
             let list = match access {
                 Access::Write => "write",
@@ -135,22 +136,7 @@ pub fn peer_remedy(
         return None;
     }
     match verdict.reason {
-        Reason::Peer(index) => {
-            let entry = policy.peers.get(index)?;
-            let at = policy.place(entry.origin);
-            let source = policy.sources.get(usize::from(entry.origin.source));
-            let key = entry.key();
-            Some(match source {
-                Some(Source {
-                    name, preset: true, ..
-                }) => format!(
-                    "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
-                ),
-                _ => format!(
-                    "to allow: remove or narrow {key} at {at}, for a denial beats what allows"
-                ),
-            })
-        }
+        Reason::Peer(index) => closed_peer(policy, index),
         Reason::PeerDefault => {
             let list = way.word();
             let port = to.rsplit_once(':').map_or("", |(_, port)| port);
@@ -164,6 +150,24 @@ pub fn peer_remedy(
         }
         _ => remedy(policy, call, verdict),
     }
+}
+
+/// What to change of an entry of `[net]` that denies.
+fn closed_peer(policy: &Policy, index: usize) -> Option<String> {
+    let entry = policy.peers.get(index)?;
+    let at = policy.place(entry.origin);
+    let source = policy.sources.get(usize::from(entry.origin.source));
+    let key = entry.key();
+    Some(match source {
+        Some(Source {
+            name, preset: true, ..
+        }) => format!(
+            "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
+        ),
+        _ => {
+            format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows")
+        }
+    })
 }
 
 /// What to change so that a denied call is allowed, in one line; `None` if it is allowed.

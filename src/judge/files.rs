@@ -3,6 +3,7 @@
 
 use super::{Reason, Verdict};
 use crate::baseline;
+use crate::net::{Endpoint, Socket, Way};
 use crate::paths::{Access, Pattern};
 use crate::policy::{Action, List, Policy};
 use crate::syscalls::Errno;
@@ -16,6 +17,9 @@ pub(super) struct Files {
     closed: Vec<Entry>,
     opened: Vec<Entry>,
     default: Action,
+    /// The sockets that `[net]` denies to connect to, and the indices of their entries in
+    /// [`Policy::peers`]: under another name they would not be.
+    sockets: Vec<(usize, Pattern)>,
     /// The program that the caller named: it may be read and executed.
     command: Option<Vec<u8>>,
 }
@@ -46,9 +50,19 @@ impl Files {
             let kills = entry.action == Action::Kill;
             (!kills, entry.list != List::Hide, entry.index)
         });
+        let sockets = policy.peers.iter().enumerate();
+        let sockets = sockets.filter_map(|(index, entry)| match &entry.endpoint {
+            Endpoint::Unix(Socket::Path(pattern))
+                if entry.closes() && entry.ways.contains(&Way::Connect) =>
+            {
+                Some((index, pattern.clone()))
+            }
+            _ => None,
+        });
         Files {
             closed,
             opened,
+            sockets: sockets.collect(),
             default: match policy.default.action {
                 Action::Allow => Action::Allow,
                 _ => Action::Deny(Errno::EACCES),
@@ -98,17 +112,35 @@ impl Files {
             || self.path(Access::Exec, b"/").action == Action::Allow
     }
 
-    /// What would leave an entry of `deny` or `hide` if the directory `from` became `to`.
-    pub(super) fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
-        let leaves = |entry: &&Entry| {
-            let before = entry.pattern.progress(from);
-            before.leads_on() && !before.is_kept_by(entry.pattern.progress(to))
-        };
-        let entry = self.closed.iter().find(leaves)?;
+    /// The denied socket that would get another name if the file `from` became `to`.
+    pub(super) fn renamed(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        let mut sockets = self.sockets.iter();
+        let (index, _) =
+            sockets.find(|(_, pattern)| pattern.covers(from) && !pattern.covers(to))?;
         Some(Verdict {
             action: Action::Deny(Errno::EACCES),
             quiet: false,
-            reason: Reason::Path(entry.index),
+            reason: Reason::Peer(*index),
+            check: None,
+        })
+    }
+
+    /// What would leave an entry of `deny` or `hide` if the directory `from` became `to`.
+    pub(super) fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        let leaves = |pattern: &Pattern| {
+            let before = pattern.progress(from);
+            before.leads_on() && !before.is_kept_by(pattern.progress(to))
+        };
+        let path = self.closed.iter().find(|entry| leaves(&entry.pattern));
+        let socket = || self.sockets.iter().find(|(_, pattern)| leaves(pattern));
+        let reason = match path {
+            Some(entry) => Reason::Path(entry.index),
+            None => Reason::Peer(socket()?.0),
+        };
+        Some(Verdict {
+            action: Action::Deny(Errno::EACCES),
+            quiet: false,
+            reason,
             check: None,
         })
     }

@@ -131,6 +131,12 @@ impl Judge {
         self.files.names_program(path)
     }
 
+    /// The denial of making the file `from` into `to`, which would give a socket that `[net]` denies
+    /// a name that it does not; `None` if nothing is.
+    pub fn renamed(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        self.files.renamed(from, to)
+    }
+
     /// The denial of making the directory `from` into `to`, which would take what is beneath it
     /// out of an entry of `deny` or `hide`; `None` if nothing is.
     pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {

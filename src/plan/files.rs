@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Host;
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
-use crate::paths::{Access, is_beneath};
+use crate::paths::{Access, Pattern, is_beneath};
 use crate::policy::{Action, List, PathEntry, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -359,7 +359,9 @@ impl<'a> Scene<'a> {
                 && (open
                     || entry.action != Action::Deny(Errno::EACCES)
                     || entry.own
-                    || allows.iter().any(|allow| meets(entry, allow)))
+                    || allows
+                        .iter()
+                        .any(|allow| meets(&entry.pattern, &allow.pattern)))
         };
         let why = |entry: &PathEntry| -> Option<&'static str> {
             match entry.list {
@@ -571,13 +573,9 @@ fn within(path: &Path, above: &Path) -> bool {
 }
 
 /// Whether an entry of `deny` and one that allows may be about the same path.
-fn meets(deny: &PathEntry, allow: &PathEntry) -> bool {
-    let (inner, outer) = (deny.pattern.base(), allow.pattern.base());
+pub(super) fn meets(deny: &Pattern, allow: &Pattern) -> bool {
+    let (inner, outer) = (deny.base(), allow.base());
     // Above what is allowed: whether it gets that far.
     within(inner, outer)
-        || within(outer, inner)
-            && deny
-                .pattern
-                .progress(outer.as_os_str().as_bytes())
-                .leads_on()
+        || within(outer, inner) && deny.progress(outer.as_os_str().as_bytes()).leads_on()
 }

@@ -5,10 +5,12 @@
 //! Landlock knows TCP ports, and neither hosts nor any other protocol. Whoever has to be known by an
 //! address, the supervisor judges.
 
+use super::files::meets;
 use super::routes::{Cost, Enforcer, Route, What};
 use super::{Host, Wishes};
 use crate::baseline::Watch;
 use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
+use crate::paths::Pattern;
 use crate::policy::{Action, List, NetEntry, NetList, Policy};
 
 /// The first Landlock ABI that knows TCP ports (Linux 6.7).
@@ -92,6 +94,9 @@ impl Net {
             || !scene.is_unix_whole(Way::Listen);
         plan.watch.add(Watch::BIND, ask_bind);
         plan.watch.add(Watch::LISTEN, ask_listen);
+        // Under another name a socket would not be denied.
+        plan.watch
+            .add(Watch::MOVE, unix && scene.denies_what_may_be_renamed());
         let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
         // What a program denies itself, the supervisor must not do in its name.
         plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
@@ -211,6 +216,20 @@ impl Scene<'_> {
             .paths
             .iter()
             .any(|entry| matches!(entry.list, List::Deny | List::Hide))
+    }
+
+    /// Whether a socket that is denied may lie where files may be renamed.
+    fn denies_what_may_be_renamed(&self) -> bool {
+        let renames = |socket: &Pattern| {
+            let mut trees = self.policy.paths.iter();
+            self.is_open()
+                || trees.any(|entry| entry.list == List::Write && meets(socket, &entry.pattern))
+        };
+        self.closing(Way::Connect)
+            .any(|entry| match &entry.endpoint {
+                Endpoint::Unix(Socket::Path(socket)) => renames(socket),
+                _ => false,
+            })
     }
 
     fn allowing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {

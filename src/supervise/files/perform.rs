@@ -282,9 +282,9 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
         asked.ask_rules(Access::Write, &from_given, &[&from, &to])?;
         asked.judge(Access::Write, &from_given, &from)?;
         asked.judge(Access::Write, &to_given, &to)?;
-        stays(asked, object, &from_given, &from, &to)?;
+        stays(asked, object, &from_given, &from, &to.path)?;
         if exchange && let Some(object) = &to.object {
-            stays(asked, object, &to_given, &to, &from)?;
+            stays(asked, object, &to_given, &to, &from.path)?;
         }
     }
     if own && from.object.is_some() {
@@ -302,18 +302,19 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     Ok(Made::Done(perform(libc::SYS_renameat2, six(args))?))
 }
 
-/// Whether what lies beneath a directory stays under the denials that it is under.
+/// Whether a file, or what lies beneath a directory, stays under the denials that it is under.
 fn stays(
     asked: &Asked<'_>,
-    directory: &OwnedFd,
+    renamed: &OwnedFd,
     given: &[u8],
     from: &Found,
-    to: &Found,
+    to: &[u8],
 ) -> Judged<()> {
-    if !is_directory(directory) {
-        return Ok(());
-    }
-    match asked.plan.judge.moved(&from.path, &to.path) {
+    let leaves = match is_directory(renamed) {
+        true => asked.plan.judge.moved(&from.path, to),
+        false => asked.plan.judge.renamed(&from.path, to),
+    };
+    match leaves {
         None => Ok(()),
         Some(verdict) => Err(Refused::Denied(verdict, object(Access::Write, given, from))),
     }
@@ -330,6 +331,7 @@ fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     };
     asked.judge(Access::Write, &given, &from)?;
     let (path, directory, entry) = made(asked, to_row)?;
+    stays(asked, source, &given, &from, &path)?;
     if asked.rules {
         let to = asked.found(to_row, &asked.path(to_row)?, Wants::NAME)?;
         // Another name than the one that is made would be another thread's doing.
