@@ -1,0 +1,145 @@
+//! The built-in policies about the network, with addresses that are the test's own.
+
+use super::http::Http;
+use super::scene::{Policy, Scene, User, denied, own_network, program, silent, users};
+use super::support::Ran;
+use crate::not_tested;
+
+fn hello(port: u16, hosts: &[&str]) -> Http {
+    Http::serve_on(port, hosts, |_| Some(b"hello\n".to_vec()))
+}
+
+fn curl(scene: &Scene, user: User, policy: &Policy, url: &str) -> Option<Ran> {
+    let curl = program("curl")?;
+    let command = [&curl, "-q", "-sS", "--noproxy", "*", url];
+    Some(scene.within(user, policy, &command).output())
+}
+
+#[track_caller]
+fn reached(ran: Option<Ran>) {
+    if let Some(ran) = ran {
+        silent(&ran.ends_with(0).says("hello\n"));
+    }
+}
+
+#[track_caller]
+fn refused(ran: Option<Ran>, peer: &str, line: &str) {
+    if let Some(ran) = ran {
+        denied(
+            &ran.ends_with(7).says(""),
+            &format!("connect to {peer}"),
+            line,
+        );
+    }
+}
+
+#[test]
+fn localhost_reaches_what_is_called_localhost() {
+    let (scene, http) = (Scene::new(), hello(0, &["127.0.0.1"]));
+    let policy = scene.preset("localhost");
+    for user in users() {
+        for host in ["localhost", "127.0.0.1"] {
+            reached(curl(&scene, user, &policy, &http.url(host, "/")));
+        }
+    }
+    let Ok(six) = std::net::TcpListener::bind("[::1]:0") else {
+        not_tested!("there is no IPv6 here");
+        return;
+    };
+    drop(six);
+    let http = hello(0, &["::1"]);
+    for user in users() {
+        for host in ["localhost", "[::1]"] {
+            reached(curl(&scene, user, &policy, &http.url(host, "/")));
+        }
+    }
+}
+
+#[test]
+fn net_reaches_nobody_on_this_host() {
+    let (scene, http) = (Scene::new(), hello(0, &["127.0.0.1", "127.0.0.2"]));
+    let (policy, port) = (scene.preset("net"), http.port);
+    let line = policy.line("tcp://127.0.0.0/8");
+    for user in users() {
+        for host in ["localhost", "127.0.0.1"] {
+            let ran = curl(&scene, user, &policy, &http.url(host, "/"));
+            refused(ran, &format!("127.0.0.1:{port}"), &line);
+        }
+        let ran = curl(&scene, user, &policy, &http.url("127.0.0.2", "/"));
+        refused(ran, &format!("127.0.0.2:{port}"), &line);
+        // An IPv4 address in IPv6 is one.
+        let ran = curl(&scene, user, &policy, &http.url("[::ffff:127.0.0.1]", "/"));
+        refused(ran, &format!("127.0.0.1:{port}"), &line);
+        assert_eq!(http.asked(), [""; 0]);
+    }
+}
+
+#[test]
+fn public_addresses_are_reached_and_private_ones_are_not() {
+    let test = "presets::public_addresses_are_reached_and_private_ones_are_not";
+    let setup = "for address in 93.184.216.34 10.11.12.1 192.168.7.7 169.254.169.254; do
+        ip addr add $address/32 dev lo; done";
+    if !own_network(test, setup) {
+        return;
+    }
+    let hosts = [
+        "93.184.216.34",
+        "10.11.12.1",
+        "192.168.7.7",
+        "169.254.169.254",
+    ];
+    let scene = Scene::new();
+    for (port, presets) in [(443, &["net", "https"][..]), (80, &["net"])] {
+        let http = hello(port, &hosts);
+        for preset in presets {
+            let policy = scene.preset(preset);
+            for user in users() {
+                let get = |host| curl(&scene, user, &policy, &http.url(host, "/"));
+                reached(get("93.184.216.34"));
+                http.asked();
+                for (host, text) in [
+                    ("10.11.12.1", "10.0.0.0/8"),
+                    ("192.168.7.7", "192.168.0.0/16"),
+                ] {
+                    let line = policy.line(&format!("tcp://{text}"));
+                    refused(get(host), &format!("{host}:{port}"), &line);
+                }
+                // Both deny it; the preset's own entry comes first.
+                let line = policy.line("tcp://169.254.0.0/16");
+                refused(get(hosts[3]), &format!("{}:{port}", hosts[3]), &line);
+                assert_eq!(http.asked(), [""; 0]);
+            }
+        }
+    }
+    // `https` knows one port.
+    let http = hello(8080, &hosts[..1]);
+    for user in users() {
+        let policy = scene.preset("https");
+        let ran = curl(&scene, user, &policy, &http.url(hosts[0], "/"));
+        if let Some(ran) = ran {
+            ran.ends_with(7).says("");
+        }
+        assert_eq!(http.asked(), [""; 0]);
+    }
+}
+
+#[test]
+fn metadata_is_denied_whatever_else_is_open() {
+    let test = "presets::metadata_is_denied_whatever_else_is_open";
+    let setup = "ip addr add 169.254.169.254/32 dev lo; ip addr add 10.11.12.1/32 dev lo";
+    if !own_network(test, setup) {
+        return;
+    }
+    let (scene, http) = (Scene::new(), hello(80, &["169.254.169.254", "10.11.12.1"]));
+    let text = "extends = [\"deny-metadata\"]\ndefault = \"allow\"\n";
+    let policy = scene.whole_policy("open.toml", text);
+    let line = scene.preset("deny-metadata").line("169.254.169.254");
+    for user in users() {
+        let get = |host| curl(&scene, user, &policy, &http.url(host, "/"));
+        reached(get("10.11.12.1"));
+        for host in ["169.254.169.254", "[::ffff:169.254.169.254]"] {
+            refused(get(host), "169.254.169.254:80", &line);
+        }
+        assert_eq!(http.asked(), ["10.11.12.1 /"]);
+    }
+}
