@@ -36,7 +36,7 @@ use crate::supervise::{
     Denial, Ending, Event, Object, Observer, Outcome, PeerObject, SuperviseError,
 };
 use crate::syscalls::Call;
-use crate::trace::Tid;
+use crate::trace::{Exit, Tid};
 use cause::Cause;
 use console::{Console, Messages};
 use layout::Layout;
@@ -167,8 +167,9 @@ impl<'a> Report<'a> {
     pub fn end(mut self, outcome: &Outcome) {
         let counts = self.tally.counts();
         self.summary(&counts);
-        let by_itself = outcome.ending == Ending::Exited && outcome.exit_code() != 0;
-        if self.silent && !self.quiet && by_itself {
+        // What was told of explains enough, and so does a signal.
+        let failed = matches!(outcome.exit, Exit::Code(1..)) && outcome.ending == Ending::Exited;
+        if self.silent && !self.quiet && failed && self.tally.total() == 0 {
             let mut line = String::new();
             self.layout.note(&mut line, summary::SILENT);
             self.say(&line);
