@@ -36,7 +36,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let policy = Policy::preset("offline")?;
 //! let plan = Plan::new(&policy, &launch::probe())?;
-//! let command = launch::Command { arguments: vec!["true".into()], ..Default::default() };
+//! let command = launch::Command { arguments: vec!["true".into()], ..Default::default() }.under(&policy)?;
 //! let started = launch::start(&command, &plan)?;
 //! let outcome = supervise::run(started, &plan, Default::default(), &mut Silent)?;
 //! println!("{:?}", outcome.exit);

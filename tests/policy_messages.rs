@@ -72,6 +72,23 @@ fn what_this_version_cannot_enforce_is_refused() {
 }
 
 #[test]
+fn what_a_command_starts_with_is_named_with_what_was_likely_meant() {
+    refused("process");
+    refused("process-types");
+    refused("process-ranges");
+}
+
+#[test]
+fn a_capability_that_goes_round_net_is_refused_where_net_restricts() {
+    refused("process-peers");
+}
+
+#[test]
+fn what_is_inherited_with_two_values_names_both_places() {
+    refused("process-two");
+}
+
+#[test]
 fn what_the_jail_needs_cannot_be_opened_nor_what_programs_need_be_closed() {
     refused("protected");
 }

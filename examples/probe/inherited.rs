@@ -1,4 +1,4 @@
-//! What a program starts with: arguments, descriptors, securebits; and launchers that leave a
+//! What a program starts with: arguments, descriptors, ports, securebits; and launchers that leave a
 //! program something to start with.
 
 use crate::raw;
@@ -31,6 +31,18 @@ pub fn descriptors(_: &[String]) -> i32 {
             .collect::<Vec<_>>()
             .join(" ")
     );
+    0
+}
+
+/// `binds PORT`: prints `bound`, or why it cannot be listened on that TCP port.
+pub fn binds(arguments: &[String]) -> i32 {
+    let Some(port) = arguments.first().and_then(|port| port.parse().ok()) else {
+        return 2;
+    };
+    match std::net::TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, port)) {
+        Ok(_) => println!("bound"),
+        Err(error) => println!("{error}"),
+    }
     0
 }
 
@@ -75,6 +87,14 @@ pub fn leaking(arguments: &[String]) -> i32 {
     for fd in descriptors.split(',').filter_map(|fd| fd.parse().ok()) {
         require!(raw::leak(fd).is_ok(), "cannot open {fd}");
     }
+    eprintln!("{program:?}: {}", raw::exec(program));
+    1
+}
+
+/// `giving-up PROGRAM …`: runs the program without any ambient capability.
+pub fn giving_up(program: &[String]) -> i32 {
+    let cleared = caps::clear(None, caps::CapSet::Ambient);
+    require!(cleared.is_ok(), "PR_CAP_AMBIENT_CLEAR_ALL: {cleared:?}");
     eprintln!("{program:?}: {}", raw::exec(program));
     1
 }

@@ -266,7 +266,7 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::EXEC_OF_DESCRIPTOR, watch("executes-descriptor", &["execveat"],
         When { text: "(flags & AT_EMPTY_PATH) != 0", any: &[&[any_of(4, AT_EMPTY_PATH)]] },
         "what a descriptor is decides")),
-    // They need capabilities that nothing in a jail has, or (open_by_handle_at since 6.13) may not.
+    // They need capabilities that hardly anything in a jail has, or (open_by_handle_at since 6.13) may not.
     (Watch::GOVERNED, Rule {
         id: "no-other-paths",
         syscalls: &["mount", "umount2", "pivot_root", "chroot", "move_mount", "mount_setattr", "fsmount", "fspick",

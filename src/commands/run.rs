@@ -55,13 +55,18 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             ))
         },
     )?;
-    let command = Command {
-        environment: environment(run.env_clear, &run.variables)?,
+    let given = Command {
+        environment: std::env::vars_os().collect(),
         arguments: run.command,
         directory: run.directory,
         pass_fds: run.pass_fds,
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
+        ..Command::default()
     };
+    let mut command = given
+        .under(&policy)
+        .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
+    set_environment(&mut command, run.env_clear, &run.variables)?;
     let program = launch::program(&command);
     let wishes = Wishes {
         command: program.as_deref(),
@@ -86,7 +91,7 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
             policy_name: name.to_owned(),
         },
     );
-    match jail(&command, &plan, options, &mut report) {
+    match jail(command, &plan, options, &mut report) {
         Ok(outcome) => {
             report.end(&outcome);
             if outcome.interrupted {
@@ -104,12 +109,14 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
 }
 
 fn jail(
-    command: &Command,
+    command: Command,
     plan: &Plan,
     options: Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
-    let started = launch::start(command, plan).map_err(SuperviseError::Launch)?;
+    let started = launch::start(&command, plan).map_err(SuperviseError::Launch)?;
+    // Stdin is the command's alone from here on.
+    drop(command);
     // Neither its memory nor its descriptors are to be had through /proc or ptrace. The child has
     // an address space of its own, and its execve makes it dumpable again.
     if let Err(errno) = sys::process::set_dumpable(false) {
@@ -125,13 +132,11 @@ fn jail(
     supervise::run(started, plan, options, observer)
 }
 
-/// The command's environment: the caller's or none, then what `--env` sets, in order.
-fn environment(clear: bool, variables: &[OsString]) -> Result<Vec<(OsString, OsString)>, u8> {
-    let mut environment: Vec<_> = if clear {
-        Vec::new()
-    } else {
-        std::env::vars_os().collect()
-    };
+/// What the command line says of the environment: it has the last word.
+fn set_environment(command: &mut Command, clear: bool, variables: &[OsString]) -> Result<(), u8> {
+    if clear {
+        command.environment.clear();
+    }
     for variable in variables {
         let bytes = variable.as_bytes();
         let Some(at) = bytes
@@ -144,14 +149,10 @@ fn environment(clear: bool, variables: &[OsString]) -> Result<Vec<(OsString, OsS
                 "--env {variable}: write it as NAME=VALUE"
             )));
         };
-        let key = OsStr::from_bytes(&bytes[..at]);
-        let value = OsStr::from_bytes(&bytes[at + 1..]).to_owned();
-        match environment.iter_mut().find(|(existing, _)| existing == key) {
-            Some((_, existing)) => *existing = value,
-            None => environment.push((key.to_owned(), value)),
-        }
+        let (name, value) = (&bytes[..at], &bytes[at + 1..]);
+        command.set_variable(OsStr::from_bytes(name), OsStr::from_bytes(value));
     }
-    Ok(environment)
+    Ok(())
 }
 
 /// Whether `--log` names this descriptor.

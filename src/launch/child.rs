@@ -1,12 +1,12 @@
 //! The child's side: system calls only, in an order in which each still may.
 
+use super::privileges::Privileges;
 use super::{Command, LaunchError, Step};
 use crate::plan::Plan;
 use crate::policy::Limit;
 use crate::sys::memory::WORDS;
 use crate::sys::process::{self, CStrings};
 use crate::sys::{self, Errno, signal};
-use caps::{CapSet, Capability};
 use libc::sigset_t;
 use seccompiler::sock_filter;
 use std::ffi::{CStr, CString};
@@ -34,8 +34,10 @@ pub struct Prepared<'a> {
     pass_fds: Vec<RawFd>,
     /// Ranges of descriptors to close, both ends included.
     close: Vec<(u32, u32)>,
-    /// Capabilities to drop from the bounding set; empty where this process may not.
-    bounding: Vec<Capability>,
+    stdin: Option<RawFd>,
+    umask: Option<u32>,
+    nice: Option<i32>,
+    privileges: Privileges,
     landlock: Option<OwnedFd>,
     filter: &'a [sock_filter],
     parent: i32,
@@ -81,7 +83,10 @@ impl<'a> Prepared<'a> {
             directory,
             pass_fds,
             close: gaps(&kept),
-            bounding: droppable()?,
+            stdin: command.stdin.as_ref().map(AsRawFd::as_raw_fd),
+            umask: command.umask,
+            nice: command.nice,
+            privileges: Privileges::new(command)?,
             landlock,
             filter: &plan.filter,
             parent: process::getpid(),
@@ -121,17 +126,6 @@ fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// The bounding set, if this process may drop from it (CAP_SETPCAP).
-fn droppable() -> Result<Vec<Capability>, LaunchError> {
-    let read =
-        |set| caps::read(None, set).map_err(|error| LaunchError::Capabilities(error.to_string()));
-    match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP) {
-        Ok(true) => Ok(read(CapSet::Bounding)?.into_iter().collect()),
-        Ok(false) => Ok(Vec::new()),
-        Err(error) => Err(LaunchError::Capabilities(error.to_string())),
-    }
-}
-
 /// Never returns: it becomes the program, or says in `words` what failed and exits.
 pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
     let (step, errno) = match confine(prepared, words, mask) {
@@ -161,6 +155,9 @@ fn confine(
     mask: &sigset_t,
 ) -> Result<(), (Step, Errno)> {
     let at = |step| move |errno| (step, errno);
+    if let Some(stdin) = prepared.stdin {
+        process::become_descriptor(stdin, 0).map_err(at(Step::Stdin))?;
+    }
     for &(first, last) in &prepared.close {
         process::close_range(first, last).map_err(at(Step::CloseDescriptors))?;
     }
@@ -170,13 +167,23 @@ fn confine(
     if let Some(directory) = &prepared.directory {
         process::chdir(directory).map_err(at(Step::Directory))?;
     }
+    if let Some(mask) = prepared.umask {
+        sys::files::set_umask(mask);
+    }
+    if let Some(nice) = prepared.nice {
+        process::set_nice(nice).map_err(at(Step::Nice))?;
+    }
     for &(resource, most) in &prepared.limits {
         process::limit(resource, most).map_err(at(Step::Limits))?;
     }
     if !prepared.core_dumps {
         process::forbid_core_dumps().map_err(at(Step::CoreDumps))?;
     }
-    drop_capabilities(&prepared.bounding)?;
+    if prepared.privileges.changes_user() {
+        // Seizing another user's process could take a capability that the caller lacks.
+        wait_for_tracer(&words[GO], prepared.parent);
+    }
+    prepared.privileges.give_up()?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
     if let Some(ruleset) = &prepared.landlock {
         sys::landlock::restrict_self(ruleset.as_fd()).map_err(at(Step::Landlock))?;
@@ -206,31 +213,6 @@ fn wait_for_tracer(go: &AtomicU32, parent: i32) {
         process::futex_wait(go, 0);
     }
 }
-
-/// Every set is emptied and locked; none can come back through execve (no_new_privs follows).
-///
-/// The crate allocates in its error paths alone; glibc's malloc is usable after fork.
-fn drop_capabilities(bounding: &[Capability]) -> Result<(), (Step, Errno)> {
-    let at = |step: Step| move |_| (step, Errno::last());
-    if !bounding.is_empty() {
-        process::set_securebits(LOCKED_SECUREBITS).map_err(|errno| (Step::Securebits, errno))?;
-        for &capability in bounding {
-            caps::drop(None, CapSet::Bounding, capability).map_err(at(Step::Bounding))?;
-        }
-    }
-    caps::clear(None, CapSet::Ambient).map_err(at(Step::Ambient))?;
-    caps::clear(None, CapSet::Inheritable).map_err(at(Step::Capabilities))?;
-    caps::clear(None, CapSet::Permitted).map_err(at(Step::Capabilities))
-}
-
-/// capabilities(7), "The securebits flags": uid 0 is nothing special, and all of it is locked.
-const LOCKED_SECUREBITS: i32 = libc::SECBIT_NOROOT
-    | libc::SECBIT_NOROOT_LOCKED
-    | libc::SECBIT_NO_SETUID_FIXUP
-    | libc::SECBIT_NO_SETUID_FIXUP_LOCKED
-    | libc::SECBIT_KEEP_CAPS_LOCKED
-    | libc::SECBIT_NO_CAP_AMBIENT_RAISE
-    | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
 #[cfg(test)]
 mod tests {

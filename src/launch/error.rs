@@ -37,10 +37,16 @@ pub enum Step {
     CoreDumps,
     /// The limits of `[limits]` that are of one process.
     Limits,
+    /// dup2(2) of what is stdin.
+    Stdin,
+    /// setpriority(2).
+    Nice,
+    /// setgroups(2), setresgid(2), setresuid(2).
+    User,
 }
 
 /// In the order of their numbers.
-const STEPS: [(Step, &str); 14] = [
+const STEPS: [(Step, &str); 17] = [
     (Step::CloseDescriptors, "close_range"),
     (
         Step::PassDescriptors,
@@ -58,6 +64,9 @@ const STEPS: [(Step, &str); 14] = [
     (Step::Exec, "execve"),
     (Step::CoreDumps, "setrlimit(RLIMIT_CORE)"),
     (Step::Limits, "setrlimit"),
+    (Step::Stdin, "dup2"),
+    (Step::Nice, "setpriority"),
+    (Step::User, "setresuid"),
 ];
 
 impl Step {
@@ -305,6 +314,13 @@ fn advice(
 ) -> fmt::Result {
     match (step, errno) {
         (Step::Directory, _) => write!(f, "; check --cwd"),
+        (Step::Nice, _) => write!(
+            f,
+            "; the caller's own priority is lower than `nice` asks for, and raising it takes privileges"
+        ),
+        (Step::Capabilities | Step::Ambient, Errno::EPERM) if !host.filtered => {
+            write!(f, "; only capabilities that the caller has can be kept")
+        }
         (_, Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if host.filtered => {
             let call = step.name().split('(').next().unwrap_or_default();
             write!(

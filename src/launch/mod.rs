@@ -8,19 +8,24 @@ mod error;
 mod floor;
 mod host;
 mod lookup;
+mod privileges;
+mod under;
 
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
 pub use host::probe;
 pub use lookup::program;
+pub use under::Unavailable;
 
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
 use crate::trace::{self, Tid};
-use std::ffi::{CString, OsString};
-use std::os::fd::RawFd;
+use caps::Capability;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What to run, as the caller means it.
@@ -36,13 +41,46 @@ pub struct Command {
     pub pass_fds: Vec<RawFd>,
     /// Whether the caller had SIGPIPE ignored: Rust's runtime hides it by ignoring it itself.
     pub ignore_sigpipe: bool,
+    /// The umask; `None`: the caller's.
+    pub umask: Option<u32>,
+    /// The nice value; `None`: the caller's.
+    pub nice: Option<i32>,
+    /// The capabilities that the command keeps of the caller's: as root, too, no others.
+    pub capabilities: Vec<Capability>,
+    /// What is stdin; `None`: the caller's.
+    pub stdin: Option<Arc<OwnedFd>>,
+    /// Whom it runs as; `None`: the caller. Only root can run a command as another user.
+    pub user: Option<User>,
+}
+
+/// A user and groups, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// All groups that it is in besides.
+    pub groups: Vec<u32>,
 }
 
 impl Command {
     /// Whether a descriptor that the command inherits is a socket by which messages name their peers.
     pub fn passes_datagrams(&self) -> bool {
-        let all = (0..=2).chain(self.pass_fds.iter().copied());
+        let stdin = self.stdin.as_ref().map_or(0, |file| file.as_raw_fd());
+        let all = [stdin, 1, 2]
+            .into_iter()
+            .chain(self.pass_fds.iter().copied());
         all.into_iter().any(sys::socket::names_peers)
+    }
+
+    /// Sets a variable of the environment, in its place if it is there.
+    pub fn set_variable(&mut self, name: &OsStr, value: &OsStr) {
+        let mut known = self.environment.iter_mut();
+        match known.find(|(existing, _)| existing == name) {
+            Some((_, existing)) => *existing = value.to_owned(),
+            None => self.environment.push((name.to_owned(), value.to_owned())),
+        }
     }
 }
 
@@ -53,9 +91,21 @@ pub struct Started {
     pub pid: Tid,
     page: SharedWords,
     program: PathBuf,
+    capabilities: Vec<Capability>,
+    user: Option<User>,
 }
 
 impl Started {
+    /// The capabilities that the command has kept.
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// Whom it runs as, if not as the caller.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
     /// The program that was found.
     pub fn program(&self) -> &std::path::Path {
         &self.program
@@ -109,6 +159,13 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let script = lookup::is_text(&program);
     let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
+    let started = |pid, page| Started {
+        pid,
+        page,
+        program,
+        capabilities: command.capabilities.clone(),
+        user: command.user.clone(),
+    };
 
     // No signal may run a handler of this program in the child, nor kill the parent half-way.
     let mask = sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?;
@@ -130,12 +187,12 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
         // It may have failed, said so and ended by itself before it could be seized.
-        let failure = Started { pid, page, program }.failure();
+        let failure = started(pid, page).failure();
         return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
     }
     let go = &page.words()[child::GO];
     go.store(1, Ordering::Release);
     sys::process::futex_wake(go);
     sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
-    Ok(Started { pid, page, program })
+    Ok(started(pid, page))
 }

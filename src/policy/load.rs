@@ -8,6 +8,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::capability::past_peers;
+use super::inherit::inherit;
 use super::merge::merge;
 use super::parse::{File, parse};
 use super::places::Surroundings;
@@ -376,9 +378,10 @@ impl Loading {
                 diagnostics: self.problems,
             });
         }
+        let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
         let merged = merge(&mut self.files, &self.parents);
         let main = self.files.swap_remove(0);
-        Ok(Policy {
+        let policy = Policy {
             sources: self.sources,
             description: main.description,
             default: merged.default.unwrap_or(Default {
@@ -390,8 +393,18 @@ impl Loading {
             paths: merged.paths,
             peers: merged.peers,
             limits: merged.limits,
+            process,
             tests: main.tests,
-        })
+        };
+        problems.extend(past_peers(&policy));
+        problems.sort_by_key(|problem| (problem.source, problem.span.start));
+        match problems.is_empty() {
+            true => Ok(policy),
+            false => Err(Problems {
+                sources: policy.sources,
+                diagnostics: problems,
+            }),
+        }
     }
 }
 

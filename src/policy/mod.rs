@@ -12,9 +12,12 @@
 //! | `argv` | what a rule says of a path or of a program's arguments |
 //! | `files` | a file's `[fs]` |
 //! | `net` | a file's `[net]` |
+//! | `process` | a file's `[process]` |
+//! | `capability` | the capabilities that may be kept |
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
+//! | `inherit` | the same for `[process]` |
 //! | `limits` | a file's `[limits]` |
 //! | `lint` | what is valid and yet cannot be meant |
 //! | `lint_paths` | the same for `[fs]` |
@@ -23,10 +26,12 @@
 //! | `presets` | the built-in policies |
 
 mod argv;
+mod capability;
 mod diagnostic;
 mod document;
 mod entry;
 mod files;
+mod inherit;
 mod limits;
 mod lint;
 mod lint_net;
@@ -38,6 +43,7 @@ mod parse;
 mod peer;
 mod places;
 mod presets;
+mod process;
 mod rule;
 
 pub use argv::{Argv, Object};
@@ -49,6 +55,7 @@ pub use net::NetList;
 pub use peer::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
+pub use process::{Process, Said, User, Variables};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -284,6 +291,8 @@ pub struct Policy {
     pub peers: Vec<NetEntry>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[process]`, of all files together.
+    pub process: Process,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
 }

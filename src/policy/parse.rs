@@ -9,6 +9,7 @@ use super::entry::{entry, target};
 use super::files::note;
 use super::peer::one_peer;
 use super::places::{Surroundings, locate};
+use super::process::Process;
 use super::{
     About, Action, Default, Diagnostic, Entry, Expect, Limits, NetEntry, PathEntry, Rule, Test,
 };
@@ -29,6 +30,7 @@ pub(super) struct File {
     pub paths: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
     pub limits: Limits,
+    pub process: Process,
     pub tests: Vec<Test>,
 }
 
@@ -39,13 +41,11 @@ const KEYS: &[&str] = &[
     "fs",
     "net",
     "limits",
+    "process",
     "syscalls",
     "rule",
     "test",
 ];
-
-/// Sections of the language that only later versions enforce.
-const LATER: &[&str] = &["process"];
 
 /// What a file says, with everything that is wrong in it.
 pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
@@ -74,6 +74,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
             "fs" => file.paths = super::files::entries(&mut document, value, around),
             "net" => file.peers = super::net::entries(&mut document, value, around),
             "limits" => file.limits = super::limits::limits(&mut document, value),
+            "process" => file.process = super::process::process(&mut document, value, around),
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)
@@ -90,15 +91,6 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                 {
                     tests(&mut document, item, around, &mut file.tests);
                 }
-            }
-            name if LATER.contains(&name) => {
-                document
-                    .error(
-                        "unsupported",
-                        key.span(),
-                        format!("`[{name}]` is not enforced by this version of jail"),
-                    )
-                    .help("remove it: a policy is never enforced in part");
             }
             name => unknown_section(&mut document, key, name),
         }

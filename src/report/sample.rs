@@ -3,8 +3,8 @@
 use crate::net::{Endpoint, Socket, Way};
 use crate::paths::Pattern;
 use crate::policy::{
-    Action, Default, Entry, List, NetEntry, NetList, Origin, PathEntry, Policy, Rule, Source,
-    Target,
+    Action, Default, Entry, List, NetEntry, NetList, Origin, PathEntry, Policy, Process, Rule,
+    Source, Target,
 };
 use crate::syscalls::{self, Call, Errno, Syscall};
 use std::cell::RefCell;
@@ -80,6 +80,7 @@ pub fn policy() -> Policy {
                 line: 30,
             },
         }],
+        process: Process::default(),
         tests: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 //! It is traced, for its stops to be seen and for it to die with the supervisor, and is no part of the
 //! jail: nothing of the policy is about it.
 
+use crate::launch::User;
 use crate::sys::process::{self, Fork};
 use crate::sys::{Errno, signal};
 use crate::trace::{self, Tid};
@@ -19,12 +20,16 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts one, as a tracee of this thread.
-    pub fn start() -> Result<Clock, Errno> {
+    /// Starts one, as a tracee of this thread. `user`: whom this thread becomes while a jail runs,
+    /// who must be able to end it.
+    pub fn start(user: Option<&User>) -> Result<Clock, Errno> {
         let tid = match process::fork()? {
             // What it inherits it must not keep open: somebody may wait for the end of a pipe.
             Fork::Child => {
                 let _ = process::close_range(0, u32::MAX);
+                if user.is_some_and(|user| user.take(None).is_err()) {
+                    process::exit(1);
+                }
                 signal::tick_for_ever(EVERY)
             }
             Fork::Parent(tid) => tid,

@@ -1,6 +1,7 @@
 //! The limits that the supervisor keeps: time by the clock, and the number of tasks.
 
 use super::clock::Clock;
+use crate::launch::User;
 use crate::policy::{LimitKind, Limits};
 use crate::sys::Errno;
 use crate::trace::Tid;
@@ -27,14 +28,14 @@ pub enum Due {
 }
 
 impl Watch {
-    pub fn new(limits: &Limits, now: Instant) -> Result<Watch, Errno> {
+    pub fn new(limits: &Limits, now: Instant, user: Option<&User>) -> Result<Watch, Errno> {
         let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
         let wall = limits
             .wall
             .as_ref()
             .map(|wall| (now.checked_add(wall.value).unwrap_or(now), grace));
         Ok(Watch {
-            clock: wall.map(|_| Clock::start()).transpose()?,
+            clock: wall.map(|_| Clock::start(user)).transpose()?,
             wall,
             tasks: limits.processes.as_ref().map(|limit| limit.value),
         })

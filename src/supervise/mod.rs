@@ -5,6 +5,7 @@
 //! whatever fails here kills the tree.
 
 mod clock;
+mod credentials;
 mod denial;
 mod event;
 mod files;
@@ -20,14 +21,14 @@ pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError};
 pub use tree::Program;
 
-use crate::baseline::{Check, Watch};
+use crate::baseline::Check;
 use crate::judge::Verdict;
 use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::{Action, LimitKind};
 use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
-use caps::{CapSet, CapsHashSet};
+use credentials::Credentials;
 use forward::Forward;
 use std::time::{Duration, Instant};
 use tree::Tree;
@@ -58,6 +59,8 @@ struct Supervisor<'a> {
     options: Options,
     observer: &'a mut dyn Observer,
     started: Started,
+    /// What this thread may do, as the command.
+    credentials: Credentials,
     tree: Tree,
     /// The paths that calls name.
     files: files::Files,
@@ -100,7 +103,7 @@ pub fn run(
         .then(|| Forward::new(started.pid))
         .transpose();
     let tree = Tree::new(started.pid);
-    let limits = match limits::Watch::new(&plan.limits, Instant::now()) {
+    let limits = match limits::Watch::new(&plan.limits, Instant::now(), started.user()) {
         Ok(limits) => limits,
         Err(errno) => {
             let _ = sys::process::kill(started.pid, libc::SIGKILL);
@@ -110,7 +113,10 @@ pub fn run(
             });
         }
     };
-    let _capabilities = Uncapable::new(plan).map_err(SuperviseError::system("capset"))?;
+    let credentials = Credentials::new(plan, &started).map_err(|errno| {
+        let _ = sys::process::kill(started.pid, libc::SIGKILL);
+        SuperviseError::system("capset or setresuid")(errno)
+    })?;
     let mut supervisor = Supervisor {
         plan,
         options,
@@ -118,6 +124,7 @@ pub fn run(
         files: files::Files::new(started.pid),
         net: net::Net::new(plan),
         started,
+        credentials,
         tree,
         held: Vec::new(),
         running: false,
@@ -220,6 +227,9 @@ impl Supervisor<'_> {
             self.held.push((tracee, Instant::now()));
             return Ok(());
         }
+        self.credentials
+            .take(tracee.tid())
+            .map_err(SuperviseError::system("capset"))?;
         let how = match self.ending {
             Some(_) => Resume::Kill,
             None => self
@@ -698,29 +708,5 @@ fn clone_flags(registers: Registers) -> u64 {
         Some("fork") => 0,
         // Nothing else makes a task here; whatever it is may share everything.
         _ => (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES) as u64,
-    }
-}
-
-/// While it lives, this thread has no effective capability: what it does in a tracee's name is
-/// allowed or not as it is to the tracee, which has none.
-struct Uncapable(Option<CapsHashSet>);
-
-impl Uncapable {
-    fn new(plan: &Plan) -> Result<Self, Errno> {
-        if plan.files.watch.and(plan.net.watch) == Watch::NONE {
-            return Ok(Self(None));
-        }
-        let failed = |_| Errno::last();
-        let before = caps::read(None, CapSet::Effective).map_err(failed)?;
-        caps::clear(None, CapSet::Effective).map_err(failed)?;
-        Ok(Self(Some(before)))
-    }
-}
-
-impl Drop for Uncapable {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = caps::set(None, CapSet::Effective, before);
-        }
     }
 }

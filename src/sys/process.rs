@@ -102,6 +102,48 @@ pub fn keep_over_exec(fd: RawFd) -> Result<(), Errno> {
     check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
 }
 
+/// dup2(2): `fd` becomes `number`, too, which passes through execve.
+pub fn become_descriptor(fd: RawFd, number: RawFd) -> Result<(), Errno> {
+    if fd == number {
+        return keep_over_exec(fd);
+    }
+    // SAFETY: takes numbers only; the caller owns the descriptors of this forked child.
+    check(unsafe { libc::dup2(fd, number) }).map(drop)
+}
+
+/// setpriority(2): the nice value of this process.
+pub fn set_nice(nice: c_int) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
+/// setgroups(2), of this thread alone, as the two below: the C library's functions of these names
+/// change all threads.
+pub fn set_groups(groups: &[libc::gid_t]) -> Result<(), Errno> {
+    // SAFETY: the groups are valid for reading, as many as are said.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+}
+
+/// setresgid(2), of this thread alone.
+pub fn set_group_ids(
+    real: libc::gid_t,
+    effective: libc::gid_t,
+    saved: libc::gid_t,
+) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, real, effective, saved) }).map(drop)
+}
+
+/// setresuid(2), of this thread alone.
+pub fn set_user_ids(
+    real: libc::uid_t,
+    effective: libc::uid_t,
+    saved: libc::uid_t,
+) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, real, effective, saved) }).map(drop)
+}
+
 /// Whether the descriptor is open.
 pub fn is_open(fd: RawFd) -> bool {
     // SAFETY: takes numbers only.

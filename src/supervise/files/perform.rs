@@ -1,8 +1,8 @@
 //! Calls that the supervisor makes in a tracee's name, on descriptors of what it has judged: nobody
 //! can put anything else in between.
 //!
-//! The supervisor has the tracee's user and groups and, while a jail runs, no capability either, so
-//! that the kernel's own checks are the tracee's. What it cannot have in common, it takes over: the
+//! The supervisor has the tracee's user and groups and, while a jail runs, no capability that the
+//! tracee lacks, so that the kernel's own checks are the tracee's. What it cannot have in common, it takes over: the
 //! umask, and the limit on the size of files.
 
 use super::metadata::{changed, on_descriptor, on_object};

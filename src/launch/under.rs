@@ -1,0 +1,181 @@
+//! What `[process]` of a policy makes of a command. Here the host is asked what the policy could not:
+//! which capabilities the caller has, who a user is, whether a file can be opened.
+
+use super::{Command, User};
+use crate::policy::{self, Policy, Said};
+use caps::{CapSet, Capability};
+use nix::unistd;
+use std::ffi::CString;
+use std::fmt;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Something that `[process]` asks for and that cannot be had here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Where the policy asks for it: `net.toml:9`.
+    pub place: String,
+    /// The key.
+    pub key: &'static str,
+    /// What is missing.
+    pub reason: String,
+    /// The next step.
+    pub help: &'static str,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unavailable {
+            place,
+            key,
+            reason,
+            help,
+        } = self;
+        write!(f, "{place}: process.{key}: {reason}; {help}")
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+impl Command {
+    /// The command as `[process]` of a policy has it start: its environment, which must be the
+    /// caller's, filtered and added to; a directory that it has already stays. The rest is replaced
+    /// where the policy says anything.
+    ///
+    /// # Errors
+    /// When the policy asks for what this process does not have. Nothing has happened then.
+    pub fn under(mut self, policy: &Policy) -> Result<Command, Unavailable> {
+        let process = &policy.process;
+        if let Some(pass) = &process.pass {
+            self.environment.retain(|(name, _)| {
+                let name = name.as_bytes();
+                pass.iter().any(|variables| variables.glob.matches(name))
+            });
+        }
+        for (name, value) in &process.set {
+            self.set_variable(name.as_ref(), value.value.as_ref());
+        }
+        if let (Some(said), None) = (&process.directory, &self.directory) {
+            let directory = directory(&said.value);
+            self.directory = Some(
+                directory
+                    .map_err(|(reason, help)| unavailable(policy, said, "cwd", reason, help))?,
+            );
+        }
+        self.umask = process.umask.as_ref().map(|said| said.value).or(self.umask);
+        self.nice = process.nice.as_ref().map(|said| said.value).or(self.nice);
+        if let Some(kept) = &process.capabilities {
+            for said in kept {
+                held(said.value)
+                    .map_err(|(reason, help)| unavailable(policy, said, "caps", reason, help))?;
+            }
+            self.capabilities = kept.iter().map(|said| said.value).collect();
+        }
+        if let Some(said) = &process.user {
+            let user = user(&said.value)
+                .map_err(|(reason, help)| unavailable(policy, said, "user", reason, help))?;
+            self.user = Some(user);
+        }
+        if let Some(said) = &process.stdin {
+            let file = open(&said.value)
+                .map_err(|(reason, help)| unavailable(policy, said, "stdin", reason, help))?;
+            self.stdin = Some(Arc::new(file.into()));
+        }
+        Ok(self)
+    }
+}
+
+/// What is missing, and the next step.
+type Missing = (String, &'static str);
+
+fn unavailable<T>(
+    policy: &Policy,
+    said: &Said<T>,
+    key: &'static str,
+    reason: String,
+    help: &'static str,
+) -> Unavailable {
+    Unavailable {
+        place: policy.place(said.origin),
+        key,
+        reason,
+        help,
+    }
+}
+
+/// Whether this process has a capability in the sets from which it can be kept.
+fn held(capability: Capability) -> Result<(), Missing> {
+    let has = |set| caps::has_cap(None, set, capability);
+    let reason = match (has(CapSet::Permitted), has(CapSet::Bounding)) {
+        (Ok(true), Ok(true)) => return Ok(()),
+        (Ok(false), _) => format!("{capability} cannot be kept: jail does not have it itself"),
+        (Ok(true), Ok(false)) => {
+            format!("{capability} cannot be kept: it is missing in the bounding set")
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            format!(
+                "{capability} cannot be kept: this process's capabilities cannot be read: {error}"
+            )
+        }
+    };
+    Err((reason, "start jail as a user who has it, or remove it"))
+}
+
+fn user(user: &policy::User) -> Result<User, Missing> {
+    if !unistd::geteuid().is_root() {
+        let reason = format!("only root can run a command as {user}");
+        return Err((reason, "start jail as root, or remove it"));
+    }
+    let name = match user {
+        policy::User::Ids { uid, gid } => {
+            return Ok(User {
+                uid: *uid,
+                gid: *gid,
+                groups: Vec::new(),
+            });
+        }
+        policy::User::Name(name) => name,
+    };
+    let help = "give the name of a user of this host, or UID:GID";
+    let found = unistd::User::from_name(name)
+        .map_err(|errno| (format!("{name}: {}", errno.desc()), help))?
+        .ok_or_else(|| (format!("there is no user {name}"), help))?;
+    let groups = CString::new(name.as_str())
+        .map_err(|_| nix::Error::EINVAL)
+        .and_then(|name| unistd::getgrouplist(&name, found.gid))
+        .map_err(|errno| (format!("the groups of {name}: {}", errno.desc()), help))?;
+    Ok(User {
+        uid: found.uid.as_raw(),
+        gid: found.gid.as_raw(),
+        groups: groups.into_iter().map(unistd::Gid::as_raw).collect(),
+    })
+}
+
+fn directory(path: &Path) -> Result<std::path::PathBuf, Missing> {
+    let reason = match path.metadata() {
+        Ok(found) if found.is_dir() => return Ok(path.to_owned()),
+        Ok(_) => format!("{} is no directory", path.display()),
+        Err(error) => format!("{}: {}", path.display(), described(&error)),
+    };
+    Err((reason, "make it, or give another directory with --cwd"))
+}
+
+/// Opens stdin for reading.
+fn open(path: &Path) -> Result<File, Missing> {
+    let file = File::open(path).and_then(|file| Ok((file.metadata()?.is_dir(), file)));
+    let reason = match file {
+        Ok((false, file)) => return Ok(file),
+        Ok((true, _)) => format!("{} is a directory", path.display()),
+        Err(error) => format!("cannot open {}: {}", path.display(), described(&error)),
+    };
+    Err((reason, "give a file that the caller can read"))
+}
+
+/// Without the number.
+fn described(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,341 @@
+//! `[process]`: TOML to what a command starts with. It looks nothing up on the host: which
+//! capabilities, users and files there are, the launcher asks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use caps::Capability;
+use toml::de::DeValue;
+
+use super::Origin;
+use super::capability;
+use super::document::{Document, Key, Value};
+use super::files::note;
+use super::places::{PlaceError, Surroundings, expand_plain};
+use crate::paths::Glob;
+
+/// A value of `[process]`, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said<T> {
+    /// What is said.
+    pub value: T,
+    /// Where it stands.
+    pub origin: Origin,
+    /// The same in bytes of the source.
+    pub(super) span: Range<usize>,
+}
+
+/// `[process]`: what the command starts with. What is missing is the caller's.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// Which variables of the caller's environment are passed on; `None`: all.
+    pub pass: Option<Vec<Variables>>,
+    /// Variables that are set after that.
+    pub set: BTreeMap<String, Said<String>>,
+    /// The working directory, absolute.
+    pub directory: Option<Said<PathBuf>>,
+    /// The umask.
+    pub umask: Option<Said<u32>>,
+    /// The nice value.
+    pub nice: Option<Said<i32>>,
+    /// The capabilities that are kept, by number; `None` means none, too.
+    pub capabilities: Option<Vec<Said<Capability>>>,
+    /// The file that is stdin, absolute.
+    pub stdin: Option<Said<PathBuf>>,
+    /// The user.
+    pub user: Option<Said<User>>,
+}
+
+/// Variables by name, or by a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variables {
+    /// As written.
+    pub text: String,
+    /// What it matches.
+    pub glob: Glob,
+}
+
+/// Whom a command is run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum User {
+    /// By name, with the groups of that user.
+    Name(String),
+    /// By numbers, without further groups.
+    Ids {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
+}
+
+/// As written in a policy.
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            User::Name(name) => f.write_str(name),
+            User::Ids { uid, gid } => write!(f, "{uid}:{gid}"),
+        }
+    }
+}
+
+const KEYS: &[&str] = &["env", "cwd", "umask", "nice", "caps", "stdin", "user"];
+
+/// What a `[process]` table says.
+pub(super) fn process(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Process {
+    let mut found = Process::default();
+    let expected = "a table: `[process]`, then keys such as `umask = \"022\"`";
+    let Some(table) = document.table("process", expected, value) else {
+        return found;
+    };
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "env" => environment(document, value, around, &mut found),
+            "cwd" => found.directory = path(document, "cwd", value, around),
+            "stdin" => found.stdin = path(document, "stdin", value, around),
+            "umask" => found.umask = umask(document, value),
+            "nice" => found.nice = nice(document, value),
+            "caps" => found.capabilities = capabilities(document, value),
+            "user" => found.user = user(document, value),
+            "isolate" => {
+                document
+                    .error(
+                        "unsupported",
+                        key.span(),
+                        "`isolate` is not enforced by this version of jail",
+                    )
+                    .help("remove it: a policy is never enforced in part");
+            }
+            _ => _ = document.unknown_key(key, "in [process]", KEYS),
+        }
+    }
+    found
+}
+
+fn said<T>(document: &Document<'_>, span: Range<usize>, value: T) -> Said<T> {
+    Said {
+        value,
+        origin: document.origin(&span),
+        span,
+    }
+}
+
+fn environment(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+    found: &mut Process,
+) {
+    let expected = "a table: { pass = [\"PATH\", \"LC_*\"], set = { CI = \"1\" } }";
+    let Some(table) = document.table("env", expected, value) else {
+        return;
+    };
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "pass" => {
+                let names = document.strings("pass", value);
+                let globs = names
+                    .into_iter()
+                    .filter_map(|(name, span)| variables(document, name, span));
+                found.pass = Some(globs.collect());
+            }
+            "set" => {
+                let expected = "a table: { CI = \"1\", OUT = \"$HOME/out\" }";
+                for (name, value) in document.table("set", expected, value).into_iter().flatten() {
+                    if let Some(set) = variable(document, name, value, around) {
+                        found.set.insert(name.get_ref().to_string(), set);
+                    }
+                }
+            }
+            _ => _ = document.unknown_key(key, "in process.env", &["pass", "set"]),
+        }
+    }
+}
+
+/// Whether it can be the name of a variable; else it is noted.
+fn is_name(document: &mut Document<'_>, name: &str, span: &Range<usize>) -> bool {
+    let good = !name.is_empty() && !name.contains(['=', '\0']);
+    if !good {
+        let message = format!("{name:?} is no name of a variable");
+        let help = "a name is not empty, and has no `=` and no NUL byte";
+        document.error("variable", span.clone(), message).help(help);
+    }
+    good
+}
+
+fn variables(document: &mut Document<'_>, name: &str, span: Range<usize>) -> Option<Variables> {
+    if !is_name(document, name, &span) {
+        return None;
+    }
+    match Glob::new(name) {
+        Ok(glob) => Some(Variables {
+            text: name.to_owned(),
+            glob,
+        }),
+        Err(error) => {
+            document.error("variable", span, error.0);
+            None
+        }
+    }
+}
+
+fn variable(
+    document: &mut Document<'_>,
+    name: &Key<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Option<Said<String>> {
+    let good = is_name(document, name.get_ref(), &name.span());
+    let text = document.string(name.get_ref(), value)?;
+    let expanded = match expand_plain(text, around) {
+        Ok(expanded) if expanded.contains('\0') => Err(PlaceError::Malformed(
+            "a variable has no NUL byte".to_owned(),
+        )),
+        other => other,
+    };
+    match expanded {
+        Ok(expanded) => good.then(|| said(document, value.span(), expanded)),
+        Err(error) => {
+            note(document, text, &value.span(), error);
+            None
+        }
+    }
+}
+
+/// A path without wildcards, as it is written: links in it are followed when it is used.
+fn path(
+    document: &mut Document<'_>,
+    key: &str,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Option<Said<PathBuf>> {
+    let text = document.string(key, value)?;
+    let malformed = |message: &str| Err(PlaceError::Malformed(message.to_owned()));
+    let expanded = match expand_plain(text, around) {
+        Ok(path) if path.is_empty() => malformed("an empty path"),
+        Ok(path) if path.contains('\0') => malformed("a path has no NUL byte"),
+        other => other,
+    };
+    match expanded {
+        Ok(path) => {
+            let path = around.directory.join(path).components().collect();
+            Some(said(document, value.span(), path))
+        }
+        Err(error) => {
+            note(document, text, &value.span(), error);
+            None
+        }
+    }
+}
+
+fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<u32>> {
+    let DeValue::String(text) = value.get_ref() else {
+        let expected = "octal text such as \"022\"";
+        document.wrong_type("umask", expected, value.get_ref(), value.span());
+        return None;
+    };
+    let octal = !text.is_empty() && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    match u32::from_str_radix(text, 8) {
+        Ok(mask) if octal && mask <= 0o777 => Some(said(document, value.span(), mask)),
+        _ => {
+            let message = format!("`umask` is octal, from \"000\" to \"777\", not {text:?}");
+            document.error("umask", value.span(), message);
+            None
+        }
+    }
+}
+
+fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
+    let DeValue::Integer(number) = value.get_ref() else {
+        document.wrong_type(
+            "nice",
+            "a number from 0 to 19",
+            value.get_ref(),
+            value.span(),
+        );
+        return None;
+    };
+    // What does not fit is out of range, whatever it is.
+    let parsed = i32::from_str_radix(number.as_str(), number.radix()).ok();
+    if let Some(nice @ 0..=19) = parsed {
+        return Some(said(document, value.span(), nice));
+    }
+    let written = number.to_string();
+    let message = format!("`nice` is a number from 0 to 19, not {written}");
+    let note = document.error("nice", value.span(), message);
+    if written.starts_with('-') {
+        note.help(
+            "a higher priority than the caller's takes privileges that a command does not get",
+        );
+    }
+    None
+}
+
+fn capabilities(document: &mut Document<'_>, value: &Value<'_>) -> Option<Vec<Said<Capability>>> {
+    if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
+        let expected = "a list of names such as [\"CAP_NET_BIND_SERVICE\"]";
+        document.wrong_type("caps", expected, value.get_ref(), value.span());
+        return None;
+    }
+    let mut found: Vec<Said<Capability>> = Vec::new();
+    for (name, span) in document.strings("caps", value) {
+        match capability::named(name) {
+            Ok(capability) => {
+                if let Some(reason) = capability::refused(capability) {
+                    let message = format!("no policy can keep {capability}: {reason}");
+                    document
+                        .error("baseline", span, message)
+                        .help("remove it; run what needs it outside of the jail");
+                } else if found.iter().all(|known| known.value != capability) {
+                    found.push(said(document, span, capability));
+                }
+            }
+            Err(near) => {
+                let message = format!("unknown capability `{name}`");
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "the names are those of capabilities(7), such as CAP_NET_BIND_SERVICE"
+                        .to_owned(),
+                };
+                document
+                    .error("unknown-capability", span, message)
+                    .help(help);
+            }
+        }
+    }
+    found.sort_by_key(|said| said.value.index());
+    Some(found)
+}
+
+fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<User>> {
+    let text = document.string("user", value)?;
+    // The last number means "unchanged" to setresuid(2).
+    let number = |text: &str| {
+        let plain = text.bytes().all(|digit| digit.is_ascii_digit());
+        let number = text.parse().ok().filter(|id| *id != u32::MAX);
+        number.filter(|_| plain)
+    };
+    let numbers = text
+        .split_once(':')
+        .map(|(uid, gid)| (number(uid), number(gid)));
+    let user = match numbers {
+        Some((Some(uid), Some(gid))) => Some(User::Ids { uid, gid }),
+        None if !text.is_empty() && number(text).is_none() && !text.contains('\0') => {
+            Some(User::Name(text.to_owned()))
+        }
+        _ => None,
+    };
+    if user.is_none() {
+        let message = format!("`user` is a name or \"UID:GID\", not {text:?}");
+        document
+            .error("user", value.span(), message)
+            .help("write \"nobody\", or numbers such as \"65534:65534\"");
+    }
+    user.map(|user| said(document, value.span(), user))
+}
