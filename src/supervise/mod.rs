@@ -161,6 +161,7 @@ impl Supervisor<'_> {
                         .resume(Resume::Continue)
                         .map_err(SuperviseError::system("ptrace"))?;
                     self.tick();
+                    self.stop_clock();
                 }
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
@@ -185,6 +186,14 @@ impl Supervisor<'_> {
                 self.tree.kill(libc::SIGCONT);
             }
             limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
+        }
+    }
+
+    /// Ends the clock once nobody is left. It may not have become the command's user yet, who alone can
+    /// end it: then its next tick comes here again.
+    fn stop_clock(&self) {
+        if self.tree.len() == 0 && self.held.is_empty() {
+            self.limits.stop();
         }
     }
 
@@ -570,9 +579,7 @@ impl Supervisor<'_> {
         if pid == tid && self.observer.wants_all() {
             self.observer.event(&Event::Exit { pid, exit });
         }
-        if self.tree.len() == 0 && self.held.is_empty() {
-            self.limits.stop();
-        }
+        self.stop_clock();
         // Nobody is left inside who could continue the command.
         if self.main_stopped.is_some() && self.tree.is_alone() && !self.limits.keeps_time() {
             self.stopping = self.main_stopped;
