@@ -14,6 +14,10 @@ use std::time::Duration;
 /// How often it ticks: what a limit of time may be late by.
 const EVERY: Duration = Duration::from_millis(50);
 
+/// How often it is tried to seize it, which it must let happen first.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_micros(200);
+
 /// One that ticks until it is stopped.
 pub struct Clock {
     tid: Tid,
@@ -27,6 +31,8 @@ impl Clock {
             // What it inherits it must not keep open: somebody may wait for the end of a pipe.
             Fork::Child => {
                 let _ = process::close_range(0, u32::MAX);
+                // Jail itself is not dumpable, and nobody but root may trace what is not.
+                let _ = process::set_dumpable(true);
                 if user.is_some_and(|user| user.take(None).is_err()) {
                     process::exit(1);
                 }
@@ -35,13 +41,19 @@ impl Clock {
             Fork::Parent(tid) => tid,
         };
         let clock = Clock { tid };
-        match trace::seize(tid) {
-            Ok(()) => Ok(clock),
-            Err(errno) => {
-                clock.stop();
-                Err(errno)
+        for _ in 0..TRIES {
+            match trace::seize(tid) {
+                Ok(()) => return Ok(clock),
+                // It has not yet let itself be traced.
+                Err(Errno::EPERM) => std::thread::sleep(PAUSE),
+                Err(errno) => {
+                    clock.stop();
+                    return Err(errno);
+                }
             }
         }
+        clock.stop();
+        Err(Errno::EPERM)
     }
 
     /// Whether this is the clock.

@@ -181,6 +181,9 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// After so many ticks.
+const TRACED: u32 = 4;
+
 /// Sleeps and sends itself SIGURG, which is ignored where nobody traces, again and again. For a forked
 /// child: async-signal-safe calls only.
 pub fn tick_for_ever(every: std::time::Duration) -> ! {
@@ -188,9 +191,15 @@ pub fn tick_for_ever(every: std::time::Duration) -> ! {
         tv_sec: every.as_secs() as libc::time_t,
         tv_nsec: every.subsec_nanos().into(),
     };
+    let mut ticks: u32 = 0;
     loop {
         // SAFETY: `pause` is valid for reading, and the rest is not asked for.
         unsafe { libc::nanosleep(&pause, null_mut()) };
+        ticks = ticks.saturating_add(1);
+        if ticks == TRACED {
+            // Whoever was to trace it does by now; its memory is nobody else's to read.
+            let _ = super::process::set_dumpable(false);
+        }
         // SAFETY: takes numbers only.
         unsafe { libc::raise(libc::SIGURG) };
     }
