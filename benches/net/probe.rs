@@ -15,10 +15,12 @@ pub fn connects(company: &str, port: &str, count: &str) -> Result<()> {
     if company == "thread" {
         std::thread::spawn(|| std::thread::sleep(Duration::from_secs(3600)));
     }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let before = Instant::now();
     for _ in 0..count {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         reset_on_close(&stream)?;
+        listener.accept()?;
     }
     let each = before.elapsed().as_secs_f64() * 1e9 / f64::from(count);
     println!("{each}");
