@@ -21,7 +21,7 @@
 //! | [`launch`] | fork, seize, close, drop, confine, exec |
 //! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
 //! | [`supervise`] | the loop, the tree of processes, paths and memory of tracees, signals, job control |
-//! | [`report`] | events and the outcome to messages and JSON lines |
+//! | [`report`] | events and the outcome to messages, JSON lines and one document |
 //! | [`commands`] | the command line, one file a subcommand |
 //!
 //! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:

@@ -17,6 +17,7 @@ mod signals;
 mod stops;
 mod storms;
 mod terminal;
+mod usage;
 
 /// Takes the arguments after its name, returns the exit code.
 type Probe = fn(&[String]) -> i32;
@@ -36,6 +37,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("exec-from-thread", children::exec_from_thread),
     ("exit",             children::exit),
     ("fork-exit",        children::fork_exit),
+    ("fill",             usage::fill),
     ("giving-up",        inherited::giving_up),
     ("group-signal",     signals::group_signal),
     ("ids",              terminal::ids),
@@ -52,6 +54,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("signals",          signals::signals),
     ("sigwait",          signals::sigwait),
     ("spawn",            children::spawn),
+    ("spin",             usage::spin),
     ("stage",            attacks::stage),
     ("stop-in-calls",    stops::stop_in_calls),
     ("stop-itself",      stops::stop_itself),

@@ -252,6 +252,15 @@ pub fn handle(signal: c_int) -> Result<(), Errno> {
     }
 }
 
+/// Ignores a signal.
+pub fn ignore(signal: c_int) -> Result<(), Errno> {
+    // SAFETY: SIG_IGN runs no code of this process.
+    match unsafe { libc::signal(signal, libc::SIG_IGN) } {
+        libc::SIG_ERR => Err(Errno::last()),
+        _ => Ok(()),
+    }
+}
+
 /// Blocks signals in this thread, real-time ones too.
 pub fn block(signals: &[c_int]) -> Result<(), Errno> {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();

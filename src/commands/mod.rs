@@ -71,6 +71,9 @@ struct Run {
     /// Write every event as a JSON line to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     log: Option<OsString>,
+    /// Write how it ended as one JSON document to this file, or to the open descriptor `fd:N`
+    #[arg(long, value_name = "FILE|fd:N")]
+    report: Option<OsString>,
     /// Stop each open and change for the supervisor, so that what Landlock denies is reported too
     #[arg(long)]
     trace_denials: bool,

@@ -4,42 +4,89 @@ use super::{FAILED, Run};
 use crate::launch::{self, Command};
 use crate::plan::{Plan, Wishes};
 use crate::policy::{Policy, Surroundings};
-use crate::report::{Report, Settings};
+use crate::report::{self, Place, Report, Settings};
 use crate::supervise::{self, Event, Observer, Options, Outcome, SuperviseError};
 use crate::sys;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs the command; returns jail's exit code.
 pub fn run(run: Run, color: bool) -> u8 {
-    match prepare(run, color) {
-        Ok(code) | Err(code) => code,
-    }
-}
-
-/// Prints why jail itself failed.
-fn fail(message: impl std::fmt::Display) -> u8 {
-    eprintln!("jail: {message}");
-    FAILED
-}
-
-fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     // Before anything is opened here: a number that is free now may be taken by jail itself later.
-    for &fd in &run.pass_fds {
-        if !sys::process::is_open(fd) {
-            return Err(fail(format_args!(
-                "--pass-fd {fd}: no such open descriptor"
-            )));
+    let mut passed = run.pass_fds.iter();
+    let closed = passed.find(|&&fd| !sys::process::is_open(fd)).copied();
+    let report = match run.report.as_deref().map(|to| open_report(&run, to)) {
+        Some(Err(failure)) => return failure.tell(),
+        opened => opened.and_then(Result::ok),
+    };
+    match prepare(&run, closed, color) {
+        Ok(ready) => ready.run(&run, report, color),
+        Err(failure) => {
+            let code = failure.tell();
+            if let Some(place) = report {
+                let policy = run.policy.as_deref().unwrap_or_default();
+                let written =
+                    report::not_started(place, policy, &run.command, code, failure.report());
+                if let Err(message) = written {
+                    eprintln!("jail: {message}");
+                }
+            }
+            code
         }
     }
-    if let Some(fd) = run
-        .pass_fds
-        .iter()
-        .find(|fd| is_log(run.log.as_deref(), **fd))
-    {
+}
+
+/// Why jail itself failed before the command was started.
+struct Failure {
+    message: String,
+    /// What is wrong with the policy, and the same as stderr has it.
+    problems: Option<(String, String)>,
+}
+
+impl Failure {
+    /// Prints it; returns jail's exit code.
+    fn tell(&self) -> u8 {
+        if let Some((_, shown)) = &self.problems {
+            eprintln!("{shown}");
+        }
+        eprintln!("jail: {}", self.message);
+        FAILED
+    }
+
+    /// As the report has it.
+    fn report(&self) -> String {
+        match &self.problems {
+            Some((problems, _)) => format!("{}\n{problems}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+fn fail(message: impl std::fmt::Display) -> Failure {
+    Failure {
+        message: message.to_string(),
+        problems: None,
+    }
+}
+
+/// All that is decided before the command is started.
+struct Ready {
+    policy: Policy,
+    plan: Plan,
+    command: Command,
+    log: Option<(File, String)>,
+}
+
+fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failure> {
+    if let Some(fd) = closed {
+        return Err(fail(format_args!(
+            "--pass-fd {fd}: no such open descriptor"
+        )));
+    }
+    if let Some(fd) = passed(run, run.log.as_deref()) {
         return Err(fail(format_args!(
             "--pass-fd {fd} would give the log to the command, which could then forge it"
         )));
@@ -48,18 +95,16 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
     let name = run.policy.as_deref().unwrap_or_default();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
     let policy = Policy::load_to_run_in(name, Path::new("."), Surroundings::at(start)).map_err(
-        |problems| {
-            eprintln!("{}", problems.render(color));
-            fail(format_args!(
-                "the policy {name} cannot be used; nothing was run"
-            ))
+        |problems| Failure {
+            message: format!("the policy {name} cannot be used; nothing was run"),
+            problems: Some((problems.render(false), problems.render(color))),
         },
     )?;
     let given = Command {
         environment: std::env::vars_os().collect(),
-        arguments: run.command,
-        directory: run.directory,
-        pass_fds: run.pass_fds,
+        arguments: run.command.clone(),
+        directory: run.directory.clone(),
+        pass_fds: run.pass_fds.clone(),
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
         ..Command::default()
     };
@@ -74,36 +119,56 @@ fn prepare(run: Run, color: bool) -> Result<u8, u8> {
         datagrams: command.passes_datagrams(),
     };
     let plan = Plan::with(&policy, &launch::probe(), wishes).map_err(fail)?;
-    let options = Options {
-        kill_on_exit: run.kill_on_exit,
-        stand_in: true,
-    };
-    let mut report = Report::new(
-        &policy,
-        Settings {
-            quiet: run.quiet,
-            color,
-            width: sys::terminal::columns(std::io::stderr()),
-            stats: run.stats,
-            silent: plan.files.silent || plan.net.silent,
+    Ok(Ready {
+        policy,
+        plan,
+        command,
+        log,
+    })
+}
+
+impl Ready {
+    /// Runs the command to its end; returns jail's exit code.
+    fn run(self, run: &Run, report: Option<Place>, color: bool) -> u8 {
+        let Ready {
+            policy,
+            plan,
+            command,
             log,
-            command: command.arguments.clone(),
-            policy_name: name.to_owned(),
-        },
-    );
-    match jail(command, &plan, options, &mut report) {
-        Ok(outcome) => {
-            report.end(&outcome);
-            if outcome.interrupted {
-                // A shell that runs a loop goes on after a command that exited, and stops after
-                // one that died of Ctrl-C.
-                sys::signal::die_by(libc::SIGINT);
+        } = self;
+        let options = Options {
+            kill_on_exit: run.kill_on_exit,
+            stand_in: true,
+            measure: report.is_some(),
+        };
+        let mut report = Report::new(
+            &policy,
+            Settings {
+                quiet: run.quiet,
+                color,
+                width: sys::terminal::columns(std::io::stderr()),
+                stats: run.stats,
+                silent: plan.files.silent || plan.net.silent,
+                log,
+                report,
+                command: command.arguments.clone(),
+                policy_name: run.policy.clone().unwrap_or_default(),
+            },
+        );
+        match jail(command, &plan, options, &mut report) {
+            Ok(outcome) => {
+                report.end(&outcome);
+                if outcome.interrupted {
+                    // A shell that runs a loop goes on after a command that exited, and stops after
+                    // one that died of Ctrl-C.
+                    sys::signal::die_by(libc::SIGINT);
+                }
+                outcome.exit_code()
             }
-            Ok(outcome.exit_code())
-        }
-        Err(error) => {
-            report.failed(&error);
-            Err(error.exit_code())
+            Err(error) => {
+                report.failed(&error);
+                error.exit_code()
+            }
         }
     }
 }
@@ -133,7 +198,11 @@ fn jail(
 }
 
 /// What the command line says of the environment: it has the last word.
-fn set_environment(command: &mut Command, clear: bool, variables: &[OsString]) -> Result<(), u8> {
+fn set_environment(
+    command: &mut Command,
+    clear: bool,
+    variables: &[OsString],
+) -> Result<(), Failure> {
     if clear {
         command.environment.clear();
     }
@@ -155,33 +224,70 @@ fn set_environment(command: &mut Command, clear: bool, variables: &[OsString]) -
     Ok(())
 }
 
-/// Whether `--log` names this descriptor.
-fn is_log(log: Option<&OsStr>, fd: RawFd) -> bool {
-    log.is_some_and(|log| log.as_bytes() == format!("fd:{fd}").as_bytes())
+/// The descriptor by which the command would be given the log or the report.
+fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
+    let is = |fd: &RawFd| {
+        target.is_some_and(|target| target.as_bytes() == format!("fd:{fd}").as_bytes())
+    };
+    run.pass_fds.iter().copied().find(is)
+}
+
+/// `fd:N`: another descriptor for the same open file. `None`: a path. The inner `None`: it is not
+/// open.
+fn descriptor(target: &OsStr) -> Option<Option<File>> {
+    let number = target.as_bytes().strip_prefix(b"fd:")?;
+    let number = std::str::from_utf8(number).ok();
+    let fd: Option<RawFd> = number.and_then(|number| number.parse().ok());
+    Some(fd.and_then(sys::process::duplicate).map(File::from))
+}
+
+/// What to do about a descriptor that is not open.
+fn not_open(option: &str, target: &OsStr, example: &str) -> Failure {
+    let name = target.to_string_lossy();
+    let number = name.strip_prefix("fd:").unwrap_or_default();
+    fail(format_args!(
+        "{option} {name}: no such open descriptor; open it first, as in `{number}>{example}`"
+    ))
 }
 
 /// `--log FILE` or `--log fd:N`, and its name in messages.
-fn open_log(target: &OsStr) -> Result<(File, String), u8> {
+fn open_log(target: &OsStr) -> Result<(File, String), Failure> {
     let name = target.to_string_lossy().into_owned();
-    let Some(number) = target.as_bytes().strip_prefix(b"fd:") else {
-        let path = PathBuf::from(target);
-        return File::create(&path)
-            .map(|file| (file, name))
-            .map_err(|error| {
-                fail(format_args!(
-                    "--log {}: cannot write it: {error}",
-                    path.display()
-                ))
-            });
-    };
-    let fd: Option<RawFd> = std::str::from_utf8(number)
-        .ok()
-        .and_then(|number| number.parse().ok());
-    match fd.and_then(sys::process::duplicate) {
-        Some(fd) => Ok((File::from(fd), name)),
-        None => Err(fail(format_args!(
-            "--log {name}: no such open descriptor; open it first, as in `{}>log.jsonl`",
-            String::from_utf8_lossy(number)
-        ))),
+    match descriptor(target) {
+        Some(Some(file)) => Ok((file, name)),
+        Some(None) => Err(not_open("--log", target, "log.jsonl")),
+        None => match File::create(target) {
+            Ok(file) => Ok((file, name)),
+            Err(error) => Err(fail(format_args!("--log {name}: cannot write it: {error}"))),
+        },
     }
+}
+
+/// `--report FILE` or `--report fd:N`: whatever else is wrong with the command line is reported
+/// there.
+fn open_report(run: &Run, target: &OsStr) -> Result<Place, Failure> {
+    let name = target.to_string_lossy().into_owned();
+    if let Some(fd) = passed(run, Some(target)) {
+        return Err(fail(format_args!(
+            "--pass-fd {fd} would give the report to the command, which could then forge it"
+        )));
+    }
+    if matches!(target.as_bytes(), b"fd:0" | b"fd:1" | b"fd:2") {
+        return Err(fail(format_args!(
+            "--report {name}: the command has this descriptor, too, and could forge the report; \
+             open another one, as in `3>report.json`"
+        )));
+    }
+    let same = |other: Option<&OsStr>| other == Some(target);
+    if same(run.log.as_deref()) || same(run.policy.as_deref().map(OsStr::new)) {
+        return Err(fail(format_args!(
+            "--report {name} would replace the log or the policy of that name; name another file"
+        )));
+    }
+    let place = match descriptor(target) {
+        Some(Some(file)) => Place::descriptor(file, name.clone()),
+        Some(None) => return Err(not_open("--report", target, "report.json")),
+        None => Place::file(Path::new(target)),
+    };
+    place.map_err(|error| fail(format_args!("--report {name}: {error}")))
 }

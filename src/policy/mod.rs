@@ -22,12 +22,14 @@
 //! | `lint` | what is valid and yet cannot be meant |
 //! | `lint_paths` | the same for `[fs]` |
 //! | `lint_net` | the same for `[net]` |
+//! | `digest` | a number for all that a policy says |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
 
 mod argv;
 mod capability;
 mod diagnostic;
+mod digest;
 mod document;
 mod entry;
 mod files;

@@ -2,11 +2,8 @@
 //! jail is killed, and a reader sees it as it happens. (An event costs a ptrace-stop, a write a
 //! fraction of that: a buffer would save little.) It must never lose an event in silence.
 
-use super::harmless;
+use super::json;
 use super::schema::Record;
-use serde::Serialize;
-use serde_json::Serializer;
-use serde_json::ser::Formatter;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
@@ -63,50 +60,38 @@ impl Log {
         if self.torn {
             self.line.push(b'\n');
         }
-        record.serialize(&mut Serializer::with_formatter(&mut self.line, Harmless))?;
-        self.line.push(b'\n');
-        let mut rest = self.line.as_slice();
-        while !rest.is_empty() {
-            match self.out.write(rest) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    rest = rest.get(written..).unwrap_or_default();
-                    self.torn = !rest.is_empty();
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL),
-                Err(error) => return Err(error),
+        json::line(&mut self.line, record)?;
+        match put(&mut self.out, &self.line) {
+            Ok(()) => {
+                self.torn = false;
+                Ok(())
+            }
+            Err((written, error)) => {
+                self.torn |= written > 0;
+                Err(error)
             }
         }
-        Ok(())
     }
 }
 
-/// JSON on one line, with every character escaped that a terminal would obey: logs are shown too.
-struct Harmless;
-
-impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(|character| !harmless::is_harmless(character)) {
-            let (plain, hostile) = rest.split_at(at);
-            out.write_all(plain.as_bytes())?;
-            let mut hostile = hostile.chars();
-            for unit in hostile.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
-            }
-            rest = hostile.as_str();
+/// Writes all of it, however long the reader takes; else says how much was written.
+pub fn put(out: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(0) => return Err((bytes.len() - rest.len(), ErrorKind::WriteZero.into())),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL),
+            Err(error) => return Err((bytes.len() - rest.len(), error)),
         }
-        out.write_all(rest.as_bytes())
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::harmless;
     use super::super::sample::Sink;
     use super::*;
 

@@ -1,4 +1,5 @@
-//! Events and the outcome to text for people (stderr) and JSON lines (`--log`).
+//! Events and the outcome to text for people (stderr), JSON lines (`--log`) and one document
+//! (`--report`).
 //!
 //! It decides nothing, and a jailed program has no say in it: what it reports of one is escaped
 //! and bounded, and a flood of denials is counted, not printed.
@@ -13,13 +14,20 @@
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
+//! | `document` | the document of `--report` |
+//! | `place` | where that goes, whole or not at all |
+//! | `json` | JSON on one line |
+//! | `witness` | who made a denied call |
 //! | `console` | stderr, which nobody may read |
 
 mod cause;
 mod console;
+mod document;
 mod harmless;
+mod json;
 mod layout;
 mod log;
+mod place;
 #[cfg(test)]
 mod sample;
 mod schema;
@@ -28,17 +36,18 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
+mod witness;
+
+pub use place::{Place, PlaceError};
 
 use crate::judge::{self, Verdict};
-use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
-use crate::supervise::{
-    Denial, Ending, Event, Object, Observer, Outcome, PeerObject, SuperviseError,
-};
+use crate::supervise::{Ending, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use cause::Cause;
 use console::{Console, Messages};
+use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
 use schema::{CountFields, Record, VERSION};
@@ -49,7 +58,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
 use tally::{Count, Say, Tally};
-use text::{Facts, PathFacts};
+use text::Facts;
+use witness::Witness;
 
 /// What the user wants to be told.
 #[derive(Debug, Default)]
@@ -66,9 +76,11 @@ pub struct Settings {
     pub silent: bool,
     /// The log, and what messages call it.
     pub log: Option<(File, String)>,
-    /// The command, for the log.
+    /// Where the document goes.
+    pub report: Option<Place>,
+    /// The command, for the log and the document.
     pub command: Vec<OsString>,
-    /// What the user called the policy, for the log.
+    /// What the user called the policy, for the log and the document.
     pub policy_name: String,
 }
 
@@ -82,6 +94,7 @@ pub struct Report<'a> {
     out: Box<dyn Messages>,
     log: Option<Log>,
     log_name: String,
+    document: Option<(Place, Gathered<'a>)>,
     command: Vec<OsString>,
     policy_name: String,
     tally: Tally,
@@ -90,44 +103,6 @@ pub struct Report<'a> {
     foreign_shown: Vec<u64>,
     killed: Option<Cause<'a>>,
     clock: fn() -> f64,
-}
-
-/// Who made a call, and the call in words: read from the process only if it is wanted.
-struct Witness {
-    pid: Tid,
-    tid: Tid,
-    ancestry: Vec<String>,
-    call: String,
-    path: Option<PathFacts>,
-    access: Option<Access>,
-    peer: Option<PeerObject>,
-}
-
-impl Witness {
-    fn of(denial: &Denial<'_>) -> Self {
-        Self {
-            pid: denial.pid(),
-            tid: denial.tid,
-            ancestry: owned(denial.program().ancestry()),
-            call: denial.text(),
-            access: match &denial.object {
-                Some(Object::Path(object)) => Some(object.access),
-                _ => None,
-            },
-            path: match &denial.object {
-                Some(Object::Path(object)) => Some(PathFacts {
-                    access: object.access.word(),
-                    given: String::from_utf8_lossy(&object.given).into_owned(),
-                    resolved: String::from_utf8_lossy(&object.resolved).into_owned(),
-                }),
-                _ => None,
-            },
-            peer: match &denial.object {
-                Some(Object::Peer(object)) => Some(object.clone()),
-                _ => None,
-            },
-        }
-    }
 }
 
 impl<'a> Report<'a> {
@@ -140,6 +115,7 @@ impl<'a> Report<'a> {
             stats,
             silent,
             log,
+            report,
             command,
             policy_name,
         } = settings;
@@ -153,6 +129,7 @@ impl<'a> Report<'a> {
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
             log_name: log_name.unwrap_or_default(),
+            document: report.map(|place| (place, Gathered::new())),
             command,
             policy_name,
             tally: Tally::default(),
@@ -163,7 +140,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The jail has ended: summary, table, last line of the log.
+    /// The jail has ended: summary, table, last line of the log, document.
     pub fn end(mut self, outcome: &Outcome) {
         let counts = self.tally.counts();
         self.summary(&counts);
@@ -180,6 +157,7 @@ impl<'a> Report<'a> {
         let denied = CountFields::new(self.policy, &counts);
         self.record(|time, lost| Record::ended(time, outcome, denied, lost));
         self.loss();
+        self.document(&counts, outcome.into());
     }
 
     /// The jail has failed, and killed the command: says why, then as [`Report::end`].
@@ -194,10 +172,35 @@ impl<'a> Report<'a> {
         let code = error.exit_code();
         self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
         self.loss();
+        self.document(&counts, error.into());
+    }
+
+    /// Writes the document, if there is to be one.
+    fn document(&mut self, counts: &[Count], end: End) {
+        let Some((place, gathered)) = self.document.take() else {
+            return;
+        };
+        let known = Known {
+            policy: &self.policy_name,
+            digest: Some(self.policy.digest()),
+            command: &self.command,
+            denied: self.tally.total(),
+            counts: CountFields::new(self.policy, counts),
+            foreign: self.foreign,
+        };
+        let name = place.name().to_owned();
+        if let Err(error) = gathered.write(place, known, end) {
+            let mut line = String::new();
+            self.layout.note(&mut line, &unwritten(&name, &error));
+            self.say(&line);
+        }
     }
 
     /// The command was started.
     fn start(&mut self, pid: Tid, program: &Path) {
+        if let Some((_, gathered)) = &mut self.document {
+            gathered.started(pid, program);
+        }
         let command = std::mem::take(&mut self.command);
         let policy = std::mem::take(&mut self.policy_name);
         self.record(|time, _| Record::Start {
@@ -228,12 +231,15 @@ impl<'a> Report<'a> {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
-        if say == Say::Message || self.log.is_some() {
+        let first = |(_, gathered): &(Place, Gathered<'_>)| gathered.wants_denial();
+        let keep = self.document.as_ref().is_some_and(first);
+        if say == Say::Message || self.log.is_some() || keep {
             let facts = self.facts(call, verdict, witness(), false);
             if say == Say::Message {
                 self.say(&text::denial(&self.layout, &facts));
             }
             self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
+            self.keep(call, verdict, facts);
         }
         let of = match say {
             Say::GroupFull => Some((call.nr, Cause::new(self.policy, verdict.reason))),
@@ -251,6 +257,14 @@ impl<'a> Report<'a> {
             self.say(&text::denial(&self.layout, &facts));
         }
         self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
+        self.keep(call, verdict, facts);
+    }
+
+    /// For the document.
+    fn keep(&mut self, call: &Call, verdict: &Verdict, facts: Facts<'a>) {
+        if let Some((_, gathered)) = &mut self.document {
+            gathered.denied(*call, verdict.action, facts);
+        }
     }
 
     fn facts(&self, call: &Call, verdict: &Verdict, witness: Witness, killed: bool) -> Facts<'a> {
@@ -410,13 +424,48 @@ impl Observer for Report<'_> {
                     pid,
                     exit: exit.into(),
                 });
-            } // `Report::end` has the last word: it knows of failures too.
+            }
+            // `Report::end` has the last word: it knows of failures too.
+            Event::Used(used) => {
+                if let Some((_, gathered)) = &mut self.document {
+                    gathered.ended(used);
+                }
+            }
         }
     }
 
     fn wants_all(&self) -> bool {
         self.log.is_some()
     }
+}
+
+/// Writes the document of a command that was not started, since jail could not use what it was
+/// given: that text is known, and no more.
+pub fn not_started(
+    place: Place,
+    policy: &str,
+    command: &[OsString],
+    exit_code: u8,
+    error: String,
+) -> Result<(), String> {
+    let known = Known {
+        policy,
+        digest: None,
+        command,
+        denied: 0,
+        counts: Vec::new(),
+        foreign: 0,
+    };
+    let name = place.name().to_owned();
+    Gathered::new()
+        .write(place, known, End::not_started(exit_code, error))
+        .map_err(|error| unwritten(&name, &error))
+}
+
+/// That there is no document, for whoever waits for it.
+fn unwritten(name: &str, error: &std::io::Error) -> String {
+    let name = harmless::text(name, 200);
+    format!("cannot write the report {name}: {error}; there is none of this run")
 }
 
 fn owned(names: Vec<&str>) -> Vec<String> {

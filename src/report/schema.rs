@@ -185,32 +185,7 @@ impl Serialize for Hex {
 impl<'a> Record<'a> {
     /// A denied call, or one that killed.
     pub fn denial(time: f64, call: &Call, action: Action, facts: &'a Facts<'a>) -> Self {
-        let denial = DenialFields {
-            pid: facts.pid,
-            tid: facts.tid,
-            syscall: call.syscall().map(|syscall| syscall.name),
-            nr: call.nr,
-            args: call.args.map(Hex),
-            call: &facts.call,
-            path: facts.path.as_ref().map(|path| PathFields {
-                access: path.access,
-                given: &path.given,
-                resolved: &path.resolved,
-            }),
-            peer: facts.peer.as_ref().map(|peer| PeerFields {
-                way: peer.way.word(),
-                endpoint: &peer.to,
-                names: peer.names.iter().map(String::as_str).collect(),
-            }),
-            action: if facts.killed { "kill" } else { "deny" },
-            errno: match action {
-                Action::Deny(errno) => Some(errno.name()),
-                Action::Allow | Action::Kill => None,
-            },
-            reason: ReasonFields::from(facts.cause),
-            ancestry: facts.ancestry.iter().map(String::as_str).collect(),
-            remedy: facts.remedy.as_deref(),
-        };
+        let denial = DenialFields::new(call, action, facts);
         match facts.killed {
             true => Record::Killed { time, denial },
             false => Record::Denied { time, denial },
@@ -253,6 +228,38 @@ impl<'a> Record<'a> {
             stats: None,
             denied,
             lost,
+        }
+    }
+}
+
+impl<'a> DenialFields<'a> {
+    /// A denied call, or one that killed.
+    pub fn new(call: &Call, action: Action, facts: &'a Facts<'a>) -> Self {
+        Self {
+            pid: facts.pid,
+            tid: facts.tid,
+            syscall: call.syscall().map(|syscall| syscall.name),
+            nr: call.nr,
+            args: call.args.map(Hex),
+            call: &facts.call,
+            path: facts.path.as_ref().map(|path| PathFields {
+                access: path.access,
+                given: &path.given,
+                resolved: &path.resolved,
+            }),
+            peer: facts.peer.as_ref().map(|peer| PeerFields {
+                way: peer.way.word(),
+                endpoint: &peer.to,
+                names: peer.names.iter().map(String::as_str).collect(),
+            }),
+            action: if facts.killed { "kill" } else { "deny" },
+            errno: match action {
+                Action::Deny(errno) => Some(errno.name()),
+                Action::Allow | Action::Kill => None,
+            },
+            reason: ReasonFields::from(facts.cause),
+            ancestry: facts.ancestry.iter().map(String::as_str).collect(),
+            remedy: facts.remedy.as_deref(),
         }
     }
 }

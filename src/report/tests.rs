@@ -1,9 +1,11 @@
 //! The report as a whole: what reaches stderr and the log for a run of events.
 
 use super::sample::{Sink, call, golden, names, policy};
+use super::text::PathFacts;
 use super::*;
 use crate::judge::Reason;
 use crate::net::Way;
+use crate::paths::Access;
 use crate::policy::Action;
 use crate::supervise::{Ending, PathObject, PeerObject, Stats};
 use crate::syscalls::Errno;

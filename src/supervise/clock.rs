@@ -56,6 +56,11 @@ impl Clock {
         Err(Errno::EPERM)
     }
 
+    /// Its id.
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+
     /// Whether this is the clock.
     pub fn is(&self, tid: Tid) -> bool {
         self.tid == tid

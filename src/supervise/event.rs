@@ -1,6 +1,6 @@
 //! What happens in a jail, for whoever wants to know.
 
-use super::{Denial, Program};
+use super::{Denial, Program, Used};
 use crate::policy::LimitKind;
 use crate::trace::{Exit, Tid};
 
@@ -63,6 +63,8 @@ pub enum Event<'a> {
         /// The processes left, as `name (pid N)`.
         tree: &'a [String],
     },
+    /// No process of the jail is left: what they used, where that was measured.
+    Used(Used),
 }
 
 /// Whoever wants to know.

@@ -46,6 +46,11 @@ impl Watch {
         self.clock.as_ref().is_some_and(|clock| clock.is(tid))
     }
 
+    /// Which one that is.
+    pub fn clock(&self) -> Option<Tid> {
+        self.clock.as_ref().map(Clock::tid)
+    }
+
     /// Whether there is a limit of time.
     pub fn keeps_time(&self) -> bool {
         self.wall.is_some()

@@ -18,7 +18,7 @@ mod tree;
 
 pub use denial::{Denial, Object, PathObject, PeerObject};
 pub use event::{Event, Observer};
-pub use outcome::{Ending, Outcome, Stats, SuperviseError};
+pub use outcome::{Ending, Outcome, Stats, SuperviseError, Used};
 pub use tree::Program;
 
 use crate::baseline::Check;
@@ -27,7 +27,7 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::{Action, LimitKind};
 use crate::sys::{self, Errno};
-use crate::trace::{self, Exit, Registers, Resume, Stop, Stopped, Tid, Wait};
+use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
 use credentials::Credentials;
 use forward::Forward;
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ pub struct Options {
     /// This process stands for the command: signals sent to it are passed on, and it stops and
     /// continues with the command. For a program that does nothing else.
     pub stand_in: bool,
+    /// Measure what the tree uses, for [`Event::Used`].
+    pub measure: bool,
 }
 
 /// How long a child is held for its parent's event.
@@ -87,6 +89,9 @@ struct Supervisor<'a> {
     asked_to_end: Option<LimitKind>,
     /// How many events were waited for.
     events: u64,
+    meter: Meter,
+    /// First threads whose place another took by its execve: their end is never told.
+    replaced: u64,
     stats: Stats,
 }
 
@@ -117,6 +122,7 @@ pub fn run(
         let _ = sys::process::kill(started.pid, libc::SIGKILL);
         SuperviseError::system("capset or setresuid")(errno)
     })?;
+    let meter = Meter::new(options.measure, limits.clock());
     let mut supervisor = Supervisor {
         plan,
         options,
@@ -137,6 +143,8 @@ pub fn run(
         limits,
         asked_to_end: None,
         events: 0,
+        meter,
+        replaced: 0,
         stats: Stats::default(),
     };
     let result = forward
@@ -148,6 +156,7 @@ pub fn run(
     if result.is_err() {
         supervisor.abandon();
     }
+    supervisor.tell_usage();
     result
 }
 
@@ -216,19 +225,19 @@ impl Supervisor<'_> {
         self.events += 1;
         if self.events.is_multiple_of(TURN)
             && let Some(tid) = self.tree.whose_turn()
-            && let Some(wait) = trace::poll(tid).map_err(system())?
+            && let Some(wait) = trace::poll(tid, &mut self.meter).map_err(system())?
         {
             return Ok(Some(wait));
         }
         while !self.held.is_empty() {
             let now = Instant::now();
             self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
-            if let Some(wait) = trace::poll(ANYBODY).map_err(system())? {
+            if let Some(wait) = trace::poll(ANYBODY, &mut self.meter).map_err(system())? {
                 return Ok(Some(wait));
             }
             std::thread::sleep(PATIENCE / 40);
         }
-        trace::wait().map_err(system())
+        trace::wait(&mut self.meter).map_err(system())
     }
 
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
@@ -265,7 +274,7 @@ impl Supervisor<'_> {
     /// Waits for a call to return, and answers nothing else until then.
     fn finish(&mut self, tid: Tid) -> Result<(), SuperviseError> {
         loop {
-            match trace::wait_on(tid).map_err(SuperviseError::system("wait4"))? {
+            match trace::wait_on(tid, &mut self.meter).map_err(SuperviseError::system("wait4"))? {
                 Some(Wait::Gone(tid, exit)) => return self.gone(tid, exit),
                 Some(Wait::Stopped(tracee, stop)) => return self.stopped(tracee, stop),
                 Some(Wait::Interrupted) => {}
@@ -473,6 +482,7 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         };
         let tid = tracee.tid();
+        self.replaced += u64::from(former as Tid != tid);
         let own = !self.running;
         self.running = true;
         let program = self.tree.executed(tid, former as Tid);
@@ -607,11 +617,26 @@ impl Supervisor<'_> {
             let _ = tracee.resume(Resume::Kill);
         }
         loop {
-            match trace::wait() {
+            match trace::wait(&mut self.meter) {
                 Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::Kill),
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => return,
             }
+        }
+    }
+
+    /// Everybody has ended: what they used, if somebody asked.
+    fn tell_usage(&mut self) {
+        if let Some(usage) = self.meter.usage() {
+            let (user, system) = usage.cpu();
+            self.observer.event(&Event::Used(Used {
+                user,
+                system,
+                peak: usage.peak,
+                processes: usage.processes,
+                tasks: usage.tasks + self.replaced,
+                most: self.tree.most(),
+            }));
         }
     }
 
@@ -662,7 +687,9 @@ impl Supervisor<'_> {
             return Ok(());
         }
         // It may have been continued in the meantime: then nobody would continue us.
-        match trace::poll(self.started.pid).map_err(SuperviseError::system("wait4"))? {
+        match trace::poll(self.started.pid, &mut self.meter)
+            .map_err(SuperviseError::system("wait4"))?
+        {
             None => self
                 .stop_self(signal)
                 .map_err(SuperviseError::system("kill")),

@@ -5,6 +5,7 @@ use crate::policy::LimitKind;
 use crate::sys::Errno;
 use crate::trace::Exit;
 use std::fmt;
+use std::time::Duration;
 
 /// How a jail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,23 @@ pub struct Stats {
     pub group: u64,
     /// Any other.
     pub other: u64,
+}
+
+/// What all processes of a jail used, each counted once. What one waits for is not its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// Processor time in user mode.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// The most memory that one process had resident, in bytes.
+    pub peak: u64,
+    /// How many processes there were.
+    pub processes: u64,
+    /// How many processes and threads there were.
+    pub tasks: u64,
+    /// The most of them at one time.
+    pub most: usize,
 }
 
 /// Why a jail could not be supervised to its end. The tree was killed.

@@ -65,6 +65,8 @@ pub struct Tree {
     is_own: fn(Tid) -> bool,
     /// Who has still to be asked for an event in this round.
     round: Vec<Tid>,
+    /// The most tasks that there were at one time.
+    most: usize,
 }
 
 impl Tree {
@@ -82,12 +84,23 @@ impl Tree {
             sent: Vec::new(),
             is_own: sys::wait::is_own,
             round: Vec::new(),
+            most: 1,
         }
     }
 
     /// How many tasks there are.
     pub fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// The most tasks that there were at one time, as their births and ends were told.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    fn insert(&mut self, tid: Tid, task: Task) {
+        self.tasks.insert(tid, task);
+        self.most = self.most.max(self.tasks.len());
     }
 
     /// Whether the task has been announced or seen.
@@ -115,7 +128,7 @@ impl Tree {
             program,
             announced: false,
         };
-        self.tasks.insert(tid, task);
+        self.insert(tid, task);
     }
 
     /// The parent's event: `child` was made. It may have ended before.
@@ -135,7 +148,7 @@ impl Tree {
             program: before.and_then(|task| task.program).or(program),
             announced: true,
         };
-        self.tasks.insert(child, task);
+        self.insert(child, task);
     }
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.

@@ -3,6 +3,7 @@
 //! No policy, no state but what a signal handler needs, no decision.
 #![allow(unsafe_code)]
 
+pub mod clock;
 pub mod files;
 pub mod landlock;
 pub mod memory;

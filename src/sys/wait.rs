@@ -19,6 +19,70 @@ pub fn wait(tid: pid_t, flags: c_int) -> Result<Option<(pid_t, c_int)>, Errno> {
     Ok((tid > 0).then_some((tid as pid_t, status)))
 }
 
+/// A status that is there to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// Of a task that is stopped.
+    Stop(pid_t),
+    /// Of one that has ended.
+    End(pid_t),
+}
+
+/// As [`wait`], and takes no status away: waitid(2) with WNOWAIT.
+pub fn peek(tid: pid_t, flags: c_int) -> Result<Option<Pending>, Errno> {
+    let flags = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
+    let Some(info) = wait_id(tid, flags)? else {
+        return Ok(None);
+    };
+    // SAFETY: waitid(2) has filled the structure in as for SIGCHLD.
+    let tid = unsafe { info.si_pid() };
+    Ok(Some(match info.si_code {
+        libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED => Pending::End(tid),
+        _ => Pending::Stop(tid),
+    }))
+}
+
+/// Takes the status of a task that is stopped, as [`wait`] has it; `None` where it is not, any
+/// more.
+pub fn take_stop(tid: pid_t) -> Result<Option<c_int>, Errno> {
+    let info = match wait_id(tid, libc::WSTOPPED | libc::WNOHANG) {
+        Err(Errno::ECHILD) => None,
+        other => other?,
+    };
+    // SAFETY: waitid(2) has filled the structure in as for SIGCHLD.
+    Ok(info.map(|info| unsafe { info.si_status() } << 8 | 0x7f))
+}
+
+/// Takes the status of a task that has ended, and the most memory that its process and those that
+/// it has waited for had resident, in bytes; `None` where it has not ended.
+pub fn take_end(tid: pid_t) -> Result<Option<(c_int, u64)>, Errno> {
+    let mut status: c_int = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let flags = libc::WNOHANG | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: `status` and `usage` are valid for writing.
+    let tid = check(unsafe { libc::wait4(tid, &mut status, flags, usage.as_mut_ptr()) })?;
+    // SAFETY: filled in by the kernel; zeroed bytes are one, too.
+    let usage = unsafe { usage.assume_init() };
+    let peak = u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024;
+    Ok((tid > 0).then_some((status, peak)))
+}
+
+/// waitid(2) for this thread's own children and tracees; -1 is any of them.
+fn wait_id(tid: pid_t, flags: c_int) -> Result<Option<libc::siginfo_t>, Errno> {
+    let (of, id) = match tid {
+        -1 => (libc::P_ALL, 0),
+        tid => (libc::P_PID, tid as libc::id_t),
+    };
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let flags = flags | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: `info` is valid for writing.
+    check(unsafe { libc::waitid(of, id, info.as_mut_ptr(), flags) })?;
+    // SAFETY: zeroed bytes are a siginfo, which the kernel leaves or fills in.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: all bytes are initialised, and any are a number.
+    Ok((unsafe { info.si_pid() } != 0).then_some(info))
+}
+
 /// Whether this is a child or tracee of this thread that [`wait`] has not yet told the end of, so
 /// that its id cannot be anybody else's. waitid(2) with WNOWAIT: takes no status away.
 pub fn is_own(tid: pid_t) -> bool {

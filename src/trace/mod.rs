@@ -6,10 +6,12 @@
 //! Words are those of ptrace(2). The requests here need Linux 4.8 (seccomp-stops before the filter
 //! is run again); `PTRACE_SEIZE` is 3.4, `PTRACE_O_EXITKILL` 3.8.
 
+mod meter;
 mod registers;
 mod status;
 mod stopped;
 
+pub use meter::{Meter, Usage};
 pub use registers::Registers;
 pub use status::{Exit, Stop, Wait};
 pub use stopped::{Resume, Stopped};
@@ -37,22 +39,22 @@ pub fn seize(tid: Tid) -> Result<(), Errno> {
 }
 
 /// Waits for the next tracee (or child) of this thread. `None`: there is none left.
-pub fn wait() -> Result<Option<Wait>, Errno> {
-    wait_for(-1, 0)
+pub fn wait(meter: &mut Meter) -> Result<Option<Wait>, Errno> {
+    wait_for(-1, 0, meter)
 }
 
 /// Waits for the next event of this tracee alone.
-pub fn wait_on(tid: Tid) -> Result<Option<Wait>, Errno> {
-    wait_for(tid, 0)
+pub fn wait_on(tid: Tid, meter: &mut Meter) -> Result<Option<Wait>, Errno> {
+    wait_for(tid, 0, meter)
 }
 
 /// The next event of this tracee if one is ready.
-pub fn poll(tid: Tid) -> Result<Option<Wait>, Errno> {
-    wait_for(tid, libc::WNOHANG)
+pub fn poll(tid: Tid, meter: &mut Meter) -> Result<Option<Wait>, Errno> {
+    wait_for(tid, libc::WNOHANG, meter)
 }
 
-fn wait_for(tid: Tid, flags: i32) -> Result<Option<Wait>, Errno> {
-    match sys::wait::wait(tid, flags) {
+fn wait_for(tid: Tid, flags: i32, meter: &mut Meter) -> Result<Option<Wait>, Errno> {
+    match meter.wait(tid, flags) {
         Ok(Some((tid, status))) => Ok(Some(Wait::decode(tid, status))),
         Ok(None) | Err(Errno::ECHILD) => Ok(None),
         Err(Errno::EINTR) => Ok(Some(Wait::Interrupted)),

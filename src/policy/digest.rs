@@ -1,0 +1,66 @@
+//! A policy's digest: that two runs had the same policy, in 128 bits. It identifies, and does not
+//! authenticate: whoever wants to can write another policy with the same digest.
+
+use super::Policy;
+
+/// FNV-1a with 128 bits.
+struct Fnv(u128);
+
+impl Fnv {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    /// With the length first, as eight bytes, the lowest first: no text runs into the next.
+    fn add_text(&mut self, text: &str) {
+        self.add(&(text.len() as u64).to_le_bytes());
+        self.add(text.as_bytes());
+    }
+}
+
+impl Policy {
+    /// `fnv1a128:` and 32 hexadecimal digits over the name and the text of each source, in the
+    /// order of [`Policy::sources`].
+    pub fn digest(&self) -> String {
+        let mut hash = Fnv(Fnv::BASIS);
+        for source in &self.sources {
+            hash.add_text(&source.name);
+            hash.add_text(&source.text);
+        }
+        format!("fnv1a128:{:032x}", hash.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        let hash = |text: &str| {
+            let mut hash = Fnv(Fnv::BASIS);
+            hash.add(text.as_bytes());
+            format!("{:032x}", hash.0)
+        };
+        assert_eq!(hash(""), "6c62272e07bb014262b821756295c58d");
+        assert_eq!(hash("foobar"), "343e1662793c64bf6f0d3597ba446f18");
+    }
+
+    #[test]
+    fn names_and_texts_change_the_digest_and_nothing_else_does() {
+        let digest = |text, name| Policy::parse(text, name).expect("a policy").digest();
+        let one = digest("default = \"allow\"\n", "a.toml");
+        assert_eq!(one, digest("default = \"allow\"\n", "a.toml"));
+        assert_ne!(one, digest("default = \"allow\"\n", "b.toml"));
+        assert_ne!(one, digest("default = \"allow\" \n", "a.toml"));
+        assert_ne!(
+            digest("extends = [\"net\"]\n", "a.toml"),
+            digest("extends = [\"base\"]\n", "a.toml")
+        );
+    }
+}

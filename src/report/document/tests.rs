@@ -1,0 +1,212 @@
+//! The document as a whole, against the manual.
+
+use super::super::cause::Cause;
+use super::super::sample::{call, names, policy};
+use super::super::tally::Tally;
+use super::super::text::PathFacts;
+use super::*;
+use crate::judge::Reason;
+use crate::policy::Policy;
+use crate::supervise::Stats;
+use crate::syscalls::Errno;
+use serde_json::Value;
+
+const MANUAL: &str = include_str!("../../../docs/report.md");
+const LOG_MANUAL: &str = include_str!("../../../docs/log.md");
+
+fn facts<'a>(policy: &'a Policy, reason: Reason, call: &str) -> Facts<'a> {
+    Facts {
+        killed: false,
+        call: call.to_owned(),
+        path: None,
+        peer: None,
+        pid: 4712,
+        tid: 4712,
+        ancestry: names(&["sh", "python3"]),
+        cause: Cause::new(policy, reason),
+        remedy: None,
+    }
+}
+
+/// A denial of a path, a second of the same, and a call that kills.
+fn killed(policy: &Policy) -> (Gathered<'_>, Vec<CountFields<'_>>) {
+    let mut gathered = Gathered::new();
+    gathered.started(4711, Path::new("/usr/bin/sh"));
+    let openat = call("openat", &[0xffff_ff9c, 0x7ffc_3a10, 0]);
+    let read = |pid| Facts {
+        pid,
+        path: Some(PathFacts {
+            access: "read",
+            given: "../.env".to_owned(),
+            resolved: "/work/.env".to_owned(),
+        }),
+        remedy: Some(
+            "to allow: remove or narrow fs.deny at net.toml:4, for a denial beats what allows"
+                .to_owned(),
+        ),
+        ..facts(
+            policy,
+            Reason::Path(0),
+            "openat(AT_FDCWD, \"../.env\", O_RDONLY)",
+        )
+    };
+    let mut tally = Tally::default();
+    for pid in [4712, 4713] {
+        tally.add(Reason::Path(0), &openat, Some(b"/work/.env"));
+        gathered.denied(openat, Action::Deny(Errno::EACCES), read(pid));
+    }
+    let tiocsti = call("ioctl", &[0, 0x5412, 0x7ffc_3a10]);
+    let facts = Facts {
+        killed: true,
+        remedy: Some("to allow: change the rule at net.toml:20, for of all rules that hold the strictest wins".to_owned()),
+        ..facts(policy, Reason::Rule(0), "ioctl(0, TIOCSTI, 0x7ffc3a10)")
+    };
+    gathered.denied(tiocsti, Action::Kill, facts);
+    gathered.ended(Used {
+        user: Duration::from_micros(1_203_004),
+        system: Duration::from_millis(250),
+        peak: 52_428_800,
+        processes: 3,
+        tasks: 9,
+        most: 7,
+    });
+    gathered.wall = Some(Duration::from_millis(1500));
+    (gathered, CountFields::new(policy, &tally.counts()))
+}
+
+fn json(gathered: &Gathered<'_>, known: Known<'_>, end: End) -> Value {
+    serde_json::to_value(gathered.document(known, end)).expect("JSON")
+}
+
+fn command() -> Vec<OsString> {
+    ["sh", "-c", "python3 fetch.py"].map(OsString::from).into()
+}
+
+fn policy_killed() -> Value {
+    let policy = policy();
+    let (gathered, counts) = killed(&policy);
+    let known = Known {
+        policy: "net.toml",
+        digest: Some("fnv1a128:fc77f53ab6dd029843b374d6bf175b44".to_owned()),
+        command: &command(),
+        denied: 2,
+        counts,
+        foreign: 0,
+    };
+    let outcome = Outcome {
+        exit: Exit::Signal(9),
+        ending: Ending::Policy,
+        interrupted: false,
+        stats: Stats::default(),
+    };
+    json(&gathered, known, (&outcome).into())
+}
+
+fn not_found() -> Value {
+    let known = Known {
+        policy: "net.toml",
+        digest: Some("fnv1a128:fc77f53ab6dd029843b374d6bf175b44".to_owned()),
+        command: &command(),
+        denied: 0,
+        counts: Vec::new(),
+        foreign: 0,
+    };
+    let end = End::not_started(127, "sh: not found".to_owned());
+    json(&Gathered::new(), known, end)
+}
+
+#[test]
+fn the_example_of_the_manual_is_what_is_written() {
+    let example = MANUAL.split("```json\n").nth(1).expect("an example");
+    let example = example.split("\n```").next().unwrap_or_default();
+    let mut example: Value = serde_json::from_str(example).expect("JSON");
+    // Versions come and go.
+    example["jail"] = env!("CARGO_PKG_VERSION").into();
+    let written = policy_killed();
+    assert_eq!(example, written, "written:\n{written:#}");
+}
+
+#[test]
+fn every_field_is_in_the_manual() {
+    fn fields(value: &Value, log: bool, found: &mut Vec<(String, bool)>) {
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    found.push((key.clone(), log));
+                    // What the log has, too, is in its manual.
+                    let log =
+                        log || matches!(key.as_str(), "killed_by" | "first" | "counts" | "signal");
+                    fields(value, log, found);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|one| fields(one, log, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    fields(&policy_killed(), false, &mut found);
+    assert!(found.len() > 50, "{found:?}");
+    for (field, log) in found {
+        let row = format!("| `{field}` |");
+        let there = MANUAL.contains(&row) || log && LOG_MANUAL.contains(&row);
+        assert!(there, "{field}");
+    }
+}
+
+#[test]
+fn a_field_is_always_there_and_null_where_it_is_not_known() {
+    let (started, not_started) = (policy_killed(), not_found());
+    let keys = |value: &Value| -> Vec<String> {
+        let object = value.as_object().expect("an object");
+        object.keys().cloned().collect()
+    };
+    assert_eq!(keys(&started), keys(&not_started));
+    for key in [
+        "program",
+        "pid",
+        "wall",
+        "cpu",
+        "memory",
+        "tasks",
+        "processes",
+        "killed_by",
+    ] {
+        assert!(not_started[key].is_null(), "{key}");
+    }
+}
+
+#[test]
+fn every_ending_is_in_the_manual() {
+    let end = |ending, exit| {
+        let stats = Stats::default();
+        let outcome = Outcome {
+            exit,
+            ending,
+            interrupted: false,
+            stats,
+        };
+        End::from(&outcome).ending
+    };
+    let endings = [
+        end(Ending::Exited, Exit::Code(124)),
+        end(Ending::Exited, Exit::Signal(11)),
+        end(Ending::Policy, Exit::Signal(9)),
+        end(Ending::Limit(LimitKind::Wall), Exit::Code(0)),
+        end(Ending::Limit(LimitKind::Processes), Exit::Signal(9)),
+        End::from(&SuperviseError::MainLost).ending,
+        End::not_started(125, String::new()).ending,
+    ];
+    let expected = [
+        "exited",
+        "signalled",
+        "policy",
+        "time",
+        "tasks",
+        "failed",
+        "not-started",
+    ];
+    assert_eq!(endings, expected);
+    for ending in endings {
+        assert!(MANUAL.contains(&format!("| `\"{ending}\"` |")), "{ending}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Where the document of `--report` goes: a file that is there whole or not at all, or an open
+//! descriptor.
+//!
+//! The directory is held open from before the command starts, so that whatever the command does to
+//! the path the document goes nowhere else. No name is followed there, and none is opened that was
+//! there before.
+
+use super::log;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, FcntlArg, OFlag, RenameFlags, fcntl, openat, renameat, renameat2};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Where the document goes.
+#[derive(Debug)]
+pub struct Place {
+    to: To,
+    name: String,
+}
+
+#[derive(Debug)]
+enum To {
+    /// A file of that name in the directory.
+    Beside(OwnedFd, OsString),
+    Descriptor(File),
+}
+
+/// Why there can be no document at a path.
+#[derive(Debug)]
+pub enum PlaceError {
+    /// A descriptor that is open for reading only.
+    Reading,
+    /// It names a directory.
+    Directory,
+    /// Something is there that is no file.
+    Kind(&'static str),
+    /// The directory cannot be opened.
+    Parent(PathBuf, io::Error),
+    /// No file can be made in the directory.
+    Create(PathBuf, Errno),
+    /// What is there cannot be removed.
+    Remove(Errno),
+}
+
+impl std::error::Error for PlaceError {}
+
+impl fmt::Display for PlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reading => f.write_str(
+                "it is open for reading only; open it for writing, as in `3>report.json`",
+            ),
+            Self::Directory => f.write_str("it is a directory; name a file in it"),
+            Self::Kind(kind) => write!(
+                f,
+                "it is {kind}, which would be replaced; name a file, or an open descriptor as fd:N"
+            ),
+            Self::Parent(parent, error) if error.kind() == io::ErrorKind::NotFound => write!(
+                f,
+                "there is no directory {}; make it first",
+                parent.display()
+            ),
+            Self::Parent(parent, error) => {
+                write!(f, "cannot use the directory {}: {error}", parent.display())
+            }
+            Self::Create(parent, errno) => write!(
+                f,
+                "cannot make a file in {}: {}; name a place that you may write",
+                parent.display(),
+                errno.desc()
+            ),
+            Self::Remove(errno) => write!(
+                f,
+                "cannot replace what is there: {}; name another file",
+                errno.desc()
+            ),
+        }
+    }
+}
+
+impl Place {
+    /// A file. Whether it can be written is tried now. What is there is removed: it would be taken
+    /// for this run's if jail were killed.
+    ///
+    /// # Errors
+    /// Where it cannot be written; nothing was removed then.
+    pub fn file(path: &Path) -> Result<Self, PlaceError> {
+        let text = path.as_os_str().as_encoded_bytes();
+        let file = match path.file_name() {
+            Some(file) if !text.ends_with(b"/") && !text.ends_with(b"/.") => file,
+            _ => return Err(PlaceError::Directory),
+        };
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory: OwnedFd = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
+            .open(parent)
+            .map_err(|error| PlaceError::Parent(parent.to_owned(), error))?
+            .into();
+        let there = is_there(&directory, file)?;
+        let create = |errno| PlaceError::Create(parent.to_owned(), errno);
+        let (_, trial) = temporary(&directory).map_err(create)?;
+        remove(&directory, &trial).map_err(create)?;
+        if there {
+            remove(&directory, file).map_err(PlaceError::Remove)?;
+        }
+        Ok(Self {
+            to: To::Beside(directory, file.to_owned()),
+            name: path.to_string_lossy().into_owned(),
+        })
+    }
+
+    /// An open descriptor, and its name in messages.
+    ///
+    /// # Errors
+    /// Where it is not open for writing.
+    pub fn descriptor(file: File, name: String) -> Result<Self, PlaceError> {
+        let flags = fcntl(&file, FcntlArg::F_GETFL).unwrap_or(libc::O_RDONLY);
+        match flags & libc::O_ACCMODE {
+            libc::O_WRONLY | libc::O_RDWR => Ok(Self {
+                to: To::Descriptor(file),
+                name,
+            }),
+            _ => Err(PlaceError::Reading),
+        }
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes the document. A file has its name only when all of it is written.
+    pub fn write(self, document: &[u8]) -> io::Result<()> {
+        match self.to {
+            To::Descriptor(mut file) => log::put(&mut file, document).map_err(|(_, error)| error),
+            To::Beside(directory, name) => {
+                let (mut file, temporary) = temporary(&directory)?;
+                let written = log::put(&mut file, document)
+                    .map_err(|(_, error)| error)
+                    .and_then(|()| Ok(take_place(&directory, &temporary, &name)?));
+                if written.is_err() {
+                    let _ = remove(&directory, &temporary);
+                }
+                written
+            }
+        }
+    }
+}
+
+/// Whether a file is there, that may be replaced.
+fn is_there(directory: &OwnedFd, name: &OsStr) -> Result<bool, PlaceError> {
+    let found = match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(found) => found,
+        // Whatever else is wrong shows when a file is made.
+        Err(_) => return Ok(false),
+    };
+    match SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => Ok(true),
+        SFlag::S_IFDIR => Err(PlaceError::Directory),
+        SFlag::S_IFLNK => Err(PlaceError::Kind("a symbolic link")),
+        SFlag::S_IFIFO => Err(PlaceError::Kind("a pipe")),
+        SFlag::S_IFSOCK => Err(PlaceError::Kind("a socket")),
+        _ => Err(PlaceError::Kind("a device")),
+    }
+}
+
+/// A new file in the directory, under a name that nobody can know before.
+fn temporary(directory: &OwnedFd) -> Result<(File, OsString), Errno> {
+    let random = RandomState::new().hash_one(std::process::id());
+    let name = OsString::from(format!(".jail-report-{random:016x}"));
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let file = openat(
+        directory,
+        name.as_os_str(),
+        flags,
+        Mode::from_bits_truncate(0o666),
+    )?;
+    Ok((file.into(), name))
+}
+
+fn remove(directory: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    unlinkat(directory, name, UnlinkatFlags::NoRemoveDir)
+}
+
+/// Gives the file its name, whatever the command has put there meanwhile: a directory is the one
+/// thing that rename(2) does not replace, and it changes names with the file.
+fn take_place(directory: &OwnedFd, temporary: &OsStr, name: &OsStr) -> Result<(), Errno> {
+    match renameat(directory, temporary, directory, name) {
+        Err(Errno::EISDIR) => renameat2(
+            directory,
+            temporary,
+            directory,
+            name,
+            RenameFlags::RENAME_EXCHANGE,
+        ),
+        other => other,
+    }
+}

@@ -1,0 +1,132 @@
+//! What the processes of a tree used, taken as each ends.
+//!
+//! A process's own time is read from its clock before its end is waited for: afterwards it may be
+//! gone. What wait4(2) says of time is not used. Of a tracee it is, as of a child, that of the
+//! process and of all children that it has waited for, which were told on their own before; of a
+//! thread it is that of its whole process. Nothing in it says which children were waited for, so
+//! that it cannot be summed. Of memory it is a maximum, which does not mind.
+
+use super::Tid;
+use crate::sys::wait::{self, Pending};
+use crate::sys::{self, Errno};
+use std::time::Duration;
+
+/// What the tasks that have ended used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processes that have ended.
+    pub processes: u64,
+    /// Processes and threads that have ended.
+    pub tasks: u64,
+    /// The most memory that one process had resident, in bytes.
+    pub peak: u64,
+    time: sys::clock::CpuTime,
+}
+
+impl Usage {
+    /// The processor time, in user mode and in the kernel.
+    ///
+    /// Their sum is exact. Which is which was sampled at the timer's ticks, as everywhere on Linux.
+    pub fn cpu(&self) -> (Duration, Duration) {
+        let sys::clock::CpuTime { ran, user, both } = self.time;
+        let share = match both.is_zero() {
+            true => 1.0,
+            false => user.as_secs_f64() / both.as_secs_f64(),
+        };
+        let user = ran.mul_f64(share.clamp(0.0, 1.0)).min(ran);
+        (user, ran - user)
+    }
+
+    fn ended(&mut self, time: Option<sys::clock::CpuTime>, peak: u64) {
+        self.tasks += 1;
+        self.peak = self.peak.max(peak);
+        let Some(time) = time else { return };
+        self.processes += 1;
+        self.time.ran += time.ran;
+        self.time.user += time.user;
+        self.time.both += time.both;
+    }
+}
+
+/// Waits, and adds up what those used whose end it tells.
+#[derive(Debug, Default)]
+pub struct Meter {
+    usage: Option<Usage>,
+    stranger: Option<Tid>,
+}
+
+impl Meter {
+    /// One that counts, at the price of a second call for each wait, or one that only waits. A
+    /// tracee that is none of the tree's may be left out.
+    pub fn new(counts: bool, stranger: Option<Tid>) -> Self {
+        Self {
+            usage: counts.then(Usage::default),
+            stranger,
+        }
+    }
+
+    /// What was counted, if it was.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// As [`wait::wait`].
+    pub(super) fn wait(&mut self, tid: Tid, flags: i32) -> Result<Option<(Tid, i32)>, Errno> {
+        let Some(usage) = &mut self.usage else {
+            return wait::wait(tid, flags);
+        };
+        loop {
+            match wait::peek(tid, flags)? {
+                None => return Ok(None),
+                // Killed in between: then its end is next.
+                Some(Pending::Stop(tid)) => {
+                    if let Some(status) = wait::take_stop(tid)? {
+                        return Ok(Some((tid, status)));
+                    }
+                }
+                Some(Pending::End(tid)) => {
+                    let time = sys::clock::process(tid);
+                    if let Some((status, peak)) = wait::take_end(tid)? {
+                        match self.stranger == Some(tid) {
+                            // Its id may be another's later.
+                            true => self.stranger = None,
+                            false => usage.ended(time, peak),
+                        }
+                        return Ok(Some((tid, status)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(ran: u64, user: u64, both: u64) -> Option<sys::clock::CpuTime> {
+        Some(sys::clock::CpuTime {
+            ran: Duration::from_millis(ran),
+            user: Duration::from_millis(user),
+            both: Duration::from_millis(both),
+        })
+    }
+
+    #[test]
+    fn times_add_up_memory_does_not_and_a_thread_is_no_process() {
+        let mut usage = Usage::default();
+        usage.ended(time(300, 4, 8), 7);
+        usage.ended(None, 0);
+        usage.ended(time(100, 0, 8), 5);
+        assert_eq!((usage.processes, usage.tasks, usage.peak), (2, 3, 7));
+        let parts = [100, 300].map(Duration::from_millis);
+        assert_eq!(usage.cpu(), parts.into());
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_tick_ran_in_user_mode() {
+        let mut usage = Usage::default();
+        usage.ended(time(3, 0, 0), 0);
+        assert_eq!(usage.cpu(), (Duration::from_millis(3), Duration::ZERO));
+    }
+}
