@@ -83,8 +83,15 @@ pub struct Dir(PathBuf);
 impl Dir {
     /// A new empty one.
     pub fn new() -> Self {
-        let path = std::env::temp_dir().join(token());
-        std::fs::create_dir(&path).expect("cannot create a directory for the test");
+        let path = loop {
+            let path = std::env::temp_dir().join(token());
+            match std::fs::create_dir(&path) {
+                Ok(()) => break path,
+                // Left behind by a run that was killed, of a process with the same id.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("cannot create a directory for the test: {error}"),
+            }
+        };
         Self(
             path.canonicalize()
                 .expect("the test's directory has no path"),
