@@ -156,6 +156,23 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// The items of a list; a string or a table stands for a list of one. Notes what is neither.
+    pub fn items<'v, 'b>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        value: &'v Value<'b>,
+    ) -> &'v [Value<'b>] {
+        match value.get_ref() {
+            DeValue::Array(items) => items,
+            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
+            other => {
+                self.wrong_type(key, expected, other, value.span());
+                &[]
+            }
+        }
+    }
+
     pub fn wrong_type(
         &mut self,
         key: &str,

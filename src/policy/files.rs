@@ -63,15 +63,7 @@ pub(super) fn entries(
             document.unknown_key(key, "in [fs]", &List::ALL.map(List::key));
             continue;
         };
-        let items: &[Value<'_>] = match value.get_ref() {
-            DeValue::Array(items) => items,
-            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
-            other => {
-                document.wrong_type(name, "a path or a list of paths", other, value.span());
-                continue;
-            }
-        };
-        for item in items {
+        for item in document.items(name, "a path or a list of paths", value) {
             entries.extend(entry(document, list, item, around));
         }
     }

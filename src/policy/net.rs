@@ -61,16 +61,7 @@ pub(super) fn entries(
             document.unknown_key(key, "in [net]", &NetList::ALL.map(NetList::key));
             continue;
         };
-        let items: &[Value<'_>] = match value.get_ref() {
-            DeValue::Array(items) => items,
-            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
-            other => {
-                let expected = "an endpoint or a list of endpoints";
-                document.wrong_type(name, expected, other, value.span());
-                continue;
-            }
-        };
-        for item in items {
+        for item in document.items(name, "an endpoint or a list of endpoints", value) {
             entries.extend(entry(document, list, item, around));
         }
     }

@@ -69,49 +69,35 @@ impl<'a> Cause<'a> {
             let source = policy.sources.get(usize::from(origin.source))?;
             Some((source.name.as_str(), origin.line))
         };
+        let written = |kind, found: Option<(Origin, &'a String, &'a Option<String>)>| Self {
+            kind,
+            place: found.and_then(|(origin, ..)| place(origin)),
+            entry: found
+                .map(|(_, text, _)| text.as_str())
+                .filter(|text| !text.is_empty()),
+            why: found.and_then(|(.., why)| why.as_deref()),
+        };
         match reason {
             Reason::Baseline(rule) => Self::protection(rule.id, rule.reason),
             Reason::Rule(index) => {
-                let rule = policy.rules.get(index);
-                Self {
-                    kind: Kind::Rule,
-                    place: rule.and_then(|rule| place(rule.origin)),
-                    entry: rule
-                        .map(|rule| rule.text.as_str())
-                        .filter(|text| !text.is_empty()),
-                    why: rule.and_then(|rule| rule.why.as_deref()),
-                }
+                let found = policy.rules.get(index);
+                written(Kind::Rule, found.map(|it| (it.origin, &it.text, &it.why)))
             }
             Reason::Entry(index) => {
-                let entry = policy.syscalls.get(index);
-                Self {
-                    kind: Kind::Entry,
-                    place: entry.and_then(|entry| place(entry.origin)),
-                    entry: entry.map(|entry| entry.key.as_str()),
-                    why: entry.and_then(|entry| entry.why.as_deref()),
-                }
+                let found = policy.syscalls.get(index);
+                written(Kind::Entry, found.map(|it| (it.origin, &it.key, &it.why)))
             }
             Reason::Default => Self {
                 place: place(policy.default.origin),
                 ..Self::bare(Kind::Default)
             },
             Reason::Path(index) => {
-                let entry = policy.paths.get(index);
-                Self {
-                    kind: Kind::Path,
-                    place: entry.and_then(|entry| place(entry.origin)),
-                    entry: entry.map(|entry| entry.text.as_str()),
-                    why: entry.and_then(|entry| entry.why.as_deref()),
-                }
+                let found = policy.paths.get(index);
+                written(Kind::Path, found.map(|it| (it.origin, &it.text, &it.why)))
             }
             Reason::Peer(index) => {
-                let entry = policy.peers.get(index);
-                Self {
-                    kind: Kind::Peer,
-                    place: entry.and_then(|entry| place(entry.origin)),
-                    entry: entry.map(|entry| entry.text.as_str()),
-                    why: entry.and_then(|entry| entry.why.as_deref()),
-                }
+                let found = policy.peers.get(index);
+                written(Kind::Peer, found.map(|it| (it.origin, &it.text, &it.why)))
             }
             Reason::Closed(rule) => Self {
                 kind: Kind::Closed,
