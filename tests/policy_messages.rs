@@ -56,6 +56,11 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
+fn what_is_no_list_is_named_with_what_is() {
+    refused("lists");
+}
+
+#[test]
 fn wrong_keys_and_values_are_named_with_what_was_likely_meant() {
     refused("keys");
     refused("files");

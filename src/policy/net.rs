@@ -85,18 +85,18 @@ fn entry(
     item: &Value<'_>,
     around: &Surroundings,
 ) -> Option<NetEntry> {
+    let key = list.keys().first().copied().unwrap_or("to");
     let mut said = Said::default();
     match item.get_ref() {
         DeValue::String(text) => said.endpoint = Some((text.to_string(), item.span())),
         DeValue::Table(table) => table_of(document, list, table, &mut said),
         other => {
-            let expected = "an endpoint, or { to = \"…\", why = \"…\" }";
-            document.wrong_type(list.key(), expected, other, item.span());
+            let expected = format!("an endpoint, or {{ {key} = \"…\", why = \"…\" }}");
+            document.wrong_type(list.key(), &expected, other, item.span());
             return None;
         }
     }
     let Some((text, span)) = said.endpoint else {
-        let key = list.keys().first().copied().unwrap_or("to");
         document
             .error(
                 "missing-key",
