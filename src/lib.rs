@@ -22,6 +22,7 @@
 //! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
 //! | [`supervise`] | the loop, the tree of processes, paths and memory of tracees, signals, job control |
 //! | [`report`] | events and the outcome to messages, JSON lines and one document |
+//! | [`embed`] | the library's front door: a builder, a handle, an outcome |
 //! | [`commands`] | the command line, one file a subcommand |
 //!
 //! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:
@@ -29,25 +30,13 @@
 //! nothing but `main.rs` exits; no stop is answered twice or not at all (see
 //! [`trace::Stopped`]).
 //!
-//! ```no_run
-//! use jail::{launch, plan::Plan, policy::Policy, supervise};
-//! # struct Silent;
-//! # impl supervise::Observer for Silent { fn event(&mut self, _: &supervise::Event<'_>) {} }
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let policy = Policy::preset("offline")?;
-//! let plan = Plan::new(&policy, &launch::probe())?;
-//! let command = launch::Command { arguments: vec!["true".into()], ..Default::default() }.under(&policy)?;
-//! let started = launch::start(&command, &plan)?;
-//! let outcome = supervise::run(started, &plan, Default::default(), &mut Silent)?;
-//! println!("{:?}", outcome.exit);
-//! # Ok(())
-//! # }
-//! ```
+//! Whoever runs commands from a program begins with [`Jail::builder`].
 #![deny(unsafe_code)]
 
 pub mod baseline;
 pub mod commands;
 pub mod condition;
+pub mod embed;
 pub mod judge;
 pub mod launch;
 pub mod net;
@@ -59,3 +48,7 @@ pub mod supervise;
 pub mod sys;
 pub mod syscalls;
 pub mod trace;
+
+pub use embed::{Builder, Error, Event, Events, Handle, Jail, Killer, Outcome, Stdin, Stdio};
+pub use policy::{Limits, Policy};
+pub use report::{Ending, Verdict};

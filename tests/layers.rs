@@ -21,7 +21,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("launch",    &["plan", "policy", "sys", "trace"]),
     ("supervise", &["baseline", "judge", "launch", "net", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
     ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "syscalls", "trace"]),
-    ("commands",  &["baseline", "condition", "judge", "launch", "net", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("embed",     &["launch", "plan", "policy", "report", "supervise", "sys", "trace"]),
+    ("commands",  &["baseline", "condition", "embed", "judge", "launch", "net", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

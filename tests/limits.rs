@@ -173,3 +173,11 @@ fn the_file_that_extends_says_more_than_what_it_extends() {
     .output();
     ran.ends_with(0).says("16\n");
 }
+
+#[test]
+fn who_ends_when_asked_was_past_its_time_with_kill_on_exit_too() {
+    let dir = Dir::new();
+    let policy = policy(&dir, WALL);
+    let ran = jail(["--kill-on-exit", "--policy", &policy, "--", "sleep", "30"]).output();
+    assert_eq!(ran.code(), Some(124), "{}", ran.err);
+}

@@ -1,15 +1,18 @@
 //! `jail --policy POLICY -- COMMAND`: the whole pass.
 
 use super::{FAILED, Run};
+use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command};
 use crate::plan::{Plan, Wishes};
 use crate::policy::{Policy, Surroundings};
 use crate::report::{self, Place, Report, Settings};
-use crate::supervise::{self, Event, Observer, Options, Outcome, SuperviseError};
+use crate::supervise::Options;
 use crate::sys;
+use nix::sys::stat::{SFlag, fstat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -28,9 +31,8 @@ pub fn run(run: Run, color: bool) -> u8 {
             let code = failure.tell();
             if let Some(place) = report {
                 let policy = run.policy.as_deref().unwrap_or_default();
-                let written =
-                    report::not_started(place, policy, &run.command, code, failure.report());
-                if let Err(message) = written {
+                let document = report::not_started(policy, &run.command, code, failure.report());
+                if let Err(message) = report::write(place, &document) {
                     eprintln!("jail: {message}");
                 }
             }
@@ -136,10 +138,12 @@ impl Ready {
             command,
             log,
         } = self;
+        let wiring = wire(report.is_some(), policy.limits.output.is_some());
         let options = Options {
             kill_on_exit: run.kill_on_exit,
             stand_in: true,
             measure: report.is_some(),
+            bell: None,
         };
         let mut report = Report::new(
             &policy,
@@ -155,7 +159,9 @@ impl Ready {
                 policy_name: run.policy.clone().unwrap_or_default(),
             },
         );
-        match jail(command, &plan, options, &mut report) {
+        let (result, written) = embed::run(command, wiring, &plan, options, &mut report);
+        report.wrote(written.stdout, written.stderr);
+        match result {
             Ok(outcome) => {
                 report.end(&outcome);
                 if outcome.interrupted {
@@ -173,28 +179,44 @@ impl Ready {
     }
 }
 
-fn jail(
-    command: Command,
-    plan: &Plan,
-    options: Options,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, SuperviseError> {
-    let started = launch::start(&command, plan).map_err(SuperviseError::Launch)?;
-    // Stdin is the command's alone from here on.
-    drop(command);
-    // Neither its memory nor its descriptors are to be had through /proc or ptrace. The child has
-    // an address space of its own, and its execve makes it dumpable again.
-    if let Err(errno) = sys::process::set_dumpable(false) {
-        return Err(SuperviseError::System {
-            call: "prctl(PR_SET_DUMPABLE)",
-            errno,
-        });
+/// What a standard stream is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stream {
+    device: u64,
+    inode: u64,
+    is_pipe: bool,
+}
+
+impl Stream {
+    /// `None`: it is closed.
+    fn of(stream: impl AsFd) -> Option<Self> {
+        let found = fstat(stream).ok()?;
+        let kind = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT;
+        Some(Self {
+            device: found.st_dev,
+            inode: found.st_ino,
+            is_pipe: kind == SFlag::S_IFIFO,
+        })
     }
-    observer.event(&Event::Start {
-        pid: started.pid,
-        program: started.program(),
-    });
-    supervise::run(started, plan, options, observer)
+}
+
+/// Which streams go through pipes of jail: both where the policy says how much may be written, else
+/// those that a report counts, which are pipes already, so that the command cannot tell.
+fn wire(report: bool, limited: bool) -> Wiring {
+    let (out, err) = (Stream::of(io::stdout()), Stream::of(io::stderr()));
+    let counted =
+        |stream: Option<Stream>| stream.is_some_and(|stream| limited || report && stream.is_pipe);
+    let pass = |counted: bool, fd: RawFd| match counted {
+        true => sys::process::duplicate(fd).map(Output::Pass),
+        false => None,
+    };
+    let joined = out == err;
+    Wiring {
+        stdin: None,
+        stdout: pass(counted(out), 1),
+        stderr: pass(counted(err) && !joined, 2),
+        joined: joined && counted(out),
+    }
 }
 
 /// What the command line says of the environment: it has the last word.

@@ -34,7 +34,8 @@ pub struct Prepared<'a> {
     pass_fds: Vec<RawFd>,
     /// Ranges of descriptors to close, both ends included.
     close: Vec<(u32, u32)>,
-    stdin: Option<RawFd>,
+    /// What becomes descriptor 0, 1 and 2.
+    streams: [Option<RawFd>; 3],
     umask: Option<u32>,
     nice: Option<i32>,
     privileges: Privileges,
@@ -83,7 +84,7 @@ impl<'a> Prepared<'a> {
             directory,
             pass_fds,
             close: gaps(&kept),
-            stdin: command.stdin.as_ref().map(AsRawFd::as_raw_fd),
+            streams: command.streams(),
             umask: command.umask,
             nice: command.nice,
             privileges: Privileges::new(command)?,
@@ -155,8 +156,10 @@ fn confine(
     mask: &sigset_t,
 ) -> Result<(), (Step, Errno)> {
     let at = |step| move |errno| (step, errno);
-    if let Some(stdin) = prepared.stdin {
-        process::become_descriptor(stdin, 0).map_err(at(Step::Stdin))?;
+    for (stream, number) in prepared.streams.iter().zip(0..) {
+        if let Some(stream) = *stream {
+            process::become_descriptor(stream, number).map_err(at(Step::Streams))?;
+        }
     }
     for &(first, last) in &prepared.close {
         process::close_range(first, last).map_err(at(Step::CloseDescriptors))?;

@@ -37,8 +37,8 @@ pub enum Step {
     CoreDumps,
     /// The limits of `[limits]` that are of one process.
     Limits,
-    /// dup2(2) of what is stdin.
-    Stdin,
+    /// dup2(2) of what is stdin, stdout or stderr.
+    Streams,
     /// setpriority(2).
     Nice,
     /// setgroups(2), setresgid(2), setresuid(2).
@@ -64,7 +64,7 @@ const STEPS: [(Step, &str); 17] = [
     (Step::Exec, "execve"),
     (Step::CoreDumps, "setrlimit(RLIMIT_CORE)"),
     (Step::Limits, "setrlimit"),
-    (Step::Stdin, "dup2"),
+    (Step::Streams, "dup2"),
     (Step::Nice, "setpriority"),
     (Step::User, "setresuid"),
 ];

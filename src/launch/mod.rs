@@ -49,6 +49,10 @@ pub struct Command {
     pub capabilities: Vec<Capability>,
     /// What is stdin; `None`: the caller's.
     pub stdin: Option<Arc<OwnedFd>>,
+    /// What is stdout; `None`: the caller's.
+    pub stdout: Option<Arc<OwnedFd>>,
+    /// What is stderr; `None`: the caller's.
+    pub stderr: Option<Arc<OwnedFd>>,
     /// Whom it runs as; `None`: the caller. Only root can run a command as another user.
     pub user: Option<User>,
 }
@@ -67,11 +71,19 @@ pub struct User {
 impl Command {
     /// Whether a descriptor that the command inherits is a socket by which messages name their peers.
     pub fn passes_datagrams(&self) -> bool {
-        let stdin = self.stdin.as_ref().map_or(0, |file| file.as_raw_fd());
-        let all = [stdin, 1, 2]
+        let mut all = self
+            .streams()
             .into_iter()
-            .chain(self.pass_fds.iter().copied());
-        all.into_iter().any(sys::socket::names_peers)
+            .zip(0..)
+            .map(|(stream, own)| stream.unwrap_or(own));
+        all.any(sys::socket::names_peers)
+            || self.pass_fds.iter().copied().any(sys::socket::names_peers)
+    }
+
+    /// What is stdin, stdout and stderr, where it is not the caller's.
+    fn streams(&self) -> [Option<RawFd>; 3] {
+        [&self.stdin, &self.stdout, &self.stderr]
+            .map(|stream| stream.as_ref().map(|file| file.as_raw_fd()))
     }
 
     /// Sets a variable of the environment, in its place if it is there.

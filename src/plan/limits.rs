@@ -14,6 +14,11 @@ pub(super) fn routes(policy: &Policy) -> Vec<Route> {
                 (Enforcer::Supervisor, "it has a clock", Cost::Ticks)
             }
             LimitKind::Processes => (Enforcer::Supervisor, "it sees every fork", Cost::Nothing),
+            LimitKind::Output => (
+                Enforcer::Supervisor,
+                "stdout and stderr go through pipes that jail reads",
+                Cost::Nothing,
+            ),
             LimitKind::OpenFiles | LimitKind::FileSize | LimitKind::Stack => (
                 Enforcer::ResourceLimit,
                 "a limit of each process (setrlimit)",

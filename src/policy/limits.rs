@@ -34,6 +34,8 @@ pub struct Limits {
     pub file_size: Option<Limit<u64>>,
     /// Bytes of one process's stack.
     pub stack: Option<Limit<u64>>,
+    /// Bytes written to stdout and stderr together.
+    pub output: Option<Limit<u64>>,
 }
 
 /// A key of `[limits]`.
@@ -46,17 +48,19 @@ pub enum LimitKind {
     OpenFiles,
     FileSize,
     Stack,
+    Output,
 }
 
 impl LimitKind {
     /// All of them.
-    pub const ALL: [LimitKind; 6] = [
+    pub const ALL: [LimitKind; 7] = [
         LimitKind::Wall,
         LimitKind::Grace,
         LimitKind::Processes,
         LimitKind::OpenFiles,
         LimitKind::FileSize,
         LimitKind::Stack,
+        LimitKind::Output,
     ];
 
     /// As a policy writes it.
@@ -68,6 +72,7 @@ impl LimitKind {
             LimitKind::OpenFiles => "open-files",
             LimitKind::FileSize => "file-size",
             LimitKind::Stack => "stack",
+            LimitKind::Output => "output",
         }
     }
 }
@@ -79,9 +84,10 @@ const KEYS: &[&str] = &[
     "open-files",
     "file-size",
     "stack",
+    "output",
 ];
 /// Keys of the language that only later versions enforce.
-const LATER: &[&str] = &["cpu", "memory", "output"];
+const LATER: &[&str] = &["cpu", "memory"];
 
 impl Limits {
     /// These, and where they say nothing, those.
@@ -93,6 +99,7 @@ impl Limits {
             open_files: self.open_files.or(inherited.open_files),
             file_size: self.file_size.or(inherited.file_size),
             stack: self.stack.or(inherited.stack),
+            output: self.output.or(inherited.output),
         }
     }
 
@@ -105,6 +112,25 @@ impl Limits {
             open_files: least(self.open_files, other.open_files),
             file_size: least(self.file_size, other.file_size),
             stack: least(self.stack, other.stack),
+            output: least(self.output, other.output),
+        }
+    }
+
+    /// Says where a limit stands, if there is one.
+    pub(super) fn stand(&mut self, kind: LimitKind, at: Origin) {
+        fn of<T>(limit: &mut Option<Limit<T>>, at: Origin) {
+            if let Some(limit) = limit {
+                limit.origin = at;
+            }
+        }
+        match kind {
+            LimitKind::Wall => of(&mut self.wall, at),
+            LimitKind::Grace => of(&mut self.grace, at),
+            LimitKind::Processes => of(&mut self.processes, at),
+            LimitKind::OpenFiles => of(&mut self.open_files, at),
+            LimitKind::FileSize => of(&mut self.file_size, at),
+            LimitKind::Stack => of(&mut self.stack, at),
+            LimitKind::Output => of(&mut self.output, at),
         }
     }
 
@@ -122,6 +148,7 @@ impl Limits {
             LimitKind::OpenFiles => of(&self.open_files),
             LimitKind::FileSize => of(&self.file_size),
             LimitKind::Stack => of(&self.stack),
+            LimitKind::Output => of(&self.output),
         }
     }
 }
@@ -149,6 +176,7 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
             "open-files" => limits.open_files = number(document, "open-files", value),
             "file-size" => limits.file_size = bytes(document, "file-size", value),
             "stack" => limits.stack = bytes(document, "stack", value),
+            "output" => limits.output = bytes(document, "output", value),
             name if LATER.contains(&name) => {
                 document
                     .error(

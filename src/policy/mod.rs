@@ -33,6 +33,7 @@ mod digest;
 mod document;
 mod entry;
 mod files;
+mod given;
 mod inherit;
 mod limits;
 mod lint;

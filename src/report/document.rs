@@ -2,17 +2,15 @@
 //! fields are a promise: they are added to, never renamed.
 
 use super::json;
-use super::place::Place;
-use super::schema::{CountFields, DenialFields, ExitFields};
+use super::schema::{self, CountFields, DenialFields, ExitFields};
 use super::text::Facts;
-use crate::policy::{Action, LimitKind};
+use crate::policy::Action;
 use crate::supervise::{Ending, Outcome, SuperviseError, Used};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,6 +23,7 @@ pub struct Gathered<'a> {
     since: Option<Instant>,
     wall: Option<Duration>,
     used: Option<Used>,
+    output: Option<(Option<u64>, Option<u64>)>,
     first: Option<Denied<'a>>,
     killed: Option<Denied<'a>>,
 }
@@ -78,6 +77,7 @@ struct Document<'a> {
     memory: Option<MemoryFields>,
     tasks: Option<TaskFields>,
     processes: Option<u64>,
+    output: Option<OutputFields>,
     killed_by: Option<DenialFields<'a>>,
     denied: DeniedFields<'a>,
     foreign: u64,
@@ -107,6 +107,12 @@ struct TaskFields {
 }
 
 #[derive(Serialize)]
+struct OutputFields {
+    stdout: Option<u64>,
+    stderr: Option<u64>,
+}
+
+#[derive(Serialize)]
 struct DeniedFields<'a> {
     total: u64,
     first: Option<DenialFields<'a>>,
@@ -117,11 +123,8 @@ impl From<&Outcome> for End {
     fn from(outcome: &Outcome) -> Self {
         Self {
             ending: match (outcome.ending, outcome.exit) {
-                (Ending::Policy, _) => "policy",
-                (Ending::Limit(LimitKind::Processes), _) => "tasks",
-                (Ending::Limit(_), _) => "time",
-                (Ending::Exited, Exit::Code(_)) => "exited",
                 (Ending::Exited, Exit::Signal(_)) => "signalled",
+                (ending, _) => schema::ending(ending),
             },
             exit_code: outcome.exit_code(),
             exit: Some(outcome.exit),
@@ -162,6 +165,7 @@ impl<'a> Gathered<'a> {
             since: None,
             wall: None,
             used: None,
+            output: None,
             first: None,
             killed: None,
         }
@@ -197,14 +201,20 @@ impl<'a> Gathered<'a> {
         });
     }
 
-    /// Writes the document.
-    pub fn write(&self, place: Place, known: Known<'_>, end: End) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        json::line(&mut bytes, &self.document(known, end))?;
-        place.write(&bytes)
+    /// What the command has written.
+    pub fn wrote(&mut self, stdout: Option<u64>, stderr: Option<u64>) {
+        self.output = (stdout.is_some() || stderr.is_some()).then_some((stdout, stderr));
     }
 
-    fn document<'d>(&'d self, known: Known<'d>, end: End) -> Document<'d> {
+    /// The document, on one line.
+    pub fn document(&self, known: Known<'_>, end: End) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Nothing in it can fail to be JSON, nor memory to be written.
+        let _ = json::line(&mut bytes, &self.fields(known, end));
+        bytes
+    }
+
+    fn fields<'d>(&'d self, known: Known<'d>, end: End) -> Document<'d> {
         // A command that did not get to its program used nothing that is worth a number.
         let used = self.used.filter(|_| end.ending != "not-started");
         let wall = self.wall.filter(|_| used.is_some());
@@ -242,6 +252,9 @@ impl<'a> Gathered<'a> {
                 total: used.tasks,
             }),
             processes: used.map(|used| used.processes),
+            output: self
+                .output
+                .map(|(stdout, stderr)| OutputFields { stdout, stderr }),
             killed_by: self.killed.as_ref().map(Denied::fields),
             denied: DeniedFields {
                 total: known.denied,

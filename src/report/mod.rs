@@ -15,6 +15,7 @@
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
 //! | `document` | the document of `--report` |
+//! | `verdict` | the same, as a type to read it by |
 //! | `place` | where that goes, whole or not at all |
 //! | `json` | JSON on one line |
 //! | `witness` | who made a denied call |
@@ -36,17 +37,22 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
+mod verdict;
 mod witness;
 
 pub use place::{Place, PlaceError};
+pub use verdict::{
+    Cpu, Denial, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId, Reason,
+    Resolved, Signal, Tasks, Verdict,
+};
 
-use crate::judge::{self, Verdict};
+use crate::judge;
 use crate::policy::{LimitKind, Policy};
-use crate::supervise::{Ending, Event, Object, Observer, Outcome, SuperviseError};
+use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use cause::Cause;
-use console::{Console, Messages};
+use console::{Console, Messages, Nobody};
 use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
@@ -94,7 +100,8 @@ pub struct Report<'a> {
     out: Box<dyn Messages>,
     log: Option<Log>,
     log_name: String,
-    document: Option<(Place, Gathered<'a>)>,
+    /// What the document says, and where it goes; `None`: to whoever runs the jail.
+    document: Option<(Option<Place>, Gathered<'a>)>,
     command: Vec<OsString>,
     policy_name: String,
     tally: Tally,
@@ -129,7 +136,7 @@ impl<'a> Report<'a> {
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
             log_name: log_name.unwrap_or_default(),
-            document: report.map(|place| (place, Gathered::new())),
+            document: report.map(|place| (Some(place), Gathered::new())),
             command,
             policy_name,
             tally: Tally::default(),
@@ -140,12 +147,36 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The jail has ended: summary, table, last line of the log, document.
-    pub fn end(mut self, outcome: &Outcome) {
+    /// One that says nothing, and whose end is a document.
+    pub fn recording(policy: &'a Policy, command: Vec<OsString>, policy_name: String) -> Self {
+        let settings = Settings {
+            quiet: true,
+            command,
+            policy_name,
+            ..Settings::default()
+        };
+        Self {
+            out: Box::new(Nobody),
+            document: Some((None, Gathered::new())),
+            ..Self::new(policy, settings)
+        }
+    }
+
+    /// What the command has written, in bytes: to stdout and to stderr.
+    pub fn wrote(&mut self, stdout: Option<u64>, stderr: Option<u64>) {
+        if let Some((_, gathered)) = &mut self.document {
+            gathered.wrote(stdout, stderr);
+        }
+    }
+
+    /// The jail has ended: summary, table, last line of the log, document, which is returned where it
+    /// goes nowhere.
+    pub fn end(mut self, outcome: &Outcome) -> Option<Vec<u8>> {
         let counts = self.tally.counts();
         self.summary(&counts);
         // What was told of explains enough, and so does a signal.
-        let failed = matches!(outcome.exit, Exit::Code(1..)) && outcome.ending == Ending::Exited;
+        let failed =
+            matches!(outcome.exit, Exit::Code(1..)) && outcome.ending == supervise::Ending::Exited;
         if self.silent && !self.quiet && failed && self.tally.total() == 0 {
             let mut line = String::new();
             self.layout.note(&mut line, summary::SILENT);
@@ -157,11 +188,11 @@ impl<'a> Report<'a> {
         let denied = CountFields::new(self.policy, &counts);
         self.record(|time, lost| Record::ended(time, outcome, denied, lost));
         self.loss();
-        self.document(&counts, outcome.into());
+        self.document(&counts, outcome.into())
     }
 
     /// The jail has failed, and killed the command: says why, then as [`Report::end`].
-    pub fn failed(mut self, error: &SuperviseError) {
+    pub fn failed(mut self, error: &SuperviseError) -> Option<Vec<u8>> {
         let text = harmless::text(&error.to_string(), 4096);
         let mut out = String::new();
         self.layout.note(&mut out, &text);
@@ -172,14 +203,12 @@ impl<'a> Report<'a> {
         let code = error.exit_code();
         self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
         self.loss();
-        self.document(&counts, error.into());
+        self.document(&counts, error.into())
     }
 
     /// Writes the document, if there is to be one.
-    fn document(&mut self, counts: &[Count], end: End) {
-        let Some((place, gathered)) = self.document.take() else {
-            return;
-        };
+    fn document(&mut self, counts: &[Count], end: End) -> Option<Vec<u8>> {
+        let (place, gathered) = self.document.take()?;
         let known = Known {
             policy: &self.policy_name,
             digest: Some(self.policy.digest()),
@@ -188,12 +217,17 @@ impl<'a> Report<'a> {
             counts: CountFields::new(self.policy, counts),
             foreign: self.foreign,
         };
+        let document = gathered.document(known, end);
+        let Some(place) = place else {
+            return Some(document);
+        };
         let name = place.name().to_owned();
-        if let Err(error) = gathered.write(place, known, end) {
+        if let Err(error) = place.write(&document) {
             let mut line = String::new();
             self.layout.note(&mut line, &unwritten(&name, &error));
             self.say(&line);
         }
+        None
     }
 
     /// The command was started.
@@ -219,7 +253,7 @@ impl<'a> Report<'a> {
     fn denied(
         &mut self,
         call: &Call,
-        verdict: &Verdict,
+        verdict: &judge::Verdict,
         object: Option<&Object>,
         witness: impl FnOnce() -> Witness,
     ) {
@@ -231,10 +265,10 @@ impl<'a> Report<'a> {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
-        let first = |(_, gathered): &(Place, Gathered<'_>)| gathered.wants_denial();
+        let first = |(_, gathered): &(Option<Place>, Gathered<'_>)| gathered.wants_denial();
         let keep = self.document.as_ref().is_some_and(first);
         if say == Say::Message || self.log.is_some() || keep {
-            let facts = self.facts(call, verdict, witness(), false);
+            let facts = facts(self.policy, call, verdict, witness(), false);
             if say == Say::Message {
                 self.say(&text::denial(&self.layout, &facts));
             }
@@ -250,8 +284,8 @@ impl<'a> Report<'a> {
     }
 
     /// The call that ended the jail.
-    fn killed(&mut self, call: &Call, verdict: &Verdict, witness: Witness) {
-        let facts = self.facts(call, verdict, witness, true);
+    fn killed(&mut self, call: &Call, verdict: &judge::Verdict, witness: Witness) {
+        let facts = facts(self.policy, call, verdict, witness, true);
         self.killed = Some(facts.cause);
         if !self.quiet {
             self.say(&text::denial(&self.layout, &facts));
@@ -261,32 +295,9 @@ impl<'a> Report<'a> {
     }
 
     /// For the document.
-    fn keep(&mut self, call: &Call, verdict: &Verdict, facts: Facts<'a>) {
+    fn keep(&mut self, call: &Call, verdict: &judge::Verdict, facts: Facts<'a>) {
         if let Some((_, gathered)) = &mut self.document {
             gathered.denied(*call, verdict.action, facts);
-        }
-    }
-
-    fn facts(&self, call: &Call, verdict: &Verdict, witness: Witness, killed: bool) -> Facts<'a> {
-        let access = witness.access;
-        Facts {
-            killed,
-            remedy: match (&witness.path, access, &witness.peer) {
-                (Some(path), Some(access), _) => {
-                    judge::path_remedy(self.policy, access, &path.resolved, verdict)
-                }
-                (_, _, Some(peer)) => {
-                    judge::peer_remedy(self.policy, peer.way, &peer.to, &peer.names, call, verdict)
-                }
-                _ => judge::remedy(self.policy, call, verdict),
-            },
-            call: witness.call,
-            path: witness.path,
-            peer: witness.peer,
-            pid: witness.pid,
-            tid: witness.tid,
-            ancestry: witness.ancestry,
-            cause: Cause::new(self.policy, verdict.reason),
         }
     }
 
@@ -439,15 +450,49 @@ impl Observer for Report<'_> {
     }
 }
 
-/// Writes the document of a command that was not started, since jail could not use what it was
-/// given: that text is known, and no more.
-pub fn not_started(
-    place: Place,
-    policy: &str,
-    command: &[OsString],
-    exit_code: u8,
-    error: String,
-) -> Result<(), String> {
+/// A denied call, or one that killed, as the document has it. `None`: it cannot be put so, which would
+/// be a defect.
+pub fn denial(policy: &Policy, denied: &supervise::Denial<'_>, killed: bool) -> Option<Denial> {
+    let (call, verdict) = (&denied.call, &denied.verdict);
+    let facts = facts(policy, call, verdict, Witness::of(denied), killed);
+    let fields = schema::DenialFields::new(call, verdict.action, &facts);
+    serde_json::to_value(&fields)
+        .and_then(serde_json::from_value)
+        .ok()
+}
+
+fn facts<'a>(
+    policy: &'a Policy,
+    call: &Call,
+    verdict: &judge::Verdict,
+    witness: Witness,
+    killed: bool,
+) -> Facts<'a> {
+    let access = witness.access;
+    Facts {
+        killed,
+        remedy: match (&witness.path, access, &witness.peer) {
+            (Some(path), Some(access), _) => {
+                judge::path_remedy(policy, access, &path.resolved, verdict)
+            }
+            (_, _, Some(peer)) => {
+                judge::peer_remedy(policy, peer.way, &peer.to, &peer.names, call, verdict)
+            }
+            _ => judge::remedy(policy, call, verdict),
+        },
+        call: witness.call,
+        path: witness.path,
+        peer: witness.peer,
+        pid: witness.pid,
+        tid: witness.tid,
+        ancestry: witness.ancestry,
+        cause: Cause::new(policy, verdict.reason),
+    }
+}
+
+/// The document of a command that was not started, since jail could not use what it was given: that
+/// text is known, and no more.
+pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: String) -> Vec<u8> {
     let known = Known {
         policy,
         digest: None,
@@ -456,9 +501,17 @@ pub fn not_started(
         counts: Vec::new(),
         foreign: 0,
     };
+    Gathered::new().document(known, End::not_started(exit_code, error))
+}
+
+/// Writes a document to its place.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn write(place: Place, document: &[u8]) -> Result<(), String> {
     let name = place.name().to_owned();
-    Gathered::new()
-        .write(place, known, End::not_started(exit_code, error))
+    place
+        .write(document)
         .map_err(|error| unwritten(&name, &error))
 }
 

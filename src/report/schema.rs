@@ -89,6 +89,18 @@ pub enum Record<'a> {
     },
 }
 
+/// What ended a jail, in a word.
+pub fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Exited => "exited",
+        Ending::Policy => "policy",
+        Ending::Limit(LimitKind::Processes) => "tasks",
+        Ending::Limit(LimitKind::Output) => "output",
+        Ending::Limit(_) => "time",
+        Ending::Caller => "killed",
+    }
+}
+
 /// A call, and what became of it.
 #[derive(Debug, Serialize)]
 pub struct DenialFields<'a> {
@@ -196,12 +208,7 @@ impl<'a> Record<'a> {
     pub fn ended(time: f64, outcome: &Outcome, denied: Vec<CountFields<'a>>, lost: u64) -> Self {
         Record::End {
             time,
-            ending: match outcome.ending {
-                Ending::Exited => "exited",
-                Ending::Policy => "policy",
-                Ending::Limit(LimitKind::Processes) => "tasks",
-                Ending::Limit(_) => "time",
-            },
+            ending: ending(outcome.ending),
             exit_code: outcome.exit_code(),
             exit: outcome.exit.into(),
             error: None,

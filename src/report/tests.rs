@@ -14,13 +14,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
-const DENIED: Verdict = Verdict {
+const DENIED: judge::Verdict = judge::Verdict {
     action: Action::Deny(Errno::EPERM),
     quiet: false,
     reason: Reason::Entry(0),
     check: None,
 };
-const KILLED: Verdict = Verdict {
+const KILLED: judge::Verdict = judge::Verdict {
     action: Action::Kill,
     reason: Reason::Rule(0),
     ..DENIED
@@ -102,7 +102,7 @@ fn a_denial_is_told_once_in_one_write_and_summed_up() {
     for _ in 0..1200 {
         socket(&mut report, 2);
     }
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     assert_eq!(fixture.err.writes().len(), 2);
     golden("run.txt", &fixture.err.text());
 }
@@ -114,7 +114,7 @@ fn a_flood_of_different_denials_is_bounded() {
     for family in 0..100_000 {
         socket(&mut report, family);
     }
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     let writes = fixture.err.writes();
     assert_eq!(
         writes.len(),
@@ -136,7 +136,7 @@ fn a_flood_of_foreign_programs_is_bounded() {
         report.foreign(pid, &names(&["sh", "same"]));
     }
     assert_eq!(fixture.err.writes().len(), tally::MESSAGES_EACH);
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     assert_eq!(
         fixture.err.writes().last().map(String::as_str),
         Some("jail: 32-bit programs killed 20,000 times\n")
@@ -155,7 +155,7 @@ fn quiet_says_nothing_of_denials_and_logs_them_all_the_same() {
         witness(&call("ioctl", &[])),
     );
     report.foreign(1, &names(&["old"]));
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     assert_eq!(fixture.err.text(), "");
     assert_eq!(fixture.log.writes().len(), 5);
 }
@@ -164,7 +164,7 @@ fn quiet_says_nothing_of_denials_and_logs_them_all_the_same() {
 fn a_failure_of_jail_itself_is_told_even_if_quiet() {
     let fixture = Fixture::new();
     let report = fixture.report(true, true);
-    report.failed(&SuperviseError::MainLost);
+    let _ = report.failed(&SuperviseError::MainLost);
     assert!(
         fixture
             .err
@@ -188,7 +188,7 @@ fn a_log_that_cannot_be_written_is_told_at_once_and_at_the_end() {
     let mut report = fixture.report(true, true);
     socket(&mut report, 2);
     socket(&mut report, 2);
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     assert_eq!(
         fixture.err.writes(),
         [
@@ -210,7 +210,7 @@ fn a_stderr_that_is_closed_matters_to_nobody() {
         .answer([Err(ErrorKind::BrokenPipe), Err(ErrorKind::BrokenPipe)]);
     let mut report = fixture.report(false, true);
     socket(&mut report, 2);
-    report.end(&OUTCOME);
+    let _ = report.end(&OUTCOME);
     assert_eq!(fixture.log.writes().len(), 2);
 }
 
@@ -279,7 +279,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         given: b"../.env".to_vec(),
         resolved: b"/work/.env".to_vec(),
     });
-    let verdict = Verdict {
+    let verdict = judge::Verdict {
         action: Action::Deny(Errno::EACCES),
         reason: Reason::Path(0),
         ..DENIED
@@ -300,7 +300,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         to: "93.184.216.34:80".to_owned(),
         names: vec!["registry.example".to_owned()],
     };
-    let verdict = Verdict {
+    let verdict = judge::Verdict {
         action: Action::Deny(Errno::EACCES),
         reason: Reason::Peer(0),
         ..DENIED
@@ -341,7 +341,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         ending: Ending::Policy,
         ..OUTCOME
     };
-    report.end(&outcome);
+    let _ = report.end(&outcome);
     fixture.log.writes()
 }
 

@@ -138,6 +138,7 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
     };
     let what = match limit {
         LimitKind::Processes => format!("more than {said} tasks at the same time"),
+        LimitKind::Output => format!("it has written more than {said} to stdout and stderr"),
         _ => format!("it has run for {said}"),
     };
     let mut out = String::with_capacity(200);

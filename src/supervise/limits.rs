@@ -41,6 +41,14 @@ impl Watch {
         })
     }
 
+    /// Starts a clock if there is none.
+    pub fn need_clock(&mut self, user: Option<&User>) -> Result<(), Errno> {
+        if self.clock.is_none() {
+            self.clock = Some(Clock::start(user)?);
+        }
+        Ok(())
+    }
+
     /// Whether this is the clock, which is none of the jail's.
     pub fn is_clock(&self, tid: Tid) -> bool {
         self.clock.as_ref().is_some_and(|clock| clock.is(tid))

@@ -4,6 +4,7 @@
 //! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
 //! whatever fails here kills the tree.
 
+mod bell;
 mod clock;
 mod credentials;
 mod denial;
@@ -16,6 +17,7 @@ mod outcome;
 mod target;
 mod tree;
 
+pub use bell::{Bell, Call as BellCall};
 pub use denial::{Denial, Object, PathObject, PeerObject};
 pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError, Used};
@@ -34,7 +36,7 @@ use std::time::{Duration, Instant};
 use tree::Tree;
 
 /// How a jail is run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Kill what the main command leaves behind when it ends; else wait for it.
     pub kill_on_exit: bool,
@@ -43,6 +45,8 @@ pub struct Options {
     pub stand_in: bool,
     /// Measure what the tree uses, for [`Event::Used`].
     pub measure: bool,
+    /// By this another thread can end the jail.
+    pub bell: Option<Bell>,
 }
 
 /// How long a child is held for its parent's event.
@@ -108,7 +112,7 @@ pub fn run(
         .then(|| Forward::new(started.pid))
         .transpose();
     let tree = Tree::new(started.pid);
-    let limits = match limits::Watch::new(&plan.limits, Instant::now(), started.user()) {
+    let mut limits = match limits::Watch::new(&plan.limits, Instant::now(), started.user()) {
         Ok(limits) => limits,
         Err(errno) => {
             let _ = sys::process::kill(started.pid, libc::SIGKILL);
@@ -118,6 +122,12 @@ pub fn run(
             });
         }
     };
+    if let Err(errno) = hang_bell(&options, &started, &mut limits) {
+        let _ = sys::process::kill(started.pid, libc::SIGKILL);
+        return Err(SuperviseError::system("fork of a clock or pidfd_open")(
+            errno,
+        ));
+    }
     let credentials = Credentials::new(plan, &started).map_err(|errno| {
         let _ = sys::process::kill(started.pid, libc::SIGKILL);
         SuperviseError::system("capset or setresuid")(errno)
@@ -156,8 +166,27 @@ pub fn run(
     if result.is_err() {
         supervisor.abandon();
     }
+    if let Some(bell) = &supervisor.options.bell {
+        bell.take_down();
+    }
     supervisor.tell_usage();
     result
+}
+
+/// The main process is whose end wakes this thread when somebody rings. Where the command is another
+/// user's, the clock that follows it must be made before this thread becomes that user.
+fn hang_bell(
+    options: &Options,
+    started: &Started,
+    limits: &mut limits::Watch,
+) -> Result<(), Errno> {
+    let Some(bell) = &options.bell else {
+        return Ok(());
+    };
+    if started.user().is_some() {
+        limits.need_clock(started.user())?;
+    }
+    bell.hang(started.pid)
 }
 
 impl Supervisor<'_> {
@@ -176,6 +205,7 @@ impl Supervisor<'_> {
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
                 Wait::Interrupted => {}
             }
+            self.heed_bell();
             self.pass_on();
             self.stop_if_due()?;
         }
@@ -198,6 +228,41 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Ends the jail if somebody has rung for it.
+    fn heed_bell(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        match self.options.bell.as_ref().and_then(Bell::rung) {
+            None => {}
+            Some(BellCall::Kill) => self.end(Ending::Caller),
+            Some(BellCall::Output) => {
+                self.observer.event(&Event::Limit(LimitKind::Output));
+                self.end(Ending::Limit(LimitKind::Output));
+            }
+        }
+    }
+
+    /// The main process has ended, and cannot wake this thread any more: if it has left others, a
+    /// clock can.
+    fn rehang_bell(&mut self) -> Result<(), SuperviseError> {
+        let Some(bell) = &self.options.bell else {
+            return Ok(());
+        };
+        if self.tree.len() == 0 && self.held.is_empty() {
+            return Ok(());
+        }
+        self.limits
+            .need_clock(None)
+            .map_err(SuperviseError::system("fork of a clock"))?;
+        if let Some(clock) = self.limits.clock() {
+            self.meter.leave_out(clock);
+            bell.hang(clock)
+                .map_err(SuperviseError::system("pidfd_open"))?;
+        }
+        Ok(())
+    }
+
     /// Ends the clock once nobody is left. It may not have become the command's user yet, who alone can
     /// end it: then its next tick comes here again.
     fn stop_clock(&self) {
@@ -209,8 +274,10 @@ impl Supervisor<'_> {
     /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
     fn clock_gone(&mut self) -> Result<(), SuperviseError> {
         self.limits.clock_gone();
+        self.heed_bell();
         match self.tree.len() {
             0 => Ok(()),
+            _ if self.ending.is_some() => Ok(()),
             _ => Err(SuperviseError::System {
                 call: "the clock",
                 errno: Errno::ECHILD,
@@ -583,8 +650,10 @@ impl Supervisor<'_> {
                 forward.ended(exit);
             }
             if self.options.kill_on_exit && self.ending.is_none() {
+                self.heed_bell();
                 self.end(Ending::Exited);
             }
+            self.rehang_bell()?;
         }
         if pid == tid && self.observer.wants_all() {
             self.observer.event(&Event::Exit { pid, exit });
@@ -641,9 +710,10 @@ impl Supervisor<'_> {
     }
 
     fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
-        // Who ends when asked to was past the limit all the same.
+        // Who ends when asked to was past the limit all the same, whoever is killed for it.
         let asked = self.asked_to_end.map(Ending::Limit);
-        let ending = self.ending.or(asked).unwrap_or(Ending::Exited);
+        let ended = self.ending.filter(|ending| *ending != Ending::Exited);
+        let ending = ended.or(asked).unwrap_or(Ending::Exited);
         match self.main_exit {
             Some(exit) => {
                 let asked = self.forward.as_ref().is_some_and(Forward::interrupted);

@@ -29,6 +29,8 @@ pub enum Ending {
     Policy,
     /// A limit of the policy.
     Limit(LimitKind),
+    /// The program that runs the jail has ended it.
+    Caller,
 }
 
 /// As timeout(1) has it.
@@ -41,6 +43,7 @@ impl Outcome {
         let code = match (self.ending, self.exit) {
             (Ending::Policy, _) => 128 + libc::SIGSYS,
             (Ending::Limit(_), _) => LIMIT,
+            (Ending::Caller, _) => 128 + libc::SIGKILL,
             (Ending::Exited, Exit::Code(code)) => code,
             (Ending::Exited, Exit::Signal(signal)) => 128 + signal,
         };
@@ -104,6 +107,8 @@ pub enum SuperviseError {
         /// Its errno.
         errno: Errno,
     },
+    /// The command's streams could not be made.
+    Streams(std::io::Error),
     /// All tracees are gone, and the main command's end was never reported.
     MainLost,
 }
@@ -126,6 +131,7 @@ impl std::error::Error for SuperviseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Launch(error) => Some(error),
+            Self::Streams(error) => Some(error),
             _ => None,
         }
     }
@@ -139,6 +145,10 @@ impl fmt::Display for SuperviseError {
                 f,
                 "the supervisor failed at {call}: {} ({errno:?}); the command was killed",
                 errno.desc()
+            ),
+            Self::Streams(error) => write!(
+                f,
+                "no pipes for the command's output: {error}; nothing was run"
             ),
             Self::MainLost => write!(
                 f,

@@ -3,7 +3,7 @@
 use super::{Errno, check};
 use libc::{c_char, c_int, c_uint, pid_t};
 use std::ffi::CStr;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null;
 use std::sync::atomic::AtomicU32;
 
@@ -58,6 +58,23 @@ pub fn exit(code: c_int) -> ! {
 pub fn kill(pid: pid_t, signal: c_int) -> Result<(), Errno> {
     // SAFETY: takes numbers only.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// pidfd_open(2) (Linux 5.3): a descriptor for a process, closed by execve.
+pub fn pidfd(pid: pid_t) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes numbers only; the new descriptor is nobody's yet.
+    unsafe {
+        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0u32))?;
+        Ok(OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// pidfd_send_signal(2) (Linux 5.1): ESRCH where the process is gone.
+pub fn pidfd_kill(process: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
+    let (fd, no_info) = (process.as_raw_fd(), null::<libc::siginfo_t>());
+    // SAFETY: numbers, and a null siginfo, for which the kernel makes one as kill(2) does.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0u32) })
+        .map(drop)
 }
 
 /// getpid(2).

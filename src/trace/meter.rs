@@ -65,6 +65,11 @@ impl Meter {
         }
     }
 
+    /// A tracee that is none of the tree's.
+    pub fn leave_out(&mut self, stranger: Tid) {
+        self.stranger = Some(stranger);
+    }
+
     /// What was counted, if it was.
     pub fn usage(&self) -> Option<Usage> {
         self.usage

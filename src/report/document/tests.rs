@@ -6,7 +6,8 @@ use super::super::tally::Tally;
 use super::super::text::PathFacts;
 use super::*;
 use crate::judge::Reason;
-use crate::policy::Policy;
+use crate::policy::{LimitKind, Policy};
+use crate::report::Verdict;
 use crate::supervise::Stats;
 use crate::syscalls::Errno;
 use serde_json::Value;
@@ -71,11 +72,12 @@ fn killed(policy: &Policy) -> (Gathered<'_>, Vec<CountFields<'_>>) {
         most: 7,
     });
     gathered.wall = Some(Duration::from_millis(1500));
+    gathered.wrote(Some(1024), Some(0));
     (gathered, CountFields::new(policy, &tally.counts()))
 }
 
 fn json(gathered: &Gathered<'_>, known: Known<'_>, end: End) -> Value {
-    serde_json::to_value(gathered.document(known, end)).expect("JSON")
+    serde_json::from_slice(&gathered.document(known, end)).expect("JSON")
 }
 
 fn command() -> Vec<OsString> {
@@ -169,6 +171,7 @@ fn a_field_is_always_there_and_null_where_it_is_not_known() {
         "memory",
         "tasks",
         "processes",
+        "output",
         "killed_by",
     ] {
         assert!(not_started[key].is_null(), "{key}");
@@ -193,6 +196,8 @@ fn every_ending_is_in_the_manual() {
         end(Ending::Policy, Exit::Signal(9)),
         end(Ending::Limit(LimitKind::Wall), Exit::Code(0)),
         end(Ending::Limit(LimitKind::Processes), Exit::Signal(9)),
+        end(Ending::Limit(LimitKind::Output), Exit::Signal(9)),
+        end(Ending::Caller, Exit::Signal(9)),
         End::from(&SuperviseError::MainLost).ending,
         End::not_started(125, String::new()).ending,
     ];
@@ -202,6 +207,8 @@ fn every_ending_is_in_the_manual() {
         "policy",
         "time",
         "tasks",
+        "output",
+        "killed",
         "failed",
         "not-started",
     ];
@@ -209,4 +216,19 @@ fn every_ending_is_in_the_manual() {
     for ending in endings {
         assert!(MANUAL.contains(&format!("| `\"{ending}\"` |")), "{ending}");
     }
+}
+
+#[test]
+fn the_type_reads_all_of_the_document() {
+    for document in [policy_killed(), not_found()] {
+        let text = document.to_string();
+        let verdict = Verdict::parse(text.as_bytes()).expect("a verdict");
+        assert_eq!(serde_json::to_value(&verdict).expect("JSON"), document);
+    }
+    // A later version's document is still one.
+    let mut later = policy_killed();
+    later["ending"] = "moved".into();
+    later["news"] = 3.into();
+    let verdict = Verdict::parse(later.to_string().as_bytes()).expect("a verdict");
+    assert_eq!(verdict.ending, crate::report::Ending::Other);
 }

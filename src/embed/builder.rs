@@ -1,0 +1,452 @@
+//! What is to be run, and how.
+
+use super::event::{self, Sender};
+use super::pump::{Output, Wiring, past_streams};
+use super::{Error, Handle, Outcome};
+use crate::launch::{self, Command};
+use crate::plan::{Host, Plan, Wishes};
+use crate::policy::{Limits, Policy};
+use crate::report::{self, Report, Verdict};
+use crate::supervise::{Bell, Event, Observer, Options};
+use crate::sys;
+use crate::trace::Tid;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+/// How much of each output is kept, where nothing else is said.
+const KEPT: usize = 1 << 20;
+
+/// The library's front door: `Jail::builder()`.
+///
+/// ```
+/// use jail::{Ending, Jail, Limits, Policy};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let outcome = Jail::builder()
+///     .policy(Policy::preset("compute")?)
+///     .command(["wc", "-c"])
+///     .stdin("twelve bytes")
+///     .limits(Limits::new().wall(Duration::from_secs(10)).output(1 << 20))
+///     .run()?;
+/// assert_eq!(outcome.verdict.ending, Ending::Exited);
+/// assert_eq!(outcome.stdout, b"12\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Jail;
+
+impl Jail {
+    /// A builder that has nothing yet.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// What the command reads.
+#[derive(Debug, Clone, Default)]
+pub enum Stdin {
+    /// Nothing: /dev/null.
+    #[default]
+    Null,
+    /// What this process reads.
+    Inherit,
+    /// These bytes, through a pipe.
+    Bytes(Arc<[u8]>),
+    /// A file, from where it is.
+    File(Arc<OwnedFd>),
+}
+
+/// Where the command writes.
+#[derive(Debug, Clone, Default)]
+pub enum Stdio {
+    /// To a pipe: it is counted, and kept up to [`Builder::keep`].
+    #[default]
+    Capture,
+    /// Nowhere: /dev/null.
+    Null,
+    /// Where this process writes.
+    Inherit,
+    /// To a file.
+    File(Arc<OwnedFd>),
+}
+
+macro_rules! stdin_from_bytes {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Stdin {
+            fn from(bytes: $type) -> Self {
+                let bytes: &[u8] = bytes.as_ref();
+                Self::Bytes(bytes.into())
+            }
+        })*
+    };
+}
+stdin_from_bytes!(&str, String, &[u8], Vec<u8>);
+
+impl<const N: usize> From<&[u8; N]> for Stdin {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl From<File> for Stdin {
+    fn from(file: File) -> Self {
+        Self::File(Arc::new(file.into()))
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        Self::File(Arc::new(file.into()))
+    }
+}
+
+/// What is to be run, and how. It can be run many times, and from many threads at once.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    policy: Option<Arc<Policy>>,
+    limits: Limits,
+    arguments: Vec<OsString>,
+    /// Changes to the environment: `None` removes all of it.
+    environment: Vec<Option<(OsString, OsString)>>,
+    directory: Option<PathBuf>,
+    stdin: Stdin,
+    stdout: Stdio,
+    stderr: Stdio,
+    keep: usize,
+    passed: Vec<Arc<OwnedFd>>,
+    kill_on_exit: bool,
+    all_events: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            limits: Limits::default(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: None,
+            stdin: Stdin::default(),
+            stdout: Stdio::default(),
+            stderr: Stdio::default(),
+            keep: KEPT,
+            passed: Vec::new(),
+            kill_on_exit: true,
+            all_events: false,
+        }
+    }
+}
+
+impl Builder {
+    /// The policy. Its relative paths are relative to the directory that it was loaded for: see
+    /// [`Policy::load_to_run_in`] where [`Builder::directory`] is another.
+    pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.policy = Some(policy.into());
+        self
+    }
+
+    /// Limits, each in place of the policy's.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The command and its arguments, in place of any before. The program is looked up in the
+    /// command's `PATH` unless it has a slash.
+    pub fn command<S: Into<OsString>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
+        self.arguments = command.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of the environment, which is this process's otherwise, as far as the policy
+    /// passes it on.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push(Some((name.into(), value.into())));
+        self
+    }
+
+    /// Nothing of the environment so far, this process's included.
+    pub fn env_clear(mut self) -> Self {
+        self.environment.push(None);
+        self
+    }
+
+    /// The working directory; this process's, or the policy's, otherwise.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// What the command reads; nothing otherwise.
+    pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
+        self.stdin = stdin.into();
+        self
+    }
+
+    /// Where its stdout goes; it is captured otherwise.
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.stdout = stdout.into();
+        self
+    }
+
+    /// Where its stderr goes; it is captured otherwise.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = stderr.into();
+        self
+    }
+
+    /// How much of each captured output is kept, in bytes; 1 MiB otherwise. What is past that is
+    /// read and counted: the command is not held up.
+    pub fn keep(mut self, bytes: usize) -> Self {
+        self.keep = bytes;
+        self
+    }
+
+    /// A descriptor past 2 that the command inherits, by its number here. All others are closed.
+    pub fn pass(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.passed.push(Arc::new(fd.into()));
+        self
+    }
+
+    /// Whether what the command leaves behind when it ends is killed, as it is otherwise, or waited
+    /// for.
+    pub fn kill_on_exit(mut self, kill: bool) -> Self {
+        self.kill_on_exit = kill;
+        self
+    }
+
+    /// Whether [`Handle::events`] tell of each process, program and signal, too; it costs time.
+    pub fn all_events(mut self, all: bool) -> Self {
+        self.all_events = all;
+        self
+    }
+
+    /// Runs it to its end: no process of it is left then. Blocks; from async code, call it through
+    /// your runtime's way to block, such as `spawn_blocking`.
+    ///
+    /// # Errors
+    /// Where the command did not get to its program, or the jail failed. Whatever the command itself
+    /// does, and however it ends, is an outcome.
+    pub fn run(&self) -> Result<Outcome, Error> {
+        let ready = self.prepare(&launch::probe())?;
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .name("jail".to_owned())
+                .spawn_scoped(scope, || ready.run(Bell::new(), Told::default()).result)
+                .map_err(Error::Thread)?
+                .join()
+                .unwrap_or(Err(Error::Lost))
+        })
+    }
+
+    /// Starts it; returns when the command is started.
+    ///
+    /// # Errors
+    /// Where it cannot be started. A program that turns out not to be runnable only when it is
+    /// executed shows at [`Handle::wait`].
+    pub fn spawn(&self) -> Result<Handle, Error> {
+        Handle::start(self.prepare(&launch::probe())?, self.all_events)
+    }
+
+    /// Everything that is decided before the command is started.
+    pub(crate) fn prepare(&self, host: &Host) -> Result<Ready, Error> {
+        let policy = self.policy.clone().ok_or(Error::NoPolicy)?;
+        let policy = match self.limits.is_empty() {
+            true => policy,
+            false => Arc::new(Policy::clone(&policy).with_limits(&self.limits)),
+        };
+        if self.arguments.is_empty() {
+            return Err(Error::NoCommand);
+        }
+        let mut command = Command {
+            arguments: self.arguments.clone(),
+            environment: std::env::vars_os().collect(),
+            directory: self.directory.clone(),
+            pass_fds: self.passed.iter().map(|fd| fd.as_raw_fd()).collect(),
+            ..Command::default()
+        };
+        if let Some(RawFd::MIN..=2) = command.pass_fds.iter().min() {
+            let message = "a descriptor to pass is one of 0, 1 and 2: give it as a stream";
+            return Err(Error::Stream(io::Error::other(message)));
+        }
+        let limited = policy.limits.output.is_some();
+        let wiring = self.wire(&mut command, limited).map_err(Error::Stream)?;
+        let mut command = command.under(&policy).map_err(Error::Unavailable)?;
+        for change in &self.environment {
+            match change {
+                None => command.environment.clear(),
+                Some((name, value)) => command.set_variable(name, value),
+            }
+        }
+        let program = launch::program(&command);
+        let wishes = Wishes {
+            command: program.as_deref(),
+            trace_denials: false,
+            datagrams: command.passes_datagrams(),
+        };
+        let plan = Plan::with(&policy, host, wishes).map_err(Error::Plan)?;
+        Ok(Ready {
+            policy,
+            plan,
+            command,
+            wiring,
+            passed: self.passed.clone(),
+            kill_on_exit: self.kill_on_exit,
+        })
+    }
+
+    fn wire(&self, command: &mut Command, limited: bool) -> io::Result<Wiring> {
+        let mut wiring = Wiring::default();
+        match &self.stdin {
+            Stdin::Null => command.stdin = Some(null()?),
+            Stdin::Inherit => {}
+            Stdin::Bytes(bytes) => wiring.stdin = Some(bytes.to_vec()),
+            Stdin::File(file) => command.stdin = Some(other(file.as_raw_fd())?.into()),
+        }
+        (command.stdout, wiring.stdout) = self.output(&self.stdout, 1, limited)?;
+        (command.stderr, wiring.stderr) = self.output(&self.stderr, 2, limited)?;
+        Ok(wiring)
+    }
+
+    /// Where an output goes by itself, and what of it goes through a pipe.
+    fn output(&self, to: &Stdio, own: RawFd, limited: bool) -> io::Result<Wired> {
+        Ok(match (to, limited) {
+            (Stdio::Capture, _) => (None, Some(Output::Keep(self.keep))),
+            (Stdio::Null, true) => (None, Some(Output::Keep(0))),
+            (Stdio::Null, false) => (Some(null()?), None),
+            (Stdio::Inherit, true) => (None, Some(Output::Pass(other(own)?))),
+            (Stdio::Inherit, false) => (None, None),
+            (Stdio::File(file), true) => (None, Some(Output::Pass(other(file.as_raw_fd())?))),
+            (Stdio::File(file), false) => (Some(other(file.as_raw_fd())?.into()), None),
+        })
+    }
+}
+
+type Wired = (Option<Arc<OwnedFd>>, Option<Output>);
+
+/// Another descriptor, past 2, for the same open file.
+fn other(fd: RawFd) -> io::Result<OwnedFd> {
+    sys::process::duplicate(fd).ok_or_else(io::Error::last_os_error)
+}
+
+fn null() -> io::Result<Arc<OwnedFd>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    Ok(Arc::new(past_streams(file.into())?))
+}
+
+/// All that is decided before the command is started.
+pub(crate) struct Ready {
+    policy: Arc<Policy>,
+    plan: Plan,
+    command: Command,
+    wiring: Wiring,
+    /// Open until the command has them.
+    passed: Vec<Arc<OwnedFd>>,
+    kill_on_exit: bool,
+}
+
+/// A run that is over: its outcome, and its document on a line.
+pub(crate) struct Finished {
+    pub result: Result<Outcome, Error>,
+    pub document: Vec<u8>,
+}
+
+/// Who is told while it runs.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The main process's id, once.
+    pub started: Option<mpsc::Sender<Tid>>,
+    pub events: Option<Sender>,
+}
+
+impl Ready {
+    /// Runs it on this thread, which must have no children.
+    pub(super) fn run(self, bell: Bell, told: Told) -> Finished {
+        let Ready {
+            policy,
+            plan,
+            command,
+            wiring,
+            passed,
+            kill_on_exit,
+        } = self;
+        let options = Options {
+            kill_on_exit,
+            stand_in: false,
+            measure: true,
+            bell: Some(bell),
+        };
+        let name = policy.sources.first().map(|source| source.name.clone());
+        let arguments = command.arguments.clone();
+        let report = Report::recording(&policy, arguments, name.unwrap_or_default());
+        let mut observer = Starting {
+            started: told.started,
+            told: event::Told {
+                report,
+                policy: &policy,
+                sender: told.events,
+            },
+        };
+        let (result, written) = super::run(command, wiring, &plan, options, &mut observer);
+        drop(passed);
+        let mut report = observer.told.report;
+        report.wrote(written.stdout, written.stderr);
+        let document = match &result {
+            Ok(outcome) => report.end(outcome),
+            Err(error) => report.failed(error),
+        };
+        let document = document.unwrap_or_default();
+        let [stdout, stderr] = written.kept;
+        let result = result.map_err(Error::Jail).and_then(|_| {
+            let verdict = Verdict::parse(&document).map_err(|_| Error::Lost)?;
+            Ok(Outcome {
+                verdict,
+                stdout,
+                stderr,
+            })
+        });
+        Finished { result, document }
+    }
+}
+
+/// Tells once that the command was started.
+struct Starting<'a> {
+    started: Option<mpsc::Sender<Tid>>,
+    told: event::Told<'a>,
+}
+
+impl Observer for Starting<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Start { pid, .. } = *event
+            && let Some(started) = self.started.take()
+        {
+            let _ = started.send(pid);
+        }
+        self.told.event(event);
+    }
+
+    fn wants_all(&self) -> bool {
+        self.told.wants_all()
+    }
+}
+
+/// The document of a command that was not started, or whose thread was lost.
+pub(crate) fn failed(policy: &str, command: &[OsString], error: &Error) -> Vec<u8> {
+    report::not_started(policy, command, error.exit_code(), error.to_string())
+}

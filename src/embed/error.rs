@@ -1,0 +1,83 @@
+//! Why a jail has no outcome.
+
+use crate::launch::{LaunchError, Unavailable};
+use crate::plan::PlanError;
+use crate::supervise::SuperviseError;
+use std::{fmt, io};
+
+/// Why there is no outcome. In no case does a process of the jail live on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The builder was given no policy.
+    NoPolicy,
+    /// The builder was given no command.
+    NoCommand,
+    /// The policy's `[process]` asks for what this process does not have.
+    Unavailable(Unavailable),
+    /// The policy cannot be put into a plan.
+    Plan(PlanError),
+    /// The command could not be started, or its jail failed while it ran.
+    Jail(SuperviseError),
+    /// A stream of the command cannot be opened.
+    Stream(io::Error),
+    /// There is no thread for it.
+    Thread(io::Error),
+    /// The thread that ran it has panicked: a defect of jail.
+    Lost,
+}
+
+impl Error {
+    /// What `jail` exits with: 127 no such command, 126 found but not runnable, else 125.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Jail(error) => error.exit_code(),
+            _ => 125,
+        }
+    }
+
+    /// Whether the command's program never ran.
+    pub fn not_started(&self) -> bool {
+        !matches!(self, Error::Jail(error) if !matches!(error, SuperviseError::Launch(_)))
+            && !matches!(self, Error::Lost)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoPolicy => f.write_str("no policy was given; use Builder::policy"),
+            Error::NoCommand => f.write_str("no command was given; use Builder::command"),
+            Error::Unavailable(error) => error.fmt(f),
+            Error::Plan(error) => error.fmt(f),
+            Error::Jail(error) => error.fmt(f),
+            Error::Stream(error) => write!(f, "a stream of the command: {error}"),
+            Error::Thread(error) => write!(f, "no thread for the jail: {error}"),
+            Error::Lost => f.write_str("the thread of the jail has panicked"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Unavailable(error) => Some(error),
+            Error::Plan(error) => Some(error),
+            Error::Jail(error) => Some(error),
+            Error::Stream(error) | Error::Thread(error) => Some(error),
+            Error::NoPolicy | Error::NoCommand | Error::Lost => None,
+        }
+    }
+}
+
+impl From<SuperviseError> for Error {
+    fn from(error: SuperviseError) -> Self {
+        Error::Jail(error)
+    }
+}
+
+impl From<LaunchError> for Error {
+    fn from(error: LaunchError) -> Self {
+        Error::Jail(SuperviseError::Launch(error))
+    }
+}

@@ -1,0 +1,176 @@
+//! What happens in a jail, for a program that listens from another thread.
+
+use crate::policy::{LimitKind, Policy};
+use crate::report::{self, Denial, Report};
+use crate::supervise::{self, Observer};
+use crate::trace::{Exit, Tid};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// One event. Ids are those outside the jail.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The command was started.
+    Started {
+        /// The main process.
+        pid: Tid,
+        /// The file that was found for it.
+        program: PathBuf,
+    },
+    /// A call was denied.
+    Denied(Box<Denial>),
+    /// A call ended the jail.
+    Killed(Box<Denial>),
+    /// It is past a limit, and is being ended.
+    Limit(LimitKind),
+    /// A 32-bit program was started, and killed.
+    Foreign {
+        /// Its process.
+        pid: Tid,
+    },
+    /// A process runs another program ([`super::Builder::all_events`]).
+    Exec {
+        /// The process.
+        pid: Tid,
+        /// The programs from the first to this one.
+        ancestry: Vec<String>,
+    },
+    /// A process or thread was made ([`super::Builder::all_events`]).
+    Spawned {
+        /// The process that made it.
+        parent: Tid,
+        /// The new process or thread.
+        child: Tid,
+        /// Whether it is a thread of `parent`.
+        thread: bool,
+    },
+    /// A signal is delivered ([`super::Builder::all_events`]).
+    Signal {
+        /// The process.
+        pid: Tid,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// A process has ended ([`super::Builder::all_events`]).
+    Ended {
+        /// The process.
+        pid: Tid,
+        /// How.
+        exit: Exit,
+    },
+}
+
+/// Events wait here for their listener, so many at most: what happens in a jail must not fill its
+/// host's memory. Further ones are counted.
+const ROOM: usize = 4096;
+
+/// The listener's end. The stream ends with the jail.
+#[derive(Debug)]
+pub struct Events {
+    events: Receiver<Event>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// How many events were dropped, since nobody took them in time.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The next event, if one comes in time; `Ok(None)` where the jail has ended.
+    ///
+    /// # Errors
+    /// When none has come in time.
+    pub fn next_within(&self, time: Duration) -> Result<Option<Event>, RecvTimeoutError> {
+        match self.events.recv_timeout(time) {
+            Ok(event) => Ok(Some(event)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(timeout) => Err(timeout),
+        }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    /// Waits for the next event; `None` where the jail has ended.
+    fn next(&mut self) -> Option<Event> {
+        self.events.recv().ok()
+    }
+}
+
+/// The jail's end.
+pub(super) struct Sender {
+    events: SyncSender<Event>,
+    lost: Arc<AtomicU64>,
+    /// Whether more than denials and limits is wanted.
+    all: bool,
+}
+
+pub(super) fn channel(all: bool) -> (Sender, Events) {
+    let (sender, events) = sync_channel(ROOM);
+    let lost = Arc::new(AtomicU64::new(0));
+    let sender = Sender {
+        events: sender,
+        lost: Arc::clone(&lost),
+        all,
+    };
+    (sender, Events { events, lost })
+}
+
+/// What a jail's thread tells of it: the report, and whoever listens.
+pub(super) struct Told<'a> {
+    pub report: Report<'a>,
+    pub policy: &'a Policy,
+    pub sender: Option<Sender>,
+}
+
+impl Observer for Told<'_> {
+    fn event(&mut self, event: &supervise::Event<'_>) {
+        if let Some(sender) = &self.sender
+            && let Some(event) = owned(self.policy, event)
+            && sender.events.try_send(event).is_err()
+        {
+            sender.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        self.report.event(event);
+    }
+
+    fn wants_all(&self) -> bool {
+        self.sender.as_ref().is_some_and(|sender| sender.all)
+    }
+}
+
+fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
+    use supervise::Event as Said;
+    Some(match *event {
+        Said::Start { pid, program } => Event::Started {
+            pid,
+            program: program.to_owned(),
+        },
+        Said::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false)?)),
+        Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true)?)),
+        Said::Limit(limit) => Event::Limit(limit),
+        Said::Foreign { pid, .. } => Event::Foreign { pid },
+        Said::Exec { pid, program } => Event::Exec {
+            pid,
+            ancestry: program.ancestry().into_iter().map(str::to_owned).collect(),
+        },
+        Said::Spawn {
+            parent,
+            child,
+            thread,
+        } => Event::Spawned {
+            parent,
+            child,
+            thread,
+        },
+        Said::Signal { pid, signal, .. } => Event::Signal { pid, signal },
+        Said::Exit { pid, exit } => Event::Ended { pid, exit },
+        Said::Waiting { .. } | Said::Used(_) => return None,
+    })
+}

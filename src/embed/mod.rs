@@ -1,0 +1,30 @@
+//! Jails for programs that run commands: a judge, a test harness, a service.
+//!
+//! Each jail has a thread of its own, made for it, so that it can be run from any thread and many at
+//! once. It takes nothing of its host: it waits for its own processes alone (`__WNOTHREAD`), and
+//! changes neither signal handlers nor the working directory nor the umask. The host must leave it its
+//! own in turn: wait(2) and waitpid(-1) take the children and tracees of all threads away, so wait for
+//! a pid, as [`std::process::Child`] does.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `builder` | what is to be run, and how |
+//! | `handle` | a jail that runs |
+//! | `event` | what happens in it, for whoever listens |
+//! | `run` | a command from its start to its end, on this thread |
+//! | `pump` | its standard streams, where they are pipes |
+//! | `error` | why there is no outcome |
+
+mod builder;
+mod error;
+mod event;
+mod handle;
+mod pump;
+mod run;
+
+pub use builder::{Builder, Jail, Stdin, Stdio};
+pub use error::Error;
+pub use event::{Event, Events};
+pub use handle::{Handle, Killer, Outcome};
+pub use pump::{Output, Wiring, Written};
+pub use run::run;

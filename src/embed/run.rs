@@ -1,0 +1,68 @@
+//! A command from its start to its end, on this thread, with its streams.
+
+use super::pump::{Pump, Wiring, Written};
+use crate::launch::{self, Command};
+use crate::plan::Plan;
+use crate::supervise::{self, Bell, Ending, Event, Observer, Options, Outcome, SuperviseError};
+use crate::sys;
+use std::time::Duration;
+
+/// How long whoever reads what is passed on may take, once a command was killed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs a command, whose thread this is: it must have no other children. Also what it has written,
+/// where that was asked for or `limits.output` says how much that may be.
+pub fn run(
+    mut command: Command,
+    wiring: Wiring,
+    plan: &Plan,
+    mut options: Options,
+    observer: &mut dyn Observer,
+) -> (Result<Outcome, SuperviseError>, Written) {
+    if !wiring.is_empty() {
+        options.bell.get_or_insert_with(Bell::new);
+    }
+    let bell = options.bell.clone().unwrap_or_default();
+    let limit = plan.limits.output.as_ref().map(|limit| limit.value);
+    let pump = match Pump::start(wiring, limit, &bell, &mut command) {
+        Ok(pump) => pump,
+        Err(error) => {
+            let failed = SuperviseError::Streams(error);
+            return (Err(failed), Written::default());
+        }
+    };
+    let result = supervised(command, plan, options, observer);
+    // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
+    let patience = match &result {
+        Ok(outcome) if outcome.ending == Ending::Exited => None,
+        _ => Some(PATIENCE),
+    };
+    let written = pump.map(|pump| pump.finish(patience)).unwrap_or_default();
+    (result, written)
+}
+
+fn supervised(
+    command: Command,
+    plan: &Plan,
+    options: Options,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, SuperviseError> {
+    let started = launch::start(&command, plan).map_err(SuperviseError::Launch)?;
+    // Its streams are the command's alone from here on.
+    drop(command);
+    // Neither jail's memory nor its descriptors are to be had through /proc or ptrace. The child has
+    // an address space of its own, and its execve makes it dumpable again.
+    if options.stand_in
+        && let Err(errno) = sys::process::set_dumpable(false)
+    {
+        return Err(SuperviseError::System {
+            call: "prctl(PR_SET_DUMPABLE)",
+            errno,
+        });
+    }
+    observer.event(&Event::Start {
+        pid: started.pid,
+        program: started.program(),
+    });
+    supervise::run(started, plan, options, observer)
+}

@@ -1,0 +1,139 @@
+//! Limits that a program gives, in place of a policy's: they stand in a source of their own, so that
+//! messages name them as they name a file's.
+
+use super::{Limit, LimitKind, Limits, Origin, Policy, Source};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What messages call that source.
+const NAME: &str = "given";
+
+impl Limits {
+    /// None.
+    pub fn new() -> Limits {
+        Limits::default()
+    }
+
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        LimitKind::ALL.iter().all(|kind| self.said(*kind).is_none())
+    }
+
+    /// From the start to the end, by the clock.
+    pub fn wall(mut self, most: Duration) -> Limits {
+        self.wall = Some(time(most));
+        self
+    }
+
+    /// From SIGTERM, when the time is up, to SIGKILL.
+    pub fn grace(mut self, most: Duration) -> Limits {
+        self.grace = Some(time(most));
+        self
+    }
+
+    /// Processes and threads at the same time.
+    pub fn processes(mut self, most: u64) -> Limits {
+        self.processes = Some(number(most, ""));
+        self
+    }
+
+    /// Descriptors of one process.
+    pub fn open_files(mut self, most: u64) -> Limits {
+        self.open_files = Some(number(most, ""));
+        self
+    }
+
+    /// Bytes of one file that is written.
+    pub fn file_size(mut self, most: u64) -> Limits {
+        self.file_size = Some(number(most, "B"));
+        self
+    }
+
+    /// Bytes of one process's stack.
+    pub fn stack(mut self, most: u64) -> Limits {
+        self.stack = Some(number(most, "B"));
+        self
+    }
+
+    /// Bytes written to stdout and stderr together.
+    pub fn output(mut self, most: u64) -> Limits {
+        self.output = Some(number(most, "B"));
+        self
+    }
+}
+
+fn time(most: Duration) -> Limit<Duration> {
+    limit(most, format!("{}ms", most.as_millis()))
+}
+
+/// In the largest unit that divides it.
+fn number(most: u64, bytes: &str) -> Limit<u64> {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units
+        .into_iter()
+        .find(|(unit, _)| !bytes.is_empty() && most > 0 && most.is_multiple_of(*unit));
+    let text = match whole {
+        Some((unit, name)) => format!("{}{name}", most / unit),
+        None => format!("{most}{bytes}"),
+    };
+    limit(most, text)
+}
+
+fn limit<T>(value: T, text: String) -> Limit<T> {
+    Limit {
+        value,
+        text,
+        origin: Origin { source: 0, line: 0 },
+    }
+}
+
+impl Policy {
+    /// The policy with these limits, each in place of its own.
+    pub fn with_limits(mut self, limits: &Limits) -> Policy {
+        let source = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
+        let mut text = "[limits]\n".to_owned();
+        let mut line = 1;
+        let mut given = limits.clone();
+        for kind in LimitKind::ALL {
+            let Some((_, said)) = limits.said(kind) else {
+                continue;
+            };
+            let _ = writeln!(text, "{} = \"{said}\"", kind.key());
+            line += 1;
+            given.stand(kind, Origin { source, line });
+        }
+        self.sources.push(Source {
+            name: NAME.to_owned(),
+            preset: false,
+            text: Cow::Owned(text),
+            extends: Vec::new(),
+        });
+        self.limits = given.or(self.limits);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_limit_replaces_the_policys_and_has_a_place() {
+        let policy = Policy::parse("[limits]\nwall = \"9s\"\nstack = \"1MiB\"\n", "a.toml");
+        let given = Limits::new()
+            .wall(Duration::from_millis(1500))
+            .output(3 << 20);
+        let policy = policy.expect("a policy").with_limits(&given);
+        let said = |kind| {
+            let (origin, text) = policy.limits.said(kind).expect("a limit");
+            (policy.place(origin), policy.line(origin), text)
+        };
+        let wall = ("given:2".to_owned(), "wall = \"1500ms\"", "1500ms");
+        assert_eq!(said(LimitKind::Wall), wall);
+        let output = ("given:3".to_owned(), "output = \"3MiB\"", "3MiB");
+        assert_eq!(said(LimitKind::Output), output);
+        assert_eq!(said(LimitKind::Stack).0, "a.toml:3");
+        assert!(Limits::new().is_empty() && !given.is_empty());
+    }
+}
