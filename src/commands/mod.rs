@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand. The words as typed live here; what they mean is the
 //! library's.
 
+mod batch;
 mod check;
 mod explain;
 mod presets;
@@ -14,6 +15,7 @@ use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,7 +32,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
+    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -85,8 +87,35 @@ struct Run {
     command: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+struct Batch {
+    /// Cases, one JSON object a line; stdin where it is missing or `-`
+    #[arg(value_name = "CASES")]
+    cases: Option<PathBuf>,
+    /// The policy of the cases that have none of their own
+    #[arg(short, long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// How many run at the same time; as many as there are processors otherwise
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+    /// Write the verdicts to this file, instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Go on: leave out the cases whose verdicts are in the output already
+    #[arg(long)]
+    resume: bool,
+    /// Keep so many bytes of stdout and of stderr in each verdict
+    #[arg(long, value_name = "BYTES")]
+    keep: Option<usize>,
+    /// No progress on a terminal
+    #[arg(short, long)]
+    quiet: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Sub {
+    /// Run many commands, each in a jail of its own, and print a verdict a line
+    Batch(Batch),
     /// Check policy files and print every problem
     Check {
         /// Fail on warnings, and on what this host cannot enforce soundly
@@ -141,11 +170,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A subcommand that runs nothing: its exit code is 0, or 1 where something was wrong.
+/// A subcommand: its exit code is 0, or 1 where something was wrong.
 fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
-    let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked: a batch writes from many threads.
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let here = Path::new(".");
     match sub {
+        Sub::Batch(batch) => Ok(batch::run(&batch, err)),
         Sub::Check { strict, files } => {
             let host = strict.then(launch::probe);
             check::run(&files, here, host.as_ref(), err, &mut stdout, &mut stderr)

@@ -369,15 +369,15 @@ pub(crate) struct Finished {
 
 /// Who is told while it runs.
 #[derive(Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// The main process's id, once.
     pub started: Option<mpsc::Sender<Tid>>,
-    pub events: Option<Sender>,
+    pub(super) events: Option<Sender>,
 }
 
 impl Ready {
     /// Runs it on this thread, which must have no children.
-    pub(super) fn run(self, bell: Bell, told: Told) -> Finished {
+    pub(crate) fn run(self, bell: Bell, told: Told) -> Finished {
         let Ready {
             policy,
             plan,

@@ -22,6 +22,7 @@ mod handle;
 mod pump;
 mod run;
 
+pub(crate) use builder::failed;
 pub use builder::{Builder, Jail, Stdin, Stdio};
 pub use error::Error;
 pub use event::{Event, Events};

@@ -2,6 +2,7 @@
 //! messages name them as they name a file's.
 
 use super::{Limit, LimitKind, Limits, Origin, Policy, Source};
+use crate::condition::nearest;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,6 +14,22 @@ impl Limits {
     /// None.
     pub fn new() -> Limits {
         Limits::default()
+    }
+
+    /// Sets a limit as a policy has it: `set("wall", "10s")`, `set("processes", "64")`.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
+        let Some(kind) = LimitKind::ALL.into_iter().find(|kind| kind.key() == key) else {
+            let keys = LimitKind::ALL.map(LimitKind::key);
+            return Err(match nearest(key, keys.into_iter()) {
+                Some(near) => format!("unknown limit `{key}`; did you mean `{near}`?"),
+                None => format!("unknown limit `{key}`; there are {}", keys.join(", ")),
+            });
+        };
+        self.read(kind, text)
+            .map_err(|message| format!("{key}: {message}"))
     }
 
     /// Whether nothing is limited.
@@ -60,6 +77,14 @@ impl Limits {
     pub fn output(mut self, most: u64) -> Limits {
         self.output = Some(number(most, "B"));
         self
+    }
+}
+
+/// A number of 1 at least.
+pub(super) fn read_number(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(format!("it is a number, 1 at least, not {text}")),
     }
 }
 

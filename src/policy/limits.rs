@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Origin;
 use super::document::{Document, Value};
+use super::given::read_number;
 use toml::de::DeValue;
 
 /// A limit, as written, and where.
@@ -114,6 +115,27 @@ impl Limits {
             stack: least(self.stack, other.stack),
             output: least(self.output, other.output),
         }
+    }
+
+    /// Reads a limit as a policy has it. It stands nowhere yet.
+    pub(super) fn read(&mut self, kind: LimitKind, text: &str) -> Result<(), String> {
+        fn limit<T>(value: T, text: &str) -> Option<Limit<T>> {
+            Some(Limit {
+                value,
+                text: text.to_owned(),
+                origin: Origin { source: 0, line: 0 },
+            })
+        }
+        match kind {
+            LimitKind::Wall => self.wall = limit(read_duration(text)?, text),
+            LimitKind::Grace => self.grace = limit(read_duration(text)?, text),
+            LimitKind::Processes => self.processes = limit(read_number(text)?, text),
+            LimitKind::OpenFiles => self.open_files = limit(read_number(text)?, text),
+            LimitKind::FileSize => self.file_size = limit(read_bytes(text)?, text),
+            LimitKind::Stack => self.stack = limit(read_bytes(text)?, text),
+            LimitKind::Output => self.output = limit(read_bytes(text)?, text),
+        }
+        Ok(())
     }
 
     /// Says where a limit stands, if there is one.
@@ -265,7 +287,7 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn read_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let milliseconds: u64 = match unit {
         "ms" => 1,
@@ -287,7 +309,7 @@ fn read_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn read_bytes(text: &str) -> Result<u64, String> {
+pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let factor: u64 = match unit {
         "B" | "" => 1,

@@ -504,6 +504,16 @@ pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: Str
     Gathered::new().document(known, End::not_started(exit_code, error))
 }
 
+/// A document with further fields before its own.
+pub fn with_fields(document: &[u8], fields: &impl serde::Serialize) -> Vec<u8> {
+    let mut line = Vec::new();
+    // Neither can fail: see `Gathered::document`.
+    let _ = json::line(&mut line, fields);
+    let own = line.trim_ascii_end().strip_suffix(b"}").unwrap_or_default();
+    let rest = document.strip_prefix(b"{").unwrap_or_default();
+    [own, b",", rest].concat()
+}
+
 /// Writes a document to its place.
 ///
 /// # Errors

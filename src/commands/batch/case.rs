@@ -1,0 +1,141 @@
+//! One case of a batch: a line of JSON to what is to be run.
+
+use crate::policy::Limits;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A line as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Case {
+    /// What its verdict is known by; the number of its line otherwise.
+    #[serde(default)]
+    pub id: Option<Value>,
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// A preset or a file, in place of `--policy`.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The working directory.
+    #[serde(default)]
+    pub cwd: Option<PathBuf>,
+    /// Variables that are set.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What it reads.
+    #[serde(default)]
+    pub stdin: Option<String>,
+    /// The file that it reads.
+    #[serde(default)]
+    pub stdin_file: Option<PathBuf>,
+    /// The file that its stdout goes to.
+    #[serde(default)]
+    pub stdout_file: Option<PathBuf>,
+    /// The file that its stderr goes to.
+    #[serde(default)]
+    pub stderr_file: Option<PathBuf>,
+    /// Limits, each in place of the policy's.
+    #[serde(default)]
+    pub limits: BTreeMap<String, Value>,
+}
+
+impl Case {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(line: &str) -> Result<Case, String> {
+        let case: Case = serde_json::from_str(line).map_err(|error| {
+            // There is one line, and who asks knows its number.
+            let text = error.to_string();
+            let place = format!(" at line 1 column {}", error.column());
+            match text.strip_suffix(&place) {
+                Some(what) => format!("{what} (column {})", error.column()),
+                None => text,
+            }
+        })?;
+        match &case.id {
+            None | Some(Value::String(_) | Value::Number(_)) => {}
+            Some(other) => return Err(format!("`id` is a text or a number, not {other}")),
+        }
+        if case.command.is_empty() {
+            return Err("`command` is empty; write [\"program\", \"argument\"]".to_owned());
+        }
+        if case.stdin.is_some() && case.stdin_file.is_some() {
+            return Err("`stdin` and `stdin-file` exclude each other".to_owned());
+        }
+        Ok(case)
+    }
+
+    /// Its limits.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub fn limits(&self) -> Result<Limits, String> {
+        let mut limits = Limits::new();
+        for (key, value) in &self.limits {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                other => return Err(format!("`limits.{key}` is a text or a number, not {other}")),
+            };
+            limits
+                .set(key, &text)
+                .map_err(|message| format!("`limits`: {message}"))?;
+        }
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_and_a_wrong_one_says_what_is_wrong() {
+        let case = Case::read(
+            r#"{"id": 7, "command": ["true"], "limits": {"wall": "2s", "processes": 3}}"#,
+        );
+        let case = case.expect("a case");
+        assert_eq!(case.command, ["true"]);
+        let limits = case.limits().expect("limits");
+        assert_eq!(limits.processes.map(|limit| limit.value), Some(3));
+        for (line, message) in [
+            (
+                "{\"command\": [\"true\"]",
+                "EOF while parsing an object (column 20)",
+            ),
+            ("{}", "missing field `command` (column 2)"),
+            ("{\"command\": []}", "`command` is empty"),
+            ("{\"command\": \"true\"}", "expected a sequence"),
+            (
+                "{\"command\": [\"true\"], \"comand\": 1}",
+                "unknown field `comand`",
+            ),
+            (
+                "{\"command\": [\"true\"], \"id\": []}",
+                "`id` is a text or a number",
+            ),
+            (
+                "{\"command\": [\"true\"], \"stdin\": \"\", \"stdin-file\": \"x\"}",
+                "exclude each other",
+            ),
+        ] {
+            let said = Case::read(line).expect_err("an error");
+            assert!(said.contains(message), "{said}");
+        }
+        for (limits, message) in [
+            ("{\"wal\": \"2s\"}", "did you mean `wall`?"),
+            ("{\"wall\": \"2\"}", "has no unit"),
+            ("{\"processes\": 0}", "1 at least"),
+            ("{\"wall\": null}", "a text or a number"),
+        ] {
+            let line = format!("{{\"command\": [\"true\"], \"limits\": {limits}}}");
+            let said = Case::read(&line).expect("a case").limits();
+            let said = said.expect_err("an error");
+            assert!(said.contains(message), "{said}");
+        }
+    }
+}
