@@ -43,10 +43,12 @@ pub enum Step {
     Nice,
     /// setgroups(2), setresgid(2), setresuid(2).
     User,
+    /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING.
+    Keyring,
 }
 
 /// In the order of their numbers.
-const STEPS: [(Step, &str); 17] = [
+const STEPS: [(Step, &str); 18] = [
     (Step::CloseDescriptors, "close_range"),
     (
         Step::PassDescriptors,
@@ -67,6 +69,7 @@ const STEPS: [(Step, &str); 17] = [
     (Step::Streams, "dup2"),
     (Step::Nice, "setpriority"),
     (Step::User, "setresuid"),
+    (Step::Keyring, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)"),
 ];
 
 impl Step {

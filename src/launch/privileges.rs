@@ -63,6 +63,13 @@ impl Privileges {
         }
         if let Some(user) = &self.user {
             user.take(None).map_err(|errno| (Step::User, errno))?;
+            // Whoever is in the caller's session possesses what is in its keyring, whatever his user
+            // (session-keyring(7)).
+            match process::new_session_keyring() {
+                // Without keys, or where nobody here may use them, there is none to be had.
+                Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => {}
+                Err(errno) => return Err((Step::Keyring, errno)),
+            }
         }
         set(CapSet::Effective)?;
         set(CapSet::Permitted)

@@ -161,6 +161,13 @@ pub fn set_user_ids(
     check(unsafe { libc::syscall(libc::SYS_setresuid, real, effective, saved) }).map(drop)
 }
 
+/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, with nothing in it.
+pub fn new_session_keyring() -> Result<(), Errno> {
+    let join = libc::c_long::from(libc::KEYCTL_JOIN_SESSION_KEYRING);
+    // SAFETY: a null name is valid: the keyring is anonymous.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, join, null::<c_char>()) }).map(drop)
+}
+
 /// Whether the descriptor is open.
 pub fn is_open(fd: RawFd) -> bool {
     // SAFETY: takes numbers only.
