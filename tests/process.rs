@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "process/attacks.rs"]
+mod attacks;
 #[path = "process/capabilities.rs"]
 mod capabilities;
 #[path = "process/extends.rs"]

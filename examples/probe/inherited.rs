@@ -98,3 +98,54 @@ pub fn giving_up(program: &[String]) -> i32 {
     eprintln!("{program:?}: {}", raw::exec(program));
     1
 }
+
+/// The key that two probes mean.
+const KEY: &std::ffi::CStr = c"jail-test-key";
+
+/// `holding-key PROGRAM …`: runs the program with a key in its session keyring.
+pub fn holding_key(program: &[String]) -> i32 {
+    let held = raw::hold_key(KEY);
+    require!(held.is_ok(), "no key: {held:?}");
+    eprintln!("{program:?}: {}", raw::exec(program));
+    1
+}
+
+/// `reads-key`: whether that key can be read.
+pub fn reads_key(_: &[String]) -> i32 {
+    match raw::read_key(KEY) {
+        Ok(_) => println!("read"),
+        Err(errno) => println!("{errno:?}"),
+    }
+    0
+}
+
+/// `lowered DIRECTORY FILE`: without effective capabilities, then with all that may be raised again:
+/// opens, asks for and changes the file, makes a directory in the directory and reads its list, and
+/// reads this program by /proc/self.
+pub fn lowered(arguments: &[String]) -> i32 {
+    let [directory, file] = arguments else {
+        return 2;
+    };
+    let all = caps::read(None, caps::CapSet::Permitted).unwrap_or_default();
+    let none = caps::CapsHashSet::new();
+    for effective in [&none, &all, &none] {
+        let set = caps::set(None, caps::CapSet::Effective, effective);
+        require!(set.is_ok(), "capset: {set:?}");
+        let made = std::path::Path::new(directory).join("made");
+        let flags = nix::unistd::AccessFlags::R_OK;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+        let tried = [
+            std::fs::File::open(file).is_ok(),
+            nix::unistd::access(file.as_str(), flags).is_ok(),
+            std::fs::set_permissions(file, mode).is_ok(),
+            std::fs::create_dir(&made).is_ok(),
+            std::fs::read_dir(directory).is_ok(),
+            std::fs::remove_dir(&made).is_ok(),
+            std::fs::File::open("/proc/self/exe").is_ok(),
+            std::fs::read_link("/proc/self/cwd").is_ok(),
+            std::fs::metadata(".").is_ok(),
+        ];
+        println!("{}", tried.map(|did| if did { "+" } else { "-" }).concat());
+    }
+    0
+}

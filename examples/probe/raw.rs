@@ -383,6 +383,31 @@ pub fn securebits() -> Result<i64, Errno> {
     check(unsafe { libc::prctl(libc::PR_GET_SECUREBITS, 0, 0, 0, 0) })
 }
 
+/// The special id of the session keyring: KEY_SPEC_SESSION_KEYRING (keyctl(2)).
+const SESSION: c_int = -3;
+
+/// Joins a new session keyring and puts a key of this name there.
+pub fn hold_key(name: &std::ffi::CStr) -> Result<(), Errno> {
+    let nobody = std::ptr::null::<libc::c_char>();
+    // SAFETY: the name is NUL-terminated, and a null name of a keyring is valid.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, nobody) })?;
+    let (kind, name) = (c"user".as_ptr(), name.as_ptr());
+    // SAFETY: both strings are NUL-terminated; the payload has as many bytes as are said.
+    let added = unsafe { libc::syscall(libc::SYS_add_key, kind, name, name, 1, SESSION) };
+    check(added).map(drop)
+}
+
+/// Reads the key of this name in the session keyring: how long it is.
+pub fn read_key(name: &std::ffi::CStr) -> Result<i64, Errno> {
+    let (search, read) = (libc::KEYCTL_SEARCH, libc::KEYCTL_READ);
+    let (kind, name) = (c"user".as_ptr(), name.as_ptr());
+    // SAFETY: both strings are NUL-terminated.
+    let key = check(unsafe { libc::syscall(libc::SYS_keyctl, search, SESSION, kind, name, 0) })?;
+    let nobody = std::ptr::null::<libc::c_char>();
+    // SAFETY: no more than nothing is written to nowhere.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, read, key, nobody, 0) })
+}
+
 /// TIOCSCTTY: makes the terminal on stdin this session's.
 pub fn take_terminal() -> Result<(), Errno> {
     // SAFETY: takes numbers only.

@@ -1,8 +1,9 @@
 //! What the supervisor's thread may do while a jail runs: no more than the command may.
 //!
 //! What it does in a tracee's name is then allowed or not as it is to the tracee. It has the command's
-//! user and groups, and of the capabilities those that the stopped task has. All others it keeps in
-//! reserve: nothing here may need them before the end.
+//! user and groups, and of the capabilities those that are effective in the stopped task. All others it
+//! keeps in reserve: nothing here may need them before the end, but for a look at a task that could
+//! raise more than it has raised ([`as_tracer`]).
 
 use crate::baseline::Watch;
 use crate::launch::Started;
@@ -11,6 +12,13 @@ use crate::sys::{Errno, process};
 use crate::trace::Tid;
 use caps::{CapSet, CapsHashSet};
 use nix::unistd::{self, Gid, ResGid, ResUid};
+use std::cell::RefCell;
+
+thread_local! {
+    /// Where the stopped task has lowered capabilities: what this thread has, as it has, and what
+    /// looking at the task takes.
+    static LOWERED: RefCell<Option<(CapsHashSet, CapsHashSet)>> = const { RefCell::new(None) };
+}
 
 /// While it lives, this thread is as the command is.
 pub struct Credentials {
@@ -62,19 +70,25 @@ impl Credentials {
         Ok(credentials)
     }
 
-    /// Takes over the capabilities of a stopped task: it may have given up some of those kept. It
-    /// could raise whatever it is permitted.
+    /// Takes over the effective capabilities of a stopped task: it may have given up some of those
+    /// kept, or have lowered them for a call that it makes for somebody else.
     pub fn take(&mut self, tid: Tid) -> Result<(), Errno> {
         if self.kept.is_empty() || self.before.is_none() {
             return Ok(());
         }
-        // It was killed meanwhile: then nothing can be done in its name either.
-        let permitted = caps::read(Some(tid), CapSet::Permitted).unwrap_or_default();
-        let of_task: CapsHashSet = permitted.intersection(&self.kept).copied().collect();
-        if of_task == self.effective {
+        let of_task = |set| -> CapsHashSet {
+            // It was killed meanwhile: then nothing can be done in its name either.
+            let all = caps::read(Some(tid), set).unwrap_or_default();
+            all.intersection(&self.kept).copied().collect()
+        };
+        let effective = of_task(CapSet::Effective);
+        let permitted = of_task(CapSet::Permitted);
+        let lowered = permitted != effective;
+        LOWERED.replace(lowered.then(|| (effective.clone(), permitted)));
+        if effective == self.effective {
             return Ok(());
         }
-        self.effective = of_task;
+        self.effective = effective;
         self.set()
     }
 
@@ -83,12 +97,26 @@ impl Credentials {
     }
 }
 
+/// Looks at the stopped task's own descriptors, directory or memory through /proc, which takes every
+/// capability that it could raise (ptrace(2), "Ptrace access mode checking").
+pub fn as_tracer<T>(look: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let Some((effective, permitted)) = LOWERED.with_borrow(Clone::clone) else {
+        return look();
+    };
+    let set = |all: &CapsHashSet| caps::set(None, CapSet::Effective, all).map_err(failed);
+    set(&permitted)?;
+    let found = look();
+    set(&effective)?;
+    found
+}
+
 fn failed(_: caps::errors::CapsError) -> Errno {
     Errno::last()
 }
 
 impl Drop for Credentials {
     fn drop(&mut self) {
+        LOWERED.take();
         let Some(before) = &self.before else {
             return;
         };

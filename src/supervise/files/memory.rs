@@ -5,6 +5,7 @@
 //! that it lies in can neither write, replace, remap nor discard it, nor can anybody else. The
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
+use crate::supervise::credentials::as_tracer;
 use crate::sys::Errno;
 use crate::sys::files::{Mapping, mapping, shares_memory};
 use crate::trace::Tid;
@@ -119,7 +120,8 @@ impl Memory {
         let mut file = self.file.borrow_mut();
         if file.is_none() {
             let path = format!("/proc/{tid}/mem");
-            *file = Some(OpenOptions::new().write(true).open(path).map_err(errno)?);
+            let open = || OpenOptions::new().write(true).open(path).map_err(errno);
+            *file = Some(as_tracer(open)?);
         }
         match file.as_ref() {
             Some(file) => file.write_all_at(bytes, address).map_err(errno),
@@ -143,7 +145,7 @@ impl Memory {
     fn mapping(&self, tid: Tid, address: u64) -> Option<Mapping> {
         let mut maps = self.maps.borrow_mut();
         if maps.is_none() {
-            *maps = File::open(format!("/proc/{tid}/maps")).ok();
+            *maps = as_tracer(|| File::open(format!("/proc/{tid}/maps")).map_err(errno)).ok();
         }
         mapping(maps.as_ref()?.as_fd(), address).ok()
     }
@@ -162,7 +164,8 @@ fn is_untouched(tid: Tid, address: u64) -> bool {
     const PAGE: u64 = 4096;
     const PRESENT_OR_SWAPPED: u64 = 3 << 62;
     let mut words = vec![0xff; (REGION / PAGE * 8) as usize];
-    let read = File::open(format!("/proc/{tid}/pagemap"))
+    let read = as_tracer(|| File::open(format!("/proc/{tid}/pagemap")).map_err(errno))
+        .map_err(std::io::Error::from)
         .and_then(|file| file.read_exact_at(&mut words, address / PAGE * 8));
     let absent = |word: &[u8]| {
         let word = u64::from_ne_bytes(word.try_into().unwrap_or([0xff; 8]));

@@ -5,6 +5,7 @@ use super::perform::{AT_FDCWD, fd, link, row, six, text};
 use super::resolve::{self, Found, Start, Wants, is_directory, path_of, read_string};
 use super::{Asked, Judged, access};
 use crate::paths::Access;
+use crate::supervise::credentials::as_tracer;
 use crate::sys::files::{self, Arg, FILE_GETATTR, FILE_SETATTR, descriptor_of, perform};
 use crate::sys::{self, Errno, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Asks, named};
@@ -458,22 +459,24 @@ fn attributes(
 fn link_text(asked: &Asked<'_>, object: &OwnedFd, given: &[u8], found: &Found) -> Judged<Vec<u8>> {
     let tid = asked.tracee.tid();
     let pid = asked.tree.pid_of(tid);
-    match found.path.as_slice() {
+    let own = match found.path.as_slice() {
         b"/proc/self" => return Ok(pid.to_string().into_bytes()),
         b"/proc/thread-self" => return Ok(format!("{pid}/task/{tid}").into_bytes()),
         path => {
             // The links of others are theirs, as Landlock has it.
-            let other = path
+            let process: Option<Tid> = path
                 .strip_prefix(b"/proc/")
                 .and_then(|rest| std::str::from_utf8(rest.split(|byte| *byte == b'/').next()?).ok())
-                .and_then(|pid| pid.parse().ok())
-                .is_some_and(|pid: Tid| !asked.tree.has(pid));
-            if other {
+                .and_then(|pid| pid.parse().ok());
+            if process.is_some_and(|process| !asked.tree.has(process)) {
                 return Err(Errno::EACCES.into());
             }
+            process.is_some_and(|process| process == pid || process == tid)
         }
-    }
-    let text = nix::fcntl::readlinkat(object.as_fd(), "").map_err(|errno| match errno {
+    };
+    let read = || nix::fcntl::readlinkat(object.as_fd(), "");
+    let text = if own { as_tracer(read) } else { read() };
+    let text = text.map_err(|errno| match errno {
         // What is no link: an empty path says so in another way (do_readlinkat of fs/stat.c).
         Errno::ENOENT if !given.is_empty() => Errno::EINVAL,
         other => other,

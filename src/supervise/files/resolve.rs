@@ -7,6 +7,7 @@
 use crate::judge::Judge;
 use crate::paths::Access;
 use crate::policy::Action;
+use crate::supervise::credentials::as_tracer;
 use crate::supervise::tree::Tree;
 use crate::sys::files::{NO_MAGICLINKS, NO_SYMLINKS, openat2};
 use crate::sys::{Errno, memory};
@@ -196,7 +197,8 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
 
 fn open_link(link: &str) -> Result<OwnedFd, Errno> {
     let link = CString::new(link).map_err(|_| Errno::EINVAL)?;
-    openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0).map_err(|errno| match errno {
+    let opened = as_tracer(|| openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0));
+    opened.map_err(|errno| match errno {
         Errno::ENOENT => Errno::EBADF,
         other => other,
     })
@@ -245,7 +247,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
             return Ok(None);
         }
         let cwd = format!("/proc/{}/cwd", view.tid);
-        full = readlinkat(nix::fcntl::AT_FDCWD, cwd.as_str())?.into_vec();
+        full = as_tracer(|| readlinkat(nix::fcntl::AT_FDCWD, cwd.as_str()))?.into_vec();
         if !full.starts_with(b"/") || full.ends_with(b" (deleted)") {
             return Ok(None);
         }
@@ -543,10 +545,7 @@ impl<'a> Walk<'a> {
         last: bool,
     ) -> Result<Option<Found>, Errno> {
         let text = CString::new(name).map_err(|_| Errno::EINVAL)?;
-        let here = self.here.as_raw_fd();
-        if is_of_proc(&object)
-            && openat2(here, &text, libc::O_PATH, NO_MAGICLINKS).err() == Some(Errno::ELOOP)
-        {
+        if is_of_proc(&object) && self.open_link(&text, NO_MAGICLINKS).err() == Some(Errno::ELOOP) {
             return self.magic(name, &text, last);
         }
         self.may_follow(stat)?;
@@ -567,7 +566,7 @@ impl<'a> Walk<'a> {
         if !process.is_some_and(|pid| self.view.tree.has(pid)) {
             return Err(Errno::EACCES);
         }
-        let object = openat2(self.here.as_raw_fd(), text, libc::O_PATH, 0)?;
+        let object = self.open_link(text, 0)?;
         let (path, pathless) = named(path_of(&object)?, &object)?;
         let stat = fstat(object.as_fd())?;
         if !last || self.slash {
@@ -584,10 +583,24 @@ impl<'a> Walk<'a> {
             object: Some(object),
             parent: None,
             pathless,
-            own: process == Some(self.view.pid) || process == Some(self.view.tid),
+            own: self.is_own(process),
             magic: Some(link),
             links: true,
         }))
+    }
+
+    /// Whether that is the caller.
+    fn is_own(&self, process: Option<Tid>) -> bool {
+        process == Some(self.view.pid) || process == Some(self.view.tid)
+    }
+
+    /// Opens what a link of /proc leads to. A process may always follow its own.
+    fn open_link(&self, name: &CStr, resolve: u64) -> Result<OwnedFd, Errno> {
+        let open = || openat2(self.here.as_raw_fd(), name, libc::O_PATH, resolve);
+        match self.is_own(self.process()) {
+            true => as_tracer(open),
+            false => open(),
+        }
     }
 
     /// The process or thread whose part of a procfs this directory is in: the last number on the way
