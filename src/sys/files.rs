@@ -74,10 +74,10 @@ pub fn own_umask() -> Result<(), Errno> {
     check(unsafe { libc::unshare(libc::CLONE_FS) }).map(drop)
 }
 
-/// umask(2).
-pub fn set_umask(mask: u32) {
+/// umask(2): returns the one before.
+pub fn set_umask(mask: u32) -> u32 {
     // SAFETY: takes a number only.
-    unsafe { libc::umask(mask) };
+    unsafe { libc::umask(mask) }
 }
 
 /// fcntl(2) F_GETFL.

@@ -22,6 +22,7 @@ mod places;
 mod program;
 mod resolve;
 mod settled;
+mod umask;
 
 use super::denial::{Object, PathObject};
 use super::tree::Tree;
@@ -54,8 +55,7 @@ pub struct Files {
     asynchronous: bool,
     /// Whether there has ever been more than one task.
     several: bool,
-    /// Whether this thread's umask is its own.
-    own_umask: bool,
+    umask: umask::Umask,
     exec: exec::Programs,
 }
 
@@ -109,7 +109,7 @@ impl Files {
             confined: HashSet::new(),
             asynchronous: false,
             several: false,
-            own_umask: false,
+            umask: umask::Umask::default(),
             exec: exec::Programs::default(),
         }
     }

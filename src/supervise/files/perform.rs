@@ -9,10 +9,10 @@ use super::metadata::{changed, on_descriptor, on_object};
 use super::resolve::{self, Found, Wants, is_directory};
 use super::{Asked, Files, Judged, Refused, object};
 use crate::paths::Access;
-use crate::sys::files::{self, Arg, perform};
+use crate::sys::files::{Arg, perform};
 use crate::sys::{Errno, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Named, named};
-use crate::trace::{Resume, Tid};
+use crate::trace::Resume;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -125,7 +125,7 @@ impl Files {
                 Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?))
             }
             _ => {
-                self.take_umask(asked.tracee.tid())?;
+                self.umask.take(asked.tracee.tid())?;
                 let mode = Arg::Number(asked.arg(first));
                 let (number, device) = match name {
                     "mkdir" | "mkdirat" => (libc::SYS_mkdirat, 0),
@@ -135,21 +135,6 @@ impl Files {
                 Ok(Made::Done(perform(number, six(args))?))
             }
         }
-    }
-
-    /// Takes over the umask of a task (proc_pid_status(5), Linux 4.7).
-    fn take_umask(&mut self, tid: Tid) -> Result<(), Errno> {
-        if !self.own_umask {
-            files::own_umask()?;
-            self.own_umask = true;
-        }
-        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let mask = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Umask:"))
-            .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok());
-        files::set_umask(mask.ok_or(Errno::ESRCH)?);
-        Ok(())
     }
 
     /// Requests that change an inode through any descriptor.

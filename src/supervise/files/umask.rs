@@ -1,0 +1,39 @@
+//! The umask of what the supervisor makes in a task's name: the task's own, and the caller's again when
+//! the jail has ended. Whatever is made after that (the report) must not have one of the command's.
+
+use crate::sys::{Errno, files};
+use crate::trace::Tid;
+
+/// This thread's umask.
+#[derive(Default)]
+pub struct Umask {
+    /// The caller's, once a task's was taken over.
+    before: Option<u32>,
+}
+
+impl Umask {
+    /// Takes over that of a task (proc_pid_status(5), Linux 4.7).
+    pub fn take(&mut self, tid: Tid) -> Result<(), Errno> {
+        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Umask:"))
+            .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
+            .ok_or(Errno::ESRCH)?;
+        if self.before.is_none() {
+            // Other threads keep theirs.
+            files::own_umask()?;
+        }
+        let last = files::set_umask(mask);
+        self.before.get_or_insert(last);
+        Ok(())
+    }
+}
+
+impl Drop for Umask {
+    fn drop(&mut self) {
+        if let Some(mask) = self.before {
+            files::set_umask(mask);
+        }
+    }
+}
