@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "report/attacks.rs"]
+mod attacks;
 #[path = "report/endings.rs"]
 mod endings;
 #[path = "report/place.rs"]

@@ -11,6 +11,7 @@ mod births;
 mod children;
 mod inherited;
 mod kills;
+mod meddles;
 mod raw;
 mod registers;
 mod signals;
@@ -47,6 +48,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("leaking",          inherited::leaking),
     ("listen",           signals::listen),
     ("lowered",          inherited::lowered),
+    ("meddles",          meddles::meddles),
     ("on-terminal",      terminal::on_terminal),
     ("parent-killed",    kills::parent_killed),
     ("pdeathsig",        kills::pdeathsig),

@@ -169,10 +169,11 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The jail has ended: summary, table, last line of the log, document, which is returned where it
-    /// goes nowhere.
+    /// The jail has ended: document, which is returned where it goes nowhere, summary, table, last line
+    /// of the log. The document comes first: nobody who does not read the rest holds it up.
     pub fn end(mut self, outcome: &Outcome) -> Option<Vec<u8>> {
         let counts = self.tally.counts();
+        let document = self.document(&counts, outcome.into());
         self.summary(&counts);
         // What was told of explains enough, and so does a signal.
         let failed =
@@ -188,22 +189,23 @@ impl<'a> Report<'a> {
         let denied = CountFields::new(self.policy, &counts);
         self.record(|time, lost| Record::ended(time, outcome, denied, lost));
         self.loss();
-        self.document(&counts, outcome.into())
+        document
     }
 
-    /// The jail has failed, and killed the command: says why, then as [`Report::end`].
+    /// The jail has failed, and killed the command: the document, why, then as [`Report::end`].
     pub fn failed(mut self, error: &SuperviseError) -> Option<Vec<u8>> {
+        let counts = self.tally.counts();
+        let document = self.document(&counts, error.into());
         let text = harmless::text(&error.to_string(), 4096);
         let mut out = String::new();
         self.layout.note(&mut out, &text);
         self.say(&out);
-        let counts = self.tally.counts();
         self.summary(&counts);
         let denied = CountFields::new(self.policy, &counts);
         let code = error.exit_code();
         self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
         self.loss();
-        self.document(&counts, error.into())
+        document
     }
 
     /// Writes the document, if there is to be one.

@@ -8,16 +8,25 @@
 use super::log;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FcntlArg, OFlag, RenameFlags, fcntl, openat, renameat, renameat2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the reader of a descriptor may take nothing: whoever fills it must not hold jail up for
+/// ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a pipe that is ready takes without blocking: PIPE_BUF (pipe(7)).
+const CHUNK: usize = 4096;
 
 /// Where the document goes.
 #[derive(Debug)]
@@ -144,7 +153,7 @@ impl Place {
     /// Writes the document. A file has its name only when all of it is written.
     pub fn write(self, document: &[u8]) -> io::Result<()> {
         match self.to {
-            To::Descriptor(mut file) => log::put(&mut file, document).map_err(|(_, error)| error),
+            To::Descriptor(file) => put(&file, document),
             To::Beside(directory, name) => {
                 let (mut file, temporary) = temporary(&directory)?;
                 let written = log::put(&mut file, document)
@@ -157,6 +166,36 @@ impl Place {
             }
         }
     }
+}
+
+/// Writes to a descriptor as long as its reader takes something.
+fn put(mut file: &File, mut rest: &[u8]) -> io::Result<()> {
+    let mut since = Instant::now();
+    while !rest.is_empty() {
+        let left = PATIENCE.saturating_sub(since.elapsed());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+        match poll(&mut fds, timeout) {
+            Ok(1..) => {}
+            Err(Errno::EINTR) if !left.is_zero() => continue,
+            Ok(_) => {
+                let text = format!("nobody has read it for {} s", PATIENCE.as_secs());
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+        match file.write(rest.get(..CHUNK).unwrap_or(rest)) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                rest = rest.get(written..).unwrap_or_default();
+                since = Instant::now();
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file is there, that may be replaced.
