@@ -51,7 +51,25 @@ fn a_fifo_as_the_loader_of_a_program_holds_nobody_up() {
 
 #[test]
 fn a_lease_that_is_not_given_up_holds_no_third_process_up() {
+    third_process_of_a_lease(&[]);
+}
+
+/// Such a program truncates by itself, under its own domain too, and nothing else is answered meanwhile.
+#[test]
+fn a_lease_that_a_confined_program_runs_into_holds_no_third_process_up() {
+    /// LANDLOCK_ACCESS_FS_MAKE_BLOCK: nothing that is done here.
+    const HELD: u64 = 1 << 11;
+    third_process_of_a_lease(&[
+        format!("{} {} 1 0 0 0", libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS),
+        format!("{} words:{HELD} 8 0", libc::SYS_landlock_create_ruleset),
+        format!("{} {{1}} 0", libc::SYS_landlock_restrict_self),
+    ]);
+}
+
+/// `first`: what the process does that truncates, before it does.
+fn third_process_of_a_lease(first: &[String]) {
     let scene = Scene::new();
+    let before: String = first.iter().map(|step| format!("'{step}' ")).collect();
     scene.write("w/leased", "0123456789");
     let ignore = format!(
         "{} {} words:1,0,0,0 null 8",
@@ -64,10 +82,10 @@ fn a_lease_that_is_not_given_up_holds_no_third_process_up() {
 '{files}' steps '{ignore}' '{open} :@/w/leased {rdwr}' '{fcntl} {{1}} {setlease} {wrlck}' '{sleep} words:30,0 null' >@/w/holder &
 holder=$!
 n=0; while [ "$(wc -l <@/w/holder)" -lt 3 ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done
-'{files}' steps '{truncate} :@/w/leased 3' >@/w/truncated &
+'{files}' steps {before}'{truncate} :@/w/leased 3' >@/w/truncated &
 sleep 0.5
 cat @/w/holder
-echo "truncated: $(cat @/w/truncated)"
+echo "truncated: $(tail -n +{after} @/w/truncated)"
 begin=$(date +%s%N)
 '{files}' steps '{mkdir} :@/w/made 448'
 end=$(date +%s%N)
@@ -77,6 +95,7 @@ rmdir @/w/made
 echo "waited $(( (end - begin) / 1000000 ))"
 cat @/w/truncated
 "#,
+        after = first.len() + 1,
         files = scene.at("bin/files"),
         open = libc::SYS_open,
         rdwr = libc::O_RDWR,

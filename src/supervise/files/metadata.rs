@@ -258,7 +258,7 @@ fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<OwnedFd> {
 }
 
 /// A regular file, opened for writing so that no lease of another process holds the supervisor up.
-fn writable(object: &OwnedFd) -> Judged<OwnedFd> {
+pub(super) fn writable(object: &OwnedFd) -> Judged<OwnedFd> {
     if is_directory(object) {
         return Err(Errno::EISDIR.into());
     }

@@ -5,7 +5,7 @@
 //! tracee lacks, so that the kernel's own checks are the tracee's. What it cannot have in common, it takes over: the
 //! umask, and the limit on the size of files.
 
-use super::metadata::{changed, on_descriptor, on_object};
+use super::metadata::{changed, on_descriptor, on_object, writable};
 use super::resolve::{self, Found, Wants, is_directory};
 use super::{Asked, Files, Judged, Refused, object};
 use crate::paths::Access;
@@ -79,6 +79,11 @@ impl Files {
         match result? {
             Made::Done(value) => Ok(Resume::Return(asked.registers, value)),
             Made::Judged(first, second) => self.on_paths(asked, name, &first, second.as_deref()),
+            Made::Held(path, file) => {
+                let resume = self.on_paths(asked, name, &path, None)?;
+                self.hold(asked.tracee.tid(), file);
+                Ok(resume)
+            }
         }
     }
 
@@ -201,20 +206,27 @@ enum Made {
     Done(i64),
     /// It was judged, for these paths, and the task is to make it.
     Judged(Vec<u8>, Option<Vec<u8>>),
+    /// The same, and until it has returned this is to stay open.
+    Held(Vec<u8>, OwnedFd),
 }
 
-/// truncate, by the task itself.
+/// truncate, by the task itself. Nothing else is answered until it returns, so it must not wait: while
+/// the file is open for writing here nobody gets a lease of it (fcntl(2)), and whoever has one is
+/// asked for it, and not waited for.
 fn on_path(asked: &Asked<'_>, name: &str) -> Judged<Made> {
     let row = row(name, 0)?;
     let given = asked.path(row)?;
     let found = asked.found(row, &given, Wants::object(row.follows(&asked.call)))?;
-    if found.object.is_none() {
+    let Some(object) = &found.object else {
         return Err(Errno::ENOENT.into());
-    }
+    };
     asked.judge(Access::Write, &given, &found)?;
     match found.pathless {
         true => Err(Errno::EACCES.into()),
-        false => Ok(Made::Judged(found.path, None)),
+        false => {
+            let file = writable(object)?;
+            Ok(Made::Held(found.path, file))
+        }
     }
 }
 

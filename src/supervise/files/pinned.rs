@@ -5,6 +5,7 @@ use super::memory::{REGION, Slot};
 use super::{Asked, Files, Judged, errno, number};
 use crate::sys::{self, Errno};
 use crate::trace::{Registers, Resume, Stopped, Tid};
+use std::os::fd::OwnedFd;
 
 /// A call that is under way in another form than the tracee made it.
 pub(super) enum Pending {
@@ -14,6 +15,8 @@ pub(super) enum Pending {
         original: Registers,
         _slot: Option<Slot>,
         first: Option<u64>,
+        /// What stays open until then.
+        held: Option<OwnedFd>,
     },
     /// mmap of a region.
     Map { original: Registers },
@@ -68,6 +71,13 @@ impl Files {
         })
     }
 
+    /// Keeps a file open until a task's call has returned.
+    pub(super) fn hold(&mut self, tid: Tid, file: OwnedFd) {
+        if let Some(Pending::Return { held, .. }) = self.pending.get_mut(&tid) {
+            *held = Some(file);
+        }
+    }
+
     /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
     /// and `path`. If there is no slot yet, it is mapped first and the call comes again.
     pub(super) fn pinned(
@@ -99,6 +109,7 @@ impl Files {
                 original,
                 _slot: Some(slot),
                 first,
+                held: None,
             };
             self.pending.insert(tid, pending);
             return Ok(Resume::SetAndStop(changed));
@@ -147,6 +158,7 @@ impl Files {
             original,
             _slot: None,
             first: None,
+            held: None,
         };
         self.pending.insert(asked.tracee.tid(), pending);
         Resume::SetAndStop(original.with_call(asked.call.nr, args))
