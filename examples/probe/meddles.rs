@@ -4,7 +4,9 @@ use crate::raw;
 use nix::errno::Errno;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::time::Duration;
 
 /// The exit code of those that end by themselves.
@@ -32,6 +34,7 @@ const WAYS: &[Way] = &[
     ("zombie-leaders",  zombie_leaders),
     ("exits-in-thread", exits_in_thread),
     ("ignores-all",     ignores_all),
+    ("lingers",         lingers),
 ];
 
 /// `meddles WAY`.
@@ -198,4 +201,56 @@ fn ignores_all() -> i32 {
         return 1;
     }
     for_ever()
+}
+
+/// Processes that close a socket in the middle of a call on it, whose last close waits for half a
+/// minute: that of the process, which is then killed, or of whoever has taken it for the call.
+fn lingers() -> i32 {
+    // It takes nothing, and lives on: a peer that is gone would end the wait.
+    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) else {
+        return 1;
+    };
+    let Ok(peer) = listener.local_addr() else {
+        return 1;
+    };
+    for _ in 0..40 {
+        let child = raw::fork(|| match unsent(peer) {
+            Ok(socket) => hammer(socket, peer.port()),
+            Err(error) => {
+                eprintln!("{error}");
+                1
+            }
+        });
+        std::thread::sleep(Duration::from_millis(25));
+        let _ = raw::kill(child, libc::SIGKILL);
+        if raw::reap(child) == Some(raw::Status::Exited(1)) {
+            return 1;
+        }
+    }
+    CODE
+}
+
+/// A connection with more on its way than its peer takes.
+fn unsent(peer: SocketAddr) -> std::io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(peer)?;
+    socket.set_nonblocking(true)?;
+    while socket.write(&[0; 65536]).is_ok() {}
+    raw::linger(socket.as_raw_fd(), 30)?;
+    Ok(socket)
+}
+
+fn hammer(socket: TcpStream, port: u16) -> i32 {
+    let file = std::fs::File::from(std::os::fd::OwnedFd::from(socket));
+    let fd = file.as_raw_fd();
+    std::thread::spawn(move || {
+        loop {
+            let _ = raw::connect(fd, port);
+            let _ = file.set_permissions(std::fs::Permissions::from_mode(0o600));
+        }
+    });
+    std::thread::sleep(Duration::from_millis(2));
+    // Nothing is put in its place: the other thread would change that.
+    raw::close(fd);
+    std::thread::sleep(Duration::from_millis(2));
+    raw::exit(0)
 }

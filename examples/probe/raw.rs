@@ -377,6 +377,38 @@ pub fn leak(fd: c_int) -> Result<(), Errno> {
     Ok(())
 }
 
+/// SO_LINGER (socket(7)): the last close of this socket waits for so many seconds.
+pub fn linger(fd: c_int, seconds: c_int) -> Result<(), Errno> {
+    let value = libc::linger {
+        l_onoff: 1,
+        l_linger: seconds,
+    };
+    let (at, size) = (std::ptr::from_ref(&value), size_of::<libc::linger>());
+    // SAFETY: `value` is valid for reading, and as long as is said.
+    check(unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            at.cast(),
+            size as u32,
+        )
+    })
+    .map(drop)
+}
+
+/// connect(2) to a port of 127.0.0.1.
+pub fn connect(fd: c_int, port: u16) -> Result<(), Errno> {
+    // SAFETY: zeroed bytes are a valid address.
+    let mut to: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+    to.sin_family = libc::AF_INET as libc::sa_family_t;
+    to.sin_port = port.to_be();
+    to.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
+    let (at, size) = (std::ptr::from_ref(&to), size_of::<libc::sockaddr_in>());
+    // SAFETY: `to` is valid for reading, and as long as is said.
+    check(unsafe { libc::connect(fd, at.cast(), size as u32) }).map(drop)
+}
+
 /// PR_GET_SECUREBITS.
 pub fn securebits() -> Result<i64, Errno> {
     // SAFETY: takes and returns numbers only.

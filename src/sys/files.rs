@@ -1,7 +1,7 @@
 //! Calls on files that the supervisor makes in a tracee's name, and the questions that it asks about
 //! files and memory. One call each; what may be asked for is decided elsewhere.
 
-use super::{Errno, check};
+use super::{Errno, Taken, check};
 use libc::{c_int, c_long, pid_t};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -39,7 +39,7 @@ pub fn openat2(
 
 /// pidfd_open(2) (Linux 5.3), of a thread with PIDFD_THREAD (6.9), else of its process; then
 /// pidfd_getfd(2) (5.6): another descriptor for the same open file.
-pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<OwnedFd, Errno> {
+pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<Taken, Errno> {
     const PIDFD_THREAD: c_int = libc::O_EXCL;
     let open = |id: pid_t, flags: c_int| {
         // SAFETY: takes numbers only.
@@ -54,7 +54,7 @@ pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<OwnedFd, Errno
     // SAFETY: takes numbers only.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0u32) })?;
     // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }.into())
 }
 
 /// kcmp(2) KCMP_VM (Linux 3.5): whether two tasks share their memory. Where it cannot be asked they

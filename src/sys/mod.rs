@@ -11,10 +11,12 @@ pub mod process;
 pub mod ptrace;
 pub mod signal;
 pub mod socket;
+mod taken;
 pub mod terminal;
 pub mod wait;
 
 pub use nix::errno::Errno;
+pub use taken::Taken;
 
 /// The result of a libc call that returns -1 on failure.
 fn check(result: impl Into<i64>) -> Result<i64, Errno> {

@@ -82,6 +82,32 @@ fn what_lives_on_in_the_background_ends_with_the_command_where_that_is_asked() {
     }
 }
 
+/// Where the supervisor makes calls on sockets, on the same open file.
+#[test]
+fn a_socket_that_is_closed_by_the_supervisor_last_is_not_lingered_for() {
+    for policy in [
+        "[net]\ndeny = [\"10.9.9.9:9\"]\n",
+        "[fs]\ndeny = [\"**/.env\"]\n",
+    ] {
+        let dir = Dir::new();
+        dir.write("policy.toml", format!("default = \"allow\"\n{policy}"));
+        let begin = Instant::now();
+        jail([
+            "--policy",
+            "policy.toml",
+            "--",
+            probe(),
+            "meddles",
+            "lingers",
+        ])
+        .cwd(dir.path())
+        .output()
+        .ends_with(5);
+        let took = begin.elapsed();
+        assert!(took < SLACK, "{policy}: {took:?}");
+    }
+}
+
 /// What it is called by is a text in the document, and nothing else.
 #[test]
 fn a_name_is_no_part_of_the_document() {

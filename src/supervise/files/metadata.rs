@@ -7,7 +7,7 @@ use super::{Asked, Judged, access};
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
 use crate::sys::files::{self, Arg, FILE_GETATTR, FILE_SETATTR, descriptor_of, perform};
-use crate::sys::{self, Errno, memory};
+use crate::sys::{self, Errno, Taken, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Asks, named};
 use crate::trace::Tid;
 use std::ffi::{CStr, CString};
@@ -21,7 +21,7 @@ const XATTR_NAME: usize = 256;
 const STRUCTURE: usize = 512;
 
 /// The open file of a descriptor, if it may be changed.
-pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<OwnedFd> {
+pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     let number = descriptor as u32 as RawFd;
     let file = descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(|errno| match errno {
@@ -248,7 +248,7 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
 }
 
 /// An open file of the tracee.
-fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<OwnedFd> {
+fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     Ok(descriptor_of(
         tid,

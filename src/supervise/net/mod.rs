@@ -24,13 +24,13 @@ use crate::net::{Address, Family, Protocol, Reach, To, Way};
 use crate::paths::Access;
 use crate::policy::{self, Action};
 use crate::sys::socket::{self, ADDRESS};
-use crate::sys::{Errno, memory};
+use crate::sys::{Errno, Taken, memory};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use names::Names;
 use observe::Observed;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, RawFd};
 
 /// What the supervisor knows of the sockets of a jail.
 pub struct Net {
@@ -46,7 +46,7 @@ enum Pending {
     /// A connect that was begun here: the task waits for its end.
     Connect {
         original: Registers,
-        socket: OwnedFd,
+        socket: Taken,
         address: Vec<u8>,
         /// EINPROGRESS, or EALREADY where it is not the first.
         begun: Errno,
@@ -64,7 +64,7 @@ enum Pending {
 
 /// A socket of a tracee: another descriptor of the same open file.
 pub(super) struct Socket {
-    fd: OwnedFd,
+    fd: Taken,
     family: Family,
     protocol: Protocol,
 }
