@@ -23,7 +23,7 @@ impl Limits {
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         let Some(kind) = LimitKind::ALL.into_iter().find(|kind| kind.key() == key) else {
             let keys = LimitKind::ALL.map(LimitKind::key);
-            return Err(match nearest(key, keys.into_iter()) {
+            return Err(match nearest(key, keys) {
                 Some(near) => format!("unknown limit `{key}`; did you mean `{near}`?"),
                 None => format!("unknown limit `{key}`; there are {}", keys.join(", ")),
             });

@@ -140,7 +140,10 @@ fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
 
 /// Policies by name and by the directory that their paths start from.
 #[derive(Default)]
-struct Policies(Mutex<HashMap<(String, Option<PathBuf>), Arc<Policy>>>);
+struct Policies(Mutex<HashMap<Named, Arc<Policy>>>);
+
+/// A policy's name, and the directory.
+type Named = (String, Option<PathBuf>);
 
 impl Policies {
     fn get(&self, name: &str, directory: Option<&Path>) -> Result<Arc<Policy>, Problems> {
@@ -198,6 +201,9 @@ struct Work<'a> {
     /// Why the batch itself has failed.
     broken: Mutex<Option<String>>,
 }
+
+/// A case's document, and what was kept of its stdout and stderr.
+type Run = (Vec<u8>, [Option<Vec<u8>>; 2]);
 
 /// What a line has besides the verdict.
 #[derive(Serialize)]
@@ -297,8 +303,8 @@ impl Work<'_> {
         self.bar.inc(1);
     }
 
-    /// Runs a case on this thread: its document, and what was kept of its output.
-    fn jail(&self, case: Case) -> Result<(Vec<u8>, [Option<Vec<u8>>; 2]), String> {
+    /// Runs a case on this thread.
+    fn jail(&self, case: Case) -> Result<Run, String> {
         let name = case.policy.as_deref().or(self.batch.policy.as_deref());
         let name = name.ok_or("no policy: give --policy, or `policy` in the case")?;
         let policy = self
