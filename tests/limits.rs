@@ -46,6 +46,19 @@ fn a_sleeper_is_asked_to_end_when_its_time_is_up() {
     nobody_survives(&token, LATE);
 }
 
+/// Its end is no exit of its own, also where the rest is then killed.
+#[test]
+fn who_ends_when_asked_was_past_the_limit_with_kill_on_exit_too() {
+    let dir = Dir::new();
+    let policy = policy(&dir, WALL);
+    let arguments = ["--kill-on-exit", "--policy", &policy, "--", "sleep", "30"];
+    jail(arguments)
+        .cwd(dir.path())
+        .output()
+        .ends_with(124)
+        .complains("limits.toml:7 limits.wall");
+}
+
 #[test]
 fn whoever_does_not_listen_is_killed_after_the_grace() {
     for script in [

@@ -651,7 +651,8 @@ impl Supervisor<'_> {
             }
             if self.options.kill_on_exit && self.ending.is_none() {
                 self.heed_bell();
-                self.end(Ending::Exited);
+                // Who ends when asked to was past the limit all the same.
+                self.end(self.asked_to_end.map_or(Ending::Exited, Ending::Limit));
             }
             self.rehang_bell()?;
         }
