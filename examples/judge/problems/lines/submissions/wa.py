@@ -1,0 +1,5 @@
+# White space within a line is.
+import sys
+
+for line in sys.stdin:
+    print(*line.split())

@@ -1,0 +1,5 @@
+/* Reads where nothing is. */
+int main(void) {
+    volatile int *nowhere = 0;
+    return *nowhere;
+}

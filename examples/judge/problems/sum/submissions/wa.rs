@@ -1,0 +1,5 @@
+// An answer that is the right one at times.
+fn main() {
+    println!("6");
+    println!("7");
+}

@@ -1,0 +1,2 @@
+# Counts them instead.
+wc -w
