@@ -19,6 +19,7 @@ mod stops;
 mod storms;
 mod terminal;
 mod usage;
+mod without;
 
 /// Takes the arguments after its name, returns the exit code.
 type Probe = fn(&[String]) -> i32;
@@ -69,6 +70,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("vfork",            children::vfork),
     ("waitid",           children::waitid),
     ("winch",            terminal::winch),
+    ("without",          without::without),
 ];
 
 fn main() {

@@ -1,0 +1,113 @@
+//! Starts a program that lacks system calls, as a container's profile or a host's setting takes them:
+//! to show that jail does without them, or says that it cannot.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// clone(2)'s flags of new namespaces, as container profiles mask them, CLONE_NEWTIME aside.
+const NEW_NAMESPACES: i32 = libc::CLONE_NEWNS
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWCGROUP;
+
+/// What makes or enters a namespace, clone(2) with flags aside.
+const NAMESPACES: &[i64] = &[libc::SYS_unshare, libc::SYS_setns];
+
+/// What Docker's default profile and its like keep for capabilities that a container lacks: the calls
+/// that bear upon a jail, and the administrator's.
+const CONTAINER: &[i64] = &[
+    libc::SYS_bpf,
+    libc::SYS_chroot,
+    libc::SYS_fanotify_init,
+    libc::SYS_fsopen,
+    libc::SYS_io_uring_setup,
+    libc::SYS_kcmp,
+    libc::SYS_keyctl,
+    libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pivot_root,
+    libc::SYS_process_madvise,
+    libc::SYS_sethostname,
+    libc::SYS_umount2,
+    libc::SYS_userfaultfd,
+];
+
+/// What older profiles do not know, or keep as well.
+const OLD_CONTAINER: &[i64] = &[
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_mseal,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+];
+
+/// `without WHAT COMMAND…`: runs the command so that `namespaces` cannot be made, or in a `container`,
+/// or in an `old-container`.
+pub fn without(arguments: &[String]) -> i32 {
+    let Some((what, command)) = arguments.split_first() else {
+        return 2;
+    };
+    let denied = match what.as_str() {
+        "namespaces" => NAMESPACES.to_vec(),
+        "container" => [NAMESPACES, CONTAINER].concat(),
+        "old-container" => [NAMESPACES, CONTAINER, OLD_CONTAINER].concat(),
+        _ => return 2,
+    };
+    let (Some((program, arguments)), Some(denied), Some(missing)) =
+        (command.split_first(), denying(&denied), missing_clone3())
+    else {
+        return 2;
+    };
+    // Both set no_new_privs.
+    for program in [denied, missing] {
+        if let Err(error) = seccompiler::apply_filter(&program) {
+            eprintln!("cannot load the filter: {error}");
+            return 1;
+        }
+    }
+    let error = Command::new(program).args(arguments).exec();
+    eprintln!("cannot execute {program}: {error}");
+    127
+}
+
+/// Answers these with EPERM, and clone with a flag of a new namespace.
+fn denying(calls: &[i64]) -> Option<BpfProgram> {
+    let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
+        calls.iter().map(|&call| (call, vec![])).collect();
+    let flags = |flag: i32| {
+        let mask = SeccompCmpOp::MaskedEq(flag as u64);
+        let condition =
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, mask, flag as u64).ok()?;
+        SeccompRule::new(vec![condition]).ok()
+    };
+    let each = (0..31)
+        .map(|bit| 1i32 << bit)
+        .filter(|flag| NEW_NAMESPACES & flag != 0);
+    rules.insert(libc::SYS_clone, each.map(flags).collect::<Option<_>>()?);
+    filter(rules, libc::EPERM)
+}
+
+/// clone3(2) hides its flags in memory: profiles answer ENOSYS, and the C library takes clone.
+fn missing_clone3() -> Option<BpfProgram> {
+    filter([(libc::SYS_clone3, vec![])].into(), libc::ENOSYS)
+}
+
+fn filter(
+    rules: std::collections::BTreeMap<i64, Vec<SeccompRule>>,
+    errno: i32,
+) -> Option<BpfProgram> {
+    let architecture = std::env::consts::ARCH.try_into().ok()?;
+    let denial = SeccompAction::Errno(errno as u32);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denial, architecture).ok()?;
+    filter.try_into().ok()
+}
