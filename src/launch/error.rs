@@ -127,6 +127,13 @@ pub enum LaunchError {
     },
     /// The capability sets could not be read.
     Capabilities(String),
+    /// pidfd_getfd failed, without which no socket can be let through.
+    Sockets {
+        /// Its errno.
+        errno: Errno,
+        /// What explains it.
+        host: Circumstances,
+    },
     /// PTRACE_SEIZE failed.
     Seize {
         /// Its errno.
@@ -226,6 +233,7 @@ impl fmt::Display for LaunchError {
             Self::Capabilities(error) => {
                 write!(f, "cannot read this process's capabilities: {error}")
             }
+            Self::Sockets { errno, host } => sockets(f, *errno, host),
             Self::Seize { errno, host } => seize(f, *errno, host),
             Self::Child {
                 step: Step::Exec,
@@ -306,6 +314,23 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
             write!(f, "jail needs Linux 5.9 or newer, with ptrace")
         }
         _ => write!(f, "a security module or the container forbids it"),
+    }
+}
+
+fn sockets(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {
+    write!(
+        f,
+        "cannot look at the command's sockets, and [net] lets some through: pidfd_getfd: {}; ",
+        describe(errno)
+    )?;
+    match host.filtered {
+        true => write!(
+            f,
+            "this container's seccomp profile forbids it: allow `pidfd_getfd` in it \
+             (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE), \
+             or use a policy without [net]"
+        ),
+        false => write!(f, "it takes Linux 5.6 or newer"),
     }
 }
 
@@ -406,6 +431,20 @@ mod tests {
         assert!(seize(Errno::ENOSYS, container).contains("seccomp profile"));
         assert!(seize(Errno::EIO, plain.clone()).contains("needs Linux 5.9"));
         assert!(seize(Errno::EPERM, plain).contains("security module"));
+    }
+
+    #[test]
+    fn a_container_that_keeps_sockets_to_itself_is_told_which_call_to_allow() {
+        let said = |filtered| {
+            let host = Circumstances {
+                filtered,
+                ..Circumstances::default()
+            };
+            let errno = Errno::EPERM;
+            LaunchError::Sockets { errno, host }.to_string()
+        };
+        assert!(said(true).contains("allow `pidfd_getfd`"));
+        assert!(said(false).contains("Linux 5.6"));
     }
 
     #[test]

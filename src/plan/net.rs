@@ -41,6 +41,8 @@ pub struct Net {
     pub silent: bool,
     /// Whether what a message names can be kept from changing: mseal.
     pub pins: bool,
+    /// Whether nothing can be let through but by a look at the command's socket: pidfd_getfd.
+    pub takes_sockets: bool,
 }
 
 impl Net {
@@ -60,6 +62,7 @@ impl Net {
             unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
             pins: host.kernel >= super::files::MSEAL,
+            takes_sockets: false,
         };
         if !plan.governed && !scene.denies_paths() {
             return plan;
@@ -100,6 +103,13 @@ impl Net {
         let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
         // What a program denies itself, the supervisor must not do in its name.
         plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
+        let lets = |list| {
+            let mut peers = policy.peers.iter();
+            scene.is_open() || peers.any(|entry| entry.list == list)
+        };
+        let connects = Watch::CONNECT.and(Watch::SEND_TO);
+        plan.takes_sockets = plan.watch.any(connects) && lets(NetList::Connect)
+            || plan.watch.any(Watch::BIND) && lets(NetList::Listen);
 
         if !scene.is_open() && host.landlock_abi >= PORTS_ABI {
             plan.connect_ports = scene.ports(NetList::Connect);

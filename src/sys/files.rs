@@ -57,6 +57,16 @@ pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<Taken, Errno> 
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }.into())
 }
 
+/// Whether [`descriptor_of`] can succeed here at all.
+pub fn can_take_descriptors() -> Result<(), Errno> {
+    let own = super::process::getpid();
+    match descriptor_of(own, own, -1) {
+        // It has looked for the descriptor.
+        Err(Errno::EBADF) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// kcmp(2) KCMP_VM (Linux 3.5): whether two tasks share their memory. Where it cannot be asked they
 /// are taken to.
 pub fn shares_memory(one: pid_t, other: pid_t) -> bool {

@@ -2,13 +2,38 @@
 
 use super::{Errno, check};
 use libc::{iovec, pid_t};
+use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::AtomicU32;
 
-/// process_vm_readv(2) (Linux 3.2): how many bytes of `address` were read into `buffer`.
+/// How many bytes of `address` were read into `buffer`: by process_vm_readv(2) (Linux 3.2), or where a
+/// container's profile keeps that, by /proc/PID/mem, which is a tracer's as well.
 ///
 /// Stops short at an unmapped page. EFAULT: nothing there is readable.
 pub fn read(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+    match read_at_once(tid, address, buffer) {
+        // The permission of a tracer is the same for both: it is the call that is not there.
+        Err(Errno::EPERM | Errno::ENOSYS) => read_file(tid, address, buffer),
+        other => other,
+    }
+}
+
+/// proc_pid_mem(5). Reads a page that is mapped without PROT_READ, too.
+fn read_file(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let errno = |error: std::io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+        Errno::ENOENT => Errno::ESRCH,
+        Errno::EIO => Errno::EFAULT,
+        other => other,
+    };
+    let memory = std::fs::File::open(format!("/proc/{tid}/mem")).map_err(errno)?;
+    match memory.read_at(buffer, address).map_err(errno)? {
+        // It has no memory any more.
+        0 if !buffer.is_empty() => Err(Errno::ESRCH),
+        read => Ok(read),
+    }
+}
+
+fn read_at_once(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
     let local = iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
@@ -85,5 +110,24 @@ impl Drop for SharedWords {
     fn drop(&mut self) {
         // SAFETY: the mapping was made by `new` with this size; no reference outlives `self`.
         unsafe { libc::munmap(self.0.as_ptr().cast(), size_of::<[AtomicU32; WORDS]>()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_read_the_same_and_fail_the_same() {
+        let own = super::super::process::getpid();
+        let text = *b"some text in this process";
+        let ways = [read_at_once, read_file];
+        for way in ways {
+            let mut buffer = [0; 25];
+            assert_eq!(way(own, text.as_ptr() as u64, &mut buffer), Ok(25));
+            assert_eq!(buffer, text);
+            assert_eq!(way(own, 8, &mut buffer), Err(Errno::EFAULT));
+            assert_eq!(way(i32::MAX, 8, &mut buffer), Err(Errno::ESRCH));
+        }
     }
 }

@@ -418,6 +418,15 @@ impl Ran {
         self
     }
 
+    /// Panics unless stdout holds this.
+    #[track_caller]
+    pub fn says_part(self, part: &str) -> Self {
+        if !self.out.contains(part) {
+            self.fail(&format!("should have written {part:?}"));
+        }
+        self
+    }
+
     /// Panics unless stderr holds this.
     #[track_caller]
     pub fn complains(self, message: &str) -> Self {
