@@ -1,8 +1,9 @@
 //! From a submission to a program that is ready to run, in a directory of its own.
 
-use crate::case::{self, Ending, Jailed};
+use crate::case;
 use crate::problem::Entry;
 use crate::verdict::{Judged, Verdict};
+use jail::{Ending, Limits, Policy};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A program, its directory, and the policy that it runs under.
 pub struct Program {
     pub command: Vec<String>,
-    pub policy: PathBuf,
+    pub policy: Policy,
     pub place: Place,
 }
 
@@ -29,48 +30,42 @@ pub fn compile(entry: &Entry, policies: &Path) -> Result<Program, Judged> {
     fs::copy(&entry.source, place.path().join(format!("source.{ending}")))
         .map_err(|error| failed(format!("cannot read {}: {error}", entry.source.display())))?;
 
+    let policy = |name: &str| {
+        let file = policies.join(format!("{name}.toml"));
+        case::policy(&file, place.path()).map_err(|problems| failed(problems.to_string()))
+    };
+
     if let Some(compiler) = entry.language.compiler() {
-        let ran = case::run_case(&Jailed {
-            policy: &policies.join("compiler.toml"),
-            command: compiler.iter().map(|&word| word.to_owned()).collect(),
-            // Its temporary files.
-            env: &[("TMPDIR", ".")],
-            dir: place.path(),
-            input: b"",
-            limits: None,
-        })
-        .map_err(failed)?;
-        match ran.ending {
-            Ending::Exited(0) => {}
-            Ending::Failed => return Err(failed(ran.error)),
-            _ => {
-                return Err(Judged::only(
-                    Verdict::CE,
-                    first_error(&ran.errors, &ran.error),
-                ));
-            }
+        let compiler: Vec<String> = compiler.iter().map(|&word| word.to_owned()).collect();
+        let (policy, limits) = (policy("compiler")?, Limits::new());
+        let ran = case::run_case(&policy, &limits, &compiler, place.path(), b"")
+            .map_err(|error| failed(error.to_string()))?;
+        let ended = (ran.verdict.ending, ran.verdict.code);
+        if ended != (Ending::Exited, Some(0)) {
+            let errors = String::from_utf8_lossy(&ran.stderr);
+            return Err(Judged::only(Verdict::CE, first_error(&errors, ended.0)));
         }
     }
     Ok(Program {
         command: entry.language.command().map_err(failed)?,
-        policy: policies.join(format!("{}.toml", entry.language.name())),
+        policy: policy(entry.language.name())?,
         place,
     })
 }
 
-/// The line of the compiler's output that says most.
-fn first_error(output: &str, otherwise: &str) -> String {
-    let mut lines = output.lines();
-    let line = lines.find(|line| line.contains("error"));
-    line.unwrap_or(otherwise).trim().to_owned()
+/// The line of the compiler's output that says most, or how the compiler ended.
+fn first_error(output: &str, ending: Ending) -> String {
+    match output.lines().find(|line| line.contains("error")) {
+        Some(line) => line.trim().to_owned(),
+        None => format!("the compiler ended: {ending:?}"),
+    }
 }
 
 /// A directory that is removed when nobody needs it any more.
 pub struct Place(PathBuf);
 
 impl Place {
-    /// A new empty one.
-    pub fn new() -> std::io::Result<Self> {
+    fn new() -> std::io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);

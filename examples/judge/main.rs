@@ -22,6 +22,9 @@ mod verdict;
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use table::Row;
+use verdict::Verdict;
 
 /// Runs submissions against the test cases of problems, in jails, and prints their verdicts.
 #[derive(Parser)]
@@ -66,28 +69,34 @@ fn judge(arguments: &Arguments) -> Result<bool, String> {
     let mut runs = Vec::new();
     for (place, (entry, program)) in ready.iter().enumerate() {
         if let Ok(program) = program {
-            runs.extend(
-                entry
-                    .problem
-                    .cases
-                    .iter()
-                    .map(|case| (place, program, case)),
-            );
+            let cases = entry.problem.cases.iter().enumerate();
+            runs.extend(cases.map(|(number, case)| (place, program, number, case)));
         }
     }
-    let verdicts = parallel::map(&runs, jobs, |(place, program, case)| {
-        verdict::judge(program, case, &ready[*place].0.problem.limits)
+    // Of each submission the first case that is known to decide: what comes after it is not run.
+    let decided: Vec<_> = ready.iter().map(|_| AtomicUsize::new(usize::MAX)).collect();
+    let verdicts = parallel::map(&runs, jobs, |&(place, program, number, case)| {
+        if decided[place].load(Ordering::Relaxed) < number {
+            return None;
+        }
+        let judged = verdict::judge(program, case, &ready[place].0.problem.limits);
+        if judged.verdict != Verdict::AC {
+            decided[place].fetch_min(number, Ordering::Relaxed);
+        }
+        Some(judged)
     });
 
-    let mut rows: Vec<_> = ready.iter().map(|ready| table::Row::new(ready.0)).collect();
-    for ((place, _, case), verdict) in runs.iter().zip(verdicts) {
-        rows[*place].add(&case.name, verdict);
+    let mut rows: Vec<_> = ready.iter().map(|(entry, _)| Row::new(entry)).collect();
+    for (&(place, _, _, case), judged) in runs.iter().zip(verdicts) {
+        if let Some(judged) = judged {
+            rows[place].add(&case.name, judged);
+        }
     }
     for (row, (_, program)) in rows.iter_mut().zip(&ready) {
-        if let Err(verdict) = program {
-            row.add("compile", verdict.clone());
+        if let Err(judged) = program {
+            row.add("compile", judged.clone());
         }
     }
     table::print(&rows, arguments.json);
-    Ok(rows.iter().all(table::Row::is_judged))
+    Ok(rows.iter().all(Row::is_judged))
 }

@@ -8,7 +8,8 @@
 //! ```
 
 use crate::language::Language;
-use crate::limits::Limits;
+use crate::limits;
+use jail::Limits;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,7 +84,7 @@ fn read(dir: &Path) -> Result<Problem, String> {
     }
     Ok(Problem {
         name: name(dir),
-        limits: Limits::of(dir)?,
+        limits: limits::of(dir)?,
         cases,
     })
 }

@@ -44,9 +44,12 @@ impl Row {
         }
     }
 
-    /// Adds a case. The first that is not accepted decides.
+    /// Adds a case, in their order. The first that is not accepted decides, and is the last that counts.
     pub fn add(&mut self, case: &str, judged: Judged) {
-        if self.verdict == Verdict::AC && judged.verdict != Verdict::AC {
+        if self.verdict != Verdict::AC {
+            return;
+        }
+        if judged.verdict != Verdict::AC {
             self.verdict = judged.verdict;
             self.note = match judged.note.as_str() {
                 "" => case.to_owned(),

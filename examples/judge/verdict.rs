@@ -1,10 +1,10 @@
 //! From how a run ended, and what it wrote, to the verdict.
 
-use crate::case::{self, Ending, Jailed};
+use crate::case;
 use crate::compare;
 use crate::compile::Program;
-use crate::limits::Limits;
 use crate::problem::Case;
+use jail::{Ending, Limits};
 use serde::Serialize;
 
 /// What the judge says.
@@ -58,45 +58,46 @@ impl Judged {
 
 /// Runs a program on a case.
 pub fn judge(program: &Program, case: &Case, limits: &Limits) -> Judged {
-    let ran = case::run_case(&Jailed {
-        policy: &program.policy,
-        command: program.command.clone(),
-        env: &[],
-        dir: program.place.path(),
-        input: &case.input,
-        limits: Some(limits),
-    });
-    let ran = match ran {
+    let Program {
+        policy,
+        command,
+        place,
+    } = program;
+    let ran = match case::run_case(policy, limits, command, place.path(), &case.input) {
         Ok(ran) => ran,
-        Err(why) => return Judged::only(Verdict::IE, why),
+        Err(error) => return Judged::only(Verdict::IE, error.to_string()),
     };
-    let (verdict, note) = match ran.ending {
-        Ending::Exited(0) => match compare::difference(&ran.output, &case.expected) {
+    let told = &ran.verdict;
+    let (verdict, note) = match (told.ending, told.code) {
+        (Ending::Exited, Some(0)) => match compare::difference(&ran.stdout, &case.expected) {
             None => (Verdict::AC, String::new()),
             Some(line) => (Verdict::WA, format!("line {line} differs")),
         },
-        Ending::Exited(code) => (Verdict::RE, format!("exit code {code}")),
-        Ending::Signalled(ref name) => (Verdict::RE, name.clone()),
-        Ending::Forbidden(ref call) => (Verdict::FC, call.clone()),
-        Ending::Time => (Verdict::TLE, String::new()),
-        Ending::Memory => (Verdict::MLE, String::new()),
-        Ending::Output => (Verdict::OLE, String::new()),
-        Ending::Tasks => (
-            Verdict::RE,
-            format!("more than {} processes", limits.processes),
-        ),
-        Ending::Failed => (Verdict::IE, ran.error.clone()),
+        (Ending::Exited, code) => (Verdict::RE, format!("exit code {}", code.unwrap_or(-1))),
+        (Ending::Signalled, _) => {
+            let name = told.signal.as_ref().map(|signal| signal.name.clone());
+            (Verdict::RE, name.unwrap_or_default())
+        }
+        (Ending::Policy, _) => {
+            let call = told.killed_by.as_ref().map(|killed| killed.call.clone());
+            (Verdict::FC, call.unwrap_or_default())
+        }
+        (Ending::Time, _) => (Verdict::TLE, String::new()),
+        (Ending::Memory, _) => (Verdict::MLE, String::new()),
+        (Ending::Output, _) => (Verdict::OLE, String::new()),
+        (Ending::Tasks, _) => (Verdict::RE, "too many processes".to_owned()),
+        (ending, _) => (Verdict::IE, format!("{ending:?}")),
     };
     // Why a solution failed may be what it was denied.
-    let note = match (&ran.denied, verdict) {
-        (Some(call), Verdict::RE | Verdict::WA) => format!("{note}; denied {call}"),
+    let note = match (&told.denied.first, verdict) {
+        (Some(denied), Verdict::RE | Verdict::WA) => format!("{note}; denied {}", denied.call),
         _ => note,
     };
     Judged {
         verdict,
         note,
-        cpu: ran.cpu,
-        wall: ran.wall,
-        memory: ran.memory,
+        cpu: told.cpu.map_or(0.0, |cpu| cpu.user + cpu.system),
+        wall: told.wall.unwrap_or_default(),
+        memory: told.memory.map_or(0, |memory| memory.peak),
     }
 }

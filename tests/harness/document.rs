@@ -61,6 +61,5 @@ fn every_command_of_the_document_runs() {
                 ));
             }
         }
-        scene.open();
     }
 }

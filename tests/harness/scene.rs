@@ -2,7 +2,6 @@
 //! them.
 
 use crate::support::{Dir, JAIL, Run, is_root, plain, probe};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,18 +46,14 @@ impl Scene {
             plain(["cp", "-r"]).args([from, to]).output().ends_with(0);
         }
         let scene = Self { dir };
-        scene.open();
         scene
     }
 
     /// Lets everybody read all of it, and write: nothing in it is anybody's secret.
-    pub fn open(&self) {
-        let path = self.dir.path();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("chmod");
-        if is_root() {
-            let owner = ["chown", "-R", "65534:65534"];
-            plain(owner).args([path]).output().ends_with(0);
-        }
+    fn open(&self) {
+        let open = plain(["chmod", "-R", "a+rwX"]).args([self.dir.path()]);
+        // Not what others have made there.
+        open.output();
     }
 
     /// Everybody who has to succeed.
@@ -71,6 +66,7 @@ impl Scene {
 
     /// A command in the scene's directory, without what `lacking` takes away.
     pub fn lacking(&self, lacking: &str, user: User, command: &[&str]) -> Run {
+        self.open();
         let probe = self.dir.file("bin/probe");
         let drop = [
             "setpriv",
@@ -118,7 +114,6 @@ impl Scene {
     /// Writes a file in the scene, and returns its path.
     pub fn write(&self, name: &str, content: &str) -> String {
         let path = self.dir.write(name, content);
-        self.open();
         path
     }
 
