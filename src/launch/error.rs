@@ -320,7 +320,7 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
 fn sockets(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {
     write!(
         f,
-        "cannot look at the command's sockets, and [net] lets some through: pidfd_getfd: {}; ",
+        "cannot look at the command's sockets, of which the policy lets some through and not all: pidfd_getfd: {}; ",
         describe(errno)
     )?;
     match host.filtered {
@@ -328,7 +328,7 @@ fn sockets(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fm
             f,
             "this container's seccomp profile forbids it: allow `pidfd_getfd` in it \
              (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE), \
-             or use a policy without [net]"
+             or use a policy that lets none through"
         ),
         false => write!(f, "it takes Linux 5.6 or newer"),
     }

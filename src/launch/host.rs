@@ -13,7 +13,18 @@ pub fn probe() -> Host {
         .and_then(|abi| abi.parse().ok());
     Host {
         landlock_abi: wanted.map_or(newest, |abi: u32| abi.min(newest)),
-        kernel: sys::process::kernel_version().unwrap_or_default(),
+        kernel: kernel(),
+    }
+}
+
+/// The kernel's version; of a container whose profile keeps mseal (Linux 6.10) the one before it: what
+/// rests on it is then planned, and told by `explain`, as on a kernel without it.
+fn kernel() -> (u32, u32) {
+    const BEFORE_MSEAL: (u32, u32) = (6, 9);
+    let kernel = sys::process::kernel_version().unwrap_or_default();
+    match kernel > BEFORE_MSEAL && !sys::memory::can_seal() {
+        true => BEFORE_MSEAL,
+        false => kernel,
     }
 }
 

@@ -48,6 +48,12 @@ fn read_at_once(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Er
     Ok(read as usize)
 }
 
+/// Whether mseal(2) (Linux 6.10) can be called: of no bytes, which it answers with 0.
+pub fn can_seal() -> bool {
+    // SAFETY: takes numbers only, and touches no memory where the length is 0.
+    unsafe { libc::syscall(libc::SYS_mseal, 0usize, 0usize, 0usize) == 0 }
+}
+
 /// process_vm_writev(2) (Linux 3.2): writes all of `bytes` to `address`. EFAULT: not all of it is
 /// writable; a part may have been written.
 pub fn write(tid: pid_t, address: u64, bytes: &[u8]) -> Result<(), Errno> {

@@ -1,6 +1,6 @@
 //! What container profiles take away, and what jail then does.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, User};
 
 #[test]
 fn the_probe_takes_away_what_it_says() {
@@ -29,5 +29,47 @@ fn jail_runs_in_a_container_as_outside_of_one() {
                 ran.ends_with(0).says("text\n");
             }
         }
+    }
+}
+
+/// What rests on the seal of a page is told by `explain`, and no thread is refused for want of it.
+#[test]
+fn threads_run_in_a_container_that_keeps_mseal() {
+    let scene = Scene::new(&[]);
+    scene.write(
+        "policy.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\ndeny = [\"**/.env\"]\n",
+    );
+    for lacking in ["container", "old-container"] {
+        for &user in scene.users() {
+            let threads = ["jail", "--policy", "policy.toml", "--", "probe", "threads"];
+            scene.lacking(lacking, user, &threads).output().ends_with(0);
+            scene.write(".env", "secret");
+            let denied = ["jail", "--policy", "policy.toml", "--", "cat", ".env"];
+            let ran = scene.lacking(lacking, user, &denied).output();
+            ran.ends_with(1).complains("jail: denied read of");
+        }
+    }
+    let explain = ["jail", "explain", "policy.toml"];
+    let ran = scene.lacking("old-container", User::Own, &explain);
+    ran.output().ends_with(0).says_part("supervisor, racy");
+}
+
+/// Docker's profile keeps pidfd_getfd for CAP_SYS_PTRACE: a policy that needs it says so before
+/// anything runs; one that lets nothing through does not need it.
+#[test]
+fn a_network_that_a_container_cannot_govern_is_an_error() {
+    let scene = Scene::new(&[]);
+    for &user in scene.users() {
+        let run = |lacking, policy| {
+            let command = ["jail", "--policy", policy, "--", "echo", "ran"];
+            scene.lacking(lacking, user, &command).output()
+        };
+        for policy in ["localhost", "net", "https"] {
+            let ran = run("container", policy).ends_with(125).says("");
+            ran.complains("allow `pidfd_getfd` in it");
+            run("namespaces", policy).ends_with(0).says("ran\n");
+        }
+        run("container", "workspace").ends_with(0).says("ran\n");
     }
 }

@@ -104,7 +104,7 @@ fn the_table_says_what_was_used_and_why() {
     for (line, parts) in lines.iter().zip([
         &["problem", "verdict", "memory"][..],
         &["sum", "ac.sh", "shell", "AC", "MiB"],
-        &["wa.sh", "WA", "2-negative: line 1 differs"],
+        &["wa.sh", "WA", "1-small: line 1 differs"],
         &["fc.sh", "FC", "1-small: socket(AF_INET"],
     ]) {
         for part in parts {
