@@ -9,6 +9,7 @@ use serde::Serialize;
 
 /// What the judge says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(clippy::upper_case_acronyms, reason = "as every judge writes them")]
 pub enum Verdict {
     /// Accepted.
     AC,

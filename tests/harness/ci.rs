@@ -122,10 +122,9 @@ fn the_images_command_runs_and_its_user_is_not_root() {
     let scene = scene();
     let text = scene.read("examples/ci/Dockerfile");
     let line = |key: &str| {
-        let lines = text.lines().filter_map(|line| line.strip_prefix(key));
-        lines
-            .last()
-            .unwrap_or_else(|| panic!("the Dockerfile has no {key}"))
+        let mut lines = text.lines().rev().filter_map(|line| line.strip_prefix(key));
+        let line = lines.next();
+        line.unwrap_or_else(|| panic!("the Dockerfile has no {key}"))
             .to_owned()
     };
     assert_eq!(line("USER "), "10001:10001");

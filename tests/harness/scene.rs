@@ -45,8 +45,7 @@ impl Scene {
             std::fs::create_dir_all(to.parent().expect("it lies in the scene")).expect("mkdir");
             plain(["cp", "-r"]).args([from, to]).output().ends_with(0);
         }
-        let scene = Self { dir };
-        scene
+        Self { dir }
     }
 
     /// Lets everybody read all of it, and write: nothing in it is anybody's secret.
@@ -115,8 +114,7 @@ impl Scene {
 
     /// Writes a file in the scene, and returns its path.
     pub fn write(&self, name: &str, content: &str) -> String {
-        let path = self.dir.write(name, content);
-        path
+        self.dir.write(name, content)
     }
 
     /// The text of a file in the scene.
