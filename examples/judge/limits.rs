@@ -8,11 +8,19 @@ use std::path::Path;
 /// of a policy.
 pub fn of(problem: &Path) -> Result<Limits, String> {
     let path = problem.join("judge.toml");
-    match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Limits::new()),
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-        Ok(text) => Policy::parse(&text, &path.to_string_lossy())
-            .map(|policy| policy.limits)
-            .map_err(|problems| problems.to_string()),
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Limits::new()),
+        text => text.map_err(|error| format!("cannot read {}: {error}", path.display()))?,
+    };
+    let policy = Policy::parse(&text, &path.to_string_lossy())
+        .map_err(|problems| format!("what {} says is wrong\n{problems}", path.display()))?;
+    // What else a policy can say would be left out without a word.
+    let keys: toml::Table = toml::from_str(&text).unwrap_or_default();
+    match keys.keys().find(|key| *key != "limits") {
+        Some(key) => Err(format!(
+            "{}: `{key}` is not [limits]; what solutions may do is said in the judge's policies",
+            path.display()
+        )),
+        None => Ok(policy.limits),
     }
 }

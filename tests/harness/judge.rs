@@ -117,7 +117,7 @@ fn the_table_says_what_was_used_and_why() {
 fn what_cannot_be_judged_is_no_verdict_on_the_submission() {
     let scene = Scene::new(&["examples/judge"]);
     let sum = "examples/judge/problems/sum";
-    let bad = scene.write("examples/judge/policies/shell.toml", "no_such_key = 1\n");
+    scene.write("examples/judge/policies/shell.toml", "no_such_key = 1\n");
     judge(
         &scene,
         User::Own,
@@ -132,5 +132,13 @@ fn what_cannot_be_judged_is_no_verdict_on_the_submission() {
     judge(&scene, User::Own, &["examples"])
         .ends_with(2)
         .complains("holds no problem");
-    drop(bad);
+    for (settings, complaint) in [
+        ("[limits]\nwal = \"1s\"\n", "wall"),
+        ("default = \"allow\"\n", "is not [limits]"),
+    ] {
+        scene.write(&format!("{sum}/judge.toml"), settings);
+        judge(&scene, User::Own, &[sum])
+            .ends_with(2)
+            .complains(complaint);
+    }
 }
