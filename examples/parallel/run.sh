@@ -4,7 +4,8 @@
 #   run.sh POLICY OUT COMMAND... < LIST
 #
 # LIST has the path of an input file on each line; a run has it as stdin, and leaves NAME.out, NAME.err
-# and NAME.json (the report) in the directory OUT. What has a report is not run again.
+# and NAME.json (the report) in the directory OUT. What has a report is not run again. Where jail could not
+# start the command there is none, and run.sh fails at the end of the list.
 #
 # JOBS is how many run at the same time. HOSTS may name a file for GNU parallel's --sshloginfile, to
 # spread them over machines that share this directory and have jail.
@@ -18,8 +19,14 @@ if [ "${1-}" = --one ]; then
   # The report, not the exit code, says how it ended.
   jail --quiet --kill-on-exit --policy "$policy" --report "$out/$name.json" -- "$@" \
     < "$input" > "$out/$name.out" 2> "$out/$name.err" || true
-  [ -e "$out/$name.json" ]
-  exit
+  # Says nothing of the input: told, and tried again next time.
+  if ! [ -e "$out/$name.json" ] ||
+    grep -qE '"ending":"(failed|not-started)"' "$out/$name.json"; then
+    cat "$out/$name.err" >&2
+    rm -f "$out/$name.json"
+    exit 1
+  fi
+  exit 0
 fi
 
 [ $# -ge 3 ] || { echo "usage: run.sh POLICY OUT COMMAND... < LIST" >&2; exit 2; }

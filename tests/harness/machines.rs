@@ -68,6 +68,18 @@ fn what_has_a_report_is_not_run_again() {
     );
 }
 
+/// That is no outcome of an input: it is told, and tried again.
+#[test]
+fn what_could_not_be_started_is_run_again() {
+    let scene = scene();
+    let script = "exec sh examples/parallel/run.sh \"$0\" out sort -n < list";
+    let run = |policy| scene.run(User::Own, &["sh", "-c", script, policy]).output();
+    let ran = run("no-such-policy");
+    assert_ne!(ran.code(), Some(0));
+    ran.complains("no-such-policy");
+    all_have_run(&scene, run("compute"));
+}
+
 /// The report says how it ended; the list goes on.
 #[test]
 fn a_run_that_is_killed_does_not_stop_the_others() {
