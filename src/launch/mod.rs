@@ -4,6 +4,7 @@
 //! fails there is reported by step and errno through a shared page, never by a half-started child.
 
 mod child;
+mod containers;
 mod error;
 mod floor;
 mod host;
@@ -169,7 +170,7 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         return Err(LaunchError::Refused { program, resolved });
     }
     let script = lookup::is_text(&program);
-    host::takes_sockets(plan)?;
+    containers::takes_sockets(plan)?;
     let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
     let started = |pid, page| Started {
