@@ -59,6 +59,11 @@ fn main() -> ExitCode {
 }
 
 fn judge(arguments: &Arguments) -> Result<bool, String> {
+    if nix::unistd::geteuid().is_root() {
+        eprintln!(
+            "judge: run by root: what root owns in /etc can be read by solutions; run it as another user"
+        );
+    }
     let entries = problem::entries(&arguments.dir, &arguments.submissions)?;
     let jobs = arguments.jobs.unwrap_or_else(parallel::processors).max(1);
 

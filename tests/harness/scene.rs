@@ -87,6 +87,7 @@ impl Scene {
             .env("PATH", format!("{}:{path}", self.dir.file("bin")))
             .env("TMPDIR", self.dir.file("tmp"))
             .env("CARGO_TARGET_DIR", self.dir.file("target"))
+            .env("JAIL_NAMESPACES", "none")
             .env("PYTHONDONTWRITEBYTECODE", "1");
         match user {
             User::Own => run,
