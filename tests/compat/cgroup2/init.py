@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import signal
 import struct
 import threading
 import time
@@ -91,6 +92,9 @@ def start(job, output):
     if child == 0:
         try:
             os.setsid()
+            # What Python ignores, and a command inherits.
+            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
             write(f"{CGROUPS}/{job['cgroup']}/cgroup.procs", "0")
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
             os.dup2(output, 1)
