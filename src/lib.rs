@@ -52,3 +52,8 @@ pub mod trace;
 pub use embed::{Builder, Error, Event, Events, Handle, Jail, Killer, Outcome, Stdin, Stdio};
 pub use policy::{Limits, Policy};
 pub use report::{Ending, Verdict};
+
+/// The examples of the manual, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Manual;

@@ -287,7 +287,9 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
     let said = spawned.and_then(jail::Handle::wait).expect_err("an error");
     assert_eq!(said.exit_code(), 126, "{said}");
     let nowhere = shell("true").directory("/no/such/place");
-    assert_eq!(error(nowhere).exit_code(), 125);
+    let said = error(nowhere);
+    assert_eq!(said.exit_code(), 125);
+    assert!(said.to_string().contains("/no/such/place"), "{said}");
     let missing = policy("[process]\nstdin = \"/no/such/file\"\n");
     let said = error(Jail::builder().policy(missing).command(["true"]));
     assert!(said.to_string().contains("library.toml:7"), "{said}");

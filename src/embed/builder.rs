@@ -271,6 +271,11 @@ impl Builder {
         if self.arguments.is_empty() {
             return Err(Error::NoCommand);
         }
+        if let Some(directory) = &self.directory
+            && let Err(error) = directory.join(".").metadata()
+        {
+            return Err(Error::Directory(directory.clone(), error));
+        }
         let mut command = Command {
             arguments: self.arguments.clone(),
             environment: std::env::vars_os().collect(),

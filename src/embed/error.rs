@@ -3,6 +3,7 @@
 use crate::launch::{LaunchError, Unavailable};
 use crate::plan::PlanError;
 use crate::supervise::SuperviseError;
+use std::path::PathBuf;
 use std::{fmt, io};
 
 /// Why there is no outcome. In no case does a process of the jail live on.
@@ -19,6 +20,8 @@ pub enum Error {
     Plan(PlanError),
     /// The command could not be started, or its jail failed while it ran.
     Jail(SuperviseError),
+    /// The working directory cannot be used.
+    Directory(PathBuf, io::Error),
     /// A stream of the command cannot be opened.
     Stream(io::Error),
     /// There is no thread for it.
@@ -51,6 +54,9 @@ impl fmt::Display for Error {
             Error::Unavailable(error) => error.fmt(f),
             Error::Plan(error) => error.fmt(f),
             Error::Jail(error) => error.fmt(f),
+            Error::Directory(path, error) => {
+                write!(f, "the working directory {}: {error}", path.display())
+            }
             Error::Stream(error) => write!(f, "a stream of the command: {error}"),
             Error::Thread(error) => write!(f, "no thread for the jail: {error}"),
             Error::Lost => f.write_str("the thread of the jail has panicked"),
@@ -64,7 +70,7 @@ impl std::error::Error for Error {
             Error::Unavailable(error) => Some(error),
             Error::Plan(error) => Some(error),
             Error::Jail(error) => Some(error),
-            Error::Stream(error) | Error::Thread(error) => Some(error),
+            Error::Directory(_, error) | Error::Stream(error) | Error::Thread(error) => Some(error),
             Error::NoPolicy | Error::NoCommand | Error::Lost => None,
         }
     }

@@ -1,0 +1,337 @@
+//! `jail batch`: many commands, a verdict a line, none lost.
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{Dir, JAIL, Ran, nobody_survives, plain, rounds, token};
+
+fn batch(dir: &Dir, cases: &str, options: &[&str]) -> Ran {
+    let cases = dir.write("cases.jsonl", cases);
+    let policy = dir.write(
+        "batch.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/\"]\n",
+    );
+    plain([JAIL, "batch", "--policy", &policy])
+        .args(options)
+        .args([cases.as_str()])
+        .cwd(dir.path())
+        .output()
+}
+
+/// The verdicts by id.
+fn verdicts(lines: &str) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for line in lines.lines() {
+        let verdict: Value = serde_json::from_str(line).expect("a line is JSON");
+        let before = found.insert(verdict["id"].to_string(), verdict);
+        assert!(before.is_none(), "twice: {line}");
+    }
+    found
+}
+
+#[test]
+fn every_case_has_its_verdict_and_its_own_settings() {
+    let dir = Dir::new();
+    dir.write("input", "from a file");
+    dir.write("sub/here", "");
+    let cases = r#"
+{"id": "code", "command": ["sh", "-c", "exit 3"]}
+{"command": ["sh", "-c", "kill -SEGV $$"]}
+{"id": "time", "command": ["sleep", "60"], "limits": {"wall": "300ms", "grace": "100ms"}}
+{"id": "flood", "command": ["yes"], "limits": {"output": "64KiB"}}
+{"id": "text", "command": ["cat"], "stdin": "a text"}
+{"id": "file", "command": ["cat"], "stdin-file": "input"}
+{"id": "nothing", "command": ["cat"]}
+{"id": "env", "command": ["sh", "-c", "echo $ONE"], "env": {"ONE": "1"}}
+{"id": "cwd", "command": ["ls"], "cwd": "sub"}
+{"id": "denied", "command": ["ls", "/"], "policy": "base"}
+{"id": "out", "command": ["sh", "-c", "echo out; echo err >&2"], "stdout-file": "out"}
+"#;
+    let ran = batch(&dir, cases, &["--keep", "100", "--jobs", "3"]);
+    let found = verdicts(&ran.out);
+    ran.ends_with(0);
+    assert_eq!(found.len(), 11);
+    let of = |id: &str| {
+        found
+            .get(id)
+            .unwrap_or_else(|| panic!("no {id} in {found:?}"))
+    };
+    assert_eq!(of("\"code\"")["code"], 3);
+    assert_eq!(of("3")["signal"]["name"], "SIGSEGV");
+    assert_eq!(of("3")["line"], 3);
+    assert_eq!(of("\"time\"")["ending"], "time");
+    assert_eq!(of("\"flood\"")["ending"], "output");
+    for (id, stdout) in [
+        ("text", "a text"),
+        ("file", "from a file"),
+        ("nothing", ""),
+        ("env", "1\n"),
+        ("cwd", "here\n"),
+    ] {
+        assert_eq!(of(&format!("\"{id}\""))["stdout"], stdout, "{id}");
+    }
+    assert_ne!(of("\"denied\"")["code"], 0);
+    assert_eq!(of("\"denied\"")["policy"]["name"], "base");
+    let out = of("\"out\"");
+    assert_eq!(
+        std::fs::read_to_string(dir.file("out")).expect("a file"),
+        "out\n"
+    );
+    assert!(
+        out.get("stdout").is_none() && out["stderr"] == "err\n",
+        "{out}"
+    );
+}
+
+#[test]
+fn a_wrong_line_has_a_verdict_that_says_what_is_wrong() {
+    let dir = Dir::new();
+    let cases = r#"{"command": ["true"]}
+{"command": ["no-such-program"]}
+{"comand": ["true"]}
+no JSON
+{"id": "one", "command": ["true"]}
+{"id": "one", "command": ["true"]}
+{"command": ["true"], "limits": {"wal": "1s"}}
+{"command": ["true"], "policy": "no-such-policy"}
+{"command": ["true"], "stdin-file": "/no/such/file"}
+{"command": ["true"], "cwd": "/no/such/directory"}
+"#;
+    let ran = batch(&dir, cases, &[]);
+    assert_eq!(ran.code(), Some(1), "{}", ran.err);
+    let lines: BTreeMap<u64, Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|verdict| (verdict["line"].as_u64().expect("a line"), verdict))
+        .collect();
+    assert_eq!(lines.len(), 10);
+    assert_eq!(lines[&1]["ending"], "exited");
+    assert_eq!(lines[&2]["exit_code"], 127);
+    for (line, what) in [
+        (2, "no-such-program"),
+        (3, "cases.jsonl:3: unknown field `comand`"),
+        (4, "cases.jsonl:4: expected"),
+        (6, "the id \"one\" is that of line 5, too"),
+        (7, "did you mean `wall`?"),
+        (8, "no-such-policy"),
+        (9, "/no/such/file"),
+        (10, "/no/such/directory"),
+    ] {
+        assert_eq!(lines[&line]["ending"], "not-started", "{line}");
+        let error = lines[&line]["error"].as_str().expect("an error");
+        assert!(error.contains(what), "{line}: {error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_batch_itself_is_said_before_anything_runs() {
+    let dir = Dir::new();
+    let cases = dir.write("cases.jsonl", "{\"command\": [\"touch\", \"ran\"]}\n");
+    let run = |options: &[&str]| {
+        let ran = plain([JAIL, "batch"])
+            .args(options)
+            .cwd(dir.path())
+            .output();
+        assert_eq!(ran.code(), Some(125), "{options:?}: {}", ran.err);
+        assert!(!dir.path().join("ran").exists(), "{options:?}");
+        ran.err
+    };
+    let old = dir.write("old.jsonl", "{\"id\": 1}\n");
+    let other = dir.write("other.txt", "no verdicts\n");
+    for (options, what) in [
+        (
+            &["--policy", "bsae", cases.as_str()][..],
+            "did you mean `base`?",
+        ),
+        (&["--policy", "base", "/no/such/file"], "/no/such/file"),
+        (&["--policy", "base", "--resume", &cases], "--output FILE"),
+        (&["--policy", "base", "--output", &old, &cases], "--resume"),
+        (
+            &["--policy", "base", "--resume", "--output", &other, &cases],
+            "no verdict",
+        ),
+        (&["--policy", "base", "--jobs", "0", &cases], "--jobs"),
+    ] {
+        let said = run(options);
+        assert!(said.contains(what), "{options:?}: {said}");
+    }
+}
+
+#[test]
+fn without_a_policy_a_case_says_so() {
+    let dir = Dir::new();
+    let cases = dir.write("cases.jsonl", "{\"command\": [\"true\"]}\n");
+    let ran = plain([JAIL, "batch", &cases]).output();
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.out.contains("give --policy"), "{}", ran.out);
+}
+
+#[test]
+fn cases_come_from_stdin_one_by_one() {
+    let mut child = Command::new(JAIL)
+        .args(["batch", "--policy", "base", "--jobs", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("jail");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    for n in 0..3 {
+        // The next is asked for when the answer to the last is there.
+        writeln!(
+            stdin,
+            "{{\"id\": {n}, \"command\": [\"sh\", \"-c\", \"exit {n}\"]}}"
+        )
+        .expect("a reader");
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        let verdict: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&verdict["id"], &verdict["code"]), (&n.into(), &n.into()));
+    }
+    drop(stdin);
+    assert!(child.wait().expect("a status").success());
+}
+
+#[test]
+fn a_batch_that_was_killed_is_gone_on_with() {
+    let dir = Dir::new();
+    let token = token();
+    let mut cases = String::new();
+    for n in 0..60 {
+        let _ = writeln!(
+            cases,
+            "{{\"id\": \"case {n}\", \"command\": [\"sh\", \"-c\", \"echo {n} >> ran; exec -a {token} sleep 0.05\"]}}"
+        );
+    }
+    let cases = cases.replace("\"sh\"", "\"bash\"");
+    let output = dir.file("verdicts.jsonl");
+    let path = dir.write("cases.jsonl", &cases);
+    let policy = dir.write(
+        "p.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\".\"]\n",
+    );
+    let mut child = Command::new(JAIL)
+        .args([
+            "batch", "--policy", &policy, "--jobs", "2", "--output", &output, &path,
+        ])
+        .current_dir(dir.path())
+        .spawn()
+        .expect("jail");
+    let lines = || {
+        std::fs::read_to_string(&output)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    while lines() < 10 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("a child");
+    let _ = child.wait();
+    nobody_survives(&token, Duration::from_secs(5));
+    let first = lines();
+    assert!((10..60).contains(&first), "{first}");
+    // As if it had been killed in the middle of a line.
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&output)
+        .expect("a file");
+    file.write_all(b"{\"id\":\"case 59\",\"line\":60,\"ver")
+        .expect("written");
+    let ran = plain([
+        JAIL, "batch", "--policy", &policy, "--resume", "--output", &output, &path,
+    ])
+    .cwd(dir.path())
+    .output();
+    ran.ends_with(0);
+    let found = verdicts(&std::fs::read_to_string(&output).expect("verdicts"));
+    assert_eq!(found.len(), 60);
+    assert!(found.values().all(|verdict| verdict["code"] == 0));
+    // None that had its verdict ran again; those that were killed did.
+    let runs = std::fs::read_to_string(dir.file("ran"))
+        .expect("a file")
+        .lines()
+        .count();
+    assert!((60..=62).contains(&runs), "{runs}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it() {
+    let dir = Dir::new();
+    let cases = dir.write(
+        "cases.jsonl",
+        "{\"command\": [\"sleep\", \"0.05\"]}\n".repeat(2000),
+    );
+    let script =
+        format!("{JAIL} batch --policy base {cases} | head -n 1 | wc -l; echo ${{PIPESTATUS[0]}}");
+    let before = Instant::now();
+    plain(["bash", "-c", &script]).output().says("1\n0\n");
+    assert!(before.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn two_thousand_runs_lose_none_and_the_memory_stays_flat() {
+    let dir = Dir::new();
+    let count = rounds(2000);
+    let mut cases = String::new();
+    for n in 0..count {
+        let script = match n % 10 {
+            9 => "kill -9 $$".to_owned(),
+            code => format!("exit {code}"),
+        };
+        let _ = writeln!(
+            cases,
+            "{{\"id\": {n}, \"command\": [\"sh\", \"-c\", \"{script}\"]}}"
+        );
+    }
+    let path = dir.write("cases.jsonl", cases);
+    let mut child = Command::new(JAIL)
+        .args(["batch", "--policy", "base", "--jobs", "2", &path])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("jail");
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|number| number.parse::<u64>().ok())
+    };
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", child.id())).map(Iterator::count);
+    let mut lines = String::new();
+    let (mut early, mut late) = (None, None);
+    for (n, line) in stdout.lines().enumerate() {
+        lines.push_str(&line.expect("a line"));
+        lines.push('\n');
+        // While the others still run.
+        if n == count / 10 {
+            early = resident().zip(descriptors().ok());
+        } else if n == count - count / 20 {
+            late = resident().zip(descriptors().ok());
+        }
+    }
+    assert!(child.wait().expect("a status").success());
+    let found = verdicts(&lines);
+    assert_eq!(found.len(), count);
+    for (id, verdict) in found {
+        let n: usize = id.parse().expect("a number");
+        match n % 10 {
+            9 => assert_eq!(verdict["signal"]["number"], 9, "{n}"),
+            code => assert_eq!(verdict["code"], code as u64, "{n}"),
+        }
+    }
+    let (early, late) = early.zip(late).expect("two looks");
+    assert!(
+        late.0 < early.0 + 1024,
+        "resident, in KiB: {early:?}, {late:?}"
+    );
+    assert!(late.1 <= early.1 + 12, "descriptors: {early:?}, {late:?}");
+}
