@@ -26,7 +26,7 @@ pub fn run(run: Run, color: bool) -> u8 {
         opened => opened.and_then(Result::ok),
     };
     match prepare(&run, closed, color) {
-        Ok(ready) => ready.run(&run, report, color),
+        Ok(ready) => without_children(|| ready.run(&run, report, color)),
         Err(failure) => {
             let code = failure.tell();
             if let Some(place) = report {
@@ -39,6 +39,22 @@ pub fn run(run: Run, color: bool) -> u8 {
             code
         }
     }
+}
+
+/// Calls `supervise` on a thread that has no children. What was this process before it became jail may
+/// have had some: `jail … 2> >(tee log)` in bash. Signals are that thread's, too.
+fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
+    if !sys::wait::has_any() {
+        return supervise();
+    }
+    let Ok(mask) = sys::signal::block_all() else {
+        return FAILED;
+    };
+    let supervise = || match sys::signal::set_mask(&mask) {
+        Ok(()) => supervise(),
+        Err(_) => FAILED,
+    };
+    std::thread::scope(|scope| scope.spawn(supervise).join().unwrap_or(FAILED))
 }
 
 /// Why jail itself failed before the command was started.

@@ -425,11 +425,12 @@ impl Work {
             return false;
         };
         if read > left {
+            // First: whoever dies of a pipe that is closed dies of its limit.
+            self.bell.ring(BellCall::Output);
             // Whoever goes on writing hears that nobody reads, should it live so long.
             for flow in self.flows.iter_mut().flatten() {
                 flow.from = None;
             }
-            self.bell.ring(BellCall::Output);
         }
         self.left = left.saturating_sub(read);
         true

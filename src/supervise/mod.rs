@@ -711,6 +711,8 @@ impl Supervisor<'_> {
     }
 
     fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
+        // It may have been rung for who was about to end.
+        self.heed_bell();
         // Who ends when asked to was past the limit all the same, whoever is killed for it.
         let asked = self.asked_to_end.map(Ending::Limit);
         let ended = self.ending.filter(|ending| *ending != Ending::Exited);

@@ -83,6 +83,12 @@ fn wait_id(tid: pid_t, flags: c_int) -> Result<Option<libc::siginfo_t>, Errno> {
     Ok((unsafe { info.si_pid() } != 0).then_some(info))
 }
 
+/// Whether this thread has any child or tracee.
+pub fn has_any() -> bool {
+    let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    wait_id(-1, flags).is_ok()
+}
+
 /// Whether this is a child or tracee of this thread that [`wait`] has not yet told the end of, so
 /// that its id cannot be anybody else's. waitid(2) with WNOWAIT: takes no status away.
 pub fn is_own(tid: pid_t) -> bool {
