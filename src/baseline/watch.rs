@@ -71,6 +71,9 @@ impl Watch {
     /// No socket that goes where no call says.
     pub const NO_DETOURS: Watch = Watch(1 << 27);
 
+    /// What would hide a process's memory from the supervisor.
+    pub const DUMPABLE: Watch = Watch(1 << 28);
+
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
         Watch(self.0 | other.0)
@@ -290,9 +293,9 @@ static WATCHED: &[(Watch, Rule)] = &[
         "pages for paths are mapped while nobody else is there to tamper with them")),
     (Watch::SHARING, watch("shares-memory-vfork", &["vfork"], EACH,
         "pages for paths are mapped while nobody else is there to tamper with them")),
-    (Watch::MEMORY, watch("undumpable", &["prctl"],
+    (Watch(Watch::MEMORY.0 | Watch::DUMPABLE.0), watch("undumpable", &["prctl"],
         When { text: "option == PR_SET_DUMPABLE && arg2 == 0", any: &[&[is(0, PR_SET_DUMPABLE), is(1, 0)]] },
-        "the supervisor reads the paths of calls from memory")),
+        "the supervisor reads the paths of calls from memory, and how much of it there is")),
     (Watch::MEMORY, watch("confines-itself", &["landlock_restrict_self"], EACH,
         "what a program denies itself, the supervisor must not do in its name")),
     (Watch::MEMORY, watch("asynchronous", &["io_setup"], EACH, "it changes memory while its owner is stopped")),

@@ -18,7 +18,7 @@ use crate::judge::{
 };
 use crate::net::Way;
 use crate::paths::Access;
-use crate::plan::{Host, Plan, PlanError, Route, What};
+use crate::plan::{Host, Plan, PlanError, Route, What, Wishes};
 use crate::policy::{Action, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer};
 use crate::syscalls::{Call, CallError, Errno, parse_call};
 
@@ -59,7 +59,11 @@ pub fn run(
     view: View,
     out: &mut dyn Write,
 ) -> Result<(), ExplainError> {
-    let plan = Plan::new(policy, host).map_err(ExplainError::Plan)?;
+    let wishes = Wishes {
+        alone: true,
+        ..Wishes::default()
+    };
+    let plan = Plan::with(policy, host, wishes).map_err(ExplainError::Plan)?;
     let text = match call {
         None => whole(policy, host, &plan, view),
         Some(text) if let Some((access, path)) = sentence(text)? => {

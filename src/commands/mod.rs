@@ -197,7 +197,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             };
             match explain::run(
                 &policy,
-                &launch::probe(),
+                &launch::probe_for(&policy),
                 call.as_deref(),
                 view,
                 &mut stdout,

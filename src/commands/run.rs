@@ -135,8 +135,9 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         command: program.as_deref(),
         trace_denials: run.trace_denials,
         datagrams: command.passes_datagrams(),
+        alone: true,
     };
-    let plan = Plan::with(&policy, &launch::probe(), wishes).map_err(fail)?;
+    let plan = Plan::with(&policy, &launch::probe_for(&policy), wishes).map_err(fail)?;
     Ok(Ready {
         policy,
         plan,

@@ -241,7 +241,7 @@ impl Builder {
     /// Where the command did not get to its program, or the jail failed. Whatever the command itself
     /// does, and however it ends, is an outcome.
     pub fn run(&self) -> Result<Outcome, Error> {
-        let ready = self.prepare(&launch::probe())?;
+        let ready = self.prepare(&self.host())?;
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("jail".to_owned())
@@ -258,7 +258,15 @@ impl Builder {
     /// Where it cannot be started. A program that turns out not to be runnable only when it is
     /// executed shows at [`Handle::wait`].
     pub fn spawn(&self) -> Result<Handle, Error> {
-        Handle::start(self.prepare(&launch::probe())?, self.all_events)
+        Handle::start(self.prepare(&self.host())?, self.all_events)
+    }
+
+    /// What this host can do, as far as these limits can depend on it.
+    fn host(&self) -> Host {
+        match &self.policy {
+            Some(policy) if self.limits.memory.is_none() => launch::probe_for(policy),
+            _ => launch::probe(),
+        }
     }
 
     /// Everything that is decided before the command is started.
@@ -301,6 +309,8 @@ impl Builder {
             command: program.as_deref(),
             trace_denials: false,
             datagrams: command.passes_datagrams(),
+            // What else this program does must stay where it is.
+            alone: false,
         };
         let plan = Plan::with(&policy, host, wishes).map_err(Error::Plan)?;
         Ok(Ready {

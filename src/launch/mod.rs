@@ -3,6 +3,7 @@
 //! Everything is decided and allocated before the fork. The child only makes system calls; what
 //! fails there is reported by step and errno through a shared page, never by a half-started child.
 
+mod cgroup;
 mod child;
 mod containers;
 mod error;
@@ -12,9 +13,10 @@ mod lookup;
 mod privileges;
 mod under;
 
+pub use cgroup::Group;
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
-pub use host::probe;
+pub use host::{probe, probe_for};
 pub use lookup::program;
 pub use under::Unavailable;
 
@@ -106,9 +108,15 @@ pub struct Started {
     program: PathBuf,
     capabilities: Vec<Capability>,
     user: Option<User>,
+    group: Option<Group>,
 }
 
 impl Started {
+    /// The cgroup that limits its memory. `None`: nothing limits it, or the supervisor must.
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
     /// The capabilities that the command has kept.
     pub fn capabilities(&self) -> &[Capability] {
         &self.capabilities
@@ -173,12 +181,15 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     containers::takes_sockets(plan)?;
     let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
-    let started = |pid, page| Started {
+    let group = plan.limits.memory.as_ref();
+    let mut group = group.and_then(|limit| cgroup::make(plan.memory, limit.value));
+    let started = |pid, page, group| Started {
         pid,
         page,
         program,
         capabilities: command.capabilities.clone(),
         user: command.user.clone(),
+        group,
     };
 
     // No signal may run a handler of this program in the child, nor kill the parent half-way.
@@ -195,18 +206,20 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
             });
         }
     };
+    // Where it cannot be put into it, the supervisor adds up its memory.
+    group = group.filter(|group| group.take(pid).is_ok());
     if let Err(errno) = trace::seize(pid) {
         let host = Circumstances::read(Some(pid));
         let _ = sys::process::kill(pid, libc::SIGKILL);
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
         // It may have failed, said so and ended by itself before it could be seized.
-        let failure = started(pid, page).failure();
+        let failure = started(pid, page, group).failure();
         return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
     }
     let go = &page.words()[child::GO];
     go.store(1, Ordering::Release);
     sys::process::futex_wake(go);
     sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
-    Ok(started(pid, page))
+    Ok(started(pid, page, group))
 }

@@ -120,6 +120,9 @@ pub struct Wishes<'a> {
     pub trace_denials: bool,
     /// Whether the command inherits a socket by which messages name their peers.
     pub datagrams: bool,
+    /// Whether this process does nothing else than to run the jail, and may be moved into another
+    /// cgroup.
+    pub alone: bool,
 }
 
 impl Files {

@@ -9,6 +9,23 @@ pub struct Host {
     pub landlock_abi: u32,
     /// Major and minor version of the kernel.
     pub kernel: (u32, u32),
+    /// Which cgroups with a limit of memory can be made.
+    pub memory: MemoryCgroup,
+}
+
+/// A cgroup with the memory controller that this process can make for a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemoryCgroup {
+    /// None, or nobody has asked.
+    #[default]
+    None,
+    /// Of cgroup v1.
+    V1,
+    /// Of cgroup v2.
+    V2,
+    /// Of cgroup v2, if this process, the only one of its cgroup, moves into a cgroup beneath first:
+    /// a program that does more than to run the jail must not be moved.
+    V2Alone,
 }
 
 impl Host {
@@ -17,6 +34,7 @@ impl Host {
         Host {
             landlock_abi: u32::MAX,
             kernel: (u32::MAX, 0),
+            memory: MemoryCgroup::V2,
         }
     }
 }

@@ -18,7 +18,8 @@ mod tests;
 
 pub use domain::Domain;
 pub use files::{Files, Rights, Wishes};
-pub use host::Host;
+pub use host::{Host, MemoryCgroup};
+pub use limits::{CGROUPS, Memory};
 pub use net::Net;
 pub use routes::{Cost, Enforcer, Route, What};
 
@@ -49,6 +50,8 @@ pub struct Plan {
     pub net: Net,
     /// What the command may use.
     pub limits: Limits,
+    /// Who keeps the limit of memory, if there is one.
+    pub memory: Option<Memory>,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -90,12 +93,17 @@ impl Plan {
 
     /// Plans a policy for a host and a command.
     pub fn with(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Result<Plan, PlanError> {
-        let files = Files::new(policy, host, wishes);
+        let mut files = Files::new(policy, host, wishes);
+        // Whoever adds up the memory of processes must be able to look at them.
+        files
+            .watch
+            .add(Watch::DUMPABLE, policy.limits.memory.is_some());
         let net = Net::new(policy, host, wishes);
         let baseline = Baseline::new(host.landlock_abi).watching(files.watch.and(net.watch));
         let judge = Judge::of_command(policy, &baseline, wishes.command);
         let filter = Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?;
         Ok(Plan {
+            memory: Memory::new(policy, host, wishes, &files, &judge),
             files,
             net,
             limits: policy.limits.clone(),
@@ -133,6 +141,7 @@ impl Plan {
             &self.leaves,
             &self.files,
             &self.net,
+            self.memory,
         )
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::filter::Leaf;
 use super::survey::Survey;
-use super::{Domain, Files, Net};
+use super::{Domain, Files, Memory, Net};
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
 use crate::policy::{LimitKind, Policy};
@@ -69,6 +69,8 @@ pub enum Enforcer {
     Landlock,
     /// The kernel, by a limit of each process.
     ResourceLimit,
+    /// The kernel, by a limit of a cgroup.
+    Cgroup,
     /// Nobody has to.
     Nobody,
     /// Nobody can on this host.
@@ -102,6 +104,10 @@ pub enum Cost {
     StopPerListen,
     /// Twenty stops a second, of a clock.
     Ticks,
+    /// As `Ticks`, and a second wait at each stop.
+    TicksAndWaits,
+    /// Fifty stops a second, of a clock, at which the tree's memory is added up.
+    FastTicks,
 }
 
 impl Enforcer {
@@ -115,6 +121,7 @@ impl Enforcer {
             Enforcer::RacySupervisor => "supervisor, racy",
             Enforcer::Landlock => "Landlock",
             Enforcer::ResourceLimit => "the kernel",
+            Enforcer::Cgroup => "the kernel, by a cgroup",
             Enforcer::Nobody => "-",
             Enforcer::Missing => "nobody here",
         }
@@ -136,6 +143,8 @@ impl Cost {
             Cost::StopPerConnect => "a stop a connect",
             Cost::StopPerMessage => "a stop a connect or sendmsg",
             Cost::Ticks => "20 stops a second, of a clock",
+            Cost::TicksAndWaits => "20 stops a second, 1 µs a stop",
+            Cost::FastTicks => "50 stops a second, of a clock",
             Cost::StopPerListen => "a stop a bind or listen",
         }
     }
@@ -143,6 +152,10 @@ impl Cost {
 
 /// Entries and rules in the order of the policy, then the default, the baseline, and what no
 /// policy says anything about.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each part of a plan has its rows"
+)]
 pub(super) fn routes(
     policy: &Policy,
     baseline: &Baseline,
@@ -151,6 +164,7 @@ pub(super) fn routes(
     leaves: &[(u32, Leaf)],
     files: &Files,
     net: &Net,
+    keeper: Option<Memory>,
 ) -> Vec<Route> {
     let survey = Survey::new(judge, leaves);
     let entries = policy.syscalls.iter().enumerate().map(|(index, entry)| {
@@ -220,7 +234,7 @@ pub(super) fn routes(
         .chain(rules)
         .chain(files.routes(policy))
         .chain(net.routes(policy))
-        .chain(super::limits::routes(policy))
+        .chain(super::limits::routes(policy, keeper))
         .chain([default])
         .chain(protections)
         .chain(signals)

@@ -12,6 +12,7 @@ fn policy(text: &str) -> Policy {
 const OLD: Host = Host {
     landlock_abi: 0,
     kernel: (5, 4),
+    memory: MemoryCgroup::None,
 };
 
 fn route(text: &str, host: &Host, what: What) -> Route {

@@ -49,6 +49,18 @@ impl Limits {
         self
     }
 
+    /// Processor time of all processes together.
+    pub fn cpu(mut self, most: Duration) -> Limits {
+        self.cpu = Some(time(most));
+        self
+    }
+
+    /// Bytes of memory of all processes together.
+    pub fn memory(mut self, most: u64) -> Limits {
+        self.memory = Some(number(most, "B"));
+        self
+    }
+
     /// Processes and threads at the same time.
     pub fn processes(mut self, most: u64) -> Limits {
         self.processes = Some(number(most, ""));

@@ -27,6 +27,10 @@ pub struct Limits {
     pub wall: Option<Limit<Duration>>,
     /// From the polite signal to the last one.
     pub grace: Option<Limit<Duration>>,
+    /// Processor time, of all processes together.
+    pub cpu: Option<Limit<Duration>>,
+    /// Bytes of memory, of all processes together.
+    pub memory: Option<Limit<u64>>,
     /// Tasks at the same time: processes and their threads.
     pub processes: Option<Limit<u64>>,
     /// Descriptors of one process.
@@ -45,6 +49,8 @@ pub struct Limits {
 pub enum LimitKind {
     Wall,
     Grace,
+    Cpu,
+    Memory,
     Processes,
     OpenFiles,
     FileSize,
@@ -54,9 +60,11 @@ pub enum LimitKind {
 
 impl LimitKind {
     /// All of them.
-    pub const ALL: [LimitKind; 7] = [
+    pub const ALL: [LimitKind; 9] = [
         LimitKind::Wall,
         LimitKind::Grace,
+        LimitKind::Cpu,
+        LimitKind::Memory,
         LimitKind::Processes,
         LimitKind::OpenFiles,
         LimitKind::FileSize,
@@ -69,6 +77,8 @@ impl LimitKind {
         match self {
             LimitKind::Wall => "wall",
             LimitKind::Grace => "grace",
+            LimitKind::Cpu => "cpu",
+            LimitKind::Memory => "memory",
             LimitKind::Processes => "processes",
             LimitKind::OpenFiles => "open-files",
             LimitKind::FileSize => "file-size",
@@ -81,14 +91,14 @@ impl LimitKind {
 const KEYS: &[&str] = &[
     "wall",
     "grace",
+    "cpu",
+    "memory",
     "processes",
     "open-files",
     "file-size",
     "stack",
     "output",
 ];
-/// Keys of the language that only later versions enforce.
-const LATER: &[&str] = &["cpu", "memory"];
 
 impl Limits {
     /// These, and where they say nothing, those.
@@ -96,6 +106,8 @@ impl Limits {
         Limits {
             wall: self.wall.or(inherited.wall),
             grace: self.grace.or(inherited.grace),
+            cpu: self.cpu.or(inherited.cpu),
+            memory: self.memory.or(inherited.memory),
             processes: self.processes.or(inherited.processes),
             open_files: self.open_files.or(inherited.open_files),
             file_size: self.file_size.or(inherited.file_size),
@@ -109,6 +121,8 @@ impl Limits {
         Limits {
             wall: least(self.wall, other.wall),
             grace: least(self.grace, other.grace),
+            cpu: least(self.cpu, other.cpu),
+            memory: least(self.memory, other.memory),
             processes: least(self.processes, other.processes),
             open_files: least(self.open_files, other.open_files),
             file_size: least(self.file_size, other.file_size),
@@ -129,6 +143,8 @@ impl Limits {
         match kind {
             LimitKind::Wall => self.wall = limit(read_duration(text)?, text),
             LimitKind::Grace => self.grace = limit(read_duration(text)?, text),
+            LimitKind::Cpu => self.cpu = limit(read_duration(text)?, text),
+            LimitKind::Memory => self.memory = limit(read_bytes(text)?, text),
             LimitKind::Processes => self.processes = limit(read_number(text)?, text),
             LimitKind::OpenFiles => self.open_files = limit(read_number(text)?, text),
             LimitKind::FileSize => self.file_size = limit(read_bytes(text)?, text),
@@ -148,6 +164,8 @@ impl Limits {
         match kind {
             LimitKind::Wall => of(&mut self.wall, at),
             LimitKind::Grace => of(&mut self.grace, at),
+            LimitKind::Cpu => of(&mut self.cpu, at),
+            LimitKind::Memory => of(&mut self.memory, at),
             LimitKind::Processes => of(&mut self.processes, at),
             LimitKind::OpenFiles => of(&mut self.open_files, at),
             LimitKind::FileSize => of(&mut self.file_size, at),
@@ -166,6 +184,8 @@ impl Limits {
         match kind {
             LimitKind::Wall => of(&self.wall),
             LimitKind::Grace => of(&self.grace),
+            LimitKind::Cpu => of(&self.cpu),
+            LimitKind::Memory => of(&self.memory),
             LimitKind::Processes => of(&self.processes),
             LimitKind::OpenFiles => of(&self.open_files),
             LimitKind::FileSize => of(&self.file_size),
@@ -194,20 +214,13 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
         match key.get_ref().as_ref() {
             "wall" => limits.wall = duration(document, "wall", value),
             "grace" => limits.grace = duration(document, "grace", value),
+            "cpu" => limits.cpu = duration(document, "cpu", value),
+            "memory" => limits.memory = bytes(document, "memory", value),
             "processes" => limits.processes = number(document, "processes", value),
             "open-files" => limits.open_files = number(document, "open-files", value),
             "file-size" => limits.file_size = bytes(document, "file-size", value),
             "stack" => limits.stack = bytes(document, "stack", value),
             "output" => limits.output = bytes(document, "output", value),
-            name if LATER.contains(&name) => {
-                document
-                    .error(
-                        "unsupported",
-                        key.span(),
-                        format!("`{name}` in [limits] is not enforced by this version of jail"),
-                    )
-                    .help("remove it: a policy is never enforced in part");
-            }
             _ => {
                 document.unknown_key(key, "in [limits]", KEYS);
             }

@@ -54,6 +54,7 @@ pub struct Known<'a> {
 /// How it ended.
 pub struct End {
     ending: &'static str,
+    limit: Option<&'static str>,
     exit_code: u8,
     exit: Option<Exit>,
     error: Option<String>,
@@ -68,6 +69,7 @@ struct Document<'a> {
     program: Option<Cow<'a, str>>,
     pid: Option<Tid>,
     ending: &'static str,
+    limit: Option<&'static str>,
     exit_code: u8,
     #[serde(flatten)]
     exit: ExitFields,
@@ -98,6 +100,7 @@ struct CpuFields {
 #[derive(Serialize)]
 struct MemoryFields {
     peak: u64,
+    tree: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +129,10 @@ impl From<&Outcome> for End {
                 (Ending::Exited, Exit::Signal(_)) => "signalled",
                 (ending, _) => schema::ending(ending),
             },
+            limit: match outcome.ending {
+                Ending::Limit(limit) => Some(limit.key()),
+                Ending::Policy | Ending::Exited | Ending::Caller => None,
+            },
             exit_code: outcome.exit_code(),
             exit: Some(outcome.exit),
             error: None,
@@ -150,6 +157,7 @@ impl End {
     pub fn not_started(exit_code: u8, error: String) -> Self {
         Self {
             ending: "not-started",
+            limit: None,
             exit_code,
             exit: None,
             error: Some(error),
@@ -238,6 +246,7 @@ impl<'a> Gathered<'a> {
             program: program.map(|path| path.to_string_lossy()),
             pid,
             ending: end.ending,
+            limit: end.limit,
             exit_code: end.exit_code,
             exit: end.exit.map(ExitFields::from).unwrap_or_default(),
             error: end.error,
@@ -246,7 +255,10 @@ impl<'a> Gathered<'a> {
                 user: seconds(used.user),
                 system: seconds(used.system),
             }),
-            memory: used.map(|used| MemoryFields { peak: used.peak }),
+            memory: used.map(|used| MemoryFields {
+                peak: used.peak,
+                tree: used.tree,
+            }),
             tasks: used.map(|used| TaskFields {
                 most: used.most,
                 total: used.tasks,

@@ -95,6 +95,7 @@ pub fn ending(ending: Ending) -> &'static str {
         Ending::Exited => "exited",
         Ending::Policy => "policy",
         Ending::Limit(LimitKind::Processes) => "tasks",
+        Ending::Limit(LimitKind::Memory) => "memory",
         Ending::Limit(LimitKind::Output) => "output",
         Ending::Limit(_) => "time",
         Ending::Caller => "killed",

@@ -139,6 +139,8 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
     let what = match limit {
         LimitKind::Processes => format!("more than {said} tasks at the same time"),
         LimitKind::Output => format!("it has written more than {said} to stdout and stderr"),
+        LimitKind::Cpu => format!("it has used more than {said} of processor time"),
+        LimitKind::Memory => format!("it has used more than {said} of memory"),
         _ => format!("it has run for {said}"),
     };
     let mut out = String::with_capacity(200);

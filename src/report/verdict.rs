@@ -23,6 +23,8 @@ pub struct Verdict {
     pub pid: Option<Tid>,
     /// What ended it.
     pub ending: Ending,
+    /// The key of the limit that it was past, as in `[limits]`.
+    pub limit: Option<String>,
     /// What `jail` exits with.
     pub exit_code: u8,
     /// The main process's exit code, if it ended by itself.
@@ -113,6 +115,8 @@ pub struct Cpu {
 pub struct Memory {
     /// The most that one process had resident.
     pub peak: u64,
+    /// The most of all processes together, where a limit of memory had it measured.
+    pub tree: Option<u64>,
 }
 
 /// Processes and threads.

@@ -11,9 +11,6 @@ use crate::sys::{Errno, signal};
 use crate::trace::{self, Tid};
 use std::time::Duration;
 
-/// How often it ticks: what a limit of time may be late by.
-const EVERY: Duration = Duration::from_millis(50);
-
 /// How often it is tried to seize it, which it must let happen first.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_micros(200);
@@ -24,9 +21,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts one, as a tracee of this thread. `user`: whom this thread becomes while a jail runs,
+    /// Starts one, as a tracee of this thread. `every`: how often it ticks. `user`: whom this thread becomes while a jail runs,
     /// who must be able to end it.
-    pub fn start(user: Option<&User>) -> Result<Clock, Errno> {
+    pub fn start(every: Duration, user: Option<&User>) -> Result<Clock, Errno> {
         let tid = match process::fork()? {
             // What it inherits it must not keep open: somebody may wait for the end of a pipe.
             Fork::Child => {
@@ -36,7 +33,7 @@ impl Clock {
                 if user.is_some_and(|user| user.take(None).is_err()) {
                     process::exit(1);
                 }
-                signal::tick_for_ever(EVERY)
+                signal::tick_for_ever(every)
             }
             Fork::Parent(tid) => tid,
         };

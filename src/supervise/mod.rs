@@ -64,9 +64,9 @@ struct Supervisor<'a> {
     plan: &'a Plan,
     options: Options,
     observer: &'a mut dyn Observer,
-    started: Started,
-    /// What this thread may do, as the command.
+    /// What this thread may do, as the command. Before `started`, whose end takes what it has given up.
     credentials: Credentials,
+    started: Started,
     tree: Tree,
     /// The paths that calls name.
     files: files::Files,
@@ -112,7 +112,7 @@ pub fn run(
         .then(|| Forward::new(started.pid))
         .transpose();
     let tree = Tree::new(started.pid);
-    let mut limits = match limits::Watch::new(&plan.limits, Instant::now(), started.user()) {
+    let mut limits = match limits::Watch::new(plan, &started, Instant::now()) {
         Ok(limits) => limits,
         Err(errno) => {
             let _ = sys::process::kill(started.pid, libc::SIGKILL);
@@ -132,7 +132,8 @@ pub fn run(
         let _ = sys::process::kill(started.pid, libc::SIGKILL);
         SuperviseError::system("capset or setresuid")(errno)
     })?;
-    let meter = Meter::new(options.measure, limits.clock());
+    let counts = options.measure || limits.keeps_cpu();
+    let meter = Meter::new(counts, limits.clock());
     let mut supervisor = Supervisor {
         plan,
         options,
@@ -226,6 +227,46 @@ impl Supervisor<'_> {
             }
             limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
         }
+        if self.ending.is_none()
+            && let Some(limit) = self.limits.past(&self.tree, self.ended_time())
+        {
+            self.past(limit);
+        }
+    }
+
+    /// The processor time of those that have ended.
+    fn ended_time(&self) -> Duration {
+        let usage = self.meter.usage();
+        usage.map_or(Duration::ZERO, |usage| usage.ran())
+    }
+
+    /// The tree is past a limit: it ends at once. What has been asked to end already is ended for that.
+    fn past(&mut self, limit: LimitKind) {
+        match self.asked_to_end {
+            Some(asked) => self.end(Ending::Limit(asked)),
+            None => {
+                self.observer.event(&Event::Limit(limit));
+                self.end(Ending::Limit(limit));
+            }
+        }
+    }
+
+    /// The limit that the tree was past at its end, whichever event or tick would have told.
+    fn was_past(&self) -> Option<LimitKind> {
+        match self.is_out_of_memory() {
+            true => Some(LimitKind::Memory),
+            false => self
+                .limits
+                .was_past(self.ended_time())
+                .then_some(LimitKind::Cpu),
+        }
+    }
+
+    /// Whether the kernel has killed somebody for the sake of the limit of memory.
+    fn is_out_of_memory(&self) -> bool {
+        self.started
+            .group()
+            .is_some_and(crate::launch::Group::is_past)
     }
 
     /// Ends the jail if somebody has rung for it.
@@ -524,12 +565,15 @@ impl Supervisor<'_> {
         let thread = flags & libc::CLONE_THREAD as u64 != 0;
         let child = child as Tid;
         self.tree.spawned(tracee.tid(), child, thread);
+        if !thread {
+            let parent = self.tree.pid(tracee.tid());
+            self.limits.spawned(parent, child, flags);
+        }
         self.files.spawned(tracee.tid(), child, flags);
         if let Some(limit) = self.limits.exceeded(self.tree.len())
             && self.ending.is_none()
         {
-            self.observer.event(&Event::Limit(limit));
-            self.end(Ending::Limit(limit));
+            self.past(limit);
             return Ok(Resume::Kill);
         }
         if self.observer.wants_all() {
@@ -556,6 +600,7 @@ impl Supervisor<'_> {
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
+        self.limits.executed(tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, verdict, object);
@@ -640,6 +685,11 @@ impl Supervisor<'_> {
         let pid = self.tree.gone(tid);
         self.files.gone(tid);
         self.net.gone(tid);
+        self.limits.gone(tid);
+        // Before the command's own end is looked at: all the rest must end, too.
+        if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {
+            self.past(LimitKind::Memory);
+        }
         if self.is_main(tid) {
             if let Some(failure) = self.started.failure().filter(|_| !self.running) {
                 return Err(SuperviseError::Launch(failure));
@@ -697,12 +747,18 @@ impl Supervisor<'_> {
 
     /// Everybody has ended: what they used, if somebody asked.
     fn tell_usage(&mut self) {
-        if let Some(usage) = self.meter.usage() {
+        if let Some(usage) = self.meter.usage().filter(|_| self.options.measure) {
+            let group = self.started.group();
+            let tree = match group {
+                Some(group) => group.peak(),
+                None => self.limits.most_memory(),
+            };
             let (user, system) = usage.cpu();
             self.observer.event(&Event::Used(Used {
                 user,
                 system,
                 peak: usage.peak,
+                tree,
                 processes: usage.processes,
                 tasks: usage.tasks + self.replaced,
                 most: self.tree.most(),
@@ -713,6 +769,12 @@ impl Supervisor<'_> {
     fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
         // It may have been rung for who was about to end.
         self.heed_bell();
+        if matches!(self.ending, None | Some(Ending::Exited))
+            && let Some(limit) = self.was_past()
+        {
+            self.ending = None;
+            self.past(limit);
+        }
         // Who ends when asked to was past the limit all the same, whoever is killed for it.
         let asked = self.asked_to_end.map(Ending::Limit);
         let ended = self.ending.filter(|ending| *ending != Ending::Exited);

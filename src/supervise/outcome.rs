@@ -87,6 +87,9 @@ pub struct Used {
     pub system: Duration,
     /// The most memory that one process had resident, in bytes.
     pub peak: u64,
+    /// The most memory of all processes together at one time, in bytes, where a limit of memory has
+    /// it measured.
+    pub tree: Option<u64>,
     /// How many processes there were.
     pub processes: u64,
     /// How many processes and threads there were.

@@ -251,6 +251,15 @@ impl Tree {
         processes
     }
 
+    /// Every process, ended or not, whose end has not been told: its id is still its own.
+    pub fn leaders(&self) -> Vec<Tid> {
+        let tasks = self.tasks.iter();
+        let leaders = tasks.filter(|(tid, task)| task.pid == Some(**tid));
+        let mut leaders: Vec<Tid> = leaders.map(|(&tid, _)| tid).collect();
+        leaders.sort_unstable();
+        leaders
+    }
+
     /// Whether there is one process at most.
     pub fn is_alone(&self) -> bool {
         self.processes().len() <= 1

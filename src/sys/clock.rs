@@ -24,6 +24,11 @@ pub fn process(pid: pid_t) -> Option<CpuTime> {
     })
 }
 
+/// The [`CpuTime::ran`] alone, as of [`process`].
+pub fn ran(pid: pid_t) -> Option<Duration> {
+    read(pid, SCHED)
+}
+
 /// The kernel's CPUCLOCK_*.
 const PROF: clockid_t = 0;
 const VIRT: clockid_t = 1;

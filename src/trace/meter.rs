@@ -37,6 +37,11 @@ impl Usage {
         (user, ran - user)
     }
 
+    /// The processor time, in whichever mode.
+    pub fn ran(&self) -> Duration {
+        self.time.ran
+    }
+
     fn ended(&mut self, time: Option<sys::clock::CpuTime>, peak: u64) {
         self.tasks += 1;
         self.peak = self.peak.max(peak);

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use jail::baseline::Watch;
-use jail::plan::{Host, Plan};
+use jail::plan::{Host, MemoryCgroup, Plan};
 use jail::policy::{Action, Policy, Rule};
 use jail::syscalls::{Call, Errno};
 
@@ -16,10 +16,12 @@ pub const HOSTS: [Host; 2] = [
     Host {
         landlock_abi: 7,
         kernel: (6, 18),
+        memory: MemoryCgroup::None,
     },
     Host {
         landlock_abi: 0,
         kernel: (5, 4),
+        memory: MemoryCgroup::None,
     },
 ];
 

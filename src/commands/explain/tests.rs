@@ -1,6 +1,7 @@
 //! What `jail explain` prints.
 
 use super::*;
+use crate::plan::MemoryCgroup;
 
 const NET: &str = "\
 default = \"deny\"
@@ -18,6 +19,7 @@ action  = \"allow\"
 const HOST: Host = Host {
     landlock_abi: 7,
     kernel: (6, 18),
+    memory: MemoryCgroup::None,
 };
 
 const PLAIN: View = View {

@@ -67,6 +67,7 @@ fn killed(policy: &Policy) -> (Gathered<'_>, Vec<CountFields<'_>>) {
         user: Duration::from_micros(1_203_004),
         system: Duration::from_millis(250),
         peak: 52_428_800,
+        tree: Some(61_865_984),
         processes: 3,
         tasks: 9,
         most: 7,
@@ -147,7 +148,7 @@ fn every_field_is_in_the_manual() {
     }
     let mut found = Vec::new();
     fields(&policy_killed(), false, &mut found);
-    assert!(found.len() > 50, "{found:?}");
+    assert!(found.len() > 52, "{found:?}");
     for (field, log) in found {
         let row = format!("| `{field}` |");
         let there = MANUAL.contains(&row) || log && LOG_MANUAL.contains(&row);
@@ -166,6 +167,7 @@ fn a_field_is_always_there_and_null_where_it_is_not_known() {
     for key in [
         "program",
         "pid",
+        "limit",
         "wall",
         "cpu",
         "memory",
@@ -195,7 +197,9 @@ fn every_ending_is_in_the_manual() {
         end(Ending::Exited, Exit::Signal(11)),
         end(Ending::Policy, Exit::Signal(9)),
         end(Ending::Limit(LimitKind::Wall), Exit::Code(0)),
+        end(Ending::Limit(LimitKind::Cpu), Exit::Signal(9)),
         end(Ending::Limit(LimitKind::Processes), Exit::Signal(9)),
+        end(Ending::Limit(LimitKind::Memory), Exit::Signal(9)),
         end(Ending::Limit(LimitKind::Output), Exit::Signal(9)),
         end(Ending::Caller, Exit::Signal(9)),
         End::from(&SuperviseError::MainLost).ending,
@@ -206,7 +210,9 @@ fn every_ending_is_in_the_manual() {
         "signalled",
         "policy",
         "time",
+        "time",
         "tasks",
+        "memory",
         "output",
         "killed",
         "failed",

@@ -1,0 +1,120 @@
+//! A cgroup that limits the memory of one jail: made before the fork, joined by the child before its
+//! program runs, removed at the end. No process of the jail can write to it: the plan sees to that.
+
+mod directory;
+mod places;
+mod v1;
+mod v2;
+
+use crate::plan::{Memory, MemoryCgroup};
+use crate::trace::Tid;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+/// What a process may not have that is to be killed when memory is short (proc_pid_oom_score_adj(5)).
+const NEVER: &str = "-1000";
+
+/// One that was made. All of its files are open: this thread may become another user.
+pub struct Group {
+    procs: File,
+    /// The file, and the word before the number, of how often the limit was met.
+    met: (File, &'static str),
+    /// The same of how many processes were killed for want of memory, by this limit or another one.
+    killed: (File, &'static str),
+    peak: Option<File>,
+    // In this order: what is made is removed before this process moves back.
+    _made: directory::Made,
+    _moved: Option<v2::Moved>,
+}
+
+/// Which cgroups can be made. The variable `JAIL_CGROUP` (`v1`, `v2` or `none`) takes away all others,
+/// for tests.
+pub fn probe() -> MemoryCgroup {
+    let wanted = std::env::var("JAIL_CGROUP").ok();
+    let may = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    if may("v2") {
+        if v2::possible(false).is_some() {
+            return MemoryCgroup::V2;
+        }
+        if v2::possible(true).is_some() {
+            return MemoryCgroup::V2Alone;
+        }
+    }
+    match may("v1") && v1::is_possible() {
+        true => MemoryCgroup::V1,
+        false => MemoryCgroup::None,
+    }
+}
+
+/// Makes the one that a plan asks for. `None`: it asks for none, or none can be made after all; then
+/// the supervisor adds up the memory.
+pub fn make(memory: Option<Memory>, limit: u64) -> Option<Group> {
+    match memory? {
+        Memory::CgroupV1 => v1::make(limit).ok(),
+        Memory::CgroupV2 { alone } => v2::make(limit, alone).ok(),
+        Memory::Sampler(_) => None,
+    }
+}
+
+impl Group {
+    /// Puts a process into it. Its memory counts from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses: it is where it was.
+    pub fn take(&self, pid: Tid) -> io::Result<()> {
+        (&self.procs).write_all(pid.to_string().as_bytes())?;
+        // Where nobody may be killed the kernel would let it wait for memory for ever.
+        let adjusted = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        match adjusted.trim() == NEVER {
+            true => std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-999"),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a process was killed since the limit was met. Others than this limit kill, too: then it
+    /// was not met.
+    pub fn is_past(&self) -> bool {
+        number(&self.killed.0, self.killed.1) > 0 && number(&self.met.0, self.met.1) > 0
+    }
+
+    /// The most memory that was used at one time, in bytes; `None` where this kernel does not say.
+    pub fn peak(&self) -> Option<u64> {
+        self.peak.as_ref().map(|file| number(file, ""))
+    }
+}
+
+/// The number of a file, or of the line of it that begins with a word.
+fn number(file: &File, word: &str) -> u64 {
+    let mut buffer = [0; 1024];
+    let length = file.read_at(&mut buffer, 0).unwrap_or_default();
+    let text = buffer.get(..length).unwrap_or_default();
+    value(&String::from_utf8_lossy(text), word).unwrap_or_default()
+}
+
+fn value(text: &str, word: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let text = match word {
+        "" => lines.next()?,
+        word => lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))?,
+    };
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn a_number_is_found_by_its_word() {
+        let events = "low 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n";
+        assert_eq!(value(events, "oom"), Some(2));
+        assert_eq!(value(events, "oom_kill"), Some(3));
+        assert_eq!(
+            value("oom_kill_disable 0\noom_kill 1\n", "oom_kill"),
+            Some(1)
+        );
+        assert_eq!(value("4096\n", ""), Some(4096));
+        assert_eq!(value("", ""), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! The memory controller of cgroup v1 (Documentation/admin-guide/cgroup-v1/memory.rst).
+
+use super::places::{self, Place, Version};
+use super::{Group, directory};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// Whether one can be made, and is under the limits of those above.
+pub fn is_possible() -> bool {
+    let Some(place) = Place::find(Version::V1) else {
+        return false;
+    };
+    // Without it each cgroup is on its own: the command would leave the limits of its caller.
+    let inherits = places::has_word(&place.own.join("memory.use_hierarchy"), "1");
+    (inherits || place.own == place.mount) && places::is_writable(&place.own)
+}
+
+/// Makes one beneath this process's own.
+pub fn make(limit: u64) -> io::Result<Group> {
+    let place = Place::find(Version::V1).ok_or(io::ErrorKind::NotFound)?;
+    let made = directory::Made::new(&place.own)?;
+    let at = made.path();
+    let bytes = limit.to_string();
+    fs::write(at.join("memory.limit_in_bytes"), &bytes)?;
+    // With swap: where the kernel counts that at all. Not less than the limit above, so it comes after.
+    let all = at.join("memory.memsw.limit_in_bytes");
+    match all.exists() {
+        true => fs::write(all, &bytes)?,
+        false => fs::write(at.join("memory.swappiness"), "0")?,
+    }
+    Ok(Group {
+        procs: File::options().write(true).open(at.join("cgroup.procs"))?,
+        // How often the limit was met, and how many were killed (Linux 4.13).
+        met: (File::open(at.join("memory.failcnt"))?, ""),
+        killed: (File::open(at.join("memory.oom_control"))?, "oom_kill"),
+        peak: open_peak(at, "memory.max_usage_in_bytes"),
+        _made: made,
+        _moved: None,
+    })
+}
+
+/// The file of a peak, where this kernel has it.
+pub fn open_peak(at: &Path, name: &str) -> Option<File> {
+    File::open(at.join(name)).ok()
+}

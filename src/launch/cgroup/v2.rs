@@ -1,0 +1,255 @@
+//! The memory controller of cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
+//!
+//! A cgroup with processes has no children with controllers. So one for the command is made
+//!
+//! - beneath this process's own, where that is the root of all, which is exempt;
+//! - beneath its own, after this process has moved into a leaf there: if it is the only process of it,
+//!   as in a scope that was made for it, and may be moved;
+//! - else beside its own, where the directory above was given to this user, too.
+
+use super::places::{self, Place, Version};
+use super::{Group, directory, v1};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const CHILDREN: &str = "cgroup.subtree_control";
+const PROCS: &str = "cgroup.procs";
+
+/// What keeps the own cgroup, and must keep one that is made beside it.
+const KEPT: [&str; 3] = ["memory.high", "pids.max", "cpu.max"];
+
+/// Where one can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// Beneath the own one.
+    Beneath,
+    /// Beneath the own one, which must be left first.
+    BeneathAlone,
+    /// Beside the own one.
+    Beside,
+}
+
+/// Whether children of this cgroup have the controller, or get it if somebody says so, and can be made
+/// here.
+fn takes_children(directory: &Path) -> bool {
+    // The root of all has no such file.
+    let is_root = !directory.join("cgroup.type").exists();
+    (places::has_word(&directory.join(CHILDREN), "memory") || is_root && can_give(directory))
+        && places::is_writable(directory)
+        // To move a process takes the right to write to this file of the nearest cgroup above both.
+        && places::is_writable(&directory.join(PROCS))
+}
+
+/// Whether children can be given the controller.
+fn can_give(directory: &Path) -> bool {
+    places::has_word(&directory.join("cgroup.controllers"), "memory")
+        && places::is_writable(&directory.join(CHILDREN))
+}
+
+fn give(directory: &Path) -> io::Result<()> {
+    match places::has_word(&directory.join(CHILDREN), "memory") {
+        true => Ok(()),
+        false => fs::write(directory.join(CHILDREN), "+memory"),
+    }
+}
+
+/// Whether this process is the only one there, and may give the children the controller.
+fn is_alone(own: &Path) -> bool {
+    let alone = fs::read_to_string(own.join(PROCS))
+        .is_ok_and(|text| text.trim() == std::process::id().to_string());
+    alone && can_give(own) && places::is_writable(own) && places::is_writable(&own.join(PROCS))
+}
+
+fn find(place: &Place, alone: bool) -> Option<Where> {
+    let above = place.own.parent().filter(|it| it.starts_with(&place.mount));
+    if takes_children(&place.own) {
+        return Some(Where::Beneath);
+    }
+    if alone && is_alone(&place.own) {
+        return Some(Where::BeneathAlone);
+    }
+    above.filter(|above| takes_children(above))?;
+    Some(Where::Beside)
+}
+
+/// Where one can be made. `alone`: if this process may be moved.
+pub fn possible(alone: bool) -> Option<Where> {
+    find(&Place::find(Version::V2)?, alone)
+}
+
+/// This process's stay in a leaf of what was its own cgroup, which ends with this.
+pub struct Moved {
+    own: PathBuf,
+    leaf: Option<directory::Made>,
+}
+
+impl Moved {
+    fn new(own: &Path) -> io::Result<Moved> {
+        let leaf = directory::Made::new(own)?;
+        fs::write(leaf.path().join(PROCS), "0")?;
+        let moved = Moved {
+            own: own.to_owned(),
+            leaf: Some(leaf),
+        };
+        give(own)?;
+        Ok(moved)
+    }
+}
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        // While its children have controllers it takes no process.
+        let _ = fs::write(self.own.join(CHILDREN), "-memory");
+        let _ = fs::write(self.own.join(PROCS), "0");
+        self.leaf = None;
+    }
+}
+
+/// Makes one. `alone`: this process may be moved.
+pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
+    let place = Place::find(Version::V2).ok_or(io::ErrorKind::NotFound)?;
+    let place_of_it = find(&place, alone).ok_or(io::ErrorKind::PermissionDenied)?;
+    let above = place.own.parent().unwrap_or(&place.mount);
+    let (moved, parent) = match place_of_it {
+        Where::Beneath => (None, place.own.as_path()),
+        Where::BeneathAlone => (Some(Moved::new(&place.own)?), place.own.as_path()),
+        Where::Beside => (None, above),
+    };
+    give(parent)?;
+    let made = directory::Made::new(parent)?;
+    let at = made.path();
+    let mut most = limit;
+    if place_of_it == Where::Beside {
+        most = most.min(number(&place.own.join("memory.max")).unwrap_or(limit));
+        for name in KEPT {
+            inherit(&place.own.join(name), &at.join(name))?;
+        }
+    }
+    fs::write(at.join("memory.max"), most.to_string())?;
+    // Where the kernel counts swap.
+    let swap = at.join("memory.swap.max");
+    if swap.exists() {
+        fs::write(swap, "0")?;
+    }
+    // Linux 4.19: all are killed together. Where it is missing the supervisor ends the others.
+    let together = at.join("memory.oom.group");
+    if together.exists() {
+        fs::write(together, "1")?;
+    }
+    let events = || File::open(at.join("memory.events"));
+    Ok(Group {
+        procs: File::options().write(true).open(at.join(PROCS))?,
+        met: (events()?, "oom"),
+        killed: (events()?, "oom_kill"),
+        // Linux 5.19.
+        peak: v1::open_peak(at, "memory.peak"),
+        _made: made,
+        _moved: moved,
+    })
+}
+
+/// What a file of a limit says; `None`: nothing, or `max`.
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Takes a limit over, where there is one: by leaving its cgroup the command must not leave that.
+fn inherit(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::read_to_string(from) {
+        Ok(text) if !text.starts_with("max") => fs::write(to, text.trim()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with files like those of a cgroup: who finds which place does not need a kernel.
+    struct Sham(PathBuf);
+
+    impl Sham {
+        fn new(name: &str, files: &[(&str, &str)]) -> Sham {
+            let name = format!("jail-cgroup-{}-{name}", std::process::id());
+            let sham = Sham(std::env::temp_dir().join(name));
+            for (file, text) in files {
+                let path = sham.0.join(file);
+                fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
+                fs::write(path, text).expect("a file");
+            }
+            sham
+        }
+
+        fn place(&self, own: &str) -> Place {
+            Place {
+                mount: self.0.clone(),
+                own: self.0.join(own),
+            }
+        }
+    }
+
+    impl Drop for Sham {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_root_has_children_and_another_cgroup_has_siblings() {
+        let files = [
+            ("cgroup.subtree_control", "cpu memory pids\n"),
+            ("cgroup.procs", ""),
+            ("own/cgroup.type", "domain\n"),
+            ("own/cgroup.controllers", "cpu memory\n"),
+            ("own/cgroup.subtree_control", "\n"),
+            ("own/cgroup.procs", "1\n2\n"),
+        ];
+        let sham = Sham::new("siblings", &files);
+        assert_eq!(find(&sham.place(""), true), Some(Where::Beneath));
+        assert_eq!(find(&sham.place("own"), true), Some(Where::Beside));
+        fs::write(sham.0.join("cgroup.subtree_control"), "cpu").expect("a file");
+        fs::write(sham.0.join("cgroup.controllers"), "cpu memory").expect("a file");
+        assert_eq!(find(&sham.place(""), true), Some(Where::Beneath));
+        fs::write(sham.0.join("cgroup.type"), "domain").expect("a file");
+        assert_eq!(find(&sham.place("own"), true), None);
+    }
+
+    #[test]
+    fn only_who_is_alone_and_may_be_moved_leaves_its_cgroup() {
+        let own = std::process::id().to_string();
+        let files = [
+            ("cgroup.subtree_control", "memory\n"),
+            ("cgroup.type", "domain\n"),
+            ("own/cgroup.type", "domain\n"),
+            ("own/cgroup.controllers", "memory\n"),
+            ("own/cgroup.subtree_control", ""),
+            ("own/cgroup.procs", own.as_str()),
+        ];
+        let sham = Sham::new("alone", &files);
+        let place = sham.place("own");
+        assert_eq!(find(&place, true), Some(Where::BeneathAlone));
+        // There is no cgroup.procs above: nobody can be moved there.
+        assert_eq!(find(&place, false), None);
+        let another = format!("{own}\n1\n");
+        fs::write(sham.0.join("own/cgroup.procs"), another).expect("a file");
+        assert_eq!(find(&place, true), None);
+    }
+
+    #[test]
+    fn a_limit_of_the_cgroup_that_is_left_is_taken_over() {
+        let files = [("from", "100000 100000\n"), ("open", "max 100000\n")];
+        let sham = Sham::new("kept", &files);
+        let at = |name: &str| sham.0.join(name);
+        inherit(&at("from"), &at("to")).expect("a file");
+        assert_eq!(
+            fs::read_to_string(at("to")).expect("a file"),
+            "100000 100000"
+        );
+        for nothing in ["open", "missing"] {
+            inherit(&at(nothing), &at("none")).expect("nothing to do");
+            assert!(!at("none").exists());
+        }
+        assert_eq!(number(&at("open")), None);
+    }
+}

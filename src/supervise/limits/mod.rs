@@ -1,0 +1,212 @@
+//! The limits that the supervisor keeps: time by the clock, processor time, the number of tasks, and
+//! memory where no cgroup keeps it.
+
+mod cpu;
+mod descriptors;
+mod memory;
+mod reading;
+mod round;
+mod spaces;
+mod tmpfs;
+mod weighing;
+
+use super::clock::Clock;
+use super::tree::Tree;
+use crate::launch::{Started, User};
+use crate::plan::Plan;
+use crate::policy::LimitKind;
+use crate::sys::Errno;
+use crate::trace::Tid;
+use cpu::Cpu;
+use memory::Memory;
+use std::time::{Duration, Instant};
+
+/// How often the clock ticks: what a limit of time may be late by.
+const TICK: Duration = Duration::from_millis(50);
+/// The same where memory is added up, which grows faster.
+const FAST_TICK: Duration = Duration::from_millis(20);
+
+/// From SIGTERM to SIGKILL, where the policy does not say.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The limits of a jail that runs.
+pub struct Watch {
+    clock: Option<Clock>,
+    wall: Option<(Instant, Duration)>,
+    tasks: Option<u64>,
+    cpu: Option<Cpu>,
+    memory: Option<Memory>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    Nothing,
+    /// The time is up: ask all to end.
+    Ask,
+    /// They have not.
+    Kill,
+}
+
+impl Watch {
+    pub fn new(plan: &Plan, started: &Started, now: Instant) -> Result<Watch, Errno> {
+        let limits = &plan.limits;
+        let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
+        let wall = limits
+            .wall
+            .as_ref()
+            .map(|wall| (now.checked_add(wall.value).unwrap_or(now), grace));
+        let cpu = limits.cpu.as_ref().map(|limit| Cpu::new(limit.value));
+        // The launcher has made a cgroup where it could.
+        let memory = limits
+            .memory
+            .as_ref()
+            .filter(|_| started.group().is_none())
+            .map(|limit| Memory::new(limit.value, plan.files.writable.as_deref()));
+        let every = match memory {
+            Some(_) => FAST_TICK,
+            None => TICK,
+        };
+        let ticks = wall.is_some() || cpu.is_some() || memory.is_some();
+        Ok(Watch {
+            clock: ticks
+                .then(|| Clock::start(every, started.user()))
+                .transpose()?,
+            wall,
+            tasks: limits.processes.as_ref().map(|limit| limit.value),
+            cpu,
+            memory,
+        })
+    }
+
+    /// Starts a clock if there is none.
+    pub fn need_clock(&mut self, user: Option<&User>) -> Result<(), Errno> {
+        if self.clock.is_none() {
+            self.clock = Some(Clock::start(TICK, user)?);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the clock, which is none of the jail's.
+    pub fn is_clock(&self, tid: Tid) -> bool {
+        self.clock.as_ref().is_some_and(|clock| clock.is(tid))
+    }
+
+    /// Which one that is.
+    pub fn clock(&self) -> Option<Tid> {
+        self.clock.as_ref().map(Clock::tid)
+    }
+
+    /// Whether there is a limit of time, which goes on where all are stopped.
+    pub fn keeps_time(&self) -> bool {
+        self.wall.is_some()
+    }
+
+    /// Whether the time of those that have ended must be counted.
+    pub fn keeps_cpu(&self) -> bool {
+        self.cpu.is_some()
+    }
+
+    /// The clock has ended.
+    pub fn clock_gone(&mut self) {
+        self.clock = None;
+    }
+
+    /// Nobody is left to be watched.
+    pub fn stop(&self) {
+        if let Some(clock) = &self.clock {
+            clock.stop();
+        }
+    }
+
+    /// A tick: what time says. `asked`: whether all have been asked to end.
+    pub fn due(&self, asked: bool, now: Instant) -> Due {
+        match self.wall {
+            Some((end, grace)) if asked && now >= end + grace => Due::Kill,
+            Some((end, _)) if !asked && now >= end => Due::Ask,
+            _ => Due::Nothing,
+        }
+    }
+
+    /// A tick: the limit of what the tree uses that it is past. `ended`: the processor time of those
+    /// that have ended.
+    pub fn past(&mut self, tree: &Tree, ended: Duration) -> Option<LimitKind> {
+        if self.cpu.is_none() && self.memory.is_none() {
+            return None;
+        }
+        let processes = tree.leaders();
+        let cpu = self.cpu.as_mut();
+        if cpu.is_some_and(|cpu| cpu.is_past(&processes, ended)) {
+            return Some(LimitKind::Cpu);
+        }
+        let memory = self.memory.as_mut();
+        memory
+            .is_some_and(|memory| memory.is_past(&processes))
+            .then_some(LimitKind::Memory)
+    }
+
+    /// Nobody is left: whether they used more processor time than they may, whichever tick would have
+    /// seen it.
+    pub fn was_past(&self, ended: Duration) -> bool {
+        self.cpu.as_ref().is_some_and(|cpu| cpu.was_past(ended))
+    }
+
+    /// The most memory that the tree was seen to have, in bytes; `None` where nobody has looked.
+    pub fn most_memory(&self) -> Option<u64> {
+        self.memory.as_ref().and_then(Memory::most)
+    }
+
+    /// A process of the tree was made, by a call with these clone(2) flags.
+    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
+        if let Some(memory) = &mut self.memory {
+            memory.spawned(parent, child, flags);
+        }
+    }
+
+    /// A process runs another program.
+    pub fn executed(&mut self, pid: Tid) {
+        if let Some(memory) = &mut self.memory {
+            memory.executed(pid);
+        }
+    }
+
+    /// A task has ended.
+    pub fn gone(&mut self, tid: Tid) {
+        if let Some(cpu) = &mut self.cpu {
+            cpu.gone(tid);
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.gone(tid);
+        }
+    }
+
+    /// The limit that so many tasks are past.
+    pub fn exceeded(&self, tasks: usize) -> Option<LimitKind> {
+        let past = self.tasks.is_some_and(|most| tasks as u64 > most);
+        past.then_some(LimitKind::Processes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_asked_once_and_killed_after_the_grace() {
+        let now = Instant::now();
+        let watch = Watch {
+            clock: None,
+            wall: Some((now + Duration::from_secs(10), Duration::from_secs(1))),
+            tasks: Some(3),
+            cpu: None,
+            memory: None,
+        };
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(watch.due(false, at(9)), Due::Nothing);
+        assert_eq!(watch.due(false, at(10)), Due::Ask);
+        assert_eq!(watch.due(true, at(10)), Due::Nothing);
+        assert_eq!(watch.due(true, at(11)), Due::Kill);
+        assert_eq!(watch.exceeded(3), None);
+        assert_eq!(watch.exceeded(4), Some(LimitKind::Processes));
+    }
+}

@@ -1,0 +1,141 @@
+//! What /proc says of a process's memory: proc_pid_status(5), proc_pid_smaps(5). In bytes.
+
+use crate::trace::Tid;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+/// Memory that is given back when nobody has it any more; the pages of files on disks are not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Anonymous, in swap too.
+    pub anonymous: u64,
+    /// Of tmpfs, memfds, System V and shared anonymous mappings.
+    pub shared: u64,
+}
+
+impl Memory {
+    /// Both.
+    pub fn sum(self) -> u64 {
+        self.anonymous.saturating_add(self.shared)
+    }
+}
+
+/// A file, as stat(2) tells one from another: device and inode.
+pub type Inode = (u64, u64);
+
+/// What a process has resident: all of each page, whoever else has it. `None`: it is gone.
+pub fn resident(pid: Tid) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name| kilobytes(&status, name);
+    // One that has ended has none of these lines.
+    Some(Memory {
+        anonymous: field("RssAnon:") + field("VmSwap:"),
+        shared: field("RssShmem:"),
+    })
+}
+
+/// A process's share: of a page that n mappings have, a n-th (Linux 5.3 tells the kinds apart).
+/// `None`: nobody may look, or it is gone.
+pub fn share(pid: Tid) -> Option<Memory> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let field = |name| kilobytes(&rollup, name);
+    (!rollup.is_empty()).then(|| Memory {
+        anonymous: field("Pss_Anon:") + field("SwapPss:"),
+        shared: field("Pss_Shmem:"),
+    })
+}
+
+/// A process's share of what it has mapped of files that `is` says; private mappings left aside.
+pub fn mapped(pid: Tid, is: impl Fn(Inode) -> bool) -> u64 {
+    match File::open(format!("/proc/{pid}/smaps")) {
+        Ok(file) => mapped_of(BufReader::new(file), is),
+        Err(_) => 0,
+    }
+}
+
+fn mapped_of(smaps: impl BufRead, is: impl Fn(Inode) -> bool) -> u64 {
+    let (mut sum, mut counts) = (0_u64, false);
+    for line in smaps.split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        if let Some(inode) = shared_mapping(&line) {
+            counts = inode.is_some_and(&is);
+        } else if counts && line.starts_with("Pss:") {
+            sum = sum.saturating_add(kilobytes(&line, "Pss:"));
+        }
+    }
+    sum
+}
+
+/// The first line of a mapping, `START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH`: its file, where
+/// it is shared. `None`: another line.
+fn shared_mapping(line: &str) -> Option<Option<Inode>> {
+    let mut words = line.split_ascii_whitespace();
+    let (range, permissions) = (words.next()?, words.next()?);
+    if range.ends_with(':') || !range.contains('-') {
+        return None;
+    }
+    let (device, inode) = (words.nth(1)?, words.next()?);
+    let (major, minor) = device.split_once(':')?;
+    let number = |text| u32::from_str_radix(text, 16).ok();
+    let device = libc::makedev(number(major)?, number(minor)?);
+    let file = (device, inode.parse().ok()?);
+    Some(permissions.ends_with('s').then_some(file))
+}
+
+/// A line `NAME:   NUMBER kB`, in bytes; 0 where it is missing.
+fn kilobytes(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.trim().strip_suffix("kB"));
+    let number: Option<u64> = number.and_then(|number| number.trim().parse().ok());
+    number.unwrap_or_default().saturating_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_this_process_is_read_whole_and_shared() {
+        let own = std::process::id() as Tid;
+        let bytes = std::hint::black_box(vec![1_u8; 8 << 20]);
+        let (whole, part) = (resident(own), share(own));
+        assert!(whole.is_some_and(|memory| memory.anonymous >= 8 << 20));
+        assert!(part.is_some_and(|memory| memory.anonymous >= 8 << 20));
+        assert!(bytes.iter().all(|&byte| byte == 1));
+        assert_eq!(resident(i32::MAX), None);
+        assert_eq!(share(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_line_without_its_number_is_nothing() {
+        assert_eq!(
+            kilobytes("VmSwap:\t       3 kB\nRssAnon:\t5 kB\n", "RssAnon:"),
+            5120
+        );
+        assert_eq!(kilobytes("VmSwap:\t3\n", "VmSwap:"), 0);
+        assert_eq!(kilobytes("", "VmSwap:"), 0);
+    }
+
+    #[test]
+    fn of_mappings_those_that_are_shared_and_of_the_file_count() {
+        let smaps = "\
+7f00-7f10 rw-s 00000000 00:05 12 /memfd:a b (deleted)
+Size:                 64 kB
+Pss:                  40 kB
+Pss_Dirty:            40 kB
+7f20-7f30 rw-p 00000000 00:05 12 /memfd:a b (deleted)
+Pss:                  30 kB
+7f40-7f50 rw-s 00000000 00:05 13 /memfd:c (deleted)
+Pss:                  20 kB
+7f60-7f70 rw-p 00000000 00:00 0
+Pss:                  10 kB
+";
+        let device = libc::makedev(0, 5);
+        assert_eq!(
+            mapped_of(smaps.as_bytes(), |file| file == (device, 12)),
+            40 << 10
+        );
+        assert_eq!(mapped_of(smaps.as_bytes(), |_| true), 60 << 10);
+        assert_eq!(mapped_of(smaps.as_bytes(), |_| false), 0);
+    }
+}
