@@ -2,6 +2,11 @@
 
 mod support;
 
+#[path = "limits/cpu.rs"]
+mod cpu;
+#[path = "limits/memory.rs"]
+mod memory;
+
 use std::time::{Duration, Instant};
 use support::{Dir, JAIL, Ran, jail, nobody_survives, plain, token};
 

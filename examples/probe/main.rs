@@ -12,6 +12,7 @@ mod children;
 mod inherited;
 mod kills;
 mod meddles;
+mod memory;
 mod raw;
 mod registers;
 mod signals;
@@ -50,6 +51,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("listen",           signals::listen),
     ("lowered",          inherited::lowered),
     ("meddles",          meddles::meddles),
+    ("memory",           memory::memory),
     ("on-terminal",      terminal::on_terminal),
     ("parent-killed",    kills::parent_killed),
     ("pdeathsig",        kills::pdeathsig),

@@ -3,6 +3,7 @@
 //! One call each, no decision. What is here must be sound for whatever a probe passes.
 #![allow(unsafe_code)]
 
+pub mod memory;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -407,6 +408,12 @@ pub fn connect(fd: c_int, port: u16) -> Result<(), Errno> {
     let (at, size) = (std::ptr::from_ref(&to), size_of::<libc::sockaddr_in>());
     // SAFETY: `to` is valid for reading, and as long as is said.
     check(unsafe { libc::connect(fd, at.cast(), size as u32) }).map(drop)
+}
+
+/// PR_SET_DUMPABLE: nobody may look into this process.
+pub fn undumpable() -> c_int {
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }
 }
 
 /// PR_GET_SECUREBITS.

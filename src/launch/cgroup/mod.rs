@@ -11,6 +11,7 @@ use crate::trace::Tid;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// What a process may not have that is to be killed when memory is short (proc_pid_oom_score_adj(5)).
 const NEVER: &str = "-1000";
@@ -18,14 +19,22 @@ const NEVER: &str = "-1000";
 /// One that was made. All of its files are open: this thread may become another user.
 pub struct Group {
     procs: File,
-    /// The file, and the word before the number, of how often the limit was met.
-    met: (File, &'static str),
-    /// The same of how many processes were killed for want of memory, by this limit or another one.
-    killed: (File, &'static str),
+    /// The limit was met.
+    met: Count,
+    /// A process was killed for want of memory, by this limit or another one.
+    killed: Count,
     peak: Option<File>,
     // In this order: what is made is removed before this process moves back.
     _made: directory::Made,
     _moved: Option<v2::Moved>,
+}
+
+/// A number in a file that says, from so much on, that something has happened.
+struct Count {
+    file: File,
+    /// What stands before it in its line.
+    word: &'static str,
+    least: u64,
 }
 
 /// Which cgroups can be made. The variable `JAIL_CGROUP` (`v1`, `v2` or `none`) takes away all others,
@@ -75,12 +84,23 @@ impl Group {
     /// Whether a process was killed since the limit was met. Others than this limit kill, too: then it
     /// was not met.
     pub fn is_past(&self) -> bool {
-        number(&self.killed.0, self.killed.1) > 0 && number(&self.met.0, self.met.1) > 0
+        self.killed.has_happened() && self.met.has_happened()
     }
 
     /// The most memory that was used at one time, in bytes; `None` where this kernel does not say.
     pub fn peak(&self) -> Option<u64> {
         self.peak.as_ref().map(|file| number(file, ""))
+    }
+}
+
+impl Count {
+    fn new(at: &Path, name: &str, word: &'static str, least: u64) -> io::Result<Count> {
+        let file = File::open(at.join(name))?;
+        Ok(Count { file, word, least })
+    }
+
+    fn has_happened(&self) -> bool {
+        number(&self.file, self.word) >= self.least
     }
 }
 

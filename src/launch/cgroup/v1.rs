@@ -1,10 +1,14 @@
 //! The memory controller of cgroup v1 (Documentation/admin-guide/cgroup-v1/memory.rst).
 
 use super::places::{self, Place, Version};
-use super::{Group, directory};
+use super::{Count, Group, directory};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+
+/// How near to its limit a cgroup is that has met it: memory is charged by 64 pages at a time
+/// (MEMCG_CHARGE_BATCH), of 64 KiB at most.
+const NEARLY: u64 = 4 << 20;
 
 /// Whether one can be made, and is under the limits of those above.
 pub fn is_possible() -> bool {
@@ -23,17 +27,25 @@ pub fn make(limit: u64) -> io::Result<Group> {
     let at = made.path();
     let bytes = limit.to_string();
     fs::write(at.join("memory.limit_in_bytes"), &bytes)?;
-    // With swap: where the kernel counts that at all. Not less than the limit above, so it comes after.
+    // With swap: where the kernel counts that at all. Not less than the limit above, so it comes after;
+    // of two limits that are the same it is met first (try_charge_memcg() of mm/memcontrol.c).
     let all = at.join("memory.memsw.limit_in_bytes");
-    match all.exists() {
-        true => fs::write(all, &bytes)?,
-        false => fs::write(at.join("memory.swappiness"), "0")?,
-    }
+    let most = match all.exists() {
+        true => {
+            fs::write(all, &bytes)?;
+            "memory.memsw.max_usage_in_bytes"
+        }
+        false => {
+            fs::write(at.join("memory.swappiness"), "0")?;
+            "memory.max_usage_in_bytes"
+        }
+    };
     Ok(Group {
         procs: File::options().write(true).open(at.join("cgroup.procs"))?,
-        // How often the limit was met, and how many were killed (Linux 4.13).
-        met: (File::open(at.join("memory.failcnt"))?, ""),
-        killed: (File::open(at.join("memory.oom_control"))?, "oom_kill"),
+        // memory.failcnt stays 0 (measured on Linux 6.18).
+        met: Count::new(at, most, "", limit.saturating_sub(NEARLY))?,
+        // Linux 4.13.
+        killed: Count::new(at, "memory.oom_control", "oom_kill", 1)?,
         peak: open_peak(at, "memory.max_usage_in_bytes"),
         _made: made,
         _moved: None,

@@ -8,7 +8,7 @@
 //! - else beside its own, where the directory above was given to this user, too.
 
 use super::places::{self, Place, Version};
-use super::{Group, directory, v1};
+use super::{Count, Group, directory, v1};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -137,11 +137,10 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
     if together.exists() {
         fs::write(together, "1")?;
     }
-    let events = || File::open(at.join("memory.events"));
     Ok(Group {
         procs: File::options().write(true).open(at.join(PROCS))?,
-        met: (events()?, "oom"),
-        killed: (events()?, "oom_kill"),
+        met: Count::new(at, "memory.events", "oom", 1)?,
+        killed: Count::new(at, "memory.events", "oom_kill", 1)?,
         // Linux 5.19.
         peak: v1::open_peak(at, "memory.peak"),
         _made: made,

@@ -1,0 +1,62 @@
+//! Processor time: of the whole tree, each process once, whoever waits for whom.
+
+use super::{LATE, run, run_program};
+use crate::support::{nobody_survives, probe, rounds, token};
+use std::time::Duration;
+
+const CPU: &str = "cpu = \"500ms\"";
+
+#[test]
+fn whoever_uses_up_its_processor_time_is_killed_at_once() {
+    let token = token();
+    let spin = "while :; do :; done";
+    for script in [
+        format!(": {token}; trap '' TERM XCPU; {spin}"),
+        // Each on its own is far from the limit.
+        format!(": {token}; for n in 1 2 3 4 5; do (trap '' TERM; {spin}) & done; wait"),
+        // They have ended and were waited for.
+        format!(": {token}; while :; do (for ((n = 0; n < 9000; n++)); do :; done); done"),
+        // Nobody waits for them, and they are nobody's children.
+        format!(": {token}; (setsid bash -c '{spin}' {token} &) ; sleep 30"),
+    ] {
+        for _ in 0..rounds(1) {
+            let (ran, took) = run(CPU, &script);
+            assert_eq!(ran.code(), Some(124), "{script}: {}", ran.err);
+            assert!(took < Duration::from_secs(20), "{script}: {took:?}");
+            ran.complains("more than 500ms of processor time")
+                .complains("limits.toml:7 limits.cpu");
+            nobody_survives(&token, LATE);
+        }
+    }
+}
+
+#[test]
+fn threads_are_added_up() {
+    let (ran, _) = run_program(CPU, &[probe(), "spin", "400", "thread"]);
+    assert_eq!(ran.code(), Some(124), "{}", ran.err);
+    let (ran, _) = run_program(CPU, &[probe(), "spin", "100", "thread"]);
+    ran.ends_with(0);
+}
+
+#[test]
+fn what_a_child_used_counts_once() {
+    // 300 ms each: together less than 900, and more if the child counted twice or thrice.
+    for way in ["waits", "leaves", "ignores"] {
+        let (ran, _) = run_program("cpu = \"900ms\"", &[probe(), "spin", "300", way]);
+        ran.ends_with(0);
+    }
+}
+
+#[test]
+fn a_sleeper_uses_none() {
+    let (ran, _) = run(CPU, "sleep 1.2; echo awake");
+    ran.ends_with(0).says("awake\n");
+}
+
+#[test]
+fn whoever_has_used_too_much_by_its_end_was_past_the_limit_all_the_same() {
+    // Over before the second tick.
+    let (ran, _) = run_program("cpu = \"20ms\"", &[probe(), "spin", "30", "waits"]);
+    assert_eq!(ran.code(), Some(124), "{}", ran.err);
+    ran.complains("limits.cpu");
+}

@@ -1,0 +1,355 @@
+//! Memory: of the whole tree, whatever it is had as, by each mechanism that the host has.
+
+use super::policy;
+use crate::support::{Dir, Ran, jail, nobody_survives, plain, probe, rounds, token};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The limit of all tests here, and how much of it is well within: what a program needs for itself comes
+/// in addition.
+const LIMIT: usize = 64;
+const MOST: usize = 40;
+
+/// The values of `JAIL_CGROUP` by which a mechanism is chosen.
+const MODES: [&str; 3] = ["v2", "v1", "none"];
+
+/// A policy that lets `/dev/shm` be written beside the test's own directory.
+fn limited(dir: &Dir, limits: &str) -> String {
+    let path = policy(dir, limits);
+    let text = std::fs::read_to_string(&path).expect("a policy");
+    let text = text.replace("write = [", "write = [\"/dev/shm\", ");
+    dir.write("limits.toml", text)
+}
+
+/// Whether this host has what a mode stands for.
+fn has(mode: &str) -> bool {
+    let dir = Dir::new();
+    let policy = limited(&dir, "memory = \"64MiB\"");
+    let ran = jail(["explain", &policy]).env("JAIL_CGROUP", mode).output();
+    let row = ran.out.lines().find(|line| line.contains("limits.memory"));
+    let row = row.unwrap_or_else(|| ran.fail("should have told who limits memory"));
+    let has = match mode {
+        "none" => row.contains("supervisor") && row.contains("no memory cgroup"),
+        mode => row.contains("by a cgroup") && row.contains(mode),
+    };
+    if !has {
+        println!("NOT TRIED HERE: memory by {mode}: this host or user cannot make such a cgroup");
+    }
+    has
+}
+
+fn modes() -> impl Iterator<Item = &'static str> {
+    MODES.into_iter().filter(|mode| has(mode))
+}
+
+/// A directory of the test's own in memory; `None`: the host has no such file system.
+struct InMemory(PathBuf);
+
+impl InMemory {
+    fn new() -> Option<InMemory> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let tmpfs = |line: &str| line.contains(" /dev/shm ") && line.contains(" - tmpfs ");
+        let path = PathBuf::from("/dev/shm").join(token());
+        if !mounts.lines().any(tmpfs) || std::fs::create_dir(&path).is_err() {
+            println!(
+                "NOT TRIED HERE: files in memory: /dev/shm is no tmpfs that may be written to"
+            );
+            return None;
+        }
+        Some(InMemory(path))
+    }
+}
+
+impl Drop for InMemory {
+    fn drop(&mut self) {
+        // The probe has locked one away.
+        let _ = plain(["chmod", "-R", "u+rwx"]).args([&self.0]).output();
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a command in a mode, under a limit of 64 MiB.
+#[track_caller]
+fn run_in(mode: &str, command: &[&str]) -> Ran {
+    let dir = Dir::new();
+    let policy = limited(&dir, &format!("memory = \"{LIMIT}MiB\""));
+    jail(["--policy", &policy, "--"])
+        .args(command)
+        .cwd(dir.path())
+        .env("JAIL_CGROUP", mode)
+        .output()
+}
+
+#[track_caller]
+fn is_ended(mode: &str, command: &[&str]) {
+    let ran = run_in(mode, command);
+    if ran.code() != Some(124) {
+        ran.fail(&format!("should have ended with 124 under {mode}"));
+    }
+    ran.complains("more than 64MiB of memory")
+        .complains("limits.toml:7 limits.memory");
+}
+
+#[test]
+fn whoever_has_too_much_is_ended() {
+    for mode in modes() {
+        for _ in 0..rounds(1) {
+            for (kind, size) in [
+                ("private", "1024"),
+                ("populated", "8192"),
+                ("shared", "1024"),
+                ("threads", "256"),
+                ("processes", "256"),
+                ("memfd", "1024"),
+                ("mapped-memfd", "1024"),
+                ("closed-memfd", "1024"),
+                ("undumpable", "1024"),
+            ] {
+                let token = token();
+                is_ended(mode, &[probe(), "memory", kind, size, &token]);
+                nobody_survives(&token, Duration::from_secs(2));
+            }
+        }
+    }
+}
+
+#[test]
+fn files_in_memory_count_open_or_not() {
+    for mode in modes() {
+        for kind in ["unlinked", "files", "locked-away"] {
+            let Some(directory) = InMemory::new() else {
+                return;
+            };
+            let path = directory.0.to_str().expect("UTF-8");
+            is_ended(mode, &[probe(), "memory", kind, "512", path]);
+        }
+    }
+}
+
+#[test]
+fn a_system_v_segment_counts_while_nobody_has_it_attached() {
+    for mode in modes() {
+        is_ended(mode, &[probe(), "memory", "segment", "256"]);
+    }
+}
+
+#[test]
+fn whoever_stays_within_is_let_be() {
+    let most = MOST.to_string();
+    for mode in modes() {
+        for _ in 0..rounds(1) {
+            for kind in [
+                "private",
+                "shared",
+                "threads",
+                "copies",
+                "turns",
+                "memfd",
+                "mapped-memfd",
+                "closed-memfd",
+                "segment",
+            ] {
+                let ran = run_in(mode, &[probe(), "memory", kind, &most]);
+                if ran.code() != Some(0) {
+                    ran.fail(&format!("should have been let be under {mode}"));
+                }
+                ran.says("done\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_in_memory_within_the_limit_are_let_be() {
+    for mode in modes() {
+        for kind in ["unlinked", "files"] {
+            let Some(directory) = InMemory::new() else {
+                return;
+            };
+            let path = directory.0.to_str().expect("UTF-8");
+            let most = MOST.to_string();
+            run_in(mode, &[probe(), "memory", kind, &most, path])
+                .ends_with(0)
+                .says("done\n");
+        }
+    }
+}
+
+#[test]
+fn children_that_share_their_parents_memory_until_they_execute_count_once() {
+    // posix_spawn(3) and vfork(2), which Python uses.
+    let script = "import subprocess\n\
+        held = bytearray(40 << 20)\n\
+        for _ in range(100): subprocess.run(['/bin/true'], close_fds=False)\n\
+        print('done')";
+    for mode in modes() {
+        run_in(mode, &["/usr/bin/env", "python3", "-c", script])
+            .ends_with(0)
+            .says("done\n");
+    }
+}
+
+#[test]
+fn all_are_ended_where_a_child_is_killed_for_its_memory() {
+    for mode in modes() {
+        let token = token();
+        // The shell would go on.
+        let script = format!(
+            "exec -a {token} sleep 30 & {} memory private 1024; sleep 30",
+            probe()
+        );
+        is_ended(mode, &["bash", "-c", &script]);
+        nobody_survives(&token, Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn a_signal_that_somebody_sends_is_not_the_limits() {
+    for mode in modes() {
+        run_in(mode, &["bash", "-c", "kill -KILL $$"]).ends_with(137);
+    }
+}
+
+#[test]
+fn the_report_tells_the_limit_and_what_the_tree_had() {
+    for mode in modes() {
+        let dir = Dir::new();
+        let policy = limited(&dir, "memory = \"64MiB\"");
+        let file = dir.file("report.json");
+        let report = |size: &str| -> serde_json::Value {
+            let command = [probe(), "memory", "processes", size];
+            jail(["--policy", &policy, "--report", &file, "--"])
+                .args(command)
+                .env("JAIL_CGROUP", mode)
+                .output();
+            let text = std::fs::read_to_string(&file).expect("a report");
+            serde_json::from_str(&text).expect("JSON")
+        };
+        let past = report("256");
+        assert_eq!(
+            (&past["ending"], &past["limit"]),
+            (&"memory".into(), &"memory".into())
+        );
+        let within = report("16");
+        assert_eq!(
+            (&within["ending"], &within["limit"]),
+            (&"exited".into(), &().into())
+        );
+        let tree = within["memory"]["tree"].as_u64().unwrap_or_default();
+        // Eight processes of 2 MiB; no kernel before Linux 5.19 tells the peak of a v2 cgroup.
+        if mode == "v2" && tree == 0 {
+            println!("NOT TRIED HERE: the peak of a cgroup: this kernel does not tell");
+        } else {
+            assert!((16 << 20..64 << 20).contains(&tree), "{mode}: {within:#}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_may_write_to_cgroups_is_in_none() {
+    let dir = Dir::new();
+    let open = "default = \"allow\"\n[limits]\nmemory = \"64MiB\"\n";
+    let denied =
+        "default = \"allow\"\n[fs]\ndeny = [\"/sys/fs/cgroup\"]\n[limits]\nmemory = \"64MiB\"\n";
+    let row = |text: &str, mode: &str| {
+        let policy = dir.write("policy.toml", text);
+        let ran = jail(["explain", &policy]).env("JAIL_CGROUP", mode).output();
+        let mut lines = ran.out.lines();
+        let row = lines.find(|line| line.contains("limits.memory"));
+        row.unwrap_or_default().to_owned()
+    };
+    for mode in modes().filter(|&mode| mode != "none") {
+        let open = row(open, mode);
+        assert!(open.contains("may write to /sys/fs/cgroup"), "{open}");
+        let denied = row(denied, mode);
+        assert!(denied.contains("by a cgroup"), "{denied}");
+    }
+}
+
+#[test]
+fn no_cgroup_is_left_behind() {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let paths = own.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    let mounts = [
+        "/sys/fs/cgroup",
+        "/sys/fs/cgroup/memory",
+        "/sys/fs/cgroup/unified",
+    ];
+    let places: Vec<PathBuf> = paths
+        .flat_map(|path| mounts.map(|mount| PathBuf::from(format!("{mount}{path}"))))
+        .flat_map(|path| [Some(path.clone()), path.parent().map(PathBuf::from)])
+        .flatten()
+        .collect();
+    for mode in modes().filter(|&mode| mode != "none") {
+        let dir = Dir::new();
+        let policy = limited(&dir, "memory = \"64MiB\"");
+        let run = |command: &[&str]| {
+            jail(["--policy", &policy, "--"])
+                .args(command)
+                .env("JAIL_CGROUP", mode)
+                .start()
+        };
+        let left = |pid: i32| {
+            let name = format!("jail-{pid}-0");
+            places.iter().any(|place| place.join(&name).exists())
+        };
+        let mut running = run(&["sh", "-c", "echo ready; exec sleep 30"]);
+        running.line("ready");
+        let pid = running.pid();
+        assert!(left(pid), "{mode}: none is made");
+        running.signal(nix::sys::signal::Signal::SIGTERM);
+        running.finish();
+        assert!(!left(pid), "{mode}: it is left behind");
+        for command in [
+            &["true"] as &[&str],
+            &["/nonexistent"],
+            &[probe(), "memory", "private", "512"],
+        ] {
+            let running = run(command);
+            let pid = running.pid();
+            running.finish();
+            assert!(!left(pid), "{mode}: {command:?}: it is left behind");
+        }
+        // Of one that is killed the next one takes it away.
+        let mut killed = run(&["sh", "-c", "echo ready; exec sleep 30"]);
+        killed.line("ready");
+        let pid = killed.pid();
+        killed.signal(nix::sys::signal::Signal::SIGKILL);
+        drop(killed);
+        let mut tries = 0..50;
+        while left(pid) && tries.next().is_some() {
+            std::thread::sleep(Duration::from_millis(20));
+            run(&["true"]).finish().ends_with(0);
+        }
+        assert!(!left(pid), "{mode}: what was killed has left it behind");
+    }
+}
+
+#[test]
+fn many_jails_at_once_have_their_own() {
+    for mode in modes() {
+        let runs: Vec<_> = (0..6)
+            .map(|number| {
+                let size = if number % 2 == 0 { "40" } else { "512" };
+                let dir = Dir::new();
+                let policy = limited(&dir, "memory = \"64MiB\"");
+                let run = jail([
+                    "--policy",
+                    &policy,
+                    "--",
+                    probe(),
+                    "memory",
+                    "private",
+                    size,
+                ])
+                .env("JAIL_CGROUP", mode)
+                .start();
+                (number, run, dir)
+            })
+            .collect();
+        for (number, run, _dir) in runs {
+            run.finish()
+                .ends_with(if number % 2 == 0 { 0 } else { 124 });
+        }
+    }
+}
