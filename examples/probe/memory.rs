@@ -12,6 +12,8 @@ const KEPT: Duration = Duration::from_millis(400);
 /// How much a process of many has.
 const SMALL: usize = 2;
 const MEBIBYTE: usize = 1 << 20;
+/// Of a size by which a test knows those that were left behind.
+const SEGMENT: usize = 4 * MEBIBYTE - 4096;
 
 /// `memory KIND MEBIBYTES DIRECTORY`: has so much memory of a kind for a moment, and says `done`. The
 /// directory is for files, and lies in memory.
@@ -95,10 +97,12 @@ fn has(kind: &str, size: usize, directory: &Path) -> std::io::Result<()> {
             std::fs::set_permissions(path, PermissionsExt::from_mode(0))?;
             write(&file, size)?;
         }
-        "segment" => {
-            let id = segment(bytes)?;
+        // Each is attached only while it is filled.
+        "segments" => {
+            let each = |_| segment(SEGMENT);
+            let segments: Vec<i32> = (0..size / 4).map(each).collect::<Result<_, _>>()?;
             std::thread::sleep(KEPT);
-            remove(id)?;
+            segments.into_iter().try_for_each(remove)?;
         }
         // Whom nobody may look at.
         "undumpable" => {

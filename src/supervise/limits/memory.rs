@@ -8,6 +8,7 @@
 use super::descriptors::Descriptors;
 use super::reading::{self, Inode};
 use super::round::Round;
+use super::segments::Segments;
 use super::spaces::Spaces;
 use super::tmpfs::{self, Mount};
 use super::weighing::{Weighed, Weighing};
@@ -38,14 +39,15 @@ pub struct Memory {
     resident: HashMap<Tid, u64>,
     descriptors: Descriptors,
     mounts: Vec<Mount>,
+    segments: Segments,
     weighing: Option<Weighing>,
     rest: Instant,
     most: Option<u64>,
 }
 
 impl Memory {
-    /// `writable`: where the command may change files; `None`: anywhere.
-    pub fn new(limit: u64, writable: Option<&[PathBuf]>) -> Self {
+    /// `user`: whom the command runs as. `writable`: where it may change files; `None`: anywhere.
+    pub fn new(limit: u64, user: u32, writable: Option<&[PathBuf]>) -> Self {
         let mounts = tmpfs::mounts(writable);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let since = now.unwrap_or_default().saturating_sub(COARSE);
@@ -59,6 +61,7 @@ impl Memory {
             resident: HashMap::new(),
             descriptors: Descriptors::new(paths, since),
             mounts,
+            segments: Segments::new(user),
             weighing: None,
             rest: Instant::now(),
             most: None,
@@ -78,6 +81,7 @@ impl Memory {
         let pages: u64 = owners.iter().filter_map(|pid| self.resident.get(pid)).sum();
         let nameless = open.iter().filter(|((device, _), _)| !self.has(*device));
         let nameless: u64 = nameless.map(|(_, bytes)| bytes).sum();
+        let nameless = nameless.saturating_add(self.segments.detached());
         let growth: u64 = self.mounts.iter().map(Mount::growth).sum();
         let rough = pages.saturating_add(nameless).saturating_add(growth);
         if rough <= self.limit {

@@ -6,6 +6,7 @@ mod descriptors;
 mod memory;
 mod reading;
 mod round;
+mod segments;
 mod spaces;
 mod tmpfs;
 mod weighing;
@@ -62,7 +63,11 @@ impl Watch {
             .memory
             .as_ref()
             .filter(|_| started.group().is_none())
-            .map(|limit| Memory::new(limit.value, plan.files.writable.as_deref()));
+            .map(|limit| {
+                let own = || nix::unistd::geteuid().as_raw();
+                let user = started.user().map_or_else(own, |user| user.uid);
+                Memory::new(limit.value, user, plan.files.writable.as_deref())
+            });
         let every = match memory {
             Some(_) => FAST_TICK,
             None => TICK,
