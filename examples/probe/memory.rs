@@ -35,7 +35,7 @@ fn has(kind: &str, size: usize, directory: &Path) -> std::io::Result<()> {
     let bytes = size * MEBIBYTE;
     match kind {
         "private" => map(bytes, libc::MAP_PRIVATE, None)?.touch(),
-        "populated" => drop(map(bytes, libc::MAP_PRIVATE | libc::MAP_POPULATE, None)?),
+        "populated" => _ = map(bytes, libc::MAP_PRIVATE | libc::MAP_POPULATE, None)?,
         "shared" => map(bytes, libc::MAP_SHARED, None)?.touch(),
         "threads" => {
             let each = move || map(SMALL * MEBIBYTE, libc::MAP_PRIVATE, None).map(|it| it.touch());
@@ -94,7 +94,7 @@ fn has(kind: &str, size: usize, directory: &Path) -> std::io::Result<()> {
             std::fs::create_dir(&path)?;
             let file = File::create(path.join("file"))?;
             use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0))?;
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o0))?;
             write(&file, size)?;
         }
         // Each is attached only while it is filled.

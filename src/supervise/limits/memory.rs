@@ -81,7 +81,7 @@ impl Memory {
         let pages: u64 = owners.iter().filter_map(|pid| self.resident.get(pid)).sum();
         let nameless = open.iter().filter(|((device, _), _)| !self.has(*device));
         let nameless: u64 = nameless.map(|(_, bytes)| bytes).sum();
-        let nameless = nameless.saturating_add(self.segments.detached());
+        let nameless = nameless.saturating_add(self.segments.detached(processes));
         let growth: u64 = self.mounts.iter().map(Mount::growth).sum();
         let rough = pages.saturating_add(nameless).saturating_add(growth);
         if rough <= self.limit {
