@@ -247,12 +247,14 @@ fn the_report_tells_the_limit_and_what_the_tree_had() {
         let past = report("256");
         assert_eq!(
             (&past["ending"], &past["limit"]),
-            (&"memory".into(), &"memory".into())
+            (&"memory".into(), &"memory".into()),
+            "{mode}: {past:#}"
         );
         let within = report("16");
         assert_eq!(
             (&within["ending"], &within["limit"]),
-            (&"exited".into(), &().into())
+            (&"exited".into(), &().into()),
+            "{mode}: {within:#}"
         );
         let tree = within["memory"]["tree"].as_u64().unwrap_or_default();
         // Eight processes of 2 MiB; no kernel before Linux 5.19 tells the peak of a v2 cgroup.

@@ -36,7 +36,7 @@ pub struct Memory {
     round: Round,
     spaces: Spaces,
     /// What was last read of each process.
-    resident: HashMap<Tid, u64>,
+    resident: HashMap<Tid, reading::Memory>,
     descriptors: Descriptors,
     mounts: Vec<Mount>,
     segments: Segments,
@@ -74,11 +74,12 @@ impl Memory {
         let resident = &mut self.resident;
         self.round.go(&owners, TIME, |pid| {
             let memory = reading::resident(pid).unwrap_or_default();
-            resident.insert(pid, memory.sum());
+            resident.insert(pid, memory);
         });
         self.descriptors.look(processes);
         let open: HashMap<Inode, u64> = self.descriptors.found().collect();
-        let pages: u64 = owners.iter().filter_map(|pid| self.resident.get(pid)).sum();
+        let pages = owners.iter().filter_map(|pid| self.resident.get(pid));
+        let pages: u64 = pages.map(|memory| memory.sum()).sum();
         let nameless = open.iter().filter(|((device, _), _)| !self.has(*device));
         let nameless: u64 = nameless.map(|(_, bytes)| bytes).sum();
         let nameless = nameless.saturating_add(self.segments.detached(processes));
@@ -89,8 +90,25 @@ impl Memory {
             self.weighing = None;
             return false;
         }
+        if let Some(sum) = self.alone(&owners) {
+            self.saw(sum);
+            return true;
+        }
         let begin = Instant::now();
         begin >= self.rest && self.weigh(&owners, &open, nameless, begin)
+    }
+
+    /// What one process has that is too much by itself: no page of its anonymous memory is there twice,
+    /// so that nothing must be weighed.
+    fn alone(&self, owners: &[Tid]) -> Option<u64> {
+        let heavy = |pid: &&Tid| {
+            let memory = self.resident.get(*pid);
+            memory.is_some_and(|memory| memory.anonymous > self.limit)
+        };
+        // It may have given it back since it was read.
+        let now = |pid: &Tid| reading::resident(*pid).map(|memory| memory.anonymous);
+        let mut heavy = owners.iter().filter(heavy).take(1).filter_map(now);
+        heavy.find(|&anonymous| anonymous > self.limit)
     }
 
     /// Weighs what is roughly too much.
@@ -123,7 +141,7 @@ impl Memory {
         }
         let resident = &self.resident;
         let mut weighing = self.weighing.take().unwrap_or_else(|| {
-            let most = |pid: &Tid| std::cmp::Reverse(resident.get(pid).copied());
+            let most = |pid: &Tid| std::cmp::Reverse(resident.get(pid).map(|memory| memory.sum()));
             let mut order = owners.to_vec();
             order.sort_by_key(most);
             Weighing::new(order)
