@@ -406,3 +406,49 @@ mod net {
         assert!(net(text).watch.has(Watch::CONNECT));
     }
 }
+
+#[test]
+fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
+    let keeper = |text: &str, memory, alone| {
+        let host = Host {
+            memory,
+            ..Host::newest()
+        };
+        let wishes = Wishes {
+            alone,
+            ..Wishes::default()
+        };
+        let text = format!("{text}\n[limits]\nmemory = \"1MiB\"\n");
+        let plan = Plan::with(&policy(&text), &host, wishes).unwrap();
+        plan.memory.expect("somebody")
+    };
+    let is_sampler = |keeper| matches!(keeper, Memory::Sampler(_));
+    use MemoryCgroup::{None, V1, V2, V2Alone};
+    let closed = "[fs]\nread = [\"/\"]\nwrite = [\"/tmp\"]";
+    assert_eq!(keeper(closed, V1, false), Memory::CgroupV1);
+    assert_eq!(keeper(closed, V2, false), Memory::CgroupV2 { alone: false });
+    let alone = Memory::CgroupV2 { alone: true };
+    assert_eq!(keeper(closed, V2Alone, true), alone);
+    assert!(is_sampler(keeper(closed, V2Alone, false)));
+    assert!(is_sampler(keeper(closed, None, true)));
+    for open in [
+        "default = \"allow\"",
+        "[fs]\nwrite = [\"/\"]",
+        "[fs]\nwrite = [\"/sys/fs/cgroup\"]",
+        "[fs]\nwrite = [\"/sys/fs/cgroup/memory/mine\"]",
+        "[fs]\nwrite = [\"/sys/**/x\"]",
+    ] {
+        assert!(is_sampler(keeper(open, V2, false)), "{open}");
+    }
+    let denied = "default = \"allow\"\n[fs]\ndeny = [\"/sys\"]";
+    assert_eq!(keeper(denied, V1, false), Memory::CgroupV1);
+    // Where the supervisor's judgement can be raced, and nothing lies beneath, it could be written to.
+    let host = Host { memory: V1, ..OLD };
+    let limited = format!("{denied}\n[limits]\nmemory = \"1MiB\"");
+    let racy = Plan::new(&policy(&limited), &host);
+    assert!(is_sampler(racy.unwrap().memory.expect("somebody")));
+    assert_eq!(
+        Plan::new(&policy(closed), &OLD).unwrap().memory,
+        Option::None
+    );
+}

@@ -40,6 +40,8 @@ pub struct Memory {
     descriptors: Descriptors,
     mounts: Vec<Mount>,
     segments: Segments,
+    /// Who has ended since the last look.
+    ended: HashSet<Tid>,
     weighing: Option<Weighing>,
     rest: Instant,
     most: Option<u64>,
@@ -62,6 +64,7 @@ impl Memory {
             descriptors: Descriptors::new(paths, since),
             mounts,
             segments: Segments::new(user),
+            ended: HashSet::new(),
             weighing: None,
             rest: Instant::now(),
             most: None,
@@ -82,7 +85,7 @@ impl Memory {
         let pages: u64 = pages.map(|memory| memory.sum()).sum();
         let nameless = open.iter().filter(|((device, _), _)| !self.has(*device));
         let nameless: u64 = nameless.map(|(_, bytes)| bytes).sum();
-        let nameless = nameless.saturating_add(self.segments.detached(processes));
+        let nameless = nameless.saturating_add(self.detached(processes));
         let growth: u64 = self.mounts.iter().map(Mount::growth).sum();
         let rough = pages.saturating_add(nameless).saturating_add(growth);
         if rough <= self.limit {
@@ -96,6 +99,13 @@ impl Memory {
         }
         let begin = Instant::now();
         begin >= self.rest && self.weigh(&owners, &open, nameless, begin)
+    }
+
+    /// What System V segments take that the tree has made, and that nobody has attached.
+    fn detached(&mut self, processes: &[Tid]) -> u64 {
+        let ended = std::mem::take(&mut self.ended);
+        let is_own = |pid: Tid| ended.contains(&pid) || processes.binary_search(&pid).is_ok();
+        self.segments.detached(is_own)
     }
 
     /// What one process has that is too much by itself: no page of its anonymous memory is there twice,
@@ -190,6 +200,7 @@ impl Memory {
     pub fn gone(&mut self, tid: Tid) {
         self.executed(tid);
         self.descriptors.gone(tid);
+        self.ended.insert(tid);
     }
 }
 

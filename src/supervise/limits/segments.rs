@@ -2,13 +2,14 @@
 
 use crate::trace::Tid;
 use std::collections::HashSet;
-use std::path::Path;
 
 /// Segments, as /proc/sysvipc/shm tells them (proc_sysvipc(5)).
 #[derive(Debug)]
 pub struct Segments {
     /// Those that were there at the start, or that somebody outside has made since.
     others: HashSet<i64>,
+    /// Those that the jail has made.
+    own: HashSet<i64>,
     /// Whose count.
     user: u32,
 }
@@ -29,30 +30,36 @@ impl Segments {
     /// Those that this user makes from now on.
     pub fn new(user: u32) -> Self {
         let others = read(&text()).map(|segment| segment.id).collect();
-        Self { others, user }
+        Self {
+            others,
+            own: HashSet::new(),
+            user,
+        }
     }
 
-    /// What those take that nobody has attached, in bytes. `processes`: those of the jail, sorted. Of
-    /// a process that has ended nobody knows whose it was: what it has made counts.
-    pub fn detached(&mut self, processes: &[Tid]) -> u64 {
-        let is_other = |pid: Tid| {
-            processes.binary_search(&pid).is_err() && Path::new(&format!("/proc/{pid}")).exists()
-        };
-        self.detached_of(&text(), is_other)
+    /// What those take that nobody has attached, in bytes. `is_own`: whether a process is one of the
+    /// jail, or has been since this was last asked.
+    pub fn detached(&mut self, is_own: impl Fn(Tid) -> bool) -> u64 {
+        self.detached_of(&text(), is_own)
     }
 
-    fn detached_of(&mut self, text: &str, is_other: impl Fn(Tid) -> bool) -> u64 {
+    fn detached_of(&mut self, text: &str, is_own: impl Fn(Tid) -> bool) -> u64 {
         let mut sum: u64 = 0;
+        // Only what is there is remembered: a program may make and remove them for ever.
+        let (mut own, mut others) = (HashSet::new(), HashSet::new());
         for segment in read(text).filter(|segment| segment.user == self.user) {
-            if self.others.contains(&segment.id) {
-                continue;
-            }
-            if is_other(segment.maker) {
-                self.others.insert(segment.id);
-            } else if segment.attached == 0 {
-                sum = sum.saturating_add(segment.bytes);
+            let id = segment.id;
+            // Its maker may end: it stays whose it was.
+            let is_new = !self.own.contains(&id) && !self.others.contains(&id);
+            if self.own.contains(&id) || is_new && is_own(segment.maker) {
+                own.insert(id);
+                let counts = segment.attached == 0;
+                sum = sum.saturating_add(if counts { segment.bytes } else { 0 });
+            } else {
+                others.insert(id);
             }
         }
+        (self.own, self.others) = (own, others);
         sum
     }
 }
@@ -91,14 +98,15 @@ mod tests {
             torn 5\n";
         let mut segments = Segments {
             others: HashSet::from([4]),
+            own: HashSet::new(),
             user: 5,
         };
-        assert_eq!(segments.detached_of(text, |_| false), 4097);
+        assert_eq!(segments.detached_of(text, |_| true), 4097);
         segments.others.clear();
-        assert_eq!(segments.detached_of(text, |_| false), 4097 + 32768);
+        segments.own.clear();
+        assert_eq!(segments.detached_of(text, |maker| maker == 7), 4097);
+        // The makers have ended since, and their ids may be others'.
         assert_eq!(segments.detached_of(text, |maker| maker == 8), 4097);
-        // Its maker may end: it stays another's.
-        assert_eq!(segments.detached_of(text, |_| false), 4097);
-        assert_eq!(segments.detached_of("", |_| false), 0);
+        assert_eq!(segments.detached_of("", |_| true), 0);
     }
 }
