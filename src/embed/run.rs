@@ -3,7 +3,8 @@
 use super::pump::{Pump, Wiring, Written};
 use crate::launch::{self, Command};
 use crate::plan::Plan;
-use crate::supervise::{self, Bell, Ending, Event, Observer, Options, Outcome, SuperviseError};
+use crate::policy::LimitKind;
+use crate::supervise::{self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError};
 use crate::sys;
 use std::time::Duration;
 
@@ -31,13 +32,21 @@ pub fn run(
             return (Err(failed), Written::default());
         }
     };
-    let result = supervised(command, plan, options, observer);
+    let mut result = supervised(command, plan, options, observer);
     // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
     let patience = match &result {
         Ok(outcome) if outcome.ending == Ending::Exited => None,
         _ => Some(PATIENCE),
     };
     let written = pump.map(|pump| pump.finish(patience)).unwrap_or_default();
+    // The last of it was read when nobody was left.
+    if let Ok(outcome) = &mut result
+        && outcome.ending == Ending::Exited
+        && bell.rung() == Some(BellCall::Output)
+    {
+        observer.event(&Event::Limit(LimitKind::Output));
+        outcome.ending = Ending::Limit(LimitKind::Output);
+    }
     (result, written)
 }
 
