@@ -72,11 +72,6 @@ fn broken_toml_is_shown_without_what_only_follows_from_it() {
 }
 
 #[test]
-fn what_this_version_cannot_enforce_is_refused() {
-    refused("not-enforced");
-}
-
-#[test]
 fn what_a_command_starts_with_is_named_with_what_was_likely_meant() {
     refused("process");
     refused("process-types");

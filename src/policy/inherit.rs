@@ -1,10 +1,12 @@
 //! `[process]` of files that extend one another made one: a file's own value replaces what it
-//! inherits, and what is inherited twice must be the same.
+//! inherits, and what is inherited twice must be the same. `isolate` is a list of restrictions: such
+//! lists are joined.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::isolate::{self, Isolation};
 use super::parse::File;
 use super::process::{Process, Said, User, Variables};
 use super::{Diagnostic, Origin, Source};
@@ -21,6 +23,7 @@ struct Candidates {
     capabilities: Option<Vec<Said<Capability>>>,
     stdin: Vec<Said<PathBuf>>,
     user: Vec<Said<User>>,
+    isolate: Vec<Said<Isolation>>,
 }
 
 /// What the first file and those that it extends say together, and what is wrong with that.
@@ -53,6 +56,7 @@ pub(super) fn inherit(
         capabilities: found.capabilities,
         stdin: settle.one("stdin", found.stdin, |path| shown_path(path)),
         user: settle.one("user", found.user, |user| format!("\"{user}\"")),
+        isolate: found.isolate,
     };
     (process, settle.problems)
 }
@@ -107,6 +111,7 @@ impl Candidates {
         more(&mut self.nice, other.nice);
         more(&mut self.stdin, other.stdin);
         more(&mut self.user, other.user);
+        self.isolated(&other.isolate);
         self.capabilities = match (self.capabilities.take(), other.capabilities) {
             (Some(mut one), Some(other)) => {
                 one.retain(|said| other.iter().any(|other| other.value == said.value));
@@ -114,6 +119,12 @@ impl Candidates {
             }
             (one, other) => one.or(other),
         };
+    }
+
+    fn isolated(&mut self, words: &[Said<Isolation>]) {
+        for word in words {
+            isolate::add(&mut self.isolate, word.clone());
+        }
     }
 
     /// What the file says itself.
@@ -134,6 +145,7 @@ impl Candidates {
         by(&mut self.nice, &own.nice);
         by(&mut self.stdin, &own.stdin);
         by(&mut self.user, &own.user);
+        self.isolated(&own.isolate);
         if own.capabilities.is_some() {
             self.capabilities.clone_from(&own.capabilities);
         }

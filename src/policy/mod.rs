@@ -17,6 +17,7 @@
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
+//! | `isolate` | the words of its `isolate` |
 //! | `inherit` | the same for `[process]` |
 //! | `limits` | a file's `[limits]` |
 //! | `lint` | what is valid and yet cannot be meant |
@@ -35,6 +36,7 @@ mod entry;
 mod files;
 mod given;
 mod inherit;
+mod isolate;
 mod limits;
 mod lint;
 mod lint_net;
@@ -52,6 +54,7 @@ mod rule;
 pub use argv::{Argv, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
+pub use isolate::Isolation;
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use net::NetList;

@@ -13,6 +13,7 @@ use super::Origin;
 use super::capability;
 use super::document::{Document, Key, Value};
 use super::files::note;
+use super::isolate::{self, Isolation};
 use super::places::{PlaceError, Surroundings, expand_plain};
 use crate::paths::Glob;
 
@@ -46,6 +47,8 @@ pub struct Process {
     pub stdin: Option<Said<PathBuf>>,
     /// The user.
     pub user: Option<Said<User>>,
+    /// The namespaces of its own, each once and in their order.
+    pub isolate: Vec<Said<Isolation>>,
 }
 
 /// Variables by name, or by a pattern.
@@ -81,7 +84,9 @@ impl fmt::Display for User {
     }
 }
 
-const KEYS: &[&str] = &["env", "cwd", "umask", "nice", "caps", "stdin", "user"];
+const KEYS: &[&str] = &[
+    "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate",
+];
 
 /// What a `[process]` table says.
 pub(super) fn process(
@@ -103,15 +108,7 @@ pub(super) fn process(
             "nice" => found.nice = nice(document, value),
             "caps" => found.capabilities = capabilities(document, value),
             "user" => found.user = user(document, value),
-            "isolate" => {
-                document
-                    .error(
-                        "unsupported",
-                        key.span(),
-                        "`isolate` is not enforced by this version of jail",
-                    )
-                    .help("remove it: a policy is never enforced in part");
-            }
+            "isolate" => found.isolate = isolate::isolate(document, value),
             _ => _ = document.unknown_key(key, "in [process]", KEYS),
         }
     }

@@ -193,12 +193,12 @@ fn a_stdin_that_cannot_be_opened_is_named_with_its_line_and_nothing_runs() {
 
 #[test]
 fn what_is_wrong_stops_the_run_before_it_begins() {
-    let scene = Scene::process("isolate = [\"net\"]\nnice = 20");
+    let scene = Scene::process("isolate = [\"nte\"]\nnice = 20");
     scene
         .run(&["sh", "-c", "echo ran"])
         .output()
         .ends_with(125)
         .says("")
-        .complains("`isolate` is not enforced by this version")
+        .complains("`isolate` has no word `nte`")
         .complains("`nice` is a number from 0 to 19, not 20");
 }

@@ -1,0 +1,96 @@
+//! `isolate` of `[process]`: the namespaces (namespaces(7)) that a command gets for itself. Which of
+//! them a host allows is not known here.
+
+use toml::de::DeValue;
+
+use super::Said;
+use super::document::{Document, Value};
+use crate::condition::nearest;
+
+/// A word of `isolate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// Users and groups: the command's own alone (user_namespaces(7)).
+    User,
+    /// Process ids (pid_namespaces(7)).
+    Pid,
+    /// The network (network_namespaces(7)).
+    Net,
+    /// System V IPC and POSIX message queues (ipc_namespaces(7)).
+    Ipc,
+    /// The host's name (uts_namespaces(7)).
+    Uts,
+    /// Mounts, with a `/tmp` and a `/dev/shm` of its own (mount_namespaces(7)).
+    Mount,
+    /// As `Mount`, and nothing can be changed but what `[fs] write` names.
+    ReadOnly,
+}
+
+/// The words, in the order in which messages list them.
+const WORDS: &[(&str, Isolation)] = &[
+    ("user", Isolation::User),
+    ("pid", Isolation::Pid),
+    ("net", Isolation::Net),
+    ("ipc", Isolation::Ipc),
+    ("uts", Isolation::Uts),
+    ("mount", Isolation::Mount),
+    ("read-only", Isolation::ReadOnly),
+];
+
+impl Isolation {
+    /// As policies have it.
+    pub fn word(self) -> &'static str {
+        let mut words = WORDS.iter();
+        words
+            .find(|(_, known)| *known == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+/// What a list says; each word once, whatever is said twice.
+pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Said<Isolation>> {
+    if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
+        let expected = "a list of words such as [\"pid\", \"net\"]";
+        document.wrong_type("isolate", expected, value.get_ref(), value.span());
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (text, span) in document.strings("isolate", value) {
+        match WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, word)) => {
+                let origin = document.origin(&span);
+                add(
+                    &mut found,
+                    Said {
+                        value: *word,
+                        origin,
+                        span,
+                    },
+                );
+            }
+            None => {
+                let known = || WORDS.iter().map(|(word, _)| *word);
+                let help = match nearest(text, known()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the words are {}", known().collect::<Vec<_>>().join(", ")),
+                };
+                document
+                    .error(
+                        "unknown-isolation",
+                        span,
+                        format!("`isolate` has no word `{text}`"),
+                    )
+                    .help(help);
+            }
+        }
+    }
+    found
+}
+
+/// Adds a word unless it is there: lists of files that extend one another are joined.
+pub(super) fn add(found: &mut Vec<Said<Isolation>>, said: Said<Isolation>) {
+    if found.iter().all(|known| known.value != said.value) {
+        found.push(said);
+        found.sort_by_key(|said| said.value);
+    }
+}
