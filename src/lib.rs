@@ -18,7 +18,7 @@
 //! | [`policy`] | TOML to [`Policy`](policy::Policy): what the user wants, every entry with its line |
 //! | [`judge`] | a call to its verdict, with the reason: the one place that decides |
 //! | [`plan`] | a policy and a host to a [`Plan`](plan::Plan): who enforces what; the BPF program |
-//! | [`launch`] | fork, seize, close, drop, confine, exec |
+//! | [`launch`] | fork, seize, isolate, close, drop, confine, exec |
 //! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
 //! | [`supervise`] | the loop, the tree of processes, paths and memory of tracees, signals, job control |
 //! | [`report`] | events and the outcome to messages, JSON lines and one document |

@@ -1,12 +1,15 @@
 //! The child's side: system calls only, in an order in which each still may.
 
+use super::floor::Floor;
+use super::init;
+use super::isolation::Spaces;
 use super::privileges::Privileges;
 use super::{Command, LaunchError, Step};
 use crate::plan::Plan;
 use crate::policy::Limit;
 use crate::sys::memory::WORDS;
-use crate::sys::process::{self, CStrings};
-use crate::sys::{self, Errno, signal};
+use crate::sys::process::{self, CStrings, Fork};
+use crate::sys::{self, Errno, namespace, signal};
 use libc::sigset_t;
 use seccompiler::sock_filter;
 use std::ffi::{CStr, CString};
@@ -39,7 +42,10 @@ pub struct Prepared<'a> {
     umask: Option<u32>,
     nice: Option<i32>,
     privileges: Privileges,
-    landlock: Option<OwnedFd>,
+    floor: Option<Floor>,
+    spaces: Option<Spaces>,
+    /// This process, for a child that cannot ask for its parent.
+    pidfd: Option<OwnedFd>,
     filter: &'a [sock_filter],
     parent: i32,
     core_dumps: bool,
@@ -61,7 +67,14 @@ impl<'a> Prepared<'a> {
             Some(directory) => Some(super::c_string(directory.clone().into_os_string())?),
             None => None,
         };
-        let landlock = super::floor::ruleset(plan.domain, &plan.files, &plan.net)?;
+        let spaces = Spaces::new(command)?;
+        let elsewhere = spaces.as_ref().is_some_and(Spaces::has_mounts);
+        let floor = super::floor::floor(plan.domain, &plan.files, &plan.net, elsewhere)?;
+        let own_users = spaces.as_ref().is_some_and(Spaces::has_users);
+        let pidfd = match spaces.as_ref().is_some_and(|spaces| spaces.pid) {
+            true => Some(namespace::own_pidfd().map_err(LaunchError::system("pidfd_open"))?),
+            false => None,
+        };
         let mut pass_fds: Vec<RawFd> = command
             .pass_fds
             .iter()
@@ -71,7 +84,7 @@ impl<'a> Prepared<'a> {
         pass_fds.sort_unstable();
         pass_fds.dedup();
         let mut kept = pass_fds.clone();
-        kept.extend(landlock.as_ref().map(AsRawFd::as_raw_fd));
+        kept.extend(floor.as_ref().map(|floor| floor.ruleset.as_raw_fd()));
         kept.sort_unstable();
         Ok(Self {
             program,
@@ -87,14 +100,26 @@ impl<'a> Prepared<'a> {
             streams: command.streams(),
             umask: command.umask,
             nice: command.nice,
-            privileges: Privileges::new(command)?,
-            landlock,
+            privileges: Privileges::new(command, own_users)?,
+            floor,
+            spaces,
+            pidfd,
             filter: &plan.filter,
             parent: process::getpid(),
             core_dumps: plan.files.core_dumps,
             ignore_sigpipe: command.ignore_sigpipe,
             limits: resource_limits(plan),
         })
+    }
+
+    /// Who the parent is. In a pid namespace nobody outside has an id.
+    fn parent(&self) -> Option<i32> {
+        self.pidfd.is_none().then_some(self.parent)
+    }
+
+    /// The namespaces to fork into: flags of clone(2), 0 for none.
+    pub fn namespaces(&self) -> i32 {
+        self.spaces.as_ref().map_or(0, |spaces| spaces.flags)
     }
 }
 
@@ -129,7 +154,8 @@ fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
 
 /// Never returns: it becomes the program, or says in `words` what failed and exits.
 pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
-    let (step, errno) = match confine(prepared, words, mask) {
+    let ready = isolate(prepared, words).and_then(|()| confine(prepared, words, mask));
+    let (step, errno) = match ready {
         Ok(()) => (Step::Exec, execute(prepared)),
         Err(failed) => failed,
     };
@@ -150,6 +176,30 @@ fn execute(prepared: &Prepared<'_>) -> Errno {
     }
 }
 
+/// What comes first where the child is in namespaces of its own. In a pid namespace it stays behind
+/// as the init: only its child returns.
+fn isolate(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS]) -> Result<(), (Step, Errno)> {
+    let Some(spaces) = &prepared.spaces else {
+        return Ok(());
+    };
+    if let Some(parent) = &prepared.pidfd {
+        init::begin(parent);
+    }
+    // Whatever is made from here on is traced.
+    wait_for_tracer(&words[GO], prepared.parent());
+    spaces.enter()?;
+    if !spaces.pid {
+        return Ok(());
+    }
+    // It will run as the command does, whose business its memory is not. The command's own execve
+    // replaces it.
+    process::set_dumpable(false).map_err(|errno| (Step::Init, errno))?;
+    match namespace::fork_into(0).map_err(|errno| (Step::Init, errno))? {
+        Fork::Child => Ok(()),
+        Fork::Parent(_) => init::run(&prepared.privileges),
+    }
+}
+
 fn confine(
     prepared: &Prepared<'_>,
     words: &[AtomicU32; WORDS],
@@ -167,7 +217,9 @@ fn confine(
     for &fd in &prepared.pass_fds {
         process::keep_over_exec(fd).map_err(at(Step::PassDescriptors))?;
     }
-    if let Some(directory) = &prepared.directory {
+    // In mounts of its own it was entered when they were made.
+    let entered = prepared.spaces.as_ref().is_some_and(Spaces::has_mounts);
+    if let Some(directory) = prepared.directory.as_ref().filter(|_| !entered) {
         process::chdir(directory).map_err(at(Step::Directory))?;
     }
     if let Some(mask) = prepared.umask {
@@ -184,23 +236,32 @@ fn confine(
     }
     if prepared.privileges.changes_user() {
         // Seizing another user's process could take a capability that the caller lacks.
-        wait_for_tracer(&words[GO], prepared.parent);
+        wait_for_tracer(&words[GO], prepared.parent());
+    }
+    // While it may still open everything.
+    if let Some(floor) = &prepared.floor {
+        for rule in &floor.beneath {
+            sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
+                .map_err(at(Step::Grant))?;
+        }
     }
     prepared.privileges.give_up()?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
-    if let Some(ruleset) = &prepared.landlock {
+    if let Some(Floor { ruleset, .. }) = &prepared.floor {
         sys::landlock::restrict_self(ruleset.as_fd()).map_err(at(Step::Landlock))?;
         process::close(ruleset.as_raw_fd());
     }
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
-    wait_for_tracer(&words[GO], prepared.parent);
+    wait_for_tracer(&words[GO], prepared.parent());
     signal::set_mask(mask).map_err(at(Step::Signals))?;
     // Nothing but execve follows: from here on the filter holds.
     seccompiler::apply_filter(prepared.filter).map_err(|_| (Step::Filter, Errno::last()))
 }
 
 /// RET_TRACE without a tracer is ENOSYS, so nothing may be filtered before the parent has seized.
-fn wait_for_tracer(go: &AtomicU32, parent: i32) {
+///
+/// `parent`: who it is, where the child can see that.
+fn wait_for_tracer(go: &AtomicU32, parent: Option<i32>) {
     // It is nearly always there by now: a few looks are cheaper than a sleep.
     for _ in 0..100 {
         if go.load(Ordering::Acquire) != 0 {
@@ -209,7 +270,7 @@ fn wait_for_tracer(go: &AtomicU32, parent: i32) {
         std::hint::spin_loop();
     }
     while go.load(Ordering::Acquire) == 0 {
-        if process::getppid() != parent {
+        if parent.is_some_and(|parent| process::getppid() != parent) {
             // The parent died before it could seize: nobody is left to report to.
             process::exit(125);
         }

@@ -1,5 +1,6 @@
 //! What can go wrong before the command runs, and what to do about it.
 
+use super::under::Unavailable;
 use crate::sys::Errno;
 use std::ffi::OsString;
 use std::fmt;
@@ -45,10 +46,28 @@ pub enum Step {
     User,
     /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING.
     Keyring,
+    /// landlock_add_rule(2) in the command's own mounts.
+    Grant,
+    /// uid_map and gid_map of a user namespace.
+    Maps,
+    /// ioctl(2) SIOCSIFFLAGS of the loopback interface.
+    Loopback,
+    /// mount(2) that cuts the mounts off from the host's.
+    Private,
+    /// mount_setattr(2) and what stays writable.
+    ReadOnly,
+    /// mount(2) of a tmpfs.
+    Temporary,
+    /// The starting directory in a private `/tmp`.
+    Start,
+    /// mount(2) of a procfs.
+    Proc,
+    /// clone(2) of the command by its init.
+    Init,
 }
 
 /// In the order of their numbers.
-const STEPS: [(Step, &str); 18] = [
+const STEPS: [(Step, &str); 27] = [
     (Step::CloseDescriptors, "close_range"),
     (
         Step::PassDescriptors,
@@ -70,6 +89,21 @@ const STEPS: [(Step, &str); 18] = [
     (Step::Nice, "setpriority"),
     (Step::User, "setresuid"),
     (Step::Keyring, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)"),
+    (Step::Grant, "landlock_add_rule"),
+    (Step::Maps, "write to /proc/self/uid_map"),
+    (
+        Step::Loopback,
+        "ioctl(SIOCSIFFLAGS) of the loopback interface",
+    ),
+    (Step::Private, "mount(MS_PRIVATE)"),
+    (Step::ReadOnly, "mount_setattr(MOUNT_ATTR_RDONLY)"),
+    (Step::Temporary, "mount of a tmpfs on /tmp or /dev/shm"),
+    (
+        Step::Start,
+        "mount of the starting directory, or chdir to it",
+    ),
+    (Step::Proc, "mount of /proc"),
+    (Step::Init, "clone"),
 ];
 
 impl Step {
@@ -81,7 +115,7 @@ impl Step {
             .find(|&step| step as u32 == number)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         STEPS
             .iter()
             .find(|&&(step, _)| step == self)
@@ -116,6 +150,17 @@ pub enum LaunchError {
         /// Where that leads.
         resolved: PathBuf,
     },
+    /// The program lies in a directory that `isolate` makes private.
+    Private {
+        /// Where the policy asks for it.
+        place: String,
+        /// The program.
+        program: PathBuf,
+        /// The directory.
+        private: PathBuf,
+    },
+    /// Namespaces that the policy asks for cannot be had here.
+    Isolation(Unavailable),
     /// The Landlock ruleset could not be made.
     Ruleset(String),
     /// A call in the parent failed.
@@ -223,6 +268,18 @@ impl fmt::Display for LaunchError {
                     false => write!(f, " (it is {})", resolved.display()),
                 }
             }
+            Self::Private {
+                place,
+                program,
+                private,
+            } => write!(
+                f,
+                "{place}: process.isolate: {} is not there for the command, whose {} is its own; \
+                 start it in the directory that holds the program, or remove \"mount\"",
+                program.display(),
+                private.display()
+            ),
+            Self::Isolation(unavailable) => unavailable.fmt(f),
             Self::Ruleset(reason) => write!(
                 f,
                 "cannot make the Landlock ruleset: {reason}; JAIL_LANDLOCK_ABI=0 does without Landlock"

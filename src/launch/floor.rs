@@ -1,4 +1,5 @@
-//! The Landlock ruleset of a plan: made before the fork, entered by the child.
+//! The Landlock ruleset of a plan: made before the fork, entered by the child. A rule about a path is
+//! about what it leads to: where the child has mounts of its own, it adds those rules itself.
 //!
 //! | ABI | Linux | adds | without it |
 //! |---|---|---|---|
@@ -18,11 +19,36 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
     PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// A ruleset, and the rules that are still to be added where paths lead elsewhere than here.
+pub struct Floor {
+    pub ruleset: OwnedFd,
+    pub beneath: Vec<Beneath>,
+}
+
+/// A rule about a path: what it grants if that is a directory, and if it is not.
+pub struct Beneath {
+    pub path: CString,
+    pub directory: u64,
+    pub file: u64,
+}
 
 /// The ruleset of a jail's domain; `None` where it has none.
 pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedFd>, LaunchError> {
+    Ok(floor(domain, files, net, false)?.map(|floor| floor.ruleset))
+}
+
+/// The same; `later`: the child is to add the rules about paths.
+pub fn floor(
+    domain: Domain,
+    files: &Files,
+    net: &Net,
+    later: bool,
+) -> Result<Option<Floor>, LaunchError> {
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
     let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
     let mut handled = access(files.handled, abi);
@@ -41,7 +67,11 @@ pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedF
     if handled.is_empty() && scoped.is_empty() && !ports {
         return Ok(None);
     }
-    create(files, net, abi, handled, scoped).map_err(|error| LaunchError::Ruleset(describe(&error)))
+    let mut beneath = Vec::new();
+    let rules = later.then_some(&mut beneath);
+    let ruleset = create(files, net, abi, handled, scoped, rules)
+        .map_err(|error| LaunchError::Ruleset(describe(&error)))?;
+    Ok(ruleset.map(|ruleset| Floor { ruleset, beneath }))
 }
 
 fn create(
@@ -50,6 +80,7 @@ fn create(
     abi: ABI,
     handled: BitFlags<AccessFs>,
     scoped: BitFlags<Scope>,
+    mut later: Option<&mut Vec<Beneath>>,
 ) -> Result<Option<OwnedFd>, RulesetError> {
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if !handled.is_empty() {
@@ -73,11 +104,22 @@ fn create(
             created = created.add_rule(NetPort::new(*port, access))?;
         }
     }
-    for (path, rights) in &files.grants {
-        created = grant(created, path, access(*rights, abi) & handled, abi)?;
-    }
-    if handled.contains(AccessFs::Refer) && !files.handled.write {
-        created = grant(created, Path::new("/"), AccessFs::Refer.into(), abi)?;
+    let named = files.grants.iter();
+    let named = named.map(|(path, rights)| (path.as_path(), access(*rights, abi) & handled));
+    let refers = handled.contains(AccessFs::Refer) && !files.handled.write;
+    let everywhere = refers.then_some((Path::new("/"), AccessFs::Refer.into()));
+    for (path, access) in named.chain(everywhere) {
+        match &mut later {
+            // What has a NUL byte is no path, and grants nothing.
+            Some(later) => later.extend(CString::new(path.as_os_str().as_bytes()).ok().map(
+                |path| Beneath {
+                    path,
+                    directory: access.bits(),
+                    file: (access & AccessFs::from_file(abi)).bits(),
+                },
+            )),
+            None => created = grant(created, path, access, abi)?,
+        }
     }
     Ok(created.into())
 }

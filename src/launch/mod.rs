@@ -9,7 +9,11 @@ mod containers;
 mod error;
 mod floor;
 mod host;
+mod init;
+mod isolation;
 mod lookup;
+mod mounts;
+mod obstacles;
 mod privileges;
 mod under;
 
@@ -17,12 +21,13 @@ pub use cgroup::Group;
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
 pub use host::{probe, probe_for};
+pub use isolation::Isolation;
 pub use lookup::program;
 pub use under::Unavailable;
 
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
-use crate::trace::{self, Tid};
+use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -58,6 +63,8 @@ pub struct Command {
     pub stderr: Option<Arc<OwnedFd>>,
     /// Whom it runs as; `None`: the caller. Only root can run a command as another user.
     pub user: Option<User>,
+    /// Its own namespaces.
+    pub isolation: Isolation,
 }
 
 /// A user and groups, by number.
@@ -109,12 +116,29 @@ pub struct Started {
     capabilities: Vec<Capability>,
     user: Option<User>,
     group: Option<Group>,
+    init: Option<Tid>,
+    isolation: Isolation,
 }
 
 impl Started {
     /// The cgroup that limits its memory. `None`: nothing limits it, or the supervisor must.
     pub fn group(&self) -> Option<&Group> {
         self.group.as_ref()
+    }
+
+    /// The init of its pid namespace, which is traced and none of the jail's.
+    pub fn init(&self) -> Option<Tid> {
+        self.init
+    }
+
+    /// Ends it, and its pid namespace with it.
+    pub fn kill(&self) {
+        let _ = sys::process::kill(self.init.unwrap_or(self.pid), libc::SIGKILL);
+    }
+
+    /// Its own namespaces.
+    pub fn isolation(&self) -> &Isolation {
+        &self.isolation
     }
 
     /// The capabilities that the command has kept.
@@ -138,6 +162,9 @@ impl Started {
         let words = self.page.words();
         let step = Step::from_number(words[child::STEP].load(Ordering::Acquire))?;
         let errno = Errno::from_raw(words[child::ERRNO].load(Ordering::Acquire) as i32);
+        if let Some(unavailable) = obstacles::at(&self.isolation, step, errno) {
+            return Some(LaunchError::Isolation(unavailable));
+        }
         Some(LaunchError::Child {
             step,
             errno,
@@ -183,7 +210,9 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
     let group = plan.limits.memory.as_ref();
     let mut group = group.and_then(|limit| cgroup::make(plan.memory, limit.value));
-    let started = |pid, page, group| Started {
+    let started = |pid, page, group, init| Started {
+        init,
+        isolation: command.isolation.clone(),
         pid,
         page,
         program,
@@ -195,11 +224,20 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     // No signal may run a handler of this program in the child, nor kill the parent half-way.
     let mask = sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?;
     // `child::run` makes system calls only, on memory that was prepared above.
-    let pid = match sys::process::fork() {
+    let namespaces = prepared.namespaces();
+    let forked = match namespaces {
+        0 => sys::process::fork(),
+        namespaces => sys::namespace::fork_into(namespaces),
+    };
+    let pid = match forked {
         Ok(Fork::Child) => child::run(&prepared, page.words(), &mask),
         Ok(Fork::Parent(pid)) => pid,
         Err(errno) => {
             let _ = sys::signal::set_mask(&mask);
+            if namespaces != 0 {
+                let unavailable = obstacles::of(&command.isolation, "clone", errno);
+                return Err(LaunchError::Isolation(unavailable));
+            }
             return Err(LaunchError::System {
                 call: "fork",
                 errno,
@@ -214,12 +252,53 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         let _ = sys::wait::wait(pid, 0);
         let _ = sys::signal::set_mask(&mask);
         // It may have failed, said so and ended by itself before it could be seized.
-        let failure = started(pid, page, group).failure();
+        let failure = started(pid, page, group, None).failure();
         return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
     }
     let go = &page.words()[child::GO];
     go.store(1, Ordering::Release);
     sys::process::futex_wake(go);
     sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
-    Ok(started(pid, page, group))
+    if !command.isolation.pid {
+        return Ok(started(pid, page, group, None));
+    }
+    let born = born(pid).map_err(|errno| {
+        let _ = sys::process::kill(pid, libc::SIGKILL);
+        LaunchError::System {
+            call: "wait4",
+            errno,
+        }
+    });
+    match born? {
+        Some(main) => Ok(started(main, page, group, Some(pid))),
+        None => {
+            let failure = started(pid, page, group, None).failure();
+            Err(failure.unwrap_or(LaunchError::System {
+                call: "the init of the pid namespace was killed",
+                errno: Errno::ECHILD,
+            }))
+        }
+    }
+}
+
+/// Waits until the init has made the command; `None`: it has ended before.
+fn born(init: Tid) -> Result<Option<Tid>, Errno> {
+    let mut meter = Meter::default();
+    while let Some(wait) = trace::wait_on(init, &mut meter)? {
+        let (tracee, stop) = match wait {
+            Wait::Stopped(tracee, stop) => (tracee, stop),
+            Wait::Gone(..) => break,
+            Wait::Interrupted => continue,
+        };
+        let child = match stop {
+            Stop::Fork => tracee.message()?,
+            _ => None,
+        };
+        // No signal is for it.
+        tracee.resume(Resume::Continue)?;
+        if let Some(child) = child {
+            return Ok(Some(child as Tid));
+        }
+    }
+    Ok(None)
 }

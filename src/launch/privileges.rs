@@ -18,13 +18,16 @@ pub struct Privileges {
 }
 
 impl Privileges {
-    pub fn new(command: &Command) -> Result<Self, LaunchError> {
+    /// `own_users`: whether the child is in a user namespace of its own, where it has everything.
+    pub fn new(command: &Command, own_users: bool) -> Result<Self, LaunchError> {
         let failed = |error: caps::errors::CapsError| LaunchError::Capabilities(error.to_string());
         let kept: CapsHashSet = command.capabilities.iter().copied().collect();
         let locks = caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP);
-        let locks = locks.map_err(failed)?;
+        let locks = own_users || locks.map_err(failed)?;
         let mut bounding = Vec::new();
-        if locks {
+        if own_users {
+            bounding.extend(caps::runtime::thread_all_supported().difference(&kept));
+        } else if locks {
             let all = caps::read(None, CapSet::Bounding).map_err(failed)?;
             bounding.extend(all.difference(&kept));
         }
@@ -73,6 +76,20 @@ impl Privileges {
         }
         set(CapSet::Effective)?;
         set(CapSet::Permitted)
+    }
+
+    /// The same, and nothing is kept.
+    pub fn give_up_all(&self) -> Result<(), Errno> {
+        let failed = |_: caps::errors::CapsError| Errno::last();
+        self.give_up().map_err(|(_, errno)| errno)?;
+        let sets = [
+            CapSet::Ambient,
+            CapSet::Inheritable,
+            CapSet::Effective,
+            CapSet::Permitted,
+        ];
+        sets.into_iter()
+            .try_for_each(|set| caps::clear(None, set).map_err(failed))
     }
 }
 

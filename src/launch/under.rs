@@ -1,8 +1,8 @@
 //! What `[process]` of a policy makes of a command. Here the host is asked what the policy could not:
 //! which capabilities the caller has, who a user is, whether a file can be opened.
 
-use super::{Command, User};
-use crate::policy::{self, Policy, Said};
+use super::{Command, Isolation, User, obstacles};
+use crate::policy::{self, Isolation as Word, List, Policy, Said};
 use caps::{CapSet, Capability};
 use nix::unistd;
 use std::ffi::CString;
@@ -83,8 +83,74 @@ impl Command {
                 .map_err(|(reason, help)| unavailable(policy, said, "stdin", reason, help))?;
             self.stdin = Some(Arc::new(file.into()));
         }
+        self.isolation = isolation(policy)?;
         Ok(self)
     }
+}
+
+/// What `isolate` asks for. Whether the kernel grants it, it is asked when the command starts.
+fn isolation(policy: &Policy) -> Result<Isolation, Unavailable> {
+    let words = &policy.process.isolate;
+    let said = |word: Word| words.iter().find(|said| said.value == word);
+    let Some(first) = words.first() else {
+        return Ok(Isolation::default());
+    };
+    let unavailable =
+        |said, (reason, help): Missing| unavailable(policy, said, "isolate", reason, help);
+    let writable = policy
+        .paths
+        .iter()
+        .filter(|entry| entry.list == List::Write);
+    let writable = || {
+        writable
+            .map(|entry| entry.pattern.base().to_owned())
+            .collect()
+    };
+    let isolation = Isolation {
+        user: said(Word::User).is_some(),
+        pid: said(Word::Pid).is_some(),
+        net: said(Word::Net).is_some(),
+        ipc: said(Word::Ipc).is_some(),
+        uts: said(Word::Uts).is_some(),
+        mount: said(Word::Mount).or(said(Word::ReadOnly)).is_some(),
+        read_only: said(Word::ReadOnly).map(|_| writable()),
+        temporary: None,
+        place: policy.place(first.origin),
+    };
+    if obstacles::are_taken_away() {
+        return Err(unavailable(
+            first,
+            (
+                "JAIL_NAMESPACES=none takes namespaces away".to_owned(),
+                "unset it, or remove `isolate`",
+            ),
+        ));
+    }
+    if isolation.needs_users() {
+        let why = match isolation.user {
+            true => "\"user\" is in the list",
+            false => "the caller has no CAP_SYS_ADMIN, so that it takes a user namespace",
+        };
+        if policy
+            .process
+            .capabilities
+            .iter()
+            .flatten()
+            .next()
+            .is_some()
+        {
+            let reason = format!(
+                "no capability of `caps` can be kept: {why}, and in one they are over nothing but itself"
+            );
+            return Err(unavailable(first, (reason, "remove one of the two")));
+        }
+        if policy.process.user.is_some() {
+            let reason =
+                format!("`user` cannot be changed to: {why}, in which the caller is the one user");
+            return Err(unavailable(first, (reason, "remove one of the two")));
+        }
+    }
+    Ok(isolation)
 }
 
 /// What is missing, and the next step.

@@ -54,7 +54,10 @@ pub enum Next {
 
 pub struct Forward {
     main: Tid,
+    /// What the command is told of this process as a sender.
     own: Tid,
+    /// Whether it is told nothing of anybody outside: all are 0 to it (pid_namespaces(7)).
+    hidden: bool,
     /// Arrived here; passed on at that time unless it shows at the command.
     pending: Vec<(Arrived, Instant)>,
     /// Showed at the command: signal, sender, when.
@@ -71,15 +74,18 @@ pub struct Forward {
 
 impl Forward {
     /// Starts catching signals.
-    pub fn new(main: Tid) -> Result<Self, Errno> {
+    ///
+    /// `hidden`: whether the command is in a pid namespace of its own.
+    pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
         signal::note_arrivals(&SIGNALS)?;
         // A message must get through from the background, too, where the terminal is set to stop
         // whoever writes from there (`stty tostop`).
         signal::set_ignored(libc::SIGTTOU, true)?;
-        let own = sys::process::getpid();
+        let own = if hidden { 0 } else { sys::process::getpid() };
         Ok(Self {
             main,
             own,
+            hidden,
             pending: vec![],
             shown: vec![],
             passed: vec![],
@@ -87,6 +93,11 @@ impl Forward {
             notice: None,
             asked: 0,
         })
+    }
+
+    /// What the command is told of a sender outside.
+    fn seen(&self, sender: Tid) -> Tid {
+        if self.hidden { 0 } else { sender }
     }
 
     /// Whether Ctrl-C came from the terminal.
@@ -126,22 +137,28 @@ impl Forward {
                 .position(|passed| passed.signal == signal)
             {
                 let original = self.passed.swap_remove(index);
-                sys::signal::set_sender(&mut info, original.sender, original.uid);
+                let sender = self.seen(original.sender);
+                sys::signal::set_sender(&mut info, sender, original.uid);
                 tracee.set_siginfo(&info)?;
+                return Ok(());
             }
-            return Ok(());
+            // It may be anybody else outside.
+            if !self.hidden {
+                return Ok(());
+            }
         }
         // No process of the jail can reach this one: what it sends is not remembered, for it may
         // send much.
-        if tree.has(sender) {
+        if tree.has_sent(sender) {
             return Ok(());
         }
         let now = Instant::now();
         let same = |(arrived, _): &(Arrived, Instant)| {
-            arrived.signal == signal && arrived.sender == sender
+            arrived.signal == signal && self.seen(arrived.sender) == sender
         };
         // Too late to be known in time: it was passed on meanwhile, and that one merged with this.
-        let merged = |passed: &Arrived| passed.signal == signal && passed.sender == sender;
+        let merged =
+            |passed: &Arrived| passed.signal == signal && self.seen(passed.sender) == sender;
         if let Some(index) = self.pending.iter().position(same) {
             self.pending.swap_remove(index);
         } else if let Some(index) = self.passed.iter().position(merged) {
@@ -171,7 +188,9 @@ impl Forward {
                 continue;
             }
             let shown = |&(signal, sender, when): &(i32, Tid, Instant)| {
-                signal == arrived.signal && sender == arrived.sender && now - when < MEMORY
+                signal == arrived.signal
+                    && sender == self.seen(arrived.sender)
+                    && now - when < MEMORY
             };
             match self.shown.iter().position(shown) {
                 Some(index) => _ = self.shown.swap_remove(index),

@@ -14,6 +14,7 @@ mod forward;
 mod limits;
 mod net;
 mod outcome;
+mod space;
 mod target;
 mod tree;
 
@@ -32,6 +33,7 @@ use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
 use credentials::Credentials;
 use forward::Forward;
+use space::Space;
 use std::time::{Duration, Instant};
 use tree::Tree;
 
@@ -68,6 +70,9 @@ struct Supervisor<'a> {
     credentials: Credentials,
     started: Started,
     tree: Tree,
+    /// The init of the jail's pid namespace, which is none of the jail's: as the clock it is traced
+    /// and nothing else. It ends when all others have.
+    init: Option<Tid>,
     /// The paths that calls name.
     files: files::Files,
     /// The peers that calls name.
@@ -109,13 +114,13 @@ pub fn run(
 ) -> Result<Outcome, SuperviseError> {
     let forward = options
         .stand_in
-        .then(|| Forward::new(started.pid))
+        .then(|| Forward::new(started.pid, started.isolation().pid))
         .transpose();
-    let tree = Tree::new(started.pid);
+    let tree = Tree::new(started.pid, Space::new(started.isolation()));
     let mut limits = match limits::Watch::new(plan, &started, Instant::now()) {
         Ok(limits) => limits,
         Err(errno) => {
-            let _ = sys::process::kill(started.pid, libc::SIGKILL);
+            started.kill();
             return Err(SuperviseError::System {
                 call: "fork of a clock",
                 errno,
@@ -123,23 +128,25 @@ pub fn run(
         }
     };
     if let Err(errno) = hang_bell(&options, &started, &mut limits) {
-        let _ = sys::process::kill(started.pid, libc::SIGKILL);
+        started.kill();
         return Err(SuperviseError::system("fork of a clock or pidfd_open")(
             errno,
         ));
     }
     let credentials = Credentials::new(plan, &started).map_err(|errno| {
-        let _ = sys::process::kill(started.pid, libc::SIGKILL);
+        started.kill();
         SuperviseError::system("capset or setresuid")(errno)
     })?;
     let counts = options.measure || limits.keeps_cpu();
-    let meter = Meter::new(counts, limits.clock());
+    let strangers = limits.clock().into_iter().chain(started.init());
+    let meter = Meter::new(counts, strangers.collect());
     let mut supervisor = Supervisor {
         plan,
         options,
         observer,
         files: files::Files::new(started.pid),
         net: net::Net::new(plan),
+        init: started.init(),
         started,
         credentials,
         tree,
@@ -202,6 +209,12 @@ impl Supervisor<'_> {
                     self.tick();
                     self.stop_clock();
                 }
+                // Somebody outside has ended it: the kernel kills all others, which is told next.
+                Wait::Gone(tid, _) if self.init == Some(tid) => self.init = None,
+                // No signal is for it.
+                Wait::Stopped(tracee, _) if self.init == Some(tracee.tid()) => tracee
+                    .resume(Resume::Continue)
+                    .map_err(SuperviseError::system("ptrace"))?,
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
                 Wait::Interrupted => {}
@@ -596,6 +609,7 @@ impl Supervisor<'_> {
         self.replaced += u64::from(former as Tid != tid);
         let own = !self.running;
         self.running = true;
+        self.tree.space.enter(tid);
         let program = self.tree.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
@@ -654,7 +668,7 @@ impl Supervisor<'_> {
             let sender = tracee
                 .siginfo()?
                 .and_then(|info| sys::signal::sent_by(&info));
-            let inside = sender.is_some_and(|sender| self.tree.has(sender));
+            let inside = sender.is_some_and(|sender| self.tree.has_sent(sender));
             self.delivered = (signal, inside);
         }
         if self.observer.wants_all() {
@@ -671,7 +685,8 @@ impl Supervisor<'_> {
         let Some(mut info) = tracee.siginfo()? else {
             return Ok(());
         };
-        if info.si_code == libc::SI_USER && sys::signal::sender(&info) == sys::process::getpid() {
+        if info.si_code == libc::SI_USER && sys::signal::sender(&info) == self.tree.space.own_pid()
+        {
             let uid = sys::signal::sender_uid(&info);
             sys::signal::set_sender(&mut info, sender, uid);
             tracee.set_siginfo(&info)?;
@@ -732,6 +747,9 @@ impl Supervisor<'_> {
     /// After an error: nothing of the tree may live on.
     fn abandon(&mut self) {
         self.tree.kill(libc::SIGKILL);
+        if let Some(init) = self.init {
+            let _ = sys::process::kill(init, libc::SIGKILL);
+        }
         self.limits.stop();
         for (tracee, _) in self.held.drain(..) {
             let _ = tracee.resume(Resume::Kill);

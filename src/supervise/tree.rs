@@ -4,6 +4,7 @@
 //! only when somebody needs it. Nothing is done to anybody by an id alone: ids are used again, so
 //! the kernel is asked whether it still is a tracee's.
 
+use super::space::Space;
 use crate::sys;
 use crate::trace::Tid;
 use std::collections::{BTreeSet, HashMap};
@@ -57,9 +58,11 @@ struct Task {
 
 /// All tasks of a jail.
 pub struct Tree {
+    /// What ids and paths mean to the jail's own processes.
+    pub space: Space,
     tasks: HashMap<Tid, Task>,
     /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
-    /// see as the sender: receiver, signal, sender.
+    /// see as the sender: receiver, signal, the sender's id to the jail.
     sent: Vec<(Tid, i32, Tid)>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
@@ -70,7 +73,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    pub fn new(main: Tid) -> Self {
+    pub fn new(main: Tid, space: Space) -> Self {
         let tasks = HashMap::from([(
             main,
             Task {
@@ -80,6 +83,7 @@ impl Tree {
             },
         )]);
         Self {
+            space,
             tasks,
             sent: Vec::new(),
             is_own: sys::wait::is_own,
@@ -153,6 +157,9 @@ impl Tree {
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.
     pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
+        if former != pid {
+            self.space.gone(former);
+        }
         let task = self.tasks.remove(&former);
         let announced = task.as_ref().is_some_and(|task| task.announced);
         let before = task.and_then(|task| task.program);
@@ -172,11 +179,11 @@ impl Tree {
         // A second one merges with the first while that is pending.
         self.sent
             .retain(|&(to, what, _)| (to, what) != (pid, signal));
-        self.sent.push((pid, signal, sender));
+        self.sent.push((pid, signal, self.space.inside(sender)));
     }
 
     /// Who had the supervisor send the signal that is about to be delivered to `pid`, if it is one
-    /// of those.
+    /// of those: its id to the jail.
     pub fn sender(&mut self, pid: Tid, signal: i32) -> Option<Tid> {
         let index = self
             .sent
@@ -188,6 +195,7 @@ impl Tree {
     /// A task is gone; returns its process.
     pub fn gone(&mut self, tid: Tid) -> Tid {
         self.sent.retain(|&(to, ..)| to != tid);
+        self.space.gone(tid);
         let task = self.tasks.remove(&tid);
         task.and_then(|task| task.pid).unwrap_or(tid)
     }
@@ -232,6 +240,24 @@ impl Tree {
     /// told after theirs).
     pub fn has(&self, id: Tid) -> bool {
         self.knows(id) && (self.is_own)(id)
+    }
+
+    /// Whether a signal with this sender in its siginfo is from within the jail.
+    pub fn has_sent(&self, sender: Tid) -> bool {
+        match self.space.hides_ids() {
+            // Nobody outside has an id there (pid_namespaces(7)).
+            true => sender != 0,
+            false => self.has(sender),
+        }
+    }
+
+    /// The task of that number in the jail's `/proc`.
+    pub fn of_number(&self, number: Tid) -> Option<Tid> {
+        if !self.space.has_own_proc() {
+            return Some(number);
+        }
+        let mut tasks = self.tasks.keys().copied();
+        tasks.find(|&tid| self.space.inside(tid) == number)
     }
 
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
@@ -327,7 +353,7 @@ mod tests {
     fn tree(is_own: fn(Tid) -> bool) -> Tree {
         Tree {
             is_own,
-            ..Tree::new(1)
+            ..Tree::new(1, Space::default())
         }
     }
 

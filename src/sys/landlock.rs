@@ -1,9 +1,11 @@
-//! landlock(7): what the `landlock` crate does not do, the question for the ABI and the call after a
+//! landlock(7): what the `landlock` crate does not do, the question for the ABI and the calls after a
 //! fork. libc has no wrappers for them.
 
 use super::{Errno, check};
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr::null;
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::{from_ref, null};
 
 /// The Landlock ABI of this kernel, 0 where it has none or has it switched off.
 pub fn abi() -> u32 {
@@ -26,4 +28,52 @@ pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: takes a descriptor and flags, no memory.
     check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32) })
         .map(drop)
+}
+
+/// landlock_add_rule(2): what lies beneath `path` may be accessed in these ways; of what is no
+/// directory only in those that it knows. What is not there grants nothing.
+/// Async-signal-safe.
+pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) -> Result<(), Errno> {
+    const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
+    /// `struct landlock_path_beneath_attr` of linux/landlock.h.
+    #[repr(C, packed)]
+    struct Beneath {
+        allowed: u64,
+        parent: i32,
+    }
+    // SAFETY: the path is NUL-terminated.
+    let fd = match check(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) }) {
+        Ok(fd) => fd as RawFd,
+        Err(_) => return Ok(()),
+    };
+    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    let object = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `stat` is valid for writing; a zeroed one is valid, too.
+    let stat = unsafe {
+        check(libc::fstat(object.as_raw_fd(), stat.as_mut_ptr()))?;
+        stat.assume_init()
+    };
+    let allowed = match stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
+        true => directory,
+        false => file,
+    };
+    if allowed == 0 {
+        return Ok(());
+    }
+    let rule = Beneath {
+        allowed,
+        parent: object.as_raw_fd(),
+    };
+    // SAFETY: `rule` is valid for reading and has the layout that the kernel takes.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            LANDLOCK_RULE_PATH_BENEATH,
+            from_ref(&rule),
+            0u32,
+        )
+    })
+    .map(drop)
 }

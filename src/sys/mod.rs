@@ -7,6 +7,7 @@ pub mod clock;
 pub mod files;
 pub mod landlock;
 pub mod memory;
+pub mod namespace;
 pub mod process;
 pub mod ptrace;
 pub mod signal;

@@ -57,22 +57,22 @@ impl Usage {
 #[derive(Debug, Default)]
 pub struct Meter {
     usage: Option<Usage>,
-    stranger: Option<Tid>,
+    strangers: Vec<Tid>,
 }
 
 impl Meter {
-    /// One that counts, at the price of a second call for each wait, or one that only waits. A
-    /// tracee that is none of the tree's may be left out.
-    pub fn new(counts: bool, stranger: Option<Tid>) -> Self {
+    /// One that counts, at the price of a second call for each wait, or one that only waits. Tracees
+    /// that are none of the tree's are left out.
+    pub fn new(counts: bool, strangers: Vec<Tid>) -> Self {
         Self {
             usage: counts.then(Usage::default),
-            stranger,
+            strangers,
         }
     }
 
     /// A tracee that is none of the tree's.
     pub fn leave_out(&mut self, stranger: Tid) {
-        self.stranger = Some(stranger);
+        self.strangers.push(stranger);
     }
 
     /// What was counted, if it was.
@@ -97,10 +97,10 @@ impl Meter {
                 Some(Pending::End(tid)) => {
                     let time = sys::clock::process(tid);
                     if let Some((status, peak)) = wait::take_end(tid)? {
-                        match self.stranger == Some(tid) {
+                        match self.strangers.iter().position(|stranger| *stranger == tid) {
                             // Its id may be another's later.
-                            true => self.stranger = None,
-                            false => usage.ended(time, peak),
+                            Some(place) => _ = self.strangers.swap_remove(place),
+                            None => usage.ended(time, peak),
                         }
                         return Ok(Some((tid, status)));
                     }

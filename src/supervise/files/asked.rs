@@ -57,7 +57,8 @@ impl Asked<'_> {
 
     /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
     pub(super) fn own(&self, path: &[u8]) -> Vec<u8> {
-        let own = format!("/proc/{}", self.tree.pid_of(self.tracee.tid()));
+        let pid = self.tree.pid_of(self.tracee.tid());
+        let own = format!("/proc/{}", self.tree.space.number(pid));
         match path.strip_prefix(own.as_bytes()) {
             Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
                 [b"/proc/self", rest].concat()

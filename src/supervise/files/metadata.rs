@@ -34,7 +34,7 @@ pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
     if flags & libc::O_ACCMODE != libc::O_RDONLY && flags & libc::O_PATH == 0 {
         return Ok(file);
     }
-    let found = opened(&file)?;
+    let found = opened(asked, &file)?;
     asked.judge(
         Access::Write,
         format!("descriptor {number}").as_bytes(),
@@ -43,9 +43,9 @@ pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
     Ok(file)
 }
 
-fn opened(file: &OwnedFd) -> Judged<Found> {
+fn opened(asked: &Asked<'_>, file: &OwnedFd) -> Judged<Found> {
     let path = path_of(file)?;
-    let (path, pathless) = resolve::named(path, file)?;
+    let (path, pathless) = asked.view().named(path, file)?;
     Ok(Found {
         path,
         object: None,
@@ -459,16 +459,21 @@ fn attributes(
 fn link_text(asked: &Asked<'_>, object: &OwnedFd, given: &[u8], found: &Found) -> Judged<Vec<u8>> {
     let tid = asked.tracee.tid();
     let pid = asked.tree.pid_of(tid);
+    let number = |tid| asked.tree.space.number(tid);
     let own = match found.path.as_slice() {
-        b"/proc/self" => return Ok(pid.to_string().into_bytes()),
-        b"/proc/thread-self" => return Ok(format!("{pid}/task/{tid}").into_bytes()),
+        b"/proc/self" => return Ok(number(pid).to_string().into_bytes()),
+        b"/proc/thread-self" => {
+            return Ok(format!("{}/task/{}", number(pid), number(tid)).into_bytes());
+        }
         path => {
             // The links of others are theirs, as Landlock has it.
-            let process: Option<Tid> = path
+            let numbered: Option<Tid> = path
                 .strip_prefix(b"/proc/")
                 .and_then(|rest| std::str::from_utf8(rest.split(|byte| *byte == b'/').next()?).ok())
                 .and_then(|pid| pid.parse().ok());
-            if process.is_some_and(|process| !asked.tree.has(process)) {
+            let process = numbered.and_then(|number| asked.tree.of_number(number));
+            let inside = process.is_some_and(|process| asked.tree.has(process));
+            if numbered.is_some() && !inside {
                 return Err(Errno::EACCES.into());
             }
             process.is_some_and(|process| process == pid || process == tid)

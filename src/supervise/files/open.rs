@@ -13,6 +13,7 @@ use crate::sys::{Errno, memory};
 use crate::syscalls::named::{follows_open, open_flags::*};
 use crate::trace::Resume;
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 
 /// What an open asks, whichever call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +203,9 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         Start::Descriptor(fd) => fd,
     };
     let from = super::resolve::descriptor(asked.view(), fd);
-    let from = match given.starts_with(b"/") {
+    // RESOLVE_IN_ROOT: the caller's directory is the root.
+    let absolute = given.starts_with(b"/") && restricted & libc::RESOLVE_IN_ROOT == 0;
+    let from = match absolute {
         true => None,
         false => from?.object,
     };
@@ -210,9 +213,24 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         .as_ref()
         .map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
     let nofollow = if wants.follow { 0 } else { libc::O_NOFOLLOW };
+    let space = &asked.tree.space;
     let open = |path: &[u8], flags| {
+        if absolute && space.has_own_mounts() {
+            if restricted & libc::RESOLVE_BENEATH != 0 {
+                return Err(Errno::EXDEV);
+            }
+            return space.open(path, libc::O_PATH | flags, restricted);
+        }
         let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
         crate::sys::files::openat2(raw, &path, libc::O_PATH | flags, restricted)
+    };
+    // An absolute link on the way leads into the root of this process, whatever the tracee's is.
+    let same = |found: &OwnedFd| -> Judged<()> {
+        let path = super::resolve::path_of(found)?;
+        match !space.has_own_mounts() || asked.view().leads_to(&path, found) {
+            true => Ok(()),
+            false => Err(Errno::ENOENT.into()),
+        }
     };
     let (head, name) = match given.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (
@@ -225,6 +243,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         Ok(opened) => opened,
         Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && !name.is_empty() => {
             let parent = open(head, libc::O_DIRECTORY)?;
+            same(&parent)?;
             let mut path = super::resolve::path_of(&parent)?;
             super::resolve::join(&mut path, name);
             return Ok(Found {
@@ -239,6 +258,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         }
         Err(errno) => return Err(errno.into()),
     };
+    same(&opened)?;
     let path = super::resolve::path_of(&opened)?;
     let found = Found {
         pathless: !path.starts_with(b"/"),

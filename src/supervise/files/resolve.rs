@@ -176,14 +176,16 @@ pub fn resolve(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Resul
 
 /// What a descriptor of the tracee stands for, for an empty path.
 pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
-    let link = match Start::of(fd as u64) {
-        Start::Directory => format!("/proc/{}/cwd", view.tid),
+    let name = match Start::of(fd as u64) {
+        Start::Directory => "cwd".to_owned(),
         Start::Descriptor(fd) if fd < 0 => return Err(Errno::EBADF),
-        Start::Descriptor(fd) => format!("/proc/{}/fd/{fd}", view.tid),
+        Start::Descriptor(fd) => format!("fd/{fd}"),
     };
-    let object = open_link(&link)?;
+    let object = open_link(&format!("/proc/{}/{name}", view.tid))?;
+    // As the tracee would name it.
+    let link = format!("/proc/{}/{name}", view.tree.space.number(view.tid));
     let path = path_of(&object)?;
-    let (path, pathless) = named(path, &object)?;
+    let (path, pathless) = view.named(path, &object)?;
     Ok(Found {
         path,
         object: Some(object),
@@ -204,39 +206,41 @@ fn open_link(link: &str) -> Result<OwnedFd, Errno> {
     })
 }
 
-/// What the kernel calls an object, and whether that is no path to it.
-pub fn named(mut path: Vec<u8>, object: &OwnedFd) -> Result<(Vec<u8>, bool), Errno> {
-    const DELETED: &[u8] = b" (deleted)";
-    if !path.starts_with(b"/") {
-        return Ok((path, true));
-    }
-    if path.ends_with(DELETED) && !leads_to(&path, object) {
-        if !path.starts_with(b"/memfd:") {
-            path.truncate(path.len() - DELETED.len());
+impl View<'_> {
+    /// What the kernel calls an object, and whether that is no path to it.
+    pub fn named(&self, mut path: Vec<u8>, object: &OwnedFd) -> Result<(Vec<u8>, bool), Errno> {
+        const DELETED: &[u8] = b" (deleted)";
+        if !path.starts_with(b"/") {
+            return Ok((path, true));
         }
-        return Ok((path, true));
+        if path.ends_with(DELETED) && !self.leads_to(&path, object) {
+            if !path.starts_with(b"/memfd:") {
+                path.truncate(path.len() - DELETED.len());
+            }
+            return Ok((path, true));
+        }
+        Ok((path, false))
     }
-    Ok((path, false))
-}
 
-/// Whether a path, taken as it is, leads to this object.
-fn leads_to(path: &[u8], object: &OwnedFd) -> bool {
-    let found = CString::new(path)
-        .map_err(|_| Errno::EINVAL)
-        .and_then(|path| {
-            openat2(
-                libc::AT_FDCWD,
-                &path,
-                libc::O_PATH | libc::O_NOFOLLOW,
-                NO_SYMLINKS,
-            )
-        });
-    let identity = |fd: &OwnedFd| {
-        fstat(fd.as_fd())
-            .ok()
-            .map(|stat| (stat.st_dev, stat.st_ino))
-    };
-    found.is_ok_and(|found| identity(&found).is_some() && identity(&found) == identity(object))
+    /// Whether a path, taken as it is, leads to this object.
+    pub fn leads_to(&self, path: &[u8], object: &OwnedFd) -> bool {
+        let found = self.open(path, libc::O_PATH | libc::O_NOFOLLOW, NO_SYMLINKS);
+        let identity = |fd: &OwnedFd| {
+            fstat(fd.as_fd())
+                .ok()
+                .map(|stat| (stat.st_dev, stat.st_ino))
+        };
+        found.is_ok_and(|found| identity(&found).is_some() && identity(&found) == identity(object))
+    }
+
+    /// Opens an absolute path in the tracee's root.
+    fn open(&self, path: &[u8], flags: i32, resolve: u64) -> Result<OwnedFd, Errno> {
+        self.tree.space.open(path, flags, resolve)
+    }
+
+    fn directory(&self, path: &[u8], resolve: u64) -> Result<OwnedFd, Errno> {
+        self.open(path, libc::O_PATH | libc::O_DIRECTORY, resolve)
+    }
 }
 
 /// One look, where no component is special and none is a symbolic link: the text is the path then.
@@ -290,7 +294,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
         links: false,
     };
     if wants.parent {
-        let Ok(parent) = directory(head, NO_SYMLINKS) else {
+        let Ok(parent) = view.directory(head, NO_SYMLINKS) else {
             return Ok(None);
         };
         let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
@@ -300,10 +304,9 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
             Err(errno) => walked(errno),
         };
     }
-    let text = CString::new(full.as_slice()).map_err(|_| Errno::EINVAL)?;
-    match openat2(libc::AT_FDCWD, &text, flags, NO_SYMLINKS) {
+    match view.open(&full, flags, NO_SYMLINKS) {
         Ok(object) => Ok(Some(found(Some(object), None))),
-        Err(Errno::ENOENT) => match directory(head, NO_SYMLINKS) {
+        Err(Errno::ENOENT) => match view.directory(head, NO_SYMLINKS) {
             Ok(_) => Ok(Some(found(None, None))),
             Err(errno) => walked(errno),
         },
@@ -336,16 +339,6 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn directory(path: &[u8], resolve: u64) -> Result<OwnedFd, Errno> {
-    let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
-    openat2(
-        libc::AT_FDCWD,
-        &path,
-        libc::O_PATH | libc::O_DIRECTORY,
-        resolve,
-    )
-}
-
 /// One component after another, as namei does it.
 struct Walk<'a> {
     view: View<'a>,
@@ -373,7 +366,7 @@ impl<'a> Walk<'a> {
             view,
             wants,
             todo: Vec::new(),
-            here: directory(b"/", 0)?,
+            here: view.directory(b"/", 0)?,
             path: b"/".to_vec(),
             links: 0,
             slash: false,
@@ -510,7 +503,7 @@ impl<'a> Walk<'a> {
             libc::O_PATH | libc::O_DIRECTORY,
             0,
         )?;
-        (self.path, self.pathless) = named(path_of(&parent)?, &parent)?;
+        (self.path, self.pathless) = self.view.named(path_of(&parent)?, &parent)?;
         self.here = parent;
         Ok(())
     }
@@ -527,9 +520,15 @@ impl<'a> Walk<'a> {
     fn own_process(&self, name: &[u8]) -> Option<String> {
         /// PROC_ROOT_INO of linux/proc_fs.h.
         const ROOT: u64 = 1;
+        // In the procfs at /proc; any other shows what the host's does.
+        let number = |tid| match self.path == b"/proc" {
+            true => self.view.tree.space.number(tid),
+            false => tid,
+        };
+        let (pid, tid) = (self.view.pid, self.view.tid);
         let own = match name {
-            b"self" => self.view.pid.to_string(),
-            b"thread-self" => format!("{}/task/{}", self.view.pid, self.view.tid),
+            b"self" => number(pid).to_string(),
+            b"thread-self" => format!("{}/task/{}", number(pid), number(tid)),
             _ => return None,
         };
         let root = fstat(self.here.as_fd()).is_ok_and(|stat| stat.st_ino == ROOT);
@@ -551,7 +550,7 @@ impl<'a> Walk<'a> {
         self.may_follow(stat)?;
         let target = readlinkat(object.as_fd(), "")?.into_vec();
         if target.starts_with(b"/") {
-            self.here = directory(b"/", 0)?;
+            self.here = self.view.directory(b"/", 0)?;
             self.path = b"/".to_vec();
         }
         self.push(&target);
@@ -567,7 +566,7 @@ impl<'a> Walk<'a> {
             return Err(Errno::EACCES);
         }
         let object = self.open_link(text, 0)?;
-        let (path, pathless) = named(path_of(&object)?, &object)?;
+        let (path, pathless) = self.view.named(path_of(&object)?, &object)?;
         let stat = fstat(object.as_fd())?;
         if !last || self.slash {
             if !is(&stat, SFlag::S_IFDIR) {
@@ -608,7 +607,11 @@ impl<'a> Walk<'a> {
     fn process(&self) -> Option<Tid> {
         let number = |part: &[u8]| std::str::from_utf8(part).ok()?.parse::<Tid>().ok();
         let mut parts = self.path.rsplit(|byte| *byte == b'/');
-        parts.find_map(number)
+        let number = parts.find_map(number)?;
+        match self.path.starts_with(b"/proc/") {
+            true => self.view.tree.of_number(number),
+            false => Some(number),
+        }
     }
 
     /// `fs.protected_symlinks` (proc_sys_fs(5)): in a sticky directory that all may write, a link is
