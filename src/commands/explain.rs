@@ -189,7 +189,12 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
     let (first, rest): (Vec<_>, Vec<_>) = plan.routes(policy).into_iter().partition(|route| {
         matches!(
             route.what,
-            What::Entry(_) | What::Rule(_) | What::Path(_) | What::Peer(_) | What::Limit(_)
+            What::Entry(_)
+                | What::Rule(_)
+                | What::Path(_)
+                | What::Peer(_)
+                | What::Limit(_)
+                | What::Isolation(_)
         )
     });
     let (default, baseline): (Vec<_>, Vec<_>) = rest
@@ -285,6 +290,14 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
             };
             let entry = format!("limits.{} = {text}", kind.key());
             (policy.place(origin), entry, Cell::from("limit"))
+        }
+        What::Isolation(word) => {
+            let mut said = policy.process.isolate.iter();
+            let Some(said) = said.find(|said| said.value == word) else {
+                return Default::default();
+            };
+            let entry = format!("process.isolate = \"{}\"", word.word());
+            (policy.place(said.origin), entry, Cell::from("own"))
         }
         What::Default => (
             policy.place(policy.default.origin),

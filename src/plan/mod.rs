@@ -9,6 +9,7 @@ mod domain;
 mod files;
 mod filter;
 mod host;
+mod isolation;
 mod limits;
 mod net;
 mod routes;

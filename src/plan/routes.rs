@@ -8,7 +8,7 @@ use super::survey::Survey;
 use super::{Domain, Files, Memory, Net};
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::judge::{Judge, Reason};
-use crate::policy::{LimitKind, Policy};
+use crate::policy::{Isolation, LimitKind, Policy};
 
 /// One row of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum What {
     Peer(usize),
     /// A limit.
     Limit(LimitKind),
+    /// A word of `isolate`.
+    Isolation(Isolation),
     /// The policy's default.
     Default,
     /// A rule of the baseline.
@@ -71,6 +73,8 @@ pub enum Enforcer {
     ResourceLimit,
     /// The kernel, by a limit of a cgroup.
     Cgroup,
+    /// The kernel, by a namespace of the command's own.
+    Namespace,
     /// Nobody has to.
     Nobody,
     /// Nobody can on this host.
@@ -122,6 +126,7 @@ impl Enforcer {
             Enforcer::Landlock => "Landlock",
             Enforcer::ResourceLimit => "the kernel",
             Enforcer::Cgroup => "the kernel, by a cgroup",
+            Enforcer::Namespace => "a namespace",
             Enforcer::Nobody => "-",
             Enforcer::Missing => "nobody here",
         }
@@ -235,6 +240,7 @@ pub(super) fn routes(
         .chain(files.routes(policy))
         .chain(net.routes(policy))
         .chain(super::limits::routes(policy, keeper))
+        .chain(super::isolation::routes(policy))
         .chain([default])
         .chain(protections)
         .chain(signals)
