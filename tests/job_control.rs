@@ -5,6 +5,8 @@
 mod forwarding;
 #[path = "job_control/interactive.rs"]
 mod interactive;
+#[path = "job_control/isolated.rs"]
+mod isolated;
 mod support;
 #[path = "job_control/terminal.rs"]
 mod terminal;

@@ -99,6 +99,8 @@ pub fn judge(program: &Program, case: &Case, limits: &Limits) -> Judged {
         note,
         cpu: told.cpu.map_or(0.0, |cpu| cpu.user + cpu.system),
         wall: told.wall.unwrap_or_default(),
-        memory: told.memory.map_or(0, |memory| memory.tree.unwrap_or(memory.peak)),
+        memory: told
+            .memory
+            .map_or(0, |memory| memory.tree.unwrap_or(memory.peak)),
     }
 }

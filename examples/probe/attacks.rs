@@ -12,6 +12,8 @@ mod escape;
 mod foreign;
 #[path = "attacks_kernel.rs"]
 mod kernel;
+#[path = "attacks_outside.rs"]
+mod outside;
 #[path = "attacks_raw.rs"]
 mod raw;
 #[path = "attacks_signals.rs"]
@@ -61,6 +63,7 @@ pub fn attack(words: &[String]) -> i32 {
         kernel::ATTACKS,
         escape::ATTACKS,
         signals::ATTACKS,
+        outside::ATTACKS,
     ];
     let Some((_, attack)) = tables
         .into_iter()

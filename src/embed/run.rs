@@ -4,7 +4,9 @@ use super::pump::{Pump, Wiring, Written};
 use crate::launch::{self, Command};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
-use crate::supervise::{self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError};
+use crate::supervise::{
+    self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError,
+};
 use crate::sys;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! The bash has a session of its own; at its end everything in that session is killed.
 
-use crate::support::{JAIL, probe};
+use crate::support::{JAIL, permissive_policy, probe};
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
@@ -40,10 +40,15 @@ impl Terminal {
     /// A new terminal, at bash's prompt. `$JAIL` runs under the preset `permissive`, `$PROBE` is
     /// the probe.
     pub fn new() -> Self {
+        Self::under(&permissive_policy())
+    }
+
+    /// The same, and `$JAIL` runs under this policy.
+    pub fn under(policy: &str) -> Self {
         // Without jail, to see what these tests hold against it.
         let jail = match std::env::var_os("JAIL_TEST_PLAIN") {
             Some(_) => String::new(),
-            None => format!("{JAIL} --policy permissive --"),
+            None => format!("{JAIL} --policy {policy} --"),
         };
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let keyboard = posix_openpt(flags).expect("posix_openpt");

@@ -150,9 +150,15 @@ pub fn jail<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     run
 }
 
+/// The policy of [`permissive`]: another one by `JAIL_TEST_POLICY`, such as one that extends the preset
+/// and isolates the command.
+pub fn permissive_policy() -> String {
+    std::env::var("JAIL_TEST_POLICY").unwrap_or_else(|_| "permissive".to_owned())
+}
+
 /// The command under the preset `permissive`.
 pub fn permissive<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Run {
-    let mut run = jail(["--policy", "permissive", "--"]);
+    let mut run = jail(["--policy", &permissive_policy(), "--"]);
     run.command.args(command);
     run
 }

@@ -1,0 +1,87 @@
+//! Job control as without namespaces: keys on a terminal, and a shell with jobs of its own inside. The
+//! terminal's process groups are the host's, of which a pid namespace knows nothing.
+
+use crate::support::{Dir, nobody_survives};
+use crate::terminal::{CTRL_C, CTRL_D, CTRL_Z, Terminal};
+use std::time::Duration;
+
+const LISTS: [&str; 2] = ["\"pid\"", "\"pid\", \"net\", \"ipc\", \"uts\""];
+
+/// A terminal with `$JAIL` isolated so; the directory keeps its policy.
+fn terminal(list: &str) -> (Terminal, Dir) {
+    let dir = Dir::new();
+    let text = format!("default = \"allow\"\n[process]\nisolate = [{list}]\n");
+    let terminal = Terminal::under(&dir.write("policy.toml", text));
+    (terminal, dir)
+}
+
+#[test]
+fn ctrl_z_stops_the_command_and_fg_continues_it() {
+    for list in LISTS {
+        let (mut terminal, _dir) = terminal(list);
+        terminal.enter("$JAIL sh -c 'echo running; read line; echo got $line; exit 5'");
+        terminal.expect("running");
+        for _ in 0..3 {
+            terminal.key(CTRL_Z);
+            assert!(terminal.prompt().contains("Stopped"));
+            assert!(terminal.run("jobs").contains("Stopped"));
+            terminal.enter("fg");
+            terminal.expect("sh -c");
+        }
+        terminal.enter("hello");
+        terminal.expect("got hello");
+        terminal.prompt();
+        assert_eq!(terminal.status(), "5");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_command_and_the_loop_around_it() {
+    for list in LISTS {
+        let (mut terminal, _dir) = terminal(list);
+        terminal
+            .enter("while true; do $JAIL sh -c 'echo running; exec sleep 100'; echo again; done");
+        terminal.expect("running");
+        terminal.key(CTRL_C);
+        let after = terminal.prompt();
+        assert!(!after.contains("again"), "{after}");
+        assert_eq!(terminal.status(), "130");
+    }
+}
+
+#[test]
+fn a_shell_inside_has_jobs_of_its_own() {
+    for list in LISTS {
+        let (mut terminal, _dir) = terminal(list);
+        terminal.enter("PS1='<inner>' $JAIL bash --norc --noprofile --noediting -i");
+        terminal.expect("<inner>");
+        terminal.enter("cat");
+        std::thread::sleep(Duration::from_millis(200));
+        terminal.key(CTRL_Z);
+        terminal.expect("Stopped");
+        terminal.expect("<inner>");
+        terminal.enter("fg");
+        terminal.expect("cat");
+        terminal.enter("words");
+        terminal.expect("words");
+        terminal.key(CTRL_C);
+        terminal.expect("<inner>");
+        terminal.enter("sleep 987 & kill %1; wait; echo waited");
+        terminal.expect("waited");
+        terminal.key(CTRL_D);
+        terminal.prompt();
+        assert_eq!(terminal.run("echo still $((1 + 1))").trim(), "still 2");
+    }
+}
+
+#[test]
+fn closing_the_terminal_ends_a_command() {
+    let (mut terminal, dir) = terminal("\"pid\"");
+    let token = dir.path().display().to_string();
+    terminal.enter(&format!(
+        "$JAIL sh -c 'echo running; sleep 100; true' {token}"
+    ));
+    terminal.expect("running");
+    terminal.close();
+    nobody_survives(&token, Duration::from_secs(5));
+}
