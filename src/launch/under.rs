@@ -114,7 +114,7 @@ fn isolation(policy: &Policy) -> Result<Isolation, Unavailable> {
         uts: said(Word::Uts).is_some(),
         mount: said(Word::Mount).or(said(Word::ReadOnly)).is_some(),
         read_only: said(Word::ReadOnly).map(|_| writable()),
-        temporary: None,
+        temporary: policy.limits.memory.as_ref().map(|limit| limit.value),
         place: policy.place(first.origin),
     };
     if obstacles::are_taken_away() {
