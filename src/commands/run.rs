@@ -161,6 +161,7 @@ impl Ready {
             stand_in: true,
             measure: report.is_some(),
             bell: None,
+            timer: sys::signal::heed_ticks().is_ok(),
         };
         let mut report = Report::new(
             &policy,

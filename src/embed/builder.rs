@@ -1,10 +1,11 @@
 //! What is to be run, and how.
 
 use super::event::{self, Sender};
+use super::plans::{About, Plans};
 use super::pump::{Output, Wiring, past_streams};
 use super::{Error, Handle, Outcome};
 use crate::launch::{self, Command};
-use crate::plan::{Host, Plan, Wishes};
+use crate::plan::{Host, Plan};
 use crate::policy::{Limits, Policy};
 use crate::report::{self, Report, Verdict};
 use crate::supervise::{Bell, Event, Observer, Options};
@@ -123,6 +124,8 @@ pub struct Builder {
     passed: Vec<Arc<OwnedFd>>,
     kill_on_exit: bool,
     all_events: bool,
+    /// Shared with its clones.
+    plans: Arc<Plans>,
 }
 
 impl Default for Builder {
@@ -140,6 +143,7 @@ impl Default for Builder {
             passed: Vec::new(),
             kill_on_exit: true,
             all_events: false,
+            plans: Arc::default(),
         }
     }
 }
@@ -245,7 +249,7 @@ impl Builder {
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("jail".to_owned())
-                .spawn_scoped(scope, || ready.run(Bell::new(), Told::default()).result)
+                .spawn_scoped(scope, || ready.run(None, false, Told::default()).result)
                 .map_err(Error::Thread)?
                 .join()
                 .unwrap_or(Err(Error::Lost))
@@ -272,10 +276,7 @@ impl Builder {
     /// Everything that is decided before the command is started.
     pub(crate) fn prepare(&self, host: &Host) -> Result<Ready, Error> {
         let policy = self.policy.clone().ok_or(Error::NoPolicy)?;
-        let policy = match self.limits.is_empty() {
-            true => policy,
-            false => Arc::new(Policy::clone(&policy).with_limits(&self.limits)),
-        };
+        let policy = self.plans.limited(policy, &self.limits);
         if self.arguments.is_empty() {
             return Err(Error::NoCommand);
         }
@@ -304,15 +305,12 @@ impl Builder {
                 Some((name, value)) => command.set_variable(name, value),
             }
         }
-        let program = launch::program(&command);
-        let wishes = Wishes {
-            command: program.as_deref(),
-            trace_denials: false,
+        let about = About {
+            host: *host,
+            program: launch::program(&command),
             datagrams: command.passes_datagrams(),
-            // What else this program does must stay where it is.
-            alone: false,
         };
-        let plan = Plan::with(&policy, host, wishes).map_err(Error::Plan)?;
+        let plan = self.plans.plan(&policy, about).map_err(Error::Plan)?;
         Ok(Ready {
             policy,
             plan,
@@ -368,7 +366,7 @@ fn null() -> io::Result<Arc<OwnedFd>> {
 /// All that is decided before the command is started.
 pub(crate) struct Ready {
     policy: Arc<Policy>,
-    plan: Plan,
+    plan: Arc<Plan>,
     command: Command,
     wiring: Wiring,
     /// Open until the command has them.
@@ -391,8 +389,8 @@ pub(crate) struct Told {
 }
 
 impl Ready {
-    /// Runs it on this thread, which must have no children.
-    pub(crate) fn run(self, bell: Bell, told: Told) -> Finished {
+    /// Runs it on this thread, which must have no children. `timer`: see [`Options::timer`].
+    pub(crate) fn run(self, bell: Option<Bell>, timer: bool, told: Told) -> Finished {
         let Ready {
             policy,
             plan,
@@ -405,7 +403,8 @@ impl Ready {
             kill_on_exit,
             stand_in: false,
             measure: true,
-            bell: Some(bell),
+            bell,
+            timer,
         };
         let name = policy.sources.first().map(|source| source.name.clone());
         let arguments = command.arguments.clone();

@@ -48,7 +48,7 @@ impl Handle {
                     events: Some(sender),
                 };
                 // Nobody may be there to take it.
-                let _ = done.send(ready.run(rung, told).result);
+                let _ = done.send(ready.run(Some(rung), false, told).result);
             })
             .map_err(Error::Thread)?;
         let mut handle = Handle {

@@ -49,6 +49,9 @@ pub struct Options {
     pub measure: bool,
     /// By this another thread can end the jail.
     pub bell: Option<Bell>,
+    /// What limits time may be a timer and its signal, which [`sys::signal::heed_ticks`] has prepared:
+    /// for a program that owns its signals.
+    pub timer: bool,
 }
 
 /// How long a child is held for its parent's event.
@@ -117,7 +120,7 @@ pub fn run(
         .then(|| Forward::new(started.pid, started.isolation().pid))
         .transpose();
     let tree = Tree::new(started.pid, Space::new(started.isolation()));
-    let mut limits = match limits::Watch::new(plan, &started, Instant::now()) {
+    let mut limits = match limits::Watch::new(plan, &started, options.timer, Instant::now()) {
         Ok(limits) => limits,
         Err(errno) => {
             started.kill();
@@ -217,13 +220,24 @@ impl Supervisor<'_> {
                     .map_err(SuperviseError::system("ptrace"))?,
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
-                Wait::Interrupted => {}
+                Wait::Interrupted => self.look_at_timer(),
+            }
+            // Who stops all the time must not keep time from being looked at.
+            if self.events.is_multiple_of(TURN) {
+                self.look_at_timer();
             }
             self.heed_bell();
             self.pass_on();
             self.stop_if_due()?;
         }
         self.outcome()
+    }
+
+    /// A tick of the timer may be due.
+    fn look_at_timer(&mut self) {
+        if self.limits.has_ticked() {
+            self.tick();
+        }
     }
 
     /// A tick of the clock.

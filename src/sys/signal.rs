@@ -181,6 +181,56 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Makes ticks interrupt the waits of this process's threads: for [`ThreadTimer`]. A program must own
+/// its signals to do that.
+pub fn heed_ticks() -> Result<(), Errno> {
+    handle(TICK)
+}
+
+/// A timer whose ticks interrupt what the calling thread waits for; gone when it is dropped.
+pub struct ThreadTimer(libc::timer_t);
+
+impl ThreadTimer {
+    /// Starts one (timer_create(2) with SIGEV_THREAD_ID).
+    pub fn start(every: std::time::Duration) -> Result<Self, Errno> {
+        let mut event = MaybeUninit::<libc::sigevent>::zeroed();
+        let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
+        let every = libc::timespec {
+            tv_sec: every.as_secs() as libc::time_t,
+            tv_nsec: every.subsec_nanos().into(),
+        };
+        let spec = libc::itimerspec {
+            it_interval: every,
+            it_value: every,
+        };
+        unblock(&[TICK])?;
+        // SAFETY: a zeroed sigevent is valid, and the fields that SIGEV_THREAD_ID needs are set to
+        // numbers; `timer` is valid for writing and is read only when the call has succeeded.
+        let timer = unsafe {
+            (*event.as_mut_ptr()).sigev_notify = libc::SIGEV_THREAD_ID;
+            (*event.as_mut_ptr()).sigev_signo = TICK;
+            (*event.as_mut_ptr()).sigev_notify_thread_id = libc::gettid();
+            check(libc::timer_create(
+                libc::CLOCK_MONOTONIC,
+                event.as_mut_ptr(),
+                timer.as_mut_ptr(),
+            ))?;
+            Self(timer.assume_init())
+        };
+        // SAFETY: the id came from timer_create, `spec` is valid for reading; what was set before is
+        // not asked for.
+        check(unsafe { libc::timer_settime(timer.0, 0, &spec, null_mut()) })?;
+        Ok(timer)
+    }
+}
+
+impl Drop for ThreadTimer {
+    fn drop(&mut self) {
+        // SAFETY: the id came from timer_create, and nobody uses it afterwards.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
+
 /// After so many ticks.
 const TRACED: u32 = 4;
 

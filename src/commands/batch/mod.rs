@@ -12,7 +12,7 @@ use crate::embed::{self, Builder, Error, Stdio};
 use crate::launch;
 use crate::plan::Host;
 use crate::policy::{Policy, Problems, Surroundings};
-use crate::report::{self, Ending, Verdict};
+use crate::report;
 use crate::sys;
 use case::Case;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,7 +26,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Policies that are kept, each for a directory; a batch has one, usually.
 const POLICIES: usize = 64;
@@ -75,6 +75,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         batch,
         name,
         host: launch::probe(),
+        timer: sys::signal::heed_ticks().is_ok(),
         policies,
         cases: Mutex::new(Cases {
             lines: cases,
@@ -138,26 +139,28 @@ fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// Policies by name and by the directory that their paths start from.
+/// What runs under a policy, by its name and by the directory that its paths start from: their plans
+/// are kept there.
 #[derive(Default)]
-struct Policies(Mutex<HashMap<Named, Arc<Policy>>>);
+struct Policies(Mutex<HashMap<Named, Builder>>);
 
 /// A policy's name, and the directory.
 type Named = (String, Option<PathBuf>);
 
 impl Policies {
-    fn get(&self, name: &str, directory: Option<&Path>) -> Result<Arc<Policy>, Problems> {
+    fn get(&self, name: &str, directory: Option<&Path>) -> Result<Builder, Problems> {
         let key = (name.to_owned(), directory.map(Path::to_owned));
         let mut known = lock(&self.0);
         if let Some(policy) = known.get(&key) {
-            return Ok(Arc::clone(policy));
+            return Ok(policy.clone());
         }
         let around = Surroundings::at(directory.unwrap_or(Path::new(".")));
-        let policy = Arc::new(Policy::load_to_run_in(name, Path::new("."), around)?);
+        let policy = Policy::load_to_run_in(name, Path::new("."), around)?;
+        let policy = Builder::default().policy(policy);
         if known.len() >= POLICIES {
             known.clear();
         }
-        known.insert(key, Arc::clone(&policy));
+        known.insert(key, policy.clone());
         Ok(policy)
     }
 }
@@ -189,6 +192,8 @@ struct Work<'a> {
     batch: &'a Batch,
     name: String,
     host: Host,
+    /// Whether a timer can interrupt waits here.
+    timer: bool,
     policies: Policies,
     cases: Mutex<Cases>,
     /// Ids that have a verdict already, as JSON.
@@ -202,8 +207,15 @@ struct Work<'a> {
     broken: Mutex<Option<String>>,
 }
 
-/// A case's document, and what was kept of its stdout and stderr.
-type Run = (Vec<u8>, [Option<Vec<u8>>; 2]);
+/// A case that has its verdict.
+#[derive(Default)]
+struct Run {
+    document: Vec<u8>,
+    /// Whether it ran, however it ended.
+    ran: bool,
+    /// What was kept of its stdout and stderr.
+    kept: [Option<Vec<u8>>; 2],
+}
 
 /// What a line has besides the verdict.
 #[derive(Serialize)]
@@ -270,28 +282,27 @@ impl Work<'_> {
 
     fn judge(&self, next: Next) {
         let Next { id, line, case } = next;
-        let (document, kept) = match case.and_then(|case| self.jail(case)) {
-            Ok(run) => run,
-            Err(message) => {
-                let message = format!("{}:{line}: {message}", self.name);
-                let policy = self.batch.policy.as_deref().unwrap_or_default();
-                let document = report::not_started(policy, &[], FAILED, message);
-                (document, Default::default())
+        let run = case.and_then(|case| self.jail(case));
+        let run = run.unwrap_or_else(|message| {
+            let message = format!("{}:{line}: {message}", self.name);
+            let policy = self.batch.policy.as_deref().unwrap_or_default();
+            Run {
+                document: report::not_started(policy, &[], FAILED, message),
+                ..Run::default()
             }
-        };
+        });
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let [stdout, stderr] = kept.map(|kept: Option<Vec<u8>>| kept.map(text));
+        let [stdout, stderr] = run.kept.map(|kept: Option<Vec<u8>>| kept.map(text));
         let fields = Fields {
             id: &id,
             line,
             stdout,
             stderr,
         };
-        let ending = Verdict::parse(&document).map(|verdict| verdict.ending);
-        if matches!(ending, Ok(Ending::NotStarted | Ending::Failed) | Err(_)) {
+        if !run.ran {
             self.failed.store(true, Ordering::Relaxed);
         }
-        let written = lock(&self.output).line(&report::with_fields(&document, &fields));
+        let written = lock(&self.output).line(&report::with_fields(&run.document, &fields));
         match written {
             Ok(()) => {}
             // The reader has seen enough.
@@ -317,9 +328,16 @@ impl Work<'_> {
             .command(command.clone())
             .prepare(&self.host);
         let finished = match ready {
-            Ok(ready) => ready.run(Default::default(), Default::default()),
-            Err(error) => return Ok((embed::failed(name, &command, &error), Default::default())),
+            Ok(ready) => ready.run(None, self.timer, Default::default()),
+            Err(error) => {
+                let document = embed::failed(name, &command, &error);
+                return Ok(Run {
+                    document,
+                    ..Run::default()
+                });
+            }
         };
+        let ran = finished.result.is_ok();
         let kept = match finished.result {
             Ok(outcome) if self.batch.keep.is_some() => {
                 let kept = |file: &Option<PathBuf>, bytes| file.is_none().then_some(bytes);
@@ -331,11 +349,15 @@ impl Work<'_> {
             Ok(_) | Err(Error::Jail(_)) => Default::default(),
             Err(error) => return Err(error.to_string()),
         };
-        Ok((finished.document, kept))
+        Ok(Run {
+            document: finished.document,
+            ran,
+            kept,
+        })
     }
 
-    fn builder(&self, case: &Case, policy: Arc<Policy>) -> Result<Builder, String> {
-        let mut builder = Builder::default().policy(policy).limits(case.limits()?);
+    fn builder(&self, case: &Case, policy: Builder) -> Result<Builder, String> {
+        let mut builder = policy.limits(case.limits()?);
         if let Some(directory) = &case.cwd {
             builder = builder.directory(directory);
         }

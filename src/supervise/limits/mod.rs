@@ -33,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The limits of a jail that runs.
 pub struct Watch {
     clock: Option<Clock>,
+    /// Whether a clock may be a timer.
+    timer: bool,
     wall: Option<(Instant, Duration)>,
     tasks: Option<u64>,
     cpu: Option<Cpu>,
@@ -50,7 +52,8 @@ pub enum Due {
 }
 
 impl Watch {
-    pub fn new(plan: &Plan, started: &Started, now: Instant) -> Result<Watch, Errno> {
+    /// `timer`: whether ticks may be signals.
+    pub fn new(plan: &Plan, started: &Started, timer: bool, now: Instant) -> Result<Watch, Errno> {
         let limits = &plan.limits;
         let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
         let wall = limits
@@ -75,8 +78,9 @@ impl Watch {
         let ticks = wall.is_some() || cpu.is_some() || memory.is_some();
         Ok(Watch {
             clock: ticks
-                .then(|| Clock::start(every, started.user()))
+                .then(|| Clock::start(every, timer, started.user()))
                 .transpose()?,
+            timer,
             wall,
             tasks: limits.processes.as_ref().map(|limit| limit.value),
             cpu,
@@ -87,19 +91,25 @@ impl Watch {
     /// Starts a clock if there is none.
     pub fn need_clock(&mut self, user: Option<&User>) -> Result<(), Errno> {
         if self.clock.is_none() {
-            self.clock = Some(Clock::start(TICK, user)?);
+            self.clock = Some(Clock::start(TICK, self.timer, user)?);
         }
         Ok(())
     }
 
     /// Whether this is the clock, which is none of the jail's.
     pub fn is_clock(&self, tid: Tid) -> bool {
-        self.clock.as_ref().is_some_and(|clock| clock.is(tid))
+        self.clock() == Some(tid)
     }
 
-    /// Which one that is.
+    /// Which process that is, if it is one.
     pub fn clock(&self) -> Option<Tid> {
-        self.clock.as_ref().map(Clock::tid)
+        self.clock.as_ref().and_then(Clock::tid)
+    }
+
+    /// Whether a timer has ticked.
+    pub fn has_ticked(&mut self) -> bool {
+        let clock = self.clock.as_mut();
+        clock.is_some_and(|clock| clock.has_ticked(Instant::now()))
     }
 
     /// Whether there is a limit of time, which goes on where all are stopped.
@@ -201,6 +211,7 @@ mod tests {
         let now = Instant::now();
         let watch = Watch {
             clock: None,
+            timer: false,
             wall: Some((now + Duration::from_secs(10), Duration::from_secs(1))),
             tasks: Some(3),
             cpu: None,

@@ -1,0 +1,142 @@
+//! Plans that were made: the next run of the same program under the same policy needs no other.
+//!
+//! A plan depends on nothing but what is compared here; it looks at no file. Where a policy's paths
+//! lead was found when it was loaded.
+
+use crate::plan::{Host, Plan, PlanError, Wishes};
+use crate::policy::{Limits, Policy};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many are kept.
+const ROOM: usize = 64;
+
+/// What a plan depends on besides its policy.
+#[derive(Debug, PartialEq)]
+pub struct About {
+    pub host: Host,
+    pub program: Option<PathBuf>,
+    pub datagrams: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Plans {
+    limited: Mutex<Vec<Limited>>,
+    planned: Mutex<Vec<Planned>>,
+}
+
+/// A policy with limits in place of its own.
+#[derive(Debug)]
+struct Limited {
+    of: Arc<Policy>,
+    limits: Limits,
+    policy: Arc<Policy>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    policy: Arc<Policy>,
+    about: About,
+    plan: Arc<Plan>,
+}
+
+impl Plans {
+    /// The policy with these limits.
+    pub fn limited(&self, policy: Arc<Policy>, limits: &Limits) -> Arc<Policy> {
+        if limits.is_empty() {
+            return policy;
+        }
+        let mut known = lock(&self.limited);
+        let is = |one: &&Limited| Arc::ptr_eq(&one.of, &policy) && one.limits == *limits;
+        if let Some(found) = known.iter().find(is) {
+            return Arc::clone(&found.policy);
+        }
+        let limited = Arc::new(Policy::clone(&policy).with_limits(limits));
+        keep(
+            &mut known,
+            Limited {
+                of: policy,
+                limits: limits.clone(),
+                policy: Arc::clone(&limited),
+            },
+        );
+        limited
+    }
+
+    /// The plan of a policy.
+    pub fn plan(&self, policy: &Arc<Policy>, about: About) -> Result<Arc<Plan>, PlanError> {
+        let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
+        if let Some(found) = lock(&self.planned).iter().find(is) {
+            return Ok(Arc::clone(&found.plan));
+        }
+        let wishes = Wishes {
+            command: about.program.as_deref(),
+            trace_denials: false,
+            datagrams: about.datagrams,
+            // What else this program does must stay where it is.
+            alone: false,
+        };
+        let plan = Arc::new(Plan::with(policy, &about.host, wishes)?);
+        let planned = Planned {
+            policy: Arc::clone(policy),
+            about,
+            plan: Arc::clone(&plan),
+        };
+        keep(&mut lock(&self.planned), planned);
+        Ok(plan)
+    }
+}
+
+/// The oldest makes room.
+fn keep<T>(known: &mut Vec<T>, new: T) {
+    if known.len() >= ROOM {
+        known.remove(0);
+    }
+    known.push(new);
+}
+
+/// A panic elsewhere leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_made_once_and_another_for_another_program_or_limit() {
+        let plans = Plans::default();
+        let policy = Arc::new(Policy::preset("base").expect("a preset"));
+        let plan = |policy: &Arc<Policy>, program: &str| {
+            let about = About {
+                host: Host::newest(),
+                program: Some(program.into()),
+                datagrams: false,
+            };
+            plans.plan(policy, about).expect("a plan")
+        };
+        let limits = Limits::new().processes(3);
+        let limited = plans.limited(Arc::clone(&policy), &limits);
+        assert!(Arc::ptr_eq(
+            &limited,
+            &plans.limited(Arc::clone(&policy), &limits)
+        ));
+        assert!(Arc::ptr_eq(
+            &plan(&policy, "/bin/a"),
+            &plan(&policy, "/bin/a")
+        ));
+        assert!(!Arc::ptr_eq(
+            &plan(&policy, "/bin/a"),
+            &plan(&policy, "/bin/b")
+        ));
+        assert!(!Arc::ptr_eq(
+            &plan(&policy, "/bin/a"),
+            &plan(&limited, "/bin/a")
+        ));
+        for number in 0..2 * ROOM {
+            plan(&policy, &format!("/bin/{number}"));
+        }
+        assert_eq!(lock(&plans.planned).len(), ROOM);
+    }
+}
