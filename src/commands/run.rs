@@ -177,7 +177,7 @@ impl Ready {
                 policy_name: run.policy.clone().unwrap_or_default(),
             },
         );
-        let (result, written) = embed::run(command, wiring, &plan, options, &mut report);
+        let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
         report.wrote(written.stdout, written.stderr);
         match result {
             Ok(outcome) => {

@@ -1,6 +1,7 @@
 //! What is to be run, and how.
 
 use super::event::{self, Sender};
+use super::nurseries::Nurseries;
 use super::plans::{About, Plans};
 use super::pump::{Output, Wiring, past_streams};
 use super::{Error, Handle, Outcome};
@@ -124,8 +125,9 @@ pub struct Builder {
     passed: Vec<Arc<OwnedFd>>,
     kill_on_exit: bool,
     all_events: bool,
-    /// Shared with its clones.
+    /// Shared with its clones, as the next is.
     plans: Arc<Plans>,
+    nurseries: Arc<Nurseries>,
 }
 
 impl Default for Builder {
@@ -144,6 +146,7 @@ impl Default for Builder {
             kill_on_exit: true,
             all_events: false,
             plans: Arc::default(),
+            nurseries: Arc::default(),
         }
     }
 }
@@ -317,6 +320,7 @@ impl Builder {
             command,
             wiring,
             passed: self.passed.clone(),
+            nurseries: Arc::clone(&self.nurseries),
             kill_on_exit: self.kill_on_exit,
         })
     }
@@ -371,6 +375,7 @@ pub(crate) struct Ready {
     wiring: Wiring,
     /// Open until the command has them.
     passed: Vec<Arc<OwnedFd>>,
+    nurseries: Arc<Nurseries>,
     kill_on_exit: bool,
 }
 
@@ -397,6 +402,7 @@ impl Ready {
             command,
             wiring,
             passed,
+            nurseries,
             kill_on_exit,
         } = self;
         let options = Options {
@@ -417,7 +423,16 @@ impl Ready {
                 sender: told.events,
             },
         };
-        let (result, written) = super::run(command, wiring, &plan, options, &mut observer);
+        let mut nursery = nurseries.take();
+        let (result, written) = super::run(
+            command,
+            wiring,
+            &plan,
+            options,
+            nursery.as_mut(),
+            &mut observer,
+        );
+        nurseries.put(nursery);
         drop(passed);
         let mut report = observer.told.report;
         report.wrote(written.stdout, written.stderr);

@@ -11,6 +11,7 @@
 //! | `builder` | what is to be run, and how |
 //! | `handle` | a jail that runs |
 //! | `event` | what happens in it, for whoever listens |
+//! | `nurseries` | where commands are born |
 //! | `plans` | plans that were made, for the next run under the same policy |
 //! | `run` | a command from its start to its end, on this thread |
 //! | `pump` | its standard streams, where they are pipes |
@@ -20,6 +21,7 @@ mod builder;
 mod error;
 mod event;
 mod handle;
+mod nurseries;
 mod plans;
 mod pump;
 mod run;

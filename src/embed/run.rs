@@ -1,13 +1,13 @@
 //! A command from its start to its end, on this thread, with its streams.
 
 use super::pump::{Pump, Wiring, Written};
-use crate::launch::{self, Command};
+use crate::launch::{self, Command, Started};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::supervise::{
     self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError,
 };
-use crate::sys;
+use crate::sys::{self, nursery::Nursery};
 use std::time::Duration;
 
 /// How long whoever reads what is passed on may take, once a command was killed.
@@ -20,6 +20,7 @@ pub fn run(
     wiring: Wiring,
     plan: &Plan,
     mut options: Options,
+    nursery: Option<&mut Nursery>,
     observer: &mut dyn Observer,
 ) -> (Result<Outcome, SuperviseError>, Written) {
     if !wiring.is_empty() {
@@ -34,7 +35,7 @@ pub fn run(
             return (Err(failed), Written::default());
         }
     };
-    let mut result = supervised(command, plan, options, observer);
+    let mut result = supervised(command, plan, options, nursery, observer);
     // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
     let patience = match &result {
         Ok(outcome) if outcome.ending == Ending::Exited => None,
@@ -56,24 +57,35 @@ fn supervised(
     command: Command,
     plan: &Plan,
     options: Options,
+    nursery: Option<&mut Nursery>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
-    let started = launch::start(&command, plan).map_err(SuperviseError::Launch)?;
-    // Its streams are the command's alone from here on.
-    drop(command);
-    // Neither jail's memory nor its descriptors are to be had through /proc or ptrace. The child has
-    // an address space of its own, and its execve makes it dumpable again.
-    if options.stand_in
-        && let Err(errno) = sys::process::set_dumpable(false)
-    {
-        return Err(SuperviseError::System {
-            call: "prctl(PR_SET_DUMPABLE)",
-            errno,
+    let supervise = |started: Started| {
+        // Neither jail's memory nor its descriptors are to be had through /proc or ptrace. A child that
+        // was forked has an address space of its own, and any child's execve makes it dumpable again.
+        if options.stand_in
+            && let Err(errno) = sys::process::set_dumpable(false)
+        {
+            return Err(SuperviseError::System {
+                call: "prctl(PR_SET_DUMPABLE)",
+                errno,
+            });
+        }
+        observer.event(&Event::Start {
+            pid: started.pid,
+            program: started.program(),
         });
+        supervise::run(started, plan, options, observer)
+    };
+    // Its streams are the command's alone once it is started.
+    match nursery {
+        Some(nursery) => launch::start_in(nursery, command, plan, supervise)
+            .map_err(SuperviseError::Launch)
+            .flatten(),
+        None => {
+            let started = launch::start(&command, plan).map_err(SuperviseError::Launch)?;
+            drop(command);
+            supervise(started)
+        }
     }
-    observer.event(&Event::Start {
-        pid: started.pid,
-        program: started.program(),
-    });
-    supervise::run(started, plan, options, observer)
 }

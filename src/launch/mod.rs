@@ -26,7 +26,7 @@ pub use lookup::program;
 pub use under::Unavailable;
 
 use crate::plan::Plan;
-use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
+use crate::sys::{self, Errno, memory::SharedWords, nursery::Nursery, process::Fork};
 use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
 use std::ffi::{CString, OsStr, OsString};
@@ -111,7 +111,7 @@ impl Command {
 pub struct Started {
     /// The main process.
     pub pid: Tid,
-    page: SharedWords,
+    page: Arc<SharedWords>,
     program: PathBuf,
     capabilities: Vec<Capability>,
     user: Option<User>,
@@ -180,104 +180,215 @@ fn c_string(text: OsString) -> Result<CString, LaunchError> {
     })
 }
 
+/// A command's words, as execve(2) takes them.
+struct Words {
+    /// As the command finds it.
+    path: CString,
+    /// As this process does.
+    program: PathBuf,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// Whether the program is a text.
+    script: bool,
+}
+
+impl Words {
+    fn new(command: &Command, plan: &Plan) -> Result<Self, LaunchError> {
+        let program = lookup::find(command)?;
+        let arguments: Vec<CString> = command
+            .arguments
+            .iter()
+            .cloned()
+            .map(c_string)
+            .collect::<Result<_, _>>()?;
+        let mut environment = Vec::with_capacity(command.environment.len());
+        for (key, value) in &command.environment {
+            let mut entry = key.clone();
+            entry.push("=");
+            entry.push(value);
+            environment.push(c_string(entry)?);
+        }
+        let path = c_string(program.clone().into_os_string())?;
+        let program = lookup::in_directory(command, &program);
+        if let Some(resolved) = plan.refuses_command(&program) {
+            return Err(LaunchError::Refused { program, resolved });
+        }
+        let script = lookup::is_text(&program);
+        containers::takes_sockets(plan)?;
+        Ok(Self {
+            path,
+            program,
+            arguments,
+            environment,
+            script,
+        })
+    }
+
+    fn prepared<'a>(
+        &'a self,
+        command: &Command,
+        plan: &'a Plan,
+    ) -> Result<child::Prepared<'a>, LaunchError> {
+        let Self {
+            path,
+            arguments,
+            environment,
+            ..
+        } = self;
+        child::Prepared::new(command, path, self.script, arguments, environment, plan)
+    }
+}
+
+/// A child that was made: what becomes of it.
+struct Birth {
+    page: Arc<SharedWords>,
+    group: Option<Group>,
+    mask: libc::sigset_t,
+    program: PathBuf,
+    capabilities: Vec<Capability>,
+    user: Option<User>,
+    isolation: Isolation,
+}
+
+impl Birth {
+    /// Blocks all signals: none may run a handler of this program in the child, nor kill the parent
+    /// half-way.
+    fn new(command: &Command, words: &Words, plan: &Plan) -> Result<Self, LaunchError> {
+        let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
+        let group = plan.limits.memory.as_ref();
+        Ok(Self {
+            page: Arc::new(page),
+            group: group.and_then(|limit| cgroup::make(plan.memory, limit.value)),
+            mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
+            program: words.program.clone(),
+            capabilities: command.capabilities.clone(),
+            user: command.user.clone(),
+            isolation: command.isolation.clone(),
+        })
+    }
+
+    fn started(self, pid: Tid, init: Option<Tid>) -> Started {
+        Started {
+            init,
+            isolation: self.isolation,
+            pid,
+            page: self.page,
+            program: self.program,
+            capabilities: self.capabilities,
+            user: self.user,
+            group: self.group,
+        }
+    }
+
+    /// It was not made.
+    fn failed(self, call: &'static str, errno: Errno) -> LaunchError {
+        let _ = sys::signal::set_mask(&self.mask);
+        LaunchError::System { call, errno }
+    }
+
+    /// Seizes the child, and lets it go on.
+    fn seize(mut self, pid: Tid) -> Result<Started, LaunchError> {
+        // Where it cannot be put into it, the supervisor adds up its memory.
+        self.group = self.group.take().filter(|group| group.take(pid).is_ok());
+        if let Err(errno) = trace::seize(pid) {
+            let host = Circumstances::read(Some(pid));
+            let _ = sys::process::kill(pid, libc::SIGKILL);
+            let _ = sys::wait::wait(pid, 0);
+            let _ = sys::signal::set_mask(&self.mask);
+            // It may have failed, said so and ended by itself before it could be seized.
+            let failure = self.started(pid, None).failure();
+            return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
+        }
+        let go = &self.page.words()[child::GO];
+        go.store(1, Ordering::Release);
+        sys::process::futex_wake(go);
+        sys::signal::set_mask(&self.mask).map_err(LaunchError::system("sigprocmask"))?;
+        if !self.isolation.pid {
+            return Ok(self.started(pid, None));
+        }
+        let born = born(pid).map_err(|errno| {
+            let _ = sys::process::kill(pid, libc::SIGKILL);
+            LaunchError::System {
+                call: "wait4",
+                errno,
+            }
+        });
+        match born? {
+            Some(main) => Ok(self.started(main, Some(pid))),
+            None => {
+                let failure = self.started(pid, None).failure();
+                Err(failure.unwrap_or(LaunchError::System {
+                    call: "the init of the pid namespace was killed",
+                    errno: Errno::ECHILD,
+                }))
+            }
+        }
+    }
+}
+
 /// Forks and seizes the command; returns as soon as both are done.
 ///
 /// The calling thread becomes the tracer: all later waits must happen on it, and its end kills
 /// the whole tree (PTRACE_O_EXITKILL).
 pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
-    let program = lookup::find(command)?;
-    let arguments: Vec<CString> = command
-        .arguments
-        .iter()
-        .cloned()
-        .map(c_string)
-        .collect::<Result<_, _>>()?;
-    let mut environment = Vec::with_capacity(command.environment.len());
-    for (key, value) in &command.environment {
-        let mut entry = key.clone();
-        entry.push("=");
-        entry.push(value);
-        environment.push(c_string(entry)?);
-    }
-    let path = c_string(program.clone().into_os_string())?;
-    let program = lookup::in_directory(command, &program);
-    if let Some(resolved) = plan.refuses_command(&program) {
-        return Err(LaunchError::Refused { program, resolved });
-    }
-    let script = lookup::is_text(&program);
-    containers::takes_sockets(plan)?;
-    let prepared = child::Prepared::new(command, &path, script, &arguments, &environment, plan)?;
-    let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
-    let group = plan.limits.memory.as_ref();
-    let mut group = group.and_then(|limit| cgroup::make(plan.memory, limit.value));
-    let started = |pid, page, group, init| Started {
-        init,
-        isolation: command.isolation.clone(),
-        pid,
-        page,
-        program,
-        capabilities: command.capabilities.clone(),
-        user: command.user.clone(),
-        group,
-    };
-
-    // No signal may run a handler of this program in the child, nor kill the parent half-way.
-    let mask = sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?;
+    let words = Words::new(command, plan)?;
+    let prepared = words.prepared(command, plan)?;
+    let birth = Birth::new(command, &words, plan)?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
         0 => sys::process::fork(),
         namespaces => sys::namespace::fork_into(namespaces),
     };
-    let pid = match forked {
-        Ok(Fork::Child) => child::run(&prepared, page.words(), &mask),
-        Ok(Fork::Parent(pid)) => pid,
-        Err(errno) => {
-            let _ = sys::signal::set_mask(&mask);
-            if namespaces != 0 {
-                let unavailable = obstacles::of(&command.isolation, "clone", errno);
-                return Err(LaunchError::Isolation(unavailable));
-            }
-            return Err(LaunchError::System {
-                call: "fork",
-                errno,
-            });
+    match forked {
+        Ok(Fork::Child) => child::run(&prepared, birth.page.words(), &birth.mask),
+        Ok(Fork::Parent(pid)) => birth.seize(pid),
+        Err(errno) if namespaces != 0 => {
+            let _ = sys::signal::set_mask(&birth.mask);
+            let unavailable = obstacles::of(&command.isolation, "clone", errno);
+            Err(LaunchError::Isolation(unavailable))
         }
-    };
-    // Where it cannot be put into it, the supervisor adds up its memory.
-    group = group.filter(|group| group.take(pid).is_ok());
-    if let Err(errno) = trace::seize(pid) {
-        let host = Circumstances::read(Some(pid));
-        let _ = sys::process::kill(pid, libc::SIGKILL);
-        let _ = sys::wait::wait(pid, 0);
-        let _ = sys::signal::set_mask(&mask);
-        // It may have failed, said so and ended by itself before it could be seized.
-        let failure = started(pid, page, group, None).failure();
-        return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
+        Err(errno) => Err(birth.failed("fork", errno)),
     }
-    let go = &page.words()[child::GO];
-    go.store(1, Ordering::Release);
-    sys::process::futex_wake(go);
-    sys::signal::set_mask(&mask).map_err(LaunchError::system("sigprocmask"))?;
-    if !command.isolation.pid {
-        return Ok(started(pid, page, group, None));
+}
+
+/// As [`start`], for a program that starts many: the child is born in `nursery`, which spares the copy of
+/// this process. What the command has of this process (its streams) is closed here before `then` is
+/// called, which must supervise it to its end.
+///
+/// # Errors
+/// Where it cannot be started; `then` was not called.
+pub fn start_in<T>(
+    nursery: &mut Nursery,
+    command: Command,
+    plan: &Plan,
+    then: impl FnOnce(Started) -> T,
+) -> Result<T, LaunchError> {
+    // Another user's process changes who may look into this memory; namespaces take a second fork.
+    if command.user.is_some() || command.isolation.is_any() {
+        let started = start(&command, plan)?;
+        drop(command);
+        return Ok(then(started));
     }
-    let born = born(pid).map_err(|errno| {
-        let _ = sys::process::kill(pid, libc::SIGKILL);
-        LaunchError::System {
-            call: "wait4",
-            errno,
-        }
+    let words = Words::new(&command, plan)?;
+    let prepared = words.prepared(&command, plan)?;
+    let birth = Birth::new(&command, &words, plan)?;
+    let (page, mask) = (birth.page.clone(), birth.mask);
+    let mut birth = Some(birth);
+    let run = || -> () { child::run(&prepared, page.words(), &mask) };
+    let born = nursery.with_child(&run, |pid| {
+        let birth = birth.take()?;
+        drop(command);
+        Some(birth.seize(pid).map(then))
     });
-    match born? {
-        Some(main) => Ok(started(main, page, group, Some(pid))),
-        None => {
-            let failure = started(pid, page, group, None).failure();
-            Err(failure.unwrap_or(LaunchError::System {
-                call: "the init of the pid namespace was killed",
-                errno: Errno::ECHILD,
-            }))
-        }
+    match (born, birth) {
+        (Ok(Some(result)), _) => result,
+        (Ok(None), _) => Err(LaunchError::NoCommand),
+        (Err(errno), Some(birth)) => Err(birth.failed("clone", errno)),
+        (Err(errno), None) => Err(LaunchError::System {
+            call: "clone",
+            errno,
+        }),
     }
 }
 

@@ -7,11 +7,11 @@
 use super::lookup;
 use super::{Command, LaunchError, Step};
 use crate::sys::{Errno, namespace, process};
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The directories that are private, and empty.
 pub const PRIVATE: [&CStr; 2] = [c"/tmp", c"/dev/shm"];
@@ -28,7 +28,7 @@ pub struct Mounts {
     /// What stays writable where the rest is read-only, those above before those beneath.
     writable: Option<Vec<CString>>,
     /// Their copies meanwhile.
-    copies: RefCell<Vec<Option<OwnedFd>>>,
+    copies: Mutex<Vec<Option<OwnedFd>>>,
     /// Those of a tmpfs.
     options: CString,
     proc: bool,
@@ -78,7 +78,7 @@ impl Mounts {
             start: text(&start)?,
             inside,
             writable,
-            copies: RefCell::new(Vec::with_capacity(room)),
+            copies: Mutex::new(Vec::with_capacity(room)),
             options: options(isolation.temporary)?,
             proc: isolation.has_own_proc(),
         })
@@ -125,7 +125,7 @@ impl Mounts {
     /// Copies of what stays writable are made first and mounted last: so nothing becomes writable
     /// that was not.
     fn close_all_but(&self, writable: &[CString]) -> Result<(), Errno> {
-        let mut copies = self.copies.borrow_mut();
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         for path in writable {
             copies.push(match namespace::copy_mounts(path) {
                 Ok(copy) => Some(copy),

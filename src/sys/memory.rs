@@ -84,6 +84,11 @@ pub const WORDS: usize = 8;
 /// It leaves the child's address space with its execve.
 pub struct SharedWords(NonNull<[AtomicU32; WORDS]>);
 
+// SAFETY: the page is owned memory that is not bound to a thread.
+unsafe impl Send for SharedWords {}
+// SAFETY: it is only ever accessed through atomics.
+unsafe impl Sync for SharedWords {}
+
 impl SharedWords {
     /// Maps one, filled with zeroes.
     pub fn new() -> Result<Self, Errno> {

@@ -8,6 +8,7 @@ pub mod files;
 pub mod landlock;
 pub mod memory;
 pub mod namespace;
+pub mod nursery;
 pub mod process;
 pub mod ptrace;
 pub mod signal;

@@ -31,6 +31,9 @@ pub fn fork() -> Result<Fork, Errno> {
 /// A NULL-terminated array of C strings, ready for execve(2): nothing is allocated later.
 pub struct CStrings<'a>(Vec<*const c_char>, std::marker::PhantomData<&'a CStr>);
 
+// SAFETY: the pointers are never written after `new`, and what they point to is borrowed for reading.
+unsafe impl Sync for CStrings<'_> {}
+
 impl<'a> CStrings<'a> {
     /// Collects the pointers.
     pub fn new(strings: impl IntoIterator<Item = &'a CStr>) -> Self {

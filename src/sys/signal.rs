@@ -318,6 +318,22 @@ pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
     }
 }
 
+/// Sets every signal that has a handler to its default, as execve(2) does. Async-signal-safe.
+pub fn forget_handlers() -> Result<(), Errno> {
+    for signal in 1..=HIGHEST as c_int {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: only asks for the current disposition, into memory valid for writing; a zeroed one is
+        // valid, too. EINVAL: the C library keeps this one to itself.
+        let known = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } == 0;
+        // SAFETY: filled in, or zeroed.
+        let handler = unsafe { action.assume_init() }.sa_sigaction;
+        if known && !matches!(handler, libc::SIG_DFL | libc::SIG_IGN) {
+            set_ignored(signal, false)?;
+        }
+    }
+    Ok(())
+}
+
 /// Stops this process by `signal` (a stopping one) as if it did not catch it; returns when it is
 /// continued, or at once where the kernel does not stop it (an orphaned process group).
 pub fn stop_self(signal: c_int) -> Result<(), Errno> {

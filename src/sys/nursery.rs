@@ -1,0 +1,206 @@
+//! A child that shares this process's memory until its execve.
+//!
+//! fork(2) copies the page tables of its process, and afterwards each page that either side writes is
+//! copied: for a large program, and for one whose other threads run meanwhile (each copy interrupts
+//! their processors), that costs more than all the rest of a start. A child that shares the memory
+//! costs the same whatever the size. It must not disturb it: it has a stack of its own, and the thread
+//! pointer of a thread that sleeps, so that errno and the allocator's caches are its own, too.
+
+use super::signal;
+use super::{Errno, check, process, wait};
+use libc::{c_int, c_void, pid_t};
+use std::io;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+/// Of the child's stack, in bytes; the lowest page is not accessible.
+const STACK: usize = 256 << 10;
+const GUARD: usize = 4096 * 16;
+
+/// What a child does: it becomes another program, or ends. Should it return, the child exits with 125.
+pub type Body<'a> = &'a (dyn Fn() + Sync);
+
+/// Room for one child at a time. It can be used again and again, from any thread.
+pub struct Nursery {
+    stack: NonNull<c_void>,
+    sleeper: Option<JoinHandle<()>>,
+    bed: Arc<Bed>,
+}
+
+/// What the sleeper and the nursery share.
+#[derive(Default)]
+struct Bed {
+    /// Its thread pointer, once it sleeps; [`NO_POINTER`] where it cannot.
+    pointer: AtomicUsize,
+    /// 1 when it shall end.
+    leave: AtomicU32,
+}
+
+const NO_POINTER: usize = usize::MAX;
+
+// SAFETY: the stack is owned memory that nobody uses but the child of `with_child`, which has ended or
+// executed before that returns; all else is Send.
+unsafe impl Send for Nursery {}
+
+impl Nursery {
+    /// Makes one, with a thread that sleeps until it is dropped.
+    ///
+    /// # Errors
+    /// Where there is no memory, or no thread.
+    pub fn new() -> io::Result<Nursery> {
+        // SAFETY: a new mapping, at no address that is in use.
+        let stack = unsafe {
+            libc::mmap(
+                null_mut(),
+                STACK + GUARD,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        let stack = match stack {
+            libc::MAP_FAILED => None,
+            stack => NonNull::new(stack),
+        };
+        let stack = stack.ok_or_else(io::Error::last_os_error)?;
+        let mut nursery = Nursery {
+            stack,
+            sleeper: None,
+            bed: Arc::default(),
+        };
+        // SAFETY: the mapping's own first pages.
+        check(i64::from(unsafe {
+            libc::mprotect(stack.as_ptr(), GUARD, libc::PROT_NONE)
+        }))
+        .map_err(|errno| io::Error::from_raw_os_error(errno as i32))?;
+        let bed = Arc::clone(&nursery.bed);
+        let sleeper = std::thread::Builder::new()
+            .name("jail-nursery".to_owned())
+            .stack_size(64 << 10)
+            .spawn(move || bed.sleep())?;
+        nursery.sleeper = Some(sleeper);
+        loop {
+            match nursery.bed.pointer.load(Ordering::Acquire) {
+                0 => std::thread::yield_now(),
+                NO_POINTER => return Err(io::Error::other("signals cannot be blocked")),
+                _ => return Ok(nursery),
+            }
+        }
+    }
+
+    /// Makes a child that calls `child`, and calls `parent` with its pid; returns when `parent` has, and
+    /// the child uses this process's memory no more. This thread must have blocked all signals before,
+    /// which the child inherits; what handlers there are it has not.
+    ///
+    /// The child must call async-signal-safe functions only, and allocate nothing that another thread
+    /// frees.
+    ///
+    /// # Errors
+    /// Those of clone(2).
+    pub fn with_child<T>(
+        &mut self,
+        child: Body<'_>,
+        parent: impl FnOnce(pid_t) -> T,
+    ) -> Result<T, Errno> {
+        let mut body: Body<'_> = child;
+        let body = std::ptr::from_mut(&mut body).cast::<c_void>();
+        let flags = libc::CLONE_VM | libc::CLONE_SETTLS | libc::SIGCHLD;
+        // SAFETY: the stack is this nursery's, which is borrowed exclusively, its top is aligned to a
+        // page, and `begin` gets a pointer to `body`. Both, and all that `child` borrows, live until
+        // `settled` has seen the child end or execute: it is dropped before them, also on unwinding. The
+        // thread pointer is that of a thread that sleeps as long as the nursery lives.
+        let pid = unsafe {
+            let top = self.stack.as_ptr().byte_add(STACK + GUARD);
+            let none = null_mut::<c_void>();
+            check(i64::from(libc::clone(
+                begin,
+                top,
+                flags,
+                body,
+                none,
+                self.bed.pointer.load(Ordering::Acquire) as *mut c_void,
+                none,
+            )))? as pid_t
+        };
+        let settled = Settled(pid);
+        let result = parent(pid);
+        drop(settled);
+        Ok(result)
+    }
+}
+
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        self.bed.leave.store(1, Ordering::Release);
+        process::futex_wake(&self.bed.leave);
+        if let Some(sleeper) = self.sleeper.take() {
+            let _ = sleeper.join();
+        }
+        // SAFETY: this nursery's own mapping, which no child uses: see `with_child`.
+        unsafe { libc::munmap(self.stack.as_ptr(), STACK + GUARD) };
+    }
+}
+
+impl Bed {
+    fn sleep(&self) {
+        // No handler may run here: it would use what is the child's.
+        let pointer = match signal::block_all() {
+            Ok(_) => thread_pointer(),
+            Err(_) => NO_POINTER,
+        };
+        // From here on nothing of this thread's own is touched until it shall leave: no call fails, for
+        // no signal and no time-out ends it.
+        self.pointer.store(pointer, Ordering::Release);
+        while pointer != NO_POINTER && self.leave.load(Ordering::Acquire) == 0 {
+            // SAFETY: the word is valid for the call; without a time-out there is nothing else to read.
+            unsafe {
+                let word = self.leave.as_ptr();
+                let for_ever = std::ptr::null::<libc::timespec>();
+                libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, 0, for_ever);
+            }
+        }
+    }
+}
+
+/// The child's first function.
+extern "C" fn begin(body: *mut c_void) -> c_int {
+    // SAFETY: `with_child` passes a pointer to such a reference, which lives until this child has ended
+    // or executed.
+    let body = unsafe { &*body.cast::<Body<'_>>() };
+    if signal::forget_handlers().is_ok() {
+        body();
+    }
+    process::exit(125)
+}
+
+/// When it is dropped, the child is not in this memory any more.
+struct Settled(pid_t);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        let own = process::getpid();
+        while wait::is_own(self.0) && super::files::shares_memory(own, self.0) {
+            let _ = process::kill(self.0, libc::SIGKILL);
+            if wait::wait(self.0, 0).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Where this thread's variables are.
+fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register, or the word at which x86-64's ABI for thread-local storage keeps a copy
+    // of it; changes nothing.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, nomem, preserves_flags));
+    }
+    pointer
+}
