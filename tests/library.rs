@@ -437,3 +437,28 @@ unsafe extern "C" {
     #[link_name = "umask"]
     fn libc_umask(mask: u32) -> u32;
 }
+
+/// What is kept between runs must not be what the paths led to before.
+#[test]
+fn a_directory_that_is_made_anew_is_granted_anew() {
+    let dir = Dir::new();
+    let file = dir.write("data/file", "one");
+    let text = format!(
+        "extends = [\"base\"]\n[fs]\nread = [{:?}]\nexec = [\"/usr/bin\"]\n",
+        dir.path().join("data")
+    );
+    let policy = Policy::parse(&text, "anew.toml").expect("a policy");
+    let jail = Jail::builder().policy(policy).command(["cat", &file]);
+    let read = || jail.run().expect("an outcome");
+    assert_eq!(read().stdout, b"one");
+    assert_eq!(read().stdout, b"one");
+    std::fs::rename(dir.path().join("data"), dir.path().join("old")).expect("a rename");
+    let outcome = read();
+    assert!(!outcome.verdict.success(), "{outcome:?}");
+    dir.write("data/file", "two");
+    assert_eq!(read().stdout, b"two");
+    // What it was before is nothing that the policy names.
+    let old = dir.file("old/file");
+    let outcome = jail.clone().command(["cat", &old]).run();
+    assert_eq!(outcome.expect("an outcome").verdict.code, Some(1));
+}

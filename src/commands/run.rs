@@ -15,6 +15,7 @@ use std::io;
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs the command; returns jail's exit code.
 pub fn run(run: Run, color: bool) -> u8 {
@@ -93,7 +94,7 @@ fn fail(message: impl std::fmt::Display) -> Failure {
 /// All that is decided before the command is started.
 struct Ready {
     policy: Policy,
-    plan: Plan,
+    plan: Arc<Plan>,
     command: Command,
     log: Option<(File, String)>,
 }
@@ -140,7 +141,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let plan = Plan::with(&policy, &launch::probe_for(&policy), wishes).map_err(fail)?;
     Ok(Ready {
         policy,
-        plan,
+        plan: Arc::new(plan),
         command,
         log,
     })

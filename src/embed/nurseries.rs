@@ -1,6 +1,6 @@
 //! Where commands are born: made once, used by one run after the other.
 
-use crate::sys::nursery::Nursery;
+use crate::launch::Nursery;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};

@@ -1,13 +1,14 @@
 //! A command from its start to its end, on this thread, with its streams.
 
 use super::pump::{Pump, Wiring, Written};
-use crate::launch::{self, Command, Started};
+use crate::launch::{self, Command, Nursery, Started};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::supervise::{
     self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError,
 };
-use crate::sys::{self, nursery::Nursery};
+use crate::sys;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long whoever reads what is passed on may take, once a command was killed.
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub fn run(
     mut command: Command,
     wiring: Wiring,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     mut options: Options,
     nursery: Option<&mut Nursery>,
     observer: &mut dyn Observer,
@@ -55,7 +56,7 @@ pub fn run(
 
 fn supervised(
     command: Command,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     options: Options,
     nursery: Option<&mut Nursery>,
     observer: &mut dyn Observer,

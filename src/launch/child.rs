@@ -14,6 +14,7 @@ use libc::sigset_t;
 use seccompiler::sock_filter;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Word of the shared page: the parent has seized the child.
@@ -42,7 +43,7 @@ pub struct Prepared<'a> {
     umask: Option<u32>,
     nice: Option<i32>,
     privileges: Privileges,
-    floor: Option<Floor>,
+    floor: Option<Arc<Floor>>,
     spaces: Option<Spaces>,
     /// This process, for a child that cannot ask for its parent.
     pidfd: Option<OwnedFd>,
@@ -62,14 +63,13 @@ impl<'a> Prepared<'a> {
         arguments: &'a [CString],
         environment: &'a [CString],
         plan: &'a Plan,
+        floor: Option<Arc<Floor>>,
     ) -> Result<Self, LaunchError> {
         let directory = match &command.directory {
             Some(directory) => Some(super::c_string(directory.clone().into_os_string())?),
             None => None,
         };
         let spaces = Spaces::new(command)?;
-        let elsewhere = spaces.as_ref().is_some_and(Spaces::has_mounts);
-        let floor = super::floor::floor(plan.domain, &plan.files, &plan.net, elsewhere)?;
         let own_users = spaces.as_ref().is_some_and(Spaces::has_users);
         let pidfd = match spaces.as_ref().is_some_and(|spaces| spaces.pid) {
             true => Some(namespace::own_pidfd().map_err(LaunchError::system("pidfd_open"))?),
@@ -247,9 +247,9 @@ fn confine(
     }
     prepared.privileges.give_up()?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
-    if let Some(Floor { ruleset, .. }) = &prepared.floor {
-        sys::landlock::restrict_self(ruleset.as_fd()).map_err(at(Step::Landlock))?;
-        process::close(ruleset.as_raw_fd());
+    if let Some(floor) = &prepared.floor {
+        sys::landlock::restrict_self(floor.ruleset.as_fd()).map_err(at(Step::Landlock))?;
+        process::close(floor.ruleset.as_raw_fd());
     }
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
     wait_for_tracer(&words[GO], prepared.parent());

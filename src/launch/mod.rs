@@ -13,6 +13,7 @@ mod init;
 mod isolation;
 mod lookup;
 mod mounts;
+mod nursery;
 mod obstacles;
 mod privileges;
 mod under;
@@ -23,12 +24,14 @@ pub use floor::ruleset;
 pub use host::{probe, probe_for};
 pub use isolation::Isolation;
 pub use lookup::program;
+pub use nursery::Nursery;
 pub use under::Unavailable;
 
 use crate::plan::Plan;
-use crate::sys::{self, Errno, memory::SharedWords, nursery::Nursery, process::Fork};
+use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
 use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
+use floor::Floor;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
@@ -228,6 +231,7 @@ impl Words {
         &'a self,
         command: &Command,
         plan: &'a Plan,
+        floor: Option<Arc<Floor>>,
     ) -> Result<child::Prepared<'a>, LaunchError> {
         let Self {
             path,
@@ -235,7 +239,15 @@ impl Words {
             environment,
             ..
         } = self;
-        child::Prepared::new(command, path, self.script, arguments, environment, plan)
+        child::Prepared::new(
+            command,
+            path,
+            self.script,
+            arguments,
+            environment,
+            plan,
+            floor,
+        )
     }
 }
 
@@ -332,7 +344,10 @@ impl Birth {
 /// the whole tree (PTRACE_O_EXITKILL).
 pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let words = Words::new(command, plan)?;
-    let prepared = words.prepared(command, plan)?;
+    // In mounts of its own the child must find what is granted.
+    let later = command.isolation.mount;
+    let floor = floor::floor(plan.domain, &plan.files, &plan.net, later)?;
+    let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
     let birth = Birth::new(command, &words, plan)?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
@@ -361,7 +376,7 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
 pub fn start_in<T>(
     nursery: &mut Nursery,
     command: Command,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     then: impl FnOnce(Started) -> T,
 ) -> Result<T, LaunchError> {
     // Another user's process changes who may look into this memory; namespaces take a second fork.
@@ -371,12 +386,12 @@ pub fn start_in<T>(
         return Ok(then(started));
     }
     let words = Words::new(&command, plan)?;
-    let prepared = words.prepared(&command, plan)?;
+    let prepared = words.prepared(&command, plan, nursery.floor(plan)?)?;
     let birth = Birth::new(&command, &words, plan)?;
     let (page, mask) = (birth.page.clone(), birth.mask);
     let mut birth = Some(birth);
     let run = || -> () { child::run(&prepared, page.words(), &mask) };
-    let born = nursery.with_child(&run, |pid| {
+    let born = nursery.room.with_child(&run, |pid| {
         let birth = birth.take()?;
         drop(command);
         Some(birth.seize(pid).map(then))

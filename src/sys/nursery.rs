@@ -204,3 +204,59 @@ fn thread_pointer() -> usize {
     }
     pointer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicI32;
+    use std::time::{Duration, Instant};
+
+    /// The status of a child's end.
+    fn end(pid: pid_t) -> c_int {
+        loop {
+            match wait::wait(pid, 0) {
+                Ok(Some((_, status))) => return status,
+                Ok(None) | Err(Errno::EINTR) => {}
+                Err(errno) => panic!("{errno}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_child_writes_where_its_parent_reads_and_has_an_errno_of_its_own() {
+        let mut nursery = Nursery::new().expect("a nursery");
+        let said = AtomicI32::new(0);
+        for round in 1..100 {
+            let mask = signal::block_all().expect("a mask");
+            Errno::set_raw(7);
+            let status = nursery.with_child(
+                &|| {
+                    Errno::set_raw(round);
+                    said.store(Errno::last_raw(), Ordering::Release);
+                },
+                |pid| (end(pid), Errno::last_raw()),
+            );
+            signal::set_mask(&mask).expect("the mask");
+            assert_eq!(status, Ok((125 << 8, 7)));
+            assert_eq!(said.load(Ordering::Acquire), round);
+        }
+    }
+
+    #[test]
+    fn a_child_that_its_parent_leaves_is_ended_before_its_memory_is() {
+        let mut nursery = Nursery::new().expect("a nursery");
+        let mask = signal::block_all().expect("a mask");
+        let before = Instant::now();
+        let sleep = || loop {
+            std::hint::spin_loop();
+        };
+        let pid = nursery.with_child(&sleep, |pid| pid).expect("a child");
+        let left = wait::is_own(pid);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            nursery.with_child(&sleep, |_| panic!("on purpose"))
+        }));
+        signal::set_mask(&mask).expect("the mask");
+        assert!(!left && panicked.is_err());
+        assert!(before.elapsed() < Duration::from_secs(10));
+    }
+}
