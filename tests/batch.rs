@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{Dir, JAIL, Ran, nobody_survives, plain, rounds, token};
@@ -334,4 +335,29 @@ fn two_thousand_runs_lose_none_and_the_memory_stays_flat() {
         "resident, in KiB: {early:?}, {late:?}"
     );
     assert!(late.1 <= early.1 + 12, "descriptors: {early:?}, {late:?}");
+}
+
+#[test]
+fn an_ordinary_user_can_run_one() {
+    let dir = Dir::new();
+    let cases = dir.write("cases.jsonl", "{\"command\": [\"true\"]}\n".repeat(20));
+    let jail = dir.file("jail");
+    std::fs::copy(JAIL, &jail).expect("a copy");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), open).expect("permissions");
+    let user = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let mut words: Vec<&str> = match support::is_root() {
+        true => user.to_vec(),
+        false => vec![],
+    };
+    words.extend([jail.as_str(), "batch", "--policy", "base", &cases]);
+    let ran = plain(words).output();
+    let found = verdicts(&ran.out);
+    ran.ends_with(0);
+    assert_eq!(found.len(), 20);
 }

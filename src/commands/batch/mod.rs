@@ -14,6 +14,7 @@ use crate::plan::Host;
 use crate::policy::{Policy, Problems, Surroundings};
 use crate::report;
 use crate::sys;
+use caps::{CapSet, Capability};
 use case::Case;
 use indicatif::{ProgressBar, ProgressStyle};
 use output::Output;
@@ -44,9 +45,13 @@ pub fn run(batch: &Batch, color: bool) -> u8 {
 }
 
 fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
-    // As of a single jail: neither its memory nor its descriptors are to be had by what it runs.
-    sys::process::set_dumpable(false)
-        .map_err(|errno| format!("prctl(PR_SET_DUMPABLE): {}", errno.desc()))?;
+    // Neither its memory nor its descriptors are to be had by what it runs as the same user. Its children
+    // share the memory until they execute, and who is not privileged may not trace what is not dumpable:
+    // there the jail must do, which lets nobody trace what is outside.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE).unwrap_or(false) {
+        sys::process::set_dumpable(false)
+            .map_err(|errno| format!("prctl(PR_SET_DUMPABLE): {}", errno.desc()))?;
+    }
     let jobs = match batch.jobs {
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
