@@ -71,10 +71,13 @@ impl<'a> Prepared<'a> {
         };
         let spaces = Spaces::new(command)?;
         let own_users = spaces.as_ref().is_some_and(Spaces::has_users);
-        let pidfd = match spaces.as_ref().is_some_and(|spaces| spaces.pid) {
+        let mut pidfd = match spaces.as_ref().is_some_and(|spaces| spaces.pid) {
             true => Some(namespace::own_pidfd().map_err(LaunchError::system("pidfd_open"))?),
             false => None,
         };
+        if let Some(pidfd) = &mut pidfd {
+            super::floor::past_streams(pidfd)?;
+        }
         let mut pass_fds: Vec<RawFd> = command
             .pass_fds
             .iter()

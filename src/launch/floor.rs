@@ -14,13 +14,13 @@
 
 use super::LaunchError;
 use crate::plan::{Domain, Files, Net, Rights};
-use crate::sys::Errno;
+use crate::sys::{Errno, process};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
     PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -71,7 +71,21 @@ pub fn floor(
     let rules = later.then_some(&mut beneath);
     let ruleset = create(files, net, abi, handled, scoped, rules)
         .map_err(|error| LaunchError::Ruleset(describe(&error)))?;
-    Ok(ruleset.map(|ruleset| Floor { ruleset, beneath }))
+    let Some(mut ruleset) = ruleset else {
+        return Ok(None);
+    };
+    past_streams(&mut ruleset)?;
+    Ok(Some(Floor { ruleset, beneath }))
+}
+
+/// Where the caller has closed its streams, what is opened takes their numbers, and would be replaced
+/// by the command's.
+pub fn past_streams(fd: &mut OwnedFd) -> Result<(), LaunchError> {
+    if fd.as_raw_fd() <= 2 {
+        let other = process::duplicate(fd.as_raw_fd()).ok_or_else(Errno::last);
+        *fd = other.map_err(LaunchError::system("fcntl(F_DUPFD_CLOEXEC)"))?;
+    }
+    Ok(())
 }
 
 fn create(
