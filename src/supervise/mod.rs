@@ -123,7 +123,7 @@ pub fn run(
     let mut limits = match limits::Watch::new(plan, &started, options.timer, Instant::now()) {
         Ok(limits) => limits,
         Err(errno) => {
-            started.kill();
+            give_up(&started, None);
             return Err(SuperviseError::System {
                 call: "fork of a clock",
                 errno,
@@ -131,13 +131,13 @@ pub fn run(
         }
     };
     if let Err(errno) = hang_bell(&options, &started, &mut limits) {
-        started.kill();
+        give_up(&started, Some(&limits));
         return Err(SuperviseError::system("fork of a clock or pidfd_open")(
             errno,
         ));
     }
     let credentials = Credentials::new(plan, &started).map_err(|errno| {
-        started.kill();
+        give_up(&started, Some(&limits));
         SuperviseError::system("capset or setresuid")(errno)
     })?;
     let counts = options.measure || limits.keeps_cpu();
@@ -184,6 +184,27 @@ pub fn run(
     result
 }
 
+/// Ends a command that cannot be supervised, and the clock. Both are waited for: they are this
+/// program's children, and would stay its zombies.
+fn give_up(started: &Started, limits: Option<&limits::Watch>) {
+    started.kill();
+    if let Some(limits) = limits {
+        limits.stop();
+    }
+    wait_for_all(&mut Meter::default());
+}
+
+/// Waits until nobody is left of those that were killed.
+fn wait_for_all(meter: &mut Meter) {
+    loop {
+        match trace::wait(meter) {
+            Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::Kill),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
 /// The main process is whose end wakes this thread when somebody rings. Where the command is another
 /// user's, the clock that follows it must be made before this thread becomes that user.
 fn hang_bell(
@@ -202,6 +223,8 @@ fn hang_bell(
 
 impl Supervisor<'_> {
     fn supervise(&mut self) -> Result<Outcome, SuperviseError> {
+        // Who rang before the bell was hung has woken nobody.
+        self.heed_bell();
         while let Some(wait) = self.next()? {
             match wait {
                 Wait::Gone(tid, _) if self.limits.is_clock(tid) => self.clock_gone()?,
@@ -768,13 +791,7 @@ impl Supervisor<'_> {
         for (tracee, _) in self.held.drain(..) {
             let _ = tracee.resume(Resume::Kill);
         }
-        loop {
-            match trace::wait(&mut self.meter) {
-                Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::Kill),
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
-            }
-        }
+        wait_for_all(&mut self.meter);
     }
 
     /// Everybody has ended: what they used, if somebody asked.
