@@ -2,8 +2,12 @@
 
 mod support;
 
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{Dir, JAIL, nobody_survives, plain, token};
@@ -186,4 +190,73 @@ fn children_that_jail_was_born_with_are_not_waited_for() {
         nix::sys::signal::SIGKILL,
     )
     .expect("it lives on");
+}
+
+#[test]
+fn a_terminal_that_shows_nothing_holds_nothing_up() {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let screen = posix_openpt(flags).expect("posix_openpt");
+    grantpt(&screen).expect("grantpt");
+    unlockpt(&screen).expect("unlockpt");
+    let line = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(ptsname_r(&screen).expect("ptsname"))
+        .expect("the terminal");
+    let dir = Dir::new();
+    let policy = policy(
+        &dir,
+        "output = \"1MiB\"\nwall = \"500ms\"\ngrace = \"100ms\"",
+    );
+    let before = Instant::now();
+    let mut child = Command::new(JAIL)
+        .args(["--policy", &policy, "--", "yes"])
+        .stdin(Stdio::null())
+        .stdout(line)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("jail");
+    let status = loop {
+        match child.try_wait().expect("a status") {
+            Some(status) => break Some(status),
+            None if before.elapsed() > LATE => break None,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let _ = child.kill();
+    assert_eq!(status.and_then(|status| status.code()), Some(124));
+    drop(screen);
+}
+
+#[test]
+fn who_waits_for_a_reader_can_be_asked_to_end() {
+    let dir = Dir::new();
+    let policy = policy(&dir, "output = \"1MiB\"");
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut child = Command::new(JAIL)
+            .args([
+                "--policy",
+                &policy,
+                "--",
+                "head",
+                "-c",
+                "100000",
+                "/dev/zero",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("jail");
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().expect("a status").is_none(), "it waits");
+        nix::sys::signal::kill(pid, signal).expect("a child");
+        let until = Instant::now() + LATE;
+        while child.try_wait().expect("a status").is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let ended = child.try_wait().expect("a status").is_some();
+        let _ = child.kill();
+        assert!(ended, "{signal}");
+    }
 }

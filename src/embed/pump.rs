@@ -13,8 +13,12 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd;
+use std::fs::OpenOptions;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,6 +27,8 @@ use std::time::{Duration, Instant};
 const BUFFER: usize = 1 << 16;
 /// What a pipe or socket that is ready takes without blocking: PIPE_BUF (pipe(7)).
 const CHUNK: usize = 4096;
+/// How often it is looked whether somebody still wants what a reader does not take.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What becomes of what the command writes.
 #[derive(Debug)]
@@ -67,8 +73,9 @@ pub struct Written {
 /// The thread at work.
 pub struct Pump {
     thread: JoinHandle<Written>,
-    /// Closed when the jail is over.
-    over: OwnedFd,
+    /// Shut down when the jail is over. A pipe would not end while a child that the host has forked
+    /// has its other end, too.
+    over: UnixStream,
     /// How long readers may take after that; `None`: as long as they want.
     until: Arc<Mutex<Option<Instant>>>,
 }
@@ -113,7 +120,7 @@ impl Pump {
         if joined {
             command.stderr = command.stdout.clone();
         }
-        let (over, writer) = pipe()?;
+        let (over, writer) = UnixStream::pair()?;
         let until = Arc::new(Mutex::new(None));
         let work = Work {
             feed,
@@ -123,9 +130,13 @@ impl Pump {
             over: Some(over),
             until: Arc::clone(&until),
         };
+        // No handler of this program runs there, and SIGPIPE is an errno.
+        let mask = sys::signal::block_all()?;
         let thread = std::thread::Builder::new()
             .name("jail-streams".to_owned())
-            .spawn(move || work.run())?;
+            .spawn(move || work.run());
+        sys::signal::set_mask(&mask)?;
+        let thread = thread?;
         Ok(Some(Pump {
             thread,
             over: writer,
@@ -134,11 +145,12 @@ impl Pump {
     }
 
     /// The jail is over: what is in the pipes is taken, and no more. `patience`: how long whoever reads
-    /// what is passed on may take; `None`: as long as it wants.
+    /// what is passed on may take; `None`: as long as it wants, unless the jail is killed or this
+    /// program is asked to end.
     pub fn finish(self, patience: Option<Duration>) -> Written {
         let until = patience.map(|patience| Instant::now() + patience);
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        drop(self.over);
+        let _ = self.over.shutdown(Shutdown::Both);
         self.thread.join().unwrap_or_default()
     }
 }
@@ -190,8 +202,8 @@ struct Flow {
     /// `None`: it has ended, or nobody wants more.
     from: Option<OwnedFd>,
     to: Output,
-    /// Whether what is passed on could block for the reader's sake.
-    blocks: bool,
+    /// How much may be written at once; `None`: any length waits for no reader.
+    chunk: Option<usize>,
     /// Read, and not yet passed on.
     pending: Vec<u8>,
     count: u64,
@@ -203,14 +215,18 @@ impl Flow {
         let (reader, writer) = pipe()?;
         set_nonblocking(&reader)?;
         *end = Some(Arc::new(writer));
-        let blocks = match &to {
-            Output::Keep(_) => false,
-            Output::Pass(to) => may_block(to.as_fd()),
+        let (to, chunk) = match to {
+            Output::Pass(to) => match (kind(to.as_fd()), without_waiting(&to)) {
+                (Some(SFlag::S_IFREG), _) => (Output::Pass(to), None),
+                (_, Some(other)) => (Output::Pass(other), Some(usize::MAX)),
+                (_, None) => (Output::Pass(to), Some(CHUNK)),
+            },
+            keep => (keep, None),
         };
         Ok(Flow {
             from: Some(reader),
             to,
-            blocks,
+            chunk,
             pending: Vec::new(),
             count: 0,
             kept: Vec::new(),
@@ -231,7 +247,7 @@ impl Flow {
     /// Where an end of the reader shows.
     fn reader(&self) -> Option<BorrowedFd<'_>> {
         match (&self.to, &self.from) {
-            (Output::Pass(to), Some(_)) if self.blocks => Some(to.as_fd()),
+            (Output::Pass(to), Some(_)) if self.chunk.is_some() => Some(to.as_fd()),
             _ => None,
         }
     }
@@ -280,10 +296,7 @@ impl Flow {
     /// would of its own reader's end.
     fn write(&mut self) {
         let Output::Pass(to) = &self.to else { return };
-        let most = match self.blocks {
-            true => CHUNK.min(self.pending.len()),
-            false => self.pending.len(),
-        };
+        let most = self.chunk.unwrap_or(usize::MAX).min(self.pending.len());
         match unistd::write(to, &self.pending[..most]) {
             Ok(written) => _ = self.pending.drain(..written),
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -297,10 +310,24 @@ impl Flow {
     }
 }
 
-/// Whether a write of any length could wait for a reader.
-fn may_block(fd: BorrowedFd<'_>) -> bool {
-    let kind = fstat(fd).map(|found| SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT);
-    kind != Ok(SFlag::S_IFREG)
+fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
+    let found = fstat(fd).ok()?;
+    Some(SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT)
+}
+
+/// The same pipe or terminal, opened once more so that no write waits; `None` where that cannot be.
+/// O_NONBLOCK on the descriptor itself would be the caller's, too. A terminal takes part of a write and
+/// waits for the rest, however ready it is, and somebody else may fill a pipe.
+fn without_waiting(fd: &OwnedFd) -> Option<OwnedFd> {
+    let terminal = || std::io::IsTerminal::is_terminal(fd);
+    if kind(fd.as_fd()) != Some(SFlag::S_IFIFO) && !terminal() {
+        return None;
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    past_streams(file.ok()?.into()).ok()
 }
 
 /// What the thread has.
@@ -310,15 +337,13 @@ struct Work {
     /// Bytes that may still come.
     left: u64,
     bell: Bell,
-    /// Hung up when the jail is over; `None` from then on.
-    over: Option<OwnedFd>,
+    /// Ends when the jail is over; `None` from then on.
+    over: Option<UnixStream>,
     until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Work {
     fn run(mut self) -> Written {
-        // No handler of this program runs here, and SIGPIPE is an errno.
-        let _ = sys::signal::block_all();
         let mut buffer = vec![0; BUFFER];
         while self.is_busy() {
             let Some(ready) = self.wait() else { break };
@@ -381,6 +406,7 @@ impl Work {
             None => *self.until.lock().unwrap_or_else(PoisonError::into_inner),
         };
         let timeout = match until {
+            None if self.over.is_none() => PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
             Some(until) => {
                 let left = until.checked_duration_since(Instant::now())?;
@@ -390,7 +416,7 @@ impl Work {
         };
         let mut ready = Ready::default();
         match poll(&mut fds, timeout) {
-            Ok(0) if until.is_some() => return None,
+            Ok(0) if until.is_some() || self.is_unwanted() => return None,
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return None,
         }
@@ -407,6 +433,13 @@ impl Work {
             }
         }
         Some(ready)
+    }
+
+    /// Whether nobody waits for the reader any more. Only a program that stands for its command notes
+    /// signals.
+    fn is_unwanted(&self) -> bool {
+        const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+        self.bell.rung() == Some(BellCall::Kill) || ENDING.into_iter().any(sys::signal::has_arrived)
     }
 
     /// Passes on what was read, else reads.

@@ -161,6 +161,12 @@ pub fn take() -> Option<Arrived> {
     None
 }
 
+/// Whether this signal waits to be taken.
+pub fn has_arrived(signal: c_int) -> bool {
+    let slot = usize::try_from(signal).ok().and_then(|at| SLOTS.get(at));
+    slot.is_some_and(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0)
+}
+
 /// Whether a signal waits to be taken.
 pub fn any() -> bool {
     ANY.load(Ordering::Acquire)
