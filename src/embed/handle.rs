@@ -10,6 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How often whoever waits looks whether the jail has to be ended in another way.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How a run ended, what it used, and what it has written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -107,7 +110,10 @@ impl Handle {
     pub fn try_wait(&mut self) -> Result<Option<Outcome>, Error> {
         match self.outcome.try_recv() {
             Ok(result) => self.ended(result).map(Some),
-            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Empty) => {
+                self.bell.insist();
+                Ok(None)
+            }
             Err(TryRecvError::Disconnected) => Err(Error::Lost),
         }
     }
@@ -119,14 +125,22 @@ impl Handle {
     pub fn wait_within(&mut self, time: Duration) -> Result<Option<Outcome>, Error> {
         match self.outcome.recv_timeout(time) {
             Ok(result) => self.ended(result).map(Some),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => {
+                self.bell.insist();
+                Ok(None)
+            }
             Err(RecvTimeoutError::Disconnected) => Err(Error::Lost),
         }
     }
 
     fn wait_inner(&mut self) -> Result<Outcome, Error> {
-        let result = self.outcome.recv().unwrap_or(Err(Error::Lost));
-        self.ended(result)
+        loop {
+            match self.outcome.recv_timeout(LOOK) {
+                Ok(result) => return self.ended(result),
+                Err(RecvTimeoutError::Timeout) => self.bell.insist(),
+                Err(RecvTimeoutError::Disconnected) => return self.ended(Err(Error::Lost)),
+            }
+        }
     }
 
     fn ended(&mut self, result: Result<Outcome, Error>) -> Result<Outcome, Error> {
@@ -150,9 +164,9 @@ impl Killer {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
+        if self.thread.is_some() {
             self.kill();
-            let _ = thread.join();
+            let _ = self.wait_inner();
         }
     }
 }

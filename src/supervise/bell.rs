@@ -7,9 +7,15 @@
 
 use crate::sys::{Errno, process};
 use crate::trace::Tid;
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a jail may take to end before [`Bell::insist`] does more.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a jail is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +35,17 @@ pub struct Bell(Arc<Inner>);
 struct Inner {
     /// The first [`Call`], 0 for none.
     call: AtomicU8,
+    rope: Mutex<Rope>,
+}
+
+#[derive(Debug, Default)]
+struct Rope {
     /// Whose end wakes the supervisor.
-    sleeper: Mutex<Option<OwnedFd>>,
+    sleeper: Option<OwnedFd>,
+    /// The supervisor's thread, while it has a jail.
+    supervisor: Option<Tid>,
+    /// Since when somebody wants the end.
+    since: Option<Instant>,
 }
 
 impl Bell {
@@ -46,10 +61,24 @@ impl Bell {
         let _ = inner
             .call
             .compare_exchange(0, call as u8, Ordering::AcqRel, Ordering::Acquire);
-        let sleeper = inner.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sleeper) = &*sleeper {
+        let mut rope = self.rope();
+        rope.since.get_or_insert_with(Instant::now);
+        if let Some(sleeper) = &rope.sleeper {
             // It may have ended by itself: then the supervisor is awake, and looks.
             let _ = process::pidfd_kill(sleeper.as_fd(), libc::SIGKILL);
+        }
+    }
+
+    /// Somebody has rung and waits in vain: this program has taken what would have woken the
+    /// supervisor, by a wait for anybody. So whoever is traced by that thread is killed, until it finds
+    /// nobody left.
+    pub fn insist(&self) {
+        let rope = self.rope();
+        let Some(supervisor) = rope.supervisor else {
+            return;
+        };
+        if rope.since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+            kill_tracees(supervisor);
         }
     }
 
@@ -65,22 +94,51 @@ impl Bell {
     /// From now on the end of this process wakes the supervisor, who looks once more after this.
     pub(super) fn hang(&self, pid: Tid) -> Result<(), Errno> {
         let sleeper = process::pidfd(pid)?;
-        self.put(Some(sleeper));
+        let mut rope = self.rope();
+        rope.sleeper = Some(sleeper);
+        rope.supervisor = Some(process::gettid());
         Ok(())
     }
 
     /// The jail is over: who rings rings in vain.
     pub(super) fn take_down(&self) {
-        self.put(None);
+        let mut rope = self.rope();
+        (rope.sleeper, rope.supervisor) = (None, None);
     }
 
-    fn put(&self, sleeper: Option<OwnedFd>) {
-        *self
-            .0
-            .sleeper
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = sleeper;
+    fn rope(&self) -> MutexGuard<'_, Rope> {
+        self.0.rope.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Kills all processes that this thread traces, as proc(5) names it. A process that is stopped for it
+/// dies all the same.
+fn kill_tracees(tracer: Tid) {
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = process.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // Its id may be another's by the time that it is killed: once there is a pidfd, it is not.
+        if has_tracer(&process.path(), tracer)
+            && let Ok(pidfd) = process::pidfd(pid)
+            && has_tracer(&process.path(), tracer)
+        {
+            let _ = process::pidfd_kill(pidfd.as_fd(), libc::SIGKILL);
+        }
+    }
+}
+
+/// Whether a thread of a process, of whose folder in /proc this is the path, is traced by this one.
+fn has_tracer(process: &Path, tracer: Tid) -> bool {
+    let threads = fs::read_dir(process.join("task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("TracerPid:"));
+        line.and_then(|id| id.trim().parse().ok()) == Some(tracer)
+    })
 }
 
 #[cfg(test)]

@@ -86,6 +86,12 @@ pub fn getpid() -> pid_t {
     unsafe { libc::getpid() }
 }
 
+/// gettid(2).
+pub fn gettid() -> pid_t {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
+
 /// getppid(2).
 pub fn getppid() -> pid_t {
     // SAFETY: takes nothing and cannot fail.

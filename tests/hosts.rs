@@ -1,0 +1,535 @@
+//! Hosts that make it hard for the library: they take its children away, fork, have no descriptors or
+//! threads left, or no standard streams, or drop what they have begun.
+//!
+//! Each test is a host of its own: this program again, with the name of the one test.
+#![allow(unsafe_code, reason = "hosts call what the library must bear")]
+
+mod support;
+
+use jail::{Ending, Jail, Limits, Policy, Stdio};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+use support::{Dir, nobody_survives, plain, rounds, token};
+
+const LATE: Duration = Duration::from_secs(10);
+
+/// Runs `host` in a process of its own, for which the name of the test that calls is told.
+#[track_caller]
+fn host(test: &str, host: impl FnOnce()) {
+    const VARIABLE: &str = "JAIL_TEST_HOST";
+    if std::env::var(VARIABLE).as_deref() == Ok(test) {
+        return host();
+    }
+    let own = std::env::current_exe().expect("this program");
+    plain([own])
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, test)
+        .output()
+        .ends_with(0);
+}
+
+fn shell(script: &str) -> jail::Builder {
+    policed("", script)
+}
+
+fn policed(more: &str, script: &str) -> jail::Builder {
+    let text = format!(
+        "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/\"]\n{more}"
+    );
+    Jail::builder()
+        .policy(Policy::parse(&text, "hosts.toml").expect("a policy"))
+        .command(["bash", "-c", script])
+}
+
+/// What a host program has: descriptors, threads, children that have not been waited for.
+fn possessions() -> (usize, usize, usize) {
+    let count = |path: &str| std::fs::read_dir(path).expect("a folder").count();
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a folder");
+    let children = tasks.flatten().map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        children.unwrap_or_default().split_whitespace().count()
+    });
+    let children = children.sum();
+    (count("/proc/self/fd"), count("/proc/self/task"), children)
+}
+
+#[track_caller]
+fn owns_again(before: (usize, usize, usize)) {
+    let until = Instant::now() + LATE;
+    while possessions() != before && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(possessions(), before, "descriptors, threads, children");
+}
+
+#[test]
+fn a_jail_whose_stops_the_host_takes_ends_when_it_is_killed() {
+    host(
+        "a_jail_whose_stops_the_host_takes_ends_when_it_is_killed",
+        || {
+            let token = token();
+            let over = AtomicBool::new(false);
+            let mut taken = false;
+            std::thread::scope(|scope| {
+                let thief = scope.spawn(|| {
+                    let mut taken = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        // SAFETY: a null pointer asks for no status.
+                        match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } {
+                            1.. => taken += 1,
+                            _ => std::thread::yield_now(),
+                        }
+                    }
+                    taken
+                });
+                for round in 0..rounds(12) {
+                    let script = format!(
+                        "for n in 1 2 3 4; do (exec -a {token} sleep 60) & /bin/true; done; wait"
+                    );
+                    let Ok(mut handle) = shell(&script).spawn() else {
+                        continue;
+                    };
+                    let _ = handle.wait_within(Duration::from_millis(20 * round as u64));
+                    let before = Instant::now();
+                    match round % 2 {
+                        0 => drop(handle),
+                        _ => {
+                            handle.kill();
+                            let _ = handle.wait();
+                        }
+                    }
+                    assert!(before.elapsed() < LATE, "{:?}", before.elapsed());
+                }
+                over.store(true, Ordering::Relaxed);
+                taken = thief.join().expect("a thief") > 0;
+            });
+            assert!(taken, "nothing was taken");
+            nobody_survives(&token, LATE);
+        },
+    );
+}
+
+#[test]
+fn a_child_that_the_host_forks_does_not_delay_the_end() {
+    host("a_child_that_the_host_forks_does_not_delay_the_end", || {
+        let handle = shell("echo one; sleep 0.3; echo two").spawn();
+        let handle = handle.expect("a jail");
+        // SAFETY: the child makes one system call, and is killed in it.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: takes nothing.
+            unsafe { libc::sleep(30) };
+            std::process::exit(0);
+        }
+        let before = Instant::now();
+        let outcome = handle.wait().expect("an outcome");
+        let took = before.elapsed();
+        // SAFETY: the child's id; a null pointer asks for no status.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+        assert_eq!(outcome.stdout, b"one\ntwo\n");
+        assert!(took < LATE, "{took:?}");
+    });
+}
+
+#[test]
+fn a_host_without_standard_streams_runs_jails() {
+    host("a_host_without_standard_streams_runs_jails", || {
+        // SAFETY: takes numbers.
+        let saved = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 10) };
+        for fd in 0..3 {
+            // SAFETY: as above; nothing is printed while they are closed.
+            unsafe { libc::close(fd) };
+        }
+        let run = || {
+            let captured = shell("cat; echo err >&2").stdin("in").run();
+            let limited = shell("cat; echo err >&2")
+                .stdin("in")
+                .limits(Limits::new().output(100))
+                .run();
+            let none = shell("cat; echo out; exit 3")
+                .stdout(Stdio::Null)
+                .stderr(Stdio::Null)
+                .run();
+            let inherited = shell("echo out; exit 4").stdout(Stdio::Inherit).run();
+            (captured, limited, none, inherited)
+        };
+        let results = std::panic::catch_unwind(run);
+        for fd in 0..3 {
+            // SAFETY: takes numbers.
+            unsafe { libc::dup2(saved, fd) };
+        }
+        let (captured, limited, none, inherited) = results.expect("no panic");
+        for outcome in [captured, limited] {
+            let outcome = outcome.expect("an outcome");
+            assert_eq!(
+                (&*outcome.stdout, &*outcome.stderr),
+                (&b"in"[..], &b"err\n"[..])
+            );
+        }
+        assert_eq!(none.expect("an outcome").verdict.code, Some(3));
+        assert_eq!(inherited.expect("an outcome").verdict.code, Some(4));
+    });
+}
+
+/// Sets a soft limit, runs, and sets it back.
+fn under(resource: libc::__rlimit_resource_t, most: u64, run: impl FnOnce()) {
+    let mut before = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a structure that is valid for writing, then one for reading.
+    unsafe {
+        libc::getrlimit(resource, &mut before);
+        let limit = libc::rlimit {
+            rlim_cur: most,
+            ..before
+        };
+        assert_eq!(libc::setrlimit(resource, &limit), 0);
+        run();
+        libc::setrlimit(resource, &before);
+    }
+}
+
+#[test]
+fn without_room_for_descriptors_it_is_an_error_and_nothing_is_left() {
+    host(
+        "without_room_for_descriptors_it_is_an_error_and_nothing_is_left",
+        || {
+            let jail = |more: &str| policed(more, "cat; exit 3").stdin("x");
+            let jails = [
+                jail(""),
+                jail("[limits]\nwall = \"60s\"\noutput = \"1KiB\"\n"),
+                // No pipe.
+                jail("")
+                    .stdin(jail::Stdin::Null)
+                    .stdout(Stdio::Null)
+                    .stderr(Stdio::Null),
+            ];
+            for jail in jails {
+                jail.run().expect("an outcome");
+                let before = possessions();
+                let (mut failed, mut succeeded) = (0, 0);
+                for most in 3..40 {
+                    under(libc::RLIMIT_NOFILE, most, || match jail.run() {
+                        Ok(outcome) => {
+                            assert_eq!(outcome.verdict.code, Some(3), "{outcome:?}");
+                            succeeded += 1;
+                        }
+                        Err(_) => failed += 1,
+                    });
+                    owns_again(before);
+                }
+                assert!(failed > 2 && succeeded > 2, "{failed} {succeeded}");
+            }
+        },
+    );
+}
+
+#[test]
+fn without_room_for_processes_it_is_an_error_and_nothing_is_left() {
+    host(
+        "without_room_for_processes_it_is_an_error_and_nothing_is_left",
+        || {
+            if support::is_root() {
+                // Nothing limits root's. A user who has nothing else running.
+                let user = 700_000 + std::process::id();
+                // SAFETY: takes numbers.
+                unsafe {
+                    assert_eq!(libc::setresgid(user, user, user), 0);
+                    assert_eq!(libc::setresuid(user, user, user), 0);
+                    libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
+                }
+            } else {
+                println!(
+                    "NOT TRIED HERE: the exact number; other processes of this user count, too"
+                );
+            }
+            let jail = policed("[limits]\nwall = \"60s\"\n", "exit 3").stdin("x");
+            let outcome = jail.run().expect("an outcome");
+            assert_eq!(outcome.verdict.code, Some(3), "{outcome:?}");
+            let before = possessions();
+            let mut ends = Vec::new();
+            for most in 1..12 {
+                under(libc::RLIMIT_NPROC, most, || {
+                    let before = Instant::now();
+                    let result = jail.run();
+                    assert!(before.elapsed() < LATE, "{most}: {result:?}");
+                    ends.push(result.is_ok());
+                });
+                owns_again(before);
+            }
+            assert!(ends.contains(&false), "{ends:?}");
+            assert!(!support::is_root() || ends.contains(&true), "{ends:?}");
+        },
+    );
+}
+
+#[test]
+fn a_reader_that_has_gone_does_not_kill_a_host_that_heeds_sigpipe() {
+    host(
+        "a_reader_that_has_gone_does_not_kill_a_host_that_heeds_sigpipe",
+        || {
+            // SAFETY: the default disposition runs no code.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            let outcome = shell("head -c 5 >/dev/null; echo lost; echo lost")
+                .stdin(vec![b'x'; 3_000_000])
+                .stdout(Stdio::File(Arc::new(OwnedFd::from(writer))))
+                .limits(Limits::new().output(1000))
+                .run()
+                .expect("an outcome");
+            // The jail hears of it, as of its own reader's end.
+            assert_eq!(outcome.verdict.ending, Ending::Signalled);
+        },
+    );
+}
+
+#[test]
+fn a_handle_is_dropped_though_nobody_reads_what_the_jail_has_written() {
+    host(
+        "a_handle_is_dropped_though_nobody_reads_what_the_jail_has_written",
+        || {
+            let (mut reader, writer) = std::io::pipe().expect("a pipe");
+            let file = Arc::new(OwnedFd::from(writer));
+            let mut filler = std::fs::File::from(file.try_clone().expect("a descriptor"));
+            filler.write_all(&vec![b'x'; 65536]).expect("written");
+            let before = possessions();
+            for kills in [false, true] {
+                let mut handle = shell("echo lost; exit 3")
+                    .stdout(Stdio::File(Arc::clone(&file)))
+                    .limits(Limits::new().output(1000))
+                    .spawn()
+                    .expect("a jail");
+                let early = handle.wait_within(Duration::from_millis(500));
+                assert!(
+                    early.expect("no failure").is_none(),
+                    "it waits for its reader"
+                );
+                let begin = Instant::now();
+                match kills {
+                    false => drop(handle),
+                    true => {
+                        handle.kill();
+                        let outcome = handle.wait().expect("an outcome");
+                        assert_eq!(outcome.verdict.code, Some(3));
+                    }
+                }
+                assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+                owns_again(before);
+            }
+            let mut one = [0];
+            reader.read_exact(&mut one).expect("a byte");
+        },
+    );
+}
+
+#[test]
+fn an_outsider_that_writes_for_ever_neither_delays_the_end_nor_fills_the_memory() {
+    host(
+        "an_outsider_that_writes_for_ever_neither_delays_the_end_nor_fills_the_memory",
+        || {
+            let dir = Dir::new();
+            let socket = dir.file("socket");
+            let listener = UnixListener::bind(&socket).expect("a socket");
+            let outsider = Command::new("python3")
+                .args([
+                    "-c",
+                    "import socket, os, signal
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+s = socket.socket(fileno=0)
+c = s.accept()[0]
+fd = socket.recv_fds(c, 1, 1)[1][0]
+c.send(b'x')
+while True: os.write(fd, b'y' * 65536)",
+                ])
+                .stdin(OwnedFd::from(listener))
+                .spawn();
+            let mut outsider = outsider.expect("python3");
+            let script = "import socket, sys, fcntl
+fcntl.fcntl(1, 1031, 1 << 20)
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+socket.send_fds(s, [b'x'], [1])
+s.recv(1)";
+            let jail = policed(&format!("[net]\nconnect = [\"unix:{socket}\"]\n"), "");
+            let before = Instant::now();
+            let outcome = jail
+                .command(["python3", "-c", script, &socket])
+                .keep(100)
+                .run()
+                .expect("an outcome");
+            assert!(before.elapsed() < LATE);
+            assert_eq!(outcome.verdict.code, Some(0), "{outcome:?}");
+            assert!(outcome.stdout.len() <= 100);
+            // It hears that nobody reads.
+            let until = Instant::now() + LATE;
+            while outsider.try_wait().expect("a status").is_none() {
+                assert!(Instant::now() < until, "it writes on");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        },
+    );
+}
+
+#[test]
+fn a_handle_may_be_dropped_or_killed_at_any_moment_from_many_threads() {
+    host(
+        "a_handle_may_be_dropped_or_killed_at_any_moment_from_many_threads",
+        || {
+            let token = token();
+            let script = format!(
+                "(exec -a {token} setsid sleep 60) & (exec -a {token} sleep 60) & kill -STOP $$"
+            );
+            let jails = [
+                shell(&script),
+                shell(&script).kill_on_exit(false),
+                shell(&format!("(exec -a {token} sleep 60) & exit 0")).kill_on_exit(false),
+                shell("exit 0").limits(Limits::new().wall(LATE)),
+                policed("", "").command([
+                    "python3",
+                    "-c",
+                    "import threading, os
+threading.Thread(target=lambda: os.execv('/bin/sleep', ['sleep', '60'])).start()",
+                ]),
+                policed("", "").command([
+                    "python3",
+                    "-c",
+                    "import os
+os.posix_spawn('/bin/sleep', ['sleep', '60'], {})
+os.posix_spawn('/no/such', ['no'], {})",
+                ]),
+            ];
+            jails[0]
+                .clone()
+                .command(["true"])
+                .run()
+                .expect("a first one");
+            let before = possessions();
+            for round in 0..rounds(72) as u64 {
+                let jail = &jails[round as usize % jails.len()];
+                let handle = jail.spawn().expect("a jail");
+                std::thread::sleep(Duration::from_micros(round * 733 % 40_000));
+                let begin = Instant::now();
+                if round % 4 == 0 {
+                    drop(handle);
+                } else {
+                    let barrier = Barrier::new(8);
+                    std::thread::scope(|scope| {
+                        for _ in 0..8 {
+                            let (killer, barrier) = (handle.killer(), &barrier);
+                            scope.spawn(move || {
+                                barrier.wait();
+                                killer.kill();
+                            });
+                        }
+                    });
+                    let outcome = handle.wait().expect("an outcome");
+                    let ending = outcome.verdict.ending;
+                    assert!(
+                        matches!(ending, Ending::Killed | Ending::Exited),
+                        "{ending:?}"
+                    );
+                }
+                assert!(begin.elapsed() < LATE, "{round}: {:?}", begin.elapsed());
+            }
+            owns_again(before);
+            nobody_survives(&token, LATE);
+        },
+    );
+}
+
+#[test]
+fn a_host_that_ignores_sigchld_has_its_verdicts() {
+    host("a_host_that_ignores_sigchld_has_its_verdicts", || {
+        // SAFETY: to ignore runs no code.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        let before = possessions();
+        for code in 0..5 {
+            let outcome = shell(&format!("/bin/true; exit {code}")).run();
+            assert_eq!(outcome.expect("an outcome").verdict.code, Some(code));
+        }
+        owns_again(before);
+    });
+}
+
+#[test]
+fn what_a_command_does_to_its_pipes_harms_nobody() {
+    host("what_a_command_does_to_its_pipes_harms_nobody", || {
+        let run = |script: &str| {
+            let jail = shell("").command(["python3", "-c", script]);
+            let before = Instant::now();
+            let outcome = jail
+                .limits(Limits::new().output(1 << 22).wall(Duration::from_secs(30)))
+                .keep(1 << 22)
+                .run()
+                .expect("an outcome");
+            assert!(before.elapsed() < LATE, "{script}");
+            outcome
+        };
+        // A pipe of another size, written to its last byte before the end.
+        let outcome = run("import os, fcntl
+fcntl.fcntl(1, 1031, 1 << 20)
+os.write(1, b'x' * (1 << 20))");
+        assert_eq!(outcome.stdout.len(), 1 << 20);
+        // Many small writes, one a page of the pipe.
+        let outcome = run("import os, fcntl
+for n in range(5000): os.write(1, b'x'); os.write(2, b'y')");
+        assert_eq!((outcome.stdout.len(), outcome.stderr.len()), (5000, 5000));
+        // Non-blocking, with signals.
+        let outcome = run("import os, fcntl, signal
+signal.signal(signal.SIGIO, lambda *_: None)
+fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+try: fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())
+except OSError: pass
+done = 0
+while done < 1000000:
+    try: done += os.write(1, b'x' * (1000000 - done))
+    except BlockingIOError: pass");
+        assert_eq!(outcome.stdout.len(), 1_000_000);
+        // Reads its own output: then it is nobody else's.
+        let outcome = run("import os
+fd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)
+os.write(1, b'one')
+try: os.read(fd, 100)
+except BlockingIOError: pass
+os.close(1)
+os.open('/proc/self/fd/2', os.O_WRONLY)
+os.write(1, b'two')");
+        assert_eq!(outcome.verdict.code, Some(0), "{outcome:?}");
+        assert_eq!(outcome.stderr, b"two");
+        // Pages that are lent, not copied.
+        let outcome = run("import os
+r, w = os.pipe()
+os.write(w, b'z' * 4096)
+os.splice(r, 1, 4096)");
+        assert_eq!(outcome.stdout, [b'z'; 4096]);
+    });
+}
+
+/// Keeps the import of what only some tests use.
+#[test]
+fn a_pipe_is_left_as_it_was() {
+    host("a_pipe_is_left_as_it_was", || {
+        let (_reader, writer) = std::io::pipe().expect("a pipe");
+        let fd = writer.as_raw_fd();
+        let file = Arc::new(OwnedFd::from(writer));
+        let jail = shell("echo x").stdout(Stdio::File(Arc::clone(&file)));
+        jail.limits(Limits::new().output(10))
+            .run()
+            .expect("an outcome");
+        // SAFETY: takes numbers.
+        assert_eq!(
+            unsafe { libc::fcntl(fd, libc::F_GETFL) } & libc::O_NONBLOCK,
+            0
+        );
+    });
+}
