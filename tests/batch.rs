@@ -2,6 +2,7 @@
 
 mod support;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -161,6 +162,168 @@ fn what_is_wrong_with_the_batch_itself_is_said_before_anything_runs() {
     ] {
         let said = run(options);
         assert!(said.contains(what), "{options:?}: {said}");
+    }
+}
+
+#[test]
+fn whatever_bytes_a_line_has_it_has_a_verdict_and_the_others_run() {
+    let dir = Dir::new();
+    let mut cases = b"\xef\xbb\xbf{\"id\": \"first\", \"command\": [\"true\"]}\r\n".to_vec();
+    cases.extend(b"{\"id\": \"\xff\xfe\", \"command\": [\"true\"]}\n");
+    cases.extend(b"{\"id\": \"a\\u0007\\n\\u001b[31m\", \"command\": [\"true\"]}\n");
+    cases.extend(b"{\"id\": \"nul\", \"command\": [\"true\", \"a\\u0000b\"]}\n");
+    cases.extend(b"{\"id\": \"env\", \"command\": [\"true\"], \"env\": {\"A\": \"a\\u0000b\"}}\n");
+    let text = "x".repeat(10_000_000);
+    cases.extend(
+        format!("{{\"id\": \"much\", \"command\": [\"wc\", \"-c\"], \"stdin\": \"{text}\"}}\n")
+            .bytes(),
+    );
+    // No end of the line.
+    cases.extend(b"{\"id\": \"last\", \"command\": [\"sh\", \"-c\", \"exit 7\"]}");
+    let path = dir.write("cases.jsonl", cases);
+    let ran = plain([JAIL, "batch", "--policy", "base", "--keep", "100", &path]).output();
+    assert_eq!(ran.code(), Some(1), "{}", ran.err);
+    let lines: BTreeMap<u64, Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|verdict| (verdict["line"].as_u64().expect("a line"), verdict))
+        .collect();
+    assert_eq!(lines.len(), 7, "{}", ran.out);
+    assert_eq!(
+        (&lines[&1]["id"], &lines[&1]["code"]),
+        (&"first".into(), &0.into())
+    );
+    assert_eq!(
+        (&lines[&2]["id"], &lines[&2]["ending"]),
+        (&Value::Null, &"not-started".into())
+    );
+    assert!(
+        lines[&2]["error"]
+            .as_str()
+            .expect("an error")
+            .contains("UTF-8"),
+        "{}",
+        lines[&2]
+    );
+    assert_eq!(
+        (&lines[&3]["id"], &lines[&3]["code"]),
+        (&"a\u{7}\n\u{1b}[31m".into(), &0.into())
+    );
+    for line in [4, 5] {
+        assert_eq!(lines[&line]["ending"], "not-started", "{}", lines[&line]);
+        assert!(
+            lines[&line]["error"]
+                .as_str()
+                .expect("an error")
+                .contains("NUL"),
+            "{}",
+            lines[&line]
+        );
+    }
+    assert_eq!(lines[&6]["stdout"], "10000000\n");
+    assert_eq!(lines[&7]["code"], 7);
+}
+
+#[test]
+fn no_verdict_has_the_id_of_another_case() {
+    let dir = Dir::new();
+    // Line 2 has no id, so it is 2; line 4 is wrong, and its id is known.
+    let cases = r#"{"id": 2, "command": ["sh", "-c", "exit 1"]}
+{"command": ["sh", "-c", "exit 2"]}
+{"id": "a", "command": ["sleep", "0.3"]}
+{"id": "b", "comand": ["true"]}
+{"id": "a", "command": ["true"]}
+no JSON
+{"id": 6, "command": ["sh", "-c", "exit 7"]}
+"#;
+    let output = dir.file("verdicts.jsonl");
+    let options = ["--output", &output, "--jobs", "2", "--resume"];
+    for _ in 0..2 {
+        let ran = batch(&dir, cases, &options);
+        assert!(ran.code() <= Some(1), "{}", ran.err);
+        let text = std::fs::read_to_string(&output).expect("verdicts");
+        let mut all: Vec<(u64, Value, Value)> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|verdict| {
+                let line = verdict["line"].as_u64().expect("a line");
+                (line, verdict["id"].clone(), verdict["code"].clone())
+            })
+            .collect();
+        all.sort_by_key(|(line, ..)| *line);
+        let null = Value::Null;
+        let expected = [
+            (1, 2.into(), 1.into()),
+            (2, null.clone(), null.clone()),
+            (3, "a".into(), 0.into()),
+            (4, "b".into(), null.clone()),
+            (5, null.clone(), null.clone()),
+            (6, null.clone(), null),
+            (7, 6.into(), 7.into()),
+        ];
+        assert_eq!(all, expected);
+    }
+}
+
+#[test]
+fn where_a_verdict_cannot_be_written_it_says_so_and_nothing_runs_on() {
+    let dir = Dir::new();
+    let case = "{\"command\": [\"sh\", \"-c\", \"echo ran >> ran\"]}\n";
+    let path = dir.write("cases.jsonl", case.repeat(40));
+    let policy = dir.write(
+        "p.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\".\"]\n",
+    );
+    for to in ["> /dev/full", "--output /dev/full"] {
+        let script =
+            format!("ulimit -v 4000000; {JAIL} batch --policy {policy} --jobs 2 {path} {to}");
+        let ran = plain(["bash", "-c", &script]).cwd(dir.path()).output();
+        ran.ends_with(125).complains("cannot write a verdict");
+    }
+    let runs = std::fs::read_to_string(dir.file("ran")).expect("a file");
+    assert!(runs.lines().count() <= 4, "{runs}");
+    // A disk that is full in the middle of a line.
+    let output = dir.file("verdicts.jsonl");
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 5; {JAIL} batch --policy {policy} --jobs 4 --output {output} {path}"
+    );
+    let ran = plain(["bash", "-c", &script]).cwd(dir.path()).output();
+    ran.ends_with(125).complains("cannot write a verdict");
+    let ran = plain([
+        JAIL, "batch", "--policy", &policy, "--resume", "--output", &output, &path,
+    ])
+    .cwd(dir.path())
+    .output();
+    ran.ends_with(0);
+    let found = verdicts(&std::fs::read_to_string(&output).expect("verdicts"));
+    assert_eq!(found.len(), 40);
+}
+
+#[test]
+fn whoever_is_asked_to_end_leaves_nobody_and_whole_lines() {
+    let dir = Dir::new();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let token = token();
+        let mut cases = "{\"command\": [\"true\"]}\n".repeat(3);
+        for _ in 0..64 {
+            let _ = writeln!(
+                cases,
+                "{{\"command\": [\"bash\", \"-c\", \"trap '' INT TERM; (setsid bash -c 'sleep 60; : {token}') & while :; do sleep 1; done; : {token}\"]}}"
+            );
+        }
+        let path = dir.write("cases.jsonl", cases);
+        let mut running = plain([JAIL, "batch", "--policy", "base", "--jobs", "64", &path]).start();
+        running.until("three verdicts", |running| {
+            running.out().lines().count() == 3
+        });
+        running.until("they run", |_| support::survivors(&token).len() > 100);
+        running.signal(signal);
+        let ran = running.finish();
+        assert_eq!(ran.code(), None);
+        assert_eq!(verdicts(&ran.out).len(), 3);
+        assert!(ran.out.ends_with('\n'));
+        nobody_survives(&token, Duration::from_secs(5));
     }
 }
 

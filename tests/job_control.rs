@@ -7,6 +7,8 @@ mod forwarding;
 mod interactive;
 #[path = "job_control/isolated.rs"]
 mod isolated;
+#[path = "job_control/streams.rs"]
+mod streams;
 mod support;
 #[path = "job_control/terminal.rs"]
 mod terminal;

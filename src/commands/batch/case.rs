@@ -41,12 +41,33 @@ pub struct Case {
     pub limits: BTreeMap<String, Value>,
 }
 
+/// What the verdict of a line is known by, whatever else is wrong with it: its `id`, or else the number
+/// of the line; null where it has neither, since it is no object, or its id none.
+pub fn id(line: &[u8], number: u64) -> Value {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(default)]
+        id: Option<Value>,
+    }
+    match serde_json::from_slice::<Named>(line) {
+        Ok(Named { id: None }) => number.into(),
+        Ok(Named { id: Some(id) }) if id.is_string() || id.is_number() => id,
+        _ => Value::Null,
+    }
+}
+
 impl Case {
     /// Reads a line.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn read(line: &str) -> Result<Case, String> {
+    pub fn read(line: &[u8]) -> Result<Case, String> {
+        let line = std::str::from_utf8(line).map_err(|error| {
+            format!(
+                "it is no UTF-8 from its byte {} on",
+                error.valid_up_to() + 1
+            )
+        })?;
         let case: Case = serde_json::from_str(line).map_err(|error| {
             // There is one line, and who asks knows its number.
             let text = error.to_string();
@@ -96,7 +117,7 @@ mod tests {
     #[test]
     fn a_line_is_read_and_a_wrong_one_says_what_is_wrong() {
         let case = Case::read(
-            r#"{"id": 7, "command": ["true"], "limits": {"wall": "2s", "processes": 3}}"#,
+            br#"{"id": 7, "command": ["true"], "limits": {"wall": "2s", "processes": 3}}"#,
         );
         let case = case.expect("a case");
         assert_eq!(case.command, ["true"]);
@@ -123,7 +144,7 @@ mod tests {
                 "exclude each other",
             ),
         ] {
-            let said = Case::read(line).expect_err("an error");
+            let said = Case::read(line.as_bytes()).expect_err("an error");
             assert!(said.contains(message), "{said}");
         }
         for (limits, message) in [
@@ -133,7 +154,7 @@ mod tests {
             ("{\"wall\": null}", "a text or a number"),
         ] {
             let line = format!("{{\"command\": [\"true\"], \"limits\": {limits}}}");
-            let said = Case::read(&line).expect("a case").limits();
+            let said = Case::read(line.as_bytes()).expect("a case").limits();
             let said = said.expect_err("an error");
             assert!(said.contains(message), "{said}");
         }

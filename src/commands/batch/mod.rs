@@ -29,6 +29,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What some editors begin a file of UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Policies that are kept, each for a directory; a batch has one, usually.
 const POLICIES: usize = 64;
 
@@ -128,7 +131,9 @@ fn count(path: &Path) -> Option<u64> {
 }
 
 fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
-    if batch.quiet || !io::stderr().is_terminal() {
+    // Where the verdicts themselves are shown it would be in their way.
+    let shown = batch.output.is_none() && io::stdout().is_terminal();
+    if batch.quiet || shown || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match total {
@@ -201,7 +206,7 @@ struct Work<'a> {
     timer: bool,
     policies: Policies,
     cases: Mutex<Cases>,
-    /// Ids that have a verdict already, as JSON.
+    /// The [`output::key`]s of the cases that have a verdict already.
     done: HashSet<String>,
     output: Mutex<Output>,
     bar: ProgressBar,
@@ -250,10 +255,10 @@ impl Work<'_> {
     /// The next case that has no verdict yet.
     fn next(&self) -> Option<Next> {
         let mut cases = lock(&self.cases);
-        let mut text = String::new();
+        let mut text = Vec::new();
         loop {
             text.clear();
-            match cases.lines.read_line(&mut text) {
+            match cases.lines.read_until(b'\n', &mut text) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 Err(error) => {
@@ -263,20 +268,23 @@ impl Work<'_> {
             }
             cases.line += 1;
             let line = cases.line;
-            if text.trim().is_empty() {
+            let text = match line {
+                1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text),
+                _ => &text,
+            };
+            if text.trim_ascii().is_empty() {
                 continue;
             }
-            let mut case = Case::read(&text);
-            let given = case.as_ref().ok().and_then(|case| case.id.clone());
-            let id = given.clone().unwrap_or_else(|| line.into());
-            let key = id.to_string();
-            // A number that is given may be that of another line.
-            if given.is_some()
-                && let Some(other) = cases.ids.insert(key.clone(), line)
+            let mut case = Case::read(text);
+            let mut id = case::id(text, line);
+            if !id.is_null()
+                && let Some(other) = cases.ids.insert(id.to_string(), line)
             {
-                case = Err(format!("the id {key} is that of line {other}, too"));
+                case = Err(format!("the id {id} is that of line {other}, too"));
+                // Its verdict is not that of the other.
+                id = Value::Null;
             }
-            if self.done.contains(&key) {
+            if self.done.contains(&output::key(&id, line)) {
                 cases.skipped += 1;
                 self.bar.inc(1);
                 continue;

@@ -7,20 +7,35 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
+/// What a case's verdict is found by: its id as JSON, or its line where it has none of its own.
+pub fn key(id: &Value, line: u64) -> String {
+    match id {
+        Value::Null => format!("line {line}"),
+        id => id.to_string(),
+    }
+}
+
 /// The verdicts' way out: whole lines, one write each.
-pub enum Output {
+pub struct Output {
+    to: To,
+    /// Why a line could not be written: no other may follow what there is of it.
+    broken: Option<io::ErrorKind>,
+}
+
+/// Where they go.
+enum To {
     Stdout(io::Stdout),
     File(File),
 }
 
 impl Output {
-    /// stdout, or a file; also the ids of the cases whose verdicts are there already.
+    /// stdout, or a file; also the [`key`]s of the cases whose verdicts are there already.
     ///
     /// # Errors
     /// In words, with the next step.
     pub fn open(path: Option<&Path>, resume: bool) -> Result<(Output, HashSet<String>), String> {
         let Some(path) = path else {
-            return Ok((Output::Stdout(io::stdout()), HashSet::new()));
+            return Ok((To::Stdout(io::stdout()).into(), HashSet::new()));
         };
         let failed = |error: io::Error| format!("--output {}: {error}", path.display());
         let mut file = OpenOptions::new()
@@ -36,32 +51,48 @@ impl Output {
                 path.display()
             ));
         }
-        let (done, whole) = done(&mut file).map_err(failed)?;
+        // A device or pipe has no length, and reading it no end.
+        let (done, whole) = match length {
+            0 => Default::default(),
+            _ => done(&mut file).map_err(failed)?,
+        };
         if whole < length {
             // The last line was cut off when that run was killed: its case runs again.
             file.set_len(whole).map_err(failed)?;
         }
-        Ok((Output::File(file), done))
+        Ok((To::File(file).into(), done))
     }
 
     /// Writes a line.
     pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        match self {
-            Output::Stdout(stdout) => {
-                let mut stdout = stdout.lock();
-                stdout.write_all(line)?;
-                stdout.flush()
-            }
-            Output::File(file) => file.write_all(line),
+        if let Some(kind) = self.broken {
+            return Err(kind.into());
         }
+        let written = match &mut self.to {
+            To::Stdout(stdout) => {
+                let mut stdout = stdout.lock();
+                stdout.write_all(line).and_then(|()| stdout.flush())
+            }
+            To::File(file) => file.write_all(line),
+        };
+        self.broken = written.as_ref().err().map(io::Error::kind);
+        written
     }
 }
 
-/// The ids in a file, and how long it is up to the end of its last whole line.
+impl From<To> for Output {
+    fn from(to: To) -> Self {
+        Self { to, broken: None }
+    }
+}
+
+/// The keys in a file, and how long it is up to the end of its last whole line.
 fn done(file: &mut File) -> io::Result<(HashSet<String>, u64)> {
     #[derive(Deserialize)]
     struct Line {
         id: Value,
+        #[serde(default)]
+        line: u64,
     }
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
@@ -73,7 +104,7 @@ fn done(file: &mut File) -> io::Result<(HashSet<String>, u64)> {
             return Ok((ids, whole));
         }
         match serde_json::from_slice::<Line>(&line) {
-            Ok(line) => _ = ids.insert(line.id.to_string()),
+            Ok(line) => _ = ids.insert(key(&line.id, line.line)),
             Err(_) => {
                 let message = "it holds a line that is no verdict of a batch; name another file";
                 return Err(io::Error::other(message));
