@@ -533,3 +533,90 @@ fn a_pipe_is_left_as_it_was() {
         );
     });
 }
+
+#[test]
+fn a_jail_of_another_user_or_in_a_namespace_of_its_own_is_killed_as_any_other() {
+    host(
+        "a_jail_of_another_user_or_in_a_namespace_of_its_own_is_killed_as_any_other",
+        || {
+            let token = token();
+            let scripts = [
+                format!("exec -a {token} sleep 60"),
+                format!("kill -STOP $$; : {token}"),
+                format!("(exec -a {token} setsid sleep 60) & exit 0"),
+                format!("(exec -a {token} sleep 60) & (kill -STOP $BASHPID; : {token}) & exit 0"),
+            ];
+            let mut settings = vec![
+                "[process]\nisolate = [\"pid\"]\n",
+                "[limits]\nwall = \"60s\"\n",
+                "[limits]\nwall = \"60s\"\ncpu = \"50s\"\nmemory = \"1GiB\"\nprocesses = 50\n",
+            ];
+            if support::is_root() {
+                settings.push("[process]\nuser = \"65534:65534\"\n");
+                settings.push("[process]\nuser = \"65534:65534\"\n[limits]\nwall = \"60s\"\n");
+            } else {
+                println!("NOT TRIED HERE: another user, whom only root can become");
+            }
+            for more in settings {
+                for script in &scripts {
+                    for wait in [0, 1, 300] {
+                        let jail = policed(more, script).kill_on_exit(false);
+                        let handle = match jail.spawn() {
+                            Ok(handle) => handle,
+                            Err(error) if more.contains("isolate") => {
+                                println!("NOT TRIED HERE: {error}");
+                                continue;
+                            }
+                            Err(error) => panic!("{more}: {error}"),
+                        };
+                        std::thread::sleep(Duration::from_millis(wait));
+                        let before = Instant::now();
+                        handle.kill();
+                        let outcome = handle.wait().expect("an outcome");
+                        let took = before.elapsed();
+                        assert!(took < Duration::from_secs(1), "{more} {script}: {took:?}");
+                        assert_eq!(outcome.verdict.ending, Ending::Killed, "{more} {script}");
+                    }
+                }
+                nobody_survives(&token, LATE);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_host_that_panics_or_ends_leaves_nobody() {
+    let token = token();
+    for how in ["panic", "exit", "abort"] {
+        const VARIABLE: &str = "JAIL_TEST_END";
+        if let Ok(how) = std::env::var(VARIABLE) {
+            let (token, how) = how.split_once(' ').expect("two words");
+            let script = format!("(exec -a {token} setsid sleep 60) & exec -a {token} sleep 60");
+            let handle = shell(&script).spawn().expect("a jail");
+            std::thread::sleep(Duration::from_millis(200));
+            match how {
+                "panic" => {
+                    let thread = std::thread::spawn(move || {
+                        let _handle = handle;
+                        panic!("a host that panics");
+                    });
+                    assert!(thread.join().is_err());
+                    nobody_survives(token, LATE);
+                }
+                "exit" => std::process::exit(3),
+                _ => std::process::abort(),
+            }
+            return;
+        }
+        let own = std::env::current_exe().expect("this program");
+        plain([own])
+            .args([
+                "--exact",
+                "a_host_that_panics_or_ends_leaves_nobody",
+                "--nocapture",
+            ])
+            .env(VARIABLE, format!("{token} {how}"))
+            .output();
+        nobody_survives(&token, LATE);
+    }
+}
