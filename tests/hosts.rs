@@ -527,10 +527,8 @@ fn a_pipe_is_left_as_it_was() {
             .run()
             .expect("an outcome");
         // SAFETY: takes numbers.
-        assert_eq!(
-            unsafe { libc::fcntl(fd, libc::F_GETFL) } & libc::O_NONBLOCK,
-            0
-        );
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+        assert_eq!(flags & libc::O_NONBLOCK, 0);
     });
 }
 
