@@ -386,6 +386,8 @@ fn a_handle_may_be_dropped_or_killed_at_any_moment_from_many_threads() {
         "a_handle_may_be_dropped_or_killed_at_any_moment_from_many_threads",
         || {
             let token = token();
+            shell("true").run().expect("a first one");
+            let before = possessions();
             let script = format!(
                 "(exec -a {token} setsid sleep 60) & (exec -a {token} sleep 60) & kill -STOP $$"
             );
@@ -408,12 +410,6 @@ os.posix_spawn('/bin/sleep', ['sleep', '60'], {})
 os.posix_spawn('/no/such', ['no'], {})",
                 ]),
             ];
-            jails[0]
-                .clone()
-                .command(["true"])
-                .run()
-                .expect("a first one");
-            let before = possessions();
             for round in 0..rounds(72) as u64 {
                 let jail = &jails[round as usize % jails.len()];
                 let handle = jail.spawn().expect("a jail");
@@ -441,6 +437,7 @@ os.posix_spawn('/no/such', ['no'], {})",
                 }
                 assert!(begin.elapsed() < LATE, "{round}: {:?}", begin.elapsed());
             }
+            drop(jails);
             owns_again(before);
             nobody_survives(&token, LATE);
         },
@@ -617,4 +614,42 @@ fn a_host_that_panics_or_ends_leaves_nobody() {
             .output();
         nobody_survives(&token, LATE);
     }
+}
+
+#[test]
+fn a_command_that_does_not_fit_into_its_memory_takes_nothing_of_its_hosts() {
+    host(
+        "a_command_that_does_not_fit_into_its_memory_takes_nothing_of_its_hosts",
+        || {
+            // What is to be spared keeps that, too.
+            let own = "/proc/self/oom_score_adj";
+            let spared = std::fs::write(own, "-1000").is_ok();
+            if !spared {
+                println!(
+                    "NOT TRIED HERE: a host that the kernel must not kill, which only root can be"
+                );
+            }
+            // Nobody writes to a cgroup: so one may limit the memory, where this host has them.
+            let policy = Policy::parse("extends = [\"base\"]\n", "memory.toml");
+            let policy = Arc::new(policy.expect("a policy"));
+            let words = vec!["x".repeat(100_000); 15];
+            for memory in [1 << 12, 1 << 16, 1 << 20] {
+                let command = ["bash", "-c", ":"].map(str::to_owned).into_iter();
+                let result = Jail::builder()
+                    .policy(Arc::clone(&policy))
+                    .command(command.chain(words.clone()))
+                    .limits(Limits::new().memory(memory))
+                    .run();
+                if let Ok(outcome) = result {
+                    let ending = outcome.verdict.ending;
+                    assert!(
+                        matches!(ending, Ending::Memory | Ending::Exited),
+                        "{ending:?}"
+                    );
+                }
+                let adjusted = std::fs::read_to_string(own).expect("a number");
+                assert!(!spared || adjusted.trim() == "-1000", "{adjusted}");
+            }
+        },
+    );
 }
