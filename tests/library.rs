@@ -4,6 +4,7 @@ mod support;
 
 use jail::{Ending, Error, Event, Jail, Limits, Policy, Stdio};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::Arc;
@@ -43,6 +44,33 @@ fn a_command_has_its_streams_and_its_verdict() {
     assert!(!verdict.success());
     assert_eq!(verdict.policy.name, "library.toml");
     assert!(verdict.processes >= Some(1), "{verdict:?}");
+}
+
+/// As a judge runs an interactive problem: each reads what the other writes.
+#[test]
+fn two_jails_talk_to_each_other_and_hear_each_others_end() {
+    for limits in [Limits::new(), Limits::new().output(1 << 20)] {
+        let (questions, asks) = std::io::pipe().expect("a pipe");
+        let (answers, tells) = std::io::pipe().expect("a pipe");
+        // Each closes its output before its end, and waits for the other's.
+        let mut asker = shell("echo 20; read answer; exec 1>&-; cat >/dev/null; exit $answer")
+            .stdin(OwnedFd::from(answers))
+            .stdout(OwnedFd::from(asks))
+            .limits(limits.clone())
+            .spawn()
+            .expect("a jail");
+        let mut teller = shell("read question; echo $((question + 1)); cat >/dev/null; exit 7")
+            .stdin(OwnedFd::from(questions))
+            .stdout(OwnedFd::from(tells))
+            .limits(limits)
+            .spawn()
+            .expect("a jail");
+        let code = |handle: &mut jail::Handle| {
+            let outcome = handle.wait_within(LATE).expect("no failure");
+            outcome.and_then(|outcome| outcome.verdict.code)
+        };
+        assert_eq!((code(&mut teller), code(&mut asker)), (Some(7), Some(21)));
+    }
 }
 
 #[test]

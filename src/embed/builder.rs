@@ -99,13 +99,27 @@ impl<const N: usize> From<&[u8; N]> for Stdin {
 
 impl From<File> for Stdin {
     fn from(file: File) -> Self {
-        Self::File(Arc::new(file.into()))
+        OwnedFd::from(file).into()
+    }
+}
+
+/// One end of a pipe, say, of which another jail has the other. It is open as long as a builder has it.
+impl From<OwnedFd> for Stdin {
+    fn from(fd: OwnedFd) -> Self {
+        Self::File(Arc::new(fd))
     }
 }
 
 impl From<File> for Stdio {
     fn from(file: File) -> Self {
-        Self::File(Arc::new(file.into()))
+        OwnedFd::from(file).into()
+    }
+}
+
+/// As for [`Stdin`]: who reads the other end of a pipe waits for the builder's end, too.
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Self {
+        Self::File(Arc::new(fd))
     }
 }
 

@@ -252,6 +252,13 @@ impl Flow {
         }
     }
 
+    /// Lets go of where it was passed on, once there is nothing more: whoever reads there hears that, too.
+    fn settle(&mut self) {
+        if self.from.is_none() && self.pending.is_empty() {
+            self.to = Output::Keep(0);
+        }
+    }
+
     /// Takes what is there, `left` bytes at most; how many there were. `None`: nothing now.
     fn read(&mut self, buffer: &mut [u8], left: u64) -> Option<u64> {
         let from = self.from.as_ref()?;
@@ -363,6 +370,9 @@ impl Work {
                     flow.hang_up();
                 } else if ready.flows[index] {
                     self.go_on(index, &mut buffer);
+                }
+                if let Some(flow) = &mut self.flows[index] {
+                    flow.settle();
                 }
             }
         }
