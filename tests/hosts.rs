@@ -283,7 +283,7 @@ fn a_reader_that_has_gone_does_not_kill_a_host_that_heeds_sigpipe() {
             drop(reader);
             let outcome = shell("head -c 5 >/dev/null; echo lost; echo lost")
                 .stdin(vec![b'x'; 3_000_000])
-                .stdout(Stdio::File(Arc::new(OwnedFd::from(writer))))
+                .stdout(OwnedFd::from(writer))
                 .limits(Limits::new().output(1000))
                 .run()
                 .expect("an outcome");
@@ -512,15 +512,14 @@ os.splice(r, 1, 4096)");
     });
 }
 
-/// Keeps the import of what only some tests use.
 #[test]
 fn a_pipe_is_left_as_it_was() {
     host("a_pipe_is_left_as_it_was", || {
         let (_reader, writer) = std::io::pipe().expect("a pipe");
         let fd = writer.as_raw_fd();
-        let file = Arc::new(OwnedFd::from(writer));
-        let jail = shell("echo x").stdout(Stdio::File(Arc::clone(&file)));
-        jail.limits(Limits::new().output(10))
+        let jail = shell("echo x").stdout(OwnedFd::from(writer));
+        jail.clone()
+            .limits(Limits::new().output(10))
             .run()
             .expect("an outcome");
         // SAFETY: takes numbers.
@@ -652,4 +651,48 @@ fn a_command_that_does_not_fit_into_its_memory_takes_nothing_of_its_hosts() {
             }
         },
     );
+}
+
+#[test]
+fn two_thousand_jails_leave_nothing_with_their_host() {
+    host("two_thousand_jails_leave_nothing_with_their_host", || {
+        let memory = || {
+            let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            number
+                .and_then(|number| number.parse::<u64>().ok())
+                .expect("a number")
+        };
+        let policy = Policy::preset("base").expect("a preset");
+        let jail = Jail::builder().policy(policy);
+        let run = |n: usize| {
+            let jail = jail.clone();
+            match n % 4 {
+                0 => _ = jail.command(["true"]).run().expect("an outcome"),
+                1 => {
+                    _ = jail
+                        .command(["no-such-program"])
+                        .run()
+                        .expect_err("an error")
+                }
+                2 => drop(jail.command(["sleep", "60"]).spawn().expect("a jail")),
+                _ => {
+                    let mut handle = jail.command(["cat"]).stdin("x").spawn().expect("a jail");
+                    let _ = handle.events();
+                    assert_eq!(handle.wait().expect("an outcome").stdout, b"x");
+                }
+            }
+        };
+        (0..200).for_each(run);
+        let before = (possessions(), memory());
+        (0..rounds(1800)).for_each(run);
+        owns_again(before.0);
+        let after = memory();
+        assert!(
+            after < before.1 + 2048,
+            "resident, in KiB: {} {after}",
+            before.1
+        );
+    });
 }

@@ -184,7 +184,8 @@ impl Drop for Settled {
         let own = process::getpid();
         while wait::is_own(self.0) && super::files::shares_memory(own, self.0) {
             let _ = process::kill(self.0, libc::SIGKILL);
-            if wait::wait(self.0, 0).is_err() {
+            // A handler of this program's may end the wait before the child has ended.
+            if wait::wait(self.0, 0).is_err_and(|errno| errno != Errno::EINTR) {
                 return;
             }
         }
