@@ -36,7 +36,14 @@ pub fn run(
             return (Err(failed), Written::default());
         }
     };
+    let stand_in = options.stand_in;
     let mut result = supervised(command, plan, options, nursery, observer);
+    if stand_in {
+        // Nobody is left to stop with: the terminal stops this process while it waits for a reader.
+        for signal in [libc::SIGTSTP, libc::SIGTTIN] {
+            let _ = sys::signal::set_ignored(signal, false);
+        }
+    }
     // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
     let patience = match &result {
         Ok(outcome) if outcome.ending == Ending::Exited => None,

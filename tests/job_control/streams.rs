@@ -93,6 +93,22 @@ fn a_signal_reaches_the_command_where_jail_was_born_with_children() {
 }
 
 #[test]
+fn ctrl_z_stops_jail_while_it_waits_for_a_reader_too() {
+    let (mut terminal, _dir) = terminal();
+    // More than the reader's pipe holds, and less than it and jail's do: the command ends at once.
+    terminal.enter("$JAIL head -c 100000 /dev/zero | (sleep 2; wc -c)");
+    std::thread::sleep(Duration::from_millis(500));
+    terminal.key(CTRL_Z);
+    // Had jail not stopped, bash would wait for it, and it for who reads.
+    assert!(terminal.prompt().contains("Stopped"));
+    terminal.until_all_are_stopped();
+    terminal.enter("fg");
+    terminal.expect("100000");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
 fn a_batch_stops_and_goes_on_with_its_commands() {
     let (mut terminal, dir) = terminal();
     let token = token();
