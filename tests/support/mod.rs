@@ -67,11 +67,11 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A word that occurs nowhere else, to recognise processes by.
+/// A word that occurs nowhere else, also in no other such word, to recognise processes by.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
-        "jail-test-{}-{}",
+        "jail-test-{}-{}x",
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
