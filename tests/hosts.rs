@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 use support::{Dir, nobody_survives, plain, rounds, token};
@@ -695,4 +695,83 @@ fn two_thousand_jails_leave_nothing_with_their_host() {
             before.1
         );
     });
+}
+
+#[test]
+fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
+    host(
+        "a_host_whose_handlers_interrupt_every_wait_has_its_verdicts",
+        || {
+            static CHILDREN: AtomicU32 = AtomicU32::new(0);
+            extern "C" fn nothing(_: i32) {}
+            extern "C" fn count(_: i32) {
+                CHILDREN.fetch_add(1, Ordering::Relaxed);
+            }
+            // SAFETY: a zeroed sigaction is valid: no flags, so no SA_RESTART; the handlers are
+            // async-signal-safe. No other thread reads the environment yet.
+            unsafe {
+                for (signal, handler) in [
+                    (libc::SIGUSR1, nothing as extern "C" fn(i32)),
+                    (libc::SIGCHLD, count),
+                ] {
+                    let mut action: libc::sigaction = std::mem::zeroed();
+                    action.sa_sigaction = handler as *const () as usize;
+                    assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
+                }
+                // So that the supervisor holds the files.
+                std::env::set_var("JAIL_LANDLOCK_ABI", "0");
+            }
+            let dir = Dir::new();
+            let fifo = dir.file("fifo");
+            nix::unistd::mkfifo(fifo.as_str(), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+            let over = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        for task in std::fs::read_dir("/proc/self/task")
+                            .expect("tasks")
+                            .flatten()
+                        {
+                            let tid = task.file_name().to_str().and_then(|tid| tid.parse().ok());
+                            // SAFETY: takes numbers.
+                            unsafe {
+                                libc::syscall(
+                                    libc::SYS_tgkill,
+                                    libc::getpid(),
+                                    tid.unwrap_or(0),
+                                    libc::SIGUSR1,
+                                )
+                            };
+                        }
+                        std::thread::sleep(Duration::from_micros(100));
+                    }
+                });
+                let scripts = [
+                    "for n in 1 2 3; do echo $n > file; cat file; mv file other; rm other; done; exit 3",
+                    "(sleep 0.05; echo late > fifo) & cat fifo; wait; exit 3",
+                    "for n in 1 2 3 4 5; do /bin/true & done; wait; exit 3",
+                ];
+                let token = token();
+                for round in 0..rounds(45) {
+                    let jail = shell(scripts[round % 3]).directory(dir.path()).stdin("x");
+                    let outcome = match round % 2 {
+                        0 => jail.run(),
+                        _ => jail.limits(Limits::new().wall(LATE * 6)).run(),
+                    };
+                    let outcome = outcome.expect("an outcome");
+                    let verdict = &outcome.verdict;
+                    assert_eq!(verdict.code, Some(3), "{outcome:?}");
+                    let script = format!("(exec -a {token} sleep 60) & exit 0");
+                    let jail = shell(&script).kill_on_exit(round % 2 == 0).spawn();
+                    let handle = jail.expect("a jail");
+                    handle.kill();
+                    handle.wait().expect("an outcome");
+                }
+                over.store(true, Ordering::Relaxed);
+                nobody_survives(&token, LATE);
+            });
+            // A stop tells its tracer's process as an end does (ptrace(2)).
+            assert!(CHILDREN.load(Ordering::Relaxed) > 0);
+        },
+    );
 }
