@@ -87,6 +87,12 @@ impl Case {
         if case.stdin.is_some() && case.stdin_file.is_some() {
             return Err("`stdin` and `stdin-file` exclude each other".to_owned());
         }
+        let mut names = case.env.keys();
+        if let Some(name) = names.find(|name| name.is_empty() || name.contains('=')) {
+            return Err(format!(
+                "`env`: {name:?} is no name of a variable; write {{\"NAME\": \"value\"}}"
+            ));
+        }
         Ok(case)
     }
 
@@ -142,6 +148,10 @@ mod tests {
             (
                 "{\"command\": [\"true\"], \"stdin\": \"\", \"stdin-file\": \"x\"}",
                 "exclude each other",
+            ),
+            (
+                "{\"command\": [\"true\"], \"env\": {\"A=B\": \"\"}}",
+                "`env`: \"A=B\" is no name",
             ),
         ] {
             let said = Case::read(line.as_bytes()).expect_err("an error");
