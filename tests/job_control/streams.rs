@@ -36,6 +36,7 @@ fn ctrl_z_stops_a_command_whose_output_goes_through_jail_and_fg_continues_it() {
             terminal.until_all_are_stopped();
             terminal.enter("fg");
             terminal.expect("sh -c");
+            terminal.until_all_go_on();
         }
         terminal.enter("hello");
         terminal.expect("got hello");

@@ -232,6 +232,21 @@ impl Terminal {
         }
     }
 
+    /// Waits until none of them is stopped: bash shows a job's command before it continues it, and a key
+    /// that is pressed in between is lost.
+    #[track_caller]
+    pub fn until_all_go_on(&self) {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let session = self.session();
+            if session.iter().all(|process| !"Tt".contains(process.state)) {
+                return;
+            }
+            assert!(Instant::now() < end, "some are stopped: {session:#?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The processes of bash's session, without bash.
     pub fn session(&self) -> Vec<Process> {
         let shell = self.shell.id() as i32;
