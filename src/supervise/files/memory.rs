@@ -39,6 +39,8 @@ pub struct Memory {
     maps: RefCell<Option<File>>,
     /// Its tasks share descriptors or the working directory with tasks of another one.
     entangled: Cell<bool>,
+    /// An execve has made it.
+    executed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -198,6 +200,11 @@ impl Memories {
         let thread = flags & libc::CLONE_THREAD as u64 != 0;
         let shares = flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0 && !thread;
         parent.entangled.set(parent.entangled.get() | shares);
+        // The parent's event was late: the child has executed a program by now, and has its memory.
+        if let Some(known) = self.0.get(&child).filter(|known| known.executed) {
+            known.entangled.set(known.entangled.get() | shares);
+            return;
+        }
         let memory = if flags & libc::CLONE_VM as u64 != 0 {
             Rc::clone(&parent)
         } else {
@@ -219,6 +226,7 @@ impl Memories {
             pid,
             Rc::new(Memory {
                 entangled: Cell::new(entangled),
+                executed: true,
                 ..Memory::default()
             }),
         );
@@ -366,6 +374,23 @@ mod tests {
         assert!(memories.sealed(1, 0x90000));
         let next = memories.slot(1).expect("a slot");
         assert_eq!(next.address, slot.address + SLOT);
+    }
+
+    #[test]
+    fn a_program_that_was_executed_before_the_parents_event_keeps_its_memory() {
+        let mut memories = Memories::default();
+        memories.begin(1);
+        region(&mut memories, 1);
+        memories.adopted(2);
+        memories.executed(2, 2);
+        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64);
+        assert!(
+            memories.slot(2).is_none(),
+            "its parent's region is not there"
+        );
+        memories.gone(2);
+        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64);
+        assert!(memories.slot(2).is_some());
     }
 
     #[test]
