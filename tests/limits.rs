@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "limits/bombs.rs"]
+mod bombs;
 #[path = "limits/cpu.rs"]
 mod cpu;
 #[path = "limits/memory.rs"]
@@ -140,6 +142,16 @@ fn as_many_tasks_as_the_limit_says_are_allowed() {
         "processes = 4",
         "sleep 0.2 & sleep 0.2 & sleep 0.2 & wait; echo all",
     );
+    ran.ends_with(0).says("all\n");
+}
+
+#[test]
+fn threads_that_were_waited_for_are_not_counted() {
+    let script = "import threading\n\
+        for _ in range(500):\n\
+        \x20 thread = threading.Thread(target=int); thread.start(); thread.join()\n\
+        print('all')";
+    let (ran, _) = run_program("processes = 2", &["/usr/bin/python3", "-c", script]);
     ran.ends_with(0).says("all\n");
 }
 

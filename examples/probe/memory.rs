@@ -35,7 +35,11 @@ fn has(kind: &str, size: usize, directory: &Path) -> std::io::Result<()> {
     let bytes = size * MEBIBYTE;
     match kind {
         "private" => map(bytes, libc::MAP_PRIVATE, None)?.touch(),
-        "populated" => _ = map(bytes, libc::MAP_PRIVATE | libc::MAP_POPULATE, None)?,
+        // Also where there is less than that: the kernel would not even try (MAP_NORESERVE of mmap(2)).
+        "populated" => {
+            let flags = libc::MAP_PRIVATE | libc::MAP_POPULATE | libc::MAP_NORESERVE;
+            map(bytes, flags, None)?;
+        }
         "shared" => map(bytes, libc::MAP_SHARED, None)?.touch(),
         "threads" => {
             let each = move || map(SMALL * MEBIBYTE, libc::MAP_PRIVATE, None).map(|it| it.touch());

@@ -23,6 +23,8 @@ pub enum Check {
     Paths,
     /// The peer that the call names, or the address of its socket.
     Peers,
+    /// The file that the call opens, which may take memory.
+    Filling,
 }
 
 /// The target of a call.
@@ -71,7 +73,7 @@ impl Check {
                 i32::MIN => Target::Nobody,
                 group => Target::Group(-group),
             },
-            Check::Paths | Check::Peers => Target::Nobody,
+            Check::Paths | Check::Peers | Check::Filling => Target::Nobody,
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Nobody,

@@ -74,6 +74,9 @@ impl Watch {
     /// What would hide a process's memory from the supervisor.
     pub const DUMPABLE: Watch = Watch(1 << 28);
 
+    /// Opens by which files in memory may grow, where the supervisor adds up memory.
+    pub const FILL: Watch = Watch(1 << 29);
+
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
         Watch(self.0 | other.0)
@@ -193,6 +196,17 @@ const fn watch(
     }
 }
 
+const fn fills(id: &'static str, syscalls: &'static [&'static str], when: When) -> Rule {
+    Rule {
+        id,
+        syscalls,
+        when,
+        answer: Answer::Check(Check::Filling),
+        reason: "what is written to a file of a tmpfs is memory",
+        attack: "",
+    }
+}
+
 /// No process may write into the memory of one: there the supervisor keeps the paths that it has
 /// judged, in pages that nothing else can change.
 pub static NO_MEMORY_FILES: Rule = Rule {
@@ -299,4 +313,10 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::MEMORY, watch("confines-itself", &["landlock_restrict_self"], EACH,
         "what a program denies itself, the supervisor must not do in its name")),
     (Watch::MEMORY, watch("asynchronous", &["io_setup"], EACH, "it changes memory while its owner is stopped")),
+    // After those that ask for its path, too.
+    (Watch::FILL, fills("fills-open", &["open"],
+        When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),
+    (Watch::FILL, fills("fills-openat", &["openat"],
+        When { text: "a writing open", any: &[&[any_of(2, CHANGING), none_of(2, O_PATH)]] })),
+    (Watch::FILL, fills("fills-creat", &["creat", "openat2"], EACH)),
 ];

@@ -66,7 +66,7 @@ impl Memory {
                 "one of v2 can be made here",
                 Cost::Nothing,
             ),
-            Memory::Sampler(because) => (Enforcer::Supervisor, because, Cost::FastTicks),
+            Memory::Sampler(because) => (Enforcer::Supervisor, because, Cost::FastTicksAndOpens),
         }
     }
 }

@@ -100,11 +100,22 @@ impl Plan {
             .watch
             .add(Watch::DUMPABLE, policy.limits.memory.is_some());
         let net = Net::new(policy, host, wishes);
-        let baseline = Baseline::new(host.landlock_abi).watching(files.watch.and(net.watch));
-        let judge = Judge::of_command(policy, &baseline, wishes.command);
+        let judge = |watch| {
+            let baseline = Baseline::new(host.landlock_abi).watching(watch);
+            let judge = Judge::of_command(policy, &baseline, wishes.command);
+            (baseline, judge)
+        };
+        let (mut baseline, mut judged) = judge(files.watch.and(net.watch));
+        let memory = Memory::new(policy, host, wishes, &files, &judged);
+        // Whoever adds up memory sees which files are filled.
+        if matches!(memory, Some(Memory::Sampler(_))) {
+            files.watch.add(Watch::FILL, true);
+            (baseline, judged) = judge(files.watch.and(net.watch));
+        }
+        let judge = judged;
         let filter = Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?;
         Ok(Plan {
-            memory: Memory::new(policy, host, wishes, &files, &judge),
+            memory,
             files,
             net,
             limits: policy.limits.clone(),

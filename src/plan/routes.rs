@@ -110,8 +110,9 @@ pub enum Cost {
     Ticks,
     /// As `Ticks`, and a second wait at each stop.
     TicksAndWaits,
-    /// Fifty stops a second, of a clock, at which the tree's memory is added up.
-    FastTicks,
+    /// Fifty stops a second, of a clock, at which the tree's memory is added up, and two at each open
+    /// that may write.
+    FastTicksAndOpens,
 }
 
 impl Enforcer {
@@ -149,7 +150,7 @@ impl Cost {
             Cost::StopPerMessage => "a stop a connect or sendmsg",
             Cost::Ticks => "20 stops a second, of a clock",
             Cost::TicksAndWaits => "20 stops a second, 1 µs a stop",
-            Cost::FastTicks => "50 stops a second, of a clock",
+            Cost::FastTicksAndOpens => "50 stops a second, 2 an open to write",
             Cost::StopPerListen => "a stop a bind or listen",
         }
     }
@@ -187,7 +188,7 @@ pub(super) fn routes(
     let watched = |rule: &&'static baseline::Rule| {
         !matches!(
             rule.answer,
-            Answer::Check(Check::Paths | Check::Peers) | Answer::Close(_)
+            Answer::Check(Check::Paths | Check::Peers | Check::Filling) | Answer::Close(_)
         )
     };
     let protections = baseline

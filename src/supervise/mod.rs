@@ -277,7 +277,9 @@ impl Supervisor<'_> {
             }
             limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
         }
+        // Until its execve the command is a copy of this process, and has what this has.
         if self.ending.is_none()
+            && self.running
             && let Some(limit) = self.limits.past(&self.tree, self.ended_time())
         {
             self.past(limit);
@@ -455,6 +457,7 @@ impl Supervisor<'_> {
             self.stats.attach += 1;
             if !self.tree.knows(tracee.tid()) {
                 self.files.adopted(tracee.tid());
+                self.limits.adopted(tracee.tid());
             }
             self.tree.adopt(tracee.tid());
             let how = if self.ending.is_some() {
@@ -475,6 +478,7 @@ impl Supervisor<'_> {
             Stop::Seccomp => self.call(tracee),
             Stop::Syscall => {
                 self.stats.returns += 1;
+                self.limits.returns(tracee)?;
                 let tid = tracee.tid();
                 if self.net.is_pending(tid) {
                     return self.net.returned(tracee);
@@ -527,6 +531,11 @@ impl Supervisor<'_> {
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
         };
+        let how = self.decide(tracee, registers)?;
+        Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
+    }
+
+    fn decide(&mut self, tracee: &Stopped, registers: Registers) -> Result<Resume, Errno> {
         let call = registers.call();
         if !self.running && is_exec(call.syscall()) {
             // The command's own execve: the policy is about what the command does.
@@ -620,7 +629,7 @@ impl Supervisor<'_> {
             self.limits.spawned(parent, child, flags);
         }
         self.files.spawned(tracee.tid(), child, flags);
-        if let Some(limit) = self.limits.exceeded(self.tree.len())
+        if let Some(limit) = self.limits.exceeded(self.tree.len(), || self.tree.living())
             && self.ending.is_none()
         {
             self.past(limit);

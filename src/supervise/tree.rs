@@ -97,6 +97,12 @@ impl Tree {
         self.tasks.len()
     }
 
+    /// How many tasks there are without those that are ending: whoever has waited for a thread goes on
+    /// before its end is told here.
+    pub fn living(&self) -> usize {
+        self.tasks.keys().filter(|tid| !is_ending(**tid)).count()
+    }
+
     /// The most tasks that there were at one time, as their births and ends were told.
     pub fn most(&self) -> usize {
         self.most
@@ -322,6 +328,17 @@ fn process_of(tid: Tid) -> Option<Tid> {
     id(&status, "Tgid:")
 }
 
+/// Whether a task has begun to end, or has ended: PF_EXITING among the flags of proc_pid_stat(5), which
+/// the kernel sets before anybody can know of the end (do_exit).
+fn is_ending(tid: Tid) -> bool {
+    const PF_EXITING: u32 = 4;
+    let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
+    // The name before may hold anything; after it come state, ppid, pgrp, session, tty, tpgid, flags.
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
+    let flags = fields.and_then(|fields| fields.split(' ').nth(6)?.parse::<u32>().ok());
+    flags.is_none_or(|flags| flags & PF_EXITING != 0)
+}
+
 /// A field of /proc/PID/status that holds an id.
 fn id(status: &str, field: &str) -> Option<Tid> {
     let value = status.lines().find_map(|line| line.strip_prefix(field))?;
@@ -384,6 +401,12 @@ mod tests {
         let round: BTreeSet<_> = (0..3).filter_map(|_| tree.whose_turn()).collect();
         assert_eq!(round, BTreeSet::from([1, 7, 8]));
         assert!(tree.whose_turn().is_some());
+    }
+
+    #[test]
+    fn what_runs_is_not_ending_and_what_is_gone_is() {
+        assert!(!is_ending(std::process::id() as Tid));
+        assert!(is_ending(Tid::MAX));
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         let truncates = flags & 0o1003 == 0o1000 && !path;
         check(
             on(Watch::READ) && flags & 3 == 0 && !path
+                || on(Watch::FILL) && writes && !path
                 || on(Watch::WRITE) && writes && !path
                 || on(Watch::HANDLE) && path
                 || on(Watch::MODE_3) && flags & 3 == 3 && !path
@@ -131,9 +132,10 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
     match name {
         "open" => open(a[1]),
         "openat" => open(a[2]),
-        "creat" => check(on(Watch::WRITE)),
+        "creat" => check(on(Watch::WRITE) || on(Watch::FILL)),
         "openat2" => check(
             on(Watch::READ)
+                || on(Watch::FILL)
                 || on(Watch::WRITE)
                 || on(Watch::HANDLE)
                 || on(Watch::TRUNCATING)
@@ -185,7 +187,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),
-        "prctl" => check(on(Watch::MEMORY) && a[0] == 4 && a[1] == 0),
+        "prctl" => check((on(Watch::MEMORY) || on(Watch::DUMPABLE)) && a[0] == 4 && a[1] == 0),
         "io_setup" | "landlock_restrict_self" => check(on(Watch::MEMORY)),
         _ => Guard::None,
     }

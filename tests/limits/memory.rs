@@ -33,15 +33,15 @@ fn has(mode: &str) -> bool {
     has
 }
 
-fn modes() -> impl Iterator<Item = &'static str> {
+pub fn modes() -> impl Iterator<Item = &'static str> {
     MODES.into_iter().filter(|mode| has(mode))
 }
 
 /// A directory of the test's own in memory; `None`: the host has no such file system.
-struct InMemory(PathBuf);
+pub struct InMemory(pub PathBuf);
 
 impl InMemory {
-    fn new() -> Option<InMemory> {
+    pub fn new() -> Option<InMemory> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let tmpfs = |line: &str| line.contains(" /dev/shm ") && line.contains(" - tmpfs ");
         let path = PathBuf::from("/dev/shm").join(token());
@@ -191,6 +191,88 @@ fn files_in_memory_within_the_limit_are_let_be() {
                 .ends_with(0)
                 .says("done\n");
         }
+    }
+}
+
+/// Who writes all the time to a directory in memory: files that others than the jail have made.
+fn others_write(directory: &InMemory, done: &std::sync::atomic::AtomicBool) {
+    let chunk = vec![1; 1 << 20];
+    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        let path = directory.0.join("others");
+        for number in 0..100 {
+            let file = path.with_extension(number.to_string());
+            std::fs::write(file, &chunk).expect("a file");
+        }
+        for number in 0..100 {
+            let _ = std::fs::remove_file(path.with_extension(number.to_string()));
+        }
+    }
+}
+
+#[test]
+fn what_others_write_to_files_in_memory_is_not_the_jails() {
+    let Some(directory) = InMemory::new() else {
+        return;
+    };
+    let path = directory.0.to_str().expect("UTF-8");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| others_write(&directory, &done));
+        // Whatever fails here must not keep the other one writing.
+        let result = std::panic::catch_unwind(|| {
+            for mode in modes() {
+                for _ in 0..rounds(3) {
+                    run_in(mode, &[probe(), "memory", "private", "40", path])
+                        .ends_with(0)
+                        .says("done\n");
+                }
+            }
+        });
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        result.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
+    });
+}
+
+#[test]
+fn a_file_in_memory_that_somebody_else_has_filled_may_be_mapped_and_added_to() {
+    let Some(directory) = InMemory::new() else {
+        return;
+    };
+    let file = directory.0.join("others");
+    std::fs::write(&file, vec![1; 100 << 20]).expect("a file");
+    let script = "import mmap, sys, time\n\
+        file = open(sys.argv[1], 'r+b')\n\
+        map = mmap.mmap(file.fileno(), 0)\n\
+        total = sum(map[at] for at in range(0, len(map), 4096))\n\
+        file.seek(0, 2); file.write(bytes(20 << 20)); file.flush()\n\
+        time.sleep(0.5); print('done')";
+    let file = file.to_str().expect("UTF-8");
+    for mode in modes() {
+        let command = ["/usr/bin/env", "python3", "-c", script, file];
+        run_in(mode, &command).ends_with(0).says("done\n");
+        let old = std::fs::File::options().write(true).open(file);
+        old.and_then(|file| file.set_len(100 << 20)).expect("cut");
+    }
+}
+
+#[test]
+fn files_in_memory_count_under_another_name_and_not_once_they_are_removed() {
+    for mode in modes() {
+        let Some(directory) = InMemory::new() else {
+            return;
+        };
+        let path = directory.0.to_str().expect("UTF-8");
+        let write = "head -c 4M /dev/zero > \"$0/new\" &&";
+        let bomb =
+            format!("for n in {{1..200}}; do {write} mv \"$0/new\" \"$0/$n\"; done; sleep 9");
+        is_ended(mode, &["bash", "-c", &bomb, path]);
+        let _ = plain(["find", path, "-type", "f", "-delete"]).output();
+        let removed = format!(
+            "for n in {{1..40}}; do {write} mv \"$0/new\" \"$0/old\" && rm \"$0/old\"; done; echo done"
+        );
+        run_in(mode, &["bash", "-c", &removed, path])
+            .ends_with(0)
+            .says("done\n");
     }
 }
 

@@ -1,13 +1,13 @@
-//! Files in memory that the tree has open: memfds, and files of a tmpfs. What is written to them and
-//! not mapped is in no process's memory.
+//! Files in memory that the tree has open: memfds, and files of a tmpfs that it writes. What is written
+//! to them and not mapped is in no process's memory.
 
 use super::reading::Inode;
 use super::round::Round;
+use super::written::Files;
 use crate::trace::Tid;
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What looking at descriptors may take at a tick, and of one process at a time. A descriptor takes
@@ -22,12 +22,8 @@ struct Open {
 }
 
 /// Files in memory, each once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Descriptors {
-    /// Where a tmpfs is mounted.
-    mounts: Vec<PathBuf>,
-    /// Files are older that were last changed before, as seconds and nanoseconds of the real time.
-    since: (i64, i64),
     round: Round,
     /// The descriptor to go on with, of a process that had too many for one look.
     next: HashMap<Tid, i32>,
@@ -35,22 +31,12 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    pub fn new(mounts: Vec<PathBuf>, since: (i64, i64)) -> Self {
-        Self {
-            mounts,
-            since,
-            round: Round::default(),
-            next: HashMap::new(),
-            found: HashMap::new(),
-        }
-    }
-
     /// Looks for more, and how large those are that are known.
-    pub fn look(&mut self, processes: &[Tid]) {
+    pub fn look(&mut self, processes: &[Tid], written: &mut Files) {
         self.forget();
         let mut round = std::mem::take(&mut self.round);
         let end = Instant::now() + TIME;
-        round.go(processes, TIME, |pid| self.look_at(pid, end));
+        round.go(processes, TIME, |pid| self.look_at(pid, end, written));
         self.round = round;
     }
 
@@ -64,7 +50,7 @@ impl Descriptors {
         self.next.remove(&pid);
     }
 
-    fn look_at(&mut self, pid: Tid, end: Instant) {
+    fn look_at(&mut self, pid: Tid, end: Instant, written: &mut Files) {
         let from = self.next.remove(&pid).unwrap_or_default();
         let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
             return;
@@ -80,38 +66,33 @@ impl Descriptors {
             }
             // Its name first: nothing is asked of another file system, which might not answer.
             let name = std::fs::read_link(entry.path()).unwrap_or_default();
-            if !self.may_be(&name) {
+            let is_memfd = name.as_os_str().as_bytes().starts_with(b"/memfd:");
+            if !is_memfd && !written.may_have(&name) {
                 continue;
             }
-            if let Some((inode, bytes)) = self.size((pid, fd)) {
+            if let Ok(stat) = std::fs::metadata(entry.path())
+                && stat.is_file()
+                && (is_memfd || written.has(&entry.path(), &stat))
+            {
                 let holder = (pid, fd);
-                self.found.insert(inode, Open { bytes, holder });
+                let bytes = stat.blocks() * 512;
+                self.found
+                    .insert((stat.dev(), stat.ino()), Open { bytes, holder });
             }
         }
-    }
-
-    fn may_be(&self, name: &Path) -> bool {
-        name.as_os_str().as_bytes().starts_with(b"/memfd:")
-            || self.mounts.iter().any(|mount| name.starts_with(mount))
-    }
-
-    /// Which file it is, and how large; `None`: it was there before, or is none any more.
-    fn size(&self, (pid, fd): (Tid, i32)) -> Option<(Inode, u64)> {
-        let stat = std::fs::metadata(format!("/proc/{pid}/fd/{fd}")).ok()?;
-        let is_new = (stat.ctime(), stat.ctime_nsec()) >= self.since;
-        (stat.is_file() && is_new).then(|| ((stat.dev(), stat.ino()), stat.blocks() * 512))
     }
 
     /// Whoever held a file may have closed it; somebody else who has it is found again.
     fn forget(&mut self) {
-        let known = std::mem::take(&mut self.found);
-        for (inode, open) in known {
-            match self.size(open.holder) {
-                Some((now, bytes)) if now == inode => {
-                    self.found.insert(inode, Open { bytes, ..open });
+        self.found.retain(|inode, open| {
+            let (pid, fd) = open.holder;
+            match std::fs::metadata(format!("/proc/{pid}/fd/{fd}")) {
+                Ok(stat) if (stat.dev(), stat.ino()) == *inode => {
+                    open.bytes = stat.blocks() * 512;
+                    true
                 }
-                _ => {}
+                _ => false,
             }
-        }
+        });
     }
 }

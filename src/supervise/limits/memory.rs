@@ -2,20 +2,28 @@
 //!
 //! First roughly: what each process has resident, pages that several share counted at each, and what
 //! the files in memory take. Only what is past the limit then is weighed: by each process's share of
-//! its pages, so that what is shared counts once. Each step has its time, so that a large tree cannot
-//! keep the supervisor from its stops: what is left is done at the next tick.
+//! its pages, so that what is shared counts once, and only of what is certain to be the jail's. Each step
+//! has its time, so that a large tree cannot keep the supervisor from its stops: what is left is done at
+//! the next tick.
+//!
+//! All this takes a while, in which memory goes from one process to another, or a file is removed and
+//! another one made, so that the same is seen twice. So a tree is past its limit only if it was found so
+//! at several ticks one after the other.
 
 use super::descriptors::Descriptors;
-use super::reading::{self, Inode};
+use super::reading::{self, Inode, Resident};
 use super::round::Round;
 use super::segments::Segments;
 use super::spaces::Spaces;
-use super::tmpfs::{self, Mount};
 use super::weighing::{Weighed, Weighing};
-use crate::trace::Tid;
+use super::written::{self, Files};
+use crate::sys::Errno;
+use crate::syscalls::Call;
+use crate::trace::{Resume, Stopped, Tid};
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// What reading of processes may take at a tick of 20 ms: some 30 µs each.
 const TIME: Duration = Duration::from_millis(3);
@@ -23,26 +31,31 @@ const TIME: Duration = Duration::from_millis(3);
 const WEIGH: Duration = Duration::from_millis(8);
 /// After something was weighed and found light, nothing is weighed for so many times as long.
 const REST: u32 = 4;
-/// Times of files are taken from a clock that is behind by a timer's tick at most (10 ms).
-const COARSE: Duration = Duration::from_millis(20);
+/// At so many looks one after the other a tree must be past its limit.
+const LOOKS: u32 = 3;
 
 /// A limit of memory.
 #[derive(Debug)]
 pub struct Memory {
     /// In bytes.
     limit: u64,
-    /// When the jail was started, by the real time.
-    since: (i64, i64),
     round: Round,
     spaces: Spaces,
     /// What was last read of each process.
-    resident: HashMap<Tid, reading::Memory>,
+    resident: HashMap<Tid, Resident>,
     descriptors: Descriptors,
-    mounts: Vec<Mount>,
+    written: Files,
+    /// Tasks that are about to open a file.
+    opening: HashSet<Tid>,
     segments: Segments,
     /// Who has ended since the last look.
     ended: HashSet<Tid>,
+    /// The device of memfds, System V segments and shared anonymous mappings: files of a mount that only
+    /// the kernel has.
+    nameless: u64,
     weighing: Option<Weighing>,
+    /// At how many looks the tree was past its limit, and how often the files had been looked at then.
+    past: (u32, u64),
     rest: Instant,
     most: Option<u64>,
 }
@@ -50,22 +63,19 @@ pub struct Memory {
 impl Memory {
     /// `user`: whom the command runs as. `writable`: where it may change files; `None`: anywhere.
     pub fn new(limit: u64, user: u32, writable: Option<&[PathBuf]>) -> Self {
-        let mounts = tmpfs::mounts(writable);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let since = now.unwrap_or_default().saturating_sub(COARSE);
-        let since = (since.as_secs() as i64, since.subsec_nanos().into());
-        let paths = mounts.iter().map(|mount| mount.path.clone()).collect();
         Self {
             limit,
-            since,
             round: Round::default(),
             spaces: Spaces::default(),
             resident: HashMap::new(),
-            descriptors: Descriptors::new(paths, since),
-            mounts,
+            descriptors: Descriptors::default(),
+            written: Files::new(writable),
+            opening: HashSet::new(),
             segments: Segments::new(user),
             ended: HashSet::new(),
+            nameless: nameless(),
             weighing: None,
+            past: (0, 0),
             rest: Instant::now(),
             most: None,
         }
@@ -79,18 +89,21 @@ impl Memory {
             let memory = reading::resident(pid).unwrap_or_default();
             resident.insert(pid, memory);
         });
-        self.descriptors.look(processes);
+        self.descriptors.look(processes, &mut self.written);
         let open: HashMap<Inode, u64> = self.descriptors.found().collect();
+        self.written.look(&open);
         let pages = owners.iter().filter_map(|pid| self.resident.get(pid));
         let pages: u64 = pages.map(|memory| memory.sum()).sum();
-        let nameless = open.iter().filter(|((device, _), _)| !self.has(*device));
-        let nameless: u64 = nameless.map(|(_, bytes)| bytes).sum();
-        let nameless = nameless.saturating_add(self.detached(processes));
-        let growth: u64 = self.mounts.iter().map(Mount::growth).sum();
-        let rough = pages.saturating_add(nameless).saturating_add(growth);
+        let opened = open
+            .iter()
+            .map(|(at, bytes)| self.written.grown(*at, *bytes));
+        let files = opened.fold(self.written.sum(&open), u64::saturating_add);
+        let files = files.saturating_add(self.detached(processes));
+        let rough = pages.saturating_add(files);
         if rough <= self.limit {
-            self.saw(pages.saturating_add(open.values().sum()).min(rough));
+            self.saw(rough);
             self.weighing = None;
+            self.past.0 = 0;
             return false;
         }
         if let Some(sum) = self.alone(&owners) {
@@ -98,7 +111,7 @@ impl Memory {
             return true;
         }
         let begin = Instant::now();
-        begin >= self.rest && self.weigh(&owners, &open, nameless, begin)
+        begin >= self.rest && self.weigh(&owners, &open, files, begin)
     }
 
     /// What System V segments take that the tree has made, and that nobody has attached.
@@ -113,67 +126,65 @@ impl Memory {
     fn alone(&self, owners: &[Tid]) -> Option<u64> {
         let heavy = |pid: &&Tid| {
             let memory = self.resident.get(*pid);
-            memory.is_some_and(|memory| memory.anonymous > self.limit)
+            memory.is_some_and(|memory| memory.anonymous() > self.limit)
         };
         // It may have given it back since it was read.
-        let now = |pid: &Tid| reading::resident(*pid).map(|memory| memory.anonymous);
+        let again = |pid: &Tid| reading::resident(*pid).map(Resident::anonymous);
+        let now = |pid: &Tid| reading::anonymous(*pid).or_else(|| again(pid));
         let mut heavy = owners.iter().filter(heavy).take(1).filter_map(now);
         heavy.find(|&anonymous| anonymous > self.limit)
     }
 
-    /// Weighs what is roughly too much.
+    /// Weighs what is roughly too much. `files`: what those in memory take.
     fn weigh(
         &mut self,
         owners: &[Tid],
         open: &HashMap<Inode, u64>,
-        nameless: u64,
+        files: u64,
         begin: Instant,
     ) -> bool {
-        let mut counted: HashSet<Inode> = open.keys().copied().collect();
-        counted.retain(|(device, _)| !self.has(*device));
-        let mut files = nameless;
-        for mount in &self.mounts {
-            let growth = mount.growth();
-            if growth == 0 {
-                continue;
+        let found = match self.limit.checked_sub(files) {
+            None => Weighed::Heavy(0),
+            Some(enough) => self.weigh_pages(owners, open, enough),
+        };
+        match found {
+            Weighed::Unfinished => false,
+            Weighed::Light(pages) => {
+                self.saw(pages + files);
+                self.past.0 = 0;
+                let took = self.weighing.take().map_or(Duration::ZERO, |it| it.took());
+                self.rest = Instant::now() + (took + begin.elapsed()) * REST;
+                false
             }
-            match mount.files(self.since, open) {
-                Some(found) => {
-                    files += found.values().sum::<u64>().min(growth);
-                    counted.extend(found.into_keys());
+            Weighed::Heavy(pages) => {
+                self.weighing = None;
+                let (looks, passes) = self.past;
+                // Files that were not looked at again may be gone.
+                if looks == 0 || passes != self.written.passes() {
+                    self.past = (looks + 1, self.written.passes());
                 }
-                None => files += growth,
+                if self.past.0 < LOOKS {
+                    return false;
+                }
+                self.saw(pages + files);
+                true
             }
         }
-        if files > self.limit {
-            self.saw(files);
-            return true;
-        }
+    }
+
+    fn weigh_pages(&mut self, owners: &[Tid], open: &HashMap<Inode, u64>, enough: u64) -> Weighed {
         let resident = &self.resident;
-        let mut weighing = self.weighing.take().unwrap_or_else(|| {
+        let weighing = self.weighing.get_or_insert_with(|| {
             let most = |pid: &Tid| std::cmp::Reverse(resident.get(pid).map(|memory| memory.sum()));
-            let mut order = owners.to_vec();
+            let mut order = self.spaces.certain(owners);
             order.sort_by_key(most);
             Weighing::new(order)
         });
-        let weigh = |pid| share(pid, &counted);
-        match weighing.go(self.limit - files, WEIGH, weigh) {
-            Weighed::Unfinished => self.weighing = Some(weighing),
-            Weighed::Light(pages) => {
-                self.saw(pages + files);
-                self.rest = Instant::now() + (weighing.took() + begin.elapsed()) * REST;
-            }
-            Weighed::Heavy(pages) => {
-                self.saw(pages + files);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether this is the device of a tmpfs where the command may write.
-    fn has(&self, device: u64) -> bool {
-        self.mounts.iter().any(|mount| mount.device == device)
+        // What is open, or of a tmpfs and the jail's, counts as a file; what is of a tmpfs and not the
+        // jail's, does not count.
+        let nameless = self.nameless;
+        let counts = |inode: Inode| inode.0 == nameless && !open.contains_key(&inode);
+        weighing.go(enough, WEIGH, |pid| share(pid, counts))
     }
 
     fn saw(&mut self, sum: u64) {
@@ -190,6 +201,45 @@ impl Memory {
         self.spaces.spawned(parent, child, flags);
     }
 
+    /// A process runs whose parent's event has not come yet.
+    pub fn adopted(&mut self, pid: Tid) {
+        self.spaces.adopted(pid);
+    }
+
+    /// A call goes on: if it may open a file for writing, its return must be seen.
+    pub fn calls(&mut self, tid: Tid, call: &Call, how: Resume) -> Resume {
+        let goes_on = matches!(
+            how,
+            Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
+        );
+        match goes_on && written::may_fill(call) {
+            true => {
+                self.opening.insert(tid);
+                how.and_stop()
+            }
+            false => how,
+        }
+    }
+
+    /// A call of a task returns.
+    pub fn returns(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        let tid = tracee.tid();
+        if !self.opening.remove(&tid) {
+            return Ok(());
+        }
+        // It may be another call that the supervisor makes before.
+        let Some(registers) = tracee.registers()? else {
+            return Ok(());
+        };
+        if written::may_fill(&registers.call())
+            && let Ok(fd) = i32::try_from(registers.result())
+            && fd >= 0
+        {
+            self.written.opened(tid, fd);
+        }
+        Ok(())
+    }
+
     /// A process runs another program: all that it had is gone.
     pub fn executed(&mut self, pid: Tid) {
         self.spaces.left(pid);
@@ -200,19 +250,28 @@ impl Memory {
     pub fn gone(&mut self, tid: Tid) {
         self.executed(tid);
         self.descriptors.gone(tid);
+        self.opening.remove(&tid);
         self.ended.insert(tid);
     }
 }
 
-/// A process's share of its pages, without those of files that are counted already. Of one that nobody
-/// may look at (a program that may not be read) all that it has resident.
-fn share(pid: Tid, counted: &HashSet<Inode>) -> u64 {
+/// A process's share of its anonymous pages, and of those of files that count. Of one that nobody may
+/// look at (a program that may not be read) all that it has resident.
+fn share(pid: Tid, counts: impl Fn(Inode) -> bool) -> u64 {
     match reading::share(pid) {
-        Some(memory) if memory.shared > 0 && !counted.is_empty() => {
-            let twice = reading::mapped(pid, |inode| counted.contains(&inode));
-            memory.sum() - twice.min(memory.shared)
+        Some(memory) if memory.shared > 0 => {
+            let files = reading::mapped(pid, counts).min(memory.shared);
+            memory.anonymous.saturating_add(files)
         }
-        Some(memory) => memory.sum(),
+        Some(memory) => memory.anonymous,
         None => reading::resident(pid).unwrap_or_default().sum(),
     }
+}
+
+/// The device of files in memory that are on no mount of a user's: 0 where there are none.
+fn nameless() -> u64 {
+    let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+    let file = nix::sys::memfd::memfd_create(c"jail", flags).map(std::fs::File::from);
+    let stat = file.ok().and_then(|file| file.metadata().ok());
+    stat.map_or(0, |stat| stat.dev())
 }

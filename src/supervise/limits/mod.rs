@@ -10,6 +10,7 @@ mod segments;
 mod spaces;
 mod tmpfs;
 mod weighing;
+mod written;
 
 use super::clock::Clock;
 use super::tree::Tree;
@@ -17,7 +18,8 @@ use crate::launch::{Started, User};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::sys::Errno;
-use crate::trace::Tid;
+use crate::syscalls::Call;
+use crate::trace::{Resume, Stopped, Tid};
 use cpu::Cpu;
 use memory::Memory;
 use std::time::{Duration, Instant};
@@ -178,6 +180,29 @@ impl Watch {
         }
     }
 
+    /// A process runs whose parent's event has not come yet.
+    pub fn adopted(&mut self, pid: Tid) {
+        if let Some(memory) = &mut self.memory {
+            memory.adopted(pid);
+        }
+    }
+
+    /// The answer to a call, with a stop at its return where that must be seen.
+    pub fn calls(&mut self, tid: Tid, call: &Call, how: Resume) -> Resume {
+        match &mut self.memory {
+            Some(memory) => memory.calls(tid, call, how),
+            None => how,
+        }
+    }
+
+    /// A call returns.
+    pub fn returns(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        match &mut self.memory {
+            Some(memory) => memory.returns(tracee),
+            None => Ok(()),
+        }
+    }
+
     /// A process runs another program.
     pub fn executed(&mut self, pid: Tid) {
         if let Some(memory) = &mut self.memory {
@@ -195,9 +220,11 @@ impl Watch {
         }
     }
 
-    /// The limit that so many tasks are past.
-    pub fn exceeded(&self, tasks: usize) -> Option<LimitKind> {
-        let past = self.tasks.is_some_and(|most| tasks as u64 > most);
+    /// The limit that so many tasks are past. `living`: how many of them are not about to end, which
+    /// takes a while to tell.
+    pub fn exceeded(&self, tasks: usize, living: impl FnOnce() -> usize) -> Option<LimitKind> {
+        let most = self.tasks?;
+        let past = tasks as u64 > most && living() as u64 > most;
         past.then_some(LimitKind::Processes)
     }
 }
@@ -222,7 +249,8 @@ mod tests {
         assert_eq!(watch.due(false, at(10)), Due::Ask);
         assert_eq!(watch.due(true, at(10)), Due::Nothing);
         assert_eq!(watch.due(true, at(11)), Due::Kill);
-        assert_eq!(watch.exceeded(3), None);
-        assert_eq!(watch.exceeded(4), Some(LimitKind::Processes));
+        assert_eq!(watch.exceeded(3, || 4), None);
+        assert_eq!(watch.exceeded(4, || 3), None);
+        assert_eq!(watch.exceeded(4, || 4), Some(LimitKind::Processes));
     }
 }

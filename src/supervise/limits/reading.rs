@@ -7,10 +7,31 @@ use std::io::{BufRead, BufReader};
 /// Memory that is given back when nobody has it any more; the pages of files on disks are not in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Anonymous, in swap too.
+    /// Anonymous.
     pub anonymous: u64,
     /// Of tmpfs, memfds, System V and shared anonymous mappings.
     pub shared: u64,
+}
+
+/// What a process has, whoever else has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// In memory.
+    pub memory: Memory,
+    /// Anonymous, in swap.
+    pub swapped: u64,
+}
+
+impl Resident {
+    /// Anonymous, wherever it is.
+    pub fn anonymous(self) -> u64 {
+        self.memory.anonymous.saturating_add(self.swapped)
+    }
+
+    /// All.
+    pub fn sum(self) -> u64 {
+        self.memory.sum().saturating_add(self.swapped)
+    }
 }
 
 impl Memory {
@@ -24,28 +45,45 @@ impl Memory {
 pub type Inode = (u64, u64);
 
 /// What a process has resident: all of each page, whoever else has it. `None`: it is gone.
-pub fn resident(pid: Tid) -> Option<Memory> {
+pub fn resident(pid: Tid) -> Option<Resident> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name| kilobytes(&status, name);
     // One that has ended has none of these lines.
-    Some(Memory {
-        anonymous: field("RssAnon:") + field("VmSwap:"),
-        shared: field("RssShmem:"),
+    Some(Resident {
+        memory: Memory {
+            anonymous: field("RssAnon:"),
+            shared: field("RssShmem:"),
+        },
+        swapped: field("VmSwap:"),
     })
 }
 
 /// A process's share: of a page that n mappings have, a n-th (Linux 5.3 tells the kinds apart).
 /// `None`: nobody may look, or it is gone.
 pub fn share(pid: Tid) -> Option<Memory> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let rollup = rollup(pid)?;
     let field = |name| kilobytes(&rollup, name);
-    (!rollup.is_empty()).then(|| Memory {
+    Some(Memory {
         anonymous: field("Pss_Anon:") + field("SwapPss:"),
         shared: field("Pss_Shmem:"),
     })
 }
 
-/// A process's share of what it has mapped of files that `is` says; private mappings left aside.
+/// A process's anonymous memory, counted page by page: what [`resident`] tells is kept by each processor
+/// on its own for a while (percpu_counter, Linux 6.2), and may be off by some MiB on a machine of many.
+/// `None`: nobody may look, or it is gone.
+pub fn anonymous(pid: Tid) -> Option<u64> {
+    let rollup = rollup(pid)?;
+    let swapped = kilobytes(&rollup, "Swap:").min(resident(pid)?.swapped);
+    Some(kilobytes(&rollup, "Anonymous:") + swapped)
+}
+
+fn rollup(pid: Tid) -> Option<String> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    (!rollup.is_empty()).then_some(rollup)
+}
+
+/// A process's share of the pages that it has mapped of files that `is` says.
 pub fn mapped(pid: Tid, is: impl Fn(Inode) -> bool) -> u64 {
     match File::open(format!("/proc/{pid}/smaps")) {
         Ok(file) => mapped_of(BufReader::new(file), is),
@@ -54,32 +92,35 @@ pub fn mapped(pid: Tid, is: impl Fn(Inode) -> bool) -> u64 {
 }
 
 fn mapped_of(smaps: impl BufRead, is: impl Fn(Inode) -> bool) -> u64 {
-    let (mut sum, mut counts) = (0_u64, false);
+    let (mut sum, mut mapping, mut share) = (0_u64, None, 0_u64);
     for line in smaps.split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
-        if let Some(inode) = shared_mapping(&line) {
-            counts = inode.is_some_and(&is);
-        } else if counts && line.starts_with("Pss:") {
-            sum = sum.saturating_add(kilobytes(&line, "Pss:"));
+        if let Some(file) = file(&line) {
+            mapping = Some(file).filter(|file| is(*file));
+        } else if mapping.is_some() && line.starts_with("Pss:") {
+            share = kilobytes(&line, "Pss:");
+        } else if mapping.is_some() && line.starts_with("Anonymous:") {
+            // Copies of a private mapping are no pages of the file, and counted as what they are.
+            let copies = kilobytes(&line, "Anonymous:");
+            sum = sum.saturating_add(share.saturating_sub(copies));
         }
     }
     sum
 }
 
-/// The first line of a mapping, `START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH`: its file, where
-/// it is shared. `None`: another line.
-fn shared_mapping(line: &str) -> Option<Option<Inode>> {
+/// The first line of a mapping, `START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH`: its file. `None`:
+/// another line.
+fn file(line: &str) -> Option<Inode> {
     let mut words = line.split_ascii_whitespace();
-    let (range, permissions) = (words.next()?, words.next()?);
+    let range = words.next()?;
     if range.ends_with(':') || !range.contains('-') {
         return None;
     }
-    let (device, inode) = (words.nth(1)?, words.next()?);
+    let (device, inode) = (words.nth(2)?, words.next()?);
     let (major, minor) = device.split_once(':')?;
     let number = |text| u32::from_str_radix(text, 16).ok();
     let device = libc::makedev(number(major)?, number(minor)?);
-    let file = (device, inode.parse().ok()?);
-    Some(permissions.ends_with('s').then_some(file))
+    Some((device, inode.parse().ok()?))
 }
 
 /// A line `NAME:   NUMBER kB`, in bytes; 0 where it is missing.
@@ -99,7 +140,8 @@ mod tests {
         let own = std::process::id() as Tid;
         let bytes = std::hint::black_box(vec![1_u8; 8 << 20]);
         let (whole, part) = (resident(own), share(own));
-        assert!(whole.is_some_and(|memory| memory.anonymous >= 8 << 20));
+        assert!(whole.is_some_and(|memory| memory.anonymous() >= 8 << 20));
+        assert!(anonymous(own).is_some_and(|bytes| bytes >= 8 << 20));
         assert!(part.is_some_and(|memory| memory.anonymous >= 8 << 20));
         assert!(bytes.iter().all(|&byte| byte == 1));
         assert_eq!(resident(i32::MAX), None);
@@ -117,25 +159,28 @@ mod tests {
     }
 
     #[test]
-    fn of_mappings_those_that_are_shared_and_of_the_file_count() {
+    fn of_mappings_the_pages_of_the_file_count_and_no_copies() {
         let smaps = "\
 7f00-7f10 rw-s 00000000 00:05 12 /memfd:a b (deleted)
 Size:                 64 kB
 Pss:                  40 kB
-Pss_Dirty:            40 kB
+Anonymous:             0 kB
 7f20-7f30 rw-p 00000000 00:05 12 /memfd:a b (deleted)
 Pss:                  30 kB
+Anonymous:            25 kB
 7f40-7f50 rw-s 00000000 00:05 13 /memfd:c (deleted)
 Pss:                  20 kB
+Anonymous:             0 kB
 7f60-7f70 rw-p 00000000 00:00 0
 Pss:                  10 kB
+Anonymous:            10 kB
 ";
         let device = libc::makedev(0, 5);
         assert_eq!(
             mapped_of(smaps.as_bytes(), |file| file == (device, 12)),
-            40 << 10
+            45 << 10
         );
-        assert_eq!(mapped_of(smaps.as_bytes(), |_| true), 60 << 10);
+        assert_eq!(mapped_of(smaps.as_bytes(), |_| true), 65 << 10);
         assert_eq!(mapped_of(smaps.as_bytes(), |_| false), 0);
     }
 }

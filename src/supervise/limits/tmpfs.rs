@@ -1,19 +1,12 @@
-//! File systems in memory where the command may write: what its files there take, open or not.
-//!
-//! A tmpfs tells only how much of it is used, by everybody. As long as what came in addition since the
-//! start leaves the limit alone, nobody has to look further. Else the trees are walked in which the
-//! command may write: files that were changed since the start count.
+//! File systems in memory where the command may write, and a search of them for files that have another
+//! name now than when they were opened.
 
 use super::reading::Inode;
-use nix::sys::statvfs::statvfs;
-use std::collections::HashMap;
-use std::fs::{Metadata, read_dir, symlink_metadata};
+use std::collections::HashSet;
+use std::fs::{read_dir, symlink_metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// What a walk may take. Of what is too large all that came in addition counts.
-const WALK: Duration = Duration::from_millis(10);
 
 /// One where the command may write.
 #[derive(Debug)]
@@ -23,9 +16,7 @@ pub struct Mount {
     /// st_dev of its files.
     pub device: u64,
     /// The trees in it that the command may change.
-    trees: Vec<PathBuf>,
-    /// What was used at the start, in bytes.
-    before: u64,
+    pub trees: Vec<PathBuf>,
 }
 
 /// Those that are mounted, and in which of their trees may be written. `writable`: where the command
@@ -44,7 +35,6 @@ pub fn mounts(writable: Option<&[PathBuf]>) -> Vec<Mount> {
         match mounts.iter_mut().find(|mount| mount.device == stat.dev()) {
             Some(mount) => mount.trees.extend(trees),
             None => mounts.push(Mount {
-                before: used(&path).unwrap_or_default(),
                 device: stat.dev(),
                 path,
                 trees,
@@ -76,60 +66,43 @@ fn trees(mount: &Path, writable: Option<&[PathBuf]>) -> Vec<PathBuf> {
     within.cloned().collect()
 }
 
-fn used(mount: &Path) -> Option<u64> {
-    let stat = statvfs(mount).ok()?;
-    let blocks = stat.blocks().saturating_sub(stat.blocks_free());
-    Some(blocks.saturating_mul(stat.fragment_size()))
+/// A search that goes on where it had no more time.
+#[derive(Debug)]
+pub struct Search {
+    left: Vec<PathBuf>,
+    devices: HashSet<u64>,
 }
 
-impl Mount {
-    /// What is used in addition to what was at the start, by whomever.
-    pub fn growth(&self) -> u64 {
-        let used = used(&self.path).unwrap_or_default();
-        used.saturating_sub(self.before)
+impl Search {
+    /// Through all trees.
+    pub fn new(mounts: &[Mount]) -> Self {
+        let trees = mounts.iter().flat_map(|mount| &mount.trees);
+        Self {
+            left: trees.cloned().collect(),
+            devices: mounts.iter().map(|mount| mount.device).collect(),
+        }
     }
 
-    /// The files that were changed since the start, and are in its trees or among `open` ones, and what
-    /// each takes in bytes; `None`: there are too many to look at, or some that may not be looked at.
-    pub fn files(
-        &self,
-        since: (i64, i64),
-        open: &HashMap<Inode, u64>,
-    ) -> Option<HashMap<Inode, u64>> {
-        let own = open
-            .iter()
-            .filter(|((device, _), _)| *device == self.device);
-        let mut found: HashMap<Inode, u64> = own.map(|(&inode, &bytes)| (inode, bytes)).collect();
-        let end = Instant::now() + WALK;
-        let mut left: Vec<PathBuf> = self.trees.clone();
-        while let Some(path) = left.pop() {
-            let stat = match symlink_metadata(&path) {
-                Ok(stat) => stat,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(_) => return None,
-            };
-            if Instant::now() >= end {
-                return None;
-            }
-            if stat.dev() != self.device {
+    /// Tells of each file where it is. Returns whether everything was looked at. What may not be looked
+    /// at is passed over.
+    pub fn go(&mut self, time: Duration, mut tell: impl FnMut(Inode, PathBuf)) -> bool {
+        let begin = Instant::now();
+        while let Some(path) = self.left.pop() {
+            let Ok(stat) = symlink_metadata(&path) else {
                 continue;
+            };
+            if stat.is_dir() && self.devices.contains(&stat.dev()) {
+                let entries = read_dir(&path).into_iter().flatten().flatten();
+                self.left.extend(entries.map(|entry| entry.path()));
+            } else if stat.is_file() {
+                tell((stat.dev(), stat.ino()), path);
             }
-            if stat.is_dir() {
-                match read_dir(&path) {
-                    Ok(entries) => left.extend(entries.flatten().map(|entry| entry.path())),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(_) => return None,
-                }
-            } else if is_new(&stat, since) {
-                found.insert((stat.dev(), stat.ino()), stat.blocks() * 512);
+            if begin.elapsed() >= time {
+                break;
             }
         }
-        Some(found)
+        self.left.is_empty()
     }
-}
-
-fn is_new(stat: &Metadata, since: (i64, i64)) -> bool {
-    (stat.ctime(), stat.ctime_nsec()) >= since
 }
 
 #[cfg(test)]
@@ -155,27 +128,5 @@ mod tests {
         assert_eq!(trees(&["/dev"]), [shm]);
         assert_eq!(trees(&["/dev/sh"]), [] as [&Path; 0]);
         assert_eq!(super::trees(shm, None), [shm]);
-    }
-
-    #[test]
-    fn files_that_are_new_count_once_and_old_ones_do_not() {
-        let root = std::env::temp_dir().join(format!("jail-walk-{}", std::process::id()));
-        std::fs::create_dir_all(root.join("deep")).expect("mkdir");
-        std::fs::write(root.join("deep/file"), vec![1; 1 << 16]).expect("a file");
-        std::fs::hard_link(root.join("deep/file"), root.join("link")).expect("a link");
-        let stat = symlink_metadata(root.join("link")).expect("a file");
-        let mount = Mount {
-            path: root.clone(),
-            device: stat.dev(),
-            trees: vec![root.clone()],
-            before: 0,
-        };
-        let open = HashMap::from([((stat.dev(), stat.ino()), 7), ((0, 1), 9)]);
-        let found = mount.files((0, 0), &open);
-        let later = mount.files((i64::MAX, 0), &HashMap::new());
-        let _ = std::fs::remove_dir_all(&root);
-        let file = ((stat.dev(), stat.ino()), stat.blocks() * 512);
-        assert_eq!(found, Some(HashMap::from([file])));
-        assert_eq!(later, Some(HashMap::new()));
     }
 }

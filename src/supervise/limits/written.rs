@@ -1,0 +1,282 @@
+//! Files of a tmpfs that the jail has filled: those that one of its processes has opened for writing.
+//! Open or not, they are in no process's memory.
+//!
+//! Others write to the same file systems at the same time, and nothing of a file tells who has filled
+//! it. So each open that may write is seen at its return, and no other file counts; of one that was there
+//! before, what it has grown by.
+
+use super::reading::Inode;
+use super::tmpfs::{self, Mount, Search};
+use crate::syscalls::Call;
+use crate::syscalls::named::open_flags::{O_ACCMODE, O_CREAT, O_PATH, O_TRUNC};
+use crate::trace::Tid;
+use std::collections::{HashMap, HashSet};
+use std::fs::{Metadata, read_link, symlink_metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What a look at them may take at a tick: some 2 µs each.
+const TIME: Duration = Duration::from_millis(4);
+/// What a search may take at a tick, and how many times as long none begins after it.
+const SEARCH: Duration = Duration::from_millis(4);
+const REST: u32 = 9;
+/// So many searches must not have found a file that is taken to be gone: it may be moved during one.
+const SEARCHES: u8 = 2;
+
+/// What is known of a file.
+#[derive(Debug)]
+struct Written {
+    /// Where it was last seen.
+    path: PathBuf,
+    /// What was in it before the jail had it, in bytes.
+    before: u64,
+    /// What is in it.
+    bytes: u64,
+    /// How many searches have not found it, where it is not at its path any more.
+    lost: Option<u8>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Files {
+    mounts: Vec<Mount>,
+    /// Devices that are none of those.
+    others: HashSet<u64>,
+    files: HashMap<Inode, Written>,
+    /// Those that were opened since the last look.
+    fresh: Vec<Inode>,
+    /// The rest of a look at all.
+    left: Vec<Inode>,
+    /// How often all were looked at.
+    passes: u64,
+    search: Option<Search>,
+    rest: Instant,
+}
+
+/// Whether a call may open a file for writing. What openat2 asks is in memory.
+pub fn may_fill(call: &Call) -> bool {
+    let writes = |arg: usize| {
+        let flags = call.args.get(arg).copied().unwrap_or_default();
+        flags & (O_ACCMODE | O_CREAT | O_TRUNC) != 0 && flags & O_PATH == 0
+    };
+    match call.syscall().map_or("", |syscall| syscall.name) {
+        "open" => writes(1),
+        "openat" => writes(2),
+        "creat" | "openat2" => true,
+        _ => false,
+    }
+}
+
+impl Files {
+    /// `writable`: where the command may change files; `None`: anywhere.
+    pub fn new(writable: Option<&[PathBuf]>) -> Self {
+        Self {
+            mounts: tmpfs::mounts(writable),
+            others: HashSet::new(),
+            files: HashMap::new(),
+            fresh: Vec::new(),
+            left: Vec::new(),
+            passes: 0,
+            search: None,
+            rest: Instant::now(),
+        }
+    }
+
+    /// A task has opened a file, and may write to it.
+    pub fn opened(&mut self, tid: Tid, fd: i32) {
+        let link = PathBuf::from(format!("/proc/{tid}/fd/{fd}"));
+        if let Ok(stat) = std::fs::metadata(&link) {
+            self.add(&link, &stat);
+        }
+    }
+
+    fn add(&mut self, link: &Path, stat: &Metadata) {
+        let inode = (stat.dev(), stat.ino());
+        if self.others.contains(&inode.0) || !stat.is_file() {
+            return;
+        }
+        if !self.mounts.iter().any(|mount| mount.device == inode.0) {
+            self.others.insert(inode.0);
+            return;
+        }
+        self.fresh.push(inode);
+        self.files.entry(inode).or_insert_with(|| {
+            let bytes = stat.blocks() * 512;
+            Written {
+                path: read_link(link).unwrap_or_default(),
+                before: bytes,
+                bytes,
+                lost: None,
+            }
+        });
+    }
+
+    /// Whether something of this name can be one of them.
+    pub fn may_have(&self, name: &Path) -> bool {
+        self.mounts
+            .iter()
+            .any(|mount| name.starts_with(&mount.path))
+    }
+
+    /// Whether it is one of them. A file that somebody has open for writing becomes one: it was inherited,
+    /// or given by somebody outside.
+    pub fn has(&mut self, link: &Path, stat: &Metadata) -> bool {
+        let inode = (stat.dev(), stat.ino());
+        let writes = || symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0);
+        if !self.files.contains_key(&inode) && writes() {
+            self.add(link, stat);
+        }
+        self.files.contains_key(&inode)
+    }
+
+    /// What the jail has written to this file of so many bytes.
+    pub fn grown(&self, inode: Inode, bytes: u64) -> u64 {
+        let before = self.files.get(&inode).map_or(0, |file| file.before);
+        bytes.saturating_sub(before)
+    }
+
+    /// Looks how large they are. `open`: those that are open, and how large.
+    pub fn look(&mut self, open: &HashMap<Inode, u64>) {
+        let end = Instant::now() + TIME;
+        for inode in std::mem::take(&mut self.fresh) {
+            self.look_at(inode, open);
+        }
+        if self.left.is_empty() {
+            self.left.extend(self.files.keys());
+        }
+        while let Some(inode) = self.left.pop() {
+            self.look_at(inode, open);
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        self.passes += u64::from(self.left.is_empty());
+        self.find();
+    }
+
+    fn look_at(&mut self, inode: Inode, open: &HashMap<Inode, u64>) {
+        let Some(file) = self.files.get_mut(&inode) else {
+            return;
+        };
+        let mut is = |bytes| {
+            (file.bytes, file.lost) = (bytes, None);
+            // What was cut away was nobody's any more.
+            file.before = file.before.min(bytes);
+        };
+        if let Some(&bytes) = open.get(&inode) {
+            return is(bytes);
+        }
+        match symlink_metadata(&file.path) {
+            Ok(stat) if (stat.dev(), stat.ino()) == inode => is(stat.blocks() * 512),
+            // It was locked away, and is what it was.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            _ => {
+                file.bytes = 0;
+                file.lost.get_or_insert(0);
+            }
+        }
+    }
+
+    /// Looks for those that have another name now, or none.
+    fn find(&mut self) {
+        let begin = Instant::now();
+        if self.search.is_none() {
+            let lost = self.files.values().any(|file| file.lost.is_some());
+            if !lost || begin < self.rest {
+                return;
+            }
+            for file in self.files.values_mut() {
+                file.lost = file.lost.map(|times| times.saturating_add(1));
+            }
+        }
+        let search = self.search.take();
+        let mut search = search.unwrap_or_else(|| Search::new(&self.mounts));
+        let (files, fresh) = (&mut self.files, &mut self.fresh);
+        let done = search.go(SEARCH, |inode, path| {
+            if let Some(file) = files.get_mut(&inode)
+                && file.lost.is_some()
+            {
+                (file.path, file.lost) = (path, None);
+                fresh.push(inode);
+            }
+        });
+        self.rest = Instant::now() + begin.elapsed() * REST;
+        match done {
+            true => self
+                .files
+                .retain(|_, file| file.lost.is_none_or(|times| times < SEARCHES)),
+            false => self.search = Some(search),
+        }
+    }
+
+    /// How often all of them were looked at.
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// What the jail has written to those that are not among `open`, in bytes.
+    pub fn sum(&self, open: &HashMap<Inode, u64>) -> u64 {
+        let closed = self.files.iter().filter(|(at, _)| !open.contains_key(at));
+        closed
+            .map(|(_, file)| file.bytes.saturating_sub(file.before))
+            .fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::fd::AsRawFd;
+
+    const WRITTEN: usize = 1 << 16;
+
+    /// Files in a directory that is taken for a tmpfs.
+    fn files(root: &Path) -> Files {
+        fs::create_dir_all(root.join("deep")).expect("mkdir");
+        let device = symlink_metadata(root).expect("a directory").dev();
+        Files {
+            mounts: vec![Mount {
+                path: root.to_owned(),
+                device,
+                trees: vec![root.to_owned()],
+            }],
+            ..Files::new(Some(&[]))
+        }
+    }
+
+    #[test]
+    fn what_was_opened_for_writing_counts_wherever_it_goes_and_no_other_file() {
+        let root = std::env::temp_dir().join(format!("jail-written-{}", std::process::id()));
+        let mut files = files(&root);
+        let own = std::process::id() as Tid;
+        let none = HashMap::new();
+        let sum = |files: &mut Files| {
+            (0..4).for_each(|_| {
+                files.rest = Instant::now();
+                files.look(&none);
+            });
+            files.sum(&none)
+        };
+        fs::write(root.join("other"), vec![1; WRITTEN]).expect("a file");
+        assert_eq!(sum(&mut files), 0);
+
+        let file = fs::File::create(root.join("own")).expect("a file");
+        files.opened(own, file.as_raw_fd());
+        fs::write(root.join("own"), vec![1; WRITTEN]).expect("a file");
+        let bytes = file.metadata().expect("a file").blocks() * 512;
+        assert_eq!(sum(&mut files), bytes);
+        fs::rename(root.join("own"), root.join("deep/renamed")).expect("rename");
+        assert_eq!(sum(&mut files), bytes);
+        fs::remove_file(root.join("deep/renamed")).expect("unlink");
+        assert_eq!(sum(&mut files), 0);
+        assert!(files.files.is_empty());
+
+        // It was there before.
+        let old = fs::File::options().append(true).open(root.join("other"));
+        files.opened(own, old.expect("a file").as_raw_fd());
+        assert_eq!(sum(&mut files), 0);
+        let _ = fs::remove_dir_all(&root);
+    }
+}
