@@ -62,6 +62,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("signals",          signals::signals),
     ("sigwait",          signals::sigwait),
     ("spawn",            children::spawn),
+    ("joins",            usage::joins),
     ("spin",             usage::spin),
     ("stage",            attacks::stage),
     ("stop-in-calls",    stops::stop_in_calls),

@@ -4,6 +4,16 @@ use crate::raw;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+/// `joins NUMBER`: starts so many threads, each after the end of the one before.
+pub fn joins(arguments: &[String]) -> i32 {
+    let number: Option<usize> = arguments.first().and_then(|number| number.parse().ok());
+    let Some(number) = number else {
+        return 2;
+    };
+    let join = |_| std::thread::spawn(|| {}).join().is_err();
+    i32::from((0..number).any(join))
+}
+
 /// `spin MILLISECONDS WAYS`: this process and a child use so much processor time each. The child is
 /// waited for (`waits`), left behind (`leaves`), or nobody's (`ignores`: SIGCHLD is ignored); or it is
 /// no process, but a thread (`thread`).

@@ -383,11 +383,18 @@ impl Supervisor<'_> {
     fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
         let system = || SuperviseError::system("wait4");
         self.events += 1;
-        if self.events.is_multiple_of(TURN)
-            && let Some(tid) = self.tree.whose_turn()
-            && let Some(wait) = trace::poll(tid, &mut self.meter).map_err(system())?
-        {
-            return Ok(Some(wait));
+        if self.events.is_multiple_of(TURN) {
+            // The clock is older than all of them.
+            for tid in self
+                .limits
+                .clock()
+                .into_iter()
+                .chain(self.tree.whose_turn())
+            {
+                if let Some(wait) = trace::poll(tid, &mut self.meter).map_err(system())? {
+                    return Ok(Some(wait));
+                }
+            }
         }
         while !self.held.is_empty() {
             let now = Instant::now();

@@ -163,11 +163,7 @@ fn each_bomb_ends_by_its_own_limit_and_harms_nobody_else() {
         return;
     };
     let path = directory.0.to_str().expect("UTF-8");
-    // Of this user, and none of the jail's.
-    let mut bystander = std::process::Command::new("sleep")
-        .arg("3600")
-        .spawn()
-        .expect("sleep");
+    let mut bystander = Bystander::new();
     for mode in modes() {
         for bomb in &BOMBS {
             let mut times: Vec<Duration> = (0..rounds(2))
@@ -190,8 +186,32 @@ fn each_bomb_ends_by_its_own_limit_and_harms_nobody_else() {
             assert!(worst < LATE, "{mode}: {}: {times:?}", bomb.name);
         }
     }
-    let lives = bystander.try_wait().expect("wait");
-    let _ = bystander.kill();
-    let _ = bystander.wait();
-    assert_eq!(lives, None, "somebody else was harmed");
+    assert!(bystander.lives(), "somebody else was harmed");
+}
+
+/// Somebody of this user's, and none of the jail's.
+struct Bystander(std::process::Child);
+
+impl Bystander {
+    fn new() -> Self {
+        let mut sleep = std::process::Command::new("sleep");
+        let null = std::process::Stdio::null;
+        sleep
+            .arg("3600")
+            .stdin(null())
+            .stdout(null())
+            .stderr(null());
+        Self(sleep.spawn().expect("sleep"))
+    }
+
+    fn lives(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -31,7 +31,7 @@ const TIME: Duration = Duration::from_millis(3);
 const WEIGH: Duration = Duration::from_millis(8);
 /// After something was weighed and found light, nothing is weighed for so many times as long.
 const REST: u32 = 4;
-/// At so many looks one after the other a tree must be past its limit.
+/// At so many looks one after the other files alone must be past the limit.
 const LOOKS: u32 = 3;
 
 /// A limit of memory.
@@ -54,7 +54,8 @@ pub struct Memory {
     /// the kernel has.
     nameless: u64,
     weighing: Option<Weighing>,
-    /// At how many looks the tree was past its limit, and how often the files had been looked at then.
+    /// At how many looks the files alone were past the limit, and how often all of them had been looked
+    /// at then: others may be gone.
     past: (u32, u64),
     rest: Instant,
     most: Option<u64>,
@@ -143,29 +144,26 @@ impl Memory {
         files: u64,
         begin: Instant,
     ) -> bool {
-        let found = match self.limit.checked_sub(files) {
-            None => Weighed::Heavy(0),
-            Some(enough) => self.weigh_pages(owners, open, enough),
+        let Some(enough) = self.limit.checked_sub(files) else {
+            let (looks, passes) = self.past;
+            if looks == 0 || passes != self.written.passes() {
+                self.past = (looks + 1, self.written.passes());
+            }
+            if self.past.0 >= LOOKS {
+                self.saw(files);
+            }
+            return self.past.0 >= LOOKS;
         };
-        match found {
+        self.past.0 = 0;
+        match self.weigh_pages(owners, open, enough) {
             Weighed::Unfinished => false,
             Weighed::Light(pages) => {
                 self.saw(pages + files);
-                self.past.0 = 0;
                 let took = self.weighing.take().map_or(Duration::ZERO, |it| it.took());
                 self.rest = Instant::now() + (took + begin.elapsed()) * REST;
                 false
             }
             Weighed::Heavy(pages) => {
-                self.weighing = None;
-                let (looks, passes) = self.past;
-                // Files that were not looked at again may be gone.
-                if looks == 0 || passes != self.written.passes() {
-                    self.past = (looks + 1, self.written.passes());
-                }
-                if self.past.0 < LOOKS {
-                    return false;
-                }
                 self.saw(pages + files);
                 true
             }
