@@ -27,11 +27,12 @@ use std::time::{Duration, Instant};
 
 /// What reading of processes may take at a tick of 20 ms: some 30 µs each.
 const TIME: Duration = Duration::from_millis(3);
-/// What weighing may take at a tick.
+/// What weighing may take at a tick, and where the tree was too heavy at the last look.
 const WEIGH: Duration = Duration::from_millis(8);
+const WEIGH_AGAIN: Duration = Duration::from_millis(20);
 /// After something was weighed and found light, nothing is weighed for so many times as long.
 const REST: u32 = 4;
-/// At so many looks one after the other files alone must be past the limit.
+/// At so many looks one after the other a tree must be past its limit.
 const LOOKS: u32 = 3;
 
 /// A limit of memory.
@@ -54,8 +55,8 @@ pub struct Memory {
     /// the kernel has.
     nameless: u64,
     weighing: Option<Weighing>,
-    /// At how many looks the files alone were past the limit, and how often all of them had been looked
-    /// at then: others may be gone.
+    /// At how many looks the tree was past its limit, and how often all files had been looked at then:
+    /// those that have not been since may be gone.
     past: (u32, u64),
     rest: Instant,
     most: Option<u64>,
@@ -144,26 +145,30 @@ impl Memory {
         files: u64,
         begin: Instant,
     ) -> bool {
-        let Some(enough) = self.limit.checked_sub(files) else {
-            let (looks, passes) = self.past;
-            if looks == 0 || passes != self.written.passes() {
-                self.past = (looks + 1, self.written.passes());
-            }
-            if self.past.0 >= LOOKS {
-                self.saw(files);
-            }
-            return self.past.0 >= LOOKS;
+        let found = match self.limit.checked_sub(files) {
+            Some(enough) => self.weigh_pages(owners, open, enough),
+            None => Weighed::Heavy(0),
         };
-        self.past.0 = 0;
-        match self.weigh_pages(owners, open, enough) {
+        match found {
             Weighed::Unfinished => false,
             Weighed::Light(pages) => {
                 self.saw(pages + files);
                 let took = self.weighing.take().map_or(Duration::ZERO, |it| it.took());
-                self.rest = Instant::now() + (took + begin.elapsed()) * REST;
+                if self.past.0 == 0 {
+                    self.rest = Instant::now() + (took + begin.elapsed()) * REST;
+                }
+                self.past.0 = 0;
                 false
             }
             Weighed::Heavy(pages) => {
+                self.weighing = None;
+                let (looks, passes) = self.past;
+                if looks == 0 || passes != self.written.passes() {
+                    self.past = (looks + 1, self.written.passes());
+                }
+                if self.past.0 < LOOKS {
+                    return false;
+                }
                 self.saw(pages + files);
                 true
             }
@@ -182,7 +187,11 @@ impl Memory {
         // jail's, does not count.
         let nameless = self.nameless;
         let counts = |inode: Inode| inode.0 == nameless && !open.contains_key(&inode);
-        weighing.go(enough, WEIGH, |pid| share(pid, counts))
+        let time = match self.past.0 {
+            0 => WEIGH,
+            _ => WEIGH_AGAIN,
+        };
+        weighing.go(enough, time, |pid| share(pid, counts))
     }
 
     fn saw(&mut self, sum: u64) {

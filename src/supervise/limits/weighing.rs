@@ -1,7 +1,8 @@
 //! Adding up the shares of many processes, which takes a while, in which they change: of a page that
-//! two have, one ends between both looks, the first was seen to have a half and the second all of it; or
-//! one gives memory back, and the other one takes as much. So what is too much is looked at again, and
-//! once more, at later ticks, and the least counts: what has ended or was given back is nothing then.
+//! two have, one ends between both looks, the first was seen to have a half and the second all of it.
+//! So what is too much is added up a second time, and the less of both counts: what has ended or was
+//! given back is nothing then. A page that others have got meanwhile is theirs in part: more are looked at
+//! then than before.
 
 use crate::trace::Tid;
 use std::time::{Duration, Instant};
@@ -17,18 +18,13 @@ pub enum Weighed {
     Heavy(u64),
 }
 
-/// So many looks there are at what is too much.
-const LOOKS: u32 = 3;
-
 /// Processes that are being weighed.
 #[derive(Debug)]
 pub struct Weighing {
     order: Vec<Tid>,
     weights: Vec<u64>,
-    /// How many are done in this look.
-    done: usize,
-    /// How many looks are done.
-    looks: u32,
+    /// How many of the second look are done, in the second look.
+    again: Option<usize>,
     took: Duration,
 }
 
@@ -38,8 +34,7 @@ impl Weighing {
         Self {
             order,
             weights: Vec::new(),
-            done: 0,
-            looks: 0,
+            again: None,
             took: Duration::ZERO,
         }
     }
@@ -49,8 +44,7 @@ impl Weighing {
         self.took
     }
 
-    /// Goes on for so long, and no further than to the end of a look. The heaviest should come first: what
-    /// is more than `enough` is known by few.
+    /// Goes on for so long. The heaviest should come first: what is more than `enough` is known by few.
     pub fn go(
         &mut self,
         enough: u64,
@@ -58,33 +52,38 @@ impl Weighing {
         mut weigh: impl FnMut(Tid) -> u64,
     ) -> Weighed {
         let begin = Instant::now();
-        let mut is_over = false;
-        while !is_over && let Some(&pid) = self.order.get(self.done) {
-            let now = weigh(pid);
-            match self.weights.get_mut(self.done) {
-                Some(weight) => *weight = now.min(*weight),
-                None => self.weights.push(now),
+        let mut result = Weighed::Unfinished;
+        while result == Weighed::Unfinished {
+            result = self.step(enough, &mut weigh);
+            if begin.elapsed() >= time {
+                break;
             }
-            self.done += 1;
-            if self.looks == 0 && self.sum() > enough {
-                self.order.truncate(self.done);
-            }
-            is_over = begin.elapsed() >= time;
         }
         self.took += begin.elapsed();
-        if self.done < self.order.len() {
-            return Weighed::Unfinished;
-        }
-        (self.done, self.looks) = (0, self.looks + 1);
-        match self.sum() {
-            light if light <= enough => Weighed::Light(light),
-            heavy if self.looks >= LOOKS => Weighed::Heavy(heavy),
-            _ => Weighed::Unfinished,
-        }
+        result
     }
 
-    fn sum(&self) -> u64 {
-        self.weights.iter().copied().fold(0, u64::saturating_add)
+    fn step(&mut self, enough: u64, weigh: &mut impl FnMut(Tid) -> u64) -> Weighed {
+        let known = self.weights.len();
+        let again = self.again.filter(|done| *done < known);
+        if let Some(done) = again
+            && let (Some(&pid), Some(weight)) = (self.order.get(done), self.weights.get_mut(done))
+        {
+            *weight = weigh(pid).min(*weight);
+            self.again = Some(done + 1);
+            return Weighed::Unfinished;
+        }
+        let sum = self.weights.iter().copied().fold(0, u64::saturating_add);
+        match (sum > enough, self.again, self.order.get(known)) {
+            (true, None, _) => self.again = Some(0),
+            (true, Some(_), _) => return Weighed::Heavy(sum),
+            (false, _, None) => return Weighed::Light(sum),
+            (false, again, Some(&pid)) => {
+                self.weights.push(weigh(pid));
+                self.again = again.map(|done| done + 1);
+            }
+        }
+        Weighed::Unfinished
     }
 }
 
@@ -94,35 +93,19 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn weighed(
-        mut weighing: Weighing,
-        enough: u64,
-        time: Duration,
-        mut weigh: impl FnMut(Tid) -> u64,
-    ) -> (Weighed, u32) {
-        let mut ticks = 1;
-        loop {
-            match weighing.go(enough, time, &mut weigh) {
-                Weighed::Unfinished => ticks += 1,
-                other => return (other, ticks),
-            }
-        }
-    }
-
     #[test]
-    fn who_is_light_is_looked_at_once_and_who_is_heavy_at_three_ticks() {
+    fn who_is_light_is_looked_at_once_and_who_is_heavy_twice() {
         let mut looks = 0;
         let mut weigh = |pid: Tid| {
             looks += 1;
             pid as u64
         };
-        let light = weighed(Weighing::new(vec![3, 2, 1]), 6, LONG, &mut weigh);
-        assert_eq!(light, (Weighed::Light(6), 1));
-        let heavy = weighed(Weighing::new(vec![3, 2, 1]), 4, LONG, &mut weigh);
-        assert_eq!(heavy, (Weighed::Heavy(5), 3));
-        assert_eq!(looks, 3 + 2 * 3);
-        let none = weighed(Weighing::new(vec![]), 0, LONG, |_| 1);
-        assert_eq!(none, (Weighed::Light(0), 1));
+        let mut light = Weighing::new(vec![3, 2, 1]);
+        assert_eq!(light.go(6, LONG, &mut weigh), Weighed::Light(6));
+        let mut heavy = Weighing::new(vec![3, 2, 1]);
+        assert_eq!(heavy.go(4, LONG, &mut weigh), Weighed::Heavy(5));
+        assert_eq!(looks, 3 + 2 * 2);
+        assert_eq!(Weighing::new(vec![]).go(0, LONG, |_| 1), Weighed::Light(0));
     }
 
     #[test]
@@ -137,14 +120,34 @@ mod tests {
                 _ => 8,
             }
         };
-        let both = weighed(Weighing::new(vec![1, 2]), 9, LONG, weigh);
-        assert_eq!(both, (Weighed::Light(8), 2));
+        assert_eq!(
+            Weighing::new(vec![1, 2]).go(9, LONG, weigh),
+            Weighed::Light(8)
+        );
+    }
+
+    #[test]
+    fn what_others_have_got_of_the_first_counts_at_those() {
+        let mut looks = 0;
+        // A third one begins to share the 12 of both.
+        let weigh = |_| {
+            looks += 1;
+            if looks <= 2 { 6 } else { 4 }
+        };
+        assert_eq!(
+            Weighing::new(vec![1, 2, 3]).go(10, LONG, weigh),
+            Weighed::Heavy(12)
+        );
     }
 
     #[test]
     fn it_goes_on_where_its_time_was_over() {
-        let all = Weighing::new(vec![1, 2, 3]);
-        let (found, ticks) = weighed(all, 5, Duration::ZERO, |pid| pid as u64);
-        assert_eq!((found, ticks), (Weighed::Heavy(6), 9));
+        let mut weighing = Weighing::new(vec![1, 2, 3]);
+        let mut steps = 1;
+        while weighing.go(5, Duration::ZERO, |pid| pid as u64) == Weighed::Unfinished {
+            steps += 1;
+        }
+        // Three, the turn, three again, and the sum.
+        assert_eq!(steps, 8);
     }
 }
