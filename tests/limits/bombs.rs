@@ -148,16 +148,14 @@ fn late(bomb: &Bomb, mode: &str, directory: &str) -> Duration {
             bomb.name
         ));
     }
-    let Some(Ok(said)) = ran.out.lines().next().map(str::parse) else {
-        ran.fail("should have said the time");
+    nobody_survives(&token, LATE);
+    // What is limited by the clock is so from its start, and may have had no time to say anything.
+    let near = match (bomb.left.is_zero(), ran.out.lines().next().map(str::parse)) {
+        (false, _) => begin + bomb.left,
+        (true, Some(Ok(said))) => UNIX_EPOCH + Duration::from_nanos(said),
+        (true, _) => ran.fail("should have said the time"),
     };
     ran.complains(bomb.says);
-    nobody_survives(&token, LATE);
-    // What is limited by the clock is so from its start.
-    let near = match bomb.left.is_zero() {
-        true => UNIX_EPOCH + Duration::from_nanos(said),
-        false => begin + bomb.left,
-    };
     end.duration_since(near).unwrap_or_default()
 }
 
@@ -187,7 +185,8 @@ fn each_bomb_ends_by_its_own_limit_and_harms_nobody_else() {
                 median.as_millis(),
                 worst.as_millis()
             );
-            assert!(worst < LATE, "{mode}: {}: {times:?}", bomb.name);
+            // Where others crowd the machine; what is not ended goes on for half a minute.
+            assert!(worst < 3 * LATE, "{mode}: {}: {times:?}", bomb.name);
         }
     }
     assert!(bystander.lives(), "somebody else was harmed");

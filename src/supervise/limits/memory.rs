@@ -33,7 +33,7 @@ const WEIGH_AGAIN: Duration = Duration::from_millis(20);
 /// After something was weighed and found light, nothing is weighed for so many times as long.
 const REST: u32 = 4;
 /// At so many looks one after the other a tree must be past its limit.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 2;
 
 /// A limit of memory.
 #[derive(Debug)]
