@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{Dir, nobody_survives, rounds, token};
+use support::{Dir, nobody_survives, plain, probe, rounds, token};
 
 /// Everything may be read and executed, so that the tests' own programs can.
 fn policy(more: &str) -> Policy {
@@ -458,6 +458,61 @@ fn crowd() {
     assert_eq!(possessions(), before, "descriptors, threads, children");
     assert_eq!(mask(), umask);
     assert_eq!(std::env::current_dir().expect("a directory"), directory);
+}
+
+/// Of a program of its own: which cgroups are to be had is said by a variable.
+#[test]
+fn sixteen_threads_at_once_have_a_limit_of_memory_each() {
+    if std::env::var_os("JAIL_TEST_CROWD").is_some() {
+        return limited_crowd();
+    }
+    let own = std::env::current_exe().expect("this program");
+    for mode in ["v2", "v1", "none"] {
+        // Where there is none of these, the supervisor adds up.
+        let mut child = Command::new(&own)
+            .args([
+                "--exact",
+                "sixteen_threads_at_once_have_a_limit_of_memory_each",
+            ])
+            .envs([("JAIL_TEST_CROWD", "1"), ("JAIL_CGROUP", mode)])
+            .spawn()
+            .expect("this program");
+        let name = format!("jail-{}-*", child.id());
+        assert!(child.wait().expect("a status").success(), "{mode}");
+        plain(["find", "/sys/fs/cgroup", "-name", &name])
+            .output()
+            .says("");
+    }
+}
+
+fn limited_crowd() {
+    let policy = Arc::new(policy(""));
+    let limits = Limits::new()
+        .memory(64 << 20)
+        .cpu(Duration::from_millis(500));
+    let jail = Jail::builder().policy(policy).limits(limits);
+    let kinds: [(&[&str], Ending, Option<i32>); 4] = [
+        (&["memory", "private", "40"], Ending::Exited, Some(0)),
+        (&["memory", "private", "512"], Ending::Memory, None),
+        (&["memory", "copies", "20"], Ending::Exited, Some(0)),
+        (&["spin", "5000", "waits"], Ending::Time, None),
+    ];
+    std::thread::scope(|scope| {
+        for (arguments, ending, code) in (0..4).flat_map(|_| &kinds) {
+            let command = [probe()].into_iter().chain(arguments.iter().copied());
+            let jail = jail.clone().command(command);
+            scope.spawn(move || {
+                for _ in 0..rounds(2) {
+                    let verdict = jail.clone().run().expect("an outcome").verdict;
+                    assert_eq!(
+                        (&verdict.ending, verdict.code),
+                        (ending, *code),
+                        "{verdict:?}"
+                    );
+                }
+            });
+        }
+    });
 }
 
 #[allow(unsafe_code)]

@@ -12,8 +12,9 @@ use crate::sys::signal::{self, ThreadTimer};
 use crate::trace::{self, Tid};
 use std::time::{Duration, Instant};
 
-/// How often it is tried to seize it, which it must let happen first.
-const TRIES: u32 = 500;
+/// How long it is tried to seize it, which it must let happen first: on a crowded machine it may wait
+/// for its first turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// One that ticks until it is stopped.
@@ -83,17 +84,16 @@ fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
         }
         Fork::Parent(tid) => tid,
     };
-    for _ in 0..TRIES {
+    let begin = Instant::now();
+    loop {
         match trace::seize(tid) {
             Ok(()) => return Ok(tid),
             // It has not yet let itself be traced.
-            Err(Errno::EPERM) => std::thread::sleep(PAUSE),
+            Err(Errno::EPERM) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             Err(errno) => {
                 let _ = process::kill(tid, libc::SIGKILL);
                 return Err(errno);
             }
         }
     }
-    let _ = process::kill(tid, libc::SIGKILL);
-    Err(Errno::EPERM)
 }
