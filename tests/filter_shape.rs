@@ -27,6 +27,19 @@ fn assert_all_agree(text: &str) -> usize {
     Plan::new(&policy, &HOSTS[1]).unwrap().filter.len()
 }
 
+#[test]
+fn where_memory_is_added_up_the_opens_that_may_write_are_seen() {
+    for files in [
+        "",
+        "[fs]\nread = [\"/\"]\nwrite = [\"/tmp\"]",
+        "[fs]\ndeny = [\"**/x\"]",
+    ] {
+        assert_all_agree(&format!(
+            "default = \"allow\"\n{files}\n[limits]\nmemory = \"1MiB\""
+        ));
+    }
+}
+
 /// Names with a number here, none of which the baseline has a rule for.
 fn free_names() -> Vec<&'static str> {
     let guarded = |name: &str| {

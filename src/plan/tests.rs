@@ -420,7 +420,11 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
         };
         let text = format!("{text}\n[limits]\nmemory = \"1MiB\"\n");
         let plan = Plan::with(&policy(&text), &host, wishes).unwrap();
-        plan.memory.expect("somebody")
+        let keeper = plan.memory.expect("somebody");
+        // Nobody else asks who fills a file.
+        let adds_up = matches!(keeper, Memory::Sampler(_));
+        assert_eq!(plan.files.watch.has(Watch::FILL), adds_up);
+        keeper
     };
     let is_sampler = |keeper| matches!(keeper, Memory::Sampler(_));
     use MemoryCgroup::{None, V1, V2, V2Alone};
