@@ -775,3 +775,38 @@ fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
         },
     );
 }
+
+/// The kernel kills all that share the memory of what it kills: the host, too, where a child of its
+/// memory is in the jail's cgroup.
+#[test]
+fn arguments_past_the_limit_of_memory_do_not_end_the_host() {
+    host(
+        "arguments_past_the_limit_of_memory_do_not_end_the_host",
+        || {
+            // What may be written does not hold the cgroup.
+            let jail = |memory: &str| {
+                let text = format!(
+                    "extends = [\"base\"]\n[fs]\nread = [\"/usr\"]\nexec = [\"/usr\"]\n\
+                     [limits]\nmemory = {memory:?}\n"
+                );
+                Jail::builder().policy(Policy::parse(&text, "hosts.toml").expect("a policy"))
+            };
+            let long = std::iter::repeat_n("x".repeat(100_000), 20);
+            let command = ["true".to_owned()].into_iter().chain(long);
+            for _ in 0..2 {
+                let outcome = jail("1MiB").command(command.clone()).run();
+                let outcome = outcome.expect("an outcome");
+                let tree = outcome
+                    .verdict
+                    .memory
+                    .as_ref()
+                    .and_then(|memory| memory.tree);
+                if tree.is_none() {
+                    println!("NOT TRIED HERE: no cgroup can be made");
+                }
+                let outcome = jail("64MiB").command(command.clone()).run();
+                assert_eq!(outcome.expect("an outcome").verdict.code, Some(0));
+            }
+        },
+    );
+}

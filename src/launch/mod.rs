@@ -119,6 +119,8 @@ pub struct Started {
     capabilities: Vec<Capability>,
     user: Option<User>,
     group: Option<Group>,
+    /// Whether it is still to be put into that.
+    joins: bool,
     init: Option<Tid>,
     isolation: Isolation,
 }
@@ -127,6 +129,24 @@ impl Started {
     /// The cgroup that limits its memory. `None`: nothing limits it, or the supervisor must.
     pub fn group(&self) -> Option<&Group> {
         self.group.as_ref()
+    }
+
+    /// Its own execve has happened, and no instruction of its program: what shared this process's memory
+    /// until then joins its cgroup now. When memory is short there, the kernel kills all who share that of
+    /// who is to die (__oom_kill_process() of mm/oom_kill.c), and they have one oom_score_adj.
+    ///
+    /// # Errors
+    /// When the kernel refuses: nothing limits its memory.
+    pub fn executed(&mut self) -> Result<(), Errno> {
+        match &self.group {
+            Some(group) if std::mem::take(&mut self.joins) => {
+                group.take(self.pid).map_err(|error| {
+                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                    Errno::from_raw(errno)
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The init of its pid namespace, which is traced and none of the jail's.
@@ -255,6 +275,8 @@ impl Words {
 struct Birth {
     page: Arc<SharedWords>,
     group: Option<Group>,
+    /// Whether this process's memory is the child's until its execve.
+    shares: bool,
     mask: libc::sigset_t,
     program: PathBuf,
     capabilities: Vec<Capability>,
@@ -265,12 +287,18 @@ struct Birth {
 impl Birth {
     /// Blocks all signals: none may run a handler of this program in the child, nor kill the parent
     /// half-way.
-    fn new(command: &Command, words: &Words, plan: &Plan) -> Result<Self, LaunchError> {
+    fn new(
+        command: &Command,
+        words: &Words,
+        plan: &Plan,
+        shares: bool,
+    ) -> Result<Self, LaunchError> {
         let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
         let group = plan.limits.memory.as_ref();
         Ok(Self {
             page: Arc::new(page),
             group: group.and_then(|limit| cgroup::make(plan.memory, limit.value)),
+            shares,
             mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
             program: words.program.clone(),
             capabilities: command.capabilities.clone(),
@@ -289,6 +317,7 @@ impl Birth {
             capabilities: self.capabilities,
             user: self.user,
             group: self.group,
+            joins: self.shares,
         }
     }
 
@@ -301,7 +330,8 @@ impl Birth {
     /// Seizes the child, and lets it go on.
     fn seize(mut self, pid: Tid) -> Result<Started, LaunchError> {
         // Where it cannot be put into it, the supervisor adds up its memory.
-        self.group = self.group.take().filter(|group| group.take(pid).is_ok());
+        let joined = |group: &Group| self.shares || group.take(pid).is_ok();
+        self.group = self.group.take().filter(joined);
         if let Err(errno) = trace::seize(pid) {
             let host = Circumstances::read(Some(pid));
             let _ = sys::process::kill(pid, libc::SIGKILL);
@@ -348,7 +378,7 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let later = command.isolation.mount;
     let floor = floor::floor(plan.domain, &plan.files, &plan.net, later)?;
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
-    let birth = Birth::new(command, &words, plan)?;
+    let birth = Birth::new(command, &words, plan, false)?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
@@ -393,7 +423,7 @@ pub fn start_in<T>(
     }
     let words = Words::new(&command, plan)?;
     let prepared = words.prepared(&command, plan, nursery.floor(plan)?)?;
-    let birth = Birth::new(&command, &words, plan)?;
+    let birth = Birth::new(&command, &words, plan, true)?;
     let (page, mask) = (birth.page.clone(), birth.mask);
     let mut birth = Some(birth);
     let run = || -> () { child::run(&prepared, page.words(), &mask) };

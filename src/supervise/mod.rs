@@ -662,6 +662,9 @@ impl Supervisor<'_> {
         self.replaced += u64::from(former as Tid != tid);
         let own = !self.running;
         self.running = true;
+        if own {
+            self.started.executed()?;
+        }
         self.tree.space.enter(tid);
         let program = self.tree.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);

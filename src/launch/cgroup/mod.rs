@@ -1,4 +1,4 @@
-//! A cgroup that limits the memory of one jail: made before the fork, joined by the child before its
+//! A cgroup that limits the memory of one jail: made before the child, which joins it before its
 //! program runs, removed at the end. No process of the jail can write to it: the plan sees to that.
 
 mod directory;
