@@ -810,3 +810,40 @@ fn arguments_past_the_limit_of_memory_do_not_end_the_host() {
         },
     );
 }
+
+/// What sleeps for its children's sake is not in its fork, and whose memory it was is somebody else's
+/// there.
+#[test]
+fn a_fork_of_the_host_runs_jails_of_its_own() {
+    host("a_fork_of_the_host_runs_jails_of_its_own", || {
+        let jail = shell("exit 3");
+        let code = |jail: &jail::Builder| jail.run().expect("an outcome").verdict.code;
+        assert_eq!(code(&jail), Some(3));
+        // SAFETY: no other thread of this program holds a lock: the run above is over.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child > 0 {
+            let mut status = 0;
+            // SAFETY: a number that is valid for writing.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            assert_eq!(status, 0);
+            assert_eq!(code(&jail), Some(3));
+            return;
+        }
+        // What hangs is ended.
+        // SAFETY: takes a number.
+        unsafe { libc::alarm(60) };
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| assert_eq!(code(&jail), Some(3)));
+                }
+            });
+        }
+        drop(jail);
+        for _ in 0..20 {
+            assert_eq!(code(&shell("exit 3")), Some(3));
+        }
+        std::process::exit(0);
+    });
+}

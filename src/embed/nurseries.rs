@@ -13,7 +13,12 @@ pub struct Nurseries(Mutex<Vec<Nursery>>);
 impl Nurseries {
     /// One that is free, or a new one. `None`: there can be no more, and a fork must do.
     pub fn take(&self) -> Option<Nursery> {
-        let free = self.free().pop();
+        let free = {
+            let mut free = self.free();
+            // A fork of this program has copies that are of no use.
+            free.retain(Nursery::is_own);
+            free.pop()
+        };
         free.or_else(|| Nursery::new().ok())
     }
 

@@ -45,6 +45,11 @@ impl Nursery {
         })
     }
 
+    /// Whether commands can be born in it: see [`sys::nursery::Nursery::is_own`].
+    pub fn is_own(&self) -> bool {
+        self.room.is_own()
+    }
+
     /// The ruleset of a plan.
     pub(super) fn floor(&mut self, plan: &Arc<Plan>) -> Result<Option<Arc<Floor>>, LaunchError> {
         // Looked at before: what changes meanwhile is seen the next time.

@@ -27,6 +27,9 @@ pub struct Nursery {
     stack: NonNull<c_void>,
     sleeper: Option<JoinHandle<()>>,
     bed: Arc<Bed>,
+    /// The process that made it. A fork of that has no sleeper: its C library gives the sleeper's memory,
+    /// and thread pointer, to another thread.
+    owner: pid_t,
 }
 
 /// What the sleeper and the nursery share.
@@ -70,6 +73,7 @@ impl Nursery {
             stack,
             sleeper: None,
             bed: Arc::default(),
+            owner: process::getpid(),
         };
         // SAFETY: the mapping's own first pages.
         check(i64::from(unsafe {
@@ -91,6 +95,11 @@ impl Nursery {
         }
     }
 
+    /// Whether this process has made it, and not one that this is a fork of: nobody can be born here then.
+    pub fn is_own(&self) -> bool {
+        self.owner == process::getpid()
+    }
+
     /// Makes a child that calls `child`, and calls `parent` with its pid; returns when `parent` has, and
     /// the child uses this process's memory no more. This thread must have blocked all signals before,
     /// which the child inherits; what handlers there are it has not.
@@ -99,19 +108,22 @@ impl Nursery {
     /// frees.
     ///
     /// # Errors
-    /// Those of clone(2).
+    /// Those of clone(2); ESRCH where it is not this process's own.
     pub fn with_child<T>(
         &mut self,
         child: Body<'_>,
         parent: impl FnOnce(pid_t) -> T,
     ) -> Result<T, Errno> {
+        if !self.is_own() {
+            return Err(Errno::ESRCH);
+        }
         let mut body: Body<'_> = child;
         let body = std::ptr::from_mut(&mut body).cast::<c_void>();
         let flags = libc::CLONE_VM | libc::CLONE_SETTLS | libc::SIGCHLD;
         // SAFETY: the stack is this nursery's, which is borrowed exclusively, its top is aligned to a
         // page, and `begin` gets a pointer to `body`. Both, and all that `child` borrows, live until
         // `settled` has seen the child end or execute: it is dropped before them, also on unwinding. The
-        // thread pointer is that of a thread that sleeps as long as the nursery lives.
+        // thread pointer is that of a thread of this process that sleeps as long as the nursery lives.
         let pid = unsafe {
             let top = self.stack.as_ptr().byte_add(STACK + GUARD);
             let none = null_mut::<c_void>();
@@ -136,10 +148,13 @@ impl Drop for Nursery {
     fn drop(&mut self) {
         self.bed.leave.store(1, Ordering::Release);
         process::futex_wake(&self.bed.leave);
-        if let Some(sleeper) = self.sleeper.take() {
-            let _ = sleeper.join();
+        match self.sleeper.take() {
+            Some(sleeper) if self.is_own() => _ = sleeper.join(),
+            // To join a thread or to let it go takes one that there is.
+            sleeper => std::mem::forget(sleeper),
         }
-        // SAFETY: this nursery's own mapping, which no child uses: see `with_child`.
+        // SAFETY: this nursery's own mapping, or this fork's copy of it, which no child uses: see
+        // `with_child`.
         unsafe { libc::munmap(self.stack.as_ptr(), STACK + GUARD) };
     }
 }
