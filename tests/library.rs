@@ -545,3 +545,36 @@ fn a_directory_that_is_made_anew_is_granted_anew() {
     let outcome = jail.clone().command(["cat", &old]).run();
     assert_eq!(outcome.expect("an outcome").verdict.code, Some(1));
 }
+
+/// What a policy's paths lead to was found when it was loaded: a link that a command has put there since
+/// leads nowhere.
+#[test]
+fn a_link_in_place_of_what_is_granted_grants_nothing() {
+    let dir = Dir::new();
+    let [work, other] = ["work", "other"].map(|name| dir.path().join(name));
+    let program = dir.program("other/bin/program", "#!/bin/sh\nexit 7\n");
+    let text = format!(
+        "extends = [\"base\"]\n[fs]\nread = [\"/usr\", {other:?}]\n\
+         exec = [\"/usr/bin\", {:?}]\nwrite = [{work:?}]\n",
+        work.join("deep/bin"),
+    );
+    for swap in [
+        "rm -r deep/bin && ln -s ../../other/bin deep/bin",
+        "rm -r deep && ln -s ../other deep",
+    ] {
+        let _ = std::fs::remove_dir_all(&work);
+        let own = dir.program("work/deep/bin/program", "#!/bin/sh\nexit 5\n");
+        let policy = Arc::new(Policy::parse(&text, "link.toml").expect("a policy"));
+        let jail = || Jail::builder().policy(Arc::clone(&policy)).directory(&work);
+        let code = |jail: jail::Builder, script: &str| {
+            let run = jail.command(["bash", "-c", script]).run();
+            run.expect("an outcome").verdict.code
+        };
+        let kept = jail();
+        assert_eq!(code(kept.clone(), &own), Some(5));
+        assert_eq!(code(kept.clone(), swap), Some(0));
+        for jail in [kept, jail()] {
+            assert_eq!(code(jail, &program), Some(126), "{swap}");
+        }
+    }
+}

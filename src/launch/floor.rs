@@ -14,12 +14,14 @@
 
 use super::LaunchError;
 use crate::plan::{Domain, Files, Net, Rights};
+use crate::sys::files::{NO_SYMLINKS, openat2};
 use crate::sys::{Errno, process};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
-    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -144,18 +146,28 @@ fn grant(
     access: BitFlags<AccessFs>,
     abi: ABI,
 ) -> Result<landlock::RulesetCreated, RulesetError> {
-    // What is gone since the policy was read grants nothing.
-    let (Ok(found), Ok(fd)) = (path.symlink_metadata(), PathFd::new(path)) else {
+    let Some((fd, is_directory)) = granted(path) else {
         return Ok(created);
     };
-    let access = match found.is_dir() {
+    let access = match is_directory {
         true => access,
         false => access & AccessFs::from_file(abi),
     };
     match access.is_empty() {
         true => Ok(created),
-        false => created.add_rule(PathBeneath::new(fd, access)),
+        false => created.add_rule(PathBeneath::new(&fd, access)),
     }
+}
+
+/// What a path of a plan is, and whether a directory. What is gone since the policy was read grants
+/// nothing, and neither does a link: all there were are followed in the path, so that it was put there
+/// since, perhaps by a command of this policy.
+fn granted(path: &Path) -> Option<(File, bool)> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let fd = openat2(libc::AT_FDCWD, &path, libc::O_PATH, NO_SYMLINKS).ok()?;
+    let file = File::from(fd);
+    let is_directory = file.metadata().ok()?.is_dir();
+    Some((file, is_directory))
 }
 
 /// Rights in the words of Landlock, as far as the ABI has them.

@@ -1,10 +1,11 @@
 //! landlock(7): what the `landlock` crate does not do, the question for the ABI and the calls after a
 //! fork. libc has no wrappers for them.
 
+use super::files::{NO_SYMLINKS, openat2};
 use super::{Errno, check};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{from_ref, null};
 
 /// The Landlock ABI of this kernel, 0 where it has none or has it switched off.
@@ -31,7 +32,8 @@ pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// landlock_add_rule(2): what lies beneath `path` may be accessed in these ways; of what is no
-/// directory only in those that it knows. What is not there grants nothing.
+/// directory only in those that it knows. What is not there grants nothing, nor does what a symbolic link
+/// leads to.
 /// Async-signal-safe.
 pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) -> Result<(), Errno> {
     const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
@@ -41,13 +43,9 @@ pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) ->
         allowed: u64,
         parent: i32,
     }
-    // SAFETY: the path is NUL-terminated.
-    let fd = match check(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) }) {
-        Ok(fd) => fd as RawFd,
-        Err(_) => return Ok(()),
+    let Ok(object) = openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) else {
+        return Ok(());
     };
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
-    let object = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: `stat` is valid for writing; a zeroed one is valid, too.
     let stat = unsafe {
