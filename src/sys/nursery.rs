@@ -197,11 +197,14 @@ struct Settled(pid_t);
 impl Drop for Settled {
     fn drop(&mut self) {
         let own = process::getpid();
-        while wait::is_own(self.0) && super::files::shares_memory(own, self.0) {
+        let mut killed = false;
+        while wait::is_own(self.0) && (killed || super::files::shares_memory(own, self.0)) {
             let _ = process::kill(self.0, libc::SIGKILL);
-            // A handler of this program's may end the wait before the child has ended.
-            if wait::wait(self.0, 0).is_err_and(|errno| errno != Errno::EINTR) {
-                return;
+            killed = true;
+            match wait::wait(self.0, 0) {
+                // Handlers of this program may run by now.
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => return,
             }
         }
     }
@@ -274,5 +277,22 @@ mod tests {
         signal::set_mask(&mask).expect("the mask");
         assert!(!left && panicked.is_err());
         assert!(before.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn signals_do_not_end_the_wait_for_a_child_that_is_left() {
+        let mut nursery = Nursery::new().expect("a nursery");
+        signal::heed_ticks().expect("a handler");
+        let mask = signal::block_all().expect("a mask");
+        let sleep = || loop {
+            std::hint::spin_loop();
+        };
+        for _ in 0..300 {
+            let timer = signal::ThreadTimer::start(Duration::from_micros(20)).expect("a timer");
+            let pid = nursery.with_child(&sleep, |pid| pid).expect("a child");
+            drop(timer);
+            assert!(!wait::is_own(pid));
+        }
+        signal::set_mask(&mask).expect("the mask");
     }
 }
