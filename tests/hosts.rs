@@ -847,3 +847,41 @@ fn a_fork_of_the_host_runs_jails_of_its_own() {
         std::process::exit(0);
     });
 }
+
+/// Until its execve a command has the memory of its host: that is not what its limit is about.
+#[test]
+fn a_large_hosts_memory_does_not_count_as_its_commands() {
+    let own = "a_large_hosts_memory_does_not_count_as_its_commands";
+    if std::env::var_os("JAIL_CGROUP").is_none() {
+        // Where the supervisor adds up.
+        let ran = plain([std::env::current_exe().expect("this program")])
+            .args(["--exact", own, "--nocapture", "--test-threads=1"])
+            .env("JAIL_CGROUP", "none")
+            .output();
+        ran.ends_with(0);
+        return;
+    }
+    host(own, || {
+        let large = vec![1u8; 200 << 20];
+        let more = "[process]\nnice = 19\n[limits]\nmemory = \"100MiB\"\n";
+        let jail = policed(more, "exit 3");
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // The command is late: it waits for its turn on a processor.
+            for _ in 0..4 * std::thread::available_parallelism().map_or(1, |all| all.get()) {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let outcomes: Vec<_> = (0..3).map(|_| jail.run()).collect();
+            over.store(true, Ordering::Relaxed);
+            for outcome in outcomes {
+                let verdict = outcome.expect("an outcome").verdict;
+                assert_eq!(verdict.code, Some(3), "{verdict:?}");
+            }
+        });
+        drop(large);
+    });
+}

@@ -409,14 +409,8 @@ pub fn start_in<T>(
     plan: &Arc<Plan>,
     then: impl FnOnce(Started) -> T,
 ) -> Result<T, LaunchError> {
-    // Another user's process changes who may look into this memory; namespaces take a second fork. And
-    // the words of a command count in its cgroup before its execve: where they do not fit, the kernel
-    // kills it and whoever shares its memory (`__oom_kill_process`), which must not be this process.
-    let in_cgroup = matches!(
-        plan.memory,
-        Some(Memory::CgroupV1 | Memory::CgroupV2 { .. })
-    );
-    if command.user.is_some() || command.isolation.is_any() || in_cgroup {
+    // Another user's process changes who may look into this memory; namespaces take a second fork.
+    if command.user.is_some() || command.isolation.is_any() {
         let started = start(&command, plan)?;
         drop(command);
         return Ok(then(started));
