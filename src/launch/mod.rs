@@ -27,7 +27,7 @@ pub use lookup::program;
 pub use nursery::Nursery;
 pub use under::Unavailable;
 
-use crate::plan::{Memory, Plan};
+use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
 use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
