@@ -3,7 +3,7 @@
 //!
 //! Each attack first wins against a supervisor that checks and then lets the call go on; an attack
 //! that cannot win proves nothing. Then it runs in the jail, with all that Landlock offers, with
-//! its first version, and without it. `JAIL_RACE_SECONDS` says for how long each (2), and
+//! its first version, and without it. `JAIL_RACE_SECONDS` says for how long each (1), and
 //! `JAIL_RACE_ONLY` which (a part of the name).
 #![cfg(target_arch = "x86_64")]
 
@@ -32,7 +32,7 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn seconds() -> u64 {
     let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(2)
+    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
 }
 
 fn races() -> String {

@@ -15,7 +15,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 }
 
 pub fn seconds() -> String {
-    std::env::var("JAIL_RACE_SECONDS").unwrap_or_else(|_| "2".to_owned())
+    std::env::var("JAIL_RACE_SECONDS").unwrap_or_else(|_| "1".to_owned())
 }
 
 fn races() -> String {
