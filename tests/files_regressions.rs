@@ -2,7 +2,7 @@
 //!
 //! Each is tried with all that Landlock offers, with its first version, and without it; an attack
 //! first shows that it works where nothing is denied. `JAIL_RACE_SECONDS` says for how long each
-//! race goes on (2).
+//! race goes on (1).
 #![cfg(target_arch = "x86_64")]
 
 mod support;
