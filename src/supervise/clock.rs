@@ -7,9 +7,11 @@
 
 use crate::launch::User;
 use crate::sys::Errno;
+use crate::sys::memory::SharedWords;
 use crate::sys::process::{self, Fork};
 use crate::sys::signal::{self, ThreadTimer};
 use crate::trace::{self, Tid};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long it is tried to seize it, which it must let happen first: on a crowded machine it may wait
@@ -71,7 +73,13 @@ impl Clock {
 
 /// Starts the child, as a tracee of this thread.
 fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
-    let tid = match process::fork()? {
+    let traced = SharedWords::new()?;
+    let [traced, ..] = traced.words();
+    seize(fork(every, user, traced)?, traced)
+}
+
+fn fork(every: Duration, user: Option<&User>, traced: &AtomicU32) -> Result<Tid, Errno> {
+    match process::fork()? {
         // What it inherits it must not keep open: somebody may wait for the end of a pipe.
         Fork::Child => {
             let _ = process::close_range(0, u32::MAX);
@@ -80,14 +88,20 @@ fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
             if user.is_some_and(|user| user.take(None).is_err()) {
                 process::exit(1);
             }
-            signal::tick_for_ever(every)
+            signal::tick_for_ever(every, traced)
         }
-        Fork::Parent(tid) => tid,
-    };
+        Fork::Parent(tid) => Ok(tid),
+    }
+}
+
+fn seize(tid: Tid, traced: &AtomicU32) -> Result<Tid, Errno> {
     let begin = Instant::now();
     loop {
         match trace::seize(tid) {
-            Ok(()) => return Ok(tid),
+            Ok(()) => {
+                traced.store(1, Ordering::Release);
+                return Ok(tid);
+            }
             // It has not yet let itself be traced.
             Err(Errno::EPERM) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             Err(errno) => {
@@ -95,5 +109,26 @@ fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
                 return Err(errno);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_seized_however_late() {
+        let page = SharedWords::new().expect("a page");
+        let [traced, ..] = page.words();
+        let every = Duration::from_millis(1);
+        let tid = fork(every, None, traced).expect("a clock");
+        // Whoever is to do it may wait for a processor.
+        std::thread::sleep(100 * every);
+        if nix::unistd::geteuid().is_root() {
+            println!("NOT TRIED HERE: who has CAP_SYS_PTRACE may always seize it");
+        }
+        assert_eq!(trace::seize(tid), Ok(()));
+        let _ = process::kill(tid, libc::SIGKILL);
+        let _ = crate::sys::wait::wait(tid, 0);
     }
 }

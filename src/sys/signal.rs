@@ -9,7 +9,7 @@ use super::{Errno, check};
 use libc::{c_int, c_void, siginfo_t, sigset_t};
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// The highest signal number.
 pub const HIGHEST: usize = 64;
@@ -237,23 +237,18 @@ impl Drop for ThreadTimer {
     }
 }
 
-/// After so many ticks.
-const TRACED: u32 = 4;
-
-/// Sleeps and sends itself SIGURG, which is ignored where nobody traces, again and again. For a forked
-/// child: async-signal-safe calls only.
-pub fn tick_for_ever(every: std::time::Duration) -> ! {
+/// Sleeps and sends itself SIGURG, which is ignored where nobody traces, again and again. Its
+/// memory is nobody's to read once `traced` says 1: before, nobody could begin to trace it, however late.
+/// For a forked child: async-signal-safe calls only.
+pub fn tick_for_ever(every: std::time::Duration, traced: &AtomicU32) -> ! {
     let pause = libc::timespec {
         tv_sec: every.as_secs() as libc::time_t,
         tv_nsec: every.subsec_nanos().into(),
     };
-    let mut ticks: u32 = 0;
     loop {
         // SAFETY: `pause` is valid for reading, and the rest is not asked for.
         unsafe { libc::nanosleep(&pause, null_mut()) };
-        ticks = ticks.saturating_add(1);
-        if ticks == TRACED {
-            // Whoever was to trace it does by now; its memory is nobody else's to read.
+        if traced.swap(0, Ordering::AcqRel) == 1 {
             let _ = super::process::set_dumpable(false);
         }
         // SAFETY: takes numbers only.
