@@ -8,6 +8,7 @@ mod bell;
 mod clock;
 mod credentials;
 mod denial;
+mod ending;
 mod event;
 mod files;
 mod forward;
@@ -15,6 +16,7 @@ mod limits;
 mod net;
 mod outcome;
 mod space;
+mod standing_in;
 mod target;
 mod tree;
 
@@ -254,128 +256,6 @@ impl Supervisor<'_> {
             self.stop_if_due()?;
         }
         self.outcome()
-    }
-
-    /// A tick of the timer may be due.
-    fn look_at_timer(&mut self) {
-        if self.limits.has_ticked() {
-            self.tick();
-        }
-    }
-
-    /// A tick of the clock.
-    fn tick(&mut self) {
-        let asked = self.asked_to_end.is_some();
-        match self.limits.due(asked, Instant::now()) {
-            limits::Due::Nothing => {}
-            limits::Due::Ask => {
-                self.asked_to_end = Some(LimitKind::Wall);
-                self.observer.event(&Event::Limit(LimitKind::Wall));
-                self.tree.kill(libc::SIGTERM);
-                // What is stopped must be continued to hear it.
-                self.tree.kill(libc::SIGCONT);
-            }
-            limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
-        }
-        // Until its execve the command is a copy of this process, and has what this has.
-        if self.ending.is_none()
-            && self.running
-            && let Some(limit) = self.limits.past(&self.tree, self.ended_time())
-        {
-            self.past(limit);
-        }
-    }
-
-    /// The processor time of those that have ended.
-    fn ended_time(&self) -> Duration {
-        let usage = self.meter.usage();
-        usage.map_or(Duration::ZERO, |usage| usage.ran())
-    }
-
-    /// The tree is past a limit: it ends at once. What has been asked to end already is ended for that.
-    fn past(&mut self, limit: LimitKind) {
-        match self.asked_to_end {
-            Some(asked) => self.end(Ending::Limit(asked)),
-            None => {
-                self.observer.event(&Event::Limit(limit));
-                self.end(Ending::Limit(limit));
-            }
-        }
-    }
-
-    /// The limit that the tree was past at its end, whichever event or tick would have told.
-    fn was_past(&self) -> Option<LimitKind> {
-        match self.is_out_of_memory() {
-            true => Some(LimitKind::Memory),
-            false => self
-                .limits
-                .was_past(self.ended_time())
-                .then_some(LimitKind::Cpu),
-        }
-    }
-
-    /// Whether the kernel has killed somebody for the sake of the limit of memory.
-    fn is_out_of_memory(&self) -> bool {
-        self.started
-            .group()
-            .is_some_and(crate::launch::Group::is_past)
-    }
-
-    /// Ends the jail if somebody has rung for it.
-    fn heed_bell(&mut self) {
-        if self.ending.is_some() {
-            return;
-        }
-        match self.options.bell.as_ref().and_then(Bell::rung) {
-            None => {}
-            Some(BellCall::Kill) => self.end(Ending::Caller),
-            Some(BellCall::Output) => {
-                self.observer.event(&Event::Limit(LimitKind::Output));
-                self.end(Ending::Limit(LimitKind::Output));
-            }
-        }
-    }
-
-    /// The main process has ended, and cannot wake this thread any more: if it has left others, a
-    /// clock can.
-    fn rehang_bell(&mut self) -> Result<(), SuperviseError> {
-        let Some(bell) = &self.options.bell else {
-            return Ok(());
-        };
-        if self.tree.len() == 0 && self.held.is_empty() {
-            return Ok(());
-        }
-        self.limits
-            .need_clock(None)
-            .map_err(SuperviseError::system("fork of a clock"))?;
-        if let Some(clock) = self.limits.clock() {
-            self.meter.leave_out(clock);
-            bell.hang(clock)
-                .map_err(SuperviseError::system("pidfd_open"))?;
-        }
-        Ok(())
-    }
-
-    /// Ends the clock once nobody is left. It may not have become the command's user yet, who alone can
-    /// end it: then its next tick comes here again.
-    fn stop_clock(&self) {
-        if self.tree.len() == 0 && self.held.is_empty() {
-            self.limits.stop();
-        }
-    }
-
-    /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
-    fn clock_gone(&mut self) -> Result<(), SuperviseError> {
-        self.limits.clock_gone();
-        self.heed_bell();
-        match self.tree.len() {
-            0 => Ok(()),
-            _ if self.ending.is_some() => Ok(()),
-            _ => Err(SuperviseError::System {
-                call: "the clock",
-                errno: Errno::ECHILD,
-            }),
-        }
     }
 
     /// The next event. The parent's of a child that is held follows the birth at once, unless the
@@ -791,129 +671,6 @@ impl Supervisor<'_> {
     /// Whether this is the main process. Its id may be another's once it has ended.
     fn is_main(&self, pid: Tid) -> bool {
         pid == self.started.pid && self.main_exit.is_none()
-    }
-
-    /// Kills the tree; the loop goes on until all of it is gone.
-    fn end(&mut self, why: Ending) {
-        self.ending.get_or_insert(why);
-        self.tree.kill(libc::SIGKILL);
-        // What is held is killed at its release.
-    }
-
-    /// After an error: nothing of the tree may live on.
-    fn abandon(&mut self) {
-        self.tree.kill(libc::SIGKILL);
-        if let Some(init) = self.init {
-            let _ = sys::process::kill(init, libc::SIGKILL);
-        }
-        self.limits.stop();
-        for (tracee, _) in self.held.drain(..) {
-            let _ = tracee.resume(Resume::Kill);
-        }
-        wait_for_all(&mut self.meter);
-    }
-
-    /// Everybody has ended: what they used, if somebody asked.
-    fn tell_usage(&mut self) {
-        if let Some(usage) = self.meter.usage().filter(|_| self.options.measure) {
-            let group = self.started.group();
-            let tree = match group {
-                Some(group) => group.peak(),
-                None => self.limits.most_memory(),
-            };
-            let (user, system) = usage.cpu();
-            self.observer.event(&Event::Used(Used {
-                user,
-                system,
-                peak: usage.peak,
-                tree,
-                processes: usage.processes,
-                tasks: usage.tasks + self.replaced,
-                most: self.tree.most(),
-            }));
-        }
-    }
-
-    fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
-        // It may have been rung for who was about to end.
-        self.heed_bell();
-        if matches!(self.ending, None | Some(Ending::Exited))
-            && let Some(limit) = self.was_past()
-        {
-            self.ending = None;
-            self.past(limit);
-        }
-        // Who ends when asked to was past the limit all the same, whoever is killed for it.
-        let asked = self.asked_to_end.map(Ending::Limit);
-        let ended = self.ending.filter(|ending| *ending != Ending::Exited);
-        let ending = ended.or(asked).unwrap_or(Ending::Exited);
-        match self.main_exit {
-            Some(exit) => {
-                let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
-                let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
-                Ok(Outcome {
-                    exit,
-                    ending,
-                    interrupted,
-                    stats: self.stats,
-                })
-            }
-            None => Err(SuperviseError::MainLost),
-        }
-    }
-
-    /// Passes on the signals that were sent to this process alone.
-    fn pass_on(&mut self) {
-        let Some(forward) = &mut self.forward else {
-            return;
-        };
-        if !forward.is_due() {
-            return;
-        }
-        let main = self.main_exit.is_none().then_some(self.started.pid);
-        match forward.pass_on(main, &self.tree) {
-            forward::Next::Wait => {}
-            forward::Next::Waiting => self.observer.event(&Event::Waiting {
-                tree: &self.tree.summary(),
-            }),
-            forward::Next::End => self.end(Ending::Exited),
-            forward::Next::Stop => self.stopping = self.main_stopped,
-        }
-    }
-
-    /// Stops this process as the main command has stopped, so that the caller's shell sees it.
-    fn stop_if_due(&mut self) -> Result<(), SuperviseError> {
-        let Some(signal) = self.stopping.take() else {
-            return Ok(());
-        };
-        if self.forward.is_none() {
-            return Ok(());
-        }
-        // It may have been continued in the meantime: then nobody would continue us.
-        match trace::poll(self.started.pid, &mut self.meter)
-            .map_err(SuperviseError::system("wait4"))?
-        {
-            None => self
-                .stop_self(signal)
-                .map_err(SuperviseError::system("kill")),
-            Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
-            Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),
-            Some(Wait::Interrupted) => Ok(()),
-        }
-    }
-
-    /// Stops this process; returns when it is continued.
-    ///
-    /// A command that is a shell has made a process group of its own. The caller's shell gives the
-    /// terminal to this process's group, as it does to any job, so it is passed on.
-    fn stop_self(&self, signal: i32) -> Result<(), Errno> {
-        sys::signal::stop_self(signal)?;
-        let own = sys::process::getpgid(0)?;
-        let group = sys::process::getpgid(self.started.pid).unwrap_or(own);
-        if group != own && sys::terminal::foreground() == Some(own) {
-            sys::terminal::set_foreground(group);
-        }
-        Ok(())
     }
 }
 

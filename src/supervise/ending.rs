@@ -1,0 +1,204 @@
+//! How a jail comes to its end: limits, a bell that is rung, errors; what is left then, and the outcome.
+
+use super::forward::Forward;
+use super::limits;
+use super::{
+    Bell, BellCall, Ending, Event, Outcome, SuperviseError, Supervisor, Used, wait_for_all,
+};
+use crate::policy::LimitKind;
+use crate::sys::{self, Errno};
+use crate::trace::{Exit, Resume};
+use std::time::{Duration, Instant};
+
+impl Supervisor<'_> {
+    /// A tick of the timer may be due.
+    pub(super) fn look_at_timer(&mut self) {
+        if self.limits.has_ticked() {
+            self.tick();
+        }
+    }
+
+    /// A tick of the clock.
+    pub(super) fn tick(&mut self) {
+        let asked = self.asked_to_end.is_some();
+        match self.limits.due(asked, Instant::now()) {
+            limits::Due::Nothing => {}
+            limits::Due::Ask => {
+                self.asked_to_end = Some(LimitKind::Wall);
+                self.observer.event(&Event::Limit(LimitKind::Wall));
+                self.tree.kill(libc::SIGTERM);
+                // What is stopped must be continued to hear it.
+                self.tree.kill(libc::SIGCONT);
+            }
+            limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
+        }
+        // Until its execve the command is a copy of this process, and has what this has.
+        if self.ending.is_none()
+            && self.running
+            && let Some(limit) = self.limits.past(&self.tree, self.ended_time())
+        {
+            self.past(limit);
+        }
+    }
+
+    /// The processor time of those that have ended.
+    pub(super) fn ended_time(&self) -> Duration {
+        let usage = self.meter.usage();
+        usage.map_or(Duration::ZERO, |usage| usage.ran())
+    }
+
+    /// The tree is past a limit: it ends at once. What has been asked to end already is ended for that.
+    pub(super) fn past(&mut self, limit: LimitKind) {
+        match self.asked_to_end {
+            Some(asked) => self.end(Ending::Limit(asked)),
+            None => {
+                self.observer.event(&Event::Limit(limit));
+                self.end(Ending::Limit(limit));
+            }
+        }
+    }
+
+    /// The limit that the tree was past at its end, whichever event or tick would have told.
+    pub(super) fn was_past(&self) -> Option<LimitKind> {
+        match self.is_out_of_memory() {
+            true => Some(LimitKind::Memory),
+            false => self
+                .limits
+                .was_past(self.ended_time())
+                .then_some(LimitKind::Cpu),
+        }
+    }
+
+    /// Whether the kernel has killed somebody for the sake of the limit of memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        self.started
+            .group()
+            .is_some_and(crate::launch::Group::is_past)
+    }
+
+    /// Ends the jail if somebody has rung for it.
+    pub(super) fn heed_bell(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        match self.options.bell.as_ref().and_then(Bell::rung) {
+            None => {}
+            Some(BellCall::Kill) => self.end(Ending::Caller),
+            Some(BellCall::Output) => {
+                self.observer.event(&Event::Limit(LimitKind::Output));
+                self.end(Ending::Limit(LimitKind::Output));
+            }
+        }
+    }
+
+    /// The main process has ended, and cannot wake this thread any more: if it has left others, a
+    /// clock can.
+    pub(super) fn rehang_bell(&mut self) -> Result<(), SuperviseError> {
+        let Some(bell) = &self.options.bell else {
+            return Ok(());
+        };
+        if self.tree.len() == 0 && self.held.is_empty() {
+            return Ok(());
+        }
+        self.limits
+            .need_clock(None)
+            .map_err(SuperviseError::system("fork of a clock"))?;
+        if let Some(clock) = self.limits.clock() {
+            self.meter.leave_out(clock);
+            bell.hang(clock)
+                .map_err(SuperviseError::system("pidfd_open"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the clock once nobody is left. It may not have become the command's user yet, who alone can
+    /// end it: then its next tick comes here again.
+    pub(super) fn stop_clock(&self) {
+        if self.tree.len() == 0 && self.held.is_empty() {
+            self.limits.stop();
+        }
+    }
+
+    /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
+    pub(super) fn clock_gone(&mut self) -> Result<(), SuperviseError> {
+        self.limits.clock_gone();
+        self.heed_bell();
+        match self.tree.len() {
+            0 => Ok(()),
+            _ if self.ending.is_some() => Ok(()),
+            _ => Err(SuperviseError::System {
+                call: "the clock",
+                errno: Errno::ECHILD,
+            }),
+        }
+    }
+
+    /// Kills the tree; the loop goes on until all of it is gone.
+    pub(super) fn end(&mut self, why: Ending) {
+        self.ending.get_or_insert(why);
+        self.tree.kill(libc::SIGKILL);
+        // What is held is killed at its release.
+    }
+
+    /// After an error: nothing of the tree may live on.
+    pub(super) fn abandon(&mut self) {
+        self.tree.kill(libc::SIGKILL);
+        if let Some(init) = self.init {
+            let _ = sys::process::kill(init, libc::SIGKILL);
+        }
+        self.limits.stop();
+        for (tracee, _) in self.held.drain(..) {
+            let _ = tracee.resume(Resume::Kill);
+        }
+        wait_for_all(&mut self.meter);
+    }
+
+    /// Everybody has ended: what they used, if somebody asked.
+    pub(super) fn tell_usage(&mut self) {
+        if let Some(usage) = self.meter.usage().filter(|_| self.options.measure) {
+            let group = self.started.group();
+            let tree = match group {
+                Some(group) => group.peak(),
+                None => self.limits.most_memory(),
+            };
+            let (user, system) = usage.cpu();
+            self.observer.event(&Event::Used(Used {
+                user,
+                system,
+                peak: usage.peak,
+                tree,
+                processes: usage.processes,
+                tasks: usage.tasks + self.replaced,
+                most: self.tree.most(),
+            }));
+        }
+    }
+
+    pub(super) fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
+        // It may have been rung for who was about to end.
+        self.heed_bell();
+        if matches!(self.ending, None | Some(Ending::Exited))
+            && let Some(limit) = self.was_past()
+        {
+            self.ending = None;
+            self.past(limit);
+        }
+        // Who ends when asked to was past the limit all the same, whoever is killed for it.
+        let asked = self.asked_to_end.map(Ending::Limit);
+        let ended = self.ending.filter(|ending| *ending != Ending::Exited);
+        let ending = ended.or(asked).unwrap_or(Ending::Exited);
+        match self.main_exit {
+            Some(exit) => {
+                let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
+                let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
+                Ok(Outcome {
+                    exit,
+                    ending,
+                    interrupted,
+                    stats: self.stats,
+                })
+            }
+            None => Err(SuperviseError::MainLost),
+        }
+    }
+}
