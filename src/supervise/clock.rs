@@ -127,8 +127,9 @@ mod tests {
         if nix::unistd::geteuid().is_root() {
             println!("NOT TRIED HERE: who has CAP_SYS_PTRACE may always seize it");
         }
-        assert_eq!(trace::seize(tid), Ok(()));
+        let seized = trace::seize(tid);
         let _ = process::kill(tid, libc::SIGKILL);
         let _ = crate::sys::wait::wait(tid, 0);
+        assert_eq!(seized, Ok(()));
     }
 }
