@@ -3,6 +3,7 @@
 //! Everything is decided and allocated before the fork. The child only makes system calls; what
 //! fails there is reported by step and errno through a shared page, never by a half-started child.
 
+mod birth;
 mod cgroup;
 mod child;
 mod containers;
@@ -18,6 +19,7 @@ mod obstacles;
 mod privileges;
 mod under;
 
+pub use birth::{start, start_in};
 pub use cgroup::Group;
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
@@ -27,11 +29,9 @@ pub use lookup::program;
 pub use nursery::Nursery;
 pub use under::Unavailable;
 
-use crate::plan::Plan;
-use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
-use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
+use crate::sys::{self, Errno, memory::SharedWords};
+use crate::trace::Tid;
 use caps::Capability;
-use floor::Floor;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
@@ -201,260 +201,4 @@ fn c_string(text: OsString) -> Result<CString, LaunchError> {
     CString::new(text.into_vec()).map_err(|error| LaunchError::Nul {
         text: String::from_utf8_lossy(&error.into_vec()).into_owned(),
     })
-}
-
-/// A command's words, as execve(2) takes them.
-struct Words {
-    /// As the command finds it.
-    path: CString,
-    /// As this process does.
-    program: PathBuf,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    /// Whether the program is a text.
-    script: bool,
-}
-
-impl Words {
-    fn new(command: &Command, plan: &Plan) -> Result<Self, LaunchError> {
-        let program = lookup::find(command)?;
-        let arguments: Vec<CString> = command
-            .arguments
-            .iter()
-            .cloned()
-            .map(c_string)
-            .collect::<Result<_, _>>()?;
-        let mut environment = Vec::with_capacity(command.environment.len());
-        for (key, value) in &command.environment {
-            let mut entry = key.clone();
-            entry.push("=");
-            entry.push(value);
-            environment.push(c_string(entry)?);
-        }
-        let path = c_string(program.clone().into_os_string())?;
-        let program = lookup::in_directory(command, &program);
-        if let Some(resolved) = plan.refuses_command(&program) {
-            return Err(LaunchError::Refused { program, resolved });
-        }
-        let script = lookup::is_text(&program);
-        containers::takes_sockets(plan)?;
-        Ok(Self {
-            path,
-            program,
-            arguments,
-            environment,
-            script,
-        })
-    }
-
-    fn prepared<'a>(
-        &'a self,
-        command: &Command,
-        plan: &'a Plan,
-        floor: Option<Arc<Floor>>,
-    ) -> Result<child::Prepared<'a>, LaunchError> {
-        let Self {
-            path,
-            arguments,
-            environment,
-            ..
-        } = self;
-        child::Prepared::new(
-            command,
-            path,
-            self.script,
-            arguments,
-            environment,
-            plan,
-            floor,
-        )
-    }
-}
-
-/// A child that was made: what becomes of it.
-struct Birth {
-    page: Arc<SharedWords>,
-    group: Option<Group>,
-    /// Whether this process's memory is the child's until its execve.
-    shares: bool,
-    mask: libc::sigset_t,
-    program: PathBuf,
-    capabilities: Vec<Capability>,
-    user: Option<User>,
-    isolation: Isolation,
-}
-
-impl Birth {
-    /// Blocks all signals: none may run a handler of this program in the child, nor kill the parent
-    /// half-way.
-    fn new(
-        command: &Command,
-        words: &Words,
-        plan: &Plan,
-        shares: bool,
-    ) -> Result<Self, LaunchError> {
-        let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
-        let group = plan.limits.memory.as_ref();
-        Ok(Self {
-            page: Arc::new(page),
-            group: group.and_then(|limit| cgroup::make(plan.memory, limit.value)),
-            shares,
-            mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
-            program: words.program.clone(),
-            capabilities: command.capabilities.clone(),
-            user: command.user.clone(),
-            isolation: command.isolation.clone(),
-        })
-    }
-
-    fn started(self, pid: Tid, init: Option<Tid>) -> Started {
-        Started {
-            init,
-            isolation: self.isolation,
-            pid,
-            page: self.page,
-            program: self.program,
-            capabilities: self.capabilities,
-            user: self.user,
-            group: self.group,
-            joins: self.shares,
-        }
-    }
-
-    /// It was not made.
-    fn failed(self, call: &'static str, errno: Errno) -> LaunchError {
-        let _ = sys::signal::set_mask(&self.mask);
-        LaunchError::System { call, errno }
-    }
-
-    /// Seizes the child, and lets it go on.
-    fn seize(mut self, pid: Tid) -> Result<Started, LaunchError> {
-        // Where it cannot be put into it, the supervisor adds up its memory.
-        let joined = |group: &Group| self.shares || group.take(pid).is_ok();
-        self.group = self.group.take().filter(joined);
-        if let Err(errno) = trace::seize(pid) {
-            let host = Circumstances::read(Some(pid));
-            let _ = sys::process::kill(pid, libc::SIGKILL);
-            let _ = sys::wait::wait(pid, 0);
-            let _ = sys::signal::set_mask(&self.mask);
-            // It may have failed, said so and ended by itself before it could be seized.
-            let failure = self.started(pid, None).failure();
-            return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
-        }
-        let go = &self.page.words()[child::GO];
-        go.store(1, Ordering::Release);
-        sys::process::futex_wake(go);
-        sys::signal::set_mask(&self.mask).map_err(LaunchError::system("sigprocmask"))?;
-        if !self.isolation.pid {
-            return Ok(self.started(pid, None));
-        }
-        let born = born(pid).map_err(|errno| {
-            let _ = sys::process::kill(pid, libc::SIGKILL);
-            LaunchError::System {
-                call: "wait4",
-                errno,
-            }
-        });
-        match born? {
-            Some(main) => Ok(self.started(main, Some(pid))),
-            None => {
-                let failure = self.started(pid, None).failure();
-                Err(failure.unwrap_or(LaunchError::System {
-                    call: "the init of the pid namespace was killed",
-                    errno: Errno::ECHILD,
-                }))
-            }
-        }
-    }
-}
-
-/// Forks and seizes the command; returns as soon as both are done.
-///
-/// The calling thread becomes the tracer: all later waits must happen on it, and its end kills
-/// the whole tree (PTRACE_O_EXITKILL).
-pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
-    let words = Words::new(command, plan)?;
-    // In mounts of its own the child must find what is granted.
-    let later = command.isolation.mount;
-    let floor = floor::floor(plan.domain, &plan.files, &plan.net, later)?;
-    let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
-    let birth = Birth::new(command, &words, plan, false)?;
-    // `child::run` makes system calls only, on memory that was prepared above.
-    let namespaces = prepared.namespaces();
-    let forked = match namespaces {
-        0 => sys::process::fork(),
-        namespaces => sys::namespace::fork_into(namespaces),
-    };
-    match forked {
-        Ok(Fork::Child) => child::run(&prepared, birth.page.words(), &birth.mask),
-        Ok(Fork::Parent(pid)) => birth.seize(pid),
-        Err(errno) if namespaces != 0 => {
-            let _ = sys::signal::set_mask(&birth.mask);
-            let unavailable = obstacles::of(&command.isolation, "clone", errno);
-            Err(LaunchError::Isolation(unavailable))
-        }
-        Err(errno) => Err(birth.failed("fork", errno)),
-    }
-}
-
-/// As [`start`], for a program that starts many: the child is born in `nursery`, which spares the copy of
-/// this process. What the command has of this process (its streams) is closed here before `then` is
-/// called, which must supervise it to its end.
-///
-/// # Errors
-/// Where it cannot be started; `then` was not called.
-pub fn start_in<T>(
-    nursery: &mut Nursery,
-    command: Command,
-    plan: &Arc<Plan>,
-    then: impl FnOnce(Started) -> T,
-) -> Result<T, LaunchError> {
-    // Another user's process changes who may look into this memory; namespaces take a second fork.
-    if command.user.is_some() || command.isolation.is_any() {
-        let started = start(&command, plan)?;
-        drop(command);
-        return Ok(then(started));
-    }
-    let words = Words::new(&command, plan)?;
-    let prepared = words.prepared(&command, plan, nursery.floor(plan)?)?;
-    let birth = Birth::new(&command, &words, plan, true)?;
-    let (page, mask) = (birth.page.clone(), birth.mask);
-    let mut birth = Some(birth);
-    let run = || -> () { child::run(&prepared, page.words(), &mask) };
-    let born = nursery.room.with_child(&run, |pid| {
-        let birth = birth.take()?;
-        drop(command);
-        Some(birth.seize(pid).map(then))
-    });
-    match (born, birth) {
-        (Ok(Some(result)), _) => result,
-        (Ok(None), _) => Err(LaunchError::NoCommand),
-        (Err(errno), Some(birth)) => Err(birth.failed("clone", errno)),
-        (Err(errno), None) => Err(LaunchError::System {
-            call: "clone",
-            errno,
-        }),
-    }
-}
-
-/// Waits until the init has made the command; `None`: it has ended before.
-fn born(init: Tid) -> Result<Option<Tid>, Errno> {
-    let mut meter = Meter::default();
-    while let Some(wait) = trace::wait_on(init, &mut meter)? {
-        let (tracee, stop) = match wait {
-            Wait::Stopped(tracee, stop) => (tracee, stop),
-            Wait::Gone(..) => break,
-            Wait::Interrupted => continue,
-        };
-        let child = match stop {
-            Stop::Fork => tracee.message()?,
-            _ => None,
-        };
-        // No signal is for it.
-        tracee.resume(Resume::Continue)?;
-        if let Some(child) = child {
-            return Ok(Some(child as Tid));
-        }
-    }
-    Ok(None)
 }
