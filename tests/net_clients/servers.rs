@@ -100,9 +100,14 @@ fn nginx_listens_where_the_policy_says() {
     scene.write("site/page", "content");
     let port = free_port();
     let policy = policy(&scene, port);
+    // As root it would give its directories to another user, which takes a capability.
+    let user = match crate::support::is_root() {
+        true => "user root;\n",
+        false => "",
+    };
     let configured = |host: &str| {
         let text = format!(
-            "daemon off;\nmaster_process off;\npid @/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n  \
+            "{user}daemon off;\nmaster_process off;\npid @/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n  \
              access_log off;\n  client_body_temp_path @/t1;\n  proxy_temp_path @/t2;\n  fastcgi_temp_path @/t3;\n  \
              uwsgi_temp_path @/t4;\n  scgi_temp_path @/t5;\n  \
              server {{ listen {host}:{port}; root @/site; }}\n}}\n"
