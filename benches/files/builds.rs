@@ -23,18 +23,20 @@ const KEPT: [&str; 7] = [
     "RUSTUP_TOOLCHAIN",
 ];
 
-struct Job {
-    title: &'static str,
-    rounds: usize,
+/// A command, and what it needs.
+pub struct Job {
+    pub title: &'static str,
+    pub rounds: usize,
     /// Makes the directory that the command runs in.
-    prepare: fn(&Path) -> Result<()>,
+    pub prepare: fn(&Path) -> Result<()>,
     /// For a shell.
-    command: &'static str,
+    pub command: &'static str,
     /// For a shell, before each run: removes what the last one made.
-    clean: &'static str,
+    pub clean: &'static str,
 }
 
-const COMMANDS: [Job; 5] = [
+/// The commands that take seconds.
+pub const COMMANDS: [Job; 5] = [
     Job {
         title: "make -j2, 40 C files",
         rounds: 8,
@@ -134,7 +136,7 @@ fn run(programs: &Programs, job: &Job) -> Result<()> {
 }
 
 /// Milliseconds from before the start to the end, and what was written to standard error.
-fn once(words: &[&str], place: &Path) -> Result<(f64, String)> {
+pub fn once(words: &[&str], place: &Path) -> Result<(f64, String)> {
     let kept = KEPT
         .iter()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));

@@ -45,7 +45,9 @@ pub struct Programs {
 impl Programs {
     /// Compiles the floor, copies jail and this program beside it, writes the policies.
     pub fn prepare() -> Result<Self> {
-        let temporary = std::env::temp_dir().canonicalize()?;
+        // Not beneath /tmp, which some policies grant: jail protects a policy file that the command
+        // could write, and to do so supervises its writing opens.
+        let temporary = Path::new(env!("CARGO_TARGET_TMPDIR")).canonicalize()?;
         let directory = temporary.join(format!("jail-files-{}", std::process::id()));
         fs::create_dir(&directory)?;
         let at = |name: &str| directory.join(name).to_string_lossy().into_owned();
