@@ -5,6 +5,9 @@
 //! signal-delivery-stop with the same sender within moments (a traced process stops even for a
 //! signal that it ignores; one that it blocks stays pending, and the second merges with it). Only
 //! what does not show within [`GRACE`] was for this process alone.
+//!
+//! Without jail the command itself would lead the process group and perhaps the session. A signal of
+//! the terminal that only such a leader gets is passed on, see [`Forward::missed`].
 
 use super::tree::Tree;
 use crate::sys::signal::{self, Arrived};
@@ -64,6 +67,8 @@ pub struct Forward {
     shown: Vec<(i32, Tid, Instant)>,
     /// Passed on: the original, for the siginfo that the command sees.
     passed: Vec<Arrived>,
+    /// A signal of the terminal that was passed on to the command's whole process group, and when.
+    group: Option<(i32, Instant)>,
     /// Ctrl-C came from the terminal.
     interrupted: bool,
     /// When to tell what the command has left behind.
@@ -89,6 +94,7 @@ impl Forward {
             pending: vec![],
             shown: vec![],
             passed: vec![],
+            group: None,
             interrupted: false,
             notice: None,
             asked: 0,
@@ -138,7 +144,10 @@ impl Forward {
             {
                 let original = self.passed.swap_remove(index);
                 let sender = self.seen(original.sender);
-                sys::signal::set_sender(&mut info, sender, original.uid);
+                match original.code {
+                    libc::SI_KERNEL => sys::signal::set_kernel(&mut info),
+                    _ => sys::signal::set_sender(&mut info, sender, original.uid),
+                }
                 tracee.set_siginfo(&info)?;
                 return Ok(());
             }
@@ -170,6 +179,72 @@ impl Forward {
         Ok(())
     }
 
+    /// A signal is about to be delivered to another process than the command: one that was passed on
+    /// to the whole group looks as the terminal's own does.
+    pub fn delivered_beside(&mut self, tracee: &Stopped, signal: i32) -> Result<(), Errno> {
+        if !self
+            .group
+            .is_some_and(|(passed, when)| passed == signal && when.elapsed() < MEMORY)
+        {
+            return Ok(());
+        }
+        if let Some(mut info) = tracee.siginfo()?
+            && info.si_code == libc::SI_USER
+            && sys::signal::sender(&info) == self.own
+        {
+            sys::signal::set_kernel(&mut info);
+            tracee.set_siginfo(&info)?;
+        }
+        Ok(())
+    }
+
+    /// Whom a signal of the terminal has missed, as kill(2) names it: the command, or its process
+    /// group as a negative number.
+    ///
+    /// The terminal signals the foreground process group, and when it hangs up only the leader of the
+    /// session, with SIGHUP and SIGCONT (tty_signal_session_leader in drivers/tty/tty_jobctrl.c). As
+    /// long as this process leads the group, the command would do so without jail; it would also get
+    /// the signal if it has made a group of its own since, which changes nothing for a leader.
+    fn missed(&self, signal: i32) -> Option<Tid> {
+        let own = sys::process::getpid();
+        let group = sys::process::getpgid(self.main).ok()?;
+        let leads = |id: Result<Tid, Errno>| id == Ok(own);
+        match signal {
+            libc::SIGHUP | libc::SIGCONT if leads(sys::process::getsid(0)) => Some(self.main),
+            _ if group == own || !leads(sys::process::getpgid(0)) => None,
+            // A group that the command has made: no process outside is a member unless it joins.
+            _ if group == self.main => Some(-group),
+            _ => Some(self.main),
+        }
+    }
+
+    /// Answers a SIGTTIN or SIGTTOU by which the terminal would stop a process of the command's group.
+    ///
+    /// Without jail the command would lead the foreground group, and making a group of its own would
+    /// change nothing. So the terminal is given to that group, and the call is restarted. Returns
+    /// whether the signal is to be suppressed.
+    pub fn lend_terminal(&self, tracee: &Stopped, signal: i32) -> Result<bool, Errno> {
+        if !matches!(signal, libc::SIGTTIN | libc::SIGTTOU)
+            || tracee
+                .siginfo()?
+                .is_none_or(|info| info.si_code != libc::SI_KERNEL)
+        {
+            return Ok(false);
+        }
+        let own = sys::process::getpid();
+        let group = Ok(self.main);
+        if sys::process::getpgid(0) != Ok(own)
+            || sys::process::getpgid(self.main) != group
+            || sys::process::getpgid(tracee.tid()) != group
+        {
+            return Ok(false);
+        }
+        if sys::terminal::foreground() == Some(own) {
+            sys::terminal::set_foreground(self.main);
+        }
+        Ok(sys::terminal::foreground() == Some(self.main))
+    }
+
     /// Takes what has arrived, passes on what is due. `main` is `None` once the command has ended.
     pub fn pass_on(&mut self, main: Option<Tid>, tree: &Tree) -> Next {
         let mut next = Next::Wait;
@@ -179,11 +254,15 @@ impl Forward {
                 next = self.ask(arrived, tree, next);
                 continue;
             }
-            // From the terminal: the whole foreground group has it. A timer is this process's own.
+            // From the terminal. A timer is this process's own.
             if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
                 self.interrupted |= arrived.signal == libc::SIGINT;
                 if arrived.signal == libc::SIGTSTP {
                     next = Next::Stop;
+                }
+                if let Some(target) = self.missed(arrived.signal) {
+                    self.group = (target < 0).then_some((arrived.signal, now));
+                    self.send(arrived, target);
                 }
                 continue;
             }
@@ -204,9 +283,10 @@ impl Forward {
             .collect();
         for arrived in due {
             if main.is_some() {
-                self.passed.retain(|passed| passed.signal != arrived.signal);
-                self.passed.push(arrived);
-                let _ = sys::process::kill(self.main, arrived.signal);
+                let own_group = arrived.signal == libc::SIGCONT
+                    && sys::process::getpgid(self.main) == Ok(self.main);
+                // A shell continues a job's whole group, and the terminal has stopped all of it.
+                self.send(arrived, if own_group { -self.main } else { self.main });
             }
         }
         if self.notice.is_some_and(|when| when <= now) {
@@ -218,6 +298,13 @@ impl Forward {
             signal::rest();
         }
         next
+    }
+
+    /// Sends the command, or its group, a signal that arrived here.
+    fn send(&mut self, arrived: Arrived, target: Tid) {
+        self.passed.retain(|passed| passed.signal != arrived.signal);
+        self.passed.push(arrived);
+        let _ = sys::process::kill(target, arrived.signal);
     }
 
     /// The command has ended, but not what it left: the first request goes to all of it, the

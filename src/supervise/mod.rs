@@ -594,10 +594,14 @@ impl Supervisor<'_> {
         let tid = tracee.tid();
         let pid = self.tree.pid(tid);
         let main = self.is_main(pid);
-        if let Some(forward) = &mut self.forward
-            && main
-        {
-            forward.delivered(tracee, signal, &self.tree)?;
+        if let Some(forward) = &mut self.forward {
+            match main {
+                true => forward.delivered(tracee, signal, &self.tree)?,
+                false => forward.delivered_beside(tracee, signal)?,
+            }
+            if forward.lend_terminal(tracee, signal)? {
+                return Ok(Resume::Continue);
+            }
         }
         self.tell_sender(tracee, pid, signal)?;
         if main && is_stopping(signal) {

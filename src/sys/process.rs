@@ -104,6 +104,12 @@ pub fn getpgid(pid: pid_t) -> Result<pid_t, Errno> {
     check(unsafe { libc::getpgid(pid) }).map(|pgid| pgid as pid_t)
 }
 
+/// getsid(2): the session of a process; 0 is the calling one.
+pub fn getsid(pid: pid_t) -> Result<pid_t, Errno> {
+    // SAFETY: takes a number only.
+    check(unsafe { libc::getsid(pid) }).map(|sid| sid as pid_t)
+}
+
 /// chdir(2).
 pub fn chdir(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the path is NUL-terminated.

@@ -406,19 +406,20 @@ pub fn sender_uid(info: &siginfo_t) -> u32 {
     unsafe { info.si_uid() }
 }
 
+/// The head of the kernel's `struct kernel_siginfo` with the member `_kill` (asm-generic/siginfo.h).
+#[repr(C)]
+struct Kill {
+    signo: c_int,
+    errno: c_int,
+    code: c_int,
+    #[cfg(target_pointer_width = "64")]
+    padding: c_int,
+    pid: i32,
+    uid: u32,
+}
+
 /// Sets `si_pid` and `si_uid` of a siginfo whose `si_code` is SI_USER.
 pub fn set_sender(info: &mut siginfo_t, pid: i32, uid: u32) {
-    /// The head of the kernel's `struct kernel_siginfo` with the member `_kill` (asm-generic/siginfo.h).
-    #[repr(C)]
-    struct Kill {
-        signo: c_int,
-        errno: c_int,
-        code: c_int,
-        #[cfg(target_pointer_width = "64")]
-        padding: c_int,
-        pid: i32,
-        uid: u32,
-    }
     const { assert!(size_of::<Kill>() <= size_of::<siginfo_t>()) };
     // SAFETY: siginfo_t is larger, as aligned, and has this layout for SI_USER; `info` is borrowed
     // exclusively.
@@ -427,4 +428,10 @@ pub fn set_sender(info: &mut siginfo_t, pid: i32, uid: u32) {
         (*kill).pid = pid;
         (*kill).uid = uid;
     }
+}
+
+/// Makes a siginfo whose `si_code` is SI_USER the kernel's own: SI_KERNEL, which names no sender.
+pub fn set_kernel(info: &mut siginfo_t) {
+    info.si_code = libc::SI_KERNEL;
+    set_sender(info, 0, 0);
 }

@@ -278,6 +278,54 @@ fn hanging_up_ends_the_command() {
 }
 
 #[test]
+fn hanging_up_ends_the_command_where_jail_leads_the_session() {
+    let mut terminal = Terminal::new();
+    let token = crate::support::token();
+    // The kernel signals the session's leader alone, which is jail here.
+    terminal.enter(&format!("exec $JAIL $PROBE listen 10 {token}"));
+    terminal.expect("ready");
+    terminal.close();
+    nobody_survives(&token, Duration::from_secs(5));
+}
+
+#[test]
+fn ctrl_c_reaches_a_command_that_has_made_a_group_of_its_own() {
+    let mut terminal = Terminal::new();
+    // `timeout` calls setpgid(2), which changes nothing for a job's first process without jail.
+    terminal.enter("$JAIL timeout 60 sh -c 'echo running; exec sleep 60'");
+    terminal.expect("running");
+    terminal.key(CTRL_C);
+    terminal.prompt();
+    assert_eq!(terminal.status(), "130");
+}
+
+#[test]
+fn ctrl_z_stops_a_command_that_has_made_a_group_of_its_own() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL timeout 60 sh -c 'echo running; read line; echo got $line'");
+    terminal.expect("running");
+    terminal.key(CTRL_Z);
+    assert!(terminal.prompt().contains("Stopped"));
+    terminal.enter("fg");
+    terminal.expect("timeout 60");
+    terminal.enter("hello");
+    terminal.expect("got hello");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "0");
+}
+
+#[test]
+fn a_command_that_has_made_a_group_of_its_own_reads_the_terminal() {
+    let mut terminal = Terminal::new();
+    terminal.enter("$JAIL timeout 60 sh -c 'echo running; read line; echo got $line; exit 3'");
+    terminal.expect("running");
+    terminal.enter("hello");
+    terminal.expect("got hello");
+    terminal.prompt();
+    assert_eq!(terminal.status(), "3");
+}
+
+#[test]
 fn nohup_keeps_the_command_when_the_terminal_hangs_up() {
     let dir = crate::support::Dir::new();
     let (running, done) = (dir.file("running"), dir.file("done"));
