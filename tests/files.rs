@@ -29,3 +29,5 @@ mod rules;
 mod scene;
 #[path = "files/stops.rs"]
 mod stops;
+#[path = "files/system.rs"]
+mod system;

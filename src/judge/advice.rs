@@ -102,6 +102,7 @@ pub fn path_remedy(
                 Access::Exec => "exec",
                 Access::Read | Access::Stat | Access::Handle => "read",
             };
+            let path = shared_directory(path, access).unwrap_or(path);
             add(
                 policy,
                 &format!("{path:?}"),
@@ -121,6 +122,14 @@ pub fn path_remedy(
         }
         _ => return None,
     })
+}
+
+/// The directory to name instead of a file in it, where programs give their files random names.
+fn shared_directory(path: &str, access: Access) -> Option<&'static str> {
+    const SHARED: [&str; 4] = ["/dev/shm", "/dev/pts", "/var/tmp", "/tmp"];
+    let (above, _) = path.rsplit_once('/')?;
+    let mut shared = SHARED.into_iter().filter(|_| access == Access::Write);
+    shared.find(|shared| *shared == above)
 }
 
 /// What to change so that a denied way to a peer is allowed, in one line; `None` if it is.

@@ -64,7 +64,17 @@ pub(super) fn entries(
             continue;
         };
         for item in document.items(name, "a path or a list of paths", value) {
-            entries.extend(entry(document, list, item, around));
+            let Some((said, text, span)) = said(document, list, item) else {
+                continue;
+            };
+            // Landlock holds paths and no patterns: braces alone are several paths.
+            let several = match list.allows() {
+                true => alternatives(&text),
+                false => None,
+            };
+            for text in several.unwrap_or_else(|| vec![text]) {
+                entries.extend(entry(document, list, &said, text, &span, item, around));
+            }
         }
     }
     entries
@@ -79,12 +89,26 @@ struct Said {
     optional: bool,
 }
 
-fn entry(
+/// The paths of a pattern that has one pair of braces and no other wildcard: `/etc/{hosts,passwd}`.
+fn alternatives(text: &str) -> Option<Vec<String>> {
+    if text.contains(['*', '?', '[', '\\', '$']) {
+        return None;
+    }
+    let (before, rest) = text.split_once('{')?;
+    let (names, after) = rest.split_once('}')?;
+    if names.contains(['{', '/']) || after.contains(['{', '}']) || names.is_empty() {
+        return None;
+    }
+    let path = |name: &str| format!("{before}{name}{after}");
+    Some(names.split(',').map(path).collect())
+}
+
+/// What an item of a list says, and its path with where that stands.
+fn said(
     document: &mut Document<'_>,
     list: List,
     item: &Value<'_>,
-    around: &Surroundings,
-) -> Option<PathEntry> {
+) -> Option<(Said, String, Range<usize>)> {
     let mut said = Said::default();
     match item.get_ref() {
         DeValue::String(text) => said.path = Some((text.to_string(), item.span())),
@@ -95,12 +119,24 @@ fn entry(
             return None;
         }
     }
-    let Some((text, span)) = said.path else {
+    let Some((text, span)) = said.path.take() else {
         document
             .error("missing-key", item.span(), "this entry has no `path`")
             .help("write a path, or { path = \"…\" }");
         return None;
     };
+    Some((said, text, span))
+}
+
+fn entry(
+    document: &mut Document<'_>,
+    list: List,
+    said: &Said,
+    text: String,
+    span: &Range<usize>,
+    item: &Value<'_>,
+    around: &Surroundings,
+) -> Option<PathEntry> {
     let origin = document.origin(&item.span());
     let Located {
         pattern,
@@ -117,7 +153,7 @@ fn entry(
         }
         Err(PlaceError::Unset(_)) if said.optional => return None,
         Err(error) => {
-            note(document, &text, &span, error);
+            note(document, &text, span, error);
             return None;
         }
     };
@@ -138,7 +174,7 @@ fn entry(
             List::Hide => Action::Deny(Errno::ENOENT),
             List::Read | List::Write | List::Exec => Action::Allow,
         }),
-        why: said.why,
+        why: said.why.clone(),
         origin,
     })
 }
@@ -242,5 +278,31 @@ impl PathEntry {
     /// Where the entry stands, as messages name it: `fs.read`.
     pub fn key(&self) -> String {
         format!("fs.{}", self.list.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alternatives;
+
+    #[test]
+    fn braces_alone_are_several_paths_and_patterns_stay_patterns() {
+        let paths = alternatives("/etc/{hosts,ssl/certs}");
+        assert_eq!(paths, None, "braces stand within one component");
+        let paths = alternatives("/a/{b,c.d,}/e").expect("paths");
+        assert_eq!(paths, ["/a/b/e", "/a/c.d/e", "/a//e"]);
+        for pattern in [
+            "/a",
+            "/{a,b}/*",
+            "/{a,{b,c}}",
+            "/{a}/{b}",
+            "${X}/a",
+            "/{a",
+            "/a}",
+            "/{}",
+            "/\\{a,b}",
+        ] {
+            assert_eq!(alternatives(pattern), None, "{pattern}");
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! What the built-in policies open of the system's own directories: settings and no secrets, and
+//! nothing in which programs of other people meet.
+
+use super::scene::{LANDLOCK, Scene, run};
+use super::support::{is_root, jail, token};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The policies that promise to open of the system what programs need, and no more.
+const NARROW: [&str; 4] = ["base", "compute", "workspace", "build"];
+
+/// Regular files beneath a directory that root may read and other users may not.
+fn secrets(above: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(data) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if data.is_dir() {
+            secrets(&path, found);
+        } else if data.is_file() && data.uid() == 0 && data.mode() & 0o404 == 0o400 {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn root_reads_no_secret_of_etc_and_the_kernel() {
+    if !is_root() {
+        println!("NOT TRIED HERE: secrets that root may read: not root");
+        return;
+    }
+    let scene = Scene::new();
+    let mut paths = vec![PathBuf::from("/etc/shadow")];
+    secrets(Path::new("/etc"), &mut paths);
+    paths.truncate(20);
+    // Without capabilities root may read these, too.
+    for place in [
+        "/sys/firmware/dmi/tables/DMI",
+        "/sys/kernel/debug/sched/features",
+        "/sys/kernel/tracing/available_events",
+        "/sys/kernel/security/lsm",
+    ] {
+        if Path::new(place).exists() {
+            paths.push(place.into());
+        }
+    }
+    for path in &paths {
+        let path = path.to_str().expect("a path of text");
+        run(scene.outside(&["cat", path])).ends_with(0);
+        for policy in NARROW {
+            for landlock in LANDLOCK {
+                let ran = run(scene.within(landlock, policy, &["cat", path]));
+                if ran.code() != Some(1) {
+                    ran.fail(&format!("{policy} opens {path}, Landlock {landlock:?}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_programs_need_of_etc_can_be_read() {
+    let scene = Scene::new();
+    // What a dynamic program, a look-up of names and a certificate check open.
+    let places = [
+        "/etc/ld.so.cache",
+        "/etc/nsswitch.conf",
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/etc/services",
+        "/etc/localtime",
+        "/etc/os-release",
+        "/etc/ssl/openssl.cnf",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/profile",
+        "/etc/mtab",
+    ];
+    let places: Vec<&str> = places
+        .into_iter()
+        .filter(|path| fs::File::open(path).is_ok())
+        .collect();
+    assert!(places.len() > 4, "{places:?}");
+    for policy in NARROW {
+        for landlock in LANDLOCK {
+            let command = [&["cat"], places.as_slice()].concat();
+            run(scene.within(landlock, policy, &command)).ends_with(0);
+        }
+    }
+}
+
+/// Shared memory, which every program may write to.
+#[test]
+fn two_jails_pass_no_note_through_shared_memory() {
+    let shared = Path::new("/dev/shm");
+    let name = token();
+    let foreign = shared.join(&name);
+    if fs::write(&foreign, "another program's").is_err() {
+        println!("NOT TRIED HERE: /dev/shm: it cannot be written to");
+        return;
+    }
+    let scene = Scene::new();
+    let note = scene.write("w/note", "note");
+    let target = foreign.to_str().expect("a path of text");
+    run(scene.outside(&["cp", &note, target])).ends_with(0);
+    fs::write(&foreign, "another program's").expect("a segment");
+    for policy in ["base", "compute", "net"] {
+        for landlock in LANDLOCK {
+            let held = scene.policy_file(
+                "held.toml",
+                &format!("extends = [\"{policy}\"]\n[fs]\nread = [\"@/w\"]\n"),
+            );
+            let new = format!("{target}-new");
+            for (command, path) in [("cp", target), ("cp", new.as_str())] {
+                let ran = run(scene.within(landlock, &held, &[command, &note, path]));
+                assert_ne!(ran.code(), Some(0), "{policy} {landlock:?}: {}", ran.err);
+            }
+            let ran = run(scene.within(landlock, &held, &["cat", target]));
+            assert_ne!(ran.code(), Some(0), "{policy} {landlock:?}: {}", ran.out);
+            assert!(!Path::new(&new).exists());
+        }
+    }
+    let kept = fs::read_to_string(&foreign);
+    let _ = fs::remove_file(&foreign);
+    assert_eq!(kept.ok().as_deref(), Some("another program's"));
+}
+
+#[test]
+fn a_denial_in_shared_memory_names_the_directory() {
+    let scene = Scene::new();
+    let name = format!("/dev/shm/{}", token());
+    let options = ["--trace-denials", "--policy", "base", "--"];
+    run(scene.with(None, &options, &["mkfifo", &name]))
+        .ends_with(1)
+        .complains("add \"/dev/shm\" to write in [fs]");
+    let ran = jail(["--policy", "workspace", "--", "mkfifo", &name]).output();
+    let _ = fs::remove_file(&name);
+    ran.ends_with(0);
+}
