@@ -507,15 +507,14 @@ impl Supervisor<'_> {
         let Some(child) = tracee.message()? else {
             return Ok(Resume::Continue);
         };
-        let flags = tracee.registers()?.map_or(0, clone_flags);
-        let thread = flags & libc::CLONE_THREAD as u64 != 0;
-        let child = child as Tid;
-        self.tree.spawned(tracee.tid(), child, thread);
-        if !thread {
-            let parent = self.tree.pid(tracee.tid());
-            self.limits.spawned(parent, child, flags);
-        }
-        self.files.spawned(tracee.tid(), child, flags);
+        // The parent was killed: /proc and kcmp(2) tell of the child when it stops.
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let flags = clone_flags(registers);
+        let birth = self.tree.spawned(tracee.tid(), child as Tid, flags);
+        self.limits.spawned(&birth);
+        self.files.spawned(&birth);
         if let Some(limit) = self.limits.exceeded(self.tree.len(), || self.tree.living())
             && self.ending.is_none()
         {
@@ -523,11 +522,10 @@ impl Supervisor<'_> {
             return Ok(Resume::Kill);
         }
         if self.observer.wants_all() {
-            let pid = self.tree.pid(tracee.tid());
             self.observer.event(&Event::Spawn {
-                parent: pid,
-                child,
-                thread,
+                parent: birth.process,
+                child: birth.child,
+                thread: birth.is_thread(),
             });
         }
         Ok(Resume::Continue)
@@ -550,7 +548,7 @@ impl Supervisor<'_> {
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
-        self.limits.executed(tid);
+        self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, verdict, object);

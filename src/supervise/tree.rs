@@ -54,6 +54,42 @@ struct Task {
     program: Option<Rc<Program>>,
     /// Whether its parent's event has come.
     announced: bool,
+    /// Whether it has executed a program in the jail.
+    executed: bool,
+}
+
+/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2). Everything that is kept
+/// for each task is told of a child by this value alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Birth {
+    /// The task that made it.
+    pub parent: Tid,
+    /// The process of that task.
+    pub process: Tid,
+    pub child: Tid,
+    /// The clone(2) flags of the call.
+    pub flags: u64,
+    pub state: ChildState,
+}
+
+/// How far a child is when its parent's event is told. The event may come late: a child whose parent
+/// does not report is released, and then may execute a program, or end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildState {
+    /// It runs what its parent ran, with the memory that the flags give it.
+    New,
+    /// It has executed a program: its memory is its own, whatever the flags say.
+    Executed,
+    /// It has ended, and its end was told: nothing may be kept for it, or the next task with that id
+    /// inherits it.
+    Gone,
+}
+
+impl Birth {
+    /// Whether the child is a thread of its parent's process.
+    pub fn is_thread(&self) -> bool {
+        self.flags & libc::CLONE_THREAD as u64 != 0
+    }
 }
 
 /// All tasks of a jail.
@@ -80,6 +116,7 @@ impl Tree {
                 pid: Some(main),
                 program: None,
                 announced: true,
+                executed: false,
             },
         )]);
         Self {
@@ -137,28 +174,47 @@ impl Tree {
             pid,
             program,
             announced: false,
+            executed: false,
         };
         self.insert(tid, task);
     }
 
-    /// The parent's event: `child` was made. It may have ended before.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, thread: bool) {
+    /// The parent's event: `child` was made by a call with these clone(2) flags. Tells how far it is.
+    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) -> Birth {
         let before = self.tasks.remove(&child).filter(|task| !task.announced);
-        if !(self.is_own)(child) {
-            return;
+        let executed = before.as_ref().is_some_and(|task| task.executed);
+        let birth = Birth {
+            parent,
+            process: self.pid(parent),
+            child,
+            flags,
+            state: match ((self.is_own)(child), executed) {
+                (false, _) => ChildState::Gone,
+                (true, true) => ChildState::Executed,
+                (true, false) => ChildState::New,
+            },
+        };
+        if birth.state == ChildState::Gone {
+            return birth;
         }
         let program = self
             .tasks
             .get(&parent)
             .and_then(|parent| parent.program.clone());
-        let pid = if thread { self.pid(parent) } else { child };
+        let pid = if birth.is_thread() {
+            birth.process
+        } else {
+            child
+        };
         let task = Task {
             pid: Some(pid),
             // It may have executed another program before.
             program: before.and_then(|task| task.program).or(program),
             announced: true,
+            executed,
         };
         self.insert(child, task);
+        birth
     }
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.
@@ -167,14 +223,16 @@ impl Tree {
             self.space.gone(former);
         }
         let task = self.tasks.remove(&former);
-        let announced = task.as_ref().is_some_and(|task| task.announced);
+        // The event that is still to come is that of the process, not of the thread that took its place.
+        let leader = self.tasks.get(&pid).or(task.as_ref());
+        let announced = leader.is_some_and(|task| task.announced);
         let before = task.and_then(|task| task.program);
         let program = Program::new(program_name(pid), before.as_ref());
-        let announced = announced || self.tasks.get(&pid).is_some_and(|task| task.announced);
         let task = Task {
             pid: Some(pid),
             program: Some(Rc::clone(&program)),
             announced,
+            executed: true,
         };
         self.tasks.insert(pid, task);
         program
@@ -283,6 +341,12 @@ impl Tree {
         processes
     }
 
+    /// The tasks of a process.
+    pub fn threads(&self, pid: Tid) -> impl Iterator<Item = Tid> {
+        let tasks = self.tasks.iter();
+        tasks.filter_map(move |(tid, task)| (task.pid == Some(pid)).then_some(*tid))
+    }
+
     /// Every process, ended or not, whose end has not been told: its id is still its own.
     pub fn leaders(&self) -> Vec<Tid> {
         let tasks = self.tasks.iter();
@@ -366,6 +430,9 @@ fn program_name(pid: Tid) -> String {
 mod tests {
     use super::*;
 
+    const FORK: u64 = libc::SIGCHLD as u64;
+    const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
+
     /// A tree where these are tracees.
     fn tree(is_own: fn(Tid) -> bool) -> Tree {
         Tree {
@@ -378,7 +445,8 @@ mod tests {
     fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
         let mut tree = tree(|tid| tid != 7);
         tree.gone(7);
-        tree.spawned(1, 7, false);
+        let birth = tree.spawned(1, 7, FORK);
+        assert_eq!(birth.state, ChildState::Gone);
         assert!(!tree.knows(7));
         assert!(!tree.has(7));
     }
@@ -386,7 +454,8 @@ mod tests {
     #[test]
     fn an_id_that_is_no_tracees_any_more_is_nobodys() {
         let mut tree = tree(|_| true);
-        tree.spawned(1, 7, false);
+        let birth = tree.spawned(1, 7, FORK);
+        assert_eq!(birth.state, ChildState::New);
         assert!(tree.has(7));
         tree.is_own = |tid| tid != 7;
         assert!(!tree.has(7));
@@ -396,8 +465,8 @@ mod tests {
     #[test]
     fn every_task_has_its_turn() {
         let mut tree = tree(|_| true);
-        tree.spawned(1, 7, false);
-        tree.spawned(1, 8, true);
+        tree.spawned(1, 7, FORK);
+        tree.spawned(1, 8, THREAD);
         let round: BTreeSet<_> = (0..3).filter_map(|_| tree.whose_turn()).collect();
         assert_eq!(round, BTreeSet::from([1, 7, 8]));
         assert!(tree.whose_turn().is_some());
@@ -414,14 +483,26 @@ mod tests {
         let mut tree = tree(|_| true);
         tree.adopt(7);
         let program = tree.executed(7, 7);
-        tree.spawned(1, 7, false);
+        let birth = tree.spawned(1, 7, FORK);
+        assert_eq!(birth.state, ChildState::Executed);
+        assert!(Rc::ptr_eq(&tree.program(7), &program));
+    }
+
+    #[test]
+    fn a_program_that_a_thread_executed_before_the_parents_event_stays() {
+        let mut tree = tree(|_| true);
+        tree.adopt(7);
+        tree.spawned(7, 8, THREAD);
+        let program = tree.executed(7, 8);
+        let birth = tree.spawned(1, 7, FORK);
+        assert_eq!(birth.state, ChildState::Executed);
         assert!(Rc::ptr_eq(&tree.program(7), &program));
     }
 
     #[test]
     fn an_exec_from_a_thread_takes_the_leaders_place() {
         let mut tree = tree(|_| true);
-        tree.spawned(1, 8, true);
+        tree.spawned(1, 8, THREAD);
         assert_eq!(tree.pid(8), 1);
         tree.executed(1, 8);
         assert!(!tree.tasks.contains_key(&8));

@@ -67,14 +67,29 @@ pub fn can_take_descriptors() -> Result<(), Errno> {
     }
 }
 
-/// kcmp(2) KCMP_VM (Linux 3.5): whether two tasks share their memory. Where it cannot be asked they
-/// are taken to.
-pub fn shares_memory(one: pid_t, other: pid_t) -> bool {
-    const KCMP_VM: c_int = 1;
+/// What two tasks may share, as kcmp(2) numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// KCMP_VM.
+    Memory = 1,
+    /// KCMP_FILES: the table of descriptors.
+    Descriptors = 2,
+    /// KCMP_FS: the working directory and the umask.
+    Directory = 3,
+}
+
+/// kcmp(2) (Linux 3.5): whether two tasks share this. ESRCH: one of them is gone. EPERM: this thread
+/// may not look at one of them. ENOSYS: a kernel without CONFIG_KCMP.
+pub fn share(one: pid_t, other: pid_t, what: Shared) -> Result<bool, Errno> {
+    let kind = what as c_int;
     // SAFETY: takes numbers only.
-    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0u64, 0u64) };
-    // ESRCH: one of them is gone.
-    result == 0 || result < 0 && Errno::last() != Errno::ESRCH
+    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, kind, 0u64, 0u64) };
+    check(result).map(|order| order == 0)
+}
+
+/// Whether two tasks share their memory. Where the kernel cannot be asked they are taken to.
+pub fn shares_memory(one: pid_t, other: pid_t) -> bool {
+    share(one, other, Shared::Memory).unwrap_or_else(|errno| errno != Errno::ESRCH)
 }
 
 /// unshare(2) with CLONE_FS: umask and working directory of this thread are its own. Needs no

@@ -6,14 +6,16 @@
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
 use crate::supervise::credentials::as_tracer;
+use crate::supervise::tree::{Birth, ChildState};
 use crate::sys::Errno;
-use crate::sys::files::{Mapping, mapping, shares_memory};
+use crate::sys::files::{Mapping, Shared, mapping, share};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::rc::Rc;
 
 /// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
@@ -39,8 +41,8 @@ pub struct Memory {
     maps: RefCell<Option<File>>,
     /// Its tasks share descriptors or the working directory with tasks of another one.
     entangled: Cell<bool>,
-    /// An execve has made it.
-    executed: bool,
+    /// The kernel did not tell whether its task shares it.
+    unsure: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -157,7 +159,7 @@ impl Memory {
 /// too, which errs to the safe side.
 fn is_shared(memory: &Rc<Memory>) -> bool {
     // One count is the map's, one the caller's.
-    Rc::strong_count(memory) > 2
+    memory.unsure || Rc::strong_count(memory) > 2
 }
 
 /// Whether no page of a region is there, in memory or in swap: /proc/PID/pagemap, a word a page
@@ -176,13 +178,27 @@ fn is_untouched(tid: Tid, address: u64) -> bool {
     read.is_ok() && words.chunks_exact(8).all(absent)
 }
 
+/// Whether two tasks are threads of one process.
+fn is_thread_of(one: Tid, other: Tid) -> bool {
+    Path::new(&format!("/proc/{one}/task/{other}")).exists()
+}
+
 fn errno(error: std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// The address spaces of a jail's tasks.
-#[derive(Debug, Default)]
-pub struct Memories(HashMap<Tid, Rc<Memory>>);
+/// The address spaces of a jail's tasks, and how the kernel is asked what two tasks share.
+#[derive(Debug)]
+pub struct Memories(HashMap<Tid, Rc<Memory>>, Shares);
+
+/// kcmp(2), or what a test has in its place.
+type Shares = fn(Tid, Tid, Shared) -> Result<bool, Errno>;
+
+impl Default for Memories {
+    fn default() -> Self {
+        Self(HashMap::new(), share)
+    }
+}
 
 /// More files than this are not kept open, one or two for each address space.
 const MOST_OPEN: usize = 200;
@@ -193,19 +209,24 @@ impl Memories {
         self.0.insert(tid, Rc::default());
     }
 
-    /// A task was made by a call with these clone(2) flags.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
-        let parent = self.of(parent);
+    /// A task was made.
+    pub fn spawned(&mut self, birth: &Birth) {
+        let parent = self.of(birth.parent);
         // Threads end at an exec; another process goes on sharing its directory after it.
-        let thread = flags & libc::CLONE_THREAD as u64 != 0;
-        let shares = flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0 && !thread;
+        let shares = birth.flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0;
+        let shares = shares && !birth.is_thread();
+        // Also of a child that is gone: it may have passed on what it shared to children of its own.
         parent.entangled.set(parent.entangled.get() | shares);
-        // The parent's event was late: the child has executed a program by now, and has its memory.
-        if let Some(known) = self.0.get(&child).filter(|known| known.executed) {
+        if birth.state == ChildState::Gone {
+            return;
+        }
+        // The event was late: the child has run, and its memory is known by what the kernel said then,
+        // or by its execve. Its own children may share it by now.
+        if let Some(known) = self.0.get(&birth.child) {
             known.entangled.set(known.entangled.get() | shares);
             return;
         }
-        let memory = if flags & libc::CLONE_VM as u64 != 0 {
+        let memory = if birth.flags & libc::CLONE_VM as u64 != 0 {
             Rc::clone(&parent)
         } else {
             // What the child has of its parent's pages need not be what the parent has: they may have
@@ -215,18 +236,17 @@ impl Memories {
                 ..Memory::default()
             })
         };
-        self.0.insert(child, memory);
+        self.0.insert(birth.child, memory);
     }
 
     /// A process runs a new program: nothing of its memory is left.
     pub fn executed(&mut self, pid: Tid, former: Tid) {
         let before = self.0.remove(&former);
-        let entangled = before.is_some_and(|memory| memory.entangled.get());
+        let entangled = before.is_none_or(|memory| memory.unsure || memory.entangled.get());
         self.0.insert(
             pid,
             Rc::new(Memory {
                 entangled: Cell::new(entangled),
-                executed: true,
                 ..Memory::default()
             }),
         );
@@ -240,20 +260,51 @@ impl Memories {
         if let Some(known) = self.0.get(&tid) {
             return Rc::clone(known);
         }
-        // Its parent was killed at its birth, and nobody has told what they shared.
-        let twin = self.0.iter().find(|(other, _)| shares_memory(tid, **other));
-        let memory = match twin {
-            Some((_, memory)) => Rc::clone(memory),
-            None => Rc::default(),
-        };
+        // No event told of it: whatever the kernel says, it is not alone.
+        let memory = self.ask(tid);
         memory.entangled.set(true);
         self.0.insert(tid, Rc::clone(&memory));
         memory
     }
 
-    /// A task runs whose birth nobody has told of.
+    /// The memory of a task whose parent's event has not come, and may never come (the parent was
+    /// killed): the kernel tells what it shares with the others.
+    fn ask(&self, tid: Tid) -> Rc<Memory> {
+        let shares = self.1;
+        let mut memory = None;
+        let mut unsure = shares(tid, tid, Shared::Memory).is_err();
+        let mut entangled = false;
+        for (&other, known) in &self.0 {
+            match shares(tid, other, Shared::Memory) {
+                Ok(true) => memory = Some(Rc::clone(known)),
+                Ok(false) => {}
+                // The other one is gone.
+                Err(Errno::ESRCH) => continue,
+                Err(_) => unsure = true,
+            }
+            let of = |what| shares(tid, other, what);
+            let apart = of(Shared::Directory) == Ok(false) && of(Shared::Descriptors) == Ok(false);
+            if !apart && !is_thread_of(other, tid) {
+                known.entangled.set(true);
+                entangled = true;
+            }
+        }
+        let memory = memory.unwrap_or_else(|| {
+            Rc::new(Memory {
+                unsure,
+                ..Memory::default()
+            })
+        });
+        memory.entangled.set(memory.entangled.get() | entangled);
+        memory
+    }
+
+    /// A task runs whose parent's event has not come yet.
     pub fn adopted(&mut self, tid: Tid) {
-        self.of(tid);
+        if !self.0.contains_key(&tid) {
+            let memory = self.ask(tid);
+            self.0.insert(tid, memory);
+        }
     }
 
     /// Whether a region may be mapped: the memory has none, and nobody else is there who could put
@@ -338,6 +389,23 @@ impl Memories {
 mod tests {
     use super::*;
 
+    fn birth(parent: Tid, child: Tid, flags: u64) -> Birth {
+        Birth {
+            parent,
+            process: parent,
+            child,
+            flags,
+            state: ChildState::New,
+        }
+    }
+
+    /// Memories of tasks of which the kernel says that they share nothing else than this.
+    fn that_share(shares: Shares) -> Memories {
+        let mut memories = Memories(HashMap::new(), shares);
+        memories.begin(1);
+        memories
+    }
+
     /// As if a region had been mapped, sealed and looked at.
     fn region(memories: &mut Memories, tid: Tid) {
         let region = Region {
@@ -383,13 +451,13 @@ mod tests {
         region(&mut memories, 1);
         memories.adopted(2);
         memories.executed(2, 2);
-        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64);
+        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
         assert!(
             memories.slot(2).is_none(),
             "its parent's region is not there"
         );
         memories.gone(2);
-        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64);
+        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
         assert!(memories.slot(2).is_some());
     }
 
@@ -398,10 +466,10 @@ mod tests {
         let mut memories = Memories::default();
         memories.begin(1);
         region(&mut memories, 1);
-        memories.spawned(1, 2, libc::SIGCHLD as u64);
+        memories.spawned(&birth(1, 2, libc::SIGCHLD as u64));
         assert!(memories.slot(2).is_none() && memories.may_map(2));
         assert!(!memories.may_map(1));
-        memories.spawned(1, 3, (libc::CLONE_VM | libc::CLONE_THREAD) as u64);
+        memories.spawned(&birth(1, 3, (libc::CLONE_VM | libc::CLONE_THREAD) as u64));
         let slot = memories.slot(1).expect("a slot");
         assert_ne!(
             memories.slot(3).map(|slot| slot.address),
@@ -416,11 +484,68 @@ mod tests {
     fn whoever_shares_a_directory_with_another_process_is_never_alone_again() {
         let mut memories = Memories::default();
         memories.begin(1);
-        memories.spawned(1, 2, (libc::CLONE_VM | libc::CLONE_FS) as u64);
+        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_FS) as u64));
         memories.executed(2, 2);
         assert!(!memories.is_alone(1) && !memories.is_alone(2));
-        memories.spawned(2, 3, libc::SIGCHLD as u64);
+        memories.spawned(&birth(2, 3, libc::SIGCHLD as u64));
         assert!(memories.is_alone(3));
+    }
+
+    #[test]
+    fn a_child_that_is_gone_before_its_parents_event_leaves_its_parent_alone() {
+        let mut memories = that_share(|_, _, _| Ok(false));
+        memories.adopted(2);
+        memories.gone(2);
+        let flags = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        memories.spawned(&Birth {
+            state: ChildState::Gone,
+            ..birth(1, 2, flags)
+        });
+        assert!(memories.is_alone(1));
+        assert_eq!(memories.0.len(), 1);
+    }
+
+    #[test]
+    fn a_child_that_executed_before_its_parents_event_leaves_its_parent_alone() {
+        let mut memories = that_share(|_, _, what| Ok(what == Shared::Memory));
+        memories.adopted(2);
+        assert!(!memories.is_alone(1) && !memories.is_alone(2));
+        memories.executed(2, 2);
+        memories.spawned(&Birth {
+            state: ChildState::Executed,
+            ..birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64)
+        });
+        assert!(memories.is_alone(1) && memories.is_alone(2));
+    }
+
+    #[test]
+    fn an_adopted_child_goes_on_sharing_its_memory_with_its_own_threads() {
+        let mut memories = that_share(|one, other, _| Ok(one == other));
+        memories.adopted(2);
+        assert!(memories.is_alone(2));
+        let thread = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
+        memories.spawned(&birth(2, 3, thread));
+        memories.spawned(&birth(1, 2, libc::SIGCHLD as u64));
+        assert!(!memories.is_alone(2) && !memories.is_alone(3));
+    }
+
+    #[test]
+    fn an_adopted_child_that_shares_a_directory_entangles_both() {
+        // Its parent was killed: the event never comes.
+        let mut memories = that_share(|_, _, what| Ok(what == Shared::Directory));
+        memories.adopted(Tid::MAX);
+        assert!(!memories.is_alone(1) && !memories.is_alone(Tid::MAX));
+        memories.executed(Tid::MAX, Tid::MAX);
+        assert!(!memories.is_alone(Tid::MAX));
+    }
+
+    #[test]
+    fn a_child_of_which_the_kernel_tells_nothing_is_not_alone_and_has_no_slots_of_others() {
+        let mut memories = that_share(|_, _, _| Err(Errno::EPERM));
+        region(&mut memories, 1);
+        memories.adopted(2);
+        assert!(!memories.is_alone(2) && !memories.may_map(2));
+        assert!(memories.slot(2).is_none());
     }
 
     #[test]
@@ -428,7 +553,7 @@ mod tests {
         let mut memories = Memories::default();
         memories.begin(1);
         assert!(memories.may_map(1));
-        memories.spawned(1, 3, libc::CLONE_VM as u64);
+        memories.spawned(&birth(1, 3, libc::CLONE_VM as u64));
         assert!(!memories.may_map(1) && !memories.may_map(3));
         memories.gone(3);
         assert!(memories.may_map(1));

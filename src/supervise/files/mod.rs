@@ -25,7 +25,7 @@ mod settled;
 mod umask;
 
 use super::denial::{Object, PathObject};
-use super::tree::Tree;
+use super::tree::{Birth, ChildState, Tree};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -114,24 +114,35 @@ impl Files {
         }
     }
 
-    /// A task was made, by a call with these clone(2) flags.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
+    /// A task was made.
+    pub fn spawned(&mut self, birth: &Birth) {
         self.several = true;
-        if self.confined.contains(&parent) {
-            self.confined.insert(child);
+        if birth.state != ChildState::Gone && self.confined.contains(&birth.parent) {
+            self.confined.insert(birth.child);
         }
-        self.memories.spawned(parent, child, flags);
+        self.memories.spawned(birth);
     }
 
-    /// A task runs of which nobody has told whence it comes.
+    /// A task runs whose parent's event has not come yet. Its parent may have confined itself: it is
+    /// taken to be confined, too, which costs a pin and allows nothing.
     pub fn adopted(&mut self, tid: Tid) {
         self.several = true;
+        if !self.confined.is_empty() {
+            self.confined.insert(tid);
+        }
         self.memories.adopted(tid);
     }
 
+    /// A process runs another program, in the thread that was `former` until now. The end of the first
+    /// thread, whose id that thread takes, is never told: what was kept for it is dropped here.
     pub fn executed(&mut self, pid: Tid, former: Tid) {
-        self.pending.remove(&former);
-        if self.confined.remove(&former) {
+        let confined = self.confined.remove(&former);
+        for tid in [pid, former] {
+            self.pending.remove(&tid);
+            self.confined.remove(&tid);
+            self.exec.gone(tid);
+        }
+        if confined {
             self.confined.insert(pid);
         }
         self.memories.executed(pid, former);
@@ -159,7 +170,7 @@ impl Files {
             "bind" => self.bind(asked),
             "clone" | "vfork" => self.share(asked),
             "landlock_restrict_self" => {
-                self.confined.insert(asked.tracee.tid());
+                self.confine(asked);
                 Ok(Resume::Continue)
             }
             // Reads that are under way could change the pages before they are sealed.
@@ -223,5 +234,46 @@ fn access(asks: Asks) -> Access {
         Asks::Exec => Access::Exec,
         Asks::Handle => Access::Handle,
         Asks::Write | Asks::Make | Asks::Open(_) | Asks::Creat | Asks::How(_) => Access::Write,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARED: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
+
+    fn birth(parent: Tid, child: Tid, flags: u64, state: ChildState) -> Birth {
+        Birth {
+            parent,
+            process: parent,
+            child,
+            flags,
+            state,
+        }
+    }
+
+    #[test]
+    fn an_exec_from_a_thread_keeps_that_threads_domain_and_not_the_first_threads() {
+        let mut files = Files::new(1);
+        files.spawned(&birth(1, 2, SHARED, ChildState::New));
+        files.confined.insert(1);
+        files.executed(1, 2);
+        assert!(!files.is_confined(1));
+        files.spawned(&birth(1, 3, SHARED, ChildState::New));
+        files.confined.insert(3);
+        files.executed(1, 3);
+        assert!(files.is_confined(1) && !files.is_confined(3));
+    }
+
+    #[test]
+    fn a_child_that_is_gone_before_its_parents_event_does_not_stay_confined() {
+        let mut files = Files::new(1);
+        files.confined.insert(1);
+        files.adopted(2);
+        assert!(files.is_confined(2));
+        files.gone(2);
+        files.spawned(&birth(1, 2, 0, ChildState::Gone));
+        assert!(!files.is_confined(2));
     }
 }

@@ -17,6 +17,7 @@ use super::segments::Segments;
 use super::spaces::Spaces;
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
+use crate::supervise::tree::Birth;
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
@@ -203,9 +204,9 @@ impl Memory {
         self.most
     }
 
-    /// A process was made, by a call with these clone(2) flags.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
-        self.spaces.spawned(parent, child, flags);
+    /// A process was made.
+    pub fn spawned(&mut self, birth: &Birth) {
+        self.spaces.spawned(birth);
     }
 
     /// A process runs whose parent's event has not come yet.
@@ -247,17 +248,24 @@ impl Memory {
         Ok(())
     }
 
-    /// A process runs another program: all that it had is gone.
-    pub fn executed(&mut self, pid: Tid) {
-        self.spaces.left(pid);
-        self.resident.remove(&pid);
+    /// A process runs another program, in the thread that was `former`: all that it had is gone. The
+    /// end of the first thread, whose id that thread takes, is never told.
+    pub fn executed(&mut self, pid: Tid, former: Tid) {
+        for tid in [pid, former] {
+            self.left(tid);
+        }
+    }
+
+    fn left(&mut self, tid: Tid) {
+        self.spaces.left(tid);
+        self.resident.remove(&tid);
+        self.opening.remove(&tid);
     }
 
     /// A task has ended.
     pub fn gone(&mut self, tid: Tid) {
-        self.executed(tid);
+        self.left(tid);
         self.descriptors.gone(tid);
-        self.opening.remove(&tid);
         self.ended.insert(tid);
     }
 }

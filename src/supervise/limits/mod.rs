@@ -13,7 +13,7 @@ mod weighing;
 mod written;
 
 use super::clock::Clock;
-use super::tree::Tree;
+use super::tree::{Birth, Tree};
 use crate::launch::{Started, User};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
@@ -173,10 +173,12 @@ impl Watch {
         self.memory.as_ref().and_then(Memory::most)
     }
 
-    /// A process of the tree was made, by a call with these clone(2) flags.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
-        if let Some(memory) = &mut self.memory {
-            memory.spawned(parent, child, flags);
+    /// A task of the tree was made.
+    pub fn spawned(&mut self, birth: &Birth) {
+        if let Some(memory) = &mut self.memory
+            && !birth.is_thread()
+        {
+            memory.spawned(birth);
         }
     }
 
@@ -203,10 +205,10 @@ impl Watch {
         }
     }
 
-    /// A process runs another program.
-    pub fn executed(&mut self, pid: Tid) {
+    /// A process runs another program, in the thread that was `former` until now.
+    pub fn executed(&mut self, pid: Tid, former: Tid) {
         if let Some(memory) = &mut self.memory {
-            memory.executed(pid);
+            memory.executed(pid, former);
         }
     }
 

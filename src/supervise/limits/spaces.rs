@@ -1,7 +1,8 @@
 //! Which processes share their memory, by the flags of their births: what a child of vfork(2) or
 //! posix_spawn(3) has is its parent's until it executes a program, and counts once.
 
-use crate::sys;
+use crate::supervise::tree::{Birth, ChildState};
+use crate::sys::files::{Shared, share};
 use crate::trace::Tid;
 use std::collections::{HashMap, HashSet};
 
@@ -15,14 +16,21 @@ pub struct Spaces {
 }
 
 impl Spaces {
-    /// A process was made by another one, by a call with these clone(2) flags.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) {
-        self.left(child);
-        if flags & libc::CLONE_VM as u64 != 0 {
-            let next = self.last + 1;
-            let space = *self.shared.entry(parent).or_insert(next);
-            self.last = self.last.max(space);
-            self.shared.insert(child, space);
+    /// A process was made by another one.
+    pub fn spawned(&mut self, birth: &Birth) {
+        self.adopted.remove(&birth.child);
+        if birth.state != ChildState::New || birth.flags & libc::CLONE_VM as u64 == 0 {
+            return;
+        }
+        let next = self.last + 1;
+        let space = *self.shared.entry(birth.process).or_insert(next);
+        self.last = self.last.max(space);
+        // Before this event it may have made children with which it shares its memory.
+        if let Some(before) = self.shared.insert(birth.child, space) {
+            let others = self.shared.values_mut();
+            others
+                .filter(|other| **other == before)
+                .for_each(|other| *other = space);
         }
     }
 
@@ -43,7 +51,8 @@ impl Spaces {
         if !self.adopted.is_empty() {
             certain.retain(|pid| !self.adopted.contains(pid));
             for pid in processes.iter().filter(|pid| self.adopted.contains(pid)) {
-                let shares = |other: &Tid| sys::files::shares_memory(*pid, *other);
+                // What the kernel does not tell must not leave the sum: it counts.
+                let shares = |other: &Tid| share(*pid, *other, Shared::Memory) == Ok(true);
                 if !certain.iter().any(shares) {
                     certain.push(*pid);
                 }
@@ -67,20 +76,64 @@ impl Spaces {
 mod tests {
     use super::*;
 
+    fn birth(process: Tid, child: Tid, flags: u64) -> Birth {
+        Birth {
+            parent: process,
+            process,
+            child,
+            flags,
+            state: ChildState::New,
+        }
+    }
+
     #[test]
     fn memory_that_several_share_counts_once() {
         const VM: u64 = libc::CLONE_VM as u64;
         let mut spaces = Spaces::default();
-        spaces.spawned(1, 2, VM);
-        spaces.spawned(2, 3, VM);
-        spaces.spawned(1, 4, 0);
-        spaces.spawned(4, 5, VM);
+        spaces.spawned(&birth(1, 2, VM));
+        spaces.spawned(&birth(2, 3, VM));
+        spaces.spawned(&birth(1, 4, 0));
+        spaces.spawned(&birth(4, 5, VM));
         assert_eq!(spaces.once(&[1, 2, 3, 4, 5]), [1, 4]);
         // The others go on with it.
         spaces.left(1);
         assert_eq!(spaces.once(&[2, 3, 4, 5]), [2, 4]);
         spaces.left(3);
         assert_eq!(spaces.once(&[2, 3, 4, 5]), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_program_that_was_executed_before_the_parents_event_has_its_own_memory() {
+        let mut spaces = Spaces::default();
+        spaces.adopted(2);
+        spaces.left(2);
+        spaces.spawned(&Birth {
+            state: ChildState::Executed,
+            ..birth(1, 2, libc::CLONE_VM as u64)
+        });
+        assert_eq!(spaces.once(&[1, 2]), [1, 2]);
+    }
+
+    #[test]
+    fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
+        let mut spaces = Spaces::default();
+        spaces.adopted(2);
+        spaces.left(2);
+        spaces.spawned(&Birth {
+            state: ChildState::Gone,
+            ..birth(1, 2, libc::CLONE_VM as u64)
+        });
+        assert!(spaces.shared.is_empty() && spaces.adopted.is_empty());
+    }
+
+    #[test]
+    fn children_of_an_adopted_child_share_what_its_parents_event_says() {
+        let mut spaces = Spaces::default();
+        spaces.adopted(2);
+        spaces.spawned(&birth(2, 3, libc::CLONE_VM as u64));
+        assert_eq!(spaces.once(&[2, 3]), [2]);
+        spaces.spawned(&birth(1, 2, libc::CLONE_VM as u64));
+        assert_eq!(spaces.once(&[1, 2, 3]), [1]);
     }
 
     #[test]

@@ -103,10 +103,11 @@ impl Net {
         }
     }
 
+    /// A process runs another program, in the thread that was `former` until now. The end of the first
+    /// thread, whose id that thread takes, is never told: what was kept for it is dropped here.
     pub fn executed(&mut self, pid: Tid, former: Tid) {
-        self.pending.remove(&former);
-        self.waited.remove(&former);
-        self.observed.gone(pid);
+        self.gone(former);
+        self.gone(pid);
     }
 
     pub fn gone(&mut self, tid: Tid) {
