@@ -17,6 +17,7 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("listener",        listener),
     ("stacked-filter",  stacked_filter),
     ("own-trace",       own_trace),
+    ("own-trace-prctl", own_trace_prctl),
     ("own-kill",        own_kill),
     ("io_uring",        io_uring),
     ("terminal-input",  terminal_input),
@@ -26,6 +27,7 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("vsyscall",        vsyscall),
     ("number",          number),
     ("getppid",         getppid),
+    ("times",           times),
     ("getppid-in-tree", getppid_in_tree),
     ("descriptors",     descriptors),
     ("chroot",          chroot),
@@ -47,6 +49,10 @@ pub fn namespace(kind: &str) -> Loot {
 
 fn getppid(_: &Arguments<'_>) -> Loot {
     call3(libc::SYS_getppid, 0, 0, 0).map(|pid| pid.to_string())
+}
+
+fn times(_: &Arguments<'_>) -> Loot {
+    call3(libc::SYS_times, 0, 0, 0).map(|_| "ran".into())
 }
 
 /// Two children wait, then getppid: with a rule that kills, nobody is left.
@@ -181,6 +187,12 @@ const RET_ALLOW: u32 = 0x7fff_0000;
 /// Installs a filter that answers getppid with `answer` and allows the rest; it looks at the
 /// number only, as careless filters do.
 fn filter(answer: u32, flags: u64) -> Result<u64, i32> {
+    install(answer, |fprog| {
+        call3(libc::SYS_seccomp, DIRTY | SET_MODE_FILTER, flags, fprog)
+    })
+}
+
+fn install(answer: u32, install: impl FnOnce(u64) -> Result<u64, i32>) -> Result<u64, i32> {
     let word = |code: u64, jumps: u64, k: u64| code | jumps << 16 | k << 32;
     let program = [
         word(0x20, 0, 0),                             // load nr
@@ -193,12 +205,7 @@ fn filter(answer: u32, flags: u64) -> Result<u64, i32> {
         libc::SYS_prctl,
         [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0, 0],
     )?;
-    call3(
-        libc::SYS_seccomp,
-        DIRTY | SET_MODE_FILTER,
-        flags,
-        at(&fprog),
-    )
+    install(at(&fprog))
 }
 
 /// A filter that fails getppid with `errno`.
@@ -232,10 +239,28 @@ fn stacked_filter(_: &Arguments<'_>) -> Loot {
     }
 }
 
-/// A filter of its own that asks for a tracer: ENOSYS without one.
+/// A filter of its own that asks for a tracer, with this number: ENOSYS without one.
 fn own_trace(arguments: &Arguments<'_>) -> Loot {
-    filter(RET_TRACE | 0x1234, 0)?;
+    filter(RET_TRACE | trace_data(arguments)?, 0)?;
     getppid(arguments)
+}
+
+/// The same, by prctl(2).
+fn own_trace_prctl(arguments: &Arguments<'_>) -> Loot {
+    let number = libc::PR_SET_SECCOMP as u64;
+    let mode = u64::from(libc::SECCOMP_MODE_FILTER);
+    install(RET_TRACE | trace_data(arguments)?, |fprog| {
+        call3(libc::SYS_prctl, DIRTY | number, mode, fprog)
+    })?;
+    getppid(arguments)
+}
+
+fn trace_data(arguments: &Arguments<'_>) -> Result<u32, i32> {
+    let data = arguments
+        .0
+        .first()
+        .map_or(Ok(0), |data| data.parse::<u16>());
+    data.map(u32::from).map_err(|_| libc::EINVAL)
 }
 
 /// A filter of its own that kills.

@@ -52,25 +52,38 @@ const OLD_CONTAINER: &[i64] = &[
 ];
 
 /// `without WHAT COMMAND…`: runs the command so that `namespaces` cannot be made, or in a `container`,
-/// or in an `old-container`.
+/// or in an `old-container`; `traces`: under a filter that answers times(2) with SECCOMP_RET_TRACE.
 pub fn without(arguments: &[String]) -> i32 {
     let Some((what, command)) = arguments.split_first() else {
         return 2;
     };
+    if what == "traces" {
+        let trace = SeccompAction::Trace(7);
+        return match filter([(libc::SYS_times, vec![])].into(), trace) {
+            Some(program) => run_under(&[program], command),
+            None => 2,
+        };
+    }
     let denied = match what.as_str() {
         "namespaces" => NAMESPACES.to_vec(),
         "container" => [NAMESPACES, CONTAINER].concat(),
         "old-container" => [NAMESPACES, CONTAINER, OLD_CONTAINER].concat(),
         _ => return 2,
     };
-    let (Some((program, arguments)), Some(denied), Some(missing)) =
-        (command.split_first(), denying(&denied), missing_clone3())
-    else {
+    match (denying(&denied), missing_clone3()) {
+        (Some(denied), Some(missing)) => run_under(&[denied, missing], command),
+        _ => 2,
+    }
+}
+
+/// Runs a command under these filters.
+fn run_under(filters: &[BpfProgram], command: &[String]) -> i32 {
+    let Some((program, arguments)) = command.split_first() else {
         return 2;
     };
-    // Both set no_new_privs.
-    for program in [denied, missing] {
-        if let Err(error) = seccompiler::apply_filter(&program) {
+    // Each sets no_new_privs.
+    for filter in filters {
+        if let Err(error) = seccompiler::apply_filter(filter) {
             eprintln!("cannot load the filter: {error}");
             return 1;
         }
@@ -94,20 +107,20 @@ fn denying(calls: &[i64]) -> Option<BpfProgram> {
         .map(|bit| 1i32 << bit)
         .filter(|flag| NEW_NAMESPACES & flag != 0);
     rules.insert(libc::SYS_clone, each.map(flags).collect::<Option<_>>()?);
-    filter(rules, libc::EPERM)
+    filter(rules, SeccompAction::Errno(libc::EPERM as u32))
 }
 
 /// clone3(2) hides its flags in memory: profiles answer ENOSYS, and the C library takes clone.
 fn missing_clone3() -> Option<BpfProgram> {
-    filter([(libc::SYS_clone3, vec![])].into(), libc::ENOSYS)
+    let missing = SeccompAction::Errno(libc::ENOSYS as u32);
+    filter([(libc::SYS_clone3, vec![])].into(), missing)
 }
 
 fn filter(
     rules: std::collections::BTreeMap<i64, Vec<SeccompRule>>,
-    errno: i32,
+    action: SeccompAction,
 ) -> Option<BpfProgram> {
     let architecture = std::env::consts::ARCH.try_into().ok()?;
-    let denial = SeccompAction::Errno(errno as u32);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denial, architecture).ok()?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, architecture).ok()?;
     filter.try_into().ok()
 }

@@ -25,6 +25,8 @@ pub enum Check {
     Peers,
     /// The file that the call opens, which may take memory.
     Filling,
+    /// The seccomp filter that the call installs: its own RET_TRACE stops arrive here, too.
+    OwnFilter,
 }
 
 /// The target of a call.
@@ -73,7 +75,7 @@ impl Check {
                 i32::MIN => Target::Nobody,
                 group => Target::Group(-group),
             },
-            Check::Paths | Check::Peers | Check::Filling => Target::Nobody,
+            Check::Paths | Check::Peers | Check::Filling | Check::OwnFilter => Target::Nobody,
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Nobody,

@@ -77,6 +77,9 @@ impl Watch {
     /// Opens by which files in memory may grow, where the supervisor adds up memory.
     pub const FILL: Watch = Watch(1 << 29);
 
+    /// Seccomp filters that the command installs. Needed in every jail.
+    pub const OWN_FILTER: Watch = Watch(1 << 31);
+
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
         Watch(self.0 | other.0)
@@ -177,6 +180,9 @@ const BTRFS_IOC_SUBVOL_SETFLAGS: u64 = 0x4008_941a;
 const BTRFS_IOC_SNAP_DESTROY_V2: u64 = 0x5000_943f;
 // linux/prctl.h
 const PR_SET_DUMPABLE: u64 = 4;
+const PR_SET_SECCOMP: u64 = 22;
+// linux/seccomp.h
+const SECCOMP_SET_MODE_FILTER: u64 = 1;
 // linux/sched.h
 const CLONE_VM: u64 = 0x100;
 
@@ -203,6 +209,17 @@ const fn fills(id: &'static str, syscalls: &'static [&'static str], when: When) 
         when,
         answer: Answer::Check(Check::Filling),
         reason: "what is written to a file of a tmpfs is memory",
+        attack: "",
+    }
+}
+
+const fn own_filter(id: &'static str, syscall: &'static [&'static str], when: When) -> Rule {
+    Rule {
+        id,
+        syscalls: syscall,
+        when,
+        answer: Answer::Check(Check::OwnFilter),
+        reason: "the supervisor must tell the stops of the jail's filter from those of another one",
         attack: "",
     }
 }
@@ -313,6 +330,10 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::MEMORY, watch("confines-itself", &["landlock_restrict_self"], EACH,
         "what a program denies itself, the supervisor must not do in its name")),
     (Watch::MEMORY, watch("asynchronous", &["io_setup"], EACH, "it changes memory while its owner is stopped")),
+    (Watch::OWN_FILTER, own_filter("own-filter", &["seccomp"],
+        When { text: "operation == SECCOMP_SET_MODE_FILTER", any: &[&[is(0, SECCOMP_SET_MODE_FILTER)]] })),
+    (Watch::OWN_FILTER, own_filter("own-filter-by-prctl", &["prctl"],
+        When { text: "option == PR_SET_SECCOMP", any: &[&[is(0, PR_SET_SECCOMP)]] })),
     // After those that ask for its path, too.
     (Watch::FILL, fills("fills-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),

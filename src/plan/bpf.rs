@@ -14,6 +14,10 @@ const RET_ERRNO: u32 = 0x0005_0000;
 const RET_TRACE: u32 = 0x7ff0_0000;
 const RET_ALLOW: u32 = 0x7fff_0000;
 
+/// SECCOMP_RET_DATA of the jail's RET_TRACE: what PTRACE_GETEVENTMSG tells at a seccomp-stop. A
+/// program that installs a filter of its own usually takes 0 or a small number.
+pub const TRACE_DATA: u16 = 0x6a6c;
+
 /// Offset of `nr` in `struct seccomp_data`.
 pub const NR: u32 = 0;
 /// Offset of `arch` in `struct seccomp_data`.
@@ -30,7 +34,7 @@ impl Return {
     /// The call runs.
     pub const ALLOW: Return = Return(RET_ALLOW);
     /// The supervisor decides.
-    pub const TRACE: Return = Return(RET_TRACE);
+    pub const TRACE: Return = Return(RET_TRACE | TRACE_DATA as u32);
 
     /// The call fails with an errno.
     pub fn errno(errno: crate::syscalls::Errno) -> Return {

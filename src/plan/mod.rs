@@ -17,6 +17,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use bpf::TRACE_DATA;
 pub use domain::Domain;
 pub use files::{Files, Rights, Wishes};
 pub use host::{Host, MemoryCgroup};
@@ -100,7 +101,8 @@ impl Plan {
             .watch
             .add(Watch::DUMPABLE, policy.limits.memory.is_some());
         let net = Net::new(policy, host, wishes);
-        let judge = |watch| {
+        let judge = |watch: Watch| {
+            let watch = watch.and(Watch::OWN_FILTER);
             let baseline = Baseline::new(host.landlock_abi).watching(watch);
             let judge = Judge::of_command(policy, &baseline, wishes.command);
             (baseline, judge)

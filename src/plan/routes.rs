@@ -188,7 +188,8 @@ pub(super) fn routes(
     let watched = |rule: &&'static baseline::Rule| {
         !matches!(
             rule.answer,
-            Answer::Check(Check::Paths | Check::Peers | Check::Filling) | Answer::Close(_)
+            Answer::Check(Check::Paths | Check::Peers | Check::Filling | Check::OwnFilter)
+                | Answer::Close(_)
         )
     };
     let protections = baseline

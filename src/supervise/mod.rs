@@ -101,6 +101,8 @@ struct Supervisor<'a> {
     limits: limits::Watch,
     /// The limit for which all have been asked to end.
     asked_to_end: Option<LimitKind>,
+    /// Whether a task may have installed a seccomp filter of its own.
+    own_filters: bool,
     /// How many events were waited for.
     events: u64,
     meter: Meter,
@@ -165,6 +167,7 @@ pub fn run(
         forward: None,
         limits,
         asked_to_end: None,
+        own_filters: false,
         events: 0,
         meter,
         replaced: 0,
@@ -418,6 +421,9 @@ impl Supervisor<'_> {
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
         };
+        if self.own_filters && is_foreign(tracee)? {
+            return Ok(Resume::Return(registers, NO_CALL));
+        }
         let how = self.decide(tracee, registers)?;
         Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
     }
@@ -463,6 +469,15 @@ impl Supervisor<'_> {
                 }
             };
         }
+        // The jail's filter lets such a call run without a stop: another filter has made this one.
+        if verdict.action == Action::Allow
+            && verdict.check.is_none()
+            && !is_exec(call.syscall())
+            && is_foreign(tracee)?
+        {
+            return Ok(Resume::Return(registers, NO_CALL));
+        }
+        self.own_filters |= verdict.check == Some(Check::OwnFilter);
         if let Some(check) = verdict.check {
             match self.tree.check(tracee.tid(), check, &call) {
                 target::Found::Inside => {}
@@ -674,6 +689,20 @@ impl Supervisor<'_> {
     fn is_main(&self, pid: Tid) -> bool {
         pid == self.started.pid && self.main_exit.is_none()
     }
+}
+
+/// What RET_TRACE means without a tracer: seccomp(2).
+const NO_CALL: i64 = -(libc::ENOSYS as i64);
+
+/// Whether a seccomp-stop is not of the jail's filter.
+///
+/// Of several filters that answer RET_TRACE the newest gives the data (seccomp_run_filters of
+/// kernel/seccomp.c), and no filter is newer than the command's. So where both trap a call, it is the
+/// command's that is told, and the call does not run. A filter that takes the jail's number on purpose
+/// has its calls judged like all others.
+fn is_foreign(tracee: &Stopped) -> Result<bool, Errno> {
+    let data = tracee.message()?;
+    Ok(data.is_some_and(|data| data != u64::from(crate::plan::TRACE_DATA)))
 }
 
 fn is_stopping(signal: i32) -> bool {

@@ -76,7 +76,8 @@ impl Stopped {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
     }
 
-    /// The event's message: for fork, vfork and clone the child's tid, for exec the former tid.
+    /// The event's message: for fork, vfork and clone the child's tid, for exec the former tid, for a
+    /// seccomp-stop the SECCOMP_RET_DATA of the filter (Linux 3.5).
     pub fn message(&self) -> Result<Option<u64>, Errno> {
         alive(sys::ptrace::event_message(self.tid))
     }

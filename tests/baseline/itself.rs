@@ -76,25 +76,60 @@ fn a_program_may_still_confine_itself() {
     }
 }
 
-/// Its own filter may ask for the supervisor, which judges as ever.
+/// Without a jail nothing traces the program, and SECCOMP_RET_TRACE means ENOSYS. So it does in one,
+/// whatever the policy says of the call, and whichever call installs the filter.
 #[test]
-fn a_filter_of_the_program_that_traces_gains_nothing() {
-    let words = attack("own-trace", &[]);
-    let bare = How::default().run(&words);
-    assert_eq!(bare.result(), Err("ENOSYS"), "{bare:?}");
+fn a_filter_of_the_program_that_traces_answers_enosys() {
+    for name in ["own-trace", "own-trace-prctl"] {
+        for data in [0, 1, 0x1234, u16::MAX] {
+            let words = attack(name, &[&data]);
+            let bare = How::default().run(&words);
+            assert_eq!(bare.result(), Err("ENOSYS"), "{bare:?}");
+            for policy in [ANYTHING, NO_GETPPID] {
+                let how = How {
+                    policy: Some(policy),
+                    ..How::default()
+                };
+                let within = how.run(&words);
+                row(&format!("{name} {data}"), &bare.cell(), &within.cell());
+                assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
+            }
+        }
+    }
+}
+
+/// It may take the number that the jail's filter gives: then its calls are judged as ever.
+#[test]
+fn a_filter_of_the_program_with_the_jails_own_number_gains_nothing() {
+    let words = attack("own-trace", &[&jail::plan::TRACE_DATA]);
     let denied = How {
         policy: Some(NO_GETPPID),
         ..How::default()
     }
     .run(&words);
-    row(
-        "own RET_TRACE on a denied call",
-        &bare.cell(),
-        &denied.cell(),
-    );
     assert_eq!(denied.result(), Err("EPERM"), "{denied:?}");
     let allowed = within(&words);
     assert!(allowed.result().is_ok(), "{allowed:?}");
+}
+
+/// The filter that traces may be older than the jail.
+#[test]
+fn a_filter_of_the_caller_that_traces_answers_enosys() {
+    let words = attack("times", &[]);
+    let before = || vec![probe(), "without".into(), "traces".into()];
+    let bare = How {
+        before: before(),
+        ..How::default()
+    }
+    .run(&words);
+    assert_eq!(bare.result(), Err("ENOSYS"), "{bare:?}");
+    let within = How {
+        policy: Some(ANYTHING),
+        before: before(),
+        ..How::default()
+    }
+    .run(&words);
+    assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
 }
 
 #[test]
