@@ -187,7 +187,10 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),
-        "prctl" => check((on(Watch::MEMORY) || on(Watch::DUMPABLE)) && a[0] == 4 && a[1] == 0),
+        "prctl" => check(
+            a[0] == 22 || (on(Watch::MEMORY) || on(Watch::DUMPABLE)) && a[0] == 4 && a[1] == 0,
+        ),
+        "seccomp" => check(a[0] == 1),
         "io_setup" | "landlock_restrict_self" => check(on(Watch::MEMORY)),
         _ => Guard::None,
     }
