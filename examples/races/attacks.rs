@@ -3,6 +3,7 @@
 use crate::act::{Act, Try};
 use crate::cases;
 use crate::flip::Flip;
+use crate::lazy;
 use crate::naive::{Denied, supervise};
 use crate::net;
 use crate::place::{Place, set_up};
@@ -113,6 +114,9 @@ pub fn main() -> ExitCode {
         ["naive", name, good, bad] => return naive(name, good, bad, 20),
         ["naive", name, good, bad, seconds] => return naive(name, good, bad, number(seconds)),
         ["net", ref words @ ..] => return net::run(words),
+        ["lazy", ref words @ ..] => {
+            return lazy::run(words).unwrap_or(ExitCode::from(2));
+        }
         ["case", ref words @ ..] => {
             return cases::run(words).unwrap_or(ExitCode::from(2));
         }

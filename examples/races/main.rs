@@ -5,7 +5,8 @@
 //! what passed has done so with GOOD. It makes what it needs in its working directory.
 //! `races naive …` is the same under a supervisor that checks and then lets go on, until the first
 //! win. `races setup DIRECTORY` makes a tree to race in, `races list` says which attack needs what
-//! of it. `races case …` are attacks of their own kind, `races net …` those for peers. It must never rely on being jailed.
+//! of it. `races case …` are attacks of their own kind, `races lazy …` those on memory that the
+//! kernel discards, `races net …` those for peers. It must never rely on being jailed.
 
 #[cfg(target_arch = "x86_64")]
 mod act;
@@ -13,6 +14,8 @@ mod act;
 mod cases;
 #[cfg(target_arch = "x86_64")]
 mod flip;
+#[cfg(target_arch = "x86_64")]
+mod lazy;
 #[cfg(target_arch = "x86_64")]
 mod naive;
 #[cfg(target_arch = "x86_64")]

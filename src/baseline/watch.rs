@@ -80,6 +80,10 @@ impl Watch {
     /// Seccomp filters that the command installs. Needed in every jail.
     pub const OWN_FILTER: Watch = Watch(1 << 31);
 
+    /// Memory whose content the kernel may discard later, by itself. Where arguments are judged in the
+    /// memory that they lie in, there must be none.
+    pub const LAZY_MEMORY: Watch = Watch(1 << 30);
+
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
         Watch(self.0 | other.0)
@@ -185,6 +189,10 @@ const PR_SET_SECCOMP: u64 = 22;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 // linux/sched.h
 const CLONE_VM: u64 = 0x100;
+// linux/mman.h
+const MADV_FREE: u64 = 8;
+const MAP_TYPE: u64 = 0xf;
+const MAP_DROPPABLE: u64 = 8;
 
 const fn watch(
     id: &'static str,
@@ -334,6 +342,26 @@ static WATCHED: &[(Watch, Rule)] = &[
         When { text: "operation == SECCOMP_SET_MODE_FILTER", any: &[&[is(0, SECCOMP_SET_MODE_FILTER)]] })),
     (Watch::OWN_FILTER, own_filter("own-filter-by-prctl", &["prctl"],
         When { text: "option == PR_SET_SECCOMP", any: &[&[is(0, PR_SET_SECCOMP)]] })),
+    // madvise(2): Linux 4.5; before, the kernel answers EINVAL, and allocators fall back to
+    // MADV_DONTNEED, which discards at once. process_madvise is closed by the baseline.
+    (Watch::LAZY_MEMORY, Rule {
+        id: "no-lazy-free",
+        syscalls: &["madvise"],
+        when: When { text: "advice == MADV_FREE", any: &[&[is(2, MADV_FREE)]] },
+        answer: Answer::Quiet(Errno::EINVAL),
+        reason: "the kernel would discard the page later: what was judged there would read as zeros",
+        attack: "a name that goes on in such a page becomes shorter after it was judged",
+    }),
+    // mmap(2): Linux 6.11; before, the kernel answers EINVAL. glibc's getrandom falls back to the
+    // system call.
+    (Watch::LAZY_MEMORY, Rule {
+        id: "no-droppable-memory",
+        syscalls: &["mmap"],
+        when: When { text: "(flags & 0xf) == MAP_DROPPABLE", any: &[&[masked(3, MAP_TYPE, Op::Eq, MAP_DROPPABLE)]] },
+        answer: Answer::Quiet(Errno::EINVAL),
+        reason: "the kernel would drop the page later: what was judged there would read as zeros",
+        attack: "as MADV_FREE, for the whole mapping",
+    }),
     // After those that ask for its path, too.
     (Watch::FILL, fills("fills-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),

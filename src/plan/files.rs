@@ -223,6 +223,8 @@ impl Files {
             .and(Watch::STAT);
         let shared = files.pins && (rules || files.watch.any(often));
         files.watch.add(Watch::SHARING, shared);
+        // Calls that are rare are always pinned: for their sake no memory is forbidden.
+        files.watch.add(Watch::LAZY_MEMORY, files.watch.any(often));
         let unseen = |handled: bool, class| handled && !files.watch.has(class);
         files.silent = unseen(files.handled.read, Watch::READ)
             || unseen(files.handled.write, Watch::WRITE)

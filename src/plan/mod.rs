@@ -129,6 +129,12 @@ impl Plan {
         })
     }
 
+    /// Whether no memory of the command changes by itself: the kernel discards none of it later.
+    /// Where this is not so, no argument may be judged in the memory that it lies in.
+    pub fn keeps_memory(&self) -> bool {
+        self.files.watch.and(self.net.watch).has(Watch::LAZY_MEMORY)
+    }
+
     /// Whether an entry of `deny` or `hide` names the program that the caller wants to run; then
     /// where its path leads.
     pub fn refuses_command(&self, program: &Path) -> Option<PathBuf> {

@@ -103,6 +103,9 @@ impl Net {
         let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
         // What a program denies itself, the supervisor must not do in its name.
         plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
+        // Addresses are judged in the memory that they lie in.
+        plan.watch
+            .add(Watch::LAZY_MEMORY, plan.watch.any(supervised));
         let lets = |list| {
             let mut peers = policy.peers.iter();
             scene.is_open() || peers.any(|entry| entry.list == list)

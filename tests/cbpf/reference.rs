@@ -93,7 +93,7 @@ enum Guard {
     None,
     Deny,
     Quiet,
-    /// As on a kernel that lacks such sockets.
+    /// As on a kernel that does not know it.
     Unknown(Errno),
     /// Nothing in `[net]` is about such sockets.
     Close,
@@ -185,6 +185,8 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
             Guard::Deny
         }
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
+        "madvise" if on(Watch::LAZY_MEMORY) && a[2] == 8 => Guard::Unknown(Errno::EINVAL),
+        "mmap" if on(Watch::LAZY_MEMORY) && a[3] & 0xf == 8 => Guard::Unknown(Errno::EINVAL),
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),
         "prctl" => check(

@@ -77,6 +77,16 @@ pub fn own_address(fd: i32) -> Vec<u8> {
     bytes
 }
 
+/// The address of its peer, if that is one of IPv4.
+pub fn peer_ip(fd: i32) -> Option<std::net::Ipv4Addr> {
+    let mut bytes = [0_u8; 16];
+    let mut length = bytes.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes.
+    let asked = unsafe { libc::getpeername(fd, bytes.as_mut_ptr().cast(), &mut length) };
+    let [_, _, _, _, a, b, c, d, ..] = bytes;
+    check(asked.into()).ok().map(|_| [a, b, c, d].into())
+}
+
 /// Domain, protocol of a socket of another process.
 pub fn socket_of(tid: i32, fd: i32) -> Result<(i32, i32), Errno> {
     const PIDFD_THREAD: c_int = libc::O_EXCL;

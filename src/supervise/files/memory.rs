@@ -134,11 +134,24 @@ impl Memory {
     }
 
     /// Whether nothing but the (stopped) tracee itself can change these bytes: they lie in private
-    /// anonymous memory.
+    /// anonymous memory. The caller asks whether another task shares the address space.
     ///
-    /// Other ways to change them are closed or known: process_vm_writev and /proc/PID/mem (denied),
-    /// a task that shares the address space (the caller asks), asynchronous reads (io_setup is
-    /// watched), userfaultfd (changes nothing that is there).
+    /// Other ways in which memory changes, and why none is left:
+    ///
+    /// | way | |
+    /// |---|---|
+    /// | MADV_FREE, MAP_DROPPABLE: discarded under memory pressure, then zeros | closed by the filter ([`Watch::LAZY_MEMORY`](crate::baseline::Watch)); a mapping of before an execve is gone |
+    /// | other values of madvise, munmap, mremap, mprotect | done before the call returns, or keep the content (COLD, PAGEOUT, MERGEABLE, COLLAPSE); WIPEONFORK is for children; HWPOISON is privileged |
+    /// | process_vm_writev, process_madvise, ptrace, /proc/PID/mem | denied to every jail |
+    /// | Linux AIO (io_submit) | io_setup is watched; from then on everything is pinned |
+    /// | io_uring | closed |
+    /// | userfaultfd | fills pages that are missing, which the supervisor cannot read: nothing was judged |
+    /// | shared memory, private mappings of files, rings of perf, packet and AIO | not anonymous: they have an inode or a device |
+    /// | vvar | the supervisor cannot read it |
+    /// | rseq, signal frames, set_tid_address, robust futexes | written when the task itself returns to user mode or ends, never between a stop and its call |
+    /// | the OOM reaper, process_mrelease | the task is being killed, and reads of it fail |
+    /// | KSM, swap, migration, huge pages | keep the content |
+    /// | devices that write to a program's memory (GPU, RDMA, vhost), user_events of tracefs | only if the policy grants their nodes |
     fn is_private(&self, tid: Tid, address: u64, length: u64) -> bool {
         self.mapping(tid, address).is_some_and(|found| {
             !found.shared && found.anonymous && address.saturating_add(length) <= found.end

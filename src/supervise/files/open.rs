@@ -126,7 +126,7 @@ impl Files {
             ));
         }
         // The flags of openat2 are in memory, too.
-        let settled = name != "openat2" || !self.several;
+        let settled = name != "openat2";
         if settled && self.is_settled(asked, address, &given, &found) {
             return Ok(Resume::Continue);
         }

@@ -31,7 +31,10 @@ impl Files {
     /// owner stand for, before its call goes on.
     pub fn is_own(&mut self, asked: &Asked<'_>, address: u64, length: usize) -> bool {
         let tid = asked.tracee.tid();
-        !self.asynchronous && (!self.several || self.memories.is_private(tid, address, length))
+        // A jail of one task may share memory with processes outside, by a file that is mapped.
+        !self.asynchronous
+            && asked.plan.keeps_memory()
+            && self.memories.is_private(tid, address, length)
     }
 
     /// Whether nobody in the jail can rename anything on the way to what was found.
@@ -53,8 +56,7 @@ impl Files {
         given: &[u8],
         found: &Found,
     ) -> bool {
-        let tid = asked.tracee.tid();
-        if self.asynchronous {
+        if !self.is_own(asked, address, given.len()) {
             return false;
         }
         // There is nobody else: the jail has had one task, which is stopped.
@@ -64,9 +66,6 @@ impl Files {
         // Nobody else reaches its memory, descriptors and working directory, and no directory on
         // the way is one in which anybody in the jail may rename: none is in a tree that may be
         // changed. (What may be changed only beneath the way does not matter to it.)
-        !found.links
-            && found.magic.is_none()
-            && self.stays(asked, found)
-            && self.memories.is_private(tid, address, given.len())
+        !found.links && found.magic.is_none() && self.stays(asked, found)
     }
 }
