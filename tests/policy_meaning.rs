@@ -391,3 +391,52 @@ fn a_group_beneath_a_stricter_one_can_never_decide() {
         .collect();
     assert_eq!(messages, ["the entry `@pkey` can never decide anything"]);
 }
+
+#[test]
+fn an_entry_may_name_several_places_that_share_all_it_says() {
+    let policy = parse(
+        r#"
+[fs]
+deny = [
+  { why = "keys", action = "EPERM", path = [
+    "/a",
+    "/b",
+  ] },
+]
+
+[net]
+deny = [{ why = "metadata", to = ["10.0.0.1", "10.0.0.2"] }]
+"#,
+    );
+    let paths: Vec<String> = policy
+        .paths
+        .iter()
+        .map(|entry| {
+            let (place, why) = (policy.place(entry.origin), entry.why.as_deref());
+            format!("{place} {} {} {why:?}", entry.text, entry.action)
+        })
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "net.toml:5 /a deny Some(\"keys\")",
+            "net.toml:6 /b deny Some(\"keys\")",
+        ]
+    );
+    let peers: Vec<&str> = policy
+        .peers
+        .iter()
+        .map(|entry| entry.text.as_str())
+        .collect();
+    assert_eq!(peers, ["10.0.0.1", "10.0.0.2"]);
+    let ways = policy.peers.iter().map(|entry| entry.ways.len());
+    assert_eq!(ways.sum::<usize>(), 2, "connecting alone");
+}
+
+#[test]
+fn an_entry_that_names_no_place_is_refused() {
+    let folder = Folder::new(&[("p.toml", "[fs]\ndeny = [{ path = [] }]\n")]);
+    assert!(folder.refused("./p.toml").contains("empty list"));
+    let folder = Folder::new(&[("p.toml", "[net]\ndeny = [{ to = [5] }]\n")]);
+    assert!(folder.refused("./p.toml").contains("must be a string"));
+}

@@ -4,17 +4,18 @@
 use super::Glob;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// A pattern for absolute, resolved paths. It covers what it matches and everything beneath.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     /// The components before the first wildcard; all of them, where there is none.
-    base: PathBuf,
+    base: Arc<Path>,
     /// How many they are.
     depth: usize,
     /// The components from the first wildcard on.
-    tail: Vec<Part>,
+    tail: Arc<[Part]>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ impl Pattern {
     /// # Errors
     /// When it is too deep.
     pub fn literal(path: &Path) -> Result<Pattern, PatternError> {
-        Pattern::new(path.to_owned(), Vec::new())
+        Pattern::new(path, Vec::new())
     }
 
     /// The literal path `base`, then the components of `glob`, in which `* ? [ {` and `\` have
@@ -90,17 +91,21 @@ impl Pattern {
         if let Some(Part::AnyDepth) = tail.last() {
             tail.push(Part::Glob(Glob::new("*")?));
         }
-        Pattern::new(base.to_owned(), tail)
+        Pattern::new(base, tail)
     }
 
-    fn new(base: PathBuf, tail: Vec<Part>) -> Result<Pattern, PatternError> {
+    fn new(base: &Path, tail: Vec<Part>) -> Result<Pattern, PatternError> {
         let depth = components(base.as_os_str().as_bytes()).count();
         if depth + tail.len() > MAX_PARTS {
             return Err(PatternError(format!(
                 "a path of more than {MAX_PARTS} components"
             )));
         }
-        Ok(Pattern { base, depth, tail })
+        Ok(Pattern {
+            base: base.into(),
+            depth,
+            tail: tail.into(),
+        })
     }
 
     /// Whether there is no wildcard in it.

@@ -358,15 +358,19 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     fn new(policy: &'a Policy, _host: &Host) -> Scene<'a> {
         let open = policy.default.action == Action::Allow;
-        let allows: Vec<&PathEntry> = policy.paths.iter().filter(|e| e.list.allows()).collect();
+        let allows = policy.paths.iter().filter(|entry| entry.list.allows());
+        let mut allows: Vec<&Pattern> = allows.map(|entry| &entry.pattern).collect();
+        // The same place is often named in two lists.
+        allows.sort_by_key(|pattern| pattern.base().as_os_str());
+        allows.dedup_by(|one, other| {
+            one.is_literal() && other.is_literal() && one.base() == other.base()
+        });
         let effective = |entry: &PathEntry| {
             !entry.list.allows()
                 && (open
                     || entry.action != Action::Deny(Errno::EACCES)
                     || entry.own
-                    || allows
-                        .iter()
-                        .any(|allow| meets(&entry.pattern, &allow.pattern)))
+                    || allows.iter().any(|allow| meets(&entry.pattern, allow)))
         };
         let why = |entry: &PathEntry| -> Option<&'static str> {
             match entry.list {

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
 use super::places::{Located, PlaceError, Surroundings, locate};
-use super::{Action, PathEntry};
+use super::{Action, Origin, PathEntry};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
 
@@ -64,17 +64,7 @@ pub(super) fn entries(
             continue;
         };
         for item in document.items(name, "a path or a list of paths", value) {
-            let Some((said, text, span)) = said(document, list, item) else {
-                continue;
-            };
-            // Landlock holds paths and no patterns: braces alone are several paths.
-            let several = match list.allows() {
-                true => alternatives(&text),
-                false => None,
-            };
-            for text in several.unwrap_or_else(|| vec![text]) {
-                entries.extend(entry(document, list, &said, text, &span, item, around));
-            }
+            add(document, list, item, around, &mut entries);
         }
     }
     entries
@@ -83,7 +73,8 @@ pub(super) fn entries(
 /// What a table of a list says.
 #[derive(std::default::Default)]
 struct Said {
-    path: Option<(String, Range<usize>)>,
+    /// A place of several has a line of its own.
+    paths: Option<Vec<(String, Range<usize>)>>,
     action: Option<Action>,
     why: Option<String>,
     optional: bool,
@@ -103,41 +94,53 @@ fn alternatives(text: &str) -> Option<Vec<String>> {
     Some(names.split(',').map(path).collect())
 }
 
-/// What an item of a list says, and its path with where that stands.
-fn said(
+/// Adds the entries of one item of a list: one for each path that it names.
+fn add(
     document: &mut Document<'_>,
     list: List,
     item: &Value<'_>,
-) -> Option<(Said, String, Range<usize>)> {
+    around: &Surroundings,
+    entries: &mut Vec<PathEntry>,
+) {
     let mut said = Said::default();
     match item.get_ref() {
-        DeValue::String(text) => said.path = Some((text.to_string(), item.span())),
+        DeValue::String(text) => said.paths = Some(vec![(text.to_string(), item.span())]),
         DeValue::Table(table) => table_of(document, list, table, &mut said),
         other => {
             let expected = "a path, or { path = \"…\", why = \"…\" }";
             document.wrong_type(list.key(), expected, other, item.span());
-            return None;
+            return;
         }
     }
-    let Some((text, span)) = said.path.take() else {
+    let Some(paths) = said.paths.take() else {
         document
             .error("missing-key", item.span(), "this entry has no `path`")
             .help("write a path, or { path = \"…\" }");
-        return None;
+        return;
     };
-    Some((said, text, span))
+    let several = paths.len() > 1;
+    for (text, span) in paths {
+        let start = if several { &span } else { &item.span() };
+        let origin = document.origin(start);
+        // Landlock holds paths and no patterns: braces alone are several paths.
+        let alternatives = match list.allows() {
+            true => alternatives(&text),
+            false => None,
+        };
+        for text in alternatives.unwrap_or_else(|| vec![text]) {
+            let at = (text, span.clone());
+            entries.extend(entry(document, (list, &said), at, origin, around));
+        }
+    }
 }
 
 fn entry(
     document: &mut Document<'_>,
-    list: List,
-    said: &Said,
-    text: String,
-    span: &Range<usize>,
-    item: &Value<'_>,
+    (list, said): (List, &Said),
+    (text, span): (String, Range<usize>),
+    origin: Origin,
     around: &Surroundings,
 ) -> Option<PathEntry> {
-    let origin = document.origin(&item.span());
     let Located {
         pattern,
         place,
@@ -153,7 +156,7 @@ fn entry(
         }
         Err(PlaceError::Unset(_)) if said.optional => return None,
         Err(error) => {
-            note(document, &text, span, error);
+            note(document, &text, &span, error);
             return None;
         }
     };
@@ -183,10 +186,7 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         match (name, list) {
-            ("path", _) => {
-                let text = document.string(name, value);
-                said.path = text.map(|text| (text.to_owned(), value.span()));
-            }
+            ("path", _) => said.paths = names(document, name, value),
             ("why", _) => said.why = document.string(name, value).map(str::to_owned),
             ("optional", _) => {
                 said.optional = document.boolean(name, value).unwrap_or(false);
@@ -204,6 +204,26 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
             }
         }
     }
+}
+
+/// The paths or endpoints that an entry names: one, or a list of some that the rest of it is about.
+pub(super) fn names(
+    document: &mut Document<'_>,
+    key: &str,
+    value: &Value<'_>,
+) -> Option<Vec<(String, Range<usize>)>> {
+    let named = document.strings(key, value).into_iter();
+    let named: Vec<_> = named.map(|(text, at)| (text.to_owned(), at)).collect();
+    if let (DeValue::Array(items), true) = (value.get_ref(), named.is_empty()) {
+        if items.is_empty() {
+            let message = format!("`{key}` is an empty list: the entry is about nothing");
+            document
+                .error("empty-list", value.span(), message)
+                .help("name a place, or remove the entry");
+        }
+        return Some(named);
+    }
+    (!named.is_empty()).then_some(named)
 }
 
 /// The action of an entry of `list`, a list of denials; what allows stands in `others`. `"deny"` means

@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
-use super::files::{action, note};
+use super::files::{action, names, note};
 use super::places::{Surroundings, expand_plain, locate};
-use super::{Action, NetEntry, PlaceError};
+use super::{Action, NetEntry, Origin, PlaceError};
 use crate::net::{Endpoint, Parsed, Socket, Way};
 use crate::syscalls::Errno;
 
@@ -62,7 +62,7 @@ pub(super) fn entries(
             continue;
         };
         for item in document.items(name, "an endpoint or a list of endpoints", value) {
-            entries.extend(entry(document, list, item, around));
+            add(document, list, item, around, &mut entries);
         }
     }
     entries
@@ -71,7 +71,8 @@ pub(super) fn entries(
 /// What a table of a list says.
 #[derive(std::default::Default)]
 struct Said {
-    endpoint: Option<(String, Range<usize>)>,
+    /// An endpoint of several has a line of its own.
+    endpoints: Option<Vec<(String, Range<usize>)>>,
     /// The one way that it is about.
     way: Option<Way>,
     action: Option<Action>,
@@ -79,24 +80,26 @@ struct Said {
     optional: bool,
 }
 
-fn entry(
+/// Adds the entries of one item of a list: one for each endpoint that it names.
+fn add(
     document: &mut Document<'_>,
     list: NetList,
     item: &Value<'_>,
     around: &Surroundings,
-) -> Option<NetEntry> {
+    entries: &mut Vec<NetEntry>,
+) {
     let key = list.keys().first().copied().unwrap_or("to");
     let mut said = Said::default();
     match item.get_ref() {
-        DeValue::String(text) => said.endpoint = Some((text.to_string(), item.span())),
+        DeValue::String(text) => said.endpoints = Some(vec![(text.to_string(), item.span())]),
         DeValue::Table(table) => table_of(document, list, table, &mut said),
         other => {
             let expected = format!("an endpoint, or {{ {key} = \"…\", why = \"…\" }}");
             document.wrong_type(list.key(), &expected, other, item.span());
-            return None;
+            return;
         }
     }
-    let Some((text, span)) = said.endpoint else {
+    let Some(endpoints) = said.endpoints.take() else {
         document
             .error(
                 "missing-key",
@@ -104,9 +107,23 @@ fn entry(
                 format!("this entry has no `{key}`"),
             )
             .help(format!("write an endpoint, or {{ {key} = \"…\" }}"));
-        return None;
+        return;
     };
-    let origin = document.origin(&item.span());
+    let several = endpoints.len() > 1;
+    for (text, span) in endpoints {
+        let start = if several { &span } else { &item.span() };
+        let origin = document.origin(start);
+        entries.extend(entry(document, (list, &said), (text, span), origin, around));
+    }
+}
+
+fn entry(
+    document: &mut Document<'_>,
+    (list, said): (NetList, &Said),
+    (text, span): (String, Range<usize>),
+    origin: Origin,
+    around: &Surroundings,
+) -> Option<NetEntry> {
     let closes = list == NetList::Deny;
     let endpoint = match endpoint(&text, closes, around) {
         Ok(endpoint) => endpoint,
@@ -131,7 +148,7 @@ fn entry(
             NetList::Deny => Action::Deny(Errno::EACCES),
             NetList::Connect | NetList::Listen => Action::Allow,
         }),
-        why: said.why,
+        why: said.why.clone(),
         optional: said.optional,
         origin,
     })
@@ -149,7 +166,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
             "why" => said.why = document.string(name, value).map(str::to_owned),
             "optional" => said.optional = document.boolean(name, value).unwrap_or(false),
             "action" => said.action = action(document, value, "net.deny", "connect or listen"),
-            _ if said.endpoint.is_some() => {
+            _ if said.endpoints.is_some() => {
                 document
                     .error(
                         "endpoint",
@@ -159,8 +176,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
                     .help("write the endpoint alone: it is denied both ways then");
             }
             _ => {
-                let text = document.string(name, value);
-                said.endpoint = text.map(|text| (text.to_owned(), value.span()));
+                said.endpoints = names(document, name, value);
                 said.way = Some(match name {
                     "to" => Way::Connect,
                     _ => Way::Listen,

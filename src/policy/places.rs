@@ -19,8 +19,20 @@ pub struct Surroundings {
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
-    /// What was asked of the file system.
-    known: RefCell<HashMap<PathBuf, Stands>>,
+    /// What was asked of the file system. The keys are bytes: hashing a `Path` walks its components.
+    known: RefCell<HashMap<OsString, Stands>>,
+    /// Directories as they are written, resolved: most entries of a policy share a few.
+    directories: RefCell<HashMap<String, Option<Resolved>>>,
+}
+
+/// A path without symbolic links.
+#[derive(Debug, Clone)]
+struct Resolved {
+    path: PathBuf,
+    /// The first symbolic link on the way, if there is one.
+    through: Option<PathBuf>,
+    /// Whether something is there.
+    exists: bool,
 }
 
 /// What stands at a path.
@@ -46,24 +58,80 @@ impl Surroundings {
             directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
             variable: |name| std::env::var_os(name),
             known: RefCell::default(),
+            directories: RefCell::default(),
         }
     }
 
     /// What stands at a path whose directory has no symbolic link on its way.
     fn at_path(&self, path: &Path) -> Stands {
-        if let Some(known) = self.known.borrow().get(path) {
+        if let Some(known) = self.known.borrow().get(path.as_os_str()) {
             return known.clone();
         }
-        let found = match fs::read_link(path) {
-            Ok(target) => Stands::Link(target),
-            // EINVAL: it is there, and no link (readlink(2)).
-            Err(error) if error.kind() == ErrorKind::InvalidInput => Stands::Else,
-            Err(_) => Stands::Nothing,
-        };
+        let found = look(path);
         self.known
             .borrow_mut()
-            .insert(path.to_owned(), found.clone());
+            .insert(path.as_os_str().to_owned(), found.clone());
         found
+    }
+
+    /// The place of a plain name in a directory: what most entries of a policy are. The directory is
+    /// expanded and resolved once for all of them. `None`: the text takes more than that.
+    fn in_known_directory(&self, text: &str) -> Option<Located> {
+        let (directory, name) = text.rsplit_once('/')?;
+        if matches!(name, "" | "." | "..") || name.contains(META) || name.contains(['$', '\0']) {
+            return None;
+        }
+        let mut known = self.directories.borrow_mut();
+        let found = match known.get(directory) {
+            Some(found) => found,
+            None => {
+                let found = self.directory(directory);
+                known.entry(directory.to_owned()).or_insert(found)
+            }
+        };
+        let found = found.as_ref()?;
+        let mut path = PathBuf::with_capacity(found.path.as_os_str().len() + 1 + name.len());
+        path.push(&found.path);
+        path.push(name);
+        let stands = match found.exists {
+            true => look(&path),
+            false => Stands::Nothing,
+        };
+        Some(Located {
+            place: match stands {
+                Stands::Link(_) => return None,
+                Stands::Else => Some(Place::default()),
+                Stands::Nothing => None,
+            },
+            pattern: Pattern::literal(&path).ok()?,
+            through: found.through.clone(),
+            own: false,
+        })
+    }
+
+    /// A directory, as it is written. `None`: it has wildcards, no meaning, or is one of /proc, where
+    /// names depend on the process that asks.
+    fn directory(&self, text: &str) -> Option<Resolved> {
+        let text = match text {
+            "" => "/".to_owned(),
+            _ => expand(text, self).ok()?,
+        };
+        if splits_braces(&text) || text.contains('\0') {
+            return None;
+        }
+        let (literal, glob) = split(&text);
+        let found = resolve(&self.directory.join(literal), self);
+        (glob.is_none() && !found.path.starts_with("/proc")).then_some(found)
+    }
+}
+
+/// What stands at a path whose directory has no symbolic link on its way.
+fn look(path: &Path) -> Stands {
+    match fs::read_link(path) {
+        Ok(target) => Stands::Link(target),
+        // EINVAL: it is there, and no link (readlink(2)).
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Stands::Else,
+        Err(_) => Stands::Nothing,
     }
 }
 
@@ -111,6 +179,9 @@ impl From<PatternError> for PlaceError {
 /// # Errors
 /// An unset variable, or a text that is no path.
 pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> {
+    if let Some(located) = around.in_known_directory(text) {
+        return Ok(located);
+    }
     let text = expand(text, around)?;
     if text.contains('\0') {
         return Err(PlaceError::Malformed("a path has no NUL byte".to_owned()));
@@ -121,9 +192,12 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
         ));
     }
     let (literal, glob) = split(&text);
-    let start = around.directory.join(literal);
-    let (base, through) = resolve(&start, around);
-    let own = base.starts_with("/proc/self") || base.starts_with("/proc/thread-self");
+    let Resolved {
+        path: base,
+        through,
+        exists,
+    } = resolve(&around.directory.join(literal), around);
+    let own = is_own(&base);
     if let Some(glob) = glob {
         return Ok(Located {
             pattern: Pattern::glob(&base, glob)?,
@@ -132,9 +206,8 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
             own,
         });
     }
-    let exists = !own && (base == Path::new("/") || around.at_path(&base) != Stands::Nothing);
     Ok(Located {
-        place: if exists { Some(Place::default()) } else { None },
+        place: (exists && !own).then(Place::default),
         pattern: Pattern::literal(&base)?,
         through,
         own,
@@ -154,6 +227,11 @@ impl Located {
                 });
         }
     }
+}
+
+/// Whether a path is about the process that asks.
+fn is_own(path: &Path) -> bool {
+    path.starts_with("/proc/self") || path.starts_with("/proc/thread-self")
 }
 
 /// The text with `~` and `$VAR` replaced; wildcards in a value are escaped.
@@ -250,6 +328,9 @@ fn splits_braces(text: &str) -> bool {
 
 /// The components before the first wildcard, unescaped, and those from it on.
 fn split(text: &str) -> (PathBuf, Option<&str>) {
+    if !text.contains(META) {
+        return (PathBuf::from(text), None);
+    }
     let mut literal = PathBuf::from(if text.starts_with('/') { "/" } else { "" });
     let mut at = 0;
     for component in text.split('/') {
@@ -264,12 +345,15 @@ fn split(text: &str) -> (PathBuf, Option<&str>) {
     (literal, None)
 }
 
+/// Characters with a meaning in a pattern.
+const META: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
+
 /// Most links on a way that the kernel follows (MAXSYMLINKS).
 const LINKS: usize = 40;
 
-/// A path without symbolic links, as far as it exists, and the first link on the way. `/proc/self`
-/// is whoever asks, so it stays as it is.
-fn resolve(path: &Path, around: &Surroundings) -> (PathBuf, Option<PathBuf>) {
+/// A path without symbolic links, as far as it exists. `/proc/self` depends on the process that asks,
+/// so it stays as it is.
+fn resolve(path: &Path, around: &Surroundings) -> Resolved {
     let mut done = PathBuf::from("/");
     let mut through = None;
     let mut links = 0;
@@ -307,7 +391,11 @@ fn resolve(path: &Path, around: &Surroundings) -> (PathBuf, Option<PathBuf>) {
             _ => done = next,
         }
     }
-    (done, through)
+    Resolved {
+        exists: is_own(&done) || around.at_path(&done) != Stands::Nothing,
+        path: done,
+        through,
+    }
 }
 
 fn reversed(path: &Path) -> Vec<OsString> {
@@ -337,6 +425,7 @@ mod tests {
                 _ => None,
             },
             known: RefCell::default(),
+            directories: RefCell::default(),
         }
     }
 
