@@ -7,6 +7,8 @@
 
 mod support;
 
+#[path = "files/credentials.rs"]
+mod credentials;
 #[path = "files/denials.rs"]
 mod denials;
 #[path = "files/diagnoses.rs"]

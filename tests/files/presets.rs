@@ -7,13 +7,13 @@ use super::scene::{LANDLOCK, Scene, run};
 use super::support::{Run, is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A home with keys and toolchains, and a project in it. Removed when dropped.
-struct Home(PathBuf);
+pub struct Home(PathBuf);
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         const OPEN: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
         let named = std::env::var("JAIL_TEST_HOME").ok();
         let own = std::env::var("HOME").ok();
@@ -55,7 +55,11 @@ impl Home {
         home
     }
 
-    fn write(&self, name: &str, content: &str) -> PathBuf {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         let parent = path.parent().expect("a directory");
         fs::create_dir_all(parent).expect("a directory");
@@ -63,7 +67,7 @@ impl Home {
         path
     }
 
-    fn at(&self, run: Run) -> Run {
+    pub fn at(&self, run: Run) -> Run {
         run.cwd(self.0.join("project"))
             .env("HOME", &self.0)
             .env("TMPDIR", "/tmp")
@@ -77,7 +81,7 @@ impl Home {
         self.at(run.args(["/bin/sh", "-c", script]))
     }
 
-    fn within(&self, landlock: Option<&str>, policy: &str, script: &str) -> Run {
+    pub fn within(&self, landlock: Option<&str>, policy: &str, script: &str) -> Run {
         let run = jail(["--policy", policy, "--", "/bin/sh", "-c", script]);
         let run = match landlock {
             Some(abi) => run.env("JAIL_LANDLOCK_ABI", abi),
