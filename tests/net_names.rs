@@ -47,6 +47,8 @@ struct World {
     /// The resolver of /etc/resolv.conf, which jail itself asks, too: none answers there, so that
     /// what is leased is what the command was told.
     own: &'static str,
+    /// What root of the namespace does before, in words of the shell.
+    prepare: &'static str,
 }
 
 const RESOLVER: &str = r#""udp://127.0.0.53:53", "127.0.0.53:53""#;
@@ -66,16 +68,18 @@ impl World {
             dir,
             policy,
             own: "127.0.0.99",
+            prepare: "",
         }
     }
 
     /// Runs a command in it, jailed; `None` where there can be no such world.
     fn run(&self, command: &[&str]) -> Option<Ran> {
         let way = unshare()?;
-        let (etc, own) = (self.dir.file("etc"), self.own);
+        let (etc, own, prepare) = (self.dir.file("etc"), self.own, self.prepare);
         let script = format!(
             "ip link set lo up && cp -a /etc/. {etc} 2>/dev/null; \
-             echo 'nameserver {own}' > {etc}/resolv.conf; \
+             printf 'nameserver {own}\\noptions timeout:1 attempts:4\\n' > {etc}/resolv.conf; \
+             {prepare} \
              echo '127.0.1.5 hosted.example' >> {etc}/hosts; \
              mount --bind {etc} /etc && exec \"$@\""
         );
@@ -245,4 +249,92 @@ fn ordinary_clients_resolve_and_connect() {
         ran.says("registry.example connected\na.wild.example connected\nevil.test 13\n")
             .complains("connect to 127.0.1.");
     }
+}
+
+/// Each attack of `examples/names/attack.rs` in a world of its own, and a connect that tells whether it
+/// has won.
+fn attacked(attacks: &[&str], world: impl Fn() -> World) {
+    let names = names();
+    let mut won = Vec::new();
+    for how in attacks {
+        let attack = format!("attack:{how}:127.0.1.6");
+        let steps = [&names, "do", &attack, "connect:127.0.1.6"];
+        let Some(ran) = world().run(&steps) else {
+            return;
+        };
+        if ran.out != format!("{attack} tried\nconnect:127.0.1.6 {DENIED}\n") {
+            won.push(format!("{how}:\n{}{}", ran.out, ran.err));
+        }
+    }
+    assert!(won.is_empty(), "{}", won.join("\n"));
+}
+
+#[test]
+fn an_answer_is_read_from_its_first_byte_whatever_the_offset_of_peeks() {
+    attacked(&["peek-offset", "peek-offset-of-stream"], || {
+        World::new(r#""registry.example:8090""#)
+    });
+}
+
+#[test]
+fn a_stream_that_was_read_in_any_way_leases_nothing_that_was_not_answered() {
+    attacked(&["peek", "duplicate", "splice", "child"], || {
+        World::new(r#""registry.example:8090""#)
+    });
+}
+
+#[test]
+fn a_datagram_of_another_peer_is_not_the_resolvers() {
+    let attacks = ["queued", "queued-mapped", "queued-before-change"];
+    attacked(&attacks, || {
+        World::new(r#""registry.example:8090", "udp://127.0.0.1:*""#)
+    });
+}
+
+/// Where an ordinary user may bind every port, as in many containers.
+const EVERY_PORT: &str = "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start;";
+
+#[test]
+fn a_command_cannot_answer_in_the_place_of_a_resolver() {
+    let net = format!(
+        "connect = [\"registry.example:8090\", \"udp://127.0.0.1:*\", {RESOLVER}]\n\
+         listen = [\"udp://127.0.0.1:*\", \"udp://127.0.0.99:53\"]"
+    );
+    attacked(&["other-source", "resolver"], || World {
+        prepare: EVERY_PORT,
+        ..World::with(&net)
+    });
+}
+
+#[test]
+fn changing_addresses_are_leased_over_tcp_too() {
+    let world = World::new(r#""registry.example:8090""#);
+    world.does(&[
+        ("ask:tcp:127.0.0.53:registry.example", "127.0.1.1"),
+        ("connect:127.0.1.1", "connected"),
+        ("connect:127.0.1.3", DENIED),
+    ]);
+}
+
+/// A world whose host asks a resolver that never answers.
+fn silent() -> World {
+    let mut world = World::new(r#""registry.example:8090", "127.0.1.200:8090""#);
+    world.own = "127.0.0.98";
+    world
+}
+
+#[test]
+fn a_connect_that_waits_for_a_resolver_holds_up_no_other() {
+    silent().does(&[
+        ("beat:start", "started"),
+        ("connect:127.0.1.9", DENIED),
+        ("beat:stop", "steady"),
+        // And the next does not wait again.
+        ("connect:127.0.1.9", DENIED),
+    ]);
+}
+
+#[test]
+fn a_connect_that_waits_for_a_resolver_is_not_interrupted_by_a_signal() {
+    silent().does(&[("signalled:127.0.1.9", DENIED)]);
 }

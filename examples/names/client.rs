@@ -3,6 +3,7 @@
 use std::io::{IoSliceMut, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Does one step; what came of it.
@@ -11,6 +12,9 @@ pub fn step(step: &str) -> String {
     let done = match words.as_slice() {
         ["ask", how, resolver, name] => ask(how, resolver, name, 1),
         ["ask", how, resolver, name, "AAAA"] => ask(how, resolver, name, 28),
+        ["attack", how, address] => crate::attack::attack(how, address),
+        ["signalled", address] => signalled(address),
+        ["beat", word] => Ok(beat(word)),
         ["connect", ..] => connect(step.trim_start_matches("connect:")),
         ["sleep", time] => {
             std::thread::sleep(Duration::from_millis(time.parse().unwrap_or(0)));
@@ -28,6 +32,68 @@ pub fn step(step: &str) -> String {
 fn connect(address: &str) -> std::io::Result<String> {
     let ip: IpAddr = address.parse().expect("an address");
     TcpStream::connect((ip, 8090)).map(|_| "connected".to_owned())
+}
+
+/// connect(2) while a signal with a handler arrives again and again; whether it was interrupted.
+fn signalled(address: &str) -> std::io::Result<String> {
+    extern "C" fn nothing(_: i32) {}
+    let every = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 50_000,
+    };
+    let timer = libc::itimerval {
+        it_interval: every,
+        it_value: every,
+    };
+    // SAFETY: zeroed bytes are a valid sigaction, and its handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as extern "C" fn(i32) as usize;
+        libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+        libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut());
+    }
+    let ip: Ipv4Addr = address.parse().expect("an address");
+    let address = crate::attack::socket_address(ip, 8090);
+    let size = size_of::<libc::sockaddr_in>() as u32;
+    // SAFETY: takes numbers only, and then reads `size` bytes of an address that has them.
+    let result = unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+        done(libc::connect(socket, (&raw const address).cast(), size) as isize)
+    };
+    // SAFETY: zeroed bytes end the timer.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &std::mem::zeroed(), std::ptr::null_mut()) };
+    result.map(|_| "connected".to_owned())
+}
+
+static BEATS: AtomicBool = AtomicBool::new(false);
+/// The longest pause between two beats in milliseconds.
+static LONGEST: AtomicU64 = AtomicU64::new(0);
+
+/// `start`: another thread makes a call every ten milliseconds at which the supervisor looks. `stop`:
+/// whether it was ever held up for a second.
+fn beat(word: &str) -> String {
+    BEATS.store(word == "start", Ordering::SeqCst);
+    if word != "start" {
+        // A call that was held up has returned by then.
+        std::thread::sleep(Duration::from_millis(300));
+        return match LONGEST.load(Ordering::SeqCst) {
+            0..1000 => "steady".to_owned(),
+            longest => format!("held up for {longest} ms"),
+        };
+    }
+    std::thread::spawn(|| {
+        let mut last = std::time::Instant::now();
+        while BEATS.load(Ordering::SeqCst) {
+            let _ = TcpStream::connect((Ipv4Addr::new(127, 0, 1, 200), 8090));
+            let pause = last.elapsed().as_millis() as u64;
+            LONGEST.fetch_max(pause, Ordering::SeqCst);
+            last = std::time::Instant::now();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    // It beats by then.
+    std::thread::sleep(Duration::from_millis(100));
+    "started".to_owned()
 }
 
 fn query(name: &str, kind: u16) -> Vec<u8> {

@@ -4,10 +4,12 @@
 //! a server at port 8090 of every address; then it runs the command and ends as it does. It needs a
 //! network namespace of its own, for it takes port 53.
 //! `names do STEP…` is the client: `ask:HOW:RESOLVER:NAME[:AAAA]` and `connect:ADDRESS`, `sleep:MS`,
-//! `thread`; it prints one line a step. It must never rely on being jailed.
+//! `thread`, `signalled:ADDRESS`, `beat:start` and `beat:stop`, `attack:HOW:ADDRESS` (see `attack`); it
+//! prints one line a step. It must never rely on being jailed.
 
 #![allow(unsafe_code)]
 
+mod attack;
 mod client;
 mod zone;
 
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn world(command: &[String]) -> ExitCode {
+    // It takes questions and never answers.
+    let silent = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 98), 53));
     for last in [53, 54] {
         let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 53));
         let udp = UdpSocket::bind(address).expect("port 53, which needs a namespace of its own");
@@ -60,6 +64,7 @@ fn world(command: &[String]) -> ExitCode {
         return ExitCode::from(2);
     };
     let status = Command::new(program).args(arguments).status();
+    drop(silent);
     let code = status.ok().and_then(|status| status.code()).unwrap_or(255);
     ExitCode::from(code as u8)
 }

@@ -21,7 +21,7 @@ pub fn serve_udp(socket: &UdpSocket, lies: bool) {
             continue;
         };
         let query = &buffer[..length];
-        if question(query).is_some_and(|(name, _)| name == "rogue.test") && lies {
+        if question(query).is_some_and(|(name, ..)| name == "rogue.test") && lies {
             poison(query, client);
         }
         let _ = socket.send_to(&answer(query), client);
@@ -62,15 +62,16 @@ pub fn serve_tcp(listener: &TcpListener) {
     }
 }
 
-/// Name and type of a query, and the name as it was written.
-fn question(query: &[u8]) -> Option<(String, u16)> {
+/// Name and type of a query, and where its question ends.
+fn question(query: &[u8]) -> Option<(String, u16, usize)> {
     let mut labels = Vec::new();
     let mut at = 12;
     loop {
         let length = usize::from(*query.get(at)?);
         if length == 0 {
             let kind = query.get(at + 1..at + 3)?;
-            return Some((labels.join("."), u16::from_be_bytes([kind[0], kind[1]])));
+            let kind = u16::from_be_bytes([kind[0], kind[1]]);
+            return Some((labels.join("."), kind, at + 5));
         }
         let label = query.get(at + 1..at + 1 + length)?;
         labels.push(String::from_utf8_lossy(label).to_lowercase());
@@ -99,12 +100,14 @@ fn record(name: &str, kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
 }
 
 fn answer(query: &[u8]) -> Vec<u8> {
-    let Some((name, kind)) = question(query) else {
+    let Some((name, kind, end)) = question(query) else {
         return Vec::new();
     };
     let mut answers: Vec<Vec<u8>> = Vec::new();
     let mut additional: Vec<Vec<u8>> = Vec::new();
     let one = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    // NXDOMAIN: no such name.
+    let mut outcome = 0x80;
     match (name.as_str(), kind) {
         ("registry.example", A) => {
             let last = 1 + ASKED.fetch_add(1, Ordering::Relaxed) % 2;
@@ -125,18 +128,16 @@ fn answer(query: &[u8]) -> Vec<u8> {
         (name, A) if name.ends_with(".wild.example") => {
             answers.push(record(name, A, 1, &[127, 0, 1, 4]));
         }
-        _ => {}
+        (name, _) if name.ends_with(".example") => {}
+        _ => outcome = 0x83,
     }
     let mut bytes = query.get(..2).unwrap_or_default().to_vec();
-    bytes.extend([0x81, 0x80, 0, 1]);
+    bytes.extend([0x81, outcome, 0, 1]);
     bytes.extend((answers.len() as u16).to_be_bytes());
     bytes.extend([0, 0]);
     bytes.extend((additional.len() as u16).to_be_bytes());
-    bytes.extend(
-        query
-            .get(12..12 + written(&name).len() + 4)
-            .unwrap_or_default(),
-    );
+    // The question as it came, whatever its labels hold.
+    bytes.extend(query.get(12..end).unwrap_or_default());
     bytes.extend(answers.concat());
     bytes.extend(additional.concat());
     bytes
