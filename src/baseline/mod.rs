@@ -11,6 +11,7 @@ mod tests;
 mod watch;
 
 pub use check::{Check, Target};
+pub use net::NO_RESOLVERS;
 pub use watch::{NO_MEMORY_FILES, Watch};
 
 use crate::condition::Test;

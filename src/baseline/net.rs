@@ -41,6 +41,8 @@ const IPV6_2292PKTOPTIONS: u64 = 6;
 const IPV6_2292RTHDR: u64 = 5;
 /// linux/in.h: options of IPv4, source routes among them.
 const IP_OPTIONS: u64 = 4;
+const SOL_SOCKET: u64 = libc::SOL_SOCKET as u64;
+const SO_PEEK_OFF: u64 = libc::SO_PEEK_OFF as u64;
 const MSG_FASTOPEN: u64 = 0x2000_0000;
 
 const fn kind(value: u64) -> Test {
@@ -174,4 +176,23 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         // tcp_set_ulp of net/ipv4/tcp_ulp.c: as where the layer is not built.
         Answer::Quiet(Errno::ENOENT), "which layer is put over TCP is in memory",
         "the layer smc makes a TCP socket one that no other rule looks at")),
+    (Watch::NAMES, rule("no-peek-offset", &["setsockopt"],
+        When {
+            text: "level == SOL_SOCKET && optname == SO_PEEK_OFF",
+            any: &[&[is(1, SOL_SOCKET), is(2, SO_PEEK_OFF)]],
+        },
+        // socket(7): datagrams of UDP since Linux 4.7. As on a kernel without it.
+        Answer::Quiet(Errno::ENOPROTOOPT), "the supervisor looks at what resolvers answer from its first byte",
+        "a look that begins within a datagram finds there whatever answer the question had in it")),
 ];
+
+/// A protection of names: nobody in the jail answers as a resolver does.
+pub static NO_RESOLVERS: Rule = rule(
+    "no-resolvers",
+    &[],
+    EACH,
+    Answer::Deny(Errno::EACCES),
+    "names stand for what resolvers answer, and port 53 is theirs",
+    // IP_PKTINFO of ip(7): a socket may tell any address of the host as the source of a datagram.
+    "a datagram from port 53 of this host that tells the resolver's address as its source",
+);

@@ -8,7 +8,7 @@ use crate::syscalls::{Errno, Width};
 
 /// Classes of calls, as a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Watch(u32);
+pub struct Watch(u64);
 
 impl Watch {
     /// None.
@@ -83,6 +83,9 @@ impl Watch {
     /// Memory whose content the kernel may discard later, by itself. Where arguments are judged in the
     /// memory that they lie in, there must be none.
     pub const LAZY_MEMORY: Watch = Watch(1 << 30);
+
+    /// What would make an answer of a resolver look like another.
+    pub const NAMES: Watch = Watch(1 << 32);
 
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {

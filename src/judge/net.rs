@@ -2,7 +2,8 @@
 //! nothing names gets the default. It asks nobody which names an address has.
 
 use super::{Reason, Verdict};
-use crate::net::{Endpoint, NamePattern, Reach, Way};
+use crate::baseline;
+use crate::net::{Endpoint, NamePattern, Reach, To, Way};
 use crate::policy::{Action, Policy};
 use crate::syscalls::Errno;
 
@@ -13,7 +14,12 @@ pub(super) struct Net {
     closed: Vec<Entry>,
     opened: Vec<Entry>,
     default: Action,
+    /// Whether names open anything: then no entry opens the port of resolvers to listen on.
+    rests_on_resolvers: bool,
 }
+
+/// The port of resolvers.
+const DNS: u16 = 53;
 
 #[derive(Debug)]
 struct Entry {
@@ -38,13 +44,18 @@ impl Net {
             })
             .partition(|entry| entry.action != Action::Allow);
         closed.sort_by_key(|entry| (entry.action != Action::Kill, entry.index));
+        let default = match policy.default.action {
+            Action::Allow => Action::Allow,
+            _ => Action::Deny(Errno::EACCES),
+        };
+        let named = |entry: &Entry| {
+            entry.ways.contains(&Way::Connect) && entry.endpoint.name().is_some()
+        };
         Net {
+            rests_on_resolvers: default != Action::Allow && opened.iter().any(named),
             closed,
             opened,
-            default: match policy.default.action {
-                Action::Allow => Action::Allow,
-                _ => Action::Deny(Errno::EACCES),
-            },
+            default,
         }
     }
 
@@ -55,6 +66,10 @@ impl Net {
         let closing = self.closed.iter().find(|entry| about(entry, true));
         let deciding = closing.or_else(|| self.opened.iter().find(|entry| about(entry, false)));
         let (action, reason) = match deciding {
+            Some(entry) if entry.action == Action::Allow && self.is_resolver(reach) => (
+                Action::Deny(Errno::EACCES),
+                Reason::Baseline(&baseline::NO_RESOLVERS),
+            ),
             Some(entry) => (entry.action, Reason::Peer(entry.index)),
             None => (self.default, Reason::PeerDefault),
         };
@@ -64,6 +79,13 @@ impl Net {
             reason,
             check: None,
         }
+    }
+
+    /// Whether this is to listen where resolvers do, and names rest on them.
+    fn is_resolver(&self, reach: &Reach<'_>) -> bool {
+        self.rests_on_resolvers
+            && reach.way == Way::Listen
+            && matches!(reach.to, To::Inet { port: DNS, .. })
     }
 
     /// The names that entries are about.

@@ -16,9 +16,15 @@ const MAX_NAME: usize = 255;
 const MAX_POINTERS: usize = 127;
 
 const CLASS_IN: u16 = 1;
-const TYPE_A: u16 = 1;
+/// An IPv4 address.
+pub const TYPE_A: u16 = 1;
 const TYPE_CNAME: u16 = 5;
-const TYPE_AAAA: u16 = 28;
+/// An IPv6 address.
+pub const TYPE_AAAA: u16 = 28;
+
+/// The bits of a header that tell a response, and the kind of query.
+const RESPONSE: u16 = 0x8000;
+const OPCODE: u16 = 0x7800;
 
 /// A response to one question, as far as addresses go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +47,7 @@ pub fn answer(message: &[u8]) -> Option<Answer> {
     if !header.is_plain_response() {
         return None;
     }
-    let (name, class) = reader.question(&header)?;
+    let (name, _, class) = reader.question(&header)?;
     if class != CLASS_IN {
         return None;
     }
@@ -71,13 +77,47 @@ pub fn answer(message: &[u8]) -> Option<Answer> {
     })
 }
 
-/// The id and the name of a query, or of a response to it, that has one question. Its kind, class
-/// and outcome are not looked at.
-pub fn question(message: &[u8]) -> Option<(u16, String)> {
+/// A question of class IN, as a program asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The name: lower case, no dot at its end.
+    pub name: String,
+    /// The type of the records that are asked for.
+    pub kind: u16,
+}
+
+/// The only question of a standard query.
+pub fn question(message: &[u8]) -> Option<Question> {
     let mut reader = Reader::new(message)?;
     let header = reader.header()?;
-    let (name, _) = reader.question(&header)?;
-    Some((header.id, name))
+    if header.flags & (RESPONSE | OPCODE) != 0 {
+        return None;
+    }
+    let (name, kind, class) = reader.question(&header)?;
+    (class == CLASS_IN).then_some(Question { name, kind })
+}
+
+/// A query with this question that asks for recursion. `None`: the name cannot be written.
+pub fn query(id: u16, question: &Question) -> Option<Vec<u8>> {
+    let [high, low] = id.to_be_bytes();
+    // Recursion desired; one question.
+    let mut bytes = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let start = bytes.len();
+    for label in question.name.split('.') {
+        let length = u8::try_from(label.len()).ok()?;
+        if !(1..=63).contains(&length) {
+            return None;
+        }
+        bytes.push(length);
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.push(0);
+    if bytes.len() - start > MAX_NAME {
+        return None;
+    }
+    bytes.extend(question.kind.to_be_bytes());
+    bytes.extend(CLASS_IN.to_be_bytes());
+    Some(bytes)
 }
 
 /// The whole messages at the start of a stream, each after its length in two bytes, and how many
@@ -127,8 +167,6 @@ struct Header {
 impl Header {
     /// A response, to a standard query, without error. It may be truncated.
     fn is_plain_response(&self) -> bool {
-        const RESPONSE: u16 = 0x8000;
-        const OPCODE: u16 = 0x7800;
         const RCODE: u16 = 0x000f;
         self.flags & (RESPONSE | OPCODE | RCODE) == RESPONSE
     }
@@ -197,14 +235,25 @@ impl<'a> Reader<'a> {
         Some(header)
     }
 
-    /// The name and class of the only question.
-    fn question(&mut self, header: &Header) -> Option<(String, u16)> {
+    /// The name, type and class of the only question.
+    ///
+    /// Its name is written out: a resolver may copy a question as it came, and where a pointer in it
+    /// leads in the query is not where it leads in the response.
+    fn question(&mut self, header: &Header) -> Option<(String, u16, u16)> {
         if header.questions != 1 {
             return None;
         }
+        let start = self.at;
         let name = self.name()?.plain()?;
-        let _type = self.u16()?;
-        Some((name, self.u16()?))
+        // A length before each label, and the root.
+        let written = match name.len() {
+            0 => 1,
+            length => length + 2,
+        };
+        if self.at - start != written {
+            return None;
+        }
+        Some((name, self.u16()?, self.u16()?))
     }
 
     fn record(&mut self) -> Option<Record> {
@@ -365,6 +414,15 @@ mod tests {
         }
     }
 
+    /// The question of a message as that of a query.
+    fn question(message: &[u8]) -> Option<Question> {
+        let mut message = message.to_vec();
+        if let Some(flags) = message.get_mut(2..4) {
+            flags.copy_from_slice(&[1, 0]);
+        }
+        super::question(&message)
+    }
+
     fn wire(name: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         for label in name.split('.').filter(|label| !label.is_empty()) {
@@ -440,7 +498,11 @@ mod tests {
             addresses: vec![(v4(1), 300), (v6(2), 60)],
         };
         assert_eq!(answer(message), Some(expected));
-        assert_eq!(question(message), Some((0xabcd, "a.example".into())));
+        let asked = Question {
+            name: "a.example".into(),
+            kind: TYPE_AAAA,
+        };
+        assert_eq!(question(message), Some(asked));
     }
 
     #[test]
@@ -604,12 +666,52 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_read_from_queries_and_responses() {
-        let name = (0x1234, "www.example.com".to_owned());
-        let query = Message::to("WWW.example.com").flags(0x01, 0);
-        assert_eq!(question(&query.0), Some(name.clone()));
-        assert_eq!(question(&typical().0), Some(name.clone()));
-        assert_eq!(question(&typical().flags(0x81, 0x83).0), Some(name));
+    fn questions_are_read_from_queries_alone() {
+        let asked = Question {
+            name: "www.example.com".to_owned(),
+            kind: TYPE_A,
+        };
+        let message = Message::to("WWW.example.com").flags(0x01, 0);
+        assert_eq!(super::question(&message.0), Some(asked));
+        assert_eq!(super::question(&typical().0), None);
+        // A dynamic update, and a question of another class.
+        assert_eq!(super::question(&message.flags(0x28, 0).0), None);
+        let chaos = Message::empty().question(&wire("a.example"), 3);
+        assert_eq!(super::question(&chaos.flags(0x01, 0).0), None);
+    }
+
+    #[test]
+    fn a_query_is_what_is_read_from_it() {
+        for kind in [TYPE_A, TYPE_AAAA] {
+            let asked = Question {
+                name: "www.example.com".to_owned(),
+                kind,
+            };
+            let message = query(0x1234, &asked).expect("a query");
+            assert_eq!(message.get(..2), Some(&[0x12, 0x34][..]));
+            assert_eq!(super::question(&message), Some(asked));
+            assert_eq!(answer(&message), None);
+        }
+        let long = ["x".repeat(63).as_str(); 5].join(".");
+        let label = "x".repeat(64);
+        for name in ["", "a..example", ".example", &label, &long] {
+            let asked = Question {
+                name: name.to_owned(),
+                kind: TYPE_A,
+            };
+            assert_eq!(query(1, &asked), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_question_with_a_pointer_is_not_read() {
+        // It leads to the high byte of the number of questions: the root.
+        let name = [&b"\x01a\x07example"[..], &pointer(4)].concat();
+        let message = Message::empty()
+            .question(&name, CLASS_IN)
+            .a("a.example", 60, 1);
+        assert_eq!(answer(&message.0), None);
+        assert_eq!(super::question(&message.flags(1, 0).0), None);
     }
 
     #[test]
@@ -619,7 +721,6 @@ mod tests {
         let end = QUESTION as usize + wire("www.example.com").len() + 4;
         for cut in 0..whole.0.len() {
             let part = &whole.0[..cut];
-            assert_eq!(question(part).is_some(), cut >= end, "{cut}");
             match answer(part) {
                 None => assert!(cut < end, "{cut}"),
                 Some(answer) => {

@@ -11,7 +11,7 @@ use super::{Host, Wishes};
 use crate::baseline::Watch;
 use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
 use crate::paths::Pattern;
-use crate::policy::{Action, List, NetEntry, NetList, Policy};
+use crate::policy::{Action, Isolation, List, NetEntry, NetList, Policy, Said};
 
 /// The first Landlock ABI that knows TCP ports (Linux 6.7).
 const PORTS_ABI: u32 = 4;
@@ -35,6 +35,9 @@ pub struct Net {
     pub governed: bool,
     /// Whether addresses have to be known by their names.
     pub names: bool,
+    /// Whether the answers of resolvers to the command tell names. In a network of its own the command
+    /// would be the one that answers.
+    pub observes: bool,
     /// Whether any unix socket may be connected and sent to.
     pub unix_open: bool,
     /// Whether denials happen that nobody sees to report.
@@ -49,16 +52,19 @@ impl Net {
     /// Plans `[net]`.
     pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Net {
         let scene = Scene { policy };
+        let names = policy
+            .peers
+            .iter()
+            .any(|entry| entry.endpoint.name().is_some());
+        let own = |said: &Said<Isolation>| said.value == Isolation::Net;
         let mut plan = Net {
             watch: Watch::NONE,
             connect_ports: None,
             bind_ports: None,
             scoped: false,
             governed: scene.governed(),
-            names: policy
-                .peers
-                .iter()
-                .any(|entry| entry.endpoint.name().is_some()),
+            names,
+            observes: names && !policy.process.isolate.iter().any(own),
             unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
             pins: host.kernel >= super::files::MSEAL,
@@ -79,6 +85,7 @@ impl Net {
             plan.watch.add(Watch::NO_UNIX_DATAGRAMS, !datagrams);
         }
         plan.watch.add(Watch::NO_DETOURS, plan.governed);
+        plan.watch.add(Watch::NAMES, names);
 
         let exact = scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !wishes.trace_denials;
         let whole = |protocol, way| scene.is_whole(protocol, way);
@@ -93,6 +100,7 @@ impl Net {
         plan.watch.add(Watch::SEND_MESSAGE, sends);
         let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);
         let ask_bind = ask_listen
+            || scene.opens_names()
             || udp && !whole(Protocol::Udp, Way::Listen)
             || !scene.is_unix_whole(Way::Listen);
         plan.watch.add(Watch::BIND, ask_bind);
@@ -266,6 +274,14 @@ impl Scene<'_> {
                 .any(|entry| entry.endpoint.speaks(protocol))
         };
         self.is_open() || speaks(Way::Connect) || speaks(Way::Listen)
+    }
+
+    /// Whether names open anything: then the port of resolvers cannot be bound.
+    fn opens_names(&self) -> bool {
+        !self.is_open()
+            && self
+                .allowing(Way::Connect)
+                .any(|entry| entry.endpoint.name().is_some())
     }
 
     fn is_about_unix(&self) -> bool {

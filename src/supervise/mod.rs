@@ -382,7 +382,7 @@ impl Supervisor<'_> {
                         let pid = self.tree.pid(tid);
                         self.net.begins(self.plan, tracee, pid)
                     }
-                    false => self.net.ends(tracee).map(|()| Resume::Continue),
+                    false => Ok(Resume::Continue),
                 }
             }
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),

@@ -40,6 +40,7 @@ pub use pinned::again;
 pub use places::SOCKADDR;
 pub use resolve::{Found, Wants};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// What the supervisor knows of the files of a jail.
 pub struct Files {
@@ -88,6 +89,8 @@ pub enum Refused {
     Denied(Verdict, Object),
     /// The policy's, of a call that names nobody.
     Called(Verdict),
+    /// Not known yet, of a peer: the call is to be made again after this pause.
+    Later(Duration),
 }
 
 impl From<Errno> for Refused {
@@ -190,6 +193,11 @@ impl Files {
             }
             Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, Some(object))),
             Err(Refused::Called(verdict)) => Ok(Answer::Deny(verdict, None)),
+            // Only peers are looked up.
+            Err(Refused::Later(_)) => Ok(Answer::Go(Resume::Return(
+                asked.registers,
+                errno(Errno::EAGAIN),
+            ))),
         }
     }
 }

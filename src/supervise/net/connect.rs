@@ -6,7 +6,8 @@
 //! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
 //! tampered with.
 
-use super::{Net, Pending, Socket, Who, done, named, unnamed};
+use super::observe::DNS;
+use super::{Net, Pending, Socket, Who, done, named, paused, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::supervise::files::{Asked, Files, Judged, number};
 use crate::sys::{Errno, files as sys_files};
@@ -49,9 +50,8 @@ impl Net {
                     self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
                 settled = !Address::settle(&mut bytes, socket.family);
-                if port == super::observe::DNS && asked.plan.net.names {
-                    let pid = asked.tree.pid_of(asked.tracee.tid());
-                    self.observed.begin(pid, fd);
+                if port == DNS && asked.plan.net.observes {
+                    self.observe(asked, socket.protocol, ip);
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {
@@ -145,14 +145,10 @@ impl Net {
             return done(asked, Err(Errno::EAGAIN));
         }
         let pause = left.map_or(waited.pause, |left| left.min(waited.pause));
-        let (nr, args) = match number("poll") {
-            // Rounded up, or the end of the time would be waited for without a pause.
-            Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
-            None => (number("sched_yield").ok_or(Errno::ENOSYS)?, [0; 6]),
-        };
+        let paused = paused(original, pause)?;
         let pending = Pending::Again { original, waited };
         self.pending.insert(tid, pending);
-        Ok(Resume::SetAndStop(original.with_call(nr, args)))
+        Ok(paused)
     }
 }
 

@@ -13,12 +13,13 @@
 
 mod connect;
 mod deliver;
+mod lookup;
 mod names;
 mod observe;
 mod send;
 
 use super::denial::{Object, PeerObject};
-use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR};
+use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR, number};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Reach, To, Way};
 use crate::paths::Access;
@@ -26,11 +27,12 @@ use crate::policy::{self, Action};
 use crate::sys::socket::{self, ADDRESS};
 use crate::sys::{Errno, Taken, memory};
 use crate::trace::{Registers, Resume, Stopped, Tid};
-use names::Names;
+use names::{Known, Names};
 use observe::Observed;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, RawFd};
+use std::time::{Duration, Instant};
 
 /// What the supervisor knows of the sockets of a jail.
 pub struct Net {
@@ -39,6 +41,9 @@ pub struct Net {
     pending: HashMap<Tid, Pending>,
     /// Tasks that are about to make a call again for which they have waited.
     waited: HashMap<Tid, connect::Waited>,
+    /// Tasks that are about to make a call again because a look-up was under way, and since when they
+    /// have waited for it.
+    parked: HashMap<Tid, Instant>,
 }
 
 /// A call that is under way in another form than the tracee made it.
@@ -55,6 +60,11 @@ enum Pending {
     Again {
         original: Registers,
         waited: connect::Waited,
+    },
+    /// The task waits a little for a look-up that is under way, and then makes its call again.
+    LookUp {
+        original: Registers,
+        since: Instant,
     },
     /// The task waits for an answer of a resolver, and then makes its call again.
     Answer { original: Registers },
@@ -100,6 +110,7 @@ impl Net {
             observed: Observed::default(),
             pending: HashMap::new(),
             waited: HashMap::new(),
+            parked: HashMap::new(),
         }
     }
 
@@ -113,6 +124,7 @@ impl Net {
     pub fn gone(&mut self, tid: Tid) {
         self.pending.remove(&tid);
         self.waited.remove(&tid);
+        self.parked.remove(&tid);
         self.observed.gone(tid);
     }
 
@@ -130,6 +142,7 @@ impl Net {
         if !self.pending.contains_key(&asked.tracee.tid()) {
             self.waited.remove(&asked.tracee.tid());
         }
+        let since = self.parked.remove(&asked.tracee.tid());
         Ok(match result {
             Ok(resume) => Answer::Go(resume),
             Err(Refused::Errno(errno)) => {
@@ -137,6 +150,10 @@ impl Net {
             }
             Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, Some(object)),
             Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
+            Err(Refused::Later(pause)) => {
+                let since = since.unwrap_or_else(Instant::now);
+                Answer::Go(self.park(asked, pause, since)?)
+            }
         })
     }
 
@@ -163,6 +180,13 @@ impl Net {
             Pending::Again { original, waited } => {
                 Resume::Set(original.with_result(connect::interrupted(waited)))
             }
+            Pending::LookUp { original, since } if result >= 0 => {
+                self.parked.insert(tid, since);
+                super::files::again(original)
+            }
+            // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
+            // connect that fails with EINTR would be one that goes on (connect(2)).
+            Pending::LookUp { original, .. } => Resume::Set(original.with_result(ERESTARTNOINTR)),
             Pending::Answer { original } if result >= 0 => super::files::again(original),
             Pending::Answer { original } | Pending::Fewer { original } => {
                 Resume::Set(original.with_result(result))
@@ -181,19 +205,50 @@ impl Net {
 
     /// What the policy says of a way to somebody.
     fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
+        let names = asked.plan.net.names;
+        if names {
+            self.names.take_in();
+        }
         let mut verdict = self.ask(asked, way, to);
-        if verdict.0.action != Action::Allow
-            && let Who::Inet { ip, .. } = to
-            && asked.plan.net.names
-            && way == Way::Connect
-            && self.names.look_up(ip)
+        // No name opens what an entry denies.
+        let open = |verdict: &Verdict| !matches!(verdict.reason, Reason::Peer(_));
+        if let (Who::Inet { ip, .. }, Way::Connect) = (to, way)
+            && names
+            && verdict.0.action != Action::Allow
+            && open(&verdict.0)
         {
-            verdict = self.ask(asked, way, to);
+            match self.names.look_up(ip) {
+                Known::Named => verdict = self.ask(asked, way, to),
+                Known::Later(pause) if self.may_wait(asked.tracee.tid()) => {
+                    return Err(Refused::Later(pause));
+                }
+                Known::Later(_) | Known::Unknown => {}
+            }
         }
         match verdict {
             (verdict, _) if verdict.action == Action::Allow => Ok(()),
             (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
         }
+    }
+
+    /// Whether a call may wait for a look-up, which others may begin again and again.
+    fn may_wait(&self, tid: Tid) -> bool {
+        let since = self.parked.get(&tid);
+        since.is_none_or(|since| Names::may_wait(*since))
+    }
+
+    /// The task waits for a look-up, and makes its call again; others go on meanwhile.
+    fn park(
+        &mut self,
+        asked: &Asked<'_>,
+        pause: Duration,
+        since: Instant,
+    ) -> Result<Resume, Errno> {
+        let original = asked.registers;
+        let paused = paused(original, pause)?;
+        let pending = Pending::LookUp { original, since };
+        self.pending.insert(asked.tracee.tid(), pending);
+        Ok(paused)
     }
 
     fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
@@ -408,6 +463,19 @@ impl Net {
         self.judge(asked, Way::Connect, Who::Path(&found.path))?;
         Ok(found)
     }
+}
+
+/// How a call returns that is made again after a signal's handler has run (linux/errno.h).
+const ERESTARTNOINTR: i64 = -513;
+
+/// The task does nothing for a time, in the place of its call.
+fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
+    let (nr, args) = match number("poll") {
+        // Rounded up, or the end of a time would be waited for without a pause.
+        Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
+        None => (number("sched_yield").ok_or(Errno::ENOSYS)?, [0; 6]),
+    };
+    Ok(Resume::SetAndStop(original.with_call(nr, args)))
 }
 
 /// Whom a call names.

@@ -1,31 +1,44 @@
-//! Which names an address is known by: leases of what resolvers answered to the command, and of what
-//! the supervisor has looked up itself, as the host's programs do (nss: /etc/hosts, DNS and whatever
-//! else is configured).
+//! Which names an address is known by: leases of what resolvers answered to the command over UDP, and of
+//! what the supervisor has looked up itself (see `lookup`).
 //!
-//! A look-up may take its time: another thread makes it, and the jail waits for it only where an
-//! address is about to be denied that a name may stand for.
+//! Nothing here waits: a call that is about to be denied while a look-up is under way is made again later.
 
+use super::lookup::{Found, PATIENCE, Searcher, Wanted};
 use crate::net::NamePattern;
+use crate::net::dns::{Answer, Question, TYPE_A, TYPE_AAAA};
 use crate::net::leases::Leases;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// What is looked up is taken to stand so long: a lease has a longer least time.
-const LOOKED_UP: Duration = Duration::ZERO;
-/// A look-up that is younger is not made again.
-const FRESH: Duration = Duration::from_secs(2);
-/// How long denials wait for one, from its beginning.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Questions of the command that are kept: those that were asked last.
+const MOST_QUESTIONS: usize = 16;
+/// The longest pause between two looks at what a look-up has found.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
 /// Names and addresses.
 pub(super) struct Names {
     patterns: Vec<NamePattern>,
     leases: Leases,
-    /// Answers that are still to come: a name and its addresses, and the end.
-    answers: Option<Receiver<(String, Vec<IpAddr>)>>,
-    /// When the last look-up was begun.
-    begun: Option<Instant>,
+    /// Looks the names of the policy up.
+    named: Searcher,
+    /// Puts the command's questions again.
+    asked: Searcher,
+    /// The command's questions over TCP, the last one first: to which resolver.
+    questions: VecDeque<(SocketAddr, Question)>,
+    /// Whether one of them has not been put again since it was asked.
+    unasked: bool,
+}
+
+/// What is known of an address that is about to be denied.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// A name of the policy stands for it.
+    Named,
+    /// None does.
+    Unknown,
+    /// A look-up is under way: it is to be asked again after this pause.
+    Later(Duration),
 }
 
 impl Names {
@@ -34,10 +47,12 @@ impl Names {
         let mut names = Names {
             patterns: patterns.cloned().collect(),
             leases: Leases::new(),
-            answers: None,
-            begun: None,
+            named: Searcher::default(),
+            asked: Searcher::default(),
+            questions: VecDeque::new(),
+            unasked: false,
         };
-        names.begin();
+        names.named.begin(names.exact());
         names
     }
 
@@ -50,7 +65,7 @@ impl Names {
     }
 
     /// A resolver has answered. Names that the policy is not about are kept, too: for messages.
-    pub fn answered(&mut self, answer: &crate::net::dns::Answer) {
+    pub fn answered(&mut self, answer: &Answer) {
         let now = Instant::now();
         for (address, ttl) in &answer.addresses {
             let ttl = Duration::from_secs((*ttl).into());
@@ -58,59 +73,117 @@ impl Names {
         }
     }
 
-    /// Looks the policy's names up, anew unless it has just been done. Whether one of them stands for
-    /// the address now.
-    pub fn look_up(&mut self, address: IpAddr) -> bool {
-        let stale = self.begun.is_none_or(|begun| begun.elapsed() >= FRESH);
-        if self.answers.is_none() && stale {
-            self.begin();
-        }
-        // Whoever comes later does not wait for a resolver that does not answer.
-        let until = self.begun.unwrap_or_else(Instant::now) + PATIENCE;
-        while let Some(answers) = &self.answers {
-            let left = until.saturating_duration_since(Instant::now());
-            match answers.recv_timeout(left) {
-                Ok((name, addresses)) => {
-                    let now = Instant::now();
-                    for address in addresses {
-                        self.leases.lease(&name, address, LOOKED_UP, now);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => self.answers = None,
-            }
-        }
-        let matches = |name: &&str| self.patterns.iter().any(|known| known.matches(name));
-        self.of(address).iter().any(matches)
-    }
-
-    fn begin(&mut self) {
-        let names: Vec<String> = self
-            .patterns
-            .iter()
-            .filter(|pattern| !pattern.is_wildcard())
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect();
-        if names.is_empty() {
+    /// The command asks a resolver, over TCP, where the answer cannot be seen. What it asks is read from
+    /// its memory and may be anything: it decides what is looked up, never what is leased.
+    pub fn asks(&mut self, resolver: SocketAddr, question: Question) {
+        let addresses = matches!(question.kind, TYPE_A | TYPE_AAAA);
+        if !addresses || !self.is_about(&question.name) {
             return;
         }
-        self.begun = Some(Instant::now());
-        let (sender, receiver) = channel();
-        let look = move || {
-            for name in names {
-                let found = (name.as_str(), 0)
-                    .to_socket_addrs()
-                    .map(|found| found.map(|address| address.ip()).collect())
-                    .unwrap_or_default();
-                if sender.send((name, found)).is_err() {
-                    return;
+        let asked = (resolver, question);
+        self.questions.retain(|known| *known != asked);
+        self.questions.truncate(MOST_QUESTIONS - 1);
+        self.questions.push_front(asked);
+        self.unasked = true;
+    }
+
+    /// Looks up what may stand for an address, unless it has just been done.
+    pub fn look_up(&mut self, address: IpAddr) -> Known {
+        self.take_in();
+        if self.of(address).iter().any(|name| self.is_about(name)) {
+            return Known::Named;
+        }
+        if !self.named.is_fresh() {
+            self.named.begin(self.exact());
+        }
+        if !self.asked.is_running() && (self.unasked || !self.asked.is_fresh()) {
+            self.unasked = false;
+            let questions = self.questions.iter().cloned();
+            let wanted = questions.map(|(resolver, asked)| Wanted::Answer(resolver, asked));
+            self.asked.begin(wanted.collect());
+        }
+        let since = [&self.named, &self.asked].map(Searcher::waited_for);
+        match since.into_iter().flatten().min() {
+            // At first often, for most look-ups take no time.
+            Some(since) => Known::Later((since / 4).min(LONGEST_PAUSE)),
+            None => Known::Unknown,
+        }
+    }
+
+    /// Whether a call that has waited since then may go on waiting.
+    pub fn may_wait(since: Instant) -> bool {
+        since.elapsed() < PATIENCE
+    }
+
+    /// Leases what has been looked up.
+    pub fn take_in(&mut self) {
+        for searcher in [&mut self.named, &mut self.asked] {
+            while let Some(found) = searcher.found() {
+                let Found {
+                    name,
+                    addresses,
+                    at,
+                } = found;
+                for (address, ttl) in addresses {
+                    self.leases.lease(&name, address, ttl, at);
                 }
             }
-        };
-        let started = std::thread::Builder::new()
-            .name("jail-names".to_owned())
-            .spawn(look);
-        // Without a thread nothing is known, and what is not known is denied.
-        self.answers = started.is_ok().then_some(receiver);
+        }
+    }
+
+    fn is_about(&self, name: &str) -> bool {
+        self.patterns.iter().any(|known| known.matches(name))
+    }
+
+    /// The names that can be looked up: no wildcards.
+    fn exact(&self) -> Vec<Wanted> {
+        self.patterns
+            .iter()
+            .filter(|pattern| !pattern.is_wildcard())
+            .map(|pattern| Wanted::Name(pattern.as_str().to_owned()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(name: &str, kind: u16) -> Question {
+        Question {
+            name: name.to_owned(),
+            kind,
+        }
+    }
+
+    #[test]
+    fn only_questions_about_addresses_of_the_policys_names_are_kept_and_the_last_ones() {
+        let pattern = NamePattern::new("*.example").expect("a pattern");
+        let mut names = Names::new([pattern].iter());
+        let resolver = SocketAddr::from(([192, 0, 2, 53], 53));
+        names.asks(resolver, question("evil.test", TYPE_A));
+        names.asks(resolver, question("a.example", 65));
+        assert!(names.questions.is_empty() && !names.unasked);
+        for count in 0..100 {
+            names.asks(resolver, question(&format!("n{count}.example"), TYPE_AAAA));
+            names.asks(resolver, question("a.example", TYPE_A));
+        }
+        assert!(names.unasked);
+        assert_eq!(names.questions.len(), MOST_QUESTIONS);
+        let kept: Vec<&str> = names
+            .questions
+            .iter()
+            .map(|(_, question)| question.name.as_str())
+            .collect();
+        assert_eq!(kept[..3], ["a.example", "n99.example", "n98.example"]);
+    }
+
+    #[test]
+    fn nothing_is_waited_for_where_nothing_can_be_looked_up() {
+        let pattern = NamePattern::new("*.example").expect("a pattern");
+        let mut names = Names::new([pattern].iter());
+        assert_eq!(names.look_up([192, 0, 2, 1].into()), Known::Unknown);
+        let mut none = Names::new([].iter());
+        assert_eq!(none.look_up([192, 0, 2, 1].into()), Known::Unknown);
     }
 }

@@ -1,19 +1,30 @@
-//! Answers of resolvers, seen as the command receives them: while a process has a socket to a
-//! resolver, it stops at each of its calls, and before one that receives, the supervisor looks at what
-//! lies in the socket, in the kernel, where no task can forge it (MSG_PEEK of recv(2)).
+//! What the command and resolvers say to each other. While a process has a socket to a resolver, it
+//! stops at each of its calls; no call is stopped for this at any other time.
 //!
-//! No call is stopped for this at any other time. An answer that is not seen leases nothing: what a
-//! thread receives that has not stopped since, what comes through nscd or by HTTPS.
+//! Over UDP the answers are seen as the command receives them: before a call that receives, the
+//! supervisor looks at the next datagram (MSG_PEEK of recv(2)). The kernel keeps datagrams whole and keeps
+//! the sender of each, so that one look tells all, whatever was done to the socket before and by whom:
+//! what is leased is a whole datagram, from its first byte, that the resolver has sent. The filter closes
+//! SO_PEEK_OFF, which moves the beginning of a look. No question is compared: it lies in the command's
+//! memory, where it can change at any time, and a resolver that is honest answers nothing else.
+//!
+//! Over TCP nothing is taken from the stream: which byte of it a look begins with depends on what all that
+//! share the socket have read, in ways that are not seen. There the command's questions are read from
+//! its memory, and the supervisor puts them again (see `lookup`).
+//!
+//! An answer that is not seen leases nothing: what a thread receives that has not stopped since, what
+//! comes through nscd or by HTTPS.
 
 use super::{Net, Pending};
 use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::files::number;
+use crate::supervise::files::{Asked, number};
 use crate::sys::files::{descriptor_of, status_flags};
-use crate::sys::{Errno, socket};
+use crate::sys::{Errno, memory, socket};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -21,61 +32,46 @@ use std::time::{Duration, Instant};
 pub(super) const DNS: u16 = 53;
 /// A process whose resolver has been silent for so long is not watched any more.
 const SILENCE: Duration = Duration::from_secs(10);
-/// The longest message (RFC 1035), and what is before it in a stream.
-const LONGEST: usize = 65_537;
+/// More than the longest datagram.
+const LONGEST: usize = 65_536;
 /// Sockets of a process that are watched at the same time.
 const MOST_SOCKETS: usize = 64;
+
+/// The most bytes of a call that are searched for questions, and the most pieces.
+const MOST_SENT: usize = 1024;
+const MOST_PIECES: usize = 8;
 
 /// Processes that talk to resolvers.
 #[derive(Default)]
 pub(super) struct Observed {
     processes: HashMap<Tid, Talk>,
-    /// Reads of streams that are under way: of which process and descriptor.
-    reading: HashMap<Tid, (Tid, RawFd)>,
 }
 
 /// What a process has to do with resolvers.
 struct Talk {
-    sockets: HashMap<RawFd, Stream>,
+    sockets: HashMap<RawFd, Spoken>,
     until: Instant,
 }
 
-/// What was seen of a connection that is a stream.
-#[derive(Default)]
-struct Stream {
-    /// What belongs to no whole message yet.
-    rest: Vec<u8>,
-    /// How many of the bytes that were seen the process has not read yet.
-    ahead: usize,
-}
-
-impl Stream {
-    /// Takes in what lies in the socket now: all that was not read.
-    fn see(&mut self, queue: &[u8]) -> Vec<dns::Answer> {
-        let new = queue.get(self.ahead..).unwrap_or_default();
-        self.rest.extend_from_slice(new);
-        self.ahead = self.ahead.max(queue.len());
-        let (messages, taken) = dns::messages(&self.rest);
-        let answers = messages.into_iter().filter_map(dns::answer).collect();
-        self.rest.drain(..taken);
-        answers
-    }
-
-    fn read(&mut self, bytes: usize) {
-        self.ahead = self.ahead.saturating_sub(bytes);
-    }
+/// How a socket speaks with resolvers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Datagrams,
+    /// Over TCP, with this one.
+    Stream(IpAddr),
 }
 
 impl Observed {
     /// A process has a socket to a resolver.
-    pub fn begin(&mut self, pid: Tid, fd: u64) {
+    pub fn begin(&mut self, pid: Tid, fd: u64, spoken: Spoken) {
         let talk = self.processes.entry(pid).or_insert_with(|| Talk {
             sockets: HashMap::new(),
             until: Instant::now(),
         });
         talk.until = Instant::now() + SILENCE;
-        if talk.sockets.len() < MOST_SOCKETS {
-            talk.sockets.insert(fd as u32 as RawFd, Stream::default());
+        let fd = fd as u32 as RawFd;
+        if talk.sockets.len() < MOST_SOCKETS || talk.sockets.contains_key(&fd) {
+            talk.sockets.insert(fd, spoken);
         }
     }
 
@@ -99,7 +95,6 @@ impl Observed {
     /// A process is gone, or runs another program.
     pub fn gone(&mut self, tid: Tid) {
         self.processes.remove(&tid);
-        self.reading.remove(&tid);
     }
 
     fn closed(&mut self, pid: Tid, fd: RawFd) {
@@ -140,10 +135,88 @@ impl Receive {
     }
 }
 
+/// Where the bytes lie that a call sends to the socket's peer.
+enum Send {
+    Whole(u64, u64),
+    Pieces(u64, u64),
+    /// In the pieces of a message's header.
+    Message(u64),
+}
+
+impl Send {
+    fn of(registers: &Registers) -> Option<Send> {
+        let call = registers.call();
+        let [_, data, count, ..] = call.args;
+        Some(match call.syscall()?.name {
+            "write" | "sendto" => Send::Whole(data, count),
+            "writev" => Send::Pieces(data, count),
+            "sendmsg" | "sendmmsg" => Send::Message(data),
+            _ => return None,
+        })
+    }
+
+    /// The first of these bytes, as they are now.
+    fn bytes(&self, tid: Tid) -> Vec<u8> {
+        let word = |at: u64| {
+            let mut word = [0; 8];
+            let read = memory::read(tid, at, &mut word).unwrap_or(0);
+            (read == word.len()).then(|| u64::from_ne_bytes(word))
+        };
+        match *self {
+            Send::Whole(at, length) => {
+                let mut bytes = vec![0; (length as usize).min(MOST_SENT)];
+                let read = memory::read(tid, at, &mut bytes).unwrap_or(0);
+                bytes.truncate(read);
+                bytes
+            }
+            Send::Pieces(at, count) => {
+                let mut bytes = Vec::new();
+                for place in 0..count.min(MOST_PIECES as u64) {
+                    // `struct iovec`: where, and how many.
+                    let piece = at.wrapping_add(16 * place);
+                    let (Some(at), Some(length)) = (word(piece), word(piece.wrapping_add(8)))
+                    else {
+                        break;
+                    };
+                    let room = (MOST_SENT - bytes.len()) as u64;
+                    bytes.extend(Send::Whole(at, length.min(room)).bytes(tid));
+                }
+                bytes
+            }
+            // `struct user_msghdr`: after the name and its length.
+            Send::Message(at) => match (word(at.wrapping_add(16)), word(at.wrapping_add(24))) {
+                (Some(pieces), Some(count)) => Send::Pieces(pieces, count).bytes(tid),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+/// The questions in bytes that are sent: each after its length, or one whose length was sent before.
+fn questions(sent: &[u8]) -> Vec<dns::Question> {
+    let (messages, _) = dns::messages(sent);
+    let found: Vec<_> = messages.into_iter().filter_map(dns::question).collect();
+    match found.is_empty() {
+        true => dns::question(sent).into_iter().collect(),
+        false => found,
+    }
+}
+
 impl Net {
     /// Whether the calls of a process are to be seen.
     pub fn watches(&mut self, pid: impl FnOnce() -> Tid) -> bool {
         !self.observed.is_empty() && self.observed.watches(pid())
+    }
+
+    /// The socket of this call speaks with a resolver from now on.
+    pub(super) fn observe(&mut self, asked: &Asked<'_>, protocol: Protocol, resolver: IpAddr) {
+        let spoken = match protocol {
+            Protocol::Udp => Spoken::Datagrams,
+            Protocol::Tcp => Spoken::Stream(resolver),
+            Protocol::Other => return,
+        };
+        let pid = asked.tree.pid_of(asked.tracee.tid());
+        self.observed.begin(pid, asked.arg(0), spoken);
     }
 
     /// A call of a process that is watched begins.
@@ -160,11 +233,20 @@ impl Net {
             self.observed.closed(pid, call.args[0] as u32 as RawFd);
             return Ok(Resume::Continue);
         }
+        let spoken = |fd: RawFd| {
+            let talk = self.observed.processes.get(&pid)?;
+            talk.sockets.get(&fd).copied()
+        };
+        if let Some(send) = Send::of(&registers) {
+            if let Some(Spoken::Stream(resolver)) = spoken(call.args[0] as u32 as RawFd) {
+                self.hear(plan, pid, resolver, &send.bytes(tid));
+            }
+            return Ok(Resume::Continue);
+        }
         let Some(receive) = Receive::of(&registers) else {
             return Ok(Resume::Continue);
         };
-        let watched = |talk: &Talk| talk.sockets.contains_key(&receive.fd);
-        if !self.observed.processes.get(&pid).is_some_and(watched) {
+        if spoken(receive.fd) != Some(Spoken::Datagrams) {
             return Ok(Resume::Continue);
         }
         let Ok(fd) = descriptor_of(tid, pid, receive.fd) else {
@@ -173,7 +255,7 @@ impl Net {
         if !socket::is_readable(fd.as_fd()) {
             return Ok(self.wait_for_answer(tid, registers, &receive, &fd));
         }
-        self.look(plan, tid, pid, &receive, &fd);
+        self.look(plan, pid, &fd);
         match receive.count {
             // The others are looked at when it is called again.
             Some(2..) => {
@@ -189,24 +271,6 @@ impl Net {
             }
             _ => Ok(Resume::Continue),
         }
-    }
-
-    /// A call of a process that is watched has returned.
-    pub fn ends(&mut self, tracee: &Stopped) -> Result<(), Errno> {
-        let Some((pid, fd)) = self.observed.reading.remove(&tracee.tid()) else {
-            return Ok(());
-        };
-        let result = tracee
-            .registers()?
-            .map_or(0, |registers| registers.result());
-        if let (Ok(bytes), Some(talk)) = (
-            usize::try_from(result),
-            self.observed.processes.get_mut(&pid),
-        ) && let Some(stream) = talk.sockets.get_mut(&fd)
-        {
-            stream.read(bytes);
-        }
-        Ok(())
     }
 
     /// A task that waits for an answer waits for it without taking it, and then makes its call again.
@@ -227,37 +291,42 @@ impl Net {
         Resume::SetAndStop(original.with_call(nr, args))
     }
 
-    /// Looks at what lies in a socket, and leases what a resolver that the policy allows has answered.
-    fn look(&mut self, plan: &Plan, tid: Tid, pid: Tid, receive: &Receive, fd: &OwnedFd) {
-        let option = |name| socket::option(fd.as_fd(), name).unwrap_or(-1);
-        let family = Family::of(option(libc::SO_DOMAIN));
-        let protocol = Protocol::of(option(libc::SO_PROTOCOL));
+    /// Looks at the next datagram of a socket, and leases what a resolver that the policy allows has
+    /// answered.
+    fn look(&mut self, plan: &Plan, pid: Tid, fd: &OwnedFd) {
+        let option = |name| socket::option(fd.as_fd(), name);
+        // A raw socket of UDP, and one that pings, receive what comes before the data, too. No offset
+        // can be set in a jail; one from outside may have been.
+        let plain = option(libc::SO_TYPE) == Ok(libc::SOCK_DGRAM)
+            && option(libc::SO_PROTOCOL) == Ok(libc::IPPROTO_UDP)
+            && option(libc::SO_PEEK_OFF) == Ok(-1);
+        let family = Family::of(option(libc::SO_DOMAIN).unwrap_or(-1));
         let mut buffer = vec![0; LONGEST];
-        let Ok((length, from)) = socket::peek(fd.as_fd(), &mut buffer) else {
+        let (true, Ok((length, sender))) = (plain, socket::peek(fd.as_fd(), &mut buffer)) else {
             return;
         };
-        let seen = buffer.get(..length).unwrap_or_default();
-        let sender = match socket::peer_address(fd.as_fd()) {
-            Ok(peer) => peer,
-            Err(_) => from,
-        };
-        if !is_resolver(plan, family, protocol, &sender) {
+        // Not the peer of the socket: what was in it before it was connected is another's.
+        if !is_resolver(plan, family, Protocol::Udp, &sender) {
             return;
         }
-        let Some(talk) = self.observed.processes.get_mut(&pid) else {
+        if let Some(talk) = self.observed.processes.get_mut(&pid) {
+            talk.until = Instant::now() + SILENCE;
+        }
+        if let Some(answer) = dns::answer(buffer.get(..length).unwrap_or_default()) {
+            self.names.answered(&answer);
+        }
+    }
+
+    /// Something is sent to a resolver over TCP.
+    fn hear(&mut self, plan: &Plan, pid: Tid, resolver: IpAddr, sent: &[u8]) {
+        if !may_be_asked(plan, Protocol::Tcp, resolver) {
             return;
-        };
-        talk.until = Instant::now() + SILENCE;
-        let answers = match protocol {
-            Protocol::Tcp => {
-                self.observed.reading.insert(tid, (pid, receive.fd));
-                let stream = talk.sockets.entry(receive.fd).or_default();
-                stream.see(seen)
+        }
+        for question in questions(sent) {
+            if let Some(talk) = self.observed.processes.get_mut(&pid) {
+                talk.until = Instant::now() + SILENCE;
             }
-            _ => dns::answer(seen).into_iter().collect(),
-        };
-        for answer in &answers {
-            self.names.answered(answer);
+            self.names.asks((resolver, DNS).into(), question);
         }
     }
 }
@@ -266,71 +335,58 @@ impl Net {
 fn is_resolver(plan: &Plan, family: Family, protocol: Protocol, address: &[u8]) -> bool {
     match Address::decode(address, family, false) {
         Address::Inet { ip, port: DNS } => {
-            let to = To::Inet {
-                protocol,
-                ip: Some(Address::canonical(ip, true)),
-                port: DNS,
-                names: &[],
-            };
-            let way = Way::Connect;
-            plan.judge.reach(&Reach { way, to }).action == Action::Allow
+            may_be_asked(plan, protocol, Address::canonical(ip, true))
         }
         _ => false,
     }
+}
+
+fn may_be_asked(plan: &Plan, protocol: Protocol, ip: IpAddr) -> bool {
+    let to = To::Inet {
+        protocol,
+        ip: Some(ip),
+        port: DNS,
+        names: &[],
+    };
+    let way = Way::Connect;
+    plan.judge.reach(&Reach { way, to }).action == Action::Allow
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// An answer to `name`: one A record.
-    fn message(name: &str, ip: [u8; 4]) -> Vec<u8> {
-        let mut bytes = vec![0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
-        for label in name.split('.') {
-            bytes.push(label.len() as u8);
-            bytes.extend(label.as_bytes());
-        }
-        bytes.extend([0, 0, 1, 0, 1]);
-        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        bytes.extend(ip);
-        let mut framed = (bytes.len() as u16).to_be_bytes().to_vec();
-        framed.append(&mut bytes);
-        framed
-    }
-
     #[test]
-    fn a_stream_is_put_together_however_it_is_read() {
-        let whole = [
-            message("a.example", [10, 0, 0, 1]),
-            message("b.example", [10, 0, 0, 2]),
-        ]
-        .concat();
-        for chunk in 1..whole.len() {
-            let mut stream = Stream::default();
-            let mut found = Vec::new();
-            let mut read = 0;
-            while read < whole.len() {
-                // What has arrived grows, and is read in chunks.
-                let arrived = (read + 2 * chunk).min(whole.len());
-                found.extend(stream.see(&whole[read..arrived]));
-                stream.read(chunk.min(arrived - read));
-                read += chunk.min(arrived - read);
-            }
-            let names: Vec<&str> = found.iter().map(|answer| answer.name.as_str()).collect();
-            assert_eq!(names, ["a.example", "b.example"], "{chunk}");
-        }
+    fn questions_are_found_with_their_length_and_without() {
+        let question = |name: &str| dns::Question {
+            name: name.to_owned(),
+            kind: dns::TYPE_A,
+        };
+        let message = |name| dns::query(7, &question(name)).expect("a query");
+        let framed = |name| {
+            let message = message(name);
+            [&(message.len() as u16).to_be_bytes()[..], &message].concat()
+        };
+        let two = [framed("a.example"), framed("b.example")].concat();
+        let both = [question("a.example"), question("b.example")];
+        assert_eq!(questions(&two), both);
+        assert_eq!(questions(&message("a.example")), both[..1]);
+        // The second is cut off.
+        assert_eq!(questions(&two[..two.len() - 1]), both[..1]);
+        assert_eq!(questions(&two[..2]), []);
+        assert_eq!(questions(&[]), []);
     }
 
     #[test]
     fn a_process_is_watched_while_it_has_a_socket_to_a_resolver() {
         let mut observed = Observed::default();
-        observed.begin(1, 5);
-        observed.begin(1, 6);
+        observed.begin(1, 5, Spoken::Datagrams);
+        observed.begin(1, 6, Spoken::Datagrams);
         observed.closed(1, 5);
         assert!(observed.watches(1) && !observed.watches(2));
         observed.closed(1, 6);
         assert!(!observed.watches(1) && observed.is_empty());
-        observed.begin(1, 5);
+        observed.begin(1, 5, Spoken::Datagrams);
         observed.gone(1);
         assert!(observed.is_empty());
     }

@@ -251,8 +251,8 @@ impl Net {
                     // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
                     return Err(Errno::EOPNOTSUPP.into());
                 }
-                if port == super::observe::DNS && asked.plan.net.names {
-                    self.observed.begin(asked.tree.pid_of(tid), asked.arg(0));
+                if port == super::observe::DNS && asked.plan.net.observes {
+                    self.observe(asked, protocol, ip);
                 }
             }
             // Whichever it is, it may be sent to.
