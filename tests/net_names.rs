@@ -271,7 +271,7 @@ fn attacked(attacks: &[&str], world: impl Fn() -> World) {
 
 #[test]
 fn an_answer_is_read_from_its_first_byte_whatever_the_offset_of_peeks() {
-    attacked(&["peek-offset", "peek-offset-of-stream"], || {
+    attacked(&["echo", "peek-offset", "peek-offset-of-stream"], || {
         World::new(r#""registry.example:8090""#)
     });
 }

@@ -18,6 +18,7 @@ const PEEK: i32 = libc::MSG_PEEK;
 pub fn attack(how: &str, address: &str) -> std::io::Result<String> {
     let target: Ipv4Addr = address.parse().expect("an address");
     let tried = match how {
+        "echo" => echo(target),
         "peek-offset" => peek_offset(target),
         "peek-offset-of-stream" => peek_offset_of_stream(target),
         "peek" => peek(target),
@@ -88,6 +89,18 @@ pub fn socket_address(ip: Ipv4Addr, port: u16) -> libc::sockaddr_in {
         },
         sin_zero: [0; 8],
     }
+}
+
+/// Nothing but the question itself, over UDP and TCP.
+fn echo(target: Ipv4Addr) -> std::io::Result<()> {
+    let message = question(&[&forged([0x12, 0x34], target)]);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.connect((RESOLVER, 53))?;
+    socket.send(&message)?;
+    socket.recv(&mut [0; 2048])?;
+    let mut stream = asked(&message)?;
+    stream.read_exact(&mut vec![0; message.len() + 2])
 }
 
 /// A look at the socket begins within the message.
@@ -163,10 +176,7 @@ fn splice(fd: i32, length: usize) -> std::io::Result<()> {
     // SAFETY: `pipe` has room for two descriptors, which nobody else owns.
     let (_read, write) = unsafe {
         done(libc::pipe(pipe.as_mut_ptr()) as isize)?;
-        (
-            OwnedFd::from_raw_fd(pipe[0]),
-            OwnedFd::from_raw_fd(pipe[1]),
-        )
+        (OwnedFd::from_raw_fd(pipe[0]), OwnedFd::from_raw_fd(pipe[1]))
     };
     let none = std::ptr::null_mut();
     let mut left = length;

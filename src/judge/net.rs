@@ -48,9 +48,8 @@ impl Net {
             Action::Allow => Action::Allow,
             _ => Action::Deny(Errno::EACCES),
         };
-        let named = |entry: &Entry| {
-            entry.ways.contains(&Way::Connect) && entry.endpoint.name().is_some()
-        };
+        let named =
+            |entry: &Entry| entry.ways.contains(&Way::Connect) && entry.endpoint.name().is_some();
         Net {
             rests_on_resolvers: default != Action::Allow && opened.iter().any(named),
             closed,

@@ -372,4 +372,22 @@ mod net {
         assert_eq!(of(text, "connect other.example:443").action, EACCES);
         assert_eq!(of(text, "connect other.example:80").action, Action::Allow);
     }
+
+    #[test]
+    fn where_names_open_anything_nobody_listens_on_the_port_of_resolvers() {
+        let listen = "listen = [\"*\", \"udp://*\"]";
+        let text = format!("connect = [\"registry.example:443\"]\n{listen}");
+        for host in ["127.0.0.1", "0.0.0.0", "[::]", "udp://127.0.0.1"] {
+            let verdict = of(&text, &format!("listen {host}:53"));
+            assert_eq!(verdict.action, EACCES, "{host}");
+            let by = |rule: &crate::baseline::Rule| rule.id == "no-resolvers";
+            assert!(matches!(verdict.reason, Reason::Baseline(rule) if by(rule)));
+            let other = of(&text, &format!("listen {host}:5300"));
+            assert_eq!(other.action, Action::Allow, "{host}");
+        }
+        for text in [listen, &format!("{listen}\ndeny = [\"ads.example\"]")] {
+            let verdict = of(text, "listen udp://127.0.0.1:53");
+            assert_eq!(verdict.action, Action::Allow, "{text}");
+        }
+    }
 }

@@ -358,6 +358,21 @@ mod net {
     }
 
     #[test]
+    fn names_are_kept_from_answers_that_are_none() {
+        let open = "listen = [\"*\", \"udp://*\", \"unix:*\"]";
+        let of = |connect: &str| net(&format!("[net]\nconnect = [{connect}]\n{open}"));
+        let named = of("\"registry.example:443\"");
+        // The port of resolvers cannot be bound, and no peek begins within a datagram.
+        assert!(named.watch.has(Watch::NAMES.and(Watch::BIND)));
+        assert!(named.names && named.observes);
+        let other = of("\"10.0.0.1:443\"");
+        assert!(!other.watch.any(Watch::NAMES.and(Watch::BIND)));
+        assert!(!other.names && !other.observes);
+        let alone = "[process]\nisolate = [\"net\"]\n[net]\nconnect = [\"registry.example:443\"]";
+        assert!(net(alone).names && !net(alone).observes);
+    }
+
+    #[test]
     fn more_ports_than_rules_are_worth_have_no_floor() {
         let plan = net("[net]\nconnect = [\"*:1-65535\"]");
         assert!(plan.connect_ports.is_none() && plan.watch.has(Watch::CONNECT));

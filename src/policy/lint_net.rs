@@ -12,7 +12,10 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         if entry.origin.source != 0 {
             continue;
         }
-        if let Some(said) = shadowed(policy, entry).or_else(|| repeated(policy, index, entry)) {
+        let vain = shadowed(policy, entry)
+            .or_else(|| repeated(policy, index, entry))
+            .or_else(|| resolver(policy, entry));
+        if let Some(said) = vain {
             warnings.push(warning(policy, entry, said));
             continue;
         }
@@ -85,6 +88,29 @@ fn resolvers(policy: &Policy) -> Option<Said> {
         ),
         "against hostile code, allow the one resolver that you trust: \"udp://ADDRESS:53\""
             .to_owned(),
+    ))
+}
+
+/// Where names open anything, nobody listens on the port of resolvers.
+fn resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
+    let Endpoint::Inet { ports, .. } = &entry.endpoint else {
+        return None;
+    };
+    let named =
+        |other: &&NetEntry| other.list == NetList::Connect && other.endpoint.name().is_some();
+    if entry.list != NetList::Listen || !ports.iter().eq([53]) {
+        return None;
+    }
+    let name = policy.peers.iter().find(named)?;
+    Some((
+        "own-resolver",
+        format!(
+            "listen \"{}\" opens nothing: \"{}\" at {} rests on what resolvers answer, and port 53 is theirs",
+            entry.text,
+            name.text,
+            policy.place(name.origin)
+        ),
+        "remove it, or write the addresses in place of the names".to_owned(),
     ))
 }
 

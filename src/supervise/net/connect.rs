@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
 const ERESTARTSYS: i64 = -512;
-const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
+pub(super) const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
 
 /// How the address of a unix socket begins.
 const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();

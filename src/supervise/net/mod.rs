@@ -62,10 +62,7 @@ enum Pending {
         waited: connect::Waited,
     },
     /// The task waits a little for a look-up that is under way, and then makes its call again.
-    LookUp {
-        original: Registers,
-        since: Instant,
-    },
+    LookUp { original: Registers, since: Instant },
     /// The task waits for an answer of a resolver, and then makes its call again.
     Answer { original: Registers },
     /// The call runs with less than it was asked for.
@@ -180,13 +177,16 @@ impl Net {
             Pending::Again { original, waited } => {
                 Resume::Set(original.with_result(connect::interrupted(waited)))
             }
-            Pending::LookUp { original, since } if result >= 0 => {
+            // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
+            // connect that fails with EINTR would be one that goes on (connect(2)).
+            Pending::LookUp { original, .. } if connect::ERESTART.contains(&result) => {
+                Resume::Set(original.with_result(ERESTARTNOINTR))
+            }
+            // Where a filter of the command's own closes poll, it does not pause.
+            Pending::LookUp { original, since } => {
                 self.parked.insert(tid, since);
                 super::files::again(original)
             }
-            // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
-            // connect that fails with EINTR would be one that goes on (connect(2)).
-            Pending::LookUp { original, .. } => Resume::Set(original.with_result(ERESTARTNOINTR)),
             Pending::Answer { original } if result >= 0 => super::files::again(original),
             Pending::Answer { original } | Pending::Fewer { original } => {
                 Resume::Set(original.with_result(result))

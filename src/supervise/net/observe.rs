@@ -281,7 +281,9 @@ impl Net {
         receive: &Receive,
         fd: &OwnedFd,
     ) -> Resume {
-        let waits = receive.flags & libc::MSG_DONTWAIT as u64 == 0
+        // What is asked of the queue of errors never waits.
+        let at_once = (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) as u64;
+        let waits = receive.flags & at_once == 0
             && status_flags(fd.as_fd()).is_ok_and(|flags| flags & libc::O_NONBLOCK == 0);
         let (true, Some(nr)) = (waits, number("recvfrom")) else {
             return Resume::Continue;
@@ -373,8 +375,7 @@ mod tests {
         assert_eq!(questions(&message("a.example")), both[..1]);
         // The second is cut off.
         assert_eq!(questions(&two[..two.len() - 1]), both[..1]);
-        assert_eq!(questions(&two[..2]), []);
-        assert_eq!(questions(&[]), []);
+        assert!(questions(&two[..2]).is_empty() && questions(&[]).is_empty());
     }
 
     #[test]
