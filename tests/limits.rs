@@ -6,6 +6,8 @@ mod support;
 mod bombs;
 #[path = "limits/cpu.rs"]
 mod cpu;
+#[path = "limits/hidden.rs"]
+mod hidden;
 #[path = "limits/memory.rs"]
 mod memory;
 

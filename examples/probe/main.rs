@@ -9,6 +9,7 @@ mod require;
 mod attacks;
 mod births;
 mod children;
+mod hidden;
 mod inherited;
 mod kills;
 mod meddles;

@@ -190,6 +190,8 @@ const PR_SET_DUMPABLE: u64 = 4;
 const PR_SET_SECCOMP: u64 = 22;
 // linux/seccomp.h
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
+// linux/mman.h: MAP_SHARED_VALIDATE has this bit, too.
+const MAP_SHARED: u64 = 1;
 // linux/sched.h
 const CLONE_VM: u64 = 0x100;
 // linux/mman.h
@@ -219,7 +221,7 @@ const fn fills(id: &'static str, syscalls: &'static [&'static str], when: When) 
         syscalls,
         when,
         answer: Answer::Check(Check::Filling),
-        reason: "what is written to a file of a tmpfs is memory",
+        reason: "what is written to a file in memory is memory",
         attack: "",
     }
 }
@@ -371,4 +373,18 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::FILL, fills("fills-openat", &["openat"],
         When { text: "a writing open", any: &[&[any_of(2, CHANGING), none_of(2, O_PATH)]] })),
     (Watch::FILL, fills("fills-creat", &["creat", "openat2"], EACH)),
+    (Watch::FILL, fills("fills-memfd", &["memfd_create"], EACH)),
+    (Watch::FILL, fills("fills-segment", &["shmget"], EACH)),
+    // Of a file it may be /dev/zero, whose shared mappings are files in memory without a name.
+    (Watch::FILL, fills("fills-shared", &["mmap"],
+        When { text: "(flags & MAP_SHARED) != 0", any: &[&[any_of(3, MAP_SHARED)]] })),
+    (Watch::FILL, Rule {
+        id: "no-unseen-memory",
+        syscalls: &["memfd_secret", "vmsplice"],
+        when: EACH,
+        answer: Answer::Quiet(Errno::ENOSYS),
+        reason: "the supervisor adds up memory, and cannot see how much of it this keeps",
+        // A pipe that holds one byte of a huge page holds all of its 2 MiB.
+        attack: "memory that is in no process, of any size",
+    }),
 ];

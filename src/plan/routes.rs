@@ -111,7 +111,7 @@ pub enum Cost {
     /// As `Ticks`, and a second wait at each stop.
     TicksAndWaits,
     /// Fifty stops a second, of a clock, at which the tree's memory is added up, and two at each open
-    /// that may write.
+    /// that may write and each shared mapping.
     FastTicksAndOpens,
 }
 
@@ -150,7 +150,7 @@ impl Cost {
             Cost::StopPerMessage => "a stop a connect or sendmsg",
             Cost::Ticks => "20 stops a second, of a clock",
             Cost::TicksAndWaits => "20 stops a second, 1 µs a stop",
-            Cost::FastTicksAndOpens => "50 stops a second, 2 an open to write",
+            Cost::FastTicksAndOpens => "50 stops a second, 2 an open to write or mmap to share",
             Cost::StopPerListen => "a stop a bind or listen",
         }
     }

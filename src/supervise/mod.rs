@@ -424,6 +424,9 @@ impl Supervisor<'_> {
         if self.own_filters && is_foreign(tracee)? {
             return Ok(Resume::Return(registers, NO_CALL));
         }
+        if let Some(error) = self.limits.refuses(&self.tree, &registers.call()) {
+            return Ok(Resume::Return(registers, -(error as i64)));
+        }
         let how = self.decide(tracee, registers)?;
         Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
     }

@@ -356,6 +356,14 @@ impl Tree {
         leaders
     }
 
+    /// Every task, with its process where that is known, else with itself.
+    pub fn tasks(&self) -> Vec<(Tid, Tid)> {
+        let tasks = self.tasks.iter();
+        tasks
+            .map(|(&tid, task)| (tid, task.pid.unwrap_or(tid)))
+            .collect()
+    }
+
     /// Whether there is one process at most.
     pub fn is_alone(&self) -> bool {
         self.processes().len() <= 1

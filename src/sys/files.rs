@@ -92,6 +92,15 @@ pub fn shares_memory(one: pid_t, other: pid_t) -> bool {
     share(one, other, Shared::Memory).unwrap_or_else(|errno| errno != Errno::ESRCH)
 }
 
+/// kcmp(2) KCMP_FILES: whether two tasks share their descriptors. Where it cannot be asked they are not
+/// taken to.
+pub fn shares_descriptors(one: pid_t, other: pid_t) -> bool {
+    const KCMP_FILES: c_int = 2;
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0u64, 0u64) };
+    result == 0
+}
+
 /// unshare(2) with CLONE_FS: umask and working directory of this thread are its own. Needs no
 /// privilege.
 pub fn own_umask() -> Result<(), Errno> {

@@ -218,6 +218,17 @@ pub fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
     check(unsafe { libc::setrlimit64(resource, &limit) }).map(drop)
 }
 
+/// getrlimit(2): how many descriptors this process may have.
+pub fn descriptor_limit() -> Result<u64, Errno> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for writing.
+    check(unsafe { libc::getrlimit64(libc::RLIMIT_NOFILE, &mut limit) })?;
+    Ok(limit.rlim_cur)
+}
+
 /// setrlimit(2): no core dump, nor can the limit be raised again. Async-signal-safe.
 pub fn forbid_core_dumps() -> Result<(), Errno> {
     let limit = libc::rlimit64 {

@@ -11,19 +11,21 @@
 //! at several ticks one after the other.
 
 use super::descriptors::Descriptors;
+use super::objects::Objects;
+use super::pass::Around;
 use super::reading::{self, Inode, Resident};
 use super::round::Round;
 use super::segments::Segments;
 use super::spaces::Spaces;
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
-use crate::supervise::tree::Birth;
+use crate::supervise::tree::{Birth, Tree};
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What reading of processes may take at a tick of 20 ms: some 30 µs each.
@@ -35,6 +37,8 @@ const WEIGH_AGAIN: Duration = Duration::from_millis(20);
 const REST: u32 = 4;
 /// At so many looks one after the other a tree must be past its limit.
 const LOOKS: u32 = 2;
+/// So long after the first one files count whether all of them could be looked at again or not.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A limit of memory.
 #[derive(Debug)]
@@ -47,9 +51,12 @@ pub struct Memory {
     resident: HashMap<Tid, Resident>,
     descriptors: Descriptors,
     written: Files,
-    /// Tasks that are about to open a file.
+    objects: Objects,
+    /// Tasks that are about to open a file, or to map one.
     opening: HashSet<Tid>,
     segments: Segments,
+    /// Whether the command has an IPC namespace of its own.
+    own_ipc: bool,
     /// Who has ended since the last look.
     ended: HashSet<Tid>,
     /// The device of memfds, System V segments and shared anonymous mappings: files of a mount that only
@@ -58,14 +65,18 @@ pub struct Memory {
     weighing: Option<Weighing>,
     /// At how many looks the tree was past its limit, and how often all files had been looked at then:
     /// those that have not been since may be gone.
-    past: (u32, u64),
+    past: (u32, (u64, u64)),
+    /// When it was first past it.
+    since: Instant,
     rest: Instant,
     most: Option<u64>,
 }
 
 impl Memory {
     /// `user`: whom the command runs as. `writable`: where it may change files; `None`: anywhere.
-    pub fn new(limit: u64, user: u32, writable: Option<&[PathBuf]>) -> Self {
+    /// `own_ipc`: whether it has an IPC namespace of its own.
+    pub fn new(limit: u64, user: u32, writable: Option<&[PathBuf]>, own_ipc: bool) -> Self {
+        let nameless = nameless();
         Self {
             limit,
             round: Round::default(),
@@ -73,19 +84,22 @@ impl Memory {
             resident: HashMap::new(),
             descriptors: Descriptors::default(),
             written: Files::new(writable),
+            objects: Objects::new(nameless),
             opening: HashSet::new(),
             segments: Segments::new(user),
+            own_ipc,
             ended: HashSet::new(),
-            nameless: nameless(),
+            nameless,
             weighing: None,
-            past: (0, 0),
+            past: (0, (0, 0)),
+            since: Instant::now(),
             rest: Instant::now(),
             most: None,
         }
     }
 
     /// Whether the tree has more than it may.
-    pub fn is_past(&mut self, processes: &[Tid]) -> bool {
+    pub fn is_past(&mut self, tree: &Tree, processes: &[Tid]) -> bool {
         let owners = self.spaces.once(processes);
         let resident = &mut self.resident;
         self.round.go(&owners, TIME, |pid| {
@@ -93,7 +107,13 @@ impl Memory {
             resident.insert(pid, memory);
         });
         self.descriptors.look(processes, &mut self.written);
-        let open: HashMap<Inode, u64> = self.descriptors.found().collect();
+        let around = Jail(tree, &self.written);
+        self.objects.look(&around, self.past.0 > 0);
+        if self.objects.was_evaded() {
+            return true;
+        }
+        let mut open: HashMap<Inode, u64> = self.descriptors.found().collect();
+        open.extend(self.objects.files());
         self.written.look(&open);
         let pages = owners.iter().filter_map(|pid| self.resident.get(pid));
         let pages: u64 = pages.map(|memory| memory.sum()).sum();
@@ -101,7 +121,8 @@ impl Memory {
             .iter()
             .map(|(at, bytes)| self.written.grown(*at, *bytes));
         let files = opened.fold(self.written.sum(&open), u64::saturating_add);
-        let files = files.saturating_add(self.detached(processes));
+        let files = files.saturating_add(self.segments(processes));
+        let files = files.saturating_add(self.objects.shared());
         let rough = pages.saturating_add(files);
         if rough <= self.limit {
             self.saw(rough);
@@ -114,14 +135,23 @@ impl Memory {
             return true;
         }
         let begin = Instant::now();
+        // Of page tables each process has its own: they need not be weighed, which takes long where there
+        // are many.
+        let files = files.saturating_add(self.tables(&owners));
         begin >= self.rest && self.weigh(&owners, &open, files, begin)
     }
 
-    /// What System V segments take that the tree has made, and that nobody has attached.
-    fn detached(&mut self, processes: &[Tid]) -> u64 {
+    fn tables(&self, owners: &[Tid]) -> u64 {
+        let certain = self.spaces.certain(owners);
+        let tables = certain.iter().filter_map(|pid| self.resident.get(pid));
+        tables.map(|memory| memory.tables).sum()
+    }
+
+    /// What System V segments take that the tree has made.
+    fn segments(&mut self, processes: &[Tid]) -> u64 {
         let ended = std::mem::take(&mut self.ended);
         let is_own = |pid: Tid| ended.contains(&pid) || processes.binary_search(&pid).is_ok();
-        self.segments.detached(is_own)
+        self.segments.sum(is_own)
     }
 
     /// What one process has that is too much by itself: no page of its anonymous memory is there twice,
@@ -138,7 +168,7 @@ impl Memory {
         heavy.find(|&anonymous| anonymous > self.limit)
     }
 
-    /// Weighs what is roughly too much. `files`: what those in memory take.
+    /// Weighs what is roughly too much. `files`: what those in memory take, and page tables.
     fn weigh(
         &mut self,
         owners: &[Tid],
@@ -163,9 +193,15 @@ impl Memory {
             }
             Weighed::Heavy(pages) => {
                 self.weighing = None;
-                let (looks, passes) = self.past;
-                if looks == 0 || passes != self.written.passes() {
-                    self.past = (looks + 1, self.written.passes());
+                let (looks, (files, objects)) = self.past;
+                let passes = (self.written.passes(), self.objects.complete());
+                // The next pass may have begun before, and only the one after it tells what is gone.
+                let again = files != passes.0 && (objects + 2 <= passes.1 || !self.objects.any());
+                if looks == 0 {
+                    self.since = begin;
+                }
+                if looks == 0 || again || self.since + PATIENCE <= begin {
+                    self.past = (looks + 1, passes);
                 }
                 if self.past.0 < LOOKS {
                     return false;
@@ -187,7 +223,11 @@ impl Memory {
         // What is open, or of a tmpfs and the jail's, counts as a file; what is of a tmpfs and not the
         // jail's, does not count.
         let nameless = self.nameless;
-        let counts = |inode: Inode| inode.0 == nameless && !open.contains_key(&inode);
+        let (objects, segments) = (&self.objects, &self.segments);
+        let is_file = |inode: Inode| {
+            open.contains_key(&inode) || objects.has_shared(inode) || segments.has(inode.1)
+        };
+        let counts = |inode: Inode| inode.0 == nameless && !is_file(inode);
         let time = match self.past.0 {
             0 => WEIGH,
             _ => WEIGH_AGAIN,
@@ -214,13 +254,28 @@ impl Memory {
         self.spaces.adopted(pid);
     }
 
-    /// A call goes on: if it may open a file for writing, its return must be seen.
+    /// The error of a call that would make what cannot be counted.
+    pub fn refuses(&mut self, tree: &Tree, call: &Call) -> Option<Errno> {
+        if call.syscall()?.name == "shmget" {
+            // /proc tells the segments of the reader's own namespace.
+            return self.own_ipc.then_some(Errno::ENOSYS);
+        }
+        let memfd = makes_memfd(call);
+        let around = Jail(tree, &self.written);
+        let opens = memfd || written::may_fill(call);
+        let refused = opens && !self.objects.has_room(&around, memfd);
+        refused.then_some(Errno::ENFILE)
+    }
+
+    /// A call goes on: if it may open a file for writing, make one, or map one for others, its return must
+    /// be seen.
     pub fn calls(&mut self, tid: Tid, call: &Call, how: Resume) -> Resume {
         let goes_on = matches!(
             how,
             Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
         );
-        match goes_on && written::may_fill(call) {
+        let watched = || written::may_fill(call) || makes_memfd(call) || maps_shared(call);
+        match goes_on && watched() {
             true => {
                 self.opening.insert(tid);
                 how.and_stop()
@@ -239,11 +294,20 @@ impl Memory {
         let Some(registers) = tracee.registers()? else {
             return Ok(());
         };
-        if written::may_fill(&registers.call())
-            && let Ok(fd) = i32::try_from(registers.result())
-            && fd >= 0
-        {
-            self.written.opened(tid, fd);
+        let (call, result) = (registers.call(), registers.result());
+        if (-4095..0).contains(&result) {
+            return Ok(());
+        }
+        if maps_shared(&call) {
+            self.objects.mapped(tid, result as u64);
+        } else if let Ok(fd) = i32::try_from(result) {
+            if makes_memfd(&call) {
+                self.objects.made(tid, fd);
+            } else if written::may_fill(&call) {
+                self.written.opened(tid, fd);
+                let is_tmpfs = |device| self.written.is_tmpfs(device);
+                self.objects.opened(tid, fd, is_tmpfs);
+            }
         }
         Ok(())
     }
@@ -270,6 +334,34 @@ impl Memory {
     }
 }
 
+/// memfd_create(2), but of huge pages: those are of a pool that the host has set aside.
+fn makes_memfd(call: &Call) -> bool {
+    let is_memfd = |name| name == "memfd_create";
+    let flags = call.args.get(1).copied().unwrap_or_default();
+    let huge = flags & u64::from(libc::MFD_HUGETLB) != 0;
+    call.syscall().is_some_and(|syscall| is_memfd(syscall.name)) && !huge
+}
+
+/// mmap(2) with MAP_SHARED, of a file or of none.
+fn maps_shared(call: &Call) -> bool {
+    let is_mmap = call.syscall().is_some_and(|syscall| syscall.name == "mmap");
+    // A register of which the kernel looks at all bits; MAP_SHARED_VALIDATE has this one, too.
+    is_mmap && call.args.get(3).is_some_and(|flags| flags & 1 != 0)
+}
+
+/// What passes over the tree ask.
+struct Jail<'a>(&'a Tree, &'a Files);
+
+impl Around for Jail<'_> {
+    fn tasks(&self) -> Vec<(Tid, Tid)> {
+        self.0.tasks()
+    }
+
+    fn may_have(&self, name: &Path) -> bool {
+        self.1.may_have(name)
+    }
+}
+
 /// A process's share of its anonymous pages, and of those of files that count. Of one that nobody may
 /// look at (a program that may not be read) all that it has resident.
 fn share(pid: Tid, counts: impl Fn(Inode) -> bool) -> u64 {
@@ -279,7 +371,10 @@ fn share(pid: Tid, counts: impl Fn(Inode) -> bool) -> u64 {
             memory.anonymous.saturating_add(files)
         }
         Some(memory) => memory.anonymous,
-        None => reading::resident(pid).unwrap_or_default().sum(),
+        None => {
+            let resident = reading::resident(pid).unwrap_or_default();
+            resident.sum().saturating_sub(resident.tables)
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 mod cpu;
 mod descriptors;
 mod memory;
+mod objects;
+mod pass;
 mod reading;
 mod round;
 mod segments;
@@ -71,7 +73,8 @@ impl Watch {
             .map(|limit| {
                 let own = || nix::unistd::geteuid().as_raw();
                 let user = started.user().map_or_else(own, |user| user.uid);
-                Memory::new(limit.value, user, plan.files.writable.as_deref())
+                let writable = plan.files.writable.as_deref();
+                Memory::new(limit.value, user, writable, started.isolation().ipc)
             });
         let every = match memory {
             Some(_) => FAST_TICK,
@@ -158,7 +161,7 @@ impl Watch {
         }
         let memory = self.memory.as_mut();
         memory
-            .is_some_and(|memory| memory.is_past(&processes))
+            .is_some_and(|memory| memory.is_past(tree, &processes))
             .then_some(LimitKind::Memory)
     }
 
@@ -187,6 +190,11 @@ impl Watch {
         if let Some(memory) = &mut self.memory {
             memory.adopted(pid);
         }
+    }
+
+    /// The error of a call that would make what cannot be counted.
+    pub fn refuses(&mut self, tree: &Tree, call: &Call) -> Option<Errno> {
+        self.memory.as_mut()?.refuses(tree, call)
     }
 
     /// The answer to a call, with a stop at its return where that must be seen.

@@ -20,6 +20,8 @@ pub struct Resident {
     pub memory: Memory,
     /// Anonymous, in swap.
     pub swapped: u64,
+    /// Its page tables, which take a page for each 2 MiB where a single page was looked at.
+    pub tables: u64,
 }
 
 impl Resident {
@@ -30,7 +32,8 @@ impl Resident {
 
     /// All.
     pub fn sum(self) -> u64 {
-        self.memory.sum().saturating_add(self.swapped)
+        let pages = self.memory.sum().saturating_add(self.swapped);
+        pages.saturating_add(self.tables)
     }
 }
 
@@ -46,15 +49,31 @@ pub type Inode = (u64, u64);
 
 /// What a process has resident: all of each page, whoever else has it. `None`: it is gone.
 pub fn resident(pid: Tid) -> Option<Resident> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    of_any_thread(pid, resident_of)
+}
+
+fn resident_of(tid: Tid) -> Option<Resident> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
     let field = |name| kilobytes(&status, name);
     // One that has ended has none of these lines.
-    Some(Resident {
+    status.contains("\nVmRSS:").then(|| Resident {
         memory: Memory {
             anonymous: field("RssAnon:"),
             shared: field("RssShmem:"),
         },
         swapped: field("VmSwap:"),
+        tables: field("VmPTE:"),
+    })
+}
+
+/// What is read of a process, or of another thread of it where the first one has ended: that has no
+/// memory any more, and the others go on.
+fn of_any_thread<T>(pid: Tid, read: impl Fn(Tid) -> Option<T>) -> Option<T> {
+    read(pid).or_else(|| {
+        let entries = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let mut tids = names.filter_map(|name| name.to_str()?.parse().ok());
+        tids.find_map(|tid: Tid| (tid != pid).then(|| read(tid)).flatten())
     })
 }
 
@@ -79,16 +98,77 @@ pub fn anonymous(pid: Tid) -> Option<u64> {
 }
 
 fn rollup(pid: Tid) -> Option<String> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    (!rollup.is_empty()).then_some(rollup)
+    of_any_thread(pid, |tid| {
+        let rollup = std::fs::read_to_string(format!("/proc/{tid}/smaps_rollup")).ok()?;
+        (!rollup.is_empty()).then_some(rollup)
+    })
 }
 
 /// A process's share of the pages that it has mapped of files that `is` says.
 pub fn mapped(pid: Tid, is: impl Fn(Inode) -> bool) -> u64 {
-    match File::open(format!("/proc/{pid}/smaps")) {
-        Ok(file) => mapped_of(BufReader::new(file), is),
-        Err(_) => 0,
+    let smaps = |tid| {
+        let file = File::open(format!("/proc/{tid}/smaps")).ok()?;
+        let mut lines = BufReader::new(file);
+        // It is empty where the thread has ended.
+        lines
+            .fill_buf()
+            .is_ok_and(|first| !first.is_empty())
+            .then_some(lines)
+    };
+    of_any_thread(pid, smaps).map_or(0, |lines| mapped_of(lines, is))
+}
+
+/// A line of /proc/PID/maps that has a file.
+#[derive(Debug)]
+pub struct Mapping<'a> {
+    /// Its addresses.
+    pub range: std::ops::Range<u64>,
+    /// Of what file.
+    pub inode: Inode,
+    /// How much of the file lies before its end.
+    pub end: u64,
+    shared: bool,
+    path: &'a str,
+}
+
+impl Mapping<'_> {
+    /// Whether it is a shared anonymous mapping, or one of /dev/zero, which is the same
+    /// (shmem_zero_setup of mm/shmem.c).
+    pub fn is_shared_anonymous(&self) -> bool {
+        self.shared && self.path == "/dev/zero (deleted)"
     }
+}
+
+/// Tells of each mapping of a task until it is told that this is enough; those without a file have inode
+/// 0. Returns how many there were.
+pub fn mappings(tid: Tid, mut tell: impl FnMut(Mapping<'_>) -> bool) -> std::io::Result<usize> {
+    let mut lines = BufReader::new(File::open(format!("/proc/{tid}/maps"))?);
+    let (mut line, mut number) = (Vec::new(), 0);
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        number += 1;
+        let text = String::from_utf8_lossy(&line);
+        if mapping(&text).is_some_and(|mapping| !tell(mapping)) {
+            break;
+        }
+        line.clear();
+    }
+    Ok(number)
+}
+
+fn mapping(line: &str) -> Option<Mapping<'_>> {
+    let mut words = line.trim_end().splitn(6, ' ');
+    let (range, permissions, offset) = (words.next()?, words.next()?, words.next()?);
+    let hexadecimal = |text| u64::from_str_radix(text, 16).ok();
+    let (start, end) = range.split_once('-')?;
+    let range = hexadecimal(start)?..hexadecimal(end)?;
+    let length = range.end.saturating_sub(range.start);
+    Some(Mapping {
+        end: hexadecimal(offset)?.saturating_add(length),
+        range,
+        inode: file(line)?,
+        shared: permissions.ends_with('s'),
+        path: words.nth(2).unwrap_or_default().trim_start(),
+    })
 }
 
 fn mapped_of(smaps: impl BufRead, is: impl Fn(Inode) -> bool) -> u64 {
@@ -146,6 +226,31 @@ mod tests {
         assert!(bytes.iter().all(|&byte| byte == 1));
         assert_eq!(resident(i32::MAX), None);
         assert_eq!(share(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_shared_anonymous_mapping_is_told_from_others() {
+        let line = "7f00-8000 rw-s 00001000 00:01 17                     /dev/zero (deleted)\n";
+        let shared = mapping(line).expect("a mapping");
+        assert!(shared.is_shared_anonymous());
+        assert_eq!((shared.range, shared.end), (0x7f00..0x8000, 0x1100));
+        assert_eq!(shared.inode, (libc::makedev(0, 1), 17));
+        for other in [
+            line.replace("rw-s", "rw-p"),
+            line.replace("zero", "zeros"),
+            line.replace("/dev/zero", "/memfd:/dev/zero"),
+        ] {
+            assert!(
+                mapping(&other).is_some_and(|it| !it.is_shared_anonymous()),
+                "{other}"
+            );
+        }
+        let nothing = "7f00-8000 rw-p 00000000 00:00 0 \n";
+        assert_eq!(mapping(nothing).map(|it| it.inode), Some((0, 0)));
+        assert!(mapping("VmFlags: rd wr").is_none());
+        let own = std::process::id() as Tid;
+        assert!(mappings(own, |_| true).is_ok_and(|number| number > 3));
+        assert_eq!(mappings(own, |_| false).ok(), Some(1));
     }
 
     #[test]

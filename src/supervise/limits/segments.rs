@@ -1,4 +1,5 @@
-//! System V shared memory that nobody has attached: it stays where it is, in no process's memory.
+//! System V shared memory: a segment keeps its pages, also those that are in the page tables of no
+//! process, because nobody has attached it or because they were dropped (MADV_DONTNEED).
 
 use crate::trace::Tid;
 use std::collections::HashSet;
@@ -17,7 +18,6 @@ pub struct Segments {
 /// A line of it.
 struct Segment {
     id: i64,
-    attached: u64,
     /// The process that made it, which may be gone.
     maker: Tid,
     /// Its user: the owner can be changed.
@@ -37,13 +37,19 @@ impl Segments {
         }
     }
 
-    /// What those take that nobody has attached, in bytes. `is_own`: whether a process is one of the
-    /// jail, or has been since this was last asked.
-    pub fn detached(&mut self, is_own: impl Fn(Tid) -> bool) -> u64 {
-        self.detached_of(&text(), is_own)
+    /// What the jail's take, in bytes. `is_own`: whether a process is one of the jail, or has been since
+    /// this was last asked.
+    pub fn sum(&mut self, is_own: impl Fn(Tid) -> bool) -> u64 {
+        self.sum_of(&text(), is_own)
     }
 
-    fn detached_of(&mut self, text: &str, is_own: impl Fn(Tid) -> bool) -> u64 {
+    /// Whether a segment is the jail's: its id is also the inode of what is mapped of it (newseg of
+    /// ipc/shm.c).
+    pub fn has(&self, inode: u64) -> bool {
+        i64::try_from(inode).is_ok_and(|id| self.own.contains(&id))
+    }
+
+    fn sum_of(&mut self, text: &str, is_own: impl Fn(Tid) -> bool) -> u64 {
         let mut sum: u64 = 0;
         // Only what is there is remembered: a program may make and remove them for ever.
         let (mut own, mut others) = (HashSet::new(), HashSet::new());
@@ -53,8 +59,7 @@ impl Segments {
             let is_new = !self.own.contains(&id) && !self.others.contains(&id);
             if self.own.contains(&id) || is_new && is_own(segment.maker) {
                 own.insert(id);
-                let counts = segment.attached == 0;
-                sum = sum.saturating_add(if counts { segment.bytes } else { 0 });
+                sum = sum.saturating_add(segment.bytes);
             } else {
                 others.insert(id);
             }
@@ -76,7 +81,6 @@ fn read(text: &str) -> impl Iterator<Item = Segment> {
         let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
         Some(Segment {
             id: fields.get(1)?.parse().ok()?,
-            attached: number(6)?,
             maker: fields.get(4)?.parse().ok()?,
             user: fields.get(9)?.parse().ok()?,
             bytes: number(14)?.saturating_add(number(15)?),
@@ -89,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_count_that_are_new_and_detached_and_the_users() {
+    fn segments_count_that_are_new_and_the_users_attached_or_not() {
         let text = "key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap\n\
             0 1 600 99 7 7 0 5 5 5 5 0 0 0 4096 1\n\
             0 2 600 99 7 7 1 5 5 5 5 0 0 0 8192 0\n\
@@ -101,12 +105,12 @@ mod tests {
             own: HashSet::new(),
             user: 5,
         };
-        assert_eq!(segments.detached_of(text, |_| true), 4097);
+        assert_eq!(segments.sum_of(text, |_| true), 12289);
         segments.others.clear();
         segments.own.clear();
-        assert_eq!(segments.detached_of(text, |maker| maker == 7), 4097);
+        assert_eq!(segments.sum_of(text, |maker| maker == 7), 12289);
         // The makers have ended since, and their ids may be others'.
-        assert_eq!(segments.detached_of(text, |maker| maker == 8), 4097);
-        assert_eq!(segments.detached_of("", |_| true), 0);
+        assert_eq!(segments.sum_of(text, |maker| maker == 8), 12289);
+        assert_eq!(segments.sum_of("", |_| true), 0);
     }
 }

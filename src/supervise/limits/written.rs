@@ -91,12 +91,17 @@ impl Files {
         }
     }
 
+    /// Whether this is the device of a tmpfs where the command may write.
+    pub fn is_tmpfs(&self, device: u64) -> bool {
+        self.mounts.iter().any(|mount| mount.device == device)
+    }
+
     fn add(&mut self, link: &Path, stat: &Metadata) {
         let inode = (stat.dev(), stat.ino());
         if self.others.contains(&inode.0) || !stat.is_file() {
             return;
         }
-        if !self.mounts.iter().any(|mount| mount.device == inode.0) {
+        if !self.is_tmpfs(inode.0) {
             self.others.insert(inode.0);
             return;
         }
