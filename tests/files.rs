@@ -9,6 +9,8 @@ mod support;
 
 #[path = "files/credentials.rs"]
 mod credentials;
+#[path = "files/deep.rs"]
+mod deep;
 #[path = "files/denials.rs"]
 mod denials;
 #[path = "files/diagnoses.rs"]

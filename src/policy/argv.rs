@@ -26,6 +26,8 @@ pub struct Argv {
 
 /// More words than any rule needs.
 const MAX_WORDS: usize = 64;
+/// How many arguments decide any rule: [`Argv::needs`] is never more.
+pub const MOST_ARGUMENTS: usize = MAX_WORDS + 1;
 
 impl Argv {
     /// From the words of a policy.

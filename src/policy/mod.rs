@@ -51,7 +51,7 @@ mod presets;
 mod process;
 mod rule;
 
-pub use argv::{Argv, Object};
+pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use isolate::Isolation;

@@ -421,6 +421,7 @@ impl Supervisor<'_> {
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
         };
+        self.files.calls(tracee.tid());
         if self.own_filters && is_foreign(tracee)? {
             return Ok(Resume::Return(registers, NO_CALL));
         }

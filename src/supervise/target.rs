@@ -72,7 +72,11 @@ impl Tree {
                 let caller = self.pid(tid);
                 let group = match target {
                     Target::Group(group) => Some(group),
-                    Target::OwnGroup => sys::process::getpgid(caller).ok(),
+                    // The caller is gone: its group must not become everyone.
+                    Target::OwnGroup => match sys::process::getpgid(caller) {
+                        Ok(group) => Some(group),
+                        Err(errno) => return Found::Done(-i64::from(errno as i32)),
+                    },
                     _ => None,
                 };
                 self.signal(caller, group, call.args[1] as u32 as i32)
@@ -127,5 +131,23 @@ impl Tree {
             (false, Some(errno)) => Found::Done(-i64::from(errno as i32)),
             _ => Found::Done(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::space::Space;
+
+    #[test]
+    fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
+        let mut tree = Tree::new(Tid::MAX, Space::default());
+        let call = Call {
+            nr: 0,
+            args: [0, libc::SIGTERM as u64, 0, 0, 0, 0],
+        };
+        let found = tree.check(Tid::MAX, Check::Signal, &call);
+        let gone = -i64::from(libc::ESRCH);
+        assert!(matches!(found, Found::Done(value) if value == gone));
     }
 }

@@ -269,11 +269,12 @@ impl Tree {
         match self.tasks.get_mut(&tid) {
             Some(Task { pid: Some(pid), .. }) => *pid,
             task => {
-                let pid = process_of(tid).unwrap_or(tid);
+                let pid = process_of(tid);
                 if let Some(task) = task {
-                    task.pid = Some(pid);
+                    // What could not be read is asked again.
+                    task.pid = pid;
                 }
-                pid
+                pid.unwrap_or(tid)
             }
         }
     }
@@ -403,12 +404,24 @@ fn process_of(tid: Tid) -> Option<Tid> {
 /// Whether a task has begun to end, or has ended: PF_EXITING among the flags of proc_pid_stat(5), which
 /// the kernel sets before anybody can know of the end (do_exit).
 fn is_ending(tid: Tid) -> bool {
+    is_ending_by(std::fs::read_to_string(format!("/proc/{tid}/stat")))
+}
+
+/// The same, by what was read. A task that cannot be looked at, because this process has no descriptor
+/// left for instance, is not taken to be ending: it counts.
+fn is_ending_by(stat: std::io::Result<String>) -> bool {
     const PF_EXITING: u32 = 4;
-    let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
+    let stat = match stat {
+        Ok(stat) => stat,
+        Err(error) => {
+            return error.kind() == std::io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(libc::ESRCH);
+        }
+    };
     // The name before may hold anything; after it come state, ppid, pgrp, session, tty, tpgid, flags.
     let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
     let flags = fields.and_then(|fields| fields.split(' ').nth(6)?.parse::<u32>().ok());
-    flags.is_none_or(|flags| flags & PF_EXITING != 0)
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
 /// A field of /proc/PID/status that holds an id.
@@ -484,6 +497,17 @@ mod tests {
     fn what_runs_is_not_ending_and_what_is_gone_is() {
         assert!(!is_ending(std::process::id() as Tid));
         assert!(is_ending(Tid::MAX));
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_looked_at_counts_as_living() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EACCES] {
+            assert!(!is_ending_by(Err(std::io::Error::from_raw_os_error(errno))));
+        }
+        assert!(is_ending_by(Err(std::io::Error::from_raw_os_error(
+            libc::ESRCH
+        ))));
+        assert!(!is_ending_by(Ok(String::new())));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::support::{Dir, JAIL, Ran, Run, Running, is_root, jail, plain};
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
@@ -67,6 +68,13 @@ impl Scene {
         let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
         let content = fs::read(from).expect("a program to copy");
         self.dir.program(name, content)
+    }
+
+    /// Copies a program into a directory to which no path needs to lead.
+    pub fn copy_into(&self, from: &str, directory: &OwnedFd, name: &str) {
+        let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+        let to = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+        fs::copy(from, to).expect("a program to copy");
     }
 
     /// Makes a symbolic link; `@` in its target is the tree.

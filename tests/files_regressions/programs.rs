@@ -2,6 +2,7 @@
 
 use super::arena::{LANDLOCK, Passes, Tree, never_won};
 use super::support::{JAIL, plain};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 const DENIED: &str = r#"
@@ -55,6 +56,51 @@ fn an_interpreter_that_is_denied_does_not_run_however_many_program_headers_there
             ran.ends_with(126).complains("Permission denied");
         }
     }
+}
+
+/// A program that is denied, in a directory whose path just fits; its own does not. Its twin, which is
+/// allowed, has the same name. Both as an attack takes them.
+fn far_away(tree: &Tree) -> [String; 2] {
+    const DIRECTORY: usize = 4000;
+    let leaf = "p".repeat(200);
+    let mut directory = tree.text("@/bin/bad");
+    while directory.len() + 1 < DIRECTORY {
+        let room = DIRECTORY - directory.len() - 1;
+        let name = if room > 400 { 200 } else { room.min(200) };
+        directory = format!("{directory}/{}", "d".repeat(name));
+        std::fs::create_dir(&directory).expect("a directory");
+    }
+    assert!(directory.len() < 4096 && directory.len() + leaf.len() > 4096);
+    let place = std::fs::File::open(&directory).expect("a directory");
+    let place = format!("/proc/self/fd/{}/{leaf}", place.as_raw_fd());
+    std::fs::copy(tree.text("@/bin/bad/prog"), place).expect("a copy");
+    let good = tree.text(&format!("@/bin/pad/{leaf}"));
+    std::fs::copy(tree.text("@/bin/pad/prog"), &good).expect("a copy");
+    [good, format!("{directory}/{leaf}")]
+}
+
+#[test]
+fn a_denied_program_at_a_path_that_is_too_long_does_not_run_for_a_flipped_link() {
+    let tree = Tree::new();
+    let [good, bad] = far_away(&tree);
+    let words = ["exec-symlink-dance", &good, &bad];
+    never_won(&tree, &tree.lists(DENIED), &words, 200, Passes::Some);
+}
+
+#[test]
+fn a_rule_about_programs_holds_for_a_flipped_link_to_a_path_that_is_too_long() {
+    let tree = Tree::new();
+    let [good, bad] = far_away(&tree);
+    let policy = tree.policy(
+        r#"default = "allow"
+[[rule]]
+syscall = ["execve", "execveat"]
+path = "@/bin/bad"
+action = "deny"
+"#,
+    );
+    let words = ["exec-symlink-dance", &good, &bad];
+    never_won(&tree, &policy, &words, 200, Passes::Some);
 }
 
 #[test]

@@ -113,8 +113,8 @@ impl Asked<'_> {
     pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
-        let nameless =
-            found.pathless && !found.path.starts_with(b"/") || found.path.starts_with(b"/memfd:");
+        let path = &found.path;
+        let nameless = found.pathless && (!path.starts_with(b"/") || path.starts_with(b"/memfd:"));
         if nameless {
             // Where any path may be executed, so may this.
             let verdict = self.plan.judge.path(access, b"/");

@@ -3,32 +3,30 @@
 //!
 //! The second look is the sound one: whatever was flipped in between, /proc/PID/exe is the program.
 
+use super::loaded::Judged;
 use super::program::{Elf, Interpreter, interpreter};
-use super::resolve::{Found, Start, Wants, is_directory, is_regular, read_string, resolve};
-use super::{Asked, Files, Judged as Judgement, PathObject, Refused, object, refusal};
-use crate::baseline::{Answer, Rule, Watch, When};
-use crate::judge::{Reason, Verdict};
+use super::resolve::{Found, Start, Wants, is_directory, is_regular, resolve};
+use super::vector::{Keys, Vector};
+use super::{Asked, Files, Judged as Judgement, Refused, object, refusal};
+use crate::baseline::{Answer, Rule, When};
+use crate::judge::Reason;
 use crate::paths::Access;
-use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::denial::Object;
-use crate::sys::{Errno, memory};
+use crate::sys::Errno;
+use crate::syscalls;
 use crate::syscalls::named::named;
-use crate::syscalls::{self, Call};
 use crate::trace::{Resume, Tid};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::time::{Duration, SystemTime};
 
-/// MAX_ARG_STRLEN of linux/binfmts.h.
-const LONGEST: usize = 131_072;
 /// How many interpreters of interpreters the kernel follows (exec_binprm of fs/exec.c).
 const CHAIN: usize = 5;
 
 /// A dynamic loader that is run itself runs whatever file it is told to.
-static NO_LOADER: Rule = Rule {
+pub(super) static NO_LOADER: Rule = Rule {
     id: "no-loader",
     syscalls: &["execve", "execveat"],
     when: When {
@@ -43,28 +41,36 @@ static NO_LOADER: Rule = Rule {
 /// What is known of programs.
 #[derive(Debug, Default)]
 pub struct Programs {
-    /// Whether a file is a loader, by device and inode.
-    loaders: HashMap<(u64, u64, i64), bool>,
-    /// What was judged, of calls that a rule about paths or arguments decided.
+    /// Whether a file is a loader, by device, inode and the time of its last change. No more than
+    /// [`LOADERS`].
+    loaders: HashMap<(u64, u64, i64, i64), bool>,
+    /// What was judged, of calls that a rule about paths or arguments decided: one for each task, of a
+    /// fixed size.
     judged: HashMap<Tid, Judged>,
+    keys: Keys,
 }
 
-/// What a rule has judged of an execve.
-#[derive(Debug)]
-struct Judged {
-    /// The arguments.
-    vector: Vec<Vec<u8>>,
-    /// The program as the call named it.
-    given: Vec<u8>,
-    /// Where that leads.
-    path: Vec<u8>,
-    /// Whether it is a script.
-    script: bool,
-}
+/// Files of which it is remembered whether they are loaders.
+const LOADERS: usize = 4096;
+
+/// A file that was changed so lately may be changed again without another time of change: the clock of
+/// file systems ticks no faster than the kernel's (current_time of fs/inode.c).
+const SETTLED: Duration = Duration::from_secs(2);
 
 impl Programs {
+    /// A task is gone, or makes another call: what was judged of its execve, which has failed, is
+    /// dropped.
     pub fn gone(&mut self, tid: Tid) {
         self.judged.remove(&tid);
+    }
+
+    /// What was judged of the execve that a task has made.
+    pub fn take(&mut self, tid: Tid) -> Option<Judged> {
+        self.judged.remove(&tid)
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 }
 
@@ -79,16 +85,21 @@ impl Files {
         let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;
         let tid = asked.tracee.tid();
-        self.exec.judged.remove(&tid);
-        if asked.rules {
-            asked.vector = arguments(tid, &asked.call)?;
-        }
+        let vector = match asked.rules {
+            true => {
+                let (begin, vector) = Vector::read(&self.exec.keys, tid, &asked.call)?;
+                asked.vector = begin;
+                Some(vector)
+            }
+            false => None,
+        };
         let script = self.program(asked, &given, &found)?;
-        if asked.rules {
+        if let Some(vector) = vector {
+            let keys = &self.exec.keys;
             let judged = Judged {
-                vector: std::mem::take(&mut asked.vector),
-                given,
-                path: found.path,
+                vector,
+                given: (!given.is_empty()).then(|| keys.text(&given)),
+                path: keys.text(&found.path),
                 script,
             };
             self.exec.judged.insert(tid, judged);
@@ -138,9 +149,7 @@ impl Files {
         if is_directory(fd) {
             return Err(Errno::EACCES.into());
         }
-        // What cannot be read is not looked into: the kernel has the last word on it, and the look
-        // after the call.
-        let Some(file) = open_program(fd) else {
+        let Some(file) = open_program(fd)? else {
             return Ok(None);
         };
         let loader = !found.pathless && self.is_loader(&file, &found.path);
@@ -152,218 +161,76 @@ impl Files {
             return Ok(None);
         };
         let wants = Wants::object(true);
-        let next = resolve(asked.view(), Start::Directory, &interpreter.path, wants);
-        Ok(next
-            .ok()
-            .filter(|next| next.object.is_some())
-            .map(|next| (interpreter, next)))
-    }
-
-    /// What has been loaded is judged: no instruction of it has run. What denies it, if anything.
-    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Tid) -> Option<(Verdict, Object)> {
-        let judged = self.exec.judged.remove(&former);
-        let link = format!("/proc/{pid}/exe");
-        if !plan.files.judges_programs() && judged.is_none() {
-            return None;
+        match resolve(asked.view(), Start::Directory, &interpreter.path, wants) {
+            Ok(next) if next.object.is_some() => Ok(Some((interpreter, next))),
+            // It is not there, or cannot be reached: the kernel says so, too.
+            Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP) => Ok(None),
+            // It may be there, and the supervisor cannot tell what it is.
+            Err(errno) => Err(errno.into()),
         }
-        let path = match std::fs::read_link(&link) {
-            Ok(path) => path.into_os_string().into_vec(),
-            // A program that may not be read: the supervisor is blind to it.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Some((refusal(Reason::Pathless), exec_of(link.into_bytes())));
-            }
-            // It was killed meanwhile.
-            Err(_) => return None,
-        };
-        if judged.is_some_and(|judged| !ran_as(pid, &judged, &path)) {
-            return Some((refusal(Reason::Changed), exec_of(path)));
-        }
-        if !plan.files.judges_programs() {
-            return None;
-        }
-        let file = File::open(&link);
-        let unlinked = file
-            .as_ref()
-            .ok()
-            .and_then(|file| file.metadata().ok())
-            .is_some_and(|data| data.nlink() == 0);
-        let nameless = path.starts_with(b"/memfd:") || !path.starts_with(b"/") || unlinked;
-        let judged: &[u8] = if nameless { b"/" } else { &path };
-        let verdict = plan.judge.path(Access::Exec, judged);
-        if verdict.action != Action::Allow {
-            let reason = if nameless {
-                Reason::Pathless
-            } else {
-                verdict.reason
-            };
-            return Some((Verdict { reason, ..verdict }, exec_of(path)));
-        }
-        let file = file.ok()?;
-        if !nameless && self.is_loader(&file, &path) && !plan.judge.names_program(&path) {
-            return Some((refusal(Reason::Baseline(&NO_LOADER)), exec_of(path)));
-        }
-        // Its loader: where Landlock holds programs it holds this one, too.
-        if plan.files.watch.has(Watch::EXEC) {
-            for loader in mapped_with(pid, &path) {
-                let nameless = !loader.starts_with(b"/") || loader.ends_with(b" (deleted)");
-                let judged: &[u8] = if nameless { b"/" } else { &loader };
-                let verdict = plan.judge.path(Access::Exec, judged);
-                if verdict.action != Action::Allow {
-                    return Some((verdict, exec_of(loader)));
-                }
-            }
-        }
-        None
     }
 
     /// Whether a file is a dynamic loader: a shared object with a name and without an interpreter.
-    fn is_loader(&mut self, file: &File, path: &[u8]) -> bool {
+    pub(super) fn is_loader(&mut self, file: &File, path: &[u8]) -> bool {
+        // What cannot be looked at may be one.
         let Ok(data) = file.metadata() else {
-            return false;
+            return true;
         };
-        let key = (data.dev(), data.ino(), data.ctime_nsec());
+        let key = (data.dev(), data.ino(), data.ctime(), data.ctime_nsec());
         if let Some(known) = self.exec.loaders.get(&key) {
             return *known;
         }
-        if self.exec.loaders.len() > 4096 {
-            self.exec.loaders.clear();
-        }
         let is = Elf::read(file).is_some_and(|elf| elf.is_loader(file, path));
-        self.exec.loaders.insert(key, is);
+        if is_settled(data.ctime()) {
+            if self.exec.loaders.len() >= LOADERS {
+                self.exec.loaders.clear();
+            }
+            self.exec.loaders.insert(key, is);
+        }
         is
     }
 }
 
-fn exec_of(path: Vec<u8>) -> Object {
-    Object::Path(PathObject {
-        access: Access::Exec,
-        given: path.clone(),
-        resolved: path,
-    })
+/// Whether a file that was last changed at this time (in seconds) can only be changed with another one
+/// from now on.
+fn is_settled(changed: i64) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let changed = u64::try_from(changed).map(Duration::from_secs);
+    match (now, changed) {
+        (Ok(now), Ok(changed)) => now.checked_sub(changed).is_some_and(|age| age > SETTLED),
+        _ => false,
+    }
 }
 
-/// A program, opened so that nothing can hold the supervisor up: no FIFO, no lease.
-fn open_program(fd: &OwnedFd) -> Option<File> {
+/// A program, opened so that nothing can hold the supervisor up: no FIFO, no lease. `None`: it is none,
+/// or it may not be read: then the look after the call has the last word on it.
+fn open_program(fd: &OwnedFd) -> Result<Option<File>, Errno> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     if !is_regular(fd) {
-        return None;
+        return Ok(None);
     }
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()
-}
-
-/// The arguments of a program that a call starts.
-fn arguments(tid: Tid, call: &Call) -> Result<Vec<Vec<u8>>, Errno> {
-    /// No kernel takes more: bprm_stack_limits of fs/exec.c.
-    const MOST_BYTES: usize = 6 << 20;
-    let place = match call.syscall().map(|syscall| syscall.name) {
-        Some("execveat") => 2,
-        _ => 1,
-    };
-    let mut address = call.args.get(place).copied().unwrap_or(0);
-    let mut arguments = Vec::new();
-    let mut bytes = 0;
-    while address != 0 {
-        let mut pointer = [0; 8];
-        if memory::read(tid, address, &mut pointer)? < pointer.len() {
-            return Err(Errno::EFAULT);
-        }
-        let text = match u64::from_ne_bytes(pointer) {
-            0 => break,
-            text => read_string(tid, text, LONGEST)?,
-        };
-        bytes += text.len() + 1 + pointer.len();
-        if bytes > MOST_BYTES {
-            return Err(Errno::E2BIG);
-        }
-        arguments.push(text);
-        address = address.wrapping_add(8);
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    match opened.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::EACCES | Errno::EPERM) => Ok(None),
+        // Somebody has a lease to write to it: fcntl(2), F_SETLEASE.
+        Err(Errno::EWOULDBLOCK) => Err(Errno::ETXTBSY),
+        Err(errno) => Err(errno),
     }
-    if arguments.is_empty() {
-        // The kernel makes an empty one of none (Linux 5.18).
-        arguments.push(Vec::new());
-    }
-    Ok(arguments)
-}
-
-/// Whether a program that has just been loaded is the one, with the arguments, that was judged.
-fn ran_as(pid: Tid, judged: &Judged, path: &[u8]) -> bool {
-    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
-        return false;
-    };
-    let mut found: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    found.pop();
-    if !judged.script {
-        return path == judged.path && found == judged.vector;
-    }
-    // The interpreter and its words, the script as it was named, and its arguments.
-    let rest = judged.vector.get(1..).unwrap_or_default();
-    let Some(place) = found.len().checked_sub(rest.len() + 1) else {
-        return false;
-    };
-    let script = found.get(place).copied().unwrap_or_default();
-    let named =
-        script == judged.given || judged.given.is_empty() && script.starts_with(b"/dev/fd/");
-    let given = found.get(place + 1..).unwrap_or_default();
-    place > 0 && named && given == rest
-}
-
-/// The files that a program that has just been loaded is mapped with: its loader, wherever that
-/// lies. AT_BASE (getauxval(3)) would not do: it is 0 for a loader at a fixed address, and for one
-/// whose first segment is not at 0 no mapping starts there.
-fn mapped_with(pid: Tid, program: &[u8]) -> Vec<Vec<u8>> {
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mut files: Vec<Vec<u8>> = maps
-        .split(|byte| *byte == b'\n')
-        .filter_map(mapped_file)
-        .filter(|file| file != program)
-        .collect();
-    files.dedup();
-    files
-}
-
-/// The file of one line of maps: address, permissions, offset, device, inode, then the path, in
-/// which only a newline is escaped (proc_pid_maps(5)). A mapping without a file has the inode 0.
-fn mapped_file(line: &[u8]) -> Option<Vec<u8>> {
-    const NEWLINE: &[u8] = b"\\012";
-    let mut fields = line.splitn(6, |byte| *byte == b' ');
-    if fields.nth(4)? == b"0" {
-        return None;
-    }
-    let mut rest = fields.next()?.trim_ascii_start();
-    let mut path = Vec::with_capacity(rest.len());
-    while let Some((first, after)) = rest.split_first() {
-        match rest.strip_prefix(NEWLINE) {
-            Some(after) => {
-                path.push(b'\n');
-                rest = after;
-            }
-            None => {
-                path.push(*first);
-                rest = after;
-            }
-        }
-    }
-    Some(path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mapped_file;
+    use super::*;
 
     #[test]
-    fn a_line_of_maps_gives_its_file_and_nothing_else() {
-        let file = b"400000-401000 r-xp 00000000 08:01 131 \t  /lib/a b\\012c";
-        assert_eq!(mapped_file(file).as_deref(), Some(&b"/lib/a b\nc"[..]));
-        assert_eq!(
-            mapped_file(b"7f0-7f1 rw-p 00000000 00:00 0   [stack]"),
-            None
-        );
-        assert_eq!(mapped_file(b"7f0-7f1 rw-p 00000000 00:00 0 "), None);
-        assert_eq!(mapped_file(b""), None);
+    fn a_file_is_remembered_once_its_time_of_change_can_tell_changes_apart() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.expect("a clock after 1970").as_secs() as i64;
+        assert!(is_settled(now - 10));
+        for changed in [now, now - 1, now + 10, -1] {
+            assert!(!is_settled(changed), "{changed}");
+        }
     }
 }

@@ -13,6 +13,7 @@
 
 mod asked;
 mod exec;
+mod loaded;
 mod memory;
 mod metadata;
 mod open;
@@ -23,6 +24,7 @@ mod program;
 mod resolve;
 mod settled;
 mod umask;
+mod vector;
 
 use super::denial::{Object, PathObject};
 use super::tree::{Birth, ChildState, Tree};
@@ -149,6 +151,11 @@ impl Files {
             self.confined.insert(pid);
         }
         self.memories.executed(pid, former);
+    }
+
+    /// A task makes a call: an execve before it has failed.
+    pub fn calls(&mut self, tid: Tid) {
+        self.exec.gone(tid);
     }
 
     pub fn gone(&mut self, tid: Tid) {

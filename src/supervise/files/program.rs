@@ -3,7 +3,10 @@
 //! Files are the jailed program's to write: whatever is wrong in one makes it no program here, and the
 //! look at what was loaded has the last word.
 
+use crate::trace::Tid;
 use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 
 /// BINPRM_BUF_SIZE of linux/binfmts.h: what the kernel looks at to tell what a file is.
@@ -61,7 +64,8 @@ impl Elf {
         const MOST: u16 = 1170;
         let mut head = [0; 64];
         file.read_exact_at(&mut head, 0).ok()?;
-        if !head.starts_with(b"\x7fELF\x02\x01") {
+        // No more than load_elf_binary of fs/binfmt_elf.c looks at: class and byte order are not.
+        if !head.starts_with(b"\x7fELF") {
             return None;
         }
         let (table, size, count) = (u64_at(&head, 32)?, u16_at(&head, 54)?, u16_at(&head, 56)?);
@@ -114,12 +118,67 @@ impl Elf {
                 && (segment.address..segment.address.saturating_add(segment.size))
                     .contains(&dynamic.address)
         });
-        let bytes = read_part(file, dynamic, 1 << 16).unwrap_or_default();
+        let Some(bytes) = read_part(file, dynamic, 1 << 16) else {
+            // What cannot be read may have one.
+            return loaded;
+        };
         loaded
             && bytes
                 .chunks_exact(16)
                 .any(|entry| u64_at(entry, 0) == Some(DT_SONAME))
     }
+}
+
+/// The files that a program is mapped with which has just been loaded: itself, and its loader, wherever
+/// that lies. AT_BASE (getauxval(3)) would not do: it is 0 for a loader at a fixed address, and for one
+/// whose first segment is not at 0 no mapping starts there.
+pub fn mapped(pid: Tid) -> io::Result<Vec<Vec<u8>>> {
+    let maps = std::fs::read(format!("/proc/{pid}/maps"))?;
+    let mut files = Vec::new();
+    for line in maps.split(|byte| *byte == b'\n') {
+        let Some((range, path)) = mapped_file(line) else {
+            continue;
+        };
+        // A newline is written so; whether it is one, the link tells (Linux 4.3 without a capability).
+        let path = match path.windows(NEWLINE.len()).any(|part| part == NEWLINE) {
+            true => {
+                let link = std::fs::read_link(map_file(pid, range)?)?;
+                link.into_os_string().into_vec()
+            }
+            false => path.to_vec(),
+        };
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    match files.is_empty() {
+        true => Err(io::ErrorKind::NotFound.into()),
+        false => Ok(files),
+    }
+}
+
+/// The link of a mapping, whose name has no zeros in front.
+fn map_file(pid: Tid, range: &[u8]) -> io::Result<String> {
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let range = std::str::from_utf8(range).ok();
+    let ends = range.and_then(|range| range.split_once('-'));
+    match ends.and_then(|(from, to)| Some((number(from)?, number(to)?))) {
+        Some((from, to)) => Ok(format!("/proc/{pid}/map_files/{from:x}-{to:x}")),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// How proc_pid_maps(5) writes a newline in a path; nothing else is escaped.
+const NEWLINE: &[u8] = b"\\012";
+
+/// The range and the file of one line of maps: address, permissions, offset, device, inode, then the
+/// path. A mapping without a file has the inode 0, and no path or one in brackets.
+fn mapped_file(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    let range = fields.next()?;
+    let inode = fields.nth(3)?;
+    let path = fields.next()?.trim_ascii_start();
+    (inode != b"0" || path.starts_with(b"/")).then_some((range, path))
 }
 
 fn read_part(file: &File, segment: &Segment, most: u64) -> Option<Vec<u8>> {
@@ -167,6 +226,25 @@ mod tests {
         assert!(found.script);
         assert_eq!(found.path, b"/usr/bin/env");
         let _ = std::fs::remove_file(path);
+    }
+
+    #[test]
+    fn a_line_of_maps_gives_its_file_and_nothing_else() {
+        let file = b"400000-401000 r-xp 00000000 08:01 131 \t  /lib/a b\\012c";
+        let found = mapped_file(file).expect("a file");
+        assert_eq!(found, (&b"400000-401000"[..], &b"/lib/a b\\012c"[..]));
+        for line in [
+            &b"7f0-7f1 rw-p 00000000 00:00 0   [stack]"[..],
+            b"7f0-7f1 rw-p 00000000 00:00 0 ",
+            b"",
+        ] {
+            assert_eq!(mapped_file(line), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_files_but_an_error() {
+        assert!(mapped(Tid::MAX).is_err());
     }
 
     #[test]
