@@ -133,21 +133,3 @@ impl Tree {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::supervise::space::Space;
-
-    #[test]
-    fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
-        let mut tree = Tree::new(Tid::MAX, Space::default());
-        let call = Call {
-            nr: 0,
-            args: [0, libc::SIGTERM as u64, 0, 0, 0, 0],
-        };
-        let found = tree.check(Tid::MAX, Check::Signal, &call);
-        let gone = -i64::from(libc::ESRCH);
-        assert!(matches!(found, Found::Done(value) if value == gone));
-    }
-}

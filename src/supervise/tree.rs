@@ -484,6 +484,25 @@ mod tests {
     }
 
     #[test]
+    fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
+        use crate::baseline::Check;
+        use crate::supervise::target::Found;
+        // The signal 0 is sent to nobody, and tells who it would reach: here this process.
+        let own = std::process::id() as Tid;
+        let mut tree = Tree {
+            is_own: |_| true,
+            ..Tree::new(own, Space::default())
+        };
+        let call = crate::syscalls::Call {
+            nr: 0,
+            args: [0; 6],
+        };
+        let found = tree.check(Tid::MAX, Check::Signal, &call);
+        let gone = -i64::from(libc::ESRCH);
+        assert!(matches!(found, Found::Done(value) if value == gone));
+    }
+
+    #[test]
     fn every_task_has_its_turn() {
         let mut tree = tree(|_| true);
         tree.spawned(1, 7, FORK);
