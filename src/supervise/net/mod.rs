@@ -16,21 +16,21 @@ mod deliver;
 mod lookup;
 mod names;
 mod observe;
+mod peers;
 mod send;
 
-use super::denial::{Object, PeerObject};
 use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR, number};
-use crate::judge::{Reason, Verdict};
-use crate::net::{Address, Family, Protocol, Reach, To, Way};
+use crate::judge::Reason;
+use crate::net::{Address, Family, Protocol, Way};
 use crate::paths::Access;
-use crate::policy::{self, Action};
+use crate::policy::Action;
 use crate::sys::socket::{self, ADDRESS};
 use crate::sys::{Errno, Taken, memory};
 use crate::trace::{Registers, Resume, Stopped, Tid};
-use names::{Known, Names};
+use names::Names;
 use observe::Observed;
+use peers::Who;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -203,40 +203,6 @@ impl Net {
         })
     }
 
-    /// What the policy says of a way to somebody.
-    fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
-        let names = asked.plan.net.names;
-        if names {
-            self.names.take_in();
-        }
-        let mut verdict = self.ask(asked, way, to);
-        // No name opens what an entry denies.
-        let open = |verdict: &Verdict| !matches!(verdict.reason, Reason::Peer(_));
-        if let (Who::Inet { ip, .. }, Way::Connect) = (to, way)
-            && names
-            && verdict.0.action != Action::Allow
-            && open(&verdict.0)
-        {
-            match self.names.look_up(ip) {
-                Known::Named => verdict = self.ask(asked, way, to),
-                Known::Later(pause) if self.may_wait(asked.tracee.tid()) => {
-                    return Err(Refused::Later(pause));
-                }
-                Known::Later(_) | Known::Unknown => {}
-            }
-        }
-        match verdict {
-            (verdict, _) if verdict.action == Action::Allow => Ok(()),
-            (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
-        }
-    }
-
-    /// Whether a call may wait for a look-up, which others may begin again and again.
-    fn may_wait(&self, tid: Tid) -> bool {
-        let since = self.parked.get(&tid);
-        since.is_none_or(|since| Names::may_wait(*since))
-    }
-
     /// The task waits for a look-up, and makes its call again; others go on meanwhile.
     fn park(
         &mut self,
@@ -249,97 +215,6 @@ impl Net {
         let pending = Pending::LookUp { original, since };
         self.pending.insert(asked.tracee.tid(), pending);
         Ok(paused)
-    }
-
-    fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
-        let names: Vec<&str> = match who {
-            Who::Inet { ip, .. } => self.names.of(ip),
-            Who::Path(_) | Who::Abstract(_) => Vec::new(),
-        };
-        let to = match who {
-            Who::Inet { protocol, ip, port } => To::Inet {
-                protocol,
-                ip: Some(ip),
-                port,
-                names: &names,
-            },
-            Who::Path(path) => To::Path(path),
-            Who::Abstract(name) => To::Abstract(name),
-        };
-        let reach = Reach { way, to };
-        let object = || PeerObject {
-            way,
-            to: to.to_string(),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        if asked.rules {
-            let mut holds = |object: &policy::Object| {
-                object.path.is_none()
-                    && object.argv.is_none()
-                    && object
-                        .peer
-                        .as_ref()
-                        .is_some_and(|(_, endpoint)| endpoint.covers(&reach, true))
-            };
-            let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
-            if verdict.action != Action::Allow {
-                return (verdict, object());
-            }
-        }
-        let mut verdict = match asked.plan.net.governed {
-            true => asked.plan.judge.reach(&reach),
-            false => allowed(),
-        };
-        // Programs that look for a route connect a datagram socket and send nothing: what they are
-        // after is reached by TCP.
-        if let (
-            To::Inet {
-                protocol: Protocol::Udp,
-                ip,
-                port,
-                names,
-            },
-            Way::Connect,
-        ) = (to, way)
-            && verdict.reason == Reason::PeerDefault
-            && verdict.action != Action::Allow
-        {
-            let to = To::Inet {
-                protocol: Protocol::Tcp,
-                ip,
-                port,
-                names,
-            };
-            let other = asked.plan.judge.reach(&Reach { way, to });
-            verdict.quiet = port == 0 || other.action == Action::Allow;
-        }
-        (verdict, object())
-    }
-
-    /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
-    /// without a bind does.
-    fn may_send(asked: &Asked<'_>, protocol: Protocol) -> bool {
-        !asked.plan.net.governed || {
-            let speaks = |class| !asked.plan.net.watch.has(class);
-            match protocol {
-                Protocol::Tcp => speaks(crate::baseline::Watch::NO_STREAMS),
-                Protocol::Udp => speaks(crate::baseline::Watch::NO_DATAGRAMS),
-                Protocol::Other => false,
-            }
-        }
-    }
-
-    /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
-    /// make it, another may put any socket in the place of the one that is judged.
-    fn protocols(files: &mut Files, asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
-        let tid = asked.tracee.tid();
-        let mut protocols = vec![own];
-        if files.is_confined(tid) && !files.is_alone(tid) {
-            let others = [Protocol::Tcp, Protocol::Udp];
-            let others = others.into_iter().filter(|other| *other != own);
-            protocols.extend(others.filter(|other| Net::may_send(asked, *other)));
-        }
-        protocols
     }
 
     fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
@@ -478,18 +353,6 @@ fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
     Ok(Resume::SetAndStop(original.with_call(nr, args)))
 }
 
-/// Whom a call names.
-#[derive(Clone, Copy)]
-enum Who<'a> {
-    Inet {
-        protocol: Protocol,
-        ip: IpAddr,
-        port: u16,
-    },
-    Path(&'a [u8]),
-    Abstract(&'a [u8]),
-}
-
 /// The socket of a call, and the bytes of the address that it names: EINVAL and EFAULT as
 /// move_addr_to_kernel of net/socket.c has them.
 fn named(asked: &Asked<'_>, fd: u64, address: u64, length: u64) -> Judged<(Socket, Vec<u8>)> {
@@ -545,13 +408,4 @@ fn by_rules(asked: &Asked<'_>) -> Judged<()> {
 fn done(asked: &Asked<'_>, result: Result<(), Errno>) -> Judged<Resume> {
     let value = result.map_or_else(|errno| -i64::from(errno as i32), |()| 0);
     Ok(Resume::Return(asked.registers, value))
-}
-
-fn allowed() -> Verdict {
-    Verdict {
-        action: Action::Allow,
-        quiet: false,
-        reason: Reason::PeerDefault,
-        check: None,
-    }
 }

@@ -1,0 +1,163 @@
+//! What the policy says of a peer, by its address and by the names that stand for it.
+//!
+//! An address that is about to be denied may be one of a name that is still being looked up: then the call
+//! is made again later ([`Refused::Later`]).
+
+use super::Net;
+use super::names::{Known, Names};
+use crate::baseline::Watch;
+use crate::judge::{Reason, Verdict};
+use crate::net::{Protocol, Reach, To, Way};
+use crate::policy::{self, Action};
+use crate::supervise::denial::{Object, PeerObject};
+use crate::supervise::files::{Asked, Files, Judged, Refused};
+use crate::trace::Tid;
+use std::net::IpAddr;
+
+/// Whom a call names.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    Inet {
+        protocol: Protocol,
+        ip: IpAddr,
+        port: u16,
+    },
+    Path(&'a [u8]),
+    Abstract(&'a [u8]),
+}
+
+impl Net {
+    /// What the policy says of a way to somebody.
+    pub(super) fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
+        let names = asked.plan.net.names;
+        if names {
+            self.names.take_in();
+        }
+        let mut verdict = self.ask(asked, way, to);
+        // No name opens what an entry denies.
+        let open = |verdict: &Verdict| !matches!(verdict.reason, Reason::Peer(_));
+        if let (Who::Inet { ip, .. }, Way::Connect) = (to, way)
+            && names
+            && verdict.0.action != Action::Allow
+            && open(&verdict.0)
+        {
+            match self.names.look_up(ip) {
+                Known::Named => verdict = self.ask(asked, way, to),
+                Known::Later(pause) if self.may_wait(asked.tracee.tid()) => {
+                    return Err(Refused::Later(pause));
+                }
+                Known::Later(_) | Known::Unknown => {}
+            }
+        }
+        match verdict {
+            (verdict, _) if verdict.action == Action::Allow => Ok(()),
+            (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
+        }
+    }
+
+    /// Whether a call may wait for a look-up, which others may begin again and again.
+    fn may_wait(&self, tid: Tid) -> bool {
+        let since = self.parked.get(&tid);
+        since.is_none_or(|since| Names::may_wait(*since))
+    }
+
+    fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+        let names: Vec<&str> = match who {
+            Who::Inet { ip, .. } => self.names.of(ip),
+            Who::Path(_) | Who::Abstract(_) => Vec::new(),
+        };
+        let to = match who {
+            Who::Inet { protocol, ip, port } => To::Inet {
+                protocol,
+                ip: Some(ip),
+                port,
+                names: &names,
+            },
+            Who::Path(path) => To::Path(path),
+            Who::Abstract(name) => To::Abstract(name),
+        };
+        let reach = Reach { way, to };
+        let object = || PeerObject {
+            way,
+            to: to.to_string(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        if asked.rules {
+            let mut holds = |object: &policy::Object| {
+                object.path.is_none()
+                    && object.argv.is_none()
+                    && object
+                        .peer
+                        .as_ref()
+                        .is_some_and(|(_, endpoint)| endpoint.covers(&reach, true))
+            };
+            let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
+            if verdict.action != Action::Allow {
+                return (verdict, object());
+            }
+        }
+        let mut verdict = match asked.plan.net.governed {
+            true => asked.plan.judge.reach(&reach),
+            false => allowed(),
+        };
+        // Programs that look for a route connect a datagram socket and send nothing: what they are
+        // after is reached by TCP.
+        if let (
+            To::Inet {
+                protocol: Protocol::Udp,
+                ip,
+                port,
+                names,
+            },
+            Way::Connect,
+        ) = (to, way)
+            && verdict.reason == Reason::PeerDefault
+            && verdict.action != Action::Allow
+        {
+            let to = To::Inet {
+                protocol: Protocol::Tcp,
+                ip,
+                port,
+                names,
+            };
+            let other = asked.plan.judge.reach(&Reach { way, to });
+            verdict.quiet = port == 0 || other.action == Action::Allow;
+        }
+        (verdict, object())
+    }
+
+    /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
+    /// without a bind does.
+    pub(super) fn may_send(asked: &Asked<'_>, protocol: Protocol) -> bool {
+        !asked.plan.net.governed || {
+            let speaks = |class| !asked.plan.net.watch.has(class);
+            match protocol {
+                Protocol::Tcp => speaks(Watch::NO_STREAMS),
+                Protocol::Udp => speaks(Watch::NO_DATAGRAMS),
+                Protocol::Other => false,
+            }
+        }
+    }
+
+    /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
+    /// make it, another may put any socket in the place of the one that is judged.
+    pub(super) fn protocols(files: &mut Files, asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
+        let tid = asked.tracee.tid();
+        let mut protocols = vec![own];
+        if files.is_confined(tid) && !files.is_alone(tid) {
+            let others = [Protocol::Tcp, Protocol::Udp];
+            let others = others.into_iter().filter(|other| *other != own);
+            protocols.extend(others.filter(|other| Net::may_send(asked, *other)));
+        }
+        protocols
+    }
+}
+
+fn allowed() -> Verdict {
+    Verdict {
+        action: Action::Allow,
+        quiet: false,
+        reason: Reason::PeerDefault,
+        check: None,
+    }
+}
