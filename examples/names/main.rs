@@ -11,6 +11,7 @@
 
 mod attack;
 mod client;
+mod race;
 mod zone;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
