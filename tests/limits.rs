@@ -10,6 +10,8 @@ mod cpu;
 mod hidden;
 #[path = "limits/memory.rs"]
 mod memory;
+#[path = "limits/stuck.rs"]
+mod stuck;
 
 use std::time::{Duration, Instant};
 use support::{Dir, JAIL, Ran, jail, nobody_survives, plain, probe, token};

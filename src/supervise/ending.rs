@@ -20,11 +20,15 @@ impl Supervisor<'_> {
 
     /// A tick of the clock.
     pub(super) fn tick(&mut self) {
+        self.heed_watchdog();
         let asked = self.asked_to_end.is_some();
         match self.limits.due(asked, Instant::now()) {
             limits::Due::Nothing => {}
             limits::Due::Ask => {
                 self.asked_to_end = Some(LimitKind::Wall);
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.asked();
+                }
                 self.observer.event(&Event::Limit(LimitKind::Wall));
                 self.tree.kill(libc::SIGTERM);
                 // What is stopped must be continued to hear it.
@@ -111,11 +115,14 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Ends the clock once nobody is left. It may not have become the command's user yet, who alone can
+    /// Ends the clock and the watchdog once no task is left. The clock may not have become the command's user yet, who alone can
     /// end it: then its next tick comes here again.
     pub(super) fn stop_clock(&self) {
         if self.tree.len() == 0 && self.held.is_empty() {
             self.limits.stop();
+            if let Some(watchdog) = &self.watchdog {
+                watchdog.stop();
+            }
         }
     }
 
@@ -147,6 +154,9 @@ impl Supervisor<'_> {
             let _ = sys::process::kill(init, libc::SIGKILL);
         }
         self.limits.stop();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.stop();
+        }
         for (tracee, _) in self.held.drain(..) {
             let _ = tracee.resume(Resume::Kill);
         }

@@ -19,6 +19,8 @@ mod space;
 mod standing_in;
 mod target;
 mod tree;
+mod watchdog;
+mod watching;
 
 pub use bell::{Bell, Call as BellCall};
 pub use denial::{Denial, Object, PathObject, PeerObject};
@@ -99,6 +101,10 @@ struct Supervisor<'a> {
     stopping: Option<i32>,
     forward: Option<Forward>,
     limits: limits::Watch,
+    /// What keeps the limits while this thread cannot, once it may be needed.
+    watchdog: Option<watchdog::Watchdog>,
+    /// Until when none is started.
+    watchdog_rest: Option<Instant>,
     /// The limit for which all have been asked to end.
     asked_to_end: Option<LimitKind>,
     /// Whether a task may have installed a seccomp filter of its own.
@@ -166,6 +172,8 @@ pub fn run(
         stopping: None,
         forward: None,
         limits,
+        watchdog: None,
+        watchdog_rest: None,
         asked_to_end: None,
         own_filters: false,
         events: 0,
@@ -233,6 +241,7 @@ impl Supervisor<'_> {
         while let Some(wait) = self.next()? {
             match wait {
                 Wait::Gone(tid, _) if self.limits.is_clock(tid) => self.clock_gone()?,
+                Wait::Gone(tid, _) if self.is_watchdog(tid) => self.watchdog = None,
                 Wait::Stopped(tracee, _) if self.limits.is_clock(tracee.tid()) => {
                     tracee
                         .resume(Resume::Continue)
@@ -264,7 +273,6 @@ impl Supervisor<'_> {
     /// The next event. The parent's of a child that is held follows the birth at once, unless the
     /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
     fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
-        let system = || SuperviseError::system("wait4");
         self.events += 1;
         if self.events.is_multiple_of(TURN) {
             // The clock is older than all of them.
@@ -274,7 +282,7 @@ impl Supervisor<'_> {
                 .into_iter()
                 .chain(self.tree.whose_turn())
             {
-                if let Some(wait) = trace::poll(tid, &mut self.meter).map_err(system())? {
+                if let Some(wait) = self.wait_by(|meter| trace::poll(tid, meter))? {
                     return Ok(Some(wait));
                 }
             }
@@ -282,12 +290,12 @@ impl Supervisor<'_> {
         while !self.held.is_empty() {
             let now = Instant::now();
             self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
-            if let Some(wait) = trace::poll(ANYBODY, &mut self.meter).map_err(system())? {
+            if let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? {
                 return Ok(Some(wait));
             }
             std::thread::sleep(PATIENCE / 40);
         }
-        trace::wait(&mut self.meter).map_err(system())
+        self.wait_by(trace::wait)
     }
 
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
@@ -295,6 +303,7 @@ impl Supervisor<'_> {
             self.held.push((tracee, Instant::now()));
             return Ok(());
         }
+        self.need_watchdog(stop);
         self.credentials
             .take(tracee.tid())
             .map_err(SuperviseError::system("capset"))?;
@@ -321,18 +330,6 @@ impl Supervisor<'_> {
         self.stop_if_due()
     }
 
-    /// Waits for a call to return, and answers nothing else until then.
-    fn finish(&mut self, tid: Tid) -> Result<(), SuperviseError> {
-        loop {
-            match trace::wait_on(tid, &mut self.meter).map_err(SuperviseError::system("wait4"))? {
-                Some(Wait::Gone(tid, exit)) => return self.gone(tid, exit),
-                Some(Wait::Stopped(tracee, stop)) => return self.stopped(tracee, stop),
-                Some(Wait::Interrupted) => {}
-                None => return Ok(()),
-            }
-        }
-    }
-
     /// Lets go of children that are held.
     fn release(
         &mut self,
@@ -350,6 +347,7 @@ impl Supervisor<'_> {
                 self.limits.adopted(tracee.tid());
             }
             self.tree.adopt(tracee.tid());
+            self.lives(tracee.tid());
             let how = if self.ending.is_some() {
                 Resume::Kill
             } else {
@@ -532,6 +530,7 @@ impl Supervisor<'_> {
         };
         let flags = clone_flags(registers);
         let birth = self.tree.spawned(tracee.tid(), child as Tid, flags);
+        self.lives(child as Tid);
         self.limits.spawned(&birth);
         self.files.spawned(&birth);
         if let Some(limit) = self.limits.exceeded(self.tree.len(), || self.tree.living())

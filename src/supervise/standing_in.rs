@@ -35,9 +35,8 @@ impl Supervisor<'_> {
             return Ok(());
         }
         // It may have been continued in the meantime: then nobody would continue us.
-        match trace::poll(self.started.pid, &mut self.meter)
-            .map_err(SuperviseError::system("wait4"))?
-        {
+        let main = self.started.pid;
+        match self.wait_by(|meter| trace::poll(main, meter))? {
             None => self
                 .stop_self(signal)
                 .map_err(SuperviseError::system("kill")),

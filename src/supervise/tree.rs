@@ -365,6 +365,13 @@ impl Tree {
             .collect()
     }
 
+    /// Whether this is the first thread of a process of the tree.
+    pub fn is_process(&self, tid: Tid) -> bool {
+        self.tasks
+            .get(&tid)
+            .is_some_and(|task| task.pid == Some(tid))
+    }
+
     /// Whether there is one process at most.
     pub fn is_alone(&self) -> bool {
         self.processes().len() <= 1

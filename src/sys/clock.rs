@@ -34,6 +34,11 @@ const PROF: clockid_t = 0;
 const VIRT: clockid_t = 1;
 const SCHED: clockid_t = 2;
 
+/// The clock of [`ran`], as clock_getcpuclockid(3) makes its number.
+pub(super) fn whole_process(pid: pid_t) -> clockid_t {
+    !pid << 3 | SCHED
+}
+
 /// clock_gettime(2) of a process's clock, as clock_getcpuclockid(3) makes its number.
 fn read(pid: pid_t, which: clockid_t) -> Option<Duration> {
     let mut time = timespec {

@@ -4,7 +4,7 @@ use super::{Errno, check};
 use libc::{iovec, pid_t};
 use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How many bytes of `address` were read into `buffer`: by process_vm_readv(2) (Linux 3.2), or where a
 /// container's profile keeps that, by /proc/PID/mem, which is a tracer's as well.
@@ -124,6 +124,87 @@ impl Drop for SharedWords {
     }
 }
 
+/// PID_MAX_LIMIT of the kernel on 64-bit processors: every process id is below it.
+const IDS: usize = 1 << 22;
+
+/// A set of process ids, for a process that shares this memory. It takes half a MiB of addresses, and of
+/// memory what was written to.
+pub struct IdSet(NonNull<[AtomicU64; IDS / 64]>);
+
+// SAFETY: owned memory that is not bound to a thread.
+unsafe impl Send for IdSet {}
+// SAFETY: it is only ever accessed through atomics.
+unsafe impl Sync for IdSet {}
+
+impl IdSet {
+    /// An empty one.
+    pub fn new() -> Result<Self, Errno> {
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no other.
+        let address = unsafe {
+            libc::mmap(
+                null_mut(),
+                IDS / 8,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        match NonNull::new(address) {
+            Some(address) if address.as_ptr() != libc::MAP_FAILED => Ok(Self(address.cast())),
+            _ => Err(Errno::last()),
+        }
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping is aligned to a page, zero-filled, large enough, lives as long as
+        // `self`, and is only ever accessed through atomics.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn word(&self, id: pid_t) -> Option<(&AtomicU64, u64)> {
+        let id = usize::try_from(id).ok()?;
+        Some((self.words().get(id / 64)?, 1 << (id % 64)))
+    }
+
+    /// Adds one.
+    pub fn insert(&self, id: pid_t) {
+        if let Some((word, bit)) = self.word(id) {
+            word.fetch_or(bit, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes one out.
+    pub fn remove(&self, id: pid_t) {
+        // Most are none, and what was never written to takes no memory.
+        if let Some((word, bit)) = self.word(id)
+            && word.load(Ordering::Acquire) & bit != 0
+        {
+            word.fetch_and(!bit, Ordering::AcqRel);
+        }
+    }
+
+    /// All that are in it, by number. Allocates nothing.
+    pub fn iter(&self) -> impl Iterator<Item = pid_t> {
+        let words = self.words().iter().zip((0..).step_by(64));
+        words.flat_map(|(word, first): (_, pid_t)| {
+            let mut bits = word.load(Ordering::Acquire);
+            std::iter::from_fn(move || {
+                let bit = bits.checked_ilog2()?;
+                bits &= !(1 << bit);
+                Some(first.saturating_add(bit as pid_t))
+            })
+        })
+    }
+}
+
+impl Drop for IdSet {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new` with this size; no reference outlives `self`.
+        unsafe { libc::munmap(self.0.as_ptr().cast(), IDS / 8) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,5 +221,22 @@ mod tests {
             assert_eq!(way(own, 8, &mut buffer), Err(Errno::EFAULT));
             assert_eq!(way(i32::MAX, 8, &mut buffer), Err(Errno::ESRCH));
         }
+    }
+
+    #[test]
+    fn a_set_of_ids_has_what_was_put_into_it_and_not_taken_out() {
+        let set = IdSet::new().expect("memory");
+        for id in [1, 63, 64, 4_194_303] {
+            set.insert(id);
+        }
+        // No process has one of these.
+        for id in [-1, IDS as pid_t, pid_t::MAX] {
+            set.insert(id);
+        }
+        set.remove(63);
+        set.remove(62);
+        let mut all: Vec<pid_t> = set.iter().collect();
+        all.sort_unstable();
+        assert_eq!(all, [1, 64, 4_194_303]);
     }
 }

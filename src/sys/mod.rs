@@ -3,7 +3,9 @@
 //! No policy, no state but what a signal handler needs, no decision.
 #![allow(unsafe_code)]
 
+pub mod bare;
 pub mod clock;
+pub mod companion;
 pub mod files;
 pub mod landlock;
 pub mod memory;

@@ -29,6 +29,11 @@ impl Cpu {
         }
     }
 
+    /// So much and no more.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Whether the tree is past the limit. `ended`: the time of those that have ended.
     pub fn is_past(&mut self, processes: &[Tid], ended: Duration) -> bool {
         let clocks = &mut self.clocks;

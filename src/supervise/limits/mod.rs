@@ -16,6 +16,7 @@ mod written;
 
 use super::clock::Clock;
 use super::tree::{Birth, Tree};
+use super::watchdog;
 use crate::launch::{Started, User};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
@@ -109,6 +110,19 @@ impl Watch {
     /// Which process that is, if it is one.
     pub fn clock(&self) -> Option<Tid> {
         self.clock.as_ref().and_then(Clock::tid)
+    }
+
+    /// Whether a timer ends waits of this thread.
+    pub fn has_timer(&self) -> bool {
+        self.clock.is_some() && self.clock().is_none()
+    }
+
+    /// What the watchdog keeps, where this thread cannot.
+    pub fn for_watchdog(&self) -> watchdog::Limits {
+        watchdog::Limits {
+            wall: self.wall,
+            cpu: self.cpu.as_ref().map(Cpu::limit),
+        }
     }
 
     /// Whether a timer has ticked.

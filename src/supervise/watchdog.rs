@@ -1,0 +1,312 @@
+//! The watchdog: a process that keeps the limits while the supervisor's thread cannot.
+//!
+//! The supervisor acts on files and reads memory in the command's name, and each such system call may
+//! sleep in a lock that a task of the jail holds (an inode's, a directory's, an address space's). If that
+//! task is SCHED_IDLE and its siblings keep its processor busy, the sleep lasts as long as they like. No
+//! signal ends it, SIGKILL neither, and while the thread lives the kernel does not kill its tracees.
+//!
+//! The watchdog makes no such call. It looks whether the supervisor is at work and does not move; only
+//! then it looks at the limits, at a pending SIGKILL and at [`Bell`], and kills the tree. The dead hogs
+//! free the processor, the lock is released, and the supervisor goes on and reports the limit.
+//!
+//! It is a [`Companion`]: what it runs here must not allocate, lock, panic or use thread-local variables.
+
+use super::Bell;
+use crate::sys::companion::{Companion, Task};
+use crate::sys::memory::IdSet;
+use crate::sys::{Errno, bare, process};
+use crate::trace::Tid;
+use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The supervisor is stuck when it was at work, on the same event, at two looks that are so far apart.
+const LOOK: Duration = Duration::from_millis(30);
+/// How often it is looked at while it waits: where there are limits, and where only SIGKILL and the
+/// caller end a jail.
+const IDLE: Duration = Duration::from_millis(100);
+const IDLE_UNLIMITED: Duration = Duration::from_millis(400);
+
+/// What a jail may use, as far as the watchdog can tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// When all are asked to end, and how long they have until they are killed.
+    pub wall: Option<(Instant, Duration)>,
+    /// Processor time of the whole tree.
+    pub cpu: Option<Duration>,
+}
+
+/// For what the watchdog has ended the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Past {
+    /// It has asked all to end, for the time is up.
+    Asked = 1,
+    /// It has killed all, for they did not end in time.
+    Wall = 2,
+    /// It has killed all, for their processor time is used up.
+    Cpu = 3,
+}
+
+/// The watchdog's handle.
+pub struct Watchdog {
+    board: Arc<Board>,
+    companion: Companion,
+}
+
+/// What the supervisor and the watchdog share.
+struct Board {
+    /// Odd while the supervisor is at work, even while it waits. It changes with each event.
+    beat: AtomicU32,
+    /// The processes that live, by the ids of their first threads.
+    processes: IdSet,
+    /// Nanoseconds of processor time of those that have ended.
+    ended: AtomicU64,
+    /// Whether all have been asked to end.
+    asked: AtomicBool,
+    /// The last [`Past`], 0 for none.
+    past: AtomicU32,
+    /// CLOCK_MONOTONIC.
+    wall: Option<Duration>,
+    grace: Duration,
+    cpu: Option<Duration>,
+    bell: Option<Bell>,
+    /// proc_pid_stat(5) of the supervisor's thread.
+    stat: CString,
+}
+
+impl Watchdog {
+    /// Starts one for this thread, which is at work, and these processes.
+    pub fn start(
+        limits: Limits,
+        bell: Option<Bell>,
+        asked: bool,
+        processes: &[Tid],
+    ) -> Result<Watchdog, Errno> {
+        let (pid, tid) = (process::getpid(), process::gettid());
+        let stat = format!("/proc/{pid}/task/{tid}/stat");
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        let board = Board {
+            beat: AtomicU32::new(1),
+            processes: IdSet::new()?,
+            ended: AtomicU64::new(0),
+            asked: AtomicBool::new(asked),
+            past: AtomicU32::new(0),
+            wall: limits.wall.map(|(end, _)| bare::now() + left(end)),
+            grace: limits.wall.map_or(Duration::ZERO, |(_, grace)| grace),
+            cpu: limits.cpu,
+            bell,
+            stat: CString::new(stat).map_err(|_| Errno::EINVAL)?,
+        };
+        for &pid in processes {
+            board.processes.insert(pid);
+        }
+        let board = Arc::new(board);
+        let companion = Companion::start(Arc::clone(&board))?;
+        Ok(Watchdog { board, companion })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Tid {
+        self.companion.pid()
+    }
+
+    /// The supervisor waits from now on.
+    pub fn waits(&self) {
+        self.beats(0);
+    }
+
+    /// The supervisor is at work from now on. What has ended must have been taken out before: its id may
+    /// be another process's.
+    pub fn works(&self) {
+        self.beats(1);
+    }
+
+    fn beats(&self, odd: u32) {
+        let beat = self.board.beat.load(Ordering::Relaxed).wrapping_add(1);
+        let wrong = (beat ^ odd) & 1;
+        self.board
+            .beat
+            .store(beat.wrapping_add(wrong), Ordering::Release);
+    }
+
+    /// A process of the tree will run.
+    pub fn born(&self, pid: Tid) {
+        self.board.processes.insert(pid);
+    }
+
+    /// A task has ended. `ended`: the processor time of all that have.
+    pub fn gone(&self, tid: Tid, ended: Duration) {
+        let nanoseconds = u64::try_from(ended.as_nanos()).unwrap_or(u64::MAX);
+        self.board.ended.store(nanoseconds, Ordering::Release);
+        self.board.processes.remove(tid);
+    }
+
+    /// All have been asked to end.
+    pub fn asked(&self) {
+        self.board.asked.store(true, Ordering::Release);
+    }
+
+    /// For what it has ended the tree.
+    pub fn past(&self) -> Option<Past> {
+        match self.board.past.load(Ordering::Acquire) {
+            1 => Some(Past::Asked),
+            2 => Some(Past::Wall),
+            3 => Some(Past::Cpu),
+            _ => None,
+        }
+    }
+
+    /// No process of the tree is left: asks it to end, which a later wait tells.
+    pub fn stop(&self) {
+        self.companion.leave();
+    }
+}
+
+impl Task for Board {
+    fn run(&self, leave: &AtomicU32) {
+        let stat = bare::File::open(&self.stat);
+        let idle = match self.wall.is_some() || self.cpu.is_some() {
+            true => IDLE,
+            false => IDLE_UNLIMITED,
+        };
+        let mut seen = 0;
+        let mut pause = LOOK;
+        loop {
+            bare::wait_for_change(leave, 0, pause);
+            if leave.load(Ordering::Acquire) != 0 {
+                return;
+            }
+            let beat = self.beat.load(Ordering::Acquire);
+            let works = beat & 1 == 1;
+            if works && beat == seen {
+                self.act(beat, stat.as_ref());
+            }
+            pause = match works || beat != seen {
+                true => LOOK,
+                false => pause.saturating_mul(2).min(idle),
+            };
+            seen = beat;
+        }
+    }
+}
+
+impl Board {
+    /// The supervisor is stuck.
+    fn act(&self, beat: u32, stat: Option<&bare::File>) {
+        let rung = self.bell.as_ref().is_some_and(|bell| bell.rung().is_some());
+        if rung || stat.is_some_and(is_killed) {
+            return self.kill(beat, libc::SIGKILL);
+        }
+        let now = bare::now();
+        if let Some(wall) = self.wall.filter(|wall| now >= *wall) {
+            if !self.asked.swap(true, Ordering::AcqRel) {
+                self.past.store(Past::Asked as u32, Ordering::Release);
+                self.kill(beat, libc::SIGTERM);
+                // What is stopped must be continued to hear it.
+                self.kill(beat, libc::SIGCONT);
+            }
+            if now >= wall.saturating_add(self.grace) {
+                self.past.store(Past::Wall as u32, Ordering::Release);
+                return self.kill(beat, libc::SIGKILL);
+            }
+        }
+        if let Some(cpu) = self.cpu
+            && self.ran() > cpu
+        {
+            self.past.store(Past::Cpu as u32, Ordering::Release);
+            self.kill(beat, libc::SIGKILL);
+        }
+    }
+
+    /// The processor time of the tree.
+    fn ran(&self) -> Duration {
+        let ended = Duration::from_nanos(self.ended.load(Ordering::Acquire));
+        let living = self.processes.iter().filter_map(bare::ran);
+        living.fold(ended, Duration::saturating_add)
+    }
+
+    /// Sends a signal to every process, as long as the supervisor is stuck: it has waited for none of them
+    /// then, so that no id is another process's. If it goes on meanwhile, it does the rest itself.
+    fn kill(&self, beat: u32, signal: i32) {
+        for pid in self.processes.iter() {
+            if self.beat.load(Ordering::Acquire) != beat {
+                return;
+            }
+            bare::kill(pid, signal);
+        }
+    }
+}
+
+/// Whether SIGKILL is pending for a thread, of which this is the stat file. It is for every thread of a
+/// process that is being killed, or that exits, until the thread has ended.
+fn is_killed(stat: &bare::File) -> bool {
+    let mut buffer = [0; 1024];
+    is_kill_pending(stat.read(&mut buffer))
+}
+
+/// proc_pid_stat(5): field 31 is the set of pending signals, in decimal. The name before may hold any
+/// character.
+fn is_kill_pending(stat: &[u8]) -> bool {
+    const SIGKILL: u64 = 1 << (libc::SIGKILL - 1);
+    let name = stat.iter().rposition(|&byte| byte == b')');
+    let fields = name.and_then(|end| stat.get(end..)).unwrap_or_default();
+    let mut fields = fields.split(|&byte| byte == b' ');
+    // The end of field 2 comes first.
+    let pending = fields.nth(31 - 2).unwrap_or_default();
+    let pending = pending.iter().fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number.wrapping_mul(10).wrapping_add(digit)
+    });
+    pending & SIGKILL != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pending_kill_is_seen_whatever_the_name() {
+        let line = |name: &str, pending| {
+            let before = "R 1 ".to_owned() + &"7 ".repeat(26);
+            format!("12 ({name}) {before}{pending} 256 256 256 0\n").into_bytes()
+        };
+        assert!(is_kill_pending(&line("jail", 256)));
+        assert!(is_kill_pending(&line("a) b (c", 256 + 2)));
+        assert!(!is_kill_pending(&line("jail", 0)));
+        assert!(!is_kill_pending(&line("jail", 255)));
+        assert!(!is_kill_pending(b""));
+        let own = std::fs::read("/proc/thread-self/stat").expect("proc(5)");
+        assert!(!is_kill_pending(&own));
+    }
+
+    #[test]
+    fn a_beat_is_odd_at_work_and_changes_each_time() {
+        let dog = Watchdog::start(Limits::default(), None, false, &[]).expect("a process");
+        let beat = || dog.board.beat.load(Ordering::Acquire);
+        let mut last = beat();
+        for _ in 0..2 {
+            dog.works();
+            assert!(beat() & 1 == 1 && beat() != last);
+            last = beat();
+        }
+        dog.waits();
+        assert!(beat() & 1 == 0);
+    }
+
+    #[test]
+    fn who_does_not_move_has_its_tree_killed_when_the_time_is_up() {
+        let sleeps = || std::process::Command::new("sleep").arg("60").spawn();
+        let mut child = sleeps().expect("a child");
+        let limits = Limits {
+            wall: Some((Instant::now(), Duration::ZERO)),
+            cpu: None,
+        };
+        let dog = Watchdog::start(limits, None, true, &[child.id() as Tid]).expect("a process");
+        let status = child.wait().expect("its end");
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(signal, Some(libc::SIGKILL));
+        assert_eq!(dog.past(), Some(Past::Wall));
+    }
+}
