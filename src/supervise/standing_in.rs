@@ -51,7 +51,15 @@ impl Supervisor<'_> {
     /// A command that is a shell has made a process group of its own. The caller's shell gives the
     /// terminal to this process's group, as it does to any job, so it is passed on.
     pub(super) fn stop_self(&self, signal: i32) -> Result<(), Errno> {
-        sys::signal::stop_self(signal)?;
+        // A jail that is stopped ends nothing, so that the watchdog must not either.
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.waits();
+        }
+        let stopped = sys::signal::stop_self(signal);
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.works();
+        }
+        stopped?;
         let own = sys::process::getpgid(0)?;
         let group = sys::process::getpgid(self.started.pid).unwrap_or(own);
         if group != own && sys::terminal::foreground() == Some(own) {

@@ -16,7 +16,7 @@ use crate::sys::companion::{Companion, Task};
 use crate::sys::memory::IdSet;
 use crate::sys::{Errno, bare, process};
 use crate::trace::Tid;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -165,6 +165,8 @@ impl Watchdog {
 }
 
 impl Task for Board {
+    const NAME: &CStr = c"jail-watchdog";
+
     fn run(&self, leave: &AtomicU32) {
         let stat = bare::File::open(&self.stat);
         let idle = match self.wall.is_some() || self.cpu.is_some() {

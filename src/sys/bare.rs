@@ -144,6 +144,19 @@ pub(super) fn die_with_parent() {
     unsafe { call(libc::SYS_prctl, [option, signal, 0, 0, 0, 0]) };
 }
 
+/// setsid(2): no signal of the terminal or for the parent's process group is for this process.
+pub(super) fn leave_session() {
+    // SAFETY: takes nothing.
+    unsafe { call(libc::SYS_setsid, [0; 6]) };
+}
+
+/// PR_SET_NAME: what ps(1) and /proc/PID/comm call this process.
+pub(super) fn set_name(name: &CStr) {
+    let (option, name) = (libc::PR_SET_NAME as usize, name.as_ptr() as usize);
+    // SAFETY: the name is NUL-terminated; the kernel takes 15 bytes of it at most.
+    unsafe { call(libc::SYS_prctl, [option, name, 0, 0, 0, 0]) };
+}
+
 /// Whether there is this thread of that process.
 pub(super) fn has_thread(pid: pid_t, tid: pid_t) -> bool {
     // SAFETY: takes numbers only; signal 0 sends nothing.

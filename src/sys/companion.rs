@@ -4,10 +4,12 @@
 //! It is made by clone(2) with CLONE_VM, which costs the same whatever the size of this process, and
 //! without CLONE_THREAD, so that SIGKILL for this process does not end it. It has a stack of its own but
 //! the thread pointer of the thread that makes it, so that it must leave thread-local variables alone:
-//! it makes the system calls of [`super::bare`] and uses atomics, and nothing else.
+//! it makes the system calls of [`super::bare`] and uses atomics, and nothing else. It blocks all signals,
+//! and is in a session of its own, so that it neither stops nor ends with a job of the terminal.
 
 use super::{Errno, bare, check, process, signal, wait};
 use libc::{c_int, c_void, pid_t};
+use std::ffi::CStr;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +20,9 @@ const GUARD: usize = 64 << 10;
 
 /// What a companion does.
 pub trait Task: Send + Sync + 'static {
+    /// The process's name, of 15 bytes at most.
+    const NAME: &CStr;
+
     /// Returns soon after `leave` is no longer 0, which [`bare::wait_for_change`] can wait for. It must
     /// not allocate, lock, panic, nor call what uses thread-local variables, as most of the C library
     /// does.
@@ -115,6 +120,8 @@ extern "C" fn begin<T: Task>(start: *mut c_void) -> c_int {
     let start = unsafe { &*start.cast::<Start<T>>() };
     bare::die_with_parent();
     bare::leave_descriptors();
+    bare::leave_session();
+    bare::set_name(T::NAME);
     // The thread may have ended before, and then no signal comes.
     let (pid, tid) = start.parent;
     if bare::has_thread(pid, tid) {
@@ -167,6 +174,8 @@ mod tests {
     struct Counts(AtomicU64);
 
     impl Task for Counts {
+        const NAME: &CStr = c"jail-counts";
+
         fn run(&self, leave: &AtomicU32) {
             while leave.load(Ordering::Acquire) == 0 {
                 self.0.fetch_add(1, Ordering::AcqRel);

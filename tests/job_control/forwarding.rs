@@ -1,7 +1,9 @@
 //! Signals from outside, to jail alone or to its process group: the command has each exactly once,
 //! from its true sender.
 
-use crate::support::{JAIL, Run, Running, nobody_survives, permissive, plain, probe, token};
+use crate::support::{
+    JAIL, Run, Running, is_watchdog, nobody_survives, permissive, plain, probe, token,
+};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -450,5 +452,6 @@ fn children(pid: i32) -> Vec<i32> {
         .unwrap_or_default()
         .split_whitespace()
         .filter_map(|pid| pid.parse().ok())
+        .filter(|pid| !is_watchdog(*pid))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Who lives on when somebody ends: orphans, storms without their supervisor, a policy's kill.
 
 use crate::support::{
-    Dir, Running, jail, nobody_survives, permissive, probe, rounds, survivors, token,
+    Dir, Running, is_watchdog, jail, nobody_survives, permissive, probe, rounds, survivors, token,
 };
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -50,7 +50,7 @@ fn asked_twice_jail_ends_what_the_command_left_behind() {
     run.signal(Signal::SIGINT);
     // Two that are pending at the same time would be one.
     run.until("what it waits for", |run| run.err().contains("probe"));
-    assert_eq!(survivors(&done).len(), 2, "jail and the daemon");
+    assert_eq!(without_watchdog(&done).len(), 2, "jail and the daemon");
     run.signal(Signal::SIGINT);
     let ran = run.finish();
     nobody_survives(&done, Duration::from_secs(2));
@@ -75,21 +75,31 @@ fn a_first_request_reaches_what_the_command_left_behind() {
     nobody_survives(&done, Duration::from_secs(2));
 }
 
+/// The processes with this token, without the one that keeps the limits.
+fn without_watchdog(token: &str) -> Vec<i32> {
+    let mut all = survivors(token);
+    all.retain(|pid| !is_watchdog(*pid));
+    all
+}
+
 /// Until the command itself is gone: jail and the daemon are left.
 fn wait_for_daemon(run: &Running, token: &str) {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
-        let left = survivors(token);
+        let left = without_watchdog(token);
         // The command is a child of jail's, the daemon is none. In this order: two may be jail and
         // what it has just forked.
         let children = format!("/proc/{0}/task/{0}/children", run.pid());
         let children = std::fs::read_to_string(children).unwrap_or_default();
-        if children.trim().is_empty() && left.len() == 2 {
+        let mut children = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
+        if children.all(is_watchdog) && left.len() == 2 {
             return;
         }
         assert!(
             Instant::now() < end,
-            "the daemon never came: {left:?}, {children:?}, {}",
+            "the daemon never came: {left:?}, {}",
             run.err()
         );
         std::thread::sleep(Duration::from_millis(5));

@@ -477,6 +477,11 @@ pub fn same_inside<S: AsRef<OsStr> + Clone>(command: &[S]) -> Ran {
     inside
 }
 
+/// Whether this is jail's own process that keeps the limits: it goes on while jail is stopped.
+pub fn is_watchdog(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "jail-watchdog\n")
+}
+
 /// The processes whose arguments hold this token.
 pub fn survivors(token: &str) -> Vec<i32> {
     let Ok(processes) = std::fs::read_dir("/proc") else {
