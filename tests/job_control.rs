@@ -7,6 +7,8 @@ mod forwarding;
 mod interactive;
 #[path = "job_control/isolated.rs"]
 mod isolated;
+#[path = "job_control/others.rs"]
+mod others;
 #[path = "job_control/streams.rs"]
 mod streams;
 mod support;

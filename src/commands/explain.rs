@@ -427,6 +427,7 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         | Reason::UnknownNumber
         | Reason::Metadata
         | Reason::Command
+        | Reason::Terminal
         | Reason::Pathless
         | Reason::Unpinned
         | Reason::Changed => return None,

@@ -132,8 +132,11 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     set_environment(&mut command, run.env_clear, &run.variables)?;
     let program = launch::program(&command);
+    let limited = policy.limits.output.is_some();
+    let terminals = command.terminals(&policy, [false, limited, limited]);
     let wishes = Wishes {
         command: program.as_deref(),
+        terminals: &terminals,
         trace_denials: run.trace_denials,
         datagrams: command.passes_datagrams(),
         alone: true,

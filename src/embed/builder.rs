@@ -326,6 +326,7 @@ impl Builder {
             host: *host,
             program: launch::program(&command),
             datagrams: command.passes_datagrams(),
+            terminals: command.terminals(&policy, wiring.pipes()),
         };
         let plan = self.plans.plan(&policy, about).map_err(Error::Plan)?;
         Ok(Ready {

@@ -3,6 +3,7 @@
 //! A plan depends on nothing but what is compared here; it looks at no file. Where a policy's paths
 //! lead was found when it was loaded.
 
+use crate::paths::Terminal;
 use crate::plan::{Host, Plan, PlanError, Wishes};
 use crate::policy::{Limits, Policy};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub struct About {
     pub host: Host,
     pub program: Option<PathBuf>,
     pub datagrams: bool,
+    pub terminals: Vec<Terminal>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,7 @@ impl Plans {
         }
         let wishes = Wishes {
             command: about.program.as_deref(),
+            terminals: &about.terminals,
             trace_denials: false,
             datagrams: about.datagrams,
             // What else this program does must stay where it is.
@@ -113,6 +116,7 @@ mod tests {
                 host: Host::newest(),
                 program: Some(program.into()),
                 datagrams: false,
+                terminals: Vec::new(),
             };
             plans.plan(policy, about).expect("a plan")
         };

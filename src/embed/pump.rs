@@ -57,6 +57,16 @@ impl Wiring {
     pub fn is_empty(&self) -> bool {
         self.stdin.is_none() && self.stdout.is_none() && self.stderr.is_none()
     }
+
+    /// Which streams of the command are pipes.
+    pub fn pipes(&self) -> [bool; 3] {
+        let joined = self.joined && self.stdout.is_some();
+        [
+            self.stdin.is_some(),
+            self.stdout.is_some(),
+            self.stderr.is_some() || joined,
+        ]
+    }
 }
 
 /// What the command has written.

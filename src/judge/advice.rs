@@ -56,6 +56,7 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
         Reason::Unpinned => {
             "another task could change it after it is judged, and nothing can prevent it".to_owned()
         }
+        Reason::Terminal => "a terminal that the command was started with".to_owned(),
         Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
         Reason::Changed => "it was changed after it was judged".to_owned(),
     }
@@ -191,6 +192,7 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
         | Reason::PathDefault
         | Reason::Metadata
         | Reason::Command
+        | Reason::Terminal
         | Reason::Pathless
         | Reason::Peer(_)
         | Reason::PeerDefault

@@ -4,7 +4,7 @@
 use super::{Reason, Verdict};
 use crate::baseline;
 use crate::net::{Endpoint, Socket, Way};
-use crate::paths::{Access, Pattern};
+use crate::paths::{Access, Pattern, Terminal};
 use crate::policy::{Action, List, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +22,8 @@ pub(super) struct Files {
     sockets: Vec<(usize, Pattern)>,
     /// The program that the caller named: it may be read and executed.
     command: Option<Vec<u8>>,
+    /// The terminals that it is started with.
+    terminals: Vec<Terminal>,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ struct Entry {
 }
 
 impl Files {
-    pub(super) fn new(policy: &Policy, command: Option<&Path>) -> Files {
+    pub(super) fn new(policy: &Policy, command: Option<&Path>, terminals: &[Terminal]) -> Files {
         let (opened, mut closed): (Vec<Entry>, Vec<Entry>) = policy
             .paths
             .iter()
@@ -68,6 +70,7 @@ impl Files {
                 _ => Action::Deny(Errno::EACCES),
             },
             command: command.map(|path| path.as_os_str().as_bytes().to_vec()),
+            terminals: terminals.to_vec(),
         }
     }
 
@@ -97,6 +100,14 @@ impl Files {
         }
         if matches!(access, Access::Read | Access::Exec) && self.command.as_deref() == Some(path) {
             return verdict(Action::Allow, Reason::Command);
+        }
+        let opens = |terminal: &Terminal| {
+            terminal.path.as_os_str().as_bytes() == path
+                && (access == Access::Read && terminal.read
+                    || access == Access::Write && terminal.write)
+        };
+        if self.terminals.iter().any(opens) {
+            return verdict(Action::Allow, Reason::Terminal);
         }
         verdict(self.default, Reason::PathDefault)
     }

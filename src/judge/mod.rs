@@ -20,7 +20,7 @@ pub use chain::{Chain, Ruling, Step};
 
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::net::{NamePattern, Reach};
-use crate::paths::Access;
+use crate::paths::{Access, Terminal};
 use crate::policy::{About, Action, Object, Policy};
 use crate::syscalls::{Call, Errno};
 use std::os::unix::ffi::OsStrExt;
@@ -75,6 +75,8 @@ pub enum Reason {
     Metadata,
     /// The program that the caller named on the command line.
     Command,
+    /// A terminal that the command was started with.
+    Terminal,
     /// What has no path (a pipe, a memfd, an unlinked file) is no program.
     Pathless,
     /// What was judged could be changed by another task before it is used, and nothing can prevent it.
@@ -88,14 +90,20 @@ pub enum Reason {
 impl Judge {
     /// Compiles a policy and the protections that a host needs.
     pub fn new(policy: &Policy, baseline: &Baseline) -> Judge {
-        Judge::of_command(policy, baseline, None)
+        Judge::of_command(policy, baseline, None, &[])
     }
 
-    /// As [`Judge::new`], for a command whose program the caller has named.
-    pub fn of_command(policy: &Policy, baseline: &Baseline, command: Option<&Path>) -> Judge {
+    /// As [`Judge::new`], for a command whose program the caller has named, and the terminals that it is
+    /// started with.
+    pub fn of_command(
+        policy: &Policy,
+        baseline: &Baseline,
+        command: Option<&Path>,
+        terminals: &[Terminal],
+    ) -> Judge {
         Judge {
             table: chain::Table::new(policy, baseline),
-            files: files::Files::new(policy, command),
+            files: files::Files::new(policy, command, terminals),
             net: net::Net::new(policy),
         }
     }

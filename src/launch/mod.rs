@@ -17,6 +17,7 @@ mod mounts;
 mod nursery;
 mod obstacles;
 mod privileges;
+mod terminals;
 mod under;
 
 pub use birth::{start, start_in};

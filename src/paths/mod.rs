@@ -25,6 +25,23 @@ pub enum Access {
     Handle,
 }
 
+/// A terminal that a command is started with, by its name in the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    /// Where it is: `/dev/pts/3`.
+    pub path: std::path::PathBuf,
+    /// Whether the command has it open for reading.
+    pub read: bool,
+    /// Whether it has it open for writing.
+    pub write: bool,
+}
+
+impl Terminal {
+    /// The controlling terminal of the command has another name, which a policy opens for writing if it
+    /// opens the terminal.
+    pub const CONTROLLING: &'static str = "/dev/tty";
+}
+
 impl Access {
     /// The word of a `[[test]]` sentence and of messages.
     pub const fn word(self) -> &'static str {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Host;
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
-use crate::paths::{Access, Pattern, is_beneath};
+use crate::paths::{Access, Pattern, Terminal, is_beneath};
 use crate::policy::{Action, List, PathEntry, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -116,6 +116,8 @@ pub struct Files {
 pub struct Wishes<'a> {
     /// The program that the caller has named, resolved.
     pub command: Option<&'a Path>,
+    /// The terminals that it is started with: it may open them by their names, too.
+    pub terminals: &'a [Terminal],
     /// Whether each denial shall be seen and reported.
     pub trace_denials: bool,
     /// Whether the command inherits a socket by which messages name their peers.
@@ -169,7 +171,7 @@ impl Files {
                 write: governed.write && !open.write,
                 exec: governed.exec && !open.exec,
             };
-            files.grants = scene.grants(wishes.command);
+            files.grants = scene.grants(wishes);
             files.floor = open.and(files.handled.within(scene.literal()));
         }
         let landlock = !files.handled.is_none();
@@ -486,7 +488,7 @@ impl<'a> Scene<'a> {
 
     /// Landlock's rules. An entry that it cannot hold is granted where it begins: its base, or what
     /// there is of it.
-    fn grants(&self, command: Option<&Path>) -> Vec<(PathBuf, Rights)> {
+    fn grants(&self, wishes: Wishes<'_>) -> Vec<(PathBuf, Rights)> {
         let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
         let mut add = |path: &Path, rights: Rights| {
             let known = grants.iter_mut().find(|(known, _)| same(known, path));
@@ -505,7 +507,15 @@ impl<'a> Scene<'a> {
             };
             add(base, Rights::of(entry.list));
         }
-        if let Some(command) = command {
+        for terminal in wishes.terminals {
+            let rights = Rights {
+                read: terminal.read,
+                write: terminal.write,
+                exec: false,
+            };
+            add(&terminal.path, rights);
+        }
+        if let Some(command) = wishes.command {
             add(
                 command,
                 Rights {

@@ -104,7 +104,7 @@ impl Plan {
         let judge = |watch: Watch| {
             let watch = watch.and(Watch::OWN_FILTER);
             let baseline = Baseline::new(host.landlock_abi).watching(watch);
-            let judge = Judge::of_command(policy, &baseline, wishes.command);
+            let judge = Judge::of_command(policy, &baseline, wishes.command, wishes.terminals);
             (baseline, judge)
         };
         let (mut baseline, mut judged) = judge(files.watch.and(net.watch));

@@ -110,7 +110,7 @@ impl<'a> Cause<'a> {
                 ..Self::bare(Kind::Default)
             },
             Reason::Metadata => Self::bare(Kind::Metadata),
-            Reason::Command => Self::bare(Kind::Command),
+            Reason::Command | Reason::Terminal => Self::bare(Kind::Command),
             Reason::Pathless => Self::bare(Kind::Pathless),
             Reason::Changed => Self::bare(Kind::Changed),
             Reason::Unpinned => Self::bare(Kind::Unpinned),

@@ -84,6 +84,7 @@ impl Key {
             Reason::PeerDefault => (13, 0),
             Reason::Closed(rule) => (14, std::ptr::from_ref(rule).addr()),
             Reason::Unpinned => (15, 0),
+            Reason::Terminal => (16, 0),
         };
         Self { kind, nr, which }
     }

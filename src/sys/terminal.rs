@@ -8,6 +8,15 @@ fn controlling() -> Option<std::fs::File> {
     std::fs::File::open("/dev/tty").ok()
 }
 
+/// The number of the controlling terminal's device: TIOCGDEV of ioctl_tty(2), Linux 2.6.37.
+pub fn controlling_device() -> Option<u32> {
+    let terminal = controlling()?;
+    let mut device: libc::c_uint = 0;
+    // SAFETY: the kernel writes one unsigned int to the address, which is valid for that.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGDEV as _, &raw mut device) };
+    (result == 0).then_some(device)
+}
+
 /// The foreground process group of the controlling terminal.
 pub fn foreground() -> Option<libc::pid_t> {
     let terminal = controlling()?;
