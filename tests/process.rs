@@ -12,5 +12,7 @@ mod extends;
 mod scene;
 #[path = "process/starts.rs"]
 mod starts;
+#[path = "process/tmpdir.rs"]
+mod tmpdir;
 #[path = "process/user.rs"]
 mod user;

@@ -2,7 +2,7 @@
 
 use super::{FAILED, Run};
 use crate::embed::{self, Output, Wiring};
-use crate::launch::{self, Command};
+use crate::launch::{self, Command, Temporary};
 use crate::plan::{Plan, Wishes};
 use crate::policy::{Policy, Surroundings};
 use crate::report::{self, Place, Report, Settings};
@@ -97,6 +97,7 @@ struct Ready {
     plan: Arc<Plan>,
     command: Command,
     log: Option<(File, String)>,
+    temporary: Option<Temporary>,
 }
 
 fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failure> {
@@ -113,12 +114,11 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
-    let policy = Policy::load_to_run_in(name, Path::new("."), Surroundings::at(start)).map_err(
-        |problems| Failure {
+    let mut policy = Policy::load_to_run_in(name, Path::new("."), Surroundings::at(start))
+        .map_err(|problems| Failure {
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
-        },
-    )?;
+        })?;
     let given = Command {
         environment: std::env::vars_os().collect(),
         arguments: run.command.clone(),
@@ -131,6 +131,13 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         .under(&policy)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     set_environment(&mut command, run.env_clear, &run.variables)?;
+    let set = |name: &OsStr| {
+        let starts = |variable: &&OsString| variable.as_bytes().starts_with(name.as_bytes());
+        let mut named = run.variables.iter().filter(starts);
+        named.any(|variable| variable.as_bytes().get(name.len()) == Some(&b'='))
+    };
+    let temporary = Temporary::settle(&mut policy, &mut command, &set)
+        .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     let program = launch::program(&command);
     let limited = policy.limits.output.is_some();
     let terminals = command.terminals(&policy, [false, limited, limited]);
@@ -147,6 +154,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         plan: Arc::new(plan),
         command,
         log,
+        temporary,
     })
 }
 
@@ -158,6 +166,7 @@ impl Ready {
             plan,
             command,
             log,
+            temporary,
         } = self;
         let wiring = wire(report.is_some(), policy.limits.output.is_some());
         let options = Options {
@@ -183,6 +192,9 @@ impl Ready {
         );
         let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
         report.wrote(written.stdout, written.stderr);
+        if let Some(left) = temporary.and_then(Temporary::remove) {
+            eprintln!("jail: the run's temporary directory cannot be removed: {left}");
+        }
         match result {
             Ok(outcome) => {
                 report.end(&outcome);

@@ -5,14 +5,14 @@ use super::nurseries::Nurseries;
 use super::plans::{About, Plans};
 use super::pump::{Output, Wiring, past_streams};
 use super::{Error, Handle, Outcome};
-use crate::launch::{self, Command};
+use crate::launch::{self, Command, Temporary};
 use crate::plan::{Host, Plan};
 use crate::policy::{Limits, Policy};
 use crate::report::{self, Report, Verdict};
 use crate::supervise::{Bell, Event, Observer, Options};
 use crate::sys;
 use crate::trace::Tid;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -322,6 +322,19 @@ impl Builder {
                 Some((name, value)) => command.set_variable(name, value),
             }
         }
+        let set = |name: &OsStr| {
+            let mut changes = self.environment.iter().rev().map_while(Option::as_ref);
+            changes.any(|(known, _)| known == name)
+        };
+        let mut policy = policy;
+        let mut temporary = None;
+        if policy.tmpdir.is_some() {
+            // Each run has another directory, and so another policy.
+            let mut own = Policy::clone(&policy);
+            temporary =
+                Temporary::settle(&mut own, &mut command, &set).map_err(Error::Unavailable)?;
+            policy = Arc::new(own);
+        }
         let about = About {
             host: *host,
             program: launch::program(&command),
@@ -337,6 +350,7 @@ impl Builder {
             passed: self.passed.clone(),
             nurseries: Arc::clone(&self.nurseries),
             kill_on_exit: self.kill_on_exit,
+            temporary,
         })
     }
 
@@ -392,6 +406,8 @@ pub(crate) struct Ready {
     passed: Vec<Arc<OwnedFd>>,
     nurseries: Arc<Nurseries>,
     kill_on_exit: bool,
+    /// Removed when the run is over.
+    temporary: Option<Temporary>,
 }
 
 /// A run that is over: its outcome, and its document on a line.
@@ -419,6 +435,7 @@ impl Ready {
             passed,
             nurseries,
             kill_on_exit,
+            temporary,
         } = self;
         let options = Options {
             kill_on_exit,
@@ -449,6 +466,7 @@ impl Ready {
         );
         nurseries.put(nursery);
         drop(passed);
+        drop(temporary);
         let mut report = observer.told.report;
         report.wrote(written.stdout, written.stderr);
         let document = match &result {

@@ -3,8 +3,7 @@
 //! A plan depends on nothing but what is compared here; it looks at no file. Where a policy's paths
 //! lead was found when it was loaded.
 
-use crate::paths::Terminal;
-use crate::plan::{Host, Plan, PlanError, Wishes};
+use crate::plan::{Host, Plan, PlanError, Terminal, Wishes};
 use crate::policy::{Limits, Policy};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,6 +67,8 @@ impl Plans {
     /// The plan of a policy.
     pub fn plan(&self, policy: &Arc<Policy>, about: About) -> Result<Arc<Plan>, PlanError> {
         let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
+        // A run with a temporary directory of its own has a policy that nothing else will have.
+        let keeps = policy.tmpdir.is_none();
         if let Some(found) = lock(&self.planned).iter().find(is) {
             return Ok(Arc::clone(&found.plan));
         }
@@ -85,7 +86,9 @@ impl Plans {
             about,
             plan: Arc::clone(&plan),
         };
-        keep(&mut lock(&self.planned), planned);
+        if keeps {
+            keep(&mut lock(&self.planned), planned);
+        }
         Ok(plan)
     }
 }

@@ -33,6 +33,8 @@ pub struct Isolation {
     /// With `mount`: the most bytes that `/tmp`, and `/dev/shm`, can hold; `None`: half of the memory
     /// (tmpfs(5)).
     pub temporary: Option<u64>,
+    /// With `mount`: a directory that is made in the private `/tmp` for the command.
+    pub tmpdir: Option<PathBuf>,
     /// Where the policy asks for it: `net.toml:9`.
     pub place: String,
 }

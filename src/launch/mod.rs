@@ -17,6 +17,7 @@ mod mounts;
 mod nursery;
 mod obstacles;
 mod privileges;
+mod temporary;
 mod terminals;
 mod under;
 
@@ -28,6 +29,7 @@ pub use host::{probe, probe_for};
 pub use isolation::Isolation;
 pub use lookup::program;
 pub use nursery::Nursery;
+pub use temporary::Temporary;
 pub use under::Unavailable;
 
 use crate::sys::{self, Errno, memory::SharedWords};

@@ -31,6 +31,8 @@ pub struct Mounts {
     copies: Mutex<Vec<Option<OwnedFd>>>,
     /// Those of a tmpfs.
     options: CString,
+    /// A directory to make in the private `/tmp`, and its mode.
+    tmpdir: Option<(CString, u32)>,
     proc: bool,
 }
 
@@ -80,6 +82,12 @@ impl Mounts {
             writable,
             copies: Mutex::new(Vec::with_capacity(room)),
             options: options(isolation.temporary)?,
+            tmpdir: match &isolation.tmpdir {
+                // Another user's, where root made it: nobody else is in these mounts.
+                Some(path) if command.user.is_some() => Some((text(path)?, 0o1777)),
+                Some(path) => Some((text(path)?, 0o700)),
+                None => None,
+            },
             proc: isolation.has_own_proc(),
         })
     }
@@ -107,6 +115,9 @@ impl Mounts {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err((Step::Temporary, errno)),
             }
+        }
+        if let Some((path, mode)) = &self.tmpdir {
+            namespace::make_directory(path, *mode).map_err(at(Step::Temporary))?;
         }
         if let Some((above, copy)) = copy {
             for directory in above {

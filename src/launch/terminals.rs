@@ -4,7 +4,7 @@
 //! Other terminals of the same user are not among them: what is typed there could be read.
 
 use super::Command;
-use crate::paths::Terminal;
+use crate::plan::Terminal;
 use crate::policy::{Action, List, Policy};
 use crate::sys::{self, process, terminal};
 use std::fs;

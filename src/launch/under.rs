@@ -1,16 +1,19 @@
 //! What `[process]` of a policy makes of a command. Here the host is asked what the policy could not:
 //! which capabilities the caller has, who a user is, whether a file can be opened.
 
-use super::{Command, Isolation, User, obstacles};
+use super::{Command, Isolation, Temporary, User, obstacles};
 use crate::policy::{self, Isolation as Word, List, Policy, Said};
 use caps::{CapSet, Capability};
 use nix::unistd;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// In a `/tmp` of the command's own.
+const PRIVATE_TMPDIR: &str = "/tmp/jail-tmpdir";
 
 /// Something that `[process]` asks for and that cannot be had here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +61,11 @@ impl Command {
             self.set_variable(name.as_ref(), value.value.as_ref());
         }
         if let (Some(said), None) = (&process.directory, &self.directory) {
-            let directory = directory(&said.value);
+            let directory = match policy.tmpdir.as_ref() {
+                // The run's own, which is still to be made.
+                Some(tmpdir) if said.value.starts_with(tmpdir) => Ok(said.value.clone()),
+                _ => directory(&said.value),
+            };
             self.directory = Some(
                 directory
                     .map_err(|(reason, help)| unavailable(policy, said, "cwd", reason, help))?,
@@ -85,6 +92,78 @@ impl Command {
         }
         self.isolation = isolation(policy)?;
         Ok(self)
+    }
+}
+
+impl Command {
+    /// Replaces the path that has stood for the run's temporary directory.
+    fn settle_tmpdir(&mut self, from: &Path, to: &Path) {
+        if let Some(directory) = &mut self.directory
+            && let Ok(rest) = directory.strip_prefix(from)
+        {
+            *directory = to.join(rest);
+        }
+        let (Some(from), Some(to)) = (from.to_str(), to.to_str()) else {
+            return;
+        };
+        for (_, value) in &mut self.environment {
+            if let Some(text) = value.to_str().filter(|text| text.contains(from)) {
+                *value = text.replace(from, to).into();
+            }
+        }
+    }
+}
+
+impl Temporary {
+    /// What `tmpdir = "fresh"` of a policy asks for: the directory is made, the policy opens it, and the
+    /// command's variables name it, but for those that the caller has `set` by itself. The directory is
+    /// there until what is returned is dropped; `None` where nothing has to be removed.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn settle(
+        policy: &mut Policy,
+        command: &mut Command,
+        set: &dyn Fn(&OsStr) -> bool,
+    ) -> Result<Option<Temporary>, Unavailable> {
+        let (Some(said), Some(place)) = (&policy.process.tmpdir, &policy.tmpdir) else {
+            return Ok(None);
+        };
+        let made = match command.isolation.mount {
+            // The command's own `/tmp` hides what lies there, and is gone at the end.
+            true => None,
+            false => {
+                let base = place.ancestors().nth(2).unwrap_or(place);
+                let made = Temporary::make(base, command.user.as_ref());
+                Some(made.map_err(|error| {
+                    let base = base.display();
+                    let reason =
+                        format!("no directory can be made in {base}: {}", described(&error));
+                    unavailable(
+                        policy,
+                        said,
+                        "tmpdir",
+                        reason,
+                        "set TMPDIR to a directory that can be written to",
+                    )
+                })?)
+            }
+        };
+        let path = match &made {
+            Some(made) => made.path().to_owned(),
+            None => PathBuf::from(PRIVATE_TMPDIR),
+        };
+        if made.is_none() {
+            command.isolation.tmpdir = Some(path.clone());
+        }
+        command.settle_tmpdir(place, &path);
+        policy.settle_tmpdir(&path);
+        for name in policy::TEMPORARY_VARIABLES.map(OsStr::new) {
+            if !set(name) {
+                command.set_variable(name, path.as_os_str());
+            }
+        }
+        Ok(made)
     }
 }
 
@@ -115,6 +194,7 @@ fn isolation(policy: &Policy) -> Result<Isolation, Unavailable> {
         mount: said(Word::Mount).or(said(Word::ReadOnly)).is_some(),
         read_only: said(Word::ReadOnly).map(|_| writable()),
         temporary: policy.limits.memory.as_ref().map(|limit| limit.value),
+        tmpdir: None,
         place: policy.place(first.origin),
     };
     if obstacles::are_taken_away() {

@@ -108,6 +108,18 @@ impl Pattern {
         })
     }
 
+    /// The same beneath another directory, if it begins beneath `from`, which has as many components as
+    /// `to`, or more.
+    pub fn rebase(&mut self, from: &Path, to: &Path) {
+        if let Ok(rest) = self.base.strip_prefix(from) {
+            let mut base = to.to_owned();
+            // To join nothing would add a slash.
+            base.extend(rest.components());
+            self.depth = components(base.as_os_str().as_bytes()).count();
+            self.base = base.into();
+        }
+    }
+
     /// Whether there is no wildcard in it.
     pub fn is_literal(&self) -> bool {
         self.tail.is_empty()

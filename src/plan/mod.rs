@@ -17,6 +17,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
 pub use files::{Files, Rights, Wishes};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::isolate::{self, Isolation};
 use super::parse::File;
-use super::process::{Process, Said, User, Variables};
+use super::process::{Process, Said, TemporaryDirectory, User, Variables};
 use super::{Diagnostic, Origin, Source};
 use caps::Capability;
 
@@ -24,6 +24,7 @@ struct Candidates {
     stdin: Vec<Said<PathBuf>>,
     user: Vec<Said<User>>,
     isolate: Vec<Said<Isolation>>,
+    tmpdir: Vec<Said<TemporaryDirectory>>,
 }
 
 /// What the first file and those that it extends say together, and what is wrong with that.
@@ -57,6 +58,7 @@ pub(super) fn inherit(
         stdin: settle.one("stdin", found.stdin, |path| shown_path(path)),
         user: settle.one("user", found.user, |user| format!("\"{user}\"")),
         isolate: found.isolate,
+        tmpdir: settle.one("tmpdir", found.tmpdir, |value| format!("\"{value}\"")),
     };
     (process, settle.problems)
 }
@@ -111,6 +113,7 @@ impl Candidates {
         more(&mut self.nice, other.nice);
         more(&mut self.stdin, other.stdin);
         more(&mut self.user, other.user);
+        more(&mut self.tmpdir, other.tmpdir);
         self.isolated(&other.isolate);
         self.capabilities = match (self.capabilities.take(), other.capabilities) {
             (Some(mut one), Some(other)) => {
@@ -145,6 +148,7 @@ impl Candidates {
         by(&mut self.nice, &own.nice);
         by(&mut self.stdin, &own.stdin);
         by(&mut self.user, &own.user);
+        by(&mut self.tmpdir, &own.tmpdir);
         self.isolated(&own.isolate);
         if own.capabilities.is_some() {
             self.capabilities.clone_from(&own.capabilities);

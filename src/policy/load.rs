@@ -14,6 +14,7 @@ use super::merge::merge;
 use super::parse::{File, parse};
 use super::places::Surroundings;
 use super::presets::{names, preset, presets};
+use super::temporary;
 use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
@@ -181,6 +182,7 @@ fn read(path: &Path) -> io::Result<(String, Identity)> {
 }
 
 /// A file or a preset that has been read.
+#[derive(Clone)]
 struct Found {
     name: String,
     preset: bool,
@@ -229,6 +231,8 @@ struct Loading {
     /// Whether the tests of a preset are left out.
     to_run: bool,
     around: Surroundings,
+    /// The first source, should all have to be read anew.
+    main: Option<Found>,
 }
 
 impl Loading {
@@ -242,6 +246,7 @@ impl Loading {
             problems: Vec::new(),
             to_run: false,
             around,
+            main: None,
         }
     }
 
@@ -259,6 +264,9 @@ impl Loading {
 
     /// Add a source and all that it extends.
     fn add(&mut self, found: Found) {
+        if self.sources.is_empty() {
+            self.main = Some(found.clone());
+        }
         let Found {
             name,
             preset,
@@ -369,7 +377,30 @@ impl Loading {
         text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u32 + 1
     }
 
+    /// A file used TMPDIR, and one says that it is not the caller's: which is known only when all have
+    /// been read.
+    fn again(mut self) -> Result<Policy, Problems> {
+        let place = temporary::place(&self.around);
+        let around = self.around.with_tmpdir(place);
+        let main = self.main.take();
+        let mut anew = Loading {
+            to_run: self.to_run,
+            ..Loading::new(around)
+        };
+        let Some(main) = main else {
+            return anew.finish();
+        };
+        anew.add(main);
+        anew.finish()
+    }
+
     fn finish(mut self) -> Result<Policy, Problems> {
+        if self.around.tmpdir_is_fresh.get()
+            && self.around.tmpdir_is_used.get()
+            && self.around.tmpdir.is_none()
+        {
+            return self.again();
+        }
         if !self.problems.is_empty() || self.files.is_empty() {
             self.problems
                 .sort_by_key(|problem| (problem.source, problem.span.start));
@@ -381,7 +412,7 @@ impl Loading {
         let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
         let merged = merge(&mut self.files, &self.parents);
         let main = self.files.swap_remove(0);
-        let policy = Policy {
+        let mut policy = Policy {
             sources: self.sources,
             description: main.description,
             default: merged.default.unwrap_or(Default {
@@ -395,7 +426,9 @@ impl Loading {
             limits: merged.limits,
             process,
             tests: main.tests,
+            tmpdir: None,
         };
+        temporary::grant(&mut policy, &self.around);
         problems.extend(past_peers(&policy));
         problems.sort_by_key(|problem| (problem.source, problem.span.start));
         match problems.is_empty() {

@@ -26,6 +26,7 @@
 //! | `digest` | a number for all that a policy says |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
+//! | `temporary` | the directory of `tmpdir = "fresh"`: a place held for it, and the run's own in its stead |
 
 mod argv;
 mod capability;
@@ -50,6 +51,7 @@ mod places;
 mod presets;
 mod process;
 mod rule;
+mod temporary;
 
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
@@ -61,7 +63,8 @@ pub use net::NetList;
 pub use peer::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
-pub use process::{Process, Said, User, Variables};
+pub use process::{Process, Said, TemporaryDirectory, User, Variables};
+pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -301,6 +304,8 @@ pub struct Policy {
     pub process: Process,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
+    /// With `tmpdir = "fresh"`: the path that stands for the directory until a run has one.
+    pub tmpdir: Option<PathBuf>,
 }
 
 impl Policy {

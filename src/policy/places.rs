@@ -1,7 +1,7 @@
 //! From the text of a path to the place it names: variables expanded, made absolute, symbolic links
 //! resolved. With the loading of files this is the only I/O of a policy.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::temporary;
 use crate::paths::{Pattern, PatternError};
 
 /// What a policy's paths are relative to.
@@ -23,6 +24,12 @@ pub struct Surroundings {
     known: RefCell<HashMap<OsString, Stands>>,
     /// Directories as they are written, resolved: most entries of a policy share a few.
     directories: RefCell<HashMap<String, Option<Resolved>>>,
+    /// Whether a file says `tmpdir = "fresh"`.
+    pub(super) tmpdir_is_fresh: Cell<bool>,
+    /// Whether TMPDIR was asked for.
+    pub(super) tmpdir_is_used: Cell<bool>,
+    /// What TMPDIR means instead of the caller's.
+    pub(super) tmpdir: Option<PathBuf>,
 }
 
 /// A path without symbolic links.
@@ -59,7 +66,30 @@ impl Surroundings {
             variable: |name| std::env::var_os(name),
             known: RefCell::default(),
             directories: RefCell::default(),
+            tmpdir_is_fresh: Cell::default(),
+            tmpdir_is_used: Cell::default(),
+            tmpdir: None,
         }
+    }
+
+    /// The same, where TMPDIR is the command's own.
+    pub(super) fn with_tmpdir(self, tmpdir: PathBuf) -> Surroundings {
+        Surroundings {
+            tmpdir: Some(tmpdir),
+            directories: RefCell::default(),
+            ..self
+        }
+    }
+
+    /// A variable of the caller's environment; the command's own TMPDIR.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        if name == temporary::VARIABLES[0] {
+            self.tmpdir_is_used.set(true);
+            if let Some(fresh) = &self.tmpdir {
+                return Some(fresh.clone().into_os_string());
+            }
+        }
+        (self.variable)(name)
     }
 
     /// What stands at a path whose directory has no symbolic link on its way.
@@ -256,7 +286,7 @@ fn expand_with(
         return Err(PlaceError::Malformed("an empty path".to_owned()));
     }
     let value = |name: &str| -> Result<String, PlaceError> {
-        let value = (around.variable)(name).filter(|value| !value.is_empty());
+        let value = around.variable(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| PlaceError::Unset(name.to_owned()))?;
         match value.into_string() {
             Ok(value) => Ok(written(&value)),
@@ -424,8 +454,7 @@ mod tests {
                 "EMPTY" => Some("".into()),
                 _ => None,
             },
-            known: RefCell::default(),
-            directories: RefCell::default(),
+            ..Surroundings::own()
         }
     }
 

@@ -15,6 +15,7 @@ use super::document::{Document, Key, Value};
 use super::files::note;
 use super::isolate::{self, Isolation};
 use super::places::{PlaceError, Surroundings, expand_plain};
+use crate::condition::nearest;
 use crate::paths::Glob;
 
 /// A value of `[process]`, and where it stands.
@@ -49,6 +50,24 @@ pub struct Process {
     pub user: Option<Said<User>>,
     /// The namespaces of its own, each once and in their order.
     pub isolate: Vec<Said<Isolation>>,
+    /// Where its temporary files go.
+    pub tmpdir: Option<Said<TemporaryDirectory>>,
+}
+
+/// Where a command's temporary files go; `None` of it: where the caller's do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemporaryDirectory {
+    /// A directory that is made for the run, and removed at its end.
+    Fresh,
+}
+
+/// As written in a policy.
+impl fmt::Display for TemporaryDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TemporaryDirectory::Fresh => f.write_str("fresh"),
+        }
+    }
 }
 
 /// Variables by name, or by a pattern.
@@ -85,7 +104,7 @@ impl fmt::Display for User {
 }
 
 const KEYS: &[&str] = &[
-    "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate",
+    "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate", "tmpdir",
 ];
 
 /// What a `[process]` table says.
@@ -109,6 +128,7 @@ pub(super) fn process(
             "caps" => found.capabilities = capabilities(document, value),
             "user" => found.user = user(document, value),
             "isolate" => found.isolate = isolate::isolate(document, value),
+            "tmpdir" => found.tmpdir = temporary(document, value, around),
             _ => _ = document.unknown_key(key, "in [process]", KEYS),
         }
     }
@@ -308,6 +328,30 @@ fn capabilities(document: &mut Document<'_>, value: &Value<'_>) -> Option<Vec<Sa
     }
     found.sort_by_key(|said| said.value.index());
     Some(found)
+}
+
+fn temporary(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    around: &Surroundings,
+) -> Option<Said<TemporaryDirectory>> {
+    const FRESH: &str = "fresh";
+    let DeValue::String(text) = value.get_ref() else {
+        document.wrong_type("tmpdir", "\"fresh\"", value.get_ref(), value.span());
+        return None;
+    };
+    if text == FRESH {
+        around.tmpdir_is_fresh.set(true);
+        return Some(said(document, value.span(), TemporaryDirectory::Fresh));
+    }
+    let help = match (nearest(text, [FRESH]), text.contains('/')) {
+        (Some(_), _) => "did you mean \"fresh\"?",
+        (None, true) => "to set a directory of your own, write env = { set = { TMPDIR = \"…\" } }",
+        (None, false) => "without `tmpdir` the command has the caller's TMPDIR",
+    };
+    let message = format!("`tmpdir` is \"fresh\", not {text:?}");
+    document.error("tmpdir", value.span(), message).help(help);
+    None
 }
 
 fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<User>> {

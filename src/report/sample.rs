@@ -82,6 +82,7 @@ pub fn policy() -> Policy {
         }],
         process: Process::default(),
         tests: Vec::new(),
+        tmpdir: None,
     }
 }
 

@@ -151,7 +151,7 @@ fn workspace_changes_its_directory_and_reads_no_keys() {
         &[
             "echo x > new && rm new",
             "./run > /dev/null",
-            "f=$(mktemp /tmp/jail-test-XXXXXX) && rm $f",
+            "f=$(mktemp) && rm $f",
             "cat ~/.gitconfig > /dev/null",
             "mkdir -p a/b && mv a c && rm -r c && chmod 600 main.rs",
         ],
@@ -165,6 +165,8 @@ fn workspace_changes_its_directory_and_reads_no_keys() {
             "ln ~/.ssh/id_ed25519 key",
             "mv ~/.ssh keys",
             "touch ../new",
+            "f=$(mktemp /tmp/jail-test-XXXXXX) && rm $f",
+            "f=$(mktemp /var/tmp/jail-test-XXXXXX) && rm $f",
         ],
     );
 }
