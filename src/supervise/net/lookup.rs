@@ -38,16 +38,25 @@ pub struct Found {
     pub at: Instant,
 }
 
-/// Looks up the same things again and again, at most one look-up at a time.
+/// Looks things up, one after another, on a thread that is there from the start: another jail of the
+/// same user may have used up the processes that the user may have (RLIMIT_NPROC) by the time it is needed.
+/// The thread ends with the searcher.
 #[derive(Default)]
 pub struct Searcher {
-    running: Option<Running>,
+    thread: Option<Thread>,
+    /// When the look-up that is under way was begun.
+    begun: Option<Instant>,
     ended: Option<Instant>,
 }
 
-struct Running {
-    begun: Instant,
+struct Thread {
+    wanted: Sender<Search>,
     found: Receiver<Message>,
+}
+
+struct Search {
+    wanted: Vec<Wanted>,
+    until: Instant,
 }
 
 enum Message {
@@ -56,49 +65,67 @@ enum Message {
 }
 
 impl Searcher {
-    /// Whether a look-up has ended so recently that another would tell nothing new, or is under way.
-    pub fn is_fresh(&self) -> bool {
-        self.running.is_some() || self.ended.is_some_and(|ended| ended.elapsed() < FRESH)
+    /// Without a thread nothing is known, and what is not known is denied.
+    pub fn start() -> Searcher {
+        let (wanted, searches) = channel();
+        let (sender, found) = channel();
+        let started = std::thread::Builder::new()
+            .name("jail-names".to_owned())
+            .spawn(move || search(&searches, &sender));
+        Searcher {
+            thread: started.is_ok().then_some(Thread { wanted, found }),
+            ..Searcher::default()
+        }
     }
 
+    /// Whether a look-up has ended so recently that another would tell nothing new, or is under way.
+    pub fn is_fresh(&self) -> bool {
+        self.is_running() || self.ended.is_some_and(|ended| ended.elapsed() < FRESH)
+    }
+
+    /// Whether a look-up is under way.
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.begun.is_some()
     }
 
     /// Since when a look-up has been under way, if its answer is still worth waiting for.
     pub fn waited_for(&self) -> Option<Duration> {
-        let running = self.running.as_ref()?;
-        Some(running.begun.elapsed()).filter(|since| *since < PATIENCE)
+        let since = self.begun?.elapsed();
+        (since < PATIENCE).then_some(since)
     }
 
     /// Begins a look-up, unless one is under way or there is nothing to look up.
     pub fn begin(&mut self, wanted: Vec<Wanted>) {
-        if wanted.is_empty() || self.running.is_some() {
+        if wanted.is_empty() || self.is_running() {
             return;
         }
-        let (sender, found) = channel();
         let begun = Instant::now();
-        let started = std::thread::Builder::new()
-            .name("jail-names".to_owned())
-            .spawn(move || look_up(wanted, begun + PATIENCE, &sender));
-        match started {
-            Ok(_) => self.running = Some(Running { begun, found }),
-            // Without a thread nothing is known, and what is not known is denied.
-            Err(_) => self.ended = Some(begun),
+        let until = begun + PATIENCE;
+        let thread = self.thread.as_ref();
+        match thread.map(|thread| thread.wanted.send(Search { wanted, until })) {
+            Some(Ok(())) => self.begun = Some(begun),
+            Some(Err(_)) | None => self.ended = Some(begun),
         }
     }
 
     /// What has been found since. Never waits.
     pub fn found(&mut self) -> Option<Found> {
-        let running = self.running.as_ref()?;
-        match running.found.try_recv() {
+        self.begun?;
+        let ended = match self.thread.as_ref()?.found.try_recv() {
             Ok(Message::Found(found)) => return Some(found),
-            Ok(Message::End(at)) => self.ended = Some(at),
-            Err(TryRecvError::Disconnected) => self.ended = Some(Instant::now()),
+            Ok(Message::End(at)) => at,
+            Err(TryRecvError::Disconnected) => Instant::now(),
             Err(TryRecvError::Empty) => return None,
-        }
-        self.running = None;
+        };
+        self.begun = None;
+        self.ended = Some(ended);
         None
+    }
+}
+
+fn search(searches: &Receiver<Search>, sender: &Sender<Message>) {
+    while let Ok(Search { wanted, until }) = searches.recv() {
+        look_up(wanted, until, sender);
     }
 }
 
@@ -275,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_searcher_makes_one_search_at_a_time_and_never_waits() {
-        let mut searcher = Searcher::default();
+        let mut searcher = Searcher::start();
         assert!(!searcher.is_fresh() && searcher.found().is_none());
         let wanted = vec![Wanted::Answer(resolver(&[7], 0), question())];
         searcher.begin(wanted.clone());
@@ -293,5 +320,13 @@ mod tests {
         let expected = (IpAddr::from([192, 0, 2, 7]), Duration::from_secs(60));
         assert_eq!(found.addresses, [expected]);
         assert!(searcher.is_fresh() && searcher.waited_for().is_none());
+    }
+
+    #[test]
+    fn without_a_thread_nothing_is_waited_for() {
+        let mut searcher = Searcher::default();
+        searcher.begin(vec![Wanted::Name("localhost".to_owned())]);
+        assert!(!searcher.is_running() && searcher.waited_for().is_none());
+        assert!(searcher.found().is_none() && searcher.is_fresh());
     }
 }

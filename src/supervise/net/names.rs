@@ -44,11 +44,16 @@ pub(super) enum Known {
 impl Names {
     /// For these names; looks them up at once.
     pub fn new<'a>(patterns: impl Iterator<Item = &'a NamePattern>) -> Names {
+        let patterns: Vec<NamePattern> = patterns.cloned().collect();
+        let searcher = || match patterns.is_empty() {
+            true => Searcher::default(),
+            false => Searcher::start(),
+        };
         let mut names = Names {
-            patterns: patterns.cloned().collect(),
+            named: searcher(),
+            asked: searcher(),
+            patterns,
             leases: Leases::new(),
-            named: Searcher::default(),
-            asked: Searcher::default(),
             questions: VecDeque::new(),
             unasked: false,
         };
