@@ -14,7 +14,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         }
         let vain = shadowed(policy, entry)
             .or_else(|| repeated(policy, index, entry))
-            .or_else(|| resolver(policy, entry));
+            .or_else(|| own_resolver(policy, entry));
         if let Some(said) = vain {
             warnings.push(warning(policy, entry, said));
             continue;
@@ -53,32 +53,31 @@ fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Said) -> Di
 
 /// A name rests on whoever answers for it.
 fn resolvers(policy: &Policy) -> Option<Said> {
-    let resolver = |entry: &&NetEntry| match &entry.endpoint {
+    let asked = |entry: &&NetEntry, protocol| match &entry.endpoint {
         Endpoint::Inet { ports, .. } => {
-            entry.list == NetList::Connect
-                && entry.endpoint.speaks(Protocol::Udp)
-                && ports.contains(53)
+            entry.list == NetList::Connect && entry.endpoint.speaks(protocol) && ports.contains(53)
         }
         Endpoint::Unix(_) => false,
     };
-    let mut found = policy.peers.iter().filter(resolver).peekable();
-    if found.peek().is_none() {
+    let udp = |entry: &&NetEntry| asked(entry, Protocol::Udp);
+    let either = |entry: &&NetEntry| udp(entry) || asked(entry, Protocol::Tcp);
+    if !policy.peers.iter().any(|entry| udp(&entry)) {
         return Some((
             "no-resolver",
             "names are allowed, and no resolver may be asked for their addresses".to_owned(),
             "add the resolver to net.connect: \"udp://ADDRESS:53\", with a nameserver of /etc/resolv.conf".to_owned(),
         ));
     }
-    let any = |entry: &NetEntry| {
-        matches!(
-            &entry.endpoint,
-            Endpoint::Inet {
-                host: Host::Any,
-                ..
-            }
-        )
+    let many = |entry: &&NetEntry| match &entry.endpoint {
+        Endpoint::Inet { host, .. } => match host {
+            Host::Any => true,
+            Host::Prefix(IpAddr::V4(_), bits) => *bits < 32,
+            Host::Prefix(IpAddr::V6(_), bits) => *bits < 128,
+            Host::Loopback | Host::Name(_) => false,
+        },
+        Endpoint::Unix(_) => false,
     };
-    let open = found.find(|entry| any(entry))?;
+    let open = policy.peers.iter().filter(either).find(many)?;
     Some((
         "any-resolver",
         format!(
@@ -86,13 +85,13 @@ fn resolvers(policy: &Policy) -> Option<Said> {
             open.text,
             policy.place(open.origin)
         ),
-        "against hostile code, allow the one resolver that you trust: \"udp://ADDRESS:53\""
+        "against hostile code, allow the one resolver that you trust, \"udp://ADDRESS:53\", and name the ports of other addresses"
             .to_owned(),
     ))
 }
 
 /// Where names open anything, nobody listens on the port of resolvers.
-fn resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
+fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     let Endpoint::Inet { ports, .. } = &entry.endpoint else {
         return None;
     };
