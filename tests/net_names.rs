@@ -112,7 +112,7 @@ const DENIED: &str = "failed: PermissionDenied";
 #[test]
 fn an_address_is_open_once_its_name_was_answered_however_that_is_received() {
     let ways = [
-        "recv", "late", "read", "readv", "recvmsg", "recvmmsg", "from", "tcp",
+        "recv", "late", "read", "readv", "recvmsg", "recvmmsg", "from", "tcp", "waiting",
     ];
     for way in ways {
         for thread in [false, true] {

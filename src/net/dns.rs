@@ -86,15 +86,22 @@ pub struct Question {
     pub kind: u16,
 }
 
-/// The only question of a standard query.
+/// The only question of a message about the standard kind of query, whatever its outcome.
 pub fn question(message: &[u8]) -> Option<Question> {
     let mut reader = Reader::new(message)?;
     let header = reader.header()?;
-    if header.flags & (RESPONSE | OPCODE) != 0 {
+    if header.flags & OPCODE != 0 {
         return None;
     }
     let (name, kind, class) = reader.question(&header)?;
     (class == CLASS_IN).then_some(Question { name, kind })
+}
+
+/// Whether a message asks; else it is a response, or none at all.
+pub fn is_query(message: &[u8]) -> bool {
+    Reader::new(message)
+        .and_then(|mut reader| reader.header())
+        .is_some_and(|header| header.flags & RESPONSE == 0)
 }
 
 /// A query with this question that asks for recursion. `None`: the name cannot be written.
@@ -414,15 +421,6 @@ mod tests {
         }
     }
 
-    /// The question of a message as that of a query.
-    fn question(message: &[u8]) -> Option<Question> {
-        let mut message = message.to_vec();
-        if let Some(flags) = message.get_mut(2..4) {
-            flags.copy_from_slice(&[1, 0]);
-        }
-        super::question(&message)
-    }
-
     fn wire(name: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         for label in name.split('.').filter(|label| !label.is_empty()) {
@@ -666,18 +664,20 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_read_from_queries_alone() {
+    fn questions_are_read_from_queries_and_responses() {
         let asked = Question {
             name: "www.example.com".to_owned(),
             kind: TYPE_A,
         };
         let message = Message::to("WWW.example.com").flags(0x01, 0);
-        assert_eq!(super::question(&message.0), Some(asked));
-        assert_eq!(super::question(&typical().0), None);
+        assert_eq!(question(&message.0), Some(asked.clone()));
+        assert_eq!(question(&typical().0), Some(asked.clone()));
+        assert_eq!(question(&typical().flags(0x81, 0x83).0), Some(asked));
+        assert!(is_query(&message.0) && !is_query(&typical().0) && !is_query(&[0; 11]));
         // A dynamic update, and a question of another class.
-        assert_eq!(super::question(&message.flags(0x28, 0).0), None);
+        assert_eq!(question(&message.flags(0x28, 0).0), None);
         let chaos = Message::empty().question(&wire("a.example"), 3);
-        assert_eq!(super::question(&chaos.flags(0x01, 0).0), None);
+        assert_eq!(question(&chaos.0), None);
     }
 
     #[test]
@@ -689,7 +689,7 @@ mod tests {
             };
             let message = query(0x1234, &asked).expect("a query");
             assert_eq!(message.get(..2), Some(&[0x12, 0x34][..]));
-            assert_eq!(super::question(&message), Some(asked));
+            assert_eq!(question(&message), Some(asked));
             assert_eq!(answer(&message), None);
         }
         let long = ["x".repeat(63).as_str(); 5].join(".");
@@ -711,7 +711,7 @@ mod tests {
             .question(&name, CLASS_IN)
             .a("a.example", 60, 1);
         assert_eq!(answer(&message.0), None);
-        assert_eq!(super::question(&message.flags(1, 0).0), None);
+        assert_eq!(question(&message.flags(1, 0).0), None);
     }
 
     #[test]

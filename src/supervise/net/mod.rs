@@ -17,6 +17,7 @@ mod lookup;
 mod names;
 mod observe;
 mod peers;
+mod questions;
 mod send;
 
 use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR, number};

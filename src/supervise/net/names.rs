@@ -24,7 +24,7 @@ pub(super) struct Names {
     named: Searcher,
     /// Puts the command's questions again.
     asked: Searcher,
-    /// The command's questions over TCP, the last one first: to which resolver.
+    /// The command's questions whose answers were not seen, the last one first: to which resolver.
     questions: VecDeque<(SocketAddr, Question)>,
     /// Whether one of them has not been put again since it was asked.
     unasked: bool,
@@ -78,8 +78,8 @@ impl Names {
         }
     }
 
-    /// The command asks a resolver, over TCP, where the answer cannot be seen. What it asks is read from
-    /// its memory and may be anything: it decides what is looked up, never what is leased.
+    /// The command asks a resolver, and the answer may not be seen. What it asks is read from its memory
+    /// and may be anything: it decides what is looked up, never what is leased.
     pub fn asks(&mut self, resolver: SocketAddr, question: Question) {
         let addresses = matches!(question.kind, TYPE_A | TYPE_AAAA);
         if !addresses || !self.is_about(&question.name) {
@@ -90,6 +90,11 @@ impl Names {
         self.questions.truncate(MOST_QUESTIONS - 1);
         self.questions.push_front(asked);
         self.unasked = true;
+    }
+
+    /// An answer to this question was seen.
+    pub fn heard(&mut self, question: &Question) {
+        self.questions.retain(|(_, asked)| asked != question);
     }
 
     /// Looks up what may stand for an address, unless it has just been done.
@@ -181,6 +186,10 @@ mod tests {
             .map(|(_, question)| question.name.as_str())
             .collect();
         assert_eq!(kept[..3], ["a.example", "n99.example", "n98.example"]);
+        names.heard(&question("a.example", TYPE_AAAA));
+        assert_eq!(names.questions.len(), MOST_QUESTIONS);
+        names.heard(&question("a.example", TYPE_A));
+        assert_eq!(names.questions.len(), MOST_QUESTIONS - 1);
     }
 
     #[test]

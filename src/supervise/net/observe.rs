@@ -9,19 +9,20 @@
 //! memory, where it can change at any time, and a resolver that is honest answers nothing else.
 //!
 //! Over TCP nothing is taken from the stream: which byte of it a look begins with depends on what all that
-//! share the socket have read, in ways that are not seen. There the command's questions are read from
-//! its memory, and the supervisor puts them again (see `lookup`).
+//! share the socket have read, in ways that are not seen. An answer over UDP may not be seen either, where
+//! a thread receives it that has not stopped since. So the command's questions are read from its memory,
+//! and those whose answers are not seen the supervisor puts again (see `lookup`).
 //!
-//! An answer that is not seen leases nothing: what a thread receives that has not stopped since, what
-//! comes through nscd or by HTTPS.
+//! What comes through nscd or by HTTPS leases nothing.
 
+use super::questions::{Send, questions};
 use super::{Net, Pending};
 use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::supervise::files::{Asked, number};
 use crate::sys::files::{descriptor_of, status_flags};
-use crate::sys::{Errno, memory, socket};
+use crate::sys::{Errno, socket};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -37,10 +38,6 @@ const LONGEST: usize = 65_536;
 /// Sockets of a process that are watched at the same time.
 const MOST_SOCKETS: usize = 64;
 
-/// The most bytes of a call that are searched for questions, and the most pieces.
-const MOST_SENT: usize = 1024;
-const MOST_PIECES: usize = 8;
-
 /// Processes that talk to resolvers.
 #[derive(Default)]
 pub(super) struct Observed {
@@ -53,12 +50,11 @@ struct Talk {
     until: Instant,
 }
 
-/// How a socket speaks with resolvers.
+/// How a socket speaks with a resolver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
-    Datagrams,
-    /// Over TCP, with this one.
-    Stream(IpAddr),
+pub(super) struct Spoken {
+    protocol: Protocol,
+    resolver: IpAddr,
 }
 
 impl Observed {
@@ -135,73 +131,6 @@ impl Receive {
     }
 }
 
-/// Where the bytes lie that a call sends to the socket's peer.
-enum Send {
-    Whole(u64, u64),
-    Pieces(u64, u64),
-    /// In the pieces of a message's header.
-    Message(u64),
-}
-
-impl Send {
-    fn of(registers: &Registers) -> Option<Send> {
-        let call = registers.call();
-        let [_, data, count, ..] = call.args;
-        Some(match call.syscall()?.name {
-            "write" | "sendto" => Send::Whole(data, count),
-            "writev" => Send::Pieces(data, count),
-            "sendmsg" | "sendmmsg" => Send::Message(data),
-            _ => return None,
-        })
-    }
-
-    /// The first of these bytes, as they are now.
-    fn bytes(&self, tid: Tid) -> Vec<u8> {
-        let word = |at: u64| {
-            let mut word = [0; 8];
-            let read = memory::read(tid, at, &mut word).unwrap_or(0);
-            (read == word.len()).then(|| u64::from_ne_bytes(word))
-        };
-        match *self {
-            Send::Whole(at, length) => {
-                let mut bytes = vec![0; (length as usize).min(MOST_SENT)];
-                let read = memory::read(tid, at, &mut bytes).unwrap_or(0);
-                bytes.truncate(read);
-                bytes
-            }
-            Send::Pieces(at, count) => {
-                let mut bytes = Vec::new();
-                for place in 0..count.min(MOST_PIECES as u64) {
-                    // `struct iovec`: where, and how many.
-                    let piece = at.wrapping_add(16 * place);
-                    let (Some(at), Some(length)) = (word(piece), word(piece.wrapping_add(8)))
-                    else {
-                        break;
-                    };
-                    let room = (MOST_SENT - bytes.len()) as u64;
-                    bytes.extend(Send::Whole(at, length.min(room)).bytes(tid));
-                }
-                bytes
-            }
-            // `struct user_msghdr`: after the name and its length.
-            Send::Message(at) => match (word(at.wrapping_add(16)), word(at.wrapping_add(24))) {
-                (Some(pieces), Some(count)) => Send::Pieces(pieces, count).bytes(tid),
-                _ => Vec::new(),
-            },
-        }
-    }
-}
-
-/// The questions in bytes that are sent: each after its length, or one whose length was sent before.
-fn questions(sent: &[u8]) -> Vec<dns::Question> {
-    let (messages, _) = dns::messages(sent);
-    let found: Vec<_> = messages.into_iter().filter_map(dns::question).collect();
-    match found.is_empty() {
-        true => dns::question(sent).into_iter().collect(),
-        false => found,
-    }
-}
-
 impl Net {
     /// Whether the calls of a process are to be seen.
     pub fn watches(&mut self, pid: impl FnOnce() -> Tid) -> bool {
@@ -210,13 +139,16 @@ impl Net {
 
     /// The socket of this call speaks with a resolver from now on.
     pub(super) fn observe(&mut self, asked: &Asked<'_>, protocol: Protocol, resolver: IpAddr) {
-        let spoken = match protocol {
-            Protocol::Udp => Spoken::Datagrams,
-            Protocol::Tcp => Spoken::Stream(resolver),
-            Protocol::Other => return,
-        };
-        let pid = asked.tree.pid_of(asked.tracee.tid());
+        if protocol == Protocol::Other {
+            return;
+        }
+        let tid = asked.tracee.tid();
+        let pid = asked.tree.pid_of(tid);
+        let spoken = Spoken { protocol, resolver };
         self.observed.begin(pid, asked.arg(0), spoken);
+        if let Some(send) = Send::of(&asked.registers) {
+            self.hear(asked.plan, pid, spoken, &send.messages(tid));
+        }
     }
 
     /// A call of a process that is watched begins.
@@ -238,15 +170,16 @@ impl Net {
             talk.sockets.get(&fd).copied()
         };
         if let Some(send) = Send::of(&registers) {
-            if let Some(Spoken::Stream(resolver)) = spoken(call.args[0] as u32 as RawFd) {
-                self.hear(plan, pid, resolver, &send.bytes(tid));
+            if let Some(spoken) = spoken(call.args[0] as u32 as RawFd) {
+                self.hear(plan, pid, spoken, &send.messages(tid));
             }
             return Ok(Resume::Continue);
         }
         let Some(receive) = Receive::of(&registers) else {
             return Ok(Resume::Continue);
         };
-        if spoken(receive.fd) != Some(Spoken::Datagrams) {
+        let datagrams = |spoken: &Spoken| spoken.protocol == Protocol::Udp;
+        if !spoken(receive.fd).as_ref().is_some_and(datagrams) {
             return Ok(Resume::Continue);
         }
         let Ok(fd) = descriptor_of(tid, pid, receive.fd) else {
@@ -314,17 +247,23 @@ impl Net {
         if let Some(talk) = self.observed.processes.get_mut(&pid) {
             talk.until = Instant::now() + SILENCE;
         }
-        if let Some(answer) = dns::answer(buffer.get(..length).unwrap_or_default()) {
+        let message = buffer.get(..length).unwrap_or_default();
+        if let Some(question) = dns::question(message).filter(|_| !dns::is_query(message)) {
+            self.names.heard(&question);
+        }
+        if let Some(answer) = dns::answer(message) {
             self.names.answered(&answer);
         }
     }
 
-    /// Something is sent to a resolver over TCP.
-    fn hear(&mut self, plan: &Plan, pid: Tid, resolver: IpAddr, sent: &[u8]) {
+    /// Something is sent to a resolver. Where the policy lets it be asked over TCP, the supervisor may do
+    /// so as well.
+    fn hear(&mut self, plan: &Plan, pid: Tid, spoken: Spoken, sent: &[Vec<u8>]) {
+        let Spoken { protocol, resolver } = spoken;
         if !may_be_asked(plan, Protocol::Tcp, resolver) {
             return;
         }
-        for question in questions(sent) {
+        for question in sent.iter().flat_map(|sent| questions(sent, protocol)) {
             if let Some(talk) = self.observed.processes.get_mut(&pid) {
                 talk.until = Instant::now() + SILENCE;
             }
@@ -359,35 +298,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_are_found_with_their_length_and_without() {
-        let question = |name: &str| dns::Question {
-            name: name.to_owned(),
-            kind: dns::TYPE_A,
-        };
-        let message = |name| dns::query(7, &question(name)).expect("a query");
-        let framed = |name| {
-            let message = message(name);
-            [&(message.len() as u16).to_be_bytes()[..], &message].concat()
-        };
-        let two = [framed("a.example"), framed("b.example")].concat();
-        let both = [question("a.example"), question("b.example")];
-        assert_eq!(questions(&two), both);
-        assert_eq!(questions(&message("a.example")), both[..1]);
-        // The second is cut off.
-        assert_eq!(questions(&two[..two.len() - 1]), both[..1]);
-        assert!(questions(&two[..2]).is_empty() && questions(&[]).is_empty());
-    }
-
-    #[test]
     fn a_process_is_watched_while_it_has_a_socket_to_a_resolver() {
         let mut observed = Observed::default();
-        observed.begin(1, 5, Spoken::Datagrams);
-        observed.begin(1, 6, Spoken::Datagrams);
+        let spoken = Spoken {
+            protocol: Protocol::Udp,
+            resolver: [127, 0, 0, 53].into(),
+        };
+        observed.begin(1, 5, spoken);
+        observed.begin(1, 6, spoken);
         observed.closed(1, 5);
         assert!(observed.watches(1) && !observed.watches(2));
         observed.closed(1, 6);
         assert!(!observed.watches(1) && observed.is_empty());
-        observed.begin(1, 5, Spoken::Datagrams);
+        observed.begin(1, 5, spoken);
         observed.gone(1);
         assert!(observed.is_empty());
     }
