@@ -10,6 +10,8 @@ mod cpu;
 mod hidden;
 #[path = "limits/memory.rs"]
 mod memory;
+#[path = "limits/quotas.rs"]
+mod quotas;
 #[path = "limits/stuck.rs"]
 mod stuck;
 

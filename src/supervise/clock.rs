@@ -1,16 +1,21 @@
 //! A clock: what wakes a wait that would last.
 //!
-//! A program that owns its signals has a timer, which costs next to nothing. Another has a child that
+//! A program that owns its signals has a timer, which costs next to nothing. A timer takes a place in the
+//! queue of signals of its user, and any other program of that user can have taken all of them: then a
+//! process that shares this one's memory sends the signals. Another program has a child that
 //! stops itself again and again: it takes neither a signal handler nor a thread of the program that
 //! runs the jail. That child is traced, for its stops to be seen and for it to die with the supervisor,
 //! and is no part of the jail: nothing of the policy is about it.
 
 use crate::launch::User;
-use crate::sys::Errno;
+use crate::sys::companion::{Companion, Task};
 use crate::sys::memory::SharedWords;
 use crate::sys::process::{self, Fork};
 use crate::sys::signal::{self, ThreadTimer};
+use crate::sys::{Errno, bare};
 use crate::trace::{self, Tid};
+use std::ffi::CStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,6 +33,7 @@ pub struct Clock {
 
 enum Kind {
     Process(Tid),
+    Signals(Companion),
     Timer(#[expect(dead_code, reason = "it ticks while it lives")] ThreadTimer),
 }
 
@@ -36,7 +42,10 @@ impl Clock {
     /// whom this thread becomes while a jail runs, who must be able to end it.
     pub fn start(every: Duration, timer: bool, user: Option<&User>) -> Result<Clock, Errno> {
         let kind = match timer {
-            true => Kind::Timer(ThreadTimer::start(every)?),
+            true => match ThreadTimer::start(every) {
+                Err(Errno::EAGAIN) => Kind::Signals(knock(every)?),
+                timer => Kind::Timer(timer?),
+            },
             false => Kind::Process(start_process(every, user)?),
         };
         Ok(Clock {
@@ -50,13 +59,19 @@ impl Clock {
     pub fn tid(&self) -> Option<Tid> {
         match self.kind {
             Kind::Process(tid) => Some(tid),
+            Kind::Signals(ref companion) => Some(companion.pid()),
             Kind::Timer(_) => None,
         }
     }
 
-    /// Whether a tick of a timer is due. It may have come while nobody waited.
+    /// Whether its ticks end the waits of this thread.
+    pub fn interrupts(&self) -> bool {
+        !matches!(self.kind, Kind::Process(_))
+    }
+
+    /// Whether a tick that is a signal is due. It may have come while nobody waited.
     pub fn has_ticked(&mut self, now: Instant) -> bool {
-        let due = matches!(self.kind, Kind::Timer(_)) && now >= self.next;
+        let due = self.interrupts() && now >= self.next;
         if due {
             self.next = now + self.every;
         }
@@ -65,8 +80,34 @@ impl Clock {
 
     /// Ends the process; it is waited for as all tracees are.
     pub fn stop(&self) {
-        if let Kind::Process(tid) = self.kind {
-            let _ = process::kill(tid, libc::SIGKILL);
+        match &self.kind {
+            Kind::Process(tid) => _ = process::kill(*tid, libc::SIGKILL),
+            Kind::Signals(companion) => companion.leave(),
+            Kind::Timer(_) => {}
+        }
+    }
+}
+
+/// A process that sends this thread a signal at each tick.
+struct Knock {
+    pid: Tid,
+    tid: Tid,
+    every: Duration,
+}
+
+fn knock(every: Duration) -> Result<Companion, Errno> {
+    signal::unblock(&[signal::KNOCK])?;
+    let (pid, tid) = (process::getpid(), process::gettid());
+    Companion::start(Arc::new(Knock { pid, tid, every }))
+}
+
+impl Task for Knock {
+    const NAME: &CStr = c"jail-clock";
+
+    fn run(&self, leave: &AtomicU32) {
+        while leave.load(Ordering::Acquire) == 0 {
+            bare::wait_for_change(leave, 0, self.every);
+            bare::signal_thread(self.pid, self.tid, signal::KNOCK);
         }
     }
 }

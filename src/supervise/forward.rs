@@ -71,6 +71,8 @@ pub struct Forward {
     group: Option<(i32, Instant)>,
     /// Ctrl-C came from the terminal.
     interrupted: bool,
+    /// Whether a timer ends a wait that a signal came just before.
+    pub ticks: bool,
     /// When to tell what the command has left behind.
     notice: Option<Instant>,
     /// How often the user asked what the command left behind to end.
@@ -82,7 +84,7 @@ impl Forward {
     ///
     /// `hidden`: whether the command is in a pid namespace of its own.
     pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
-        signal::note_arrivals(&SIGNALS)?;
+        let ticks = signal::note_arrivals(&SIGNALS)?;
         // A message must get through from the background, too, where the terminal is set to stop
         // whoever writes from there (`stty tostop`).
         signal::set_ignored(libc::SIGTTOU, true)?;
@@ -96,6 +98,7 @@ impl Forward {
             passed: vec![],
             group: None,
             interrupted: false,
+            ticks,
             notice: None,
             asked: 0,
         })

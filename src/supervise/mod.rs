@@ -140,7 +140,11 @@ pub fn run(
             });
         }
     };
-    if let Err(errno) = hang_bell(&options, &started, &mut limits) {
+    let waits = match &forward {
+        Ok(Some(forward)) if !forward.ticks => limits.need_clock(None),
+        _ => Ok(()),
+    };
+    if let Err(errno) = waits.and_then(|()| hang_bell(&options, &started, &mut limits)) {
         give_up(&started, Some(&limits));
         return Err(SuperviseError::system("fork of a clock or pidfd_open")(
             errno,

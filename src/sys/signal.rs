@@ -17,6 +17,10 @@ pub const HIGHEST: usize = 64;
 /// The real-time signal that the tick uses; one that a person sends has another `si_code`.
 pub const TICK: c_int = 64;
 
+/// The signal of a clock that is a process: a standard one, which the kernel sends without a place in
+/// the user's queue of signals (RLIMIT_SIGPENDING). Linux itself never sends it, and it is not passed on.
+pub const KNOCK: c_int = libc::SIGSTKFLT;
+
 /// How often the tick interrupts a wait while something is unsettled.
 const TICK_NANOSECONDS: i64 = 2_000_000;
 
@@ -54,7 +58,7 @@ const NOTED: u64 = 1 << 63;
 extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler.
     let (code, pid, uid) = unsafe { ((*info).si_code, (*info).si_pid(), (*info).si_uid()) };
-    if code == libc::SI_TIMER {
+    if code == libc::SI_TIMER || signal == KNOCK {
         return;
     }
     let Some(slot) = usize::try_from(signal)
@@ -99,25 +103,38 @@ fn arm(nanoseconds: i64) -> bool {
 
 /// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was,
 /// and even if the caller had them blocked.
-pub fn note_arrivals(signals: &[c_int]) -> Result<(), Errno> {
+///
+/// Returns whether there is a timer for [`tick`]. It takes a place in the queue of signals of this user
+/// (RLIMIT_SIGPENDING), and other programs may have taken all: then something else must end each wait now
+/// and then.
+pub fn note_arrivals(signals: &[c_int]) -> Result<bool, Errno> {
     let mut event = MaybeUninit::<libc::sigevent>::zeroed();
     let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
     // SAFETY: a zeroed sigevent is valid; the two fields that SIGEV_SIGNAL needs are set; `timer`
     // is valid for writing and is read only when the call has succeeded.
-    unsafe {
+    let timer = unsafe {
         (*event.as_mut_ptr()).sigev_notify = libc::SIGEV_SIGNAL;
         (*event.as_mut_ptr()).sigev_signo = TICK;
         check(libc::timer_create(
             libc::CLOCK_MONOTONIC,
             event.as_mut_ptr(),
             timer.as_mut_ptr(),
-        ))?;
-        TIMER.store(timer.assume_init() as usize + 1, Ordering::Release);
-    }
+        ))
+        .map(|_| timer.assume_init())
+    };
+    let ticks = match timer {
+        Ok(timer) => {
+            TIMER.store(timer as usize + 1, Ordering::Release);
+            true
+        }
+        Err(Errno::EAGAIN) => false,
+        Err(errno) => return Err(errno),
+    };
     handle(TICK)?;
     signals.iter().try_for_each(|&signal| handle(signal))?;
     unblock(&[TICK])?;
-    unblock(signals)
+    unblock(signals)?;
+    Ok(ticks)
 }
 
 fn handle(signal: c_int) -> Result<(), Errno> {
@@ -187,10 +204,11 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Makes ticks interrupt the waits of this process's threads: for [`ThreadTimer`]. A program must own
+/// Makes ticks interrupt the waits of this process's threads: for [`ThreadTimer`] and [`KNOCK`]. A program must own
 /// its signals to do that.
 pub fn heed_ticks() -> Result<(), Errno> {
-    handle(TICK)
+    handle(TICK)?;
+    handle(KNOCK)
 }
 
 /// A timer whose ticks interrupt what the calling thread waits for; gone when it is dropped.

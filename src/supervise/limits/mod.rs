@@ -114,7 +114,7 @@ impl Watch {
 
     /// Whether a timer ends waits of this thread.
     pub fn has_timer(&self) -> bool {
-        self.clock.is_some() && self.clock().is_none()
+        self.clock.as_ref().is_some_and(Clock::interrupts)
     }
 
     /// What the watchdog keeps, where this thread cannot.
