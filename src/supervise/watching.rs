@@ -23,12 +23,16 @@ impl Supervisor<'_> {
             stop,
             Stop::Signal(_) | Stop::Group(_) | Stop::Attach | Stop::Other(_)
         );
-        if self.watchdog.is_none() && self.running && self.ending.is_none() && !harmless {
+        if self.running && self.ending.is_none() && !harmless {
             self.start_watchdog();
         }
     }
 
+    /// Starts the watchdog if there is none.
     pub(super) fn start_watchdog(&mut self) {
+        if self.watchdog.is_some() {
+            return;
+        }
         let now = Instant::now();
         if self.watchdog_rest.is_some_and(|until| now < until) {
             return;

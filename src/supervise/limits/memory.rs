@@ -193,10 +193,12 @@ impl Memory {
             }
             Weighed::Heavy(pages) => {
                 self.weighing = None;
-                let (looks, (files, objects)) = self.past;
-                let passes = (self.written.passes(), self.objects.complete());
+                let (looks, (before, objects)) = self.past;
+                // Both have looked at all of their files again.
+                let looked = self.written.passes().min(self.descriptors.passes());
+                let passes = (looked, self.objects.complete());
                 // The next pass may have begun before, and only the one after it tells what is gone.
-                let again = files != passes.0 && (objects + 2 <= passes.1 || !self.objects.any());
+                let again = before != passes.0 && (objects + 2 <= passes.1 || !self.objects.any());
                 if looks == 0 {
                     self.since = begin;
                 }

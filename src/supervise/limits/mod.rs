@@ -136,6 +136,11 @@ impl Watch {
         self.wall.is_some()
     }
 
+    /// Whether memory is added up here.
+    pub fn keeps_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// Whether the time of those that have ended must be counted.
     pub fn keeps_cpu(&self) -> bool {
         self.cpu.is_some()
