@@ -27,6 +27,8 @@ mod names;
 mod presets;
 #[path = "files/programs.rs"]
 mod programs;
+#[path = "files/protect.rs"]
+mod protect;
 #[path = "files/rules.rs"]
 mod rules;
 #[path = "files/scene.rs"]

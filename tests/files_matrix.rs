@@ -40,6 +40,19 @@ const ALL: &[Place] = &[
     Place::Hidden,
     Place::DeniedPattern,
     Place::HiddenPattern,
+    Place::Protected,
+    Place::ProtectedPattern,
+];
+
+/// Subtrees, and what is protected within.
+const PROTECT: &[Place] = &[
+    Place::Write,
+    Place::Read,
+    Place::Exec,
+    Place::ReadExec,
+    Place::Nothing,
+    Place::Protected,
+    Place::ProtectedPattern,
 ];
 
 #[test]
@@ -58,16 +71,26 @@ fn subtrees_hold_without_landlock() {
 }
 
 #[test]
-fn deny_and_hide_hold_with_the_newest_landlock() {
-    hold("newest Landlock, deny and hide", None, ALL);
+fn deny_hide_and_protect_hold_with_the_newest_landlock() {
+    hold("newest Landlock, deny, hide and protect", None, ALL);
 }
 
 #[test]
-fn deny_and_hide_hold_with_the_first_landlock() {
-    hold("Landlock ABI 1, deny and hide", Some("1"), ALL);
+fn deny_hide_and_protect_hold_with_the_first_landlock() {
+    hold("Landlock ABI 1, deny, hide and protect", Some("1"), ALL);
 }
 
 #[test]
-fn deny_and_hide_hold_without_landlock() {
-    hold("no Landlock, deny and hide", Some("0"), ALL);
+fn deny_hide_and_protect_hold_without_landlock() {
+    hold("no Landlock, deny, hide and protect", Some("0"), ALL);
+}
+
+#[test]
+fn protect_alone_holds_with_the_newest_landlock() {
+    hold("newest Landlock, protect", None, PROTECT);
+}
+
+#[test]
+fn protect_alone_holds_without_landlock() {
+    hold("no Landlock, protect", Some("0"), PROTECT);
 }

@@ -64,6 +64,7 @@ fn what_is_no_list_is_named_with_what_is() {
 fn wrong_keys_and_values_are_named_with_what_was_likely_meant() {
     refused("keys");
     refused("files");
+    refused("protect");
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn endpoints_that_are_none_are_told_what_they_could_be() {
 
 #[test]
 fn endpoints_that_say_nothing_or_less_than_they_seem_are_warned_of() {
-    for name in ["net-warnings", "no-resolver", "any-resolver"] {
+    for name in ["net-warnings", "no-resolver", "any-resolver", "protect-warnings"] {
         let policy = Policy::load(&format!("{name}.toml"), &folder()).expect(name);
         let text = render(&policy.sources, &lint(&policy), false);
         golden(&format!("{name}.txt"), &format!("{text}\n"));

@@ -23,6 +23,11 @@ pub fn run(
                 code = 1;
                 writeln!(err, "{}\n", problems.render(color))?;
             }
+            Ok(policy) if let Some(error) = policy::opened_home(&policy) => {
+                code = 1;
+                let text = policy::render(&policy.sources, &[error], color);
+                writeln!(err, "{text}\n")?;
+            }
             Ok(policy) => {
                 let mut warnings = policy::lint(&policy);
                 if let Some(host) = strict {

@@ -192,6 +192,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
             What::Entry(_)
                 | What::Rule(_)
                 | What::Path(_)
+                | What::PolicyFile(_)
                 | What::Peer(_)
                 | What::Limit(_)
                 | What::Isolation(_)
@@ -270,6 +271,14 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
                     Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
                     other => other,
                 }),
+            ),
+            None => return Default::default(),
+        },
+        What::PolicyFile(index) => match policy.sources.get(index) {
+            Some(source) => (
+                source.name.clone(),
+                "the policy file itself".to_owned(),
+                action(Action::Deny(Errno::EPERM)),
             ),
             None => return Default::default(),
         },
@@ -419,6 +428,7 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,
         Reason::Default => policy.default.origin,
         Reason::Path(index) => policy.paths.get(index)?.origin,
+        Reason::Unsearched(index) => policy.paths.get(index)?.origin,
         Reason::PathDefault | Reason::PeerDefault | Reason::Closed(_) => policy.default.origin,
         Reason::Peer(index) => policy.peers.get(index)?.origin,
         Reason::Rule(_)
@@ -429,6 +439,7 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
         | Reason::Command
         | Reason::Terminal
         | Reason::Pathless
+        | Reason::PolicyFile(_)
         | Reason::Unpinned
         | Reason::Changed => return None,
     };

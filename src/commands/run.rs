@@ -4,7 +4,7 @@ use super::{FAILED, Run};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary};
 use crate::plan::{Plan, Wishes};
-use crate::policy::{Policy, Surroundings};
+use crate::policy::{Policy, Surroundings, opened_home};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
 use crate::sys;
@@ -119,6 +119,9 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
         })?;
+    if !run.quiet {
+        warn_of_home(&policy);
+    }
     let given = Command {
         environment: std::env::vars_os().collect(),
         arguments: run.command.clone(),
@@ -156,6 +159,16 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         log,
         temporary,
     })
+}
+
+/// One line on stderr where the policy lets the command change the home directory because jail was
+/// started there.
+pub(super) fn warn_of_home(policy: &Policy) {
+    let Some(found) = opened_home(policy) else {
+        return;
+    };
+    let help = found.help.unwrap_or_default();
+    eprintln!("jail: warning: {}: {help}", found.message);
 }
 
 impl Ready {

@@ -3,7 +3,7 @@
 use super::{Reason, Verdict};
 use crate::net::Way;
 use crate::paths::Access;
-use crate::policy::{Action, Entry, Policy, Rule, Source, Target};
+use crate::policy::{Action, Entry, List, Policy, Rule, Source, Target};
 use crate::syscalls::{Call, Kind};
 
 /// What decided a call, with its place and the author's reason:
@@ -35,6 +35,16 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
             }
             None => "an entry of [fs]".to_owned(),
         },
+        Reason::PolicyFile(index) => {
+            format!("{}: {POLICY_FILE}", source_name(policy, index))
+        }
+        Reason::Unsearched(index) => match policy.paths.get(index) {
+            Some(found) => {
+                let what = format!("{} \"{}\"", found.key(), found.text);
+                entry(found.origin, &what, &Some(UNSEARCHED.to_owned()))
+            }
+            None => "an entry of [fs]".to_owned(),
+        },
         Reason::PathDefault => match policy.default.action {
             Action::Allow => "default = \"allow\", and nothing in [fs] denies it".to_owned(),
             _ => format!("{}: nothing in [fs] allows it", default_name(policy)),
@@ -60,6 +70,16 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
         Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
         Reason::Changed => "it was changed after it was judged".to_owned(),
     }
+}
+
+/// Why a file of the policy is not changed.
+pub const POLICY_FILE: &str = "a file of the policy that this jail was started with";
+/// Why a directory is not moved that was not looked through.
+pub const UNSEARCHED: &str =
+    "the directory is too large to look for what this entry covers, or a part of it cannot be read";
+
+fn source_name(policy: &Policy, index: usize) -> &str {
+    policy.sources.get(index).map_or("?", |source| &source.name)
 }
 
 fn default_name(policy: &Policy) -> String {
@@ -91,10 +111,23 @@ pub fn path_remedy(
                 }) => format!(
                     "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
                 ),
+                _ if entry.list == List::Protect => format!(
+                    "to allow: remove or narrow {key} at {at}, which holds whatever write grants"
+                ),
                 _ => format!(
                     "to allow: remove or narrow {key} at {at}, for a denial beats what allows"
                 ),
             }
+        }
+        Reason::PolicyFile(index) => format!(
+            "to allow: keep {} out of what write grants; no policy can grant a file of its own",
+            source_name(policy, index)
+        ),
+        Reason::Unsearched(index) => {
+            let at = policy.place(policy.paths.get(index)?.origin);
+            format!(
+                "to allow: copy the directory instead of moving it, or narrow fs.protect at {at}"
+            )
         }
         Reason::Peer(index) => closed_peer(policy, index)?,
         Reason::PathDefault => {
@@ -189,6 +222,8 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
     Some(match verdict.reason {
         Reason::Always
         | Reason::Path(_)
+        | Reason::PolicyFile(_)
+        | Reason::Unsearched(_)
         | Reason::PathDefault
         | Reason::Metadata
         | Reason::Command

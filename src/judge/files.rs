@@ -1,6 +1,7 @@
 //! Paths: what the policy says of an access. A deny beats an allow, whatever their order; what
 //! nothing names gets the default. Resolved paths only: it asks nobody.
 
+use super::protect::Protected;
 use super::{Reason, Verdict};
 use crate::baseline;
 use crate::net::{Endpoint, Socket, Way};
@@ -16,6 +17,7 @@ pub(super) struct Files {
     /// Deny and hide, strictest first.
     closed: Vec<Entry>,
     opened: Vec<Entry>,
+    pub(super) protected: Protected,
     default: Action,
     /// The sockets that `[net]` denies to connect to, and the indices of their entries in
     /// [`Policy::peers`]: under another name they would not be.
@@ -37,10 +39,9 @@ struct Entry {
 
 impl Files {
     pub(super) fn new(policy: &Policy, command: Option<&Path>, terminals: &[Terminal]) -> Files {
-        let (opened, mut closed): (Vec<Entry>, Vec<Entry>) = policy
-            .paths
-            .iter()
-            .enumerate()
+        let entries = policy.paths.iter().enumerate();
+        let (opened, mut closed): (Vec<Entry>, Vec<Entry>) = entries
+            .filter(|(_, entry)| entry.list != List::Protect)
             .map(|(index, entry)| Entry {
                 index,
                 list: entry.list,
@@ -64,6 +65,7 @@ impl Files {
         Files {
             closed,
             opened,
+            protected: Protected::new(policy),
             sockets: sockets.collect(),
             default: match policy.default.action {
                 Action::Allow => Action::Allow,
@@ -88,8 +90,16 @@ impl Files {
         let closes = |entry: &&Entry| {
             (access != Access::Stat || entry.list == List::Hide) && entry.pattern.covers(path)
         };
-        if let Some(entry) = self.closed.iter().find(closes) {
-            return verdict(entry.action, Reason::Path(entry.index));
+        let closed = self.closed.iter().find(closes);
+        let protected = match access {
+            Access::Write => self.protected.covering(path),
+            _ => None,
+        };
+        match (closed, protected) {
+            (_, Some(killing)) if killing.action == Action::Kill => return killing,
+            (Some(entry), _) => return verdict(entry.action, Reason::Path(entry.index)),
+            (None, Some(protecting)) => return protecting,
+            (None, None) => {}
         }
         if matches!(access, Access::Stat | Access::Handle) {
             return verdict(Action::Allow, Reason::Metadata);

@@ -12,11 +12,16 @@ mod advice;
 mod chain;
 mod files;
 mod net;
+mod protect;
 #[cfg(test)]
 mod tests;
 
-pub use advice::{entry_text, explain_reason, path_remedy, peer_remedy, remedy, rule_head};
+pub use advice::{
+    POLICY_FILE, UNSEARCHED, entry_text, explain_reason, path_remedy, peer_remedy, remedy,
+    rule_head,
+};
 pub use chain::{Chain, Ruling, Step};
+pub use protect::{Beneath, Entered};
 
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::net::{NamePattern, Reach};
@@ -63,6 +68,11 @@ pub enum Reason {
     Default,
     /// An entry of `[fs]`, by its index in [`Policy::paths`].
     Path(usize),
+    /// A file of the policy itself, by its index in [`Policy::sources`].
+    PolicyFile(usize),
+    /// A directory that is to be moved is too large to look for what this entry of `protect` covers,
+    /// or cannot be read; by its index in [`Policy::paths`].
+    Unsearched(usize),
     /// The policy's `default`, of a path.
     PathDefault,
     /// An entry of `[net]`, by its index in [`Policy::peers`].
@@ -149,6 +159,24 @@ impl Judge {
     /// out of an entry of `deny` or `hide`; `None` if nothing is.
     pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         self.files.moved(from, to)
+    }
+
+    /// The denial of making the directory `from` into `to`, which could bring what is beneath it under
+    /// an entry of `protect`; `None` if it cannot.
+    pub fn gained(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
+        self.files.protected.gained(from, to)
+    }
+
+    /// The denial of a symbolic link at `path`, by which a path that `protect` covers would lead
+    /// elsewhere; `None` if none would.
+    pub fn replaced(&self, path: &[u8]) -> Option<Verdict> {
+        self.files.protected.replaced(path)
+    }
+
+    /// What `protect` may cover beneath the directory `path`: it must be looked through before it is
+    /// moved. `None`: nothing.
+    pub fn beneath(&self, path: &[u8]) -> Option<Beneath<'_>> {
+        self.files.protected.beneath(path)
     }
 
     /// Whether a rule about paths or arguments may decide this call: then [`Judge::call`] is not

@@ -28,6 +28,11 @@ impl Glob {
         }
     }
 
+    /// Whether it is `*`, which matches any word.
+    pub fn is_any(&self) -> bool {
+        self.0 == b"*"
+    }
+
     /// Whether the whole word matches. A `*` also matches a slash.
     pub fn matches(&self, word: &[u8]) -> bool {
         if word.contains(&b'/') {

@@ -146,33 +146,88 @@ impl Pattern {
                 None => return Progress::Open(1 << place),
             }
         }
-        let end = 1u64 << self.tail.len();
-        let mut states = self.closure(1);
+        let mut progress = self.tail_progress(self.closure(1));
         for component in rest {
-            if states & end != 0 {
-                return Progress::Covered;
-            }
-            let mut next = 0;
-            for (place, part) in self.tail.iter().enumerate() {
-                if states >> place & 1 == 0 {
-                    continue;
+            match progress {
+                Progress::Covered | Progress::Open(0) => break,
+                Progress::Open(states) => {
+                    progress = self.tail_step(states >> self.depth, component);
                 }
-                match part {
-                    Part::Literal(text) if text == component => next |= 1 << (place + 1),
-                    Part::Glob(glob) if glob.matches(component) => next |= 1 << (place + 1),
-                    Part::AnyDepth => next |= 1 << place,
-                    Part::Literal(_) | Part::Glob(_) => {}
-                }
-            }
-            states = self.closure(next);
-            if states == 0 {
-                return Progress::Open(0);
             }
         }
-        match states & end {
+        progress
+    }
+
+    /// How far the entry `component` of a directory leads, given how far the directory does.
+    pub fn step(&self, directory: Progress, component: &[u8]) -> Progress {
+        let Progress::Open(states) = directory else {
+            return Progress::Covered;
+        };
+        let base = (1u64 << self.depth) - 1;
+        if states & base == 0 {
+            return self.tail_step(states >> self.depth, component);
+        }
+        let place = states.trailing_zeros() as usize;
+        match components(self.base.as_os_str().as_bytes()).nth(place) {
+            Some(part) if part == component && place + 1 == self.depth => {
+                self.tail_progress(self.closure(1))
+            }
+            Some(part) if part == component => Progress::Open(1 << (place + 1)),
+            _ => Progress::Open(0),
+        }
+    }
+
+    fn tail_step(&self, states: u64, component: &[u8]) -> Progress {
+        let mut next = 0;
+        for (place, part) in self.tail.iter().enumerate() {
+            if states >> place & 1 == 0 {
+                continue;
+            }
+            match part {
+                Part::Literal(text) if text == component => next |= 1 << (place + 1),
+                Part::Glob(glob) if glob.matches(component) => next |= 1 << (place + 1),
+                Part::AnyDepth => next |= 1 << place,
+                Part::Literal(_) | Part::Glob(_) => {}
+            }
+        }
+        self.tail_progress(self.closure(next))
+    }
+
+    fn tail_progress(&self, states: u64) -> Progress {
+        match states & (1 << self.tail.len()) {
             0 => Progress::Open(states << self.depth),
             _ => Progress::Covered,
         }
+    }
+
+    /// Whether the pattern names `path`, or a path above it, as one on the way to what it covers: a
+    /// symbolic link there would lead what stands beneath to another place. To be matched by `*` and
+    /// `**` is not enough, since they match any name.
+    pub fn is_led_by(&self, path: &[u8]) -> bool {
+        let states = match self.progress(path) {
+            Progress::Covered => return true,
+            Progress::Open(states) => states >> self.depth,
+        };
+        if states == 0 {
+            // In the base, or nowhere.
+            return self.progress(path).leads_on();
+        }
+        let mut anywhere = self.closure(1);
+        let mut deep = false;
+        for _ in components(path).skip(self.depth) {
+            let mut next = 0;
+            for (place, part) in self.tail.iter().enumerate() {
+                match part {
+                    _ if anywhere >> place & 1 == 0 => {}
+                    Part::AnyDepth => next |= 1 << place,
+                    Part::Glob(glob) if glob.is_any() => next |= 1 << (place + 1),
+                    Part::Literal(_) | Part::Glob(_) => {}
+                }
+            }
+            anywhere = self.closure(next);
+            deep = true;
+        }
+        !deep || states & !anywhere != 0
     }
 
     /// `**` may also stand for no component at all.
@@ -310,6 +365,53 @@ mod tests {
         assert!(!kept("/p/secret", "/p/other"));
         assert!(!kept("/p", "/q"));
         assert!(kept("/p/other", "/p/third"));
+    }
+
+    #[test]
+    fn a_name_on_the_way_of_a_pattern_is_told_from_any_name() {
+        let hooks = pattern("/p", "**/.git/hooks");
+        for led in ["/p", "/p/.git", "/p/a/.git", "/p/.git/hooks/x"] {
+            assert!(hooks.is_led_by(led.as_bytes()), "{led}");
+        }
+        for free in ["/p/a", "/p/a/git", "/q/.git", "/p/.git/x"] {
+            assert!(!hooks.is_led_by(free.as_bytes()), "{free}");
+        }
+        let modules = pattern("/p", "**/.git/modules/**/config");
+        for led in [
+            "/p/.git/modules",
+            "/p/.git/modules/a",
+            "/p/.git/modules/a/b",
+        ] {
+            assert!(modules.is_led_by(led.as_bytes()), "{led}");
+        }
+        assert!(!modules.is_led_by(b"/p/.git/x") && !modules.is_led_by(b"/p/modules"));
+        let near = pattern("/p", "*/.git/x*/y");
+        for led in ["/p", "/", "/p/a/.git", "/p/a/.git/xx"] {
+            assert!(near.is_led_by(led.as_bytes()), "{led}");
+        }
+        for free in ["/p/a", "/p/.git", "/p/a/b", "/p/a/.git/y", "/q"] {
+            assert!(!near.is_led_by(free.as_bytes()), "{free}");
+        }
+        let file = literal("/p/a/b");
+        assert!(file.is_led_by(b"/p") && file.is_led_by(b"/p/a") && file.is_led_by(b"/p/a/b"));
+        assert!(!file.is_led_by(b"/p/b") && !file.is_led_by(b"/q"));
+    }
+
+    #[test]
+    fn steps_lead_as_far_as_the_whole_path() {
+        let patterns = [
+            pattern("/p", "**/.git/hooks"),
+            pattern("/", "**/x*/y"),
+            literal("/p/.git"),
+            literal("/"),
+        ];
+        for path in ["/p/.git/hooks/x", "/p/a/xx/y", "/q/xx", "/", "/p/.git"] {
+            for pattern in &patterns {
+                let stepped = components(path.as_bytes())
+                    .fold(pattern.progress(b"/"), |at, part| pattern.step(at, part));
+                assert_eq!(stepped, pattern.progress(path.as_bytes()), "{path}");
+            }
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Rights {
                 exec: true,
                 ..Rights::NONE
             },
-            List::Deny | List::Hide => Rights::NONE,
+            List::Deny | List::Hide | List::Protect => Rights::NONE,
         }
     }
 
@@ -108,6 +108,8 @@ pub struct Files {
     pub writable: Option<Vec<PathBuf>>,
     /// For each entry of the policy why Landlock does not hold it alone.
     why: Vec<Option<&'static str>>,
+    /// For each entry of the policy whether it takes something away that is open otherwise.
+    effective: Vec<bool>,
     abi: u32,
 }
 
@@ -130,7 +132,7 @@ pub struct Wishes<'a> {
 impl Files {
     /// Plans `[fs]`.
     pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Files {
-        let scene = Scene::new(policy, host);
+        let scene = Scene::of(policy);
         let governed = scene.governed();
         let abi = host.landlock_abi;
         let pins = host.kernel >= MSEAL && host.kernel >= OPENAT2;
@@ -145,6 +147,7 @@ impl Files {
             silent: false,
             writable: scene.writable(),
             why: scene.why.clone(),
+            effective: scene.effective.clone(),
             abi,
         };
         // A rule about paths or arguments needs what [fs] needs: nobody may change what it judged.
@@ -174,6 +177,8 @@ impl Files {
             files.grants = scene.grants(wishes);
             files.floor = open.and(files.handled.within(scene.literal()));
         }
+        // A descriptor of what is protected may be had for reading.
+        files.floor.write &= !scene.protects();
         let landlock = !files.handled.is_none();
         let uniform = !governed.write || scene.is_uniform(files.handled);
         let moves = landlock && (abi < REFER_ABI || !uniform);
@@ -275,14 +280,45 @@ impl Files {
         }
     }
 
-    /// One row an entry.
+    /// One row an entry, and one a file of the policy.
     pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
-        policy
-            .paths
+        let entries = policy.paths.iter().enumerate();
+        let scene = Scene::of(policy);
+        let own = policy
+            .sources
             .iter()
             .enumerate()
+            .filter(|(_, source)| !source.files.is_empty());
+        entries
             .map(|(index, entry)| self.route(index, entry))
+            .chain(own.map(|(index, source)| {
+                let open = scene.opens(&source.files);
+                self.protecting(What::PolicyFile(index), open)
+            }))
             .collect()
+    }
+
+    /// The row of what is protected; `open`: whether it could be changed otherwise.
+    fn protecting(&self, what: What, open: bool) -> Route {
+        let (enforcer, because, cost) = match open && self.watch.has(Watch::WRITE) {
+            true => (
+                self.supervisor(),
+                "within what may be changed",
+                Cost::StopPerChange,
+            ),
+            false => (
+                self.enforcer(Access::Write).0,
+                "nothing lets it be changed anyway",
+                Cost::Nothing,
+            ),
+        };
+        Route {
+            what,
+            enforcer,
+            because: because.into(),
+            cost,
+            reach: (0, 0),
+        }
     }
 
     fn route(&self, index: usize, entry: &PathEntry) -> Route {
@@ -311,6 +347,10 @@ impl Files {
                 "only the supervisor can hide",
                 Cost::StopPerPath,
             ),
+            List::Protect => {
+                let open = self.effective.get(index) == Some(&true);
+                self.protecting(What::Path(index), open)
+            }
             List::Read | List::Write | List::Exec => {
                 let rights = Rights::of(entry.list).within(self.governed);
                 let watched = rights.read && self.watch.has(Watch::READ)
@@ -332,9 +372,12 @@ impl Files {
                         "this host has no Landlock",
                         Cost::StopPerOpen,
                     )
-                } else {
+                } else if self.watch.has(Watch::READ) || entry.list == List::Exec {
                     let because = why.unwrap_or("another entry denies within it");
                     route(self.supervisor(), because, Cost::StopPerOpen)
+                } else {
+                    let because = why.unwrap_or("a part of what may be changed is protected");
+                    route(self.supervisor(), because, Cost::StopPerChange)
                 }
             }
         }
@@ -358,7 +401,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(policy: &'a Policy, _host: &Host) -> Scene<'a> {
+    fn of(policy: &'a Policy) -> Scene<'a> {
         let open = policy.default.action == Action::Allow;
         let allows = policy.paths.iter().filter(|entry| entry.list.allows());
         let mut allows: Vec<&Pattern> = allows.map(|entry| &entry.pattern).collect();
@@ -367,7 +410,17 @@ impl<'a> Scene<'a> {
         allows.dedup_by(|one, other| {
             one.is_literal() && other.is_literal() && one.base() == other.base()
         });
+        let protects = |entry: &PathEntry| {
+            opens(policy, &entry.pattern)
+                || entry
+                    .links
+                    .iter()
+                    .any(|link| Pattern::literal(link).is_ok_and(|link| opens(policy, &link)))
+        };
         let effective = |entry: &PathEntry| {
+            if entry.list == List::Protect {
+                return protects(entry);
+            }
             !entry.list.allows()
                 && (open
                     || entry.action != Action::Deny(Errno::EACCES)
@@ -380,7 +433,7 @@ impl<'a> Scene<'a> {
                 List::Deny if entry.action != Action::Deny(Errno::EACCES) => {
                     Some("Landlock answers EACCES alone")
                 }
-                List::Deny | List::Hide => None,
+                List::Deny | List::Hide | List::Protect => None,
                 _ if !entry.pattern.is_literal() => Some("a pattern"),
                 _ if entry.own => Some("each process has its own"),
                 _ if entry.place.is_none() => Some("it does not exist yet"),
@@ -394,8 +447,24 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether an entry of `deny` or `hide` takes away what is open otherwise.
     fn denies(&self) -> bool {
-        self.effective.contains(&true)
+        let mut entries = self.policy.paths.iter().zip(&self.effective);
+        entries.any(|(entry, effective)| *effective && entry.list.denies())
+    }
+
+    /// Whether something is protected that could be changed otherwise.
+    fn protects(&self) -> bool {
+        let mut entries = self.policy.paths.iter().zip(&self.effective);
+        let mut sources = self.policy.sources.iter();
+        entries.any(|(entry, effective)| *effective && entry.list == List::Protect)
+            || sources.any(|source| self.opens(&source.files))
+    }
+
+    /// Whether one of these files may be changed, as far as the other entries are concerned.
+    fn opens(&self, files: &[PathBuf]) -> bool {
+        let mut files = files.iter().filter_map(|file| Pattern::literal(file).ok());
+        files.any(|file| opens(self.policy, &file))
     }
 
     fn hides(&self) -> bool {
@@ -444,7 +513,7 @@ impl<'a> Scene<'a> {
         let open = self.everywhere();
         Rights {
             read: !open.read,
-            write: !open.write,
+            write: !open.write || self.protects(),
             exec: !open.exec,
         }
     }
@@ -455,7 +524,11 @@ impl<'a> Scene<'a> {
         if self.denies() || self.policy.default.action == Action::Allow {
             return Rights::NONE;
         }
-        self.literal()
+        let literal = self.literal();
+        Rights {
+            write: literal.write && !self.protects(),
+            ..literal
+        }
     }
 
     /// Which accesses are granted by nothing but places that are there.
@@ -597,6 +670,14 @@ fn within(path: &Path, above: &Path) -> bool {
 /// more than all the rest where each of a hundred entries is compared with each.
 fn same(one: &Path, other: &Path) -> bool {
     one.as_os_str() == other.as_os_str()
+}
+
+/// Whether something that a pattern covers may be changed, as far as `write` and the default are
+/// concerned.
+fn opens(policy: &Policy, pattern: &Pattern) -> bool {
+    let mut trees = policy.paths.iter();
+    policy.default.action == Action::Allow
+        || trees.any(|entry| entry.list == List::Write && meets(pattern, &entry.pattern))
 }
 
 /// Whether an entry of `deny` and one that allows may be about the same path.

@@ -34,6 +34,8 @@ pub enum What {
     Rule(usize),
     /// An entry of `[fs]`, by its index.
     Path(usize),
+    /// A file of the policy itself, by its index in [`Policy::sources`].
+    PolicyFile(usize),
     /// An entry of `[net]`, by its index.
     Peer(usize),
     /// A limit.
@@ -96,6 +98,8 @@ pub enum Cost {
     Stop,
     /// A stop at each open, exec and change.
     StopPerOpen,
+    /// A stop at each open that may write, and at each change of names and metadata.
+    StopPerChange,
     /// A stop at each call that names a path.
     StopPerPath,
     /// A stop at each chmod, chown, utimes and setxattr.
@@ -144,6 +148,7 @@ impl Cost {
             Cost::StopIfAimed => "a stop if aimed at others",
             Cost::Stop => "a stop a call",
             Cost::StopPerOpen => "a stop an open or change",
+            Cost::StopPerChange => "a stop a writing open or change",
             Cost::StopPerPath => "a stop a path",
             Cost::StopIfMetadata => "a stop a chmod, chown, utimes",
             Cost::StopPerConnect => "a stop a connect",

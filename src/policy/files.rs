@@ -23,11 +23,20 @@ pub enum List {
     Deny,
     /// As if it were not there.
     Hide,
+    /// Never changed, whatever else is granted.
+    Protect,
 }
 
 impl List {
     /// All of them.
-    pub const ALL: [List; 5] = [List::Read, List::Write, List::Exec, List::Deny, List::Hide];
+    pub const ALL: [List; 6] = [
+        List::Read,
+        List::Write,
+        List::Exec,
+        List::Deny,
+        List::Hide,
+        List::Protect,
+    ];
 
     /// Its key.
     pub const fn key(self) -> &'static str {
@@ -37,12 +46,18 @@ impl List {
             List::Exec => "exec",
             List::Deny => "deny",
             List::Hide => "hide",
+            List::Protect => "protect",
         }
     }
 
     /// Whether it opens something.
     pub const fn allows(self) -> bool {
         matches!(self, List::Read | List::Write | List::Exec)
+    }
+
+    /// Whether it closes something for reading, too.
+    pub const fn denies(self) -> bool {
+        matches!(self, List::Deny | List::Hide)
     }
 }
 
@@ -144,7 +159,7 @@ fn entry(
     let Located {
         pattern,
         place,
-        through,
+        links,
         own,
     } = match locate(&text, around) {
         Ok(mut located) => {
@@ -169,11 +184,11 @@ fn entry(
         text,
         pattern,
         place,
-        through,
+        links,
         own,
         optional: said.optional,
         action: said.action.unwrap_or(match list {
-            List::Deny => Action::Deny(Errno::EACCES),
+            List::Deny | List::Protect => Action::Deny(Errno::EACCES),
             List::Hide => Action::Deny(Errno::ENOENT),
             List::Read | List::Write | List::Exec => Action::Allow,
         }),
@@ -194,9 +209,12 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
             ("action", List::Deny) => {
                 said.action = action(document, value, "fs.deny", "read, write or exec");
             }
+            ("action", List::Protect) => {
+                said.action = action(document, value, "fs.protect", "write");
+            }
             _ => {
                 let known: &[&str] = match list {
-                    List::Deny => &["path", "action", "why", "optional"],
+                    List::Deny | List::Protect => &["path", "action", "why", "optional"],
                     _ => &["path", "why", "optional"],
                 };
                 let place = format!("in an entry of fs.{}", list.key());

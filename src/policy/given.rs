@@ -145,6 +145,7 @@ impl Policy {
             preset: false,
             text: Cow::Owned(text),
             extends: Vec::new(),
+            files: Vec::new(),
         });
         self.limits = given.or(self.limits);
         self

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Diagnostic, List, PathEntry, Policy, Severity};
+use super::{Action, Diagnostic, List, PathEntry, Policy, Severity};
 
 /// How many files are looked at for a pattern: a look must end.
 const LOOKED_AT: usize = 20_000;
@@ -16,6 +16,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
     let base = entry.pattern.base();
     let (code, message, help) = closed(policy, entry)
         .or_else(|| superfluous(policy, index, entry))
+        .or_else(|| vain(policy, entry))
         .or_else(|| movable(policy, entry))
         .or_else(|| missing(policy, entry))
         .or_else(|| {
@@ -28,14 +29,19 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
                         base.display()
                     ),
                     format!(
-                        "deny them, too (find / -xdev -samefile {}), or make it a copy",
+                        "{} them, too (find / -xdev -samefile {}), or make it a copy",
+                        match entry.list {
+                            List::Protect => "protect",
+                            _ => "deny",
+                        },
                         base.display()
                     ),
                 )
             })
         })
         .or_else(|| {
-            (!entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
+            let expected = entry.optional && entry.list == List::Protect;
+            (!expected && !entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
                 (
                     "matches-nothing",
                     format!(
@@ -63,19 +69,49 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
 /// Code, message, help.
 type Said = (&'static str, String, String);
 
-/// What opens and is denied whole.
+/// What opens or protects and is denied whole, or opens for writing and is protected whole.
 fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let closing = closed_by(policy, entry)?;
+    let (what, help) = match (entry.list, closing.list) {
+        (List::Protect, _) => (
+            "never decides anything",
+            "what is denied cannot be changed anyway: remove it",
+        ),
+        (_, List::Protect) => (
+            "lets nothing be changed",
+            "`protect` beats `write`, whatever the order: list it in `read`, or remove one of the two",
+        ),
+        _ => (
+            "opens nothing",
+            "a denial beats what allows, whatever the order: remove one of the two",
+        ),
+    };
     let message = format!(
-        "{} \"{}\" opens nothing: {} \"{}\" at {} stands above it",
+        "{} \"{}\" {what}: {} \"{}\" at {} stands above it",
         entry.key(),
         entry.text,
         closing.key(),
         closing.text,
         policy.place(closing.origin),
     );
-    let help = "a denial beats what allows, whatever the order: remove one of the two";
     Some(("shadowed", message, help.to_owned()))
+}
+
+/// What is protected where nothing can be changed anyway. Presets that are to be extended say
+/// `optional`.
+fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+    let vain = entry.list == List::Protect && !entry.optional && !opens(policy, entry);
+    vain.then(|| {
+        (
+            "shadowed",
+            format!(
+                "fs.protect \"{}\" never decides anything: nothing lets the command change it",
+                entry.text
+            ),
+            "remove it, or say `optional = true` where another policy adds what may be changed"
+                .to_owned(),
+        )
+    })
 }
 
 /// What another entry says already. What is optional may be elsewhere on another host.
@@ -100,7 +136,7 @@ fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said>
 
 /// A denial at the end of a link that the command can replace.
 fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
-    let link = entry.through.as_ref().filter(|_| !entry.list.allows())?;
+    let link = entry.links.first().filter(|_| entry.list.denies())?;
     let open = writable(policy, link)?;
     let message = format!(
         "{} is a symbolic link in what fs.write \"{}\" opens: the command can make it lead elsewhere",
@@ -123,6 +159,10 @@ fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let base = entry.pattern.base();
     let parent = base.parent().unwrap_or(Path::new("/"));
     let help = match (entry.list.allows(), writable(policy, parent)) {
+        _ if entry.list == List::Protect => {
+            "the command cannot make it; write { path = \"…\", optional = true } if it may be missing"
+                .to_owned()
+        }
         (true, _) => {
             "the supervisor looks at each open for it, since Landlock takes only what is there: make it before, or write { path = \"…\", optional = true }".to_owned()
         }
@@ -139,15 +179,19 @@ fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     ))
 }
 
-/// The entry of `deny` or `hide` under which one that allows lies whole.
+/// The entry of `deny` or `hide` under which one that allows or protects lies whole, or that of
+/// `protect` under which one of `write` does.
 fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry> {
     let base = entry.pattern.base().as_os_str().as_bytes();
-    let closes = |other: &&PathEntry| !other.list.allows() && other.pattern.covers(base);
-    policy
-        .paths
-        .iter()
-        .filter(|_| entry.list.allows())
-        .find(closes)
+    let closes = |other: &&PathEntry| {
+        let closes = match entry.list {
+            List::Read | List::Exec | List::Protect => other.list.denies(),
+            List::Write => other.list.denies() || other.list == List::Protect,
+            List::Deny | List::Hide => false,
+        };
+        closes && other.pattern.covers(base)
+    };
+    policy.paths.iter().find(closes)
 }
 
 /// Another entry that says as much.
@@ -178,6 +222,20 @@ fn writable<'p>(policy: &'p Policy, path: &Path) -> Option<&'p PathEntry> {
     policy.paths.iter().find(|entry| {
         entry.list == List::Write && entry.pattern.covers(path.as_os_str().as_bytes())
     })
+}
+
+/// Whether something that an entry covers may be changed, as far as `write` and the default say.
+fn opens(policy: &Policy, entry: &PathEntry) -> bool {
+    policy.default.action == Action::Allow
+        || policy.paths.iter().any(|other| {
+            other.list == List::Write
+                && [(entry, other), (other, entry)]
+                    .iter()
+                    .any(|(inner, outer)| {
+                        let inner = inner.pattern.base().as_os_str().as_bytes();
+                        outer.pattern.progress(inner).leads_on()
+                    })
+        })
 }
 
 /// Whether a pattern matches something that is there.

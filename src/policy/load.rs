@@ -12,7 +12,7 @@ use super::capability::past_peers;
 use super::inherit::inherit;
 use super::merge::merge;
 use super::parse::{File, parse};
-use super::places::Surroundings;
+use super::places::{Surroundings, way_to};
 use super::presets::{names, preset, presets};
 use super::temporary;
 use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
@@ -86,6 +86,7 @@ impl Policy {
             text,
             dir: None,
             identity: None,
+            files: Vec::new(),
         });
         loading.finish()
     }
@@ -159,9 +160,15 @@ fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
 /// Device and inode: what tells a file that is reached on two ways.
 type Identity = (u64, u64);
 
-fn read(path: &Path) -> io::Result<(String, Identity)> {
+/// The text of a file, which file it is, and where it lies ([`Source::files`]).
+fn read(path: &Path) -> io::Result<(String, Identity, Vec<PathBuf>)> {
     let file = fs::File::open(path)?;
     let metadata = file.metadata()?;
+    // A pipe has no path that a later run could read.
+    let files = match metadata.is_file() {
+        true => way_to(path),
+        false => Vec::new(),
+    };
     let mut bytes = Vec::with_capacity(metadata.len().min(MAX_BYTES) as usize + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -178,7 +185,7 @@ fn read(path: &Path) -> io::Result<(String, Identity)> {
             + 1;
         io::Error::other(format!("line {line} is not UTF-8 text"))
     })?;
-    Ok((text, (metadata.dev(), metadata.ino())))
+    Ok((text, (metadata.dev(), metadata.ino()), files))
 }
 
 /// A file or a preset that has been read.
@@ -191,6 +198,8 @@ struct Found {
     dir: Option<PathBuf>,
     /// Which file it is; presets and texts have none.
     identity: Option<Identity>,
+    /// As [`Source::files`].
+    files: Vec<PathBuf>,
 }
 
 impl Found {
@@ -202,11 +211,12 @@ impl Found {
             text,
             dir: None,
             identity: None,
+            files: Vec::new(),
         }
     }
 
     fn file(name: String, path: &Path) -> io::Result<Found> {
-        let (text, identity) = read(path)?;
+        let (text, identity, files) = read(path)?;
         let dir = path.parent().map(Path::to_path_buf);
         Ok(Found {
             name,
@@ -214,6 +224,7 @@ impl Found {
             text: Cow::Owned(text),
             dir,
             identity: Some(identity),
+            files,
         })
     }
 }
@@ -273,6 +284,7 @@ impl Loading {
             text,
             dir,
             identity,
+            files,
         } = found;
         let index = self.sources.len() as u16;
         let tests = !preset || !self.to_run && index == 0;
@@ -285,6 +297,7 @@ impl Loading {
             preset,
             text,
             extends: Vec::new(),
+            files,
         });
         self.files.push(file);
         self.identities.push(identity);
@@ -338,6 +351,10 @@ impl Loading {
                     .iter()
                     .position(|known| known.is_some() && *known == found.identity);
                 if let Some(known) = known {
+                    // The same file by another way: that way is protected, too.
+                    if let Some(source) = self.sources.get_mut(known) {
+                        source.files.extend(found.files);
+                    }
                     return self.no_cycle(known as u16);
                 }
                 let index = self.sources.len() as u16;

@@ -11,6 +11,7 @@
 //! | `rule` | a file's `[[rule]]`s |
 //! | `argv` | what a rule says of a path or of a program's arguments |
 //! | `files` | a file's `[fs]` |
+//! | `home` | whether a policy opens the home directory by accident |
 //! | `net` | a file's `[net]` |
 //! | `process` | a file's `[process]` |
 //! | `capability` | the capabilities that may be kept |
@@ -36,6 +37,7 @@ mod document;
 mod entry;
 mod files;
 mod given;
+mod home;
 mod inherit;
 mod isolate;
 mod limits;
@@ -56,6 +58,7 @@ mod temporary;
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
+pub use home::opened_home;
 pub use isolate::Isolation;
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
@@ -99,6 +102,9 @@ pub struct Source {
     pub text: Cow<'static, str>,
     /// What it extends: for each item the index of the source, and the line.
     pub extends: Vec<(u16, u32)>,
+    /// Where its file lies: the symbolic links on the way, and the file itself last. Empty for a
+    /// preset, and for a text that was given.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where an entry stands: printed as `net.toml:9`.
@@ -151,14 +157,14 @@ pub struct PathEntry {
     pub pattern: Pattern,
     /// What stood there when the policy was loaded; `None` for a pattern.
     pub place: Option<Place>,
-    /// The first symbolic link on the way to it.
-    pub through: Option<PathBuf>,
+    /// The symbolic links on the way to it, in the order in which they are followed.
+    pub links: Vec<PathBuf>,
     /// Whether it is about whatever process asks: `/proc/self`.
     pub own: bool,
     /// Whether its author said that it may be missing.
     pub optional: bool,
-    /// What it says: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"`,
-    /// `Deny(ENOENT)` in `hide`.
+    /// What it says: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"` and in
+    /// `protect`, `Deny(ENOENT)` in `hide`.
     pub action: Action,
     /// The author's reason.
     pub why: Option<String>,

@@ -36,8 +36,8 @@ pub struct Surroundings {
 #[derive(Debug, Clone)]
 struct Resolved {
     path: PathBuf,
-    /// The first symbolic link on the way, if there is one.
-    through: Option<PathBuf>,
+    /// The symbolic links on the way, in the order in which they are followed.
+    links: Vec<PathBuf>,
     /// Whether something is there.
     exists: bool,
 }
@@ -134,7 +134,7 @@ impl Surroundings {
                 Stands::Nothing => None,
             },
             pattern: Pattern::literal(&path).ok()?,
-            through: found.through.clone(),
+            links: found.links.clone(),
             own: false,
         })
     }
@@ -183,8 +183,8 @@ pub struct Located {
     pub pattern: Pattern,
     /// What stands there; `None` for a pattern, and where there is nothing.
     pub place: Option<Place>,
-    /// The first symbolic link on the way, if there is one.
-    pub through: Option<PathBuf>,
+    /// The symbolic links on the way, in the order in which they are followed.
+    pub links: Vec<PathBuf>,
     /// Whether it is about whatever process asks: `/proc/self`.
     pub own: bool,
 }
@@ -224,7 +224,7 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
     let (literal, glob) = split(&text);
     let Resolved {
         path: base,
-        through,
+        links,
         exists,
     } = resolve(&around.directory.join(literal), around);
     let own = is_own(&base);
@@ -232,16 +232,32 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
         return Ok(Located {
             pattern: Pattern::glob(&base, glob)?,
             place: None,
-            through,
+            links,
             own,
         });
     }
     Ok(Located {
         place: (exists && !own).then(Place::default),
         pattern: Pattern::literal(&base)?,
-        through,
+        links,
         own,
     })
+}
+
+/// A path of this process as the kernel sees it: the symbolic links on the way, then where it leads.
+pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
+    let around = Surroundings::own();
+    let Resolved {
+        path: end,
+        links: mut way,
+        ..
+    } = resolve(&around.directory.join(path), &around);
+    // `/proc/self/fd/3` means this process here.
+    match end.starts_with("/proc") {
+        true => way.extend(fs::canonicalize(path)),
+        false => way.push(end),
+    }
+    way
 }
 
 impl Located {
@@ -381,12 +397,11 @@ const META: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 /// Most links on a way that the kernel follows (MAXSYMLINKS).
 const LINKS: usize = 40;
 
-/// A path without symbolic links, as far as it exists. `/proc/self` depends on the process that asks,
+/// A path without symbolic links, as far as it exists, and the links on the way. `/proc/self` depends on the process that asks,
 /// so it stays as it is.
 fn resolve(path: &Path, around: &Surroundings) -> Resolved {
     let mut done = PathBuf::from("/");
-    let mut through = None;
-    let mut links = 0;
+    let mut links = Vec::new();
     let mut todo: Vec<OsString> = reversed(path);
     while let Some(component) = todo.pop() {
         if component == ".." {
@@ -400,9 +415,8 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
             break;
         }
         match around.at_path(&next) {
-            Stands::Link(target) if links < LINKS => {
-                links += 1;
-                through.get_or_insert(next);
+            Stands::Link(target) if links.len() < LINKS => {
+                links.push(next);
                 if target.is_absolute() {
                     done = PathBuf::from("/");
                 }
@@ -424,7 +438,7 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
     Resolved {
         exists: is_own(&done) || around.at_path(&done) != Stands::Nothing,
         path: done,
-        through,
+        links,
     }
 }
 
@@ -503,7 +517,7 @@ mod tests {
         let text = dir.join("link/new/file").display().to_string();
         let located = locate(&text, &around()).expect("a path");
         assert_eq!(located.pattern.base(), dir.join("real/new/file"));
-        assert_eq!(located.through, Some(dir.join("link")));
+        assert_eq!(located.links, [dir.join("link")]);
         assert_eq!(located.place, None);
         let mut real = locate(&dir.join("link").display().to_string(), &around()).expect("a path");
         real.look();

@@ -15,7 +15,7 @@ pub fn presets() -> &'static [Preset] {
 }
 
 #[rustfmt::skip]
-static PRESETS: [Preset; 12] = [
+static PRESETS: [Preset; 13] = [
     Preset { name: "base",                text: include_str!("../../policies/base.toml") },
     Preset { name: "build",               text: include_str!("../../policies/build.toml") },
     Preset { name: "compute",             text: include_str!("../../policies/compute.toml") },
@@ -26,6 +26,7 @@ static PRESETS: [Preset; 12] = [
     Preset { name: "offline",             text: include_str!("../../policies/offline.toml") },
     Preset { name: "permissive",          text: include_str!("../../policies/permissive.toml") },
     Preset { name: "protect-credentials", text: include_str!("../../policies/protect-credentials.toml") },
+    Preset { name: "protect-triggers",    text: include_str!("../../policies/protect-triggers.toml") },
     Preset { name: "read-only",           text: include_str!("../../policies/read-only.toml") },
     Preset { name: "workspace",           text: include_str!("../../policies/workspace.toml") },
 ];

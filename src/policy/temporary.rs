@@ -46,7 +46,7 @@ pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
             device: base.as_ref().map_or(0, |base| base.dev()),
             linked: false,
         }),
-        through: None,
+        links: Vec::new(),
         own: false,
         optional: false,
         action: Action::Allow,

@@ -1,7 +1,7 @@
 //! What decided, taken apart: the kind of reason, its place in the policy, its text, its why.
 //! It decides nothing and explains nothing further: the remedy is the judge's.
 
-use crate::judge::Reason;
+use crate::judge::{POLICY_FILE, Reason, UNSEARCHED};
 use crate::policy::{Origin, Policy};
 use std::fmt::Write;
 
@@ -34,6 +34,8 @@ pub enum Kind {
     Peer,
     Closed,
     Unpinned,
+    PolicyFile,
+    Unsearched,
     Metadata,
     Command,
     Pathless,
@@ -54,6 +56,8 @@ impl Kind {
             Kind::Peer => "peer",
             Kind::Closed => "default",
             Kind::Unpinned => "unpinned",
+            Kind::PolicyFile => "policy-file",
+            Kind::Unsearched => "unsearched",
             Kind::Metadata => "metadata",
             Kind::Command => "command",
             Kind::Pathless => "pathless",
@@ -94,6 +98,24 @@ impl<'a> Cause<'a> {
             Reason::Path(index) => {
                 let found = policy.paths.get(index);
                 written(Kind::Path, found.map(|it| (it.origin, &it.text, &it.why)))
+            }
+            Reason::PolicyFile(index) => Self {
+                place: policy
+                    .sources
+                    .get(index)
+                    .map(|source| (source.name.as_str(), 1)),
+                why: Some(POLICY_FILE),
+                ..Self::bare(Kind::PolicyFile)
+            },
+            Reason::Unsearched(index) => {
+                let found = policy.paths.get(index);
+                Self {
+                    why: Some(UNSEARCHED),
+                    ..written(
+                        Kind::Unsearched,
+                        found.map(|it| (it.origin, &it.text, &it.why)),
+                    )
+                }
             }
             Reason::Peer(index) => {
                 let found = policy.peers.get(index);
@@ -145,7 +167,9 @@ impl<'a> Cause<'a> {
             (Kind::Entry, Some(entry)) => _ = write!(text, " {}", safe(entry)),
             (Kind::Rule, Some(when)) => _ = write!(text, " rule: {}", safe(when)),
             (Kind::Rule, None) => text.push_str(" rule"),
-            (Kind::Path | Kind::Peer, Some(path)) => _ = write!(text, " {:?}", safe(path)),
+            (Kind::Path | Kind::Peer | Kind::Unsearched, Some(path)) => {
+                _ = write!(text, " {:?}", safe(path))
+            }
             _ => {}
         }
         text.push(']');
@@ -163,9 +187,10 @@ impl<'a> Cause<'a> {
         let (source, line) = self.place.unwrap_or(("policy", 0));
         match self.kind {
             Kind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),
-            Kind::Rule | Kind::Entry | Kind::Path | Kind::Peer => {
+            Kind::Rule | Kind::Entry | Kind::Path | Kind::Peer | Kind::Unsearched => {
                 format!("[{}:{line}", safe(source))
             }
+            Kind::PolicyFile => format!("[policy file {}", safe(source)),
             Kind::Default | Kind::Closed => format!("[default of {}", safe(source)),
             Kind::Always => "[always allowed".to_owned(),
             Kind::UnknownNumber => "[unknown number".to_owned(),

@@ -20,6 +20,7 @@ pub fn policy() -> Policy {
         preset,
         text: "".into(),
         extends: Vec::new(),
+        files: Vec::new(),
     };
     let entry = |key: &str, why: Option<&str>, line| Entry {
         key: key.to_owned(),
@@ -59,7 +60,7 @@ pub fn policy() -> Policy {
             text: "**/.env".to_owned(),
             pattern: Pattern::glob(Path::new("/work"), "**/.env").expect("a pattern"),
             place: None,
-            through: None,
+            links: Vec::new(),
             own: false,
             optional: false,
             action: Action::Deny(Errno::EACCES),

@@ -85,6 +85,8 @@ impl Key {
             Reason::Closed(rule) => (14, std::ptr::from_ref(rule).addr()),
             Reason::Unpinned => (15, 0),
             Reason::Terminal => (16, 0),
+            Reason::PolicyFile(index) => (18, index),
+            Reason::Unsearched(index) => (17, index),
         };
         Self { kind, nr, which }
     }

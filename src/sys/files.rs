@@ -248,6 +248,7 @@ const PERFORMED: &[(c_long, usize)] = &[
     (libc::SYS_symlinkat, 0),
     (libc::SYS_renameat2, 0),
     (libc::SYS_linkat, 0),
+    (libc::SYS_getdents64, 0),
     (libc::SYS_inotify_add_watch, 0),
     (libc::SYS_fanotify_mark, 0),
     (FILE_GETATTR, 0),

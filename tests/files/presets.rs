@@ -259,3 +259,88 @@ fn presets_need_no_home() {
     let ran = run(scene.within(None, &own, &["/bin/true"]).env_clear());
     ran.ends_with(125).complains("HOME");
 }
+
+#[test]
+fn in_a_workspace_git_works_and_its_triggers_stay() {
+    let home = Home::new();
+    let prepare = "git init -q --bare ../up && git init -q && git add main.rs && git commit -qm one \
+        && git push -q ../up HEAD:refs/heads/main && git remote add origin ../up && git fetch -q";
+    if plain(["git", "--version"]).output().code() != Some(0) {
+        eprintln!("NOT TRIED HERE: there is no git");
+        return;
+    }
+    home.write(
+        ".gitconfig",
+        "[user]\n\tname = n\n\temail = e@x\n[init]\n\tdefaultBranch = topic\n",
+    );
+    run(home.outside(prepare)).ends_with(0);
+    let config = fs::read(home.0.join("project/.git/config")).expect("a repository");
+    for script in [
+        "git status --short",
+        "echo x >> main.rs && git commit -qam two",
+        "git branch other && git checkout -q other && git merge -q topic",
+        "git worktree add -q wt && cd wt && git commit -q --allow-empty -m three",
+        "git worktree remove wt",
+        "git tag v1 && git stash list && git gc -q",
+        "git rebase -q origin/main",
+    ] {
+        let ran = run(home.within(None, "workspace", script)).ends_with(0);
+        if ran.err.contains("fs.protect") {
+            ran.fail(&format!("{script} should need nothing that is protected"));
+        }
+    }
+    for script in [
+        "echo evil > .git/hooks/post-commit",
+        "git config core.fsmonitor evil",
+        "mv .git x",
+        "mkdir -p sub/.git/hooks",
+        "echo evil > .envrc",
+        "mkdir .vscode",
+        "ln -s /tmp .husky",
+        "echo ../evil > .git/commondir",
+        "mkdir -p sub2/d && mv sub2/d sub2/.git && mkdir sub2/.git/hooks",
+    ] {
+        let ran = run(home.within(None, "workspace", script)).complains("[protect-triggers:");
+        assert_ne!(ran.code(), Some(0), "{script}");
+    }
+    let now = fs::read(home.0.join("project/.git/config")).expect("a repository");
+    assert_eq!(config, now);
+    // Beneath what is installed there are such files of others.
+    let script = "mkdir -p node_modules/x/.vscode && mv node_modules/x node_modules/y";
+    run(home.within(None, "workspace", script)).ends_with(0);
+}
+
+#[test]
+fn a_workspace_in_the_home_directory_is_warned_of_and_refused_by_check() {
+    let home = Home::new();
+    let at = |run: Run, place: &str| home.at(run).cwd(home.0.join(place));
+    const SAYS: &str = "jail: warning: fs.write \".\"";
+    for (place, warned) in [(".", true), ("..", true), ("project", false)] {
+        let ran = run(at(
+            jail(["--policy", "workspace", "--", "/bin/true"]),
+            place,
+        ))
+        .ends_with(0);
+        assert_eq!(
+            ran.err.matches(SAYS).count(),
+            usize::from(warned),
+            "{}",
+            ran.err
+        );
+        let quiet = ["--quiet", "--policy", "workspace", "--", "/bin/true"];
+        let ran = run(at(jail(quiet), place)).ends_with(0);
+        assert_eq!(ran.err, "");
+        let checked = at(jail(["check", "workspace"]), place);
+        match warned {
+            true => _ = run(checked).ends_with(1).complains("error[home]"),
+            false => _ = run(checked).ends_with(0),
+        }
+    }
+    // --cwd is where the paths of a policy start.
+    let cwd = home.0.join("project").display().to_string();
+    let ran = run(at(
+        jail(["--cwd", &cwd, "--policy", "workspace", "--", "/bin/true"]),
+        ".",
+    ));
+    assert!(!ran.ends_with(0).err.contains(SAYS));
+}

@@ -48,6 +48,29 @@ fn a_policy_of_subtrees_stops_no_ordinary_program() {
 }
 
 #[test]
+fn what_is_protected_stops_no_reading() {
+    let scene = Scene::new();
+    scene.write("w/tree/a/b/c", "c");
+    let policy = scene.policy(&format!(
+        "{SUBTREES}protect = [\"@/w/**/.envrc\", \"@/w/file\"]"
+    ));
+    // A vfork gives its child a page for paths.
+    let nothing = stops(&scene, &policy, "/bin/true; /bin/true").0;
+    for script in [
+        "find @/w @/r; cat @/r/file file",
+        "/bin/ls -l tree @/r; cd tree; /usr/bin/test -e a/b/c",
+    ] {
+        assert_eq!(stops(&scene, &policy, script).0, nothing, "{script}");
+    }
+    assert_ne!(stops(&scene, &policy, "echo x > new; mv new x").0, 0);
+    // Where it could not be changed anyway, it costs nothing.
+    let policy = scene.policy(&format!(
+        "{SUBTREES}protect = [\"@/r/file\", \"@/none/**/x\"]"
+    ));
+    assert_eq!(stops(&scene, &policy, "echo x > new; mv new x"), (0, 0));
+}
+
+#[test]
 fn a_policy_of_subtrees_does_not_stop_git() {
     let scene = Scene::new();
     let repo = scene.at("w/repo");

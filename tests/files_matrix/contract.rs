@@ -26,6 +26,10 @@ pub enum Place {
     DeniedPattern,
     /// Matched by a pattern of `hide`, beneath what is in `write`.
     HiddenPattern,
+    /// In `protect`, beneath what is in `write`.
+    Protected,
+    /// Matched by a pattern of `protect`, beneath what is in `write`.
+    ProtectedPattern,
 }
 
 impl Place {
@@ -41,6 +45,8 @@ impl Place {
             Self::Hidden => "hidden",
             Self::DeniedPattern => "secret-*",
             Self::HiddenPattern => "ghost-*",
+            Self::Protected => "protected",
+            Self::ProtectedPattern => "kept-*",
         }
     }
 
@@ -51,9 +57,12 @@ impl Place {
         let root = root.display();
         let place = self.name();
         match self {
-            Self::Denied | Self::Hidden => (format!("{root}/rw"), format!("{place}/v{number}")),
+            Self::Denied | Self::Hidden | Self::Protected => {
+                (format!("{root}/rw"), format!("{place}/v{number}"))
+            }
             Self::DeniedPattern => (format!("{root}/rw/in-rw"), format!("secret-v{number}")),
             Self::HiddenPattern => (format!("{root}/rw/in-rw"), format!("ghost-v{number}")),
+            Self::ProtectedPattern => (format!("{root}/rw/in-rw"), format!("kept-v{number}")),
             _ => (format!("{root}/{place}/in-{place}"), format!("v{number}")),
         }
     }
@@ -83,7 +92,11 @@ pub fn policy(root: &Path, places: &[Place]) -> String {
     let mut text = format!(
         "extends = [\"base\"]\n\n[fs]\nread = [{read}]\nwrite = [{write}]\nexec = [{exec}]\n"
     );
-    for (key, list) in [("deny", deny), ("hide", hide)] {
+    let protect = list(&[
+        (Place::Protected, "rw/protected"),
+        (Place::ProtectedPattern, "rw/**/kept-*"),
+    ]);
+    for (key, list) in [("deny", deny), ("hide", hide), ("protect", protect)] {
         if !list.is_empty() {
             text += &format!("{key} = [{list}]\n");
         }
@@ -116,6 +129,8 @@ fn access(access: &str, place: Place) -> Verdict {
     let allowed = match (access, place) {
         (_, Place::Hidden | Place::HiddenPattern) => return Verdict::Hidden,
         ("meta", _) => true,
+        ("write", Place::Protected | Place::ProtectedPattern) => false,
+        ("path" | "read", Place::Protected | Place::ProtectedPattern) => true,
         (_, Place::Denied | Place::DeniedPattern) => false,
         ("path", _) => true,
         ("read", _) => matches!(place, Place::Write | Place::Read | Place::ReadExec),

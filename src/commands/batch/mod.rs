@@ -11,7 +11,7 @@ use super::{Batch, FAILED};
 use crate::embed::{self, Builder, Error, Stdio};
 use crate::launch;
 use crate::plan::Host;
-use crate::policy::{Policy, Problems, Surroundings};
+use crate::policy::{self, Policy, Problems, Surroundings};
 use crate::report;
 use crate::sys;
 use caps::{CapSet, Capability};
@@ -69,7 +69,10 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         },
         _ => (Box::new(BufReader::new(io::stdin())), "stdin".to_owned()),
     };
-    let policies = Policies::default();
+    let policies = Policies {
+        warned: AtomicBool::new(batch.quiet),
+        ..Policies::default()
+    };
     if let Some(policy) = &batch.policy {
         // What is wrong with it is wrong with every case: said once, before any.
         policies.get(policy, None).map_err(|problems| {
@@ -152,7 +155,11 @@ fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
 /// What runs under a policy, by its name and by the directory that its paths start from: their plans
 /// are kept there.
 #[derive(Default)]
-struct Policies(Mutex<HashMap<Named, Builder>>);
+struct Policies {
+    known: Mutex<HashMap<Named, Builder>>,
+    /// Whether it has been said that a policy opens the home directory: once is enough.
+    warned: AtomicBool,
+}
 
 /// A policy's name, and the directory.
 type Named = (String, Option<PathBuf>);
@@ -160,12 +167,16 @@ type Named = (String, Option<PathBuf>);
 impl Policies {
     fn get(&self, name: &str, directory: Option<&Path>) -> Result<Builder, Problems> {
         let key = (name.to_owned(), directory.map(Path::to_owned));
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if let Some(policy) = known.get(&key) {
             return Ok(policy.clone());
         }
         let around = Surroundings::at(directory.unwrap_or(Path::new(".")));
         let policy = Policy::load_to_run_in(name, Path::new("."), around)?;
+        let opens_home = policy::opened_home(&policy).is_some();
+        if opens_home && !self.warned.swap(true, Ordering::Relaxed) {
+            super::run::warn_of_home(&policy);
+        }
         let policy = Builder::default().policy(policy);
         if known.len() >= POLICIES {
             known.clear();

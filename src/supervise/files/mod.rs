@@ -21,6 +21,7 @@ mod perform;
 mod pinned;
 mod places;
 mod program;
+mod protect;
 mod resolve;
 mod settled;
 mod umask;

@@ -7,7 +7,7 @@
 
 use super::metadata::{changed, on_descriptor, on_object, writable};
 use super::resolve::{self, Found, Wants, is_directory};
-use super::{Asked, Files, Judged, Refused, object};
+use super::{Asked, Files, Judged, Refused, object, protect};
 use crate::paths::Access;
 use crate::sys::files::{Arg, perform};
 use crate::sys::{Errno, memory};
@@ -119,6 +119,9 @@ impl Files {
     fn make(&mut self, asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
         let row = row(name, 0)?;
         let (path, directory, entry) = made(asked, row)?;
+        if matches!(name, "symlink" | "symlinkat") {
+            protect::may_be_link(asked, &path, &path)?;
+        }
         if own {
             return Ok(Made::Judged(path, None));
         }
@@ -245,11 +248,22 @@ fn made(asked: &Asked<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
     Ok((found.path, directory, name))
 }
 
+/// ENOENT where a name leads to nothing: it was not judged, and another task may make it before the
+/// call is made. `.` and `..` are always there, and the kernel says what is wrong with them.
+fn exists(found: &Found) -> Judged<()> {
+    let dots = |name: &CString| matches!(name.as_bytes(), b"." | b"..");
+    match found.object.is_some() || found.parent.as_ref().is_some_and(|(_, name)| dots(name)) {
+        true => Ok(()),
+        false => Err(Errno::ENOENT.into()),
+    }
+}
+
 fn remove(asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
     let row = row(name, 0)?;
     let given = asked.path(row)?;
     let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
+    exists(&found)?;
     if found.object.is_some() {
         asked.judge(Access::Write, &given, &found)?;
     }
@@ -275,6 +289,10 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     let to = asked.found(to_row, &to_given, wants)?;
     let flags = if name == "renameat2" { asked.arg(4) } else { 0 };
     let exchange = flags & u64::from(libc::RENAME_EXCHANGE) != 0;
+    exists(&from)?;
+    if exchange {
+        exists(&to)?;
+    }
     if let Some(object) = &from.object {
         asked.ask_rules(Access::Write, &from_given, &[&from, &to])?;
         asked.judge(Access::Write, &from_given, &from)?;
@@ -287,16 +305,35 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
     if own && from.object.is_some() {
         return Ok(Made::Judged(from.path, Some(to.path)));
     }
-    let (from_directory, from_name) = from.parent.ok_or(Errno::ENOENT)?;
-    let (to_directory, to_name) = to.parent.ok_or(Errno::ENOENT)?;
+    let exchanged = to.object.filter(|_| exchange);
+    let (from_directory, from_name) = from.parent.as_ref().ok_or(Errno::ENOENT)?;
+    let (to_directory, to_name) = to.parent.as_ref().ok_or(Errno::ENOENT)?;
+    // With a slash at its end a name is that of a directory, or the call fails with ENOTDIR.
+    let as_judged = |name: &CString, is_directory: bool| match is_directory {
+        true => text([name.as_bytes(), b"/"].concat()),
+        false => Ok(name.clone()),
+    };
+    let one = from.object.as_ref().is_some_and(is_directory);
+    let other = exchanged.as_ref().map(is_directory);
+    let old = as_judged(from_name, one)?;
+    let new = as_judged(to_name, other == Some(true))?;
     let args = [
-        fd(&from_directory),
-        Arg::Text(&from_name),
-        fd(&to_directory),
-        Arg::Text(&to_name),
+        fd(from_directory),
+        Arg::Text(&old),
+        fd(to_directory),
+        Arg::Text(&new),
         Arg::Number(flags),
     ];
-    Ok(Made::Done(perform(libc::SYS_renameat2, six(args))?))
+    let value = perform(libc::SYS_renameat2, six(args))?;
+    let old: protect::Name<'_> = (&from.path, from_directory, from_name);
+    let new: protect::Name<'_> = (&to.path, to_directory, to_name);
+    if !one {
+        protect::was_file(asked, old, new)?;
+    }
+    if other == Some(false) {
+        protect::was_file(asked, new, old)?;
+    }
+    Ok(Made::Done(value))
 }
 
 /// Whether a file, or what lies beneath a directory, stays under the denials that it is under.
@@ -312,7 +349,7 @@ fn stays(
         false => asked.plan.judge.renamed(&from.path, to),
     };
     match leaves {
-        None => Ok(()),
+        None => protect::may_become(asked, renamed, given, from, to),
         Some(verdict) => Err(Refused::Denied(verdict, object(Access::Write, given, from))),
     }
 }

@@ -1,0 +1,452 @@
+//! `protect`: read and executed as granted, never changed, moved or replaced.
+
+use super::scene::{LANDLOCK, Scene, open, openat, run};
+use super::support::jail;
+use libc::{
+    AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
+    RENAME_EXCHANGE,
+};
+
+/// Everything in the tree may be read, `w` changed, but for some.
+const PROTECTED: &str = r#"
+read    = ["@"]
+write   = ["@/w"]
+exec    = ["@/bin"]
+protect = ["@/w/**/.git/hooks", "@/w/**/.git/config", "@/w/**/.envrc", "@/w/a/policy"]
+"#;
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    for name in [
+        "w/.git/config",
+        "w/.git/HEAD",
+        "w/.git/hooks/post-commit",
+        "w/sub/deep/.envrc",
+        "w/a/policy",
+        "w/a/plain",
+        "w/evil/config",
+        "w/evil/hooks/post-commit",
+        "w/plain/d/file",
+        "w/empty/x",
+        "w/new/x",
+    ] {
+        scene.write(name, name);
+    }
+    scene
+}
+
+const PLACES: [&str; 5] = [
+    "w/.git/config",
+    "w/.git/hooks/post-commit",
+    "w/sub/deep/.envrc",
+    "w/a/policy",
+    "w/a/plain",
+];
+
+/// What steps answer outside, and within under these lists and under their `protect` alone, where all
+/// else is open; the trees that they are made in are new each time.
+#[track_caller]
+fn answers(steps: &[&str], outside: &[&str], within: &[&str]) -> Vec<Scene> {
+    let made = |scene: &Scene| -> Vec<String> {
+        let steps = steps.iter();
+        steps.map(|step| scene.text(step)).collect()
+    };
+    let free = scene();
+    assert_eq!(free.steps_outside(&made(&free)), outside, "outside");
+    let protect = PROTECTED.lines().find(|line| line.starts_with("protect"));
+    let closed = format!("extends = [\"base\"]\n[fs]\n{PROTECTED}");
+    let open = format!(
+        "default = \"allow\"\n[fs]\n{}\n",
+        protect.unwrap_or_default()
+    );
+    let mut scenes = Vec::new();
+    for text in [closed, open] {
+        for landlock in LANDLOCK {
+            let scene = scene();
+            let policy = scene.policy_file("scene.toml", &text);
+            let found = scene.steps_within(landlock, &policy, &made(&scene));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            assert_eq!(found, within, "Landlock {landlock:?}, {text} of {steps:#?}");
+            scenes.push(scene);
+        }
+    }
+    scenes
+}
+
+/// Steps that all work outside, and of which each is denied within, changing nothing.
+#[track_caller]
+fn each_denied(prepare: &[&str], steps: &[&str]) {
+    for step in steps {
+        let all: Vec<&str> = prepare.iter().chain([step]).copied().collect();
+        let outside = vec!["ok"; all.len()];
+        let mut within = outside.clone();
+        within.pop();
+        within.push("EACCES");
+        for scene in answers(&all, &outside, &within) {
+            for place in PLACES {
+                assert_eq!(scene.content(place), place, "after {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_protected_is_read_and_listed() {
+    let steps = [
+        open("@/w/.git/config", O_RDONLY),
+        open("@/w/.git/hooks", O_RDONLY | O_DIRECTORY),
+        open("@/w/.git/hooks/post-commit", O_PATH),
+        format!("{} :@/w/sub/deep/.envrc buf", libc::SYS_stat),
+        format!("{} :@/w/.git/hooks/post-commit 4", libc::SYS_access),
+        format!("{} :@/w/.git/hooks", libc::SYS_chdir),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    answers(&steps, &vec!["ok"; steps.len()], &vec!["ok"; steps.len()]);
+}
+
+#[test]
+fn what_is_protected_is_not_opened_for_writing() {
+    let steps = [
+        open("@/w/.git/config", O_WRONLY),
+        open("@/w/.git/config", O_RDWR),
+        open("@/w/.git/config", O_RDONLY | O_TRUNC),
+        open("@/w/.git/config", 3),
+        open("@/w/.git/hooks/new", O_WRONLY | O_CREAT),
+        open("@/w/.git/hooks/new", O_RDONLY | O_CREAT),
+        open("@/w/sub/.envrc", O_WRONLY | O_CREAT),
+        open("@/w/.git/hooks", O_TMPFILE | O_WRONLY),
+        open("@/w/a/policy", O_WRONLY),
+        open("@/w/a/../a/./policy", O_WRONLY),
+        open("/proc/self/cwd/sub/deep/.envrc", O_WRONLY),
+        openat(&AT_FDCWD.to_string(), ".git/config", O_RDWR),
+        format!("{} :@/w/.git/config 0", libc::SYS_truncate),
+        format!("{} :@/w/.git/hooks/x 384", libc::SYS_creat),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&[], &steps);
+    // By a descriptor that was had for reading.
+    let read = open("@/w/.git/config", O_RDONLY);
+    let handle = open("@/w/.git/config", O_PATH);
+    let hooks = open("@/w/.git/hooks", O_RDONLY | O_DIRECTORY);
+    let prepare = [read.as_str(), &handle, &hooks];
+    let steps = [
+        open("/proc/self/fd/{0}", O_WRONLY),
+        open("/proc/self/fd/{1}", O_RDWR),
+        open("/dev/fd/{0}", O_TRUNC | O_WRONLY),
+        openat("{2}", "new", O_WRONLY | O_CREAT),
+        openat("{2}", "post-commit", O_RDWR),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&prepare, &steps);
+}
+
+#[test]
+fn what_is_protected_keeps_its_metadata() {
+    let read = open("@/w/.git/config", O_RDONLY);
+    let handle = open("@/w/.git/config", O_PATH);
+    let steps = [
+        format!("{} :@/w/.git/config 448", libc::SYS_chmod),
+        format!("{} :@/w/.git/hooks 448", libc::SYS_chmod),
+        format!("{} {{0}} 448", libc::SYS_fchmod),
+        format!(
+            "{} {{1}} :{} 448 {}",
+            libc::SYS_fchmodat2,
+            "",
+            libc::AT_EMPTY_PATH
+        ),
+        format!("{} :@/w/.git/config null", libc::SYS_utime),
+        format!("{} {{0}} null null 0", libc::SYS_utimensat),
+        format!("{} {{0}} -1 -1", libc::SYS_fchown),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&[&read, &handle], &steps);
+}
+
+#[test]
+fn what_is_protected_keeps_its_name() {
+    let handle = open("@/w/.git/config", O_PATH);
+    let steps = [
+        format!("{} :@/w/.git/config", libc::SYS_unlink),
+        format!("{} :@/w/.git/config :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/evil/config :@/w/.git/config", libc::SYS_rename),
+        format!("{} :@/w/.git/config :@/w/x", libc::SYS_link),
+        format!(
+            "{} {{0}} : {AT_FDCWD} :@/w/x {}",
+            libc::SYS_linkat,
+            libc::AT_EMPTY_PATH
+        ),
+        format!(
+            "{} {AT_FDCWD} :/proc/self/fd/{{0}} {AT_FDCWD} :@/w/x {}",
+            libc::SYS_linkat,
+            libc::AT_SYMLINK_FOLLOW
+        ),
+        format!("{} :@/w/evil/config :@/w/sub/.envrc", libc::SYS_link),
+        format!("{} :@/w/evil/config :@/w/sub/.envrc", libc::SYS_symlink),
+        format!("{} :@/w/.git/hooks/d 448", libc::SYS_mkdir),
+        format!("{} :@/w/evil/.envrc 448", libc::SYS_mkdir),
+        format!("{} :@/w/sub/.envrc 4480 0", libc::SYS_mknod),
+        format!(
+            "{} {AT_FDCWD} :@/w/evil/config {AT_FDCWD} :@/w/.git/config {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+        format!(
+            "{} {AT_FDCWD} :@/w/.git/config {AT_FDCWD} :@/w/evil/config {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    // linkat by an empty path takes CAP_DAC_READ_SEARCH outside (before Linux 6.10).
+    let steps: Vec<&str> = match run_outside(&handle, steps[4]) {
+        true => steps,
+        false => steps
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| *at != 4)
+            .map(|(_, step)| step)
+            .collect(),
+    };
+    each_denied(&[&handle], &steps);
+}
+
+fn run_outside(first: &str, second: &str) -> bool {
+    let free = scene();
+    let steps = [free.text(first), free.text(second)];
+    free.steps_outside(&steps) == ["ok", "ok"]
+}
+
+#[test]
+fn no_directory_above_what_is_protected_is_moved() {
+    let steps = [
+        format!("{} :@/w/.git :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/sub :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/sub/deep :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/sub/ :@/w/plain/x", libc::SYS_rename),
+        format!("{} :@/w/a :@/w/x", libc::SYS_rename),
+        format!(
+            "{} {AT_FDCWD} :@/w/evil {AT_FDCWD} :@/w/.git {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+        format!(
+            "{} {AT_FDCWD} :@/w/.git {AT_FDCWD} :@/w/plain {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+        format!(
+            "{} {AT_FDCWD} :@/w/plain {AT_FDCWD} :@/w/sub {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&[], &steps);
+}
+
+#[test]
+fn no_directory_or_link_comes_to_be_above_what_is_protected() {
+    let steps = [
+        // A directory with prepared content.
+        format!("{} :@/w/evil :@/w/sub/.git", libc::SYS_rename),
+        format!("{} :@/w/evil/hooks :@/w/plain/.envrc", libc::SYS_rename),
+        format!(
+            "{} {AT_FDCWD} :@/w/evil {AT_FDCWD} :@/w/plain/.git 0",
+            libc::SYS_renameat2
+        ),
+        // A link to prepared content.
+        format!("{} :../evil :@/w/sub/.git", libc::SYS_symlink),
+        format!("{} :evil {AT_FDCWD} :@/w/plain/.git", libc::SYS_symlinkat),
+        format!("{} :../evil/config :@/w/plain/.envrc", libc::SYS_symlink),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&[], &steps);
+    let link = format!("{} :../evil :@/w/plain/link", libc::SYS_symlink);
+    let steps = [
+        format!("{} :@/w/plain/link :@/w/sub/.git", libc::SYS_rename),
+        format!("{} :@/w/plain/link :@/w/sub/.git", libc::SYS_link),
+    ];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    each_denied(&[&link], &steps);
+}
+
+#[test]
+fn what_is_not_protected_is_changed_as_ever() {
+    let steps = [
+        open("@/w/.git/HEAD", O_WRONLY | O_TRUNC),
+        open("@/w/.git/config.lock", O_WRONLY | O_CREAT),
+        format!("{} :@/w/.git/config.lock :@/w/.git/index", libc::SYS_rename),
+        format!("{} :@/w/.git/objects 448", libc::SYS_mkdir),
+        format!("{} :@/w/plain :@/w/plain2", libc::SYS_rename),
+        format!("{} :@/w/plain2/d :@/w/sub/d", libc::SYS_rename),
+        format!("{} :@/w/evil :@/w/sub/evil", libc::SYS_rename),
+        format!("{} :@/w/sub/evil/config :@/w/sub/c", libc::SYS_link),
+        format!("{} :c :@/w/sub/link", libc::SYS_symlink),
+        format!("{} :@/w/sub/link :@/w/sub/link2", libc::SYS_rename),
+        format!("{} :@/w/sub/evil/config", libc::SYS_unlink),
+        format!("{} :@/w/plain/.git 448", libc::SYS_mkdir),
+        format!("{} :@/w/plain2", libc::SYS_rmdir),
+        format!("{} :@/w/a/plain 448", libc::SYS_chmod),
+        format!("{} :@/w/a/plain :@/w/a/plain3", libc::SYS_rename),
+        format!(
+            "{} {AT_FDCWD} :@/w/empty {AT_FDCWD} :@/w/new {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+    ];
+    let mut expected = vec!["ok"; steps.len()];
+    // It was moved away.
+    expected[11] = "ENOENT";
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    answers(&steps, &expected, &expected);
+}
+
+#[test]
+fn a_directory_that_cannot_be_looked_through_stays() {
+    let scene = scene();
+    let policy = scene.policy(PROTECTED);
+    let steps = [
+        format!("{} :@/w/sub 0", libc::SYS_chmod),
+        format!("{} :@/w/sub :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/sub 448", libc::SYS_chmod),
+    ];
+    let steps: Vec<String> = steps.iter().map(|step| scene.text(step)).collect();
+    let found = scene.steps_within(None, &policy, &steps);
+    assert_eq!(found, ["ok", "EACCES", "ok"]);
+    let ran = run(scene.within(
+        None,
+        &policy,
+        &["sh", "-c", "chmod 0 sub; mv sub x; chmod 700 sub"],
+    ));
+    ran.complains("a part of it cannot be read");
+}
+
+#[test]
+fn a_large_directory_is_looked_through_and_a_huge_one_stays() {
+    let scene = scene();
+    let policy = scene.policy(PROTECTED);
+    let make = |directory: &str, number: usize| {
+        std::fs::create_dir(scene.at(directory)).expect("a directory");
+        for index in 0..number {
+            let name = scene.at(&format!("{directory}/{index}"));
+            std::os::unix::fs::symlink("x", name).expect("a link");
+        }
+    };
+    make("w/large", 20_000);
+    run(scene.within(None, &policy, &["mv", "large", "moved"])).ends_with(0);
+    make("w/huge", 70_000);
+    let ran = run(scene.within(None, &policy, &["mv", "huge", "moved2"]));
+    ran.complains("too large to look for what this entry covers")
+        .complains("copy the directory");
+    assert!(scene.exists("w/huge") && !scene.exists("w/moved2"));
+}
+
+#[test]
+fn what_comes_from_outside_the_tree_of_a_pattern_is_copied() {
+    let scene = scene();
+    scene.write("other/d/x", "x");
+    scene.write("other/evil/.envrc", "evil");
+    let policy = scene
+        .policy("read = [\"@\"]\nwrite = [\"@/w\", \"@/other\"]\nprotect = [\"@/w/**/.envrc\"]\n");
+    // mv copies where rename(2) says EXDEV.
+    let other = [scene.at("other/d"), scene.at("other/evil")];
+    let ran = run(scene.within(None, &policy, &["mv", &other[0], "d"])).ends_with(0);
+    assert_eq!(ran.err, "");
+    assert_eq!(scene.content("w/d/x"), "x");
+    let ran = run(scene.within(None, &policy, &["mv", &other[1], "evil2"]));
+    ran.complains("evil2/.envrc");
+    assert!(!scene.exists("w/evil2/.envrc"));
+}
+
+#[test]
+fn a_link_on_the_way_to_what_is_protected_stays() {
+    let scene = scene();
+    scene.link("evil", "w/hooked");
+    let policy =
+        scene.policy("read = [\"@\"]\nwrite = [\"@/w\"]\nprotect = [\"@/w/hooked/hooks\"]\n");
+    let steps = [
+        open("@/w/evil/hooks/post-commit", O_WRONLY),
+        format!("{} :@/w/hooked", libc::SYS_unlink),
+        format!("{} :@/w/hooked :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/plain :@/w/hooked", libc::SYS_rename),
+        open("@/w/evil/config", O_WRONLY),
+    ];
+    let steps: Vec<String> = steps.iter().map(|step| scene.text(step)).collect();
+    let found = scene.steps_within(None, &policy, &steps);
+    let rename = if found[3] == "ENOTDIR" {
+        "ENOTDIR"
+    } else {
+        "EACCES"
+    };
+    assert_eq!(found, ["EACCES", "EACCES", "EACCES", rename, "ok"]);
+}
+
+#[test]
+fn a_denial_names_its_line_and_its_reason() {
+    let scene = scene();
+    let policy = scene.policy(
+        "read = [\"@\"]\nwrite = [\"@/w\"]\nprotect = [{ path = \"@/w/.git/hooks\", why = \"git runs them\" }]\n",
+    );
+    run(scene.within(None, &policy, &["sh", "-c", "echo x > .git/hooks/x"]))
+        .complains("denied write of")
+        .complains("scene.toml:5")
+        .complains("git runs them")
+        .complains("to allow: remove or narrow fs.protect at");
+    run(scene.within(None, &policy, &["mv", ".git", "x"]))
+        .complains("w/.git/hooks")
+        .complains("git runs them");
+}
+
+#[test]
+fn an_action_is_an_errno_or_kills() {
+    let scene = scene();
+    let policy = scene.policy(
+        "read = [\"@\"]\nwrite = [\"@/w\"]\nprotect = [{ path = \"@/w/.git/config\", action = \"EROFS\" }, { path = \"@/w/.git/hooks\", action = \"kill\" }]\n",
+    );
+    let steps = [scene.text(&open("@/w/.git/config", O_WRONLY))];
+    assert_eq!(scene.steps_within(None, &policy, &steps), ["EROFS"]);
+    let command = [
+        "sh",
+        "-c",
+        "cat .git/hooks/post-commit; echo x > .git/hooks/x; echo alive",
+    ];
+    run(scene.within(None, &policy, &command))
+        .ends_with(159)
+        .says("w/.git/hooks/post-commit");
+}
+
+#[test]
+fn the_policy_itself_is_protected() {
+    for extended in [false, true] {
+        let scene = scene();
+        let team = scene.write("w/conf/team.toml", "extends = [\"base\"]\n");
+        let text = match extended {
+            true => "extends = [\"./conf/team.toml\"]\n[fs]\nread = [\".\"]\nwrite = [\".\"]\n",
+            false => "extends = [\"base\"]\n[fs]\nread = [\".\"]\nwrite = [\".\"]\n",
+        };
+        let policy = scene.write("w/jail.toml", text);
+        let command = [
+            "sh",
+            "-c",
+            "echo >> jail.toml; rm jail.toml; mv conf x; echo > conf/team.toml; echo ok > other",
+        ];
+        let run_within = |policy: &str| {
+            run(jail(["--policy", policy, "--"].iter().chain(&command)).cwd(scene.at("w")))
+                .complains("a file of the policy that this jail was started with")
+                .complains("policy file")
+        };
+        run_within("./jail.toml");
+        assert_eq!(scene.content("w/jail.toml"), text);
+        assert_eq!(scene.content("w/other"), "ok\n");
+        assert_eq!(scene.exists("w/conf"), extended, "{team} {policy}");
+    }
+}
+
+#[test]
+fn a_link_to_the_policy_is_protected() {
+    let scene = scene();
+    scene.policy_file(
+        "real.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\".\"]\nwrite = [\".\"]\n",
+    );
+    let real = scene.policy("");
+    let real = real.replace("scene.toml", "real.toml");
+    std::os::unix::fs::symlink(&real, scene.at("w/jail.toml")).expect("a link");
+    run(jail(["--policy", "./jail.toml", "--", "rm", "jail.toml"]).cwd(scene.at("w")))
+        .complains("policy file");
+    assert!(scene.exists("w/jail.toml"));
+}
