@@ -89,6 +89,11 @@ struct Tree {
 
 impl Tree {
     fn new() -> Self {
+        Self::closing("deny")
+    }
+
+    /// One whose bad part is in this list.
+    fn closing(list: &str) -> Self {
         let (root, policies) = (Dir::new(), Dir::new());
         let at = root.path().display().to_string();
         let setup = ["setup", &at];
@@ -101,7 +106,7 @@ impl Tree {
 read  = ["{at}"]
 write = ["{at}/w"]
 exec  = ["{at}/bin"]
-deny  = ["{at}/w/bad", "{at}/bin/bad*"]
+{list} = ["{at}/w/bad", "{at}/bin/bad*"]
 "#
         );
         Self {
@@ -211,12 +216,23 @@ fn no_race_is_won_in_a_jail_without_landlock() {
     nothing_is_won("none", Some("0"));
 }
 
+#[test]
+fn no_race_changes_what_is_protected() {
+    let changing = Attack::all().into_iter();
+    let changing = changing.filter(|attack| attack.part == "changes").collect();
+    none_is_won("protect", None, "protect", changing);
+}
+
 fn nothing_is_won(mode: &str, landlock: Option<&str>) {
+    none_is_won(mode, landlock, "deny", Attack::all());
+}
+
+fn none_is_won(mode: &str, landlock: Option<&str>, list: &str, attacks: Vec<Attack>) {
     let _alone = alone();
     let mut faults = Vec::new();
-    for attack in Attack::all() {
+    for attack in attacks {
         let Attack { name, part } = &attack;
-        let ran = Tree::new().jailed(landlock, name, part, attack.seconds());
+        let ran = Tree::closing(list).jailed(landlock, name, part, attack.seconds());
         let fault = match (Score::of(name, &ran.out), ran.code()) {
             (None, Some(159)) if part == "programs" => {
                 println!("{mode:7} {name:30} killed");
@@ -300,4 +316,53 @@ fn memory_that_holds_checked_paths_is_the_jails_from_the_start() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A directory for an attack of `races protect`, and a policy that protects in it, if `held`.
+fn protected(held: bool) -> (Dir, Dir, String) {
+    let (root, policies) = (Dir::new(), Dir::new());
+    root.write("kept/file", "kept");
+    let protect = match held {
+        true => "protect = [\"kept\", \"sub/kept/file\"]\n",
+        false => "",
+    };
+    let programs = Path::new(JAIL).parent().expect("a directory").display();
+    let text = format!(
+        "extends = [\"base\"]\n[fs]\nread = [\".\", \"{programs}\"]\nexec = [\"{programs}\"]\nwrite = [\".\"]\n{protect}"
+    );
+    let policy = policies.write("protect.toml", text);
+    (root, policies, policy)
+}
+
+/// The wins of an attack, by one jail or by two that share a tree.
+fn wins(name: &str, held: bool) -> u64 {
+    let (root, _policies, policy) = protected(held);
+    let start = |name: &str| {
+        let seconds = seconds().to_string();
+        let options = ["--quiet", "--kill-on-exit", "--policy", &policy, "--"];
+        jail(options)
+            .args([races().as_str(), "protect", name, &seconds])
+            .cwd(root.path())
+            .start()
+    };
+    let other = (name == "kind").then(|| start("kind-other"));
+    let ran = start(name).finish().ends_with(0);
+    if let Some(other) = other {
+        other.finish().ends_with(0);
+    }
+    println!("held {held}: {}", ran.out.trim_end());
+    let words: Vec<&str> = ran.out.split_whitespace().collect();
+    let [_, "tries", _, "wins", wins] = words.as_slice() else {
+        ran.fail("no score");
+    };
+    wins.parse().expect("a number")
+}
+
+#[test]
+fn no_name_change_brings_another_file_to_what_is_protected() {
+    let _alone = alone();
+    for name in ["missing", "filled", "kind"] {
+        assert!(wins(name, false) > 0, "{name} proves nothing");
+        assert_eq!(wins(name, true), 0, "{name}");
+    }
 }

@@ -133,7 +133,7 @@ fn presets_are_listed_with_their_promises() {
         "{}",
         output.out
     );
-    assert_eq!(lines.len(), 12);
+    assert_eq!(lines.len(), 13);
 }
 
 #[test]

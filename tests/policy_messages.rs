@@ -150,7 +150,12 @@ fn endpoints_that_are_none_are_told_what_they_could_be() {
 
 #[test]
 fn endpoints_that_say_nothing_or_less_than_they_seem_are_warned_of() {
-    for name in ["net-warnings", "no-resolver", "any-resolver", "protect-warnings"] {
+    for name in [
+        "net-warnings",
+        "no-resolver",
+        "any-resolver",
+        "protect-warnings",
+    ] {
         let policy = Policy::load(&format!("{name}.toml"), &folder()).expect(name);
         let text = render(&policy.sources, &lint(&policy), false);
         golden(&format!("{name}.txt"), &format!("{text}\n"));

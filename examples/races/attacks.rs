@@ -7,6 +7,7 @@ use crate::lazy;
 use crate::naive::{Denied, supervise};
 use crate::net;
 use crate::place::{Place, set_up};
+use crate::protect;
 use crate::replace::{Score, Trick, replace};
 use crate::tamper::tamper;
 use std::path::Path;
@@ -116,6 +117,9 @@ pub fn main() -> ExitCode {
         ["net", ref words @ ..] => return net::run(words),
         ["lazy", ref words @ ..] => {
             return lazy::run(words).unwrap_or(ExitCode::from(2));
+        }
+        ["protect", ref words @ ..] => {
+            return protect::run(words).unwrap_or(ExitCode::from(2));
         }
         ["case", ref words @ ..] => {
             return cases::run(words).unwrap_or(ExitCode::from(2));

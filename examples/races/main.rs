@@ -6,7 +6,8 @@
 //! `races naive …` is the same under a supervisor that checks and then lets go on, until the first
 //! win. `races setup DIRECTORY` makes a tree to race in, `races list` says which attack needs what
 //! of it. `races case …` are attacks of their own kind, `races lazy …` those on memory that the
-//! kernel discards, `races net …` those for peers. It must never rely on being jailed.
+//! kernel discards, `races protect …` those on what may be read and not changed, `races net …` those for
+//! peers. It must never rely on being jailed.
 
 #[cfg(target_arch = "x86_64")]
 mod act;
@@ -22,6 +23,8 @@ mod naive;
 mod net;
 #[cfg(target_arch = "x86_64")]
 mod place;
+#[cfg(target_arch = "x86_64")]
+mod protect;
 #[cfg(target_arch = "x86_64")]
 mod raw;
 #[cfg(target_arch = "x86_64")]
