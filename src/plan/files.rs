@@ -331,8 +331,9 @@ impl Files {
         };
         let why = self.why.get(index).copied().flatten();
         let opens = Watch::READ.and(Watch::WRITE).and(Watch::EXEC);
+        let inert = self.effective.get(index) == Some(&false);
         match entry.list {
-            List::Deny | List::Hide if !self.watch.any(opens) && entry.list == List::Deny => route(
+            List::Deny if !self.watch.any(opens) || inert && !self.watch.has(Watch::READ) => route(
                 Enforcer::Landlock,
                 why.unwrap_or("nothing allows it anyway"),
                 Cost::Nothing,
@@ -347,10 +348,7 @@ impl Files {
                 "only the supervisor can hide",
                 Cost::StopPerPath,
             ),
-            List::Protect => {
-                let open = self.effective.get(index) == Some(&true);
-                self.protecting(What::Path(index), open)
-            }
+            List::Protect => self.protecting(What::Path(index), !inert),
             List::Read | List::Write | List::Exec => {
                 let rights = Rights::of(entry.list).within(self.governed);
                 let watched = rights.read && self.watch.has(Watch::READ)
