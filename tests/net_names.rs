@@ -347,3 +347,18 @@ fn a_connect_that_waits_for_a_resolver_holds_up_no_other() {
 fn a_connect_that_waits_for_a_resolver_is_not_interrupted_by_a_signal() {
     silent().does(&[("signalled:127.0.1.9", DENIED)]);
 }
+
+#[test]
+fn a_limit_of_time_holds_while_a_connect_waits_for_a_resolver() {
+    let net = format!(
+        "connect = [\"registry.example:8090\", {RESOLVER}]\n[limits]\nwall = \"1s\"\ngrace = \"100ms\""
+    );
+    let world = World {
+        own: "127.0.0.98",
+        ..World::with(&net)
+    };
+    if let Some(ran) = world.run(&[&names(), "do", "connect:127.0.1.9"]) {
+        assert_eq!(ran.code(), Some(124), "{}{}", ran.out, ran.err);
+        ran.complains("limits.wall");
+    }
+}
