@@ -14,6 +14,7 @@ mod inherited;
 mod kills;
 mod meddles;
 mod memory;
+mod ptys;
 mod raw;
 mod registers;
 mod signals;
@@ -54,6 +55,8 @@ const PROBES: &[(&str, Probe)] = &[
     ("meddles",          meddles::meddles),
     ("memory",           memory::memory),
     ("on-terminal",      terminal::on_terminal),
+    ("pty-storm",        ptys::storm),
+    ("ptys",             ptys::ptys),
     ("parent-killed",    kills::parent_killed),
     ("pdeathsig",        kills::pdeathsig),
     ("reads-key",        inherited::reads_key),

@@ -87,6 +87,12 @@ impl Watch {
     /// What would make an answer of a resolver look like another.
     pub const NAMES: Watch = Watch(1 << 32);
 
+    /// Opens of terminals that the command has made: Landlock knows none that is made later.
+    pub const TERMINALS: Watch = Watch(1 << 40);
+
+    /// Every class of opens by which a writing open is judged by its path.
+    pub const WRITING: Watch = Watch::READ.and(Watch::WRITE);
+
     /// Both.
     pub const fn and(self, other: Watch) -> Watch {
         Watch(self.0 | other.0)
@@ -156,6 +162,16 @@ pub(super) const fn is(arg: u8, value: u64) -> Test {
 }
 
 use open_flags::{O_ACCMODE, O_CREAT, O_PATH, O_TRUNC};
+
+// asm-generic/ioctls.h
+const TIOCGPTPEER: u64 = 0x5441;
+// asm-generic/fcntl.h
+const O_NOCTTY: u64 = 0o400;
+const O_RDWR: u64 = 2;
+/// How programs open the other side of a terminal that they have made: hardly anything else has these
+/// flags.
+const TERMINAL: u64 = O_RDWR | O_NOCTTY;
+const TERMINAL_MASK: u64 = O_ACCMODE | O_NOCTTY | O_CREAT | O_TRUNC | O_PATH;
 
 /// What an open changes something by. O_TMPFILE needs a writing mode (open(2)).
 const CHANGING: u64 = O_ACCMODE | O_CREAT | O_TRUNC;
@@ -281,6 +297,15 @@ static WATCHED: &[(Watch, Rule)] = &[
     // Its flags are in memory (openat2(2), Linux 5.6).
     (Watch(Watch::READ.0 | Watch::WRITE.0 | Watch::HANDLE.0 | Watch::TRUNCATING.0 | Watch::MODE_3.0),
         watch("openat2", &["openat2"], EACH, "its flags are in memory")),
+    (Watch::TERMINALS, watch("own-terminal", &["ioctl"],
+        When { text: "request == TIOCGPTPEER", any: &[&[is(1, TIOCGPTPEER)]] },
+        "Landlock knows no terminal that is made later")),
+    (Watch::TERMINALS, watch("own-terminal-open", &["open"],
+        When { text: "O_RDWR with O_NOCTTY", any: &[&[masked(1, TERMINAL_MASK, Op::Eq, TERMINAL)]] },
+        "Landlock knows no terminal that is made later")),
+    (Watch::TERMINALS, watch("own-terminal-openat", &["openat"],
+        When { text: "O_RDWR with O_NOCTTY", any: &[&[masked(2, TERMINAL_MASK, Op::Eq, TERMINAL)]] },
+        "Landlock knows no terminal that is made later")),
     (Watch::TRUNCATE, watch("truncates", &["truncate"], EACH, "its path decides")),
     (Watch::CHANGE, watch("makes-and-removes",
         &["mkdir", "mkdirat", "mknod", "mknodat", "rmdir", "symlink", "symlinkat", "unlink", "unlinkat", "bind"],

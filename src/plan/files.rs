@@ -196,6 +196,7 @@ impl Files {
             supervised.write || governed.write && abi < TRUNCATE_ABI,
         );
         watch.add(Watch::CHANGE, supervised.write);
+        watch.add(Watch::TERMINALS, scene.makes_terminals());
         watch.add(Watch::MOVE, supervised.write || moves);
         watch.add(Watch::METADATA, governed.write);
         watch.add(Watch::STAT, scene.hides());
@@ -644,6 +645,16 @@ impl<'a> Scene<'a> {
             && trees
                 .iter()
                 .all(|one| trees.iter().all(|other| alike(one, other)))
+    }
+
+    /// Whether the command may make terminals, and not open all that there are.
+    fn makes_terminals(&self) -> bool {
+        let opens = |name: &str| {
+            let covers = |entry: &PathEntry| entry.pattern.covers(name.as_bytes());
+            let mut allows = self.allows();
+            allows.any(|(entry, _)| entry.list == List::Write && covers(entry))
+        };
+        (opens("/dev/ptmx") || opens("/dev/pts/ptmx")) && !opens("/dev/pts/0")
     }
 
     fn writable(&self) -> Option<Vec<PathBuf>> {

@@ -95,6 +95,44 @@ pub fn send_to(
     Ok(sent as usize)
 }
 
+/// Sends a descriptor over a connected unix socket, with one byte: SCM_RIGHTS of unix(7). Does not wait.
+pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    /// A control message that holds one descriptor, as CMSG_SPACE(3) has it.
+    #[repr(C)]
+    struct Control {
+        header: libc::cmsghdr,
+        fd: c_int,
+        padding: c_int,
+    }
+    // SAFETY: zeroed bytes are a cmsghdr and a msghdr; some targets have padding fields in them.
+    let (mut header, mut message) = unsafe {
+        (
+            std::mem::zeroed::<libc::cmsghdr>(),
+            std::mem::zeroed::<libc::msghdr>(),
+        )
+    };
+    header.cmsg_len = size_of::<libc::cmsghdr>() + size_of::<c_int>();
+    header.cmsg_level = libc::SOL_SOCKET;
+    header.cmsg_type = libc::SCM_RIGHTS;
+    let mut control = Control {
+        header,
+        fd: fd.as_raw_fd(),
+        padding: 0,
+    };
+    let mut byte = 0u8;
+    let mut part = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of::<Control>();
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: all that the message points to lives until the call returns, with the lengths given.
+    check(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) } as i64).map(drop)
+}
+
 /// bind(2) to the address in these bytes.
 pub fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
     let length = address.len().min(ADDRESS) as socklen_t;

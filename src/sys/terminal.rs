@@ -1,7 +1,8 @@
 //! The terminal: its size, and which process group it is in the hands of.
 
+use super::{Errno, check};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// The controlling terminal, if this process has one.
 fn controlling() -> Option<std::fs::File> {
@@ -15,6 +16,24 @@ pub fn controlling_device() -> Option<u32> {
     // SAFETY: the kernel writes one unsigned int to the address, which is valid for that.
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGDEV as _, &raw mut device) };
     (result == 0).then_some(device)
+}
+
+/// The number of the terminal whose master this is: TIOCGPTN of ioctl_tty(2).
+pub fn number(master: impl AsFd) -> Result<u32, Errno> {
+    let mut number: libc::c_uint = 0;
+    let fd = master.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes one unsigned int to the address, which is valid for that.
+    check(unsafe { libc::ioctl(fd, libc::TIOCGPTN as _, &raw mut number) })?;
+    Ok(number)
+}
+
+/// Opens the other side of the terminal whose master this is: TIOCGPTPEER of ioctl_tty(2), Linux 4.13.
+pub fn open_peer(master: impl AsFd, flags: libc::c_int) -> Result<OwnedFd, Errno> {
+    let fd = master.as_fd().as_raw_fd();
+    // SAFETY: takes numbers only; `master` is open during the call.
+    let peer = check(unsafe { libc::ioctl(fd, libc::TIOCGPTPEER as _, flags) })?;
+    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(peer as RawFd) })
 }
 
 /// The foreground process group of the controlling terminal.

@@ -1,6 +1,6 @@
 //! Terminals of the same user that the command was not started with, and those that it was.
 
-use crate::support::{JAIL, Run, jail, plain};
+use crate::support::{JAIL, Run, jail, plain, probe};
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use std::fs::{File, OpenOptions};
@@ -157,4 +157,45 @@ fn a_terminal_that_is_open_for_writing_alone_cannot_be_read() {
         assert_eq!(status.code(), Some(1), "{landlock}");
         assert_eq!(other.reads(), "password\n");
     }
+}
+
+/// Terminals that the jail makes itself are its own, by the master and by the name that openpty(3) of
+/// other C libraries takes.
+#[test]
+fn a_terminal_of_the_commands_own_making_can_be_opened_and_no_other() {
+    let other = Other::new();
+    let outside = plain([probe(), "ptys", &other.name]).output().ends_with(0);
+    outside.says("by master: opened\nby name: opened\nother: opened\n");
+    for policy in ["base", "compute"] {
+        for landlock in ["99", "1", "0"] {
+            let run = under(policy, landlock).args([probe(), "ptys", &other.name]);
+            let ran = run.output().ends_with(0);
+            let denied = format!("other: {}: Permission denied (os error 13)\n", other.name);
+            let ran = ran.says_part("by master: opened\nby name: opened\n");
+            ran.says_part(&denied);
+        }
+    }
+}
+
+#[test]
+fn threads_and_signals_lose_no_terminal_and_no_descriptor() {
+    for landlock in ["99", "0"] {
+        let run = under("base", landlock).args([probe(), "pty-storm", "25"]);
+        let ran = run.output().ends_with(0);
+        ran.says("3 left open\n");
+    }
+}
+
+/// What holds no master of a terminal does not get it, be it made by another jail of the same policy.
+#[test]
+fn a_terminal_of_another_jail_stays_closed() {
+    let script = "exec script -qc 'tty; sleep 5' /dev/null";
+    let mut one = under("base", "99")
+        .args(["sh", "-c", script])
+        .stdin(Stdio::null())
+        .start();
+    let name = format!("/dev/pts/{}", one.line("/dev/pts/"));
+    let ran = under("base", "99").args([probe(), "ptys", &name]).output();
+    ran.says_part(&format!("other: {name}: Permission denied"));
+    one.signal(nix::sys::signal::Signal::SIGKILL);
 }

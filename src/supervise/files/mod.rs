@@ -24,11 +24,13 @@ mod program;
 mod protect;
 mod resolve;
 mod settled;
+mod terminals;
 mod umask;
 mod vector;
 
 use super::denial::{Object, PathObject};
 use super::tree::{Birth, ChildState, Tree};
+use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -49,6 +51,8 @@ use std::time::Duration;
 pub struct Files {
     memories: Memories,
     pending: HashMap<Tid, Pending>,
+    /// Terminals on their way to the tasks that have made them.
+    terminals: terminals::Terminals,
     /// A call under way that must return before anything else is answered: the supervisor makes all
     /// renames, so meanwhile no directory on its way becomes another.
     hurried: Option<Tid>,
@@ -111,6 +115,7 @@ impl Files {
         Self {
             memories,
             pending: HashMap::new(),
+            terminals: terminals::Terminals::default(),
             hurried: None,
             confined: HashSet::new(),
             asynchronous: false,
@@ -145,6 +150,7 @@ impl Files {
         let confined = self.confined.remove(&former);
         for tid in [pid, former] {
             self.pending.remove(&tid);
+            self.terminals.remove(&tid);
             self.confined.remove(&tid);
             self.exec.gone(tid);
         }
@@ -160,6 +166,7 @@ impl Files {
     }
 
     pub fn gone(&mut self, tid: Tid) {
+        self.terminals.remove(&tid);
         self.pending.remove(&tid);
         self.confined.remove(&tid);
         self.memories.gone(tid);
@@ -174,7 +181,19 @@ impl Files {
                 errno(Errno::ENOSYS),
             )));
         };
+        let watch = asked.plan.files.watch;
+        let terminal = watch.has(Watch::TERMINALS) && Self::may_be_terminal(&asked.call);
+        let own = match terminal {
+            true => self.own_terminal(asked),
+            false => Ok(None),
+        };
         let result = match syscall.name {
+            _ if !matches!(own, Ok(None)) => own.map(|own| own.unwrap_or(Resume::Continue)),
+            // Nothing but its being a terminal has asked for this call: Landlock decides.
+            "ioctl" if terminal => Ok(Resume::Continue),
+            "open" | "openat" if terminal && !asked.rules && !watch.any(Watch::WRITING) => {
+                Ok(Resume::Continue)
+            }
             "open" | "openat" | "openat2" | "creat" => self.open(asked),
             "execve" | "execveat" => self.exec(asked),
             "chdir" => self.chdir(asked),

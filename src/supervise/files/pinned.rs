@@ -18,6 +18,8 @@ pub(super) enum Pending {
         /// What stays open until then.
         held: Option<OwnedFd>,
     },
+    /// A step on the way of a terminal to the task that has made it.
+    Terminal { original: Registers },
     /// mmap of a region.
     Map { original: Registers },
     /// mseal of it.
@@ -51,6 +53,7 @@ impl Files {
                 Resume::Set(original.with_result(told.map_or_else(self::errno, |()| 1)))
             }
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
+            Pending::Terminal { original } => self.passed_on(tid, original, result),
             Pending::Map { original } if (-4095..0).contains(&result) => {
                 Resume::Set(original.with_result(result))
             }
