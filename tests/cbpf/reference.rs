@@ -126,7 +126,8 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || on(Watch::WRITE) && writes && !path
                 || on(Watch::HANDLE) && path
                 || on(Watch::MODE_3) && flags & 3 == 3 && !path
-                || on(Watch::TRUNCATING) && truncates,
+                || on(Watch::TRUNCATING) && truncates
+                || on(Watch::TERMINALS) && flags & 0o10001503 == 0o402,
         )
     };
     match name {
@@ -150,25 +151,26 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         | "lsetxattr" | "fsetxattr" | "setxattrat" | "removexattr" | "lremovexattr"
         | "fremovexattr" | "removexattrat" | "file_setattr" => check(on(Watch::METADATA)),
         "ioctl" => check(
-            on(Watch::METADATA)
-                && [
-                    0x4008_6602,
-                    0x4008_7602,
-                    0x401c_5820,
-                    0x4080_6685,
-                    0x800c_6613,
-                    0x4004_7211,
-                    0x4008_6604,
-                    0x6609,
-                    0x5000_9401,
-                    0x5000_940e,
-                    0x5000_940f,
-                    0x5000_9417,
-                    0x5000_9418,
-                    0x4008_941a,
-                    0x5000_943f,
-                ]
-                .contains(&a[1]),
+            on(Watch::TERMINALS) && a[1] == 0x5441
+                || on(Watch::METADATA)
+                    && [
+                        0x4008_6602,
+                        0x4008_7602,
+                        0x401c_5820,
+                        0x4080_6685,
+                        0x800c_6613,
+                        0x4004_7211,
+                        0x4008_6604,
+                        0x6609,
+                        0x5000_9401,
+                        0x5000_940e,
+                        0x5000_940f,
+                        0x5000_9417,
+                        0x5000_9418,
+                        0x4008_941a,
+                        0x5000_943f,
+                    ]
+                    .contains(&a[1]),
         ),
         "stat" | "lstat" | "newfstatat" | "statx" | "access" | "faccessat" | "faccessat2"
         | "readlink" | "readlinkat" | "chdir" | "statfs" | "getxattr" | "lgetxattr"
