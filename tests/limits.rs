@@ -8,6 +8,8 @@ mod bombs;
 mod cpu;
 #[path = "limits/hidden.rs"]
 mod hidden;
+#[path = "limits/kernel.rs"]
+mod kernel;
 #[path = "limits/memory.rs"]
 mod memory;
 #[path = "limits/quotas.rs"]

@@ -11,6 +11,7 @@ mod births;
 mod children;
 mod hidden;
 mod inherited;
+mod kernel;
 mod kills;
 mod meddles;
 mod memory;

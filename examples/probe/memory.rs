@@ -117,7 +117,9 @@ fn has(kind: &str, size: usize, directory: &Path) -> std::io::Result<()> {
         }
         other => {
             let unknown = || Err(std::io::ErrorKind::InvalidInput.into());
-            return crate::hidden::has(other, bytes, directory).unwrap_or_else(unknown);
+            return crate::hidden::has(other, bytes, directory)
+                .or_else(|| crate::kernel::has(other, bytes, directory))
+                .unwrap_or_else(unknown);
         }
     }
     std::thread::sleep(KEPT);

@@ -22,7 +22,7 @@ mod terminals;
 mod under;
 
 pub use birth::{start, start_in};
-pub use cgroup::Group;
+pub use cgroup::{Group, Members};
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
 pub use host::{probe, probe_for};

@@ -1,13 +1,13 @@
 //! How a jail comes to its end: limits, a bell that is rung, errors; what is left then, and the outcome.
 
 use super::forward::Forward;
-use super::limits;
 use super::{
     Bell, BellCall, Ending, Event, Outcome, SuperviseError, Supervisor, Used, wait_for_all,
 };
+use super::{charged, limits};
 use crate::policy::LimitKind;
 use crate::sys::{self, Errno};
-use crate::trace::{Exit, Resume};
+use crate::trace::{Exit, Resume, Tid};
 use std::time::{Duration, Instant};
 
 impl Supervisor<'_> {
@@ -124,9 +124,20 @@ impl Supervisor<'_> {
     pub(super) fn stop_clock(&self) {
         if self.tree.len() == 0 && self.held.is_empty() {
             self.limits.stop();
+            charged::end();
             if let Some(watchdog) = &self.watchdog {
                 watchdog.stop();
             }
+        }
+    }
+
+    /// The process that makes calls in the command's cgroup has ended: the kernel may have killed it for
+    /// want of memory.
+    pub(super) fn performer_gone(&mut self, tid: Tid, exit: Exit) {
+        charged::gone(tid);
+        let killed = exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none();
+        if killed && self.tree.len() > 0 && self.is_out_of_memory() {
+            self.past(LimitKind::Memory);
         }
     }
 
@@ -158,6 +169,7 @@ impl Supervisor<'_> {
             let _ = sys::process::kill(init, libc::SIGKILL);
         }
         self.limits.stop();
+        charged::end();
         if let Some(watchdog) = &self.watchdog {
             watchdog.stop();
         }

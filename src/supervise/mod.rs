@@ -5,6 +5,7 @@
 //! whatever fails here kills the tree.
 
 mod bell;
+mod charged;
 mod clock;
 mod credentials;
 mod denial;
@@ -154,6 +155,10 @@ pub fn run(
         give_up(&started, Some(&limits));
         SuperviseError::system("capset or setresuid")(errno)
     })?;
+    charged::begin(started.group()).map_err(|errno| {
+        give_up(&started, Some(&limits));
+        SuperviseError::system("dup of a cgroup's file")(errno)
+    })?;
     let counts = options.measure || limits.keeps_cpu();
     let strangers = limits.clock().into_iter().chain(started.init());
     let meter = Meter::new(counts, strangers.collect());
@@ -255,10 +260,15 @@ impl Supervisor<'_> {
                 }
                 // Somebody outside has ended it: the kernel kills all others, which is told next.
                 Wait::Gone(tid, _) if self.init == Some(tid) => self.init = None,
+                Wait::Gone(tid, exit) if charged::has(tid) => self.performer_gone(tid, exit),
                 // No signal is for it.
-                Wait::Stopped(tracee, _) if self.init == Some(tracee.tid()) => tracee
-                    .resume(Resume::Continue)
-                    .map_err(SuperviseError::system("ptrace"))?,
+                Wait::Stopped(tracee, _)
+                    if self.init == Some(tracee.tid()) || charged::has(tracee.tid()) =>
+                {
+                    tracee
+                        .resume(Resume::Continue)
+                        .map_err(SuperviseError::system("ptrace"))?;
+                }
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
                 Wait::Interrupted => self.look_at_timer(),
@@ -317,6 +327,9 @@ impl Supervisor<'_> {
                 .answer(&tracee, stop)
                 .map_err(SuperviseError::system("ptrace"))?,
         };
+        while let Some(performer) = charged::fresh() {
+            self.meter.leave_out(performer);
+        }
         let tid = tracee.tid();
         let how = match self.net.watches(|| self.tree.pid(tid)) {
             true => how.and_stop(),

@@ -261,23 +261,28 @@ pub const FILE_GETATTR: c_long = 468;
 /// See [`FILE_GETATTR`].
 pub const FILE_SETATTR: c_long = 469;
 
-/// Makes one of a few calls on files. Where a call takes a length, the caller gives the length of
-/// the buffer beside it: EINVAL if one is longer, or if the call is not one of these.
-pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
+/// Whether this is one of those calls, and each buffer as long as what stands beside it, or the structure
+/// of the call.
+pub(super) fn is_sound(number: c_long, args: &[Arg<'_>; 6]) -> bool {
     let Some((_, least)) = PERFORMED.iter().find(|(known, _)| *known == number) else {
-        return Err(Errno::EINVAL);
+        return false;
     };
     let sized = |place: usize, length: usize| match args.get(place + 1) {
         // A buffer is followed by its length, or has the size of the call's structure.
         Some(Arg::Number(given)) if *least == 0 => *given <= length as u64,
         _ => *least > 0 && length >= *least,
     };
-    let fits = args.iter().enumerate().all(|(place, arg)| match arg {
+    args.iter().enumerate().all(|(place, arg)| match arg {
         Arg::In(bytes) => sized(place, bytes.len()),
         Arg::Out(bytes) => sized(place, bytes.len()),
         Arg::Number(_) | Arg::Text(_) | Arg::Null => true,
-    });
-    if !fits {
+    })
+}
+
+/// Makes one of a few calls on files. Where a call takes a length, the caller gives the length of
+/// the buffer beside it: EINVAL if one is longer, or if the call is not one of these.
+pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
+    if !is_sound(number, &args) {
         return Err(Errno::EINVAL);
     }
     let registers = args.map(|arg| match arg {

@@ -11,6 +11,7 @@ pub mod landlock;
 pub mod memory;
 pub mod namespace;
 pub mod nursery;
+pub mod performer;
 pub mod process;
 pub mod ptrace;
 pub mod signal;

@@ -237,3 +237,10 @@ pub fn without_leader(bytes: usize, kept: std::time::Duration) -> std::io::Resul
         other => Err(std::io::Error::other(format!("{other:?}"))),
     }
 }
+
+/// setxattr(2) of one attribute.
+pub fn attribute(path: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
+    let (name, bytes) = (c"user.probe".as_ptr(), value.as_ptr().cast());
+    // SAFETY: both texts are NUL-terminated, and the value has the length that is given.
+    check(unsafe { libc::setxattr(path.as_ptr(), name, bytes, value.len(), 0) }).map(drop)
+}

@@ -18,7 +18,7 @@ const NEVER: &str = "-1000";
 
 /// One that was made. All of its files are open: this thread may become another user.
 pub struct Group {
-    procs: File,
+    members: Members,
     /// The limit was met.
     met: Count,
     /// A process was killed for want of memory, by this limit or another one.
@@ -28,6 +28,9 @@ pub struct Group {
     _made: directory::Made,
     _moved: Option<v2::Moved>,
 }
+
+/// The file by which a process becomes one of a cgroup.
+pub struct Members(File);
 
 /// A number in a file that says, from so much on, that something has happened.
 struct Count {
@@ -72,13 +75,15 @@ impl Group {
     /// # Errors
     /// When the kernel refuses: it is where it was.
     pub fn take(&self, pid: Tid) -> io::Result<()> {
-        (&self.procs).write_all(pid.to_string().as_bytes())?;
-        // Where nobody may be killed the kernel would let it wait for memory for ever.
-        let adjusted = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-        match adjusted.trim() == NEVER {
-            true => std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-999"),
-            false => Ok(()),
-        }
+        self.members.take(pid)
+    }
+
+    /// For processes that are put into it later.
+    ///
+    /// # Errors
+    /// When no further file can be opened.
+    pub fn members(&self) -> io::Result<Members> {
+        self.members.0.try_clone().map(Members)
     }
 
     /// Whether a process was killed since the limit was met. Others than this limit kill, too: then it
@@ -90,6 +95,22 @@ impl Group {
     /// The most memory that was used at one time, in bytes; `None` where this kernel does not say.
     pub fn peak(&self) -> Option<u64> {
         self.peak.as_ref().map(|file| number(file, ""))
+    }
+}
+
+impl Members {
+    /// As [`Group::take`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn take(&self, pid: Tid) -> io::Result<()> {
+        (&self.0).write_all(pid.to_string().as_bytes())?;
+        // Where nobody may be killed the kernel would let it wait for memory for ever.
+        let adjusted = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        match adjusted.trim() == NEVER {
+            true => std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-999"),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The memory controller of cgroup v1 (Documentation/admin-guide/cgroup-v1/memory.rst).
 
 use super::places::{self, Place, Version};
-use super::{Count, Group, directory};
+use super::{Count, Group, Members, directory};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub fn make(limit: u64) -> io::Result<Group> {
         }
     };
     Ok(Group {
-        procs: File::options().write(true).open(at.join("cgroup.procs"))?,
+        members: Members(File::options().write(true).open(at.join("cgroup.procs"))?),
         // memory.failcnt stays 0 (measured on Linux 6.18).
         met: Count::new(at, most, "", limit.saturating_sub(NEARLY))?,
         // Linux 4.13.

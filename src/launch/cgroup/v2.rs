@@ -8,7 +8,7 @@
 //! - else beside its own, where the directory above was given to this user, too.
 
 use super::places::{self, Place, Version};
-use super::{Count, Group, directory, v1};
+use super::{Count, Group, Members, directory, v1};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
         fs::write(together, "1")?;
     }
     Ok(Group {
-        procs: File::options().write(true).open(at.join(PROCS))?,
+        members: Members(File::options().write(true).open(at.join(PROCS))?),
         met: Count::new(at, "memory.events", "oom", 1)?,
         killed: Count::new(at, "memory.events", "oom_kill", 1)?,
         // Linux 5.19.

@@ -1,12 +1,12 @@
 //! Calls that read or change what is known of a file, made in a tracee's name: by a path that was
 //! judged, or by the same open file.
 
-use super::perform::{AT_FDCWD, fd, link, row, six, text};
+use super::perform::{AT_FDCWD, fd, link, perform, row, six, text};
 use super::resolve::{self, Found, Start, Wants, is_directory, path_of, read_string};
 use super::{Asked, Judged, access};
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
-use crate::sys::files::{self, Arg, FILE_GETATTR, FILE_SETATTR, descriptor_of, perform};
+use crate::sys::files::{self, Arg, FILE_GETATTR, FILE_SETATTR, descriptor_of};
 use crate::sys::{self, Errno, Taken, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Asks, named};
 use crate::trace::Tid;

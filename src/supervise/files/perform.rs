@@ -9,7 +9,8 @@ use super::metadata::{changed, on_descriptor, on_object, writable};
 use super::resolve::{self, Found, Wants, is_directory};
 use super::{Asked, Files, Judged, Refused, object, protect};
 use crate::paths::Access;
-use crate::sys::files::{Arg, perform};
+use crate::supervise::charged;
+use crate::sys::files::Arg;
 use crate::sys::{Errno, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Named, named};
 use crate::trace::Resume;
@@ -133,14 +134,15 @@ impl Files {
                 Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?))
             }
             _ => {
-                self.umask.take(asked.tracee.tid())?;
+                let umask = self.umask.take(asked.tracee.tid())?;
                 let mode = Arg::Number(asked.arg(first));
                 let (number, device) = match name {
                     "mkdir" | "mkdirat" => (libc::SYS_mkdirat, 0),
                     _ => (libc::SYS_mknodat, asked.arg(first + 1)),
                 };
                 let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
-                Ok(Made::Done(perform(number, six(args))?))
+                let made = charged::perform(number, six(args), Some(umask))?;
+                Ok(Made::Done(made))
             }
         }
     }
@@ -192,6 +194,11 @@ impl Files {
             [here, slot.path(), handle, mount, flags & !AT_EMPTY_PATH, 0]
         })
     }
+}
+
+/// Makes a call, in the command's cgroup if the kernel keeps something for it.
+pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
+    charged::perform(number, args, None)
 }
 
 /// The row of a system call's nth path.

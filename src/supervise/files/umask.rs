@@ -12,8 +12,8 @@ pub struct Umask {
 }
 
 impl Umask {
-    /// Takes over that of a task (proc_pid_status(5), Linux 4.7).
-    pub fn take(&mut self, tid: Tid) -> Result<(), Errno> {
+    /// Takes over that of a task (proc_pid_status(5), Linux 4.7), and returns it.
+    pub fn take(&mut self, tid: Tid) -> Result<u32, Errno> {
         let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
         let mask = status
             .lines()
@@ -26,7 +26,7 @@ impl Umask {
         }
         let last = files::set_umask(mask);
         self.before.get_or_insert(last);
-        Ok(())
+        Ok(mask)
     }
 }
 
