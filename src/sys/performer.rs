@@ -194,6 +194,9 @@ fn serve(area: NonNull<Area>, parent: pid_t) -> ! {
         if libc::getppid() != parent {
             libc::_exit(0);
         }
+        // A program that runs jails may be dumpable: the command, of the same user, must not look in.
+        libc::prctl(libc::PR_SET_DUMPABLE, 0);
+        libc::prctl(libc::PR_SET_NAME, c"jail-performer".as_ptr());
         // What is meant for the caller's process group is not meant for it.
         libc::setsid();
         let mut last: Capabilities = [0; 6];
