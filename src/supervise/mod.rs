@@ -389,6 +389,9 @@ impl Supervisor<'_> {
                     return self.net.returned(tracee);
                 }
                 if self.files.is_pending(tid) {
+                    if let Some((verdict, object)) = self.files.arrived(self.plan, tracee)? {
+                        return self.refuse_program(tracee, verdict, object);
+                    }
                     return self.files.returned(tracee);
                 }
                 // Of a process that talks to a resolver each call is seen.

@@ -5,7 +5,7 @@ use super::files::{NO_SYMLINKS, openat2};
 use super::{Errno, check};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{from_ref, null};
 
 /// The Landlock ABI of this kernel, 0 where it has none or has it switched off.
@@ -36,13 +36,6 @@ pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
 /// leads to.
 /// Async-signal-safe.
 pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) -> Result<(), Errno> {
-    const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
-    /// `struct landlock_path_beneath_attr` of linux/landlock.h.
-    #[repr(C, packed)]
-    struct Beneath {
-        allowed: u64,
-        parent: i32,
-    }
     let Ok(object) = openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) else {
         return Ok(());
     };
@@ -58,6 +51,38 @@ pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) ->
     };
     if allowed == 0 {
         return Ok(());
+    }
+    add(ruleset, object.as_fd(), allowed)
+}
+
+/// A ruleset by which unix sockets are made beneath this directory and nowhere else
+/// (LANDLOCK_ACCESS_FS_MAKE_SOCK, ABI 1), and which is about nothing else.
+pub fn sockets_beneath(directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    const MAKE_SOCK: u64 = 1 << 9;
+    // `struct landlock_ruleset_attr` as of ABI 1: the rights that are denied where nothing grants them.
+    let handled = MAKE_SOCK;
+    // SAFETY: `handled` is valid for reading and as long as is said.
+    let ruleset = check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            from_ref(&handled),
+            size_of::<u64>(),
+            0u32,
+        )
+    })?;
+    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    let ruleset = unsafe { OwnedFd::from_raw_fd(ruleset as RawFd) };
+    add(ruleset.as_fd(), directory, MAKE_SOCK)?;
+    Ok(ruleset)
+}
+
+fn add(ruleset: BorrowedFd<'_>, object: BorrowedFd<'_>, allowed: u64) -> Result<(), Errno> {
+    const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
+    /// `struct landlock_path_beneath_attr` of linux/landlock.h.
+    #[repr(C, packed)]
+    struct Beneath {
+        allowed: u64,
+        parent: i32,
     }
     let rule = Beneath {
         allowed,

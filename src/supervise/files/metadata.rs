@@ -54,6 +54,7 @@ fn opened(asked: &Asked<'_>, file: &OwnedFd) -> Judged<Found> {
         magic: None,
         own: false,
         links: false,
+        passed: None,
     })
 }
 

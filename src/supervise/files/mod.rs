@@ -3,16 +3,19 @@
 //!
 //! | a call | goes on |
 //! |---|---|
-//! | open | as openat2 of the resolved path, out of a page that nobody can change; or as it is, where nobody can change anything in between |
+//! | open | as openat2 of the resolved path, out of a page that nothing can change; or as it is, where only root may rename on the way (see `settled`) |
 //! | anything else with a path | made here, on descriptors of what was judged |
 //! | on a descriptor | made here, on the same open file |
 //! | execve | as it is: the program that runs is judged again before its first instruction |
-//! | chdir, bind | with its path in such a page |
+//! | chdir | with its path in such a page; where it has led to is looked at when it returns |
+//! | bind | made here, by a thread that can make sockets nowhere else |
 //!
 //! It must never let a call go on that it could not judge.
 
 mod asked;
+mod bind;
 mod exec;
+mod fixed;
 mod loaded;
 mod memory;
 mod metadata;
@@ -65,6 +68,7 @@ pub struct Files {
     several: bool,
     umask: umask::Umask,
     exec: exec::Programs,
+    fixed: fixed::Fixed,
 }
 
 /// What becomes of a call.
@@ -122,6 +126,7 @@ impl Files {
             several: false,
             umask: umask::Umask::default(),
             exec: exec::Programs::default(),
+            fixed: fixed::Fixed::default(),
         }
     }
 

@@ -254,6 +254,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
                 magic: None,
                 own: false,
                 links: true,
+                passed: None,
             });
         }
         Err(errno) => return Err(errno.into()),
@@ -268,6 +269,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         magic: None,
         own: false,
         links: true,
+        passed: None,
     };
     // `/proc/self` would be this process here: no program needs both.
     if found.path.starts_with(b"/proc/") {

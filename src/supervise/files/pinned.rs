@@ -17,6 +17,8 @@ pub(super) enum Pending {
         first: Option<u64>,
         /// What stays open until then.
         held: Option<OwnedFd>,
+        /// The directory that the task is to be in then.
+        entered: Option<OwnedFd>,
     },
     /// A step on the way of a terminal to the task that has made it.
     Terminal { original: Registers },
@@ -81,6 +83,13 @@ impl Files {
         }
     }
 
+    /// Notes which directory a task's chdir is to lead to.
+    pub(super) fn enter(&mut self, tid: Tid, directory: OwnedFd) {
+        if let Some(Pending::Return { entered, .. }) = self.pending.get_mut(&tid) {
+            *entered = Some(directory);
+        }
+    }
+
     /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
     /// and `path`. If there is no slot yet, it is mapped first and the call comes again.
     pub(super) fn pinned(
@@ -113,6 +122,7 @@ impl Files {
                 _slot: Some(slot),
                 first,
                 held: None,
+                entered: None,
             };
             self.pending.insert(tid, pending);
             return Ok(Resume::SetAndStop(changed));
@@ -162,6 +172,7 @@ impl Files {
             _slot: None,
             first: None,
             held: None,
+            entered: None,
         };
         self.pending.insert(asked.tracee.tid(), pending);
         Resume::SetAndStop(original.with_call(asked.call.nr, args))

@@ -1,12 +1,40 @@
-//! chdir and bind: calls of one path that no flag keeps from following links, and that only the task
-//! itself can make. Their path lies in a page that nobody can change, and nothing else is answered
-//! until they have returned.
+//! chdir and bind: calls of one path that no flag keeps from following links.
+//!
+//! Only the task itself can make a chdir. Its path lies in a page that nothing can change, and no other
+//! stop of the jail is answered until it has returned; then the directory that it has led to is looked
+//! at, for a process of another jail may have renamed on the way. A bind is made by the supervisor (see
+//! `bind`), or where that cannot be, by the task as a chdir is.
 
-use super::resolve::{Start, Wants, resolve};
-use super::{Asked, Files, Judged, row};
+use super::bind::Binding;
+use super::pinned::Pending;
+use super::resolve::{Start, Wants, path_of, resolve};
+use super::{Asked, Files, Found, Judged, Object, PathObject, row};
+use crate::judge::Verdict;
 use crate::paths::Access;
+use crate::plan::Plan;
+use crate::policy::Action;
+use crate::supervise::credentials::as_tracer;
 use crate::sys::Errno;
-use crate::trace::Resume;
+use crate::sys::files::{descriptor_of, openat2};
+use crate::trace::{Resume, Stopped, Tid};
+use nix::sys::stat::fstat;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The working directory of a task.
+fn directory_of(tid: Tid) -> Result<OwnedFd, Errno> {
+    let link = CString::new(format!("/proc/{tid}/cwd")).map_err(|_| Errno::EINVAL)?;
+    as_tracer(|| openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0))
+}
+
+/// Whether two descriptors stand for the same directory.
+fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let identity = |fd: &OwnedFd| fstat(fd.as_fd()).map(|stat| (stat.st_dev, stat.st_ino));
+    match (identity(one), identity(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
 
 /// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
 pub const SOCKADDR: usize = 128;
@@ -30,13 +58,55 @@ impl Files {
         let path = match (&found.magic, found.pathless) {
             (Some(magic), true) => magic.clone(),
             // Out of a directory that is gone: no path leads there.
-            (None, true) if self.memories.is_alone(asked.tracee.tid()) => {
+            (None, true) if self.is_own(asked, asked.arg(row.path), given.len()) => {
                 return Ok(Resume::Continue);
             }
             (None, true) => return Err(Errno::ENOENT.into()),
             (_, false) => found.path,
         };
-        self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])
+        let resume = self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])?;
+        if let Some(directory) = found.object {
+            self.enter(asked.tracee.tid(), directory);
+        }
+        Ok(resume)
+    }
+
+    /// A call returns: what denies the directory that a chdir has led to, if anything. No flag keeps
+    /// chdir from following a link that a process of another jail has made meanwhile; that a hidden
+    /// directory is there would be known then, so the task must not run on.
+    pub fn arrived(
+        &self,
+        plan: &Plan,
+        tracee: &Stopped,
+    ) -> Result<Option<(Verdict, Object)>, Errno> {
+        let tid = tracee.tid();
+        let Some(Pending::Return { entered, .. }) = self.pending.get(&tid) else {
+            return Ok(None);
+        };
+        let Some(judged) = entered else {
+            return Ok(None);
+        };
+        let returned = tracee.registers()?.map(|registers| registers.result());
+        if returned != Some(0) {
+            return Ok(None);
+        }
+        let here = match directory_of(tid) {
+            Ok(here) => here,
+            // The task is gone.
+            Err(Errno::ENOENT | Errno::ESRCH) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        if same(&here, judged) {
+            return Ok(None);
+        }
+        let path = path_of(&here)?;
+        let verdict = plan.judge.path(Access::Stat, &path);
+        let object = Object::Path(PathObject {
+            access: Access::Stat,
+            given: path.clone(),
+            resolved: path,
+        });
+        Ok((verdict.action != Action::Allow).then_some((verdict, object)))
     }
 
     /// bind(2) of a unix socket makes a file.
@@ -90,9 +160,15 @@ impl Files {
         ) {
             return Ok(Resume::Continue);
         }
-        // A name stays what it is, unless somebody else may change where it leads.
-        let settled = name.starts_with(b"/") || self.memories.is_alone(tid);
-        if found.links || !settled {
+        let here = self.may_bind_here(asked, &name, &found);
+        // The name stays as it was given, unless it means something else here, or another task may
+        // change where it leads.
+        let stays = match here {
+            true => found.passed.is_some(),
+            false => !found.links && (name.starts_with(b"/") || self.memories.is_alone(tid)),
+        };
+        let mut length = length;
+        if !stays {
             let whole = found.path.as_slice();
             let room = bytes.get_mut(FAMILY..FAMILY + SUN_PATH).unwrap_or_default();
             let Some(place) = room
@@ -106,9 +182,46 @@ impl Files {
             if let Some(end) = bytes.get_mut(end) {
                 *end = 0;
             }
-            return self.bind_to(asked, bytes, end + 1);
+            length = end + 1;
         }
-        self.bind_to(asked, bytes, length)
+        match here {
+            true => self.bind_here(asked, bytes.get(..length).unwrap_or_default(), &found),
+            false => self.bind_to(asked, bytes, length),
+        }
+    }
+
+    /// Whether the supervisor can bind in a task's name, so that no other jail can interfere: by
+    /// Landlock, of a path that leads to the same place here. A task that has confined itself may be
+    /// denied more than the supervisor is.
+    fn may_bind_here(&self, asked: &Asked<'_>, name: &[u8], found: &Found) -> bool {
+        let absolute = name.starts_with(b"/") || found.passed.is_none();
+        let same_root = !asked.tree.space.has_own_mounts() || !absolute;
+        same_root && asked.plan.files.abi() > 0 && !self.is_confined(asked.tracee.tid())
+    }
+
+    fn bind_here(&mut self, asked: &Asked<'_>, address: &[u8], found: &Found) -> Judged<Resume> {
+        let tid = asked.tracee.tid();
+        let number = asked.arg(0) as u32 as std::os::fd::RawFd;
+        let socket = descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(|errno| {
+            match errno {
+                // What else may be wrong: the thread is gone.
+                Errno::ENOENT => Errno::EBADF,
+                other => other,
+            }
+        })?;
+        let start = asked.descriptor(Start::Directory)?.object;
+        let (Some((directory, _)), Some(start)) = (&found.parent, &start) else {
+            return Err(Errno::ENOENT.into());
+        };
+        self.umask.take(tid)?;
+        let binding = Binding {
+            socket: socket.as_fd(),
+            address,
+            start,
+            directory,
+        };
+        binding.make()?;
+        Ok(Resume::Return(asked.registers, 0))
     }
 
     /// bind(2) of this address.

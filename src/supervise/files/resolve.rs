@@ -88,6 +88,9 @@ pub struct Found {
     pub own: bool,
     /// Whether symbolic links were followed.
     pub links: bool,
+    /// What was passed on the way and does not lie above the path: the links that were followed, and
+    /// the directories that were left by `..`. `None`: it is not known.
+    pub passed: Option<Vec<Vec<u8>>>,
 }
 
 /// What is wanted of a resolution.
@@ -194,6 +197,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
         magic: Some(link.into_bytes()),
         own: true,
         links: false,
+        passed: None,
     })
 }
 
@@ -292,6 +296,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
         magic: None,
         own: false,
         links: false,
+        passed: Some(Vec::new()),
     };
     if wants.parent {
         let Ok(parent) = view.directory(head, NO_SYMLINKS) else {
@@ -324,6 +329,7 @@ fn nothing(path: Vec<u8>) -> Found {
         magic: None,
         own: false,
         links: true,
+        passed: None,
     }
 }
 
@@ -348,6 +354,8 @@ struct Walk<'a> {
     here: OwnedFd,
     path: Vec<u8>,
     links: usize,
+    /// See [`Found::passed`].
+    passed: Option<Vec<Vec<u8>>>,
     /// Whether what the path ends in must be a directory.
     slash: bool,
     /// Where a descriptor started whose directory is unlinked.
@@ -369,6 +377,7 @@ impl<'a> Walk<'a> {
             here: view.directory(b"/", 0)?,
             path: b"/".to_vec(),
             links: 0,
+            passed: Some(Vec::new()),
             slash: false,
             pathless: false,
         };
@@ -433,6 +442,7 @@ impl<'a> Walk<'a> {
             let follow = !last || self.wants.follow || self.slash && !self.wants.parent;
             if follow && let Some(own) = self.own_process(&name) {
                 self.count_link()?;
+                self.passed = None;
                 self.push(own.as_bytes());
                 continue;
             }
@@ -471,6 +481,7 @@ impl<'a> Walk<'a> {
             magic: None,
             own: false,
             links: self.links > 0,
+            passed: self.passed,
         })
     }
 
@@ -497,6 +508,7 @@ impl<'a> Walk<'a> {
     }
 
     fn up(&mut self) -> Result<(), Errno> {
+        self.pass(None);
         let parent = openat2(
             self.here.as_raw_fd(),
             c"..",
@@ -506,6 +518,18 @@ impl<'a> Walk<'a> {
         (self.path, self.pathless) = self.view.named(path_of(&parent)?, &parent)?;
         self.here = parent;
         Ok(())
+    }
+
+    /// The way goes on elsewhere than beneath this directory: from it, or from a link in it.
+    fn pass(&mut self, link: Option<&[u8]>) {
+        let mut place = self.path.clone();
+        if let Some(name) = link {
+            join(&mut place, name);
+        }
+        match &mut self.passed {
+            Some(passed) if passed.len() < MAX_LINKS => passed.push(place),
+            _ => self.passed = None,
+        }
     }
 
     fn count_link(&mut self) -> Result<(), Errno> {
@@ -548,6 +572,7 @@ impl<'a> Walk<'a> {
             return self.magic(name, &text, last);
         }
         self.may_follow(stat)?;
+        self.pass(Some(name));
         let target = readlinkat(object.as_fd(), "")?.into_vec();
         if target.starts_with(b"/") {
             self.here = self.view.directory(b"/", 0)?;
@@ -575,6 +600,7 @@ impl<'a> Walk<'a> {
             self.here = object;
             self.path = path;
             self.pathless = pathless;
+            self.passed = None;
             return Ok(None);
         }
         Ok(Some(Found {
@@ -585,6 +611,7 @@ impl<'a> Walk<'a> {
             own: self.is_own(process),
             magic: Some(link),
             links: true,
+            passed: None,
         }))
     }
 
@@ -660,6 +687,7 @@ impl<'a> Walk<'a> {
             magic: None,
             own: false,
             links: self.links > 0,
+            passed: self.passed,
         })
     }
 }

@@ -37,18 +37,20 @@ impl Files {
             && self.memories.is_private(tid, address, length)
     }
 
-    /// Whether nobody in the jail can rename anything on the way to what was found.
-    pub fn stays(&self, asked: &Asked<'_>, found: &Found) -> bool {
+    /// Whether the names of a path can be changed neither under this policy nor by anybody but root:
+    /// a process of another jail may be as hostile as one of this.
+    pub fn stays(&mut self, asked: &Asked<'_>, path: &[u8]) -> bool {
         let beneath = |tree: &std::path::PathBuf| {
             let tree = std::os::unix::ffi::OsStrExt::as_bytes(tree.as_os_str());
-            crate::paths::is_beneath(&found.path, tree)
+            crate::paths::is_beneath(path, tree)
         };
         let trees = asked.plan.files.writable.as_ref();
         trees.is_some_and(|trees| !trees.iter().any(beneath))
+            && self.fixed.holds(&asked.tree.space, path)
     }
 
-    /// Whether neither the path of a call in memory, nor what it leads to, can be changed by anybody
-    /// in the jail before the call goes on.
+    /// Whether neither the path of a call in memory, nor what it leads to, can be changed before the
+    /// call goes on: by another task of the jail, by a process outside, or by the kernel.
     pub fn is_settled(
         &mut self,
         asked: &Asked<'_>,
@@ -56,16 +58,14 @@ impl Files {
         given: &[u8],
         found: &Found,
     ) -> bool {
-        if !self.is_own(asked, address, given.len()) {
+        if found.magic.is_some() || found.pathless || !self.is_own(asked, address, given.len()) {
             return false;
         }
-        // There is nobody else: the jail has had one task, which is stopped.
-        if !self.several {
-            return true;
-        }
-        // Nobody else reaches its memory, descriptors and working directory, and no directory on
-        // the way is one in which anybody in the jail may rename: none is in a tree that may be
-        // changed. (What may be changed only beneath the way does not matter to it.)
-        !found.links && found.magic.is_none() && self.stays(asked, found)
+        let Some(passed) = &found.passed else {
+            return false;
+        };
+        // The path that was found, and what was passed and does not lie above it.
+        let mut places = passed.iter().chain([&found.path]);
+        places.all(|place| self.stays(asked, place))
     }
 }

@@ -263,7 +263,7 @@ impl Net {
                 if !settled {
                     // Another task could lead its path elsewhere, and the message be sent there.
                     let whole = files
-                        .stays(asked, &found)
+                        .stays(asked, &found.path)
                         .then(|| path_address(&found.path));
                     let (path, object) = (found.path, found.object);
                     return match (whole.flatten(), object) {
