@@ -106,7 +106,7 @@ impl Tree {
 read  = ["{at}"]
 write = ["{at}/w"]
 exec  = ["{at}/bin"]
-{list} = ["{at}/w/bad", "{at}/bin/bad*"]
+{list} = ["{at}/w/bad", "{at}/bin/bad*", "{at}/vault"]
 "#
         );
         Self {
@@ -121,6 +121,7 @@ exec  = ["{at}/bin"]
         let [good, bad] = match part {
             "programs" => ["bin/pad/prog", "bin/bad/prog"],
             "readonly" => ["readonly/file", "readonly/file"],
+            "above" => ["ok/file", "vault/ok/file"],
             _ => ["w/pad/file", "w/bad/file"],
         };
         [self.root.file(good), self.root.file(bad)]

@@ -25,6 +25,8 @@ pub enum Act {
     Interpret,
     /// Goes to a directory from one that is removed; a win is in BAD's.
     Enter,
+    /// Goes to a directory; a win is in BAD.
+    Visit,
     // All below would change BAD or its directory.
     Create,
     Mkdir,
@@ -60,6 +62,7 @@ pub struct Acting {
     before: Evidence,
     spare: Text,
     gone: Text,
+    home: Text,
 }
 
 const HERE: i32 = libc::AT_FDCWD;
@@ -74,7 +77,7 @@ impl Act {
             | Self::Bind
             | Self::Symlink
             | Self::LinkTo => Some("new"),
-            Self::Rmdir => Some("empty"),
+            Self::Rmdir | Self::Visit => Some("empty"),
             _ => None,
         }
     }
@@ -89,7 +92,7 @@ impl Act {
         !self.executes()
             && !matches!(
                 self,
-                Self::Open | Self::OpenPath | Self::Reopen | Self::Enter
+                Self::Open | Self::OpenPath | Self::Reopen | Self::Enter | Self::Visit
             )
     }
 
@@ -102,6 +105,7 @@ impl Act {
             before: place.evidence(&place.bad),
             spare: Text::private(place.scratch.join("spare")),
             gone: Text::private(place.scratch.join("gone")),
+            home: Text::private(&place.scratch),
             place,
         }
     }
@@ -129,6 +133,7 @@ impl Acting {
                 ran(raw::run(Birth::Fork, HERE, Text::private(program)))
             }
             Act::Enter => self.enter(on),
+            Act::Visit => self.visit(on),
             _ => {
                 let result = self.change(on, number);
                 if self.place.evidence(&self.bad) != self.before {
@@ -155,6 +160,17 @@ impl Acting {
             _ if std::env::current_dir().is_ok_and(|it| it == self.place.bad_directory()) => {
                 Try::Won
             }
+            Ok(_) => Try::Passed,
+            Err(_) => Try::Denied,
+        }
+    }
+
+    fn visit(&self, on: &Flipping) -> Try {
+        let entered = raw::change_directory(on.path);
+        let won = std::env::current_dir().is_ok_and(|it| it == self.bad);
+        let _ = raw::change_directory(self.home);
+        match entered {
+            _ if won => Try::Won,
             Ok(_) => Try::Passed,
             Err(_) => Try::Denied,
         }

@@ -9,6 +9,7 @@ use crate::net;
 use crate::place::{Place, set_up};
 use crate::protect;
 use crate::replace::{Score, Trick, replace};
+use crate::role::{self, Role};
 use crate::tamper::tamper;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ const ATTACKS: &[(&str, Flip, Act)] = &[
     ("page-remapped",              Flip::Remap,        Act::Open),
     ("aio-flips-path",             Flip::Aio,          Act::Open),
     ("directory-swapped",          Flip::Directory,    Act::Open),
+    ("relative-directory-swapped", Flip::Relative,     Act::Open),
+    ("dot-dot-swapped",            Flip::Above,        Act::Open),
     ("symlink-dance",              Flip::Symlink,      Act::Open),
     ("cwd-swapped",                Flip::Cwd,          Act::Open),
     ("proc-cwd-swapped",           Flip::ProcCwd,      Act::Open),
@@ -94,6 +97,7 @@ const UNLISTED: &[(&str, Flip, Act)] = &[
     ("interpreter-symlink-dance",  Flip::Symlink,      Act::Interpret),
     ("bind-proc-cwd-swapped",      Flip::ProcCwd,      Act::Bind),
     ("enter-flipped",              Flip::Here,         Act::Enter),
+    ("visit-directory-swapped",    Flip::Directory,    Act::Visit),
 ];
 
 /// Races for the memory of a jail, which a supervisor without such memory cannot lose.
@@ -124,6 +128,14 @@ pub fn main() -> ExitCode {
         ["case", ref words @ ..] => {
             return cases::run(words).unwrap_or(ExitCode::from(2));
         }
+        ["flip", name, good, bad] => {
+            role::take(Role::Flips);
+            return attack(name, good, bad, 0, false);
+        }
+        ["act", name, good, bad, seconds] => {
+            role::take(Role::Acts);
+            return attack(name, good, bad, number(seconds), false);
+        }
         [name, good, bad] => return attack(name, good, bad, 20, false),
         [name, good, bad, seconds] => return attack(name, good, bad, number(seconds), false),
         _ => {
@@ -140,8 +152,9 @@ fn number(text: &str) -> u64 {
 
 /// Each attack with the part of the tree that it needs.
 fn list() {
-    for (name, _, act) in ATTACKS {
+    for (name, flip, act) in ATTACKS {
         let part = match act {
+            _ if *flip == Flip::Above => "above",
             Act::OpenHow | Act::Reopen => "readonly",
             act if act.executes() => "programs",
             act if act.changes() => "changes",

@@ -4,6 +4,7 @@
 use crate::place::{LINK, Place};
 use crate::raw::aio::{self, Reads};
 use crate::raw::{self, How, Text};
+use crate::role::{self, Role};
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +38,10 @@ pub enum Flip {
     Aio,
     /// A directory with a symbolic link, by a process.
     Directory,
+    /// As before, named by a relative path.
+    Relative,
+    /// A directory that the path leaves again by `..`, with a symbolic link, by a process.
+    Above,
     /// The target of a symbolic link, by a process.
     Symlink,
     /// The working directory, by a thread.
@@ -207,6 +212,11 @@ impl Flip {
             Self::Remap => on.remap(strings),
             Self::Aio => on.aio(&strings, place)?,
             Self::Directory => on.directory(place),
+            Self::Relative => {
+                on.directory(place);
+                on.path = Text::private(Path::new(SWAP).join("dir").join(leaf_of(place)));
+            }
+            Self::Above => on.above(place),
             Self::Symlink => on.symlink(place),
             Self::Cwd => on.cwd(place, place.below()),
             Self::ProcCwd => on.cwd(place, &Path::new("/proc/self/cwd").join(place.below())),
@@ -249,6 +259,19 @@ impl Flipping {
     /// `turn` is made in the process that uses it.
     fn by_process(&mut self, turn: impl FnOnce() -> Option<Turn>) {
         let control = self.control;
+        if role::is(Role::Acts) {
+            return control.set_state(RUNNING);
+        }
+        if role::is(Role::Flips) {
+            match turn() {
+                Some(turn) => {
+                    println!("flipping");
+                    control.flip(&turn);
+                }
+                None => println!("unavailable"),
+            }
+            return;
+        }
         self.process = Some(raw::fork(|| {
             raw::die_with_parent();
             match turn() {
@@ -285,7 +308,7 @@ impl Flipping {
         let file = place.scratch.join("page");
         let mut content = strings.good.clone();
         content.push(0);
-        fs::write(&file, &content).expect("cannot write the file of the page");
+        role::set_up(|| fs::write(&file, &content).expect("cannot write the file of the page"));
         let fd = raw::open_path(&file, libc::O_RDWR).expect("cannot open it again") as i32;
         self.path = Text(raw::map_file(fd, content.len()));
         self.by_process(|| {
@@ -331,24 +354,54 @@ impl Flipping {
 
     /// A true directory with a good file changes places with a link to the bad directory.
     fn directory(&mut self, place: &Place) {
-        let swap = place.scratch.join("swap");
+        let swap = place.scratch.join(SWAP);
         let [directory, link] = ["dir", "link"].map(|name| swap.join(name));
-        fs::create_dir_all(&directory).expect("cannot make a directory");
-        symlink(place.bad_directory(), &link).expect("cannot make a link");
-        let leaf = place.good.file_name().expect("GOOD has a name");
-        if place.good.exists() {
-            fs::write(directory.join(leaf), b"GOOD\n").expect("cannot write a file");
-        }
+        let leaf = leaf_of(place);
+        role::set_up(|| {
+            fs::create_dir_all(&directory).expect("cannot make a directory");
+            symlink(place.bad_directory(), &link).expect("cannot make a link");
+            if place.good.is_dir() {
+                fs::create_dir_all(directory.join(leaf)).expect("cannot make a directory");
+            } else if place.good.exists() {
+                fs::write(directory.join(leaf), b"GOOD\n").expect("cannot write a file");
+            }
+        });
         let [directory, link] = [directory, link].map(|path| {
             self.homes.push(Text::private(path.join(leaf)));
             Text::private(path)
         });
         self.homes.remove(0);
         self.path = self.homes[0];
+        self.exchange(directory, link);
+    }
+
+    /// A directory changes places with a link to one as deep beneath the bad tree.
+    fn above(&mut self, place: &Place) {
+        let swap = place.scratch.join("above");
+        let [directory, link] = ["dir", "link"].map(|name| swap.join(name));
+        let root = place.good_directory().parent();
+        let root = root.expect("GOOD lies two directories deep");
+        let way = directory.strip_prefix(root);
+        let way = way.expect("the working directory lies in the tree of GOOD");
+        let deep: PathBuf = way.components().map(|_| "deep").collect();
+        let deep = place.above_bad().join(deep);
+        role::set_up(|| {
+            fs::create_dir_all(&directory).expect("cannot make a directory");
+            symlink(&deep, &link).expect("cannot make a link");
+        });
+        let up: PathBuf = way.components().map(|_| "..").collect();
+        let rest = place.good.strip_prefix(root);
+        let rest = rest.expect("GOOD lies in its tree");
+        self.path = Text::private(directory.join(up).join(rest));
+        let [directory, link] = [directory, link].map(Text::private);
+        self.exchange(directory, link);
+    }
+
+    fn exchange(&mut self, one: Text, other: Text) {
         self.by_process(|| {
             Some(Box::new(move |_| {
                 let here = libc::AT_FDCWD;
-                let _ = raw::rename_at(here, directory, here, link, libc::RENAME_EXCHANGE);
+                let _ = raw::rename_at(here, one, here, other, libc::RENAME_EXCHANGE);
             }))
         });
     }
@@ -356,7 +409,7 @@ impl Flipping {
     /// A symbolic link is replaced by ever new ones.
     fn symlink(&mut self, place: &Place) {
         let link = place.scratch.join(LINK);
-        symlink(place.good_directory(), &link).expect("cannot make a link");
+        role::set_up(|| symlink(place.good_directory(), &link).expect("cannot make a link"));
         let leaf = place.good.file_name().expect("GOOD has a name");
         self.path = Text::private(link.join(leaf));
         let targets = [place.good_directory(), place.bad_directory()].map(Text::private);
@@ -496,6 +549,13 @@ impl Flipping {
             self.by_thread(turn);
         }
     }
+}
+
+/// The directory in which two things change places.
+const SWAP: &str = "swap";
+
+fn leaf_of(place: &Place) -> &Path {
+    place.good.file_name().expect("GOOD has a name").as_ref()
 }
 
 /// A descriptor of BAD, if a race for it is won soon.

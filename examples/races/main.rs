@@ -3,6 +3,7 @@
 //! `races ATTACK GOOD BAD [SECONDS]` names GOOD again and again while something turns the name
 //! into BAD, and prints `ATTACK tries N wins M passed K`: a win has read, executed or changed BAD,
 //! what passed has done so with GOOD. It makes what it needs in its working directory.
+//! `races flip ATTACK …` and `races act ATTACK …` are its two halves, for two jails.
 //! `races naive …` is the same under a supervisor that checks and then lets go on, until the first
 //! win. `races setup DIRECTORY` makes a tree to race in, `races list` says which attack needs what
 //! of it. `races case …` are attacks of their own kind, `races lazy …` those on memory that the
@@ -29,6 +30,8 @@ mod protect;
 mod raw;
 #[cfg(target_arch = "x86_64")]
 mod replace;
+#[cfg(target_arch = "x86_64")]
+mod role;
 #[cfg(target_arch = "x86_64")]
 mod tamper;
 

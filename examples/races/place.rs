@@ -99,6 +99,10 @@ pub fn set_up(root: &Path) {
     write("w/pad/bad/file", b"GOOD\n");
     write("w/bad/file", b"SECRET\n");
     write("readonly/file", b"SECRET\n");
+    write("ok/file", b"GOOD\n");
+    write("vault/ok/file", b"SECRET\n");
+    let deep = root.join("vault/deep/deep/deep/deep");
+    fs::create_dir_all(deep).expect("cannot create a directory");
     for name in ["w/pad/empty", "w/bad/empty"] {
         fs::create_dir_all(root.join(name)).expect("cannot create a directory");
     }

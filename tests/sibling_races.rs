@@ -1,0 +1,142 @@
+//! Races between jails of one policy that share a tree: the only process of one opens, makes or executes
+//! something by a path, and that of another turns the way to it into a denied one (`examples/races flip`
+//! and `act`). No task of the first jail could.
+//!
+//! `tests/files_races.rs` shows that each of these attacks wins against a supervisor that checks and
+//! then lets the call go on. `JAIL_RACE_SECONDS` says for how long each (1).
+#![cfg(target_arch = "x86_64")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+use support::{Dir, JAIL, Ran, Run, jail, plain};
+
+/// Attacks whose flipping is done by one process, with what they are aimed at.
+#[rustfmt::skip]
+const ATTACKS: [(&str, [&str; 2]); 13] = [
+    ("directory-swapped",           FILE),
+    ("relative-directory-swapped",  FILE),
+    ("dot-dot-swapped",             ["ok/file", "vault/ok/file"]),
+    ("symlink-dance",               FILE),
+    ("file-page-flips-path",        FILE),
+    ("exec-symlink-dance",          ["bin/pad/prog", "bin/bad/prog"]),
+    ("create-directory-swapped",    FILE),
+    ("rename-to-directory-swapped", FILE),
+    ("unlink-directory-swapped",    FILE),
+    ("chmod-directory-swapped",     FILE),
+    ("truncate-symlink-dance",      FILE),
+    ("bind-directory-swapped",      FILE),
+    ("bind-symlink-dance",          FILE),
+];
+const FILE: [&str; 2] = ["w/pad/file", "w/bad/file"];
+
+/// Attacks that only Landlock holds.
+const NEED_LANDLOCK: [&str; 2] = ["bind-directory-swapped", "bind-symlink-dance"];
+
+fn seconds() -> u64 {
+    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
+    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
+}
+
+fn races() -> String {
+    let path = Path::new(JAIL).with_file_name("examples").join("races");
+    let path = path.to_str().expect("the target directory is no UTF-8");
+    assert!(
+        Path::new(path).exists(),
+        "{path} is not built: run `cargo build --examples`"
+    );
+    path.to_owned()
+}
+
+/// The number after a word of the line `NAME tries N wins M passed K`.
+fn score(ran: &Ran, word: &str) -> u64 {
+    let line = ran.out.lines().find(|line| line.contains(" tries "));
+    let mut words = line.unwrap_or_default().split(' ');
+    words.find(|it| *it == word);
+    let number = words.next().and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("no {word}: {}{}", ran.out, ran.err))
+}
+
+fn race(landlock: Option<&str>, name: &str, list: &str, targets: [&str; 2]) -> Ran {
+    let (root, policies) = (Dir::new(), Dir::new());
+    let at = root.path().display().to_string();
+    let setup = ["setup", &at];
+    plain([races().as_str()]).args(setup).output().ends_with(0);
+    std::fs::copy(races(), root.file("bin/races")).expect("cannot copy the attacker");
+    let policy = format!(
+        r#"extends = ["base"]
+
+[fs]
+read  = ["{at}"]
+write = ["{at}/w"]
+exec  = ["{at}/bin"]
+{list}  = ["{at}/w/bad", "{at}/bin/bad*", "{at}/vault"]
+"#
+    );
+    let policy = policies.write("siblings.toml", policy);
+    let jailed = |word: &str| -> Run {
+        let options = ["--quiet", "--kill-on-exit", "--policy", &policy, "--"];
+        let run = jail(options)
+            .args([root.file("bin/races").as_str(), word, name])
+            .args(targets.map(|target| root.file(target)))
+            .cwd(root.file("w/pad"))
+            .timeout(Duration::from_secs(120));
+        match landlock {
+            Some(version) => run.env("JAIL_LANDLOCK_ABI", version),
+            None => run,
+        }
+    };
+    let mut flips = jailed("flip").start();
+    flips.line("flipping");
+    jailed("act").args([seconds().to_string()]).output()
+}
+
+fn nothing_is_won(mode: &str, landlock: Option<&str>) {
+    let mut faults = Vec::new();
+    for (name, targets) in ATTACKS {
+        if landlock.is_some() && NEED_LANDLOCK.contains(&name) {
+            println!("{mode:7} {name:30} not held without Landlock");
+            continue;
+        }
+        let ran = race(landlock, name, "deny", targets);
+        println!("{mode:7} {}", ran.out.trim_end());
+        if ran.code() != Some(0) {
+            faults.push(format!("{name} ended with {:?}: {}", ran.code(), ran.err));
+        } else if score(&ran, "wins") > 0 {
+            faults.push(ran.out.trim_end().to_owned());
+        } else if score(&ran, "tries") <= 200 || score(&ran, "passed") == 0 {
+            faults.push(format!("no race: {}", ran.out.trim_end()));
+        }
+    }
+    assert!(faults.is_empty(), "{mode}: {}", faults.join("\n"));
+}
+
+#[test]
+fn no_race_is_won_by_two_jails_of_one_policy() {
+    nothing_is_won("newest", None);
+}
+
+#[test]
+fn no_race_is_won_by_two_jails_of_one_policy_without_landlock() {
+    nothing_is_won("none", Some("0"));
+}
+
+#[test]
+fn a_program_that_was_led_into_a_hidden_directory_does_not_run_on() {
+    let targets = ["w/pad/empty", "w/bad/empty"];
+    for (mode, landlock) in [("newest", None), ("none", Some("0"))] {
+        let ran = race(landlock, "visit-directory-swapped", "hide", targets);
+        match ran.code() {
+            Some(0) => {
+                println!("{mode:7} {}", ran.out.trim_end());
+                assert_eq!(score(&ran, "wins"), 0, "{mode}");
+                assert!(score(&ran, "tries") > 200 && score(&ran, "passed") > 0);
+            }
+            code => {
+                println!("{mode:7} killed");
+                assert_eq!(code, Some(137), "{mode}: {}", ran.err);
+            }
+        }
+    }
+}
