@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// At most this times the floor's one stop: an open that is judged and goes on as it is.
+/// At most this times the floor's one stop: an open that is judged and goes on as it is, of a file where
+/// only root may rename, or of one that is not there.
 const AS_IT_IS: Option<f64> = Some(1.6);
 /// At most this times the floor's one stop: an open whose path is pinned.
 const PINNED: Option<f64> = Some(2.6);
@@ -65,6 +66,7 @@ fn cases(programs: &Programs) -> Result<Vec<Case>> {
         path,
         target,
     };
+    // Both lie beneath a directory in which others than root may rename.
     let (work, fixed) = (&programs.work, &programs.fixed);
     Ok(vec![
         case(
@@ -72,15 +74,9 @@ fn cases(programs: &Programs) -> Result<Vec<Case>> {
             "alone",
             "found",
             file(fixed),
-            AS_IT_IS,
+            PINNED,
         ),
-        case(
-            "file, writable tree",
-            "alone",
-            "found",
-            file(work),
-            AS_IT_IS,
-        ),
+        case("file, writable tree", "alone", "found", file(work), PINNED),
         case(
             "no such file, writable tree",
             "alone",
@@ -101,7 +97,7 @@ fn cases(programs: &Programs) -> Result<Vec<Case>> {
             "beside",
             "found",
             file(fixed),
-            AS_IT_IS,
+            PINNED,
         ),
         case(
             "no such file, read-only tree",
