@@ -6,11 +6,12 @@
 
 use super::User;
 use nix::unistd::{getegid, geteuid};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod removal;
 
@@ -57,7 +58,9 @@ impl Temporary {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 opened => opened?,
             };
-            if directory.try_lock().is_err() || !is(&at, &directory) {
+            // Where a file system knows no locks, nothing is ever taken for left behind.
+            if matches!(directory.try_lock(), Err(TryLockError::WouldBlock)) || !is(&at, &directory)
+            {
                 continue;
             }
             directory.set_permissions(Permissions::from_mode(0o700))?;
@@ -88,7 +91,9 @@ impl Temporary {
     fn clear(&mut self) -> Option<String> {
         let directory = self.directory.take()?;
         let result = remove(&self.parent, &self.name, &directory);
-        if self.shared {
+        // A program that runs many looks once.
+        static LOOKED: AtomicBool = AtomicBool::new(false);
+        if self.shared && !LOOKED.swap(true, Ordering::Relaxed) {
             self.remove_left_behind();
         }
         let error = result.err()?;
