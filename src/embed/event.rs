@@ -6,7 +6,7 @@ use crate::supervise::{self, Observer};
 use crate::trace::{Exit, Tid};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -67,18 +67,34 @@ pub enum Event {
 /// Events wait here for their listener, so many at most: what happens in a jail must not fill its
 /// host's memory. Further ones are counted.
 const ROOM: usize = 4096;
+/// Bytes that the texts of waiting events may have: paths are long where the command wants it.
+const ROOM_BYTES: usize = 8 << 20;
 
 /// The listener's end. The stream ends with the jail.
 #[derive(Debug)]
 pub struct Events {
     events: Receiver<Event>,
-    lost: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+/// What both ends know.
+#[derive(Debug, Default)]
+struct Shared {
+    lost: AtomicU64,
+    /// Bytes of the events that wait.
+    bytes: AtomicUsize,
 }
 
 impl Events {
     /// How many events were dropped, since nobody took them in time.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    fn taken(&self, event: Event) -> Event {
+        let bytes = event.bytes();
+        self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        event
     }
 
     /// The next event, if one comes in time; `Ok(None)` where the jail has ended.
@@ -87,7 +103,7 @@ impl Events {
     /// When none has come in time.
     pub fn next_within(&self, time: Duration) -> Result<Option<Event>, RecvTimeoutError> {
         match self.events.recv_timeout(time) {
-            Ok(event) => Ok(Some(event)),
+            Ok(event) => Ok(Some(self.taken(event))),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(timeout) => Err(timeout),
         }
@@ -99,27 +115,66 @@ impl Iterator for Events {
 
     /// Waits for the next event; `None` where the jail has ended.
     fn next(&mut self) -> Option<Event> {
-        self.events.recv().ok()
+        self.events.recv().ok().map(|event| self.taken(event))
     }
 }
 
 /// The jail's end.
 pub(super) struct Sender {
     events: SyncSender<Event>,
-    lost: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     /// Whether more than denials and limits is wanted.
     all: bool,
 }
 
 pub(super) fn channel(all: bool) -> (Sender, Events) {
     let (sender, events) = sync_channel(ROOM);
-    let lost = Arc::new(AtomicU64::new(0));
+    let shared = Arc::new(Shared::default());
     let sender = Sender {
         events: sender,
-        lost: Arc::clone(&lost),
+        shared: Arc::clone(&shared),
         all,
     };
-    (sender, Events { events, lost })
+    (sender, Events { events, shared })
+}
+
+impl Sender {
+    /// Tells an event, or counts it as lost where there is no room.
+    fn send(&self, event: Event) {
+        let bytes = event.bytes();
+        // Before it is there: its taker subtracts it.
+        let waiting = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes > ROOM_BYTES || self.events.try_send(event).is_err() {
+            self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Event {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let all = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| text.len() + size_of::<String>())
+                .sum()
+        };
+        let texts: usize = match self {
+            Event::Denied(denial) | Event::Killed(denial) => {
+                let path = denial.path.as_ref();
+                let path = path.map_or(0, |path| path.given.len() + path.resolved.len());
+                let names = denial.peer.as_ref().map_or(0, |peer| all(&peer.names));
+                let remedy = denial.remedy.as_ref().map_or(0, String::len);
+                let rest = [all(&denial.ancestry), all(&denial.args), names];
+                size_of::<Denial>() + denial.call.len() + path + remedy + rest.iter().sum::<usize>()
+            }
+            Event::Exec { ancestry, .. } => all(ancestry),
+            Event::Started { program, .. } => program.as_os_str().len(),
+            _ => 0,
+        };
+        size_of::<Event>() + texts
+    }
 }
 
 /// What a jail's thread tells of it: the report, and whoever listens.
@@ -133,9 +188,8 @@ impl Observer for Told<'_> {
     fn event(&mut self, event: &supervise::Event<'_>) {
         if let Some(sender) = &self.sender
             && let Some(event) = owned(self.policy, event)
-            && sender.events.try_send(event).is_err()
         {
-            sender.lost.fetch_add(1, Ordering::Relaxed);
+            sender.send(event);
         }
         self.report.event(event);
     }
@@ -173,4 +227,39 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         Said::Exit { pid, exit } => Event::Ended { pid, exit },
         Said::Waiting { .. } | Said::Used(_) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(length: usize) -> Event {
+        Event::Exec {
+            pid: 1,
+            ancestry: vec!["x".repeat(length)],
+        }
+    }
+
+    #[test]
+    fn events_wait_in_a_bounded_number_of_bytes() {
+        let (sender, mut events) = channel(true);
+        let length = 1 << 20;
+        (0..20).for_each(|_| sender.send(exec(length)));
+        let lost = events.lost();
+        assert!((13..=14).contains(&lost), "{lost}");
+        // What is taken makes room.
+        assert_eq!(events.next(), Some(exec(length)));
+        sender.send(exec(length));
+        assert_eq!(events.lost(), lost);
+        drop(sender);
+        assert_eq!(events.by_ref().count() as u64, 20 - lost);
+        assert_eq!(events.shared.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn events_wait_in_a_bounded_number() {
+        let (sender, events) = channel(true);
+        (0..ROOM + 10).for_each(|_| sender.send(Event::Foreign { pid: 1 }));
+        assert_eq!(events.lost(), 10);
+    }
 }

@@ -14,6 +14,9 @@ use crate::syscalls::{Call, Errno};
 use crate::trace::Tid;
 use std::collections::BTreeSet;
 
+/// _NSIG of asm/signal.h.
+const HIGHEST_SIGNAL: i32 = 64;
+
 /// What the tree says of a target.
 pub enum Found {
     /// The call may go on.
@@ -116,6 +119,10 @@ impl Tree {
         };
         if targets.is_empty() {
             return Found::Done(-i64::from(Errno::ESRCH.number()));
+        }
+        // valid_signal of linux/signal.h. What cannot be delivered must not be remembered.
+        if !(0..=HIGHEST_SIGNAL).contains(&signal) {
+            return Found::Done(-i64::from(Errno::EINVAL.number()));
         }
         let results: Vec<_> = targets
             .into_iter()

@@ -98,7 +98,8 @@ pub struct Tree {
     pub space: Space,
     tasks: HashMap<Tid, Task>,
     /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
-    /// see as the sender: receiver, signal, the sender's id to the jail.
+    /// see as the sender: receiver, signal, the sender's id to the jail. No more than 64 for each
+    /// process: a second one of the same number takes the place of the first.
     sent: Vec<(Tid, i32, Tid)>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
@@ -507,6 +508,28 @@ mod tests {
         let found = tree.check(Tid::MAX, Check::Signal, &call);
         let gone = -i64::from(libc::ESRCH);
         assert!(matches!(found, Found::Done(value) if value == gone));
+    }
+
+    #[test]
+    fn a_number_that_is_no_signal_is_not_remembered() {
+        use crate::baseline::Check;
+        use crate::supervise::target::Found;
+        let own = std::process::id() as Tid;
+        let mut tree = Tree {
+            is_own: |_| true,
+            ..Tree::new(own, Space::default())
+        };
+        for number in [65, 1000, -1, i32::MIN, i32::MAX] {
+            let group = -i64::from(nix::unistd::getpgrp().as_raw());
+            let call = crate::syscalls::Call {
+                nr: 0,
+                args: [group as u64, number as u32 as u64, 0, 0, 0, 0],
+            };
+            let found = tree.check(own, Check::Signal, &call);
+            let invalid = -i64::from(libc::EINVAL);
+            assert!(matches!(found, Found::Done(value) if value == invalid));
+            assert!(tree.sent.is_empty(), "{number}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::supervise::files::{Asked, Files, Judged, number};
 use crate::sys::{Errno, files as sys_files};
 use crate::sys::{signal, socket};
 use crate::trace::Resume;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
@@ -92,6 +92,10 @@ impl Net {
             return done(asked, socket::connect(socket.fd.as_fd(), &address));
         }
         let waits = flags & libc::O_NONBLOCK == 0;
+        // Too many tasks wait: this process needs descriptors to look at all others.
+        if waits && socket.fd.as_raw_fd() >= self.spare {
+            return Err(Errno::ENFILE.into());
+        }
         let mut result = without_waiting(&socket.fd, flags, &address);
         // One that was begun before, and goes on, is told so when the time is up.
         let begun = result.err().unwrap_or(Errno::EINPROGRESS);
@@ -209,9 +213,29 @@ pub(super) fn ended(socket: &OwnedFd, address: &[u8], begun: Errno, sent: i64) -
     }
 }
 
+/// From which number on a descriptor is not kept for a task, where this process may have so many:
+/// the last 256 are for what the supervisor itself opens, of few descriptors half of them.
+pub(super) fn spare(limit: u64) -> RawFd {
+    let limit = RawFd::try_from(limit).unwrap_or(RawFd::MAX);
+    limit.saturating_sub(256).max(limit / 2)
+}
+
 /// The address of a socket that a descriptor of this process stands for.
 pub(super) fn unix_address(object: &OwnedFd) -> Vec<u8> {
     let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
     bytes.extend(format!("/proc/self/fd/{}\0", object.as_raw_fd()).into_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spare;
+
+    #[test]
+    fn the_last_descriptors_are_the_supervisors() {
+        assert_eq!(spare(1024), 768);
+        assert_eq!(spare(256), 128);
+        assert_eq!(spare(0), 0);
+        assert_eq!(spare(u64::MAX), i32::MAX - 256);
+    }
 }

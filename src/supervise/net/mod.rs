@@ -39,7 +39,10 @@ use std::time::{Duration, Instant};
 pub struct Net {
     names: Names,
     observed: Observed,
+    /// One for each task. Of those that hold a socket no more than there are descriptors to spare.
     pending: HashMap<Tid, Pending>,
+    /// The number from which on a descriptor is not kept for a task that waits.
+    spare: RawFd,
     /// Tasks that are about to make a call again for which they have waited.
     waited: HashMap<Tid, connect::Waited>,
     /// Tasks that are about to make a call again because a look-up was under way, and since when they
@@ -107,6 +110,7 @@ impl Net {
             names: Names::new(plan.judge.names()),
             observed: Observed::default(),
             pending: HashMap::new(),
+            spare: connect::spare(crate::sys::process::descriptor_limit().unwrap_or(0)),
             waited: HashMap::new(),
             parked: HashMap::new(),
         }
