@@ -366,7 +366,8 @@ mod tests {
         let mut objects = Objects::new(file.metadata().expect("stat").dev());
         objects.made(own, file.as_raw_fd());
         file.write_all(&[1; 1 << 16]).expect("a write");
-        objects.look(&Nothing, true);
+        // A look that is not heavy measures and makes no pass, however fast the machine is.
+        objects.look(&Nothing, false);
         assert_eq!(sum(&objects), 1 << 16);
         drop(file);
         objects.look(&Nothing, true);
