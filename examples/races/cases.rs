@@ -37,6 +37,11 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
             many(program, length.parse().ok()?, times.parse().ok()?);
             return Some(ExitCode::SUCCESS);
         }
+        ["arguments-of-many", program, length, times, tasks] => {
+            let [length, times, tasks] = [length, times, tasks].map(|word| word.parse());
+            held(program, length.ok()?, times.ok()?, tasks.ok()?);
+            return Some(ExitCode::SUCCESS);
+        }
         _ => return None,
     };
     let Score {
@@ -238,6 +243,25 @@ fn program(good: &str, bad: &str, time: Duration) -> Score {
         });
         9
     })
+}
+
+/// Threads, each of which fails to execute a program with so many arguments of this length, and then
+/// makes no call any more. Says `held`, and waits to be killed.
+fn held(program: &str, length: usize, times: usize, tasks: usize) {
+    let (program, arguments) = (Text::private(program), Arguments::repeated(length, times));
+    let failed = std::sync::Arc::new(std::sync::Barrier::new(tasks + 1));
+    for _ in 0..tasks {
+        let failed = std::sync::Arc::clone(&failed);
+        std::thread::spawn(move || {
+            let errno = execute(program, arguments);
+            assert_ne!(errno, nix::errno::Errno::UnknownErrno);
+            failed.wait();
+            std::thread::sleep(Duration::from_secs(60));
+        });
+    }
+    failed.wait();
+    println!("held");
+    std::thread::sleep(Duration::from_secs(60));
 }
 
 /// One execution with so many arguments of this length.

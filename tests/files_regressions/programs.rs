@@ -1,7 +1,7 @@
 //! Programs and what interprets them, and their arguments.
 
 use super::arena::{LANDLOCK, Passes, Tree, never_won};
-use super::support::{JAIL, plain};
+use super::support::{JAIL, jail, plain};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -136,4 +136,46 @@ action = "deny"
             assert_eq!(ran.out, free.out, "{landlock:?}");
         }
     }
+}
+
+/// What a process has resident, in KiB.
+fn resident(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
+}
+
+#[test]
+fn failed_executions_of_many_tasks_cost_the_supervisor_no_memory_each() {
+    let tree = Tree::new();
+    let policy = tree.policy(
+        r#"default = "allow"
+[[rule]]
+syscall = ["execve", "execveat"]
+argv = ["*", "push", "**"]
+action = "deny"
+"#,
+    );
+    // 5 MB each: more than the kernel takes, so that each call fails, and less than the jail reads.
+    let held = |tasks: &str| {
+        let words = [
+            "case",
+            "arguments-of-many",
+            "/bin/true",
+            "131000",
+            "40",
+            tasks,
+        ];
+        let mut running = jail(["--quiet", "--kill-on-exit", "--policy", &policy, "--"])
+            .args(tree.attacker(&words))
+            .start();
+        running.line("held");
+        resident(running.pid())
+    };
+    let (few, many) = (held("1"), held("20"));
+    println!("1 task: {few} KiB, 20 tasks: {many} KiB");
+    assert!(many < few + (32 << 10), "{few} KiB and {many} KiB");
 }
