@@ -13,6 +13,7 @@ mod ending;
 mod event;
 mod files;
 mod forward;
+mod kept;
 mod limits;
 mod net;
 mod outcome;

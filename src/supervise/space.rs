@@ -102,6 +102,12 @@ impl Space {
         self.inside.get_mut().remove(&tid);
     }
 
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.inside.borrow().contains_key(&tid)
+    }
+
     /// What a receiver in the jail is told of this process as a sender (pid_namespaces(7)).
     pub fn own_pid(&self) -> Tid {
         match self.pid {

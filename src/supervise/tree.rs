@@ -130,6 +130,29 @@ impl Tree {
         }
     }
 
+    /// One where these are tracees.
+    #[cfg(test)]
+    pub fn of_test(main: Tid, space: Space, is_own: fn(Tid) -> bool) -> Self {
+        Self {
+            is_own,
+            ..Self::new(main, space)
+        }
+    }
+
+    /// As if /proc had said whose thread a task is.
+    #[cfg(test)]
+    pub fn learn(&mut self, tid: Tid, pid: Tid) {
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            task.pid = Some(pid);
+        }
+    }
+
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.knows(tid) || self.sent.iter().any(|(to, ..)| *to == tid) || self.space.keeps(tid)
+    }
+
     /// How many tasks there are.
     pub fn len(&self) -> usize {
         self.tasks.len()

@@ -72,6 +72,24 @@ impl Programs {
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
+
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.judged.contains_key(&tid)
+    }
+
+    /// As if a rule had judged an execve of a task.
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        let judged = Judged {
+            vector: Vector::of_test(&self.keys),
+            given: None,
+            path: self.keys.text(b"/x"),
+            script: false,
+        };
+        self.judged.insert(tid, judged);
+    }
 }
 
 impl Files {

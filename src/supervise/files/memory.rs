@@ -390,6 +390,12 @@ impl Memories {
         self.is_alone(tid) && self.of(tid).is_private(tid, address, length as u64 + 1)
     }
 
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.0.contains_key(&tid)
+    }
+
     fn close_some(&self, except: Tid) {
         for (_, memory) in self.0.iter().filter(|(tid, _)| **tid != except) {
             memory.file.take();

@@ -178,6 +178,23 @@ impl Files {
         self.exec.gone(tid);
     }
 
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.pending.contains_key(&tid)
+            || self.confined.contains(&tid)
+            || self.terminals.contains_key(&tid)
+            || self.memories.keeps(tid)
+            || self.exec.keeps(tid)
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        self.confined.insert(tid);
+        self.exec.fill(tid);
+    }
+
     /// Answers a call that the policy allows if its paths are open.
     pub fn answer(&mut self, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
         let Some(syscall) = asked.call.syscall() else {

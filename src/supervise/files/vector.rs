@@ -114,6 +114,17 @@ impl Vector {
         Ok((begin, Vector { count, first, rest }))
     }
 
+    /// One of one empty argument.
+    #[cfg(test)]
+    pub fn of_test(keys: &Keys) -> Self {
+        let (first, rest) = (keys.text(b""), keys.start().end());
+        Vector {
+            count: 1,
+            first,
+            rest,
+        }
+    }
+
     /// Whether `line`, as /proc/PID/cmdline has it, holds these arguments and no others.
     pub fn is(&self, keys: &Keys, line: &[u8]) -> bool {
         let mut words = words(line);

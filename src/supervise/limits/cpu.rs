@@ -53,6 +53,16 @@ impl Cpu {
         ended > self.limit
     }
 
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.clocks.contains_key(&tid)
+    }
+
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        self.clocks.insert(tid, Duration::ZERO);
+    }
+
     /// It has ended: its time is among that of those.
     pub fn gone(&mut self, tid: Tid) {
         self.clocks.remove(&tid);

@@ -62,6 +62,16 @@ impl Descriptors {
         self.passes
     }
 
+    #[cfg(test)]
+    pub fn keeps(&self, pid: Tid) -> bool {
+        self.next.contains_key(&pid)
+    }
+
+    #[cfg(test)]
+    pub fn fill(&mut self, pid: Tid) {
+        self.next.insert(pid, 3);
+    }
+
     /// A process has ended.
     pub fn gone(&mut self, pid: Tid) {
         self.next.remove(&pid);

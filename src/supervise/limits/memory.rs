@@ -123,6 +123,7 @@ impl Memory {
         let files = opened.fold(self.written.sum(&open), u64::saturating_add);
         let files = files.saturating_add(self.segments(processes));
         let files = files.saturating_add(self.objects.shared());
+        let files = files.saturating_add(self.written.records());
         let rough = pages.saturating_add(files);
         if rough <= self.limit {
             self.saw(rough);
@@ -246,6 +247,21 @@ impl Memory {
         self.most
     }
 
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.resident.contains_key(&tid)
+            || self.opening.contains(&tid)
+            || self.spaces.keeps(tid)
+            || self.descriptors.keeps(tid)
+    }
+
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        self.resident.insert(tid, Resident::default());
+        self.opening.insert(tid);
+        self.descriptors.fill(tid);
+    }
+
     /// A process was made.
     pub fn spawned(&mut self, birth: &Birth) {
         self.spaces.spawned(birth);
@@ -326,12 +342,12 @@ impl Memory {
         self.spaces.left(tid);
         self.resident.remove(&tid);
         self.opening.remove(&tid);
+        self.descriptors.gone(tid);
     }
 
     /// A task has ended.
     pub fn gone(&mut self, tid: Tid) {
         self.left(tid);
-        self.descriptors.gone(tid);
         self.ended.insert(tid);
     }
 }

@@ -23,8 +23,8 @@ use crate::policy::LimitKind;
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
-use cpu::Cpu;
-use memory::Memory;
+pub(super) use cpu::Cpu;
+pub(super) use memory::Memory;
 use std::time::{Duration, Instant};
 
 /// How often the clock ticks: what a limit of time may be late by.

@@ -34,6 +34,11 @@ impl Spaces {
         }
     }
 
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.shared.contains_key(&tid) || self.adopted.contains(&tid)
+    }
+
     /// It has memory of its own, or none at all.
     pub fn left(&mut self, pid: Tid) {
         self.shared.remove(&pid);

@@ -34,6 +34,16 @@ pub(super) struct Waited {
     pause: Duration,
 }
 
+#[cfg(test)]
+impl Waited {
+    pub(super) fn of_test() -> Self {
+        Waited {
+            until: None,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
 impl Net {
     pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
         let [fd, address, length, ..] = asked.call.args;

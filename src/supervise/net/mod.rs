@@ -130,6 +130,23 @@ impl Net {
         self.observed.gone(tid);
     }
 
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.pending.contains_key(&tid)
+            || self.waited.contains_key(&tid)
+            || self.parked.contains_key(&tid)
+            || self.observed.keeps(tid)
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        self.waited.insert(tid, connect::Waited::of_test());
+        self.parked.insert(tid, Instant::now());
+        self.observed.begin(tid, 3, observe::Spoken::of_test());
+    }
+
     /// Answers a call that the policy allows if its peers are open.
     pub fn answer(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
         let result = match asked.call.syscall().map_or("", |syscall| syscall.name) {

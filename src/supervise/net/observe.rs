@@ -57,6 +57,16 @@ pub(super) struct Spoken {
     resolver: IpAddr,
 }
 
+#[cfg(test)]
+impl Spoken {
+    pub fn of_test() -> Self {
+        Self {
+            protocol: Protocol::Udp,
+            resolver: IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+}
+
 impl Observed {
     /// A process has a socket to a resolver.
     pub fn begin(&mut self, pid: Tid, fd: u64, spoken: Spoken) {
@@ -86,6 +96,12 @@ impl Observed {
             self.processes.remove(&pid);
         }
         watched
+    }
+
+    /// Whether anything is kept for a process.
+    #[cfg(test)]
+    pub fn keeps(&self, pid: Tid) -> bool {
+        self.processes.contains_key(&pid)
     }
 
     /// A process is gone, or runs another program.
