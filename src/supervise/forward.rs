@@ -40,6 +40,10 @@ const GRACE: Duration = Duration::from_millis(10);
 /// How long a signal that showed at the command first is remembered.
 const MEMORY: Duration = Duration::from_millis(100);
 
+/// So many of those are remembered. A command may send itself signals that name any sender
+/// (rt_sigqueueinfo(2)).
+const MOST_SHOWN: usize = 256;
+
 /// How long what the command left may take to end with it before the user is told.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -77,6 +81,15 @@ pub struct Forward {
     notice: Option<Instant>,
     /// How often the user asked what the command left behind to end.
     asked: u32,
+}
+
+/// Remembers a signal that showed, and forgets those that are too old or too many.
+fn remember(shown: &mut Vec<(i32, Tid, Instant)>, signal: (i32, Tid, Instant)) {
+    shown.retain(|&(.., when)| signal.2 - when < MEMORY);
+    if shown.len() >= MOST_SHOWN {
+        shown.remove(0);
+    }
+    shown.push(signal);
 }
 
 impl Forward {
@@ -176,8 +189,7 @@ impl Forward {
         } else if let Some(index) = self.passed.iter().position(merged) {
             self.passed.swap_remove(index);
         } else {
-            self.shown.retain(|&(.., when)| now - when < MEMORY);
-            self.shown.push((signal, sender, now));
+            remember(&mut self.shown, (signal, sender, now));
         }
         Ok(())
     }
@@ -325,5 +337,21 @@ impl Forward {
             tree.kill(arrived.signal);
         }
         Next::Waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_showed_are_remembered_in_a_bounded_number() {
+        let mut shown = Vec::new();
+        let now = Instant::now();
+        (0..10_000).for_each(|sender| remember(&mut shown, (libc::SIGHUP, sender, now)));
+        assert_eq!(shown.len(), MOST_SHOWN);
+        assert_eq!(shown.last().map(|last| last.1), Some(9_999));
+        remember(&mut shown, (libc::SIGHUP, 1, now + MEMORY));
+        assert_eq!(shown.len(), 1);
     }
 }

@@ -27,7 +27,7 @@
 //! | files in memory that were opened for writing | `limits::written` | counted as memory of the command: 1,152 bytes and the path each |
 //! | memfds and removed files | `limits::objects` | an eighth of the descriptors that this process may have, 1,024 at most; a further one is not made |
 //! | segments of System V | `limits::segments` | as many as the kernel has (`shmmni`: 4,096) |
-//! | signals from outside that are passed on | [`forward`](super::forward) | one of each number, for 100 ms |
+//! | signals from outside, passed on or shown | [`forward`](super::forward) | one of each number, and 256 for 100 ms |
 //! | denials | `report::tally` | 4,096 pairs of entry and system call; 100 messages, of 4,096 bytes each |
 //! | the log | `report::log` | one line |
 //! | events that wait for a program | `embed::event` | 4,096, of 8 MiB together; further ones are counted |
