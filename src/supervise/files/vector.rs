@@ -1,7 +1,6 @@
 //! The arguments of a program that a call starts, as far as rules ask for them, and what is kept of
 //! them until the program is loaded: hashes of a fixed size, however long the arguments are.
 
-use super::resolve::read_string;
 use crate::policy;
 use crate::sys::{Errno, memory};
 use crate::syscalls::Call;
@@ -79,19 +78,17 @@ impl Vector {
             _ => 1,
         };
         let mut address = call.args.get(place).copied().unwrap_or(0);
+        let (mut pointers, mut texts) = (Window::new(tid), Window::new(tid));
         let mut begin = Vec::new();
+        let mut text = Vec::new();
         let mut rest = keys.start();
         let (mut count, mut bytes) = (0, 0);
         while address != 0 {
-            let mut pointer = [0; 8];
-            if memory::read(tid, address, &mut pointer)? < pointer.len() {
-                return Err(Errno::EFAULT);
-            }
-            let text = match u64::from_ne_bytes(pointer) {
+            match pointers.word(address)? {
                 0 => break,
-                text => read_string(tid, text, LONGEST)?,
-            };
-            bytes += text.len() + 1 + pointer.len();
+                at => texts.string(at, &mut text)?,
+            }
+            bytes += text.len() + 1 + size_of::<u64>();
             if bytes > MOST_BYTES {
                 return Err(Errno::E2BIG);
             }
@@ -100,7 +97,7 @@ impl Vector {
             }
             count += 1;
             if begin.len() < policy::MOST_ARGUMENTS {
-                begin.push(text);
+                begin.push(text.clone());
             }
             address = address.wrapping_add(8);
         }
@@ -140,6 +137,71 @@ impl Vector {
         let mut words = words(line).skip(place);
         let script = words.next()?;
         (place > 0 && keys.texts(words) == self.rest).then_some(script)
+    }
+}
+
+/// The page of a task's memory that was read last: of 600,000 arguments each would take two calls.
+struct Window {
+    tid: Tid,
+    page: Option<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    const PAGE: u64 = 4096;
+
+    fn new(tid: Tid) -> Self {
+        Self {
+            tid,
+            page: None,
+            bytes: vec![0; Self::PAGE as usize],
+        }
+    }
+
+    /// What is there, to the end of its page.
+    fn at(&mut self, address: u64) -> Result<&[u8], Errno> {
+        let page = address - address % Self::PAGE;
+        if self.page != Some(page) {
+            self.page = None;
+            match memory::read(self.tid, page, &mut self.bytes) {
+                Ok(read) if read == self.bytes.len() => self.page = Some(page),
+                // An address that is none of the user's.
+                Ok(_) | Err(Errno::EINVAL | Errno::EIO) => return Err(Errno::EFAULT),
+                Err(errno) => return Err(errno),
+            }
+        }
+        let from = (address % Self::PAGE) as usize;
+        self.bytes.get(from..).ok_or(Errno::EFAULT)
+    }
+
+    fn word(&mut self, address: u64) -> Result<u64, Errno> {
+        let mut word = [0; 8];
+        for (at, byte) in (0..).zip(&mut word) {
+            let there = self.at(address.wrapping_add(at))?;
+            *byte = there.first().copied().ok_or(Errno::EFAULT)?;
+        }
+        Ok(u64::from_ne_bytes(word))
+    }
+
+    /// A text that ends with NUL, in the place of what `text` holds. E2BIG: it is too long.
+    fn string(&mut self, mut address: u64, text: &mut Vec<u8>) -> Result<(), Errno> {
+        text.clear();
+        while text.len() < LONGEST {
+            let there = self.at(address)?;
+            let there = there.get(..there.len().min(LONGEST - text.len()));
+            let there = there.unwrap_or_default();
+            match there.iter().position(|byte| *byte == 0) {
+                Some(end) => {
+                    text.extend_from_slice(there.get(..end).unwrap_or_default());
+                    return Ok(());
+                }
+                None => {
+                    text.extend_from_slice(there);
+                    address = address.wrapping_add(there.len() as u64);
+                }
+            }
+        }
+        Err(Errno::E2BIG)
     }
 }
 
@@ -190,6 +252,57 @@ mod tests {
         assert_eq!(script(b"/bin/env\0sh\0./x\0a\0b\0"), Some(&b"./x"[..]));
         assert_eq!(script(b"x\0a\0b\0"), None);
         assert_eq!(script(b"/bin/sh\0./x\0a\0c\0"), None);
+    }
+
+    /// execve of this process, with these arguments.
+    fn call(pointers: &[*const std::ffi::c_char]) -> Call {
+        let execve = crate::syscalls::by_name("execve").and_then(|execve| execve.number());
+        Call {
+            nr: execve.expect("a number"),
+            args: [0, pointers.as_ptr().addr() as u64, 0, 0, 0, 0],
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_whatever_pages_they_lie_in() {
+        let keys = Keys::default();
+        let own = std::process::id() as Tid;
+        let words: Vec<std::ffi::CString> = (0..1000)
+            .map(|n| std::ffi::CString::new("x".repeat(n * 7 % 9000)).expect("a text"))
+            .collect();
+        let mut pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        let (begin, found) = Vector::read(&keys, own, &call(&pointers)).expect("arguments");
+        assert_eq!(begin.len(), policy::MOST_ARGUMENTS);
+        let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str().ok()).collect();
+        assert_eq!(found, vector(&keys, &texts));
+        assert!(
+            begin
+                .iter()
+                .zip(&texts)
+                .all(|(one, other)| one == other.as_bytes())
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_and_what_is_too_long_are_errors() {
+        let keys = Keys::default();
+        let own = std::process::id() as Tid;
+        let read = |pointers: &[*const std::ffi::c_char]| {
+            Vector::read(&keys, own, &call(pointers)).map(|(_, vector)| vector)
+        };
+        let null = std::ptr::null();
+        assert_eq!(read(&[null]), Ok(vector(&keys, &[""])));
+        assert_eq!(
+            read(&[std::ptr::without_provenance(8), null]),
+            Err(Errno::EFAULT)
+        );
+        let long = std::ffi::CString::new("x".repeat(LONGEST)).expect("a text");
+        assert_eq!(read(&[long.as_ptr(), null]), Err(Errno::E2BIG));
+        let many = std::ffi::CString::new("x".repeat(LONGEST - 1)).expect("a text");
+        let mut pointers = vec![many.as_ptr(); 60];
+        pointers.push(null);
+        assert_eq!(read(&pointers), Err(Errno::E2BIG));
     }
 
     #[test]
