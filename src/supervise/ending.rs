@@ -108,9 +108,13 @@ impl Supervisor<'_> {
         if self.tree.len() == 0 && self.held.is_empty() {
             return Ok(());
         }
-        self.limits
-            .need_clock(None)
-            .map_err(SuperviseError::system("fork of a clock"))?;
+        if self.limits.need_clock(None).is_err() {
+            // This user may have no process left for a clock. Any process of the tree will do, as long as
+            // it lives.
+            let mut others = self.tree.leaders().into_iter();
+            self.sleeper = others.find(|&pid| bell.hang(pid).is_ok());
+            return Ok(());
+        }
         if let Some(clock) = self.limits.clock() {
             self.meter.leave_out(clock);
             bell.hang(clock)
@@ -119,8 +123,8 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Ends the clock and the watchdog once no task is left. The clock may not have become the command's user yet, who alone can
-    /// end it: then its next tick comes here again.
+    /// Ends the clock and the watchdog once no task is left. The clock may not have become the command's
+    /// user yet, who alone can end it: then its next tick comes here again.
     pub(super) fn stop_clock(&self) {
         if self.tree.len() == 0 && self.held.is_empty() {
             self.limits.stop();

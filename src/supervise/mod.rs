@@ -105,6 +105,9 @@ struct Supervisor<'a> {
     limits: limits::Watch,
     /// What keeps the limits while this thread cannot, once it may be needed.
     watchdog: Option<watchdog::Watchdog>,
+    /// The process whose end wakes this thread when the bell is rung, where the command has ended and
+    /// there is no clock.
+    sleeper: Option<Tid>,
     /// Until when none is started.
     watchdog_rest: Option<Instant>,
     /// The limit for which all have been asked to end.
@@ -183,6 +186,7 @@ pub fn run(
         forward: None,
         limits,
         watchdog: None,
+        sleeper: None,
         watchdog_rest: None,
         asked_to_end: None,
         own_filters: false,
@@ -696,6 +700,9 @@ impl Supervisor<'_> {
                 // Who ends when asked to was past the limit all the same.
                 self.end(self.asked_to_end.map_or(Ending::Exited, Ending::Limit));
             }
+            self.rehang_bell()?;
+        } else if self.sleeper == Some(tid) {
+            self.sleeper = None;
             self.rehang_bell()?;
         }
         if pid == tid && self.observer.wants_all() {

@@ -13,7 +13,7 @@
 
 use super::Bell;
 use crate::sys::companion::{Companion, Task};
-use crate::sys::memory::IdSet;
+use crate::sys::memory::{self, IdSet};
 use crate::sys::{Errno, bare, process};
 use crate::trace::Tid;
 use std::ffi::{CStr, CString};
@@ -28,6 +28,10 @@ const LOOK: Duration = Duration::from_millis(30);
 const IDLE: Duration = Duration::from_millis(100);
 const IDLE_UNLIMITED: Duration = Duration::from_millis(400);
 
+/// What the kernel's count of a process's pages may be wrong by (percpu_counter, Linux 6.2), in bytes: a
+/// limit of memory is only kept by the watchdog where the tree is past it by more.
+const INEXACT: u64 = 32 << 20;
+
 /// What a jail may use, as far as the watchdog can tell.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
@@ -35,6 +39,8 @@ pub struct Limits {
     pub wall: Option<(Instant, Duration)>,
     /// Processor time of the whole tree.
     pub cpu: Option<Duration>,
+    /// Bytes of memory, where the supervisor adds them up.
+    pub memory: Option<u64>,
 }
 
 /// For what the watchdog has ended the tree.
@@ -47,12 +53,16 @@ pub enum Past {
     Wall = 2,
     /// It has killed all, for their processor time is used up.
     Cpu = 3,
+    /// It has killed all, for they have too much memory.
+    Memory = 4,
 }
 
 /// The watchdog's handle.
 pub struct Watchdog {
     board: Arc<Board>,
-    companion: Companion,
+    /// One for time, and one for memory: that one reads files of proc(5), whose directories a task of the
+    /// jail can lock, too.
+    companions: [Option<Companion>; 2],
 }
 
 /// What the supervisor and the watchdog share.
@@ -71,6 +81,8 @@ struct Board {
     wall: Option<Duration>,
     grace: Duration,
     cpu: Option<Duration>,
+    memory: Option<u64>,
+    page: u64,
     bell: Option<Bell>,
     /// proc_pid_stat(5) of the supervisor's thread.
     stat: CString,
@@ -96,6 +108,8 @@ impl Watchdog {
             wall: limits.wall.map(|(end, _)| bare::now() + left(end)),
             grace: limits.wall.map_or(Duration::ZERO, |(_, grace)| grace),
             cpu: limits.cpu,
+            memory: limits.memory,
+            page: memory::page_size(),
             bell,
             stat: CString::new(stat).map_err(|_| Errno::EINVAL)?,
         };
@@ -103,13 +117,18 @@ impl Watchdog {
             board.processes.insert(pid);
         }
         let board = Arc::new(board);
-        let companion = Companion::start(Arc::clone(&board))?;
-        Ok(Watchdog { board, companion })
+        let time = Companion::start(Arc::clone(&board))?;
+        let memory = || Companion::start(Arc::new(Scales(Arc::clone(&board))));
+        let memory = limits.memory.map(|_| memory()).transpose()?;
+        Ok(Watchdog {
+            board,
+            companions: [Some(time), memory],
+        })
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> Tid {
-        self.companion.pid()
+    /// The ids of its processes.
+    pub fn pids(&self) -> impl Iterator<Item = Tid> {
+        self.companions.iter().flatten().map(Companion::pid)
     }
 
     /// The supervisor waits from now on.
@@ -154,13 +173,16 @@ impl Watchdog {
             1 => Some(Past::Asked),
             2 => Some(Past::Wall),
             3 => Some(Past::Cpu),
+            4 => Some(Past::Memory),
             _ => None,
         }
     }
 
     /// No process of the tree is left: asks it to end, which a later wait tells.
     pub fn stop(&self) {
-        self.companion.leave();
+        for companion in self.companions.iter().flatten() {
+            companion.leave();
+        }
     }
 }
 
@@ -169,10 +191,34 @@ impl Task for Board {
 
     fn run(&self, leave: &AtomicU32) {
         let stat = bare::File::open(&self.stat);
-        let idle = match self.wall.is_some() || self.cpu.is_some() {
-            true => IDLE,
-            false => IDLE_UNLIMITED,
-        };
+        self.look(leave, |beat| self.act(beat, stat.as_ref()));
+    }
+}
+
+/// What looks at memory.
+struct Scales(Arc<Board>);
+
+impl Task for Scales {
+    const NAME: &CStr = c"jail-watchdog";
+
+    fn run(&self, leave: &AtomicU32) {
+        let Scales(board) = self;
+        let mut first = (0, (0, 0));
+        board.look(leave, |beat| {
+            let now = board.anonymous();
+            if first.0 != beat {
+                first = (beat, now);
+            }
+            board.weigh(beat, first.1, now);
+        });
+    }
+}
+
+impl Board {
+    /// Calls `act` again and again while the supervisor is stuck.
+    fn look(&self, leave: &AtomicU32, mut act: impl FnMut(u32)) {
+        let limited = self.wall.is_some() || self.cpu.is_some() || self.memory.is_some();
+        let idle = if limited { IDLE } else { IDLE_UNLIMITED };
         let mut seen = 0;
         let mut pause = LOOK;
         loop {
@@ -183,7 +229,7 @@ impl Task for Board {
             let beat = self.beat.load(Ordering::Acquire);
             let works = beat & 1 == 1;
             if works && beat == seen {
-                self.act(beat, stat.as_ref());
+                act(beat);
             }
             pause = match works || beat != seen {
                 true => LOOK,
@@ -192,9 +238,30 @@ impl Task for Board {
             seen = beat;
         }
     }
-}
 
-impl Board {
+    /// Anonymous memory in bytes, as the kernel counts it for each process: the most that one has, and what
+    /// all have together, where what two share counts twice.
+    fn anonymous(&self) -> (u64, u64) {
+        let all = self.processes.iter().filter_map(anonymous_pages);
+        let bytes = all.map(|pages| pages.saturating_mul(self.page));
+        bytes.fold((0, 0), |(most, sum), bytes| {
+            (most.max(bytes), sum.saturating_add(bytes))
+        })
+    }
+
+    /// Kills the tree if it certainly has too much. `first`: what was there when the supervisor was first
+    /// seen stuck, `now`: what is there. What has come since is no copy of what two share, for no process
+    /// is made meanwhile.
+    fn weigh(&self, beat: u32, first: (u64, u64), now: (u64, u64)) {
+        let Some(limit) = self.memory else { return };
+        let limit = limit.saturating_add(INEXACT);
+        let grown = now.1.saturating_sub(first.1);
+        if now.0 > limit || first.0.saturating_add(grown) > limit {
+            self.past.store(Past::Memory as u32, Ordering::Release);
+            self.kill(beat, libc::SIGKILL);
+        }
+    }
+
     /// The supervisor is stuck.
     fn act(&self, beat: u32, stat: Option<&bare::File>) {
         let rung = self.bell.as_ref().is_some_and(|bell| bell.rung().is_some());
@@ -241,6 +308,40 @@ impl Board {
     }
 }
 
+/// The pages of a process that are no file's (proc_pid_statm(5): resident without shared).
+fn anonymous_pages(pid: Tid) -> Option<u64> {
+    let mut path = [0; 32];
+    let file = bare::File::open(statm(pid, &mut path)?)?;
+    let mut buffer = [0; 128];
+    let mut fields = file.read(&mut buffer).split(|&byte| byte == b' ');
+    let (resident, shared) = (fields.nth(1)?, fields.next()?);
+    Some(number(resident).saturating_sub(number(shared)))
+}
+
+/// `/proc/PID/statm`, written into a buffer: nothing may be allocated.
+fn statm(pid: Tid, path: &mut [u8; 32]) -> Option<&CStr> {
+    let mut digits = [0; 10];
+    let mut left = u32::try_from(pid).ok()?;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.wrapping_add((left % 10) as u8);
+        left /= 10;
+    }
+    let digits = digits.iter().skip_while(|&&digit| digit == b'0');
+    let whole = b"/proc/".iter().chain(digits).chain(b"/statm\0");
+    for (to, from) in path.iter_mut().zip(whole) {
+        *to = *from;
+    }
+    CStr::from_bytes_until_nul(path).ok()
+}
+
+/// A number in decimal.
+fn number(digits: &[u8]) -> u64 {
+    digits.iter().fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number.wrapping_mul(10).wrapping_add(digit)
+    })
+}
+
 /// Whether SIGKILL is pending for a thread, of which this is the stat file. It is for every thread of a
 /// process that is being killed, or that exits, until the thread has ended.
 fn is_killed(stat: &bare::File) -> bool {
@@ -257,11 +358,7 @@ fn is_kill_pending(stat: &[u8]) -> bool {
     let mut fields = fields.split(|&byte| byte == b' ');
     // The end of field 2 comes first.
     let pending = fields.nth(31 - 2).unwrap_or_default();
-    let pending = pending.iter().fold(0_u64, |number, digit| {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        number.wrapping_mul(10).wrapping_add(digit)
-    });
-    pending & SIGKILL != 0
+    number(pending) & SIGKILL != 0
 }
 
 #[cfg(test)]
@@ -284,6 +381,19 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_of_a_process_are_counted() {
+        let before = anonymous_pages(std::process::id() as Tid).expect("this process");
+        let bytes = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let after = anonymous_pages(std::process::id() as Tid).expect("this process");
+        assert!((after - before) * memory::page_size() > 32 << 20);
+        assert!(bytes.iter().all(|&byte| byte == 1));
+        let mut path = [0; 32];
+        let name = statm(Tid::MAX, &mut path).expect("a path");
+        assert_eq!(name.to_str(), Ok("/proc/2147483647/statm"));
+        assert_eq!(anonymous_pages(Tid::MAX), None);
+    }
+
+    #[test]
     fn a_beat_is_odd_at_work_and_changes_each_time() {
         let dog = Watchdog::start(Limits::default(), None, false, &[]).expect("a process");
         let beat = || dog.board.beat.load(Ordering::Acquire);
@@ -303,7 +413,7 @@ mod tests {
         let mut child = sleeps().expect("a child");
         let limits = Limits {
             wall: Some((Instant::now(), Duration::ZERO)),
-            cpu: None,
+            ..Limits::default()
         };
         let dog = Watchdog::start(limits, None, true, &[child.id() as Tid]).expect("a process");
         let status = child.wait().expect("its end");

@@ -42,7 +42,9 @@ impl Supervisor<'_> {
         let bell = self.options.bell.clone();
         match Watchdog::start(limits, bell, asked, &self.tree.leaders()) {
             Ok(watchdog) => {
-                self.meter.leave_out(watchdog.pid());
+                for pid in watchdog.pids() {
+                    self.meter.leave_out(pid);
+                }
                 self.watchdog = Some(watchdog);
             }
             Err(_) => self.watchdog_rest = Some(now + REST),
@@ -50,7 +52,9 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn is_watchdog(&self, tid: Tid) -> bool {
-        self.watchdog.as_ref().is_some_and(|it| it.pid() == tid)
+        self.watchdog
+            .as_ref()
+            .is_some_and(|it| it.pids().any(|pid| pid == tid))
     }
 
     /// A task of the tree will run.
@@ -87,7 +91,8 @@ impl Supervisor<'_> {
         let Some(past) = past.filter(|_| self.ending.is_none()) else {
             return;
         };
-        if past != Past::Cpu && self.asked_to_end.is_none() {
+        let by_time = matches!(past, Past::Asked | Past::Wall);
+        if by_time && self.asked_to_end.is_none() {
             self.asked_to_end = Some(LimitKind::Wall);
             self.observer.event(&Event::Limit(LimitKind::Wall));
         }
@@ -95,6 +100,7 @@ impl Supervisor<'_> {
             Past::Asked => {}
             Past::Wall => self.end(Ending::Limit(LimitKind::Wall)),
             Past::Cpu => self.past(LimitKind::Cpu),
+            Past::Memory => self.past(LimitKind::Memory),
         }
     }
 

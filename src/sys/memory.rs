@@ -124,6 +124,12 @@ impl Drop for SharedWords {
     }
 }
 
+/// Bytes in a page.
+pub fn page_size() -> u64 {
+    // SAFETY: takes a number only.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
 /// PID_MAX_LIMIT of the kernel on 64-bit processors: every process id is below it.
 const IDS: usize = 1 << 22;
 

@@ -9,7 +9,7 @@ use super::memory::modes;
 use super::{LATE, policy};
 use crate::support::{Dir, Run, jail, nobody_survives, rounds, token};
 use nix::sys::signal::Signal;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How it goes: the lock, the priority of its holder, how many siblings.
 #[derive(Clone, Copy)]
@@ -48,6 +48,15 @@ def directory():
         libc.getdents64(fd, buffer, size(1 << 21))
         os.lseek(fd, 0, 0)
 
+def grow():
+    time.sleep(0.5)
+    held = []
+    for n in range(60):
+        held.append(bytearray(b'1') * (8 << 20))
+        if n == 20: print('full', time.time_ns(), flush=True)
+        time.sleep(0.002)
+    time.sleep(60)
+
 def memory():
     length = size(48 << 20)
     libc.mmap.restype = ctypes.c_void_p
@@ -73,7 +82,9 @@ if lock == 'memory': memory()
 else: child({'inode': inode, 'directory': directory}[lock])
 time.sleep(0.1)
 for _ in range(hogs): child(spin)
+if 'grow' in sys.argv: child(grow)
 print('holds', flush=True)
+time.sleep(0.2)
 while True: act()
 ";
 
@@ -144,6 +155,24 @@ fn late_by_kill(attack: Attack, mode: &str, more: &str) -> Duration {
     took
 }
 
+/// How much later the tree ended than it had more memory than its limit.
+fn late_by_memory(attack: Attack, mode: &str, _: &str) -> Duration {
+    let (dir, token) = (Dir::new(), token());
+    let limits = "wall = \"15s\"\nmemory = \"128MiB\"";
+    let run = run(attack, limits, &dir, &token).env("JAIL_CGROUP", mode);
+    let ran = run.args(["grow"]).output();
+    let end = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ran = ran.ends_with(124);
+    // It may have been ended before it could say so.
+    let full = ran.out.lines().find_map(|line| line.strip_prefix("full "));
+    let full = full.and_then(|time| time.parse().ok());
+    let full = full.map(Duration::from_nanos);
+    ran.complains("limits.memory");
+    nobody_survives(&token, LATE);
+    let end = end.expect("a time after 1970");
+    full.map_or(Duration::ZERO, |full| end.saturating_sub(full))
+}
+
 type Late = fn(Attack, &str, &str) -> Duration;
 
 /// Each attack, as often as is asked for.
@@ -205,4 +234,10 @@ fn processor_time_is_kept_while_the_supervisor_sleeps_in_a_lock() {
 fn a_kill_of_jail_ends_the_tree_while_the_supervisor_sleeps_in_a_lock() {
     let attacks = [Attack("directory", "idle", 4)];
     is_in_time("kill", late_by_kill, &attacks);
+}
+
+#[test]
+fn memory_is_limited_while_the_supervisor_sleeps_in_a_lock() {
+    let attacks = [Attack("inode", "idle", 20)];
+    is_in_time("memory", late_by_memory, &attacks);
 }

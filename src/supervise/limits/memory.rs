@@ -242,6 +242,11 @@ impl Memory {
         self.most = self.most.max(Some(sum));
     }
 
+    /// So much and no more, in bytes.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// The most that was seen, in bytes.
     pub fn most(&self) -> Option<u64> {
         self.most

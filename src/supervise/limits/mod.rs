@@ -122,6 +122,7 @@ impl Watch {
         watchdog::Limits {
             wall: self.wall,
             cpu: self.cpu.as_ref().map(Cpu::limit),
+            memory: self.memory.as_ref().map(Memory::limit),
         }
     }
 
