@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 const TIME: Duration = Duration::from_millis(2);
 /// What looking again at the files that were found may take at a tick, some 2 µs each.
 const AGAIN: Duration = Duration::from_millis(2);
+/// So many are looked at again whatever the time: on a crowded machine this thread may be kept waiting
+/// at any moment, and a file that is gone must not count for that.
+const AT_LEAST: usize = 256;
 /// Before the descriptors of /proc/PID/fd come `.` and `..`.
 const DOTS: u64 = 2;
 
@@ -109,7 +112,9 @@ impl Descriptors {
         if self.left.is_empty() {
             self.left.extend(self.found.keys());
         }
+        let mut looks = 0;
         while let Some(inode) = self.left.pop() {
+            looks += 1;
             if let Some(open) = self.found.get_mut(&inode) {
                 let (pid, fd) = open.holder;
                 match std::fs::metadata(format!("/proc/{pid}/fd/{fd}")) {
@@ -119,7 +124,7 @@ impl Descriptors {
                     _ => _ = self.found.remove(&inode),
                 }
             }
-            if Instant::now() >= end {
+            if looks >= AT_LEAST && Instant::now() >= end {
                 break;
             }
         }
