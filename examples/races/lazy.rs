@@ -14,6 +14,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+/// So many pages `races lazy many-WAY …` gives back at once, for a cgroup that is short of memory.
+const MANY: usize = 1000;
+
 /// Does what the words say; `None` if they say nothing.
 pub fn run(words: &[&str]) -> Option<ExitCode> {
     match *words {
@@ -70,42 +73,49 @@ fn race(way: &str, act: &str, good: &str, bad: &str, seconds: &str, until_won: b
         "connect" => 4,
         _ => bad.len(),
     };
-    let page = match way {
-        "free" => Lazy::freed(split),
-        "drop" => Lazy::droppable(split),
+    // Under real pressure a page is discarded some time after it was given back: many wait for that.
+    let (way, count) = match way.strip_prefix("many-") {
+        Some(way) => (way, MANY),
+        None => (way, 1),
+    };
+    let make = match way {
+        "free" => Lazy::freed,
+        "drop" => Lazy::droppable,
         _ => return None,
     };
-    let page = match page {
-        Ok(page) => page,
+    let pages: Result<Vec<Lazy>, _> = (0..count).map(|_| make(split)).collect();
+    let pages = match pages {
+        Ok(pages) => pages,
         Err(errno) => {
             println!("{way}-{act} refused {errno:?}");
             println!("{way}-{act} tries 0 wins 0 passed 0 refused 1");
             return Some(());
         }
     };
-    page.write(0, &name);
+    pages.iter().for_each(|page| page.write(0, &name));
     if act == "open-after-fork" {
         // From now on this process is not the only one that the jail has had.
         let _ = raw::wait(raw::fork(|| 0), 0);
     }
-    println!("page {} {}", std::process::id(), page.second());
+    println!("page {} {}", std::process::id(), pages.first()?.second());
     let end = Instant::now() + Duration::from_secs(seconds.parse().ok()?);
     let (mut tries, mut wins, mut passed, mut refused) = (0, 0, 0, 0);
-    while Instant::now() < end {
-        page.write(split, name.get(split..)?);
-        refused += u64::from(way == "free" && page.free().is_err());
-        let reached = match act {
-            "connect" => connect(page.name(), name.len()),
-            _ => open(page.path(name.len())),
-        };
-        tries += 1;
-        match reached {
-            Reached::Good => passed += 1,
-            Reached::Bad => wins += 1,
-            Reached::Nothing => {}
+    while Instant::now() < end && (wins == 0 || !until_won) {
+        for page in &pages {
+            page.write(split, name.get(split..)?);
+            refused += u64::from(way == "free" && page.free().is_err());
         }
-        if wins > 0 && until_won {
-            break;
+        for page in &pages {
+            let reached = match act {
+                "connect" => connect(page.name(), name.len()),
+                _ => open(page.path(name.len())),
+            };
+            tries += 1;
+            match reached {
+                Reached::Good => passed += 1,
+                Reached::Bad => wins += 1,
+                Reached::Nothing => {}
+            }
         }
     }
     println!("{way}-{act} tries {tries} wins {wins} passed {passed} refused {refused}");
