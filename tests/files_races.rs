@@ -21,7 +21,7 @@ const MAY_BE_UNAVAILABLE: &[&str] = &[
     "fd-of-file-flipped",
 ];
 
-/// Attacks that a jail may refuse altogether without Landlock.
+/// Attacks that a jail may refuse altogether without Landlock, or where something is protected: what has no path is not opened again by a program with threads.
 const MAY_NEVER_PASS: &[&str] = &["reopened-memfd-flipped"];
 
 /// One race at a time: each needs two processors.
@@ -99,14 +99,22 @@ impl Tree {
         let setup = ["setup", &at];
         plain([races().as_str()]).args(setup).output().ends_with(0);
         std::fs::copy(races(), root.file("bin/races")).expect("cannot copy the attacker");
+        // What is there for reading only is so by `protect` where that is asked for.
+        let (write, closed) = match list {
+            "protect" => (
+                format!(", \"{at}/readonly\""),
+                format!(", \"{at}/readonly/file\""),
+            ),
+            _ => Default::default(),
+        };
         let policy = format!(
             r#"extends = ["base"]
 
 [fs]
 read  = ["{at}"]
-write = ["{at}/w"]
+write = ["{at}/w"{write}]
 exec  = ["{at}/bin"]
-{list} = ["{at}/w/bad", "{at}/bin/bad*", "{at}/vault"]
+{list} = ["{at}/w/bad", "{at}/bin/bad*", "{at}/vault"{closed}]
 "#
         );
         Self {
@@ -220,7 +228,8 @@ fn no_race_is_won_in_a_jail_without_landlock() {
 #[test]
 fn no_race_changes_what_is_protected() {
     let changing = Attack::all().into_iter();
-    let changing = changing.filter(|attack| attack.part == "changes").collect();
+    let changing = changing.filter(|attack| matches!(attack.part.as_str(), "changes" | "readonly"));
+    let changing = changing.collect();
     none_is_won("protect", None, "protect", changing);
 }
 

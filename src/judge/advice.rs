@@ -143,6 +143,9 @@ pub fn path_remedy(
                 Some(&format!("{list} in [fs]")),
             )
         }
+        Reason::Pathless if access != Access::Exec => {
+            "to allow: nothing does; use the descriptor itself, or open it from a program without threads: another thread could put one of a protected file in its place".to_owned()
+        }
         Reason::Pathless => {
             "to allow: add \"/\" to exec in [fs]; what has no path has no narrower name".to_owned()
         }

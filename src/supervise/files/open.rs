@@ -6,7 +6,7 @@
 
 use super::resolve::{Found, PATH_MAX, Start, Wants, read_path, resolve};
 use super::{Asked, Files, Judged, Refused, number, object, refusal};
-use crate::judge::Reason;
+use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::sys::files::NO_SYMLINKS;
 use crate::sys::{Errno, memory};
@@ -120,10 +120,11 @@ impl Files {
         let access = how.access(exists);
         asked.judge(access, &given, &found)?;
         if found.pathless && found.magic.is_some() && !self.may_reopen(asked, access, found.own) {
-            return Err(Refused::Denied(
-                refusal(Reason::Pathless),
-                object(access, &given, &found),
-            ));
+            let verdict = Verdict {
+                quiet: is_spare_pipe(&found),
+                ..refusal(Reason::Pathless)
+            };
+            return Err(Refused::Denied(verdict, object(access, &given, &found)));
         }
         // The flags of openat2 are in memory, too.
         let settled = name != "openat2";
@@ -184,6 +185,17 @@ impl Files {
             _ => own && self.memories.is_alone(asked.tracee.tid()),
         }
     }
+}
+
+/// Whether this is a pipe, by a number above those of the standard streams. Programs with threads
+/// open such a pipe again to have flags of its own (the jobserver of make and cargo), and go on with
+/// the descriptor that they have where that fails.
+fn is_spare_pipe(found: &Found) -> bool {
+    let number = found.magic.as_ref().and_then(|magic| {
+        let name = magic.rsplit(|byte| *byte == b'/').next()?;
+        std::str::from_utf8(name).ok()?.parse::<u32>().ok()
+    });
+    found.path.starts_with(b"pipe:") && number.is_some_and(|number| number > 2)
 }
 
 /// Where an open's path leads.
