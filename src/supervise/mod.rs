@@ -276,12 +276,10 @@ impl Supervisor<'_> {
                 }
                 Wait::Gone(tid, exit) => self.gone(tid, exit)?,
                 Wait::Stopped(tracee, stop) => self.stopped(tracee, stop)?,
-                Wait::Interrupted => self.look_at_timer(),
+                Wait::Interrupted => {}
             }
-            // Who stops all the time must not keep time from being looked at.
-            if self.events.is_multiple_of(TURN) {
-                self.look_at_timer();
-            }
+            // A tick may have come while this thread did not wait. Each event can take long.
+            self.look_at_timer();
             self.heed_bell();
             self.pass_on();
             self.stop_if_due()?;

@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(30);
 const IDLE: Duration = Duration::from_millis(100);
 const IDLE_UNLIMITED: Duration = Duration::from_millis(400);
 
+/// So long after its end a time is kept by the watchdog, where the supervisor moves on.
+const OVERDUE: Duration = Duration::from_millis(100);
+
 /// What the kernel's count of a process's pages may be wrong by (percpu_counter, Linux 6.2), in bytes: a
 /// limit of memory is only kept by the watchdog where the tree is past it by more.
 const INEXACT: u64 = 32 << 20;
@@ -191,7 +194,11 @@ impl Task for Board {
 
     fn run(&self, leave: &AtomicU32) {
         let stat = bare::File::open(&self.stat);
-        self.look(leave, |beat| self.act(beat, stat.as_ref()));
+        self.look(leave, |beat, stuck| {
+            if stuck || self.is_overdue() {
+                self.act(beat, stat.as_ref());
+            }
+        });
     }
 }
 
@@ -204,7 +211,10 @@ impl Task for Scales {
     fn run(&self, leave: &AtomicU32) {
         let Scales(board) = self;
         let mut first = (0, (0, 0));
-        board.look(leave, |beat| {
+        board.look(leave, |beat, stuck| {
+            if !stuck {
+                return;
+            }
             let now = board.anonymous();
             if first.0 != beat {
                 first = (beat, now);
@@ -215,8 +225,8 @@ impl Task for Scales {
 }
 
 impl Board {
-    /// Calls `act` again and again while the supervisor is stuck.
-    fn look(&self, leave: &AtomicU32, mut act: impl FnMut(u32)) {
+    /// Calls `act` at each look that finds the supervisor at work, with its beat and whether it is stuck.
+    fn look(&self, leave: &AtomicU32, mut act: impl FnMut(u32, bool)) {
         let limited = self.wall.is_some() || self.cpu.is_some() || self.memory.is_some();
         let idle = if limited { IDLE } else { IDLE_UNLIMITED };
         let mut seen = 0;
@@ -228,8 +238,8 @@ impl Board {
             }
             let beat = self.beat.load(Ordering::Acquire);
             let works = beat & 1 == 1;
-            if works && beat == seen {
-                act(beat);
+            if works {
+                act(beat, beat == seen);
             }
             pause = match works || beat != seen {
                 true => LOOK,
@@ -262,7 +272,21 @@ impl Board {
         }
     }
 
-    /// The supervisor is stuck.
+    /// Whether a limit of time should have been seen by the supervisor some while ago. It moves on, and each
+    /// event takes it long.
+    fn is_overdue(&self) -> bool {
+        let end = self
+            .wall
+            .map(|wall| match self.asked.load(Ordering::Acquire) {
+                true => wall.saturating_add(self.grace),
+                false => wall,
+            });
+        let late = |end: Duration| bare::now() >= end.saturating_add(OVERDUE);
+        let used = |cpu: Duration| self.ran() >= cpu.saturating_add(OVERDUE);
+        end.is_some_and(late) || self.cpu.is_some_and(used)
+    }
+
+    /// The supervisor is stuck, or too slow.
     fn act(&self, beat: u32, stat: Option<&bare::File>) {
         let rung = self.bell.as_ref().is_some_and(|bell| bell.rung().is_some());
         if rung || stat.is_some_and(is_killed) {
@@ -296,8 +320,9 @@ impl Board {
         living.fold(ended, Duration::saturating_add)
     }
 
-    /// Sends a signal to every process, as long as the supervisor is stuck: it has waited for none of them
-    /// then, so that no id is another process's. If it goes on meanwhile, it does the rest itself.
+    /// Sends a signal to every process, as long as the supervisor is at work on the same event: it has waited
+    /// for none of them then, so that no id is another process's. If it goes on meanwhile, it does the rest
+    /// itself, or the next look does.
     fn kill(&self, beat: u32, signal: i32) {
         for pid in self.processes.iter() {
             if self.beat.load(Ordering::Acquire) != beat {
