@@ -214,7 +214,12 @@ mod tests {
     #[test]
     fn it_dies_with_its_thread() {
         let pid = std::thread::spawn(|| {
-            let companion = Companion::start(Arc::new(Counts::default())).expect("a process");
+            let counts = Arc::new(Counts::default());
+            let companion = Companion::start(Arc::clone(&counts)).expect("a process");
+            // Until it runs it has not asked for the signal, and ends by itself without the thread.
+            while counts.0.load(Ordering::Acquire) == 0 {
+                std::thread::yield_now();
+            }
             let pid = companion.pid();
             std::mem::forget(companion);
             pid
