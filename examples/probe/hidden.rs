@@ -62,6 +62,8 @@ pub fn has(kind: &str, bytes: usize, directory: &Path) -> Option<std::io::Result
         "without-leader" => raw::memory::without_leader(bytes, KEPT),
         "secret" => raw::memory::secret(bytes).map_err(Into::into),
         "spliced" => spliced(bytes),
+        "semaphores" => raw::memory::semaphores(bytes, KEPT).map_err(Into::into),
+        "messages" => raw::memory::messages(bytes, KEPT).map_err(Into::into),
         // Of each there is one at a time.
         "shared-in-turn" => in_turn(|| {
             let region = map(bytes, libc::MAP_SHARED, None)?;

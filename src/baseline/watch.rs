@@ -399,7 +399,7 @@ static WATCHED: &[(Watch, Rule)] = &[
         When { text: "a writing open", any: &[&[any_of(2, CHANGING), none_of(2, O_PATH)]] })),
     (Watch::FILL, fills("fills-creat", &["creat", "openat2"], EACH)),
     (Watch::FILL, fills("fills-memfd", &["memfd_create"], EACH)),
-    (Watch::FILL, fills("fills-segment", &["shmget"], EACH)),
+    (Watch::FILL, fills("fills-segment", &["shmget", "semget", "msgget"], EACH)),
     // Of a file it may be /dev/zero, whose shared mappings are files in memory without a name.
     (Watch::FILL, fills("fills-shared", &["mmap"],
         When { text: "(flags & MAP_SHARED) != 0", any: &[&[any_of(3, MAP_SHARED)]] })),

@@ -2,7 +2,7 @@
 
 use super::memory::{InMemory, MOST, is_ended, modes, run_in};
 use super::policy;
-use crate::support::{Dir, jail, probe};
+use crate::support::{Dir, jail, plain, probe};
 
 /// What the probe hides memory in, each of which counts.
 const COUNTED: &[&str] = &[
@@ -127,4 +127,40 @@ fn no_segment_is_made_in_an_ipc_namespace_whose_segments_cannot_be_counted() {
         return;
     }
     ran.ends_with(1).complains("code: 38");
+}
+
+/// What the probe has made stays when it is killed: it is known by its permissions, and removed.
+struct Left;
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for (file, option) in [("sem", "-s"), ("msg", "-q")] {
+            let text = std::fs::read_to_string(format!("/proc/sysvipc/{file}"));
+            let text = text.unwrap_or_default();
+            let mut ids = text.lines().skip(1).filter_map(|line| {
+                let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+                let found = fields.get(2).is_some_and(|found| *found == "641");
+                Some([option, fields.get(1)?]).filter(|_| found)
+            });
+            // As many at a time as arguments may be.
+            loop {
+                let some: Vec<&str> = ids.by_ref().take(500).flatten().collect();
+                if some.is_empty() {
+                    break;
+                }
+                let _ = plain(std::iter::once("ipcrm").chain(some)).output();
+            }
+        }
+    }
+}
+
+#[test]
+fn system_v_semaphores_and_messages_count() {
+    for mode in modes() {
+        for kind in ["semaphores", "messages"] {
+            let _left = Left;
+            run_in(mode, &[probe(), "memory", kind, "16"]).ends_with(0);
+            is_ended(mode, &[probe(), "memory", kind, "90"]);
+        }
+    }
 }

@@ -244,3 +244,44 @@ pub fn attribute(path: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
     // SAFETY: both texts are NUL-terminated, and the value has the length that is given.
     check(unsafe { libc::setxattr(path.as_ptr(), name, bytes, value.len(), 0) }).map(drop)
 }
+
+/// Permissions by which a test knows what was left behind.
+const KEPT: c_int = 0o641;
+
+/// semget(2): sets of semaphores, each of which takes a line of the cache.
+pub fn semaphores(bytes: usize, kept: std::time::Duration) -> Result<(), Errno> {
+    const NUMBER: usize = 31_999;
+    let get = |_| {
+        // SAFETY: takes numbers only.
+        check(unsafe { libc::semget(libc::IPC_PRIVATE, NUMBER as c_int, KEPT) })
+    };
+    let sets = (0..bytes / (NUMBER * 64)).map(get);
+    let sets: Vec<i64> = sets.collect::<Result<_, _>>()?;
+    std::thread::sleep(kept);
+    for id in sets {
+        // SAFETY: this command reads and writes no structure.
+        check(unsafe { libc::semctl(id as c_int, 0, libc::IPC_RMID) })?;
+    }
+    Ok(())
+}
+
+/// msgsnd(2): queues with one message each.
+pub fn messages(bytes: usize, kept: std::time::Duration) -> Result<(), Errno> {
+    const SIZE: usize = 8_001;
+    let message = [1_u8; SIZE + 8];
+    let get = |_| {
+        // SAFETY: takes numbers only.
+        let id = check(unsafe { libc::msgget(libc::IPC_PRIVATE, KEPT) })?;
+        // SAFETY: the message has a type and so many bytes.
+        check(unsafe { libc::msgsnd(id as c_int, message.as_ptr().cast(), SIZE, 0) })?;
+        Ok(id)
+    };
+    let queues = (0..bytes / SIZE).map(get);
+    let queues: Vec<i64> = queues.collect::<Result<_, Errno>>()?;
+    std::thread::sleep(kept);
+    for id in queues {
+        // SAFETY: this command reads and writes no structure.
+        check(unsafe { libc::msgctl(id as c_int, libc::IPC_RMID, null_mut()) })?;
+    }
+    Ok(())
+}

@@ -17,6 +17,7 @@ use super::reading::{self, Inode, Resident};
 use super::round::Round;
 use super::segments::Segments;
 use super::spaces::Spaces;
+use super::sysv::{Kept, Kind};
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
 use crate::supervise::tree::{Birth, Tree};
@@ -55,6 +56,8 @@ pub struct Memory {
     /// Tasks that are about to open a file, or to map one.
     opening: HashSet<Tid>,
     segments: Segments,
+    semaphores: Kept,
+    messages: Kept,
     /// Whether the command has an IPC namespace of its own.
     own_ipc: bool,
     /// Who has ended since the last look.
@@ -87,6 +90,8 @@ impl Memory {
             objects: Objects::new(nameless),
             opening: HashSet::new(),
             segments: Segments::new(user),
+            semaphores: Kept::new(Kind::Semaphores),
+            messages: Kept::new(Kind::Messages),
             own_ipc,
             ended: HashSet::new(),
             nameless,
@@ -124,6 +129,8 @@ impl Memory {
         let files = files.saturating_add(self.segments(processes));
         let files = files.saturating_add(self.objects.shared());
         let files = files.saturating_add(self.written.records());
+        let files = files.saturating_add(self.semaphores.sum());
+        let files = files.saturating_add(self.messages.sum());
         let rough = pages.saturating_add(files);
         if rough <= self.limit {
             self.saw(rough);
@@ -279,8 +286,9 @@ impl Memory {
 
     /// The error of a call that would make what cannot be counted.
     pub fn refuses(&mut self, tree: &Tree, call: &Call) -> Option<Errno> {
-        if call.syscall()?.name == "shmget" {
-            // /proc tells the segments of the reader's own namespace.
+        let name = call.syscall()?.name;
+        if name == "shmget" || Kind::of(name).is_some() {
+            // /proc tells what there is in the reader's own namespace.
             return self.own_ipc.then_some(Errno::ENOSYS);
         }
         let memfd = makes_memfd(call);
@@ -297,7 +305,13 @@ impl Memory {
             how,
             Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
         );
-        let watched = || written::may_fill(call) || makes_memfd(call) || maps_shared(call);
+        let keeps = || {
+            call.syscall()
+                .and_then(|call| Kind::of(call.name))
+                .is_some()
+        };
+        let watched =
+            || written::may_fill(call) || makes_memfd(call) || maps_shared(call) || keeps();
         match goes_on && watched() {
             true => {
                 self.opening.insert(tid);
@@ -320,6 +334,11 @@ impl Memory {
         let (call, result) = (registers.call(), registers.result());
         if (-4095..0).contains(&result) {
             return Ok(());
+        }
+        match call.syscall().and_then(|call| Kind::of(call.name)) {
+            Some(Kind::Semaphores) => self.semaphores.got(result),
+            Some(Kind::Messages) => self.messages.got(result),
+            None => {}
         }
         if maps_shared(&call) {
             self.objects.mapped(tid, result as u64);

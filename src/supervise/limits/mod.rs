@@ -10,6 +10,7 @@ mod reading;
 mod round;
 mod segments;
 mod spaces;
+mod sysv;
 mod tmpfs;
 mod weighing;
 mod written;
