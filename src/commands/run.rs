@@ -5,6 +5,7 @@ use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary};
 use crate::plan::{Plan, Wishes};
 use crate::policy::{Policy, Surroundings, opened_home};
+use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
 use crate::sys;
@@ -325,7 +326,7 @@ fn open_log(target: &OsStr) -> Result<(File, String), Failure> {
     match descriptor(target) {
         Some(Some(file)) => Ok((file, name)),
         Some(None) => Err(not_open("--log", target, "log.jsonl")),
-        None => match File::create(target) {
+        None => match evidence::open(Path::new(target), Content::ReplacedByALog) {
             Ok(file) => Ok((file, name)),
             Err(error) => Err(fail(format_args!("--log {name}: cannot write it: {error}"))),
         },

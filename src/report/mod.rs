@@ -16,6 +16,7 @@
 //! | `log` | the log's file |
 //! | `document` | the document of `--report` |
 //! | `verdict` | the same, as a type to read it by |
+//! | `evidence` | files of jail's own, opened without following a link |
 //! | `place` | where that goes, whole or not at all |
 //! | `json` | JSON on one line |
 //! | `witness` | who made a denied call |
@@ -24,6 +25,7 @@
 mod cause;
 mod console;
 mod document;
+pub mod evidence;
 mod harmless;
 mod json;
 mod layout;

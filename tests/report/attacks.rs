@@ -288,3 +288,51 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         .says("")
         .complains("cannot make a file in small: No space left on device");
 }
+
+/// A command plants a link where jail writes in a later run; what it leads to is another program's.
+#[test]
+fn a_link_that_a_command_has_planted_is_not_written_through() {
+    let dir = Dir::new();
+    let target = dir.write("home/profile", "PATH=/usr/bin\n");
+    dir.write("work/file", "");
+    let work = dir.path().join("work");
+    let plant = ["ln", "-s", "../home/profile", "planted"];
+    // The policy lets it change its directory, and nothing of the home.
+    let text = "extends = [\"base\"]\n[fs]\nwrite = [\".\"]\n";
+    let policy = dir.write("policy.toml", text);
+    let planted = jail(["--policy", &policy, "--"]).args(plant).cwd(&work);
+    planted.output().ends_with(0);
+    let cases = r#"{"command": ["echo", "evil"], "stdout-file": "planted"}"#;
+    let cases = dir.write("cases", format!("{cases}\n"));
+    let words: [&[&str]; 4] = [
+        &["--policy", &policy, "--log", "planted", "--", "true"],
+        &["--policy", &policy, "--report", "planted", "--", "true"],
+        &["batch", "--policy", &policy, "--output", "planted", &cases],
+        &["batch", "--policy", &policy, &cases],
+    ];
+    for words in words {
+        let ran = jail(words).cwd(&work).output();
+        assert_ne!(ran.code(), Some(0), "{words:?}: {}{}", ran.out, ran.err);
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(told.contains("symbolic link"), "{words:?}: {told}");
+        let left = std::fs::read_to_string(&target).expect("the profile");
+        assert_eq!(left, "PATH=/usr/bin\n", "{words:?}");
+    }
+}
+
+/// Where the log lies in what the command may write, no option helps but another place.
+#[test]
+fn a_log_that_is_cut_off_goes_on_at_its_end() {
+    let dir = Dir::new();
+    let options = ["--policy", "permissive", "--log", "log", "--"];
+    let script = ["sh", "-c", ": > log; /bin/true; /bin/true"];
+    let ran = jail(options).args(script).cwd(dir.path()).output();
+    ran.ends_with(0);
+    let log = std::fs::read(dir.file("log")).expect("the log");
+    assert!(
+        !log.contains(&0),
+        "no hole: {}",
+        String::from_utf8_lossy(&log)
+    );
+    assert!(log.starts_with(b"{"), "{}", String::from_utf8_lossy(&log));
+}

@@ -13,6 +13,7 @@ use crate::launch;
 use crate::plan::Host;
 use crate::policy::{self, Policy, Problems, Surroundings};
 use crate::report;
+use crate::report::evidence::{self, Content};
 use crate::sys;
 use caps::{CapSet, Capability};
 use case::Case;
@@ -396,7 +397,7 @@ impl Work<'_> {
         }
         let output = |path: &Option<PathBuf>| -> Result<Stdio, String> {
             Ok(match (path, self.batch.keep) {
-                (Some(path), _) => opened(path, File::create(path))?.into(),
+                (Some(path), _) => opened(path, evidence::open(path, Content::Replaced))?.into(),
                 (None, Some(_)) => Stdio::Capture,
                 (None, None) => Stdio::Null,
             })

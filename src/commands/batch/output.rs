@@ -1,9 +1,10 @@
 //! Where the verdicts go: stdout, or a file that a later run goes on with.
 
+use crate::report::evidence::{self, Content};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -38,12 +39,7 @@ impl Output {
             return Ok((To::Stdout(io::stdout()).into(), HashSet::new()));
         };
         let failed = |error: io::Error| format!("--output {}: {error}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(failed)?;
+        let mut file = evidence::open(path, Content::Kept).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         if length > 0 && !resume {
             return Err(format!(
