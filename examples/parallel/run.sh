@@ -7,6 +7,9 @@
 # and NAME.json (the report) in the directory OUT. What has a report is not run again. Where jail could not
 # start the command there is none, and run.sh fails at the end of the list.
 #
+# OUT and POLICY must lie where the policy lets a run write nothing: run.sh refuses to start otherwise. A
+# run could put a symbolic link in the place of another's output.
+#
 # JOBS is how many run at the same time. HOSTS may name a file for GNU parallel's --sshloginfile, to
 # spread them over machines that share this directory and have jail.
 set -eu
@@ -34,6 +37,14 @@ policy=$1 out=$2
 shift 2
 mkdir -p "$out"
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+for own in "$out/x" "$policy" "$self"; do
+  # A built-in policy has no file.
+  case $own in */* | *.toml) ;; *) continue ;; esac
+  if ! jail explain "$policy" "write $own" | grep -q '^verdict *denied'; then
+    echo "run.sh: a run could change $own; put it outside of what $policy lets it write" >&2
+    exit 2
+  fi
+done
 jobs=${JOBS:-$(nproc)}
 
 if [ -n "${HOSTS-}" ]; then

@@ -129,3 +129,28 @@ fn the_tasks_of_a_slurm_array_run_the_list_between_them() {
         all_have_run(&scene, last.expect("ten tasks"));
     }
 }
+
+/// A run that may write where the outputs lie could put a link in the place of another's output.
+#[test]
+fn outputs_are_not_left_where_a_run_may_write() {
+    let scene = scene();
+    let text = "extends = [\"base\"]\n[fs]\nwrite = [\".\"]\n";
+    scene.write("open.toml", text);
+    scene.write("victim", "kept\n");
+    // Not through the script: so the attack succeeds.
+    let naive =
+        "mkdir out; jail --policy open.toml -- ln -s ../victim out/2.out; echo evil > out/2.out";
+    scene
+        .run(User::Own, &["sh", "-c", naive])
+        .output()
+        .ends_with(0);
+    assert_eq!(scene.read("victim"), "evil\n");
+    scene.write("victim", "kept\n");
+    let script = "exec sh examples/parallel/run.sh ./open.toml out cat < list";
+    let ran = scene
+        .run(User::Own, &["sh", "-c", script])
+        .output()
+        .ends_with(2);
+    ran.complains("run.sh: a run could change out/x");
+    assert_eq!(scene.read("victim"), "kept\n");
+}
