@@ -37,7 +37,9 @@ impl Supervisor<'_> {
             limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
         }
         // What memory is used is read from files, whose directories a task of the jail can lock.
-        if self.ending.is_none() && self.running && self.limits.keeps_memory() {
+        // A late tick, after the last task has ended, must not start a watchdog that nothing stops again.
+        let lives = self.running && self.tree.len() > 0;
+        if self.ending.is_none() && lives && self.limits.keeps_memory() {
             self.start_watchdog();
         }
         // Until its execve the command is a copy of this process, and has what this has.
