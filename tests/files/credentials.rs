@@ -675,3 +675,41 @@ fn no_socket_of_the_system_that_takes_orders_is_open() {
         assert_eq!(decide(path), Action::Allow, "{path}");
     }
 }
+
+/// Builds outside of a jail execute what is in these.
+const CACHES: &[&str] = &[
+    ".cargo/registry/src",
+    ".cargo/registry/cache",
+    ".cargo/git/checkouts",
+    "go/pkg/mod",
+    ".npm/_npx",
+    ".npm/_cacache",
+    ".m2/repository",
+    ".gradle/caches",
+    ".cache/sccache",
+    ".cache/ccache",
+    ".cache/go-build",
+    ".cache/pip",
+    ".cache/node",
+    ".cache/yarn",
+];
+
+#[test]
+fn a_build_plants_nothing_in_a_cache_that_others_trust() {
+    let (home, mut script) = (Home::new(), String::new());
+    for cache in CACHES {
+        home.write(&format!("{cache}/there"), "code");
+        let each = "{ echo evil > ~/@/new; } 2> /dev/null || { echo evil >> ~/@/there; } 2> /dev/null \
+            || mv ~/@ ~/@.x 2> /dev/null || [ \"$(cat ~/@/there)\" != code ] && echo @\n";
+        script += &each.replace('@', cache);
+    }
+    script += "for own in \"$GOCACHE\" \"$npm_config_cache\" \"$PIP_CACHE_DIR\" \"$CCACHE_DIR\"; do \
+        mkdir -p \"$own\" && echo x > \"$own/x\" || exit 1; done\n";
+    run(home.within(None, "build", &script))
+        .ends_with(0)
+        .says("");
+    for cache in CACHES {
+        let there = fs::read_to_string(home.path().join(cache).join("there"));
+        assert_eq!(there.expect("a file"), "code", "{cache}");
+    }
+}
