@@ -70,7 +70,7 @@ impl Scene {
     /// Writes a policy that extends `base`, lets the directory be changed, and has this `[net]`.
     pub fn policy(&self, net: &str) -> Policy {
         let text = format!(
-            "extends = [\"base\"]\n\n[fs]\nwrite = [\"@\"]\nread = [{}]\nexec = [{}]\n\n[net]\n{net}\n",
+            "extends = [\"base\"]\n\n[fs]\nwrite = [\"@\", {{ path = \"/dev/shm\", optional = true }}]\nread = [{}]\nexec = [{}]\n\n[net]\n{net}\n",
             elsewhere(),
             elsewhere(),
         );

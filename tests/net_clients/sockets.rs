@@ -199,7 +199,7 @@ fn a_denied_socket_is_denied_by_all_its_names() {
                 let ran = run.output().ends_with(0).says(&expected);
                 let line = match preset {
                     None => policy.line("docker.sock"),
-                    Some(preset) => preset.line("$XDG_RUNTIME_DIR/docker.sock"),
+                    Some(preset) => preset.line("unix:$XDG_RUNTIME_DIR"),
                 };
                 let peer = format!("connect to unix:{}", scene.at("run/docker.sock"));
                 denied(&ran, &peer, &line);
