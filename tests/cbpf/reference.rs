@@ -190,7 +190,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "madvise" if on(Watch::LAZY_MEMORY) && a[2] == 8 => Guard::Unknown(Errno::EINVAL),
         "mmap" if on(Watch::LAZY_MEMORY) && a[3] & 0xf == 8 => Guard::Unknown(Errno::EINVAL),
         "mmap" => check(on(Watch::FILL) && a[3] & 1 != 0),
-        "memfd_create" | "shmget" => check(on(Watch::FILL)),
+        "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),
         "memfd_secret" | "vmsplice" if on(Watch::FILL) => Guard::Quiet,
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),
