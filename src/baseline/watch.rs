@@ -201,6 +201,10 @@ const BTRFS_IOC_SNAP_CREATE_V2: u64 = 0x5000_9417;
 const BTRFS_IOC_SUBVOL_CREATE_V2: u64 = 0x5000_9418;
 const BTRFS_IOC_SUBVOL_SETFLAGS: u64 = 0x4008_941a;
 const BTRFS_IOC_SNAP_DESTROY_V2: u64 = 0x5000_943f;
+// fs/bcachefs/bcachefs_ioctl.h, fs/ocfs2/ocfs2_ioctl.h
+const BCH_IOCTL_SUBVOLUME_CREATE: u64 = 0x4020_bc10;
+const BCH_IOCTL_SUBVOLUME_DESTROY: u64 = 0x4020_bc11;
+const OCFS2_IOC_REFLINK: u64 = 0x4018_6f04;
 // linux/prctl.h
 const PR_SET_DUMPABLE: u64 = 4;
 const PR_SET_SECCOMP: u64 = 22;
@@ -347,6 +351,17 @@ static WATCHED: &[(Watch, Rule)] = &[
         answer: Answer::Deny(Errno::EPERM),
         reason: "it changes what paths mean, or goes round them",
         attack: "a mount or another root gives a denied file an allowed path",
+    }),
+    (Watch::GOVERNED, Rule {
+        id: "no-path-requests",
+        syscalls: &["ioctl"],
+        when: When {
+            text: "request in {BCH_IOCTL_SUBVOLUME_CREATE, BCH_IOCTL_SUBVOLUME_DESTROY, OCFS2_IOC_REFLINK}",
+            any: &[&[is(1, BCH_IOCTL_SUBVOLUME_CREATE)], &[is(1, BCH_IOCTL_SUBVOLUME_DESTROY)], &[is(1, OCFS2_IOC_REFLINK)]],
+        },
+        answer: Answer::Deny(Errno::EPERM),
+        reason: "its paths are in memory, and no other mechanism holds what it copies",
+        attack: "a snapshot or a reflink copies a file that may not be read to where it may",
     }),
     (Watch::GOVERNED, Rule {
         id: "no-mount-copies",

@@ -104,6 +104,8 @@ pub struct Files {
     pub core_dumps: bool,
     /// Whether denials happen that nobody sees to report.
     pub silent: bool,
+    /// Whether something is denied, hidden or protected within what is open otherwise.
+    pub excepts: bool,
     /// Where the jailed command may change anything; `None`: anywhere.
     pub writable: Option<Vec<PathBuf>>,
     /// For each entry of the policy why Landlock does not hold it alone.
@@ -145,6 +147,7 @@ impl Files {
             pins,
             core_dumps: true,
             silent: false,
+            excepts: scene.denies() || scene.hides() || scene.protects(),
             writable: scene.writable(),
             why: scene.why.clone(),
             effective: scene.effective.clone(),

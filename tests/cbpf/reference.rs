@@ -150,6 +150,11 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         | "fchownat" | "utime" | "utimes" | "futimesat" | "utimensat" | "setxattr"
         | "lsetxattr" | "fsetxattr" | "setxattrat" | "removexattr" | "lremovexattr"
         | "fremovexattr" | "removexattrat" | "file_setattr" => check(on(Watch::METADATA)),
+        "ioctl"
+            if on(Watch::GOVERNED) && [0x4020_bc10, 0x4020_bc11, 0x4018_6f04].contains(&a[1]) =>
+        {
+            Guard::Deny
+        }
         "ioctl" => check(
             on(Watch::TERMINALS) && a[1] == 0x5441
                 || on(Watch::METADATA)

@@ -162,6 +162,45 @@ fn what_is_protected_keeps_its_metadata() {
     each_denied(&[&read, &handle], &steps);
 }
 
+/// Requests of btrfs, and whether each is refused where something within what is open is excepted: they
+/// make, copy and remove trees in a directory. Elsewhere than on btrfs the kernel knows none of them.
+#[test]
+fn no_request_copies_a_tree_out_of_an_exception() {
+    const REQUESTS: [u32; 6] = [
+        0x5000_9401,
+        0x5000_940e,
+        0x5000_940f,
+        0x5000_9417,
+        0x5000_9418,
+        0x5000_943f,
+    ];
+    let whole = "read = [\"@\"]\nwrite = [\"@/w\"]\nexec = [\"@/bin\"]\n";
+    let excepts = [
+        "protect = [\"@/w/a/policy\"]",
+        "deny = [\"@/w/a/policy\"]",
+        "hide = [\"@/w/a/policy\"]",
+    ];
+    for landlock in LANDLOCK {
+        for except in excepts {
+            let scene = scene();
+            let mut steps = vec![scene.text(&open("@/w", O_RDONLY | O_DIRECTORY))];
+            steps
+                .extend(REQUESTS.map(|request| format!("{} {{0}} {request} buf", libc::SYS_ioctl)));
+            let free = scene.policy(whole);
+            let found = scene.steps_within(landlock, &free, &steps);
+            assert!(!found.contains(&"EACCES".to_owned()), "{found:?}");
+            let policy = scene.policy(&format!("{whole}{except}"));
+            let found = scene.steps_within(landlock, &policy, &steps);
+            let (opened, requests) = found.split_first().expect("answers");
+            assert_eq!(opened, "ok");
+            assert!(
+                requests.iter().all(|answer| answer == "EACCES"),
+                "{except}, {landlock:?}: {found:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_is_protected_keeps_its_name() {
     let handle = open("@/w/.git/config", O_PATH);

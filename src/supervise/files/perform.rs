@@ -51,6 +51,19 @@ pub(super) fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
     std::array::from_fn(|_| args.next().unwrap_or(Arg::Number(0)))
 }
 
+/// linux/btrfs.h: BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY and their second versions. They
+/// make, copy and remove whole trees in a directory, by a name in memory, and tell no security module.
+/// A copy has what is denied in the original under another path, and its name may be protected. So they
+/// are refused where something within what is open is denied, hidden or protected.
+const TREE_REQUESTS: [u32; 6] = [
+    0x5000_9401,
+    0x5000_940e,
+    0x5000_940f,
+    0x5000_9417,
+    0x5000_9418,
+    0x5000_943f,
+];
+
 impl Files {
     /// Makes a call with these paths.
     pub(super) fn perform(&mut self, asked: &mut Asked<'_>, name: &str) -> Judged<Resume> {
@@ -155,6 +168,9 @@ impl Files {
         let tid = asked.tracee.tid();
         let file = changed(asked, asked.arg(0))?;
         let request = asked.arg(1) as u32;
+        if asked.plan.files.excepts && TREE_REQUESTS.contains(&request) {
+            return Err(Errno::EACCES.into());
+        }
         let length = match request {
             request if NUMBERS.contains(&request) => 4,
             request if request == FSXATTR.0 => FSXATTR.1,
