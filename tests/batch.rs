@@ -91,6 +91,29 @@ fn every_case_has_its_verdict_and_its_own_settings() {
 }
 
 #[test]
+fn a_case_opens_its_stdin_by_name_and_not_that_of_another() {
+    let dir = Dir::new();
+    let (one, other) = (dir.write("one", "one"), dir.write("other", "other"));
+    let cases = format!(
+        r#"{{"id": "own", "command": ["cat", "/dev/stdin"], "stdin-file": "{one}"}}
+{{"id": "next", "command": ["cat", "/dev/stdin"], "stdin-file": "{other}"}}
+{{"id": "before", "command": ["cat", "{one}"], "stdin-file": "{other}"}}
+"#
+    );
+    let cases = dir.write("cases.jsonl", cases);
+    let text = "extends = [\"base\"]\n[fs]\nread = [\"/usr\"]\nexec = [\"/usr/bin\"]\n";
+    let policy = dir.write("batch.toml", text);
+    let options = ["--keep", "100", "--jobs", "1", &cases];
+    let words = [JAIL, "batch", "--policy", &policy];
+    let ran = plain(words).args(options).cwd(dir.path()).output();
+    let found = verdicts(&ran.out);
+    assert_eq!(found["\"own\""]["stdout"], "one");
+    assert_eq!(found["\"next\""]["stdout"], "other");
+    assert_eq!(found["\"before\""]["stdout"], "");
+    assert_eq!(found["\"before\""]["code"], 1);
+}
+
+#[test]
 fn a_wrong_line_has_a_verdict_that_says_what_is_wrong() {
     let dir = Dir::new();
     let cases = r#"{"command": ["true"]}

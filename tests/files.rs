@@ -15,6 +15,8 @@ mod deep;
 mod denials;
 #[path = "files/diagnoses.rs"]
 mod diagnoses;
+#[path = "files/handed.rs"]
+mod handed;
 #[path = "files/holes.rs"]
 mod holes;
 #[path = "files/messages.rs"]

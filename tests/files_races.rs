@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,8 +22,9 @@ const MAY_BE_UNAVAILABLE: &[&str] = &[
     "fd-of-file-flipped",
 ];
 
-/// Attacks that a jail may refuse altogether without Landlock, or where something is protected: what has no path is not opened again by a program with threads.
-const MAY_NEVER_PASS: &[&str] = &["reopened-memfd-flipped"];
+/// Attacks that a jail may refuse altogether without Landlock, or where something is protected: a program
+/// with threads may then not open a descriptor again.
+const MAY_NEVER_PASS: &[&str] = &["reopened-memfd-flipped", "reopened-stdin-flipped"];
 
 /// One race at a time: each needs two processors.
 fn alone() -> MutexGuard<'static, ()> {
@@ -135,6 +137,16 @@ exec  = ["{at}/bin"]
         [self.root.file(good), self.root.file(bad)]
     }
 
+    /// What each attack has as stdin: it may be read and written, but not by its path.
+    fn handed(&self) -> File {
+        let mut options = File::options();
+        let file = options
+            .read(true)
+            .write(true)
+            .open(self.root.file("handed"));
+        file.expect("a file of the tree")
+    }
+
     fn jailed(&self, landlock: Option<&str>, name: &str, part: &str, seconds: u64) -> Ran {
         let program = self.root.file("bin/races");
         let seconds = seconds.to_string();
@@ -144,6 +156,7 @@ exec  = ["{at}/bin"]
             .args(self.targets(part))
             .args([seconds.as_str()])
             .cwd(self.root.file("w/pad"))
+            .stdin(self.handed())
             .timeout(Duration::from_secs(60) * 2);
         match landlock {
             Some(version) => run.env("JAIL_LANDLOCK_ABI", version),
@@ -157,6 +170,7 @@ exec  = ["{at}/bin"]
             .args(self.targets(part))
             .args([seconds.to_string()])
             .cwd(self.root.file("w/pad"))
+            .stdin(self.handed())
             .output()
             .ends_with(0)
     }

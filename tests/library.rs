@@ -546,6 +546,35 @@ fn a_directory_that_is_made_anew_is_granted_anew() {
     assert_eq!(outcome.expect("an outcome").verdict.code, Some(1));
 }
 
+/// What one run was handed, the next one was not, though the policy's ruleset is kept between them.
+#[test]
+fn a_file_that_was_handed_over_is_opened_again_by_its_own_run_alone() {
+    let dir = Dir::new();
+    let (one, other) = (dir.write("one", "one"), dir.write("other", "other"));
+    let text = "extends = [\"base\"]\n[fs]\nread = [\"/usr\"]\nexec = [\"/usr/bin\"]\n";
+    let policy = Policy::parse(text, "handed.toml").expect("a policy");
+    let jail = Jail::builder().policy(policy);
+    let read = |stdin: Option<&str>, path: &str| {
+        let mut jail = jail.clone().command(["cat", path]);
+        if let Some(stdin) = stdin {
+            jail = jail.stdin(File::open(stdin).expect("a file of the test"));
+        }
+        let outcome = jail.run().expect("an outcome");
+        outcome.stdout
+    };
+    for _ in 0..2 {
+        assert_eq!(read(None, &one), b"");
+        assert_eq!(read(Some(&one), "/dev/stdin"), b"one");
+        assert_eq!(read(Some(&one), &other), b"");
+        assert_eq!(read(Some(&other), "/dev/stdin"), b"other");
+        assert_eq!(read(Some(&other), &one), b"");
+    }
+    let passed = File::open(&one).expect("a file of the test");
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&passed));
+    let outcome = jail.clone().command(["cat", &path]).pass(passed).run();
+    assert_eq!(outcome.expect("an outcome").stdout, b"one");
+}
+
 /// What a policy's paths lead to was found when it was loaded: a link that a command has put there since
 /// leads nowhere.
 #[test]

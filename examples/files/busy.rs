@@ -24,6 +24,7 @@ pub fn run(words: &[&str]) -> i32 {
         ["spawn", program, times] => spawn(program, number(times)),
         ["exec-thread", program] => exec_in_thread(program),
         ["restricted", path] => restricted(path),
+        ["in-thread", path] => in_thread(path),
         ["open", directory, times] => open_many(directory, number(times)),
         _ => return 2,
     };
@@ -40,6 +41,14 @@ pub fn run(words: &[&str]) -> i32 {
 }
 
 type Result = std::result::Result<String, String>;
+
+/// Reads a file in a thread.
+fn in_thread(path: &str) -> Result {
+    let path = path.to_owned();
+    let reader = thread::spawn(move || fs::read_to_string(path));
+    let read = reader.join().map_err(|_| "panicked".to_owned())?;
+    read.map_err(|error| error.to_string())
+}
 
 /// Opens beside another process that does the same, under a timer that fires each millisecond.
 fn signals(file: &str, denied: &str, millis: u64) -> Result {

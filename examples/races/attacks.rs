@@ -45,6 +45,7 @@ const ATTACKS: &[(&str, Flip, Act)] = &[
     ("open-how-flipped",           Flip::How,          Act::OpenHow),
     ("open-how-process-flipped",   Flip::SharedHow,    Act::OpenHow),
     ("reopened-memfd-flipped",     Flip::ProcFdMemfd,  Act::Reopen),
+    ("reopened-stdin-flipped",     Flip::ProcFdStdin,  Act::Reopen),
 
     ("exec-flipped",               Flip::SharedThread, Act::Fork),
     ("exec-vfork-flipped",         Flip::Thread,       Act::Vfork),

@@ -56,6 +56,9 @@ pub enum Flip {
     ProcFdFile,
     /// A descriptor, between a memfd and BAD opened for reading, opened again as /proc/self/fd/N.
     ProcFdMemfd,
+    /// A descriptor, between what the attack was started with as stdin and BAD opened for reading, opened
+    /// again as /proc/self/fd/N.
+    ProcFdStdin,
     /// A descriptor of another process, between a memfd and BAD, opened again as /proc/PID/fd/N; the
     /// owner has BAD opened with O_PATH.
     OtherFd,
@@ -221,7 +224,8 @@ impl Flip {
             Self::Cwd => on.cwd(place, place.below()),
             Self::ProcCwd => on.cwd(place, &Path::new("/proc/self/cwd").join(place.below())),
             Self::Dirfd | Self::ProcFd => on.descriptor(place, self == Self::ProcFd)?,
-            Self::ProcFdMemfd => on.memfd(place)?,
+            Self::ProcFdMemfd => on.reopened(raw::memfd(b"GOOD"), place)?,
+            Self::ProcFdStdin => on.reopened(raw::dup(0).ok()? as i32, place)?,
             Self::ProcFdFile => on.file_descriptor(place)?,
             Self::OtherFd => on.other_descriptor(place, libc::O_PATH),
             Self::OtherMemfd => on.other_descriptor(place, libc::O_RDONLY),
@@ -464,8 +468,7 @@ impl Flipping {
         Some(())
     }
 
-    fn memfd(&mut self, place: &Place) -> Option<()> {
-        let good = raw::memfd(b"GOOD");
+    fn reopened(&mut self, good: i32, place: &Place) -> Option<()> {
         let bad = raw::open_path(&place.bad, libc::O_RDONLY).ok()? as i32;
         let fd = raw::dup(good).ok()? as i32;
         self.path = Text::private(format!("/proc/self/fd/{fd}"));

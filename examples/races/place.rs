@@ -99,6 +99,7 @@ pub fn set_up(root: &Path) {
     write("w/pad/bad/file", b"GOOD\n");
     write("w/bad/file", b"SECRET\n");
     write("readonly/file", b"SECRET\n");
+    write("handed", b"GOOD\n");
     write("ok/file", b"GOOD\n");
     write("vault/ok/file", b"SECRET\n");
     let deep = root.join("vault/deep/deep/deep/deep");

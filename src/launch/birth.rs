@@ -3,8 +3,8 @@
 use super::cgroup::{self, Group};
 use super::floor::{self, Floor};
 use super::{
-    Circumstances, Command, Isolation, LaunchError, Nursery, Started, User, c_string, child,
-    containers, lookup, obstacles,
+    Circumstances, Command, Handed, Isolation, LaunchError, Nursery, Started, User, c_string,
+    child, containers, lookup, obstacles,
 };
 use crate::plan::Plan;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
@@ -94,6 +94,7 @@ struct Birth {
     capabilities: Vec<Capability>,
     user: Option<User>,
     isolation: Isolation,
+    handed: Vec<Handed>,
 }
 
 impl Birth {
@@ -103,6 +104,7 @@ impl Birth {
         command: &Command,
         words: &Words,
         plan: &Plan,
+        handed: Vec<Handed>,
         shares: bool,
     ) -> Result<Self, LaunchError> {
         let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
@@ -116,6 +118,7 @@ impl Birth {
             capabilities: command.capabilities.clone(),
             user: command.user.clone(),
             isolation: command.isolation.clone(),
+            handed,
         })
     }
 
@@ -123,6 +126,7 @@ impl Birth {
         Started {
             init,
             isolation: self.isolation,
+            handed: self.handed,
             pid,
             page: self.page,
             program: self.program,
@@ -188,9 +192,10 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let words = Words::new(command, plan)?;
     // In mounts of its own the child must find what is granted.
     let later = command.isolation.mount;
-    let floor = floor::floor(plan.domain, &plan.files, &plan.net, later)?;
+    let handed = command.handed(plan);
+    let floor = floor::floor(plan.domain, &plan.files, &plan.net, &handed, later)?;
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
-    let birth = Birth::new(command, &words, plan, false)?;
+    let birth = Birth::new(command, &words, plan, handed, false)?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
@@ -228,8 +233,9 @@ pub fn start_in<T>(
         return Ok(then(started));
     }
     let words = Words::new(&command, plan)?;
-    let prepared = words.prepared(&command, plan, nursery.floor(plan)?)?;
-    let birth = Birth::new(&command, &words, plan, true)?;
+    let handed = command.handed(plan);
+    let prepared = words.prepared(&command, plan, nursery.floor(plan, &handed)?)?;
+    let birth = Birth::new(&command, &words, plan, handed, true)?;
     let (page, mask) = (birth.page.clone(), birth.mask);
     let mut birth = Some(birth);
     let run = || -> () { child::run(&prepared, page.words(), &mask) };

@@ -12,17 +12,17 @@
 //! | 7 | 6.15 | control of the audit log | not used |
 //! | 8 to 10 | 7.0 to 7.2 | threads at once, unix sockets by path, more | not used for files |
 
-use super::LaunchError;
+use super::{Handed, LaunchError};
 use crate::plan::{Domain, Files, Net, Rights};
 use crate::sys::files::{NO_SYMLINKS, openat2};
-use crate::sys::{Errno, process};
+use crate::sys::{self, Errno, process};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -41,14 +41,15 @@ pub struct Beneath {
 
 /// The ruleset of a jail's domain; `None` where it has none.
 pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedFd>, LaunchError> {
-    Ok(floor(domain, files, net, false)?.map(|floor| floor.ruleset))
+    Ok(floor(domain, files, net, &[], false)?.map(|floor| floor.ruleset))
 }
 
-/// The same; `later`: the child is to add the rules about paths.
+/// The same, and it grants what was handed over; `later`: the child is to add the rules about paths.
 pub fn floor(
     domain: Domain,
     files: &Files,
     net: &Net,
+    handed: &[Handed],
     later: bool,
 ) -> Result<Option<Floor>, LaunchError> {
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
@@ -77,6 +78,9 @@ pub fn floor(
         return Ok(None);
     };
     past_streams(&mut ruleset)?;
+    for file in handed {
+        grant_handed(ruleset.as_fd(), file, handled, abi);
+    }
     Ok(Some(Floor { ruleset, beneath }))
 }
 
@@ -156,6 +160,23 @@ fn grant(
     match access.is_empty() {
         true => Ok(created),
         false => created.add_rule(PathBeneath::new(&fd, access)),
+    }
+}
+
+/// Grants a file that was handed over: this inode, by whatever name. Where the kernel takes no rule about
+/// it, it stays closed.
+fn grant_handed(ruleset: BorrowedFd<'_>, file: &Handed, handled: BitFlags<AccessFs>, abi: ABI) {
+    let mut granted = BitFlags::EMPTY;
+    if file.read {
+        granted |= AccessFs::ReadFile;
+    }
+    if file.write {
+        // A descriptor for writing truncates, too: ftruncate(2).
+        granted |= AccessFs::WriteFile | AccessFs::Truncate;
+    }
+    let granted = granted & handled & AccessFs::from_all(abi);
+    if !granted.is_empty() {
+        let _ = sys::landlock::grant_object(ruleset, file.object(), granted.bits());
     }
 }
 

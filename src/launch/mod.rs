@@ -9,6 +9,7 @@ mod child;
 mod containers;
 mod error;
 mod floor;
+mod handed;
 mod host;
 mod init;
 mod isolation;
@@ -25,6 +26,7 @@ pub use birth::{start, start_in};
 pub use cgroup::{Group, Members};
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
+pub use handed::Handed;
 pub use host::{probe, probe_for};
 pub use isolation::Isolation;
 pub use lookup::program;
@@ -126,6 +128,7 @@ pub struct Started {
     joins: bool,
     init: Option<Tid>,
     isolation: Isolation,
+    handed: Vec<Handed>,
 }
 
 impl Started {
@@ -175,6 +178,11 @@ impl Started {
     /// Whom it runs as, if not as the caller.
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
+    }
+
+    /// The files that it was started with and that the policy does not open; they are returned once.
+    pub fn take_handed(&mut self) -> Vec<Handed> {
+        std::mem::take(&mut self.handed)
     }
 
     /// The program that was found.

@@ -5,8 +5,8 @@
 //! they lead there still: a directory that was made anew is another one. (The kernel keeps what a rule
 //! names, so that its number is nobody else's meanwhile.)
 
-use super::LaunchError;
 use super::floor::{self, Floor};
+use super::{Handed, LaunchError};
 use crate::plan::{Files, Plan};
 use crate::sys;
 use std::os::unix::fs::MetadataExt;
@@ -50,8 +50,19 @@ impl Nursery {
         self.room.is_own()
     }
 
-    /// The ruleset of a plan.
-    pub(super) fn floor(&mut self, plan: &Arc<Plan>) -> Result<Option<Arc<Floor>>, LaunchError> {
+    /// The ruleset of a plan. What one command was handed is no other's: it gets a ruleset of its own.
+    pub(super) fn floor(
+        &mut self,
+        plan: &Arc<Plan>,
+        handed: &[Handed],
+    ) -> Result<Option<Arc<Floor>>, LaunchError> {
+        let make = || {
+            let floor = floor::floor(plan.domain, &plan.files, &plan.net, handed, false)?;
+            Ok(floor.map(Arc::new))
+        };
+        if !handed.is_empty() {
+            return make();
+        }
         // Looked at before: what changes meanwhile is seen the next time.
         let found = found(&plan.files);
         if let Some(laid) = &self.laid
@@ -60,7 +71,7 @@ impl Nursery {
         {
             return Ok(laid.floor.clone());
         }
-        let floor = floor::floor(plan.domain, &plan.files, &plan.net, false)?.map(Arc::new);
+        let floor = make()?;
         self.laid = Some(Laid {
             plan: Arc::clone(plan),
             found,

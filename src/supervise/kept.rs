@@ -79,7 +79,7 @@ mod tests {
             TASKS.set(BTreeMap::from([(MAIN, MAIN)]));
             Self {
                 tree: Tree::of_test(MAIN, Space::default(), is_own),
-                files: Files::new(MAIN),
+                files: Files::new(MAIN, Vec::new()),
                 net: Net::new(&plan),
                 cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),

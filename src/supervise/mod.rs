@@ -125,7 +125,7 @@ struct Supervisor<'a> {
 /// Supervises a started command until its whole tree is gone. Must be called on the thread that
 /// started it, and that thread must have no other children: their exits would be reaped here.
 pub fn run(
-    started: Started,
+    mut started: Started,
     plan: &Plan,
     options: Options,
     observer: &mut dyn Observer,
@@ -170,7 +170,7 @@ pub fn run(
         plan,
         options,
         observer,
-        files: files::Files::new(started.pid),
+        files: files::Files::new(started.pid, started.take_handed()),
         net: net::Net::new(plan),
         init: started.init(),
         started,

@@ -52,7 +52,7 @@ pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) ->
     if allowed == 0 {
         return Ok(());
     }
-    add(ruleset, object.as_fd(), allowed)
+    grant_object(ruleset, object.as_fd(), allowed)
 }
 
 /// A ruleset by which unix sockets are made beneath this directory and nowhere else
@@ -72,11 +72,17 @@ pub fn sockets_beneath(directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     })?;
     // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
     let ruleset = unsafe { OwnedFd::from_raw_fd(ruleset as RawFd) };
-    add(ruleset.as_fd(), directory, MAKE_SOCK)?;
+    grant_object(ruleset.as_fd(), directory, MAKE_SOCK)?;
     Ok(ruleset)
 }
 
-fn add(ruleset: BorrowedFd<'_>, object: BorrowedFd<'_>, allowed: u64) -> Result<(), Errno> {
+/// landlock_add_rule(2) about an open file or directory: these rights, which must be some that the
+/// ruleset is about.
+pub fn grant_object(
+    ruleset: BorrowedFd<'_>,
+    object: BorrowedFd<'_>,
+    allowed: u64,
+) -> Result<(), Errno> {
     const LANDLOCK_RULE_PATH_BENEATH: u32 = 1;
     /// `struct landlock_path_beneath_attr` of linux/landlock.h.
     #[repr(C, packed)]

@@ -35,6 +35,7 @@ use super::denial::{Object, PathObject};
 use super::tree::{Birth, ChildState, Tree};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
+use crate::launch::Handed;
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
@@ -69,6 +70,8 @@ pub struct Files {
     umask: umask::Umask,
     exec: exec::Programs,
     fixed: fixed::Fixed,
+    /// What the command was started with and may open again.
+    handed: Vec<Handed>,
 }
 
 /// What becomes of a call.
@@ -113,7 +116,7 @@ impl From<Errno> for Refused {
 pub type Judged<T> = Result<T, Refused>;
 
 impl Files {
-    pub fn new(main: Tid) -> Self {
+    pub fn new(main: Tid, handed: Vec<Handed>) -> Self {
         let mut memories = Memories::default();
         memories.begin(main);
         Self {
@@ -127,6 +130,7 @@ impl Files {
             umask: umask::Umask::default(),
             exec: exec::Programs::default(),
             fixed: fixed::Fixed::default(),
+            handed,
         }
     }
 
@@ -312,7 +316,7 @@ mod tests {
 
     #[test]
     fn an_exec_from_a_thread_keeps_that_threads_domain_and_not_the_first_threads() {
-        let mut files = Files::new(1);
+        let mut files = Files::new(1, Vec::new());
         files.spawned(&birth(1, 2, SHARED, ChildState::New));
         files.confined.insert(1);
         files.executed(1, 2);
@@ -325,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_child_that_is_gone_before_its_parents_event_does_not_stay_confined() {
-        let mut files = Files::new(1);
+        let mut files = Files::new(1, Vec::new());
         files.confined.insert(1);
         files.adopted(2);
         assert!(files.is_confined(2));

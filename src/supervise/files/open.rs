@@ -12,6 +12,7 @@ use crate::sys::files::NO_SYMLINKS;
 use crate::sys::{Errno, memory};
 use crate::syscalls::named::{follows_open, open_flags::*};
 use crate::trace::Resume;
+use nix::sys::stat::fstat;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
@@ -34,6 +35,8 @@ const PATH_FLAGS: u64 = O_DIRECTORY | O_NOFOLLOW | O_PATH | libc::O_CLOEXEC as u
 const PERMISSIONS: u64 = 0o7777;
 /// RESOLVE_CACHED of openat2(2), which asks for speed.
 const RESOLVE_CACHED: u64 = 0x20;
+const READING: u64 = libc::O_RDONLY as u64;
+const READING_AND_WRITING: u64 = libc::O_RDWR as u64;
 
 impl How {
     /// As build_open_how of fs/open.c has it.
@@ -71,6 +74,16 @@ impl How {
             () if writes || self.flags & O_CREAT != 0 && !exists => Access::Write,
             () => Access::Read,
         }
+    }
+}
+
+impl How {
+    fn reads(self) -> bool {
+        matches!(self.flags & O_ACCMODE, READING | READING_AND_WRITING)
+    }
+
+    fn writes(self) -> bool {
+        self.flags & O_ACCMODE != READING || self.flags & O_TRUNC != 0
     }
 }
 
@@ -117,15 +130,7 @@ impl Files {
             asked.judge(Access::Handle, &given, &found)?;
             return Err(Errno::EEXIST.into());
         }
-        let access = how.access(exists);
-        asked.judge(access, &given, &found)?;
-        if found.pathless && found.magic.is_some() && !self.may_reopen(asked, access, found.own) {
-            let verdict = Verdict {
-                quiet: is_spare_pipe(&found),
-                ..refusal(Reason::Pathless)
-            };
-            return Err(Refused::Denied(verdict, object(access, &given, &found)));
-        }
+        let by_link = self.judge_open(asked, &given, &found, how)?;
         // The flags of openat2 are in memory, too.
         let settled = name != "openat2";
         if settled && self.is_settled(asked, address, &given, &found) {
@@ -147,21 +152,21 @@ impl Files {
             && !found.links
             && !given.split(|byte| *byte == b'/').any(|part| part == b"..")
             && self.memories.is_alone(tid);
-        let (from, path) = match (&found.magic, found.pathless) {
+        let (from, path) = match (found.magic, found.pathless) {
             (None, _) if relative => (from, given.clone()),
+            // The descriptor is the caller's, and what it stands for may only be replaced by what the
+            // caller has, too.
+            (Some(magic), _) if by_link => (here, magic),
             (_, false) => (here, found.path),
-            // No path leads there but the link: the descriptor is the caller's, and what it stands
-            // for may only be replaced by what the caller has, too.
-            (Some(magic), true) => (here, magic.clone()),
-            (None, true) => return Err(Errno::ENOENT.into()),
+            (_, true) => return Err(Errno::ENOENT.into()),
         };
         if path.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG.into());
         }
         let pinned = How {
-            resolve: match found.magic {
-                Some(_) if found.pathless => 0,
-                _ => NO_SYMLINKS,
+            resolve: match by_link {
+                true => 0,
+                false => NO_SYMLINKS,
             },
             ..how
         };
@@ -172,6 +177,67 @@ impl Files {
 }
 
 impl Files {
+    /// Judges an open. Returns whether it is to go on by the link of the caller's descriptor, not by the
+    /// path that was found.
+    fn judge_open(
+        &mut self,
+        asked: &Asked<'_>,
+        given: &[u8],
+        found: &Found,
+        how: How,
+    ) -> Judged<bool> {
+        let access = how.access(found.object.is_some());
+        let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
+        match asked.judge(access, given, found) {
+            Err(Refused::Denied(verdict, _))
+                if verdict.reason == Reason::PathDefault && self.was_handed(found, how) =>
+            {
+                let again = |files: &mut Files, access| files.may_reopen(asked, access, found.own);
+                let linked = found.magic.is_some()
+                    && again(self, access)
+                    && (!how.reads() || again(self, Access::Read));
+                // What has taken its place meanwhile, Landlock keeps closed: its rule is about the
+                // inode.
+                let held = |access| match access {
+                    Access::Read => asked.plan.files.handled.read,
+                    _ => asked.plan.files.handled.write,
+                };
+                let object = found.object.as_ref();
+                let leads = |object| asked.view().leads_to(&found.path, object);
+                match linked {
+                    true => Ok(true),
+                    false if held(access) && !found.pathless && object.is_some_and(leads) => {
+                        Ok(false)
+                    }
+                    false => denied(verdict),
+                }
+            }
+            Err(refused) => Err(refused),
+            Ok(()) if !found.pathless || found.magic.is_none() => Ok(false),
+            Ok(()) if self.may_reopen(asked, access, found.own) => Ok(true),
+            Ok(()) => denied(Verdict {
+                quiet: is_spare_pipe(found),
+                ..refusal(Reason::Pathless)
+            }),
+        }
+    }
+
+    /// Whether this was handed over to the command, for all that is asked of it now. Only what Landlock
+    /// knows to ask of an open counts: not the access mode 3, nor truncation without writing, which
+    /// needs ABI 3.
+    fn was_handed(&self, found: &Found, how: How) -> bool {
+        let plain = how.flags & O_ACCMODE != O_ACCMODE
+            && (how.flags & O_TRUNC == 0 || how.flags & O_ACCMODE != 0);
+        let Some(Ok(stat)) = found.object.as_ref().map(fstat) else {
+            return false;
+        };
+        let mut handed = self.handed.iter();
+        plain
+            && handed.any(|file| {
+                file.is(&stat) && (file.read || !how.reads()) && (file.write || !how.writes())
+            })
+    }
+
     /// Whether what has no path may be opened again by way of its descriptor. While the call is on
     /// its way, a task that shares the descriptors can put another one in its place, which it has
     /// for less: that is held by nothing but Landlock.

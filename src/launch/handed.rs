@@ -1,0 +1,148 @@
+//! The files that a command is started with. What it holds as a descriptor it may open again by a name,
+//! as `open("/dev/stdin")` does, with the access that the descriptor has and no more: that gives it
+//! nothing that it does not have.
+//!
+//! Only what the caller has handed over counts, and it is recognised by device and inode: a descriptor
+//! that the command makes itself is none of these. An entry of the policy that denies, hides or
+//! protects the file takes precedence.
+
+use super::{Command, floor};
+use crate::judge::{Judge, Reason};
+use crate::paths::Access;
+use crate::plan::Plan;
+use crate::policy::Action;
+use crate::sys::files::{openat2, status_flags};
+use crate::sys::process;
+use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+use std::ffi::CString;
+use std::fs::read_link;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// The devices of linux/drivers/char/mem.c whose opening means the same each time: null, zero, full,
+/// random, urandom.
+const MEMORY_MAJOR: u64 = 1;
+const MEMORY_MINORS: [u64; 5] = [3, 5, 7, 8, 9];
+
+/// A file that the policy does not open, and that the command holds.
+#[derive(Debug)]
+pub struct Handed {
+    /// It stays this inode while this is open. O_PATH: it neither holds a lock nor keeps a pipe open.
+    object: OwnedFd,
+    device: u64,
+    inode: u64,
+    /// Whether the command may open it for reading.
+    pub read: bool,
+    /// Whether the command may open it for writing.
+    pub write: bool,
+}
+
+impl Handed {
+    /// Whether this is the file.
+    pub fn is(&self, found: &FileStat) -> bool {
+        (self.device, self.inode) == (found.st_dev, found.st_ino)
+    }
+
+    pub(super) fn object(&self) -> BorrowedFd<'_> {
+        self.object.as_fd()
+    }
+}
+
+impl Command {
+    /// Its streams, and what is passed on, as far as they are files that the policy does not open anyway.
+    pub(super) fn handed(&self, plan: &Plan) -> Vec<Handed> {
+        let mut handed: Vec<Handed> = Vec::new();
+        if !plan.files.governed.read && !plan.files.governed.write {
+            return handed;
+        }
+        let streams = self.streams().into_iter().zip(0..);
+        let streams = streams.map(|(stream, own)| stream.unwrap_or(own));
+        let all = streams.chain(self.pass_fds.iter().copied());
+        for file in all.filter_map(|fd| held(fd, &plan.judge)) {
+            let same =
+                |known: &&mut Handed| (known.device, known.inode) == (file.device, file.inode);
+            match handed.iter_mut().find(same) {
+                Some(known) => {
+                    known.read |= file.read;
+                    known.write |= file.write;
+                }
+                None => handed.push(file),
+            }
+        }
+        handed
+    }
+}
+
+/// A file that is open as this descriptor, if the policy does not open it for all that it is open for.
+fn held(fd: RawFd, judge: &Judge) -> Option<Handed> {
+    let copy = process::duplicate(fd)?;
+    let found = fstat(copy.as_fd()).ok()?;
+    if !is_plain(&found) {
+        return None;
+    }
+    let flags = status_flags(copy.as_fd()).ok()?;
+    let mode = match flags & libc::O_PATH {
+        0 => flags & libc::O_ACCMODE,
+        _ => return None,
+    };
+    let path = name(copy.as_fd(), &found)?;
+    let path = path.as_os_str().as_bytes();
+    let verdict = |access, modes: [i32; 2]| {
+        let verdict = modes.contains(&mode).then(|| judge.path(access, path))?;
+        let missing = verdict.action != Action::Allow;
+        (!missing || verdict.reason == Reason::PathDefault).then_some(missing)
+    };
+    let read = verdict(Access::Read, [libc::O_RDONLY, libc::O_RDWR]);
+    let write = verdict(Access::Write, [libc::O_WRONLY, libc::O_RDWR]);
+    if ![read, write].contains(&Some(true)) || is_of_proc(copy.as_fd()) {
+        return None;
+    }
+    let link = CString::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).ok()?;
+    let mut object = openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0).ok()?;
+    floor::past_streams(&mut object).ok()?;
+    Some(Handed {
+        object,
+        device: found.st_dev,
+        inode: found.st_ino,
+        read: read.is_some(),
+        write: write.is_some(),
+    })
+}
+
+/// Whether opening it again gives the same thing, and nothing else beside: a directory opens what lies
+/// beneath it, too, and some devices are another one each time.
+fn is_plain(found: &FileStat) -> bool {
+    match SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG | SFlag::S_IFIFO => true,
+        SFlag::S_IFCHR => {
+            let (major, minor) = (libc::major(found.st_rdev), libc::minor(found.st_rdev));
+            u64::from(major) == MEMORY_MAJOR && MEMORY_MINORS.contains(&u64::from(minor))
+        }
+        _ => false,
+    }
+}
+
+/// Files of a procfs are opened anew for the process that opens them.
+fn is_of_proc(fd: BorrowedFd<'_>) -> bool {
+    fstatfs(fd).map_or(true, |found| found.filesystem_type() == PROC_SUPER_MAGIC)
+}
+
+/// Where it is, or was before it was removed. `None`: its name leads to something else here, so that no
+/// entry of the policy could be asked.
+fn name(fd: BorrowedFd<'_>, found: &FileStat) -> Option<PathBuf> {
+    const DELETED: &[u8] = b" (deleted)";
+    let path = read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    if !path.is_absolute() {
+        return None;
+    }
+    let leads = |other: FileStat| (other.st_dev, other.st_ino) == (found.st_dev, found.st_ino);
+    if lstat(&path).is_ok_and(leads) {
+        return Some(path);
+    }
+    let former = path.as_os_str().as_bytes().strip_suffix(DELETED)?;
+    // What never had a name is nothing that Landlock keeps closed.
+    let named = found.st_nlink == 0 && !former.starts_with(b"/memfd:");
+    named.then(|| PathBuf::from(std::ffi::OsStr::from_bytes(former)))
+}
