@@ -7,10 +7,7 @@
 //! protects the file takes precedence.
 
 use super::{Command, floor};
-use crate::judge::{Judge, Reason};
-use crate::paths::Access;
-use crate::plan::Plan;
-use crate::policy::Action;
+use crate::plan::{Plan, Reopened};
 use crate::sys::files::{openat2, status_flags};
 use crate::sys::process;
 use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
@@ -54,13 +51,10 @@ impl Command {
     /// Its streams, and what is passed on, as far as they are files that the policy does not open anyway.
     pub(super) fn handed(&self, plan: &Plan) -> Vec<Handed> {
         let mut handed: Vec<Handed> = Vec::new();
-        if !plan.files.governed.read && !plan.files.governed.write {
-            return handed;
-        }
         let streams = self.streams().into_iter().zip(0..);
         let streams = streams.map(|(stream, own)| stream.unwrap_or(own));
         let all = streams.chain(self.pass_fds.iter().copied());
-        for file in all.filter_map(|fd| held(fd, &plan.judge)) {
+        for file in all.filter_map(|fd| held(fd, plan)) {
             let same =
                 |known: &&mut Handed| (known.device, known.inode) == (file.device, file.inode);
             match handed.iter_mut().find(same) {
@@ -76,7 +70,7 @@ impl Command {
 }
 
 /// A file that is open as this descriptor, if the policy does not open it for all that it is open for.
-fn held(fd: RawFd, judge: &Judge) -> Option<Handed> {
+fn held(fd: RawFd, plan: &Plan) -> Option<Handed> {
     let copy = process::duplicate(fd)?;
     let found = fstat(copy.as_fd()).ok()?;
     if !is_plain(&found) {
@@ -88,15 +82,10 @@ fn held(fd: RawFd, judge: &Judge) -> Option<Handed> {
         _ => return None,
     };
     let path = name(copy.as_fd(), &found)?;
-    let path = path.as_os_str().as_bytes();
-    let verdict = |access, modes: [i32; 2]| {
-        let verdict = modes.contains(&mode).then(|| judge.path(access, path))?;
-        let missing = verdict.action != Action::Allow;
-        (!missing || verdict.reason == Reason::PathDefault).then_some(missing)
-    };
-    let read = verdict(Access::Read, [libc::O_RDONLY, libc::O_RDWR]);
-    let write = verdict(Access::Write, [libc::O_WRONLY, libc::O_RDWR]);
-    if ![read, write].contains(&Some(true)) || is_of_proc(copy.as_fd()) {
+    let reads = matches!(mode, libc::O_RDONLY | libc::O_RDWR);
+    let writes = matches!(mode, libc::O_WRONLY | libc::O_RDWR);
+    let Reopened { read, write } = plan.reopens(&path, reads, writes)?;
+    if is_of_proc(copy.as_fd()) {
         return None;
     }
     let link = CString::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).ok()?;
@@ -106,8 +95,8 @@ fn held(fd: RawFd, judge: &Judge) -> Option<Handed> {
         object,
         device: found.st_dev,
         inode: found.st_ino,
-        read: read.is_some(),
-        write: write.is_some(),
+        read,
+        write,
     })
 }
 

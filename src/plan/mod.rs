@@ -59,6 +59,15 @@ pub struct Plan {
     leaves: Vec<(u32, Leaf)>,
 }
 
+/// The accesses for which a command may open again what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reopened {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+}
+
 /// How many system calls a filter answers in which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -149,6 +158,26 @@ impl Plan {
             .path(Access::Exec, resolved.as_os_str().as_bytes());
         (verdict.action != Action::Allow && verdict.reason != Reason::PathDefault)
             .then_some(resolved)
+    }
+
+    /// Whether a command that holds this file open may open it again, for reading and for writing: yes,
+    /// unless an entry denies it. `None`: it may, by what the policy opens anyway, or it may not.
+    pub fn reopens(&self, path: &Path, reads: bool, writes: bool) -> Option<Reopened> {
+        if !self.files.governed.read && !self.files.governed.write {
+            return None;
+        }
+        let verdict = |access, held: bool| {
+            let path = path.as_os_str().as_bytes();
+            let verdict = held.then(|| self.judge.path(access, path))?;
+            let missing = verdict.action != Action::Allow;
+            (!missing || verdict.reason == Reason::PathDefault).then_some(missing)
+        };
+        let read = verdict(Access::Read, reads);
+        let write = verdict(Access::Write, writes);
+        [read, write].contains(&Some(true)).then_some(Reopened {
+            read: read.is_some(),
+            write: write.is_some(),
+        })
     }
 
     /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
