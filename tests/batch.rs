@@ -2,6 +2,11 @@
 
 mod support;
 
+#[path = "batch/ids.rs"]
+mod ids;
+#[path = "batch/resume.rs"]
+mod resume;
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -251,7 +256,7 @@ fn whatever_bytes_a_line_has_it_has_a_verdict_and_the_others_run() {
 #[test]
 fn no_verdict_has_the_id_of_another_case() {
     let dir = Dir::new();
-    // Line 2 has no id, so it is 2; line 4 is wrong, and its id is known.
+    // Line 2 has no id, and 2 is another's; line 4 is wrong, and its id is known.
     let cases = r#"{"id": 2, "command": ["sh", "-c", "exit 1"]}
 {"command": ["sh", "-c", "exit 2"]}
 {"id": "a", "command": ["sleep", "0.3"]}
@@ -278,7 +283,7 @@ no JSON
         let null = Value::Null;
         let expected = [
             (1, 2.into(), 1.into()),
-            (2, null.clone(), null.clone()),
+            (2, null.clone(), 2.into()),
             (3, "a".into(), 0.into()),
             (4, "b".into(), null.clone()),
             (5, null.clone(), null.clone()),
@@ -344,7 +349,10 @@ fn whoever_is_asked_to_end_leaves_nobody_and_whole_lines() {
         running.signal(signal);
         let ran = running.finish();
         assert_eq!(ran.code(), None);
-        assert_eq!(verdicts(&ran.out).len(), 3);
+        let found = verdicts(&ran.out);
+        let killed = |verdict: &&Value| verdict["ending"] == "killed";
+        assert_eq!(found.len(), 67);
+        assert_eq!(found.values().filter(killed).count(), 64);
         assert!(ran.out.ends_with('\n'));
         nobody_survives(&token, Duration::from_secs(5));
     }

@@ -101,12 +101,15 @@ struct Batch {
     /// Write the verdicts to this file, instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Go on: leave out the cases whose verdicts are in the output already
+    /// Skip cases that have a verdict in the output already; those that could not be run are tried again
     #[arg(long)]
     resume: bool,
     /// Keep so many bytes of stdout and of stderr in each verdict
     #[arg(long, value_name = "BYTES")]
     keep: Option<usize>,
+    /// Write what is kept in base64, as `stdout_base64` and `stderr_base64`
+    #[arg(long, requires = "keep")]
+    base64: bool,
     /// No progress on a terminal
     #[arg(short, long)]
     quiet: bool,

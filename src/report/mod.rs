@@ -518,6 +518,14 @@ pub fn with_fields(document: &[u8], fields: &impl serde::Serialize) -> Vec<u8> {
     [own, b",", rest].concat()
 }
 
+/// The document of a verdict that was changed after its end.
+pub fn document_of(verdict: &Verdict) -> Vec<u8> {
+    let mut line = Vec::new();
+    // Cannot fail: see `Gathered::document`.
+    let _ = json::line(&mut line, verdict);
+    line
+}
+
 /// Writes a document to its place.
 ///
 /// # Errors

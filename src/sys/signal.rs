@@ -8,8 +8,9 @@
 use super::{Errno, check};
 use libc::{c_int, c_void, siginfo_t, sigset_t};
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// The highest signal number.
 pub const HIGHEST: usize = 64;
@@ -138,16 +139,77 @@ pub fn note_arrivals(signals: &[c_int]) -> Result<bool, Errno> {
 }
 
 fn handle(signal: c_int) -> Result<(), Errno> {
+    // No SA_RESTART: the signal must end a wait.
+    install(signal, note, 0)
+}
+
+type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+
+/// The handler must call async-signal-safe functions only.
+fn install(signal: c_int, handler: Handler, flags: c_int) -> Result<(), Errno> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a zeroed sigaction is valid; `note` has the signature that SA_SIGINFO asks for and
-    // calls async-signal-safe functions only. No SA_RESTART: the signal must end a wait.
+    // SAFETY: a zeroed sigaction is valid; the handlers of this file, which are all that are passed, have
+    // the signature that SA_SIGINFO asks for and call async-signal-safe functions only.
     unsafe {
         let action = action.as_mut_ptr();
-        (*action).sa_sigaction = note as *const () as usize;
-        (*action).sa_flags = libc::SA_SIGINFO;
+        (*action).sa_sigaction = handler as *const () as usize;
+        (*action).sa_flags = libc::SA_SIGINFO | flags;
         libc::sigfillset(&raw mut (*action).sa_mask);
         check(libc::sigaction(signal, action, null_mut())).map(drop)
     }
+}
+
+/// Notes `signals`, but those that are ignored, and makes a descriptor readable when one arrives. Calls
+/// that they interrupt are restarted.
+pub fn wake_on(signals: &[c_int]) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes numbers only, and returns a new descriptor or an error.
+    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })? as c_int;
+    // SAFETY: the descriptor is new, and nothing else owns it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // The handler uses a number of its own, which is never closed.
+    let own = super::process::duplicate(fd.as_raw_fd()).ok_or(Errno::EMFILE)?;
+    WAKE.store(own.into_raw_fd(), Ordering::Release);
+    for &signal in signals {
+        if disposition(signal)? != libc::SIG_IGN {
+            install(signal, note_and_wake, libc::SA_RESTART)?;
+        }
+    }
+    Ok(fd)
+}
+
+/// Makes such a descriptor readable.
+pub fn wake(fd: BorrowedFd<'_>) {
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: `one` is valid for reading. It fails only where the descriptor is readable already.
+    unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+}
+
+/// What [`wake_on`] makes readable; -1 for none.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn note_and_wake(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    note(signal, info, context);
+    let errno = Errno::last_raw();
+    let fd = WAKE.load(Ordering::Acquire);
+    if fd >= 0 {
+        // SAFETY: the descriptor was made for this handler, and is never closed.
+        wake(unsafe { BorrowedFd::borrow_raw(fd) });
+    }
+    Errno::set_raw(errno);
+}
+
+/// Whether a signal has a handler here.
+pub fn is_handled(signal: c_int) -> bool {
+    disposition(signal).is_ok_and(|known| !matches!(known, libc::SIG_DFL | libc::SIG_IGN))
+}
+
+fn disposition(signal: c_int) -> Result<usize, Errno> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: only asks for the current disposition, into memory valid for writing; a zeroed one is
+    // valid, too.
+    check(unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) })?;
+    // SAFETY: filled in.
+    Ok(unsafe { action.assume_init() }.sa_sigaction)
 }
 
 /// One signal that was noted and not yet taken; several of one number count as one, as a pending

@@ -2,6 +2,7 @@
 
 use crate::policy::Limits;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Case {
-    /// What its verdict is known by; the number of its line otherwise.
+    /// What its verdict is known by; see [`Named`].
     #[serde(default)]
     pub id: Option<Value>,
     /// The command and its arguments.
@@ -41,19 +42,44 @@ pub struct Case {
     pub limits: BTreeMap<String, Value>,
 }
 
-/// What the verdict of a line is known by, whatever else is wrong with it: its `id`, or else the number
-/// of the line; null where it has neither, since it is no object, or its id none.
-pub fn id(line: &[u8], number: u64) -> Value {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(default)]
-        id: Option<Value>,
+/// What the verdict of a line is known by, whatever else is wrong with it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Named {
+    /// By the `id` that it has.
+    Id(Value),
+    /// By the number of its line: it has no `id`.
+    Line,
+    /// It is no object, or its `id` is none.
+    Wrong,
+}
+
+impl Named {
+    /// Reads it from a line.
+    pub fn read(line: &[u8]) -> Named {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(default)]
+            id: Option<Value>,
+        }
+        match object(line) {
+            Ok(Fields { id: None }) => Named::Line,
+            Ok(Fields { id: Some(id) }) if id.is_string() || id.is_number() => Named::Id(id),
+            _ => Named::Wrong,
+        }
     }
-    match serde_json::from_slice::<Named>(line) {
-        Ok(Named { id: None }) => number.into(),
-        Ok(Named { id: Some(id) }) if id.is_string() || id.is_number() => id,
-        _ => Value::Null,
+}
+
+/// Reads a JSON object. By itself serde takes an array for one, too, as the object's values in order.
+///
+/// # Errors
+/// Where it is no such object.
+pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(serde::de::Error::custom(
+            "an array where an object is expected, such as {\"command\": [\"true\"]}",
+        ));
     }
+    serde_json::from_slice(text)
 }
 
 impl Case {
@@ -68,7 +94,7 @@ impl Case {
                 error.valid_up_to() + 1
             )
         })?;
-        let case: Case = serde_json::from_str(line).map_err(|error| {
+        let case: Case = object(line.as_bytes()).map_err(|error| {
             // There is one line, and who asks knows its number.
             let text = error.to_string();
             let place = format!(" at line 1 column {}", error.column());
@@ -141,6 +167,8 @@ mod tests {
                 "{\"command\": [\"true\"], \"comand\": 1}",
                 "unknown field `comand`",
             ),
+            ("[\"x\", [\"true\"]]", "an array where an object"),
+            (" [\"x\", [\"true\"]]", "an array where an object"),
             (
                 "{\"command\": [\"true\"], \"id\": []}",
                 "`id` is a text or a number",

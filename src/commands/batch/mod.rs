@@ -2,36 +2,39 @@
 //! which they end.
 //!
 //! Supervisors are threads of this process, which have no other children. A verdict is written when
-//! nobody of its jail is left, so that a batch that is killed has whole lines of all that has ended.
+//! no process of its jail is left, so that a batch that is killed has whole lines of all that has ended.
 
+mod base64;
 mod case;
+mod cases;
+mod ids;
 mod output;
+mod stop;
 
 use super::{Batch, FAILED};
 use crate::embed::{self, Builder, Error, Stdio};
 use crate::launch;
 use crate::plan::Host;
 use crate::policy::{self, Policy, Problems, Surroundings};
-use crate::report;
 use crate::report::evidence::{self, Content};
+use crate::report::{self, Ending, Verdict};
 use crate::sys;
 use caps::{CapSet, Capability};
 use case::Case;
+use cases::{Cases, Next};
 use indicatif::{ProgressBar, ProgressStyle};
-use output::Output;
+use output::{Done, Output};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What some editors begin a file of UTF-8 with.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+use stop::{Run as Running, Stop};
 
 /// Policies that are kept, each for a directory; a batch has one, usually.
 const POLICIES: usize = 64;
@@ -63,13 +66,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     if batch.resume && batch.output.is_none() {
         return Err("--resume goes on with the verdicts in a file: give --output FILE".to_owned());
     }
-    let (cases, name): (Box<dyn BufRead + Send>, String) = match &batch.cases {
-        Some(path) if path.as_os_str() != "-" => match File::open(path) {
-            Ok(file) => (Box::new(BufReader::new(file)), path.display().to_string()),
-            Err(error) => return Err(format!("{}: {error}", path.display())),
-        },
-        _ => (Box::new(BufReader::new(io::stdin())), "stdin".to_owned()),
-    };
+    let cases = Cases::open(batch.cases.as_deref())?;
     let policies = Policies {
         warned: AtomicBool::new(batch.quiet),
         ..Policies::default()
@@ -82,56 +79,57 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         })?;
     }
     let (output, done) = Output::open(batch.output.as_deref(), batch.resume)?;
-    let total = batch.cases.as_deref().and_then(count);
     let work = Work {
         batch,
-        name,
+        name: cases.name().to_owned(),
         host: launch::probe(),
         timer: sys::signal::heed_ticks().is_ok(),
         policies,
-        cases: Mutex::new(Cases {
-            lines: cases,
-            line: 0,
-            ids: HashMap::new(),
-            skipped: 0,
-        }),
+        bar: progress(batch, cases.count()),
+        cases: Mutex::new(cases),
         done,
         output: Mutex::new(output),
-        bar: progress(batch, total),
         failed: AtomicBool::new(false),
-        stop: AtomicBool::new(false),
+        stop: Stop::new(),
         broken: Mutex::new(None),
     };
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let spawned = std::thread::Builder::new()
+        scope.spawn(|| work.stop.watch(|| work.bar.finish_and_clear()));
+        let worker = || {
+            std::thread::Builder::new()
                 .name("jail-batch".to_owned())
-                .spawn_scoped(scope, || work.run());
-            if let Err(error) = spawned {
-                work.fail(format!("no thread for a job: {error}; use fewer --jobs"));
+                .spawn_scoped(scope, || work.run())
+        };
+        let mut workers = Vec::new();
+        for _ in 0..jobs {
+            match worker() {
+                Ok(worker) => workers.push(worker),
+                Err(error) => {
+                    work.fail(format!("no thread for a job: {error}; use fewer --jobs"));
+                    break;
+                }
             }
         }
+        let lost = workers.into_iter().filter_map(|worker| worker.join().err());
+        if lost.count() > 0 {
+            work.fail("a thread of the batch has panicked".to_owned());
+        }
+        work.stop.over();
     });
     work.bar.finish_and_clear();
     let broken = work
         .broken
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    match broken {
-        Some(message) => Err(message),
-        None => Ok(work.failed.into_inner().into()),
+    if let Some(message) = broken {
+        return Err(message);
     }
-}
-
-/// How many lines a file has.
-fn count(path: &Path) -> Option<u64> {
-    let mut reader = BufReader::new(File::open(path).ok()?);
-    let (mut lines, mut line) = (0, Vec::new());
-    while reader.read_until(b'\n', &mut line).ok()? > 0 {
-        lines += u64::from(!line.trim_ascii().is_empty());
-        line.clear();
+    if let Some(path) = batch.output.as_deref().filter(|_| batch.resume)
+        && let Err(message) = output::compact(path)
+    {
+        eprintln!("jail: {message}");
     }
-    Some(lines)
+    Ok(work.failed.into_inner().into())
 }
 
 fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
@@ -192,39 +190,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The cases that are left.
-struct Cases {
-    lines: Box<dyn BufRead + Send>,
-    /// The number of the line read last, from 1.
-    line: u64,
-    /// Ids that were given, as JSON, and their lines.
-    ids: HashMap<String, u64>,
-    skipped: u64,
-}
-
-/// A case, or what is wrong with its line.
-struct Next {
-    id: Value,
-    line: u64,
-    case: Result<Case, String>,
-}
-
 /// What the threads share.
 struct Work<'a> {
     batch: &'a Batch,
+    /// Of the cases.
     name: String,
     host: Host,
     /// Whether a timer can interrupt waits here.
     timer: bool,
     policies: Policies,
     cases: Mutex<Cases>,
-    /// The [`output::key`]s of the cases that have a verdict already.
-    done: HashSet<String>,
+    /// The cases that have a verdict already.
+    done: Done,
     output: Mutex<Output>,
     bar: ProgressBar,
     /// Whether a case could not be run.
     failed: AtomicBool,
-    stop: AtomicBool,
+    stop: Stop,
     /// Why the batch itself has failed.
     broken: Mutex<Option<String>>,
 }
@@ -248,66 +230,62 @@ struct Fields<'a> {
     stdout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stderr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn new(id: &'a Value, line: u64, kept: [Option<Vec<u8>>; 2], base64: bool) -> Self {
+        let [text, encoded] = match base64 {
+            true => [
+                [None, None],
+                kept.map(|kept| kept.map(|it| base64::encode(&it))),
+            ],
+            false => {
+                let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+                [kept.map(|kept| kept.map(text)), [None, None]]
+            }
+        };
+        let ([stdout, stderr], [stdout_base64, stderr_base64]) = (text, encoded);
+        Self {
+            id,
+            line,
+            stdout,
+            stderr,
+            stdout_base64,
+            stderr_base64,
+        }
+    }
 }
 
 impl Work<'_> {
     /// A thread's part.
     fn run(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let Some(next) = self.next() else { return };
-            self.judge(next);
+        while !self.stop.is_wanted() {
+            let next = lock(&self.cases).next(&self.done);
+            let next = match next {
+                Ok(Some(next)) => next,
+                Ok(None) => return,
+                Err(message) => return self.fail(message),
+            };
+            self.bar.inc(next.skipped);
+            let Some(running) = self.stop.run() else {
+                return;
+            };
+            self.judge(next, &running);
         }
     }
 
     fn fail(&self, message: String) {
         lock(&self.broken).get_or_insert(message);
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.start_no_more();
     }
 
-    /// The next case that has no verdict yet.
-    fn next(&self) -> Option<Next> {
-        let mut cases = lock(&self.cases);
-        let mut text = Vec::new();
-        loop {
-            text.clear();
-            match cases.lines.read_until(b'\n', &mut text) {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) => {
-                    self.fail(format!("{}:{}: {error}", self.name, cases.line + 1));
-                    return None;
-                }
-            }
-            cases.line += 1;
-            let line = cases.line;
-            let text = match line {
-                1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text),
-                _ => &text,
-            };
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
-            let mut case = Case::read(text);
-            let mut id = case::id(text, line);
-            if !id.is_null()
-                && let Some(other) = cases.ids.insert(id.to_string(), line)
-            {
-                case = Err(format!("the id {id} is that of line {other}, too"));
-                // Its verdict is not that of the other.
-                id = Value::Null;
-            }
-            if self.done.contains(&output::key(&id, line)) {
-                cases.skipped += 1;
-                self.bar.inc(1);
-                continue;
-            }
-            return Some(Next { id, line, case });
-        }
-    }
-
-    fn judge(&self, next: Next) {
-        let Next { id, line, case } = next;
-        let run = case.and_then(|case| self.jail(case));
+    fn judge(&self, next: Next, running: &Running<'_>) {
+        let Next { id, line, case, .. } = next;
+        let run = case.and_then(|case| self.jail(case, running));
         let run = run.unwrap_or_else(|message| {
             let message = format!("{}:{line}: {message}", self.name);
             let policy = self.batch.policy.as_deref().unwrap_or_default();
@@ -316,31 +294,22 @@ impl Work<'_> {
                 ..Run::default()
             }
         });
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let [stdout, stderr] = run.kept.map(|kept: Option<Vec<u8>>| kept.map(text));
-        let fields = Fields {
-            id: &id,
-            line,
-            stdout,
-            stderr,
-        };
         if !run.ran {
             self.failed.store(true, Ordering::Relaxed);
         }
+        let fields = Fields::new(&id, line, run.kept, self.batch.base64);
         let written = lock(&self.output).line(&report::with_fields(&run.document, &fields));
         match written {
             Ok(()) => {}
             // The reader has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.stop.store(true, Ordering::Relaxed);
-            }
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stop.start_no_more(),
             Err(error) => self.fail(format!("cannot write a verdict: {error}")),
         }
         self.bar.inc(1);
     }
 
     /// Runs a case on this thread.
-    fn jail(&self, case: Case) -> Result<Run, String> {
+    fn jail(&self, case: Case, running: &Running<'_>) -> Result<Run, String> {
         let name = case.policy.as_deref().or(self.batch.policy.as_deref());
         let name = name.ok_or("no policy: give --policy, or `policy` in the case")?;
         let policy = self
@@ -353,7 +322,7 @@ impl Work<'_> {
             .command(command.clone())
             .prepare(&self.host);
         let finished = match ready {
-            Ok(ready) => ready.run(None, self.timer, Default::default()),
+            Ok(ready) => ready.run(Some(running.bell.clone()), self.timer, Default::default()),
             Err(error) => {
                 let document = embed::failed(name, &command, &error);
                 return Ok(Run {
@@ -363,6 +332,14 @@ impl Work<'_> {
             }
         };
         let ran = finished.result.is_ok();
+        let mut document = finished.document;
+        if let Ok(outcome) = &finished.result
+            && self.was_interrupted(&outcome.verdict)
+        {
+            let mut verdict = outcome.verdict.clone();
+            verdict.ending = Ending::Killed;
+            document = report::document_of(&verdict);
+        }
         let kept = match finished.result {
             Ok(outcome) if self.batch.keep.is_some() => {
                 let kept = |file: &Option<PathBuf>, bytes| file.is_none().then_some(bytes);
@@ -375,10 +352,18 @@ impl Work<'_> {
             Err(error) => return Err(error.to_string()),
         };
         Ok(Run {
-            document: finished.document,
+            document,
             ran,
             kept,
         })
+    }
+
+    /// Whether a command that ended by itself did so because the batch was asked to end: it got the
+    /// same signal. Its verdict says nothing of it then, and `--resume` runs it again.
+    fn was_interrupted(&self, verdict: &Verdict) -> bool {
+        let signal = verdict.signal.as_ref().map(|signal| signal.number);
+        let ended = matches!(verdict.ending, Ending::Exited | Ending::Signalled);
+        ended && !verdict.success() && self.stop.has_hit(signal)
     }
 
     fn builder(&self, case: &Case, policy: Builder) -> Result<Builder, String> {

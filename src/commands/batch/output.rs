@@ -1,18 +1,39 @@
 //! Where the verdicts go: stdout, or a file that a later run goes on with.
 
+use super::case;
+use super::ids::{Ids, Numbers};
+use crate::report::Ending;
 use crate::report::evidence::{self, Content};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-/// What a case's verdict is found by: its id as JSON, or its line where it has none of its own.
-pub fn key(id: &Value, line: u64) -> String {
-    match id {
-        Value::Null => format!("line {line}"),
-        id => id.to_string(),
+/// The cases that have a verdict already.
+#[derive(Debug, Default)]
+pub struct Done {
+    ids: Ids,
+    /// Of cases whose verdict has no id.
+    lines: Numbers,
+}
+
+impl Done {
+    /// Whether this case has one.
+    pub fn contains(&self, id: &Value, line: u64) -> bool {
+        match id {
+            Value::Null => self.lines.contains(line),
+            id => self.ids.contains(id),
+        }
+    }
+
+    /// Adds a case; false where it has one already.
+    fn insert(&mut self, id: &Value, line: u64) -> bool {
+        match id {
+            Value::Null => self.lines.insert(line),
+            id => self.ids.insert(id),
+        }
     }
 }
 
@@ -30,13 +51,13 @@ enum To {
 }
 
 impl Output {
-    /// stdout, or a file; also the [`key`]s of the cases whose verdicts are there already.
+    /// stdout, or a file; also the cases whose verdicts are there already.
     ///
     /// # Errors
     /// In words, with the next step.
-    pub fn open(path: Option<&Path>, resume: bool) -> Result<(Output, HashSet<String>), String> {
+    pub fn open(path: Option<&Path>, resume: bool) -> Result<(Output, Done), String> {
         let Some(path) = path else {
-            return Ok((To::Stdout(io::stdout()).into(), HashSet::new()));
+            return Ok((To::Stdout(io::stdout()).into(), Done::default()));
         };
         let failed = |error: io::Error| format!("--output {}: {error}", path.display());
         let mut file = evidence::open(path, Content::Kept).map_err(failed)?;
@@ -82,30 +103,124 @@ impl From<To> for Output {
     }
 }
 
-/// The keys in a file, and how long it is up to the end of its last whole line.
-fn done(file: &mut File) -> io::Result<(HashSet<String>, u64)> {
-    #[derive(Deserialize)]
-    struct Line {
-        id: Value,
-        #[serde(default)]
-        line: u64,
+/// A verdict, as far as `--resume` needs it.
+#[derive(Deserialize)]
+struct Line {
+    id: Value,
+    #[serde(default)]
+    line: u64,
+    #[serde(default)]
+    ending: Option<Ending>,
+}
+
+impl Line {
+    /// Whether the case is tried again: it did not run, or not to its end. The file of the program, say,
+    /// or the directory may be there now.
+    fn is_open(&self) -> bool {
+        let again = [Ending::NotStarted, Ending::Failed, Ending::Killed];
+        self.ending.is_some_and(|ending| again.contains(&ending))
     }
+}
+
+/// Reads each whole line of a file of verdicts; returns how long they are together.
+fn each(file: &mut File, mut verdict: impl FnMut(&Line, u64)) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
-    let (mut ids, mut whole, mut line) = (HashSet::new(), 0, Vec::new());
+    let (mut at, mut text) = (0, Vec::new());
     loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if !line.ends_with(b"\n") {
-            return Ok((ids, whole));
+        text.clear();
+        let read = reader.read_until(b'\n', &mut text)?;
+        if !text.ends_with(b"\n") {
+            return Ok(at);
         }
-        match serde_json::from_slice::<Line>(&line) {
-            Ok(line) => _ = ids.insert(key(&line.id, line.line)),
-            Err(_) => {
-                let message = "it holds a line that is no verdict of a batch; name another file";
-                return Err(io::Error::other(message));
-            }
-        }
-        whole += read as u64;
+        let Ok(line) = case::object::<Line>(&text) else {
+            let message = "it holds a line that is no verdict of a batch; name another file";
+            return Err(io::Error::other(message));
+        };
+        verdict(&line, at);
+        at += read as u64;
     }
+}
+
+/// The cases in a file that are not tried again, and how long it is up to the end of its last whole line.
+fn done(file: &mut File) -> io::Result<(Done, u64)> {
+    let mut done = Done::default();
+    let whole = each(file, |line, _| {
+        if !line.is_open() {
+            done.insert(&line.id, line.line);
+        }
+    })?;
+    Ok((done, whole))
+}
+
+/// Removes the verdicts of cases that were tried again: of each case the last verdict stays. The file is
+/// replaced at once by one without them, so that it is whole whenever this program is killed.
+///
+/// # Errors
+/// In words. The file is as it was.
+pub fn compact(path: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| {
+        format!(
+            "--output {}: the verdicts of cases that were tried again stay in it, for it cannot be \
+             replaced: {error}; the last verdict of a case counts",
+            path.display()
+        )
+    };
+    let mut file = evidence::open(path, Content::Kept).map_err(failed)?;
+    let old = superseded(&mut file).map_err(failed)?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    let (new, mut to) = beside(path, &file).map_err(failed)?;
+    let written = copy(&mut file, &old, &mut to).and_then(|()| std::fs::rename(&new, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&new);
+        failed(error)
+    })
+}
+
+/// Where the verdicts begin that a later one of the same case has replaced, in order.
+fn superseded(file: &mut File) -> io::Result<Vec<u64>> {
+    let mut open = Vec::new();
+    let mut finished = Done::default();
+    each(file, |line, at| match line.is_open() {
+        true => open.push((at, line.id.clone(), line.line)),
+        false => _ = finished.insert(&line.id, line.line),
+    })?;
+    // From the end: the first that is met of a case is its last.
+    let old = open
+        .into_iter()
+        .rev()
+        .filter(|(_, id, line)| finished.contains(id, *line) || !finished.insert(id, *line));
+    let mut old: Vec<u64> = old.map(|(at, ..)| at).collect();
+    old.reverse();
+    Ok(old)
+}
+
+/// A new file in the same directory, with the permissions of this one.
+fn beside(path: &Path, file: &File) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!(".{name}.{}", std::process::id());
+    let new = path.with_file_name(name);
+    let to = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    to.set_permissions(file.metadata()?.permissions())?;
+    Ok((new, to))
+}
+
+/// Copies a file but for the lines that begin there.
+fn copy(file: &mut File, without: &[u64], to: &mut File) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::new(file);
+    let mut writer = BufWriter::new(to);
+    let mut at = 0;
+    for &begin in without {
+        io::copy(&mut reader.by_ref().take(begin - at), &mut writer)?;
+        at = begin + reader.skip_until(b'\n')? as u64;
+    }
+    io::copy(&mut reader, &mut writer)?;
+    writer.flush()
 }

@@ -1,0 +1,222 @@
+//! The cases of a batch, one line after the other, and what the verdict of each is known by.
+
+use super::case::{Case, Named};
+use super::ids::{self, Ids, Numbers};
+use super::output::Done;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// What some editors begin a file of UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Each looks through the file, and a file may have many ids twice.
+const SEARCHES: u32 = 64;
+
+/// A case, or what is wrong with its line.
+pub struct Next {
+    /// Its id; null where it has none.
+    pub id: Value,
+    /// The number of its line, from 1.
+    pub line: u64,
+    /// What is to be run.
+    pub case: Result<Case, String>,
+    /// How many cases before it have a verdict already.
+    pub skipped: u64,
+}
+
+/// The cases that are left.
+pub struct Cases {
+    lines: Box<dyn BufRead + Send>,
+    name: String,
+    /// The file, where it can be looked through.
+    path: Option<PathBuf>,
+    /// The number of the line read last, from 1.
+    line: u64,
+    /// Ids that were given.
+    ids: Ids,
+    /// How often the line of an id may still be looked for.
+    searches: u32,
+    /// What was found in a file beforehand.
+    scan: Option<Scan>,
+}
+
+/// What a look at all cases finds.
+#[derive(Default)]
+struct Scan {
+    count: u64,
+    /// Numbers that are ids: they are no ids of the lines of these numbers.
+    numbers: Numbers,
+}
+
+impl Cases {
+    /// Opens a file, or stdin where there is none or its name is `-`.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn open(path: Option<&Path>) -> Result<Cases, String> {
+        let (lines, name, scan): (Box<dyn BufRead + Send>, _, _) = match path {
+            Some(path) if path.as_os_str() != "-" => {
+                let failed = |error: io::Error| format!("{}: {error}", path.display());
+                let mut file = File::open(path).map_err(failed)?;
+                // What a pipe has is read once.
+                let scan = match file.metadata().map_err(failed)?.is_file() {
+                    true => Some(Scan::read(&mut file).map_err(failed)?),
+                    false => None,
+                };
+                let name = path.display().to_string();
+                (Box::new(BufReader::new(file)), name, scan)
+            }
+            _ => (
+                Box::new(BufReader::new(io::stdin())),
+                "stdin".to_owned(),
+                None,
+            ),
+        };
+        Ok(Cases {
+            lines,
+            name,
+            path: path.filter(|_| scan.is_some()).map(Path::to_owned),
+            line: 0,
+            ids: Ids::default(),
+            searches: SEARCHES,
+            scan,
+        })
+    }
+
+    /// The file's name, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many there are, where that is known.
+    pub fn count(&self) -> Option<u64> {
+        self.scan.as_ref().map(|scan| scan.count)
+    }
+
+    /// The next case that is not done.
+    ///
+    /// # Errors
+    /// In words, where no line can be read.
+    pub fn next(&mut self, done: &Done) -> Result<Option<Next>, String> {
+        let mut text = Vec::new();
+        let mut skipped = 0;
+        loop {
+            text.clear();
+            let read = self.lines.read_until(b'\n', &mut text);
+            let read = read.map_err(|error| format!("{}:{}: {error}", self.name, self.line + 1))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let line = self.line;
+            let text = of_line(line, &text);
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            let (id, refused) = self.identify(Named::read(text));
+            if done.contains(&id, line) {
+                skipped += 1;
+                continue;
+            }
+            let case = match refused {
+                Some(why) => Err(why),
+                None => Case::read(text),
+            };
+            return Ok(Some(Next {
+                id,
+                line,
+                case,
+                skipped,
+            }));
+        }
+    }
+
+    /// The id of the line read last, and why it is not run, if it is not. No two verdicts have the same
+    /// id but null.
+    fn identify(&mut self, named: Named) -> (Value, Option<String>) {
+        match named {
+            Named::Wrong => (Value::Null, None),
+            Named::Id(id) => match self.ids.insert(&id) {
+                true => (id, None),
+                // Its verdict is not that of the other.
+                false => (Value::Null, Some(self.twice(&id))),
+            },
+            Named::Line => {
+                let scan = self.scan.as_ref();
+                let number = self.line.into();
+                let taken = scan.is_some_and(|scan| scan.numbers.contains(self.line));
+                match !taken && self.ids.insert(&number) {
+                    true => (number, None),
+                    // It is another case's id. This one is known by its line alone.
+                    false => (Value::Null, None),
+                }
+            }
+        }
+    }
+
+    /// Why a case with the id of an earlier one is not run.
+    fn twice(&mut self, id: &Value) -> String {
+        match (self.earlier(id), &self.scan, ids::number(id)) {
+            (Some(line), ..) => format!("the id {id} is that of line {line}, too"),
+            // The cases of a pipe cannot be looked through for the ids that will come.
+            (None, None, Some(line)) => format!(
+                "the id {id} is that of an earlier case, or of line {line}, which has no id; \
+                 give each case another id"
+            ),
+            _ => format!("the id {id} is that of an earlier case, too"),
+        }
+    }
+
+    /// The first line with that id, looked for in the file.
+    fn earlier(&mut self, id: &Value) -> Option<u64> {
+        let path = self.path.as_ref()?;
+        self.searches = self.searches.checked_sub(1)?;
+        let mut reader = BufReader::new(File::open(path).ok()?);
+        let mut wanted = Ids::default();
+        wanted.insert(id);
+        let mut text = Vec::new();
+        for line in 1..self.line {
+            text.clear();
+            reader.read_until(b'\n', &mut text).ok()?;
+            if let Named::Id(other) = Named::read(of_line(line, &text))
+                && wanted.contains(&other)
+            {
+                return Some(line);
+            }
+        }
+        None
+    }
+}
+
+/// A line without what the first may begin with.
+fn of_line(line: u64, text: &[u8]) -> &[u8] {
+    match line {
+        1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
+        _ => text,
+    }
+}
+
+impl Scan {
+    /// Looks through a file, and goes back to its beginning.
+    fn read(file: &mut File) -> io::Result<Scan> {
+        let mut scan = Scan::default();
+        let mut reader = BufReader::new(&*file);
+        let mut text = Vec::new();
+        let mut line = 0;
+        while reader.read_until(b'\n', &mut text)? > 0 {
+            line += 1;
+            let case = of_line(line, &text);
+            scan.count += u64::from(!case.trim_ascii().is_empty());
+            if let Named::Id(id) = Named::read(case)
+                && let Some(number) = ids::number(&id)
+            {
+                scan.numbers.insert(number);
+            }
+            text.clear();
+        }
+        file.seek(SeekFrom::Start(0))?;
+        Ok(scan)
+    }
+}

@@ -1,0 +1,149 @@
+//! SIGTERM, SIGINT and SIGHUP: they end the commands that run, whose verdicts are written, and then the
+//! batch itself.
+
+use crate::supervise::{Bell, BellCall};
+use crate::sys::signal;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The signals. One that was ignored when the batch was started stays ignored, as by nohup(1).
+const ENDS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+
+/// After so long, a second signal ends the batch at once. Some programs send the first one twice:
+/// timeout(1), to a process and to its group.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a signal may take to be noted here that a command of the same process group has died of.
+const LATE: Duration = Duration::from_millis(20);
+
+/// Ends all that runs.
+pub struct Stop {
+    wanted: AtomicBool,
+    running: Mutex<Running>,
+    idle: Condvar,
+    /// Readable once a signal has arrived, or the batch is over. `None`: signals end the batch as they
+    /// end any program.
+    woken: Option<OwnedFd>,
+}
+
+/// The commands that run.
+#[derive(Default)]
+struct Running {
+    next: u64,
+    bells: Vec<(u64, Bell)>,
+}
+
+/// A command that runs, until this is dropped: its verdict is written by then.
+pub struct Run<'a> {
+    stop: &'a Stop,
+    id: u64,
+    /// Ends it.
+    pub bell: Bell,
+}
+
+impl Stop {
+    /// Notes these signals from now on.
+    pub fn new() -> Stop {
+        Stop {
+            wanted: AtomicBool::new(false),
+            running: Mutex::default(),
+            idle: Condvar::new(),
+            woken: signal::wake_on(&ENDS).ok(),
+        }
+    }
+
+    /// Whether no further case is run.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Runs no further case. Those that run go on.
+    pub fn start_no_more(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// A command is about to run; `None` where no further one is.
+    pub fn run(&self) -> Option<Run<'_>> {
+        let mut running = self.running();
+        if self.is_wanted() {
+            return None;
+        }
+        let (id, bell) = (running.next, Bell::new());
+        running.next += 1;
+        running.bells.push((id, bell.clone()));
+        Some(Run {
+            stop: self,
+            id,
+            bell,
+        })
+    }
+
+    /// Whether a command that died of this signal, or failed, may have done so for the same signal as the
+    /// batch: a terminal sends it to a whole process group, and so do kill(1) and timeout(1).
+    pub fn has_hit(&self, died_of: Option<i32>) -> bool {
+        let known = died_of.is_some_and(|signal| ENDS.contains(&signal));
+        if known && self.woken.is_some() && !self.has_arrived() {
+            std::thread::sleep(LATE);
+        }
+        self.has_arrived()
+    }
+
+    fn has_arrived(&self) -> bool {
+        ENDS.into_iter().any(signal::has_arrived)
+    }
+
+    /// Waits for a signal, then for the end of what runs, and ends this program by that signal; returns when
+    /// the batch is over without one.
+    pub fn watch(&self, before_end: impl FnOnce()) {
+        let Some(woken) = &self.woken else { return };
+        let mut fds = [PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        let Some(signal) = ENDS.into_iter().find(|&it| signal::has_arrived(it)) else {
+            return;
+        };
+        let mut running = self.running();
+        self.start_no_more();
+        for (_, bell) in &running.bells {
+            bell.ring(BellCall::Kill);
+        }
+        let mut patient = true;
+        while !running.bells.is_empty() {
+            let waited = self.idle.wait_timeout(running, AGAIN);
+            let (still, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            running = still;
+            if patient && timeout.timed_out() {
+                patient = false;
+                for signal in ENDS.into_iter().filter(|&it| signal::is_handled(it)) {
+                    let _ = signal::set_ignored(signal, false);
+                }
+            }
+        }
+        before_end();
+        signal::die_by(signal);
+    }
+
+    /// The batch is over: lets [`Stop::watch`] return.
+    pub fn over(&self) {
+        if let Some(woken) = &self.woken {
+            signal::wake(woken.as_fd());
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let mut running = self.stop.running();
+        running.bells.retain(|(id, _)| *id != self.id);
+        if running.bells.is_empty() {
+            self.stop.idle.notify_all();
+        }
+    }
+}
