@@ -14,6 +14,8 @@ mod kernel;
 mod memory;
 #[path = "limits/quotas.rs"]
 mod quotas;
+#[path = "limits/start.rs"]
+mod start;
 #[path = "limits/stuck.rs"]
 mod stuck;
 

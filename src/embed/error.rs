@@ -41,8 +41,11 @@ impl Error {
 
     /// Whether the command's program never ran.
     pub fn not_started(&self) -> bool {
-        !matches!(self, Error::Jail(error) if !matches!(error, SuperviseError::Launch(_)))
-            && !matches!(self, Error::Lost)
+        match self {
+            Error::Jail(SuperviseError::Launch(_) | SuperviseError::NeverRan) => true,
+            Error::Jail(_) | Error::Lost => false,
+            _ => true,
+        }
     }
 }
 

@@ -143,7 +143,9 @@ impl From<&Outcome> for End {
 impl From<&SuperviseError> for End {
     fn from(error: &SuperviseError) -> Self {
         match error {
-            SuperviseError::Launch(_) => Self::not_started(error.exit_code(), error.to_string()),
+            SuperviseError::Launch(_) | SuperviseError::NeverRan => {
+                Self::not_started(error.exit_code(), error.to_string())
+            }
             _ => Self {
                 ending: "failed",
                 ..Self::not_started(error.exit_code(), error.to_string())

@@ -24,6 +24,8 @@ impl Supervisor<'_> {
         let asked = self.asked_to_end.is_some();
         match self.limits.due(asked, Instant::now()) {
             limits::Due::Nothing => {}
+            // There is no program yet that could be asked.
+            _ if !self.running => self.end(Ending::Limit(LimitKind::Wall)),
             limits::Due::Ask => {
                 self.asked_to_end = Some(LimitKind::Wall);
                 if let Some(watchdog) = &self.watchdog {
@@ -219,6 +221,9 @@ impl Supervisor<'_> {
         let asked = self.asked_to_end.map(Ending::Limit);
         let ended = self.ending.filter(|ending| *ending != Ending::Exited);
         let ending = ended.or(asked).unwrap_or(Ending::Exited);
+        if !self.running && ending == Ending::Limit(LimitKind::Wall) {
+            return Err(SuperviseError::NeverRan);
+        }
         match self.main_exit {
             Some(exit) => {
                 let asked = self.forward.as_ref().is_some_and(Forward::interrupted);

@@ -583,6 +583,7 @@ impl Supervisor<'_> {
         self.running = true;
         if own {
             self.started.executed()?;
+            self.limits.begins(Instant::now());
         }
         self.tree.space.enter(tid);
         let program = self.tree.executed(tid, former as Tid);

@@ -112,6 +112,8 @@ pub enum SuperviseError {
     },
     /// The command's streams could not be made.
     Streams(std::io::Error),
+    /// The command did not get to its program in time.
+    NeverRan,
     /// All tracees are gone, and the main command's end was never reported.
     MainLost,
 }
@@ -152,6 +154,11 @@ impl fmt::Display for SuperviseError {
             Self::Streams(error) => write!(
                 f,
                 "no pipes for the command's output: {error}; nothing was run"
+            ),
+            Self::NeverRan => write!(
+                f,
+                "the command's program was not reached within its limit of time, nor within 10 s: this \
+                 machine is overloaded, or the file cannot be read; nothing of it was run"
             ),
             Self::MainLost => write!(
                 f,

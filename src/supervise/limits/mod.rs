@@ -36,12 +36,18 @@ const FAST_TICK: Duration = Duration::from_millis(20);
 /// From SIGTERM to SIGKILL, where the policy does not say.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a command may take to get to its program at least, where there is a limit of time: that limit
+/// is the program's, and a crowded machine or a slow file system is none of its doing.
+const START: Duration = Duration::from_secs(10);
+
 /// The limits of a jail that runs.
 pub struct Watch {
     clock: Option<Clock>,
     /// Whether a clock may be a timer.
     timer: bool,
     wall: Option<(Instant, Duration)>,
+    /// The limit of time, until the command's program runs.
+    unbegun: Option<Duration>,
     tasks: Option<u64>,
     cpu: Option<Cpu>,
     memory: Option<Memory>,
@@ -62,10 +68,8 @@ impl Watch {
     pub fn new(plan: &Plan, started: &Started, timer: bool, now: Instant) -> Result<Watch, Errno> {
         let limits = &plan.limits;
         let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
-        let wall = limits
-            .wall
-            .as_ref()
-            .map(|wall| (now.checked_add(wall.value).unwrap_or(now), grace));
+        let unbegun = limits.wall.as_ref().map(|wall| wall.value);
+        let wall = unbegun.map(|wall| (after(now, wall.max(START)), grace));
         let cpu = limits.cpu.as_ref().map(|limit| Cpu::new(limit.value));
         // The launcher has made a cgroup where it could.
         let memory = limits
@@ -89,10 +93,18 @@ impl Watch {
                 .transpose()?,
             timer,
             wall,
+            unbegun,
             tasks: limits.processes.as_ref().map(|limit| limit.value),
             cpu,
             memory,
         })
+    }
+
+    /// The command's program runs from now on: its time begins.
+    pub fn begins(&mut self, now: Instant) {
+        if let (Some(length), Some((end, _))) = (self.unbegun.take(), &mut self.wall) {
+            *end = after(now, length);
+        }
     }
 
     /// Starts a clock if there is none.
@@ -260,6 +272,10 @@ impl Watch {
     }
 }
 
+fn after(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time).unwrap_or(now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +287,7 @@ mod tests {
             clock: None,
             timer: false,
             wall: Some((now + Duration::from_secs(10), Duration::from_secs(1))),
+            unbegun: None,
             tasks: Some(3),
             cpu: None,
             memory: None,
