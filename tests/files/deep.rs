@@ -1,8 +1,8 @@
-//! Programs at paths that readlink(2) does not give: more than 4,095 bytes.
+//! Directories and programs at paths that readlink(2) does not give: more than 4,095 bytes.
 
-use super::scene::{LANDLOCK, Scene};
+use super::scene::{LANDLOCK, Scene, open, openat as open_at, run};
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, SFlag, mkdirat};
 use std::os::fd::OwnedFd;
 
 /// Everything, but for programs of one name.
@@ -98,5 +98,198 @@ fn a_program_at_a_path_that_is_too_long_runs_where_a_subtree_allows_it() {
     for landlock in LANDLOCK {
         let found = last(scene.steps_within(landlock, &policy, &steps));
         assert_eq!(found, "ok", "{landlock:?}");
+    }
+}
+
+/// What is granted and denied in each kind of jail; the tree is beneath `w`.
+const LISTS: [&str; 4] = [
+    "write = [\"@/w\"]\n",
+    "write = [\"@/w\"]\ndeny = [\"@/**/secret\"]\n",
+    "write = [\"@/w\"]\nhide = [\"@/**/secret\"]\n",
+    "write = [\"@/w/**\"]\n",
+];
+
+/// Steps at the end of a tree that they make, one name after the other.
+fn at_the_end(count: usize, steps: &[String]) -> Vec<String> {
+    let name = "d".repeat(NAME);
+    let mkdir = format!("{} :{name} 493", libc::SYS_mkdir);
+    let chdir = format!("{} :{name}", libc::SYS_chdir);
+    let mut all = vec![[mkdir, chdir]; count].concat();
+    all.extend(steps.iter().cloned());
+    all
+}
+
+fn ends(answers: &[String], count: usize) -> Vec<&str> {
+    let from = answers.len().saturating_sub(count);
+    answers.iter().skip(from).map(String::as_str).collect()
+}
+
+/// What a program does in a directory whose path is longer than PATH_MAX.
+#[test]
+fn a_directory_beyond_path_max_is_used_as_outside() {
+    let here = libc::AT_FDCWD;
+    let steps = [
+        open("f", libc::O_CREAT | libc::O_RDWR),
+        open("f", libc::O_RDONLY),
+        open("./f", libc::O_RDWR),
+        open(".", libc::O_RDONLY | libc::O_DIRECTORY),
+        open("..", libc::O_RDONLY | libc::O_DIRECTORY),
+        open_at("{fourth}", "..", libc::O_RDONLY | libc::O_DIRECTORY),
+        format!("{} :f buf", libc::SYS_stat),
+        format!("{} :f 0", libc::SYS_access),
+        format!("{} :f 384", libc::SYS_chmod),
+        format!("{} :f :g", libc::SYS_rename),
+        format!("{} {here} :g {here} :h 0", libc::SYS_linkat),
+        format!("{} :g", libc::SYS_unlink),
+        format!("{} :h 0", libc::SYS_truncate),
+        format!("{} :nowhere :l", libc::SYS_symlink),
+        format!("{} :l", libc::SYS_unlink),
+        format!("{} :e 493", libc::SYS_mkdir),
+        format!("{} :e/f :h", libc::SYS_rename),
+        format!("{} :e", libc::SYS_chdir),
+        format!("{} :..", libc::SYS_chdir),
+        format!("{} :e", libc::SYS_rmdir),
+        format!("{} :h", libc::SYS_unlink),
+        format!("{} :..", libc::SYS_chdir),
+        format!("{} :{}", libc::SYS_rmdir, "d".repeat(NAME)),
+    ];
+    let count = steps.len();
+    // The directory that the fourth step has opened.
+    let fourth = (2 * 24 + 3).to_string();
+    let steps = steps.map(|step| step.replace("fourth", &fourth));
+    let steps = at_the_end(24, &steps);
+    let free = Scene::new();
+    let outside = free.steps_outside(&steps);
+    let mut expected = vec!["ok"; count];
+    expected[16] = "ENOENT";
+    assert_eq!(ends(&outside, count), expected, "outside");
+    for lists in LISTS {
+        for landlock in LANDLOCK {
+            let scene = Scene::new();
+            let policy = scene.policy(&format!("read = [\"@\"]\n{lists}"));
+            let within = scene.steps_within(landlock, &policy, &steps);
+            assert_eq!(within, outside, "{landlock:?} {lists}");
+        }
+    }
+}
+
+#[test]
+fn what_is_denied_stays_so_beyond_path_max() {
+    let up = "../".repeat(3);
+    let steps = [
+        open("secret", libc::O_RDONLY),
+        open("./secret", libc::O_WRONLY | libc::O_CREAT),
+        open("../secret", libc::O_RDONLY),
+        open(&format!("{up}secret"), libc::O_RDONLY),
+        format!("{} :secret", libc::SYS_unlink),
+        format!("{} :secret :other", libc::SYS_rename),
+        format!("{} :secret :other", libc::SYS_link),
+        format!("{} :secret 511", libc::SYS_chmod),
+        format!("{} :secret 0", libc::SYS_truncate),
+        format!("{} :../secret", libc::SYS_unlink),
+    ];
+    let count = steps.len();
+    let into = |scene: &Scene| {
+        let chdir = format!("{} :{}", libc::SYS_chdir, "d".repeat(NAME));
+        let mut all = vec![format!("{} :{}", libc::SYS_chdir, scene.at("w"))];
+        all.extend(vec![chdir; 24]);
+        all.extend(steps.iter().cloned());
+        all
+    };
+    let scene_with_secrets = || {
+        let scene = Scene::new();
+        let mut here = OwnedFd::from(std::fs::File::open(scene.at("w")).expect("a directory"));
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let name = "d".repeat(NAME);
+        for level in 0..24 {
+            mkdirat(&here, name.as_str(), Mode::S_IRWXU).expect("a directory");
+            here = openat(&here, name.as_str(), flags, Mode::empty()).expect("a directory");
+            if level >= 20 {
+                scene.copy_into("/etc/passwd", &here, "secret");
+            }
+        }
+        scene
+    };
+    for (list, answer) in [("deny", "EACCES"), ("hide", "ENOENT")] {
+        for landlock in LANDLOCK {
+            let scene = scene_with_secrets();
+            let lists = format!("read = [\"@\"]\nwrite = [\"@/w\"]\n{list} = [\"@/**/secret\"]\n");
+            let policy = scene.policy(&lists);
+            let within = scene.steps_within(landlock, &policy, &into(&scene));
+            let case = format!("{list} {landlock:?}");
+            assert_eq!(ends(&within, count), vec![answer; count], "{case}");
+        }
+    }
+    // Alone, each would do what it says.
+    for (at, step) in steps.iter().enumerate() {
+        let scene = scene_with_secrets();
+        let mut all = into(&scene);
+        all.truncate(25);
+        all.push(step.clone());
+        assert_eq!(last(scene.steps_outside(&all)), "ok", "{at}");
+    }
+}
+
+/// As rm, find and others do it, which go down and up by descriptors.
+#[test]
+fn a_tree_beyond_path_max_is_removed() {
+    for lists in LISTS {
+        for landlock in LANDLOCK {
+            let scene = Scene::new();
+            let policy = scene.policy(&format!(
+                "read = [\"@\", \"/usr\"]\n{lists}exec = [\"/usr\"]\n"
+            ));
+            let name = "d".repeat(NAME);
+            let top = std::fs::File::open(scene.at("w")).expect("a directory");
+            let mut here = OwnedFd::from(top);
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+            for _ in 0..24 {
+                mkdirat(&here, name.as_str(), Mode::S_IRWXU).expect("a directory");
+                here = openat(&here, name.as_str(), flags, Mode::empty()).expect("a directory");
+                scene.copy_into("/etc/passwd", &here, "file");
+            }
+            let command = ["/usr/bin/rm", "-r", &name];
+            let ran = run(scene.within(landlock, &policy, &command)).ends_with(0);
+            assert!(
+                !scene.exists(&format!("w/{name}")),
+                "{landlock:?} {lists} {}",
+                ran.err
+            );
+        }
+    }
+}
+
+/// The supervisor looks for names no further than this.
+#[test]
+fn beyond_a_crowd_of_names_a_directory_is_too_deep() {
+    let scene = Scene::new();
+    let policy = scene.policy("read = [\"@\"]\nwrite = [\"@/w\"]\ndeny = [\"@/**/secret\"]\n");
+    let steps = at_the_end(24, &[]);
+    scene.steps_outside(&steps);
+    let name = "d".repeat(NAME);
+    let mut here = OwnedFd::from(std::fs::File::open(scene.at("w")).expect("a directory"));
+    for _ in 0..23 {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        here = openat(&here, name.as_str(), flags, Mode::empty()).expect("a directory");
+    }
+    for number in 0..9000 {
+        nix::sys::stat::mknodat(
+            &here,
+            number.to_string().as_str(),
+            SFlag::S_IFREG,
+            Mode::S_IRWXU,
+            0,
+        )
+        .expect("a file");
+    }
+    let mut into = vec![format!("{} :{name}", libc::SYS_chdir); 24];
+    into.push(open("f", libc::O_CREAT | libc::O_RDWR));
+    assert_eq!(last(scene.steps_outside(&into)), "ok");
+    for landlock in LANDLOCK {
+        let found = last(scene.steps_within(landlock, &policy, &into));
+        assert!(
+            matches!(found.as_str(), "ENAMETOOLONG" | "ok"),
+            "{found} {landlock:?}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! judged, or by the same open file.
 
 use super::perform::{AT_FDCWD, fd, link, perform, row, six, text};
-use super::resolve::{self, Found, Start, Wants, is_directory, path_of, read_string};
+use super::resolve::{self, Found, Start, Wants, is_directory, read_string};
 use super::{Asked, Judged, access};
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
@@ -44,7 +44,7 @@ pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
 }
 
 fn opened(asked: &Asked<'_>, file: &OwnedFd) -> Judged<Found> {
-    let path = path_of(file)?;
+    let path = asked.view().path_of(file)?;
     let (path, pathless) = asked.view().named(path, file)?;
     Ok(Found {
         path,

@@ -17,6 +17,7 @@ mod bind;
 mod exec;
 mod fixed;
 mod loaded;
+mod long;
 mod memory;
 mod metadata;
 mod open;

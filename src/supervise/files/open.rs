@@ -4,7 +4,7 @@
 //! string is in a page that nobody can change, and a directory that has become a symbolic link
 //! meanwhile fails it with ELOOP.
 
-use super::resolve::{Found, PATH_MAX, Start, Wants, read_path, resolve};
+use super::resolve::{Found, PATH_MAX, Start, Wants, is_directory, read_path, resolve};
 use super::{Asked, Files, Judged, Refused, number, object, refusal};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
@@ -147,11 +147,30 @@ impl Files {
             Start::Directory => here,
             Start::Descriptor(_) => args[0],
         };
+        let goes_up = given.split(|byte| *byte == b'/').any(|part| part == b"..");
         let relative = !given.starts_with(b"/")
             && how.resolve == 0
             && !found.links
-            && !given.split(|byte| *byte == b'/').any(|part| part == b"..")
             && self.memories.is_alone(tid);
+        let long = found.path.len() >= PATH_MAX;
+        if relative && goes_up && long && how.flags & O_CREAT == 0 {
+            let directory = found.object.as_ref().is_some_and(is_directory);
+            // Of a directory the open does not wait, so that nothing is renamed until it returns.
+            return match directory {
+                true => {
+                    let how = How {
+                        flags: how.flags | O_DIRECTORY,
+                        resolve: NO_SYMLINKS,
+                        ..how
+                    };
+                    self.pinned_now(asked, openat2, &how.bytes(), &given, |slot| {
+                        [from, slot.path(), slot.address, 24, 0, 0]
+                    })
+                }
+                false => Err(Errno::ENAMETOOLONG.into()),
+            };
+        }
+        let relative = relative && !goes_up;
         let (from, path) = match (found.magic, found.pathless) {
             (None, _) if relative => (from, given.clone()),
             // The descriptor is the caller's, and what it stands for may only be replaced by what the
@@ -304,7 +323,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
     };
     // An absolute link on the way leads into the root of this process, whatever the tracee's is.
     let same = |found: &OwnedFd| -> Judged<()> {
-        let path = super::resolve::path_of(found)?;
+        let path = asked.view().path_of(found)?;
         match !space.has_own_mounts() || asked.view().leads_to(&path, found) {
             true => Ok(()),
             false => Err(Errno::ENOENT.into()),
@@ -322,7 +341,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && !name.is_empty() => {
             let parent = open(head, libc::O_DIRECTORY)?;
             same(&parent)?;
-            let mut path = super::resolve::path_of(&parent)?;
+            let mut path = asked.view().path_of(&parent)?;
             super::resolve::join(&mut path, name);
             return Ok(Found {
                 path,
@@ -338,7 +357,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         Err(errno) => return Err(errno.into()),
     };
     same(&opened)?;
-    let path = super::resolve::path_of(&opened)?;
+    let path = asked.view().path_of(&opened)?;
     let found = Found {
         pathless: !path.starts_with(b"/"),
         path,

@@ -222,7 +222,19 @@ impl Files {
         path: &[u8],
         args: impl FnOnce(&Slot) -> [u64; 6],
     ) -> Judged<Resume> {
-        let resume = self.pinned(asked, asked.call.nr, head, path, args)?;
+        self.pinned_now(asked, asked.call.nr, head, path, args)
+    }
+
+    /// As [`Files::pinned_at_once`], as another call.
+    pub(super) fn pinned_now(
+        &mut self,
+        asked: &Asked<'_>,
+        nr: u32,
+        head: &[u8],
+        path: &[u8],
+        args: impl FnOnce(&Slot) -> [u64; 6],
+    ) -> Judged<Resume> {
+        let resume = self.pinned(asked, nr, head, path, args)?;
         let tid = asked.tracee.tid();
         if let Some(Pending::Return { .. }) = self.pending.get(&tid) {
             self.hurried = Some(tid);

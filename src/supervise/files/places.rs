@@ -7,9 +7,9 @@
 
 use super::bind::Binding;
 use super::pinned::Pending;
-use super::resolve::{Start, Wants, path_of, resolve};
-use super::{Asked, Files, Found, Judged, Object, PathObject, row};
-use crate::judge::Verdict;
+use super::resolve::{PATH_MAX, Start, Wants, path_of, resolve};
+use super::{Asked, Files, Found, Judged, Object, PathObject, refusal, row};
+use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
@@ -64,6 +64,11 @@ impl Files {
             (None, true) => return Err(Errno::ENOENT.into()),
             (_, false) => found.path,
         };
+        // From the working directory it is reached all the same, and looked at when it has arrived.
+        let path = match path.len() >= PATH_MAX && !given.starts_with(b"/") {
+            true => given,
+            false => path,
+        };
         let resume = self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])?;
         if let Some(directory) = found.object {
             self.enter(asked.tracee.tid(), directory);
@@ -99,8 +104,15 @@ impl Files {
         if same(&here, judged) {
             return Ok(None);
         }
-        let path = path_of(&here)?;
-        let verdict = plan.judge.path(Access::Stat, &path);
+        let (path, verdict) = match path_of(&here) {
+            Ok(path) => {
+                let verdict = plan.judge.path(Access::Stat, &path);
+                (path, verdict)
+            }
+            // It cannot be judged.
+            Err(Errno::ENAMETOOLONG) => (Vec::new(), refusal(Reason::Changed)),
+            Err(errno) => return Err(errno),
+        };
         let object = Object::Path(PathObject {
             access: Access::Stat,
             given: path.clone(),

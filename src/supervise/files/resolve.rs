@@ -187,7 +187,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
     let object = open_link(&format!("/proc/{}/{name}", view.tid))?;
     // As the tracee would name it.
     let link = format!("/proc/{}/{name}", view.tree.space.number(view.tid));
-    let path = path_of(&object)?;
+    let path = view.path_of(&object)?;
     let (path, pathless) = view.named(path, &object)?;
     Ok(Found {
         path,
@@ -237,11 +237,6 @@ impl View<'_> {
         found.is_ok_and(|found| identity(&found).is_some() && identity(&found) == identity(object))
     }
 
-    /// Opens an absolute path in the tracee's root.
-    fn open(&self, path: &[u8], flags: i32, resolve: u64) -> Result<OwnedFd, Errno> {
-        self.tree.space.open(path, flags, resolve)
-    }
-
     fn directory(&self, path: &[u8], resolve: u64) -> Result<OwnedFd, Errno> {
         self.open(path, libc::O_PATH | libc::O_DIRECTORY, resolve)
     }
@@ -255,7 +250,10 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
             return Ok(None);
         }
         let cwd = format!("/proc/{}/cwd", view.tid);
-        full = as_tracer(|| readlinkat(nix::fcntl::AT_FDCWD, cwd.as_str()))?.into_vec();
+        full = match as_tracer(|| readlinkat(nix::fcntl::AT_FDCWD, cwd.as_str())) {
+            Err(Errno::ENAMETOOLONG) => return Ok(None),
+            other => other?.into_vec(),
+        };
         if !full.starts_with(b"/") || full.ends_with(b" (deleted)") {
             return Ok(None);
         }
@@ -515,7 +513,8 @@ impl<'a> Walk<'a> {
             libc::O_PATH | libc::O_DIRECTORY,
             0,
         )?;
-        (self.path, self.pathless) = self.view.named(path_of(&parent)?, &parent)?;
+        let path = self.view.path_of(&parent)?;
+        (self.path, self.pathless) = self.view.named(path, &parent)?;
         self.here = parent;
         Ok(())
     }
@@ -591,7 +590,8 @@ impl<'a> Walk<'a> {
             return Err(Errno::EACCES);
         }
         let object = self.open_link(text, 0)?;
-        let (path, pathless) = self.view.named(path_of(&object)?, &object)?;
+        let path = self.view.path_of(&object)?;
+        let (path, pathless) = self.view.named(path, &object)?;
         let stat = fstat(object.as_fd())?;
         if !last || self.slash {
             if !is(&stat, SFlag::S_IFDIR) {
