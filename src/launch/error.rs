@@ -1,7 +1,7 @@
 //! What can go wrong before the command runs, and what to do about it.
 
 use super::under::Unavailable;
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -208,6 +208,8 @@ pub struct Circumstances {
     pub yama: Option<u8>,
     /// This process runs under somebody else's seccomp filter, a container's as a rule.
     pub filtered: bool,
+    /// This process is not dumpable.
+    pub undumpable: bool,
 }
 
 impl Circumstances {
@@ -221,6 +223,7 @@ impl Circumstances {
             tracer: child.as_deref().and_then(tracer).or_else(|| tracer(&own)),
             yama: yama.and_then(|scope| scope.trim().parse().ok()),
             filtered: field(&own, "Seccomp:") == Some("2"),
+            undumpable: matches!(sys::process::is_dumpable(), Ok(false)),
         }
     }
 }
@@ -362,6 +365,13 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
     }
     write!(f, "PTRACE_SEIZE: {}; ", describe(errno))?;
     match errno {
+        // ptrace(2), "Ptrace access mode checking": it takes CAP_SYS_PTRACE then.
+        Errno::EPERM if host.undumpable => write!(
+            f,
+            "this program is not dumpable (prctl(2), PR_SET_DUMPABLE), and only CAP_SYS_PTRACE may trace \
+             its children before they execute another program: make it dumpable, or let it start the \
+             `jail` binary"
+        ),
         _ if host.filtered => write!(
             f,
             "this container's seccomp profile forbids ptrace: allow `ptrace` in it \
@@ -486,6 +496,11 @@ mod tests {
         };
         assert!(seize(Errno::EPERM, container.clone()).contains("--cap-add=SYS_PTRACE"));
         assert!(seize(Errno::ENOSYS, container).contains("seccomp profile"));
+        let undumpable = Circumstances {
+            undumpable: true,
+            ..plain.clone()
+        };
+        assert!(seize(Errno::EPERM, undumpable).contains("PR_SET_DUMPABLE"));
         assert!(seize(Errno::EIO, plain.clone()).contains("needs Linux 5.9"));
         assert!(seize(Errno::EPERM, plain).contains("security module"));
     }

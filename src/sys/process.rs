@@ -244,6 +244,11 @@ pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into()).map(drop)
 }
 
+/// Whether this process is dumpable: prctl(2), PR_GET_DUMPABLE. 2 means that only root may read its core.
+pub fn is_dumpable() -> Result<bool, Errno> {
+    prctl(libc::PR_GET_DUMPABLE, 0).map(|dumpable| dumpable == 1)
+}
+
 /// PR_SET_SECUREBITS. Needs CAP_SETPCAP.
 pub fn set_securebits(bits: c_int) -> Result<(), Errno> {
     prctl(libc::PR_SET_SECUREBITS, bits as libc::c_ulong).map(drop)
