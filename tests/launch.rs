@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::path::Path;
 use support::{Dir, Run, is_root, jail, permissive, plain, probe, same_inside};
 
 const PERMISSIVE: [&str; 2] = ["--policy", "permissive"];
@@ -427,4 +428,27 @@ fn stdin_reaches_the_command() {
         .output()
         .ends_with(0)
         .says("line 1\nline 2\n");
+}
+
+/// Node's child_process hands EACCES to its callback and throws at EPERM, which a program's author does not
+/// expect.
+#[test]
+fn under_compute_another_program_is_one_that_may_not_be_executed() {
+    let jailed = |words: &[&str]| {
+        let run = jail(["--policy", "compute", "--quiet", "--"]);
+        run.args(words).output()
+    };
+    let python =
+        "import os\ntry: os.execv('/bin/true', ['true'])\nexcept OSError as e: print(e.errno)";
+    jailed(&["/usr/bin/env", "--version"]).ends_with(0);
+    let python3 = Path::new("/usr/bin/python3");
+    match python3.exists() {
+        true => _ = jailed(&["/usr/bin/python3", "-c", python]).says("13\n"),
+        false => println!("NOT TRIED HERE: no /usr/bin/python3"),
+    }
+    let node = "require('child_process').exec('true', error => console.log(error.code))";
+    match Path::new("/usr/bin/node").exists() {
+        true => _ = jailed(&["/usr/bin/node", "-e", node]).says("EACCES\n"),
+        false => println!("NOT TRIED HERE: no /usr/bin/node"),
+    }
 }
