@@ -49,7 +49,9 @@ pub mod sys;
 pub mod syscalls;
 pub mod trace;
 
-pub use embed::{Builder, Error, Event, Events, Handle, Jail, Killer, Outcome, Stdin, Stdio};
+pub use embed::{
+    Builder, Error, Event, Events, Handle, Jail, KillOnDrop, Killer, Outcome, Stdin, Stdio,
+};
 pub use policy::{Limits, Policy};
 pub use report::{Ending, Verdict};
 

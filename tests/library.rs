@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "library/end.rs"]
+mod end;
+
 use jail::{Ending, Error, Event, Jail, Limits, Policy, Stdio};
 use std::fs::File;
 use std::os::fd::OwnedFd;

@@ -14,7 +14,7 @@ use crate::sys;
 use crate::trace::Tid;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +71,9 @@ pub enum Stdio {
     /// To a pipe: it is counted, and kept up to [`Builder::keep`].
     #[default]
     Capture,
+    /// To a pipe that the host reads while it runs: [`Handle::stdout`] and [`Handle::stderr`]. The command
+    /// waits for the reader. [`Builder::run`] captures it, for it has no handle.
+    Piped,
     /// Nowhere: /dev/null.
     Null,
     /// Where this process writes.
@@ -262,6 +265,15 @@ impl Builder {
     /// Where the command did not get to its program, or the jail failed. Whatever the command itself
     /// does, and however it ends, is an outcome.
     pub fn run(&self) -> Result<Outcome, Error> {
+        if matches!(self.stdout, Stdio::Piped) || matches!(self.stderr, Stdio::Piped) {
+            let captured = |to: &Stdio| match to {
+                Stdio::Piped => Stdio::Capture,
+                other => other.clone(),
+            };
+            let builder = self.clone();
+            let (stdout, stderr) = (captured(&self.stdout), captured(&self.stderr));
+            return builder.stdout(stdout).stderr(stderr).run();
+        }
         let ready = self.prepare(&self.host())?;
         std::thread::scope(|scope| {
             std::thread::Builder::new()
@@ -314,7 +326,7 @@ impl Builder {
             return Err(Error::Stream(io::Error::other(message)));
         }
         let limited = policy.limits.output.is_some();
-        let wiring = self.wire(&mut command, limited).map_err(Error::Stream)?;
+        let (wiring, readers) = self.wire(&mut command, limited).map_err(Error::Stream)?;
         let mut command = command.under(&policy).map_err(Error::Unavailable)?;
         for change in &self.environment {
             match change {
@@ -347,6 +359,7 @@ impl Builder {
             plan,
             command,
             wiring,
+            readers,
             passed: self.passed.clone(),
             nurseries: Arc::clone(&self.nurseries),
             kill_on_exit: self.kill_on_exit,
@@ -354,7 +367,7 @@ impl Builder {
         })
     }
 
-    fn wire(&self, command: &mut Command, limited: bool) -> io::Result<Wiring> {
+    fn wire(&self, command: &mut Command, limited: bool) -> io::Result<(Wiring, Readers)> {
         let mut wiring = Wiring::default();
         match &self.stdin {
             Stdin::Null => command.stdin = Some(null()?),
@@ -362,15 +375,18 @@ impl Builder {
             Stdin::Bytes(bytes) => wiring.stdin = Some(bytes.to_vec()),
             Stdin::File(file) => command.stdin = Some(other(file.as_raw_fd())?.into()),
         }
-        (command.stdout, wiring.stdout) = self.output(&self.stdout, 1, limited)?;
-        (command.stderr, wiring.stderr) = self.output(&self.stderr, 2, limited)?;
-        Ok(wiring)
+        let (stdout, stdout_reader) = piped(&self.stdout)?;
+        let (stderr, stderr_reader) = piped(&self.stderr)?;
+        (command.stdout, wiring.stdout) = self.output(&stdout, 1, limited)?;
+        (command.stderr, wiring.stderr) = self.output(&stderr, 2, limited)?;
+        Ok((wiring, [stdout_reader, stderr_reader]))
     }
 
     /// Where an output goes by itself, and what of it goes through a pipe.
     fn output(&self, to: &Stdio, own: RawFd, limited: bool) -> io::Result<Wired> {
         Ok(match (to, limited) {
-            (Stdio::Capture, _) => (None, Some(Output::Keep(self.keep))),
+            // `piped` has replaced it.
+            (Stdio::Capture | Stdio::Piped, _) => (None, Some(Output::Keep(self.keep))),
             (Stdio::Null, true) => (None, Some(Output::Keep(0))),
             (Stdio::Null, false) => (Some(null()?), None),
             (Stdio::Inherit, true) => (None, Some(Output::Pass(other(own)?))),
@@ -378,6 +394,22 @@ impl Builder {
             (Stdio::File(file), true) => (None, Some(Output::Pass(other(file.as_raw_fd())?))),
             (Stdio::File(file), false) => (Some(other(file.as_raw_fd())?.into()), None),
         })
+    }
+}
+
+/// Where stdout and stderr can be read.
+type Readers = [Option<PipeReader>; 2];
+
+/// Where an output goes that is a new pipe, and the end of that which the host reads.
+fn piped(to: &Stdio) -> io::Result<(Stdio, Option<PipeReader>)> {
+    match to {
+        Stdio::Piped => {
+            let (reader, writer) = io::pipe()?;
+            let writer = past_streams(writer.into())?;
+            let reader = past_streams(reader.into())?;
+            Ok((writer.into(), Some(reader.into())))
+        }
+        other => Ok((other.clone(), None)),
     }
 }
 
@@ -402,6 +434,8 @@ pub(crate) struct Ready {
     plan: Arc<Plan>,
     command: Command,
     wiring: Wiring,
+    /// The host's ends of pipes.
+    readers: Readers,
     /// Open until the command has them.
     passed: Vec<Arc<OwnedFd>>,
     nurseries: Arc<Nurseries>,
@@ -425,6 +459,11 @@ pub(crate) struct Told {
 }
 
 impl Ready {
+    /// Where the host reads stdout and stderr.
+    pub(super) fn take_readers(&mut self) -> Readers {
+        std::mem::take(&mut self.readers)
+    }
+
     /// Runs it on this thread, which must have no children. `timer`: see [`Options::timer`].
     pub(crate) fn run(self, bell: Option<Bell>, timer: bool, told: Told) -> Finished {
         let Ready {
@@ -432,11 +471,14 @@ impl Ready {
             plan,
             command,
             wiring,
+            readers,
             passed,
             nurseries,
             kill_on_exit,
             temporary,
         } = self;
+        // Those that were not taken have no reader.
+        drop(readers);
         let options = Options {
             kill_on_exit,
             stand_in: false,

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `builder` | what is to be run, and how |
 //! | `handle` | a jail that runs |
+//! | `end` | its end, for those that wait for it elsewhere |
 //! | `event` | what happens in it, for whoever listens |
 //! | `nurseries` | where commands are born |
 //! | `plans` | plans that were made, for the next run under the same policy |
@@ -18,6 +19,7 @@
 //! | `error` | why there is no outcome |
 
 mod builder;
+mod end;
 mod error;
 mod event;
 mod handle;
@@ -28,8 +30,9 @@ mod run;
 
 pub(crate) use builder::failed;
 pub use builder::{Builder, Jail, Stdin, Stdio};
+pub use end::{KillOnDrop, Killer};
 pub use error::Error;
 pub use event::{Event, Events};
-pub use handle::{Handle, Killer, Outcome};
+pub use handle::{Handle, Outcome};
 pub use pump::{Output, Wiring, Written};
 pub use run::run;

@@ -6,6 +6,7 @@
 pub mod bare;
 pub mod clock;
 pub mod companion;
+pub mod event;
 pub mod files;
 pub mod landlock;
 pub mod memory;

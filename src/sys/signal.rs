@@ -8,7 +8,7 @@
 use super::{Errno, check};
 use libc::{c_int, c_void, siginfo_t, sigset_t};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -162,10 +162,7 @@ fn install(signal: c_int, handler: Handler, flags: c_int) -> Result<(), Errno> {
 /// Notes `signals`, but those that are ignored, and makes a descriptor readable when one arrives. Calls
 /// that they interrupt are restarted.
 pub fn wake_on(signals: &[c_int]) -> Result<OwnedFd, Errno> {
-    // SAFETY: takes numbers only, and returns a new descriptor or an error.
-    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })? as c_int;
-    // SAFETY: the descriptor is new, and nothing else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let fd = super::event::new()?;
     // The handler uses a number of its own, which is never closed.
     let own = super::process::duplicate(fd.as_raw_fd()).ok_or(Errno::EMFILE)?;
     WAKE.store(own.into_raw_fd(), Ordering::Release);
@@ -177,13 +174,6 @@ pub fn wake_on(signals: &[c_int]) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// Makes such a descriptor readable.
-pub fn wake(fd: BorrowedFd<'_>) {
-    let one = 1_u64.to_ne_bytes();
-    // SAFETY: `one` is valid for reading. It fails only where the descriptor is readable already.
-    unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-}
-
 /// What [`wake_on`] makes readable; -1 for none.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
@@ -193,7 +183,7 @@ extern "C" fn note_and_wake(signal: c_int, info: *mut siginfo_t, context: *mut c
     let fd = WAKE.load(Ordering::Acquire);
     if fd >= 0 {
         // SAFETY: the descriptor was made for this handler, and is never closed.
-        wake(unsafe { BorrowedFd::borrow_raw(fd) });
+        super::event::set(unsafe { BorrowedFd::borrow_raw(fd) });
     }
     Errno::set_raw(errno);
 }

@@ -2,7 +2,7 @@
 //! batch itself.
 
 use crate::supervise::{Bell, BellCall};
-use crate::sys::signal;
+use crate::sys::{event, signal};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, OwnedFd};
@@ -129,7 +129,7 @@ impl Stop {
     /// The batch is over: lets [`Stop::watch`] return.
     pub fn over(&self) {
         if let Some(woken) = &self.woken {
-            signal::wake(woken.as_fd());
+            event::set(woken.as_fd());
         }
     }
 
