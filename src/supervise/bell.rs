@@ -5,6 +5,7 @@
 //! the main process, whose end is such an event; once that is gone, the clock, which is a tracee too.
 //! Both are known by pidfds (pidfd_open(2), Linux 5.3): no id that may be another's by now is used.
 
+use crate::sys::companion::Leaver;
 use crate::sys::{Errno, process};
 use crate::trace::Tid;
 use std::fs;
@@ -46,6 +47,9 @@ struct Rope {
     supervisor: Option<Tid>,
     /// Since when somebody wants the end.
     since: Option<Instant>,
+    /// The watchdog's processes, which are the supervisor's children: as long as one is there, a wait
+    /// for any child does not find that none is left.
+    watchdog: Vec<Leaver>,
 }
 
 impl Bell {
@@ -79,6 +83,7 @@ impl Bell {
         };
         if rope.since.is_some_and(|since| since.elapsed() >= PATIENCE) {
             kill_tracees(supervisor);
+            rope.watchdog.iter().for_each(Leaver::ask);
         }
     }
 
@@ -100,10 +105,16 @@ impl Bell {
         Ok(())
     }
 
+    /// The watchdog that there is from now on.
+    pub(super) fn watched_by(&self, watchdog: Vec<Leaver>) {
+        self.rope().watchdog = watchdog;
+    }
+
     /// The jail is over: who rings rings in vain.
     pub(super) fn take_down(&self) {
         let mut rope = self.rope();
         (rope.sleeper, rope.supervisor) = (None, None);
+        rope.watchdog.clear();
     }
 
     fn rope(&self) -> MutexGuard<'_, Rope> {

@@ -12,7 +12,7 @@
 //! It is a [`Companion`]: what it runs here must not allocate, lock, panic or use thread-local variables.
 
 use super::Bell;
-use crate::sys::companion::{Companion, Task};
+use crate::sys::companion::{Companion, Leaver, Task};
 use crate::sys::memory::{self, IdSet};
 use crate::sys::{Errno, bare, process};
 use crate::trace::Tid;
@@ -132,6 +132,12 @@ impl Watchdog {
     /// The ids of its processes.
     pub fn pids(&self) -> impl Iterator<Item = Tid> {
         self.companions.iter().flatten().map(Companion::pid)
+    }
+
+    /// By these any thread can ask them to end.
+    pub fn leavers(&self) -> Vec<Leaver> {
+        let companions = self.companions.iter().flatten();
+        companions.map(Companion::leaver).collect()
     }
 
     /// The supervisor waits from now on.

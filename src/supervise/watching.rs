@@ -45,6 +45,9 @@ impl Supervisor<'_> {
                 for pid in watchdog.pids() {
                     self.meter.leave_out(pid);
                 }
+                if let Some(bell) = &self.options.bell {
+                    bell.watched_by(watchdog.leavers());
+                }
                 self.watchdog = Some(watchdog);
             }
             Err(_) => self.watchdog_rest = Some(now + REST),

@@ -10,6 +10,7 @@
 use super::{Errno, bare, check, process, signal, wait};
 use libc::{c_int, c_void, pid_t};
 use std::ffi::CStr;
+use std::fmt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,7 +46,7 @@ struct Start<T> {
     parent: (pid_t, pid_t),
 }
 
-trait Parts {
+trait Parts: Send + Sync {
     fn leave(&self) -> &AtomicU32;
 }
 
@@ -100,10 +101,35 @@ impl Companion {
 
     /// Asks it to end.
     pub fn leave(&self) {
-        let leave = self.parts.leave();
-        leave.store(1, Ordering::Release);
-        process::futex_wake(leave);
+        leave(&*self.parts);
     }
+
+    /// By this any thread can ask it to end.
+    pub fn leaver(&self) -> Leaver {
+        Leaver(Arc::clone(&self.parts))
+    }
+}
+
+/// Asks a [`Companion`] to end. It may have ended, and another process may have its id.
+pub struct Leaver(Arc<dyn Parts>);
+
+impl Leaver {
+    /// Asks.
+    pub fn ask(&self) {
+        leave(&*self.0);
+    }
+}
+
+impl fmt::Debug for Leaver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Leaver")
+    }
+}
+
+fn leave(parts: &dyn Parts) {
+    let leave = parts.leave();
+    leave.store(1, Ordering::Release);
+    process::futex_wake(leave);
 }
 
 impl Drop for Companion {
