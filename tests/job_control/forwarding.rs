@@ -1,9 +1,7 @@
 //! Signals from outside, to jail alone or to its process group: the command has each exactly once,
 //! from its true sender.
 
-use crate::support::{
-    JAIL, Run, Running, is_watchdog, nobody_survives, permissive, plain, probe, token,
-};
+use crate::support::{JAIL, Run, Running, nobody_survives, permissive, plain, probe, token};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -452,6 +450,13 @@ fn children(pid: i32) -> Vec<i32> {
         .unwrap_or_default()
         .split_whitespace()
         .filter_map(|pid| pid.parse().ok())
-        .filter(|pid| !is_watchdog(*pid))
+        .filter(|child| is_traced_by(*child, pid))
         .collect()
+}
+
+/// What is not is a watchdog, which has no name of its own at first.
+fn is_traced_by(child: i32, tracer: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+    let line = format!("TracerPid:\t{tracer}");
+    status.lines().any(|found| found == line)
 }

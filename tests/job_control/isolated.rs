@@ -78,8 +78,10 @@ fn a_shell_inside_has_jobs_of_its_own() {
 fn closing_the_terminal_ends_a_command() {
     let (mut terminal, dir) = terminal("\"pid\"");
     let token = dir.path().display().to_string();
+    // The child says so: a shell blocks signals while it makes one, and what comes meanwhile ends the
+    // shell alone.
     terminal.enter(&format!(
-        "$JAIL sh -c 'echo running; sleep 100; true' {token}"
+        "$JAIL sh -c '(echo running; exec sleep 100); true' {token}"
     ));
     terminal.expect("running");
     terminal.close();
