@@ -173,6 +173,12 @@ impl Judge {
         self.files.protected.replaced(path)
     }
 
+    /// The denial of anything but a directory at `path`, where `protect` names a directory above what
+    /// it covers; `None` if it names none.
+    pub fn occupied(&self, path: &[u8]) -> Option<Verdict> {
+        self.files.protected.occupied(path)
+    }
+
     /// What `protect` may cover beneath the directory `path`: it must be looked through before it is
     /// moved. `None`: nothing.
     pub fn beneath(&self, path: &[u8]) -> Option<Beneath<'_>> {

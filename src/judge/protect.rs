@@ -92,6 +92,15 @@ impl Protected {
             .map(Guard::refuses)
     }
 
+    /// The denial of anything but a directory at `path`, if an entry names a directory there: a file
+    /// may name another one (`.git` of a worktree), and what the entry is about would be there.
+    pub(super) fn occupied(&self, path: &[u8]) -> Option<Verdict> {
+        let mut guards = self.guards.iter();
+        guards
+            .find(|guard| guard.pattern.names_above(path))
+            .map(Guard::refuses)
+    }
+
     /// The denial of making the directory `from` into `to`, if something beneath it could come under
     /// an entry by that. It does not look at what is there: another task may still be making it.
     pub(super) fn gained(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {

@@ -230,6 +230,31 @@ impl Pattern {
         !deep || states & !anywhere != 0
     }
 
+    /// Whether the pattern names `path`, by its name and not by a wildcard, as a directory above what it
+    /// covers: what stands there must be one.
+    pub fn names_above(&self, path: &[u8]) -> bool {
+        let base = self.base.as_os_str().as_bytes();
+        if is_beneath(base, path) {
+            return base.len() > path.len() || !self.tail.is_empty();
+        }
+        let Some(at) = path.iter().rposition(|byte| *byte == b'/') else {
+            return false;
+        };
+        let (above, name) = (path.get(..at), path.get(at + 1..));
+        let (above, name) = (above.unwrap_or_default(), name.unwrap_or_default());
+        if self.tail.is_empty() || !is_beneath(above, base) {
+            return false;
+        }
+        let Progress::Open(states) = self.progress(above) else {
+            return false;
+        };
+        let states = states >> self.depth;
+        let parts = self.tail.iter().enumerate();
+        parts.take(self.tail.len() - 1).any(|(place, part)| {
+            states >> place & 1 == 1 && matches!(part, Part::Literal(text) if text == name)
+        })
+    }
+
     /// `**` may also stand for no component at all.
     fn closure(&self, mut states: u64) -> u64 {
         for (place, part) in self.tail.iter().enumerate() {
@@ -395,6 +420,30 @@ mod tests {
         let file = literal("/p/a/b");
         assert!(file.is_led_by(b"/p") && file.is_led_by(b"/p/a") && file.is_led_by(b"/p/a/b"));
         assert!(!file.is_led_by(b"/p/b") && !file.is_led_by(b"/q"));
+    }
+
+    #[test]
+    fn a_directory_that_a_pattern_names_is_told_from_what_a_wildcard_matches() {
+        let hooks = pattern("/p", "**/.git/hooks");
+        for named in ["/", "/p", "/p/.git", "/p/a/b/.git"] {
+            assert!(hooks.names_above(named.as_bytes()), "{named}");
+        }
+        for free in [
+            "/p/a",
+            "/p/a/.git/x",
+            "/p/.git/hooks",
+            "/q/.git",
+            "/p/x.git",
+        ] {
+            assert!(!hooks.names_above(free.as_bytes()), "{free}");
+        }
+        let modules = pattern("/p/.git/modules", "**/config");
+        assert!(modules.names_above(b"/p/.git") && modules.names_above(b"/p/.git/modules"));
+        assert!(!modules.names_above(b"/p/.git/modules/a"));
+        let file = literal("/p/.git/config");
+        assert!(file.names_above(b"/p/.git") && !file.names_above(b"/p/.git/config"));
+        assert!(!file.names_above(b"/p/.gi") && !file.names_above(b"/p/.git/x"));
+        assert!(!pattern("/p", "*.d/x").names_above(b"/p/a.d"));
     }
 
     #[test]

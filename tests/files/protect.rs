@@ -304,6 +304,57 @@ fn no_directory_or_link_comes_to_be_above_what_is_protected() {
     each_denied(&[&link], &steps);
 }
 
+/// A file `.git` names another repository, and so other hooks.
+#[test]
+fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
+    const LISTS: &str = "read = [\"@\"]\nwrite = [\"@/w\"]\n\
+        protect = [\"@/w/one/.git/config\", \"@/w/**/.git/hooks\", \"@/w/**/.git/objects\"]\n";
+    let steps = [
+        open("@/w/one/.git", O_WRONLY | O_CREAT),
+        open("@/w/a/.git", O_RDONLY | O_CREAT),
+        format!("{} :@/w/a/.git 33188 0", libc::SYS_mknod),
+        format!("{} :@/w/a/plain :@/w/a/.git", libc::SYS_link),
+        format!("{} :@/w/a/plain :@/w/a/.git", libc::SYS_rename),
+        open("@/w/tree/.git", O_WRONLY),
+        open("@/w/tree/.git", O_RDONLY | O_TRUNC),
+        format!("{} :@/w/tree/.git 0", libc::SYS_truncate),
+        format!("{} :@/w/tree/.git", libc::SYS_unlink),
+        format!("{} :@/w/tree/.git :@/w/tree/x", libc::SYS_rename),
+        format!("{} :@/w/a/plain :@/w/tree/.git", libc::SYS_rename),
+        format!(
+            "{} {AT_FDCWD} :@/w/a/plain {AT_FDCWD} :@/w/tree/.git {RENAME_EXCHANGE}",
+            libc::SYS_renameat2
+        ),
+    ];
+    let free = [
+        format!("{} :@/w/b/.git 448", libc::SYS_mkdir),
+        open("@/w/b/.git/HEAD", O_WRONLY | O_CREAT),
+        open("@/w/b/git", O_WRONLY | O_CREAT),
+        open("@/w/tree/.git", O_RDONLY),
+    ];
+    let made = || {
+        let scene = scene();
+        for name in ["w/tree/.git", "w/one/x", "w/b/x"] {
+            scene.write(name, name);
+        }
+        scene
+    };
+    for step in &steps {
+        let scene = made();
+        assert_eq!(scene.steps_outside(&[scene.text(step)]), ["ok"], "{step}");
+        for landlock in LANDLOCK {
+            let scene = made();
+            let found = scene.steps_within(landlock, &scene.policy(LISTS), &[scene.text(step)]);
+            assert_eq!(found, ["EACCES"], "{landlock:?}: {step}");
+            assert_eq!(scene.content("w/tree/.git"), "w/tree/.git", "after {step}");
+        }
+    }
+    let scene = made();
+    let steps = free.map(|step| scene.text(&step));
+    let found = scene.steps_within(None, &scene.policy(LISTS), &steps);
+    assert_eq!(found, ["ok"; 4]);
+}
+
 #[test]
 fn what_is_not_protected_is_changed_as_ever() {
     let steps = [

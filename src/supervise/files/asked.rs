@@ -1,6 +1,6 @@
 //! A call in its stop: what it names, and what the policy says of that.
 
-use super::resolve::{self, Found, Start, View, Wants, read_path, resolve};
+use super::resolve::{self, Found, Start, View, Wants, is_directory, read_path, resolve};
 use super::{Asked, Judged, Refused, object, refusal};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
@@ -129,6 +129,15 @@ impl Asked<'_> {
         if access == Access::Write && found.path.ends_with(b"/mem") && found.is_of_proc() {
             let rule = &crate::baseline::NO_MEMORY_FILES;
             return denied(refusal(Reason::Baseline(rule)));
+        }
+        let file = || {
+            found
+                .object
+                .as_ref()
+                .is_some_and(|object| !is_directory(object))
+        };
+        if access == Access::Write && file() {
+            super::protect::may_be_file(self, given, &found.path)?;
         }
         let own = self.own(&found.path);
         let verdict = self.plan.judge.path(access, &own);

@@ -5,7 +5,7 @@
 //! meanwhile fails it with ELOOP.
 
 use super::resolve::{Found, PATH_MAX, Start, Wants, is_directory, read_path, resolve};
-use super::{Asked, Files, Judged, Refused, number, object, refusal};
+use super::{Asked, Files, Judged, Refused, number, object, protect, refusal};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::sys::files::NO_SYMLINKS;
@@ -131,6 +131,9 @@ impl Files {
             return Err(Errno::EEXIST.into());
         }
         let by_link = self.judge_open(asked, &given, &found, how)?;
+        if !exists {
+            protect::may_be_file(asked, &given, &found.path)?;
+        }
         // The flags of openat2 are in memory, too.
         let settled = name != "openat2";
         if settled && self.is_settled(asked, address, &given, &found) {

@@ -135,6 +135,8 @@ impl Files {
         let (path, directory, entry) = made(asked, row)?;
         if matches!(name, "symlink" | "symlinkat") {
             protect::may_be_link(asked, &path, &path)?;
+        } else if !matches!(name, "mkdir" | "mkdirat") {
+            protect::may_be_file(asked, &path, &path)?;
         }
         if own {
             return Ok(Made::Judged(path, None));

@@ -55,7 +55,15 @@ pub(super) fn may_become(
     }
     match is_link(object) {
         true => may_be_link(asked, given, to),
-        false => Ok(()),
+        false => may_be_file(asked, given, to),
+    }
+}
+
+/// Whether anything but a directory may be changed or made at `path`.
+pub(super) fn may_be_file(asked: &Asked<'_>, given: &[u8], path: &[u8]) -> Judged<()> {
+    match asked.plan.judge.occupied(path) {
+        Some(verdict) => denied(verdict, given, path.to_vec()),
+        None => Ok(()),
     }
 }
 
