@@ -31,6 +31,8 @@ mod presets;
 mod programs;
 #[path = "files/protect.rs"]
 mod protect;
+#[path = "files/repositories.rs"]
+mod repositories;
 #[path = "files/rules.rs"]
 mod rules;
 #[path = "files/scene.rs"]

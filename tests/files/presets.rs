@@ -73,7 +73,7 @@ impl Home {
             .env("TMPDIR", "/tmp")
     }
 
-    fn outside(&self, script: &str) -> Run {
+    pub fn outside(&self, script: &str) -> Run {
         let run = match is_root() {
             true => plain(["setpriv", "--bounding-set=-all", "--inh-caps=-all"]),
             false => plain(["env"]),
@@ -264,7 +264,7 @@ fn presets_need_no_home() {
 fn in_a_workspace_git_works_and_its_triggers_stay() {
     let home = Home::new();
     let prepare = "git init -q --bare ../up && git init -q && git add main.rs && git commit -qm one \
-        && git push -q ../up HEAD:refs/heads/main && git remote add origin ../up && git fetch -q";
+        && git push -q ../up HEAD:refs/heads/main && git remote add origin ../up && git fetch -q && git worktree add -q wt";
     if plain(["git", "--version"]).output().code() != Some(0) {
         eprintln!("NOT TRIED HERE: there is no git");
         return;
@@ -279,8 +279,7 @@ fn in_a_workspace_git_works_and_its_triggers_stay() {
         "git status --short",
         "echo x >> main.rs && git commit -qam two",
         "git branch other && git checkout -q other && git merge -q topic",
-        "git worktree add -q wt && cd wt && git commit -q --allow-empty -m three",
-        "git worktree remove wt",
+        "cd wt && git commit -q --allow-empty -m three",
         "git tag v1 && git stash list && git gc -q",
         "git rebase -q origin/main",
     ] {
@@ -298,6 +297,9 @@ fn in_a_workspace_git_works_and_its_triggers_stay() {
         "mkdir .vscode",
         "ln -s /tmp .husky",
         "echo ../evil > .git/commondir",
+        "git worktree add wt2",
+        "git worktree remove wt",
+        "git init -q a/b",
         "mkdir -p sub2/d && mv sub2/d sub2/.git && mkdir sub2/.git/hooks",
     ] {
         let ran = run(home.within(None, "workspace", script)).complains("[protect-triggers:");
