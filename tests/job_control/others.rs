@@ -177,6 +177,34 @@ fn a_terminal_of_the_commands_own_making_can_be_opened_and_no_other() {
     }
 }
 
+/// That a terminal is the command's own outweighs the default, and neither an entry nor a rule.
+#[test]
+fn a_denial_of_terminals_holds_for_those_of_the_commands_own_making() {
+    let rule =
+        "[[rule]]\nsyscall = [\"open\", \"openat\"]\npath = \"/dev/pts/**\"\naction = \"deny\"";
+    for (closes, by_master) in [
+        ("[fs]\ndeny = [\"/dev/pts\"]", false),
+        ("[fs]\nhide = [\"/dev/pts\"]", false),
+        (rule, true),
+    ] {
+        let dir = crate::support::Dir::new();
+        let policy = dir.write("closed.toml", format!("extends = [\"base\"]\n{closes}\n"));
+        for landlock in ["99", "1", "0"] {
+            let ran = under(&policy, landlock).args([probe(), "ptys", "/dev/pts/none"]);
+            let ran = ran.output();
+            let opened =
+                ["by master: opened", "by name: opened"].map(|line| ran.out.contains(line));
+            assert_eq!(
+                opened,
+                [by_master, false],
+                "{closes}, {landlock}: {} {}",
+                ran.out,
+                ran.err
+            );
+        }
+    }
+}
+
 #[test]
 fn threads_and_signals_lose_no_terminal_and_no_descriptor() {
     for landlock in ["99", "0"] {

@@ -17,7 +17,10 @@
 //! A terminal whose master the task does not hold is never opened: its call goes on, and Landlock denies it.
 
 use super::pinned::{Pending, again};
-use super::{Asked, Files, Judged, number};
+use super::{Asked, Files, Judged, Object, PathObject, Refused, Wants, number};
+use crate::judge::Reason;
+use crate::paths::Access;
+use crate::policy::Action;
 use crate::sys::files::descriptor_of;
 use crate::sys::{self, Errno, Taken, socket, terminal};
 use crate::syscalls::Call;
@@ -271,6 +274,8 @@ fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
     let Some(master) = master else {
         return Ok(None);
     };
+    let path = format!("/dev/pts/{}", terminal::number(master.as_fd())?);
+    may_be_passed(asked, path.as_bytes())?;
     // It must not become the controlling terminal of this process.
     let kept = libc::O_ACCMODE | libc::O_NONBLOCK;
     let opening = flags(call) & kept | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -284,6 +289,32 @@ fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
         }
     };
     Ok(named.is_none_or(is).then_some(terminal))
+}
+
+/// The denial of an entry, or of a rule about paths: that the terminal is the task's own outweighs the
+/// default alone.
+fn may_be_passed(asked: &Asked<'_>, path: &[u8]) -> Judged<()> {
+    let accesses = match flags(&asked.call) & libc::O_ACCMODE {
+        libc::O_RDONLY => &[Access::Read][..],
+        libc::O_WRONLY => &[Access::Write],
+        _ => &[Access::Read, Access::Write],
+    };
+    for access in accesses {
+        let verdict = asked.plan.judge.path(*access, path);
+        if verdict.action != Action::Allow && matches!(verdict.reason, Reason::Path(_)) {
+            let object = Object::Path(PathObject {
+                access: *access,
+                given: path.to_vec(),
+                resolved: path.to_vec(),
+            });
+            return Err(Refused::Denied(verdict, object));
+        }
+    }
+    if asked.rules {
+        let found = asked.found_at(path, Wants::object(false))?;
+        asked.ask_rules(Access::Write, path, &[&found])?;
+    }
+    Ok(())
 }
 
 /// A descriptor of a task, if it is a master.
