@@ -19,6 +19,7 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("own-trace",       own_trace),
     ("own-trace-prctl", own_trace_prctl),
     ("own-kill",        own_kill),
+    ("own-seal",        own_seal),
     ("io_uring",        io_uring),
     ("terminal-input",  terminal_input),
     ("terminal-linux",  terminal_linux),
@@ -193,10 +194,19 @@ fn filter(answer: u32, flags: u64) -> Result<u64, i32> {
 }
 
 fn install(answer: u32, install: impl FnOnce(u64) -> Result<u64, i32>) -> Result<u64, i32> {
+    install_for(libc::SYS_getppid, answer, install)
+}
+
+/// The same for another call.
+fn install_for(
+    number: libc::c_long,
+    answer: u32,
+    install: impl FnOnce(u64) -> Result<u64, i32>,
+) -> Result<u64, i32> {
     let word = |code: u64, jumps: u64, k: u64| code | jumps << 16 | k << 32;
     let program = [
         word(0x20, 0, 0),                             // load nr
-        word(0x15, 1 << 8, libc::SYS_getppid as u64), // equal: next; else skip one
+        word(0x15, 1 << 8, number as u64), // equal: next; else skip one
         word(0x06, 0, answer.into()),
         word(0x06, 0, RET_ALLOW.into()),
     ];
@@ -267,6 +277,39 @@ fn trace_data(arguments: &Arguments<'_>) -> Result<u32, i32> {
 fn own_kill(arguments: &Arguments<'_>) -> Loot {
     filter(RET_KILL_PROCESS, 0)?;
     getppid(arguments)
+}
+
+/// A filter of its own that answers a call (by number) with success and does not make it. Then a child with
+/// two threads looks for pages that are read-only and not sealed, where a supervisor could keep what it has
+/// judged.
+fn own_seal(arguments: &Arguments<'_>) -> Loot {
+    const REGION: u64 = 2 << 20;
+    install_for(arguments.number(0) as libc::c_long, RET_ERRNO, |fprog| {
+        call3(libc::SYS_seccomp, SET_MODE_FILTER, 0, fprog)
+    })?;
+    let pid = raw::clone(libc::SIGCHLD as u64, || {
+        let thread = std::thread::Builder::new().spawn(|| {});
+        if thread.is_ok_and(|thread| thread.join().is_ok()) {
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+            let regions = maps.lines().filter(|line| line.contains(" r--p 00000000 00:00 0"));
+            let open = regions.filter_map(|line| {
+                let (start, end) = line.split(' ').next()?.split_once('-')?;
+                let number = |text| u64::from_str_radix(text, 16).ok();
+                let (start, end) = (number(start)?, number(end)?);
+                let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+                let at = (start..end).step_by(REGION as usize);
+                let opens = |at: &u64| call3(libc::SYS_mprotect, *at, REGION, access).is_ok();
+                (end - start >= REGION).then(|| at.filter(opens).count() as i32)
+            });
+            return open.sum();
+        }
+        100
+    })?;
+    match raw::exit_code(pid)? {
+        0 => Ok("all is sealed".into()),
+        100 => Ok("no thread".into()),
+        open => Ok(format!("{open} open to writing")),
+    }
 }
 
 /// Writes "ring\n" to standard output with no call for it.

@@ -502,7 +502,10 @@ impl Supervisor<'_> {
         {
             return Ok(Resume::Return(registers, NO_CALL));
         }
-        self.own_filters |= verdict.check == Some(Check::OwnFilter);
+        if verdict.check == Some(Check::OwnFilter) {
+            self.own_filters = true;
+            self.files.may_be_filtered();
+        }
         if let Some(check) = verdict.check {
             match self.tree.check(tracee.tid(), check, &call) {
                 target::Found::Inside => {}

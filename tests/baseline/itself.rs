@@ -132,6 +132,27 @@ fn a_filter_of_the_caller_that_traces_answers_enosys() {
     assert_eq!(within.result(), Err("ENOSYS"), "{within:?}");
 }
 
+/// The supervisor seals pages by a call in the task's name, which a filter of the task's own may answer
+/// without making it. What was judged is kept in such pages.
+#[test]
+fn a_filter_of_the_program_that_answers_for_mseal_leaves_no_page_unsealed() {
+    let judged_by_path = "default = \"allow\"\n[fs]\ndeny = [\"**/.denied\"]\n";
+    let within = |number: libc::c_long| {
+        How {
+            policy: Some(judged_by_path),
+            ..How::default()
+        }
+        .run(&attack("own-seal", &[&number]))
+    };
+    const MSEAL: libc::c_long = 462;
+    let answers = within(MSEAL);
+    row("own filter for mseal", "-", &answers.cell());
+    assert_eq!(answers.result(), Ok("no thread"), "{answers:?}");
+    // A filter that answers for another call changes nothing.
+    let honest = within(libc::SYS_getppid);
+    assert_eq!(honest.result(), Ok("all is sealed"), "{honest:?}");
+}
+
 #[test]
 fn a_filter_of_the_program_that_kills_ends_the_program() {
     let words = attack("own-kill", &[]);

@@ -13,6 +13,7 @@ use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -191,6 +192,34 @@ fn is_untouched(tid: Tid, address: u64) -> bool {
     read.is_ok() && words.chunks_exact(8).all(absent)
 }
 
+/// Whether the mapping that holds an address is sealed: `sl` of its VmFlags (proc_pid_smaps(5), Linux
+/// 6.10). Where it cannot be asked, it is not.
+fn is_sealed(tid: Tid, address: u64) -> bool {
+    let open = || File::open(format!("/proc/{tid}/smaps")).map_err(errno);
+    as_tracer(open).is_ok_and(|smaps| is_sealed_in(BufReader::new(smaps), address))
+}
+
+fn is_sealed_in(smaps: impl BufRead, address: u64) -> bool {
+    let mut here = false;
+    for line in smaps.split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| here) {
+            return flags.split_ascii_whitespace().any(|flag| flag == "sl");
+        }
+        if let Some(range) = range(&line) {
+            here = range.contains(&address);
+        }
+    }
+    false
+}
+
+/// The addresses that the first line of a mapping begins with, `START-END PERMISSIONS …`.
+fn range(line: &str) -> Option<std::ops::Range<u64>> {
+    let (start, end) = line.split(' ').next()?.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    Some(number(start)?..number(end)?)
+}
+
 /// Whether two tasks are threads of one process.
 fn is_thread_of(one: Tid, other: Tid) -> bool {
     Path::new(&format!("/proc/{one}/task/{other}")).exists()
@@ -354,7 +383,9 @@ impl Memories {
 
     /// The region was sealed: unless there is one, it is used from now on if it is what it should be,
     /// whoever put it there, be it another task that shares the memory. Sealed, private, anonymous and read-only memory can be changed by nobody.
-    pub fn sealed(&mut self, tid: Tid, address: u64) -> bool {
+    ///
+    /// `filtered`: a filter of the command's own may have answered mseal in the place of the kernel.
+    pub fn sealed(&mut self, tid: Tid, address: u64, filtered: bool) -> bool {
         let memory = self.of(tid);
         memory.unsealed.set(None);
         // Another thread has wanted one at the same time, and its slots may be in use.
@@ -372,6 +403,7 @@ impl Memories {
         // Of memory that has never been touched, nobody can have kept a page to write to later, by a
         // read that is under way for instance.
         let sound = sound && (!is_shared(&memory) || is_untouched(tid, address));
+        let sound = sound && (!filtered || is_sealed(tid, address));
         if sound {
             *memory.region.borrow_mut() = Some(Region { address, used: 0 });
         }
@@ -435,6 +467,21 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_mapping_is_told_by_its_flags() {
+        let smaps = "\
+7f00-7f10 r--p 00000000 00:00 0
+Size:                 64 kB
+VmFlags: rd mr mw me
+7f10-7f20 r--p 00000000 00:00 0 /a 7f20-7f30
+VmFlags: rd mr mw me sl
+";
+        let sealed = |address| is_sealed_in(smaps.as_bytes(), address);
+        assert!(sealed(0x7f10) && sealed(0x7f1f));
+        assert!(!sealed(0x7f00) && !sealed(0x7f20));
+        assert!(!is_sealed(Tid::MAX, 0x7f10));
+    }
+
+    #[test]
     fn slots_are_used_once_and_free_when_dropped() {
         let mut memories = Memories::default();
         memories.begin(1);
@@ -458,7 +505,7 @@ mod tests {
         region(&mut memories, 1);
         let slot = memories.slot(1).expect("a slot");
         memories.mapped(1, 0x90000);
-        assert!(memories.sealed(1, 0x90000));
+        assert!(memories.sealed(1, 0x90000, false));
         let next = memories.slot(1).expect("a slot");
         assert_eq!(next.address, slot.address + SLOT);
     }

@@ -66,6 +66,8 @@ pub struct Files {
     confined: HashSet<Tid>,
     /// Whether a task may have reads under way that end while it is stopped.
     asynchronous: bool,
+    /// Whether a task may have a seccomp filter of its own.
+    filtered: bool,
     /// Whether there has ever been more than one task.
     several: bool,
     umask: umask::Umask,
@@ -127,6 +129,7 @@ impl Files {
             hurried: None,
             confined: HashSet::new(),
             asynchronous: false,
+            filtered: false,
             several: false,
             umask: umask::Umask::default(),
             exec: exec::Programs::default(),

@@ -69,7 +69,7 @@ impl Files {
             }
             // Between the two the task may have run: a signal handler, an aborted rseq section. What
             // lies there is looked at now, while it is stopped and nobody else is there.
-            Pending::Seal { original, address } => match self.memories.sealed(tid, address) {
+            Pending::Seal { original, address } => match self.memories.sealed(tid, address, self.filtered) {
                 true if !self.asynchronous => again(original),
                 _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
             },
@@ -81,6 +81,12 @@ impl Files {
         if let Some(Pending::Return { held, .. }) = self.pending.get_mut(&tid) {
             *held = Some(file);
         }
+    }
+
+    /// A task may have a seccomp filter of its own from now on. It is asked about the calls that the
+    /// supervisor makes in the task's name, too, and may answer them by 0 without making them.
+    pub fn may_be_filtered(&mut self) {
+        self.filtered = true;
     }
 
     /// Notes which directory a task's chdir is to lead to.
