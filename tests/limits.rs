@@ -16,6 +16,8 @@ mod memory;
 mod quotas;
 #[path = "limits/start.rs"]
 mod start;
+#[path = "limits/stopped.rs"]
+mod stopped;
 #[path = "limits/stuck.rs"]
 mod stuck;
 

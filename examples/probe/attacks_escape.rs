@@ -205,7 +205,7 @@ fn install_for(
 ) -> Result<u64, i32> {
     let word = |code: u64, jumps: u64, k: u64| code | jumps << 16 | k << 32;
     let program = [
-        word(0x20, 0, 0),                             // load nr
+        word(0x20, 0, 0),                  // load nr
         word(0x15, 1 << 8, number as u64), // equal: next; else skip one
         word(0x06, 0, answer.into()),
         word(0x06, 0, RET_ALLOW.into()),
@@ -291,7 +291,9 @@ fn own_seal(arguments: &Arguments<'_>) -> Loot {
         let thread = std::thread::Builder::new().spawn(|| {});
         if thread.is_ok_and(|thread| thread.join().is_ok()) {
             let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-            let regions = maps.lines().filter(|line| line.contains(" r--p 00000000 00:00 0"));
+            let regions = maps
+                .lines()
+                .filter(|line| line.contains(" r--p 00000000 00:00 0"));
             let open = regions.filter_map(|line| {
                 let (start, end) = line.split(' ').next()?.split_once('-')?;
                 let number = |text| u64::from_str_radix(text, 16).ok();

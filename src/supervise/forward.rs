@@ -40,6 +40,10 @@ const GRACE: Duration = Duration::from_millis(10);
 /// How long a signal that showed at the command first is remembered.
 const MEMORY: Duration = Duration::from_millis(100);
 
+/// A command that was asked to stop may do so by itself, after it has set the terminal back: for so long
+/// its stop counts as asked for.
+const STOPPING: Duration = Duration::from_secs(1);
+
 /// So many of those are remembered. A command may send itself signals that name any sender
 /// (rt_sigqueueinfo(2)).
 const MOST_SHOWN: usize = 256;
@@ -75,6 +79,8 @@ pub struct Forward {
     group: Option<(i32, Instant)>,
     /// Ctrl-C came from the terminal.
     interrupted: bool,
+    /// The signal by which this process was last asked to stop, and when.
+    asked_to_stop: Option<(i32, Instant)>,
     /// Whether a timer ends a wait that a signal came just before.
     pub ticks: bool,
     /// When to tell what the command has left behind.
@@ -111,6 +117,7 @@ impl Forward {
             passed: vec![],
             group: None,
             interrupted: false,
+            asked_to_stop: None,
             ticks,
             notice: None,
             asked: 0,
@@ -125,6 +132,12 @@ impl Forward {
     /// Whether Ctrl-C came from the terminal.
     pub fn interrupted(&self) -> bool {
         self.interrupted
+    }
+
+    /// The signal by which this process was lately asked to stop. No process of the jail can send it one.
+    pub fn asked_to_stop(&self) -> Option<i32> {
+        let (signal, when) = self.asked_to_stop?;
+        (when.elapsed() < STOPPING).then_some(signal)
     }
 
     /// Whether there is anything to look at.
@@ -269,12 +282,13 @@ impl Forward {
                 next = self.ask(arrived, tree, next);
                 continue;
             }
+            if matches!(arrived.signal, libc::SIGTSTP | libc::SIGTTIN) {
+                self.asked_to_stop = Some((arrived.signal, now));
+                next = Next::Stop;
+            }
             // From the terminal. A timer is this process's own.
             if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
                 self.interrupted |= arrived.signal == libc::SIGINT;
-                if arrived.signal == libc::SIGTSTP {
-                    next = Next::Stop;
-                }
                 if let Some(target) = self.missed(arrived.signal) {
                     self.group = (target < 0).then_some((arrived.signal, now));
                     self.send(arrived, target);

@@ -413,10 +413,7 @@ impl Supervisor<'_> {
                 self.stats.group += 1;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = Some(signal);
-                    let inside = self.delivered == (signal, true);
-                    // Where the command was stopped from inside, only another process there may be
-                    // meant to continue it: it needs its supervisor. So does a limit of time.
-                    if !inside || self.tree.is_alone() && !self.limits.keeps_time() {
+                    if self.is_to_stop(signal) {
                         self.stopping = self.main_stopped;
                     }
                 }
@@ -712,7 +709,7 @@ impl Supervisor<'_> {
         }
         self.stop_clock();
         // Nobody is left inside who could continue the command.
-        if self.main_stopped.is_some() && self.tree.is_alone() && !self.limits.keeps_time() {
+        if self.main_stopped.is_some() && self.may_stop_alone() {
             self.stopping = self.main_stopped;
         }
         self.stop_if_due()

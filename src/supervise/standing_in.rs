@@ -1,7 +1,7 @@
 //! What this process does in the command's stead, where it stands in for it: passes signals on, and stops
 //! as it has stopped.
 
-use super::forward;
+use super::forward::{self, Forward};
 use super::{Ending, Event, SuperviseError, Supervisor};
 use crate::sys::{self, Errno};
 use crate::trace::{self, Wait};
@@ -26,37 +26,79 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Whether this process is to stop as well, where a signal has stopped the main command.
+    ///
+    /// A jail that is stopped keeps no limit, and other processes of the tree may go on. Nothing that is
+    /// told of the signal says who wanted the stop: a timer of the command's sends it, and a process may
+    /// send itself one that names any sender (rt_sigqueueinfo(2)). So where there are limits this process
+    /// stops if it was asked to itself, by a signal that no process of the jail can send, or if nothing is
+    /// left that could go on.
+    pub(super) fn is_to_stop(&self, signal: i32) -> bool {
+        if self.limits.keeps_usage() {
+            return self.may_stop_alone() || self.was_asked_to_stop().is_some();
+        }
+        // Where the command was stopped from inside, only another process there may be meant to continue it:
+        // it needs its supervisor.
+        let inside = self.delivered == (signal, true);
+        !inside || self.may_stop_alone()
+    }
+
+    /// Whether nothing would go on if this process stopped as the main command has: neither another process,
+    /// nor a limit of time.
+    pub(super) fn may_stop_alone(&self) -> bool {
+        self.tree.is_alone() && !self.limits.keeps_time()
+    }
+
+    /// The signal by which this process itself was lately asked to stop.
+    fn was_asked_to_stop(&self) -> Option<i32> {
+        self.forward.as_ref().and_then(Forward::asked_to_stop)
+    }
+
     /// Stops this process as the main command has stopped, so that the caller's shell sees it.
     pub(super) fn stop_if_due(&mut self) -> Result<(), SuperviseError> {
         let Some(signal) = self.stopping.take() else {
             return Ok(());
         };
-        if self.forward.is_none() {
+        // A tree that is being killed does not go on: nobody would wait for its end.
+        if self.forward.is_none() || self.ending.is_some() {
             return Ok(());
         }
         // It may have been continued in the meantime: then nobody would continue us.
         let main = self.started.pid;
         match self.wait_by(|meter| trace::poll(main, meter))? {
-            None => self
-                .stop_self(signal)
-                .map_err(SuperviseError::system("kill")),
+            None => self.stop_by(signal).map_err(SuperviseError::system("kill")),
             Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
             Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),
             Some(Wait::Interrupted) => Ok(()),
         }
     }
 
-    /// Stops this process; returns when it is continued.
+    /// Stops this process; the limits go on unless the caller has stopped it for certain.
+    ///
+    /// SIGTTIN comes to this process's group also where a process of the jail reads from the terminal, which
+    /// it may have taken from that group before.
+    fn stop_by(&mut self, signal: i32) -> Result<(), Errno> {
+        let certain = self.was_asked_to_stop() == Some(libc::SIGTSTP) || self.tree.is_alone();
+        let keeps = self.limits.keeps_usage() && !certain;
+        if keeps {
+            self.start_watchdog();
+        }
+        self.stop_self(signal, keeps)
+    }
+
+    /// Stops this process; returns when it is continued. `keeps`: whether the watchdog keeps the limits
+    /// meanwhile.
     ///
     /// A command that is a shell has made a process group of its own. The caller's shell gives the
     /// terminal to this process's group, as it does to any job, so it is passed on.
-    pub(super) fn stop_self(&self, signal: i32) -> Result<(), Errno> {
-        // A jail that is stopped ends nothing, so that the watchdog must not either.
-        if let Some(watchdog) = &self.watchdog {
+    fn stop_self(&self, signal: i32, keeps: bool) -> Result<(), Errno> {
+        // A jail that the caller has stopped ends nothing, so that the watchdog must not either.
+        let watchdog = self.watchdog.as_ref().filter(|_| !keeps);
+        if let Some(watchdog) = watchdog {
             watchdog.waits();
         }
         let stopped = sys::signal::stop_self(signal);
-        if let Some(watchdog) = &self.watchdog {
+        if let Some(watchdog) = watchdog {
             watchdog.works();
         }
         stopped?;

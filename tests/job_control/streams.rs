@@ -52,6 +52,45 @@ fn ctrl_z_stops_a_command_whose_output_goes_through_jail_and_fg_continues_it() {
     }
 }
 
+/// Where there are limits, jail stops only if it was asked to itself.
+#[test]
+fn ctrl_z_stops_a_command_with_limits_whoever_carries_it_out() {
+    let dir = Dir::new();
+    for limits in ["wall = \"1h\"", "cpu = \"1h\"", "memory = \"1GiB\""] {
+        let text = format!("default = \"allow\"\n[limits]\n{limits}\n");
+        let mut terminal = Terminal::under(&dir.write("policy.toml", text));
+        for trap in ["", "trap \"kill -STOP $$\" TSTP;"] {
+            // A second process, and no other one.
+            for beside in ["", "sleep 1000 & other=$!;"] {
+                terminal.enter(&format!(
+                    "$JAIL sh -c '{trap} {beside} echo running; while ! read -r line; do :; done; echo got; kill $other; exit 5'"
+                ));
+                terminal.expect("running");
+                for _ in 0..2 {
+                    terminal.key(CTRL_Z);
+                    assert!(terminal.prompt().contains("Stopped"), "{limits} {trap}");
+                    terminal.enter("fg");
+                    terminal.expect("sh -c");
+                }
+                terminal.enter("hello");
+                terminal.expect("got");
+                terminal.prompt();
+                assert_eq!(terminal.status(), "5", "{limits} {trap}");
+            }
+        }
+        // It reads from the background.
+        terminal.enter("$JAIL sh -c 'sleep 1000 & read -r line; kill $!; exit 6' &");
+        terminal.prompt();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(terminal.run("jobs").contains("Stopped"), "{limits}");
+        terminal.enter("fg");
+        terminal.expect("sh -c");
+        terminal.enter("hello");
+        terminal.prompt();
+        assert_eq!(terminal.status(), "6", "{limits}");
+    }
+}
+
 #[test]
 fn ctrl_c_ends_a_command_whose_output_goes_through_jail() {
     for (before, after) in CALLS {

@@ -69,10 +69,12 @@ impl Files {
             }
             // Between the two the task may have run: a signal handler, an aborted rseq section. What
             // lies there is looked at now, while it is stopped and nobody else is there.
-            Pending::Seal { original, address } => match self.memories.sealed(tid, address, self.filtered) {
-                true if !self.asynchronous => again(original),
-                _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
-            },
+            Pending::Seal { original, address } => {
+                match self.memories.sealed(tid, address, self.filtered) {
+                    true if !self.asynchronous => again(original),
+                    _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
+                }
+            }
         })
     }
 

@@ -150,6 +150,11 @@ impl Watch {
         self.wall.is_some()
     }
 
+    /// Whether there is a limit of what the tree uses, or of its time, that is kept here.
+    pub fn keeps_usage(&self) -> bool {
+        self.keeps_time() || self.keeps_cpu() || self.keeps_memory()
+    }
+
     /// Whether memory is added up here.
     pub fn keeps_memory(&self) -> bool {
         self.memory.is_some()
