@@ -4,7 +4,7 @@ use super::scene::{LANDLOCK, Scene, open, openat, run};
 use super::support::jail;
 use libc::{
     AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
-    RENAME_EXCHANGE,
+    RENAME_EXCHANGE, RENAME_WHITEOUT,
 };
 
 /// Everything in the tree may be read, `w` changed, but for some.
@@ -325,6 +325,10 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
             "{} {AT_FDCWD} :@/w/a/plain {AT_FDCWD} :@/w/tree/.git {RENAME_EXCHANGE}",
             libc::SYS_renameat2
         ),
+        format!(
+            "{} {AT_FDCWD} :@/w/empty/.git {AT_FDCWD} :@/w/empty/x2 {RENAME_WHITEOUT}",
+            libc::SYS_renameat2
+        ),
     ];
     let free = [
         format!("{} :@/w/b/.git 448", libc::SYS_mkdir),
@@ -337,6 +341,7 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
         for name in ["w/tree/.git", "w/one/x", "w/b/x"] {
             scene.write(name, name);
         }
+        std::fs::create_dir(scene.at("w/empty/.git")).expect("a directory");
         scene
     };
     for step in &steps {
@@ -353,6 +358,19 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
     let steps = free.map(|step| scene.text(&step));
     let found = scene.steps_within(None, &scene.policy(LISTS), &steps);
     assert_eq!(found, ["ok"; 4]);
+    // struct sockaddr_un in one word.
+    let address = u64::from_le_bytes(*b"\x01\0a/.git");
+    let steps = [
+        format!("{} 1 1 0", libc::SYS_socket),
+        format!("{} {{0}} words:{address} 8", libc::SYS_bind),
+    ];
+    assert_eq!(made().steps_outside(&steps), ["ok", "ok"]);
+    for landlock in LANDLOCK {
+        let scene = made();
+        let found = scene.steps_within(landlock, &scene.policy(LISTS), &steps);
+        assert_eq!(found, ["ok", "EACCES"], "{landlock:?}");
+        assert!(!scene.exists("w/a/.git"));
+    }
 }
 
 #[test]

@@ -326,6 +326,10 @@ fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
         if exchange && let Some(object) = &to.object {
             stays(asked, object, &to_given, &to, &from.path)?;
         }
+        if flags & u64::from(libc::RENAME_WHITEOUT) != 0 {
+            // It leaves a device at the former name.
+            protect::may_be_file(asked, &from_given, &from.path)?;
+        }
     }
     if own && from.object.is_some() {
         return Ok(Made::Judged(from.path, Some(to.path)));

@@ -8,7 +8,7 @@
 use super::bind::Binding;
 use super::pinned::Pending;
 use super::resolve::{PATH_MAX, Start, Wants, path_of, resolve};
-use super::{Asked, Files, Found, Judged, Object, PathObject, refusal, row};
+use super::{Asked, Files, Found, Judged, Object, PathObject, protect, refusal, row};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -164,6 +164,7 @@ impl Files {
             return Err(Errno::EADDRINUSE.into());
         }
         asked.judge(Access::Write, &name, &found)?;
+        protect::may_be_file(asked, &name, &found.path)?;
         if self.is_settled(
             asked,
             address,
