@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "batch/changed.rs"]
+mod changed;
 #[path = "batch/ids.rs"]
 mod ids;
 #[path = "batch/resume.rs"]

@@ -42,6 +42,20 @@ pub struct Case {
     pub limits: BTreeMap<String, Value>,
 }
 
+/// A policy of a case's own, and the directory that the case names.
+pub type Policy = (String, Option<PathBuf>);
+
+/// The policy that a line names, if it names one.
+pub fn policy(line: &[u8]) -> Option<Policy> {
+    #[derive(Deserialize)]
+    struct Fields {
+        policy: Option<String>,
+        cwd: Option<PathBuf>,
+    }
+    let fields: Fields = object(line).ok()?;
+    Some((fields.policy?, fields.cwd))
+}
+
 /// What the verdict of a line is known by, whatever else is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Named {

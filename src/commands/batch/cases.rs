@@ -1,12 +1,15 @@
 //! The cases of a batch, one line after the other, and what the verdict of each is known by.
 
-use super::case::{Case, Named};
+use super::case::{self, Case, Named, Policy};
+use super::copy::Copy;
 use super::ids::{self, Ids, Numbers};
 use super::output::Done;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 /// What some editors begin a file of UTF-8 with.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -30,8 +33,8 @@ pub struct Next {
 pub struct Cases {
     lines: Box<dyn BufRead + Send>,
     name: String,
-    /// The file, where it can be looked through.
-    path: Option<PathBuf>,
+    /// What the file held, where it can be looked through.
+    copy: Option<Copy>,
     /// The number of the line read last, from 1.
     line: u64,
     /// Ids that were given.
@@ -48,6 +51,8 @@ struct Scan {
     count: u64,
     /// Numbers that are ids: they are no ids of the lines of these numbers.
     numbers: Numbers,
+    /// See [`Cases::policies`]: so many at most as are kept.
+    policies: HashSet<Policy>,
 }
 
 impl Cases {
@@ -56,28 +61,33 @@ impl Cases {
     /// # Errors
     /// In words.
     pub fn open(path: Option<&Path>) -> Result<Cases, String> {
-        let (lines, name, scan): (Box<dyn BufRead + Send>, _, _) = match path {
-            Some(path) if path.as_os_str() != "-" => {
-                let failed = |error: io::Error| format!("{}: {error}", path.display());
-                let mut file = File::open(path).map_err(failed)?;
-                // What a pipe has is read once.
-                let scan = match file.metadata().map_err(failed)?.is_file() {
-                    true => Some(Scan::read(&mut file).map_err(failed)?),
-                    false => None,
-                };
+        let (file, name) = match path.filter(|path| path.as_os_str() != "-") {
+            Some(path) => {
                 let name = path.display().to_string();
-                (Box::new(BufReader::new(file)), name, scan)
+                let file = File::open(path).map_err(|error| format!("{name}: {error}"))?;
+                (Some(file), name)
             }
-            _ => (
-                Box::new(BufReader::new(io::stdin())),
-                "stdin".to_owned(),
-                None,
-            ),
+            None => (None, "stdin".to_owned()),
+        };
+        let failed = |error: io::Error| format!("{name}: {error}");
+        let (copy, scan) = match &file {
+            Some(file) => Copy::of(file.as_fd()).map_err(failed)?,
+            None => Copy::of(io::stdin().as_fd()).map_err(failed)?,
+        }
+        .map(|copy| Scan::read(&copy).map(|scan| (copy, scan)))
+        .transpose()
+        .map_err(failed)?
+        .unzip();
+        let lines: Box<dyn BufRead + Send> = match (&copy, file) {
+            (Some(copy), _) => Box::new(BufReader::new(copy.reader())),
+            // What a pipe has is read once.
+            (None, Some(file)) => Box::new(BufReader::new(file)),
+            (None, None) => Box::new(BufReader::new(io::stdin())),
         };
         Ok(Cases {
             lines,
             name,
-            path: path.filter(|_| scan.is_some()).map(Path::to_owned),
+            copy,
             line: 0,
             ids: Ids::default(),
             searches: SEARCHES,
@@ -93,6 +103,13 @@ impl Cases {
     /// How many there are, where that is known.
     pub fn count(&self) -> Option<u64> {
         self.scan.as_ref().map(|scan| scan.count)
+    }
+
+    /// The policies of single cases, as far as they are known beforehand, with the directory of each.
+    pub fn policies(&mut self) -> HashSet<Policy> {
+        let scan = self.scan.as_mut();
+        scan.map(|scan| std::mem::take(&mut scan.policies))
+            .unwrap_or_default()
     }
 
     /// The next case that is not done.
@@ -171,9 +188,9 @@ impl Cases {
 
     /// The first line with that id, looked for in the file.
     fn earlier(&mut self, id: &Value) -> Option<u64> {
-        let path = self.path.as_ref()?;
+        let copy = self.copy.as_ref()?;
         self.searches = self.searches.checked_sub(1)?;
-        let mut reader = BufReader::new(File::open(path).ok()?);
+        let mut reader = BufReader::new(copy.reader());
         let mut wanted = Ids::default();
         wanted.insert(id);
         let mut text = Vec::new();
@@ -199,10 +216,10 @@ fn of_line(line: u64, text: &[u8]) -> &[u8] {
 }
 
 impl Scan {
-    /// Looks through a file, and goes back to its beginning.
-    fn read(file: &mut File) -> io::Result<Scan> {
+    /// Looks through what a file held.
+    fn read(copy: &Copy) -> io::Result<Scan> {
         let mut scan = Scan::default();
-        let mut reader = BufReader::new(&*file);
+        let mut reader = BufReader::new(copy.reader());
         let mut text = Vec::new();
         let mut line = 0;
         while reader.read_until(b'\n', &mut text)? > 0 {
@@ -214,9 +231,13 @@ impl Scan {
             {
                 scan.numbers.insert(number);
             }
+            if scan.policies.len() < super::POLICIES
+                && let Some(policy) = case::policy(case)
+            {
+                scan.policies.insert(policy);
+            }
             text.clear();
         }
-        file.seek(SeekFrom::Start(0))?;
         Ok(scan)
     }
 }

@@ -7,6 +7,7 @@
 mod base64;
 mod case;
 mod cases;
+mod copy;
 mod ids;
 mod output;
 mod stop;
@@ -66,7 +67,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     if batch.resume && batch.output.is_none() {
         return Err("--resume goes on with the verdicts in a file: give --output FILE".to_owned());
     }
-    let cases = Cases::open(batch.cases.as_deref())?;
+    let mut cases = Cases::open(batch.cases.as_deref())?;
     let policies = Policies {
         warned: AtomicBool::new(batch.quiet),
         ..Policies::default()
@@ -77,6 +78,11 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
             eprintln!("{}", problems.render(color));
             format!("the policy {policy} cannot be used; nothing was run")
         })?;
+    }
+    // Before any case runs, which may be allowed to change the file. What is wrong with one is told by the
+    // cases that name it.
+    for (policy, directory) in cases.policies() {
+        let _ = policies.get(&policy, directory.as_deref());
     }
     let (output, done) = Output::open(batch.output.as_deref(), batch.resume)?;
     let work = Work {
