@@ -122,13 +122,14 @@ fn tests_stand_last_in_a_preset() {
 }
 
 #[test]
-fn offline_opens_no_family_but_unix() {
+fn offline_opens_no_family_but_unix_and_what_lists_the_interfaces() {
     let judge = judge("offline");
     for family in 0..=50 {
         for call in ["socket", "socketpair"] {
             for kind in [1, 2, 3, 5, 0o2000001] {
+                // Protocol 0 of family 16 is NETLINK_ROUTE; socketpair(2) makes none of it.
                 let verdict = decide(&judge, &format!("{call}({family}, {kind}, 0)"));
-                let expected = if family == 1 {
+                let expected = if family == 1 || family == 16 {
                     Action::Allow
                 } else {
                     Action::Deny(syscalls::Errno::EPERM)
@@ -140,6 +141,10 @@ fn offline_opens_no_family_but_unix() {
                 );
             }
         }
+    }
+    for protocol in 1..32 {
+        let verdict = decide(&judge, &format!("socket(AF_NETLINK, 3, {protocol})"));
+        assert!(matches!(verdict.action, Action::Deny(_)), "{protocol}");
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Net {
     pub silent: bool,
     /// Whether what a message names can be kept from changing: mseal.
     pub pins: bool,
-    /// Whether nothing can be let through but by a look at the command's socket: pidfd_getfd.
+    /// Whether nothing that must be let through can be but by a look at the command's socket: pidfd_getfd.
     pub takes_sockets: bool,
 }
 
@@ -116,7 +116,8 @@ impl Net {
             .add(Watch::LAZY_MEMORY, plan.watch.any(supervised));
         let lets = |list| {
             let mut peers = policy.peers.iter();
-            scene.is_open() || peers.any(|entry| entry.list == list)
+            // Without what is optional a host does that cannot look at sockets.
+            scene.is_open() || peers.any(|entry| entry.list == list && !entry.optional)
         };
         let connects = Watch::CONNECT.and(Watch::SEND_TO);
         plan.takes_sockets = plan.watch.any(connects) && lets(NetList::Connect)

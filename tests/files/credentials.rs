@@ -692,6 +692,12 @@ const CACHES: &[&str] = &[
     ".cache/pip",
     ".cache/node",
     ".cache/yarn",
+    ".cache/deno",
+    ".cache/pnpm",
+    ".cache/pypoetry",
+    ".cache/uv",
+    ".local/share/pnpm",
+    ".local/share/uv/tools",
 ];
 
 #[test]
@@ -703,7 +709,8 @@ fn a_build_plants_nothing_in_a_cache_that_others_trust() {
             || mv ~/@ ~/@.x 2> /dev/null || [ \"$(cat ~/@/there)\" != code ] && echo @\n";
         script += &each.replace('@', cache);
     }
-    script += "for own in \"$GOCACHE\" \"$npm_config_cache\" \"$PIP_CACHE_DIR\" \"$CCACHE_DIR\"; do \
+    script += "for own in \"$GOCACHE\" \"$npm_config_cache\" \"$PIP_CACHE_DIR\" \"$CCACHE_DIR\" \
+        \"$UV_CACHE_DIR\" \"$DENO_DIR\" \"$POETRY_CACHE_DIR\" \"$PNPM_HOME\"; do \
         mkdir -p \"$own\" && echo x > \"$own/x\" || exit 1; done\n";
     run(home.within(None, "build", &script))
         .ends_with(0)
@@ -712,4 +719,44 @@ fn a_build_plants_nothing_in_a_cache_that_others_trust() {
         let there = fs::read_to_string(home.path().join(cache).join("there"));
         assert_eq!(there.expect("a file"), "code", "{cache}");
     }
+}
+
+/// Where a variable tells a tool where its home is, `build` opens what lies there as it opens the usual place,
+/// and no more.
+#[test]
+fn a_build_finds_the_homes_that_variables_name() {
+    let home = Home::new();
+    let open = [
+        ("CARGO_HOME", "elsewhere/cargo", "registry/src/crate"),
+        ("CARGO_HOME", "elsewhere/cargo", "config.toml"),
+        ("RUSTUP_HOME", "elsewhere/rustup", "toolchains/stable"),
+        ("XDG_CACHE_HOME", "elsewhere/cache", "uv/wheel"),
+        ("XDG_DATA_HOME", "elsewhere/data", "pnpm/store"),
+        ("GOPATH", "elsewhere/go", "pkg/mod/module"),
+        ("PYENV_ROOT", "elsewhere/pyenv", "versions/3"),
+    ];
+    let shut = [
+        ("CARGO_HOME", "elsewhere/cargo", "credentials.toml"),
+        ("XDG_CACHE_HOME", "elsewhere/cache", "mozilla/page"),
+        ("XDG_DATA_HOME", "elsewhere/data", "uv/credentials/token"),
+        ("GOPATH", "elsewhere/go", "other"),
+    ];
+    let mut script = String::new();
+    for (variable, place, file) in open.iter().chain(&shut) {
+        home.write(&format!("{place}/{file}"), "content");
+        script +=
+            &format!("cat \"${variable}/{file}\" > /dev/null 2>&1 && echo {variable}/{file}\n");
+        script +=
+            &format!("echo x >> \"${variable}/{file}\" 2> /dev/null && echo changed {file}\n");
+    }
+    script += "true\n";
+    let mut jailed = home.within(None, "build", &script);
+    for (variable, place, _) in &open {
+        jailed = jailed.env(variable, home.path().join(place));
+    }
+    let said: String = open
+        .iter()
+        .map(|(variable, _, file)| format!("{variable}/{file}\n"))
+        .collect();
+    run(jailed).ends_with(0).says(&said);
 }

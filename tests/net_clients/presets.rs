@@ -1,7 +1,7 @@
 //! The built-in policies about the network, with addresses that are the test's own.
 
 use super::http::Http;
-use super::scene::{Policy, Scene, User, denied, own_network, program, silent, users};
+use super::scene::{Policy, Scene, User, denied, own_network, program, python, silent, users};
 use super::support::Ran;
 use crate::not_tested;
 
@@ -141,5 +141,102 @@ fn metadata_is_denied_whatever_else_is_open() {
             refused(get(host), "169.254.169.254:80", &line);
         }
         assert_eq!(http.asked(), ["10.11.12.1 /"]);
+    }
+}
+
+/// Python's and Node's own ways: both ask the kernel by NETLINK_ROUTE.
+#[test]
+fn offline_lists_the_interfaces_and_reaches_nobody() {
+    let scene = Scene::new();
+    let policy = scene.preset("offline");
+    let names = "import socket; print(sorted(name for _, name in socket.if_nameindex()))";
+    let Some(python) = python() else { return };
+    for user in users() {
+        let command = [python.as_str(), "-I", "-c", names];
+        let outside = scene.outside(user, &command).output().ends_with(0);
+        let inside = scene.within(user, &policy, &command).output().ends_with(0);
+        silent(&inside);
+        assert_eq!(inside.out, outside.out);
+        let command = [
+            python.as_str(),
+            "-I",
+            "-c",
+            "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4)",
+        ];
+        let diag = scene.within(user, &policy, &command).output();
+        diag.ends_with(1).complains("Operation not permitted");
+    }
+}
+
+/// A directory of this user's own, which is no home.
+fn work(scene: &Scene, user: User) -> String {
+    let work = scene.at(&format!("work-{user:?}"));
+    let made = scene.outside(user, &["mkdir", "-p", &work]).output();
+    made.ends_with(0);
+    work
+}
+
+/// Servers that a command starts in its own directory, and clients of theirs.
+#[test]
+fn workspace_and_build_have_unix_sockets_where_they_may_write() {
+    let scene = Scene::new();
+    let talk = "
+import os, socket, sys, tempfile
+def serve(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(path)
+    server.accept()[0].sendall(b'hello')
+    return client.recv(5).decode()
+os.makedirs('run', exist_ok=True)
+print(serve(os.path.join('run', sys.argv[1])), serve(tempfile.mktemp()))
+for name in [sys.argv[2], '\\0' + sys.argv[2]]:
+    try: socket.socket(socket.AF_UNIX).connect(name)
+    except OSError as error: print(type(error).__name__)
+try: serve('/tmp/' + sys.argv[1])
+except OSError as error: print(type(error).__name__)
+";
+    let outside = super::support::Dir::new();
+    let path = outside.file("outside.sock");
+    let _server = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(outside.path(), open).expect("permissions");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&path, open).expect("permissions");
+    let Some(python) = python() else { return };
+    for (number, user) in users().into_iter().enumerate() {
+        for preset in ["workspace", "build"] {
+            let own = format!("{preset}{number}-{}.sock", std::process::id());
+            let command = [python.as_str(), "-I", "-c", talk, &own, &path];
+            let run = scene.within(user, &scene.preset(preset), &command);
+            let ran = run.cwd(work(&scene, user)).output();
+            ran.ends_with(0)
+                .says("hello hello\nPermissionError\nPermissionError\nPermissionError\n");
+        }
+    }
+}
+
+#[test]
+fn workspace_runs_a_pool_of_python_that_talks_to_its_server_of_forks() {
+    let scene = Scene::new();
+    let pool = "
+import multiprocessing
+def square(number): return number * number
+if __name__ == '__main__':
+    multiprocessing.set_start_method('forkserver')
+    with multiprocessing.Pool(2) as pool: print(pool.map(square, [1, 2, 3]))
+";
+    let script = scene.script("pool.py", pool);
+    let Some(python) = python() else { return };
+    for user in users() {
+        let work = work(&scene, user);
+        let copied = scene.outside(user, &["cp", &script, &work]).output();
+        copied.ends_with(0);
+        let command = [python.as_str(), "-I", "pool.py"];
+        let run = scene.within(user, &scene.preset("workspace"), &command);
+        let ran = run.cwd(work).output();
+        silent(&ran.ends_with(0).says("[1, 4, 9]\n"));
     }
 }
