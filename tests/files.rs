@@ -19,6 +19,8 @@ mod diagnoses;
 mod handed;
 #[path = "files/holes.rs"]
 mod holes;
+#[path = "files/led.rs"]
+mod led;
 #[path = "files/messages.rs"]
 mod messages;
 #[path = "files/middle.rs"]

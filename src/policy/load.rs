@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::capability::past_peers;
 use super::inherit::inherit;
+use super::led;
 use super::merge::merge;
 use super::parse::{File, parse};
 use super::places::{Surroundings, way_to};
@@ -447,6 +448,7 @@ impl Loading {
         };
         temporary::grant(&mut policy, &self.around);
         problems.extend(past_peers(&policy));
+        problems.extend(led::elsewhere(&policy));
         problems.sort_by_key(|problem| (problem.source, problem.span.start));
         match problems.is_empty() {
             true => Ok(policy),

@@ -40,6 +40,7 @@ mod given;
 mod home;
 mod inherit;
 mod isolate;
+mod led;
 mod limits;
 mod lint;
 mod lint_net;

@@ -1,0 +1,77 @@
+//! Entries that a command of an earlier run may have led elsewhere: their path goes through a symbolic
+//! link that the policy lets the command make. Such a link would open whatever the command chose.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::places::way_to;
+use super::{Action, Diagnostic, List, PathEntry, Policy};
+use nix::unistd::{AccessFlags, access};
+
+/// An error for each such entry that opens what no other entry opens, and for such a file as stdin.
+pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
+    if policy.default.action == Action::Allow || is_open(policy, List::Write, Path::new("/")) {
+        return Vec::new();
+    }
+    let entries = policy.paths.iter().filter(|entry| entry.list.allows());
+    let entries = entries.filter_map(|entry| {
+        let link = link_of(policy, &entry.links)?;
+        let base = entry.pattern.base();
+        let open = is_open(policy, entry.list, base);
+        let what = format!("{} \"{}\"", entry.key(), entry.text);
+        let span = policy.span(entry.origin, &entry.text);
+        (!open).then(|| error(&what, link, base).at(entry.origin.source, span))
+    });
+    let mut found: Vec<Diagnostic> = entries.collect();
+    if let Some(said) = &policy.process.stdin {
+        let mut way = way_to(&said.value);
+        if let Some(end) = way.pop()
+            && let Some(link) = link_of(policy, &way)
+            && !is_open(policy, List::Read, &end)
+        {
+            let error = error("stdin of [process]", link, &end);
+            found.push(error.at(said.origin.source, said.span.clone()));
+        }
+    }
+    found
+}
+
+fn error(what: &str, link: &Path, to: &Path) -> Diagnostic {
+    let (link, to) = (link.display(), to.display());
+    Diagnostic::error(
+        "led-elsewhere",
+        format!(
+            "{what} leads to {to} by the symbolic link {link}, which the command may have made"
+        ),
+    )
+    .help(format!(
+        "look at the link; if it is yours, name {to} itself, else remove it"
+    ))
+}
+
+/// The first link that the command may make.
+fn link_of<'a>(policy: &Policy, links: &'a [PathBuf]) -> Option<&'a Path> {
+    let makes = |link: &&PathBuf| {
+        let path = link.as_os_str().as_bytes();
+        let covers = |list: List| {
+            let mut entries = policy.paths.iter().filter(|entry| entry.list == list);
+            entries.any(|entry| entry.pattern.covers(path))
+        };
+        let closed = [List::Protect, List::Deny, List::Hide]
+            .into_iter()
+            .any(covers);
+        let above = link.parent().unwrap_or(link);
+        covers(List::Write) && !closed && access(above, AccessFlags::W_OK).is_ok()
+    };
+    links.iter().find(makes).map(PathBuf::as_path)
+}
+
+/// Whether an entry grants this that no link of the command's leads to.
+fn is_open(policy: &Policy, list: List, path: &Path) -> bool {
+    let as_much =
+        |entry: &&PathEntry| entry.list == list || (list, entry.list) == (List::Read, List::Write);
+    let mut entries = policy.paths.iter().filter(as_much);
+    entries.any(|entry| {
+        entry.pattern.covers(path.as_os_str().as_bytes()) && link_of(policy, &entry.links).is_none()
+    })
+}
