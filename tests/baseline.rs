@@ -7,6 +7,9 @@
 //!
 //! Attacks must never be aimed at anything that a test did not start.
 
+#[cfg(target_arch = "x86_64")]
+mod support;
+
 #[path = "baseline/arena.rs"]
 mod arena;
 #[path = "baseline/foreign.rs"]

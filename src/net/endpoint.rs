@@ -142,7 +142,7 @@ impl Endpoint {
                 },
             ) => {
                 protocol.is_none_or(|protocol| protocol == *spoken)
-                    // What is neither TCP nor UDP has no port to tell it by.
+                    // What has no ports is denied whichever port an entry is about.
                     && (ports.contains(*port) || closes && *spoken == Protocol::Other)
                     && host.covers(*ip, names, reach.way, closes)
             }
@@ -418,6 +418,25 @@ mod tests {
         assert!(endpoint("udp://10.0.0.1:53", false).covers(&udp, false));
         assert!(!endpoint("tcp://10.0.0.1", true).covers(&udp, true));
         assert!(endpoint("tcp://10.0.0.1:80", false).speaks(Protocol::Tcp));
+    }
+
+    #[test]
+    fn what_has_ports_is_denied_by_its_port_and_what_has_none_by_any() {
+        let deny = endpoint("*:22", true);
+        let to = |protocol, port| reach(Way::Listen, protocol, "10.0.0.1", port, &[]);
+        for (protocol, port, denied) in [
+            (Protocol::Lite, 22, true),
+            (Protocol::Lite, 0, false),
+            (Protocol::Lite, 23, false),
+            (Protocol::Other, 23, true),
+        ] {
+            assert_eq!(
+                deny.covers(&to(protocol, port), true),
+                denied,
+                "{protocol:?} {port}"
+            );
+        }
+        assert!(!endpoint("10.0.0.1", false).covers(&to(Protocol::Lite, 22), false));
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
-    /// Anything else with addresses: ICMP echo, UDP-Lite, an inherited raw socket.
+    /// UDP-Lite (RFC 3828): it has ports, and no entry opens it.
+    Lite,
+    /// Anything else with addresses: ICMP echo, an inherited raw socket. It has no ports.
     Other,
 }
 
@@ -66,6 +68,7 @@ impl Protocol {
         match protocol {
             libc::IPPROTO_TCP => Protocol::Tcp,
             libc::IPPROTO_UDP => Protocol::Udp,
+            libc::IPPROTO_UDPLITE => Protocol::Lite,
             _ => Protocol::Other,
         }
     }
@@ -75,7 +78,7 @@ impl Protocol {
         match self {
             Protocol::Tcp => "tcp://",
             Protocol::Udp => "udp://",
-            Protocol::Other => "",
+            Protocol::Lite | Protocol::Other => "",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
 //! whatever fails here kills the tree.
 
+mod arguments;
 mod bell;
 mod charged;
 mod clock;
@@ -506,7 +507,13 @@ impl Supervisor<'_> {
         if let Some(check) = verdict.check {
             match self.tree.check(tracee.tid(), check, &call) {
                 target::Found::Inside => {}
-                target::Found::Outside(denied) => verdict = denied.verdict(verdict, check, &call),
+                target::Found::Outside(denied) => {
+                    if let Some(errno) = arguments::wrong(tracee.tid(), &call) {
+                        let value = -i64::from(errno.number());
+                        return Ok(Resume::Return(registers, value));
+                    }
+                    verdict = denied.verdict(verdict, check, &call);
+                }
                 target::Found::Done(value) => return Ok(Resume::Return(registers, value)),
             }
         }

@@ -1,6 +1,8 @@
 //! Processes outside: their memory, descriptors, limits and scheduling are out of reach.
 
 use crate::arena::*;
+#[cfg(target_arch = "x86_64")]
+use crate::support::{JAIL, permissive, plain};
 
 /// Who can do this without a jail.
 #[derive(PartialEq)]
@@ -439,3 +441,64 @@ fn memory_outside_cannot_be_written_through_proc_where_landlock_has_a_domain() {
 }
 
 use crate::signals;
+
+/// As the kernel does, which looks at the other arguments before it looks at the process.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn wrong_arguments_are_told_before_the_process_is_refused() {
+    let rows = |pid: i32| -> Vec<(String, &str)> {
+        let scheduler = |rest: &str| format!("{} {pid} {rest}", libc::SYS_sched_setscheduler);
+        let call = |number: i64, rest: &str| format!("{number} {pid} {rest}");
+        vec![
+            (scheduler("77 words:0"), "EINVAL"),
+            (scheduler("-1 words:0"), "EINVAL"),
+            (scheduler("0 words:1"), "EINVAL"),
+            (scheduler("1 words:0"), "EINVAL"),
+            (scheduler("1 words:100"), "EINVAL"),
+            (scheduler("0 null"), "EINVAL"),
+            (scheduler("0 bad"), "EFAULT"),
+            (scheduler("-1 bad"), "EINVAL"),
+            (call(libc::SYS_sched_setparam, "null"), "EINVAL"),
+            (call(libc::SYS_sched_setparam, "bad"), "EFAULT"),
+            (call(libc::SYS_sched_setaffinity, "8 bad"), "EFAULT"),
+            (call(libc::SYS_sched_setattr, "null 0"), "EINVAL"),
+            (call(libc::SYS_sched_setattr, "bad 0"), "EFAULT"),
+            (call(libc::SYS_sched_setattr, "words:7 0"), "E2BIG"),
+            (call(libc::SYS_prlimit64, "7 bad null"), "EFAULT"),
+            (format!("{} 1 {pid} 4", libc::SYS_ioprio_set), "EINVAL"),
+            (format!("{} 1 {pid} 40960", libc::SYS_ioprio_set), "EINVAL"),
+            (call(libc::SYS_kill, "65"), "EINVAL"),
+            (call(libc::SYS_tkill, "65"), "EINVAL"),
+            (call(libc::SYS_tgkill, &format!("{pid} 65")), "EINVAL"),
+        ]
+    };
+    let victim = Victim::new();
+    let rows = rows(victim.pid());
+    let program = std::path::Path::new(JAIL)
+        .with_file_name("examples")
+        .join("files");
+    let program = program.to_str().expect("a path of the test");
+    let steps = rows.iter().map(|(step, _)| step.as_str());
+    let command: Vec<&str> = [program, "steps"].into_iter().chain(steps).collect();
+    let expected: String = rows.iter().map(|(_, errno)| format!("{errno}\n")).collect();
+    plain(&command).output().ends_with(0).says(&expected);
+    for landlock in [None, Some("0")] {
+        let mut run = permissive(&command);
+        if let Some(abi) = landlock {
+            run = run.env("JAIL_LANDLOCK_ABI", abi);
+        }
+        let ran = run.output().ends_with(0);
+        assert_eq!(ran.out, expected, "{landlock:?} {command:?}");
+        assert!(!ran.err.contains("denied"), "{}", ran.err);
+    }
+    // What is right but for the process is denied as ever.
+    let right = format!(
+        "{} {} 5 words:0",
+        libc::SYS_sched_setscheduler,
+        victim.pid()
+    );
+    permissive([program, "steps", &right])
+        .output()
+        .says("EPERM\n")
+        .complains("no-foreign-scheduling");
+}

@@ -330,3 +330,54 @@ attempt("rename", os.rename, "run/docker.sock", "new.sock")
         run(true).says("link EACCES\ndirectory EACCES\nrename EACCES\n");
     }
 }
+
+/// UDP-Lite has ports, as UDP has: an entry that denies one denies no other.
+#[test]
+fn a_denied_port_of_udp_lite_is_no_other() {
+    let Some(python) = python() else { return };
+    let scene = Scene::new();
+    let script = scene.script(
+        "lite.py",
+        r#"
+import errno, socket
+IPPROTO_UDPLITE = 136
+def attempt(call, *arguments):
+    try:
+        call(*arguments)
+        return "ok"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+for host, port in ("0.0.0.0", 0), ("127.0.0.1", 0), ("127.0.0.1", 2222), ("0.0.0.0", 2222):
+    try:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, IPPROTO_UDPLITE)
+    except OSError as error:
+        # A kernel without it.
+        print("none", errno.errorcode[error.errno])
+        break
+    print(attempt(s.bind, (host, port)), attempt(s.sendto, b"x", ("127.0.0.1", 2)), attempt(s.sendto, b"x", ("127.0.0.1", 25)))
+"#,
+    );
+    let policy = scene.whole_policy(
+        "lite.toml",
+        "default = \"allow\"\n[net]\ndeny = [{ on = \"*:2222\" }, { to = \"*:25\" }]\n",
+    );
+    for user in users() {
+        let command = [python.as_str(), &script];
+        let free = scene.outside(user, &command).output().ends_with(0);
+        if free.out.starts_with("none") {
+            println!(
+                "NOT TRIED HERE: UDP-Lite, which this kernel lacks: {}",
+                free.out
+            );
+            continue;
+        }
+        let other = "ok ok EACCES\n";
+        let denied = "EACCES ok EACCES\n";
+        let within = [other, other, denied, denied].concat();
+        scene
+            .within(user, &policy, &command)
+            .output()
+            .ends_with(0)
+            .says(&within);
+    }
+}

@@ -155,7 +155,7 @@ impl Net {
 
     /// The socket of this call speaks with a resolver from now on.
     pub(super) fn observe(&mut self, asked: &Asked<'_>, protocol: Protocol, resolver: IpAddr) {
-        if protocol == Protocol::Other {
+        if matches!(protocol, Protocol::Lite | Protocol::Other) {
             return;
         }
         let tid = asked.tracee.tid();

@@ -134,7 +134,7 @@ impl Net {
             match protocol {
                 Protocol::Tcp => speaks(Watch::NO_STREAMS),
                 Protocol::Udp => speaks(Watch::NO_DATAGRAMS),
-                Protocol::Other => false,
+                Protocol::Lite | Protocol::Other => false,
             }
         }
     }

@@ -87,7 +87,7 @@ pub(super) fn questions(sent: &[u8], protocol: Protocol) -> Vec<dns::Question> {
     };
     let framed = match protocol {
         Protocol::Tcp => queries(dns::messages(sent).0),
-        Protocol::Udp | Protocol::Other => Vec::new(),
+        Protocol::Udp | Protocol::Lite | Protocol::Other => Vec::new(),
     };
     match framed.is_empty() {
         true => queries(vec![sent]),

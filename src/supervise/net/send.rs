@@ -242,7 +242,7 @@ impl Net {
                     return Ok(Name::none());
                 }
                 self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
-                if protocol == Protocol::Other && !alone {
+                if matches!(protocol, Protocol::Lite | Protocol::Other) && !alone {
                     let protocol = Protocol::Udp;
                     self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
