@@ -3,9 +3,12 @@
 
 use crate::machine;
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +28,9 @@ pub fn run(words: &[&str]) -> i32 {
         ["exec-thread", program] => exec_in_thread(program),
         ["restricted", path] => restricted(path),
         ["in-thread", path] => in_thread(path),
+        ["reopen"] => thread::spawn(reopen)
+            .join()
+            .unwrap_or_else(|_| Err("panicked".to_owned())),
         ["open", directory, times] => open_many(directory, number(times)),
         _ => return 2,
     };
@@ -48,6 +54,54 @@ fn in_thread(path: &str) -> Result {
     let reader = thread::spawn(move || fs::read_to_string(path));
     let read = reader.join().map_err(|_| "panicked".to_owned())?;
     read.map_err(|error| error.to_string())
+}
+
+/// Opens a pipe and a memfd again, beside another thread.
+fn reopen() -> Result {
+    let told = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
+    let (mut from, mut to) = std::io::pipe().map_err(told("pipe"))?;
+    let name = |fd: &dyn AsRawFd| format!("/dev/fd/{}", fd.as_raw_fd());
+    let memfd = memfd_create("own", MFdFlags::empty()).map_err(|errno| errno.to_string())?;
+    let mut opened = Vec::new();
+    for (what, path, read, write) in [
+        ("a pipe's end for reading", name(&from), true, false),
+        ("a pipe's end for writing", name(&to), false, true),
+        ("a memfd", name(&memfd), true, true),
+        ("a memfd for reading", name(&memfd), true, false),
+    ] {
+        let lowest = File::open(".").map_err(told("."))?.as_raw_fd();
+        let mut options = File::options();
+        let file = options
+            .read(read)
+            .write(write)
+            .open(path)
+            .map_err(told(what))?;
+        if file.as_raw_fd() != lowest {
+            return Err(format!("{what} got {}, not {lowest}", file.as_raw_fd()));
+        }
+        if !fcntl(&file, FcntlArg::F_GETFD).is_ok_and(|flags| flags == libc::FD_CLOEXEC) {
+            return Err(format!("{what} stays open over execve"));
+        }
+        let flags = fcntl(&file, FcntlArg::F_GETFL).unwrap_or(-1);
+        if flags & (libc::O_NONBLOCK | libc::O_PATH) != 0 {
+            return Err(format!("{what} has the flags {flags:#o}"));
+        }
+        opened.push(file);
+    }
+    let [reading, writing, both, again] = opened.as_mut_slice() else {
+        return Err("not all".to_owned());
+    };
+    let mut buffer = [0; 2];
+    writing.write_all(b"ab").map_err(told("write"))?;
+    reading.read_exact(&mut buffer).map_err(told("read"))?;
+    to.write_all(b"cd").map_err(told("write"))?;
+    from.read_exact(&mut buffer).map_err(told("read"))?;
+    both.write_all(b"ef").map_err(told("write"))?;
+    again.read_exact(&mut buffer).map_err(told("read"))?;
+    match &buffer {
+        b"ef" => Ok("all".to_owned()),
+        other => Err(format!("read {other:?}")),
+    }
 }
 
 /// Opens beside another process that does the same, under a timer that fires each millisecond.

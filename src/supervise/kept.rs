@@ -16,7 +16,7 @@
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `files::memory` | one for each task; 2 files are open for each of 200 address spaces |
 //! | calls that are under way in another form | `files::pinned`, `net` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`net::connect::spare`) |
-//! | terminals that are passed on | `files::terminals` | one for each task, one descriptor each, for some calls |
+//! | open files that are passed on | `files::passing` | one for each task, one descriptor each, for some calls |
 //! | who has confined itself by Landlock | `files` | one for each task |
 //! | what a rule has judged of an execve | `files::exec` | one for each task, hashes of a fixed size; dropped at its next call |
 //! | arguments and paths of one call | `files::vector`, `files::resolve` | 6 MiB, while the call is answered |

@@ -227,9 +227,8 @@ fn the_policy_itself_is_not_changed_by_who_has_it_as_stdin() {
 
 #[test]
 fn a_program_with_threads_reads_its_stdin_by_name() {
-    // Without Landlock a descriptor that a thread exchanges at that moment could be opened instead.
     for kind in KINDS {
-        for landlock in [None, Some("1")] {
+        for landlock in LANDLOCK {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let program = files();
@@ -264,6 +263,27 @@ fn what_is_written_to_dev_stderr_reaches_the_file_that_it_is() {
                 "one\ntwo\n",
                 "{landlock:?} {kind:?}"
             );
+        }
+    }
+}
+
+/// Pipes and memfds: no path leads to them.
+#[test]
+fn a_program_with_threads_opens_its_own_descriptors_again() {
+    let program = files();
+    let command = [program.as_str(), "busy", "reopen"];
+    let free = Scene::new();
+    run(free.outside(&command)).says("ok all\n");
+    for kind in [
+        "",
+        "deny = [\"@/w/secret\"]\n",
+        "protect = [\"@/w/kept\"]\n",
+    ] {
+        for landlock in LANDLOCK {
+            let scene = Scene::new();
+            let policy = scene.policy(&format!("{SUBTREES}{kind}"));
+            let ran = run(scene.within(landlock, &policy, &command)).says("ok all\n");
+            assert_eq!(ran.err, "", "{landlock:?} {kind:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the built-in policies open of the system's own directories: settings and no secrets, and
 //! nothing in which programs of other people meet.
 
-use super::scene::{LANDLOCK, Scene, run};
+use super::scene::{LANDLOCK, Scene, open, run};
 use super::support::{is_root, jail, token};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -139,4 +139,63 @@ fn a_denial_in_shared_memory_names_the_directory() {
     let ran = jail(["--policy", "workspace", "--", "mkfifo", &name]).output();
     let _ = fs::remove_file(&name);
     ran.ends_with(0);
+}
+
+/// A process's own files in /proc, but for its memory where the supervisor keeps judged paths in it.
+#[test]
+fn a_process_opens_its_own_files_in_proc_as_outside() {
+    let names = [
+        "maps",
+        "environ",
+        "auxv",
+        "pagemap",
+        "clear_refs",
+        "comm",
+        "oom_score_adj",
+        "coredump_filter",
+        "timerslack_ns",
+        "syscall",
+        "personality",
+        "io",
+        "wchan",
+        "setgroups",
+        "uid_map",
+        "mem",
+    ];
+    let modes = [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR];
+    let steps: Vec<String> = names
+        .iter()
+        .flat_map(|name| modes.map(|mode| open(&format!("/proc/self/{name}"), mode)))
+        .collect();
+    let free = Scene::new().steps_outside(&steps);
+    let (files, memory) = free.split_at(steps.len() - modes.len());
+    assert_eq!(memory, ["ok"; 3]);
+    for (policy, writes) in [
+        // A file of a policy is protected; a preset is none.
+        ("", "ok"),
+        (
+            "default = \"allow\"\n[fs]\ndeny = [\"@/r/secret\"]\n",
+            "EACCES",
+        ),
+        (
+            "default = \"allow\"\n[net]\ndeny = [\"10.0.0.0/8\"]\n",
+            "EACCES",
+        ),
+    ] {
+        for landlock in LANDLOCK {
+            let scene = Scene::new();
+            let file = match policy {
+                "" => "permissive".to_owned(),
+                text => scene.policy_file("proc.toml", text),
+            };
+            let within = scene.steps_within(landlock, &file, &steps);
+            let (within_files, within_memory) = within.split_at(files.len());
+            assert_eq!(within_files, files, "{policy} {landlock:?}");
+            assert_eq!(
+                within_memory,
+                ["ok", writes, writes],
+                "{policy} {landlock:?}"
+            );
+        }
+    }
 }

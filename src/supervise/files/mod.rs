@@ -21,6 +21,7 @@ mod long;
 mod memory;
 mod metadata;
 mod open;
+mod passing;
 mod perform;
 mod pinned;
 mod places;
@@ -56,8 +57,8 @@ use std::time::Duration;
 pub struct Files {
     memories: Memories,
     pending: HashMap<Tid, Pending>,
-    /// Terminals on their way to the tasks that have made them.
-    terminals: terminals::Terminals,
+    /// Open files on their way to the tasks that have asked for them.
+    passed: passing::Passed,
     /// A call under way that must return before anything else is answered: the supervisor makes all
     /// renames, so meanwhile no directory on its way becomes another.
     hurried: Option<Tid>,
@@ -125,7 +126,7 @@ impl Files {
         Self {
             memories,
             pending: HashMap::new(),
-            terminals: terminals::Terminals::default(),
+            passed: passing::Passed::default(),
             hurried: None,
             confined: HashSet::new(),
             asynchronous: false,
@@ -163,7 +164,7 @@ impl Files {
         let confined = self.confined.remove(&former);
         for tid in [pid, former] {
             self.pending.remove(&tid);
-            self.terminals.remove(&tid);
+            self.passed.remove(&tid);
             self.confined.remove(&tid);
             self.exec.gone(tid);
         }
@@ -179,7 +180,7 @@ impl Files {
     }
 
     pub fn gone(&mut self, tid: Tid) {
-        self.terminals.remove(&tid);
+        self.passed.remove(&tid);
         self.pending.remove(&tid);
         self.confined.remove(&tid);
         self.memories.gone(tid);
@@ -191,7 +192,7 @@ impl Files {
     pub fn keeps(&self, tid: Tid) -> bool {
         self.pending.contains_key(&tid)
             || self.confined.contains(&tid)
-            || self.terminals.contains_key(&tid)
+            || self.passed.contains_key(&tid)
             || self.memories.keeps(tid)
             || self.exec.keeps(tid)
     }
@@ -211,6 +212,9 @@ impl Files {
                 errno(Errno::ENOSYS),
             )));
         };
+        if let Some(resume) = self.go_on_passing(asked) {
+            return Ok(answered(asked, resume));
+        }
         let watch = asked.plan.files.watch;
         let terminal = watch.has(Watch::TERMINALS) && Self::may_be_terminal(&asked.call);
         let own = match terminal {
@@ -243,19 +247,20 @@ impl Files {
             "prctl" => Ok(Resume::Return(asked.registers, 0)),
             name => self.perform(asked, name),
         };
-        match result {
-            Ok(resume) => Ok(Answer::Go(resume)),
-            Err(Refused::Errno(found)) => {
-                Ok(Answer::Go(Resume::Return(asked.registers, errno(found))))
-            }
-            Err(Refused::Denied(verdict, object)) => Ok(Answer::Deny(verdict, Some(object))),
-            Err(Refused::Called(verdict)) => Ok(Answer::Deny(verdict, None)),
-            // Only peers are looked up.
-            Err(Refused::Later(_)) => Ok(Answer::Go(Resume::Return(
-                asked.registers,
-                errno(Errno::EAGAIN),
-            ))),
-        }
+        Ok(answered(asked, result))
+    }
+}
+
+/// What becomes of a call, by what was judged of it.
+fn answered(asked: &Asked<'_>, result: Judged<Resume>) -> Answer {
+    let error = |found| Answer::Go(Resume::Return(asked.registers, errno(found)));
+    match result {
+        Ok(resume) => Answer::Go(resume),
+        Err(Refused::Errno(found)) => error(found),
+        Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, Some(object)),
+        Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
+        // Only peers are looked up.
+        Err(Refused::Later(_)) => error(Errno::EAGAIN),
     }
 }
 

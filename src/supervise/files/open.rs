@@ -5,7 +5,8 @@
 //! meanwhile fails it with ELOOP.
 
 use super::resolve::{Found, PATH_MAX, Start, Wants, is_directory, read_path, resolve};
-use super::{Asked, Files, Judged, Refused, number, object, protect, refusal};
+use super::{Asked, Files, Judged, Refused, number, object, passing, protect, refusal};
+use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::sys::files::NO_SYMLINKS;
@@ -23,6 +24,16 @@ struct How {
     mode: u64,
     /// RESOLVE_* of openat2.
     resolve: u64,
+}
+
+/// How an open that is allowed goes on.
+enum Way {
+    /// By the path that was found.
+    Path,
+    /// By the link of the caller's descriptor.
+    Link,
+    /// It does not: the supervisor opens what was found.
+    Passed,
 }
 
 /// O_LARGEFILE of x86-64, where libc calls it 0: openat adds it, openat2 does not (fs/open.c).
@@ -130,7 +141,15 @@ impl Files {
             asked.judge(Access::Handle, &given, &found)?;
             return Err(Errno::EEXIST.into());
         }
-        let by_link = self.judge_open(asked, &given, &found, how)?;
+        let by_link = match self.judge_open(asked, &given, &found, how)? {
+            Way::Path => false,
+            Way::Link => true,
+            Way::Passed => {
+                let object = found.object.as_ref().ok_or(Errno::ENOENT)?;
+                let file = passing::opened(object, how.flags as i32)?;
+                return self.pass(asked, file, how.flags & libc::O_CLOEXEC as u64 != 0);
+            }
+        };
         if !exists {
             protect::may_be_file(asked, &given, &found.path)?;
         }
@@ -199,15 +218,14 @@ impl Files {
 }
 
 impl Files {
-    /// Judges an open. Returns whether it is to go on by the link of the caller's descriptor, not by the
-    /// path that was found.
+    /// Judges an open.
     fn judge_open(
         &mut self,
         asked: &Asked<'_>,
         given: &[u8],
         found: &Found,
         how: How,
-    ) -> Judged<bool> {
+    ) -> Judged<Way> {
         let access = how.access(found.object.is_some());
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         match asked.judge(access, given, found) {
@@ -227,21 +245,34 @@ impl Files {
                 let object = found.object.as_ref();
                 let leads = |object| asked.view().leads_to(&found.path, object);
                 match linked {
-                    true => Ok(true),
+                    true => Ok(Way::Link),
                     false if held(access) && !found.pathless && object.is_some_and(leads) => {
-                        Ok(false)
+                        Ok(Way::Path)
                     }
+                    false if self.may_pass(asked, found, how) => Ok(Way::Passed),
                     false => denied(verdict),
                 }
             }
             Err(refused) => Err(refused),
-            Ok(()) if !found.pathless || found.magic.is_none() => Ok(false),
-            Ok(()) if self.may_reopen(asked, access, found.own) => Ok(true),
+            Ok(()) if !found.pathless || found.magic.is_none() => Ok(Way::Path),
+            Ok(()) if self.may_reopen(asked, access, found.own) => Ok(Way::Link),
+            Ok(()) if self.may_pass(asked, found, how) => Ok(Way::Passed),
             Ok(()) => denied(Verdict {
                 quiet: is_spare_pipe(found),
                 ..refusal(Reason::Pathless)
             }),
         }
+    }
+
+    /// Whether the supervisor may open what was found, and pass it on. A task that has confined itself may
+    /// be denied more than the supervisor is. Where memory is added up, a file that may grow is seen when
+    /// the task's own open returns.
+    fn may_pass(&self, asked: &Asked<'_>, found: &Found, how: How) -> bool {
+        let object = found.object.as_ref();
+        let unseen = asked.plan.files.watch.has(Watch::FILL) && how.writes();
+        !unseen
+            && !self.is_confined(asked.tracee.tid())
+            && object.is_some_and(passing::opens_at_once)
     }
 
     /// Whether this was handed over to the command, for all that is asked of it now. Only what Landlock

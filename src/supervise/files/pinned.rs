@@ -20,8 +20,8 @@ pub(super) enum Pending {
         /// The directory that the task is to be in then.
         entered: Option<OwnedFd>,
     },
-    /// A step on the way of a terminal to the task that has made it.
-    Terminal { original: Registers },
+    /// A step on the way of an open file to the task.
+    Passing { original: Registers },
     /// mmap of a region.
     Map { original: Registers },
     /// mseal of it.
@@ -55,7 +55,7 @@ impl Files {
                 Resume::Set(original.with_result(told.map_or_else(self::errno, |()| 1)))
             }
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
-            Pending::Terminal { original } => self.passed_on(tid, original, result),
+            Pending::Passing { original } => self.passed_on(tid, original, result),
             Pending::Map { original } if (-4095..0).contains(&result) => {
                 Resume::Set(original.with_result(result))
             }

@@ -1,32 +1,18 @@
 //! Terminals that the jail makes itself. Landlock grants what is there when the jail starts, so the other
 //! side of a new pseudoterminal is closed to the task that has made it. The supervisor opens it, by the
-//! master that the task holds, and passes it on: whoever holds the master reads and writes all that goes
-//! through the terminal anyway.
-//!
-//! The task receives it by calls of the supervisor's making, in place of its own call, which is made again
-//! after each (see `pinned`):
-//!
-//! | step | call |
-//! |---|---|
-//! | 1 | mmap of a page for what the others read and write |
-//! | 2 | socketpair; the supervisor takes one end and sends the terminal |
-//! | 3 | recvmsg on the other end |
-//! | 4 to 6 | close of both ends, munmap |
-//!
-//! What another task writes to the page meanwhile can only change what these calls do to its own process.
-//! A terminal whose master the task does not hold is never opened: its call goes on, and Landlock denies it.
+//! master that the task holds, and passes it on (see `passing`): whoever holds the master reads and writes
+//! all that goes through the terminal anyway. A terminal whose master the task does not hold is never
+//! opened: its call goes on, and Landlock denies it.
 
-use super::pinned::{Pending, again};
-use super::{Asked, Files, Judged, Object, PathObject, Refused, Wants, number};
+use super::{Asked, Files, Judged, Object, PathObject, Refused, Wants};
 use crate::judge::Reason;
 use crate::paths::Access;
 use crate::policy::Action;
 use crate::sys::files::descriptor_of;
-use crate::sys::{self, Errno, Taken, socket, terminal};
+use crate::sys::{self, Taken, terminal};
 use crate::syscalls::Call;
-use crate::trace::{Registers, Resume, Tid};
+use crate::trace::{Resume, Tid};
 use nix::sys::stat::{SFlag, fstat, stat};
-use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 const TIOCGPTPEER: u32 = 0x5441;
@@ -34,44 +20,6 @@ const TIOCGPTPEER: u32 = 0x5441;
 const MASTERS: (u64, u64) = (5, 2);
 /// How many descriptors of a task are looked at for a master.
 const MOST_LOOKED_AT: usize = 1024;
-
-/// Where things lie in the page: the ends of the pair, struct msghdr, struct iovec, its byte, and the
-/// control message.
-const PAGE: u64 = 4096;
-const MESSAGE: u64 = 64;
-const PART: u64 = 128;
-const BYTE: u64 = 160;
-const CONTROL: u64 = 192;
-/// CMSG_SPACE of one descriptor.
-const CONTROL_SIZE: usize = 24;
-
-/// By the task that is to receive one: at most one each.
-pub type Terminals = HashMap<Tid, Passing>;
-
-/// A terminal on its way.
-pub struct Passing {
-    pid: Tid,
-    /// The task's own call.
-    call: Call,
-    step: Step,
-    /// Until it was sent.
-    terminal: Option<OwnedFd>,
-    closes_on_exec: bool,
-    page: u64,
-    ends: [RawFd; 2],
-    /// What the task's call returns.
-    result: i64,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Step {
-    Map,
-    Pair,
-    Receive,
-    CloseOne,
-    CloseOther,
-    Unmap,
-}
 
 impl Files {
     /// Whether a call may be about a terminal of the task's own.
@@ -85,159 +33,14 @@ impl Files {
 
     /// Opens a terminal that the task has made, and passes it on. `None`: it is none.
     pub(super) fn own_terminal(&mut self, asked: &Asked<'_>) -> Judged<Option<Resume>> {
-        let tid = asked.tracee.tid();
-        let under_way = self.terminals.get(&tid);
-        if !under_way.is_some_and(|passing| passing.call == asked.call) {
-            let Some(terminal) = opened(asked)? else {
-                return Ok(None);
-            };
-            let passing = Passing {
-                pid: asked.tree.pid_of(tid),
-                call: asked.call,
-                step: Step::Map,
-                terminal: Some(terminal),
-                closes_on_exec: flags(&asked.call) & libc::O_CLOEXEC != 0,
-                page: 0,
-                ends: [-1; 2],
-                result: -i64::from(libc::EACCES),
-            };
-            self.terminals.insert(tid, passing);
-        }
-        let Some(passing) = self.terminals.get(&tid) else {
-            return Ok(None);
-        };
-        let (name, args) = passing.next();
-        let nr = number(name).ok_or(Errno::ENOSYS)?;
-        let original = asked.registers;
-        self.pending.insert(tid, Pending::Terminal { original });
-        Ok(Some(Resume::SetAndStop(original.with_call(nr, args))))
-    }
-
-    /// A call of the supervisor's making has returned.
-    pub(super) fn passed_on(&mut self, tid: Tid, original: Registers, result: i64) -> Resume {
-        let Some(passing) = self.terminals.get_mut(&tid) else {
-            return Resume::Set(original.with_result(-i64::from(libc::EACCES)));
-        };
-        match passing.returned(tid, result) {
-            Some(step) => {
-                passing.step = step;
-                again(original)
+        match opened(asked)? {
+            Some(terminal) => {
+                let closes_on_exec = flags(&asked.call) & libc::O_CLOEXEC != 0;
+                self.pass(asked, terminal, closes_on_exec).map(Some)
             }
-            None => {
-                let result = passing.result;
-                self.terminals.remove(&tid);
-                Resume::Set(original.with_result(result))
-            }
+            None => Ok(None),
         }
     }
-}
-
-impl Passing {
-    /// The call to make next.
-    fn next(&self) -> (&'static str, [u64; 6]) {
-        let [one, other] = self.ends.map(|end| end as u32 as u64);
-        match self.step {
-            Step::Map => {
-                let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-                let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-                ("mmap", [0, PAGE, access, flags, u64::MAX, 0])
-            }
-            Step::Pair => {
-                let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u64;
-                (
-                    "socketpair",
-                    [libc::AF_UNIX as u64, kind, 0, self.page, 0, 0],
-                )
-            }
-            Step::Receive => {
-                let closes = match self.closes_on_exec {
-                    true => libc::MSG_CMSG_CLOEXEC,
-                    false => 0,
-                };
-                let flags = (libc::MSG_DONTWAIT | closes) as u64;
-                ("recvmsg", [one, self.page + MESSAGE, flags, 0, 0, 0])
-            }
-            Step::CloseOne => ("close", [one, 0, 0, 0, 0, 0]),
-            Step::CloseOther => ("close", [other, 0, 0, 0, 0, 0]),
-            Step::Unmap => ("munmap", [self.page, PAGE, 0, 0, 0, 0]),
-        }
-    }
-
-    /// What follows a step; `None`: the last has been made.
-    fn returned(&mut self, tid: Tid, result: i64) -> Option<Step> {
-        match self.step {
-            Step::Map if result < 0 => None,
-            Step::Map => {
-                self.page = result as u64;
-                Some(Step::Pair)
-            }
-            Step::Pair if result < 0 => Some(Step::Unmap),
-            Step::Pair => Some(match self.send(tid) {
-                Ok(()) => Step::Receive,
-                Err(_) => Step::CloseOne,
-            }),
-            Step::Receive => {
-                if result >= 0 {
-                    self.result = self.received(tid);
-                }
-                Some(Step::CloseOne)
-            }
-            Step::CloseOne => Some(Step::CloseOther),
-            Step::CloseOther => Some(Step::Unmap),
-            Step::Unmap => None,
-        }
-    }
-
-    /// Sends the terminal over the task's own pair, and lays out what recvmsg(2) takes.
-    fn send(&mut self, tid: Tid) -> Result<(), Errno> {
-        let mut ends = [0; 8];
-        read(tid, self.page, &mut ends)?;
-        let [a, b, c, d, e, f, g, h] = ends;
-        self.ends = [[a, b, c, d], [e, f, g, h]].map(RawFd::from_ne_bytes);
-        let [_, other] = self.ends;
-        let terminal = self.terminal.take().ok_or(Errno::EBADF)?;
-        let end = descriptor_of(tid, self.pid, other)?;
-        socket::send_descriptor(end.as_fd(), terminal.as_fd())?;
-        let part = [self.page + BYTE, 1];
-        // struct msghdr of 64-bit machines: no name, one part, the control message.
-        let message = [
-            0,
-            0,
-            self.page + PART,
-            1,
-            self.page + CONTROL,
-            CONTROL_SIZE as u64,
-            0,
-        ];
-        sys::memory::write(tid, self.page + PART, &words(&part))?;
-        sys::memory::write(tid, self.page + MESSAGE, &words(&message))
-    }
-
-    /// The descriptor that has arrived; EMFILE: there was no room for it (unix(7)).
-    fn received(&self, tid: Tid) -> i64 {
-        let mut control = [0; CONTROL_SIZE];
-        if read(tid, self.page + CONTROL, &mut control).is_err() {
-            return -i64::from(libc::EACCES);
-        }
-        let length = control.first_chunk().copied().map_or(0, u64::from_ne_bytes);
-        let fd = control.get(16..20).and_then(|bytes| bytes.try_into().ok());
-        match fd.map(i32::from_ne_bytes) {
-            Some(fd) if length == 20 => fd.into(),
-            _ => -i64::from(libc::EMFILE),
-        }
-    }
-}
-
-/// Reads all of it, or fails.
-fn read(tid: Tid, address: u64, bytes: &mut [u8]) -> Result<(), Errno> {
-    match sys::memory::read(tid, address, bytes)? == bytes.len() {
-        true => Ok(()),
-        false => Err(Errno::EFAULT),
-    }
-}
-
-fn words(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 /// The flags of open(2) that a call gives.
