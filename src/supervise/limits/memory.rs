@@ -90,8 +90,8 @@ impl Memory {
             objects: Objects::new(nameless),
             opening: HashSet::new(),
             segments: Segments::new(user),
-            semaphores: Kept::new(Kind::Semaphores),
-            messages: Kept::new(Kind::Messages),
+            semaphores: Kept::new(Kind::Semaphores, user),
+            messages: Kept::new(Kind::Messages, user),
             own_ipc,
             ended: HashSet::new(),
             nameless,
@@ -129,8 +129,9 @@ impl Memory {
         let files = files.saturating_add(self.segments(processes));
         let files = files.saturating_add(self.objects.shared());
         let files = files.saturating_add(self.written.records());
-        let files = files.saturating_add(self.semaphores.sum());
-        let files = files.saturating_add(self.messages.sum());
+        let making = !self.opening.is_empty();
+        let files = files.saturating_add(self.semaphores.sum(making));
+        let files = files.saturating_add(self.messages.sum(making));
         let rough = pages.saturating_add(files);
         if rough <= self.limit {
             self.saw(rough);
@@ -365,7 +366,10 @@ impl Memory {
     fn left(&mut self, tid: Tid) {
         self.spaces.left(tid);
         self.resident.remove(&tid);
-        self.opening.remove(&tid);
+        if self.opening.remove(&tid) {
+            self.semaphores.unfinished();
+            self.messages.unfinished();
+        }
         self.descriptors.gone(tid);
     }
 
