@@ -91,7 +91,7 @@ impl Descriptors {
             // Its name first: nothing is asked of another file system, which might not answer.
             let name = std::fs::read_link(&path).unwrap_or_default();
             let is_memfd = name.as_os_str().as_bytes().starts_with(b"/memfd:");
-            if !is_memfd && !written.may_have(&name) {
+            if !is_memfd && !written.may_be(&path, &name) {
                 continue;
             }
             if let Ok(stat) = std::fs::metadata(&path)

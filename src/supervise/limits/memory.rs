@@ -403,8 +403,8 @@ impl Around for Jail<'_> {
         self.0.tasks()
     }
 
-    fn may_have(&self, name: &Path) -> bool {
-        self.1.may_have(name)
+    fn may_have(&self, link: &Path, name: &Path) -> bool {
+        self.1.may_be(link, name)
     }
 }
 

@@ -345,7 +345,7 @@ mod tests {
             Vec::new()
         }
 
-        fn may_have(&self, _: &Path) -> bool {
+        fn may_have(&self, _: &Path, _: &Path) -> bool {
             false
         }
     }

@@ -22,8 +22,8 @@ pub type Task = (Tid, Tid);
 pub trait Around {
     /// All tasks that there are now.
     fn tasks(&self) -> Vec<Task>;
-    /// Whether something of this name may be in a tmpfs where the command may write.
-    fn may_have(&self, name: &Path) -> bool;
+    /// Whether a descriptor (its link, and its name) may be of a tmpfs where the command may write.
+    fn may_have(&self, link: &Path, name: &Path) -> bool;
 }
 
 /// What a pass has found.
@@ -101,7 +101,7 @@ impl Pass {
             let bytes = name.as_os_str().as_bytes();
             if bytes.starts_with(b"socket:") {
                 self.seen.in_flight |= holds_descriptors(tid, &entry.file_name());
-            } else if (bytes.starts_with(b"/memfd:") || around.may_have(&name))
+            } else if (bytes.starts_with(b"/memfd:") || around.may_have(&entry.path(), &name))
                 && let Ok(stat) = std::fs::metadata(entry.path())
             {
                 self.seen.files.insert((stat.dev(), stat.ino()));

@@ -3,7 +3,7 @@
 
 use super::reading::Inode;
 use std::collections::HashSet;
-use std::fs::{read_dir, symlink_metadata};
+use std::fs::{Metadata, read_dir, symlink_metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ fn trees(mount: &Path, writable: Option<&[PathBuf]>) -> Vec<PathBuf> {
 pub struct Search {
     left: Vec<PathBuf>,
     devices: HashSet<u64>,
+    /// Whether the command may have something where this cannot look.
+    blind: bool,
 }
 
 impl Search {
@@ -80,7 +82,14 @@ impl Search {
         Self {
             left: trees.cloned().collect(),
             devices: mounts.iter().map(|mount| mount.device).collect(),
+            blind: false,
         }
+    }
+
+    /// Whether it has met a directory in which the command may have files and which cannot be looked at: its
+    /// own and locked, one that it may write to, or one whose path is too long.
+    pub fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// Tells of each file where it is. Returns whether everything was looked at. What may not be looked
@@ -88,12 +97,21 @@ impl Search {
     pub fn go(&mut self, time: Duration, mut tell: impl FnMut(Inode, PathBuf)) -> bool {
         let begin = Instant::now();
         while let Some(path) = self.left.pop() {
-            let Ok(stat) = symlink_metadata(&path) else {
-                continue;
+            let stat = match symlink_metadata(&path) {
+                Ok(stat) => stat,
+                Err(error) => {
+                    self.blind |= error.raw_os_error() == Some(libc::ENAMETOOLONG);
+                    continue;
+                }
             };
             if stat.is_dir() && self.devices.contains(&stat.dev()) {
-                let entries = read_dir(&path).into_iter().flatten().flatten();
-                self.left.extend(entries.map(|entry| entry.path()));
+                match read_dir(&path) {
+                    Ok(entries) => {
+                        let entries = entries.flatten();
+                        self.left.extend(entries.map(|entry| entry.path()));
+                    }
+                    Err(_) => self.blind |= may_hide(&path, &stat),
+                }
             } else if stat.is_file() {
                 tell((stat.dev(), stat.ino()), path);
             }
@@ -103,6 +121,13 @@ impl Search {
         }
         self.left.is_empty()
     }
+}
+
+/// Whether the command, whose user this thread has, may put files into a directory that cannot be listed, now
+/// or once it has changed its mode.
+fn may_hide(path: &Path, stat: &Metadata) -> bool {
+    use nix::unistd::{AccessFlags, eaccess, geteuid};
+    stat.uid() == geteuid().as_raw() || eaccess(path, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
 #[cfg(test)]

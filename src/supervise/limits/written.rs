@@ -33,6 +33,8 @@ struct Written {
     before: u64,
     /// What is in it.
     bytes: u64,
+    /// What was in it when it was last seen.
+    last: u64,
     /// How many searches have not found it, where it is not at its path any more.
     lost: Option<u8>,
 }
@@ -116,6 +118,7 @@ impl Files {
                 path: read_link(link).unwrap_or_default(),
                 before: bytes,
                 bytes,
+                last: bytes,
                 lost: None,
             }
         });
@@ -126,6 +129,15 @@ impl Files {
         self.mounts
             .iter()
             .any(|mount| name.starts_with(&mount.path))
+    }
+
+    /// The same of a descriptor, `link`, which has this name. One that is too long to be told may be anywhere.
+    pub fn may_be(&self, link: &Path, name: &Path) -> bool {
+        let too_long = |error: std::io::Error| error.raw_os_error() == Some(libc::ENAMETOOLONG);
+        self.may_have(name)
+            || name.as_os_str().is_empty()
+                && !self.mounts.is_empty()
+                && read_link(link).is_err_and(too_long)
     }
 
     /// Whether it is one of them. A file that somebody has open for writing becomes one: it was inherited,
@@ -169,7 +181,7 @@ impl Files {
             return;
         };
         let mut is = |bytes| {
-            (file.bytes, file.lost) = (bytes, None);
+            (file.bytes, file.last, file.lost) = (bytes, bytes, None);
             // What was cut away was nobody's any more.
             file.before = file.before.min(bytes);
         };
@@ -180,10 +192,8 @@ impl Files {
             Ok(stat) if (stat.dev(), stat.ino()) == inode => is(stat.blocks() * 512),
             // It was locked away, and is what it was.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
-            _ => {
-                file.bytes = 0;
-                file.lost.get_or_insert(0);
-            }
+            _ if file.lost.is_none() => (file.bytes, file.lost) = (0, Some(0)),
+            _ => {}
         }
     }
 
@@ -212,6 +222,16 @@ impl Files {
         });
         self.rest = Instant::now() + begin.elapsed() * REST;
         match done {
+            // It may be where nobody can look: it is what it was.
+            true if search.is_blind() => {
+                for file in self
+                    .files
+                    .values_mut()
+                    .filter(|file| file.lost >= Some(SEARCHES))
+                {
+                    file.bytes = file.last;
+                }
+            }
             true => self
                 .files
                 .retain(|_, file| file.lost.is_none_or(|times| times < SEARCHES)),
@@ -309,5 +329,65 @@ mod tests {
         files.opened(own, old.expect("a file").as_raw_fd());
         assert_eq!(sum(&mut files), 0);
         let _ = fs::remove_dir_all(&root);
+    }
+
+    /// What is counted after some looks.
+    fn sum_after(files: &mut Files) -> u64 {
+        let none = HashMap::new();
+        (0..6).for_each(|_| {
+            files.rest = Instant::now();
+            files.look(&none);
+        });
+        files.sum(&none)
+    }
+
+    #[test]
+    fn a_file_that_is_moved_into_a_locked_directory_counts() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = std::env::temp_dir().join(format!("jail-locked-{}", std::process::id()));
+        let mut files = files(&root);
+        let (own, deep) = (std::process::id() as Tid, root.join("deep"));
+        let file = fs::File::create(root.join("file")).expect("a file");
+        files.opened(own, file.as_raw_fd());
+        fs::write(root.join("file"), vec![1; WRITTEN]).expect("a file");
+        let bytes = file.metadata().expect("a file").blocks() * 512;
+        assert_eq!(sum_after(&mut files), bytes);
+        // It may not be listed.
+        let mode = |mode| fs::set_permissions(&deep, fs::Permissions::from_mode(mode));
+        mode(0o300).expect("chmod");
+        fs::rename(root.join("file"), deep.join("moved")).expect("rename");
+        assert_eq!(sum_after(&mut files), bytes);
+        fs::remove_file(deep.join("moved")).expect("unlink");
+        mode(0o700).expect("chmod");
+        assert_eq!(sum_after(&mut files), 0);
+        let _ = fs::remove_dir_all(&root);
+    }
+
+    #[test]
+    fn a_file_whose_path_is_too_long_counts() {
+        use nix::fcntl::{OFlag, openat};
+        use nix::sys::stat::{Mode, mkdirat};
+        let root = std::env::temp_dir().join(format!("jail-long-{}", std::process::id()));
+        let mut files = files(&root);
+        let name = "d".repeat(250);
+        let directory = OFlag::O_DIRECTORY | OFlag::O_RDONLY;
+        let mut at = openat(nix::fcntl::AT_FDCWD, &root, directory, Mode::empty()).expect("open");
+        for _ in 0..20 {
+            mkdirat(&at, name.as_str(), Mode::S_IRWXU).expect("mkdir");
+            at = openat(&at, name.as_str(), directory, Mode::empty()).expect("open");
+        }
+        let flags = OFlag::O_CREAT | OFlag::O_RDWR;
+        let file = openat(&at, "file", flags, Mode::S_IRWXU).expect("a file");
+        let link = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        assert!(files.may_be(&link, Path::new("")));
+        files.opened(std::process::id() as Tid, file.as_raw_fd());
+        nix::unistd::write(&file, &[1; WRITTEN]).expect("a write");
+        // It was open at one look at least: its pass has told its size.
+        let stat = fs::metadata(&link).expect("a file");
+        let open = HashMap::from([((stat.dev(), stat.ino()), stat.blocks() * 512)]);
+        files.look(&open);
+        drop(file);
+        assert_eq!(sum_after(&mut files), stat.blocks() * 512);
+        fs::remove_dir_all(&root).expect("removed");
     }
 }
