@@ -216,6 +216,9 @@ const MAP_SHARED: u64 = 1;
 const CLONE_VM: u64 = 0x100;
 // linux/mman.h
 const MADV_FREE: u64 = 8;
+const MADV_COLLAPSE: u64 = 25;
+const S_IFMT: u64 = libc::S_IFMT as u64;
+const S_IFREG: u64 = libc::S_IFREG as u64;
 const MAP_TYPE: u64 = 0xf;
 const MAP_DROPPABLE: u64 = 8;
 
@@ -426,5 +429,34 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "the supervisor adds up memory, and cannot see how much of it this keeps",
         // A pipe that holds one byte of a huge page holds all of its 2 MiB.
         attack: "memory that is in no process, of any size",
+    }),
+    // mknod(2): a file that no call has opened for writing. truncate(2) makes it long, and reading its mapping
+    // fills it. No type means a regular file.
+    (Watch::FILL, Rule {
+        id: "no-unseen-files",
+        syscalls: &["mknod"],
+        when: When { text: "(mode & S_IFMT) in {0, S_IFREG}",
+            any: &[&[masked(1, S_IFMT, Op::Eq, 0)], &[masked(1, S_IFMT, Op::Eq, S_IFREG)]] },
+        answer: Answer::Quiet(Errno::EPERM),
+        reason: "what is in a file of a tmpfs is memory, and such a file is not seen",
+        attack: "mknod, truncate, and a mapping that is read: the file is full, and was never opened for writing",
+    }),
+    (Watch::FILL, Rule {
+        id: "no-unseen-files-at",
+        syscalls: &["mknodat"],
+        when: When { text: "(mode & S_IFMT) in {0, S_IFREG}",
+            any: &[&[masked(2, S_IFMT, Op::Eq, 0)], &[masked(2, S_IFMT, Op::Eq, S_IFREG)]] },
+        answer: Answer::Quiet(Errno::EPERM),
+        reason: "what is in a file of a tmpfs is memory, and such a file is not seen",
+        attack: "as mknod",
+    }),
+    // madvise(2): Linux 6.1; before, the kernel answers EINVAL.
+    (Watch::FILL, Rule {
+        id: "no-huge-pages-of-files",
+        syscalls: &["madvise"],
+        when: When { text: "advice == MADV_COLLAPSE", any: &[&[is(2, MADV_COLLAPSE)]] },
+        answer: Answer::Quiet(Errno::EINVAL),
+        reason: "a pipe that holds one byte of a huge page holds all of it, and is not counted",
+        attack: "a byte of each huge page of a memfd is spliced into a pipe, and the memfd closed",
     }),
 ];

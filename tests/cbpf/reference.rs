@@ -143,6 +143,12 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || on(Watch::MODE_3),
         ),
         "truncate" => check(on(Watch::TRUNCATE)),
+        "mknod" if on(Watch::FILL) && [0, 0x8000].contains(&(a[1] & 0xf000)) => {
+            Guard::Unknown(Errno::EPERM)
+        }
+        "mknodat" if on(Watch::FILL) && [0, 0x8000].contains(&(a[2] & 0xf000)) => {
+            Guard::Unknown(Errno::EPERM)
+        }
         "mkdir" | "mkdirat" | "mknod" | "mknodat" | "rmdir" | "symlink" | "symlinkat"
         | "unlink" | "unlinkat" | "bind" => check(on(Watch::CHANGE)),
         "rename" | "renameat" | "renameat2" | "link" | "linkat" => check(on(Watch::MOVE)),
@@ -192,7 +198,9 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
             Guard::Deny
         }
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
-        "madvise" if on(Watch::LAZY_MEMORY) && a[2] == 8 => Guard::Unknown(Errno::EINVAL),
+        "madvise" if on(Watch::LAZY_MEMORY) && a[2] == 8 || on(Watch::FILL) && a[2] == 25 => {
+            Guard::Unknown(Errno::EINVAL)
+        }
         "mmap" if on(Watch::LAZY_MEMORY) && a[3] & 0xf == 8 => Guard::Unknown(Errno::EINVAL),
         "mmap" => check(on(Watch::FILL) && a[3] & 1 != 0),
         "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{Metadata, read_link, symlink_metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What a look at them may take at a tick: some 2 µs each.
 const TIME: Duration = Duration::from_millis(4);
@@ -29,7 +29,7 @@ const SEARCHES: u8 = 2;
 struct Written {
     /// Where it was last seen.
     path: PathBuf,
-    /// What was in it before the jail had it, in bytes.
+    /// What was in it before the jail, in bytes.
     before: u64,
     /// What is in it.
     bytes: u64,
@@ -46,6 +46,8 @@ const RECORD: usize = 1024 + 128;
 /// All of them.
 #[derive(Debug)]
 pub struct Files {
+    /// When the jail began.
+    begun: SystemTime,
     mounts: Vec<Mount>,
     /// Devices that are none of those.
     others: HashSet<u64>,
@@ -78,6 +80,7 @@ impl Files {
     /// `writable`: where the command may change files; `None`: anywhere.
     pub fn new(writable: Option<&[PathBuf]>) -> Self {
         Self {
+            begun: SystemTime::now(),
             mounts: tmpfs::mounts(writable),
             others: HashSet::new(),
             files: HashMap::new(),
@@ -112,11 +115,14 @@ impl Files {
             return;
         }
         self.fresh.push(inode);
+        // Another thread may have written to a new file before its open was seen to return (statx(2): a tmpfs
+        // tells the time of birth since Linux 5.18).
+        let new = stat.created().is_ok_and(|birth| birth >= self.begun);
         self.files.entry(inode).or_insert_with(|| {
             let bytes = stat.blocks() * 512;
             Written {
                 path: read_link(link).unwrap_or_default(),
-                before: bytes,
+                before: if new { 0 } else { bytes },
                 bytes,
                 last: bytes,
                 lost: None,
@@ -325,6 +331,7 @@ mod tests {
         assert_eq!(files.records(), 0);
 
         // It was there before.
+        files.begun = SystemTime::now() + Duration::from_secs(1);
         let old = fs::File::options().append(true).open(root.join("other"));
         files.opened(own, old.expect("a file").as_raw_fd());
         assert_eq!(sum(&mut files), 0);
@@ -361,6 +368,23 @@ mod tests {
         mode(0o700).expect("chmod");
         assert_eq!(sum_after(&mut files), 0);
         let _ = fs::remove_dir_all(&root);
+    }
+
+    #[test]
+    fn a_new_file_counts_whole_whatever_was_in_it_when_it_was_first_seen() {
+        let root = std::env::temp_dir().join(format!("jail-new-{}", std::process::id()));
+        let mut files = files(&root);
+        // The kernel's clock of files is a tick late.
+        files.begun -= Duration::from_secs(1);
+        fs::write(root.join("file"), vec![1; WRITTEN]).expect("a file");
+        let file = fs::File::open(root.join("file")).expect("a file");
+        let stat = file.metadata().expect("a file");
+        files.opened(std::process::id() as Tid, file.as_raw_fd());
+        match stat.created() {
+            Ok(_) => assert_eq!(sum_after(&mut files), stat.blocks() * 512),
+            Err(error) => println!("NOT TRIED HERE: a file's time of birth: {error}"),
+        }
+        fs::remove_dir_all(&root).expect("removed");
     }
 
     #[test]
