@@ -93,3 +93,30 @@ fn the_users_git_runs_nothing_that_a_workspace_has_left() {
         );
     }
 }
+
+/// git commit writes what it proposes as a message to `.git/COMMIT_EDITMSG`, through a link, too.
+#[test]
+fn the_users_git_writes_through_no_link_that_a_workspace_has_left() {
+    if plain(["git", "--version"]).output().code() != Some(0) {
+        eprintln!("NOT TRIED HERE: there is no git");
+        return;
+    }
+    const COMMIT: &str = "echo x >> main.rs; GIT_EDITOR=false git commit -qa";
+    for link in [
+        "rm .git/COMMIT_EDITMSG; ln -s ../../.bashrc .git/COMMIT_EDITMSG",
+        "rm .git/COMMIT_EDITMSG; ln -s ../../.bashrc x && mv x .git/COMMIT_EDITMSG",
+        "rm .git/COMMIT_EDITMSG; ln -s ../../.bashrc x && ln -P x .git/COMMIT_EDITMSG",
+    ] {
+        let script = format!("echo evil > .git/MERGE_MSG; {link}");
+        let left = |home: &Home| {
+            let _ = run(home.outside(COMMIT));
+            std::fs::read_to_string(home.path().join(".bashrc")).expect("a file")
+        };
+        let home = prepared();
+        run(home.outside(&script)).ends_with(0);
+        assert!(left(&home).contains("evil"), "outside it works: {link}");
+        let home = prepared();
+        let ran = run(home.within(None, "workspace", &script));
+        assert_eq!(left(&home), ".bashrc", "{link}: {}", ran.err);
+    }
+}
