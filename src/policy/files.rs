@@ -97,7 +97,8 @@ struct Said {
 
 /// The paths of a pattern that has one pair of braces and no other wildcard: `/etc/{hosts,passwd}`.
 fn alternatives(text: &str) -> Option<Vec<String>> {
-    if text.contains(['*', '?', '[', '\\', '$']) {
+    // `${NAME}` has braces of its own.
+    if text.contains(['*', '?', '[', '\\']) || text.contains("${") {
         return None;
     }
     let (before, rest) = text.split_once('{')?;
@@ -329,6 +330,8 @@ mod tests {
         assert_eq!(paths, None, "braces stand within one component");
         let paths = alternatives("/a/{b,c.d,}/e").expect("paths");
         assert_eq!(paths, ["/a/b/e", "/a/c.d/e", "/a//e"]);
+        let paths = alternatives("$X/{a,b}").expect("paths");
+        assert_eq!(paths, ["$X/a", "$X/b"]);
         for pattern in [
             "/a",
             "/{a,b}/*",

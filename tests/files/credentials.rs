@@ -2,7 +2,7 @@
 
 use super::presets::Home;
 use super::scene::{Scene, run};
-use super::support::{Dir, JAIL, Ran, jail, token};
+use super::support::{Dir, JAIL, Ran, Run, jail, token};
 use jail::judge::Judge;
 use jail::plan::{Host, Plan};
 use jail::policy::{Action, Policy};
@@ -750,10 +750,17 @@ fn a_build_finds_the_homes_that_variables_name() {
             &format!("echo x >> \"${variable}/{file}\" 2> /dev/null && echo changed {file}\n");
     }
     script += "true\n";
-    let mut jailed = home.within(None, "build", &script);
-    for (variable, place, _) in &open {
-        jailed = jailed.env(variable, home.path().join(place));
-    }
+    let named = |mut run: Run| {
+        for (variable, place, _) in &open {
+            run = run.env(variable, home.path().join(place));
+        }
+        run
+    };
+    let jailed = named(home.within(None, "build", &script));
+    // Landlock alone holds them: opens do not stop.
+    let explained = run(named(home.at(jail(["explain", "build"])))).ends_with(0);
+    let stops = |line: &&str| line.contains("fs.deny") && line.contains("supervisor");
+    assert_eq!(explained.out.lines().find(stops), None);
     let said: String = open
         .iter()
         .map(|(variable, _, file)| format!("{variable}/{file}\n"))
