@@ -10,6 +10,7 @@ mod attacks;
 mod births;
 mod children;
 mod hidden;
+mod ignored;
 mod inherited;
 mod kernel;
 mod kills;
@@ -68,6 +69,8 @@ const PROBES: &[(&str, Probe)] = &[
     ("sigwait",          signals::sigwait),
     ("spawn",            children::spawn),
     ("joins",            usage::joins),
+    ("ignored-signals",  ignored::waits_on),
+    ("interrupting-signals", ignored::interrupts),
     ("spin",             usage::spin),
     ("stage",            attacks::stage),
     ("stop-in-calls",    stops::stop_in_calls),

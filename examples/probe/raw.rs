@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod memory;
+pub mod waits;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 

@@ -23,6 +23,7 @@
 //! | which files are dynamic loaders | `files::exec` | 4,096 |
 //! | names and their addresses | `net::names`, [`leases`](crate::net) | 4,096 leases, 256 addresses each; 16 questions; one look-up at a time |
 //! | processes that talk to a resolver | `net::observe` | 64 sockets each, for 10 s |
+//! | restarted calls with a time-out | [`waits`](super::waits) | one for each task |
 //! | memory and processor time of each process | [`limits`](super::limits) | one for each process |
 //! | files in memory that were opened for writing | `limits::written` | counted as memory of the command: 1,152 bytes and the path each |
 //! | memfds and removed files | `limits::objects` | an eighth of the descriptors that this process may have, 1,024 at most; a further one is not made |
@@ -42,6 +43,7 @@ mod tests {
     use crate::supervise::net::Net;
     use crate::supervise::space::Space;
     use crate::supervise::tree::{ChildState, Tree};
+    use crate::supervise::waits::Waits;
     use crate::trace::Tid;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
@@ -64,6 +66,7 @@ mod tests {
         tree: Tree,
         files: Files,
         net: Net,
+        waits: Waits,
         cpu: Cpu,
         memory: Memory,
         /// Births whose event has not been told: parent, child, flags.
@@ -81,6 +84,7 @@ mod tests {
                 tree: Tree::of_test(MAIN, Space::default(), is_own),
                 files: Files::new(MAIN, Vec::new()),
                 net: Net::new(&plan),
+                waits: Waits::default(),
                 cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
@@ -170,6 +174,7 @@ mod tests {
             self.tree.executed(pid, former);
             self.files.executed(pid, former);
             self.net.executed(pid, former);
+            self.waits.executed(pid, former);
             self.memory.executed(pid, former);
             if former != pid {
                 self.nothing_of(former);
@@ -184,6 +189,7 @@ mod tests {
             self.tree.gone(tid);
             self.files.gone(tid);
             self.net.gone(tid);
+            self.waits.gone(tid);
             self.cpu.gone(tid);
             self.memory.gone(tid);
             self.nothing_of(tid);
@@ -193,6 +199,7 @@ mod tests {
             assert!(!self.tree.keeps(tid), "the tree keeps {tid}");
             assert!(!self.files.keeps(tid), "files keep {tid}");
             assert!(!self.net.keeps(tid), "net keeps {tid}");
+            assert!(!self.waits.keeps(tid), "waits keep {tid}");
             assert!(!self.cpu.keeps(tid), "cpu keeps {tid}");
             assert!(!self.memory.keeps(tid), "memory keeps {tid}");
         }
@@ -202,6 +209,7 @@ mod tests {
             if let Some((tid, pid)) = self.any() {
                 self.files.fill(tid);
                 self.net.fill(tid);
+                self.waits.fill(tid);
                 self.memory.fill(tid);
                 if tid == pid {
                     self.cpu.fill(tid);

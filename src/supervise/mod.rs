@@ -22,6 +22,7 @@ mod space;
 mod standing_in;
 mod target;
 mod tree;
+mod waits;
 mod watchdog;
 mod watching;
 
@@ -87,6 +88,8 @@ struct Supervisor<'a> {
     files: files::Files,
     /// The peers that calls name.
     net: net::Net,
+    /// Calls that ignored signals have interrupted.
+    waits: waits::Waits,
     /// Children that stopped before their parent's event has said whose they are, and when.
     held: Vec<(Stopped, Instant)>,
     /// Whether the command's own execve has happened.
@@ -173,6 +176,7 @@ pub fn run(
         observer,
         files: files::Files::new(started.pid, started.take_handed()),
         net: net::Net::new(plan),
+        waits: waits::Waits::default(),
         init: started.init(),
         started,
         credentials,
@@ -335,7 +339,7 @@ impl Supervisor<'_> {
             self.meter.leave_out(performer);
         }
         let tid = tracee.tid();
-        let how = match self.net.watches(|| self.tree.pid(tid)) {
+        let how = match self.net.watches(|| self.tree.pid(tid)) || self.waits.is_pending(tid) {
             true => how.and_stop(),
             false => how,
         };
@@ -398,6 +402,9 @@ impl Supervisor<'_> {
                     }
                     return self.files.returned(tracee);
                 }
+                if self.waits.is_pending(tid) {
+                    return self.waits.stepped(tracee);
+                }
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
                     true => {
@@ -412,6 +419,7 @@ impl Supervisor<'_> {
             Stop::Signal(signal) => self.signalled(tracee, signal),
             Stop::Group(signal) => {
                 self.stats.group += 1;
+                self.waits.stopped(tracee)?;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = Some(signal);
                     if self.is_to_stop(signal) {
@@ -441,6 +449,10 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         };
         self.files.calls(tracee.tid());
+        // The exit of a call that is judged again may be another part's.
+        if !self.waits.has_changed(tracee.tid()) {
+            self.waits.gone(tracee.tid());
+        }
         if self.own_filters && is_foreign(tracee)? {
             return Ok(Resume::Return(registers, NO_CALL));
         }
@@ -597,6 +609,7 @@ impl Supervisor<'_> {
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
+        self.waits.executed(tid, former as Tid);
         self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
@@ -661,6 +674,9 @@ impl Supervisor<'_> {
         if self.observer.wants_all() {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
+        let can_follow = !self.net.watches(|| pid);
+        self.waits
+            .signalled(tracee, signal, &self.tree, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
 
@@ -687,6 +703,7 @@ impl Supervisor<'_> {
         let pid = self.tree.gone(tid);
         self.files.gone(tid);
         self.net.gone(tid);
+        self.waits.gone(tid);
         self.limits.gone(tid);
         // Before the command's own end is looked at: all the rest must end, too.
         if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {

@@ -46,6 +46,15 @@ pub fn names_peers(fd: RawFd) -> bool {
 
 /// SO_SNDTIMEO of socket(7): how long a call may wait; `None`: for ever.
 pub fn send_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
+    timeout(socket, libc::SO_SNDTIMEO)
+}
+
+/// SO_RCVTIMEO of socket(7): how long a call may wait; `None`: for ever.
+pub fn receive_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
+    timeout(socket, libc::SO_RCVTIMEO)
+}
+
+fn timeout(socket: BorrowedFd<'_>, name: c_int) -> Result<Option<Duration>, Errno> {
     let mut time = libc::timeval {
         tv_sec: 0,
         tv_usec: 0,
@@ -56,7 +65,7 @@ pub fn send_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
         libc::getsockopt(
             socket.as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_SNDTIMEO,
+            name,
             from_mut(&mut time).cast(),
             from_mut(&mut length),
         )

@@ -76,6 +76,11 @@ impl Stopped {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
     }
 
+    /// Sets its registers for the time when it goes on.
+    pub fn set_registers(&self, registers: &Registers) -> Result<(), Errno> {
+        alive(registers.set(self.tid)).map(drop)
+    }
+
     /// The event's message: for fork, vfork and clone the child's tid, for exec the former tid, for a
     /// seccomp-stop the SECCOMP_RET_DATA of the filter (Linux 3.5).
     pub fn message(&self) -> Result<Option<u64>, Errno> {

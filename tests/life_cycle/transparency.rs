@@ -107,3 +107,38 @@ fn a_timer_and_its_alarm_work() {
     same_inside(&["timeout", "0.2", "sleep", "10"]).ends_with(124);
     same_inside(&["timeout", "-s", "KILL", "0.2", "sleep", "10"]);
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn an_ignored_signal_does_not_end_a_blocking_call() {
+    let ran = same_inside(&[probe(), "ignored-signals"]).ends_with(0);
+    assert_eq!(
+        ran.out.matches("whole time true").count(),
+        12,
+        "{}",
+        ran.out
+    );
+    assert_eq!(ran.out.matches("ends true").count(), 3, "{}", ran.out);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_supervised_blocking_call_goes_on_after_an_ignored_signal_too() {
+    let dir = Dir::new();
+    let policy = dir.write(
+        "p.toml",
+        "extends = [\"permissive\"]\n[net]\ndeny = [\"192.0.2.1:9\"]\n",
+    );
+    let outside = plain([probe(), "ignored-signals"]).output().ends_with(0);
+    jail(["--policy", &policy, "--", probe(), "ignored-signals"])
+        .output()
+        .ends_with(0)
+        .says(&outside.out);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_handler_or_a_stop_interrupts_a_blocking_call_as_outside() {
+    let ran = same_inside(&[probe(), "interrupting-signals"]).ends_with(0);
+    assert_eq!(ran.out.matches("EINTR").count(), 24, "{}", ran.out);
+}

@@ -46,6 +46,28 @@ impl Registers {
         self
     }
 
+    /// `None`: what has returned EINTR cannot be told here. The kernel has forgotten the number of
+    /// the call by the time of the stop, and shows its first argument to no tracer (do_signal of
+    /// arch/arm64/kernel/signal.c).
+    pub fn interrupted(&self) -> Option<Call> {
+        None
+    }
+
+    /// As [`Registers::interrupted`].
+    pub fn is_restarting(&self) -> Option<Call> {
+        None
+    }
+
+    /// The same: no call is restarted here.
+    pub fn restarting(self) -> Self {
+        self
+    }
+
+    /// As [`Registers::restarting`].
+    pub fn interrupted_for_good(self) -> Self {
+        self
+    }
+
     /// As they must be for the thread to make this call (again) when it goes on: the program
     /// counter back on the `svc` instruction, which has four bytes.
     pub fn before_call(mut self, nr: u32, args: [u64; 6]) -> Self {

@@ -5,6 +5,9 @@ use crate::syscalls::Call;
 use crate::trace::Tid;
 use std::mem::offset_of;
 
+/// linux/errno.h: restart the call if no handler runs.
+const ERESTARTNOHAND: i64 = -514;
+
 /// The registers of a tracee in a stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Registers(sys::ptrace::RawRegisters);
@@ -46,6 +49,34 @@ impl Registers {
     pub fn with_result(mut self, value: i64) -> Self {
         self.0.rax = value as u64;
         self
+    }
+
+    /// In a signal-delivery-stop or a group-stop: the call that has just returned EINTR, and that
+    /// the thread has not yet returned from. The kernel sets orig_rax to -1 outside of calls.
+    pub fn interrupted(&self) -> Option<Call> {
+        self.in_call(-i64::from(libc::EINTR))
+    }
+
+    /// The same for a call that [`Registers::restarting`] was applied to.
+    pub fn is_restarting(&self) -> Option<Call> {
+        self.in_call(ERESTARTNOHAND)
+    }
+
+    fn in_call(&self, result: i64) -> Option<Call> {
+        let is_in = self.0.orig_rax as i64 >= 0 && self.0.rax as i64 == result;
+        (is_in && !self.is_compat()).then(|| self.call())
+    }
+
+    /// The same, and the interrupted call restarts if no handler runs; else it returns EINTR
+    /// (arch_do_signal_or_restart of arch/x86/kernel/signal.c).
+    pub fn restarting(self) -> Self {
+        self.with_result(ERESTARTNOHAND)
+    }
+
+    /// The same, and the call returns EINTR whatever the thread is told next: it is in no call any more.
+    pub fn interrupted_for_good(mut self) -> Self {
+        self.0.orig_rax = u64::MAX;
+        self.with_result(-i64::from(libc::EINTR))
     }
 
     /// As they must be for the thread to make this call (again) when it goes on: the instruction

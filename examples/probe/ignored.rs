@@ -1,0 +1,95 @@
+//! Signals that are ignored, and blocking calls.
+
+use crate::raw::{self, waits};
+use nix::errno::Errno;
+use std::time::{Duration, Instant};
+
+/// Until a call has to give up.
+const TIME: Duration = Duration::from_millis(160);
+/// For one that has to be interrupted.
+const LONG: Duration = Duration::from_secs(20);
+
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_none_or(|state| state.starts_with(['T', 't']))
+}
+
+/// A child sends these signals, each after a pause, and ends.
+fn sender(signals: Vec<i32>, pause: Duration) -> i32 {
+    let own = std::process::id() as i32;
+    raw::fork(move || {
+        for &signal in &signals {
+            std::thread::sleep(pause);
+            // Or it takes the place of the SIGSTOP.
+            while signal == libc::SIGCONT && signals.contains(&libc::SIGSTOP) && !is_stopped(own) {
+                std::thread::yield_now();
+            }
+            if raw::kill(own, signal).is_err() {
+                return 1;
+            }
+        }
+        0
+    })
+}
+
+/// What a call returns, and how long it took.
+fn tell(
+    name: &str,
+    call: fn(Duration) -> Result<i64, Errno>,
+    time: Duration,
+    child: i32,
+) -> Duration {
+    let begun = Instant::now();
+    let result = call(time);
+    let waited = begun.elapsed();
+    // The clocks of time-outs may be coarse.
+    let whole = waited + Duration::from_millis(2) >= time;
+    println!("{name} {result:?} whole time {whole}");
+    let _ = raw::kill(child, libc::SIGKILL);
+    let _ = raw::reap(child);
+    waited
+}
+
+/// `ignored-signals`: every call that returns EINTR by itself waits on while ignored signals come.
+pub fn waits_on(_: &[String]) -> i32 {
+    require!(raw::ignore(libc::SIGUSR1).is_ok(), "cannot ignore");
+    let pause = Duration::from_millis(30);
+    let signals = [libc::SIGUSR1, libc::SIGURG, libc::SIGWINCH, libc::SIGCONT];
+    for (name, call) in waits::CALLS {
+        tell(name, call, TIME, sender(signals.to_vec(), pause));
+    }
+    // Signals that never end do not keep a time-out from coming.
+    for (name, call) in &waits::CALLS[..3] {
+        let many = vec![libc::SIGUSR1; 100];
+        let waited = tell(name, *call, TIME, sender(many, pause));
+        println!("{name} ends {}", waited < pause * 80);
+    }
+    0
+}
+
+/// `interrupting-signals`: a handler and a stop do interrupt such a call.
+pub fn interrupts(_: &[String]) -> i32 {
+    let pause = Duration::from_millis(40);
+    require!(waits::interrupt_by(libc::SIGUSR2).is_ok(), "cannot handle");
+    for (name, call) in waits::CALLS {
+        tell(name, call, LONG, sender(vec![libc::SIGUSR2], pause));
+        tell(
+            name,
+            call,
+            LONG,
+            sender(vec![libc::SIGWINCH, libc::SIGUSR2], pause),
+        );
+    }
+    for (name, call) in [waits::CALLS[0], waits::CALLS[2], waits::CALLS[4]] {
+        tell(
+            name,
+            call,
+            LONG,
+            sender(vec![libc::SIGSTOP, libc::SIGCONT], pause),
+        );
+        let both = vec![libc::SIGWINCH, libc::SIGSTOP, libc::SIGCONT];
+        tell(name, call, LONG, sender(both, pause));
+    }
+    0
+}

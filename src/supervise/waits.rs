@@ -1,0 +1,373 @@
+//! A signal that a task ignores must not end its blocking call.
+//!
+//! The kernel drops an ignored signal of a task that is not traced. A tracee stops for it, so the call
+//! that it is in returns. Most calls then restart by themselves (signal(7)). Some return EINTR, even
+//! when no handler runs: those with a time-out of their own, and System V semaphores. They are made to
+//! restart here, in the signal-delivery-stop.
+//!
+//! A time-out begins again with the restart, because the kernel does not tell how long the call has
+//! waited. From then on its end is known: the exit of the restarted call is seen, and when the next
+//! ignored signal interrupts it the time-out goes on (where it is in a register), or has passed. So a
+//! wait never ends early. Calls whose EINTR may hide work that was done (close, open, ioctl but
+//! tcdrain) are left alone.
+
+use super::tree::Tree;
+use crate::sys::{self, Errno, socket};
+use crate::syscalls::Call;
+use crate::trace::{Resume, Stopped, Tid};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Where a call's time-out is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It has none.
+    Nowhere,
+    /// In this argument, in milliseconds; negative: for ever.
+    Milliseconds(usize),
+    /// In the `struct timespec` that this argument points to; NULL: for ever.
+    Timespec(usize),
+    /// In the socket of the first argument: SO_RCVTIMEO.
+    Receive,
+    /// The same: SO_SNDTIMEO.
+    Send,
+}
+
+/// A call that fails with EINTR although no handler ran, and that does nothing before it fails so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    place: Place,
+    /// What it returns when its time-out has passed. `None`: the call must tell by itself.
+    timed_out: Option<i64>,
+}
+
+impl Waiting {
+    /// signal(7), "Interruption of system calls and library functions by stop signals", and what
+    /// sock_intr_errno of net/sock.h is used for.
+    fn of(call: &Call) -> Option<Self> {
+        const AGAIN: Option<i64> = Some(-(libc::EAGAIN as i64));
+        const TCSBRK: u64 = 0x5409;
+        let waiting = |place, timed_out| Some(Self { place, timed_out });
+        match call.syscall()?.name {
+            "epoll_wait" | "epoll_pwait" => waiting(Place::Milliseconds(3), Some(0)),
+            "epoll_pwait2" => waiting(Place::Timespec(3), Some(0)),
+            "io_getevents" => waiting(Place::Timespec(4), Some(0)),
+            "rt_sigtimedwait" => waiting(Place::Timespec(2), AGAIN),
+            "semop" => waiting(Place::Nowhere, None),
+            "semtimedop" => waiting(Place::Timespec(3), AGAIN),
+            "accept" | "accept4" | "read" | "readv" | "recvfrom" | "recvmsg" | "recvmmsg" => {
+                waiting(Place::Receive, AGAIN)
+            }
+            "sendfile" | "sendmmsg" | "sendmsg" | "sendto" | "write" | "writev" => {
+                waiting(Place::Send, AGAIN)
+            }
+            // EINPROGRESS, EALREADY or EAGAIN.
+            "connect" => waiting(Place::Send, None),
+            // tcdrain(3): a break is sent where the argument is 0.
+            "ioctl" if call.args[1] as u32 as u64 == TCSBRK && call.args[2] as u32 != 0 => {
+                waiting(Place::Nowhere, None)
+            }
+            _ => None,
+        }
+    }
+
+    /// How long the call may wait; `None`: for ever.
+    fn time(&self, call: &Call, tid: Tid, tree: &Tree) -> Result<Option<Duration>, Errno> {
+        match self.place {
+            Place::Nowhere => Ok(None),
+            Place::Milliseconds(at) => {
+                let time = call.args[at] as u32 as i32;
+                Ok(u64::try_from(time).ok().map(Duration::from_millis))
+            }
+            Place::Timespec(at) if call.args[at] == 0 => Ok(None),
+            Place::Timespec(at) => timespec_at(tid, call.args[at]).map(Some),
+            Place::Receive | Place::Send => {
+                let number = call.args[0] as u32 as i32;
+                let fd = sys::files::descriptor_of(tid, tree.pid_of(tid), number)?;
+                let time = match self.place {
+                    Place::Receive => socket::receive_timeout(fd.as_fd()),
+                    _ => socket::send_timeout(fd.as_fd()),
+                };
+                match time {
+                    Err(Errno::ENOTSOCK) => Ok(None),
+                    other => other,
+                }
+            }
+        }
+    }
+}
+
+/// Reads a `struct timespec` of 64-bit numbers.
+fn timespec_at(tid: Tid, address: u64) -> Result<Duration, Errno> {
+    let mut bytes = [0; 16];
+    if sys::memory::read(tid, address, &mut bytes)? < bytes.len() {
+        return Err(Errno::EFAULT);
+    }
+    let (seconds, nanoseconds) = bytes.split_at(8);
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes);
+    let (Ok(seconds), Ok(nanoseconds)) = (number(seconds), number(nanoseconds)) else {
+        return Err(Errno::EFAULT);
+    };
+    // The kernel has accepted the value, unless another task has changed it since.
+    let nanoseconds = u32::try_from(nanoseconds).map_err(|_| Errno::EINVAL)?;
+    Ok(Duration::from_secs(seconds.min(u64::from(u32::MAX)))
+        + Duration::from_nanos(nanoseconds.into()))
+}
+
+/// What is seen next of a restarted call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Entry,
+    Exit,
+    /// It was interrupted again.
+    Signal,
+}
+
+/// A restarted call that has a time-out.
+#[derive(Debug, Clone, Copy)]
+struct Restarted {
+    call: Call,
+    until: Instant,
+    next: Next,
+    /// The argument that has what is left of the time-out, while the call runs.
+    left: Option<(usize, u64)>,
+}
+
+/// The restarted calls of all tasks.
+#[derive(Debug, Default)]
+pub struct Waits {
+    restarted: HashMap<Tid, Restarted>,
+}
+
+impl Waits {
+    /// A signal-delivery-stop. `can_follow`: no other part of the supervisor asked for syscall-stops.
+    pub fn signalled(
+        &mut self,
+        tracee: &Stopped,
+        signal: i32,
+        tree: &Tree,
+        can_follow: bool,
+    ) -> Result<(), Errno> {
+        if super::is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
+            // SIGCONT may come before the stop takes effect, and then there is no group-stop.
+            return self.stopped(tracee);
+        }
+        let before = self.restarted.remove(&tracee.tid());
+        let Some(registers) = tracee.registers()? else {
+            return Ok(());
+        };
+        let Some(call) = registers.interrupted() else {
+            // Another signal was ignored in the same stop, and the call is about to restart.
+            if let Some(before) = before.filter(|before| before.next == Next::Entry)
+                && is_ignored(tracee.tid(), signal)
+            {
+                self.restarted.insert(tracee.tid(), before);
+            }
+            return Ok(());
+        };
+        let Some(waiting) = Waiting::of(&call) else {
+            return Ok(());
+        };
+        if !is_ignored(tracee.tid(), signal) {
+            return Ok(());
+        }
+        // What cannot be told stays as it is: EINTR.
+        let Ok(time) = waiting.time(&call, tracee.tid(), tree) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        // A time that no clock can show is for ever.
+        if let Some(end) = time.and_then(|time| now.checked_add(time)) {
+            let before = before.filter(|before| before.call == call && before.next == Next::Signal);
+            let until = before.map_or(end, |before| before.until);
+            if let Some(result) = waiting.timed_out.filter(|_| until <= now) {
+                return tracee.set_registers(&registers.with_result(result));
+            }
+            let left = match waiting.place {
+                // Rounded up: a time-out may be late, never early.
+                Place::Milliseconds(at) if before.is_some() => {
+                    let left = (until - now).as_micros().div_ceil(1000);
+                    Some((at, u64::try_from(left).unwrap_or(call.args[at])))
+                }
+                _ => None,
+            };
+            if can_follow {
+                let next = Next::Entry;
+                let restarted = Restarted {
+                    call,
+                    until,
+                    next,
+                    left,
+                };
+                self.restarted.insert(tracee.tid(), restarted);
+            }
+        }
+        tracee.set_registers(&registers.restarting())
+    }
+
+    /// A group-stop, or a signal that causes one. Without a jail, too, it ends such a call with EINTR
+    /// (signal(7)), and so it must stay when SIGCONT, which is ignored as a rule, is delivered next.
+    pub fn stopped(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        self.restarted.remove(&tracee.tid());
+        let Some(registers) = tracee.registers()? else {
+            return Ok(());
+        };
+        let call = registers
+            .interrupted()
+            .or_else(|| registers.is_restarting());
+        if call.is_some_and(|call| Waiting::of(&call).is_some()) {
+            return tracee.set_registers(&registers.interrupted_for_good());
+        }
+        Ok(())
+    }
+
+    /// Whether a syscall-stop of this task is one of a restarted call.
+    pub fn is_pending(&self, tid: Tid) -> bool {
+        !self.restarted.is_empty() && self.restarted.contains_key(&tid)
+    }
+
+    /// Whether the arguments of this task's call must be restored at its exit.
+    pub fn has_changed(&self, tid: Tid) -> bool {
+        let restarted = self.restarted.get(&tid);
+        restarted.is_some_and(|restarted| restarted.left.is_some())
+    }
+
+    /// A syscall-stop of a restarted call.
+    pub fn stepped(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let Some(restarted) = self.restarted.remove(&tid) else {
+            return Ok(Resume::Continue);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let Call { nr, args } = restarted.call;
+        match restarted.next {
+            Next::Entry if registers.call() == restarted.call => {
+                let next = Next::Exit;
+                self.restarted.insert(tid, Restarted { next, ..restarted });
+                let Some((at, value)) = restarted.left else {
+                    return Ok(Resume::ContinueAndStop);
+                };
+                let mut args = args;
+                args[at] = value;
+                Ok(Resume::SetAndStop(registers.with_call(nr, args)))
+            }
+            Next::Exit => {
+                let again = registers.result() == -i64::from(libc::EINTR);
+                if again {
+                    let next = Next::Signal;
+                    let left = None;
+                    let interrupted = Restarted {
+                        next,
+                        left,
+                        ..restarted
+                    };
+                    self.restarted.insert(tid, interrupted);
+                }
+                let how = match restarted.left {
+                    Some(_) => Resume::Set(registers.with_call(nr, args)),
+                    None => Resume::Continue,
+                };
+                Ok(if again { how.and_stop() } else { how })
+            }
+            // A handler has run after all, or no signal came: this is another call.
+            Next::Entry | Next::Signal => Ok(Resume::Continue),
+        }
+    }
+
+    /// A task has ended, or its call is answered in another way.
+    pub fn gone(&mut self, tid: Tid) {
+        self.restarted.remove(&tid);
+    }
+
+    /// A process runs another program, in the thread that was `former` until now.
+    pub fn executed(&mut self, pid: Tid, former: Tid) {
+        self.gone(pid);
+        self.gone(former);
+    }
+
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.restarted.contains_key(&tid)
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        let restarted = Restarted {
+            call: Call {
+                nr: 0,
+                args: [0; 6],
+            },
+            until: Instant::now(),
+            next: Next::Exit,
+            left: None,
+        };
+        self.restarted.insert(tid, restarted);
+    }
+}
+
+/// Whether a signal that is about to be delivered will be ignored: SigIgn and SigCgt of
+/// proc_pid_status(5), and the default dispositions of signal(7).
+fn is_ignored(tid: Tid, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    is_ignored_by(&status, signal)
+}
+
+fn is_ignored_by(status: &str, signal: i32) -> bool {
+    let has = |field: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(field));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let bit = u32::try_from(signal - 1)
+            .ok()
+            .and_then(|bit| 1u64.checked_shl(bit));
+        Some(mask? & bit? != 0)
+    };
+    let by_default = matches!(
+        signal,
+        libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH
+    );
+    match (has("SigIgn:"), has("SigCgt:")) {
+        (Some(true), _) => true,
+        (_, Some(caught)) => by_default && !caught,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_masks_and_the_defaults() {
+        let status =
+            "SigBlk:\tffffffffffffffff\nSigIgn:\t8000000000000001\nSigCgt:\t0000000000010002\n";
+        for (signal, ignored) in [
+            (libc::SIGHUP, true),
+            (64, true),
+            (libc::SIGINT, false),
+            (libc::SIGCHLD, false),
+            (libc::SIGWINCH, true),
+            (libc::SIGTERM, false),
+            (0, false),
+            (65, false),
+        ] {
+            assert_eq!(is_ignored_by(status, signal), ignored, "{signal}");
+        }
+        assert!(!is_ignored_by("", libc::SIGCHLD));
+    }
+
+    #[test]
+    fn a_close_is_never_restarted() {
+        let number =
+            |name: &str| crate::syscalls::by_name(name).and_then(|syscall| syscall.number());
+        for name in ["close", "dup2", "open", "openat", "nanosleep", "ioctl"] {
+            let Some(nr) = number(name) else { continue };
+            let call = Call { nr, args: [0; 6] };
+            assert_eq!(Waiting::of(&call), None, "{name}");
+        }
+    }
+}
