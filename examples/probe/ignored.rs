@@ -1,7 +1,6 @@
 //! Signals that are ignored, and blocking calls.
 
 use crate::raw::{self, waits};
-use nix::errno::Errno;
 use std::time::{Duration, Instant};
 
 /// Until a call has to give up.
@@ -34,12 +33,7 @@ fn sender(signals: Vec<i32>, pause: Duration) -> i32 {
 }
 
 /// What a call returns, and how long it took.
-fn tell(
-    name: &str,
-    call: fn(Duration) -> Result<i64, Errno>,
-    time: Duration,
-    child: i32,
-) -> Duration {
+fn tell(name: &str, call: waits::Waiting, time: Duration, child: i32) -> Duration {
     let begun = Instant::now();
     let result = call(time);
     let waited = begun.elapsed();

@@ -13,8 +13,11 @@ fn timespec_of(time: Duration) -> timespec {
     }
 }
 
+/// A call that waits for a time at most.
+pub type Waiting = fn(Duration) -> Result<c_long, Errno>;
+
 /// Tells what waits for this long: each call's name, and the call.
-pub const CALLS: [(&str, fn(Duration) -> Result<c_long, Errno>); 9] = [
+pub const CALLS: [(&str, Waiting); 9] = [
     ("epoll_wait", epoll_wait),
     ("epoll_pwait2", epoll_pwait2),
     ("sigtimedwait", sigtimedwait),
