@@ -18,6 +18,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 /// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
 pub const SLOT: u64 = 16384;
@@ -242,8 +243,19 @@ impl Default for Memories {
     }
 }
 
-/// More files than this are not kept open, one or two for each address space.
+/// More address spaces than this do not keep files open, one or two each.
 const MOST_OPEN: usize = 200;
+/// Nor more than this part of the descriptors that this process may have: it needs them to look at tasks.
+const PART_OPEN: u64 = 8;
+
+fn most_open() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| most_open_of(crate::sys::process::descriptor_limit().unwrap_or(0)))
+}
+
+fn most_open_of(limit: u64) -> usize {
+    usize::try_from(limit / PART_OPEN).map_or(MOST_OPEN, |most| most.min(MOST_OPEN))
+}
 
 impl Memories {
     /// The first task.
@@ -365,7 +377,7 @@ impl Memories {
     /// A free slot of a task; `None`: a region has to be mapped.
     pub fn slot(&mut self, tid: Tid) -> Option<Slot> {
         let slot = self.of(tid).slot();
-        if self.0.len() > MOST_OPEN {
+        if self.0.len() > most_open() {
             self.close_some(tid);
         }
         slot
@@ -464,6 +476,15 @@ mod tests {
             used: 0,
         };
         *memories.of(tid).region.borrow_mut() = Some(region);
+    }
+
+    #[test]
+    fn of_few_descriptors_most_are_left() {
+        for limit in [0, 64, 128, 256, 1024, 20_000, u64::MAX] {
+            let open = most_open_of(limit);
+            assert!(open <= MOST_OPEN && 2 * open as u64 <= limit / 4, "{limit}");
+        }
+        assert_eq!(most_open_of(u64::MAX), MOST_OPEN);
     }
 
     #[test]
