@@ -90,6 +90,9 @@ impl Watch {
     /// Opens of terminals that the command has made: Landlock knows none that is made later.
     pub const TERMINALS: Watch = Watch(1 << 40);
 
+    /// No POSIX message queue can be made, opened or removed.
+    pub const NO_QUEUES: Watch = Watch(1 << 41);
+
     /// Every class of opens by which a writing open is judged by its path.
     pub const WRITING: Watch = Watch::READ.and(Watch::WRITE);
 
@@ -374,6 +377,16 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "it copies mounts",
         // open_tree(2): Linux 5.2; programs fall back on ENOSYS.
         attack: "a copy of a mount gives a denied file another path",
+    }),
+    // Landlock finds no path to a queue unless its file system is mounted (mq_overview(7)), and answers
+    // EACCES without a report. It does not hold mq_unlink.
+    (Watch::NO_QUEUES, Rule {
+        id: "no-queues",
+        syscalls: &["mq_open", "mq_unlink"],
+        when: EACH,
+        answer: Answer::Close(Errno::EACCES),
+        reason: "POSIX message queues are files of /dev/mqueue, which nothing in [fs] lets be changed, or which is not there",
+        attack: "a queue of another program of the same user is removed",
     }),
     (Watch::SHARING, watch("shares-memory", &["clone"],
         When { text: "(flags & CLONE_VM) != 0", any: &[&[any_of(0, CLONE_VM)]] },

@@ -246,6 +246,11 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
                     let add = add(policy, "\"HOST:PORT\"", Some(section));
                     return Some(format!("{add}; for the public network extend \"net\", too"));
                 }
+                "no-queues" => {
+                    let place = "\"/dev/mqueue\"";
+                    let add = add(policy, place, Some("write in [fs]"));
+                    return Some(format!("{add}; it must be mounted there"));
+                }
                 "no-udp" => "\"udp://HOST:PORT\"",
                 "no-unix-datagrams" => "\"unix:PATH\"",
                 "no-other-protocols" => {

@@ -10,7 +10,7 @@ use super::Host;
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
-use crate::policy::{Action, List, PathEntry, Policy};
+use crate::policy::{Action, Isolation, List, PathEntry, Policy, Said};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 
@@ -200,6 +200,7 @@ impl Files {
         );
         watch.add(Watch::CHANGE, supervised.write);
         watch.add(Watch::TERMINALS, scene.makes_terminals());
+        watch.add(Watch::NO_QUEUES, scene.closes_queues());
         watch.add(Watch::MOVE, supervised.write || moves);
         watch.add(Watch::METADATA, governed.write);
         watch.add(Watch::STAT, scene.hides());
@@ -660,6 +661,17 @@ impl<'a> Scene<'a> {
         (opens("/dev/ptmx") || opens("/dev/pts/ptmx")) && !opens("/dev/pts/0")
     }
 
+    /// Whether POSIX message queues are out of reach: their file system is not open for changes, or is
+    /// another one, in an IPC namespace of the command's own, to which no path leads.
+    fn closes_queues(&self) -> bool {
+        let own = |said: &Said<Isolation>| said.value == Isolation::Ipc;
+        let isolated = self.policy.process.isolate.iter().any(own);
+        let opens = |(entry, _): (&PathEntry, _)| {
+            entry.list == List::Write && entry.place.is_some() && entry.pattern.covers(QUEUES)
+        };
+        !self.everywhere().write && (isolated || !self.allows().any(opens))
+    }
+
     fn writable(&self) -> Option<Vec<PathBuf>> {
         if self.everywhere().write {
             return None;
@@ -672,6 +684,9 @@ impl<'a> Scene<'a> {
         )
     }
 }
+
+/// Where the file system of POSIX message queues is mounted (mq_overview(7)).
+const QUEUES: &[u8] = b"/dev/mqueue";
 
 /// Whether a path is another one or beneath it: by bytes, which takes no time.
 fn within(path: &Path, above: &Path) -> bool {

@@ -471,3 +471,22 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
         Option::None
     );
 }
+
+#[test]
+fn message_queues_are_closed_where_their_file_system_is_not_open() {
+    let closed = |text: &str| {
+        let plan = Plan::new(&policy(text), &Host::newest()).expect("a plan");
+        plan.files.watch.has(crate::baseline::Watch::NO_QUEUES)
+    };
+    let deny = "default = \"deny\"\n";
+    assert!(closed(deny));
+    assert!(closed(&format!("{deny}[fs]\nread = [\"/\"]\n")));
+    assert!(!closed(&format!("{deny}[fs]\nwrite = [\"/\"]\n")));
+    // A directory that is there, as the file system is where it is mounted.
+    assert!(!closed(&format!("{deny}[fs]\nwrite = [\"/dev\"]\n")));
+    let isolated = "[process]\nisolate = [\"ipc\"]\n";
+    assert!(closed(&format!(
+        "{deny}[fs]\nwrite = [\"/dev\"]\n{isolated}"
+    )));
+    assert!(!closed("default = \"allow\"\n[fs]\ndeny = [\"**/.env\"]\n"));
+}

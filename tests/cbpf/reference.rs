@@ -95,7 +95,7 @@ enum Guard {
     Quiet,
     /// As on a kernel that does not know it.
     Unknown(Errno),
-    /// Nothing in `[net]` is about such sockets.
+    /// Nothing in `[net]` is about such sockets, or in `[fs]` about queues.
     Close,
     Check,
 }
@@ -204,6 +204,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "mmap" if on(Watch::LAZY_MEMORY) && a[3] & 0xf == 8 => Guard::Unknown(Errno::EINVAL),
         "mmap" => check(on(Watch::FILL) && a[3] & 1 != 0),
         "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),
+        "mq_open" | "mq_unlink" if on(Watch::NO_QUEUES) => Guard::Close,
         "memfd_secret" | "vmsplice" if on(Watch::FILL) => Guard::Quiet,
         "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
         "vfork" => check(on(Watch::SHARING)),

@@ -2,7 +2,7 @@
 //! nothing in which programs of other people meet.
 
 use super::scene::{LANDLOCK, Scene, open, run};
-use super::support::{is_root, jail, token};
+use super::support::{is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -198,4 +198,50 @@ fn a_process_opens_its_own_files_in_proc_as_outside() {
             );
         }
     }
+}
+
+/// Queues of all programs of an IPC namespace lie in one file system. Landlock denied mq_open without a word,
+/// and let mq_unlink remove anybody's.
+#[test]
+fn a_message_queue_is_denied_with_a_report_and_those_of_others_stay() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !Path::new(PYTHON).exists() {
+        println!("NOT TRIED HERE: no {PYTHON}");
+        return;
+    }
+    // mq_open(3) by ctypes: what to do, and the name.
+    let script = "import ctypes, os, sys
+rt = ctypes.CDLL(None, use_errno=True)
+if not hasattr(rt, 'mq_open'): rt = ctypes.CDLL('librt.so.1', use_errno=True)
+what, name = sys.argv[1], sys.argv[2].encode()
+flags = {'make': os.O_CREAT | os.O_RDWR, 'open': os.O_RDWR}
+done = rt.mq_unlink(name) if what == 'remove' else rt.mq_open(name, flags[what], 0o600, None)
+print('ok' if done >= 0 else os.strerror(ctypes.get_errno()))";
+    let name = format!("/{}", token());
+    let words = |what| [PYTHON, "-I", "-c", script, what, name.as_str()];
+    let outside = |what| plain(words(what)).output();
+    outside("make").says("ok\n");
+    for landlock in LANDLOCK {
+        let within = |policy: &str, what| {
+            let scene = Scene::new();
+            run(scene.with(landlock, &["--policy", policy, "--"], &words(what)))
+        };
+        for policy in ["base", "read-only"] {
+            for (what, call) in [("open", "mq_open"), ("remove", "mq_unlink")] {
+                let ran = within(policy, what).says("Permission denied\n");
+                ran.complains(&format!("denied {call}("))
+                    .complains("add \"/dev/mqueue\" to write in [fs]");
+            }
+        }
+        outside("open").says("ok\n");
+        for policy in ["permissive", "offline"] {
+            let ran = within(policy, "open").says("ok\n");
+            assert!(!ran.err.contains("denied"), "{}", ran.err);
+        }
+        match Path::new("/dev/mqueue").exists() {
+            true => _ = within("workspace", "open").says("ok\n"),
+            false => println!("NOT TRIED HERE: no /dev/mqueue, which workspace opens"),
+        }
+    }
+    outside("remove").says("ok\n");
 }
