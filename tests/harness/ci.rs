@@ -176,6 +176,12 @@ fn the_images_command_runs_and_its_user_is_not_root() {
         let is_built = from.starts_with("/out/");
         assert!(is_built || tree.join(from).exists(), "there is no {from}");
     }
+    // It is built in a clone, without what cargo and git have made there.
+    assert!(text.contains("cargo install --locked --path ."), "{text}");
+    let ignored = std::fs::read_to_string(tree.join(".dockerignore")).expect("a file");
+    for directory in [".git", "target"] {
+        assert!(ignored.lines().any(|line| line == directory), "{directory}");
+    }
     let command: Vec<String> = serde_json::from_str(&line("CMD ")).expect("CMD in its JSON form");
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     for &user in scene.users() {

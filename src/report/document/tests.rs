@@ -238,3 +238,37 @@ fn the_type_reads_all_of_the_document() {
     let verdict = Verdict::parse(later.to_string().as_bytes()).expect("a verdict");
     assert_eq!(verdict.ending, crate::report::Ending::Other);
 }
+
+/// Both manuals name every ending, and the report's every limit that can be one.
+#[test]
+fn the_manuals_name_every_ending_and_every_limit() {
+    const LIMITS: [LimitKind; 5] = [
+        LimitKind::Wall,
+        LimitKind::Cpu,
+        LimitKind::Memory,
+        LimitKind::Processes,
+        LimitKind::Output,
+    ];
+    let row = |manual: &str, start: &str| {
+        let line = manual.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("no row {start}")).to_owned()
+    };
+    let limit = row(MANUAL, "| `limit` |");
+    let log = row(LOG_MANUAL, "| `ending` | end |");
+    let limits = LIMITS.map(Ending::Limit);
+    for ending in limits
+        .into_iter()
+        .chain([Ending::Exited, Ending::Policy, Ending::Caller])
+    {
+        let name = format!("\"{}\"", schema::ending(ending));
+        assert!(log.contains(&name), "docs/log.md: {name}");
+        assert!(
+            MANUAL.contains(&format!("| `{name}` |")),
+            "docs/report.md: {name}"
+        );
+        if let Ending::Limit(kind) = ending {
+            let key = format!("\"{}\"", kind.key());
+            assert!(limit.contains(&key), "docs/report.md: {key}");
+        }
+    }
+}
