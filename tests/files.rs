@@ -15,6 +15,8 @@ mod deep;
 mod denials;
 #[path = "files/diagnoses.rs"]
 mod diagnoses;
+#[path = "files/filtered.rs"]
+mod filtered;
 #[path = "files/handed.rs"]
 mod handed;
 #[path = "files/holes.rs"]

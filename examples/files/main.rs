@@ -5,7 +5,7 @@
 //! compare both. `files calls` lists the calls and the victims that they want, `files batch` makes
 //! those that stdin names, one a line, each in a process of its own; `files mark` gives the files
 //! that stdin names an extended attribute. `files steps STEP…` makes one call after the other, and
-//! `files busy KIND…` opens files while something else happens.
+//! `files busy KIND…` opens files while something else happens, `files filtered …` under a filter of its own.
 //!
 //! `FILES_LINKS` is the directory of the symbolic links that the variants `symlink` (named after the
 //! last component of DIR, to DIR) and `final` (named after the last component of NAME, to DIR/NAME)
@@ -17,6 +17,8 @@ mod batch;
 mod busy;
 #[cfg(target_arch = "x86_64")]
 mod calls;
+#[cfg(target_arch = "x86_64")]
+mod filtered;
 #[cfg(target_arch = "x86_64")]
 mod job;
 #[cfg(target_arch = "x86_64")]
@@ -38,6 +40,9 @@ fn main() {
         ["batch"] => batch::run(),
         ["mark"] => batch::mark(),
         ["steps", steps @ ..] => std::process::exit(steps::run(steps)),
+        ["filtered", answer, calls, actions @ ..] => {
+            std::process::exit(filtered::run(answer, calls, actions))
+        }
         ["busy", words @ ..] => std::process::exit(busy::run(words)),
         &[call, variant, directory, name] => match batch::one(call, variant, directory, name) {
             Some(answer) => println!("{answer}"),
@@ -50,7 +55,7 @@ fn main() {
 #[cfg(target_arch = "x86_64")]
 fn usage() {
     eprintln!(
-        "usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND…"
+        "usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND… | filtered ANSWER CALLS ACTION…"
     );
     std::process::exit(2);
 }

@@ -5,6 +5,7 @@ use super::raw::{self, DIRTY, at, at_mut, call, call3};
 use super::{Arguments, Attack, Loot};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 #[rustfmt::skip]
@@ -281,12 +282,19 @@ fn own_kill(arguments: &Arguments<'_>) -> Loot {
 
 /// A filter of its own that answers a call (by number) with success and does not make it. Then a child with
 /// two threads looks for pages that are read-only and not sealed, where a supervisor could keep what it has
-/// judged.
+/// judged. With a second argument a program that is executed under the filter does so.
 fn own_seal(arguments: &Arguments<'_>) -> Loot {
     const REGION: u64 = 2 << 20;
     install_for(arguments.number(0) as libc::c_long, RET_ERRNO, |fprog| {
         call3(libc::SYS_seccomp, SET_MODE_FILTER, 0, fprog)
     })?;
+    if arguments.number(1) != 0 {
+        let own = std::env::current_exe().map_err(|_| libc::ENOENT)?;
+        let getppid = libc::SYS_getppid.to_string();
+        let mut again = std::process::Command::new(own);
+        let error = again.args(["attack", "own-seal", &getppid]).exec();
+        return Err(error.raw_os_error().unwrap_or(libc::EIO));
+    }
     let pid = raw::clone(libc::SIGCHLD as u64, || {
         let thread = std::thread::Builder::new().spawn(|| {});
         if thread.is_ok_and(|thread| thread.join().is_ok()) {

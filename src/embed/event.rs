@@ -210,6 +210,8 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true)?)),
         Said::Limit(limit) => Event::Limit(limit),
         Said::Foreign { pid, .. } => Event::Foreign { pid },
+        // For the console: the outcome is as without a jail.
+        Said::Refused { .. } => return None,
         Said::Exec { pid, program } => Event::Exec {
             pid,
             ancestry: program.ancestry().into_iter().map(str::to_owned).collect(),

@@ -397,6 +397,12 @@ impl Observer for Report<'_> {
             }
             Event::Limit(limit) => self.limit(limit),
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
+            Event::Refused { pid, program, call } => {
+                if !self.quiet {
+                    let ancestry = owned(program.ancestry());
+                    self.say(&text::refused(&self.layout, pid, &ancestry, call));
+                }
+            }
             Event::Waiting { tree } => {
                 // Whoever interrupts the jail wants an answer, quiet or not.
                 self.say(&text::waiting(&self.layout, tree));

@@ -130,6 +130,30 @@ pub fn foreign(layout: &Layout, pid: Tid, ancestry: &[String]) -> String {
     out
 }
 
+/// The message that the command's own seccomp filter has refused what jail made in place of an open.
+pub fn refused(layout: &Layout, pid: Tid, ancestry: &[String], call: &str) -> String {
+    let mut out = String::with_capacity(400);
+    layout.head(
+        &mut out,
+        "refused",
+        &format!("{call}, which jail makes for an open"),
+        "[the command's own seccomp filter]",
+    );
+    layout.line(&mut out, "by", &process(ancestry, pid, pid));
+    layout.line(
+        &mut out,
+        "why:",
+        "where the supervisor judges the path of an open, it has the command make openat2, and mseal before the first; \
+         the filter, which is not the policy's, allows openat and refuses this, by an errno or by SIGSYS (exit code 159)",
+    );
+    layout.line(
+        &mut out,
+        "to run it:",
+        "allow openat2 and mseal in that filter or switch it off, or use a policy of subtrees, without `deny`, `hide` and patterns in [fs]",
+    );
+    out
+}
+
 /// The message of a limit that the command is past.
 pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
     let (place, said) = match policy.limits.said(limit) {

@@ -42,6 +42,15 @@ pub enum Event<'a> {
         /// The program and those before it.
         program: &'a Program,
     },
+    /// A seccomp filter of the command's own has refused a call that jail made in place of an open.
+    Refused {
+        /// The process.
+        pid: Tid,
+        /// The program and those before it.
+        program: &'a Program,
+        /// That call.
+        call: &'static str,
+    },
     /// A signal is delivered.
     Signal {
         /// The process.

@@ -18,6 +18,8 @@ mod kept;
 mod limits;
 mod net;
 mod outcome;
+mod own_filter;
+mod refusal;
 mod space;
 mod standing_in;
 mod target;
@@ -118,6 +120,7 @@ struct Supervisor<'a> {
     asked_to_end: Option<LimitKind>,
     /// Whether a task may have installed a seccomp filter of its own.
     own_filters: bool,
+    own_filter: refusal::OwnFilter,
     /// How many events were waited for.
     events: u64,
     meter: Meter,
@@ -195,6 +198,7 @@ pub fn run(
         watchdog_rest: None,
         asked_to_end: None,
         own_filters: false,
+        own_filter: refusal::OwnFilter::default(),
         events: 0,
         meter,
         replaced: 0,
@@ -400,7 +404,7 @@ impl Supervisor<'_> {
                     if let Some((verdict, object)) = self.files.arrived(self.plan, tracee)? {
                         return self.refuse_program(tracee, verdict, object);
                     }
-                    return self.files.returned(tracee);
+                    return self.returned(tracee);
                 }
                 if self.waits.is_pending(tid) {
                     return self.waits.stepped(tracee);
@@ -513,6 +517,10 @@ impl Supervisor<'_> {
             return Ok(Resume::Return(registers, NO_CALL));
         }
         if verdict.check == Some(Check::OwnFilter) {
+            if let Some(how) = self.files.before_filter(&asked) {
+                return Ok(how);
+            }
+            self.installs_filter(tracee.tid(), &call);
             self.own_filters = true;
             self.files.may_be_filtered();
         }
@@ -663,6 +671,7 @@ impl Supervisor<'_> {
                 return Ok(Resume::Continue);
             }
         }
+        self.is_refused_by(tid, signal);
         self.tell_sender(tracee, pid, signal)?;
         if main && is_stopping(signal) {
             let sender = tracee
@@ -700,6 +709,9 @@ impl Supervisor<'_> {
     fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
         // Killed while it was held: its id may soon be another's.
         self.held.retain(|(tracee, _)| tracee.tid() != tid);
+        if let Exit::Signal(signal) = exit {
+            self.is_refused_by(tid, signal);
+        }
         let pid = self.tree.gone(tid);
         self.files.gone(tid);
         self.net.gone(tid);

@@ -137,19 +137,28 @@ fn a_filter_of_the_caller_that_traces_answers_enosys() {
 #[test]
 fn a_filter_of_the_program_that_answers_for_mseal_leaves_no_page_unsealed() {
     let judged_by_path = "default = \"allow\"\n[fs]\ndeny = [\"**/.denied\"]\n";
-    let within = |number: libc::c_long| {
+    let within = |number: libc::c_long, executes: i32| {
         How {
             policy: Some(judged_by_path),
             ..How::default()
         }
-        .run(&attack("own-seal", &[&number]))
+        .run(&attack("own-seal", &[&number, &executes]))
     };
     const MSEAL: libc::c_long = 462;
-    let answers = within(MSEAL);
+    // A child has a copy of the pages that were sealed before the filter stood.
+    let answers = within(MSEAL, 0);
     row("own filter for mseal", "-", &answers.cell());
-    assert_eq!(answers.result(), Ok("no thread"), "{answers:?}");
+    assert_eq!(answers.result(), Ok("all is sealed"), "{answers:?}");
+    let answers = within(MSEAL, 1);
+    row("own filter for mseal, and exec", "-", &answers.cell());
+    // It has no such pages: its loader cannot open a library.
+    assert_eq!(
+        (answers.result(), answers.code()),
+        (Err(""), 127),
+        "{answers:?}"
+    );
     // A filter that answers for another call changes nothing.
-    let honest = within(libc::SYS_getppid);
+    let honest = within(libc::SYS_getppid, 0);
     assert_eq!(honest.result(), Ok("all is sealed"), "{honest:?}");
 }
 

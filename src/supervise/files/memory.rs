@@ -37,6 +37,10 @@ pub struct Memory {
     region: RefCell<Option<Region>>,
     /// A region that is mapped and not sealed yet.
     unsealed: Cell<Option<u64>>,
+    /// Where the memory that this one was copied from had its region.
+    inherited: Cell<Option<u64>>,
+    /// None could be mapped: a filter of the command's own refuses what that takes.
+    refused: Cell<bool>,
     /// /proc/PID/mem, open for writing.
     file: RefCell<Option<File>>,
     /// /proc/PID/maps.
@@ -285,8 +289,11 @@ impl Memories {
         } else {
             // What the child has of its parent's pages need not be what the parent has: they may have
             // been marked for it (MADV_DONTFORK) before they were sealed. It gets its own.
+            let region = parent.region.borrow();
+            let region = region.as_ref().map(|region| region.address);
             Rc::new(Memory {
                 entangled: Cell::new(shares),
+                inherited: Cell::new(region.or(parent.inherited.get())),
                 ..Memory::default()
             })
         };
@@ -366,7 +373,7 @@ impl Memories {
     pub fn may_map(&mut self, tid: Tid) -> bool {
         let memory = self.of(tid);
         let free = memory.region.borrow().is_none();
-        free && !is_shared(&memory)
+        free && !is_shared(&memory) && !memory.refused.get()
     }
 
     /// Whether a region is there.
@@ -420,6 +427,18 @@ impl Memories {
             *memory.region.borrow_mut() = Some(Region { address, used: 0 });
         }
         sound
+    }
+
+    /// A region that was copied with the memory by fork(2) is used here, too, if it is what it should be
+    /// ([`Memories::sealed`]). Asked once.
+    pub fn inherits(&mut self, tid: Tid) -> bool {
+        let inherited = self.of(tid).inherited.take();
+        inherited.is_some_and(|address| self.sealed(tid, address, true))
+    }
+
+    /// No region can be mapped, or sealed.
+    pub fn refused(&mut self, tid: Tid) {
+        self.of(tid).refused.set(true);
     }
 
     /// Whether the task shares neither memory nor descriptors nor working directory with another.

@@ -69,6 +69,8 @@ pub struct Files {
     asynchronous: bool,
     /// Whether a task may have a seccomp filter of its own.
     filtered: bool,
+    /// A task whose call has just failed for want of pages for paths.
+    unmapped: Option<Tid>,
     /// Whether there has ever been more than one task.
     several: bool,
     umask: umask::Umask,
@@ -131,6 +133,7 @@ impl Files {
             confined: HashSet::new(),
             asynchronous: false,
             filtered: false,
+            unmapped: None,
             several: false,
             umask: umask::Umask::default(),
             exec: exec::Programs::default(),

@@ -3,6 +3,7 @@
 
 use super::memory::{REGION, Slot};
 use super::{Asked, Files, Judged, errno, number};
+use crate::baseline::Watch;
 use crate::sys::{self, Errno};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::os::fd::OwnedFd;
@@ -57,25 +58,73 @@ impl Files {
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
             Pending::Passing { original } => self.passed_on(tid, original, result),
             Pending::Map { original } if (-4095..0).contains(&result) => {
-                Resume::Set(original.with_result(result))
+                self.unmapped(tid, original, result)
             }
             // The task makes its own call again; then there is a region to be sealed.
             Pending::Map { original } => {
                 self.memories.mapped(tid, result as u64);
                 again(original)
             }
-            Pending::Seal { original, .. } if result < 0 => {
-                Resume::Set(original.with_result(result))
-            }
+            Pending::Seal { original, .. } if result < 0 => self.unmapped(tid, original, result),
             // Between the two the task may have run: a signal handler, an aborted rseq section. What
             // lies there is looked at now, while it is stopped and nobody else is there.
             Pending::Seal { original, address } => {
                 match self.memories.sealed(tid, address, self.filtered) {
                     true if !self.asynchronous => again(original),
-                    _ => Resume::Set(original.with_result(errno(Errno::EACCES))),
+                    _ => self.unmapped(tid, original, errno(Errno::EACCES)),
                 }
             }
         })
+    }
+
+    /// No region could be mapped or sealed: a filter of the command's own may have refused it. A call
+    /// that was only to come after that goes on; what needs a region later fails then.
+    fn unmapped(&mut self, tid: Tid, original: Registers, result: i64) -> Resume {
+        self.memories.refused(tid);
+        let call = original.call().syscall().map(|syscall| syscall.name);
+        let goes_on = match call {
+            Some("seccomp" | "prctl") => true,
+            // What a filter answers in the place of the kernel is no refusal.
+            Some("clone" | "vfork" | "io_setup") => self.filtered && result != errno(Errno::EACCES),
+            _ => false,
+        };
+        match goes_on {
+            true => again(original),
+            false => {
+                self.unmapped = Some(tid);
+                Resume::Set(original.with_result(result))
+            }
+        }
+    }
+
+    /// Before a filter of the command's own stands, which may refuse it, the region is mapped. `None`: there
+    /// is one, or it cannot be.
+    pub fn before_filter(&mut self, asked: &Asked<'_>) -> Option<Resume> {
+        let net = &asked.plan.net;
+        let needed =
+            asked.plan.files.watch.has(Watch::SHARING) || net.pins && net.watch.has(Watch::MEMORY);
+        match needed && self.memories.may_map(asked.tracee.tid()) {
+            true => self.map(asked).ok(),
+            false => None,
+        }
+    }
+
+    /// The call that a task is in, where that is of the supervisor's making.
+    pub fn injected(&self, tid: Tid) -> Option<&'static str> {
+        match self.pending.get(&tid)? {
+            Pending::Return { original, .. } => {
+                let call = original.call().syscall()?.name;
+                matches!(call, "open" | "openat" | "creat").then_some("openat2")
+            }
+            Pending::Map { .. } => Some("mmap"),
+            Pending::Seal { .. } => Some("mseal"),
+            Pending::Passing { .. } => None,
+        }
+    }
+
+    /// The task whose call has failed because no region could be mapped or sealed.
+    pub fn unmapped_task(&mut self) -> Option<Tid> {
+        self.unmapped.take()
     }
 
     /// Keeps a file open until a task's call has returned.
@@ -190,6 +239,10 @@ impl Files {
     pub(super) fn map(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let original = asked.registers;
+        // A filter of the command's own may kill for what follows.
+        if self.filtered && !self.asynchronous && self.memories.inherits(tid) {
+            return Ok(again(original));
+        }
         let (name, args, pending) = match self.memories.unsealed(tid) {
             Some(address) => (
                 "mseal",

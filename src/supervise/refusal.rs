@@ -1,0 +1,81 @@
+//! What is told of a seccomp filter of the command's own that refuses what jail makes of an open: without
+//! that, the command's EPERM or SIGSYS looks like the policy's.
+
+use super::own_filter::{self, Refusal};
+use super::{Event, Supervisor};
+use crate::sys::Errno;
+use crate::syscalls::Call;
+use crate::trace::{Resume, Stopped, Tid};
+
+/// What is known of such a filter, until it is told.
+#[derive(Debug, Default)]
+pub struct OwnFilter {
+    /// What it refuses, and how.
+    refusals: Vec<(&'static str, Refusal)>,
+    /// The task whose call of jail's making has returned last, where the refusal is a signal.
+    last: Option<(Tid, &'static str)>,
+    told: bool,
+}
+
+impl Supervisor<'_> {
+    /// A task installs a filter.
+    pub(super) fn installs_filter(&mut self, tid: Tid, call: &Call) {
+        if !self.own_filter.told {
+            let refusals = own_filter::refusals(tid, call);
+            self.own_filter.refusals.extend(refusals);
+        }
+    }
+
+    /// A call of jail's making returns, to be answered so.
+    pub(super) fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let made = match self.own_filter.refusals.is_empty() {
+            true => None,
+            false => self.files.injected(tid),
+        };
+        let result = tracee.registers()?.map(|registers| registers.result());
+        let how = self.files.returned(tracee)?;
+        let unmapped = self.files.unmapped_task().is_some();
+        self.own_filter.last = None;
+        let refusals = self.own_filter.refusals.iter();
+        for (name, refusal) in refusals.filter(|(name, _)| Some(*name) == made) {
+            match refusal {
+                Refusal::Errno(errno) if result == Some(-i64::from(*errno)) => {
+                    // Where no pages can be had, most calls go on.
+                    if *name != "mseal" || unmapped {
+                        self.told_refusal(tid, name);
+                        break;
+                    }
+                }
+                Refusal::Errno(_) => {}
+                Refusal::Signal => self.own_filter.last = Some((tid, name)),
+            }
+        }
+        Ok(how)
+    }
+
+    /// A task gets this signal, or ends by it.
+    pub(super) fn is_refused_by(&mut self, tid: Tid, signal: i32) {
+        if let Some((last, name)) = self.own_filter.last
+            && signal == libc::SIGSYS
+            && last == tid
+        {
+            self.told_refusal(tid, name);
+        }
+    }
+
+    /// Told once: what follows has the same cause.
+    fn told_refusal(&mut self, tid: Tid, call: &'static str) {
+        self.own_filter = OwnFilter {
+            told: true,
+            ..OwnFilter::default()
+        };
+        let pid = self.tree.pid(tid);
+        let program = self.tree.program(tid);
+        self.observer.event(&Event::Refused {
+            pid,
+            program: &program,
+            call,
+        });
+    }
+}
