@@ -8,13 +8,12 @@
 
 use super::{Command, floor};
 use crate::plan::{Plan, Reopened};
-use crate::sys::files::{openat2, status_flags};
-use crate::sys::process;
+use crate::sys::files::{openat2, status_flags_of};
 use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use std::ffi::CString;
 use std::fs::read_link;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -70,26 +69,29 @@ impl Command {
 }
 
 /// A file that is open as this descriptor, if the policy does not open it for all that it is open for.
+///
+/// The descriptor is not duplicated: to close the copy would release the locks of fcntl(2) that this process
+/// has on the file.
 fn held(fd: RawFd, plan: &Plan) -> Option<Handed> {
-    let copy = process::duplicate(fd)?;
-    let found = fstat(copy.as_fd()).ok()?;
-    if !is_plain(&found) {
-        return None;
-    }
-    let flags = status_flags(copy.as_fd()).ok()?;
+    let flags = status_flags_of(fd).ok()?;
     let mode = match flags & libc::O_PATH {
         0 => flags & libc::O_ACCMODE,
         _ => return None,
     };
-    let path = name(copy.as_fd(), &found)?;
+    let link = format!("/proc/self/fd/{fd}");
+    let opened = CString::new(link.as_str()).ok()?;
+    let mut object = openat2(libc::AT_FDCWD, &opened, libc::O_PATH, 0).ok()?;
+    let found = fstat(object.as_fd()).ok()?;
+    if !is_plain(&found) {
+        return None;
+    }
+    let path = name(&link, &found)?;
     let reads = matches!(mode, libc::O_RDONLY | libc::O_RDWR);
     let writes = matches!(mode, libc::O_WRONLY | libc::O_RDWR);
     let Reopened { read, write } = plan.reopens(&path, reads, writes)?;
-    if is_of_proc(copy.as_fd()) {
+    if is_of_proc(object.as_fd()) {
         return None;
     }
-    let link = CString::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).ok()?;
-    let mut object = openat2(libc::AT_FDCWD, &link, libc::O_PATH, 0).ok()?;
     floor::past_streams(&mut object).ok()?;
     Some(Handed {
         object,
@@ -120,9 +122,9 @@ fn is_of_proc(fd: BorrowedFd<'_>) -> bool {
 
 /// Where it is, or was before it was removed. `None`: its name leads to something else here, so that no
 /// entry of the policy could be asked.
-fn name(fd: BorrowedFd<'_>, found: &FileStat) -> Option<PathBuf> {
+fn name(link: &str, found: &FileStat) -> Option<PathBuf> {
     const DELETED: &[u8] = b" (deleted)";
-    let path = read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    let path = read_link(link).ok()?;
     if !path.is_absolute() {
         return None;
     }

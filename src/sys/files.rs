@@ -116,8 +116,13 @@ pub fn set_umask(mask: u32) -> u32 {
 
 /// fcntl(2) F_GETFL.
 pub fn status_flags(fd: BorrowedFd<'_>) -> Result<c_int, Errno> {
+    status_flags_of(fd.as_raw_fd())
+}
+
+/// The same of a number that need not be open: EBADF then.
+pub fn status_flags_of(fd: RawFd) -> Result<c_int, Errno> {
     // SAFETY: takes numbers only.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) }).map(|flags| flags as c_int)
+    check(unsafe { libc::fcntl(fd, libc::F_GETFL) }).map(|flags| flags as c_int)
 }
 
 /// setrlimit(2): this process's soft limit on the size of files becomes the hard one.
