@@ -494,9 +494,14 @@ fn setuid(arguments: &Arguments<'_>) -> Loot {
 /// A file of this user: given away.
 fn chown(arguments: &Arguments<'_>) -> Loot {
     let path = path(arguments)?;
+    // Whoever this is, to another user.
+    let other = match nix::unistd::geteuid().as_raw() {
+        12345 => 23456,
+        _ => 12345,
+    };
     call(
         libc::SYS_fchownat,
-        [AT_FDCWD, path.as_ptr() as u64, 12345, 12345, 0, 0],
+        [AT_FDCWD, path.as_ptr() as u64, other, other, 0, 0],
     )?;
     let mode = std::fs::metadata(arguments.word(0))
         .map_err(|_| libc::EIO)?

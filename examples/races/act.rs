@@ -5,6 +5,7 @@ use crate::place::{BAD_PROGRAM, Evidence, INTERPRETED, Place, SECRET};
 use crate::raw::{self, Birth, Called, How, Text};
 use nix::errno::Errno;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// What is attempted.
@@ -66,6 +67,15 @@ pub struct Acting {
 }
 
 const HERE: i32 = libc::AT_FDCWD;
+
+/// The user and group of this process. Every owner of a file may give it to these, and its time of change
+/// shows it.
+static OWN: LazyLock<(u32, u32)> = LazyLock::new(|| {
+    (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    )
+});
 
 impl Act {
     /// The name in both directories that the flipped path ends with.
@@ -198,7 +208,10 @@ impl Acting {
             Act::Rmdir => raw::unlink_at(fd, path, libc::AT_REMOVEDIR),
             Act::Truncate => raw::truncate(path, 3),
             Act::Chmod => raw::chmod_at(fd, path, 0o600 | (number as u32 & 0o7)),
-            Act::Chown => raw::chown_at(fd, path),
+            Act::Chown => {
+                let (user, group) = *OWN;
+                raw::chown_at(fd, path, user, group)
+            }
             Act::Touch => raw::touch_at(fd, path),
             Act::SetAttribute => raw::set_attribute(path),
             _ => unreachable!("changes nothing"),

@@ -315,7 +315,7 @@ calls! {
     mkdir_at(dirfd: i32, path: Text) = SYS_mkdirat(dirfd, path.0.as_ptr(), 0o700);
     mkfifo_at(dirfd: i32, path: Text) = SYS_mknodat(dirfd, path.0.as_ptr(), libc::S_IFIFO | 0o600, 0);
     chmod_at(dirfd: i32, path: Text, mode: u32) = SYS_fchmodat(dirfd, path.0.as_ptr(), mode);
-    chown_at(dirfd: i32, path: Text) = SYS_fchownat(dirfd, path.0.as_ptr(), 0, 0, 0);
+    chown_at(dirfd: i32, path: Text, user: u32, group: u32) = SYS_fchownat(dirfd, path.0.as_ptr(), user, group, 0);
     touch_at(dirfd: i32, path: Text) = SYS_utimensat(dirfd, path.0.as_ptr(), 0, 0);
     truncate(path: Text, length: i64) = SYS_truncate(path.0.as_ptr(), length);
     set_attribute(path: Text) =

@@ -21,9 +21,9 @@ fn openat2_creates_no_denied_name_however_it_resolves() {
         RESOLVE_IN_ROOT,
     ];
     let create = |name: &str, resolve: u64| {
-        // What begins with a slash is beneath nothing.
+        // What begins with a slash is beneath nothing, and crosses a mount where /tmp is one.
         let path = match resolve {
-            RESOLVE_BENEATH | RESOLVE_IN_ROOT => name.to_owned(),
+            RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_XDEV => name.to_owned(),
             _ => scene.at(&format!("w/{name}")),
         };
         let how = format!("words:{flags},384,{resolve}");

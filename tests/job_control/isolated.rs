@@ -55,7 +55,8 @@ fn a_shell_inside_has_jobs_of_its_own() {
         let (mut terminal, _dir) = terminal(list);
         terminal.enter("PS1='<inner>' $JAIL bash --norc --noprofile --noediting -i");
         terminal.expect("<inner>");
-        terminal.enter("cat");
+        terminal.enter("cat -u -");
+        terminal.until_there_is("cat -u -");
         std::thread::sleep(Duration::from_millis(200));
         terminal.key(CTRL_Z);
         terminal.expect("Stopped");

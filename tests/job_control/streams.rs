@@ -160,12 +160,14 @@ fn a_batch_stops_and_goes_on_with_its_commands() {
         terminal.enter(&format!(
             "TERM=xterm {JAIL} batch --policy base --jobs 2 {options} cases.jsonl"
         ));
+        terminal.until_there_is(&token);
         for _ in 0..3 {
             std::thread::sleep(Duration::from_millis(150));
             terminal.key(CTRL_Z);
             assert!(terminal.prompt().contains("Stopped"));
             terminal.until_all_are_stopped();
             terminal.enter("fg");
+            terminal.until_all_go_on();
         }
         let shown = terminal.prompt();
         assert_eq!(terminal.status(), "0", "{shown}");

@@ -232,6 +232,21 @@ impl Terminal {
         }
     }
 
+    /// Waits until a process of the session has this in its command line: a key that is pressed before is
+    /// for the shell, and the terminal forgets what was typed before it.
+    #[track_caller]
+    pub fn until_there_is(&self, word: &str) {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let session = self.session();
+            if session.iter().any(|process| process.command.contains(word)) {
+                return;
+            }
+            assert!(Instant::now() < end, "no {word}: {session:#?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until none of them is stopped: bash shows a job's command before it continues it, and a key
     /// that is pressed in between is lost.
     #[track_caller]
