@@ -9,6 +9,7 @@ mod require;
 mod attacks;
 mod births;
 mod children;
+mod fair;
 mod hidden;
 mod ignored;
 mod inherited;
@@ -43,6 +44,8 @@ const PROBES: &[(&str, Probe)] = &[
     ("exec-fails",       children::exec_fails),
     ("exec-from-thread", children::exec_from_thread),
     ("exit",             children::exit),
+    ("fair",             fair::fair),
+    ("fair-worker",      fair::worker),
     ("fork-exit",        children::fork_exit),
     ("fill",             usage::fill),
     ("giving-up",        inherited::giving_up),

@@ -5,7 +5,10 @@
 //! process that shares this one's memory sends the signals. Another program has a child that
 //! stops itself again and again: it takes neither a signal handler nor a thread of the program that
 //! runs the jail. That child is traced, for its stops to be seen and for it to die with the supervisor,
-//! and is no part of the jail: nothing of the policy is about it.
+//! and is no part of the jail: nothing of the policy is about it. It shares the program's memory, so that
+//! its start costs the same whatever the size of the program. Only two programs need a copy of theirs,
+//! by fork(2): one that is not dumpable, because nobody may trace what shares its memory, and one that
+//! runs the command as another user, because the child must become that user too.
 
 use crate::launch::User;
 use crate::sys::companion::{Companion, Task};
@@ -32,7 +35,10 @@ pub struct Clock {
 }
 
 enum Kind {
-    Process(Tid),
+    /// A copy of this process.
+    Copy(Tid),
+    /// A process in this one's memory.
+    Stops(Companion),
     Signals(Companion),
     Timer(#[expect(dead_code, reason = "it ticks while it lives")] ThreadTimer),
 }
@@ -46,7 +52,11 @@ impl Clock {
                 Err(Errno::EAGAIN) => Kind::Signals(knock(every)?),
                 timer => Kind::Timer(timer?),
             },
-            false => Kind::Process(start_process(every, user)?),
+            false if user.is_some() => Kind::Copy(start_process(every, user)?),
+            false => match stops(every)? {
+                Some(companion) => Kind::Stops(companion),
+                None => Kind::Copy(start_process(every, None)?),
+            },
         };
         Ok(Clock {
             kind,
@@ -58,15 +68,15 @@ impl Clock {
     /// Its id, if it is a process.
     pub fn tid(&self) -> Option<Tid> {
         match self.kind {
-            Kind::Process(tid) => Some(tid),
-            Kind::Signals(ref companion) => Some(companion.pid()),
+            Kind::Copy(tid) => Some(tid),
+            Kind::Stops(ref companion) | Kind::Signals(ref companion) => Some(companion.pid()),
             Kind::Timer(_) => None,
         }
     }
 
     /// Whether its ticks end the waits of this thread.
     pub fn interrupts(&self) -> bool {
-        !matches!(self.kind, Kind::Process(_))
+        !matches!(self.kind, Kind::Copy(_) | Kind::Stops(_))
     }
 
     /// Whether a tick that is a signal is due. It may have come while nobody waited.
@@ -78,10 +88,11 @@ impl Clock {
         due
     }
 
-    /// Ends the process; it is waited for as all tracees are.
+    /// Ends the process; it is waited for as all tracees are, or where it is dropped.
     pub fn stop(&self) {
         match &self.kind {
-            Kind::Process(tid) => _ = process::kill(*tid, libc::SIGKILL),
+            Kind::Copy(tid) => _ = process::kill(*tid, libc::SIGKILL),
+            Kind::Stops(companion) => _ = process::kill(companion.pid(), libc::SIGKILL),
             Kind::Signals(companion) => companion.leave(),
             Kind::Timer(_) => {}
         }
@@ -112,7 +123,48 @@ impl Task for Knock {
     }
 }
 
-/// Starts the child, as a tracee of this thread.
+/// A process that stops itself at each tick, once it is traced: a stop that nobody traces would last.
+struct Stops {
+    every: Duration,
+    traced: AtomicU32,
+}
+
+/// Starts one, as a tracee of this thread. `None`: it cannot be traced.
+fn stops(every: Duration) -> Result<Option<Companion>, Errno> {
+    let traced = AtomicU32::new(0);
+    let stops = Arc::new(Stops { every, traced });
+    let companion = Companion::start(Arc::clone(&stops))?;
+    match trace::seize(companion.pid()) {
+        Ok(()) => {
+            stops.traced.store(1, Ordering::Release);
+            process::futex_wake(&stops.traced);
+            Ok(Some(companion))
+        }
+        Err(Errno::EPERM) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+impl Task for Stops {
+    const NAME: &CStr = c"jail-clock";
+
+    fn run(&self, leave: &AtomicU32) {
+        let pid = bare::getpid();
+        let goes_on = || leave.load(Ordering::Acquire) == 0;
+        while goes_on() && self.traced.load(Ordering::Acquire) == 0 {
+            bare::wait_for_change(&self.traced, 0, self.every);
+        }
+        while goes_on() {
+            bare::wait_for_change(leave, 0, self.every);
+            if goes_on() {
+                // The one signal that can be told here: all others that can are blocked.
+                bare::kill(pid, libc::SIGSTOP);
+            }
+        }
+    }
+}
+
+/// Starts a copy of this process, as a tracee of this thread.
 fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
     let traced = SharedWords::new()?;
     let [traced, ..] = traced.words();

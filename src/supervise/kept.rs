@@ -15,6 +15,7 @@
 //! | ids in the jail's namespace | [`space`](super::space) | one for each task |
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `files::memory` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
+//! | events that are ready and not answered yet | [`round`](super::round) | a stop and an end for each task |
 //! | calls that are under way in another form | `files::pinned`, `net` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`net::connect::spare`) |
 //! | open files that are passed on | `files::passing` | one for each task, one descriptor each, for some calls |
 //! | who has confined itself by Landlock | `files` | one for each task |

@@ -20,6 +20,7 @@ mod net;
 mod outcome;
 mod own_filter;
 mod refusal;
+mod round;
 mod space;
 mod standing_in;
 mod target;
@@ -70,10 +71,6 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// Any tracee, for a wait.
 const ANYBODY: Tid = -1;
 
-/// Of so many events, one is asked of the tracee whose turn it is. wait(2) prefers the youngest: a
-/// few that stop all the time would keep the others in their stops for ever.
-const TURN: u64 = 16;
-
 /// One running jail.
 struct Supervisor<'a> {
     plan: &'a Plan,
@@ -92,6 +89,8 @@ struct Supervisor<'a> {
     net: net::Net,
     /// Calls that ignored signals have interrupted.
     waits: waits::Waits,
+    /// Events that were ready when the last round began.
+    round: round::Round,
     /// Children that stopped before their parent's event has said whose they are, and when.
     held: Vec<(Stopped, Instant)>,
     /// Whether the command's own execve has happened.
@@ -121,8 +120,6 @@ struct Supervisor<'a> {
     /// Whether a task may have installed a seccomp filter of its own.
     own_filters: bool,
     own_filter: refusal::OwnFilter,
-    /// How many events were waited for.
-    events: u64,
     meter: Meter,
     /// First threads whose place another took by its execve: their end is never told.
     replaced: u64,
@@ -184,6 +181,7 @@ pub fn run(
         started,
         credentials,
         tree,
+        round: round::Round::default(),
         held: Vec::new(),
         running: false,
         main_exit: None,
@@ -199,7 +197,6 @@ pub fn run(
         asked_to_end: None,
         own_filters: false,
         own_filter: refusal::OwnFilter::default(),
-        events: 0,
         meter,
         replaced: 0,
         stats: Stats::default(),
@@ -299,29 +296,32 @@ impl Supervisor<'_> {
     /// The next event. The parent's of a child that is held follows the birth at once, unless the
     /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
     fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
-        self.events += 1;
-        if self.events.is_multiple_of(TURN) {
-            // The clock is older than all of them.
-            for tid in self
-                .limits
-                .clock()
-                .into_iter()
-                .chain(self.tree.whose_turn())
-            {
-                if let Some(wait) = self.wait_by(|meter| trace::poll(tid, meter))? {
-                    return Ok(Some(wait));
-                }
+        loop {
+            if let Some(wait) = self.round.next() {
+                return self.still(wait).map(Some);
             }
-        }
-        while !self.held.is_empty() {
-            let now = Instant::now();
-            self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
-            if let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? {
+            let wait = match self.held.is_empty() {
+                true => match self.wait_by(trace::wait)? {
+                    Some(wait) => wait,
+                    None => return Ok(None),
+                },
+                false => {
+                    let now = Instant::now();
+                    self.release(|_, _, since| now.duration_since(since) >= PATIENCE)?;
+                    let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? else {
+                        std::thread::sleep(PATIENCE / 40);
+                        continue;
+                    };
+                    wait
+                }
+            };
+            if !self.round.is_due() {
                 return Ok(Some(wait));
             }
-            std::thread::sleep(PATIENCE / 40);
+            if let Some(alone) = self.begin_round(wait)? {
+                return Ok(Some(alone));
+            }
         }
-        self.wait_by(trace::wait)
     }
 
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {

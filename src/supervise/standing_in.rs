@@ -4,7 +4,7 @@
 use super::forward::{self, Forward};
 use super::{Ending, Event, SuperviseError, Supervisor};
 use crate::sys::{self, Errno};
-use crate::trace::{self, Wait};
+use crate::trace::Wait;
 
 impl Supervisor<'_> {
     /// Passes on the signals that were sent to this process alone.
@@ -65,7 +65,7 @@ impl Supervisor<'_> {
         }
         // It may have been continued in the meantime: then nobody would continue us.
         let main = self.started.pid;
-        match self.wait_by(|meter| trace::poll(main, meter))? {
+        match self.poll(main)? {
             None => self.stop_by(signal).map_err(SuperviseError::system("kill")),
             Some(Wait::Gone(tid, exit)) => self.gone(tid, exit),
             Some(Wait::Stopped(tracee, stop)) => self.stopped(tracee, stop),

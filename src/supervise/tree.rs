@@ -103,8 +103,6 @@ pub struct Tree {
     sent: Vec<(Tid, i32, Tid)>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
-    /// Who has still to be asked for an event in this round.
-    round: Vec<Tid>,
     /// The most tasks that there were at one time.
     most: usize,
 }
@@ -125,7 +123,6 @@ impl Tree {
             tasks,
             sent: Vec::new(),
             is_own: sys::wait::is_own,
-            round: Vec::new(),
             most: 1,
         }
     }
@@ -401,14 +398,6 @@ impl Tree {
         self.processes().len() <= 1
     }
 
-    /// Each task in its turn. It may be gone by now.
-    pub fn whose_turn(&mut self) -> Option<Tid> {
-        if self.round.is_empty() {
-            self.round.extend(self.tasks.keys());
-        }
-        self.round.pop()
-    }
-
     /// Sends a signal to every process. One that is gone meanwhile does not matter.
     pub fn kill(&self, signal: i32) {
         for pid in self.processes() {
@@ -553,16 +542,6 @@ mod tests {
             assert!(matches!(found, Found::Done(value) if value == invalid));
             assert!(tree.sent.is_empty(), "{number}");
         }
-    }
-
-    #[test]
-    fn every_task_has_its_turn() {
-        let mut tree = tree(|_| true);
-        tree.spawned(1, 7, FORK);
-        tree.spawned(1, 8, THREAD);
-        let round: BTreeSet<_> = (0..3).filter_map(|_| tree.whose_turn()).collect();
-        assert_eq!(round, BTreeSet::from([1, 7, 8]));
-        assert!(tree.whose_turn().is_some());
     }
 
     #[test]

@@ -111,9 +111,11 @@ impl Supervisor<'_> {
     pub(super) fn finish(&mut self, tid: Tid) -> Result<(), SuperviseError> {
         let mut pause = PAUSE;
         loop {
-            let found = match self.limits.has_timer() {
-                true => self.wait_by(|meter| trace::wait_on(tid, meter))?,
-                false => self.wait_by(|meter| trace::poll(tid, meter))?,
+            let found = match self.poll(tid)? {
+                None if self.limits.has_timer() => {
+                    self.wait_by(|meter| trace::wait_on(tid, meter))?
+                }
+                found => found,
             };
             match found {
                 Some(Wait::Gone(tid, exit)) => return self.gone(tid, exit),
@@ -135,7 +137,7 @@ impl Supervisor<'_> {
         let Some(clock) = self.limits.clock() else {
             return Ok(());
         };
-        match self.wait_by(|meter| trace::poll(clock, meter))? {
+        match self.poll(clock)? {
             Some(Wait::Stopped(tracee, _)) => {
                 tracee
                     .resume(Resume::Continue)

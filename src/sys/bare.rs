@@ -84,6 +84,12 @@ pub fn ran(pid: pid_t) -> Option<Duration> {
     clock(super::clock::whole_process(pid))
 }
 
+/// getpid(2).
+pub fn getpid() -> pid_t {
+    // SAFETY: takes nothing.
+    unsafe { call(libc::SYS_getpid, [0; 6]) as pid_t }
+}
+
 /// kill(2).
 pub fn kill(pid: pid_t, signal: c_int) {
     // SAFETY: takes numbers only.

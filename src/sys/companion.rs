@@ -135,8 +135,17 @@ fn leave(parts: &dyn Parts) {
 impl Drop for Companion {
     fn drop(&mut self) {
         self.leave();
-        // ECHILD: its end was told to an earlier wait.
-        while let Ok(None) | Err(Errno::EINTR) = wait::wait(self.pid, 0) {}
+        loop {
+            match wait::wait(self.pid, 0) {
+                // It is traced, and would stay in its stop. Its stack must outlive it.
+                Ok(Some((_, status))) if libc::WIFSTOPPED(status) => {
+                    let _ = process::kill(self.pid, libc::SIGKILL);
+                }
+                Ok(None) | Err(Errno::EINTR) => {}
+                // ECHILD: its end was told to an earlier wait.
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
     }
 }
 

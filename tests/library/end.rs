@@ -173,3 +173,44 @@ fn a_host_that_is_not_dumpable_hears_why_it_cannot_trace() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(said.contains("PR_SET_DUMPABLE"), "{said}");
 }
+
+/// Page faults of this thread that took no I/O: proc_pid_stat(5).
+fn faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("stat");
+    let (_, fields) = stat.rsplit_once(") ").expect("fields");
+    let faults = fields.split(' ').nth(7);
+    faults
+        .and_then(|faults| faults.parse().ok())
+        .expect("a number")
+}
+
+#[test]
+fn a_limit_of_time_does_not_copy_the_memory_of_the_host() {
+    const PAGE: usize = 4096;
+    const PAGES: usize = 16 << 10;
+    let mut memory = vec![1u8; PAGES * PAGE];
+    let mut copied = || {
+        let mut handle = shell("echo begun; sleep 0.3")
+            .limits(Limits::new().wall(Duration::from_secs(60)))
+            .stdout(Stdio::Piped)
+            .spawn()
+            .expect("a jail");
+        let mut line = String::new();
+        let out = handle.stdout().expect("a pipe");
+        let read = BufReader::new(out).read_line(&mut line);
+        assert!(read.is_ok() && line == "begun\n", "{read:?} {line}");
+        let before = faults();
+        for byte in memory.iter_mut().step_by(PAGE) {
+            *byte = byte.wrapping_add(1);
+        }
+        let copied = faults() - before;
+        handle.wait().expect("an outcome");
+        copied
+    };
+    // A test beside this one may make a copy, too.
+    let least = (0..3).map(|_| copied()).min();
+    assert!(
+        least < Some(PAGES as u64 / 8),
+        "{least:?} of {PAGES} pages were copied"
+    );
+}
