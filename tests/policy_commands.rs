@@ -63,6 +63,35 @@ fn check_goes_on_after_a_wrong_file() {
     assert!(output.out.starts_with("base: ok: "), "{}", output.out);
 }
 
+/// What `check` says of each, with `@` for the directory.
+#[test]
+fn nonsense_is_not_accepted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/policy");
+    let place = folder.to_str().expect("text");
+    for (name, code) in [
+        ("empty", 0),
+        ("net", 0),
+        ("fs", 0),
+        ("values", 1),
+        ("process", 0),
+        ("files", 0),
+        ("calls", 0),
+        ("socket", 0),
+        ("bracket", 1),
+        ("both", 1),
+    ] {
+        let output = jail(&["check", &format!("nonsense-{name}.toml")]);
+        let said = output.err.replace(place, "@");
+        let path = folder.join(format!("nonsense-{name}.txt"));
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &said).expect("the golden file can be written");
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(said, expected, "{name}");
+        assert_eq!(output.code, Some(code), "{name}");
+    }
+}
+
 #[test]
 fn a_warning_alone_is_no_failure() {
     let output = jail(&["check", "warnings.toml"]);

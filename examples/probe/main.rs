@@ -20,6 +20,7 @@ mod memory;
 mod ptys;
 mod raw;
 mod registers;
+mod sentences;
 mod signals;
 mod stops;
 mod storms;
@@ -68,6 +69,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("reap",             children::reap),
     ("registers",        registers::registers),
     ("securebits",       inherited::securebits),
+    ("sentences",        sentences::sentences),
     ("signals",          signals::signals),
     ("sigwait",          signals::sigwait),
     ("spawn",            children::spawn),

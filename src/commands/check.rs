@@ -4,8 +4,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::judge::{Reason, Sentence, explain_reason};
+use crate::paths::Access;
 use crate::plan::{Enforcer, Host, Plan, What};
-use crate::policy::{self, Diagnostic, Policy, Severity};
+use crate::policy::{self, Action, Diagnostic, List, NetEntry, Origin, Policy, Severity};
 
 /// Problems go to `err`, one line for each good file to `out`. 1 if a file is wrong, else 0.
 pub fn run(
@@ -18,7 +20,7 @@ pub fn run(
 ) -> io::Result<u8> {
     let mut code = 0;
     for file in files {
-        match Policy::load(file, dir) {
+        match Policy::load_to_check(file, dir) {
             Err(problems) => {
                 code = 1;
                 writeln!(err, "{}\n", problems.render(color))?;
@@ -30,6 +32,7 @@ pub fn run(
             }
             Ok(policy) => {
                 let mut warnings = policy::lint(&policy);
+                warnings.extend(closed(&policy));
                 if let Some(host) = strict {
                     warnings.extend(racy(&policy, host));
                     code |= u8::from(!warnings.is_empty());
@@ -54,6 +57,73 @@ pub fn run(
         }
     }
     Ok(code)
+}
+
+/// Entries of the main file that open nothing, since no call that needs them is allowed.
+fn closed(policy: &Policy) -> Vec<Diagnostic> {
+    // The plan says which sockets can be made at all.
+    let Ok(plan) = Plan::new(policy, &Host::newest()) else {
+        return Vec::new();
+    };
+    if policy::starts_nothing(policy) {
+        // Of which another warning tells.
+        return Vec::new();
+    }
+    let warn = |key: String, text: &str, origin: Origin, said: Sentence| {
+        let call = said.by.filter(|_| said.verdict.action != Action::Allow)?;
+        let name = call.syscall().map_or("?", |syscall| syscall.name);
+        let reason = explain_reason(policy, &said.verdict);
+        Some(Diagnostic {
+            severity: Severity::Warning,
+            code: "shadowed",
+            message: format!("{key} \"{text}\" opens nothing: {name} is denied by {reason}"),
+            source: Some(origin.source),
+            span: policy.span(origin, text),
+            label: None,
+            help: Some("remove the entry, or allow the call".to_owned()),
+        })
+    };
+    let paths = policy.paths.iter().filter(|entry| entry.origin.source == 0);
+    let paths = paths.filter_map(|entry| {
+        let access = match entry.list {
+            List::Read => Access::Read,
+            List::Write => Access::Write,
+            List::Exec => Access::Exec,
+            List::Deny | List::Hide | List::Protect => return None,
+        };
+        let said = plan.judge.access(access, entry.pattern.base());
+        warn(entry.key(), &entry.text, entry.origin, said)
+    });
+    let peers = policy.peers.iter().filter(|entry| entry.origin.source == 0);
+    let peers = peers.filter_map(|entry| {
+        let said = plan.judge.peer(&entry.example()?);
+        if said.verdict.reason == Reason::PathDefault {
+            let warning = unmade(policy, entry);
+            return Some(warning);
+        }
+        warn(entry.key(), &entry.text, entry.origin, said)
+    });
+    paths.chain(peers).collect()
+}
+
+/// An entry of `listen` with the path of a socket whose file cannot be made.
+fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        code: "shadowed",
+        message: format!(
+            "{} \"{}\" opens nothing: the socket's file cannot be made there",
+            entry.key(),
+            entry.text
+        ),
+        source: Some(entry.origin.source),
+        span: policy.span(entry.origin, &entry.text),
+        label: None,
+        help: Some(
+            "add its directory to write in [fs], which is all that a socket with a path takes"
+                .to_owned(),
+        ),
+    }
 }
 
 /// Entries that another thread of the command can get round on this host.

@@ -6,7 +6,6 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
@@ -14,7 +13,8 @@ use anstyle::{AnsiColor, Style};
 use super::table::{Cell, Table};
 use crate::baseline::{self, Answer};
 use crate::judge::{
-    Reason, Verdict, entry_text, explain_reason, path_remedy, peer_remedy, remedy, rule_head,
+    Reason, Sentence, Verdict, entry_text, explain_reason, path_remedy, peer_remedy, remedy,
+    rule_head,
 };
 use crate::net::Way;
 use crate::paths::Access;
@@ -115,7 +115,8 @@ fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
 
 /// One way to a peer: the verdict, what decided, what to change.
 fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -> String {
-    let verdict = peer.reach(|reach| plan.judge.reach(reach));
+    let said = plan.judge.peer(peer);
+    let verdict = said.verdict;
     let mut table = Table::new(&[1]);
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
     table.title(given.trim().to_owned());
@@ -142,19 +143,27 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
         ]);
     }
     let inet = matches!(peer.who, Who::Inet { .. });
-    let (enforcer, cost) = plan.net.enforcer(peer.way, inet);
+    let (enforcer, cost) = match &said.by {
+        Some(call) => plan.enforcer(call),
+        None => plan.net.enforcer(peer.way, inet),
+    };
     table.row([
         head("enforced by"),
         format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
     ]);
+    calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
     let names = Vec::new();
     let nobody = Call {
         nr: u32::MAX,
         args: [0; 6],
     };
+    let call = said.by.unwrap_or(nobody);
     let to = peer.reach(|reach| reach.to.to_string());
-    if let Some(remedy) = peer_remedy(policy, peer.way, &to, &names, &nobody, &verdict) {
+    if let (Who::Path(path), Reason::Path(_) | Reason::PathDefault) = (&peer.who, verdict.reason) {
+        let remedy = path_remedy(policy, Access::Write, &path.to_string_lossy(), &verdict);
+        let _ = writeln!(text, "\n{}", remedy.unwrap_or_default());
+    } else if let Some(remedy) = peer_remedy(policy, peer.way, &to, &names, &call, &verdict) {
         let _ = writeln!(text, "\n{remedy}");
     }
     text
@@ -162,7 +171,8 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
 
 /// One access to a path: the verdict, what decided, what to change.
 fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View) -> String {
-    let verdict = plan.judge.path(access, path.as_os_str().as_bytes());
+    let said = plan.judge.access(access, path);
+    let verdict = said.verdict;
     let mut table = Table::new(&[1]);
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
     table.title(format!("{access} {}", path.display()));
@@ -171,16 +181,39 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
     if let Some(line) = source_line(policy, &verdict) {
         table.row([head(""), line.into()]);
     }
-    let (enforcer, cost) = plan.files.enforcer(access);
+    let (enforcer, cost) = match &said.by {
+        Some(call) => plan.enforcer(call),
+        None => plan.files.enforcer(access),
+    };
     table.row([
         head("enforced by"),
         format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
     ]);
+    calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
-    if let Some(remedy) = path_remedy(policy, access, &path.to_string_lossy(), &verdict) {
+    let advice = match &said.by {
+        Some(call) => remedy(policy, call, &verdict),
+        None => path_remedy(policy, access, &path.to_string_lossy(), &verdict),
+    };
+    if let Some(remedy) = advice {
         let _ = writeln!(text, "\n{remedy}");
     }
     text
+}
+
+/// Which call a sentence fails at, and which calls are denied although another makes the access.
+fn calls(policy: &Policy, said: &Sentence, table: &mut Table<2>) {
+    let head = |text: &str| Cell::styled(text, Style::new().dimmed());
+    if let Some(call) = &said.by {
+        table.row([head("at the call"), call.to_string().into()]);
+    }
+    let mut label = "not by";
+    for (call, verdict) in &said.beside {
+        let name = call.syscall().map_or("?", |syscall| syscall.name);
+        let reason = explain_reason(policy, verdict);
+        table.row([head(label), format!("{name}: {reason}").into()]);
+        label = "";
+    }
 }
 
 /// The table of the whole plan.

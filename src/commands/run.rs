@@ -4,7 +4,7 @@ use super::{FAILED, Run};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary};
 use crate::plan::{Plan, Wishes};
-use crate::policy::{Policy, Surroundings, opened_home};
+use crate::policy::{self, Policy, Surroundings, opened_home};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
@@ -120,6 +120,12 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
         })?;
+    if policy::starts_nothing(&policy) {
+        return Err(fail(format_args!(
+            "the policy {name} allows no system calls, so that no program can start: {}; nothing was run",
+            policy::extend_base(&policy)
+        )));
+    }
     if !run.quiet {
         warn_of_home(&policy);
     }

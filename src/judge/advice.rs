@@ -3,8 +3,8 @@
 use super::{Reason, Verdict};
 use crate::net::Way;
 use crate::paths::Access;
-use crate::policy::{Action, Entry, List, Policy, Rule, Source, Target};
-use crate::syscalls::{Call, Kind};
+use crate::policy::{Action, Entry, List, Policy, Rule, Source, Target, extend_base, lacks_base};
+use crate::syscalls::{self, Call, Kind};
 
 /// What decided a call, with its place and the author's reason:
 /// `net.toml:12 socket: no network here`.
@@ -305,8 +305,17 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
                 _ => add(policy, &format!(r#"{name} = "allow""#), Some("[syscalls]")),
             }
         }
+        Reason::Default if is_of_base(name) && lacks_base(policy) => {
+            format!("to allow: {}", extend_base(policy))
+        }
         Reason::Default => add(policy, &format!(r#"{name} = "allow""#), Some("[syscalls]")),
     })
+}
+
+/// Whether the preset `base` allows a system call.
+fn is_of_base(name: &str) -> bool {
+    let group = syscalls::group("@system-service");
+    group.is_some_and(|group| group.set.iter().any(|syscall| syscall.name == name))
 }
 
 /// An entry of `[syscalls]` as a policy writes it.

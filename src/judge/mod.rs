@@ -13,6 +13,7 @@ mod chain;
 mod files;
 mod net;
 mod protect;
+mod sentence;
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +23,13 @@ pub use advice::{
 };
 pub use chain::{Chain, Ruling, Step};
 pub use protect::{Beneath, Entered};
+pub use sentence::Sentence;
 
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::net::{NamePattern, Reach};
 use crate::paths::{Access, Terminal};
-use crate::policy::{About, Action, Object, Policy};
+use crate::policy::{Action, Object, Policy};
 use crate::syscalls::{Call, Errno};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Everything that decides calls, compiled from a policy and the baseline.
@@ -115,15 +116,6 @@ impl Judge {
             table: chain::Table::new(policy, baseline),
             files: files::Files::new(policy, command, terminals),
             net: net::Net::new(policy),
-        }
-    }
-
-    /// Decides what a sentence of a `[[test]]` describes.
-    pub fn about(&self, about: &About) -> Verdict {
-        match about {
-            About::Call(call) => self.call(call),
-            About::Path(access, path) => self.path(*access, path.as_os_str().as_bytes()),
-            About::Peer(peer) => peer.reach(|reach| self.reach(reach)),
         }
     }
 

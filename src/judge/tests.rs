@@ -247,9 +247,9 @@ fn a_reason_names_the_line_and_the_author_s_why() {
 fn advice_names_what_to_add_and_it_works() {
     for (text, advice, fix) in [
         (
-            "default = \"deny\"",
+            "[syscalls]\nmmap = \"allow\"\nmprotect = \"allow\"\nread = \"allow\"",
             "to allow: add socket = \"allow\" to [syscalls] of net.toml",
-            "[syscalls]\nsocket = \"allow\"",
+            "socket = \"allow\"",
         ),
         (
             "[syscalls]\n\"@network-io\" = \"deny\"",
@@ -291,6 +291,12 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
     assert_eq!(
         advice("[syscalls]\nmkdir = \"deny\"", "mkdir(\"x\")").as_deref(),
         Some("to allow: change mkdir at net.toml:2 to \"allow\"")
+    );
+    let base = "to allow: add extends = [\"base\"] to net.toml: it opens what every program needs";
+    assert_eq!(
+        advice("", "brk(NULL)").as_deref(),
+        Some(base),
+        "one advice for all calls of a policy without it"
     );
     assert_eq!(
         advice("", "ptrace(PTRACE_ATTACH, 1)").as_deref(),

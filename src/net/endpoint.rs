@@ -99,6 +99,22 @@ impl Endpoint {
                 });
             }
         };
+        if let Some((address, ports)) = unbracketed(host) {
+            let (how, help) = match host.parse::<IpAddr>() {
+                Ok(_) => (
+                    "can be read in two ways",
+                    format!(
+                        "write \"[{address}]:{ports}\" for port {ports} of {address}, or \"[{host}]\" for the address {host}"
+                    ),
+                ),
+                Err(_) => ("is no address", format!("write \"[{address}]:{ports}\"")),
+            };
+            return Err(EndpointError {
+                range: part(text, host),
+                message: format!("`{host}` {how}: an IPv6 address before a port needs brackets"),
+                help: Some(help),
+            });
+        }
         let (host, ports) = split(host).ok_or_else(|| EndpointError {
             range: part(text, host),
             message: format!("`{host}` is no host"),
@@ -174,6 +190,16 @@ impl Endpoint {
 fn part(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     start..start + part.len()
+}
+
+/// An IPv6 address or network without brackets, and what stands after its last colon, where that can be
+/// meant as ports: `::1:80` is an address, too, and another one.
+fn unbracketed(text: &str) -> Option<(&str, &str)> {
+    let (host, ports) = text.rsplit_once(':')?;
+    let (address, _) = host.split_once('/').unwrap_or((host, ""));
+    let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
+    let numeric = |byte: u8| byte.is_ascii_digit() || matches!(byte, b',' | b'-' | b'*');
+    (is_address && ports.bytes().all(numeric)).then_some((host, ports))
 }
 
 /// A host and its ports.
@@ -389,6 +415,8 @@ mod tests {
         assert!(covers("[::1]:80", "::1", 80) && covers("::1", "::1", 80));
         assert!(covers("[2001:db8::/32]:443", "2001:db8:9::1", 443));
         assert!(covers("2001:db8::/32", "2001:db8:9::1", 443));
+        assert!(covers("2001:db8::1", "2001:db8::1", 443));
+        assert!(covers("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", 443));
         assert!(covers("0.0.0.0/0", "9.9.9.9", 1) && !covers("0.0.0.0/0", "::2", 1));
     }
 

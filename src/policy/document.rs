@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::brackets::{Unclosed, unclosed};
 use super::{Diagnostic, Origin};
 use crate::condition::nearest;
 
@@ -22,6 +23,8 @@ pub(super) struct Document<'t> {
     /// Where each line starts.
     lines: Vec<usize>,
     pub problems: Vec<Diagnostic>,
+    /// A bracket that is never closed: what stands behind it cannot be read.
+    broken: Option<usize>,
 }
 
 impl<'t> Document<'t> {
@@ -37,10 +40,20 @@ impl<'t> Document<'t> {
             text,
             lines,
             problems: Vec::new(),
+            broken: None,
         };
+        let unclosed = unclosed(text).filter(|_| !errors.is_empty());
+        document.broken = unclosed.map(|bracket| bracket.at);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             document.error("toml", span, error.message().trim_end());
+        }
+        if let Some(Unclosed { at, close, line }) = unclosed {
+            document.problems.retain(|problem| problem.span.start < at);
+            let open = text.get(at..=at).unwrap_or_default();
+            document
+                .error("toml", at..at + 1, format!("this `{open}` is never closed"))
+                .help(format!("add `{close}` at the end of line {}", line + 1));
         }
         (document, tree.into_inner())
     }
@@ -208,8 +221,16 @@ impl<'t> Document<'t> {
         .help(help)
     }
 
+    /// Whether what stands here cannot be read, since a bracket before it is never closed.
+    pub fn is_broken(&self, at: usize) -> bool {
+        self.broken.is_some_and(|broken| at > broken)
+    }
+
     /// Drop what only follows from TOML that could not be read.
     pub fn finish(mut self) -> Vec<Diagnostic> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.retain(|problem| !self.is_broken(problem.span.start));
+        self.problems = problems;
         let broken: Vec<u32> = self
             .problems
             .iter()

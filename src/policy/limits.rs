@@ -250,7 +250,7 @@ fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Li
             document,
             value.span(),
             message,
-            "write 64KiB, 512MiB or 2GiB",
+            "write 64KiB, 512MiB or 2GiB; 100B are bytes",
         ),
     }
 }
@@ -325,7 +325,7 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let factor: u64 = match unit {
-        "B" | "" => 1,
+        "B" => 1,
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
@@ -333,6 +333,7 @@ pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
         "kB" | "KB" => 1000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
+        "" if !number.is_empty() => return Err(format!("\"{text}\" has no unit")),
         _ => return Err(format!("\"{text}\" is no amount of bytes")),
     };
     match number
@@ -365,7 +366,7 @@ mod tests {
         assert_eq!(read_duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(read_bytes("64KiB"), Ok(65_536));
         assert_eq!(read_bytes("1MB"), Ok(1_000_000));
-        assert_eq!(read_bytes("17"), Ok(17));
+        assert_eq!(read_bytes("17B"), Ok(17));
     }
 
     #[test]
@@ -386,6 +387,7 @@ mod tests {
         }
         for wrong in [
             "",
+            "17",
             "MiB",
             "1Mib",
             "-1",

@@ -6,9 +6,35 @@ use super::{Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
 
+/// What is true of a policy whatever else its author adds to it.
+const CERTAIN: &[&str] = &[
+    "always-holds",
+    "duplicate",
+    "hard-link",
+    "home",
+    "matches-nothing",
+    "missing",
+    "missing-path",
+    "name-denied",
+    "never-holds",
+    "shadowed",
+];
+
+/// As [`lint`], for a policy of which a part could not be read: only what is true all the same.
+pub(super) fn lint_rest(policy: &Policy) -> Vec<Diagnostic> {
+    let mut warnings = lint(policy);
+    // What protects in vain does so as long as nothing opens.
+    let vain = |warning: &Diagnostic| warning.message.contains(super::lint_paths::VAIN);
+    warnings.retain(|warning| CERTAIN.contains(&warning.code) && !vain(warning));
+    warnings
+}
+
 /// Entries and rules of the main file that can never decide anything, and the like.
 pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
+    super::lint_base::lint(policy, &mut warnings);
+    super::lint_base::lint_home(policy, &mut warnings);
+    super::lint_process::lint(policy, &mut warnings);
     extends(policy, &mut warnings);
     entries(policy, &mut warnings);
     for (index, rule) in policy.rules.iter().enumerate() {

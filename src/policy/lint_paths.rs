@@ -66,6 +66,9 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
     )
 }
 
+/// Why what is protected where nothing can be changed never decides anything.
+pub(super) const VAIN: &str = "nothing lets the command change it";
+
 /// Code, message, help.
 type Said = (&'static str, String, String);
 
@@ -105,7 +108,7 @@ fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
         (
             "shadowed",
             format!(
-                "fs.protect \"{}\" never decides anything: nothing lets the command change it",
+                "fs.protect \"{}\" never decides anything: {VAIN}",
                 entry.text
             ),
             "remove it, or say `optional = true` where another policy adds what may be changed"

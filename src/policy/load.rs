@@ -35,6 +35,19 @@ impl Policy {
         Loading::new(Surroundings::own()).start(name_or_path, dir)
     }
 
+    /// As [`Policy::load`], with warnings: [`lint`](super::lint) has them, and where the policy cannot be
+    /// used they stand beside what is wrong.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_to_check(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+        Loading {
+            warns: true,
+            ..Loading::new(Surroundings::own())
+        }
+        .start(name_or_path, dir)
+    }
+
     /// As [`Policy::load`], to start a command: the `[[test]]`s of a preset, known to hold, are
     /// left out, and cost nothing.
     ///
@@ -154,6 +167,11 @@ fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
         io::ErrorKind::PermissionDenied => {
             "make the file readable for the user who starts jail".to_owned()
         }
+        io::ErrorKind::FileTooLarge => {
+            "a policy is a text of some lines: is this the file that you mean?".to_owned()
+        }
+        io::ErrorKind::InvalidData => "save the file as UTF-8".to_owned(),
+        io::ErrorKind::IsADirectory => "give the path of a file in it".to_owned(),
         _ => format!("give the path of a policy file, or a preset: {}", names()),
     })
 }
@@ -173,7 +191,10 @@ fn read(path: &Path) -> io::Result<(String, Identity, Vec<PathBuf>)> {
     let mut bytes = Vec::with_capacity(metadata.len().min(MAX_BYTES) as usize + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than 1 MiB",
+        ));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -184,7 +205,10 @@ fn read(path: &Path) -> io::Result<(String, Identity, Vec<PathBuf>)> {
             .filter(|byte| **byte == b'\n')
             .count()
             + 1;
-        io::Error::other(format!("line {line} is not UTF-8 text"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("line {line} is not UTF-8 text"),
+        )
     })?;
     Ok((text, (metadata.dev(), metadata.ino()), files))
 }
@@ -242,6 +266,8 @@ struct Loading {
     problems: Vec<Diagnostic>,
     /// Whether the tests of a preset are left out.
     to_run: bool,
+    /// Whether warnings are wanted of what cannot be used.
+    warns: bool,
     around: Surroundings,
     /// The first source, should all have to be read anew.
     main: Option<Found>,
@@ -257,6 +283,7 @@ impl Loading {
             chain: Vec::new(),
             problems: Vec::new(),
             to_run: false,
+            warns: false,
             around,
             main: None,
         }
@@ -403,6 +430,7 @@ impl Loading {
         let main = self.main.take();
         let mut anew = Loading {
             to_run: self.to_run,
+            warns: self.warns,
             ..Loading::new(around)
         };
         let Some(main) = main else {
@@ -419,12 +447,13 @@ impl Loading {
         {
             return self.again();
         }
-        if !self.problems.is_empty() || self.files.is_empty() {
-            self.problems
-                .sort_by_key(|problem| (problem.source, problem.span.start));
+        let mut wrong = std::mem::take(&mut self.problems);
+        let broken = wrong.iter().any(|problem| problem.code == "toml");
+        if self.files.is_empty() || !wrong.is_empty() && (broken || !self.warns) {
+            wrong.sort_by_key(|problem| (problem.source, problem.span.start));
             return Err(Problems {
                 sources: self.sources,
-                diagnostics: self.problems,
+                diagnostics: wrong,
             });
         }
         let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
@@ -446,6 +475,14 @@ impl Loading {
             tests: main.tests,
             tmpdir: None,
         };
+        if !wrong.is_empty() {
+            wrong.extend(super::lint::lint_rest(&policy));
+            wrong.sort_by_key(|problem| (problem.source, problem.span.start));
+            return Err(Problems {
+                sources: policy.sources,
+                diagnostics: wrong,
+            });
+        }
         temporary::grant(&mut policy, &self.around);
         problems.extend(past_peers(&policy));
         problems.extend(led::elsewhere(&policy));

@@ -5,6 +5,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `load` | which files and presets make up a policy, read and joined |
+//! | `brackets` | the bracket that a broken file lacks |
 //! | `document` | one file's TOML, with the places of things and the problems found |
 //! | `parse` | a file's keys and its `[[test]]`s |
 //! | `entry` | an entry of `[syscalls]`, and what rules share with it |
@@ -22,7 +23,9 @@
 //! | `inherit` | the same for `[process]` |
 //! | `limits` | a file's `[limits]` |
 //! | `lint` | what is valid and yet cannot be meant |
+//! | `lint_base` | the same for the whole: whether any program can start |
 //! | `lint_paths` | the same for `[fs]` |
+//! | `lint_process` | the same for `[process]` |
 //! | `lint_net` | the same for `[net]` |
 //! | `digest` | a number for all that a policy says |
 //! | `diagnostic` | one problem, and how it is shown |
@@ -30,6 +33,7 @@
 //! | `temporary` | the directory of `tmpdir = "fresh"`: a place held for it, and the run's own in its stead |
 
 mod argv;
+mod brackets;
 mod capability;
 mod diagnostic;
 mod digest;
@@ -43,8 +47,10 @@ mod isolate;
 mod led;
 mod limits;
 mod lint;
+mod lint_base;
 mod lint_net;
 mod lint_paths;
+mod lint_process;
 mod load;
 mod merge;
 mod net;
@@ -63,6 +69,7 @@ pub use home::opened_home;
 pub use isolate::Isolation;
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
+pub use lint_base::{extend_base, lacks_base, starts_nothing};
 pub use net::NetList;
 pub use peer::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};

@@ -58,6 +58,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                 let names = document.strings("extends", value);
                 file.extends = names
                     .into_iter()
+                    .filter(|(_, span)| !document.is_broken(span.start))
                     .map(|(name, span)| (name.to_owned(), span))
                     .collect();
             }

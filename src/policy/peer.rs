@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::net::{Wrong, endpoint};
 use super::places::{PlaceError, Surroundings};
-use super::{Peer, Who};
+use super::{NetEntry, Peer, Who};
 use crate::net::{Address, Endpoint, Host, Protocol, Reach, Socket, To, Way};
 
 /// The peer of a sentence; `None` if it is not exactly one.
@@ -59,6 +59,36 @@ pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String>
         }
         Err(Wrong::Place(PlaceError::Malformed(message))) => Err(message),
         Err(Wrong::Endpoint(_, error)) => Err(error.message),
+    }
+}
+
+impl NetEntry {
+    /// One of the peers that an entry opens; `None` for an entry that denies.
+    pub fn example(&self) -> Option<Peer> {
+        let who = match &self.endpoint {
+            Endpoint::Inet {
+                protocol,
+                host,
+                ports,
+            } => {
+                let (ip, name) = match host {
+                    Host::Any => (None, None),
+                    Host::Loopback => (Some([127, 0, 0, 1].into()), None),
+                    Host::Prefix(ip, _) => (Some(*ip), None),
+                    Host::Name(name) => (None, Some(name.as_str().to_owned())),
+                };
+                Who::Inet {
+                    protocol: protocol.unwrap_or(Protocol::Tcp),
+                    ip,
+                    name,
+                    port: ports.iter().next().unwrap_or(0),
+                }
+            }
+            Endpoint::Unix(Socket::Path(pattern)) => Who::Path(pattern.base().to_owned()),
+            Endpoint::Unix(_) => Who::Abstract(b"x".to_vec()),
+        };
+        let way = self.ways.first().copied().filter(|_| !self.closes())?;
+        Some(Peer { way, who })
     }
 }
 

@@ -1,0 +1,206 @@
+//! Sentences, as `jail test` and `jail explain` have them: whether a program can read, change, execute
+//! or reach something at all.
+//!
+//! An access takes an object that is open and a call that may be made. `[fs]` and `[net]` decide the
+//! object; `[syscalls]`, `[[rule]]` and the baseline decide the calls. Both are asked, since a running
+//! command meets both.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::{Judge, Reason, Ruling, Verdict};
+use crate::net::{Protocol, Reach, To, Way};
+use crate::paths::Access;
+use crate::policy::{About, Action, Object, Peer, Who};
+use crate::syscalls::{Call, parse_call};
+
+/// What a sentence comes to.
+#[derive(Debug, Clone)]
+pub struct Sentence {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The call that decided; `None`: the object did.
+    pub by: Option<Call>,
+    /// Calls that are denied although another one makes the same access.
+    pub beside: Vec<(Call, Verdict)>,
+}
+
+/// Calls of which one is needed.
+type Step = Vec<&'static str>;
+
+impl Judge {
+    /// Decides what a sentence of a `[[test]]` describes. A policy that allows no system call is a part
+    /// for others to extend, and no program runs under it: its sentences are about objects alone.
+    pub fn about(&self, about: &About) -> Verdict {
+        match about {
+            About::Call(call) => self.call(call),
+            About::Path(access, path) if self.is_part() => {
+                self.path(*access, path.as_os_str().as_bytes())
+            }
+            About::Path(access, path) => self.access(*access, path).verdict,
+            About::Peer(peer) if self.is_part() => peer.reach(|reach| self.endpoint(reach)),
+            About::Peer(peer) => self.peer(peer).verdict,
+        }
+    }
+
+    /// Whether the policy allows no system call.
+    fn is_part(&self) -> bool {
+        let allows =
+            |ruling: Ruling| ruling.action == Action::Allow && ruling.reason != Reason::Always;
+        !self.chains().any(|(_, chain)| {
+            allows(chain.otherwise) || chain.rules.iter().any(|step| allows(step.ruling))
+        })
+    }
+
+    /// Decides an access to a path by a program: absolute, and resolved.
+    pub fn access(&self, access: Access, path: &Path) -> Sentence {
+        let path = path.as_os_str().as_bytes();
+        let mut holds = |object: &Object| {
+            let covers = |(_, pattern): &(String, crate::paths::Pattern)| pattern.covers(path);
+            object.peer.is_none()
+                && object.argv.is_none()
+                && object.path.as_ref().is_some_and(covers)
+        };
+        self.through(self.path(access, path), &[ways(access)], &mut holds)
+    }
+
+    /// Decides whether a program reaches a peer, or is reached, by a socket that it makes.
+    pub fn peer(&self, peer: &Peer) -> Sentence {
+        peer.reach(|reach| {
+            let mut holds = |object: &Object| {
+                let covers =
+                    |(_, endpoint): &(String, crate::net::Endpoint)| endpoint.covers(reach, true);
+                object.path.is_none()
+                    && object.argv.is_none()
+                    && object.peer.as_ref().is_some_and(covers)
+            };
+            let steps = [sockets(&peer.who), reaching(reach, &peer.who)];
+            self.through(self.endpoint(reach), &steps, &mut holds)
+        })
+    }
+
+    /// What `[net]` says of a peer; of a unix socket's path `[fs]`, too: making the file takes `write`
+    /// and no entry of `listen`, and what is denied there is not connected to.
+    fn endpoint(&self, reach: &Reach<'_>) -> Verdict {
+        let verdict = self.reach(reach);
+        let To::Path(path) = reach.to else {
+            return verdict;
+        };
+        match reach.way {
+            Way::Listen
+                if verdict.action == Action::Allow || verdict.reason == Reason::PeerDefault =>
+            {
+                self.path(Access::Write, path)
+            }
+            Way::Connect => match self.path(Access::Handle, path) {
+                denied if denied.action != Action::Allow => denied,
+                _ => verdict,
+            },
+            Way::Listen => verdict,
+        }
+    }
+
+    /// The object's verdict, unless all calls of a step are denied.
+    fn through(
+        &self,
+        object: Verdict,
+        steps: &[Step],
+        holds: &mut dyn FnMut(&Object) -> bool,
+    ) -> Sentence {
+        let mut found = Sentence {
+            verdict: object,
+            by: None,
+            beside: Vec::new(),
+        };
+        if object.action != Action::Allow {
+            return found;
+        }
+        for step in steps {
+            // What does not exist on this architecture is no way.
+            let calls = step.iter().filter_map(|text| parse_call(text).ok());
+            let decided: Vec<(Call, Verdict)> = calls
+                .map(|call| (call, self.call_on(&call, holds)))
+                .collect();
+            let denied = |(_, verdict): &&(Call, Verdict)| verdict.action != Action::Allow;
+            if decided.iter().any(|way| !denied(&way)) {
+                found.beside.extend(decided.iter().filter(denied));
+                continue;
+            }
+            let mildest = decided.iter().min_by_key(|(_, v)| v.action.strictness());
+            if let Some((call, verdict)) = mildest {
+                return Sentence {
+                    verdict: *verdict,
+                    by: Some(*call),
+                    beside: Vec::new(),
+                };
+            }
+        }
+        found
+    }
+}
+
+/// The calls by which programs make an access, the usual one first.
+fn ways(access: Access) -> Step {
+    match access {
+        Access::Read => vec![
+            "openat(AT_FDCWD, \"\", O_RDONLY|O_CLOEXEC)",
+            "open(\"\", O_RDONLY|O_CLOEXEC)",
+            "openat2(AT_FDCWD, \"\")",
+        ],
+        Access::Write => vec![
+            "openat(AT_FDCWD, \"\", O_WRONLY|O_CREAT|O_TRUNC, 0666)",
+            "open(\"\", O_WRONLY|O_CREAT|O_TRUNC, 0666)",
+            "openat2(AT_FDCWD, \"\")",
+        ],
+        Access::Exec => vec!["execve(\"\")", "execveat(AT_FDCWD, \"\")"],
+        Access::Stat => vec![
+            "newfstatat(AT_FDCWD, \"\")",
+            "statx(AT_FDCWD, \"\")",
+            "stat(\"\")",
+            "lstat(\"\")",
+        ],
+        Access::Handle => vec!["openat(AT_FDCWD, \"\", O_PATH)"],
+    }
+}
+
+/// The calls that make a socket for it. An IPv6 socket reaches IPv4 addresses, too.
+fn sockets(who: &Who) -> Step {
+    let Who::Inet { protocol, ip, .. } = who else {
+        return vec![
+            "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0)",
+            "socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0)",
+            "socket(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0)",
+        ];
+    };
+    let (v4, v6) = match protocol {
+        Protocol::Tcp => (
+            "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0)",
+            "socket(AF_INET6, SOCK_STREAM|SOCK_CLOEXEC, 0)",
+        ),
+        Protocol::Udp => (
+            "socket(AF_INET, SOCK_DGRAM|SOCK_CLOEXEC, 0)",
+            "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 0)",
+        ),
+        Protocol::Other => return Vec::new(),
+    };
+    match ip {
+        Some(ip) if ip.is_ipv6() => vec![v6],
+        _ => vec![v4, v6],
+    }
+}
+
+/// The calls that reach it.
+fn reaching(reach: &Reach<'_>, who: &Who) -> Step {
+    let streams = matches!(
+        who,
+        Who::Inet {
+            protocol: Protocol::Tcp,
+            ..
+        }
+    );
+    match (reach.way, streams) {
+        (Way::Connect, true) => vec!["connect(3, \"\")"],
+        (Way::Connect, false) => vec!["connect(3, \"\")", "sendto(3, \"\")", "sendmsg(3, \"\")"],
+        (Way::Listen, _) => vec!["bind(3, \"\")"],
+    }
+}

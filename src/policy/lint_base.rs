@@ -1,0 +1,167 @@
+//! A policy under which no program can start, or that opens nothing of its caller's files: warnings of
+//! `jail check`.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::places::{Surroundings, way_to};
+use super::{Action, Diagnostic, List, Policy, Severity, Target};
+use crate::syscalls;
+
+/// The preset that opens what all programs need.
+pub const BASE: &str = "base";
+
+/// Calls that each program makes before its first line: the loader's, and the memory's.
+const NEEDED: [&str; 3] = ["mmap", "mprotect", "read"];
+
+/// Whether no program can start under it, since it allows no system call.
+pub fn starts_nothing(policy: &Policy) -> bool {
+    let by_entry = policy
+        .syscalls
+        .iter()
+        .any(|entry| entry.action == Action::Allow && !matches!(entry.target, Target::Foreign));
+    let mut rules = policy.rules.iter();
+    policy.default.action != Action::Allow
+        && !by_entry
+        && !rules.any(|rule| rule.action == Action::Allow && !rule.conditions.is_empty())
+}
+
+/// Whether anything allows some of a system call.
+fn allows(policy: &Policy, name: &str) -> bool {
+    let Some(syscall) = syscalls::by_name(name) else {
+        return false;
+    };
+    let by_entry = policy.syscalls.iter().any(|entry| {
+        entry.action == Action::Allow
+            && match entry.target {
+                Target::Syscall(named) => named.name == name,
+                Target::Group(group) => group.set.contains(syscall),
+                Target::Foreign => false,
+            }
+    });
+    by_entry
+        || policy.rules.iter().any(|rule| {
+            let mut covered = rule.conditions.iter();
+            rule.action == Action::Allow && covered.any(|(covered, _)| covered.name == name)
+        })
+}
+
+/// Whether the policy is `base`, or extends it.
+fn has_base(policy: &Policy) -> bool {
+    policy
+        .sources
+        .iter()
+        .any(|source| source.preset && source.name == BASE)
+}
+
+/// Whether hardly any program can start under it, and `base` is missing.
+pub fn lacks_base(policy: &Policy) -> bool {
+    !has_base(policy) && lacks(policy).is_some()
+}
+
+/// A call that each program needs and that nothing allows.
+fn lacks(policy: &Policy) -> Option<&'static str> {
+    let closed = |name: &&str| policy.default.action != Action::Allow && !allows(policy, name);
+    NEEDED.into_iter().find(closed)
+}
+
+/// What to do about a policy without `base`.
+pub fn extend_base(policy: &Policy) -> String {
+    match policy.sources.first() {
+        Some(main) if main.extends.is_empty() && !main.preset => format!(
+            "add extends = [\"{BASE}\"] to {}: it opens what every program needs",
+            main.name
+        ),
+        Some(main) if !main.preset => format!(
+            "add \"{BASE}\" to extends of {}: it opens what every program needs",
+            main.name
+        ),
+        _ => format!("extend \"{BASE}\", too: it opens what every program needs"),
+    }
+}
+
+/// Warns of the whole policy. One that opens nothing is a part for others to extend, unless it is empty.
+pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    if policy.sources.first().is_none_or(|main| main.preset) {
+        return;
+    }
+    let opens_files = policy.paths.iter().any(|entry| entry.list.allows());
+    let opens_peers = policy.peers.iter().any(|entry| !entry.closes());
+    let is_empty = policy.sources.len() == 1
+        && policy.syscalls.is_empty()
+        && policy.rules.is_empty()
+        && policy.paths.is_empty()
+        && policy.peers.is_empty();
+    let is_whole = opens_files || opens_peers || is_empty;
+    let message = match lacks(policy).filter(|_| is_whole) {
+        Some(_) if starts_nothing(policy) => {
+            "no program can start under this policy: it allows no system calls".to_owned()
+        }
+        Some(name) if !has_base(policy) => {
+            format!("hardly any program can start under this policy: it does not allow {name}")
+        }
+        _ => String::new(),
+    };
+    if !message.is_empty() {
+        let help = format!(
+            "{}; a policy that others extend opens it through them",
+            extend_base(policy)
+        );
+        warnings.push(warning("no-base", message).help(help));
+    } else if let Some(warning) = opens_nothing_here(policy) {
+        warnings.push(warning);
+    }
+}
+
+/// Where the policy opens the system's own files and none else, the command cannot read a file of its
+/// caller's.
+fn opens_nothing_here(policy: &Policy) -> Option<Diagnostic> {
+    let of_base = |source: u16| {
+        let source = policy.sources.get(usize::from(source));
+        source.is_some_and(|source| source.preset && source.name == BASE)
+    };
+    let mut opened = policy.paths.iter().filter(|entry| entry.list.allows());
+    if policy.default.action == Action::Allow
+        || !has_base(policy)
+        || opened.any(|entry| !of_base(entry.origin.source))
+    {
+        return None;
+    }
+    let message = "this policy opens no files but the system's: the command cannot read the directory that it starts in";
+    let help = "add read = [\".\"] to [fs], or extend \"workspace\", too";
+    Some(warning("no-files", message.to_owned()).help(help))
+}
+
+fn warning(code: &'static str, message: String) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        ..Diagnostic::error(code, message).at(0, 0..0)
+    }
+}
+
+/// The warnings of entries that open the whole home directory.
+pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    let home = (Surroundings::own().variable)("HOME").map(std::path::PathBuf::from);
+    let Some(home) = home
+        .filter(|home| home.is_absolute())
+        .and_then(|home| way_to(&home).pop())
+    else {
+        return;
+    };
+    for entry in &policy.paths {
+        let whole = matches!(entry.list, List::Read | List::Write)
+            && entry.pattern.is_literal()
+            && entry.pattern.base().as_os_str().as_bytes() == home.as_os_str().as_bytes()
+            && entry.text.starts_with(['~', '$']);
+        if entry.origin.source != 0 || !whole || entry.why.is_some() {
+            continue;
+        }
+        let message = format!(
+            "{} \"{}\" opens the whole home directory: its mail, histories and the tokens of programs that no preset knows",
+            entry.key(),
+            entry.text
+        );
+        let span = policy.span(entry.origin, &entry.text);
+        let warning = warning("home", message).at(entry.origin.source, span);
+        warnings.push(warning.help("name the directories that are needed, or say `why`"));
+    }
+}

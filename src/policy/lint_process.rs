@@ -1,0 +1,52 @@
+//! What `[process]` names and this host does not have: warnings of `jail check`. Another host may.
+
+use nix::unistd;
+
+use super::{Diagnostic, Origin, Policy, Severity, User};
+
+/// The warnings of the main file's keys.
+pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    let process = &policy.process;
+    if let Some(said) = &process.directory
+        // The run's own directory is still to be made.
+        && policy.tmpdir.as_ref().is_none_or(|tmpdir| !said.value.starts_with(tmpdir))
+    {
+        let path = said.value.display();
+        let message = match said.value.metadata() {
+            Ok(found) if found.is_dir() => None,
+            Ok(_) => Some(format!("process.cwd: {path} is no directory")),
+            Err(_) => Some(format!("process.cwd: {path} does not exist")),
+        };
+        let help = "jail starts nothing without it: make it, or give another directory with --cwd";
+        warnings.extend(message.and_then(|text| warning(policy, said.origin, text, help)));
+    }
+    if let Some(said) = &process.stdin {
+        let path = said.value.display();
+        let message = match said.value.metadata() {
+            Ok(found) if !found.is_dir() => None,
+            Ok(_) => Some(format!("process.stdin: {path} is a directory")),
+            Err(_) => Some(format!("process.stdin: {path} does not exist")),
+        };
+        let help = "jail starts nothing without it: make it before, or name another file";
+        warnings.extend(message.and_then(|text| warning(policy, said.origin, text, help)));
+    }
+    if let Some(said) = &process.user
+        && let User::Name(name) = &said.value
+        && let Ok(None) = unistd::User::from_name(name)
+    {
+        let text = format!("process.user: there is no user {name} on this host");
+        let help = "jail starts nothing without it: give the name of a user, or \"UID:GID\"";
+        warnings.extend(warning(policy, said.origin, text, help));
+    }
+}
+
+fn warning(policy: &Policy, origin: Origin, message: String, help: &str) -> Option<Diagnostic> {
+    let warning = Diagnostic::error("missing", message).at(origin.source, policy.span(origin, ""));
+    (origin.source == 0).then(|| {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..warning
+        }
+        .help(help)
+    })
+}
