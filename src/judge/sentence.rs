@@ -177,7 +177,7 @@ fn sockets(who: &Who) -> Step {
             "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0)",
             "socket(AF_INET6, SOCK_STREAM|SOCK_CLOEXEC, 0)",
         ),
-        Protocol::Udp => (
+        Protocol::Udp | Protocol::Lite => (
             "socket(AF_INET, SOCK_DGRAM|SOCK_CLOEXEC, 0)",
             "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 0)",
         ),

@@ -65,9 +65,7 @@ fn scan<'t>(
 ) -> Option<(usize, char)> {
     let mut rest = line;
     if let Some(end) = *string {
-        let Some((_, after)) = rest.split_once(end) else {
-            return None;
-        };
+        let (_, after) = rest.split_once(end)?;
         *string = None;
         rest = after;
     }
