@@ -233,17 +233,12 @@ fn a_terminal_that_shows_nothing_holds_nothing_up() {
 fn who_waits_for_a_reader_can_be_asked_to_end() {
     let dir = Dir::new();
     let policy = policy(&dir, "output = \"1MiB\"");
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    // With the second the command itself waits, whatever the size of its pipe.
+    let sizes = ["100000", "10000000"];
+    let cases = [Signal::SIGTERM, Signal::SIGINT].map(|signal| sizes.map(|size| (signal, size)));
+    for (signal, size) in cases.into_iter().flatten() {
         let mut child = Command::new(JAIL)
-            .args([
-                "--policy",
-                &policy,
-                "--",
-                "head",
-                "-c",
-                "100000",
-                "/dev/zero",
-            ])
+            .args(["--policy", &policy, "--", "head", "-c", size, "/dev/zero"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("jail");
@@ -257,6 +252,6 @@ fn who_waits_for_a_reader_can_be_asked_to_end() {
         }
         let ended = child.try_wait().expect("a status").is_some();
         let _ = child.kill();
-        assert!(ended, "{signal}");
+        assert!(ended, "{signal} {size}");
     }
 }

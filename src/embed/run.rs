@@ -8,6 +8,7 @@ use crate::supervise::{
     self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError,
 };
 use crate::sys;
+use crate::trace::Exit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub fn run(
     }
     // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
     let patience = match &result {
-        Ok(outcome) if outcome.ending == Ending::Exited => None,
+        Ok(outcome) if outcome.ending == Ending::Exited && !was_asked(outcome) => None,
         _ => Some(PATIENCE),
     };
     let written = pump.map(|pump| pump.finish(patience)).unwrap_or_default();
@@ -59,6 +60,15 @@ pub fn run(
         outcome.ending = Ending::Limit(LimitKind::Output);
     }
     (result, written)
+}
+
+/// Whether a command died of a signal that this program has got, too, and passed on: it was asked to end, and
+/// must not wait for a reader any longer than if it had been killed.
+fn was_asked(outcome: &Outcome) -> bool {
+    match outcome.exit {
+        Exit::Signal(signal) => sys::signal::has_ever_arrived(signal),
+        Exit::Code(_) => false,
+    }
 }
 
 fn supervised(

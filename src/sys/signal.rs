@@ -51,6 +51,12 @@ static SLOTS: [Slot; HIGHEST + 1] = [const {
     }
 }; HIGHEST + 1];
 static ANY: AtomicBool = AtomicBool::new(false);
+/// The signals that have arrived, a bit each.
+static EVER: AtomicU64 = AtomicU64::new(0);
+
+const fn bit(signal: c_int) -> u64 {
+    1_u64.wrapping_shl(signal.wrapping_sub(1) as u32)
+}
 // 0: none; else the timer's id plus one.
 static TIMER: AtomicUsize = AtomicUsize::new(0);
 
@@ -71,6 +77,7 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     let what = NOTED | u64::from(code as u16) << 32 | u64::from(pid as u32);
     slot.uid.store(uid.into(), Ordering::Relaxed);
     slot.what.store(what, Ordering::Release);
+    EVER.fetch_or(bit(signal), Ordering::Release);
     ANY.store(true, Ordering::Release);
     // A handler must leave errno as it found it; arming the timer cannot fail on a valid one.
     let errno = Errno::last_raw();
@@ -234,6 +241,11 @@ pub fn take() -> Option<Arrived> {
 pub fn has_arrived(signal: c_int) -> bool {
     let slot = usize::try_from(signal).ok().and_then(|at| SLOTS.get(at));
     slot.is_some_and(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0)
+}
+
+/// Whether this signal has arrived since signals are noted, taken or not.
+pub fn has_ever_arrived(signal: c_int) -> bool {
+    EVER.load(Ordering::Acquire) & bit(signal) != 0
 }
 
 /// Whether a signal waits to be taken.
