@@ -186,3 +186,33 @@ fn an_unknown_preset_leads_to_the_nearest() {
         output.err
     );
 }
+
+#[test]
+fn a_wrong_command_line_leads_to_the_one_that_was_meant() {
+    for (arguments, tip) in [
+        (
+            &["-p", "workspace", "echo", "hi"][..],
+            "tip: the command stands after `--`: jail -p workspace -- echo hi\n",
+        ),
+        (
+            &["-p", "workspace", "sh", "-c", "echo hi"],
+            "tip: the command stands after `--`: jail -p workspace -- COMMAND [ARGUMENT]...\n",
+        ),
+        (
+            &["make"],
+            "tip: the command stands after `--`: jail --policy POLICY -- make\n",
+        ),
+        (&["chekc", "x.toml"], "tip: did you mean `jail check`?\n"),
+    ] {
+        let output = jail(arguments);
+        assert_eq!((output.code, output.out.as_str()), (Some(125), ""));
+        assert!(output.err.ends_with(tip), "{arguments:?}: {}", output.err);
+    }
+    let help = jail(&["help"]);
+    assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    assert!(help.out.contains("Usage: jail --policy"), "{}", help.out);
+    let help = jail(&["help", "check"]);
+    assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    assert!(help.out.contains("Usage: jail check"), "{}", help.out);
+    assert_eq!(jail(&["help", "nothing"]).code, Some(125));
+}

@@ -8,6 +8,7 @@ mod presets;
 mod run;
 mod table;
 mod test;
+mod usage;
 
 use crate::launch;
 use crate::policy::Policy;
@@ -39,7 +40,7 @@ struct Cli {
     subcommand: Option<Sub>,
     #[command(flatten)]
     run: Run,
-    /// Colours: on a terminal only, always, or never (NO_COLOR is respected)
+    /// Colours: on a terminal only, always, or never (NO_COLOR and TERM=dumb are respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
 }
@@ -153,7 +154,18 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let words: Vec<String> = std::env::args_os()
+                .skip(1)
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            if let Some(mut command) = usage::help(&words) {
+                let _ = command.print_help();
+                return ExitCode::SUCCESS;
+            }
             let _ = error.print();
+            if let Some(tip) = usage::tip(&error, &words) {
+                let _ = writeln!(io::stderr(), "\n  tip: {tip}");
+            }
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
         }
     };
@@ -161,7 +173,9 @@ pub fn main() -> ExitCode {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => {
-            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            terminal
+                && usage::shows_colors()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         }
     };
     let err = color(std::io::stderr().is_terminal());

@@ -1,0 +1,69 @@
+//! What to say of a command line that is none: the nearest one that is.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory as _};
+
+use super::Cli;
+use crate::condition::nearest;
+
+/// `jail help`, and `jail help SUBCOMMAND`: the help, which others give at `--help`.
+pub(super) fn help(words: &[String]) -> Option<Command> {
+    let (first, rest) = words.split_first()?;
+    if first != "help" || rest.len() > 1 {
+        return None;
+    }
+    let whole = Cli::command();
+    match rest.first() {
+        None => Some(whole),
+        Some(name) => {
+            let bin = format!("jail {name}");
+            let found = whole.find_subcommand(name).cloned();
+            found.map(|sub| sub.bin_name(bin))
+        }
+    }
+}
+
+/// The next step after an argument that has no place: a subcommand's name, or the `--` before a command.
+pub(super) fn tip(error: &clap::Error, words: &[String]) -> Option<String> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let at = words.iter().position(|word| word == wrong)?;
+    if wrong.starts_with('-') {
+        return None;
+    }
+    let whole = Cli::command();
+    let names: Vec<&str> = whole.get_subcommands().map(Command::get_name).collect();
+    if at == 0
+        && let Some(near) = nearest(wrong, names)
+    {
+        return Some(format!("did you mean `jail {near}`?"));
+    }
+    let (before, command) = words.split_at_checked(at)?;
+    let before = match before.is_empty() {
+        true => "--policy POLICY".to_owned(),
+        false => shown(before)?,
+    };
+    let command = shown(command).unwrap_or_else(|| "COMMAND [ARGUMENT]...".to_owned());
+    Some(format!(
+        "the command stands after `--`: jail {before} -- {command}"
+    ))
+}
+
+/// The words, where a shell reads them as they are.
+fn shown(words: &[String]) -> Option<String> {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',');
+    let all = words
+        .iter()
+        .all(|word| word != "--" && !word.is_empty() && word.chars().all(plain));
+    all.then(|| words.join(" "))
+}
+
+/// Whether a terminal of this kind shows colours.
+pub(super) fn shows_colors() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
