@@ -36,7 +36,7 @@ pub struct Job {
 }
 
 /// The commands that take seconds.
-pub const COMMANDS: [Job; 5] = [
+pub const COMMANDS: [Job; 6] = [
     Job {
         title: "make -j2, 40 C files",
         rounds: 8,
@@ -63,6 +63,13 @@ pub const COMMANDS: [Job; 5] = [
         rounds: 20,
         prepare: trees::directories,
         command: "find . -name '*.c'",
+        clean: "true",
+    },
+    Job {
+        title: "python3, 30 imports",
+        rounds: 20,
+        prepare: trees::empty,
+        command: "python3 -c 'import argparse, ast, asyncio, base64, bisect, calendar, collections, configparser, copy, csv, dataclasses, datetime, difflib, email, enum, fractions, glob, gzip, hashlib, heapq, html, http.client, inspect, json, logging, pathlib, random, tempfile, unittest, urllib.request'",
         clean: "true",
     },
     Job {
@@ -107,12 +114,18 @@ fn run(programs: &Programs, job: &Job) -> Result<()> {
         vec![&*programs.floor, "stop"],
         jail(&programs.subtrees),
         jail(&programs.pattern),
+        [
+            &[&*programs.jail, "--trace-denials"],
+            &jail(&programs.subtrees)[1..],
+        ]
+        .concat(),
     ];
     let mut lines = [
         Line::new("unjailed", None),
         Line::new("floor: opens stop, path read", None),
         Line::new("jail, subtrees", None),
         Line::new("jail, a denied pattern", None),
+        Line::new("jail, subtrees of all, --trace-denials", None),
     ];
     let measure = |before: &[&str]| {
         once(&["/bin/sh", "-c", job.clean], &place)?;

@@ -40,6 +40,8 @@ pub struct Programs {
     pub subtrees: String,
     /// The same and a pattern, for which opens are supervised.
     pub pattern: String,
+    /// What lies in `/` by name, so that Landlock decides each open.
+    pub listed: String,
 }
 
 impl Programs {
@@ -59,6 +61,7 @@ impl Programs {
             fixed: directory.join("fixed"),
             subtrees: at("subtrees.toml"),
             pattern: at("pattern.toml"),
+            listed: at("listed.toml"),
             directory: directory.clone(),
         };
         fs::create_dir(&programs.work)?;
@@ -70,7 +73,7 @@ impl Programs {
         Ok(programs)
     }
 
-    /// Writes both policies: all may be read and run, the work and `writable` written.
+    /// Writes the policies: all may be read and run, the work and `writable` written.
     pub fn policies(&self, writable: &[&str]) -> Result<()> {
         let work = self.work.to_string_lossy();
         let write: String = [&work, "/dev"]
@@ -78,9 +81,15 @@ impl Programs {
             .chain(writable)
             .map(|path| format!("{path:?}, "))
             .collect();
-        let policy = format!(
-            "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [{write}]\n"
-        );
+        let policy = |open: &str| {
+            format!(
+                "extends = [\"base\"]\n[fs]\nread = [{open}]\nexec = [{open}]\nwrite = [{write}]\n"
+            )
+        };
+        let listed = |entry: std::io::Result<fs::DirEntry>| Ok(format!("{:?}, ", entry?.path()));
+        let listed: std::io::Result<String> = fs::read_dir("/")?.map(listed).collect();
+        fs::write(&self.listed, policy(&listed?))?;
+        let policy = policy("\"/\"");
         fs::write(&self.subtrees, &policy)?;
         let deny = format!("deny = [{:?}]\n", format!("{work}/**/.env"));
         fs::write(&self.pattern, policy + &deny)?;

@@ -53,6 +53,11 @@ pub fn c_project(place: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Nothing.
+pub fn empty(place: &Path) -> Result<()> {
+    Ok(fs::create_dir(place)?)
+}
+
 /// Sixty commits on twenty files.
 pub fn repository(place: &Path) -> Result<()> {
     fs::create_dir(place)?;

@@ -25,6 +25,8 @@ pub enum Check {
     Peers,
     /// The file that the call opens, which may take memory.
     Filling,
+    /// The paths that the call names, only to report what Landlock denies.
+    Look,
     /// The seccomp filter that the call installs: its own RET_TRACE stops arrive here, too.
     OwnFilter,
 }
@@ -75,7 +77,9 @@ impl Check {
                 i32::MIN => Target::Nobody,
                 group => Target::Group(-group),
             },
-            Check::Paths | Check::Peers | Check::Filling | Check::OwnFilter => Target::Nobody,
+            Check::Paths | Check::Peers | Check::Look | Check::Filling | Check::OwnFilter => {
+                Target::Nobody
+            }
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Nobody,

@@ -93,6 +93,20 @@ impl Watch {
     /// No POSIX message queue can be made, opened or removed.
     pub const NO_QUEUES: Watch = Watch(1 << 41);
 
+    /// Opens that only read, which Landlock decides: the supervisor looks at them to report denials.
+    pub const LOOK_READ: Watch = Watch(1 << 45);
+    /// The same of opens that may change something.
+    pub const LOOK_WRITE: Watch = Watch(1 << 42);
+    /// The same of names made, removed and moved, and of truncate(2).
+    pub const LOOK_NAMES: Watch = Watch(1 << 43);
+    /// The same of execve.
+    pub const LOOK_EXEC: Watch = Watch(1 << 44);
+    /// All of them.
+    pub const LOOK: Watch = Watch::LOOK_READ
+        .and(Watch::LOOK_WRITE)
+        .and(Watch::LOOK_NAMES)
+        .and(Watch::LOOK_EXEC);
+
     /// Every class of opens by which a writing open is judged by its path.
     pub const WRITING: Watch = Watch::READ.and(Watch::WRITE);
 
@@ -123,6 +137,7 @@ impl Watch {
         WATCHED
             .iter()
             .chain(super::net::WATCHED)
+            .chain(LOOKED_LAST)
             .filter(move |(class, _)| self.any(*class))
             .map(|(_, rule)| rule)
     }
@@ -132,6 +147,7 @@ impl Watch {
         WATCHED
             .iter()
             .chain(super::net::WATCHED)
+            .chain(LOOKED_LAST)
             .map(|(_, rule)| rule)
     }
 }
@@ -237,6 +253,17 @@ const fn watch(
         when,
         answer: PATHS,
         reason,
+        attack: "",
+    }
+}
+
+const fn look(id: &'static str, syscalls: &'static [&'static str], when: When) -> Rule {
+    Rule {
+        id,
+        syscalls,
+        when,
+        answer: Answer::Check(Check::Look),
+        reason: "Landlock denies silently: the supervisor looks, to report it",
         attack: "",
     }
 }
@@ -423,6 +450,22 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "the kernel would drop the page later: what was judged there would read as zeros",
         attack: "as MADV_FREE, for the whole mapping",
     }),
+    // After the calls whose paths are judged.
+    (Watch::LOOK_READ, look("looks-open", &["open"],
+        When { text: "a reading open", any: &[&[none_of(1, CHANGING | O_PATH)]] })),
+    (Watch::LOOK_READ, look("looks-openat", &["openat"],
+        When { text: "a reading open", any: &[&[none_of(2, CHANGING | O_PATH)]] })),
+    (Watch::LOOK_WRITE, look("looks-writing-open", &["open"],
+        When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),
+    (Watch::LOOK_WRITE, look("looks-writing-openat", &["openat"],
+        When { text: "a writing open", any: &[&[any_of(2, CHANGING), none_of(2, O_PATH)]] })),
+    (Watch::LOOK_WRITE, look("looks-creat", &["creat"], EACH)),
+    (Watch(Watch::LOOK_READ.0 | Watch::LOOK_WRITE.0), look("looks-openat2", &["openat2"], EACH)),
+    (Watch::LOOK_NAMES, look("looks-names",
+        &["mkdir", "mkdirat", "mknod", "mknodat", "rmdir", "symlink", "symlinkat", "unlink", "unlinkat",
+          "rename", "renameat", "renameat2", "link", "linkat", "truncate"], EACH)),
+    (Watch::LOOK_EXEC, look("looks-exec", &["execve", "execveat"], EACH)),
+    (Watch::LOOK, look("looks-directory", &["chdir", "fchdir"], EACH)),
     // After those that ask for its path, too.
     (Watch::FILL, fills("fills-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),
@@ -472,4 +515,10 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "a pipe that holds one byte of a huge page holds all of it, and is not counted",
         attack: "a byte of each huge page of a memfd is spliced into a pipe, and the memfd closed",
     }),
+];
+
+/// After what is asked of the addresses of sockets.
+#[rustfmt::skip]
+static LOOKED_LAST: &[(Watch, Rule)] = &[
+    (Watch::LOOK_NAMES, look("looks-bind", &["bind"], EACH)),
 ];

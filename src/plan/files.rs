@@ -158,10 +158,9 @@ impl Files {
         if governed.is_none() && !scene.hides() && !rules {
             return files;
         }
-        let exact = if abi == 0 || wishes.trace_denials {
-            Rights::NONE
-        } else {
-            scene.exact()
+        let exact = match abi {
+            0 => Rights::NONE,
+            _ => scene.exact(),
         };
         // What the supervisor must decide: governed, and not exactly Landlock's.
         let supervised = Rights {
@@ -237,11 +236,30 @@ impl Files {
         files.watch.add(Watch::SHARING, shared);
         // Calls that are rare are always pinned: for their sake no memory is forbidden.
         files.watch.add(Watch::LAZY_MEMORY, files.watch.any(often));
-        let unseen = |handled: bool, class| handled && !files.watch.has(class);
-        files.silent = unseen(files.handled.read, Watch::READ)
-            || unseen(files.handled.write, Watch::WRITE)
-            || unseen(files.handled.exec, Watch::EXEC);
+        files.silent = !files.unseen().is_none();
+        if wishes.trace_denials {
+            files.look();
+        }
         files
+    }
+
+    /// What Landlock alone decides.
+    fn unseen(&self) -> Rights {
+        Rights {
+            read: self.handled.read && !self.watch.has(Watch::READ),
+            write: self.handled.write && !self.watch.has(Watch::WRITE),
+            exec: self.handled.exec && !self.watch.has(Watch::EXEC),
+        }
+    }
+
+    /// Has the supervisor look at what Landlock alone decides, to report its denials.
+    fn look(&mut self) {
+        let unseen = self.unseen();
+        self.watch.add(Watch::LOOK_READ, unseen.read);
+        self.watch.add(Watch::LOOK_WRITE, unseen.write);
+        self.watch.add(Watch::LOOK_NAMES, unseen.write);
+        self.watch.add(Watch::LOOK_EXEC, unseen.exec);
+        self.silent = false;
     }
 
     /// Whether the supervisor makes calls of its own in a tracee's name: to map pages that hold

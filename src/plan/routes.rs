@@ -193,8 +193,9 @@ pub(super) fn routes(
     let watched = |rule: &&'static baseline::Rule| {
         !matches!(
             rule.answer,
-            Answer::Check(Check::Paths | Check::Peers | Check::Filling | Check::OwnFilter)
-                | Answer::Close(_)
+            Answer::Check(
+                Check::Paths | Check::Peers | Check::Look | Check::Filling | Check::OwnFilter,
+            ) | Answer::Close(_)
         )
     };
     let protections = baseline

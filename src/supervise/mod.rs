@@ -396,6 +396,9 @@ impl Supervisor<'_> {
             Stop::Syscall => {
                 self.stats.returns += 1;
                 self.limits.returns(tracee)?;
+                if let Some(looked) = self.files.looked(tracee)? {
+                    self.report_refused(tracee, looked);
+                }
                 let tid = tracee.tid();
                 if self.net.is_pending(tid) {
                     return self.net.returned(tracee);
@@ -516,6 +519,10 @@ impl Supervisor<'_> {
         {
             return Ok(Resume::Return(registers, NO_CALL));
         }
+        if verdict.check == Some(Check::Look) {
+            self.stats.paths += 1;
+            return Ok(self.files.look(&mut asked));
+        }
         if verdict.check == Some(Check::OwnFilter) {
             if let Some(how) = self.files.before_filter(&asked) {
                 return Ok(how);
@@ -567,6 +574,18 @@ impl Supervisor<'_> {
                 Resume::Kill
             }
         }
+    }
+
+    /// Landlock has refused a call: it is reported as what the policy denies.
+    fn report_refused(&mut self, tracee: &Stopped, looked: files::Denied) {
+        self.stats.denied += 1;
+        let files::Denied {
+            call,
+            verdict,
+            object,
+        } = looked;
+        let denial = Denial::new(tracee, call, verdict, Some(object), &mut self.tree);
+        self.observer.event(&Event::Denied(denial));
     }
 
     fn spawned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {

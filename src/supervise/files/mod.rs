@@ -8,6 +8,7 @@
 //! | on a descriptor | made here, on the same open file |
 //! | execve | as it is: the program that runs is judged again before its first instruction |
 //! | chdir | with its path in such a page; where it has led to is looked at when it returns |
+//! | what Landlock decides | as it is: it is looked at to report denials, where that is asked for (see `look`) |
 //! | bind | made here, by a thread that can make sockets nowhere else |
 //!
 //! It must never let a call go on that it could not judge.
@@ -18,6 +19,7 @@ mod exec;
 mod fixed;
 mod loaded;
 mod long;
+mod look;
 mod memory;
 mod metadata;
 mod open;
@@ -45,6 +47,7 @@ use crate::sys::Errno;
 use crate::syscalls::named::{Asks, Named, named};
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
+pub use look::Denied;
 use memory::Memories;
 use pinned::Pending;
 pub use pinned::again;
@@ -78,6 +81,7 @@ pub struct Files {
     fixed: fixed::Fixed,
     /// What the command was started with and may open again.
     handed: Vec<Handed>,
+    looks: look::Looks,
 }
 
 /// What becomes of a call.
@@ -139,6 +143,7 @@ impl Files {
             exec: exec::Programs::default(),
             fixed: fixed::Fixed::default(),
             handed,
+            looks: look::Looks::default(),
         }
     }
 
@@ -170,6 +175,7 @@ impl Files {
             self.passed.remove(&tid);
             self.confined.remove(&tid);
             self.exec.gone(tid);
+            self.looks.gone(tid);
         }
         if confined {
             self.confined.insert(pid);
@@ -179,6 +185,7 @@ impl Files {
 
     /// A task makes a call: an execve before it has failed.
     pub fn calls(&mut self, tid: Tid) {
+        self.looks.calls(tid);
         self.exec.gone(tid);
     }
 
@@ -188,6 +195,7 @@ impl Files {
         self.confined.remove(&tid);
         self.memories.gone(tid);
         self.exec.gone(tid);
+        self.looks.gone(tid);
     }
 
     /// Whether anything is kept for a task.
@@ -198,6 +206,7 @@ impl Files {
             || self.passed.contains_key(&tid)
             || self.memories.keeps(tid)
             || self.exec.keeps(tid)
+            || self.looks.keeps(tid)
     }
 
     /// Keeps for a task what can be kept for one.
@@ -205,6 +214,7 @@ impl Files {
     pub fn fill(&mut self, tid: Tid) {
         self.confined.insert(tid);
         self.exec.fill(tid);
+        self.looks.fill(tid);
     }
 
     /// Answers a call that the policy allows if its paths are open.
@@ -229,7 +239,10 @@ impl Files {
             // Nothing but its being a terminal has asked for this call: Landlock decides.
             "ioctl" if terminal => Ok(Resume::Continue),
             "open" | "openat" if terminal && !asked.rules && !watch.any(Watch::WRITING) => {
-                Ok(Resume::Continue)
+                Ok(match watch.has(Watch::LOOK_WRITE) {
+                    true => self.look(asked),
+                    false => Resume::Continue,
+                })
             }
             "open" | "openat" | "openat2" | "creat" => self.open(asked),
             "execve" | "execveat" => self.exec(asked),

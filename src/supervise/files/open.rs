@@ -19,8 +19,8 @@ use std::os::fd::OwnedFd;
 
 /// What an open asks, whichever call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct How {
-    flags: u64,
+pub(super) struct How {
+    pub(super) flags: u64,
     mode: u64,
     /// RESOLVE_* of openat2.
     resolve: u64,
@@ -78,7 +78,7 @@ impl How {
     }
 
     /// What the policy is asked. Creating what is there already creates nothing.
-    fn access(self, exists: bool) -> Access {
+    pub(super) fn access(self, exists: bool) -> Access {
         let writes = self.flags & (O_ACCMODE | O_TRUNC) != 0 || self.flags & O_TMPFILE != 0;
         match () {
             () if self.flags & O_PATH != 0 => Access::Handle,
@@ -102,45 +102,59 @@ fn creates(flags: u64) -> bool {
     flags & (O_CREAT | O_TMPFILE) != 0
 }
 
+/// An open as a call has it: where its path starts and lies, and what it asks.
+pub(super) fn opening(asked: &Asked<'_>) -> Judged<(Start, u64, How)> {
+    let tid = asked.tracee.tid();
+    let args = asked.call.args;
+    let name = asked.call.syscall().map_or("", |syscall| syscall.name);
+    Ok(match name {
+        "open" => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
+        "creat" => {
+            let flags = O_CREAT | O_WRONLY | O_TRUNC;
+            (Start::Directory, args[0], How::of_openat(flags, args[1]))
+        }
+        "openat" => (
+            Start::of(args[0]),
+            args[1],
+            How::of_openat(args[2], args[3]),
+        ),
+        _ => (
+            Start::of(args[0]),
+            args[1],
+            read_how(tid, args[2], args[3])?,
+        ),
+    })
+}
+
+/// Where an open leads, as far as what is not there and what is there already decide it.
+pub(super) fn reached(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found> {
+    if how.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
+        // open(2), BUGS: nobody can mean it (an error since Linux 6.4).
+        return Err(Errno::EINVAL.into());
+    }
+    let found = find(asked, start, given, how)?;
+    let exists = found.object.is_some();
+    if !exists && how.flags & O_CREAT == 0 {
+        // What is not there is not denied, but what is hidden is told.
+        asked.judge(Access::Stat, given, &found)?;
+        return Err(Errno::ENOENT.into());
+    }
+    if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+        // That it is there is no secret, unless it is denied.
+        asked.judge(Access::Handle, given, &found)?;
+        return Err(Errno::EEXIST.into());
+    }
+    Ok(found)
+}
+
 impl Files {
     pub(super) fn open(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let args = asked.call.args;
         let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-        let (start, address, how) = match name {
-            "open" => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
-            "creat" => {
-                let flags = O_CREAT | O_WRONLY | O_TRUNC;
-                (Start::Directory, args[0], How::of_openat(flags, args[1]))
-            }
-            "openat" => (
-                Start::of(args[0]),
-                args[1],
-                How::of_openat(args[2], args[3]),
-            ),
-            _ => (
-                Start::of(args[0]),
-                args[1],
-                read_how(tid, args[2], args[3])?,
-            ),
-        };
+        let (start, address, how) = opening(asked)?;
         let given = read_path(tid, address)?;
-        if how.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
-            // open(2), BUGS: nobody can mean it (an error since Linux 6.4).
-            return Err(Errno::EINVAL.into());
-        }
-        let found = find(asked, start, &given, how)?;
-        let exists = found.object.is_some();
-        if !exists && how.flags & O_CREAT == 0 {
-            // What is not there is not denied, but what is hidden is told.
-            asked.judge(Access::Stat, &given, &found)?;
-            return Err(Errno::ENOENT.into());
-        }
-        if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
-            // That it is there is no secret, unless it is denied.
-            asked.judge(Access::Handle, &given, &found)?;
-            return Err(Errno::EEXIST.into());
-        }
+        let found = reached(asked, start, &given, how)?;
         let by_link = match self.judge_open(asked, &given, &found, how)? {
             Way::Path => false,
             Way::Link => true,
@@ -150,7 +164,7 @@ impl Files {
                 return self.pass(asked, file, how.flags & libc::O_CLOEXEC as u64 != 0);
             }
         };
-        if !exists {
+        if found.object.is_none() {
             protect::may_be_file(asked, &given, &found.path)?;
         }
         // The flags of openat2 are in memory, too.

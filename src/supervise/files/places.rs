@@ -40,6 +40,38 @@ fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
 pub const SOCKADDR: usize = 128;
 /// The path in `struct sockaddr_un`: unix(7).
 const SUN_PATH: usize = 108;
+/// Where it begins: after the family.
+const FAMILY: usize = 2;
+
+/// The address of a bind, and its length.
+fn address(asked: &Asked<'_>) -> Judged<([u8; SOCKADDR], usize)> {
+    let length = asked.arg(2) as u32 as usize;
+    if length > SOCKADDR {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut bytes = [0; SOCKADDR];
+    let buffer = bytes.get_mut(..length).unwrap_or_default();
+    let read = crate::sys::memory::read(asked.tracee.tid(), asked.arg(1), buffer).unwrap_or(0);
+    match read < length {
+        true => Err(Errno::EFAULT.into()),
+        false => Ok((bytes, length)),
+    }
+}
+
+/// The path in an address, if it has one.
+fn name(bytes: &[u8; SOCKADDR], length: usize) -> Option<Vec<u8>> {
+    let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
+    let name = bytes.get(FAMILY..length).unwrap_or_default();
+    let end = name.iter().position(|byte| *byte == 0);
+    let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+    (family == libc::AF_UNIX && !name.is_empty()).then(|| name.to_vec())
+}
+
+/// The path that a bind would make a socket at, if it has one.
+pub(super) fn socket(asked: &Asked<'_>) -> Judged<Option<Vec<u8>>> {
+    let (bytes, length) = address(asked)?;
+    Ok(name(&bytes, length))
+}
 
 impl Files {
     /// chdir(2): relative paths start there, and are resolved anew each time.
@@ -123,18 +155,7 @@ impl Files {
 
     /// bind(2) of a unix socket makes a file.
     pub(super) fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
-        let [_, address, length, ..] = asked.call.args;
-        let length = length as u32 as usize;
-        if length > SOCKADDR {
-            return Err(Errno::EINVAL.into());
-        }
-        let mut bytes = [0; SOCKADDR];
-        let buffer = bytes.get_mut(..length).unwrap_or_default();
-        let read = crate::sys::memory::read(tid, address, buffer).unwrap_or(0);
-        if read < length {
-            return Err(Errno::EFAULT.into());
-        }
+        let (bytes, length) = address(asked)?;
         self.bind_address(asked, bytes, length)
     }
 
@@ -145,18 +166,12 @@ impl Files {
         mut bytes: [u8; SOCKADDR],
         length: usize,
     ) -> Judged<Resume> {
-        const FAMILY: usize = 2;
         let tid = asked.tracee.tid();
         let address = asked.arg(1);
-        let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
-        let name = bytes.get(FAMILY..length).unwrap_or_default();
-        let end = name.iter().position(|byte| *byte == 0);
-        let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
-        if family != libc::AF_UNIX || name.is_empty() {
+        let Some(name) = name(&bytes, length) else {
             // No path: whatever it is changed to meanwhile, is bound by what [net] says.
             return self.bind_to(asked, bytes, length);
-        }
-        let name = name.to_vec();
+        };
         let wants = Wants::NAME;
         let found = resolve(asked.view(), Start::Directory, &name, wants)?;
         if found.object.is_some() {

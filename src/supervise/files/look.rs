@@ -1,0 +1,337 @@
+//! Denials of Landlock, reported.
+//!
+//! Landlock denies silently. Where its denials are to be reported, each call that it decides stops once,
+//! and the supervisor looks where the call's path leads. If the policy denies that, the call stops again
+//! when it returns, and the denial is reported if the kernel has refused it.
+//!
+//! Nothing is enforced here: a path that changes between the two looks can only make a report wrong or
+//! missing. So what was found of a directory once is believed for good.
+
+use super::open::{opening, reached};
+use super::resolve::{Start, Wants, path_of, read_path};
+use super::{Asked, Files, Judged, Object, Refused, access};
+use crate::judge::Verdict;
+use crate::paths::Access;
+use crate::supervise::credentials::as_tracer;
+use crate::sys::Errno;
+use crate::syscalls::Call;
+use crate::syscalls::named::{follows_open, named};
+use crate::trace::{Resume, Stopped, Tid};
+use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat};
+use nix::sys::stat::{SFlag, fstatat};
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
+
+/// What was looked at.
+#[derive(Debug, Default)]
+pub struct Looks {
+    /// Paths that are open: a file by its path, everything in a directory by its path and a slash. As
+    /// programs write them, with `..` and links within. No more than [`PATHS`].
+    open: HashMap<Vec<u8>, Open>,
+    /// The working directory of each process, as long as none of the jail has changed its own.
+    directories: HashMap<Tid, Vec<u8>>,
+    /// Calls under way that the policy denies.
+    denied: HashMap<Tid, Denied>,
+}
+
+/// Paths that are remembered.
+const PATHS: usize = 16_384;
+
+/// What the policy allows of a path.
+#[derive(Debug, Clone, Copy, Default)]
+struct Open {
+    read: bool,
+    write: bool,
+    exec: bool,
+}
+
+impl Open {
+    fn allows(self, access: Access) -> bool {
+        match access {
+            Access::Read => self.read,
+            Access::Write => self.write,
+            Access::Exec => self.exec,
+            Access::Stat | Access::Handle => true,
+        }
+    }
+
+    fn and(self, access: Access) -> Open {
+        Open {
+            read: self.read || access == Access::Read,
+            write: self.write || access == Access::Write,
+            exec: self.exec || access == Access::Exec,
+        }
+    }
+}
+
+/// A call that the policy denies, until it returns.
+#[derive(Debug)]
+pub struct Denied {
+    /// As it was made.
+    pub call: Call,
+    pub verdict: Verdict,
+    pub object: Object,
+}
+
+impl Looks {
+    /// A task is gone, or makes another call.
+    pub fn gone(&mut self, tid: Tid) {
+        self.denied.remove(&tid);
+        self.directories.remove(&tid);
+    }
+
+    /// A task makes a call.
+    pub fn calls(&mut self, tid: Tid) {
+        self.denied.remove(&tid);
+    }
+
+    /// A task changes its working directory, which others may share.
+    pub fn moves(&mut self) {
+        self.directories.clear();
+    }
+
+    /// Whether anything is kept for a task.
+    #[cfg(test)]
+    pub fn keeps(&self, tid: Tid) -> bool {
+        self.denied.contains_key(&tid) || self.directories.contains_key(&tid)
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&mut self, tid: Tid) {
+        self.directories.insert(tid, b"/".to_vec());
+    }
+
+    fn remember(&mut self, path: Vec<u8>, access: Access) {
+        let open = self.open.get(&path).copied().unwrap_or_default();
+        self.keep(path, open.and(access));
+    }
+
+    fn keep(&mut self, path: Vec<u8>, open: Open) {
+        if self.open.len() >= PATHS {
+            self.open.clear();
+        }
+        self.open.insert(path, open);
+    }
+}
+
+impl Files {
+    /// Looks at a call that Landlock decides.
+    pub fn look(&mut self, asked: &mut Asked<'_>) -> Resume {
+        let name = asked.call.syscall().map_or("", |syscall| syscall.name);
+        let denied = match name {
+            "chdir" | "fchdir" => {
+                self.looks.moves();
+                return Resume::Continue;
+            }
+            "open" | "openat" | "openat2" | "creat" => self.look_at_open(asked),
+            "execve" | "execveat" => self.look_at_program(asked),
+            "bind" => self.look_at_socket(asked),
+            _ => look_at_names(asked, name),
+        };
+        let Err(Refused::Denied(verdict, object)) = denied else {
+            // What else is wrong with it is the kernel's to say.
+            return Resume::Continue;
+        };
+        let denied = Denied {
+            call: asked.call,
+            verdict,
+            object,
+        };
+        self.looks.denied.insert(asked.tracee.tid(), denied);
+        Resume::ContinueAndStop
+    }
+
+    /// A call returns that the policy denies: what is to be reported, if the kernel has refused it.
+    pub fn looked(&mut self, tracee: &Stopped) -> Result<Option<Denied>, Errno> {
+        let Some(denied) = self.looks.denied.remove(&tracee.tid()) else {
+            return Ok(None);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(None);
+        };
+        // EXDEV: a name may not be moved to another directory (LANDLOCK_ACCESS_FS_REFER).
+        let refused = [libc::EACCES, libc::EXDEV].map(|errno| -i64::from(errno));
+        Ok(refused.contains(&registers.result()).then_some(denied))
+    }
+
+    fn look_at_open(&mut self, asked: &Asked<'_>) -> Judged<()> {
+        let tid = asked.tracee.tid();
+        let (start, address, how) = opening(asked)?;
+        let given = read_path(tid, address)?;
+        // Whether something is created does not matter here: then it is a change as well.
+        let access = how.access(false);
+        let follow = follows_open(how.flags);
+        let text = self.text(asked, start, &given);
+        if let Some(text) = &text
+            && self.is_open(asked, text, access, follow)
+        {
+            return Ok(());
+        }
+        let found = reached(asked, start, &given, how)?;
+        let access = how.access(found.object.is_some());
+        asked.judge(access, &given, &found)?;
+        if let Some(text) = text {
+            self.looks.remember(text, access);
+        }
+        Ok(())
+    }
+
+    /// A program, and what interprets it.
+    fn look_at_program(&mut self, asked: &mut Asked<'_>) -> Judged<()> {
+        let row = super::row("execve")?;
+        let plain = asked
+            .call
+            .syscall()
+            .is_some_and(|call| call.name == "execve");
+        let text = match plain {
+            true => {
+                let given = asked.path(row)?;
+                self.text(asked, Start::Directory, &given)
+            }
+            false => None,
+        };
+        if let Some(text) = &text
+            && let Some(open) = self.looks.open.get(text)
+            && open.exec
+        {
+            return Ok(());
+        }
+        self.exec(asked)?;
+        if let Some(text) = text {
+            self.looks.remember(text, Access::Exec);
+        }
+        Ok(())
+    }
+
+    /// The name of a socket.
+    fn look_at_socket(&mut self, asked: &Asked<'_>) -> Judged<()> {
+        let Some(name) = super::places::socket(asked)? else {
+            return Ok(());
+        };
+        let found = asked.found_at(&name, Wants::NAME)?;
+        asked.judge(Access::Write, &name, &found)
+    }
+
+    /// A path as the task has written it, with the directory that it starts from. `None`: it means
+    /// something else to each process, or there is none.
+    fn text(&mut self, asked: &Asked<'_>, start: Start, given: &[u8]) -> Option<Vec<u8>> {
+        if given.is_empty() || asked.tree.space.has_own_mounts() {
+            return None;
+        }
+        let text = match given.starts_with(b"/") {
+            true => given.to_vec(),
+            false => {
+                let mut text = self.directory(asked, start)?;
+                text.push(b'/');
+                text.extend_from_slice(given);
+                text
+            }
+        };
+        (!text.starts_with(b"/proc") && !text.starts_with(b"/dev/")).then_some(text)
+    }
+
+    /// Where relative paths of a task start.
+    fn directory(&mut self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
+        let tid = asked.tracee.tid();
+        let pid = asked.tree.pid_of(tid);
+        let link = match start {
+            Start::Directory => {
+                if let Some(known) = self.looks.directories.get(&pid) {
+                    return Some(known.clone());
+                }
+                format!("/proc/{tid}/cwd")
+            }
+            Start::Descriptor(fd) => format!("/proc/{tid}/fd/{fd}"),
+        };
+        let path = as_tracer(|| readlinkat(AT_FDCWD, link.as_str())).ok()?;
+        let path = path.into_vec();
+        if !path.starts_with(b"/") || path.ends_with(b" (deleted)") {
+            return None;
+        }
+        if start == Start::Directory && asked.tree.knows(pid) {
+            self.looks.directories.insert(pid, path.clone());
+        }
+        Some(path)
+    }
+
+    /// Whether a path is known to be open, or lies in a directory that is and is no link that leads out
+    /// of it. Entries of a policy that Landlock holds are whole trees.
+    fn is_open(&mut self, asked: &Asked<'_>, text: &[u8], access: Access, follow: bool) -> bool {
+        let known = |open: &Open| open.allows(access);
+        if self.looks.open.get(text).is_some_and(known) {
+            return true;
+        }
+        let Some(end) = text.iter().rposition(|byte| *byte == b'/') else {
+            return false;
+        };
+        let (head, name) = text.split_at(end + 1);
+        if matches!(name, b"" | b"." | b"..") {
+            return false;
+        }
+        let open = match self.looks.open.get(head) {
+            Some(open) => *open,
+            None => {
+                let Some(open) = open_directory(asked, head) else {
+                    return false;
+                };
+                self.looks.keep(head.to_vec(), open);
+                open
+            }
+        };
+        if !open.allows(access) || follow && is_link(text) {
+            return false;
+        }
+        self.looks.remember(text.to_vec(), access);
+        true
+    }
+}
+
+/// What the policy allows of all that lies in a directory.
+fn open_directory(asked: &Asked<'_>, head: &[u8]) -> Option<Open> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    let directory = asked.tree.space.open(head, flags, 0).ok()?;
+    let path = path_of(&directory).ok()?;
+    if path.starts_with(b"/proc") {
+        return None;
+    }
+    let allows = |access| {
+        let verdict = asked.plan.judge.path(access, &path);
+        verdict.action == crate::policy::Action::Allow
+    };
+    Some(Open {
+        read: allows(Access::Read),
+        write: allows(Access::Write),
+        exec: allows(Access::Exec),
+    })
+}
+
+/// Whether a symbolic link is there, or that cannot be told.
+fn is_link(path: &[u8]) -> bool {
+    let Ok(path) = CString::new(path) else {
+        return true;
+    };
+    match fstatat(AT_FDCWD, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) => SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK,
+        Err(Errno::ENOENT) => false,
+        Err(_) => true,
+    }
+}
+
+/// Names that are made, removed or moved, and files that are made shorter.
+fn look_at_names(asked: &Asked<'_>, name: &str) -> Judged<()> {
+    for row in named(name) {
+        let given = asked.path(row)?;
+        let wants = match name {
+            "truncate" => Wants::object(true),
+            _ => Wants {
+                follow: row.follows(&asked.call),
+                ..Wants::NAME
+            },
+        };
+        let found = asked.found(row, &given, wants)?;
+        asked.judge_path(access(row.asks), &given, &found)?;
+    }
+    Ok(())
+}
