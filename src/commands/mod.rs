@@ -13,7 +13,7 @@ mod usage;
 use crate::launch;
 use crate::policy::Policy;
 use crate::sys::terminal::columns;
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
@@ -77,15 +77,31 @@ struct Run {
     /// Write how it ended as one JSON document to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     report: Option<OsString>,
-    /// Stop each open and change for the supervisor, so that what Landlock denies is reported too
-    #[arg(long)]
-    trace_denials: bool,
+    /// Report what Landlock denies, too, which takes one stop an open: `auto` where it can be read, on a
+    /// terminal or in a log
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        default_missing_value = "always",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    trace_denials: TraceDenials,
     /// Print how many stops there were, and of which kind
     #[arg(long)]
     stats: bool,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// When the denials of Landlock are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TraceDenials {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Args)]

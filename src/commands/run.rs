@@ -1,6 +1,6 @@
 //! `jail --policy POLICY -- COMMAND`: the whole pass.
 
-use super::{FAILED, Run};
+use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary};
 use crate::plan::{Plan, Wishes};
@@ -12,7 +12,7 @@ use crate::sys;
 use nix::sys::stat::{SFlag, fstat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -154,7 +154,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let wishes = Wishes {
         command: program.as_deref(),
         terminals: &terminals,
-        trace_denials: run.trace_denials,
+        trace_denials: traces(run),
         datagrams: command.passes_datagrams(),
         alone: true,
     };
@@ -166,6 +166,15 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         log,
         temporary,
     })
+}
+
+/// Whether the denials of Landlock are to be reported.
+fn traces(run: &Run) -> bool {
+    match run.trace_denials {
+        TraceDenials::Always => true,
+        TraceDenials::Never => false,
+        TraceDenials::Auto => run.log.is_some() || !run.quiet && std::io::stderr().is_terminal(),
+    }
 }
 
 /// One line on stderr where the policy lets the command change the home directory because jail was
@@ -203,7 +212,8 @@ impl Ready {
                 color,
                 width: sys::terminal::columns(std::io::stderr()),
                 stats: run.stats,
-                silent: plan.files.silent || plan.net.silent,
+                silent: (plan.files.silent || plan.net.silent)
+                    .then(|| std::env::args_os().collect()),
                 log,
                 report,
                 command: command.arguments.clone(),

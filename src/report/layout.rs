@@ -62,6 +62,13 @@ impl Layout {
         out.push('\n');
     }
 
+    /// A further line that is not wrapped: it is to be copied.
+    pub fn verbatim(&self, out: &mut String, text: &str) {
+        indent(out, INDENT);
+        out.push_str(text);
+        out.push('\n');
+    }
+
     /// A message of one line: `jail: …`.
     pub fn note(&self, out: &mut String, text: &str) {
         self.styled(out, BOLD, "jail:");

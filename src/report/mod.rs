@@ -31,6 +31,7 @@ mod json;
 mod layout;
 mod log;
 mod place;
+mod rerun;
 #[cfg(test)]
 mod sample;
 mod schema;
@@ -80,8 +81,9 @@ pub struct Settings {
     pub width: Option<usize>,
     /// The table of stops at the end.
     pub stats: bool,
-    /// Whether Landlock denies what nobody sees: said if the command fails.
-    pub silent: bool,
+    /// Whether Landlock denies what nobody sees: said if the command fails, with the command line by
+    /// which it is seen.
+    pub silent: Option<Vec<OsString>>,
     /// The log, and what messages call it.
     pub log: Option<(File, String)>,
     /// Where the document goes.
@@ -97,7 +99,7 @@ pub struct Report<'a> {
     policy: &'a Policy,
     quiet: bool,
     stats: bool,
-    silent: bool,
+    silent: Option<Vec<OsString>>,
     layout: Layout,
     out: Box<dyn Messages>,
     log: Option<Log>,
@@ -180,10 +182,11 @@ impl<'a> Report<'a> {
         // What was told of explains enough, and so does a signal.
         let failed =
             matches!(outcome.exit, Exit::Code(1..)) && outcome.ending == supervise::Ending::Exited;
-        if self.silent && !self.quiet && failed && self.tally.total() == 0 {
-            let mut line = String::new();
-            self.layout.note(&mut line, summary::SILENT);
-            self.say(&line);
+        if let Some(words) = self.silent.take()
+            && !self.quiet
+            && failed
+        {
+            self.say(&summary::silent(&self.layout, &words));
         }
         if self.stats {
             self.say(&summary::stats(&outcome.stats));

@@ -4,18 +4,35 @@
 use super::cause::Cause;
 use super::harmless;
 use super::layout::Layout;
+use super::rerun;
 use super::tally::Count;
 use crate::policy::Policy;
 use crate::supervise::Stats;
 use crate::syscalls;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt::Write;
 
 /// Entries that the line names.
 const NAMED: usize = 5;
 
-/// Said of a command that has failed, where the kernel may have denied what nobody was told of.
-pub const SILENT: &str = "the command failed; what Landlock denies of files and ports is not reported: to see it, run it again with --trace-denials";
+/// Said of a command that has failed, where the kernel may have denied what nobody was told of. `words`:
+/// the command line that ran it.
+pub fn silent(layout: &Layout, words: &[OsString]) -> String {
+    let mut out = String::new();
+    let text = "the command failed; what Landlock denies of files and ports was not reported";
+    match rerun::with(words, "--trace-denials") {
+        Some(line) => {
+            layout.note(&mut out, &format!("{text}. To see it, run it again:"));
+            layout.verbatim(&mut out, &line);
+        }
+        None => layout.note(
+            &mut out,
+            &format!("{text}: to see it, run it again with --trace-denials"),
+        ),
+    }
+    out
+}
 
 /// What there was to count.
 #[derive(Debug, Clone, Default)]

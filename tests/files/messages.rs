@@ -124,6 +124,15 @@ fn a_command_that_failed_where_landlock_is_silent_gets_a_hint() {
         let ran = run(scene.within(landlock, &policy, &["/bin/cat", &failing]));
         let ran = ran.ends_with(1).complains(HINT);
         assert!(!ran.err.contains("jail: denied"), "{}", ran.err);
+        // It names the command line, and is there beside another denial, too.
+        let again = format!("jail --trace-denials --policy {policy} -- /bin/cat {failing}\n");
+        let ran = ran.complains(&again);
+        drop(ran);
+        let script = format!("chmod 600 {failing}; cat {failing}");
+        run(scene.within(landlock, &policy, &["/bin/sh", "-c", &script]))
+            .ends_with(1)
+            .complains("jail: denied write of ")
+            .complains(&format!("-c '{script}'\n"));
         let good = scene.at("r/file");
         let ran = run(scene.within(landlock, &policy, &["/bin/cat", &good])).ends_with(0);
         assert_eq!(ran.err, "");
@@ -135,6 +144,70 @@ fn a_command_that_failed_where_landlock_is_silent_gets_a_hint() {
     let ran = run(scene.within(Some("0"), &policy, &["/bin/cat", &failing])).ends_with(1);
     let ran = ran.complains("jail: denied read of ");
     assert!(!ran.err.contains(HINT), "{}", ran.err);
+}
+
+/// What Landlock denies is reported as what the supervisor denies, each in its own words, and nothing is
+/// reported that the kernel has refused for another reason.
+#[test]
+fn each_denial_of_landlock_is_reported_where_that_is_asked_for() {
+    const SILENT: &str = "";
+    let cases = [
+        ("cat @/none/file", "read of @/none/file"),
+        ("cat none-link", "read of @/none/file"),
+        ("cat ../none/file", "read of @/none/file"),
+        ("cd @/none && cat file", "read of @/none/file"),
+        ("ls @/none", "read of @/none"),
+        ("echo > @/r/file", "write of @/r/file"),
+        ("echo > @/r/new", "write of @/r/new"),
+        ("mkdir @/r/new", "write of @/r/new"),
+        ("rm -f @/r/file", "write of @/r/file"),
+        ("rmdir @/r/sub", "write of @/r/sub"),
+        ("ln -s x @/r/new", "write of @/r/new"),
+        ("mkfifo @/r/new", "write of @/r/new"),
+        ("mv file @/r/new", "write of @/r/new"),
+        ("ln file @/r/new", "write of @/r/new"),
+        ("@/none/program", "exec of @/none/program"),
+        ("./script", "exec of @/none/program"),
+        (
+            "perl -e 'truncate(\"@/r/file\", 0) or exit 1'",
+            "write of @/r/file",
+        ),
+        (
+            "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); \
+             bind(S, pack_sockaddr_un(\"@/r/new\")) or exit 1'",
+            "write of @/r/new",
+        ),
+        ("cat @/none/missing", SILENT),
+        ("mkdir @/r/sub", SILENT),
+        ("cat @/r/missing", SILENT),
+        ("rm @/w/missing", SILENT),
+        ("cat @/r/file > @/w/copy && rm @/w/copy && false", SILENT),
+    ];
+    for landlock in [None, Some("1")] {
+        for (script, message) in cases {
+            let scene = Scene::new();
+            scene.program("none/program", "#!/bin/sh\n");
+            scene.program("w/script", &scene.text("#!@/none/program\n"));
+            scene.link("../none/file", "w/none-link");
+            scene.write("w/file", "x");
+            fs::create_dir(scene.at("r/sub")).expect("a directory");
+            let policy = SUBTREES.replace(r#"exec  = ["@/bin"#, r#"exec  = ["@/w", "@/bin"#);
+            let policy = scene.policy(&policy);
+            let options = ["--trace-denials", "--policy", &policy, "--"];
+            let script = scene.text(script);
+            let ran = run(scene.with(landlock, &options, &["/bin/sh", "-c", &script]));
+            let told = ran.err.matches("jail: denied ").count();
+            assert!(ran.code() != Some(0), "{script}: {}", ran.err);
+            match message {
+                SILENT => assert_eq!(told, 0, "{script}: {}", ran.err),
+                _ => {
+                    let message = scene.text(&format!("jail: denied {message} "));
+                    let ran = ran.complains(&message);
+                    assert!(told <= 2, "{script}: {}", ran.err);
+                }
+            }
+        }
+    }
 }
 
 #[test]

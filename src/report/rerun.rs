@@ -1,0 +1,93 @@
+//! A command line to paste: quoted for a shell.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+
+/// A longer command line is not shown.
+const LONGEST: usize = 2_000;
+
+/// This command line, with an option after its first word, as a POSIX shell reads it. `None`: it would be
+/// too long to read.
+pub fn with(words: &[OsString], option: &str) -> Option<String> {
+    let (program, rest) = words.split_first()?;
+    let mut text = quoted(program);
+    let _ = write!(text, " {option}");
+    for word in rest {
+        let _ = write!(text, " {}", quoted(word));
+    }
+    (text.len() <= LONGEST).then_some(text)
+}
+
+/// One word. What is not printable is written as bash, zsh and POSIX.1-2024 have it: `$'\x1b'`.
+fn quoted(word: &OsStr) -> String {
+    let bytes = word.as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=,+%@^".contains(byte);
+    match word.to_str() {
+        Some(text) if !bytes.is_empty() && bytes.iter().all(plain) => text.to_owned(),
+        Some(text) if !text.chars().any(is_hidden) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        _ => {
+            let mut text = "$'".to_owned();
+            for byte in bytes {
+                match byte {
+                    b'\'' | b'\\' => text.extend(['\\', char::from(*byte)]),
+                    b' '..=b'~' => text.push(char::from(*byte)),
+                    // Three digits: what follows them cannot be taken for one more.
+                    _ => _ = write!(text, "\\{byte:03o}"),
+                }
+            }
+            text + "'"
+        }
+    }
+}
+
+/// Whether a terminal would not show a character as itself, or show others in another order.
+fn is_hidden(character: char) -> bool {
+    let text = character.to_string();
+    super::harmless::text(&text, text.len()) != text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn a_shell_reads_the_words_as_they_were() {
+        let words: Vec<OsString> = [
+            &b"jail"[..],
+            b"--",
+            b"sh",
+            b"-c",
+            b"echo \"$HOME\" 'it'; exit 1",
+            b"",
+            b"*",
+            b"a\nb\x1b[1m",
+            b"\xff'\\",
+            "ü".as_bytes(),
+        ]
+        .map(|bytes| OsString::from_vec(bytes.to_vec()))
+        .to_vec();
+        let text = with(&words, "--trace-denials").expect("a line");
+        assert!(!text.contains(['\n', '\x1b']), "{text}");
+        // bash: the sh of some systems knows no $'…'.
+        let script = format!("jail() {{ printf '%s\\0' \"$@\"; }}; {text}");
+        let shell = std::process::Command::new("bash").args(["-c", &script]);
+        let shell = { shell }.output().expect("bash");
+        let mut expected = vec![OsString::from("--trace-denials")];
+        expected.extend_from_slice(&words[1..]);
+        let read: Vec<OsString> = shell.stdout[..shell.stdout.len() - 1]
+            .split(|byte| *byte == 0)
+            .map(|word| OsString::from_vec(word.to_vec()))
+            .collect();
+        assert_eq!(read, expected, "{text}");
+    }
+
+    #[test]
+    fn what_is_too_long_to_read_is_not_shown() {
+        let words = ["jail".into(), "x".repeat(LONGEST).into()];
+        assert_eq!(with(&words, "--quiet"), None);
+    }
+}
