@@ -74,8 +74,8 @@ mod tests {
         assert!(!text.contains(['\n', '\x1b']), "{text}");
         // bash: the sh of some systems knows no $'…'.
         let script = format!("jail() {{ printf '%s\\0' \"$@\"; }}; {text}");
-        let shell = std::process::Command::new("bash").args(["-c", &script]);
-        let shell = { shell }.output().expect("bash");
+        let mut shell = std::process::Command::new("bash");
+        let shell = shell.args(["-c", &script]).output().expect("bash");
         let mut expected = vec![OsString::from("--trace-denials")];
         expected.extend_from_slice(&words[1..]);
         let read: Vec<OsString> = shell.stdout[..shell.stdout.len() - 1]
