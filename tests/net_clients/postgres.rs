@@ -21,6 +21,10 @@ fn a_database_is_reached_by_address_and_by_path() {
         _ => User::Caller,
     };
     let scene = Scene::new();
+    if scene.outside(owner, &["id", "-un"]).output().code() != Some(0) {
+        not_tested!("postgres wants a user that has a name");
+        return;
+    }
     let (data, directory) = (scene.at("data"), scene.at(""));
     let directory = directory.trim_end_matches('/');
     std::fs::create_dir(&data).expect("a directory");
