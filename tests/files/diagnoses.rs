@@ -142,7 +142,7 @@ fn check_names_what_is_wrong_or_in_vain() {
     let ran = checked(&scene, good);
     assert_eq!(ran.err, "");
     assert_eq!(strict(&scene, good), Some(0));
-    let optional = "read = [{ path = \"@/nowhere\", optional = true }]";
+    let optional = "read = [\"@/r\", { path = \"@/nowhere\", optional = true }]";
     assert_eq!(strict(&scene, optional), Some(0));
 }
 
