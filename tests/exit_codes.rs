@@ -258,3 +258,25 @@ fn a_policy_that_kills_gives_159() {
         .says("")
         .complains("getppid");
 }
+
+#[test]
+fn what_a_command_leaves_behind_is_named_after_a_second() {
+    let leaving = |options: &[&str], seconds: &str| {
+        let script = format!("(setsid sleep {seconds} >/dev/null 2>&1 &); echo done");
+        let mut arguments = vec!["--policy", "permissive"];
+        arguments.extend(options);
+        arguments.extend(["--", "sh", "-c", &script]);
+        jail(arguments).output().ends_with(0).says("done\n").err
+    };
+    let said = leaving(&[], "1.6");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.starts_with(
+            "jail: the command has ended, and 1 process that it left is still running: sleep (pid "
+        ) && said.ends_with("); jail waits for it; --kill-on-exit ends it with the command"),
+        "{said}"
+    );
+    assert_eq!(leaving(&["--quiet"], "1.6"), "");
+    assert_eq!(leaving(&[], "0.3"), "");
+    assert_eq!(leaving(&["--kill-on-exit"], "60"), "");
+}

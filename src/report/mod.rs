@@ -406,9 +406,11 @@ impl Observer for Report<'_> {
                     self.say(&text::refused(&self.layout, pid, &ancestry, call));
                 }
             }
-            Event::Waiting { tree } => {
-                // Whoever interrupts the jail wants an answer, quiet or not.
-                self.say(&text::waiting(&self.layout, tree));
+            Event::Waiting { tree, asked } => {
+                // A user who interrupts the jail wants an answer, quiet or not.
+                if asked || !self.quiet {
+                    self.say(&text::waiting(&self.layout, tree, asked));
+                }
                 self.record(|time, _| Record::Waiting {
                     time,
                     processes: tree,

@@ -233,9 +233,10 @@ fn a_command_that_is_started_again_by_the_shell_is_logged_whole() {
 fn who_waits_is_told_even_if_quiet() {
     let fixture = Fixture::new();
     let tree = names(&["sleep (pid 12)"]);
-    fixture
-        .report(true, false)
-        .event(&Event::Waiting { tree: &tree });
+    fixture.report(true, false).event(&Event::Waiting {
+        tree: &tree,
+        asked: true,
+    });
     assert!(fixture.err.text().contains("sleep (pid 12)"));
 }
 
@@ -322,6 +323,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
     report.foreign(4713, &names(&["sh", "old-game"]));
     report.event(&Event::Waiting {
         tree: &names(&["sleep (pid 4714)"]),
+        asked: true,
     });
     let tiocsti = call("ioctl", &[0, 0x5412, 0x7ffc_3a10]);
     report.killed(

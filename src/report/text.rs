@@ -184,7 +184,7 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
 }
 
 /// The message of a command that has ended before its descendants.
-pub fn waiting(layout: &Layout, left: &[String]) -> String {
+pub fn waiting(layout: &Layout, left: &[String], asked: bool) -> String {
     let mut out = String::with_capacity(200);
     let shown: Vec<String> = left
         .iter()
@@ -200,8 +200,12 @@ pub fn waiting(layout: &Layout, left: &[String]) -> String {
         many => (format!("{many} processes that it left are"), "them"),
     };
     let text = format!(
-        "the command has ended, and {what} still running: {}{more}; interrupt again to end {end}",
-        shown.join(", ")
+        "the command has ended, and {what} still running: {}{more}; {}",
+        shown.join(", "),
+        match asked {
+            true => format!("interrupt again to end {end}"),
+            false => format!("jail waits for {end}; --kill-on-exit ends {end} with the command"),
+        }
     );
     layout.note(&mut out, &text);
     out

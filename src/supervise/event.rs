@@ -71,6 +71,8 @@ pub enum Event<'a> {
     Waiting {
         /// The processes left, as `name (pid N)`.
         tree: &'a [String],
+        /// Whether the user has asked the command to end.
+        asked: bool,
     },
     /// No process of the jail is left: what they used, where that was measured.
     Used(Used),

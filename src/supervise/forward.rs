@@ -51,12 +51,17 @@ const MOST_SHOWN: usize = 256;
 /// How long what the command left may take to end with it before the user is told.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// How long what a command leaves behind that ended by itself may take to end before the user is told.
+const LEFT: Duration = Duration::from_secs(1);
+
 /// What the loop has to do.
 pub enum Next {
     /// Nothing.
     Wait,
     /// Tell the user what it waits for.
     Waiting,
+    /// Tell the user who did not ask what it waits for.
+    Left,
     /// Kill what is left.
     End,
     /// The terminal asks everybody to stop.
@@ -85,6 +90,8 @@ pub struct Forward {
     pub ticks: bool,
     /// When to tell what the command has left behind.
     notice: Option<Instant>,
+    /// When to tell a user who asked for nothing.
+    left: Option<Instant>,
     /// How often the user asked what the command left behind to end.
     asked: u32,
 }
@@ -120,6 +127,7 @@ impl Forward {
             asked_to_stop: None,
             ticks,
             notice: None,
+            left: None,
             asked: 0,
         })
     }
@@ -142,11 +150,16 @@ impl Forward {
 
     /// Whether there is anything to look at.
     pub fn is_due(&self) -> bool {
-        signal::any() || !self.pending.is_empty() || self.notice.is_some()
+        signal::any() || !self.pending.is_empty() || self.notice.or(self.left).is_some()
     }
 
-    /// The command has ended, by a signal that asks to end: so may what it leaves behind.
-    pub fn ended(&mut self, exit: Exit) {
+    /// The command has ended. By a signal that asks to end: so may what it leaves behind. `left`: whether it
+    /// leaves anything behind.
+    pub fn ended(&mut self, exit: Exit, left: bool) {
+        if left {
+            self.left = Some(Instant::now() + LEFT);
+            signal::tick();
+        }
         if matches!(exit, Exit::Signal(signal) if ENDING.contains(&signal)) {
             self.notice = Some(Instant::now() + PATIENCE);
             signal::tick();
@@ -320,10 +333,17 @@ impl Forward {
         }
         if self.notice.is_some_and(|when| when <= now) {
             self.notice = None;
+            self.left = None;
             self.asked += 1;
             next = Next::Waiting;
+        } else if self.left.is_some_and(|when| when <= now) {
+            self.left = None;
+            next = match next {
+                Next::Wait => Next::Left,
+                other => other,
+            };
         }
-        if self.pending.is_empty() && self.notice.is_none() {
+        if self.pending.is_empty() && self.notice.or(self.left).is_none() {
             signal::rest();
         }
         next
@@ -344,6 +364,7 @@ impl Forward {
         }
         self.asked += 1;
         self.notice = None;
+        self.left = None;
         if self.asked > 1 {
             return Next::End;
         }

@@ -747,7 +747,7 @@ impl Supervisor<'_> {
             self.main_exit = Some(exit);
             self.main_stopped = None;
             if let Some(forward) = &mut self.forward {
-                forward.ended(exit);
+                forward.ended(exit, self.tree.len() > 0 && self.ending.is_none());
             }
             if self.options.kill_on_exit && self.ending.is_none() {
                 self.heed_bell();

@@ -20,6 +20,11 @@ impl Supervisor<'_> {
             forward::Next::Wait => {}
             forward::Next::Waiting => self.observer.event(&Event::Waiting {
                 tree: &self.tree.summary(),
+                asked: true,
+            }),
+            forward::Next::Left => self.observer.event(&Event::Waiting {
+                tree: &self.tree.summary(),
+                asked: false,
             }),
             forward::Next::End => self.end(Ending::Exited),
             forward::Next::Stop => self.stopping = self.main_stopped,
