@@ -398,7 +398,7 @@ mod tests {
             .collect();
         golden(
             "waiting.txt",
-            &[waiting(&PLAIN, &one), waiting(&PLAIN, &many)].concat(),
+            &[waiting(&PLAIN, &one, true), waiting(&PLAIN, &many, true)].concat(),
         );
     }
 
