@@ -452,3 +452,27 @@ fn under_compute_another_program_is_one_that_may_not_be_executed() {
         false => println!("NOT TRIED HERE: no /usr/bin/node"),
     }
 }
+
+#[test]
+fn an_interpreter_that_the_policy_does_not_open_is_named() {
+    let dir = Dir::new();
+    plain(["cp", "/bin/echo", &dir.file("python3")])
+        .output()
+        .ends_with(0);
+    let interpreter = dir.file("python3");
+    let script = dir.program("work/run.py", format!("#!{interpreter}\n"));
+    let policy = dir.write(
+        "p.toml",
+        format!(
+            "extends = [\"base\"]\n[fs]\nexec = [{:?}]\n",
+            dir.file("work")
+        ),
+    );
+    let said = format!(
+        "{script}: permission denied: the policy does not let its interpreter {interpreter} be executed; add it to exec in [fs]"
+    );
+    jail(["--policy", &policy, "--", &script])
+        .output()
+        .ends_with(126)
+        .complains(&said);
+}

@@ -2,8 +2,11 @@
 
 use super::under::Unavailable;
 use crate::sys::{self, Errno};
-use std::ffi::OsString;
+use nix::unistd::{AccessFlags, access};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A step of the child before its program runs; the number travels through the shared page.
@@ -445,13 +448,38 @@ fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result
             )
         }
         Errno::ENOENT => write!(f, "{path}: no such file"),
-        Errno::EACCES => write!(f, "{path}: {}", not_executable(program)),
+        Errno::EACCES => match denied_interpreter(program) {
+            Some(interpreter) => write!(
+                f,
+                "{path}: permission denied: the policy does not let its interpreter {} be executed; \
+                 add it to exec in [fs]",
+                interpreter.display()
+            ),
+            None => write!(f, "{path}: {}", not_executable(program)),
+        },
         Errno::ENOEXEC => write!(
             f,
             "{path}: not a program that this kernel can run (ENOEXEC)"
         ),
         _ => write!(f, "{path}: cannot be executed: {}", describe(errno)),
     }
+}
+
+/// The interpreter of a script, where both may be executed by this user: then execve(2) answers EACCES
+/// because the policy does not open the interpreter.
+fn denied_interpreter(script: &Path) -> Option<PathBuf> {
+    let may = |path: &Path| access(path, AccessFlags::X_OK).is_ok();
+    // A FIFO without a writer must not hold jail up.
+    if !script.is_file() {
+        return None;
+    }
+    let mut head = [0; 256];
+    let read = std::fs::File::open(script).ok()?.read(&mut head).ok()?;
+    let line = head.get(..read)?.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    let name = line.split(u8::is_ascii_whitespace).next()?;
+    let interpreter = PathBuf::from(OsStr::from_bytes(name));
+    (interpreter.is_file() && may(script) && may(&interpreter)).then_some(interpreter)
 }
 
 fn not_executable(path: &Path) -> &'static str {
