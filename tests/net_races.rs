@@ -34,6 +34,9 @@ fn seconds() -> u64 {
     seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
 }
 
+/// So much longer is raced once more where there were too few tries.
+const LONGER: u64 = 5;
+
 fn races() -> String {
     let path = Path::new(JAIL).with_file_name("examples").join("races");
     let path = path.to_str().expect("the target directory is no UTF-8");
@@ -427,7 +430,11 @@ fn nothing_is_won(mode: &str, landlock: Option<&str>) {
     let place = Place::new();
     let mut faults = Vec::new();
     for (name, needs) in attacks(false) {
-        let (ran, score) = place.jailed(landlock, &name, seconds());
+        let (mut ran, mut score) = place.jailed(landlock, &name, seconds());
+        if score.wins == 0 && score.tries <= 100 * seconds() {
+            // On a crowded machine it gets more time.
+            (ran, score) = place.jailed(landlock, &name, LONGER * seconds());
+        }
         println!(
             "{mode:7} {name:34} tries {:>7} wins {:>3} passed {:>7} reached {:>7}",
             score.tries, score.wins, score.passed, score.reached
@@ -463,7 +470,10 @@ fn memory_that_holds_judged_addresses_cannot_be_had_before_it_is_sealed() {
     let mut faults = Vec::new();
     for (name, _) in attacks(true) {
         for (mode, landlock) in [("newest", None), ("none", Some("0"))] {
-            let (ran, score) = place.jailed(landlock, &name, seconds());
+            let (mut ran, mut score) = place.jailed(landlock, &name, seconds());
+            if score.wins == 0 && score.tries < 5 {
+                (ran, score) = place.jailed(landlock, &name, LONGER * seconds());
+            }
             println!(
                 "{mode:7} wins {} reached {} {}",
                 score.wins,
