@@ -150,6 +150,12 @@ pub(super) fn die_with_parent() {
     unsafe { call(libc::SYS_prctl, [option, signal, 0, 0, 0, 0]) };
 }
 
+/// getppid(2).
+pub(super) fn parent() -> pid_t {
+    // SAFETY: takes nothing.
+    unsafe { call(libc::SYS_getppid, [0; 6]) as pid_t }
+}
+
 /// setsid(2): no signal of the terminal or for the parent's process group is for this process.
 pub(super) fn leave_session() {
     // SAFETY: takes nothing.

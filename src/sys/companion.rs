@@ -157,9 +157,10 @@ extern "C" fn begin<T: Task>(start: *mut c_void) -> c_int {
     bare::leave_descriptors();
     bare::leave_session();
     bare::set_name(T::NAME);
-    // The thread may have ended before, and then no signal comes.
+    // The thread may have ended before, and then no signal comes. A first thread is still there as a
+    // zombie, but no parent any more.
     let (pid, tid) = start.parent;
-    if bare::has_thread(pid, tid) {
+    if bare::parent() == pid && bare::has_thread(pid, tid) {
         start.task.run(&start.leave);
     }
     bare::exit()

@@ -509,11 +509,27 @@ pub fn nobody_survives(token: &str, within: Duration) {
             return;
         }
         if Instant::now() >= end {
+            let told: Vec<String> = left.iter().map(|pid| told(*pid)).collect();
             for &pid in &left {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
-            panic!("survivors of {token}: {left:?}");
+            panic!("survivors of {token}: {}", told.join("; "));
         }
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// What a process is, and what it waits for.
+fn told(pid: i32) -> String {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        text.trim_end().to_owned()
+    };
+    let stat = read("stat");
+    let (state, parent) = match stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')) {
+        Some(mut fields) => (fields.next(), fields.next()),
+        None => (None, None),
+    };
+    let (name, waits) = (read("comm"), read("wchan"));
+    format!("{pid} {name} {state:?} of {parent:?} in {waits}")
 }
