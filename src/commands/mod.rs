@@ -77,8 +77,8 @@ struct Run {
     /// Write how it ended as one JSON document to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     report: Option<OsString>,
-    /// Report what Landlock denies, too, which takes one stop an open: `auto` where it can be read, on a
-    /// terminal or in a log
+    /// Report what Landlock denies, too, which takes one stop an open: `auto`: where a log
+    /// is written
     #[arg(
         long,
         value_name = "WHEN",
