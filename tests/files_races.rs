@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use support::races::{races, seconds};
 use support::{Dir, JAIL, Ran, jail, plain};
 
 /// Attacks that need what a jail may refuse altogether.
@@ -28,25 +29,10 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn seconds() -> u64 {
-    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
-}
-
 /// More tries than these are a race.
 const ENOUGH: u64 = 1000;
 /// So much longer is raced once more where they were too few.
 const LONGER: u64 = 5;
-
-fn races() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("races");
-    let path = path.to_str().expect("the target directory is no UTF-8");
-    assert!(
-        Path::new(path).exists(),
-        "{path} is not built: run `cargo build --examples`"
-    );
-    path.to_owned()
-}
 
 /// An attack, and the part of the tree that it needs.
 struct Attack {

@@ -8,33 +8,9 @@
 mod support;
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
-use support::{Dir, JAIL, Ran, Run, is_root, jail, plain};
-
-fn seconds() -> u64 {
-    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
-}
-
-fn races() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("races");
-    let path = path.to_str().expect("the target directory is no UTF-8");
-    assert!(
-        Path::new(path).exists(),
-        "{path} is not built: run `cargo build --examples`"
-    );
-    path.to_owned()
-}
-
-/// The number after a word of the line `NAME tries N wins M …`.
-fn score(ran: &Ran, word: &str) -> u64 {
-    let line = ran.out.lines().find(|line| line.contains(" tries "));
-    let mut words = line.unwrap_or_default().split(' ');
-    words.find(|it| *it == word);
-    let number = words.next().and_then(|number| number.parse().ok());
-    number.unwrap_or_else(|| panic!("no {word}: {}{}", ran.out, ran.err))
-}
+use support::races::{races, score, seconds};
+use support::{Dir, Ran, Run, is_root, jail, plain};
 
 /// A tree with a denied file whose name an allowed one begins with, peers, and the policy.
 struct Place {

@@ -16,12 +16,12 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use support::{Dir, JAIL, Ran, jail, plain, token};
+use support::races::{races, seconds};
+use support::{Dir, Ran, jail, plain, token};
 
 /// One race at a time: each needs two processors.
 fn alone() -> MutexGuard<'static, ()> {
@@ -29,23 +29,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn seconds() -> u64 {
-    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
-}
-
 /// So much longer is raced once more where there were too few tries.
 const LONGER: u64 = 5;
-
-fn races() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("races");
-    let path = path.to_str().expect("the target directory is no UTF-8");
-    assert!(
-        Path::new(path).exists(),
-        "{path} is not built: run `cargo build --examples`"
-    );
-    path.to_owned()
-}
 
 /// The attacks of these parts: their names, and what can be expected of them.
 fn attacks(pages: bool) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! `deny` and `hide` within what is open, and the ways round them.
 
-use super::scene::{LANDLOCK, Scene, open, openat, run, start};
+use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run, start};
 use super::support::jail;
 use crate::steps;
 use libc::{AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE};
@@ -32,35 +32,10 @@ fn scene() -> Scene {
     scene
 }
 
-/// What steps answer outside, and within under these lists and under their denials alone, where all
-/// else is open; the trees that they are made in are new each time.
+/// See [`answers_where`].
 #[track_caller]
 fn answers(lists: &str, steps: &[&str], outside: &[&str], within: &[&str]) -> Vec<Scene> {
-    let made = |scene: &Scene| -> Vec<String> {
-        let steps = steps.iter();
-        steps.map(|step| scene.text(step)).collect()
-    };
-    let free = scene();
-    assert_eq!(free.steps_outside(&made(&free)), outside, "outside");
-    let denials = lists.lines().filter(|line| {
-        let key = line.split_whitespace().next();
-        matches!(key, Some("deny" | "hide"))
-    });
-    let denials: Vec<&str> = denials.collect();
-    let closed = format!("extends = [\"base\"]\n[fs]\n{lists}");
-    let open = format!("default = \"allow\"\n[fs]\n{}\n", denials.join("\n"));
-    let mut scenes = Vec::new();
-    for text in [closed, open] {
-        for landlock in LANDLOCK {
-            let scene = scene();
-            let policy = scene.policy_file("scene.toml", &text);
-            let found = scene.steps_within(landlock, &policy, &made(&scene));
-            let found: Vec<&str> = found.iter().map(String::as_str).collect();
-            assert_eq!(found, within, "Landlock {landlock:?}, {text} of {steps:#?}");
-            scenes.push(scene);
-        }
-    }
-    scenes
+    answers_where(scene, &["deny", "hide"], lists, steps, outside, within)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `protect`: read and executed as granted, never changed, moved or replaced.
 
-use super::scene::{LANDLOCK, Scene, open, openat, run};
+use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run};
 use super::support::jail;
 use libc::{
     AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
@@ -43,34 +43,10 @@ const PLACES: [&str; 5] = [
     "w/a/plain",
 ];
 
-/// What steps answer outside, and within under these lists and under their `protect` alone, where all
-/// else is open; the trees that they are made in are new each time.
+/// See [`answers_where`].
 #[track_caller]
 fn answers(steps: &[&str], outside: &[&str], within: &[&str]) -> Vec<Scene> {
-    let made = |scene: &Scene| -> Vec<String> {
-        let steps = steps.iter();
-        steps.map(|step| scene.text(step)).collect()
-    };
-    let free = scene();
-    assert_eq!(free.steps_outside(&made(&free)), outside, "outside");
-    let protect = PROTECTED.lines().find(|line| line.starts_with("protect"));
-    let closed = format!("extends = [\"base\"]\n[fs]\n{PROTECTED}");
-    let open = format!(
-        "default = \"allow\"\n[fs]\n{}\n",
-        protect.unwrap_or_default()
-    );
-    let mut scenes = Vec::new();
-    for text in [closed, open] {
-        for landlock in LANDLOCK {
-            let scene = scene();
-            let policy = scene.policy_file("scene.toml", &text);
-            let found = scene.steps_within(landlock, &policy, &made(&scene));
-            let found: Vec<&str> = found.iter().map(String::as_str).collect();
-            assert_eq!(found, within, "Landlock {landlock:?}, {text} of {steps:#?}");
-            scenes.push(scene);
-        }
-    }
-    scenes
+    answers_where(scene, &["protect"], PROTECTED, steps, outside, within)
 }
 
 /// Steps that all work outside, and of which each is denied within, changing nothing.

@@ -223,3 +223,41 @@ pub fn open(path: &str, flags: i32) -> String {
 pub fn openat(at: &str, path: &str, flags: i32) -> String {
     format!("{} {at} :{path} {flags} 384", libc::SYS_openat)
 }
+
+/// What steps answer outside, and within under these lists and under those of them that close (`closing`)
+/// alone, where all else is open; the trees that they are made in are new each time.
+#[track_caller]
+pub fn answers_where(
+    scene: fn() -> Scene,
+    closing: &[&str],
+    lists: &str,
+    steps: &[&str],
+    outside: &[&str],
+    within: &[&str],
+) -> Vec<Scene> {
+    let made = |scene: &Scene| -> Vec<String> {
+        let steps = steps.iter();
+        steps.map(|step| scene.text(step)).collect()
+    };
+    let free = scene();
+    assert_eq!(free.steps_outside(&made(&free)), outside, "outside");
+    let denials = lists.lines().filter(|line| {
+        let key = line.split_whitespace().next();
+        key.is_some_and(|key| closing.contains(&key))
+    });
+    let denials: Vec<&str> = denials.collect();
+    let closed = format!("extends = [\"base\"]\n[fs]\n{lists}");
+    let open = format!("default = \"allow\"\n[fs]\n{}\n", denials.join("\n"));
+    let mut scenes = Vec::new();
+    for text in [closed, open] {
+        for landlock in LANDLOCK {
+            let scene = scene();
+            let policy = scene.policy_file("scene.toml", &text);
+            let found = scene.steps_within(landlock, &policy, &made(&scene));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            assert_eq!(found, within, "Landlock {landlock:?}, {text} of {steps:#?}");
+            scenes.push(scene);
+        }
+    }
+    scenes
+}

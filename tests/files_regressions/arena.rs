@@ -1,7 +1,7 @@
 //! A tree to race in, and how a race ended.
 
-use super::support::{Dir, JAIL, Ran, jail, plain};
-use std::path::Path;
+use super::support::races::races;
+use super::support::{Dir, Ran, jail, plain};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,16 +16,6 @@ pub fn alone() -> MutexGuard<'static, ()> {
 
 pub fn seconds() -> String {
     std::env::var("JAIL_RACE_SECONDS").unwrap_or_else(|_| "1".to_owned())
-}
-
-fn races() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("races");
-    let path = path.to_str().expect("the target directory is no UTF-8");
-    assert!(
-        Path::new(path).exists(),
-        "{path} is not built: run `cargo build --examples`"
-    );
-    path.to_owned()
 }
 
 /// The tree that `races setup` makes, `data` with a file that patterns tell from another, and the

@@ -4,6 +4,8 @@
 //! it has said. The harness must never trace, and wait for nothing but what it has started here.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod races;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;

@@ -136,9 +136,9 @@ impl Kept {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_the_jail_has_made_counts_until_it_is_removed() {
-        let none = |kind| Kept {
+    /// Nothing of a jail of the user 5.
+    fn kept(kind: Kind) -> Kept {
+        Kept {
             kind,
             user: 5,
             own: HashSet::new(),
@@ -146,10 +146,14 @@ mod tests {
             unfinished: false,
             last: 0,
             rest: Instant::now(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_the_jail_has_made_counts_until_it_is_removed() {
         let text = "key semid perms nsems uid gid cuid cgid otime ctime\n\
             0 1 600 10 5 5 5 5 0 0\n0 2 600 20 5 5 5 5 0 0\ntorn 3\n";
-        let mut sets = none(Kind::Semaphores);
+        let mut sets = kept(Kind::Semaphores);
         assert_eq!(sets.sum_of(text, false), 0);
         // The first was there before: somebody outside has made it.
         sets.got(1);
@@ -159,22 +163,13 @@ mod tests {
         assert_eq!(sets.sum_of(text, false), 0);
         let text = "key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime\n\
             0 7 600 1000 2 1 1 5 5 5 5 0 0 0\n";
-        let mut queues = none(Kind::Messages);
+        let mut queues = kept(Kind::Messages);
         queues.got(7);
         assert_eq!(queues.sum_of(text, false), 1000 + 2 * LINE);
     }
 
     #[test]
     fn what_is_seen_before_its_call_has_returned_is_the_jails() {
-        let kept = |kind| Kept {
-            kind,
-            user: 5,
-            own: HashSet::new(),
-            others: HashSet::new(),
-            unfinished: false,
-            last: 0,
-            rest: Instant::now(),
-        };
         let text = "key semid perms nsems uid gid cuid cgid otime ctime\n\
             0 1 600 10 5 5 5 5 0 0\n0 2 600 20 5 5 6 5 0 0\n";
         let mut sets = kept(Kind::Semaphores);
