@@ -76,6 +76,7 @@ pub(super) fn socket(asked: &Asked<'_>) -> Judged<Option<Vec<u8>>> {
 impl Files {
     /// chdir(2): relative paths start there, and are resolved anew each time.
     pub(super) fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        self.looks.moves();
         let row = row("chdir")?;
         let given = asked.path(row)?;
         let found = asked.found(row, &given, Wants::object(true))?;
