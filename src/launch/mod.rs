@@ -23,7 +23,7 @@ mod terminals;
 mod under;
 
 pub use birth::{start, start_in};
-pub use cgroup::{Group, Members};
+pub use cgroup::{CountAt, Group, Members};
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
 pub use handed::Handed;

@@ -12,11 +12,13 @@
 //! It is a [`Companion`]: what it runs here must not allocate, lock, panic or use thread-local variables.
 
 use super::Bell;
+use crate::launch::{CountAt, Group};
 use crate::sys::companion::{Companion, Leaver, Task};
 use crate::sys::memory::{self, IdSet};
 use crate::sys::{Errno, bare, process};
 use crate::trace::Tid;
 use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,14 +38,16 @@ const OVERDUE: Duration = Duration::from_millis(100);
 const INEXACT: u64 = 32 << 20;
 
 /// What a jail may use, as far as the watchdog can tell.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Limits {
+#[derive(Clone, Copy, Default)]
+pub struct Limits<'a> {
     /// When all are asked to end, and how long they have until they are killed.
     pub wall: Option<(Instant, Duration)>,
     /// Processor time of the whole tree.
     pub cpu: Option<Duration>,
     /// Bytes of memory, where the supervisor adds them up.
     pub memory: Option<u64>,
+    /// The cgroup that limits memory otherwise: the kernel kills one process of the jail, or all.
+    pub group: Option<&'a Group>,
 }
 
 /// For what the watchdog has ended the tree.
@@ -85,16 +89,44 @@ struct Board {
     grace: Duration,
     cpu: Option<Duration>,
     memory: Option<u64>,
+    /// What says, all together, that the kernel has killed a process because memory is limited.
+    killed: Option<[Count; 2]>,
     page: u64,
     bell: Option<Bell>,
     /// proc_pid_stat(5) of the supervisor's thread.
     stat: CString,
 }
 
+/// A number of a cgroup, by its path: the watchdog shares no descriptors with the supervisor.
+struct Count {
+    path: CString,
+    word: &'static str,
+    least: u64,
+}
+
+impl Count {
+    fn new(at: CountAt<'_>) -> Result<Count, Errno> {
+        Ok(Count {
+            path: CString::new(at.path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?,
+            word: at.word,
+            least: at.least,
+        })
+    }
+
+    fn has_happened(&self) -> bool {
+        let mut buffer = [0; 1024];
+        let Some(file) = bare::File::open(&self.path) else {
+            return false;
+        };
+        let found = number_after(file.read(&mut buffer), self.word.as_bytes());
+        found.is_some_and(|number| number >= self.least)
+    }
+}
+
 impl Watchdog {
     /// Starts one for this thread, which is at work, and these processes.
     pub fn start(
-        limits: Limits,
+        limits: Limits<'_>,
         bell: Option<Bell>,
         asked: bool,
         processes: &[Tid],
@@ -112,6 +144,7 @@ impl Watchdog {
             grace: limits.wall.map_or(Duration::ZERO, |(_, grace)| grace),
             cpu: limits.cpu,
             memory: limits.memory,
+            killed: limits.group.map(counts).transpose()?,
             page: memory::page_size(),
             bell,
             stat: CString::new(stat).map_err(|_| Errno::EINVAL)?,
@@ -231,9 +264,18 @@ impl Task for Scales {
 }
 
 impl Board {
+    /// Whether the kernel has killed a process because the limit of memory was met.
+    fn is_out_of_memory(&self) -> bool {
+        let killed = self.killed.as_ref();
+        killed.is_some_and(|counts| counts.iter().all(Count::has_happened))
+    }
+
     /// Calls `act` at each look that finds the supervisor at work, with its beat and whether it is stuck.
     fn look(&self, leave: &AtomicU32, mut act: impl FnMut(u32, bool)) {
-        let limited = self.wall.is_some() || self.cpu.is_some() || self.memory.is_some();
+        let limited = self.wall.is_some()
+            || self.cpu.is_some()
+            || self.memory.is_some()
+            || self.killed.is_some();
         let idle = if limited { IDLE } else { IDLE_UNLIMITED };
         let mut seen = 0;
         let mut pause = LOOK;
@@ -315,6 +357,10 @@ impl Board {
             && self.ran() > cpu
         {
             self.past.store(Past::Cpu as u32, Ordering::Release);
+            return self.kill(beat, libc::SIGKILL);
+        }
+        if self.is_out_of_memory() {
+            self.past.store(Past::Memory as u32, Ordering::Release);
             self.kill(beat, libc::SIGKILL);
         }
     }
@@ -337,6 +383,22 @@ impl Board {
             bare::kill(pid, signal);
         }
     }
+}
+
+fn counts(group: &Group) -> Result<[Count; 2], Errno> {
+    let [met, killed] = group.counts();
+    Ok([Count::new(met)?, Count::new(killed)?])
+}
+
+/// The number that follows a word at the beginning of a line; without a word, the one at the beginning.
+fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let rest = match word {
+        [] => lines.next()?,
+        word => lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(b" "))?,
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0).then(|| number(rest.get(..digits).unwrap_or_default()))
 }
 
 /// The pages of a process that are no file's (proc_pid_statm(5): resident without shared).
@@ -422,6 +484,16 @@ mod tests {
         let name = statm(Tid::MAX, &mut path).expect("a path");
         assert_eq!(name.to_str(), Ok("/proc/2147483647/statm"));
         assert_eq!(anonymous_pages(Tid::MAX), None);
+    }
+
+    #[test]
+    fn the_number_of_a_cgroup_is_read_without_a_buffer_of_its_own() {
+        let events = b"low 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n";
+        assert_eq!(number_after(events, b"oom"), Some(2));
+        assert_eq!(number_after(events, b"oom_kill"), Some(3));
+        assert_eq!(number_after(events, b"swap"), None);
+        assert_eq!(number_after(b"134217728\n", b""), Some(134_217_728));
+        assert_eq!(number_after(b"", b""), None);
     }
 
     #[test]

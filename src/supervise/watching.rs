@@ -37,7 +37,7 @@ impl Supervisor<'_> {
         if self.watchdog_rest.is_some_and(|until| now < until) {
             return;
         }
-        let limits = self.limits.for_watchdog();
+        let limits = self.limits.for_watchdog(&self.started);
         let asked = self.asked_to_end.is_some();
         let bell = self.options.bell.clone();
         match Watchdog::start(limits, bell, asked, &self.tree.leaders()) {

@@ -50,6 +50,7 @@ def directory():
 
 def grow():
     time.sleep(0.5)
+    print('grows', time.time_ns(), flush=True)
     held = []
     for n in range(60):
         held.append(bytearray(b'1') * (8 << 20))
@@ -163,8 +164,9 @@ fn late_by_memory(attack: Attack, mode: &str, _: &str) -> Duration {
     let ran = run.args(["grow"]).output();
     let end = SystemTime::now().duration_since(UNIX_EPOCH);
     let ran = ran.ends_with(124);
-    // It may have been ended before it could say so.
-    let full = ran.out.lines().find_map(|line| line.strip_prefix("full "));
+    // Where a cgroup limits it, it never has so much: what it takes to grow counts as well.
+    let said = |word| ran.out.lines().find_map(|line| line.strip_prefix(word));
+    let full = said("full ").or_else(|| said("grows "));
     let full = full.and_then(|time| time.parse().ok());
     let full = full.map(Duration::from_nanos);
     ran.complains("limits.memory");
@@ -178,13 +180,17 @@ type Late = fn(Attack, &str, &str) -> Duration;
 /// Each attack, as often as is asked for.
 #[track_caller]
 fn is_in_time(what: &str, late: Late, attacks: &[Attack]) {
-    let all = rounds(1);
     // Memory is added up only where it is limited, and where no cgroup does it.
-    let modes: Vec<&str> = if all > 1 {
-        modes().collect()
-    } else {
-        vec!["none"]
+    let modes = match rounds(1) {
+        1 => vec!["none"],
+        _ => modes().collect(),
     };
+    is_in_time_in(what, late, attacks, &modes);
+}
+
+#[track_caller]
+fn is_in_time_in(what: &str, late: Late, attacks: &[Attack], modes: &[&str]) {
+    let all = rounds(1);
     for mode in modes {
         let more = if all > 1 { "memory = \"1GiB\"" } else { "" };
         for attack in every(attacks, all > 1) {
@@ -198,8 +204,13 @@ fn is_in_time(what: &str, late: Late, attacks: &[Attack]) {
                 median.as_millis(),
                 worst.as_millis()
             );
-            // Where other tests crowd the machine. Without a watchdog it is many seconds.
-            assert!(worst < LATE, "{what}, {mode}, {lock}: {times:?}");
+            // Where other tests crowd the machine. Without a watchdog it is many seconds. A cgroup's limit
+            // is met while the kernel still writes files to make room.
+            let most = match (what, *mode) {
+                ("memory", "v1" | "v2") => 5 * LATE,
+                _ => LATE,
+            };
+            assert!(worst < most, "{what}, {mode}, {lock}: {times:?}");
         }
     }
 }
@@ -239,5 +250,7 @@ fn a_kill_of_jail_ends_the_tree_while_the_supervisor_sleeps_in_a_lock() {
 #[test]
 fn memory_is_limited_while_the_supervisor_sleeps_in_a_lock() {
     let attacks = [Attack("inode", "idle", 20)];
-    is_in_time("memory", late_by_memory, &attacks);
+    // Where a cgroup limits it, the kernel ends one process only.
+    let modes: Vec<&str> = modes().collect();
+    is_in_time_in("memory", late_by_memory, &attacks, &modes);
 }

@@ -11,7 +11,7 @@ use crate::trace::Tid;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a process may not have that is to be killed when memory is short (proc_pid_oom_score_adj(5)).
 const NEVER: &str = "-1000";
@@ -35,6 +35,7 @@ pub struct Members(File);
 /// A number in a file that says, from so much on, that something has happened.
 struct Count {
     file: File,
+    path: PathBuf,
     /// What stands before it in its line.
     word: &'static str,
     least: u64,
@@ -92,10 +93,30 @@ impl Group {
         self.killed.has_happened() && self.met.has_happened()
     }
 
+    /// The numbers that [`Group::is_past`] asks, for a process that has none of these files open.
+    pub fn counts(&self) -> [CountAt<'_>; 2] {
+        [&self.met, &self.killed].map(|count| CountAt {
+            path: &count.path,
+            word: count.word,
+            least: count.least,
+        })
+    }
+
     /// The most memory that was used at one time, in bytes; `None` where this kernel does not say.
     pub fn peak(&self) -> Option<u64> {
         self.peak.as_ref().map(|file| number(file, ""))
     }
+}
+
+/// Where a number is that says, from so much on, that something has happened.
+#[derive(Debug, Clone, Copy)]
+pub struct CountAt<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// What stands before the number in its line; empty: it begins the file.
+    pub word: &'static str,
+    /// From so much on.
+    pub least: u64,
 }
 
 impl Members {
@@ -116,8 +137,13 @@ impl Members {
 
 impl Count {
     fn new(at: &Path, name: &str, word: &'static str, least: u64) -> io::Result<Count> {
-        let file = File::open(at.join(name))?;
-        Ok(Count { file, word, least })
+        let path = at.join(name);
+        Ok(Count {
+            file: File::open(&path)?,
+            path,
+            word,
+            least,
+        })
     }
 
     fn has_happened(&self) -> bool {

@@ -131,11 +131,12 @@ impl Watch {
     }
 
     /// What the watchdog keeps, where this thread cannot.
-    pub fn for_watchdog(&self) -> watchdog::Limits {
+    pub fn for_watchdog<'a>(&self, started: &'a Started) -> watchdog::Limits<'a> {
         watchdog::Limits {
             wall: self.wall,
             cpu: self.cpu.as_ref().map(Cpu::limit),
             memory: self.memory.as_ref().map(Memory::limit),
+            group: started.group(),
         }
     }
 
