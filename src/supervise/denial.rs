@@ -1,7 +1,7 @@
 //! A denied call, with what a report may want to know of it while the tracee is still stopped.
 
 use super::Program;
-use super::tree::Tree;
+use super::tracee::Tracees;
 use crate::judge::Verdict;
 use crate::net::Way;
 use crate::paths::Access;
@@ -53,7 +53,7 @@ pub struct Denial<'a> {
     pub verdict: Verdict,
     /// The path or the peer that it was about.
     pub object: Option<Object>,
-    tree: RefCell<&'a mut Tree>,
+    tracees: RefCell<&'a mut Tracees>,
 }
 
 impl<'a> Denial<'a> {
@@ -62,25 +62,25 @@ impl<'a> Denial<'a> {
         call: Call,
         verdict: Verdict,
         object: Option<Object>,
-        tree: &'a mut Tree,
+        tracees: &'a mut Tracees,
     ) -> Self {
         Self {
             object,
             tid: tracee.tid(),
             call,
             verdict,
-            tree: RefCell::new(tree),
+            tracees: RefCell::new(tracees),
         }
     }
 
     /// The process that made the call.
     pub fn pid(&self) -> Tid {
-        self.tree.borrow_mut().pid(self.tid)
+        self.tracees.borrow_mut().pid(self.tid)
     }
 
     /// The program that made the call, and those that led to it.
     pub fn program(&self) -> Rc<Program> {
-        self.tree.borrow_mut().program(self.tid)
+        self.tracees.borrow_mut().program(self.tid)
     }
 
     /// The call decoded, with the texts that its pointers name.

@@ -32,22 +32,22 @@ impl Supervisor<'_> {
                     watchdog.asked();
                 }
                 self.observer.event(&Event::Limit(LimitKind::Wall));
-                self.tree.kill(libc::SIGTERM);
+                self.tracees.kill(libc::SIGTERM);
                 // What is stopped must be continued to hear it.
-                self.tree.kill(libc::SIGCONT);
+                self.tracees.kill(libc::SIGCONT);
             }
             limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
         }
         // What memory is used is read from files, whose directories a task of the jail can lock.
         // A late tick, after the last task has ended, must not start a watchdog that nothing stops again.
-        let lives = self.running && self.tree.len() > 0;
+        let lives = self.running && self.tracees.len() > 0;
         if self.ending.is_none() && lives && self.limits.keeps_memory() {
             self.start_watchdog();
         }
         // Until its execve the command is a copy of this process, and has what this has.
         if self.ending.is_none()
             && self.running
-            && let Some(limit) = self.limits.past(&self.tree, self.ended_time())
+            && let Some(limit) = self.limits.past(&self.tracees, self.ended_time())
         {
             self.past(limit);
         }
@@ -109,13 +109,13 @@ impl Supervisor<'_> {
         let Some(bell) = &self.options.bell else {
             return Ok(());
         };
-        if self.tree.len() == 0 && self.held.is_empty() {
+        if self.tracees.len() == 0 && self.held.is_empty() {
             return Ok(());
         }
         if self.limits.need_clock(None).is_err() {
             // This user may have no process left for a clock. Any process of the tree will do, as long as
             // it lives.
-            let mut others = self.tree.leaders().into_iter();
+            let mut others = self.tracees.leaders().into_iter();
             self.sleeper = others.find(|&pid| bell.hang(pid).is_ok());
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl Supervisor<'_> {
     /// Ends the clock and the watchdog once no task is left. The clock may not have become the command's
     /// user yet, who alone can end it: then its next tick comes here again.
     pub(super) fn stop_clock(&self) {
-        if self.tree.len() == 0 && self.held.is_empty() {
+        if self.tracees.len() == 0 && self.held.is_empty() {
             self.limits.stop();
             charged::end();
             if let Some(watchdog) = &self.watchdog {
@@ -144,7 +144,7 @@ impl Supervisor<'_> {
     pub(super) fn performer_gone(&mut self, tid: Tid, exit: Exit) {
         charged::gone(tid);
         let killed = exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none();
-        if killed && self.tree.len() > 0 && self.is_out_of_memory() {
+        if killed && self.tracees.len() > 0 && self.is_out_of_memory() {
             self.past(LimitKind::Memory);
         }
     }
@@ -153,7 +153,7 @@ impl Supervisor<'_> {
     pub(super) fn clock_gone(&mut self) -> Result<(), SuperviseError> {
         self.limits.clock_gone();
         self.heed_bell();
-        match self.tree.len() {
+        match self.tracees.len() {
             0 => Ok(()),
             _ if self.ending.is_some() => Ok(()),
             _ => Err(SuperviseError::System {
@@ -166,13 +166,13 @@ impl Supervisor<'_> {
     /// Kills the tree; the loop goes on until all of it is gone.
     pub(super) fn end(&mut self, why: Ending) {
         self.ending.get_or_insert(why);
-        self.tree.kill(libc::SIGKILL);
+        self.tracees.kill(libc::SIGKILL);
         // What is held is killed at its release.
     }
 
     /// After an error: nothing of the tree may live on.
     pub(super) fn abandon(&mut self) {
-        self.tree.kill(libc::SIGKILL);
+        self.tracees.kill(libc::SIGKILL);
         if let Some(init) = self.init {
             let _ = sys::process::kill(init, libc::SIGKILL);
         }
@@ -203,7 +203,7 @@ impl Supervisor<'_> {
                 tree,
                 processes: usage.processes,
                 tasks: usage.tasks + self.replaced,
-                most: self.tree.most(),
+                most: self.tracees.most(),
             }));
         }
     }

@@ -9,7 +9,7 @@
 //! Without jail the command itself would lead the process group and perhaps the session. A signal of
 //! the terminal that only such a leader gets is passed on, see [`Forward::missed`].
 
-use super::tree::Tree;
+use super::tracee::Tracees;
 use crate::sys::signal::{self, Arrived};
 use crate::sys::{self, Errno};
 use crate::trace::{Exit, Stopped, Tid};
@@ -167,7 +167,12 @@ impl Forward {
     }
 
     /// A signal is about to be delivered to the command.
-    pub fn delivered(&mut self, tracee: &Stopped, signal: i32, tree: &Tree) -> Result<(), Errno> {
+    pub fn delivered(
+        &mut self,
+        tracee: &Stopped,
+        signal: i32,
+        tracees: &Tracees,
+    ) -> Result<(), Errno> {
         if !SIGNALS.contains(&signal) {
             return Ok(());
         }
@@ -200,7 +205,7 @@ impl Forward {
         }
         // No process of the jail can reach this one: what it sends is not remembered, for it may
         // send much.
-        if tree.has_sent(sender) {
+        if tracees.has_sent(sender) {
             return Ok(());
         }
         let now = Instant::now();
@@ -287,12 +292,12 @@ impl Forward {
     }
 
     /// Takes what has arrived, passes on what is due. `main` is `None` once the command has ended.
-    pub fn pass_on(&mut self, main: Option<Tid>, tree: &Tree) -> Next {
+    pub fn pass_on(&mut self, main: Option<Tid>, tracees: &Tracees) -> Next {
         let mut next = Next::Wait;
         let now = Instant::now();
         while let Some(arrived) = signal::take() {
             if main.is_none() {
-                next = self.ask(arrived, tree, next);
+                next = self.ask(arrived, tracees, next);
                 continue;
             }
             if matches!(arrived.signal, libc::SIGTSTP | libc::SIGTTIN) {
@@ -358,7 +363,7 @@ impl Forward {
 
     /// The command has ended, but not what it left: the first request goes to all of it, the
     /// second ends it.
-    fn ask(&mut self, arrived: Arrived, tree: &Tree, next: Next) -> Next {
+    fn ask(&mut self, arrived: Arrived, tracees: &Tracees, next: Next) -> Next {
         if !ENDING.contains(&arrived.signal) {
             return next;
         }
@@ -369,7 +374,7 @@ impl Forward {
             return Next::End;
         }
         if arrived.code != libc::SI_KERNEL {
-            tree.kill(arrived.signal);
+            tracees.kill(arrived.signal);
         }
         Next::Waiting
     }

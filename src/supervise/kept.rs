@@ -1,18 +1,18 @@
 //! What the supervisor keeps for a command, and the bound of each: a hostile command must not make jail
 //! use memory or descriptors that no limit of the command holds. This module has no code; its test
-//! drives births, execs and ends through all collections that have an entry for each task.
+//! drives spawns, execs and ends through all collections that have an entry for each task.
 //!
 //! Entries for each task are bounded by the tasks that there are at one time: `processes` of
 //! `[limits]`, else RLIMIT_NPROC and `pids.max`. Each is dropped when the end of the task is told, or
 //! when another thread takes its place by an execve. A collection that is added must be told of
-//! [`Birth`](super::tree::Birth), execs and ends by the [`Supervisor`](super::Supervisor), and must be
+//! [`Spawn`](super::tracee::Spawn), execs and ends by the [`Supervisor`](super::Supervisor), and must be
 //! named here.
 //!
 //! | kept | where | bound |
 //! |---|---|---|
-//! | tasks, with process and program | [`tree`](super::tree) | one each; a name has 255 bytes at most, a chain of programs 33 names |
-//! | who sent a signal | `Tree::sent` | 64 for each process |
-//! | ids in the jail's namespace | [`space`](super::space) | one for each task |
+//! | tasks, with process and program | [`tracee`](super::tracee) | one each; a name has 255 bytes at most, a chain of programs 33 names |
+//! | who sent a signal | `Tracees::sent` | 64 for each process |
+//! | ids in the jail's namespace | [`Namespaces`](super::tracee::Namespaces) | one for each task |
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `files::memory` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
 //! | events that are ready and not answered yet | [`round`](super::round) | a stop and an end for each task |
@@ -42,8 +42,8 @@ mod tests {
     use crate::supervise::files::Files;
     use crate::supervise::limits::{Cpu, Memory};
     use crate::supervise::net::Net;
-    use crate::supervise::space::Space;
-    use crate::supervise::tree::{ChildState, Tree};
+    use crate::supervise::tracee::Namespaces;
+    use crate::supervise::tracee::{ChildState, Tracees};
     use crate::supervise::waits::Waits;
     use crate::trace::Tid;
     use std::cell::RefCell;
@@ -64,13 +64,13 @@ mod tests {
 
     /// A jail without a kernel.
     struct World {
-        tree: Tree,
+        tracees: Tracees,
         files: Files,
         net: Net,
         waits: Waits,
         cpu: Cpu,
         memory: Memory,
-        /// Births whose event has not been told: parent, child, flags.
+        /// Spawns whose event has not been told: parent, child, flags.
         late: Vec<(Tid, Tid, u64)>,
         last: Tid,
         random: u64,
@@ -82,7 +82,7 @@ mod tests {
             let plan = Plan::new(&policy, &Host::newest()).expect("a plan");
             TASKS.set(BTreeMap::from([(MAIN, MAIN)]));
             Self {
-                tree: Tree::of_test(MAIN, Space::default(), is_own),
+                tracees: Tracees::of_test(MAIN, Namespaces::default(), is_own),
                 files: Files::new(MAIN, Vec::new()),
                 net: Net::new(&plan),
                 waits: Waits::default(),
@@ -115,7 +115,7 @@ mod tests {
         }
 
         /// A task makes another one; its event is told now, or late.
-        fn birth(&mut self) {
+        fn spawn(&mut self) {
             // A task whose event is under way makes none.
             let late: Vec<Tid> = self.late.iter().map(|(parent, ..)| *parent).collect();
             let Some((parent, pid)) = self.any().filter(|(tid, _)| !late.contains(tid)) else {
@@ -137,8 +137,8 @@ mod tests {
                 _ => {
                     self.files.adopted(child);
                     self.memory.adopted(child);
-                    self.tree.adopt(child);
-                    self.tree.learn(child, process);
+                    self.tracees.adopt(child);
+                    self.tracees.learn(child, process);
                 }
             }
         }
@@ -146,12 +146,12 @@ mod tests {
         /// A parent's event is told.
         fn told(&mut self, at: usize) {
             let (parent, child, flags) = self.late.swap_remove(at);
-            let birth = self.tree.spawned(parent, child, flags);
-            if !birth.is_thread() {
-                self.memory.spawned(&birth);
+            let spawn = self.tracees.spawned(parent, child, flags);
+            if !spawn.is_thread() {
+                self.memory.spawned(&spawn);
             }
-            self.files.spawned(&birth);
-            if birth.state == ChildState::Gone {
+            self.files.spawned(&spawn);
+            if spawn.state == ChildState::Gone {
                 self.nothing_of(child);
             }
         }
@@ -172,7 +172,7 @@ mod tests {
                 tasks.remove(&former);
                 tasks.insert(pid, pid);
             });
-            self.tree.executed(pid, former);
+            self.tracees.executed(pid, former);
             self.files.executed(pid, former);
             self.net.executed(pid, former);
             self.waits.executed(pid, former);
@@ -187,7 +187,7 @@ mod tests {
             TASKS.with_borrow_mut(|tasks| tasks.remove(&tid));
             // The event of a parent that is gone is never told.
             self.late.retain(|(parent, ..)| *parent != tid);
-            self.tree.gone(tid);
+            self.tracees.gone(tid);
             self.files.gone(tid);
             self.net.gone(tid);
             self.waits.gone(tid);
@@ -197,7 +197,7 @@ mod tests {
         }
 
         fn nothing_of(&self, tid: Tid) {
-            assert!(!self.tree.keeps(tid), "the tree keeps {tid}");
+            assert!(!self.tracees.keeps(tid), "tracees keep {tid}");
             assert!(!self.files.keeps(tid), "files keep {tid}");
             assert!(!self.net.keeps(tid), "net keeps {tid}");
             assert!(!self.waits.keeps(tid), "waits keep {tid}");
@@ -215,13 +215,13 @@ mod tests {
                 if tid == pid {
                     self.cpu.fill(tid);
                 }
-                self.tree.sent(pid, libc::SIGTERM, tid);
+                self.tracees.sent(pid, libc::SIGTERM, tid);
             }
         }
 
         fn step(&mut self) {
             match self.below(8) {
-                0..3 => self.birth(),
+                0..3 => self.spawn(),
                 3 => self.exec(),
                 4 => self.fill(),
                 5 if !self.late.is_empty() => {

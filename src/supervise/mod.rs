@@ -21,10 +21,9 @@ mod outcome;
 mod own_filter;
 mod refusal;
 mod round;
-mod space;
 mod standing_in;
 mod target;
-mod tree;
+mod tracee;
 mod waits;
 mod watchdog;
 mod watching;
@@ -33,7 +32,7 @@ pub use bell::{Bell, Call as BellCall};
 pub use denial::{Denial, Object, PathObject, PeerObject};
 pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError, Used};
-pub use tree::Program;
+pub use tracee::Program;
 
 use crate::baseline::Check;
 use crate::judge::Verdict;
@@ -44,9 +43,8 @@ use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
 use credentials::Credentials;
 use forward::Forward;
-use space::Space;
 use std::time::{Duration, Instant};
-use tree::Tree;
+use tracee::{Namespaces, Tracees};
 
 /// How a jail is run.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +77,7 @@ struct Supervisor<'a> {
     /// What this thread may do, as the command. Before `started`, whose end takes what it has given up.
     credentials: Credentials,
     started: Started,
-    tree: Tree,
+    tracees: Tracees,
     /// The init of the jail's pid namespace, which is none of the jail's: as the clock it is traced
     /// and nothing else. It ends when all others have.
     init: Option<Tid>,
@@ -138,7 +136,7 @@ pub fn run(
         .stand_in
         .then(|| Forward::new(started.pid, started.isolation().pid))
         .transpose();
-    let tree = Tree::new(started.pid, Space::new(started.isolation()));
+    let tracees = Tracees::new(started.pid, Namespaces::new(started.isolation()));
     let mut limits = match limits::Watch::new(plan, &started, options.timer, Instant::now()) {
         Ok(limits) => limits,
         Err(errno) => {
@@ -180,7 +178,7 @@ pub fn run(
         init: started.init(),
         started,
         credentials,
-        tree,
+        tracees,
         round: round::Round::default(),
         held: Vec::new(),
         running: false,
@@ -293,7 +291,7 @@ impl Supervisor<'_> {
         self.outcome()
     }
 
-    /// The next event. The parent's of a child that is held follows the birth at once, unless the
+    /// The next event. The parent's of a child that is held follows the spawn at once, unless the
     /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
     fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
         loop {
@@ -325,7 +323,7 @@ impl Supervisor<'_> {
     }
 
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
-        if stop == Stop::Attach && self.ending.is_none() && !self.tree.knows(tracee.tid()) {
+        if stop == Stop::Attach && self.ending.is_none() && !self.tracees.knows(tracee.tid()) {
             self.held.push((tracee, Instant::now()));
             return Ok(());
         }
@@ -343,7 +341,7 @@ impl Supervisor<'_> {
             self.meter.leave_out(performer);
         }
         let tid = tracee.tid();
-        let how = match self.net.watches(|| self.tree.pid(tid)) || self.waits.is_pending(tid) {
+        let how = match self.net.watches(|| self.tracees.pid(tid)) || self.waits.is_pending(tid) {
             true => how.and_stop(),
             false => how,
         };
@@ -354,7 +352,7 @@ impl Supervisor<'_> {
             self.finish(tid)?;
         }
         if matches!(stop, Stop::Fork | Stop::Vfork | Stop::Clone) {
-            self.release(|tree, tid, _| tree.knows(tid))?;
+            self.release(|tracees, tid, _| tracees.knows(tid))?;
         }
         self.stop_if_due()
     }
@@ -362,20 +360,20 @@ impl Supervisor<'_> {
     /// Lets go of children that are held.
     fn release(
         &mut self,
-        which: impl Fn(&Tree, Tid, Instant) -> bool,
+        which: impl Fn(&Tracees, Tid, Instant) -> bool,
     ) -> Result<(), SuperviseError> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let free = |held: &mut (Stopped, Instant)| which(&self.tree, held.0.tid(), held.1);
+        let free = |held: &mut (Stopped, Instant)| which(&self.tracees, held.0.tid(), held.1);
         let released: Vec<(Stopped, Instant)> = self.held.extract_if(.., free).collect();
         for (tracee, _) in released {
             self.stats.attach += 1;
-            if !self.tree.knows(tracee.tid()) {
+            if !self.tracees.knows(tracee.tid()) {
                 self.files.adopted(tracee.tid());
                 self.limits.adopted(tracee.tid());
             }
-            self.tree.adopt(tracee.tid());
+            self.tracees.adopt(tracee.tid());
             self.lives(tracee.tid());
             let how = if self.ending.is_some() {
                 Resume::Kill
@@ -415,7 +413,7 @@ impl Supervisor<'_> {
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
                     true => {
-                        let pid = self.tree.pid(tid);
+                        let pid = self.tracees.pid(tid);
                         self.net.begins(self.plan, tracee, pid)
                     }
                     false => Ok(Resume::Continue),
@@ -463,7 +461,7 @@ impl Supervisor<'_> {
         if self.own_filters && is_foreign(tracee)? {
             return Ok(Resume::Return(registers, NO_CALL));
         }
-        if let Some(error) = self.limits.refuses(&self.tree, &registers.call()) {
+        if let Some(error) = self.limits.refuses(&self.tracees, &registers.call()) {
             return Ok(Resume::Return(registers, -(error as i64)));
         }
         let how = self.decide(tracee, registers)?;
@@ -479,7 +477,7 @@ impl Supervisor<'_> {
         let plan = self.plan;
         let mut asked = files::Asked {
             plan,
-            tree: &mut self.tree,
+            tracees: &mut self.tracees,
             tracee,
             registers,
             call,
@@ -532,7 +530,7 @@ impl Supervisor<'_> {
             self.files.may_be_filtered();
         }
         if let Some(check) = verdict.check {
-            match self.tree.check(tracee.tid(), check, &call) {
+            match self.tracees.check(tracee.tid(), check, &call) {
                 target::Found::Inside => {}
                 target::Found::Outside(denied) => {
                     if let Some(errno) = arguments::wrong(tracee.tid(), &call) {
@@ -561,14 +559,14 @@ impl Supervisor<'_> {
             Action::Deny(errno) => {
                 self.stats.denied += 1;
                 if !verdict.quiet {
-                    let denial = Denial::new(tracee, call, verdict, object, &mut self.tree);
+                    let denial = Denial::new(tracee, call, verdict, object, &mut self.tracees);
                     self.observer.event(&Event::Denied(denial));
                 }
                 Resume::Return(registers, -i64::from(errno.number()))
             }
             Action::Kill => {
                 self.stats.denied += 1;
-                let denial = Denial::new(tracee, call, verdict, object, &mut self.tree);
+                let denial = Denial::new(tracee, call, verdict, object, &mut self.tracees);
                 self.observer.event(&Event::Killed(denial));
                 self.end(Ending::Policy);
                 Resume::Kill
@@ -584,7 +582,7 @@ impl Supervisor<'_> {
             verdict,
             object,
         } = looked;
-        let denial = Denial::new(tracee, call, verdict, Some(object), &mut self.tree);
+        let denial = Denial::new(tracee, call, verdict, Some(object), &mut self.tracees);
         self.observer.event(&Event::Denied(denial));
     }
 
@@ -598,11 +596,13 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         };
         let flags = clone_flags(registers);
-        let birth = self.tree.spawned(tracee.tid(), child as Tid, flags);
+        let spawn = self.tracees.spawned(tracee.tid(), child as Tid, flags);
         self.lives(child as Tid);
-        self.limits.spawned(&birth);
-        self.files.spawned(&birth);
-        if let Some(limit) = self.limits.exceeded(self.tree.len(), || self.tree.living())
+        self.limits.spawned(&spawn);
+        self.files.spawned(&spawn);
+        if let Some(limit) = self
+            .limits
+            .exceeded(self.tracees.len(), || self.tracees.living())
             && self.ending.is_none()
         {
             self.past(limit);
@@ -610,9 +610,9 @@ impl Supervisor<'_> {
         }
         if self.observer.wants_all() {
             self.observer.event(&Event::Spawn {
-                parent: birth.process,
-                child: birth.child,
-                thread: birth.is_thread(),
+                parent: spawn.process,
+                child: spawn.child,
+                thread: spawn.is_thread(),
             });
         }
         Ok(Resume::Continue)
@@ -631,8 +631,8 @@ impl Supervisor<'_> {
             self.started.executed()?;
             self.limits.begins(Instant::now());
         }
-        self.tree.space.enter(tid);
-        let program = self.tree.executed(tid, former as Tid);
+        self.tracees.namespaces.enter(tid);
+        let program = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
@@ -679,11 +679,11 @@ impl Supervisor<'_> {
     fn signalled(&mut self, tracee: &Stopped, signal: i32) -> Result<Resume, Errno> {
         self.stats.signal += 1;
         let tid = tracee.tid();
-        let pid = self.tree.pid(tid);
+        let pid = self.tracees.pid(tid);
         let main = self.is_main(pid);
         if let Some(forward) = &mut self.forward {
             match main {
-                true => forward.delivered(tracee, signal, &self.tree)?,
+                true => forward.delivered(tracee, signal, &self.tracees)?,
                 false => forward.delivered_beside(tracee, signal)?,
             }
             if forward.lend_terminal(tracee, signal)? {
@@ -696,7 +696,7 @@ impl Supervisor<'_> {
             let sender = tracee
                 .siginfo()?
                 .and_then(|info| sys::signal::sent_by(&info));
-            let inside = sender.is_some_and(|sender| self.tree.has_sent(sender));
+            let inside = sender.is_some_and(|sender| self.tracees.has_sent(sender));
             self.delivered = (signal, inside);
         }
         if self.observer.wants_all() {
@@ -704,19 +704,20 @@ impl Supervisor<'_> {
         }
         let can_follow = !self.net.watches(|| pid);
         self.waits
-            .signalled(tracee, signal, &self.tree, can_follow)?;
+            .signalled(tracee, signal, &self.tracees, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
 
     /// A signal that the supervisor sent for a process of the jail comes from that process.
     fn tell_sender(&mut self, tracee: &Stopped, pid: Tid, signal: i32) -> Result<(), Errno> {
-        let Some(sender) = self.tree.sender(pid, signal) else {
+        let Some(sender) = self.tracees.sender(pid, signal) else {
             return Ok(());
         };
         let Some(mut info) = tracee.siginfo()? else {
             return Ok(());
         };
-        if info.si_code == libc::SI_USER && sys::signal::sender(&info) == self.tree.space.own_pid()
+        if info.si_code == libc::SI_USER
+            && sys::signal::sender(&info) == self.tracees.namespaces.own_pid()
         {
             let uid = sys::signal::sender_uid(&info);
             sys::signal::set_sender(&mut info, sender, uid);
@@ -731,7 +732,7 @@ impl Supervisor<'_> {
         if let Exit::Signal(signal) = exit {
             self.is_refused_by(tid, signal);
         }
-        let pid = self.tree.gone(tid);
+        let pid = self.tracees.gone(tid);
         self.files.gone(tid);
         self.net.gone(tid);
         self.waits.gone(tid);
@@ -747,7 +748,7 @@ impl Supervisor<'_> {
             self.main_exit = Some(exit);
             self.main_stopped = None;
             if let Some(forward) = &mut self.forward {
-                forward.ended(exit, self.tree.len() > 0 && self.ending.is_none());
+                forward.ended(exit, self.tracees.len() > 0 && self.ending.is_none());
             }
             if self.options.kill_on_exit && self.ending.is_none() {
                 self.heed_bell();

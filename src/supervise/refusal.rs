@@ -70,8 +70,8 @@ impl Supervisor<'_> {
             told: true,
             ..OwnFilter::default()
         };
-        let pid = self.tree.pid(tid);
-        let program = self.tree.program(tid);
+        let pid = self.tracees.pid(tid);
+        let program = self.tracees.program(tid);
         self.observer.event(&Event::Refused {
             pid,
             program: &program,

@@ -16,14 +16,14 @@ impl Supervisor<'_> {
             return;
         }
         let main = self.main_exit.is_none().then_some(self.started.pid);
-        match forward.pass_on(main, &self.tree) {
+        match forward.pass_on(main, &self.tracees) {
             forward::Next::Wait => {}
             forward::Next::Waiting => self.observer.event(&Event::Waiting {
-                tree: &self.tree.summary(),
+                tree: &self.tracees.summary(),
                 asked: true,
             }),
             forward::Next::Left => self.observer.event(&Event::Waiting {
-                tree: &self.tree.summary(),
+                tree: &self.tracees.summary(),
                 asked: false,
             }),
             forward::Next::End => self.end(Ending::Exited),
@@ -51,7 +51,7 @@ impl Supervisor<'_> {
     /// Whether nothing would go on if this process stopped as the main command has: neither another process,
     /// nor a limit of time.
     pub(super) fn may_stop_alone(&self) -> bool {
-        self.tree.is_alone() && !self.limits.keeps_time()
+        self.tracees.is_alone() && !self.limits.keeps_time()
     }
 
     /// The signal by which this process itself was lately asked to stop.
@@ -83,7 +83,7 @@ impl Supervisor<'_> {
     /// SIGTTIN comes to this process's group also where a process of the jail reads from the terminal, which
     /// it may have taken from that group before.
     fn stop_by(&mut self, signal: i32) -> Result<(), Errno> {
-        let certain = self.was_asked_to_stop() == Some(libc::SIGTSTP) || self.tree.is_alone();
+        let certain = self.was_asked_to_stop() == Some(libc::SIGTSTP) || self.tracees.is_alone();
         let keeps = self.limits.keeps_usage() && !certain;
         if keeps {
             self.start_watchdog();

@@ -4,8 +4,8 @@
 //! somebody, and who is in the jail is known here alone. A pid may be reused between the check and
 //! the call, after its last holder in the jail was reaped; the threat model says so.
 
-use super::space;
-use super::tree::Tree;
+use super::tracee::INIT;
+use super::tracee::Tracees;
 use crate::baseline::{Answer, Baseline, Check, Rule, Target};
 use crate::judge::{Reason, Verdict};
 use crate::policy::Action;
@@ -53,15 +53,15 @@ impl Denied {
     }
 }
 
-impl Tree {
+impl Tracees {
     /// Whether the target of a call by `tid` is in the jail.
     pub fn check(&mut self, tid: Tid, check: Check, call: &Call) -> Found {
         let outside = || Found::Outside(Denied(Errno::EPERM));
-        let hides_ids = self.space.hides_ids();
+        let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
             (_, Target::Nobody) => Found::Inside,
             // An id means nobody else than the jail's own, and their init.
-            (_, Target::Task(space::INIT)) if hides_ids => outside(),
+            (_, Target::Task(INIT)) if hides_ids => outside(),
             (_, Target::Task(_) | Target::Group(_)) if hides_ids => Found::Inside,
             (Check::Signal, Target::Everyone) if hides_ids => Found::Inside,
             (_, Target::Task(id)) if self.has(id) || self.is_zombie(id) => Found::Inside,

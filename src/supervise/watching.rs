@@ -40,7 +40,7 @@ impl Supervisor<'_> {
         let limits = self.limits.for_watchdog(&self.started);
         let asked = self.asked_to_end.is_some();
         let bell = self.options.bell.clone();
-        match Watchdog::start(limits, bell, asked, &self.tree.leaders()) {
+        match Watchdog::start(limits, bell, asked, &self.tracees.leaders()) {
             Ok(watchdog) => {
                 for pid in watchdog.pids() {
                     self.meter.leave_out(pid);
@@ -63,7 +63,7 @@ impl Supervisor<'_> {
     /// A task of the tree will run.
     pub(super) fn lives(&self, tid: Tid) {
         if let Some(watchdog) = &self.watchdog
-            && self.tree.is_process(tid)
+            && self.tracees.is_process(tid)
         {
             watchdog.born(tid);
         }

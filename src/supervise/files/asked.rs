@@ -15,8 +15,8 @@ impl Asked<'_> {
         let hides = self.plan.files.watch.has(Watch::STAT);
         View {
             tid,
-            pid: self.tree.pid_of(tid),
-            tree: self.tree,
+            pid: self.tracees.pid_of(tid),
+            tracees: self.tracees,
             hides: hides.then_some(&self.plan.judge),
         }
     }
@@ -57,8 +57,8 @@ impl Asked<'_> {
 
     /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
     pub(super) fn own(&self, path: &[u8]) -> Vec<u8> {
-        let pid = self.tree.pid_of(self.tracee.tid());
-        let own = format!("/proc/{}", self.tree.space.number(pid));
+        let pid = self.tracees.pid_of(self.tracee.tid());
+        let own = format!("/proc/{}", self.tracees.namespaces.number(pid));
         match path.strip_prefix(own.as_bytes()) {
             Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
                 [b"/proc/self", rest].concat()

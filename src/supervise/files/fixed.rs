@@ -7,7 +7,7 @@
 //!
 //! Not held: a jail that runs as root under another policy may rename in root's directories.
 
-use crate::supervise::space::Space;
+use crate::supervise::tracee::Namespaces;
 use crate::sys::files::NO_SYMLINKS;
 use nix::sys::stat::fstat;
 use nix::sys::statfs::fstatfs;
@@ -25,16 +25,16 @@ pub struct Fixed(HashMap<Vec<u8>, bool>);
 impl Fixed {
     /// Whether the name at the end of an absolute path, and every name above it, can be changed by
     /// root alone.
-    pub fn holds(&mut self, space: &Space, path: &[u8]) -> bool {
+    pub fn holds(&mut self, namespaces: &Namespaces, path: &[u8]) -> bool {
         let end = path.iter().rposition(|byte| *byte == b'/');
         match end.filter(|_| path.starts_with(b"/")) {
-            Some(end) => self.directory(space, path.get(..end).unwrap_or_default()),
+            Some(end) => self.directory(namespaces, path.get(..end).unwrap_or_default()),
             None => false,
         }
     }
 
     /// The same of the names in a directory; the root's path is empty.
-    fn directory(&mut self, space: &Space, path: &[u8]) -> bool {
+    fn directory(&mut self, namespaces: &Namespaces, path: &[u8]) -> bool {
         if let Some(known) = self.0.get(path) {
             return *known;
         }
@@ -46,7 +46,7 @@ impl Fixed {
             fixed = match self.0.get(part) {
                 Some(known) => *known,
                 None => {
-                    let found = is_roots(space, if part.is_empty() { b"/" } else { part });
+                    let found = is_roots(namespaces, if part.is_empty() { b"/" } else { part });
                     self.keep(part, found)
                 }
             };
@@ -68,10 +68,10 @@ impl Fixed {
 
 /// Whether a directory is root's, and no other may write to it. (An access control list shows in the
 /// group's permissions: acl(5).)
-fn is_roots(space: &Space, path: &[u8]) -> bool {
+fn is_roots(namespaces: &Namespaces, path: &[u8]) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
     let flags = libc::O_PATH | libc::O_DIRECTORY;
-    let Ok(directory) = space.open(path, flags, NO_SYMLINKS) else {
+    let Ok(directory) = namespaces.open(path, flags, NO_SYMLINKS) else {
         return false;
     };
     let stat = fstat(directory.as_fd());
@@ -103,20 +103,20 @@ mod tests {
 
     #[test]
     fn what_others_may_rename_is_not_fixed() {
-        let (mut fixed, space) = (Fixed::default(), Space::default());
-        assert!(fixed.holds(&space, b"/proc/sys/kernel/ostype"));
-        assert!(!fixed.holds(&space, b"/proc/1/../sys/kernel/missing/x"));
-        assert!(!fixed.holds(&space, b"relative"));
+        let (mut fixed, namespaces) = (Fixed::default(), Namespaces::default());
+        assert!(fixed.holds(&namespaces, b"/proc/sys/kernel/ostype"));
+        assert!(!fixed.holds(&namespaces, b"/proc/1/../sys/kernel/missing/x"));
+        assert!(!fixed.holds(&namespaces, b"relative"));
         // It is everybody's, wherever it is there.
-        assert!(!fixed.holds(&space, b"/tmp/name"));
-        assert!(!fixed.holds(&space, b"/tmp/name/below"));
+        assert!(!fixed.holds(&namespaces, b"/tmp/name"));
+        assert!(!fixed.holds(&namespaces, b"/tmp/name/below"));
     }
 
     #[test]
     fn what_is_kept_in_mind_has_a_bound() {
-        let (mut fixed, space) = (Fixed::default(), Space::default());
+        let (mut fixed, namespaces) = (Fixed::default(), Namespaces::default());
         for number in 0..3 * MOST {
-            fixed.holds(&space, format!("/proc/sys/{number}/name").as_bytes());
+            fixed.holds(&namespaces, format!("/proc/sys/{number}/name").as_bytes());
         }
         assert!(fixed.0.len() <= MOST);
     }

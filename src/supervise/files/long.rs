@@ -38,12 +38,12 @@ impl View<'_> {
 
     /// Opens an absolute path in the tracee's root, of any length where no symbolic link is followed.
     pub(super) fn open(&self, path: &[u8], flags: i32, resolve: u64) -> Result<OwnedFd, Errno> {
-        let space = &self.tree.space;
+        let namespaces = &self.tracees.namespaces;
         if path.len() < PATH_MAX || resolve & NO_SYMLINKS == 0 {
-            return space.open(path, flags, resolve);
+            return namespaces.open(path, flags, resolve);
         }
         let (first, mut rest) = cut(path)?;
-        let mut here = space.open(first, DIRECTORY, resolve)?;
+        let mut here = namespaces.open(first, DIRECTORY, resolve)?;
         while rest.len() >= PATH_MAX {
             let (next, after) = cut(rest)?;
             let name = CString::new(next).map_err(|_| Errno::EINVAL)?;

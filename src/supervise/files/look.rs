@@ -217,7 +217,7 @@ impl Files {
     /// A path as the task has written it, with the directory that it starts from. `None`: it means
     /// something else to each process, or there is none.
     fn text(&mut self, asked: &Asked<'_>, start: Start, given: &[u8]) -> Option<Vec<u8>> {
-        if given.is_empty() || asked.tree.space.has_own_mounts() {
+        if given.is_empty() || asked.tracees.namespaces.has_own_mounts() {
             return None;
         }
         let text = match given.starts_with(b"/") {
@@ -235,7 +235,7 @@ impl Files {
     /// Where relative paths of a task start.
     fn directory(&mut self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
         let tid = asked.tracee.tid();
-        let pid = asked.tree.pid_of(tid);
+        let pid = asked.tracees.pid_of(tid);
         let link = match start {
             Start::Directory => {
                 if let Some(known) = self.looks.directories.get(&pid) {
@@ -250,7 +250,7 @@ impl Files {
         if !path.starts_with(b"/") || path.ends_with(b" (deleted)") {
             return None;
         }
-        if start == Start::Directory && asked.tree.knows(pid) {
+        if start == Start::Directory && asked.tracees.knows(pid) {
             self.looks.directories.insert(pid, path.clone());
         }
         Some(path)
@@ -291,7 +291,7 @@ impl Files {
 /// What the policy allows of all that lies in a directory.
 fn open_directory(asked: &Asked<'_>, head: &[u8]) -> Option<Open> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
-    let directory = asked.tree.space.open(head, flags, 0).ok()?;
+    let directory = asked.tracees.namespaces.open(head, flags, 0).ok()?;
     let path = path_of(&directory).ok()?;
     if path.starts_with(b"/proc") {
         return None;

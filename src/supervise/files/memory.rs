@@ -6,7 +6,7 @@
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
 use crate::supervise::credentials::as_tracer;
-use crate::supervise::tree::{Birth, ChildState};
+use crate::supervise::tracee::{ChildState, Spawn};
 use crate::sys::Errno;
 use crate::sys::files::{Mapping, Shared, mapping, share};
 use crate::trace::Tid;
@@ -268,23 +268,23 @@ impl Memories {
     }
 
     /// A task was made.
-    pub fn spawned(&mut self, birth: &Birth) {
-        let parent = self.of(birth.parent);
+    pub fn spawned(&mut self, spawn: &Spawn) {
+        let parent = self.of(spawn.parent);
         // Threads end at an exec; another process goes on sharing its directory after it.
-        let shares = birth.flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0;
-        let shares = shares && !birth.is_thread();
+        let shares = spawn.flags & (libc::CLONE_FILES | libc::CLONE_FS) as u64 != 0;
+        let shares = shares && !spawn.is_thread();
         // Also of a child that is gone: it may have passed on what it shared to children of its own.
         parent.entangled.set(parent.entangled.get() | shares);
-        if birth.state == ChildState::Gone {
+        if spawn.state == ChildState::Gone {
             return;
         }
         // The event was late: the child has run, and its memory is known by what the kernel said then,
         // or by its execve. Its own children may share it by now.
-        if let Some(known) = self.0.get(&birth.child) {
+        if let Some(known) = self.0.get(&spawn.child) {
             known.entangled.set(known.entangled.get() | shares);
             return;
         }
-        let memory = if birth.flags & libc::CLONE_VM as u64 != 0 {
+        let memory = if spawn.flags & libc::CLONE_VM as u64 != 0 {
             Rc::clone(&parent)
         } else {
             // What the child has of its parent's pages need not be what the parent has: they may have
@@ -297,7 +297,7 @@ impl Memories {
                 ..Memory::default()
             })
         };
-        self.0.insert(birth.child, memory);
+        self.0.insert(spawn.child, memory);
     }
 
     /// A process runs a new program: nothing of its memory is left.
@@ -471,8 +471,8 @@ impl Memories {
 mod tests {
     use super::*;
 
-    fn birth(parent: Tid, child: Tid, flags: u64) -> Birth {
-        Birth {
+    fn spawn(parent: Tid, child: Tid, flags: u64) -> Spawn {
+        Spawn {
             parent,
             process: parent,
             child,
@@ -557,13 +557,13 @@ VmFlags: rd mr mw me sl
         region(&mut memories, 1);
         memories.adopted(2);
         memories.executed(2, 2);
-        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
+        memories.spawned(&spawn(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
         assert!(
             memories.slot(2).is_none(),
             "its parent's region is not there"
         );
         memories.gone(2);
-        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
+        memories.spawned(&spawn(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64));
         assert!(memories.slot(2).is_some());
     }
 
@@ -572,10 +572,10 @@ VmFlags: rd mr mw me sl
         let mut memories = Memories::default();
         memories.begin(1);
         region(&mut memories, 1);
-        memories.spawned(&birth(1, 2, libc::SIGCHLD as u64));
+        memories.spawned(&spawn(1, 2, libc::SIGCHLD as u64));
         assert!(memories.slot(2).is_none() && memories.may_map(2));
         assert!(!memories.may_map(1));
-        memories.spawned(&birth(1, 3, (libc::CLONE_VM | libc::CLONE_THREAD) as u64));
+        memories.spawned(&spawn(1, 3, (libc::CLONE_VM | libc::CLONE_THREAD) as u64));
         let slot = memories.slot(1).expect("a slot");
         assert_ne!(
             memories.slot(3).map(|slot| slot.address),
@@ -590,10 +590,10 @@ VmFlags: rd mr mw me sl
     fn whoever_shares_a_directory_with_another_process_is_never_alone_again() {
         let mut memories = Memories::default();
         memories.begin(1);
-        memories.spawned(&birth(1, 2, (libc::CLONE_VM | libc::CLONE_FS) as u64));
+        memories.spawned(&spawn(1, 2, (libc::CLONE_VM | libc::CLONE_FS) as u64));
         memories.executed(2, 2);
         assert!(!memories.is_alone(1) && !memories.is_alone(2));
-        memories.spawned(&birth(2, 3, libc::SIGCHLD as u64));
+        memories.spawned(&spawn(2, 3, libc::SIGCHLD as u64));
         assert!(memories.is_alone(3));
     }
 
@@ -603,9 +603,9 @@ VmFlags: rd mr mw me sl
         memories.adopted(2);
         memories.gone(2);
         let flags = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
-        memories.spawned(&Birth {
+        memories.spawned(&Spawn {
             state: ChildState::Gone,
-            ..birth(1, 2, flags)
+            ..spawn(1, 2, flags)
         });
         assert!(memories.is_alone(1));
         assert_eq!(memories.0.len(), 1);
@@ -617,9 +617,9 @@ VmFlags: rd mr mw me sl
         memories.adopted(2);
         assert!(!memories.is_alone(1) && !memories.is_alone(2));
         memories.executed(2, 2);
-        memories.spawned(&Birth {
+        memories.spawned(&Spawn {
             state: ChildState::Executed,
-            ..birth(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64)
+            ..spawn(1, 2, (libc::CLONE_VM | libc::CLONE_VFORK) as u64)
         });
         assert!(memories.is_alone(1) && memories.is_alone(2));
     }
@@ -630,8 +630,8 @@ VmFlags: rd mr mw me sl
         memories.adopted(2);
         assert!(memories.is_alone(2));
         let thread = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
-        memories.spawned(&birth(2, 3, thread));
-        memories.spawned(&birth(1, 2, libc::SIGCHLD as u64));
+        memories.spawned(&spawn(2, 3, thread));
+        memories.spawned(&spawn(1, 2, libc::SIGCHLD as u64));
         assert!(!memories.is_alone(2) && !memories.is_alone(3));
     }
 
@@ -659,7 +659,7 @@ VmFlags: rd mr mw me sl
         let mut memories = Memories::default();
         memories.begin(1);
         assert!(memories.may_map(1));
-        memories.spawned(&birth(1, 3, libc::CLONE_VM as u64));
+        memories.spawned(&spawn(1, 3, libc::CLONE_VM as u64));
         assert!(!memories.may_map(1) && !memories.may_map(3));
         memories.gone(3);
         assert!(memories.may_map(1));

@@ -24,11 +24,12 @@ const STRUCTURE: usize = 512;
 pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     let number = descriptor as u32 as RawFd;
-    let file = descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(|errno| match errno {
-        // What else may be wrong: the thread is gone.
-        Errno::ENOENT => Errno::EBADF,
-        other => other,
-    })?;
+    let file =
+        descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(|errno| match errno {
+            // What else may be wrong: the thread is gone.
+            Errno::ENOENT => Errno::EBADF,
+            other => other,
+        })?;
     let flags = files::status_flags(file.as_fd())?;
     // Whoever may write to it was judged when it was opened, or was given it.
     if flags & libc::O_ACCMODE != libc::O_RDONLY && flags & libc::O_PATH == 0 {
@@ -253,7 +254,7 @@ fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     Ok(descriptor_of(
         tid,
-        asked.tree.pid_of(tid),
+        asked.tracees.pid_of(tid),
         number as u32 as RawFd,
     )?)
 }
@@ -272,7 +273,7 @@ pub(super) fn writable(object: &OwnedFd) -> Judged<OwnedFd> {
 
 /// RLIMIT_FSIZE as the kernel applies it to the tracee: EFBIG and SIGXFSZ (truncate(2)).
 fn limit_size(asked: &Asked<'_>, length: u64) -> Judged<()> {
-    let pid = asked.tree.pid_of(asked.tracee.tid());
+    let pid = asked.tracees.pid_of(asked.tracee.tid());
     let limit = files::file_size_limit(pid)?;
     if length <= i64::MAX as u64 && length > limit {
         let _ = sys::process::kill(pid, libc::SIGXFSZ);
@@ -459,8 +460,8 @@ fn attributes(
 /// What a link says to the tracee.
 fn link_text(asked: &Asked<'_>, object: &OwnedFd, given: &[u8], found: &Found) -> Judged<Vec<u8>> {
     let tid = asked.tracee.tid();
-    let pid = asked.tree.pid_of(tid);
-    let number = |tid| asked.tree.space.number(tid);
+    let pid = asked.tracees.pid_of(tid);
+    let number = |tid| asked.tracees.namespaces.number(tid);
     let own = match found.path.as_slice() {
         b"/proc/self" => return Ok(number(pid).to_string().into_bytes()),
         b"/proc/thread-self" => {
@@ -472,8 +473,8 @@ fn link_text(asked: &Asked<'_>, object: &OwnedFd, given: &[u8], found: &Found) -
                 .strip_prefix(b"/proc/")
                 .and_then(|rest| std::str::from_utf8(rest.split(|byte| *byte == b'/').next()?).ok())
                 .and_then(|pid| pid.parse().ok());
-            let process = numbered.and_then(|number| asked.tree.of_number(number));
-            let inside = process.is_some_and(|process| asked.tree.has(process));
+            let process = numbered.and_then(|number| asked.tracees.of_number(number));
+            let inside = process.is_some_and(|process| asked.tracees.has(process));
             if numbered.is_some() && !inside {
                 return Err(Errno::EACCES.into());
             }

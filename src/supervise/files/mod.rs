@@ -36,7 +36,7 @@ mod umask;
 mod vector;
 
 use super::denial::{Object, PathObject};
-use super::tree::{Birth, ChildState, Tree};
+use super::tracee::{ChildState, Spawn, Tracees};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::launch::Handed;
@@ -95,7 +95,7 @@ pub enum Answer {
 /// A call in its stop, with what is needed to answer it.
 pub struct Asked<'a> {
     pub plan: &'a Plan,
-    pub tree: &'a mut Tree,
+    pub tracees: &'a mut Tracees,
     pub tracee: &'a Stopped,
     pub registers: Registers,
     pub call: Call,
@@ -148,12 +148,12 @@ impl Files {
     }
 
     /// A task was made.
-    pub fn spawned(&mut self, birth: &Birth) {
+    pub fn spawned(&mut self, spawn: &Spawn) {
         self.several = true;
-        if birth.state != ChildState::Gone && self.confined.contains(&birth.parent) {
-            self.confined.insert(birth.child);
+        if spawn.state != ChildState::Gone && self.confined.contains(&spawn.parent) {
+            self.confined.insert(spawn.child);
         }
-        self.memories.spawned(birth);
+        self.memories.spawned(spawn);
     }
 
     /// A task runs whose parent's event has not come yet. Its parent may have confined itself: it is
@@ -329,8 +329,8 @@ mod tests {
 
     const SHARED: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
 
-    fn birth(parent: Tid, child: Tid, flags: u64, state: ChildState) -> Birth {
-        Birth {
+    fn spawn(parent: Tid, child: Tid, flags: u64, state: ChildState) -> Spawn {
+        Spawn {
             parent,
             process: parent,
             child,
@@ -342,11 +342,11 @@ mod tests {
     #[test]
     fn an_exec_from_a_thread_keeps_that_threads_domain_and_not_the_first_threads() {
         let mut files = Files::new(1, Vec::new());
-        files.spawned(&birth(1, 2, SHARED, ChildState::New));
+        files.spawned(&spawn(1, 2, SHARED, ChildState::New));
         files.confined.insert(1);
         files.executed(1, 2);
         assert!(!files.is_confined(1));
-        files.spawned(&birth(1, 3, SHARED, ChildState::New));
+        files.spawned(&spawn(1, 3, SHARED, ChildState::New));
         files.confined.insert(3);
         files.executed(1, 3);
         assert!(files.is_confined(1) && !files.is_confined(3));
@@ -359,7 +359,7 @@ mod tests {
         files.adopted(2);
         assert!(files.is_confined(2));
         files.gone(2);
-        files.spawned(&birth(1, 2, 0, ChildState::Gone));
+        files.spawned(&spawn(1, 2, 0, ChildState::Gone));
         assert!(!files.is_confined(2));
     }
 }

@@ -358,13 +358,13 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
         .as_ref()
         .map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
     let nofollow = if wants.follow { 0 } else { libc::O_NOFOLLOW };
-    let space = &asked.tree.space;
+    let namespaces = &asked.tracees.namespaces;
     let open = |path: &[u8], flags| {
-        if absolute && space.has_own_mounts() {
+        if absolute && namespaces.has_own_mounts() {
             if restricted & libc::RESOLVE_BENEATH != 0 {
                 return Err(Errno::EXDEV);
             }
-            return space.open(path, libc::O_PATH | flags, restricted);
+            return namespaces.open(path, libc::O_PATH | flags, restricted);
         }
         let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
         crate::sys::files::openat2(raw, &path, libc::O_PATH | flags, restricted)
@@ -372,7 +372,7 @@ fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found
     // An absolute link on the way leads into the root of this process, whatever the tracee's is.
     let same = |found: &OwnedFd| -> Judged<()> {
         let path = asked.view().path_of(found)?;
-        match !space.has_own_mounts() || asked.view().leads_to(&path, found) {
+        match !namespaces.has_own_mounts() || asked.view().leads_to(&path, found) {
             true => Ok(()),
             false => Err(Errno::ENOENT.into()),
         }

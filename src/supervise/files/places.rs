@@ -224,14 +224,14 @@ impl Files {
     /// denied more than the supervisor is.
     fn may_bind_here(&self, asked: &Asked<'_>, name: &[u8], found: &Found) -> bool {
         let absolute = name.starts_with(b"/") || found.passed.is_none();
-        let same_root = !asked.tree.space.has_own_mounts() || !absolute;
+        let same_root = !asked.tracees.namespaces.has_own_mounts() || !absolute;
         same_root && asked.plan.files.abi() > 0 && !self.is_confined(asked.tracee.tid())
     }
 
     fn bind_here(&mut self, asked: &Asked<'_>, address: &[u8], found: &Found) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let number = asked.arg(0) as u32 as std::os::fd::RawFd;
-        let socket = descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(|errno| {
+        let socket = descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(|errno| {
             match errno {
                 // What else may be wrong: the thread is gone.
                 Errno::ENOENT => Errno::EBADF,

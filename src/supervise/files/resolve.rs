@@ -8,7 +8,7 @@ use crate::judge::Judge;
 use crate::paths::Access;
 use crate::policy::Action;
 use crate::supervise::credentials::as_tracer;
-use crate::supervise::tree::Tree;
+use crate::supervise::tracee::Tracees;
 use crate::sys::files::{NO_MAGICLINKS, NO_SYMLINKS, openat2};
 use crate::sys::{Errno, memory};
 use crate::trace::Tid;
@@ -37,7 +37,7 @@ pub struct View<'a> {
     /// Its process.
     pub pid: Tid,
     /// The processes of the jail: the magic links of others lead nowhere.
-    pub tree: &'a Tree,
+    pub tracees: &'a Tracees,
     /// Where the policy hides something, who knows what.
     pub hides: Option<&'a Judge>,
 }
@@ -186,7 +186,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
     };
     let object = open_link(&format!("/proc/{}/{name}", view.tid))?;
     // As the tracee would name it.
-    let link = format!("/proc/{}/{name}", view.tree.space.number(view.tid));
+    let link = format!("/proc/{}/{name}", view.tracees.namespaces.number(view.tid));
     let path = view.path_of(&object)?;
     let (path, pathless) = view.named(path, &object)?;
     Ok(Found {
@@ -545,7 +545,7 @@ impl<'a> Walk<'a> {
         const ROOT: u64 = 1;
         // In the procfs at /proc; any other shows what the host's does.
         let number = |tid| match self.path == b"/proc" {
-            true => self.view.tree.space.number(tid),
+            true => self.view.tracees.namespaces.number(tid),
             false => tid,
         };
         let (pid, tid) = (self.view.pid, self.view.tid);
@@ -586,7 +586,7 @@ impl<'a> Walk<'a> {
         let mut link = self.path.clone();
         join(&mut link, name);
         let process = self.process();
-        if !process.is_some_and(|pid| self.view.tree.has(pid)) {
+        if !process.is_some_and(|pid| self.view.tracees.has(pid)) {
             return Err(Errno::EACCES);
         }
         let object = self.open_link(text, 0)?;
@@ -636,7 +636,7 @@ impl<'a> Walk<'a> {
         let mut parts = self.path.rsplit(|byte| *byte == b'/');
         let number = parts.find_map(number)?;
         match self.path.starts_with(b"/proc/") {
-            true => self.view.tree.of_number(number),
+            true => self.view.tracees.of_number(number),
             false => Some(number),
         }
     }

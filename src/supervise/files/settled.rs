@@ -12,8 +12,8 @@ impl Files {
         let tid = asked.tracee.tid();
         self.confined.insert(tid);
         if asked.arg(1) & !LOG_FLAGS & u64::from(u32::MAX) != 0 {
-            let pid = asked.tree.pid_of(tid);
-            self.confined.extend(asked.tree.threads(pid));
+            let pid = asked.tracees.pid_of(tid);
+            self.confined.extend(asked.tracees.threads(pid));
         }
     }
 
@@ -46,7 +46,7 @@ impl Files {
         };
         let trees = asked.plan.files.writable.as_ref();
         trees.is_some_and(|trees| !trees.iter().any(beneath))
-            && self.fixed.holds(&asked.tree.space, path)
+            && self.fixed.holds(&asked.tracees.namespaces, path)
     }
 
     /// Whether neither the path of a call in memory, nor what it leads to, can be changed before the

@@ -20,7 +20,7 @@ use super::spaces::Spaces;
 use super::sysv::{Kept, Kind};
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
-use crate::supervise::tree::{Birth, Tree};
+use crate::supervise::tracee::{Spawn, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
@@ -104,7 +104,7 @@ impl Memory {
     }
 
     /// Whether the tree has more than it may.
-    pub fn is_past(&mut self, tree: &Tree, processes: &[Tid]) -> bool {
+    pub fn is_past(&mut self, tracees: &Tracees, processes: &[Tid]) -> bool {
         let owners = self.spaces.once(processes);
         let resident = &mut self.resident;
         self.round.go(&owners, TIME, |pid| {
@@ -112,7 +112,7 @@ impl Memory {
             resident.insert(pid, memory);
         });
         self.descriptors.look(processes, &mut self.written);
-        let around = Jail(tree, &self.written);
+        let around = Jail(tracees, &self.written);
         self.objects.look(&around, self.past.0 > 0);
         if self.objects.was_evaded() {
             return true;
@@ -276,8 +276,8 @@ impl Memory {
     }
 
     /// A process was made.
-    pub fn spawned(&mut self, birth: &Birth) {
-        self.spaces.spawned(birth);
+    pub fn spawned(&mut self, spawn: &Spawn) {
+        self.spaces.spawned(spawn);
     }
 
     /// A process runs whose parent's event has not come yet.
@@ -286,14 +286,14 @@ impl Memory {
     }
 
     /// The error of a call that would make what cannot be counted.
-    pub fn refuses(&mut self, tree: &Tree, call: &Call) -> Option<Errno> {
+    pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
         let name = call.syscall()?.name;
         if name == "shmget" || Kind::of(name).is_some() {
             // /proc tells what there is in the reader's own namespace.
             return self.own_ipc.then_some(Errno::ENOSYS);
         }
         let memfd = makes_memfd(call);
-        let around = Jail(tree, &self.written);
+        let around = Jail(tracees, &self.written);
         let opens = memfd || written::may_fill(call);
         let refused = opens && !self.objects.has_room(&around, memfd);
         refused.then_some(Errno::ENFILE)
@@ -396,7 +396,7 @@ fn maps_shared(call: &Call) -> bool {
 }
 
 /// What passes over the tree ask.
-struct Jail<'a>(&'a Tree, &'a Files);
+struct Jail<'a>(&'a Tracees, &'a Files);
 
 impl Around for Jail<'_> {
     fn tasks(&self) -> Vec<(Tid, Tid)> {

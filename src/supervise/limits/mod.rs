@@ -16,7 +16,7 @@ mod weighing;
 mod written;
 
 use super::clock::Clock;
-use super::tree::{Birth, Tree};
+use super::tracee::{Spawn, Tracees};
 use super::watchdog;
 use crate::launch::{Started, User};
 use crate::plan::Plan;
@@ -189,18 +189,18 @@ impl Watch {
 
     /// A tick: the limit of what the tree uses that it is past. `ended`: the processor time of those
     /// that have ended.
-    pub fn past(&mut self, tree: &Tree, ended: Duration) -> Option<LimitKind> {
+    pub fn past(&mut self, tracees: &Tracees, ended: Duration) -> Option<LimitKind> {
         if self.cpu.is_none() && self.memory.is_none() {
             return None;
         }
-        let processes = tree.leaders();
+        let processes = tracees.leaders();
         let cpu = self.cpu.as_mut();
         if cpu.is_some_and(|cpu| cpu.is_past(&processes, ended)) {
             return Some(LimitKind::Cpu);
         }
         let memory = self.memory.as_mut();
         memory
-            .is_some_and(|memory| memory.is_past(tree, &processes))
+            .is_some_and(|memory| memory.is_past(tracees, &processes))
             .then_some(LimitKind::Memory)
     }
 
@@ -216,11 +216,11 @@ impl Watch {
     }
 
     /// A task of the tree was made.
-    pub fn spawned(&mut self, birth: &Birth) {
+    pub fn spawned(&mut self, spawn: &Spawn) {
         if let Some(memory) = &mut self.memory
-            && !birth.is_thread()
+            && !spawn.is_thread()
         {
-            memory.spawned(birth);
+            memory.spawned(spawn);
         }
     }
 
@@ -232,8 +232,8 @@ impl Watch {
     }
 
     /// The error of a call that would make what cannot be counted.
-    pub fn refuses(&mut self, tree: &Tree, call: &Call) -> Option<Errno> {
-        self.memory.as_mut()?.refuses(tree, call)
+    pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
+        self.memory.as_mut()?.refuses(tracees, call)
     }
 
     /// The answer to a call, with a stop at its return where that must be seen.

@@ -1,7 +1,7 @@
-//! Which processes share their memory, by the flags of their births: what a child of vfork(2) or
+//! Which processes share their memory, by the clone(2) flags of their spawns: what a child of vfork(2) or
 //! posix_spawn(3) has is its parent's until it executes a program, and counts once.
 
-use crate::supervise::tree::{Birth, ChildState};
+use crate::supervise::tracee::{ChildState, Spawn};
 use crate::sys::files::{Shared, share};
 use crate::trace::Tid;
 use std::collections::{HashMap, HashSet};
@@ -17,16 +17,16 @@ pub struct Spaces {
 
 impl Spaces {
     /// A process was made by another one.
-    pub fn spawned(&mut self, birth: &Birth) {
-        self.adopted.remove(&birth.child);
-        if birth.state != ChildState::New || birth.flags & libc::CLONE_VM as u64 == 0 {
+    pub fn spawned(&mut self, spawn: &Spawn) {
+        self.adopted.remove(&spawn.child);
+        if spawn.state != ChildState::New || spawn.flags & libc::CLONE_VM as u64 == 0 {
             return;
         }
         let next = self.last + 1;
-        let space = *self.shared.entry(birth.process).or_insert(next);
+        let space = *self.shared.entry(spawn.process).or_insert(next);
         self.last = self.last.max(space);
         // Before this event it may have made children with which it shares its memory.
-        if let Some(before) = self.shared.insert(birth.child, space) {
+        if let Some(before) = self.shared.insert(spawn.child, space) {
             let others = self.shared.values_mut();
             others
                 .filter(|other| **other == before)
@@ -81,8 +81,8 @@ impl Spaces {
 mod tests {
     use super::*;
 
-    fn birth(process: Tid, child: Tid, flags: u64) -> Birth {
-        Birth {
+    fn spawn(process: Tid, child: Tid, flags: u64) -> Spawn {
+        Spawn {
             parent: process,
             process,
             child,
@@ -95,10 +95,10 @@ mod tests {
     fn memory_that_several_share_counts_once() {
         const VM: u64 = libc::CLONE_VM as u64;
         let mut spaces = Spaces::default();
-        spaces.spawned(&birth(1, 2, VM));
-        spaces.spawned(&birth(2, 3, VM));
-        spaces.spawned(&birth(1, 4, 0));
-        spaces.spawned(&birth(4, 5, VM));
+        spaces.spawned(&spawn(1, 2, VM));
+        spaces.spawned(&spawn(2, 3, VM));
+        spaces.spawned(&spawn(1, 4, 0));
+        spaces.spawned(&spawn(4, 5, VM));
         assert_eq!(spaces.once(&[1, 2, 3, 4, 5]), [1, 4]);
         // The others go on with it.
         spaces.left(1);
@@ -112,9 +112,9 @@ mod tests {
         let mut spaces = Spaces::default();
         spaces.adopted(2);
         spaces.left(2);
-        spaces.spawned(&Birth {
+        spaces.spawned(&Spawn {
             state: ChildState::Executed,
-            ..birth(1, 2, libc::CLONE_VM as u64)
+            ..spawn(1, 2, libc::CLONE_VM as u64)
         });
         assert_eq!(spaces.once(&[1, 2]), [1, 2]);
     }
@@ -124,9 +124,9 @@ mod tests {
         let mut spaces = Spaces::default();
         spaces.adopted(2);
         spaces.left(2);
-        spaces.spawned(&Birth {
+        spaces.spawned(&Spawn {
             state: ChildState::Gone,
-            ..birth(1, 2, libc::CLONE_VM as u64)
+            ..spawn(1, 2, libc::CLONE_VM as u64)
         });
         assert!(spaces.shared.is_empty() && spaces.adopted.is_empty());
     }
@@ -135,9 +135,9 @@ mod tests {
     fn children_of_an_adopted_child_share_what_its_parents_event_says() {
         let mut spaces = Spaces::default();
         spaces.adopted(2);
-        spaces.spawned(&birth(2, 3, libc::CLONE_VM as u64));
+        spaces.spawned(&spawn(2, 3, libc::CLONE_VM as u64));
         assert_eq!(spaces.once(&[2, 3]), [2]);
-        spaces.spawned(&birth(1, 2, libc::CLONE_VM as u64));
+        spaces.spawned(&spawn(1, 2, libc::CLONE_VM as u64));
         assert_eq!(spaces.once(&[1, 2, 3]), [1]);
     }
 

@@ -85,7 +85,7 @@ impl Socket {
     fn of(asked: &Asked<'_>, fd: u64) -> Result<Socket, Errno> {
         let tid = asked.tracee.tid();
         let number = fd as u32 as RawFd;
-        let fd = crate::sys::files::descriptor_of(tid, asked.tree.pid_of(tid), number).map_err(
+        let fd = crate::sys::files::descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(
             |errno| match errno {
                 Errno::ENOENT => Errno::EBADF,
                 other => other,

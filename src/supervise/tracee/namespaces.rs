@@ -4,8 +4,8 @@
 //! The supervisor is in neither. Whatever it is told by ptrace and wait is in its own ids, whatever a
 //! tracee says or hears is in the tracee's.
 
-use super::credentials::as_tracer;
 use crate::launch::Isolation;
+use crate::supervise::credentials::as_tracer;
 use crate::sys::files::openat2;
 use crate::sys::{self, Errno};
 use crate::trace::Tid;
@@ -19,7 +19,7 @@ pub const INIT: Tid = 1;
 
 /// The namespaces of a jail, as far as they matter here. Without any all is as it is outside.
 #[derive(Debug, Default)]
-pub struct Space {
+pub struct Namespaces {
     pid: bool,
     mount: bool,
     own_proc: bool,
@@ -29,7 +29,7 @@ pub struct Space {
     inside: RefCell<HashMap<Tid, Tid>>,
 }
 
-impl Space {
+impl Namespaces {
     pub fn new(isolation: &Isolation) -> Self {
         Self {
             pid: isolation.pid,

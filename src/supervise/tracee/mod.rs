@@ -1,101 +1,28 @@
-//! The tree of tasks in the jail: which process a thread belongs to, and which programs led there.
+//! The tasks of the jail: which process a thread belongs to, and which programs led there.
 //!
 //! What ptrace does not tell (a child that stops before its parent's event) is asked of /proc, and
-//! only when somebody needs it. Nothing is done to anybody by an id alone: ids are used again, so
+//! only when the answer is needed. No id alone leads to an action: ids are used again, so
 //! the kernel is asked whether it still is a tracee's.
 
-use super::space::Space;
+mod namespaces;
+mod process;
+mod task;
+
+pub use namespaces::{INIT, Namespaces};
+pub use process::Program;
+pub use task::{ChildState, Spawn};
+
 use crate::sys;
 use crate::trace::Tid;
+use process::{id, process_of, program_name};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
-
-/// A program that runs or ran in the jail, and the one that started it.
-#[derive(Debug)]
-pub struct Program {
-    /// Its name: that of the file, or of the script.
-    pub name: String,
-    /// The program that this one was executed by.
-    pub parent: Option<Rc<Program>>,
-    depth: u32,
-}
-
-/// How long a chain of programs is remembered: one that executes itself for ever must not fill
-/// the memory.
-const DEPTH: u32 = 32;
-
-impl Program {
-    fn new(name: String, parent: Option<&Rc<Program>>) -> Rc<Self> {
-        let parent = parent.filter(|parent| parent.depth < DEPTH).cloned();
-        let depth = parent.as_ref().map_or(0, |parent| parent.depth + 1);
-        Rc::new(Self {
-            name,
-            parent,
-            depth,
-        })
-    }
-
-    /// The names from the first program to this one.
-    pub fn ancestry(&self) -> Vec<&str> {
-        let mut names = vec![self.name.as_str()];
-        let mut program = self;
-        while let Some(parent) = program.parent.as_deref() {
-            names.push(&parent.name);
-            program = parent;
-        }
-        names.reverse();
-        names
-    }
-}
-
-struct Task {
-    /// The process (thread group); `None` where nobody has told it yet.
-    pid: Option<Tid>,
-    program: Option<Rc<Program>>,
-    /// Whether its parent's event has come.
-    announced: bool,
-    /// Whether it has executed a program in the jail.
-    executed: bool,
-}
-
-/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2). Everything that is kept
-/// for each task is told of a child by this value alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Birth {
-    /// The task that made it.
-    pub parent: Tid,
-    /// The process of that task.
-    pub process: Tid,
-    pub child: Tid,
-    /// The clone(2) flags of the call.
-    pub flags: u64,
-    pub state: ChildState,
-}
-
-/// How far a child is when its parent's event is told. The event may come late: a child whose parent
-/// does not report is released, and then may execute a program, or end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChildState {
-    /// It runs what its parent ran, with the memory that the flags give it.
-    New,
-    /// It has executed a program: its memory is its own, whatever the flags say.
-    Executed,
-    /// It has ended, and its end was told: nothing may be kept for it, or the next task with that id
-    /// inherits it.
-    Gone,
-}
-
-impl Birth {
-    /// Whether the child is a thread of its parent's process.
-    pub fn is_thread(&self) -> bool {
-        self.flags & libc::CLONE_THREAD as u64 != 0
-    }
-}
+use task::{Task, is_ending};
 
 /// All tasks of a jail.
-pub struct Tree {
+pub struct Tracees {
     /// What ids and paths mean to the jail's own processes.
-    pub space: Space,
+    pub namespaces: Namespaces,
     tasks: HashMap<Tid, Task>,
     /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
     /// see as the sender: receiver, signal, the sender's id to the jail. No more than 64 for each
@@ -107,8 +34,8 @@ pub struct Tree {
     most: usize,
 }
 
-impl Tree {
-    pub fn new(main: Tid, space: Space) -> Self {
+impl Tracees {
+    pub fn new(main: Tid, namespaces: Namespaces) -> Self {
         let tasks = HashMap::from([(
             main,
             Task {
@@ -119,7 +46,7 @@ impl Tree {
             },
         )]);
         Self {
-            space,
+            namespaces,
             tasks,
             sent: Vec::new(),
             is_own: sys::wait::is_own,
@@ -129,10 +56,10 @@ impl Tree {
 
     /// One where these are tracees.
     #[cfg(test)]
-    pub fn of_test(main: Tid, space: Space, is_own: fn(Tid) -> bool) -> Self {
+    pub fn of_test(main: Tid, namespaces: Namespaces, is_own: fn(Tid) -> bool) -> Self {
         Self {
             is_own,
-            ..Self::new(main, space)
+            ..Self::new(main, namespaces)
         }
     }
 
@@ -147,7 +74,7 @@ impl Tree {
     /// Whether anything is kept for a task.
     #[cfg(test)]
     pub fn keeps(&self, tid: Tid) -> bool {
-        self.knows(tid) || self.sent.iter().any(|(to, ..)| *to == tid) || self.space.keeps(tid)
+        self.knows(tid) || self.sent.iter().any(|(to, ..)| *to == tid) || self.namespaces.keeps(tid)
     }
 
     /// How many tasks there are.
@@ -161,7 +88,7 @@ impl Tree {
         self.tasks.keys().filter(|tid| !is_ending(**tid)).count()
     }
 
-    /// The most tasks that there were at one time, as their births and ends were told.
+    /// The most tasks that there were at one time, as their spawns and ends were told.
     pub fn most(&self) -> usize {
         self.most
     }
@@ -201,10 +128,10 @@ impl Tree {
     }
 
     /// The parent's event: `child` was made by a call with these clone(2) flags. Tells how far it is.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) -> Birth {
+    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) -> Spawn {
         let before = self.tasks.remove(&child).filter(|task| !task.announced);
         let executed = before.as_ref().is_some_and(|task| task.executed);
-        let birth = Birth {
+        let spawn = Spawn {
             parent,
             process: self.pid(parent),
             child,
@@ -215,15 +142,15 @@ impl Tree {
                 (true, false) => ChildState::New,
             },
         };
-        if birth.state == ChildState::Gone {
-            return birth;
+        if spawn.state == ChildState::Gone {
+            return spawn;
         }
         let program = self
             .tasks
             .get(&parent)
             .and_then(|parent| parent.program.clone());
-        let pid = if birth.is_thread() {
-            birth.process
+        let pid = if spawn.is_thread() {
+            spawn.process
         } else {
             child
         };
@@ -235,13 +162,13 @@ impl Tree {
             executed,
         };
         self.insert(child, task);
-        birth
+        spawn
     }
 
     /// The process `pid` runs a new program, in the thread that was `former` until now.
     pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
         if former != pid {
-            self.space.gone(former);
+            self.namespaces.gone(former);
         }
         let task = self.tasks.remove(&former);
         // The event that is still to come is that of the process, not of the thread that took its place.
@@ -264,7 +191,8 @@ impl Tree {
         // A second one merges with the first while that is pending.
         self.sent
             .retain(|&(to, what, _)| (to, what) != (pid, signal));
-        self.sent.push((pid, signal, self.space.inside(sender)));
+        self.sent
+            .push((pid, signal, self.namespaces.inside(sender)));
     }
 
     /// Who had the supervisor send the signal that is about to be delivered to `pid`, if it is one
@@ -280,7 +208,7 @@ impl Tree {
     /// A task is gone; returns its process.
     pub fn gone(&mut self, tid: Tid) -> Tid {
         self.sent.retain(|&(to, ..)| to != tid);
-        self.space.gone(tid);
+        self.namespaces.gone(tid);
         let task = self.tasks.remove(&tid);
         task.and_then(|task| task.pid).unwrap_or(tid)
     }
@@ -300,7 +228,7 @@ impl Tree {
         }
     }
 
-    /// As [`Tree::pid`], and nothing is remembered.
+    /// As [`Tracees::pid`], and nothing is remembered.
     pub fn pid_of(&self, tid: Tid) -> Tid {
         let known = self.tasks.get(&tid).and_then(|task| task.pid);
         known.or_else(|| process_of(tid)).unwrap_or(tid)
@@ -330,7 +258,7 @@ impl Tree {
 
     /// Whether a signal with this sender in its siginfo is from within the jail.
     pub fn has_sent(&self, sender: Tid) -> bool {
-        match self.space.hides_ids() {
+        match self.namespaces.hides_ids() {
             // Nobody outside has an id there (pid_namespaces(7)).
             true => sender != 0,
             false => self.has(sender),
@@ -339,11 +267,11 @@ impl Tree {
 
     /// The task of that number in the jail's `/proc`.
     pub fn of_number(&self, number: Tid) -> Option<Tid> {
-        if !self.space.has_own_proc() {
+        if !self.namespaces.has_own_proc() {
             return Some(number);
         }
         let mut tasks = self.tasks.keys().copied();
-        tasks.find(|&tid| self.space.inside(tid) == number)
+        tasks.find(|&tid| self.namespaces.inside(tid) == number)
     }
 
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
@@ -415,58 +343,6 @@ impl Tree {
     }
 }
 
-/// The thread group of a task, which must be in a stop or it may be gone.
-fn process_of(tid: Tid) -> Option<Tid> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    id(&status, "Tgid:")
-}
-
-/// Whether a task has begun to end, or has ended: PF_EXITING among the flags of proc_pid_stat(5), which
-/// the kernel sets before anybody can know of the end (do_exit).
-fn is_ending(tid: Tid) -> bool {
-    is_ending_by(std::fs::read_to_string(format!("/proc/{tid}/stat")))
-}
-
-/// The same, by what was read. A task that cannot be looked at, because this process has no descriptor
-/// left for instance, is not taken to be ending: it counts.
-fn is_ending_by(stat: std::io::Result<String>) -> bool {
-    const PF_EXITING: u32 = 4;
-    let stat = match stat {
-        Ok(stat) => stat,
-        Err(error) => {
-            return error.kind() == std::io::ErrorKind::NotFound
-                || error.raw_os_error() == Some(libc::ESRCH);
-        }
-    };
-    // The name before may hold anything; after it come state, ppid, pgrp, session, tty, tpgid, flags.
-    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
-    let flags = fields.and_then(|fields| fields.split(' ').nth(6)?.parse::<u32>().ok());
-    flags.is_some_and(|flags| flags & PF_EXITING != 0)
-}
-
-/// A field of /proc/PID/status that holds an id.
-fn id(status: &str, field: &str) -> Option<Tid> {
-    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
-    value.trim().parse().ok()
-}
-
-/// What a person calls the program: the script's name where a script runs (`comm`, which the
-/// kernel takes from the file name and cuts to 15 bytes), else the file's.
-fn program_name(pid: Tid) -> String {
-    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let comm = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-    if comm.len() < 15 {
-        return comm;
-    }
-    match std::fs::read_link(format!("/proc/{pid}/exe")) {
-        Ok(path) => match path.file_name().map(|name| name.to_string_lossy()) {
-            Some(name) if name.starts_with(&comm) => name.into_owned(),
-            _ => comm,
-        },
-        Err(_) => comm,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,32 +351,32 @@ mod tests {
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
 
     /// A tree where these are tracees.
-    fn tree(is_own: fn(Tid) -> bool) -> Tree {
-        Tree {
+    fn tracees(is_own: fn(Tid) -> bool) -> Tracees {
+        Tracees {
             is_own,
-            ..Tree::new(1, Space::default())
+            ..Tracees::new(1, Namespaces::default())
         }
     }
 
     #[test]
     fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
-        let mut tree = tree(|tid| tid != 7);
-        tree.gone(7);
-        let birth = tree.spawned(1, 7, FORK);
-        assert_eq!(birth.state, ChildState::Gone);
-        assert!(!tree.knows(7));
-        assert!(!tree.has(7));
+        let mut tracees = tracees(|tid| tid != 7);
+        tracees.gone(7);
+        let spawn = tracees.spawned(1, 7, FORK);
+        assert_eq!(spawn.state, ChildState::Gone);
+        assert!(!tracees.knows(7));
+        assert!(!tracees.has(7));
     }
 
     #[test]
     fn an_id_that_is_no_tracees_any_more_is_nobodys() {
-        let mut tree = tree(|_| true);
-        let birth = tree.spawned(1, 7, FORK);
-        assert_eq!(birth.state, ChildState::New);
-        assert!(tree.has(7));
-        tree.is_own = |tid| tid != 7;
-        assert!(!tree.has(7));
-        assert_eq!(tree.processes(), BTreeSet::from([1]));
+        let mut tracees = tracees(|_| true);
+        let spawn = tracees.spawned(1, 7, FORK);
+        assert_eq!(spawn.state, ChildState::New);
+        assert!(tracees.has(7));
+        tracees.is_own = |tid| tid != 7;
+        assert!(!tracees.has(7));
+        assert_eq!(tracees.processes(), BTreeSet::from([1]));
     }
 
     #[test]
@@ -509,15 +385,15 @@ mod tests {
         use crate::supervise::target::Found;
         // The signal 0 is sent to nobody, and tells who it would reach: here this process.
         let own = std::process::id() as Tid;
-        let mut tree = Tree {
+        let mut tracees = Tracees {
             is_own: |_| true,
-            ..Tree::new(own, Space::default())
+            ..Tracees::new(own, Namespaces::default())
         };
         let call = crate::syscalls::Call {
             nr: 0,
             args: [0; 6],
         };
-        let found = tree.check(Tid::MAX, Check::Signal, &call);
+        let found = tracees.check(Tid::MAX, Check::Signal, &call);
         let gone = -i64::from(libc::ESRCH);
         assert!(matches!(found, Found::Done(value) if value == gone));
     }
@@ -527,9 +403,9 @@ mod tests {
         use crate::baseline::Check;
         use crate::supervise::target::Found;
         let own = std::process::id() as Tid;
-        let mut tree = Tree {
+        let mut tracees = Tracees {
             is_own: |_| true,
-            ..Tree::new(own, Space::default())
+            ..Tracees::new(own, Namespaces::default())
         };
         for number in [65, 1000, -1, i32::MIN, i32::MAX] {
             let group = -i64::from(nix::unistd::getpgrp().as_raw());
@@ -537,67 +413,41 @@ mod tests {
                 nr: 0,
                 args: [group as u64, number as u32 as u64, 0, 0, 0, 0],
             };
-            let found = tree.check(own, Check::Signal, &call);
+            let found = tracees.check(own, Check::Signal, &call);
             let invalid = -i64::from(libc::EINVAL);
             assert!(matches!(found, Found::Done(value) if value == invalid));
-            assert!(tree.sent.is_empty(), "{number}");
+            assert!(tracees.sent.is_empty(), "{number}");
         }
-    }
-
-    #[test]
-    fn what_runs_is_not_ending_and_what_is_gone_is() {
-        assert!(!is_ending(std::process::id() as Tid));
-        assert!(is_ending(Tid::MAX));
-    }
-
-    #[test]
-    fn a_task_that_cannot_be_looked_at_counts_as_living() {
-        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EACCES] {
-            assert!(!is_ending_by(Err(std::io::Error::from_raw_os_error(errno))));
-        }
-        assert!(is_ending_by(Err(std::io::Error::from_raw_os_error(
-            libc::ESRCH
-        ))));
-        assert!(!is_ending_by(Ok(String::new())));
     }
 
     #[test]
     fn a_program_that_was_executed_before_the_parents_event_stays() {
-        let mut tree = tree(|_| true);
-        tree.adopt(7);
-        let program = tree.executed(7, 7);
-        let birth = tree.spawned(1, 7, FORK);
-        assert_eq!(birth.state, ChildState::Executed);
-        assert!(Rc::ptr_eq(&tree.program(7), &program));
+        let mut tracees = tracees(|_| true);
+        tracees.adopt(7);
+        let program = tracees.executed(7, 7);
+        let spawn = tracees.spawned(1, 7, FORK);
+        assert_eq!(spawn.state, ChildState::Executed);
+        assert!(Rc::ptr_eq(&tracees.program(7), &program));
     }
 
     #[test]
     fn a_program_that_a_thread_executed_before_the_parents_event_stays() {
-        let mut tree = tree(|_| true);
-        tree.adopt(7);
-        tree.spawned(7, 8, THREAD);
-        let program = tree.executed(7, 8);
-        let birth = tree.spawned(1, 7, FORK);
-        assert_eq!(birth.state, ChildState::Executed);
-        assert!(Rc::ptr_eq(&tree.program(7), &program));
+        let mut tracees = tracees(|_| true);
+        tracees.adopt(7);
+        tracees.spawned(7, 8, THREAD);
+        let program = tracees.executed(7, 8);
+        let spawn = tracees.spawned(1, 7, FORK);
+        assert_eq!(spawn.state, ChildState::Executed);
+        assert!(Rc::ptr_eq(&tracees.program(7), &program));
     }
 
     #[test]
     fn an_exec_from_a_thread_takes_the_leaders_place() {
-        let mut tree = tree(|_| true);
-        tree.spawned(1, 8, THREAD);
-        assert_eq!(tree.pid(8), 1);
-        tree.executed(1, 8);
-        assert!(!tree.tasks.contains_key(&8));
-        assert_eq!(tree.processes(), BTreeSet::from([1]));
-    }
-
-    #[test]
-    fn a_chain_of_programs_is_not_remembered_for_ever() {
-        let mut program = Program::new("0".into(), None);
-        for i in 1..1000 {
-            program = Program::new(i.to_string(), Some(&program));
-            assert!(program.ancestry().len() <= DEPTH as usize + 1);
-        }
+        let mut tracees = tracees(|_| true);
+        tracees.spawned(1, 8, THREAD);
+        assert_eq!(tracees.pid(8), 1);
+        tracees.executed(1, 8);
+        assert!(!tracees.tasks.contains_key(&8));
+        assert_eq!(tracees.processes(), BTreeSet::from([1]));
     }
 }

@@ -1,0 +1,85 @@
+//! A process and the programs that it runs and ran.
+
+use crate::trace::Tid;
+use std::rc::Rc;
+
+/// A program that runs or ran in the jail, and the one that started it.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name: that of the file, or of the script.
+    pub name: String,
+    /// The program that this one was executed by.
+    pub parent: Option<Rc<Program>>,
+    depth: u32,
+}
+
+/// How long a chain of programs is remembered: one that executes itself for ever must not fill
+/// the memory.
+const DEPTH: u32 = 32;
+
+impl Program {
+    pub(super) fn new(name: String, parent: Option<&Rc<Program>>) -> Rc<Self> {
+        let parent = parent.filter(|parent| parent.depth < DEPTH).cloned();
+        let depth = parent.as_ref().map_or(0, |parent| parent.depth + 1);
+        Rc::new(Self {
+            name,
+            parent,
+            depth,
+        })
+    }
+
+    /// The names from the first program to this one.
+    pub fn ancestry(&self) -> Vec<&str> {
+        let mut names = vec![self.name.as_str()];
+        let mut program = self;
+        while let Some(parent) = program.parent.as_deref() {
+            names.push(&parent.name);
+            program = parent;
+        }
+        names.reverse();
+        names
+    }
+}
+
+/// The thread group of a task, which must be in a stop or it may be gone.
+pub(super) fn process_of(tid: Tid) -> Option<Tid> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    id(&status, "Tgid:")
+}
+
+/// A field of /proc/PID/status that holds an id.
+pub(super) fn id(status: &str, field: &str) -> Option<Tid> {
+    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+    value.trim().parse().ok()
+}
+
+/// What a person calls the program: the script's name where a script runs (`comm`, which the
+/// kernel takes from the file name and cuts to 15 bytes), else the file's.
+pub(super) fn program_name(pid: Tid) -> String {
+    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let comm = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
+    if comm.len() < 15 {
+        return comm;
+    }
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(path) => match path.file_name().map(|name| name.to_string_lossy()) {
+            Some(name) if name.starts_with(&comm) => name.into_owned(),
+            _ => comm,
+        },
+        Err(_) => comm,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_programs_is_not_remembered_for_ever() {
+        let mut program = Program::new("0".into(), None);
+        for i in 1..1000 {
+            program = Program::new(i.to_string(), Some(&program));
+            assert!(program.ancestry().len() <= DEPTH as usize + 1);
+        }
+    }
+}

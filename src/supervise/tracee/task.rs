@@ -1,0 +1,94 @@
+//! A task: what is known of one thread.
+
+use super::process::Program;
+use crate::trace::Tid;
+use std::rc::Rc;
+
+pub(super) struct Task {
+    /// The process (thread group); `None` where nobody has told it yet.
+    pub pid: Option<Tid>,
+    pub program: Option<Rc<Program>>,
+    /// Whether its parent's event has come.
+    pub announced: bool,
+    /// Whether it has executed a program in the jail.
+    pub executed: bool,
+}
+
+/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2). Everything that is kept
+/// for each task is told of a child by this value alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spawn {
+    /// The task that made it.
+    pub parent: Tid,
+    /// The process of that task.
+    pub process: Tid,
+    pub child: Tid,
+    /// The clone(2) flags of the call.
+    pub flags: u64,
+    pub state: ChildState,
+}
+
+/// How far a child is when its parent's event is told. The event may come late: a child whose parent
+/// does not report is released, and then may execute a program, or end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildState {
+    /// It runs what its parent ran, with the memory that the flags give it.
+    New,
+    /// It has executed a program: its memory is its own, whatever the flags say.
+    Executed,
+    /// It has ended, and its end was told: nothing may be kept for it, or the next task with that id
+    /// inherits it.
+    Gone,
+}
+
+impl Spawn {
+    /// Whether the child is a thread of its parent's process.
+    pub fn is_thread(&self) -> bool {
+        self.flags & libc::CLONE_THREAD as u64 != 0
+    }
+}
+
+/// Whether a task has begun to end, or has ended: PF_EXITING among the flags of proc_pid_stat(5), which
+/// the kernel sets before anybody can know of the end (do_exit).
+pub(super) fn is_ending(tid: Tid) -> bool {
+    is_ending_by(std::fs::read_to_string(format!("/proc/{tid}/stat")))
+}
+
+/// The same, by what was read. A task that cannot be looked at, because this process has no descriptor
+/// left for instance, is not taken to be ending: it counts.
+fn is_ending_by(stat: std::io::Result<String>) -> bool {
+    const PF_EXITING: u32 = 4;
+    let stat = match stat {
+        Ok(stat) => stat,
+        Err(error) => {
+            return error.kind() == std::io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(libc::ESRCH);
+        }
+    };
+    // The name before may hold anything; after it come state, ppid, pgrp, session, tty, tpgid, flags.
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
+    let flags = fields.and_then(|fields| fields.split(' ').nth(6)?.parse::<u32>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_not_ending_and_what_is_gone_is() {
+        assert!(!is_ending(std::process::id() as Tid));
+        assert!(is_ending(Tid::MAX));
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_looked_at_counts_as_living() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EACCES] {
+            assert!(!is_ending_by(Err(std::io::Error::from_raw_os_error(errno))));
+        }
+        assert!(is_ending_by(Err(std::io::Error::from_raw_os_error(
+            libc::ESRCH
+        ))));
+        assert!(!is_ending_by(Ok(String::new())));
+    }
+}
