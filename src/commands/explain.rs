@@ -107,9 +107,21 @@ fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
     };
     match Way::from_word(verb) {
         None => Ok(None),
-        Some(way) => peer(way, endpoint.trim(), &Surroundings::own())
-            .map(Some)
-            .map_err(ExplainError::Peer),
+        Some(way) => {
+            let mut peer =
+                peer(way, endpoint.trim(), &Surroundings::own()).map_err(ExplainError::Peer)?;
+            // As the supervisor does when the call is made.
+            if let (
+                Way::Connect,
+                Who::Inet {
+                    ip: Some(ip), own, ..
+                },
+            ) = (way, &mut peer.who)
+            {
+                *own = crate::sys::route::is_own(*ip);
+            }
+            Ok(Some(peer))
+        }
     }
 }
 
@@ -140,6 +152,27 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
         table.row([
             head(""),
             "an address that serves many names is allowed for all of them; DNS over HTTPS or through a socket (nscd, resolved's varlink) is not seen".into(),
+        ]);
+    }
+    let by_scope = match verdict.reason {
+        Reason::Peer(index) => policy
+            .peers
+            .get(index)
+            .is_some_and(|entry| !entry.closes() && entry.endpoint.leaves_out_own()),
+        _ => false,
+    };
+    if by_scope && peer.way == Way::Connect {
+        table.row([
+            head("provided that"),
+            "the address is none of this host's own when the call is made".into(),
+        ]);
+    }
+    let own = |peer: &Peer| matches!(&peer.who, Who::Inet { own: true, ip: Some(ip), .. } if !ip.is_loopback());
+    if plan.net.asks_own && own(peer) && verdict.action != Action::Allow {
+        table.row([
+            head("note"),
+            "the address is one of this host's own: `public` and `private` do not include it"
+                .into(),
         ]);
     }
     let inet = matches!(peer.who, Who::Inet { .. });

@@ -68,11 +68,7 @@ impl Judge {
     pub fn peer(&self, peer: &Peer) -> Sentence {
         peer.reach(|reach| {
             let mut holds = |object: &Object| {
-                let covers =
-                    |(_, endpoint): &(String, crate::net::Endpoint)| endpoint.covers(reach, true);
-                object.path.is_none()
-                    && object.argv.is_none()
-                    && object.peer.as_ref().is_some_and(covers)
+                object.path.is_none() && object.argv.is_none() && object.covers_peer(reach)
             };
             let steps = [sockets(&peer.who), reaching(reach, &peer.who)];
             self.through(self.endpoint(reach), &steps, &mut holds)

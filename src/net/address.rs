@@ -127,17 +127,23 @@ impl Address {
         unspecified
     }
 
-    /// The IPv4 address that translators make of an IPv6 address: NAT64 (RFC 6052), 6to4 (RFC 3056).
+    /// The IPv4 address that translators and tunnels make of an IPv6 address: NAT64 (RFC 6052, and the
+    /// last 32 bits of RFC 8215's local prefix), 6to4 (RFC 3056), Teredo (RFC 4380), and IPv4-compatible
+    /// addresses (RFC 4291).
     pub fn embedded(ip: IpAddr) -> Option<IpAddr> {
         let IpAddr::V6(v6) = ip else { return None };
         let octets = v6.octets();
-        let at = match octets {
-            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ..] => 12,
-            [0x20, 0x02, ..] => 2,
+        let (at, inverted) = match octets {
+            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ..] => (12, 0),
+            [0x00, 0x64, 0xff, 0x9b, 0, 1, ..] => (12, 0),
+            [0x20, 0x02, ..] => (2, 0),
+            [0x20, 0x01, 0, 0, ..] => (12, 0xff),
+            // Without ::, ::1 and their like, which are no IPv4 addresses.
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, first, ..] if first != 0 => (12, 0),
             _ => return None,
         };
         let bytes: [u8; 4] = octets.get(at..at + 4)?.try_into().ok()?;
-        Some(IpAddr::from(bytes))
+        Some(IpAddr::from(bytes.map(|byte| byte ^ inverted)))
     }
 }
 
@@ -307,6 +313,13 @@ mod tests {
             |ip: &str| Address::embedded(ip.parse().expect("an address")).map(|ip| ip.to_string());
         assert_eq!(embedded("64:ff9b::10.0.0.1").as_deref(), Some("10.0.0.1"));
         assert_eq!(embedded("2002:a00:1::1").as_deref(), Some("10.0.0.1"));
+        assert_eq!(embedded("64:ff9b:1::10.0.0.1").as_deref(), Some("10.0.0.1"));
+        // Teredo's client is written inverted.
+        let teredo = "2001:0:808:808:8000:63bf:f5ff:fffe";
+        assert_eq!(embedded(teredo).as_deref(), Some("10.0.0.1"));
+        assert_eq!(embedded("::10.0.0.1").as_deref(), Some("10.0.0.1"));
+        assert_eq!(embedded("::1"), None);
+        assert_eq!(embedded("::"), None);
         assert_eq!(embedded("2001:db8::1"), None);
         assert_eq!(embedded("10.0.0.1"), None);
     }

@@ -1,6 +1,6 @@
 //! An endpoint of a policy: read from its text, and compared with whom a call reaches.
 
-use super::{NamePattern, Ports, Protocol, Reach, To, Way};
+use super::{NamePattern, Ports, Protocol, Reach, Scope, To, Way};
 use crate::paths::{Glob, Pattern};
 use std::fmt;
 use std::net::IpAddr;
@@ -29,6 +29,8 @@ pub enum Host {
     Any,
     /// `localhost`: 127.0.0.0/8 and ::1.
     Loopback,
+    /// `public`, or `private`: the addresses of a [`Scope`], but those of this host.
+    Scope(Scope),
     /// An address, or those that share its first bits.
     Prefix(IpAddr, u8),
     /// Addresses that stand for a name at present.
@@ -66,7 +68,7 @@ pub struct EndpointError {
     pub help: Option<String>,
 }
 
-const FORMS: &str = "an endpoint is HOST:PORTS, udp://HOST:PORTS or unix:PATH, where HOST is an address, a CIDR, `*` or a name";
+const FORMS: &str = "an endpoint is HOST:PORTS, udp://HOST:PORTS or unix:PATH, where HOST is an address, a CIDR, `*`, `public`, `private`, `localhost` or a name";
 
 impl Endpoint {
     /// From `[tcp://|udp://]HOST[:PORTS]` or `unix:…`. No scheme means TCP, unless `closes`: who
@@ -153,6 +155,7 @@ impl Endpoint {
                 To::Inet {
                     protocol: spoken,
                     ip,
+                    own,
                     port,
                     names,
                 },
@@ -160,13 +163,24 @@ impl Endpoint {
                 protocol.is_none_or(|protocol| protocol == *spoken)
                     // What has no ports is denied whichever port an entry is about.
                     && (ports.contains(*port) || closes && *spoken == Protocol::Other)
-                    && host.covers(*ip, names, reach.way, closes)
+                    && host.covers(ip.map(|ip| (ip, *own)), names, reach.way, closes)
             }
             (Endpoint::Unix(Socket::Any), To::Path(_) | To::Abstract(_)) => true,
             (Endpoint::Unix(Socket::Abstract(glob)), To::Abstract(name)) => glob.matches(name),
             (Endpoint::Unix(Socket::Path(pattern)), To::Path(path)) => pattern.covers(path),
             _ => false,
         }
+    }
+
+    /// Whether it is about public or private addresses, to which those of this host do not belong.
+    pub fn leaves_out_own(&self) -> bool {
+        matches!(
+            self,
+            Endpoint::Inet {
+                host: Host::Scope(_),
+                ..
+            }
+        )
     }
 
     /// The name that it is about, if it is about one.
@@ -226,6 +240,11 @@ impl Host {
         if text.eq_ignore_ascii_case("localhost") {
             return Ok(Host::Loopback);
         }
+        for (word, scope) in [("public", Scope::Public), ("private", Scope::Private)] {
+            if text.eq_ignore_ascii_case(word) {
+                return Ok(Host::Scope(scope));
+            }
+        }
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -283,9 +302,23 @@ impl Host {
         }
     }
 
-    fn covers(&self, ip: Option<IpAddr>, names: &[&str], way: Way, closes: bool) -> bool {
+    /// Whether it covers an address, which is one of this host's or not, or the names of one.
+    fn covers(&self, to: Option<(IpAddr, bool)>, names: &[&str], way: Way, closes: bool) -> bool {
+        let ip = to.map(|(ip, _)| ip);
         match self {
             Host::Any => true,
+            Host::Scope(scope) => to.is_some_and(|(ip, own)| {
+                let translated = || super::Address::embedded(ip).map(Scope::of);
+                match closes {
+                    // To listen, an address is always one of this host's.
+                    false => Scope::of(ip) == *scope && !(own && way == Way::Connect),
+                    true => {
+                        Scope::of(ip) == *scope
+                            || translated() == Some(*scope)
+                            || way == Way::Listen && ip.is_unspecified()
+                    }
+                }
+            }),
             Host::Name(pattern) => names.iter().any(|name| pattern.matches(name)),
             Host::Loopback => ip.is_some_and(|ip| {
                 let v4 = IpAddr::from([127, 0, 0, 0]);
@@ -393,6 +426,7 @@ mod tests {
             to: To::Inet {
                 protocol,
                 ip,
+                own: false,
                 port,
                 names,
             },

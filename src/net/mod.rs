@@ -6,6 +6,7 @@
 //! | `address` | socket addresses, from and to the kernel's bytes |
 //! | `endpoint` | what an entry of `[net]` covers |
 //! | `ports` | sets of ports |
+//! | `scope` | which addresses are public, private or this host |
 //! | `leases` | names, and which addresses stand for them until when |
 //! | `dns` | answers of resolvers |
 
@@ -14,11 +15,13 @@ pub mod dns;
 mod endpoint;
 pub mod leases;
 mod ports;
+mod scope;
 
 pub use address::{Address, Family};
 pub use endpoint::{Endpoint, EndpointError, Host, Parsed, Socket};
 pub use leases::NamePattern;
 pub use ports::Ports;
+pub use scope::Scope;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -101,6 +104,8 @@ pub enum To<'a> {
         protocol: Protocol,
         /// The address, [canonical](Address::canonical); `None` where only its name is known.
         ip: Option<IpAddr>,
+        /// Whether the address is known to be one of this host's, other than a loopback one.
+        own: bool,
         /// 0 on the way [`Way::Listen`]: one that the kernel chooses.
         port: u16,
         /// The names that the address stands for at present: lower case, without a last dot.
@@ -121,6 +126,7 @@ impl fmt::Display for To<'_> {
                 ip,
                 port,
                 names,
+                ..
             } => {
                 if *protocol == Protocol::Udp {
                     f.write_str(protocol.scheme())?;

@@ -35,6 +35,8 @@ pub struct Net {
     pub governed: bool,
     /// Whether addresses have to be known by their names.
     pub names: bool,
+    /// Whether it matters that an address to connect to is this host's own.
+    pub asks_own: bool,
     /// Whether the answers of resolvers to the command tell names. In a network of its own the command
     /// would be the one that answers.
     pub observes: bool,
@@ -64,6 +66,7 @@ impl Net {
             scoped: false,
             governed: scene.governed(),
             names,
+            asks_own: scene.leaves_out_own(),
             observes: names && !policy.process.isolate.iter().any(own),
             unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
@@ -283,6 +286,17 @@ impl Scene<'_> {
             && self
                 .allowing(Way::Connect)
                 .any(|entry| entry.endpoint.name().is_some())
+    }
+
+    /// Whether an entry or a rule opens addresses but those of this host.
+    fn leaves_out_own(&self) -> bool {
+        let mut peers = self.policy.rules.iter().filter_map(|rule| {
+            let (_, endpoint) = rule.object.as_ref()?.peer.as_ref()?;
+            (rule.action == Action::Allow).then_some(endpoint)
+        });
+        self.allowing(Way::Connect)
+            .any(|entry| entry.endpoint.leaves_out_own())
+            || peers.any(Endpoint::leaves_out_own)
     }
 
     fn is_about_unix(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::net::Endpoint;
+use crate::net::{Endpoint, Reach};
 use crate::paths::{Glob, Pattern};
 
 /// What a rule says of a path or a peer that the call names, and of the arguments of a program.
@@ -14,6 +14,16 @@ pub struct Object {
     pub peer: Option<(String, Endpoint)>,
     /// The argument vector.
     pub argv: Option<Argv>,
+    /// Whether the rule denies or kills: then the peer is all that an address may stand for.
+    pub closes: bool,
+}
+
+impl Object {
+    /// Whether the peer that the rule is about covers whom a call reaches; not if it is about none.
+    pub fn covers_peer(&self, reach: &Reach<'_>) -> bool {
+        let covers = |(_, endpoint): &(String, Endpoint)| endpoint.covers(reach, self.closes);
+        self.peer.as_ref().is_some_and(covers)
+    }
 }
 
 /// A pattern for an argument vector: a glob for each argument, `**` for any that follow.

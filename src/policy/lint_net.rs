@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Diagnostic, NetEntry, NetList, Policy, Severity};
-use crate::net::{Endpoint, Host, Protocol, Reach, To, Way};
+use crate::condition::nearest;
+use crate::net::{Endpoint, Host, Protocol, Reach, Scope, To, Way};
 
 /// The warnings of the main file's entries.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
@@ -14,7 +15,8 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         }
         let vain = shadowed(policy, entry)
             .or_else(|| repeated(policy, index, entry))
-            .or_else(|| own_resolver(policy, entry));
+            .or_else(|| own_resolver(policy, entry))
+            .or_else(|| misspelt(entry));
         if let Some(said) = vain {
             warnings.push(warning(policy, entry, said));
             continue;
@@ -70,7 +72,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
     }
     let many = |entry: &&NetEntry| match &entry.endpoint {
         Endpoint::Inet { host, .. } => match host {
-            Host::Any => true,
+            Host::Any | Host::Scope(_) => true,
             Host::Prefix(IpAddr::V4(_), bits) => *bits < 32,
             Host::Prefix(IpAddr::V6(_), bits) => *bits < 128,
             Host::Loopback | Host::Name(_) => false,
@@ -88,6 +90,15 @@ fn resolvers(policy: &Policy) -> Option<Said> {
         "against hostile code, allow the one resolver that you trust, \"udp://ADDRESS:53\", and name the ports of other addresses"
             .to_owned(),
     ))
+}
+
+/// A name that was likely meant as one of the words for ranges of addresses.
+fn misspelt(entry: &NetEntry) -> Option<Said> {
+    let name = entry.endpoint.name()?.as_str();
+    let word = nearest(name, ["public", "private", "localhost"])?;
+    let message = format!("\"{}\" is taken for the name of a host", entry.text);
+    let help = format!("did you mean `{word}`?");
+    (!name.contains('.')).then_some(("misspelt", message, help))
 }
 
 /// Where names open anything, nobody listens on the port of resolvers.
@@ -143,6 +154,10 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
             && other.list == entry.list
             && other.action == entry.action
             && contains(other, entry)
+            // An address of this host's own is not opened by a scope, but by its own entry.
+            && (entry.closes()
+                || !other.endpoint.leaves_out_own()
+                || entry.endpoint.leaves_out_own())
             // Of two that say the same, the second is the superfluous one.
             && (*place < index || !contains(entry, other))
     });
@@ -202,9 +217,9 @@ fn within(inner: &Host, outer: &Host) -> bool {
             bits >= fewer && Host::Prefix(*network, *fewer).has(*ip)
         }
         (Host::Prefix(ip, bits), Host::Loopback) => {
-            let v4 = IpAddr::from([127, 0, 0, 0]);
-            *bits >= 8 && Host::Prefix(v4, 8).has(*ip)
+            Scope::of_all(*ip, *bits) == Some(Scope::Host) && !ip.is_unspecified()
         }
+        (Host::Prefix(ip, bits), Host::Scope(scope)) => Scope::of_all(*ip, *bits) == Some(*scope),
         (Host::Name(one), Host::Name(other)) => {
             one == other || !one.is_wildcard() && other.matches(one.as_str())
         }

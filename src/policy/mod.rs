@@ -277,6 +277,8 @@ pub enum Who {
         ip: Option<IpAddr>,
         /// The name.
         name: Option<String>,
+        /// Whether the address is known to be one of this host's, other than a loopback one.
+        own: bool,
         /// The port.
         port: u16,
     },

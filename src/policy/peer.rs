@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::net::{Wrong, endpoint};
 use super::places::{PlaceError, Surroundings};
 use super::{NetEntry, Peer, Who};
-use crate::net::{Address, Endpoint, Host, Protocol, Reach, Socket, To, Way};
+use crate::net::{Address, Endpoint, Host, Protocol, Reach, Scope, Socket, To, Way};
 
 /// The peer of a sentence; `None` if it is not exactly one.
 pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Option<Peer>, Wrong> {
@@ -27,6 +27,7 @@ pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Op
                 protocol: protocol.unwrap_or(Protocol::Tcp),
                 ip: ip.map(|ip| Address::canonical(ip, way == Way::Connect)),
                 name,
+                own: false,
                 port: ports.iter().next().unwrap_or(0),
             }
         }
@@ -74,6 +75,8 @@ impl NetEntry {
                 let (ip, name) = match host {
                     Host::Any => (None, None),
                     Host::Loopback => (Some([127, 0, 0, 1].into()), None),
+                    Host::Scope(Scope::Public) => (Some([9, 9, 9, 9].into()), None),
+                    Host::Scope(_) => (Some([10, 0, 0, 1].into()), None),
                     Host::Prefix(ip, _) => (Some(*ip), None),
                     Host::Name(name) => (None, Some(name.as_str().to_owned())),
                 };
@@ -81,6 +84,7 @@ impl NetEntry {
                     protocol: protocol.unwrap_or(Protocol::Tcp),
                     ip,
                     name,
+                    own: false,
                     port: ports.iter().next().unwrap_or(0),
                 }
             }
@@ -101,10 +105,15 @@ impl Peer {
         };
         let to = match &self.who {
             Who::Inet {
-                protocol, ip, port, ..
+                protocol,
+                ip,
+                own,
+                port,
+                ..
             } => To::Inet {
                 protocol: *protocol,
                 ip: *ip,
+                own: *own,
                 port: *port,
                 names: &names,
             },

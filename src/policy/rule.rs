@@ -68,7 +68,7 @@ pub(super) fn rule(
             refuse(document, name, says.action, span);
         }
     }
-    let object = object(document, &covered, path, peer, argv, around)?;
+    let mut object = object(document, &covered, path, peer, argv, around)?;
     let (when, conditions) = match when {
         Some((when, span)) => {
             let when = when?;
@@ -82,6 +82,9 @@ pub(super) fn rule(
         }
     };
     let says = says?;
+    if let Some(object) = &mut object {
+        object.closes = says.action != super::Action::Allow;
+    }
     Some(Rule {
         targets: targets
             .into_iter()
@@ -119,6 +122,7 @@ fn object(
         path: None,
         peer: None,
         argv: None,
+        closes: true,
     };
     if path.is_none() && peer.is_none() && argv.is_none() {
         return Some(None);

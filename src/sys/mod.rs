@@ -15,6 +15,7 @@ pub mod nursery;
 pub mod performer;
 pub mod process;
 pub mod ptrace;
+pub mod route;
 pub mod signal;
 pub mod socket;
 mod taken;

@@ -2,7 +2,7 @@
 
 use super::http::Http;
 use super::scene::{Policy, Scene, User, denied, own_network, program, python, silent, users};
-use super::support::Ran;
+use super::support::{Ran, plain};
 use crate::not_tested;
 
 fn hello(port: u16, hosts: &[&str]) -> Http {
@@ -55,31 +55,76 @@ fn localhost_reaches_what_is_called_localhost() {
     }
 }
 
+/// What `[net]` has no entry for.
+#[track_caller]
+fn unnamed(ran: Option<Ran>) {
+    if let Some(ran) = ran {
+        ran.ends_with(7)
+            .says("")
+            .complains("jail: denied connect to ")
+            .complains("[default of base]");
+    }
+}
+
 #[test]
 fn net_reaches_nobody_on_this_host() {
     let (scene, http) = (Scene::new(), hello(0, &["127.0.0.1", "127.0.0.2"]));
-    let (policy, port) = (scene.preset("net"), http.port);
-    let line = policy.line("tcp://127.0.0.0/8");
+    let policy = scene.preset("net");
     for user in users() {
-        for host in ["localhost", "127.0.0.1"] {
-            let ran = curl(&scene, user, &policy, &http.url(host, "/"));
-            refused(ran, &format!("127.0.0.1:{port}"), &line);
-        }
-        let ran = curl(&scene, user, &policy, &http.url("127.0.0.2", "/"));
-        refused(ran, &format!("127.0.0.2:{port}"), &line);
         // An IPv4 address in IPv6 is one.
-        let ran = curl(&scene, user, &policy, &http.url("[::ffff:127.0.0.1]", "/"));
-        refused(ran, &format!("127.0.0.1:{port}"), &line);
+        for host in ["localhost", "127.0.0.1", "127.0.0.2", "[::ffff:127.0.0.1]"] {
+            unnamed(curl(&scene, user, &policy, &http.url(host, "/")));
+        }
         assert_eq!(http.asked(), [""; 0]);
     }
+}
+
+/// Whether there are cables between network namespaces.
+const CABLES: &str = "ip link add here type veth peer name there; ip link del here";
+
+fn ip(arguments: &str) {
+    plain(["ip"])
+        .args(arguments.split_whitespace())
+        .output()
+        .ends_with(0);
+}
+
+/// Servers at addresses of another host: a network namespace at the other end of a cable.
+fn elsewhere(addresses: &[&str], serve: impl FnOnce() -> Vec<Http> + Send) -> Vec<Http> {
+    std::thread::scope(|scope| {
+        let (ready, wait) = std::sync::mpsc::channel();
+        let (go, told) = std::sync::mpsc::channel::<()>();
+        let other = scope.spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a namespace");
+            ready
+                .send(nix::unistd::gettid())
+                .expect("a test that waits");
+            told.recv().expect("a cable");
+            for address in addresses {
+                ip(&format!("addr add {address}/32 dev there"));
+            }
+            ip("link set there up");
+            ip("route add 10.99.0.1 dev there");
+            serve()
+        });
+        let tid = wait.recv().expect("a namespace");
+        ip(&format!(
+            "link add here type veth peer name there netns {tid}"
+        ));
+        ip("addr add 10.99.0.1/32 dev here");
+        ip("link set here up");
+        for address in addresses {
+            ip(&format!("route add {address} dev here src 10.99.0.1"));
+        }
+        go.send(()).expect("a thread that waits");
+        other.join().expect("servers")
+    })
 }
 
 #[test]
 fn public_addresses_are_reached_and_private_ones_are_not() {
     let test = "presets::public_addresses_are_reached_and_private_ones_are_not";
-    let setup = "for address in 93.184.216.34 10.11.12.1 192.168.7.7 169.254.169.254; do
-        ip addr add $address/32 dev lo; done";
-    if !own_network(test, setup) {
+    if !own_network(test, CABLES) {
         return;
     }
     let hosts = [
@@ -89,37 +134,107 @@ fn public_addresses_are_reached_and_private_ones_are_not() {
         "169.254.169.254",
     ];
     let scene = Scene::new();
-    for (port, presets) in [(443, &["net", "https"][..]), (80, &["net"])] {
-        let http = hello(port, &hosts);
+    let ports = [443, 80, 8080];
+    let servers = elsewhere(&hosts, || ports.map(|port| hello(port, &hosts)).into());
+    let metadata = scene.preset("deny-metadata").line("169.254.169.254");
+    for (http, presets) in servers.iter().zip([&["net", "https"][..], &["net"], &[]]) {
         for preset in presets {
             let policy = scene.preset(preset);
             for user in users() {
                 let get = |host| curl(&scene, user, &policy, &http.url(host, "/"));
                 reached(get("93.184.216.34"));
                 http.asked();
-                for (host, text) in [
-                    ("10.11.12.1", "10.0.0.0/8"),
-                    ("192.168.7.7", "192.168.0.0/16"),
-                ] {
-                    let line = policy.line(&format!("tcp://{text}"));
-                    refused(get(host), &format!("{host}:{port}"), &line);
-                }
-                // Both deny it; the preset's own entry comes first.
-                let line = policy.line("tcp://169.254.0.0/16");
-                refused(get(hosts[3]), &format!("{}:{port}", hosts[3]), &line);
+                unnamed(get("10.11.12.1"));
+                unnamed(get("192.168.7.7"));
+                refused(
+                    get(hosts[3]),
+                    &format!("{}:{}", hosts[3], http.port),
+                    &metadata,
+                );
                 assert_eq!(http.asked(), [""; 0]);
             }
         }
     }
     // `https` knows one port.
-    let http = hello(8080, &hosts[..1]);
+    let http = &servers[2];
     for user in users() {
         let policy = scene.preset("https");
-        let ran = curl(&scene, user, &policy, &http.url(hosts[0], "/"));
-        if let Some(ran) = ran {
-            ran.ends_with(7).says("");
-        }
+        unnamed(curl(&scene, user, &policy, &http.url(hosts[0], "/")));
         assert_eq!(http.asked(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_public_address_of_this_host_is_not_public() {
+    let test = "presets::a_public_address_of_this_host_is_not_public";
+    let setup = "ip addr add 93.184.216.34/32 dev lo; ip addr add 10.11.12.1/32 dev lo";
+    if !own_network(test, setup) {
+        return;
+    }
+    let hosts = ["93.184.216.34", "10.11.12.1"];
+    let (scene, http) = (Scene::new(), hello(443, &hosts));
+    for user in users() {
+        for preset in ["net", "https"] {
+            let policy = scene.preset(preset);
+            for host in hosts {
+                unnamed(curl(&scene, user, &policy, &http.url(host, "/")));
+            }
+        }
+        let explained = |policy: &Policy| {
+            let question = format!("connect {}:443", hosts[0]);
+            scene.explained(policy, &question)
+        };
+        let both = scene.policy("connect = [\"public\", \"private\"]");
+        for host in hosts {
+            unnamed(curl(&scene, user, &both, &http.url(host, "/")));
+        }
+        assert!(explained(&both).contains("one of this host's own"));
+        assert_eq!(http.asked(), [""; 0]);
+        let named = scene.policy("connect = [\"public\", \"93.184.216.34\"]");
+        reached(curl(&scene, user, &named, &http.url(hosts[0], "/")));
+        assert!(!explained(&named).contains("deny"));
+        http.asked();
+    }
+}
+
+#[test]
+fn joined_presets_reach_what_each_reaches() {
+    let test = "presets::joined_presets_reach_what_each_reaches";
+    if !own_network(test, CABLES) {
+        return;
+    }
+    let hosts = ["93.184.216.34", "10.11.12.1", "169.254.169.254"];
+    let scene = Scene::new();
+    let servers = elsewhere(&hosts, || vec![hello(443, &hosts)]);
+    let http = &servers[0];
+    let own = hello(0, &["127.0.0.1"]);
+    let metadata = scene.preset("deny-metadata").line("169.254.169.254");
+    let Some(curl) = program("curl") else { return };
+    for names in [
+        ["workspace", "https", "localhost"],
+        ["localhost", "https", "workspace"],
+        ["https", "localhost", "workspace"],
+    ] {
+        let text = format!("extends = {names:?}\n");
+        let policy = scene.whole_policy(&scene.at("joined.toml"), &text);
+        for user in users() {
+            let work = work(&scene, user);
+            let get = |url: &str| {
+                let command = [&curl, "-q", "-sS", "--noproxy", "*", url];
+                let run = scene.within(user, &policy, &command);
+                Some(run.cwd(work.as_str()).output())
+            };
+            reached(get(&own.url("127.0.0.1", "/")));
+            reached(get(&http.url(hosts[0], "/")));
+            http.asked();
+            unnamed(get(&http.url(hosts[1], "/")));
+            refused(
+                get(&http.url(hosts[2], "/")),
+                "169.254.169.254:443",
+                &metadata,
+            );
+            assert_eq!(http.asked(), [""; 0]);
+        }
     }
 }
 

@@ -115,6 +115,13 @@ impl Scene {
         self.with(user, &[], policy, command)
     }
 
+    /// What `jail explain` says of a question.
+    pub fn explained(&self, policy: &Policy, question: &str) -> String {
+        let words = [self.jail.as_str(), "explain", &policy.name, question];
+        let ran = self.as_user(User::Caller, words.into_iter());
+        ran.output().ends_with(0).out
+    }
+
     /// The command without a jail.
     pub fn outside<S: AsRef<str>>(&self, user: User, command: &[S]) -> Run {
         self.as_user(user, command.iter().map(AsRef::as_ref))

@@ -302,6 +302,7 @@ fn may_be_asked(plan: &Plan, protocol: Protocol, ip: IpAddr) -> bool {
     let to = To::Inet {
         protocol,
         ip: Some(ip),
+        own: false,
         port: DNS,
         names: &[],
     };

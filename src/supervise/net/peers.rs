@@ -11,6 +11,7 @@ use crate::net::{Protocol, Reach, To, Way};
 use crate::policy::{self, Action};
 use crate::supervise::denial::{Object, PeerObject};
 use crate::supervise::files::{Asked, Files, Judged, Refused};
+use crate::sys::route;
 use crate::trace::Tid;
 use std::net::IpAddr;
 
@@ -62,6 +63,13 @@ impl Net {
     }
 
     fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+        // Interfaces get and lose addresses, so the kernel is asked at each call.
+        let own = match who {
+            Who::Inet { ip, .. } => {
+                asked.plan.net.asks_own && way == Way::Connect && route::is_own(ip)
+            }
+            Who::Path(_) | Who::Abstract(_) => false,
+        };
         let names: Vec<&str> = match who {
             Who::Inet { ip, .. } => self.names.of(ip),
             Who::Path(_) | Who::Abstract(_) => Vec::new(),
@@ -70,6 +78,7 @@ impl Net {
             Who::Inet { protocol, ip, port } => To::Inet {
                 protocol,
                 ip: Some(ip),
+                own,
                 port,
                 names: &names,
             },
@@ -84,12 +93,7 @@ impl Net {
         };
         if asked.rules {
             let mut holds = |object: &policy::Object| {
-                object.path.is_none()
-                    && object.argv.is_none()
-                    && object
-                        .peer
-                        .as_ref()
-                        .is_some_and(|(_, endpoint)| endpoint.covers(&reach, true))
+                object.path.is_none() && object.argv.is_none() && object.covers_peer(&reach)
             };
             let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
             if verdict.action != Action::Allow {
@@ -106,6 +110,7 @@ impl Net {
             To::Inet {
                 protocol: Protocol::Udp,
                 ip,
+                own,
                 port,
                 names,
             },
@@ -117,6 +122,7 @@ impl Net {
             let to = To::Inet {
                 protocol: Protocol::Tcp,
                 ip,
+                own,
                 port,
                 names,
             };
