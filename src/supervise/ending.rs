@@ -167,6 +167,7 @@ impl Supervisor<'_> {
     pub(super) fn end(&mut self, why: Ending) {
         self.ending.get_or_insert(why);
         self.tracees.kill(libc::SIGKILL);
+        self.tracees.run_anywhere();
         // What is held is killed at its release.
     }
 

@@ -631,6 +631,7 @@ impl Supervisor<'_> {
             self.started.executed()?;
             self.limits.begins(Instant::now());
         }
+        self.lives_on(tid, former as Tid);
         self.tracees.namespaces.enter(tid);
         let program = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);

@@ -78,6 +78,8 @@ struct Board {
     beat: AtomicU32,
     /// The processes that live, by the ids of their first threads.
     processes: IdSet,
+    /// All other threads of theirs.
+    threads: IdSet,
     /// Nanoseconds of processor time of those that have ended.
     ended: AtomicU64,
     /// Whether all have been asked to end.
@@ -124,12 +126,12 @@ impl Count {
 }
 
 impl Watchdog {
-    /// Starts one for this thread, which is at work, and these processes.
+    /// Starts one for this thread, which is at work. `tasks`: each with its process.
     pub fn start(
         limits: Limits<'_>,
         bell: Option<Bell>,
         asked: bool,
-        processes: &[Tid],
+        tasks: &[(Tid, Tid)],
     ) -> Result<Watchdog, Errno> {
         let (pid, tid) = (process::getpid(), process::gettid());
         let stat = format!("/proc/{pid}/task/{tid}/stat");
@@ -137,6 +139,7 @@ impl Watchdog {
         let board = Board {
             beat: AtomicU32::new(1),
             processes: IdSet::new()?,
+            threads: IdSet::new()?,
             ended: AtomicU64::new(0),
             asked: AtomicBool::new(asked),
             past: AtomicU32::new(0),
@@ -149,8 +152,8 @@ impl Watchdog {
             bell,
             stat: CString::new(stat).map_err(|_| Errno::EINVAL)?,
         };
-        for &pid in processes {
-            board.processes.insert(pid);
+        for &(tid, pid) in tasks {
+            board.insert(tid, pid);
         }
         let board = Arc::new(board);
         let time = Companion::start(Arc::clone(&board))?;
@@ -192,9 +195,14 @@ impl Watchdog {
             .store(beat.wrapping_add(wrong), Ordering::Release);
     }
 
-    /// A process of the tree will run.
-    pub fn born(&self, pid: Tid) {
-        self.board.processes.insert(pid);
+    /// A task of a process of the tree will run.
+    pub fn born(&self, tid: Tid, pid: Tid) {
+        self.board.insert(tid, pid);
+    }
+
+    /// A thread is gone whose end is not told: its process runs another program.
+    pub fn replaced(&self, tid: Tid) {
+        self.board.threads.remove(tid);
     }
 
     /// A task has ended. `ended`: the processor time of all that have.
@@ -202,6 +210,7 @@ impl Watchdog {
         let nanoseconds = u64::try_from(ended.as_nanos()).unwrap_or(u64::MAX);
         self.board.ended.store(nanoseconds, Ordering::Release);
         self.board.processes.remove(tid);
+        self.board.threads.remove(tid);
     }
 
     /// All have been asked to end.
@@ -264,6 +273,13 @@ impl Task for Scales {
 }
 
 impl Board {
+    fn insert(&self, tid: Tid, pid: Tid) {
+        match tid == pid {
+            true => self.processes.insert(tid),
+            false => self.threads.insert(tid),
+        }
+    }
+
     /// Whether the kernel has killed a process because the limit of memory was met.
     fn is_out_of_memory(&self) -> bool {
         let killed = self.killed.as_ref();
@@ -375,12 +391,19 @@ impl Board {
     /// Sends a signal to every process, as long as the supervisor is at work on the same event: it has waited
     /// for none of them then, so that no id is another process's. If it goes on meanwhile, it does the rest
     /// itself, or the next look does.
+    ///
+    /// A task must run to end. One of the lowest priority that may run on a single processor could be kept
+    /// from that by whatever else runs there, so it may run on all of them.
     fn kill(&self, beat: u32, signal: i32) {
-        for pid in self.processes.iter() {
-            if self.beat.load(Ordering::Acquire) != beat {
-                return;
-            }
+        let is_stuck = || self.beat.load(Ordering::Acquire) == beat;
+        for pid in self.processes.iter().take_while(|_| is_stuck()) {
             bare::kill(pid, signal);
+        }
+        if signal == libc::SIGKILL {
+            let tasks = self.processes.iter().chain(self.threads.iter());
+            tasks
+                .take_while(|_| is_stuck())
+                .for_each(bare::run_anywhere);
         }
     }
 }
@@ -518,7 +541,13 @@ mod tests {
             wall: Some((Instant::now(), Duration::ZERO)),
             ..Limits::default()
         };
-        let dog = Watchdog::start(limits, None, true, &[child.id() as Tid]).expect("a process");
+        let dog = Watchdog::start(
+            limits,
+            None,
+            true,
+            &[(child.id() as Tid, child.id() as Tid)],
+        )
+        .expect("a process");
         let status = child.wait().expect("its end");
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         assert_eq!(signal, Some(libc::SIGKILL));

@@ -40,7 +40,7 @@ impl Supervisor<'_> {
         let limits = self.limits.for_watchdog(&self.started);
         let asked = self.asked_to_end.is_some();
         let bell = self.options.bell.clone();
-        match Watchdog::start(limits, bell, asked, &self.tracees.leaders()) {
+        match Watchdog::start(limits, bell, asked, &self.tracees.tasks()) {
             Ok(watchdog) => {
                 for pid in watchdog.pids() {
                     self.meter.leave_out(pid);
@@ -61,11 +61,16 @@ impl Supervisor<'_> {
     }
 
     /// A task of the tree will run.
-    pub(super) fn lives(&self, tid: Tid) {
-        if let Some(watchdog) = &self.watchdog
-            && self.tracees.is_process(tid)
-        {
-            watchdog.born(tid);
+    pub(super) fn lives(&mut self, tid: Tid) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.born(tid, self.tracees.pid(tid));
+        }
+    }
+
+    /// A process runs another program, in the thread that was `former` until now.
+    pub(super) fn lives_on(&self, pid: Tid, former: Tid) {
+        if let Some(watchdog) = self.watchdog.as_ref().filter(|_| former != pid) {
+            watchdog.replaced(former);
         }
     }
 

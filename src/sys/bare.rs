@@ -96,6 +96,20 @@ pub fn kill(pid: pid_t, signal: c_int) {
     unsafe { call(libc::SYS_kill, [pid as usize, signal as usize, 0, 0, 0, 0]) };
 }
 
+/// sched_setaffinity(2): a task may run on every processor that its cpuset has.
+pub fn run_anywhere(tid: pid_t) {
+    // More bits than the kernel has processors are ignored, and those of processors that there are not.
+    let all = [u64::MAX; 128];
+    let (length, mask) = (size_of_val(&all), all.as_ptr() as usize);
+    // SAFETY: the mask is valid for reading, of this length.
+    unsafe {
+        call(
+            libc::SYS_sched_setaffinity,
+            [tid as usize, length, mask, 0, 0, 0],
+        )
+    };
+}
+
 /// tgkill(2).
 pub fn signal_thread(pid: pid_t, tid: pid_t, signal: c_int) {
     let [pid, tid, signal] = [pid, tid, signal].map(|number| number as usize);

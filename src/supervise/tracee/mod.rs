@@ -314,13 +314,6 @@ impl Tracees {
             .collect()
     }
 
-    /// Whether this is the first thread of a process of the tree.
-    pub fn is_process(&self, tid: Tid) -> bool {
-        self.tasks
-            .get(&tid)
-            .is_some_and(|task| task.pid == Some(tid))
-    }
-
     /// Whether there is one process at most.
     pub fn is_alone(&self) -> bool {
         self.processes().len() <= 1
@@ -330,6 +323,14 @@ impl Tracees {
     pub fn kill(&self, signal: i32) {
         for pid in self.processes() {
             let _ = sys::process::kill(pid, signal);
+        }
+    }
+
+    /// Lets every task run on all processors: what is killed must run to end, and one of the lowest
+    /// priority could be kept from that by whatever else runs on the only processor that it may use.
+    pub fn run_anywhere(&self) {
+        for (&tid, _) in self.tasks.iter().filter(|(tid, _)| (self.is_own)(**tid)) {
+            sys::bare::run_anywhere(tid);
         }
     }
 
