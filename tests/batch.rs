@@ -560,3 +560,26 @@ fn an_ordinary_user_can_run_one() {
     ran.ends_with(0);
     assert_eq!(found.len(), 20);
 }
+
+#[test]
+fn a_policy_under_which_nothing_starts_is_said_once_or_in_the_verdict() {
+    const SAID: &str =
+        "it allows no system calls, so that no program can start: add extends = [\\\"base\\\"] to ";
+    let dir = Dir::new();
+    let policy = dir.write("net.toml", "[net]\nconnect = [\"127.0.0.1:80\"]\n");
+    let cases = dir.write(
+        "cases.jsonl",
+        "{\"command\":[\"true\"]}\n{\"command\":[\"true\"]}\n",
+    );
+    let ran = plain([JAIL, "batch", "--policy", &policy, &cases]).output();
+    let ran = ran.ends_with(125).complains(&SAID.replace('\\', ""));
+    assert_eq!(ran.out, "", "nothing was run");
+    // A policy that the case itself names.
+    let case =
+        format!("{{\"command\":[\"true\"],\"policy\":{policy:?}}}\n{{\"command\":[\"true\"]}}\n");
+    let ran = batch(&dir, &case, &[]).ends_with(1);
+    let verdicts = verdicts(&ran.out);
+    assert_eq!(verdicts["1"]["ending"], "not-started", "{}", ran.out);
+    assert!(ran.out.contains(SAID), "{}", ran.out);
+    assert_eq!(verdicts["2"]["ending"], "exited", "{}", ran.out);
+}

@@ -610,3 +610,24 @@ fn a_link_in_place_of_what_is_granted_grants_nothing() {
         }
     }
 }
+
+#[test]
+fn a_policy_under_which_nothing_starts_is_an_error_that_says_what_to_extend() {
+    for text in ["", "[net]\nconnect = [\"127.0.0.1:80\"]\n"] {
+        let policy = Policy::parse(text, "library.toml").expect("a policy");
+        let jail = Jail::builder().policy(policy).command(["true"]);
+        for error in [
+            jail.run().expect_err("nothing can start"),
+            jail.spawn().expect_err("nothing can start"),
+        ] {
+            assert!(matches!(error, Error::NothingStarts(_)), "{error:?}");
+            assert!(error.not_started());
+            assert_eq!(error.exit_code(), 125);
+            let text = error.to_string();
+            assert!(
+                text.contains("add extends = [\"base\"] to library.toml"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -287,6 +287,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
         }
     }
     let mut text = table.render(view.color, view.width);
+    text.push_str(&left_out(policy));
     let summary = plan.summary();
     let _ = write!(
         text,
@@ -299,6 +300,30 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
         summary.failing,
         summary.stopped,
     );
+    text
+}
+
+/// Optional entries that were left out; one line for those of one text and place.
+fn left_out(policy: &Policy) -> String {
+    let mut lines: Vec<(String, &str, Vec<String>)> = Vec::new();
+    for entry in &policy.left_out {
+        let place = policy.place(entry.origin);
+        let source = place.split(':').next().unwrap_or_default();
+        let same = |line: &&mut (String, &str, Vec<String>)| {
+            line.1 == entry.text && line.0.split(':').next() == Some(source)
+        };
+        match lines.iter_mut().find(same) {
+            Some((.., keys)) => keys.push(entry.key().to_owned()),
+            None => lines.push((place, &entry.text, vec![entry.key().to_owned()])),
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nLeft out, since nothing is there now (`optional`)\n".to_owned();
+    for (place, path, keys) in lines {
+        let _ = writeln!(text, "  {place} {} {path:?}", keys.join(", "));
+    }
     text
 }
 

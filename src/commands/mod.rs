@@ -4,6 +4,7 @@
 mod batch;
 mod check;
 mod explain;
+mod hints;
 mod presets;
 mod run;
 mod table;

@@ -1,5 +1,6 @@
 //! `jail --policy POLICY -- COMMAND`: the whole pass.
 
+use super::hints::{Ran, hints};
 use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary};
@@ -120,10 +121,9 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
         })?;
-    if policy::starts_nothing(&policy) {
+    if let Some(wrong) = policy::nothing_starts(&policy) {
         return Err(fail(format_args!(
-            "the policy {name} allows no system calls, so that no program can start: {}; nothing was run",
-            policy::extend_base(&policy)
+            "the policy {name} cannot be used: {wrong}; nothing was run"
         )));
     }
     if !run.quiet {
@@ -220,6 +220,7 @@ impl Ready {
                 policy_name: run.policy.clone().unwrap_or_default(),
             },
         );
+        let (words, directory) = (command.arguments.clone(), command.directory.clone());
         let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
         report.wrote(written.stdout, written.stderr);
         if let Some(left) = temporary.and_then(Temporary::remove) {
@@ -227,6 +228,15 @@ impl Ready {
         }
         match result {
             Ok(outcome) => {
+                if let Some(code) = outcome.failed() {
+                    let run = Ran {
+                        command: &words,
+                        directory: directory.as_deref().unwrap_or(Path::new(".")),
+                        code,
+                        refused: outcome.stats.refused > 0,
+                    };
+                    report.hint(hints(&policy, &plan, &run));
+                }
                 report.end(&outcome);
                 if outcome.interrupted {
                     // A shell that runs a loop goes on after a command that exited, and stops after

@@ -7,7 +7,7 @@ use super::pump::{Output, Wiring, past_streams};
 use super::{Error, Handle, Outcome};
 use crate::launch::{self, Command, Temporary};
 use crate::plan::{Host, Plan};
-use crate::policy::{Limits, Policy};
+use crate::policy::{self, Limits, Policy};
 use crate::report::{self, Report, Verdict};
 use crate::supervise::{Bell, Event, Observer, Options};
 use crate::sys;
@@ -294,6 +294,11 @@ impl Builder {
         Handle::start(self.prepare(&self.host())?, self.all_events)
     }
 
+    /// Why no program can start under the policy, if it has one of that kind.
+    pub(crate) fn nothing_starts(&self) -> Option<String> {
+        self.policy.as_deref().and_then(policy::nothing_starts)
+    }
+
     /// What this host can do, as far as these limits can depend on it.
     fn host(&self) -> Host {
         match &self.policy {
@@ -308,6 +313,9 @@ impl Builder {
         let policy = self.plans.limited(policy, &self.limits);
         if self.arguments.is_empty() {
             return Err(Error::NoCommand);
+        }
+        if let Some(wrong) = policy::nothing_starts(&policy) {
+            return Err(Error::NothingStarts(wrong));
         }
         if let Some(directory) = &self.directory
             && let Err(error) = directory.join(".").metadata()

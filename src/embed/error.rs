@@ -16,6 +16,8 @@ pub enum Error {
     NoCommand,
     /// The policy's `[process]` asks for what this process does not have.
     Unavailable(Unavailable),
+    /// No program can start under the policy: why, and what to do about it.
+    NothingStarts(String),
     /// The policy cannot be put into a plan.
     Plan(PlanError),
     /// The command could not be started, or its jail failed while it ran.
@@ -55,6 +57,7 @@ impl fmt::Display for Error {
             Error::NoPolicy => f.write_str("no policy was given; use Builder::policy"),
             Error::NoCommand => f.write_str("no command was given; use Builder::command"),
             Error::Unavailable(error) => error.fmt(f),
+            Error::NothingStarts(wrong) => write!(f, "the policy cannot be used: {wrong}"),
             Error::Plan(error) => error.fmt(f),
             Error::Jail(error) => error.fmt(f),
             Error::Directory(path, error) => {
@@ -74,7 +77,7 @@ impl std::error::Error for Error {
             Error::Plan(error) => Some(error),
             Error::Jail(error) => Some(error),
             Error::Directory(_, error) | Error::Stream(error) | Error::Thread(error) => Some(error),
-            Error::NoPolicy | Error::NoCommand | Error::Lost => None,
+            Error::NoPolicy | Error::NoCommand | Error::NothingStarts(_) | Error::Lost => None,
         }
     }
 }

@@ -263,6 +263,12 @@ pub fn remedy(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String>
             };
             add(policy, endpoint, Some("connect (or listen) in [net]"))
         }
+        // LeakSanitizer's tracer: sanitizer_stoptheworld_linux_libcdep.cpp of LLVM.
+        Reason::Baseline(rule) if rule.id == "no-untraced-clone" => {
+            "to run it: if it is LeakSanitizer (a part of AddressSanitizer) that asks, set \
+             ASAN_OPTIONS=detect_leaks=0 (or LSAN_OPTIONS); it stops threads with ptrace, which no policy can allow"
+                .to_owned()
+        }
         Reason::Baseline(rule) => {
             format!(
                 "no policy can allow it: the jail's own protection ({})",
@@ -335,6 +341,11 @@ pub fn rule_head(rule: &Rule) -> String {
 
 fn main_source(policy: &Policy) -> &str {
     policy.sources.first().map_or("?", |source| &source.name)
+}
+
+/// What to change so that capabilities are kept; `line` is the one of `[process]` that says so.
+pub fn caps_remedy(policy: &Policy, line: &str) -> String {
+    add(policy, line, Some("[process]"))
 }
 
 fn add(policy: &Policy, line: &str, section: Option<&str>) -> String {

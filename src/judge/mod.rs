@@ -18,8 +18,8 @@ mod sentence;
 mod tests;
 
 pub use advice::{
-    POLICY_FILE, UNSEARCHED, entry_text, explain_reason, path_remedy, peer_remedy, remedy,
-    rule_head,
+    POLICY_FILE, UNSEARCHED, caps_remedy, entry_text, explain_reason, path_remedy, peer_remedy,
+    remedy, rule_head,
 };
 pub use chain::{Chain, Ruling, Step};
 pub use protect::{Beneath, Entered};

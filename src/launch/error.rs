@@ -1,12 +1,11 @@
 //! What can go wrong before the command runs, and what to do about it.
 
+use super::lookup::script_interpreter;
 use super::under::Unavailable;
 use crate::sys::{self, Errno};
 use nix::unistd::{AccessFlags, access};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
-use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A step of the child before its program runs; the number travels through the shared page.
@@ -469,16 +468,7 @@ fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result
 /// because the policy does not open the interpreter.
 fn denied_interpreter(script: &Path) -> Option<PathBuf> {
     let may = |path: &Path| access(path, AccessFlags::X_OK).is_ok();
-    // A FIFO without a writer must not hold jail up.
-    if !script.is_file() {
-        return None;
-    }
-    let mut head = [0; 256];
-    let read = std::fs::File::open(script).ok()?.read(&mut head).ok()?;
-    let line = head.get(..read)?.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
-    let name = line.split(u8::is_ascii_whitespace).next()?;
-    let interpreter = PathBuf::from(OsStr::from_bytes(name));
+    let interpreter = script_interpreter(script)?;
     (interpreter.is_file() && may(script) && may(&interpreter)).then_some(interpreter)
 }
 

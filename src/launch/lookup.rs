@@ -69,6 +69,20 @@ pub fn is_text(program: &Path) -> bool {
     read.is_ok_and(|read| !head[..read].contains(&0))
 }
 
+/// The interpreter that the `#!` line of a script names.
+pub fn script_interpreter(script: &Path) -> Option<PathBuf> {
+    // A FIFO without a writer must not hold jail up.
+    if !script.is_file() {
+        return None;
+    }
+    let mut head = [0; 256];
+    let read = std::fs::File::open(script).ok()?.read(&mut head).ok()?;
+    let line = head.get(..read)?.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    let name = line.split(u8::is_ascii_whitespace).next()?;
+    Some(PathBuf::from(OsStr::from_bytes(name)))
+}
+
 /// `None`: no such file; else whether it is a file that may be executed.
 fn usable(path: &Path) -> Option<bool> {
     let metadata = path.metadata().ok()?;

@@ -29,7 +29,7 @@ pub use floor::ruleset;
 pub use handed::Handed;
 pub use host::{probe, probe_for};
 pub use isolation::Isolation;
-pub use lookup::program;
+pub use lookup::{program, script_interpreter};
 pub use nursery::Nursery;
 pub use temporary::Temporary;
 pub use under::Unavailable;

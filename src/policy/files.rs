@@ -62,16 +62,24 @@ impl List {
 }
 
 /// The entries of a `[fs]` table.
+#[derive(Debug, std::default::Default)]
+pub(super) struct Entries {
+    pub given: Vec<PathEntry>,
+    /// Those that are optional, and name what is not there.
+    pub left_out: Vec<PathEntry>,
+}
+
+/// The entries of a `[fs]` table.
 pub(super) fn entries(
     document: &mut Document<'_>,
     value: &Value<'_>,
     around: &Surroundings,
-) -> Vec<PathEntry> {
+) -> Entries {
     let expected = "a table: `[fs]`, then lists such as `read = [\".\"]`";
     let Some(table) = document.table("fs", expected, value) else {
-        return Vec::new();
+        return Entries::default();
     };
-    let mut entries = Vec::new();
+    let mut entries = Entries::default();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let Some(list) = List::ALL.into_iter().find(|list| list.key() == name) else {
@@ -116,7 +124,7 @@ fn add(
     list: List,
     item: &Value<'_>,
     around: &Surroundings,
-    entries: &mut Vec<PathEntry>,
+    entries: &mut Entries,
 ) {
     let mut said = Said::default();
     match item.get_ref() {
@@ -145,7 +153,15 @@ fn add(
         };
         for text in alternatives.unwrap_or_else(|| vec![text]) {
             let at = (text, span.clone());
-            entries.extend(entry(document, (list, &said), at, origin, around));
+            let Some(entry) = entry(document, (list, &said), at, origin, around) else {
+                continue;
+            };
+            // What is denied may be made later.
+            let is_missing = entry.pattern.is_literal() && entry.place.is_none() && !entry.own;
+            match entry.optional && list.allows() && is_missing {
+                true => entries.left_out.push(entry),
+                false => entries.given.push(entry),
+            }
         }
     }
 }
@@ -176,10 +192,6 @@ fn entry(
             return None;
         }
     };
-    // What is denied may be made later.
-    if said.optional && list.allows() && pattern.is_literal() && place.is_none() && !own {
-        return None;
-    }
     Some(PathEntry {
         list,
         text,

@@ -25,6 +25,16 @@ pub fn starts_nothing(policy: &Policy) -> bool {
         && !rules.any(|rule| rule.action == Action::Allow && !rule.conditions.is_empty())
 }
 
+/// What is wrong with a policy under which no program can start, and what to do about it.
+pub fn nothing_starts(policy: &Policy) -> Option<String> {
+    starts_nothing(policy).then(|| {
+        format!(
+            "it allows no system calls, so that no program can start: {}",
+            extend_base(policy)
+        )
+    })
+}
+
 /// Whether anything allows some of a system call.
 fn allows(policy: &Policy, name: &str) -> bool {
     let Some(syscall) = syscalls::by_name(name) else {

@@ -469,6 +469,7 @@ impl Loading {
             syscalls: merged.entries,
             rules: merged.rules,
             paths: merged.paths,
+            left_out: merged.left_out,
             peers: merged.peers,
             limits: merged.limits,
             process,

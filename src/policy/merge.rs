@@ -9,6 +9,7 @@ pub(super) struct Merged {
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
+    pub left_out: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
     pub limits: Limits,
 }
@@ -50,6 +51,10 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
         paths: files
             .iter_mut()
             .flat_map(|file| std::mem::take(&mut file.paths))
+            .collect(),
+        left_out: files
+            .iter_mut()
+            .flat_map(|file| std::mem::take(&mut file.left_out))
             .collect(),
         peers: files
             .iter_mut()

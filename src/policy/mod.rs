@@ -69,7 +69,7 @@ pub use home::opened_home;
 pub use isolate::Isolation;
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
-pub use lint_base::{extend_base, lacks_base, starts_nothing};
+pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
 pub use net::NetList;
 pub use peer::peer;
 pub use places::{Located, Place, PlaceError, Surroundings, locate};
@@ -312,6 +312,9 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// `[fs]`, of all files together.
     pub paths: Vec<PathEntry>,
+    /// Entries of `[fs]` that are `optional` and were left out, since nothing stood there when the policy
+    /// was loaded. They decide nothing.
+    pub left_out: Vec<PathEntry>,
     /// `[net]`, of all files together.
     pub peers: Vec<NetEntry>,
     /// `[limits]`.

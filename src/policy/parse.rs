@@ -28,6 +28,7 @@ pub(super) struct File {
     pub entries: Vec<Entry>,
     pub rules: Vec<Rule>,
     pub paths: Vec<PathEntry>,
+    pub left_out: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
     pub limits: Limits,
     pub process: Process,
@@ -72,7 +73,10 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                         .collect();
                 }
             }
-            "fs" => file.paths = super::files::entries(&mut document, value, around),
+            "fs" => {
+                let entries = super::files::entries(&mut document, value, around);
+                (file.paths, file.left_out) = (entries.given, entries.left_out);
+            }
             "net" => file.peers = super::net::entries(&mut document, value, around),
             "limits" => file.limits = super::limits::limits(&mut document, value),
             "process" => file.process = super::process::process(&mut document, value, around),
@@ -99,6 +103,8 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
     // The tree is sorted by key, a file by line.
     file.entries.sort_by_key(|entry| entry.origin);
     file.paths.sort_by_key(|entry| (entry.origin, entry.list));
+    file.left_out
+        .sort_by_key(|entry| (entry.origin, entry.list));
     file.peers.sort_by_key(|entry| (entry.origin, entry.list));
     (file, document.finish())
 }

@@ -19,6 +19,7 @@
 //! | `evidence` | files of jail's own, opened without following a link |
 //! | `place` | where that goes, whole or not at all |
 //! | `json` | JSON on one line |
+//! | `noise` | denials that nobody need read of |
 //! | `witness` | who made a denied call |
 //! | `console` | stderr, which nobody may read |
 
@@ -30,6 +31,7 @@ mod harmless;
 mod json;
 mod layout;
 mod log;
+mod noise;
 mod place;
 mod rerun;
 #[cfg(test)]
@@ -53,12 +55,13 @@ use crate::judge;
 use crate::policy::{LimitKind, Policy};
 use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
-use crate::trace::{Exit, Tid};
+use crate::trace::Tid;
 use cause::Cause;
 use console::{Console, Messages, Nobody};
 use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
+use noise::is_noise;
 use schema::{CountFields, Record, VERSION};
 use std::ffi::OsString;
 use std::fs::File;
@@ -94,12 +97,22 @@ pub struct Settings {
     pub policy_name: String,
 }
 
+/// Something to say of a command that failed.
+#[derive(Debug)]
+pub struct Hint {
+    /// One sentence.
+    pub text: String,
+    /// What to change, with a label: `to allow: …`.
+    pub remedy: Option<String>,
+}
+
 /// Reports a jail: an [`Observer`] until it ends.
 pub struct Report<'a> {
     policy: &'a Policy,
     quiet: bool,
     stats: bool,
     silent: Option<Vec<OsString>>,
+    hints: Vec<Hint>,
     layout: Layout,
     out: Box<dyn Messages>,
     log: Option<Log>,
@@ -109,6 +122,8 @@ pub struct Report<'a> {
     command: Vec<OsString>,
     policy_name: String,
     tally: Tally,
+    /// Denials that are in the log and in the counts, and of which no message tells.
+    noise: Tally,
     foreign: u64,
     /// Programs of a foreign ABI that had their message, by the hash of their name.
     foreign_shown: Vec<u64>,
@@ -136,6 +151,7 @@ impl<'a> Report<'a> {
             quiet,
             stats,
             silent,
+            hints: Vec::new(),
             layout: Layout { color, width },
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
@@ -144,6 +160,7 @@ impl<'a> Report<'a> {
             command,
             policy_name,
             tally: Tally::default(),
+            noise: Tally::default(),
             foreign: 0,
             foreign_shown: Vec::new(),
             killed: None,
@@ -176,15 +193,17 @@ impl<'a> Report<'a> {
     /// The jail has ended: document, which is returned where it goes nowhere, summary, table, last line
     /// of the log. The document comes first: nobody who does not read the rest holds it up.
     pub fn end(mut self, outcome: &Outcome) -> Option<Vec<u8>> {
-        let counts = self.tally.counts();
+        let counts = self.counts();
         let document = self.document(&counts, outcome.into());
-        self.summary(&counts);
-        // What was told of explains enough, and so does a signal.
-        let failed =
-            matches!(outcome.exit, Exit::Code(1..)) && outcome.ending == supervise::Ending::Exited;
+        self.summary();
+        let told = !self.quiet && outcome.failed().is_some();
+        for hint in std::mem::take(&mut self.hints) {
+            if told {
+                self.say(&text::hint(&self.layout, &hint));
+            }
+        }
         if let Some(words) = self.silent.take()
-            && !self.quiet
-            && failed
+            && told
         {
             self.say(&summary::silent(&self.layout, &words));
         }
@@ -197,15 +216,34 @@ impl<'a> Report<'a> {
         document
     }
 
+    /// To be said at the end, if the command fails.
+    pub fn hint(&mut self, hints: Vec<Hint>) {
+        self.hints.extend(hints);
+    }
+
+    /// All denials, those that are noise as well.
+    fn counts(&self) -> Vec<Count> {
+        let mut counts = self.tally.counts();
+        for noise in self.noise.counts() {
+            let same = |count: &&mut Count| (count.nr, count.reason) == (noise.nr, noise.reason);
+            match counts.iter_mut().find(same) {
+                Some(count) => count.times += noise.times,
+                None => counts.push(noise),
+            }
+        }
+        counts.sort_by_key(|count| std::cmp::Reverse(count.times));
+        counts
+    }
+
     /// The jail has failed, and killed the command: the document, why, then as [`Report::end`].
     pub fn failed(mut self, error: &SuperviseError) -> Option<Vec<u8>> {
-        let counts = self.tally.counts();
+        let counts = self.counts();
         let document = self.document(&counts, error.into());
         let text = harmless::text(&error.to_string(), 4096);
         let mut out = String::new();
         self.layout.note(&mut out, &text);
         self.say(&out);
-        self.summary(&counts);
+        self.summary();
         let denied = CountFields::new(self.policy, &counts);
         let code = error.exit_code();
         self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
@@ -220,7 +258,7 @@ impl<'a> Report<'a> {
             policy: &self.policy_name,
             digest: Some(self.policy.digest()),
             command: &self.command,
-            denied: self.tally.total(),
+            denied: self.tally.total() + self.noise.total(),
             counts: CountFields::new(self.policy, counts),
             foreign: self.foreign,
         };
@@ -262,13 +300,21 @@ impl<'a> Report<'a> {
         call: &Call,
         verdict: &judge::Verdict,
         object: Option<&Object>,
+        is_noise: bool,
         witness: impl FnOnce() -> Witness,
     ) {
         let path = object.map(|object| match object {
             Object::Path(object) => object.resolved.as_slice(),
             Object::Peer(object) => object.to.as_bytes(),
         });
-        let say = match (self.tally.add(verdict.reason, call, path), self.quiet) {
+        let tally = match is_noise {
+            true => &mut self.noise,
+            false => &mut self.tally,
+        };
+        let say = match (
+            tally.add(verdict.reason, call, path),
+            self.quiet || is_noise,
+        ) {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
@@ -335,12 +381,13 @@ impl<'a> Report<'a> {
         self.say(&text);
     }
 
-    fn summary(&mut self, counts: &[Count]) {
+    fn summary(&mut self) {
         if self.quiet {
             return;
         }
+        let counts = self.tally.counts();
         let totals = Totals {
-            counts,
+            counts: &counts,
             total: self.tally.total(),
             foreign: self.foreign,
             killed: self.killed,
@@ -391,7 +438,8 @@ impl Observer for Report<'_> {
         match *event {
             Event::Denied(ref denial) => {
                 let object = denial.object.as_ref();
-                self.denied(&denial.call, &denial.verdict, object, || {
+                let is_noise = is_noise(&denial.call, &denial.verdict, object, || denial.pid());
+                self.denied(&denial.call, &denial.verdict, object, is_noise, || {
                     Witness::of(denial)
                 });
             }

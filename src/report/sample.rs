@@ -67,6 +67,7 @@ pub fn policy() -> Policy {
             why: Some("secrets".to_owned()),
             origin: Origin { source: 0, line: 4 },
         }],
+        left_out: Vec::new(),
         limits: crate::policy::Limits::default(),
         peers: vec![NetEntry {
             list: NetList::Deny,

@@ -328,6 +328,7 @@ impl From<Stats> for StatsFields {
             denied,
             paths,
             peers,
+            refused: _,
             returns,
             spawn,
             attach,

@@ -302,6 +302,7 @@ mod tests {
             denied: 1200,
             paths: 3,
             peers: 4,
+            refused: 0,
             returns: 2,
             spawn: 12,
             attach: 13,

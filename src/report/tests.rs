@@ -33,6 +33,7 @@ const OUTCOME: Outcome = Outcome {
     stats: Stats {
         paths: 0,
         peers: 0,
+        refused: 0,
         returns: 0,
         seccomp: 3,
         denied: 2,
@@ -80,7 +81,7 @@ impl Fixture {
 
 fn socket(report: &mut Report<'_>, family: u64) {
     let call = call("socket", &[family, 1, 0]);
-    report.denied(&call, &DENIED, None, || witness(&call));
+    report.denied(&call, &DENIED, None, false, || witness(&call));
 }
 
 fn witness(call: &Call) -> Witness {
@@ -246,12 +247,12 @@ fn a_repeated_denial_reads_nothing_and_formats_nothing() {
     let fixture = Fixture::new();
     let mut report = fixture.report(false, false);
     let call = call("socket", &[2, 1, 0]);
-    report.denied(&call, &DENIED, None, || witness(&call));
+    report.denied(&call, &DENIED, None, false, || witness(&call));
     let rounds = 1_000_000;
     let start = Instant::now();
     for _ in 0..rounds {
         let call = std::hint::black_box(call);
-        report.denied(&call, &DENIED, None, || panic!("asked the process"));
+        report.denied(&call, &DENIED, None, false, || panic!("asked the process"));
     }
     println!("{} ns a denial", start.elapsed().as_nanos() / rounds);
 }
@@ -285,7 +286,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         reason: Reason::Path(0),
         ..DENIED
     };
-    report.denied(&openat, &verdict, Some(&object), || Witness {
+    report.denied(&openat, &verdict, Some(&object), false, || Witness {
         call: "openat(AT_FDCWD, \"../.env\", O_RDONLY)".to_owned(),
         path: Some(PathFacts {
             access: "read",
@@ -307,7 +308,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         ..DENIED
     };
     let object = Object::Peer(peer.clone());
-    report.denied(&connect, &verdict, Some(&object), || Witness {
+    report.denied(&connect, &verdict, Some(&object), false, || Witness {
         peer: Some(peer),
         ..witness(&connect)
     });

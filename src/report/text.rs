@@ -1,6 +1,7 @@
 //! Events in words, for people. Whatever comes from the jail passes through `harmless` here, and
 //! nothing is written here.
 
+use super::Hint;
 use super::cause::Cause;
 use super::harmless;
 use super::layout::Layout;
@@ -180,6 +181,17 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
         "to allow:",
         &format!("a larger {} in [limits], or none", limit.key()),
     );
+    out
+}
+
+/// The message of a hint.
+pub fn hint(layout: &Layout, hint: &Hint) -> String {
+    const TEXT: usize = 600;
+    let mut out = String::with_capacity(200);
+    layout.note(&mut out, &harmless::text(&hint.text, TEXT));
+    if let Some((label, text)) = hint.remedy.as_deref().and_then(|it| it.split_once(": ")) {
+        layout.line(&mut out, &format!("{label}:"), &harmless::text(text, TEXT));
+    }
     out
 }
 

@@ -503,7 +503,13 @@ impl Supervisor<'_> {
                 }
             };
             return match answer {
-                files::Answer::Go(resume) => Ok(resume),
+                files::Answer::Go(resume) => {
+                    const REFUSED: [i64; 2] = [-(libc::EPERM as i64), -(libc::EACCES as i64)];
+                    if matches!(resume, Resume::Return(_, value) if REFUSED.contains(&value)) {
+                        self.stats.refused += 1;
+                    }
+                    Ok(resume)
+                }
                 files::Answer::Deny(verdict, object) => {
                     Ok(self.denied(tracee, registers, verdict, object))
                 }

@@ -49,6 +49,14 @@ impl Outcome {
         };
         u8::try_from(code).unwrap_or(u8::MAX)
     }
+
+    /// The code of a command that ended by itself, and not well.
+    pub fn failed(&self) -> Option<i32> {
+        match (self.ending, self.exit) {
+            (Ending::Exited, Exit::Code(code @ 1..)) => Some(code),
+            _ => None,
+        }
+    }
 }
 
 /// How many stops there were, by kind.
@@ -62,6 +70,9 @@ pub struct Stats {
     pub paths: u64,
     /// Of them those judged by a peer.
     pub peers: u64,
+    /// Of them those that the policy allowed, that the supervisor made for the task, and that the kernel
+    /// refused with EPERM or EACCES.
+    pub refused: u64,
     /// Syscall-exit-stops, where a call that the supervisor has changed returns.
     pub returns: u64,
     /// Fork, vfork and clone events.

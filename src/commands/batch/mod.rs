@@ -74,10 +74,15 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     };
     if let Some(policy) = &batch.policy {
         // What is wrong with it is wrong with every case: said once, before any.
-        policies.get(policy, None).map_err(|problems| {
+        let builder = policies.get(policy, None).map_err(|problems| {
             eprintln!("{}", problems.render(color));
             format!("the policy {policy} cannot be used; nothing was run")
         })?;
+        if let Some(wrong) = builder.nothing_starts() {
+            return Err(format!(
+                "the policy {policy} cannot be used: {wrong}; nothing was run"
+            ));
+        }
     }
     // Before any case runs, which may be allowed to change the file. What is wrong with one is told by the
     // cases that name it.

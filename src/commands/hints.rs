@@ -1,0 +1,177 @@
+//! What is said of a command that failed, and that no denial says. It is found out after the command's
+//! end, so that it costs nothing while the command runs.
+
+use crate::judge::{caps_remedy, path_remedy};
+use crate::launch::script_interpreter;
+use crate::paths::Access;
+use crate::plan::Plan;
+use crate::policy::{Action, Isolation, PathEntry, Policy};
+use crate::report::Hint;
+use caps::{CapSet, Capability};
+use nix::unistd::{AccessFlags, access, geteuid};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What a shell and env(1) exit with where a program is there and cannot be executed.
+const NOT_EXECUTABLE: i32 = 126;
+/// Words of a command line that are looked at.
+const WORDS: usize = 64;
+/// Places that a hint names.
+const PLACES: usize = 6;
+
+/// A command that failed.
+pub struct Ran<'a> {
+    pub command: &'a [OsString],
+    /// Where it was started.
+    pub directory: &'a Path,
+    /// What it exited with.
+    pub code: i32,
+    /// Whether the kernel has refused a call that the supervisor made for it.
+    pub refused: bool,
+}
+
+/// The hints for a command that failed.
+pub fn hints(policy: &Policy, plan: &Plan, ran: &Ran<'_>) -> Vec<Hint> {
+    let words = words(ran.command);
+    // What the supervisor denies has a message.
+    let executed = (ran.code == NOT_EXECUTABLE && plan.files.silent)
+        .then(|| not_executed(policy, plan, &words, ran.directory));
+    executed
+        .flatten()
+        .into_iter()
+        .chain(left_out(policy, &words))
+        .chain(without_capabilities(policy, ran))
+        .collect()
+}
+
+/// The words of a command line, and those of the scripts in it: `sh -c "./run.py x"`.
+fn words(command: &[OsString]) -> Vec<String> {
+    let text = command.iter().map(|word| word.to_string_lossy());
+    let apart = |c: char| c.is_whitespace() || "\"'`;&|()<>=$".contains(c);
+    text.flat_map(|word| word.split(apart).map(str::to_owned).collect::<Vec<_>>())
+        .filter(|word| !word.is_empty())
+        .take(WORDS)
+        .collect()
+}
+
+/// A program of the command line, or its interpreter, that the policy does not let be executed.
+fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path) -> Option<Hint> {
+    let closed = |path: &Path| {
+        let found = path.canonicalize().ok()?;
+        let verdict = plan.judge.path(Access::Exec, found.as_os_str().as_bytes());
+        (verdict.action != Action::Allow).then_some((found, verdict))
+    };
+    let may = |path: &PathBuf| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+    words
+        .iter()
+        .filter(|word| word.contains('/'))
+        .find_map(|word| {
+            let path = Some(directory.join(word)).filter(may)?;
+            let (text, found, verdict) = match closed(&path) {
+                Some((found, verdict)) => {
+                    let text = format!("the policy does not let {word} be executed");
+                    (text, found, verdict)
+                }
+                None => {
+                    let interpreter = script_interpreter(&path).filter(may)?;
+                    let (found, verdict) = closed(&interpreter)?;
+                    let shown = interpreter.display();
+                    let text = format!(
+                        "the policy does not let {shown}, the interpreter of {word}, be executed"
+                    );
+                    (text, found, verdict)
+                }
+            };
+            let remedy = path_remedy(policy, Access::Exec, &found.to_string_lossy(), &verdict);
+            Some(Hint { text, remedy })
+        })
+}
+
+/// Optional entries that were left out and are about a program of the command line: `~/.npm` for npm.
+fn left_out(policy: &Policy, words: &[String]) -> Option<Hint> {
+    const OF_ANY: [&str; 8] = [
+        "bin", "lib", "pkg", "env", "cache", "config", "share", "local",
+    ];
+    let programs: BTreeSet<&str> = words
+        .iter()
+        .filter_map(|word| word.rsplit('/').next())
+        .filter(|name| !OF_ANY.contains(name))
+        .collect();
+    let is_about = |text: &str| {
+        let mut parts = text.split('/').map(|part| part.trim_start_matches('.'));
+        parts.any(|part| programs.contains(part))
+    };
+    let about = policy.left_out.iter().filter(|entry| is_about(&entry.text));
+    let missing: BTreeSet<&str> = about.map(first_missing).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let more = match missing.len().saturating_sub(PLACES) {
+        0 => String::new(),
+        more => format!(" and {more} more, see jail explain"),
+    };
+    let shown: Vec<&str> = missing.into_iter().take(PLACES).collect();
+    Some(Hint {
+        text: format!(
+            "left out of the policy, since nothing is there: {}{more}. The command cannot make them, \
+             and advice to change an owner or a mode (sudo chown) does not help",
+            shown.join(", ")
+        ),
+        remedy: Some("to grant: make them before jail is started".to_owned()),
+    })
+}
+
+/// Of a path that does not exist, as the policy has it, the first part that does not: `~/.cargo` of
+/// `~/.cargo/registry`.
+fn first_missing(entry: &PathEntry) -> &str {
+    let missing = entry.pattern.base().ancestors();
+    let missing = missing.take_while(|path| !path.exists()).count();
+    let mut text = entry.text.as_str();
+    for _ in 1..missing {
+        match text.rsplit_once('/') {
+            Some((above, _)) if !above.is_empty() => text = above,
+            _ => break,
+        }
+    }
+    text
+}
+
+/// That root's capabilities are gone, where the policy does not say which are kept and jail has them. It is
+/// said if the kernel has refused something that the supervisor saw, or where the command was started in
+/// a directory of another user: there every change fails, and Landlock's policies have no stop to see it.
+fn without_capabilities(policy: &Policy, ran: &Ran<'_>) -> Option<Hint> {
+    const ROOTS: [Capability; 3] = [
+        Capability::CAP_CHOWN,
+        Capability::CAP_DAC_OVERRIDE,
+        Capability::CAP_FOWNER,
+    ];
+    let process = &policy.process;
+    let own_users = process.isolate.iter().any(|it| it.value == Isolation::User);
+    if !geteuid().is_root() || process.capabilities.is_some() || process.user.is_some() || own_users
+    {
+        return None;
+    }
+    let elsewhere = ran.directory.metadata().is_ok_and(|it| it.uid() != 0);
+    if !ran.refused && !elsewhere {
+        return None;
+    }
+    let has = |capability: &Capability| caps::has_cap(None, CapSet::Effective, *capability);
+    let lost: Vec<String> = ROOTS
+        .iter()
+        .filter(|capability| has(capability).unwrap_or(false))
+        .map(|capability| format!("\"{capability}\""))
+        .collect();
+    let line = format!("caps = [{}]", lost.join(", "));
+    (!lost.is_empty()).then(|| Hint {
+        text: "the command ran as root without root's capabilities: to change owners (chown) and to use \
+               files of other users fails"
+            .to_owned(),
+        remedy: Some(format!(
+            "{}; with caps = [] this is not said",
+            caps_remedy(policy, &line)
+        )),
+    })
+}

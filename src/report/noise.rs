@@ -1,0 +1,36 @@
+//! Denials that a person need not read of. They are in the log, in the report and in its counts.
+//!
+//! A denial is noise where nothing of what the program does depends on it:
+//!
+//! - a probe that the kernel would refuse as well: libseccomp installs a filter without a program to
+//!   learn which flags the kernel knows (`seccomp(SECCOMP_SET_MODE_FILTER, flag, NULL)`, EFAULT);
+//! - a process that sets what a core dump of its own will hold, as the JVM does when it starts.
+//!
+//! Only the object decides, never the program's name, which a program chooses itself.
+
+use crate::judge::{Reason, Verdict};
+use crate::paths::Access;
+use crate::supervise::Object;
+use crate::syscalls::Call;
+use crate::trace::Tid;
+
+/// The register of seccomp(2) that has the address of the filter.
+const FILTER: usize = 2;
+
+/// Whether a denial is noise; `pid` is the process that made the call.
+pub fn is_noise(
+    call: &Call,
+    verdict: &Verdict,
+    object: Option<&Object>,
+    pid: impl FnOnce() -> Tid,
+) -> bool {
+    match (verdict.reason, object) {
+        (Reason::Baseline(rule), None) => rule.id == "no-listener" && call.args[FILTER] == 0,
+        (_, Some(Object::Path(path))) if path.access == Access::Write => {
+            let rest = path.resolved.strip_prefix(b"/proc/");
+            let own = rest.and_then(|rest| rest.strip_suffix(b"/coredump_filter"));
+            own.is_some_and(|own| own == b"self" || own == pid().to_string().as_bytes())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,253 @@
+//! What is said of a command that failed, and what is not said since nothing depends on it.
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use support::{Dir, JAIL, Ran, Run, is_root, jail, plain};
+
+#[cfg(target_arch = "x86_64")]
+const SECCOMP: u32 = 317;
+#[cfg(not(target_arch = "x86_64"))]
+const SECCOMP: u32 = 277;
+#[cfg(target_arch = "x86_64")]
+const CLONE: u32 = 56;
+#[cfg(not(target_arch = "x86_64"))]
+const CLONE: u32 = 220;
+
+/// A policy for what a directory holds.
+fn policy(dir: &Dir, more: &str) -> String {
+    dir.write(
+        "p.toml",
+        format!("extends = [\"base\"]\n[fs]\nwrite = [\".\"]\nexec = [\".\"]\n{more}"),
+    )
+}
+
+/// A shell in the directory `work`, which the policy lets it change.
+fn shell(dir: &Dir, options: &[&str], policy: &str, script: &str) -> Run {
+    dir.write("work/here", "");
+    jail(
+        options
+            .iter()
+            .chain(&["--policy", policy, "--", "sh", "-c", script]),
+    )
+    .cwd(&dir.file("work"))
+}
+
+fn is_silent(ran: &Ran) {
+    assert!(!ran.err.contains("jail:"), "{}", ran.err);
+}
+
+#[test]
+fn a_program_that_a_shell_cannot_execute_is_named_with_its_interpreter() {
+    let dir = Dir::new();
+    let interpreter = dir.file("elsewhere/python3");
+    dir.write("elsewhere/x", "");
+    plain(["cp", "/bin/echo", &interpreter])
+        .output()
+        .ends_with(0);
+    dir.program("work/run.py", format!("#!{interpreter}\n"));
+    dir.write("work/plain.py", format!("#!{interpreter}\n"));
+    let policy = policy(&dir, "");
+    let advice = format!("to allow: add \"{interpreter}\" to exec in [fs] of {policy}");
+    for (script, said) in [
+        (
+            "./run.py",
+            format!(
+                "the policy does not let {interpreter}, the interpreter of ./run.py, be executed"
+            ),
+        ),
+        (
+            "exec './run.py' x",
+            format!(
+                "the policy does not let {interpreter}, the interpreter of ./run.py, be executed"
+            ),
+        ),
+        (
+            interpreter.as_str(),
+            format!("the policy does not let {interpreter} be executed"),
+        ),
+    ] {
+        let ran = shell(&dir, &[], &policy, script).output().ends_with(126);
+        // Where the host has no Landlock, the denial itself is reported.
+        if !ran.err.contains("jail: denied exec") {
+            ran.complains(&said).complains(&advice);
+        }
+        let ran = shell(&dir, &["--quiet"], &policy, script).output();
+        is_silent(&ran.ends_with(126));
+    }
+    // The mode is the cause, or the script itself says 126: the policy has no part in it.
+    for script in ["./plain.py", "exit 126"] {
+        let ran = shell(&dir, &[], &policy, script).output().ends_with(126);
+        assert!(!ran.err.contains("does not let"), "{}", ran.err);
+    }
+    // With the advice in the policy it runs.
+    let policy = self::policy(&dir, &format!("read = [{interpreter:?}]\n"));
+    let text = fs::read_to_string(&policy).expect("the policy");
+    let text = text.replace("exec = [\".\"", &format!("exec = [\".\", {interpreter:?}"));
+    fs::write(&policy, text).expect("the policy");
+    shell(&dir, &[], &policy, "./run.py").output().ends_with(0);
+}
+
+#[test]
+fn root_hears_that_its_capabilities_are_gone_and_how_to_keep_them() {
+    const SAID: &str = "the command ran as root without root's capabilities";
+    const CAPS: &str = "caps = [\"CAP_CHOWN\", \"CAP_DAC_OVERRIDE\", \"CAP_FOWNER\"]";
+    let dir = Dir::new();
+    let script = "touch f && chown 1234 f";
+    let ran = shell(&dir, &[], &policy(&dir, ""), script)
+        .output()
+        .ends_with(1);
+    let has =
+        |capability| caps::has_cap(None, caps::CapSet::Effective, capability).unwrap_or(false);
+    if !is_root() || !has(caps::Capability::CAP_CHOWN) {
+        println!("NOT TRIED HERE: root with its capabilities");
+        assert!(!ran.err.contains(SAID), "{}", ran.err);
+        return;
+    }
+    ran.complains(SAID)
+        .complains(&format!("add {CAPS} to [process] of "));
+    let ran = shell(&dir, &[], &policy(&dir, ""), "true")
+        .output()
+        .ends_with(0);
+    is_silent(&ran);
+    let ran = shell(&dir, &[], &policy(&dir, ""), "false").output();
+    assert!(!ran.err.contains(SAID), "{}", ran.err);
+    // In a directory of another user, as a container has one of its host's.
+    let other = Dir::new();
+    other.write("work/file", "");
+    for path in [other.file("work"), other.file("work/file")] {
+        std::os::unix::fs::chown(path, Some(1234), Some(1234)).expect("root");
+    }
+    let ran = shell(&other, &[], &policy(&other, ""), "echo > file");
+    ran.output().complains(SAID);
+    let kept = policy(&other, &format!("[process]\n{CAPS}\n"));
+    shell(&other, &[], &kept, "echo > file")
+        .output()
+        .ends_with(0);
+    let kept = policy(&dir, &format!("[process]\n{CAPS}\n"));
+    shell(&dir, &[], &kept, script).output().ends_with(0);
+    // Who says which are kept knows; a jail that has none could keep none.
+    let none = policy(&dir, "[process]\ncaps = []\n");
+    let ran = shell(&dir, &[], &none, script).output().ends_with(1);
+    assert!(!ran.err.contains(SAID), "{}", ran.err);
+    let policy = policy(&dir, "");
+    let ran = plain(["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+        .args([JAIL, "--policy", &policy, "--", "false"])
+        .cwd(&dir.file("work"))
+        .output()
+        .ends_with(1);
+    assert!(!ran.err.contains(SAID), "{}", ran.err);
+}
+
+#[test]
+fn what_build_leaves_out_is_said_of_the_program_that_fails_and_by_explain() {
+    const SAID: &str = "left out of the policy, since nothing is there: ";
+    let dir = Dir::new();
+    dir.write("home/x", "");
+    dir.write("work/x", "");
+    let run = |words: &[&str]| {
+        let clean = ["-u", "CARGO_HOME", "-u", "XDG_CACHE_HOME"];
+        plain(["env"])
+            .args(clean)
+            .args([&format!("HOME={}", dir.file("home"))])
+            .args([JAIL])
+            .args(words)
+            .cwd(&dir.file("work"))
+            .output()
+    };
+    let fails = |script: &str| run(&["-p", "build", "--", "sh", "-c", script]).ends_with(1);
+    fails("echo npm; exit 1")
+        .complains(&format!("{SAID}~/.npm. "))
+        .complains("sudo chown")
+        .complains("to grant: make them before jail is started");
+    fails("echo cargo; exit 1").complains(&format!("{SAID}~/.cargo. "));
+    let ran = fails("exit 1");
+    assert!(!ran.err.contains(SAID), "{}", ran.err);
+    is_silent(&run(&["-p", "build", "--", "sh", "-c", "echo npm"]).ends_with(0));
+    run(&["explain", "build"])
+        .ends_with(0)
+        .says_part("fs.read, fs.exec \"~/.npm\"\n");
+
+    dir.write("home/.npm/x", "");
+    dir.write("home/.cache/npm/x", "");
+    let ran = fails("echo npm; exit 1");
+    assert!(!ran.err.contains(SAID), "{}", ran.err);
+    let ran = run(&["explain", "build"]).ends_with(0);
+    let (_, left) = ran.out.split_once("Left out").expect("what is left out");
+    assert!(!left.contains("~/.npm"), "{left}");
+}
+
+#[test]
+fn leak_sanitizer_is_told_how_to_run() {
+    const SAID: &str = "ASAN_OPTIONS=detect_leaks=0";
+    let dir = Dir::new();
+    let policy = policy(&dir, "");
+    let script = format!("perl -e 'exit(syscall({CLONE}, 0x800000 | 17, 0, 0, 0, 0) == -1)'");
+    shell(&dir, &[], &policy, &script)
+        .output()
+        .ends_with(1)
+        .complains(SAID);
+
+    let source = dir.write("work/a.c", "int main(void) { return 0; }\n");
+    let program = dir.file("work/a");
+    let compiler = ["cc", "-fsanitize=address", "-o", &program, &source];
+    if plain(compiler).output().code() != Some(0) {
+        println!("NOT TRIED HERE: a C compiler with AddressSanitizer");
+        return;
+    }
+    let ran = shell(&dir, &[], &policy, "ASAN_OPTIONS=detect_leaks=1 ./a").output();
+    assert_ne!(ran.code(), Some(0), "{}", ran.err);
+    let ran = ran.complains(SAID);
+    drop(ran);
+    let ran = shell(&dir, &[], &policy, "ASAN_OPTIONS=detect_leaks=0 ./a").output();
+    is_silent(&ran.ends_with(0));
+}
+
+/// A denial that changes nothing for the program has no message, and is in the log, the report and the
+/// counts of both.
+#[test]
+fn a_probe_and_a_setting_of_core_dumps_are_no_denials_to_read_of() {
+    let dir = Dir::new();
+    let policy = policy(&dir, "deny = [\"**/.env\"]\n");
+    let log = dir.file("log.jsonl");
+    let report = dir.file("report.json");
+    let options = ["--trace-denials", "--log", &log, "--report", &report];
+    let probe = |filter: &str| format!("perl -e 'exit(syscall({SECCOMP}, 1, 8, {filter}) != -1)'");
+    for (script, syscall) in [
+        (probe("0"), "seccomp"),
+        (
+            "echo 0 > /proc/self/coredump_filter || true".to_owned(),
+            "openat",
+        ),
+    ] {
+        let ran = shell(&dir, &options, &policy, &script)
+            .output()
+            .ends_with(0);
+        is_silent(&ran);
+        let text = fs::read_to_string(&log).expect("the log");
+        let events = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let denied: Vec<Value> = events.filter(|event| event["event"] == "denied").collect();
+        assert_eq!(denied.len(), 1, "{text}");
+        assert_eq!(denied[0]["syscall"], syscall, "{text}");
+        let text = fs::read_to_string(&report).expect("the report");
+        let verdict: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(verdict["denied"]["total"], 1, "{text}");
+    }
+    // The attempt itself, and the setting of another process, are told.
+    shell(&dir, &options, &policy, &probe("my $x = \"x\" x 16"))
+        .output()
+        .ends_with(0)
+        .complains("jail: denied seccomp(");
+    shell(
+        &dir,
+        &options,
+        &policy,
+        "(echo 0 > /proc/$$/coredump_filter) || true",
+    )
+    .output()
+    .ends_with(0)
+    .complains("jail: denied write of /proc/");
+}
