@@ -31,7 +31,7 @@ fn shell(dir: &Dir, options: &[&str], policy: &str, script: &str) -> Run {
             .iter()
             .chain(&["--policy", policy, "--", "sh", "-c", script]),
     )
-    .cwd(&dir.file("work"))
+    .cwd(dir.file("work"))
 }
 
 fn is_silent(ran: &Ran) {
@@ -134,7 +134,7 @@ fn root_hears_that_its_capabilities_are_gone_and_how_to_keep_them() {
     let policy = policy(&dir, "");
     let ran = plain(["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
         .args([JAIL, "--policy", &policy, "--", "false"])
-        .cwd(&dir.file("work"))
+        .cwd(dir.file("work"))
         .output()
         .ends_with(1);
     assert!(!ran.err.contains(SAID), "{}", ran.err);
@@ -153,7 +153,7 @@ fn what_build_leaves_out_is_said_of_the_program_that_fails_and_by_explain() {
             .args([&format!("HOME={}", dir.file("home"))])
             .args([JAIL])
             .args(words)
-            .cwd(&dir.file("work"))
+            .cwd(dir.file("work"))
             .output()
     };
     let fails = |script: &str| run(&["-p", "build", "--", "sh", "-c", script]).ends_with(1);
