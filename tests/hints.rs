@@ -158,10 +158,10 @@ fn what_build_leaves_out_is_said_of_the_program_that_fails_and_by_explain() {
     };
     let fails = |script: &str| run(&["-p", "build", "--", "sh", "-c", script]).ends_with(1);
     fails("echo npm; exit 1")
-        .complains(&format!("{SAID}~/.npm. "))
+        .complains(&format!("{SAID}~/.npm (read, exec). "))
         .complains("sudo chown")
-        .complains("to grant: make them before jail is started");
-    fails("echo cargo; exit 1").complains(&format!("{SAID}~/.cargo. "));
+        .complains("to grant it: make them before jail is started");
+    fails("echo cargo; exit 1").complains(&format!("{SAID}~/.cargo (read, exec). "));
     let ran = fails("exit 1");
     assert!(!ran.err.contains(SAID), "{}", ran.err);
     is_silent(&run(&["-p", "build", "--", "sh", "-c", "echo npm"]).ends_with(0));
@@ -250,4 +250,27 @@ fn a_probe_and_a_setting_of_core_dumps_are_no_denials_to_read_of() {
     .output()
     .ends_with(0)
     .complains("jail: denied write of /proc/");
+}
+
+/// `check` warns of the whole home directory; whoever gives a reason, or names a directory of it, means it.
+#[test]
+fn a_policy_that_reads_the_whole_home_is_warned_of() {
+    const SAID: &str = "opens the whole home directory";
+    let dir = Dir::new();
+    dir.write("home/sub/x", "");
+    dir.write("work/x", "");
+    let check = |entry: &str| {
+        let text = format!("extends = [\"workspace\"]\n[fs]\nread = [{entry}]\n");
+        let policy = dir.write("p.toml", text);
+        let ran = jail(["check", policy.as_str()]).env("HOME", dir.file("home"));
+        ran.cwd(dir.file("work")).output().ends_with(0)
+    };
+    for entry in ["\"~\"", "\"$HOME\"", "\"~/sub/..\""] {
+        let ran = check(entry);
+        assert!((ran.out + &ran.err).contains(SAID), "{entry}");
+    }
+    for entry in ["\"~/sub\"", "{ path = \"~\", why = \"a search\" }"] {
+        let ran = check(entry);
+        assert!(!(ran.out + &ran.err).contains(SAID), "{entry}");
+    }
 }

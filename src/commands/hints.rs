@@ -5,11 +5,11 @@ use crate::judge::{caps_remedy, path_remedy};
 use crate::launch::script_interpreter;
 use crate::paths::Access;
 use crate::plan::Plan;
-use crate::policy::{Action, Isolation, PathEntry, Policy};
+use crate::policy::{Action, Isolation, List, PathEntry, Policy};
 use crate::report::Hint;
 use caps::{CapSet, Capability};
 use nix::unistd::{AccessFlags, access, geteuid};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -104,8 +104,13 @@ fn left_out(policy: &Policy, words: &[String]) -> Option<Hint> {
         let mut parts = text.split('/').map(|part| part.trim_start_matches('.'));
         parts.any(|part| programs.contains(part))
     };
-    let about = policy.left_out.iter().filter(|entry| is_about(&entry.text));
-    let missing: BTreeSet<&str> = about.map(first_missing).collect();
+    let mut missing: BTreeMap<&str, BTreeSet<List>> = BTreeMap::new();
+    for entry in policy.left_out.iter().filter(|entry| is_about(&entry.text)) {
+        missing
+            .entry(first_missing(entry))
+            .or_default()
+            .insert(entry.list);
+    }
     if missing.is_empty() {
         return None;
     }
@@ -113,14 +118,17 @@ fn left_out(policy: &Policy, words: &[String]) -> Option<Hint> {
         0 => String::new(),
         more => format!(" and {more} more, see jail explain"),
     };
-    let shown: Vec<&str> = missing.into_iter().take(PLACES).collect();
+    let shown = missing.iter().take(PLACES).map(|(place, lists)| {
+        let lists: Vec<&str> = lists.iter().map(|list| list.key()).collect();
+        format!("{place} ({})", lists.join(", "))
+    });
     Some(Hint {
         text: format!(
             "left out of the policy, since nothing is there: {}{more}. The command cannot make them, \
              and advice to change an owner or a mode (sudo chown) does not help",
-            shown.join(", ")
+            shown.collect::<Vec<_>>().join(", ")
         ),
-        remedy: Some("to grant: make them before jail is started".to_owned()),
+        remedy: Some("to grant it: make them before jail is started".to_owned()),
     })
 }
 
