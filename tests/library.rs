@@ -4,6 +4,8 @@ mod support;
 
 #[path = "library/end.rs"]
 mod end;
+#[path = "library/peak.rs"]
+mod peak;
 
 use jail::{Ending, Error, Event, Jail, Limits, Policy, Stdio};
 use std::fs::File;

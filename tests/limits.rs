@@ -12,6 +12,8 @@ mod hidden;
 mod kernel;
 #[path = "limits/memory.rs"]
 mod memory;
+#[path = "limits/peaks.rs"]
+mod peaks;
 #[path = "limits/quotas.rs"]
 mod quotas;
 #[path = "limits/start.rs"]

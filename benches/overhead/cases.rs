@@ -143,7 +143,8 @@ pub fn calls(programs: &Programs) -> Result<()> {
     Ok(())
 }
 
-/// New processes and threads: a tracer is stopped for them even where all is allowed.
+/// New processes and threads: a tracer is stopped for them even where all is allowed. And memory that is given
+/// back, for which the supervisor is stopped only where it adds memory up.
 pub fn processes(programs: &Programs) -> Result<()> {
     let cases = [
         (
@@ -152,11 +153,22 @@ pub fn processes(programs: &Programs) -> Result<()> {
         ),
         ("fork, exit and wait, µs", ["fork", "100", "0"]),
         ("thread: create and join, µs", ["thread", "200", "0"]),
+        (
+            "heap: 4 MiB in pieces of 60 KiB, and back, µs",
+            ["heap", "50", "0"],
+        ),
+        (
+            "mapping: 1 MiB filled and unmapped, µs",
+            ["mapping", "200", "0"],
+        ),
     ];
-    let variants: [&[&str]; 3] = [
+    let jail = &programs.jail;
+    let memory = &programs.memory;
+    let variants: [&[&str]; 4] = [
         &[],
         &[&programs.floor, "loop"],
-        &[&programs.jail, "--policy", "base", "--"],
+        &[jail, "--policy", "base", "--"],
+        &["env", "JAIL_CGROUP=none", jail, "--policy", memory, "--"],
     ];
     for (title, words) in cases {
         let work = Work {
@@ -171,6 +183,7 @@ pub fn processes(programs: &Programs) -> Result<()> {
                 ("unjailed", None),
                 ("floor", None),
                 ("jail --policy base", None),
+                ("the same, memory limited without a cgroup", None),
             ],
         );
         table.print();

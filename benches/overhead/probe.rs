@@ -55,6 +55,13 @@ fn unit_of(work: &str) -> Result<fn() -> Result<()>> {
                 .map_err(|_| "a thread panicked".into())
         },
         "fork" => fork_and_exit,
+        "heap" => || {
+            let piece = |_| black_box(vec![1_u8; 60 << 10].into_boxed_slice());
+            let mut pieces: Vec<_> = (0..68).map(piece).collect();
+            while pieces.pop().is_some() {}
+            Ok(())
+        },
+        "mapping" => map_and_unmap,
         "exec" => || {
             let status = Command::new(path_of_true()?).env_clear().status()?;
             if status.success() {
@@ -82,4 +89,22 @@ fn fork_and_exit() -> Result<()> {
         waitpid(child, None)?;
     }
     Ok(())
+}
+
+/// Of 1 MiB, without the allocator, which would keep it.
+fn map_and_unmap() -> Result<()> {
+    const LENGTH: usize = 1 << 20;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping of the kernel's choice, written to within its length and then unmapped.
+    #[allow(unsafe_code)]
+    let done = unsafe {
+        let address = libc::mmap(std::ptr::null_mut(), LENGTH, access, flags, -1, 0);
+        address != libc::MAP_FAILED && {
+            std::ptr::write_bytes(address.cast::<u8>(), 1, LENGTH);
+            libc::munmap(address, LENGTH) == 0
+        }
+    };
+    done.then_some(())
+        .ok_or_else(|| "mmap or munmap failed".into())
 }

@@ -39,6 +39,8 @@ pub struct Programs {
     pub deny: String,
     /// `base`, and getppid is answered with ENOSYS.
     pub enosys: String,
+    /// `base`, and a limit of memory.
+    pub memory: String,
 }
 
 impl Programs {
@@ -54,6 +56,7 @@ impl Programs {
             this: at("overhead"),
             deny: at("deny.toml"),
             enosys: at("enosys.toml"),
+            memory: at("memory.toml"),
             directory: directory.clone(),
         };
         fs::copy(env!("CARGO_BIN_EXE_jail"), &programs.jail)?;
@@ -62,6 +65,8 @@ impl Programs {
             |action: &str| format!("extends = [\"base\"]\n[syscalls]\ngetppid = \"{action}\"\n");
         fs::write(&programs.deny, policy("deny"))?;
         fs::write(&programs.enosys, policy("ENOSYS"))?;
+        let limit = "extends = [\"base\"]\n[limits]\nmemory = \"1GiB\"\n";
+        fs::write(&programs.memory, limit)?;
         compile_floor(&directory, &programs.floor)?;
         Ok(programs)
     }

@@ -17,6 +17,7 @@ mod kernel;
 mod kills;
 mod meddles;
 mod memory;
+mod peaks;
 mod ptys;
 mod raw;
 mod registers;
@@ -61,6 +62,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("meddles",          meddles::meddles),
     ("memory",           memory::memory),
     ("on-terminal",      terminal::on_terminal),
+    ("peak",             peaks::peak),
     ("pty-storm",        ptys::storm),
     ("ptys",             ptys::ptys),
     ("parent-killed",    kills::parent_killed),

@@ -74,7 +74,8 @@ impl Watch {
     /// What would hide a process's memory from the supervisor.
     pub const DUMPABLE: Watch = Watch(1 << 28);
 
-    /// Opens by which files in memory may grow, where the supervisor adds up memory.
+    /// Opens by which files in memory may grow, and calls that give memory back, where the supervisor
+    /// adds up memory.
     pub const FILL: Watch = Watch(1 << 29);
 
     /// Seccomp filters that the command installs. Needed in every jail.
@@ -170,6 +171,16 @@ pub(super) const fn masked(arg: u8, mask: u64, op: Op, value: u64) -> Test {
     }
 }
 
+const fn whole(arg: u8, op: Op, value: u64) -> Test {
+    Test {
+        arg,
+        width: Width::Qword,
+        mask: None,
+        op,
+        value,
+    }
+}
+
 pub(super) const fn is(arg: u8, value: u64) -> Test {
     Test {
         arg,
@@ -233,7 +244,13 @@ const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const MAP_SHARED: u64 = 1;
 // linux/sched.h
 const CLONE_VM: u64 = 0x100;
+/// What is given back by one call and is less goes unseen. It is what malloc(3) takes by mmap(2) from: below
+/// that it keeps a heap, of which it gives back the end by brk(2).
+const MUCH: u64 = 128 << 10;
 // linux/mman.h
+const MADV_DONTNEED: u64 = 4;
+const MADV_DONTNEED_LOCKED: u64 = 24;
+const REPLACES: u64 = (libc::MAP_FIXED | libc::MAP_ANONYMOUS) as u64;
 const MADV_FREE: u64 = 8;
 const MADV_COLLAPSE: u64 = 25;
 const S_IFMT: u64 = libc::S_IFMT as u64;
@@ -275,6 +292,17 @@ const fn fills(id: &'static str, syscalls: &'static [&'static str], when: When) 
         when,
         answer: Answer::Check(Check::Filling),
         reason: "what is written to a file in memory is memory",
+        attack: "",
+    }
+}
+
+const fn releases(id: &'static str, syscalls: &'static [&'static str], when: When) -> Rule {
+    Rule {
+        id,
+        syscalls,
+        when,
+        answer: Answer::Check(Check::Filling),
+        reason: "memory is looked at before much of it is given back",
         attack: "",
     }
 }
@@ -477,6 +505,21 @@ static WATCHED: &[(Watch, Rule)] = &[
     // Of a file it may be /dev/zero, whose shared mappings are files in memory without a name.
     (Watch::FILL, fills("fills-shared", &["mmap"],
         When { text: "(flags & MAP_SHARED) != 0", any: &[&[any_of(3, MAP_SHARED)]] })),
+    (Watch::FILL, releases("releases-mapping", &["munmap"],
+        When { text: "length >= 131072", any: &[&[whole(1, Op::Ge, MUCH)]] })),
+    (Watch::FILL, releases("releases-part", &["mremap"],
+        When { text: "old_size >= 131072 && new_size < 131072",
+            any: &[&[whole(1, Op::Ge, MUCH), whole(2, Op::Lt, MUCH)]] })),
+    (Watch::FILL, releases("releases-pages", &["madvise"],
+        When { text: "advice in {MADV_DONTNEED, MADV_DONTNEED_LOCKED} && length >= 131072",
+            any: &[&[is(2, MADV_DONTNEED), whole(1, Op::Ge, MUCH)],
+                   &[is(2, MADV_DONTNEED_LOCKED), whole(1, Op::Ge, MUCH)]] })),
+    (Watch::FILL, releases("releases-replaced", &["mmap"],
+        When { text: "MAP_FIXED | MAP_ANONYMOUS && length >= 131072",
+            any: &[&[masked(3, REPLACES, Op::Eq, REPLACES), whole(1, Op::Ge, MUCH)]] })),
+    (Watch::FILL, releases("releases-heap", &["brk"],
+        When { text: "addr != 0", any: &[&[whole(0, Op::Ne, 0)]] })),
+    (Watch::FILL, releases("releases-program", &["execve", "execveat"], EACH)),
     (Watch::FILL, Rule {
         id: "no-unseen-memory",
         syscalls: &["memfd_secret", "vmsplice"],

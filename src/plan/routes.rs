@@ -114,8 +114,8 @@ pub enum Cost {
     Ticks,
     /// As `Ticks`, and a second wait at each stop.
     TicksAndWaits,
-    /// Fifty stops a second, of a clock, at which the tree's memory is added up, and two at each open
-    /// that may write and each shared mapping.
+    /// Fifty stops a second, of a clock, at which the tree's memory is added up, two at each open that may
+    /// write and each shared mapping, and one before memory is given back.
     FastTicksAndOpens,
 }
 
@@ -155,7 +155,9 @@ impl Cost {
             Cost::StopPerMessage => "a stop a connect or sendmsg",
             Cost::Ticks => "20 stops a second, of a clock",
             Cost::TicksAndWaits => "20 stops a second, 1 µs a stop",
-            Cost::FastTicksAndOpens => "50 stops a second, 2 an open to write or mmap to share",
+            Cost::FastTicksAndOpens => {
+                "50 stops a second, 2 an open to write or mmap to share, 1 an end, brk or munmap"
+            }
             Cost::StopPerListen => "a stop a bind or listen",
         }
     }

@@ -32,7 +32,12 @@ pub struct Clock {
     kind: Kind,
     every: Duration,
     next: Instant,
+    /// How long it is until the next tick, while that is less than `every`.
+    early: Duration,
 }
+
+/// The first tick of a clock that begins early. The time to each further tick is twice as long.
+const EARLY: Duration = Duration::from_millis(1);
 
 enum Kind {
     /// A copy of this process.
@@ -40,20 +45,27 @@ enum Kind {
     /// A process in this one's memory.
     Stops(Companion),
     Signals(Companion),
-    Timer(#[expect(dead_code, reason = "it ticks while it lives")] ThreadTimer),
+    Timer(ThreadTimer),
 }
 
 impl Clock {
-    /// Starts one for this thread. `every`: how often it ticks. `timer`: ticks may be signals. `user`:
-    /// whom this thread becomes while a jail runs, who must be able to end it.
-    pub fn start(every: Duration, timer: bool, user: Option<&User>) -> Result<Clock, Errno> {
+    /// Starts one for this thread. `every`: how often it ticks. `early`: the first ticks come after 1 ms, 2 ms
+    /// and so on. `timer`: ticks may be signals. `user`: whom this thread becomes while a jail runs, who must
+    /// be able to end it.
+    pub fn start(
+        every: Duration,
+        early: bool,
+        timer: bool,
+        user: Option<&User>,
+    ) -> Result<Clock, Errno> {
+        let early = if early { EARLY } else { every };
         let kind = match timer {
-            true => match ThreadTimer::start(every) {
+            true => match ThreadTimer::start(early, every) {
                 Err(Errno::EAGAIN) => Kind::Signals(knock(every)?),
                 timer => Kind::Timer(timer?),
             },
             false if user.is_some() => Kind::Copy(start_process(every, user)?),
-            false => match stops(every)? {
+            false => match stops(every, early)? {
                 Some(companion) => Kind::Stops(companion),
                 None => Kind::Copy(start_process(every, None)?),
             },
@@ -61,7 +73,8 @@ impl Clock {
         Ok(Clock {
             kind,
             every,
-            next: Instant::now() + every,
+            next: Instant::now() + early,
+            early,
         })
     }
 
@@ -83,7 +96,14 @@ impl Clock {
     pub fn has_ticked(&mut self, now: Instant) -> bool {
         let due = self.interrupts() && now >= self.next;
         if due {
-            self.next = now + self.every;
+            if self.early < self.every {
+                self.early = (self.early * 2).min(self.every);
+                if let Kind::Timer(timer) = &self.kind {
+                    // If it fails, the timer ticks as it did.
+                    let _ = timer.set(self.early, self.every);
+                }
+            }
+            self.next = now + self.early;
         }
         due
     }
@@ -126,13 +146,18 @@ impl Task for Knock {
 /// A process that stops itself at each tick, once it is traced: a stop that nobody traces would last.
 struct Stops {
     every: Duration,
+    early: Duration,
     traced: AtomicU32,
 }
 
 /// Starts one, as a tracee of this thread. `None`: it cannot be traced.
-fn stops(every: Duration) -> Result<Option<Companion>, Errno> {
+fn stops(every: Duration, early: Duration) -> Result<Option<Companion>, Errno> {
     let traced = AtomicU32::new(0);
-    let stops = Arc::new(Stops { every, traced });
+    let stops = Arc::new(Stops {
+        every,
+        early,
+        traced,
+    });
     let companion = Companion::start(Arc::clone(&stops))?;
     match trace::seize(companion.pid()) {
         Ok(()) => {
@@ -154,8 +179,10 @@ impl Task for Stops {
         while goes_on() && self.traced.load(Ordering::Acquire) == 0 {
             bare::wait_for_change(&self.traced, 0, self.every);
         }
+        let mut time = self.early;
         while goes_on() {
-            bare::wait_for_change(leave, 0, self.every);
+            bare::wait_for_change(leave, 0, time);
+            time = time.saturating_mul(2).min(self.every);
             if goes_on() {
                 // The one signal that can be told here: all others that can are blocked.
                 bare::kill(pid, libc::SIGSTOP);

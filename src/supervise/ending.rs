@@ -7,7 +7,8 @@ use super::{
 use super::{charged, limits};
 use crate::policy::LimitKind;
 use crate::sys::{self, Errno};
-use crate::trace::{Exit, Resume, Tid};
+use crate::syscalls::Call;
+use crate::trace::{Exit, Resume, Stopped, Tid};
 use std::time::{Duration, Instant};
 
 impl Supervisor<'_> {
@@ -51,6 +52,50 @@ impl Supervisor<'_> {
         {
             self.past(limit);
         }
+    }
+
+    /// A task is about to end. If the supervisor adds up memory, it looks at it once more: by ticks alone it
+    /// would be chance whether a program is found that ends between two of them.
+    pub(super) fn ends(&mut self, tracee: &Stopped) -> Resume {
+        let pid = self.tracees.pid(tracee.tid());
+        if self.running && !self.gives_back(pid) {
+            self.limits.ends(pid);
+        }
+        if self.options.measure && self.is_main(pid) {
+            let peak = limits::peak(tracee.tid());
+            self.meter.saw_peak(peak.unwrap_or_default());
+        }
+        // SIGKILL does not wake a task in this stop.
+        Resume::Continue
+    }
+
+    /// The same for a call of a task, if it gives much back.
+    pub(super) fn gives_back_by(&mut self, tid: Tid, call: &Call) -> bool {
+        if !self.limits.keeps_memory() {
+            return false;
+        }
+        let pid = self.tracees.pid(tid);
+        self.limits.releases(pid, call) && self.gives_back(pid)
+    }
+
+    /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
+    /// Where only the command's own process is measured by that, others need not.
+    pub(super) fn attached(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        let measured = self.options.measure && !self.limits.keeps_memory();
+        let pid = self.tracees.pid(tracee.tid());
+        if measured && self.running && !self.is_main(pid) {
+            tracee.watch_exits(false)?;
+        }
+        Ok(())
+    }
+
+    /// A process is about to lose memory. Ends the tree if it has more than it may; returns whether it did.
+    pub(super) fn gives_back(&mut self, pid: Tid) -> bool {
+        let past = self.limits.is_past_before(&self.tracees, pid);
+        if past {
+            self.past(LimitKind::Memory);
+        }
+        past
     }
 
     /// The processor time of those that have ended.

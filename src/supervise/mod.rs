@@ -167,7 +167,7 @@ pub fn run(
     })?;
     let counts = options.measure || limits.keeps_cpu();
     let strangers = limits.clock().into_iter().chain(started.init());
-    let meter = Meter::new(counts, strangers.collect());
+    let meter = Meter::new(counts, started.pid, strangers.collect());
     let mut supervisor = Supervisor {
         plan,
         options,
@@ -229,6 +229,7 @@ fn give_up(started: &Started, limits: Option<&limits::Watch>) {
 fn wait_for_all(meter: &mut Meter) {
     loop {
         match trace::wait(meter) {
+            Ok(Some(Wait::Stopped(tracee, Stop::Exit))) => _ = tracee.resume(Resume::Continue),
             Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::Kill),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return,
@@ -332,6 +333,8 @@ impl Supervisor<'_> {
             .take(tracee.tid())
             .map_err(SuperviseError::system("capset"))?;
         let how = match self.ending {
+            // SIGKILL does not wake a task that ends already.
+            Some(_) if stop == Stop::Exit => Resume::Continue,
             Some(_) => Resume::Kill,
             None => self
                 .answer(&tracee, stop)
@@ -378,6 +381,8 @@ impl Supervisor<'_> {
             let how = if self.ending.is_some() {
                 Resume::Kill
             } else {
+                self.attached(&tracee)
+                    .map_err(SuperviseError::system("ptrace"))?;
                 Resume::Continue
             };
             tracee
@@ -421,6 +426,7 @@ impl Supervisor<'_> {
             }
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
             Stop::Exec => self.executed(tracee),
+            Stop::Exit => Ok(self.ends(tracee)),
             Stop::Signal(signal) => self.signalled(tracee, signal),
             Stop::Group(signal) => {
                 self.stats.group += 1;
@@ -435,6 +441,7 @@ impl Supervisor<'_> {
             }
             Stop::Attach => {
                 self.stats.attach += 1;
+                self.attached(tracee)?;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = None;
                 }
@@ -463,6 +470,9 @@ impl Supervisor<'_> {
         }
         if let Some(error) = self.limits.refuses(&self.tracees, &registers.call()) {
             return Ok(Resume::Return(registers, -(error as i64)));
+        }
+        if self.running && self.gives_back_by(tracee.tid(), &registers.call()) {
+            return Ok(Resume::Kill);
         }
         let how = self.decide(tracee, registers)?;
         Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
@@ -638,6 +648,9 @@ impl Supervisor<'_> {
             self.limits.begins(Instant::now());
         }
         self.lives_on(tid, former as Tid);
+        if own && (self.limits.keeps_memory() || self.options.measure) {
+            tracee.watch_exits(true)?;
+        }
         self.tracees.namespaces.enter(tid);
         let program = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);

@@ -23,7 +23,9 @@ impl Supervisor<'_> {
             stop,
             Stop::Signal(_) | Stop::Group(_) | Stop::Attach | Stop::Other(_)
         );
-        if self.running && self.ending.is_none() && !harmless {
+        // The only task holds no lock while it is stopped.
+        let alone = stop == Stop::Exit && self.tracees.len() <= 1;
+        if self.running && self.ending.is_none() && !harmless && !alone {
             self.start_watchdog();
         }
     }

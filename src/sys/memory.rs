@@ -2,6 +2,7 @@
 
 use super::{Errno, check};
 use libc::{iovec, pid_t};
+use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -128,6 +129,18 @@ impl Drop for SharedWords {
 pub fn page_size() -> u64 {
     // SAFETY: takes a number only.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// The most memory that this process had resident at one time, in bytes: ru_maxrss of getrusage(2).
+pub fn peak() -> Option<u64> {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` is valid for writing, and zeroed bytes are one, too.
+    let (got, usage) = unsafe {
+        let got = libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        (got, usage.assume_init())
+    };
+    check(got).ok()?;
+    Some(u64::try_from(usage.ru_maxrss).ok()?.saturating_mul(1024))
 }
 
 /// PID_MAX_LIMIT of the kernel on 64-bit processors: every process id is below it.

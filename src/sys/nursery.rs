@@ -288,7 +288,9 @@ mod tests {
             std::hint::spin_loop();
         };
         for _ in 0..300 {
-            let timer = signal::ThreadTimer::start(Duration::from_micros(20)).expect("a timer");
+            let timer =
+                signal::ThreadTimer::start(Duration::from_micros(20), Duration::from_micros(20))
+                    .expect("a timer");
             let pid = nursery.with_child(&sleep, |pid| pid).expect("a child");
             drop(timer);
             assert!(!wait::is_own(pid));

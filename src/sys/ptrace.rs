@@ -60,6 +60,12 @@ pub fn is_entry(tid: pid_t) -> Result<bool, Errno> {
     Ok(op == libc::PTRACE_SYSCALL_INFO_ENTRY)
 }
 
+/// PTRACE_SETOPTIONS: replaces the options (PTRACE_O_*), which later children inherit.
+pub fn set_options(tid: pid_t, options: c_int) -> Result<(), Errno> {
+    let options = options as usize as *mut c_void;
+    request(libc::PTRACE_SETOPTIONS, tid, null_mut(), options)
+}
+
 /// PTRACE_LISTEN (Linux 3.4): stay in group-stop, but let SIGCONT and other events through.
 pub fn listen(tid: pid_t) -> Result<(), Errno> {
     request(libc::PTRACE_LISTEN, tid, null_mut(), null_mut())

@@ -279,18 +279,10 @@ pub fn heed_ticks() -> Result<(), Errno> {
 pub struct ThreadTimer(libc::timer_t);
 
 impl ThreadTimer {
-    /// Starts one (timer_create(2) with SIGEV_THREAD_ID).
-    pub fn start(every: std::time::Duration) -> Result<Self, Errno> {
+    /// Starts one (timer_create(2) with SIGEV_THREAD_ID), which ticks `first` and then each `every`.
+    pub fn start(first: std::time::Duration, every: std::time::Duration) -> Result<Self, Errno> {
         let mut event = MaybeUninit::<libc::sigevent>::zeroed();
         let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
-        let every = libc::timespec {
-            tv_sec: every.as_secs() as libc::time_t,
-            tv_nsec: every.subsec_nanos().into(),
-        };
-        let spec = libc::itimerspec {
-            it_interval: every,
-            it_value: every,
-        };
         unblock(&[TICK])?;
         // SAFETY: a zeroed sigevent is valid, and the fields that SIGEV_THREAD_ID needs are set to
         // numbers; `timer` is valid for writing and is read only when the call has succeeded.
@@ -305,10 +297,23 @@ impl ThreadTimer {
             ))?;
             Self(timer.assume_init())
         };
+        timer.set(first, every)?;
+        Ok(timer)
+    }
+
+    /// The next tick comes after `first`, and then each `every`: timer_settime(2).
+    pub fn set(&self, first: std::time::Duration, every: std::time::Duration) -> Result<(), Errno> {
+        let time = |duration: std::time::Duration| libc::timespec {
+            tv_sec: duration.as_secs() as libc::time_t,
+            tv_nsec: duration.subsec_nanos().into(),
+        };
+        let spec = libc::itimerspec {
+            it_interval: time(every),
+            it_value: time(first),
+        };
         // SAFETY: the id came from timer_create, `spec` is valid for reading; what was set before is
         // not asked for.
-        check(unsafe { libc::timer_settime(timer.0, 0, &spec, null_mut()) })?;
-        Ok(timer)
+        check(unsafe { libc::timer_settime(self.0, 0, &spec, null_mut()) }).map(drop)
     }
 }
 

@@ -4,7 +4,9 @@
 //! gone. What wait4(2) says of time is not used. Of a tracee it is, as of a child, that of the
 //! process and of all children that it has waited for, which were told on their own before; of a
 //! thread it is that of its whole process. Nothing in it says which children were waited for, so
-//! that it cannot be summed. Of memory it is a maximum, which does not mind.
+//! that it cannot be summed. Of memory it is a maximum, so that what counts twice does no harm. But the
+//! command's own process began with the memory of the process that started it, whose peak is in its
+//! maximum for ever: there it counts only where it is larger than that.
 
 use super::Tid;
 use crate::sys::wait::{self, Pending};
@@ -57,16 +59,39 @@ impl Usage {
 #[derive(Debug, Default)]
 pub struct Meter {
     usage: Option<Usage>,
+    /// The command's own process, until its end.
+    main: Option<Tid>,
+    /// The most memory that it was seen to have had at its end.
+    peak: u64,
     strangers: Vec<Tid>,
 }
 
 impl Meter {
     /// One that counts, at the price of a second call for each wait, or one that only waits. Tracees
     /// that are none of the tree's are left out.
-    pub fn new(counts: bool, strangers: Vec<Tid>) -> Self {
+    pub fn new(counts: bool, main: Tid, strangers: Vec<Tid>) -> Self {
         Self {
             usage: counts.then(Usage::default),
+            main: Some(main),
+            peak: 0,
             strangers,
+        }
+    }
+
+    /// The command's own process, whose end comes next, has had so much memory.
+    pub fn saw_peak(&mut self, bytes: u64) {
+        self.peak = self.peak.max(bytes);
+    }
+
+    /// The peak of a process that has ended. `told`: what the kernel says.
+    fn peak_of(main: &mut Option<Tid>, seen: u64, tid: Tid, told: u64) -> u64 {
+        if main.take_if(|main| *main == tid).is_none() {
+            return told;
+        }
+        // The peak of this process is at least what it was when the command was started.
+        match sys::memory::peak() {
+            Some(inherited) if told <= inherited => seen,
+            _ => told,
         }
     }
 
@@ -100,7 +125,10 @@ impl Meter {
                         match self.strangers.iter().position(|stranger| *stranger == tid) {
                             // Its id may be another's later.
                             Some(place) => _ = self.strangers.swap_remove(place),
-                            None => usage.ended(time, peak),
+                            None => {
+                                let peak = Self::peak_of(&mut self.main, self.peak, tid, peak);
+                                usage.ended(time, peak);
+                            }
                         }
                         return Ok(Some((tid, status)));
                     }

@@ -23,7 +23,7 @@ pub type Tid = i32;
 
 /// What a tracee is seized with.
 ///
-/// PTRACE_O_TRACEEXIT is left out: nothing is read at an exit, and each would cost a stop.
+/// PTRACE_O_TRACEEXIT is left out: each exit would cost a stop ([`Stopped::watch_exits`]).
 const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACESECCOMP

@@ -38,6 +38,9 @@ pub enum Stop {
     /// Exec-stop: the new image is loaded, none of it has run; the message is the tid that the
     /// thread had before. `Continue`.
     Exec,
+    /// Exit-stop: a thread is about to end, and still has its memory ([`Stopped::watch_exits`]). A thread
+    /// that is killed may end without one. `Continue`: SIGKILL does not end this stop.
+    Exit,
     /// Signal-delivery-stop. `Deliver` with the same signal leaves its siginfo intact.
     Signal(i32),
     /// Group-stop by this stopping signal. `Listen`: stopped for everyone, as it should be.
@@ -74,6 +77,7 @@ impl Stop {
             libc::PTRACE_EVENT_VFORK => Self::Vfork,
             libc::PTRACE_EVENT_CLONE => Self::Clone,
             libc::PTRACE_EVENT_EXEC => Self::Exec,
+            libc::PTRACE_EVENT_EXIT => Self::Exit,
             libc::PTRACE_EVENT_STOP => match signal {
                 libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
                     Self::Group(signal)
@@ -133,7 +137,9 @@ mod tests {
         assert_eq!(event(libc::PTRACE_EVENT_CLONE), Stop::Clone);
         assert_eq!(event(libc::PTRACE_EVENT_EXEC), Stop::Exec);
         assert_eq!(event(libc::PTRACE_EVENT_STOP), Stop::Attach);
-        assert!(matches!(event(libc::PTRACE_EVENT_EXIT), Stop::Other(_)));
+        assert_eq!(event(libc::PTRACE_EVENT_EXIT), Stop::Exit);
+        let vfork_done = libc::PTRACE_EVENT_VFORK_DONE;
+        assert!(matches!(event(vfork_done), Stop::Other(_)));
     }
 
     #[test]

@@ -76,6 +76,12 @@ impl Stopped {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
     }
 
+    /// Whether it, and what it makes from now on, stops before it ends ([`Stop::Exit`](super::Stop::Exit)).
+    pub fn watch_exits(&self, stops: bool) -> Result<(), Errno> {
+        let exits = if stops { libc::PTRACE_O_TRACEEXIT } else { 0 };
+        alive(sys::ptrace::set_options(self.tid, super::OPTIONS | exits)).map(drop)
+    }
+
     /// Sets its registers for the time when it goes on.
     pub fn set_registers(&self, registers: &Registers) -> Result<(), Errno> {
         alive(registers.set(self.tid)).map(drop)

@@ -112,6 +112,9 @@ fn guard(name: &str, args: &[u64; 6], landlock: bool, watch: Watch) -> Guard {
     }
 }
 
+/// The least of what is given back that is looked at.
+const MUCH: u64 = 128 << 10;
+
 /// Which calls are stopped for their paths, given what is watched.
 fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
     let a = args.map(|arg| arg as u32);
@@ -188,8 +191,12 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         | "getxattrat" | "listxattr" | "llistxattr" | "listxattrat" | "name_to_handle_at"
         | "file_getattr" => check(on(Watch::STAT)),
         "inotify_add_watch" | "fanotify_mark" => check(on(Watch::NOTIFY)),
-        "execve" => check(on(Watch::EXEC)),
-        "execveat" => check(on(Watch::EXEC) || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0),
+        "execve" => check(on(Watch::EXEC) || on(Watch::FILL)),
+        "execveat" => check(
+            on(Watch::EXEC)
+                || on(Watch::FILL)
+                || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0,
+        ),
         "mount" | "umount2" | "pivot_root" | "chroot" | "move_mount" | "mount_setattr"
         | "fsmount" | "fspick" | "swapon" | "swapoff" | "acct" | "quotactl" | "quotactl_fd"
         | "uselib" | "open_by_handle_at"
@@ -202,7 +209,13 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
             Guard::Unknown(Errno::EINVAL)
         }
         "mmap" if on(Watch::LAZY_MEMORY) && a[3] & 0xf == 8 => Guard::Unknown(Errno::EINVAL),
-        "mmap" => check(on(Watch::FILL) && a[3] & 1 != 0),
+        "madvise" => check(on(Watch::FILL) && [4, 24].contains(&a[2]) && args[1] >= MUCH),
+        "mmap" => {
+            check(on(Watch::FILL) && (a[3] & 1 != 0 || a[3] & 0x30 == 0x30 && args[1] >= MUCH))
+        }
+        "munmap" => check(on(Watch::FILL) && args[1] >= MUCH),
+        "mremap" => check(on(Watch::FILL) && args[1] >= MUCH && args[2] < MUCH),
+        "brk" => check(on(Watch::FILL) && args[0] != 0),
         "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),
         "mq_open" | "mq_unlink" if on(Watch::NO_QUEUES) => Guard::Close,
         "memfd_secret" | "vmsplice" if on(Watch::FILL) => Guard::Quiet,

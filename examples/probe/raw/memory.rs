@@ -69,6 +69,18 @@ impl Region {
             .map(drop)
     }
 
+    /// mmap(2) with MAP_FIXED of other memory in its place.
+    pub fn replace(&self) -> Result<(), Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        let address = self.address.as_ptr().cast();
+        // SAFETY: it replaces this mapping alone, of which no reference was given out.
+        let got = unsafe { libc::mmap(address, self.length, libc::PROT_READ, flags, -1, 0) };
+        match got == libc::MAP_FAILED {
+            true => Err(Errno::last()),
+            false => Ok(()),
+        }
+    }
+
     /// munmap(2) of a part: it must not be used any more.
     pub fn unmap(&self, from: usize, length: usize) -> Result<(), Errno> {
         assert!(from + length <= self.length);

@@ -26,6 +26,7 @@ use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
 pub(super) use cpu::Cpu;
 pub(super) use memory::Memory;
+pub(super) use reading::peak;
 use std::time::{Duration, Instant};
 
 /// How often the clock ticks: what a limit of time may be late by.
@@ -89,7 +90,7 @@ impl Watch {
         let ticks = wall.is_some() || cpu.is_some() || memory.is_some();
         Ok(Watch {
             clock: ticks
-                .then(|| Clock::start(every, timer, started.user()))
+                .then(|| Clock::start(every, memory.is_some(), timer, started.user()))
                 .transpose()?,
             timer,
             wall,
@@ -110,7 +111,7 @@ impl Watch {
     /// Starts a clock if there is none.
     pub fn need_clock(&mut self, user: Option<&User>) -> Result<(), Errno> {
         if self.clock.is_none() {
-            self.clock = Some(Clock::start(TICK, self.timer, user)?);
+            self.clock = Some(Clock::start(TICK, false, self.timer, user)?);
         }
         Ok(())
     }
@@ -202,6 +203,25 @@ impl Watch {
         memory
             .is_some_and(|memory| memory.is_past(tracees, &processes))
             .then_some(LimitKind::Memory)
+    }
+
+    /// Whether a call gives much memory back.
+    pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
+        let memory = self.memory.as_mut();
+        memory.is_some_and(|memory| memory.releases(pid, call))
+    }
+
+    /// A process is about to lose memory: whether the tree has more than it may.
+    pub fn is_past_before(&mut self, tracees: &Tracees, pid: Tid) -> bool {
+        let memory = self.memory.as_mut();
+        memory.is_some_and(|memory| memory.is_past_before(tracees, pid))
+    }
+
+    /// A task of a process is about to end.
+    pub fn ends(&mut self, pid: Tid) {
+        if let Some(memory) = &mut self.memory {
+            memory.ends(pid);
+        }
     }
 
     /// Nobody is left: whether they used more processor time than they may, whichever tick would have

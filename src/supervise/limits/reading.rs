@@ -66,6 +66,15 @@ fn resident_of(tid: Tid) -> Option<Resident> {
     })
 }
 
+/// The most that a process had resident since its last execve(2), pages of files included. `None`: it is
+/// gone.
+pub fn peak(tid: Tid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status
+        .contains("\nVmHWM:")
+        .then(|| kilobytes(&status, "VmHWM:"))
+}
+
 /// What is read of a process, or of another thread of it where the first one has ended: that has no
 /// memory any more, and the others go on.
 fn of_any_thread<T>(pid: Tid, read: impl Fn(Tid) -> Option<T>) -> Option<T> {
