@@ -6,15 +6,14 @@
 //! has its time, so that a large tree cannot keep the supervisor from its stops: what is left is done at
 //! the next tick.
 //!
-//! A program may take memory and give it back, or end, between two ticks. So the tree is also looked at
-//! before a task ends and before a call that gives much back, unless it cannot have too much: memory
-//! cannot be filled faster than [`growth`] says.
+//! A look between two ticks ([`Moments`]) is made in one go.
 //!
 //! All this takes a while, in which memory goes from one process to another, or a file is removed and
 //! another one made, so that the same is seen twice. So a tree is past its limit only if it was found so
 //! at several ticks one after the other.
 
 use super::descriptors::Descriptors;
+use super::moments::Moments;
 use super::objects::Objects;
 use super::pass::Around;
 use super::reading::{self, Inode, Resident};
@@ -25,7 +24,7 @@ use super::sysv::{Kept, Kind};
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
 use crate::supervise::tracee::{Spawn, Tracees};
-use crate::sys::{self, Errno};
+use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
 use std::collections::{HashMap, HashSet};
@@ -42,17 +41,11 @@ const WEIGH_AGAIN: Duration = Duration::from_millis(20);
 const REST: u32 = 4;
 /// At so many looks one after the other a tree must be past its limit.
 const LOOKS: u32 = 2;
-/// Before memory is given back, a look may take so many steps as at a tick whatever the time, because this
-/// thread may have to wait for a processor, and further ones until this time is over.
-const STEPS: u32 = 16;
+/// A look between two ticks has as many steps as it takes until this time is over, and so many at least: this
+/// thread may have to wait for a processor. A tree of more than so many processes has fewer.
 const LONGEST: Duration = Duration::from_millis(40);
-/// All such looks together may take so long, and such a part of the time that the jail has run.
-const AT_ONCE: Duration = Duration::from_secs(1);
-const PART: u32 = 2;
-/// How fast one processor can fill fresh memory at most, and a whole machine, in bytes each microsecond. The
-/// kernel clears huge pages at some 10 GB/s.
-const FILLS: u64 = 20 << 10;
-const FILLS_ALL: u64 = 320 << 10;
+const STEPS: u32 = 16;
+const LARGE: usize = 64;
 /// So long after the first one files count whether all of them could be looked at again or not.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -88,14 +81,7 @@ pub struct Memory {
     since: Instant,
     rest: Instant,
     most: Option<u64>,
-    /// What the last look found that came to an end, and when it began.
-    known: (u64, Instant),
-    /// When the jail began, and how long looks before memory was given back took since.
-    begun: Instant,
-    spent: Duration,
-    processors: u64,
-    /// The end of each process's heap, as it last asked for it.
-    heaps: HashMap<Tid, u64>,
+    moments: Moments,
 }
 
 impl Memory {
@@ -123,11 +109,7 @@ impl Memory {
             since: Instant::now(),
             rest: Instant::now(),
             most: None,
-            known: (0, Instant::now()),
-            begun: Instant::now(),
-            spent: Duration::ZERO,
-            processors: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
-            heaps: HashMap::new(),
+            moments: Moments::new(Instant::now()),
         }
     }
 
@@ -162,9 +144,9 @@ impl Memory {
         let files = files.saturating_add(self.semaphores.sum(making));
         let files = files.saturating_add(self.messages.sum(making));
         let rough = pages.saturating_add(files);
-        if rough.saturating_add(self.inexact()) <= self.limit {
+        if rough.saturating_add(self.moments.inexact()) <= self.limit {
             self.saw(rough);
-            self.known = (rough, begin);
+            self.moments.found(rough, begin);
             self.weighing = None;
             self.past.0 = 0;
             return false;
@@ -183,12 +165,11 @@ impl Memory {
     /// A process is about to lose memory: whether the tree has more than it may.
     pub fn is_past_before(&mut self, tracees: &Tracees, pid: Tid) -> bool {
         let begin = Instant::now();
-        let allowed = AT_ONCE + self.begun.elapsed() / PART;
-        if !self.may_be_past(begin) || self.spent > allowed {
+        if !self.moments.is_due(self.limit, begin) {
             return false;
         }
         let past = self.look_now(tracees, pid);
-        self.spent += begin.elapsed();
+        self.moments.spent(begin.elapsed());
         past
     }
 
@@ -199,6 +180,7 @@ impl Memory {
         let weighing = self.weighing.take();
         self.rest = Instant::now();
         let begin = self.rest;
+        let steps = if processes.len() > LARGE { 1 } else { STEPS };
         for step in 1.. {
             // In a large tree a look may not get to it.
             if let Some(memory) = reading::resident(pid) {
@@ -210,27 +192,12 @@ impl Memory {
             if self.weighing.is_none() && self.past.0 == 0 {
                 return false;
             }
-            if step >= STEPS && begin.elapsed() >= LONGEST {
+            if step >= steps && begin.elapsed() >= LONGEST {
                 break;
             }
         }
         self.weighing = self.weighing.take().and(weighing);
         false
-    }
-
-    /// Whether the tree may be past its limit by now, from what the last look found.
-    fn may_be_past(&self, now: Instant) -> bool {
-        let (sum, at) = self.known;
-        let grown = growth(self.processors, now.saturating_duration_since(at));
-        let most = sum.saturating_add(grown).saturating_add(self.inexact());
-        most > self.limit
-    }
-
-    /// What the kernel's quick counts of a process may be wrong by: each processor keeps a batch of pages for
-    /// itself (percpu_counter, Linux 6.2 to 6.16), or each thread one of 64 (before).
-    fn inexact(&self) -> u64 {
-        let batch = (2 * self.processors).max(32);
-        (batch * self.processors).max(64) * sys::memory::page_size()
     }
 
     /// Notes what is read at a process's end anyway.
@@ -241,19 +208,9 @@ impl Memory {
         }
     }
 
-    /// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
-    /// conditions the filter has checked.
+    /// Whether a call gives much memory back.
     pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
-        let Some(syscall) = call.syscall() else {
-            return false;
-        };
-        match (syscall.name, call.args) {
-            ("munmap" | "madvise" | "mremap" | "execve" | "execveat", _) => true,
-            ("mmap", [.., flags, _, _]) => flags & libc::MAP_FIXED as u64 != 0,
-            // The end of a heap that shrinks lies before the one that was asked for last.
-            ("brk", [end, ..]) => self.heaps.insert(pid, end).is_none_or(|last| end < last),
-            _ => false,
-        }
+        self.moments.releases(pid, call)
     }
 
     fn tables(&self, owners: &[Tid]) -> u64 {
@@ -274,12 +231,12 @@ impl Memory {
     fn alone(&self, owners: &[Tid]) -> Option<u64> {
         let heavy = |pid: &&Tid| {
             let memory = self.resident.get(*pid);
-            memory.is_some_and(|memory| memory.anonymous() + self.inexact() > self.limit)
+            memory.is_some_and(|memory| memory.anonymous() + self.moments.inexact() > self.limit)
         };
         // It may have given it back since it was read.
         let again = |pid: &Tid| reading::resident(*pid).map(Resident::anonymous);
         let now = |pid: &Tid| reading::anonymous(*pid).or_else(|| again(pid));
-        let mut heavy = owners.iter().filter(heavy).take(1).filter_map(now);
+        let mut heavy = owners.iter().filter(heavy).take(3).filter_map(now);
         heavy.find(|&anonymous| anonymous > self.limit)
     }
 
@@ -299,8 +256,10 @@ impl Memory {
             Weighed::Unfinished => false,
             Weighed::Light(pages) => {
                 self.saw(pages + files);
-                self.known = (pages + files, begin);
-                let took = self.weighing.take().map_or(Duration::ZERO, |it| it.took());
+                let weighing = self.weighing.take();
+                let since = weighing.as_ref().map_or(begin, Weighing::since);
+                self.moments.found(pages + files, since);
+                let took = weighing.map_or(Duration::ZERO, |it| it.took());
                 if self.past.0 == 0 {
                     self.rest = Instant::now() + (took + begin.elapsed()) * REST;
                 }
@@ -371,7 +330,7 @@ impl Memory {
     pub fn keeps(&self, tid: Tid) -> bool {
         self.resident.contains_key(&tid)
             || self.opening.contains(&tid)
-            || self.heaps.contains_key(&tid)
+            || self.moments.keeps(tid)
             || self.spaces.keeps(tid)
             || self.descriptors.keeps(tid)
     }
@@ -380,7 +339,7 @@ impl Memory {
     pub fn fill(&mut self, tid: Tid) {
         self.resident.insert(tid, Resident::default());
         self.opening.insert(tid);
-        self.heaps.insert(tid, 1);
+        self.moments.fill(tid);
         self.descriptors.fill(tid);
     }
 
@@ -475,7 +434,7 @@ impl Memory {
     fn left(&mut self, tid: Tid) {
         self.spaces.left(tid);
         self.resident.remove(&tid);
-        self.heaps.remove(&tid);
+        self.moments.left(tid);
         if self.opening.remove(&tid) {
             self.semaphores.unfinished();
             self.messages.unfinished();
@@ -488,13 +447,6 @@ impl Memory {
         self.left(tid);
         self.ended.insert(tid);
     }
-}
-
-/// How much memory can be filled in this time at most, in bytes.
-fn growth(processors: u64, time: Duration) -> u64 {
-    let rate = processors.saturating_mul(FILLS).min(FILLS_ALL);
-    let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    rate.saturating_mul(microseconds.saturating_add(1))
 }
 
 /// memfd_create(2), but of huge pages: those are of a pool that the host has set aside.

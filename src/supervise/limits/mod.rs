@@ -4,6 +4,7 @@
 mod cpu;
 mod descriptors;
 mod memory;
+mod moments;
 mod objects;
 mod pass;
 mod reading;

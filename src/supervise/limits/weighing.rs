@@ -25,6 +25,7 @@ pub struct Weighing {
     weights: Vec<u64>,
     /// How many of the second look are done, in the second look.
     again: Option<usize>,
+    since: Instant,
     took: Duration,
 }
 
@@ -35,8 +36,14 @@ impl Weighing {
             order,
             weights: Vec::new(),
             again: None,
+            since: Instant::now(),
             took: Duration::ZERO,
         }
+    }
+
+    /// When the first step began.
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// What all steps took.
