@@ -469,7 +469,7 @@ fn an_interpreter_that_the_policy_does_not_open_is_named() {
         ),
     );
     let said = format!(
-        "{script}: permission denied: the policy does not let its interpreter {interpreter} be executed; add it to exec in [fs]"
+        "{script}: permission denied: the policy does not let its interpreter {interpreter} be executed; add \"{interpreter}\" to exec in [fs]"
     );
     jail(["--policy", &policy, "--", &script])
         .output()

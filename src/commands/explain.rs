@@ -6,16 +6,16 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
 use crate::baseline::{self, Answer};
-use crate::judge::{
-    Reason, Sentence, Verdict, entry_text, explain_reason, path_remedy, peer_remedy, remedy,
-    rule_head,
-};
+use crate::judge::remedy::{Denied, Object, remedy};
+use crate::judge::varying::Run;
+use crate::judge::{Reason, Sentence, Verdict, entry_text, explain_reason, rule_head};
 use crate::net::Way;
 use crate::paths::Access;
 use crate::plan::{Host, Plan, PlanError, Route, What, Wishes};
@@ -186,19 +186,13 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
     ]);
     calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
-    let names = Vec::new();
-    let nobody = Call {
-        nr: u32::MAX,
-        args: [0; 6],
+    let object = match (&peer.who, verdict.reason) {
+        (Who::Path(path), Reason::Path(_) | Reason::PathDefault) => {
+            Object::Path(Access::Write, path.as_os_str().as_bytes())
+        }
+        _ => Object::Peer(peer.way, Some(&peer.who), &[]),
     };
-    let call = said.by.unwrap_or(nobody);
-    let to = peer.reach(|reach| reach.to.to_string());
-    if let (Who::Path(path), Reason::Path(_) | Reason::PathDefault) = (&peer.who, verdict.reason) {
-        let remedy = path_remedy(policy, Access::Write, &path.to_string_lossy(), &verdict);
-        let _ = writeln!(text, "\n{}", remedy.unwrap_or_default());
-    } else if let Some(remedy) = peer_remedy(policy, peer.way, &to, &names, &call, &verdict) {
-        let _ = writeln!(text, "\n{remedy}");
-    }
+    advise(policy, said.by.as_ref(), object, &verdict, &mut text);
     text
 }
 
@@ -224,14 +218,30 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
     ]);
     calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
-    let advice = match &said.by {
-        Some(call) => remedy(policy, call, &verdict),
-        None => path_remedy(policy, access, &path.to_string_lossy(), &verdict),
+    let object = match said.by {
+        Some(_) => Object::Nothing,
+        None => Object::Path(access, path.as_os_str().as_bytes()),
     };
-    if let Some(remedy) = advice {
+    advise(policy, said.by.as_ref(), object, &verdict, &mut text);
+    text
+}
+
+/// What to change so that it is allowed.
+fn advise(
+    policy: &Policy,
+    call: Option<&Call>,
+    object: Object<'_>,
+    verdict: &Verdict,
+    text: &mut String,
+) {
+    let denied = Denied {
+        call,
+        object,
+        run: &Run::default(),
+    };
+    if let Some(remedy) = remedy(policy, &denied, verdict) {
         let _ = writeln!(text, "\n{remedy}");
     }
-    text
 }
 
 /// Which call a sentence fails at, and which calls are denied although another makes the access.
@@ -494,9 +504,7 @@ fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
         label = "";
     }
     let mut text = table.render(view.color, view.width);
-    if let Some(remedy) = remedy(policy, call, &verdict) {
-        let _ = writeln!(text, "\n{remedy}");
-    }
+    advise(policy, Some(call), Object::Nothing, &verdict, &mut text);
     text
 }
 

@@ -1,7 +1,8 @@
 //! What is said of a command that failed, and that no denial says. It is found out after the command's
 //! end, so that it costs nothing while the command runs.
 
-use crate::judge::{caps_remedy, path_remedy};
+use crate::judge::remedy::{Denied, Object, caps_remedy, remedy};
+use crate::judge::varying::Run;
 use crate::launch::script_interpreter;
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -85,7 +86,12 @@ fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path
                     (text, found, verdict)
                 }
             };
-            let remedy = path_remedy(policy, Access::Exec, &found.to_string_lossy(), &verdict);
+            let denied = Denied {
+                call: None,
+                object: Object::Path(Access::Exec, found.as_os_str().as_bytes()),
+                run: &Run::default(),
+            };
+            let remedy = remedy(policy, &denied, &verdict);
             Some(Hint { text, remedy })
         })
 }

@@ -13,14 +13,13 @@ mod chain;
 mod files;
 mod net;
 mod protect;
+pub mod remedy;
 mod sentence;
 #[cfg(test)]
 mod tests;
+pub mod varying;
 
-pub use advice::{
-    POLICY_FILE, UNSEARCHED, caps_remedy, entry_text, explain_reason, path_remedy, peer_remedy,
-    remedy, rule_head,
-};
+pub use advice::{POLICY_FILE, UNSEARCHED, entry_text, explain_reason, rule_head};
 pub use chain::{Chain, Ruling, Step};
 pub use protect::{Beneath, Entered};
 pub use sentence::Sentence;

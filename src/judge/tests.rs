@@ -243,6 +243,15 @@ fn a_reason_names_the_line_and_the_author_s_why() {
     );
 }
 
+fn of_call(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String> {
+    let denied = remedy::Denied {
+        call: Some(call),
+        object: remedy::Object::Nothing,
+        run: &varying::Run::default(),
+    };
+    remedy::remedy(policy, &denied, verdict)
+}
+
 #[test]
 fn advice_names_what_to_add_and_it_works() {
     for (text, advice, fix) in [
@@ -258,14 +267,14 @@ fn advice_names_what_to_add_and_it_works() {
         ),
         (
             "[syscalls]\nsocket = \"kill\"",
-            "to allow: add [[rule]] syscall = \"socket\", when = \"domain == AF_INET\", action = \"allow\" to net.toml",
+            "to allow: add to net.toml\n[[rule]]\nsyscall = \"socket\"\nwhen = \"domain == AF_INET\"\naction = \"allow\"",
             "[[rule]]\nsyscall = \"socket\"\nwhen = \"domain == AF_INET\"\naction = \"allow\"",
         ),
     ] {
         let call = parse_call("socket(AF_INET, SOCK_STREAM, 0)").unwrap();
         let before = policy(text);
         let verdict = Judge::new(&before, &Baseline::newest()).call(&call);
-        assert_eq!(remedy(&before, &call, &verdict).as_deref(), Some(advice));
+        assert_eq!(of_call(&before, &call, &verdict).as_deref(), Some(advice));
         let after = policy(&format!("{text}\n{fix}"));
         assert_eq!(
             verdict_of(&after, "socket(AF_INET, SOCK_STREAM, 0)").action,
@@ -280,7 +289,7 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
         let policy = policy(text);
         let call = parse_call(call).unwrap();
         let verdict = Judge::new(&policy, &Baseline::newest()).call(&call);
-        remedy(&policy, &call, &verdict)
+        of_call(&policy, &call, &verdict)
     };
     assert_eq!(
         advice(&rule(INET, "deny"), "socket(AF_INET)").as_deref(),

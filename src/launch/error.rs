@@ -2,10 +2,12 @@
 
 use super::lookup::script_interpreter;
 use super::under::Unavailable;
+use crate::policy::written;
 use crate::sys::{self, Errno};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A step of the child before its program runs; the number travels through the shared page.
@@ -451,8 +453,9 @@ fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result
             Some(interpreter) => write!(
                 f,
                 "{path}: permission denied: the policy does not let its interpreter {} be executed; \
-                 add it to exec in [fs]",
-                interpreter.display()
+                 add {} to exec in [fs]",
+                interpreter.display(),
+                written::quoted(&written::path(interpreter.as_os_str().as_bytes()))
             ),
             None => write!(f, "{path}: {}", not_executable(program)),
         },

@@ -61,6 +61,7 @@ mod presets;
 mod process;
 mod rule;
 mod temporary;
+pub mod written;
 
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use diagnostic::{Diagnostic, Problems, Severity, render};

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
 use super::files::{action, names, note};
-use super::places::{Surroundings, expand_plain, locate};
+use super::places::{Surroundings, expand_name, expand_plain, locate};
 use super::{Action, NetEntry, Origin, PlaceError};
 use crate::net::{Endpoint, Parsed, Socket, Way};
 use crate::syscalls::Errno;
@@ -202,6 +202,7 @@ pub(super) fn endpoint(text: &str, closes: bool, around: &Surroundings) -> Resul
         .filter(|name| !name.starts_with('@') && *name != "*");
     let expanded = match path {
         Some(_) => text.to_owned(),
+        None if text.starts_with("unix:@") => expand_name(text, around).map_err(Wrong::Place)?,
         None => expand_plain(text, around).map_err(Wrong::Place)?,
     };
     let parsed = Endpoint::parse(&expanded, closes)

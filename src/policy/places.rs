@@ -280,16 +280,22 @@ fn is_own(path: &Path) -> bool {
     path.starts_with("/proc/self") || path.starts_with("/proc/thread-self")
 }
 
-/// The text with `~` and `$VAR` replaced; wildcards in a value are escaped.
+/// The text with `~` and `$VAR` replaced; wildcards in a value are escaped. After a backslash `$` has no
+/// meaning, and the pattern takes the backslash off.
 fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
-    expand_with(text, around, escape)
+    expand_with(text, around, escape, &['$', '\\'])
+}
+
+/// The pattern of a name that is no path, with `$VAR` replaced, but for `\$`.
+pub(super) fn expand_name(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+    expand_with(text, around, str::to_owned, &['$', '\\'])
 }
 
 /// The text of something that is no path, with `$VAR` replaced.
 pub(super) fn expand_plain(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
     match text.is_empty() {
         true => Ok(String::new()),
-        false => expand_with(text, around, str::to_owned),
+        false => expand_with(text, around, str::to_owned, &['$']),
     }
 }
 
@@ -297,6 +303,7 @@ fn expand_with(
     text: &str,
     around: &Surroundings,
     written: fn(&str) -> String,
+    marks: &[char],
 ) -> Result<String, PlaceError> {
     if text.is_empty() {
         return Err(PlaceError::Malformed("an empty path".to_owned()));
@@ -320,10 +327,17 @@ fn expand_with(
         out.push_str(&value("HOME")?);
         rest = after;
     }
-    while let Some(at) = rest.find('$') {
+    while let Some(at) = rest.find(marks) {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
         let after = &from[1..];
+        if from.starts_with('\\') {
+            let escaped = after.chars().next().map_or(0, char::len_utf8);
+            let (whole, next) = from.split_at(1 + escaped);
+            out.push_str(whole);
+            rest = next;
+            continue;
+        }
         let (name, next) = match after.strip_prefix('{') {
             Some(braced) => braced
                 .split_once('}')
@@ -345,10 +359,10 @@ fn expand_with(
     Ok(out)
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for c in value.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+        if META.contains(&c) {
             out.push('\\');
         }
         out.push(c);
@@ -495,6 +509,17 @@ mod tests {
         assert!(located.pattern.covers(b"/nowhere/[x]*/a/b"));
         let located = locate("$ODD/*.c", &around()).expect("a pattern");
         assert!(located.pattern.covers(b"/nowhere/[x]*/a.c"));
+    }
+
+    #[test]
+    fn a_dollar_after_a_backslash_is_a_letter() {
+        assert_eq!(base(r"/a/\$HOME/\$\{x\}/b"), "/a/$HOME/${x}/b");
+        assert_eq!(base(r"/a/\\$HOME"), r"/a/\/nowhere/home");
+        let located = locate(r"/a/\$id/*.c", &around()).expect("a pattern");
+        assert!(located.pattern.covers(b"/a/$id/x.c"));
+        let name = |text| expand_name(text, &around());
+        assert_eq!(name(r"unix:@\$HOME").as_deref(), Ok(r"unix:@\$HOME"));
+        assert_eq!(name("unix:@$HOME").as_deref(), Ok("unix:@/nowhere/home"));
     }
 
     #[test]

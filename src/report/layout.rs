@@ -62,6 +62,25 @@ impl Layout {
         out.push('\n');
     }
 
+    /// A further line, in which what stands in quotes is not wrapped: it is to be copied.
+    pub fn quoting(&self, out: &mut String, label: &str, text: &str) {
+        // No text of a message holds it: control characters are escaped.
+        const SPACE: &str = "\0";
+        let mut joined = String::with_capacity(text.len());
+        let (mut quoted, mut escaped) = (false, false);
+        for character in text.chars() {
+            quoted ^= character == '"' && !escaped;
+            escaped = character == '\\' && !escaped;
+            match character {
+                ' ' if quoted => joined.push_str(SPACE),
+                other => joined.push(other),
+            }
+        }
+        let mut wrapped = String::new();
+        self.line(&mut wrapped, label, &joined);
+        out.push_str(&wrapped.replace(SPACE, " "));
+    }
+
     /// A further line that is not wrapped: it is to be copied.
     pub fn verbatim(&self, out: &mut String, text: &str) {
         indent(out, INDENT);
@@ -132,6 +151,22 @@ fn columns(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_stays_on_one_line() {
+        let layout = Layout {
+            color: false,
+            width: Some(40),
+        };
+        let mut out = String::new();
+        let entry = r#""/a directory/with \" many/long and longer names""#;
+        layout.quoting(
+            &mut out,
+            "to allow:",
+            &format!("add {entry} to read in [fs]"),
+        );
+        assert!(out.contains(&format!("\n          {entry}\n")), "{out}");
+    }
 
     const WIDE: Layout = Layout {
         color: false,

@@ -531,18 +531,21 @@ fn facts<'a>(
     witness: Witness,
     killed: bool,
 ) -> Facts<'a> {
-    let access = witness.access;
+    let object = match (&witness.path, witness.access, &witness.peer) {
+        (Some(_), Some(access), _) => judge::remedy::Object::Path(access, &witness.own),
+        (_, _, Some(peer)) => {
+            judge::remedy::Object::Peer(peer.way, peer.who.as_deref(), &peer.names)
+        }
+        _ => judge::remedy::Object::Nothing,
+    };
+    let denied = judge::remedy::Denied {
+        call: Some(call),
+        object,
+        run: &witness.run,
+    };
     Facts {
         killed,
-        remedy: match (&witness.path, access, &witness.peer) {
-            (Some(path), Some(access), _) => {
-                judge::path_remedy(policy, access, &path.resolved, verdict)
-            }
-            (_, _, Some(peer)) => {
-                judge::peer_remedy(policy, peer.way, &peer.to, &peer.names, call, verdict)
-            }
-            _ => judge::remedy(policy, call, verdict),
-        },
+        remedy: judge::remedy::remedy(policy, &denied, verdict),
         call: witness.call,
         path: witness.path,
         peer: witness.peer,

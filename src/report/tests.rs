@@ -86,6 +86,8 @@ fn socket(report: &mut Report<'_>, family: u64) {
 
 fn witness(call: &Call) -> Witness {
     Witness {
+        own: Vec::new(),
+        run: Default::default(),
         path: None,
         peer: None,
         access: None,
@@ -301,6 +303,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         way: Way::Connect,
         to: "93.184.216.34:80".to_owned(),
         names: vec!["registry.example".to_owned()],
+        who: None,
     };
     let verdict = judge::Verdict {
         action: Action::Deny(Errno::EACCES),

@@ -14,7 +14,8 @@ use crate::trace::Tid;
 const CALL: usize = 300;
 const NAME: usize = 40;
 const WHY: usize = 200;
-const REMEDY: usize = 300;
+/// What is to be copied must be whole: a path of 4,095 bytes, each escaped.
+const REMEDY: usize = 32_768;
 /// Of a chain of programs the first and the last are shown.
 const CHAIN: usize = 8;
 /// Of the processes that are left.
@@ -96,11 +97,24 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         layout.line(&mut out, "why:", &harmless::text(why, WHY));
     }
     if let Some(remedy) = &facts.remedy {
-        let remedy = harmless::text(remedy, REMEDY);
-        let (label, text) = remedy.split_once(": ").unwrap_or(("to allow", &remedy));
-        layout.line(&mut out, &format!("{label}:"), text);
+        self::remedy(layout, &mut out, remedy);
     }
     out
+}
+
+/// What to change. A `[[rule]]` to be copied has lines of its own.
+fn remedy(layout: &Layout, out: &mut String, remedy: &str) {
+    let (head, rule) = match remedy.rsplit_once("\n[[rule]]\n") {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (remedy, None),
+    };
+    let head = harmless::text(head, REMEDY);
+    let (label, text) = head.split_once(": ").unwrap_or(("to allow", &head));
+    layout.quoting(out, &format!("{label}:"), text);
+    let lines = rule.into_iter().flat_map(str::lines);
+    for line in rule.map(|_| "[[rule]]").into_iter().chain(lines) {
+        layout.verbatim(out, &harmless::text(line, REMEDY));
+    }
 }
 
 /// `connect to 93.184.216.34:443 (registry.example)`.
@@ -189,8 +203,8 @@ pub fn hint(layout: &Layout, hint: &Hint) -> String {
     const TEXT: usize = 600;
     let mut out = String::with_capacity(200);
     layout.note(&mut out, &harmless::text(&hint.text, TEXT));
-    if let Some((label, text)) = hint.remedy.as_deref().and_then(|it| it.split_once(": ")) {
-        layout.line(&mut out, &format!("{label}:"), &harmless::text(text, TEXT));
+    if let Some(remedy) = &hint.remedy {
+        self::remedy(layout, &mut out, remedy);
     }
     out
 }
@@ -273,8 +287,8 @@ mod tests {
                 why: Some("no network families"),
             },
             remedy: Some(
-                "to allow: in a policy of your own with extends = [\"offline\"], add [[rule]] \
-                 syscall = \"socket\", when = \"domain == AF_INET\", action = \"allow\""
+                "to allow: in a policy of your own with extends = [\"offline\"], add\n[[rule]]\n\
+                 syscall = \"socket\"\nwhen = \"domain == AF_INET\"\naction = \"allow\""
                     .to_owned(),
             ),
         }

@@ -5,6 +5,7 @@ use super::tracee::Tracees;
 use crate::judge::Verdict;
 use crate::net::Way;
 use crate::paths::Access;
+use crate::policy::Who;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
 use crate::trace::{Stopped, Tid};
@@ -30,6 +31,8 @@ pub struct PeerObject {
     pub to: String,
     /// The names that its address is known by.
     pub names: Vec<String>,
+    /// The same, as it is; `None`: no entry could name it.
+    pub who: Option<Box<Who>>,
 }
 
 /// What a denied call asked of a path.
@@ -81,6 +84,19 @@ impl<'a> Denial<'a> {
     /// The program that made the call, and those that led to it.
     pub fn program(&self) -> Rc<Program> {
         self.tracees.borrow_mut().program(self.tid)
+    }
+
+    /// A path as policies have it: the caller's own part of `/proc` is `/proc/self`.
+    pub fn own(&self, path: &[u8]) -> Vec<u8> {
+        self.tracees.borrow().own(self.tid, path)
+    }
+
+    /// Whether a number, as the command sees it, is that of a task of the jail.
+    pub fn is_task(&self, number: Tid) -> bool {
+        let tracees = self.tracees.borrow();
+        tracees
+            .of_number(number)
+            .is_some_and(|tid| tracees.has(tid))
     }
 
     /// The call decoded, with the texts that its pointers name.

@@ -63,7 +63,11 @@ fn each_access_is_named_for_what_it_wants() {
         for landlock in LANDLOCK {
             let ran = run(scene.with(landlock, &options, &["/bin/sh", "-c", &script]));
             let ran = ran.complains(&scene.text(&format!("jail: denied {message} ")));
-            let at = message.split(' ').next_back().unwrap_or_default();
+            // A name is removed from its directory.
+            let at = match script.starts_with("rm ") {
+                true => "@/r",
+                false => message.split(' ').next_back().unwrap_or_default(),
+            };
             let ran = ran.complains(&scene.text(&format!("add \"{at}\" {remedy} of ")));
             assert_ne!(ran.code(), Some(0), "{script}");
         }

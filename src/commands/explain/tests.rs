@@ -48,7 +48,11 @@ also said    net.toml:7 socket when domain == AF_UNIX = \"allow\": its condition
              net.toml:4 \"@network-io\" = \"allow\": less specific
              net.toml:1 default = \"deny\": less specific
 
-to allow: add [[rule]] syscall = \"socket\", when = \"domain == AF_INET\", action = \"allow\" to net.toml
+to allow: add to net.toml
+[[rule]]
+syscall = \"socket\"
+when = \"domain == AF_INET\"
+action = \"allow\"
 "
     );
 }

@@ -57,14 +57,7 @@ impl Asked<'_> {
 
     /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
     pub(super) fn own(&self, path: &[u8]) -> Vec<u8> {
-        let pid = self.tracees.pid_of(self.tracee.tid());
-        let own = format!("/proc/{}", self.tracees.namespaces.number(pid));
-        match path.strip_prefix(own.as_bytes()) {
-            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
-                [b"/proc/self", rest].concat()
-            }
-            _ => path.to_vec(),
-        }
+        self.tracees.own(self.tracee.tid(), path)
     }
 
     /// What rules about paths and arguments say of a call that leads to these.

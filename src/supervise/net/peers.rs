@@ -13,7 +13,9 @@ use crate::supervise::denial::{Object, PeerObject};
 use crate::supervise::files::{Asked, Files, Judged, Refused};
 use crate::sys::route;
 use crate::trace::Tid;
+use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Whom a call names.
 #[derive(Clone, Copy)]
@@ -25,6 +27,22 @@ pub(super) enum Who<'a> {
     },
     Path(&'a [u8]),
     Abstract(&'a [u8]),
+}
+
+impl Who<'_> {
+    fn owned(self, own: bool) -> policy::Who {
+        match self {
+            Who::Inet { protocol, ip, port } => policy::Who::Inet {
+                protocol,
+                ip: Some(ip),
+                own,
+                name: None,
+                port,
+            },
+            Who::Path(path) => policy::Who::Path(OsStr::from_bytes(path).into()),
+            Who::Abstract(name) => policy::Who::Abstract(name.to_vec()),
+        }
+    }
 }
 
 impl Net {
@@ -90,6 +108,7 @@ impl Net {
             way,
             to: to.to_string(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
+            who: Some(Box::new(who.owned(own))),
         };
         if asked.rules {
             let mut holds = |object: &policy::Object| {

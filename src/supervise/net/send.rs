@@ -357,6 +357,7 @@ fn peer(to: &str) -> Object {
         way: Way::Connect,
         to: to.to_owned(),
         names: Vec::new(),
+        who: None,
     })
 }
 

@@ -274,6 +274,17 @@ impl Tracees {
         tasks.find(|&tid| self.namespaces.inside(tid) == number)
     }
 
+    /// A path as policies have it: the part of `/proc` that is this task's own is `/proc/self`.
+    pub fn own(&self, tid: Tid, path: &[u8]) -> Vec<u8> {
+        let own = format!("/proc/{}", self.namespaces.number(self.pid_of(tid)));
+        match path.strip_prefix(own.as_bytes()) {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
+                [b"/proc/self", rest].concat()
+            }
+            _ => path.to_vec(),
+        }
+    }
+
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
     /// yet waited for it: it can be signalled, to no effect.
     pub fn is_zombie(&self, pid: Tid) -> bool {

@@ -1,0 +1,381 @@
+//! What to change so that what was denied is allowed the next time: the same words for messages, the log and
+//! `jail explain`. It decides nothing.
+//!
+//! An entry that is named here allows the same call when it is added as it is written; where none can, that is
+//! said.
+
+use super::advice::source_name;
+use super::varying::{self, Run};
+use super::{Reason, Verdict};
+use crate::baseline::{self, Rule};
+use crate::net::{NamePattern, Way};
+use crate::paths::Access;
+use crate::policy::{
+    Action, List, Origin, Policy, Source, Target, Who, extend_base, lacks_base, written,
+};
+use crate::syscalls::{self, Call, Kind};
+use std::os::unix::ffi::OsStrExt;
+
+/// What was denied.
+#[derive(Debug, Clone, Copy)]
+pub struct Denied<'a> {
+    /// The call, if it is known.
+    pub call: Option<&'a Call>,
+    /// What it named.
+    pub object: Object<'a>,
+    /// What is known of the run.
+    pub run: &'a Run,
+}
+
+/// What a denied call named.
+#[derive(Debug, Clone, Copy)]
+pub enum Object<'a> {
+    /// Nothing but its registers.
+    Nothing,
+    /// A path: absolute, resolved, the caller's own part of `/proc` as `/proc/self`.
+    Path(Access, &'a [u8]),
+    /// A peer, with the names of its address; `None`: one that no entry can name.
+    Peer(Way, Option<&'a Who>, &'a [String]),
+}
+
+/// What to change so that a denied call is allowed; `None` if it is. Lines after the first are to be added to
+/// the policy as they are.
+pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<String> {
+    if verdict.action == Action::Allow {
+        return None;
+    }
+    if let Some(closed) = denied.call.and_then(closed)
+        && matches!(
+            verdict.reason,
+            Reason::Rule(_) | Reason::Entry(_) | Reason::Default
+        )
+    {
+        return Some(closed);
+    }
+    Some(match verdict.reason {
+        // None of these denies.
+        Reason::Always | Reason::Metadata | Reason::Command | Reason::Terminal => return None,
+        Reason::Baseline(rule) => protected(policy, rule, denied),
+        Reason::Rule(index) => of_rule(policy, policy.rules.get(index)?.origin),
+        Reason::Entry(index) => of_entry(policy, index, denied.call?)?,
+        Reason::Default => of_default(policy, denied.call?)?,
+        Reason::Closed(rule) => of_closed(policy, rule, denied.call?),
+        Reason::UnknownNumber => {
+            "no policy can allow it: jail answers ENOSYS to calls that it does not know".to_owned()
+        }
+        Reason::Path(index) => {
+            let entry = policy.paths.get(index)?;
+            let protects = entry.list == List::Protect;
+            closing(policy, &entry.key(), entry.origin, protects)
+        }
+        Reason::Peer(index) => {
+            let entry = policy.peers.get(index)?;
+            closing(policy, &entry.key(), entry.origin, false)
+        }
+        Reason::PolicyFile(index) => format!(
+            "no policy can allow it: {} is a file of the policy itself",
+            source_name(policy, index)
+        ),
+        Reason::Unsearched(index) => {
+            let at = policy.place(policy.paths.get(index)?.origin);
+            format!(
+                "to allow: copy the directory instead of moving it, or narrow fs.protect at {at}"
+            )
+        }
+        Reason::PathDefault => match denied.object {
+            Object::Path(access, path) if path.starts_with(b"/") => {
+                of_path(policy, denied, access, path)
+            }
+            Object::Path(access, _) => of_pathless(policy, access),
+            _ => return None,
+        },
+        Reason::Pathless => match denied.object {
+            Object::Path(access, _) => of_pathless(policy, access),
+            _ => of_pathless(policy, Access::Exec),
+        },
+        Reason::PeerDefault => match denied.object {
+            Object::Peer(way, Some(who), names) => of_peer(policy, denied.run, way, who, names),
+            _ => NO_ENDPOINT.to_owned(),
+        },
+        Reason::Unpinned => add(policy, "\"unix:*\"", "connect in [net]"),
+        Reason::Changed => "no policy can allow it: what was judged is not what ran".to_owned(),
+    })
+}
+
+/// Of a system call that the jail closes whatever a policy says.
+fn closed(call: &Call) -> Option<String> {
+    let why = baseline::closed(call.syscall()?.name)?;
+    Some(format!("no policy can allow it: {why}"))
+}
+
+/// Of a kind of socket that no entry can be about.
+const NO_ENDPOINT: &str =
+    "no entry of [net] can allow it under default = \"deny\": it is about TCP and UDP";
+
+/// Calls that remove or change a name: that is a change of its directory, and Landlock lets no one name of a
+/// directory be removed.
+const OF_NAMES: [&str; 8] = [
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "unlink",
+    "unlinkat",
+];
+
+fn of_path(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
+    let list = match access {
+        Access::Write => "write in [fs]",
+        Access::Exec => "exec in [fs]",
+        Access::Read | Access::Stat | Access::Handle => "read in [fs]",
+    };
+    let call = denied.call.and_then(Call::syscall);
+    let of_name = access == Access::Write
+        && path != b"/"
+        && call.is_some_and(|call| OF_NAMES.contains(&call.name));
+    let place = match of_name {
+        true => varying::above(path),
+        false => path,
+    };
+    let entry = written::quoted(&varying::path_entry(policy, denied.run, access, place));
+    let advice = add(policy, &entry, list);
+    match of_name {
+        true => format!("{advice}; a name is removed or changed in its directory"),
+        false => advice,
+    }
+}
+
+/// What has no path, or none that an entry could name.
+fn of_pathless(policy: &Policy, access: Access) -> String {
+    match access {
+        Access::Exec => {
+            let add = add(policy, "\"/\"", "exec in [fs]");
+            format!("{add}; what has no path has no narrower name")
+        }
+        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could put one of a protected file in its place".to_owned(),
+    }
+}
+
+fn of_peer(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> String {
+    let entry = match who {
+        Who::Abstract(name) if !name.is_empty() => Some(varying::abstract_entry(run, name)),
+        Who::Path(path) => {
+            let path = path.as_os_str().as_bytes();
+            let path = varying::path_entry(policy, run, Access::Read, path);
+            Some(format!("unix:{path}"))
+        }
+        _ => written::endpoint(who),
+    };
+    let Some(entry) = entry else {
+        return NO_ENDPOINT.to_owned();
+    };
+    // What a resolver has answered may be anything.
+    let mut names = names.iter().filter(|name| NamePattern::new(name).is_ok());
+    let or = match (who, names.next()) {
+        (
+            Who::Inet {
+                protocol, port, ip, ..
+            },
+            Some(name),
+        ) if way == Way::Connect && ip.is_some() => {
+            let named = Who::Inet {
+                protocol: *protocol,
+                ip: None,
+                own: false,
+                name: Some(name.clone()),
+                port: *port,
+            };
+            let named = written::endpoint(&named).unwrap_or_default();
+            format!(", or {},", written::quoted(&named))
+        }
+        _ => String::new(),
+    };
+    let line = format!("{}{or}", written::quoted(&entry));
+    add(policy, &line, &format!("{} in [net]", way.word()))
+}
+
+/// Of an entry that closes a path or an endpoint.
+fn closing(policy: &Policy, key: &str, origin: Origin, protects: bool) -> String {
+    let at = policy.place(origin);
+    match preset(policy, origin) {
+        Some(name) => format!(
+            "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
+        ),
+        None if protects => {
+            format!("to allow: remove or narrow {key} at {at}, which holds whatever write grants")
+        }
+        None => {
+            format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows")
+        }
+    }
+}
+
+/// Of a protection of the jail itself.
+fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> String {
+    match (rule.id, denied.object) {
+        ("no-loader", Object::Path(_, path)) => {
+            let add = add(policy, &written::quoted(&written::path(path)), "exec in [fs]");
+            format!("{add}; it runs any file that may be read")
+        }
+        // LeakSanitizer's tracer: sanitizer_stoptheworld_linux_libcdep.cpp of LLVM.
+        ("no-untraced-clone", _) => {
+            "to run it: if it is LeakSanitizer (a part of AddressSanitizer) that asks, set \
+             ASAN_OPTIONS=detect_leaks=0 (or LSAN_OPTIONS); it stops threads with ptrace, which no policy can allow"
+                .to_owned()
+        }
+        ("no-resolvers", _) => {
+            "no policy that has a host name in connect can allow it: names stand for what port 53 answers"
+                .to_owned()
+        }
+        _ => format!(
+            "no policy can allow it: the jail's own protection ({})",
+            rule.id
+        ),
+    }
+}
+
+/// Of a kind of socket or queue that nothing in the policy is about.
+fn of_closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
+    /// SOCK_TYPE_MASK of linux/net.h.
+    const TYPE: u64 = 0xf;
+    let [_, kind, protocol, ..] = call.args;
+    let udp = kind & TYPE == libc::SOCK_DGRAM as u64;
+    let usual = match udp {
+        true => [0, libc::IPPROTO_UDP],
+        false => [0, libc::IPPROTO_TCP],
+    };
+    let usual = usual.contains(&(protocol as u32 as i32));
+    // Addresses for documentation (RFC 5737): they open nothing but the kind of socket.
+    let peer = match rule.id {
+        "no-queues" => {
+            let add = add(policy, "\"/dev/mqueue\"", "write in [fs]");
+            return format!("{add}; it must be mounted there");
+        }
+        "no-unix-datagrams" => "\"unix:/run/peer.sock\"",
+        "no-udp" | "no-tcp" | "no-internet" if !usual => return NO_ENDPOINT.to_owned(),
+        "no-udp" => "\"udp://192.0.2.1:53\"",
+        "no-tcp" => "\"192.0.2.1:443\"",
+        "no-internet" if udp => "\"udp://192.0.2.1:53\"",
+        "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
+        _ => return NO_ENDPOINT.to_owned(),
+    };
+    let add = add(
+        policy,
+        &format!("its peer, such as {peer},"),
+        "connect (or listen) in [net]",
+    );
+    match rule.id {
+        "no-internet" => format!("{add}; for the public network extend \"net\", too"),
+        _ => add,
+    }
+}
+
+fn of_rule(policy: &Policy, origin: Origin) -> String {
+    let at = policy.place(origin);
+    match preset(policy, origin) {
+        Some(name) => format!(
+            "to allow: no entry outweighs the rule at {at}; copy the preset (jail presets {name}) and change it"
+        ),
+        None => format!(
+            "to allow: change the rule at {at}, for of all rules that hold the strictest wins"
+        ),
+    }
+}
+
+fn of_entry(policy: &Policy, index: usize, call: &Call) -> Option<String> {
+    let entry = policy.syscalls.get(index)?;
+    let name = call.syscall()?.name;
+    let main = entry.origin.source == 0 && !policy.sources.first()?.preset;
+    Some(match (entry.target, narrowest(call)) {
+        (Target::Syscall(_), Some(when)) => add_rule(policy, name, &when),
+        (Target::Syscall(_), None) if main => format!(
+            r#"to allow: change {name} at {} to "allow""#,
+            policy.place(entry.origin)
+        ),
+        _ => add(policy, &format!(r#"{name} = "allow""#), "[syscalls]"),
+    })
+}
+
+fn of_default(policy: &Policy, call: &Call) -> Option<String> {
+    let name = call.syscall()?.name;
+    Some(match is_of_base(name) && lacks_base(policy) {
+        true => format!("to allow: {}", extend_base(policy)),
+        false => add(policy, &format!(r#"{name} = "allow""#), "[syscalls]"),
+    })
+}
+
+/// Whether the preset `base` allows a system call.
+fn is_of_base(name: &str) -> bool {
+    let group = syscalls::group("@system-service");
+    group.is_some_and(|group| group.set.iter().any(|syscall| syscall.name == name))
+}
+
+/// The name of the preset that something stands in.
+fn preset(policy: &Policy, origin: Origin) -> Option<&str> {
+    match policy.sources.get(usize::from(origin.source)) {
+        Some(Source {
+            name, preset: true, ..
+        }) => Some(name),
+        _ => None,
+    }
+}
+
+/// The file that something is added to, and whether it is a preset.
+fn main_file(policy: &Policy) -> (&str, bool) {
+    match policy.sources.first() {
+        Some(main) => (&main.name, main.preset),
+        None => ("?", false),
+    }
+}
+
+/// What to change so that capabilities are kept; `line` is the one of `[process]` that says so.
+pub fn caps_remedy(policy: &Policy, line: &str) -> String {
+    add(policy, line, "[process]")
+}
+
+fn add(policy: &Policy, line: &str, section: &str) -> String {
+    match main_file(policy) {
+        (main, false) => format!("to allow: add {line} to {section} of {main}"),
+        (main, true) => format!(
+            r#"to allow: in a policy of your own with extends = ["{main}"], add {line} to {section}"#
+        ),
+    }
+}
+
+fn add_rule(policy: &Policy, syscall: &str, when: &str) -> String {
+    let head = match main_file(policy) {
+        (main, false) => format!("to allow: add to {main}"),
+        (main, true) => {
+            format!(r#"to allow: in a policy of your own with extends = ["{main}"], add"#)
+        }
+    };
+    let when = written::quoted(when);
+    format!("{head}\n[[rule]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"")
+}
+
+/// The condition that tells this call from others of its system call: the argument that selects
+/// what it does.
+fn narrowest(call: &Call) -> Option<String> {
+    let syscall = call.syscall()?;
+    let (arg, value) = syscall
+        .args
+        .iter()
+        .zip(call.args)
+        .find(|(arg, _)| matches!(arg.kind, Kind::Enum(_) | Kind::Enum64(_)))?;
+    let value = arg.kind.significant(value);
+    let named = arg
+        .kind
+        .set()
+        .and_then(|set| set.resolve(&call.args))
+        .and_then(|set| {
+            set.constants
+                .iter()
+                .find(|(_, constant)| arg.kind.significant(*constant) == value)
+        });
+    Some(match named {
+        Some((constant, _)) => format!("{} == {constant}", arg.name),
+        None => format!("{} == {value:#x}", arg.name),
+    })
+}

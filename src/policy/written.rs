@@ -1,0 +1,188 @@
+//! How a policy writes what a call has named: the text of an entry that covers it and no more than it must.
+//! What a pattern gives a meaning to is escaped, and what the language cannot write is left out.
+
+use super::Who;
+use super::places::escape;
+use crate::net::Protocol;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Components of a path that a pattern has room for.
+const MOST_PARTS: usize = 63;
+
+/// A text as a TOML string. Control characters, and what a terminal shows as something else, are escaped.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            // As for messages: what is not printable, and what joins the character before it.
+            _ if !c.is_ascii() && c.escape_debug().len() == 1 => out.push(c),
+            _ if u32::from(c) <= 0xffff => _ = write!(out, "\\u{:04X}", u32::from(c)),
+            _ => _ = write!(out, "\\U{:08X}", u32::from(c)),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// An absolute path as an entry of `[fs]`, or the nearest directory above it that can be written: a name may
+/// be no UTF-8 text, and a path too deep for a pattern.
+pub fn path(path: &[u8]) -> String {
+    let mut text = String::new();
+    let parts = path.split(|byte| *byte == b'/');
+    for part in parts.filter(|part| !part.is_empty()).take(MOST_PARTS) {
+        let Ok(part) = std::str::from_utf8(part) else {
+            break;
+        };
+        text.push('/');
+        text.push_str(&literal(part));
+    }
+    match text.is_empty() {
+        true => "/".to_owned(),
+        false => text,
+    }
+}
+
+/// A text with what a pattern gives a meaning to escaped.
+pub fn literal(text: &str) -> String {
+    escape(text).replace('$', "\\$")
+}
+
+/// An abstract name as the pattern of one. What is no UTF-8 text is written as `*`.
+pub fn abstract_name(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(&literal(chunk.valid()));
+        if !chunk.invalid().is_empty() && !text.ends_with('*') {
+            text.push('*');
+        }
+    }
+    text
+}
+
+/// An endpoint as an entry of `[net]`; `None`: no entry can be about it.
+pub fn endpoint(who: &Who) -> Option<String> {
+    Some(match who {
+        Who::Inet {
+            protocol: Protocol::Lite | Protocol::Other,
+            ..
+        } => return None,
+        Who::Inet {
+            protocol,
+            ip,
+            name,
+            port,
+            ..
+        } => {
+            let scheme = match protocol {
+                Protocol::Udp => Protocol::Udp.scheme(),
+                _ => "",
+            };
+            match (ip, name) {
+                (Some(IpAddr::V6(ip)), _) => format!("{scheme}[{ip}]:{port}"),
+                (Some(ip), _) => format!("{scheme}{ip}:{port}"),
+                (None, Some(name)) => format!("{scheme}{name}:{port}"),
+                (None, None) => format!("{scheme}*:{port}"),
+            }
+        }
+        Who::Path(place) => format!("unix:{}", path(place.as_os_str().as_bytes())),
+        // One that the kernel chooses. A pattern of nothing is none.
+        Who::Abstract(name) if name.is_empty() => "unix:@*".to_owned(),
+        Who::Abstract(name) => format!("unix:@{}", abstract_name(name)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Surroundings, locate};
+    use super::*;
+    use crate::net::{Endpoint, Parsed, Reach, To, Way};
+    use proptest::prelude::*;
+
+    /// Names of every kind that may stand in a path.
+    const ODD: &[&[u8]] = &[
+        b"[slug]",
+        b"{a,b}",
+        b"*",
+        b"**",
+        b"a**b",
+        b"?",
+        b"$id.tsx",
+        b"${HOME}",
+        b"$HOME",
+        b"~",
+        b"!x",
+        b"a\\b",
+        b"\\",
+        b"\\$",
+        b"\"",
+        b"'",
+        b"a b",
+        b"\n",
+        b"\t\x1b[2J\x7f",
+        b"...",
+        b"#x",
+        "é\u{301}\u{202e}\u{e0001}日".as_bytes(),
+    ];
+
+    /// The entry, as a policy is read.
+    fn covers(text: &str, path: &[u8]) -> bool {
+        let toml = format!("x = {}", quoted(text));
+        let table: toml::Table = toml.parse().expect(&toml);
+        let read = table["x"].as_str().expect("a text");
+        assert_eq!(read, text);
+        let located = locate(read, &Surroundings::own());
+        located.expect(text).pattern.covers(path)
+    }
+
+    #[test]
+    fn an_entry_covers_the_path_that_it_was_written_for_and_no_neighbour() {
+        for name in ODD {
+            let whole = [b"/nowhere/", *name, b"/page"].concat();
+            let text = path(&whole);
+            assert!(covers(&text, &whole), "{text}");
+            assert!(!covers(&text, b"/nowhere/x/page"), "{text}");
+            assert!(!covers(&text, b"/nowhere/a/page"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_its_directory() {
+        assert_eq!(path(b"/a/\xff/b"), "/a");
+        assert_eq!(path(b"/\xff"), "/");
+        let deep = b"/x".repeat(100);
+        assert!(covers(&path(&deep), &deep));
+    }
+
+    #[test]
+    fn an_abstract_name_covers_itself() {
+        let mut names = ODD.to_vec();
+        names.extend([b"/tmp/x".as_slice(), b"a\0b", b"a\xff\xfeb", b"\xff"]);
+        for name in names {
+            let text = endpoint(&Who::Abstract(name.to_vec())).expect("an entry");
+            let Ok(Parsed::Endpoint(endpoint)) = Endpoint::parse(&text, false) else {
+                panic!("{text:?}");
+            };
+            let reach = |name| Reach {
+                way: Way::Connect,
+                to: To::Abstract(name),
+            };
+            assert!(endpoint.covers(&reach(name), false), "{text:?}");
+            assert!(!endpoint.covers(&reach(b"other"), false) || text == "unix:@*");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_covered_by_its_entry(name in proptest::collection::vec(1u8..=255, 1..20)) {
+            let name: Vec<u8> = name.into_iter().filter(|byte| *byte != b'/').collect();
+            prop_assume!(!matches!(name.as_slice(), b"" | b"." | b".."));
+            let whole = [b"/nowhere/", name.as_slice()].concat();
+            prop_assert!(covers(&path(&whole), &whole));
+        }
+    }
+}

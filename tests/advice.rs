@@ -1,0 +1,23 @@
+//! "To allow" is taken literally: each advice, pasted into the policy, allows the same call.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `paste` | what a user does with an advice |
+//! | `scene` | a policy, a command, and both until nothing is denied |
+//! | `calls` | every system call, judged; no process runs |
+//! | `paths` | every call that takes a path, and names of every kind |
+//! | `kinds` | every kind of denial |
+#![cfg(target_arch = "x86_64")]
+
+mod support;
+
+#[path = "advice/calls.rs"]
+mod calls;
+#[path = "advice/kinds.rs"]
+mod kinds;
+#[path = "advice/paste.rs"]
+mod paste;
+#[path = "advice/paths.rs"]
+mod paths;
+#[path = "advice/scene.rs"]
+mod scene;
