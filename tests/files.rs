@@ -23,6 +23,8 @@ mod handed;
 mod holes;
 #[path = "files/led.rs"]
 mod led;
+#[path = "files/lift.rs"]
+mod lift;
 #[path = "files/messages.rs"]
 mod messages;
 #[path = "files/middle.rs"]

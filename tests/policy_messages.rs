@@ -61,6 +61,17 @@ fn what_is_no_list_is_named_with_what_is() {
 }
 
 #[test]
+fn what_is_lifted_needs_a_reason_and_a_place() {
+    refused("lift");
+    refused("lift-baseline");
+    let policy = Policy::load("lift-warnings.toml", &folder()).expect("a valid policy");
+    golden(
+        "lift-warnings.txt",
+        &format!("{}\n", render(&policy.sources, &lint(&policy), false)),
+    );
+}
+
+#[test]
 fn wrong_keys_and_values_are_named_with_what_was_likely_meant() {
     refused("keys");
     refused("files");

@@ -53,10 +53,28 @@ pub fn run(
                     count(policy.rules.len(), "rule", "rules"),
                     count(policy.tests.len(), "test", "tests"),
                 )?;
+                for line in lifted(&policy) {
+                    writeln!(out, "{file}: {line}")?;
+                }
             }
         }
     }
     Ok(code)
+}
+
+/// What is lifted, a line for each entry.
+fn lifted(policy: &Policy) -> Vec<String> {
+    let lines = policy.lifts.iter().flat_map(|lift| {
+        lift.lifted.iter().map(move |entry| {
+            let what = match entry.whole {
+                true => format!("{} \"{}\"", entry.key, entry.text),
+                false => format!("\"{}\" of {} \"{}\"", lift.text, entry.key, entry.text),
+            };
+            let (at, by) = (policy.place(entry.origin), policy.place(lift.origin));
+            format!("lifted: {what} at {at}, by {by}: {}", lift.why)
+        })
+    });
+    lines.collect()
 }
 
 /// Entries of the main file that open nothing, since no call that needs them is allowed.

@@ -19,7 +19,9 @@ use crate::judge::{Reason, Sentence, Verdict, entry_text, explain_reason, rule_h
 use crate::net::Way;
 use crate::paths::Access;
 use crate::plan::{Host, Plan, PlanError, Route, What, Wishes};
-use crate::policy::{Action, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer};
+use crate::policy::{
+    Action, Lift, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer,
+};
 use crate::syscalls::{Call, CallError, Errno, parse_call};
 
 /// Where and how to print.
@@ -184,6 +186,11 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
         head("enforced by"),
         format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
     ]);
+    lifted(
+        policy,
+        |lift| peer.reach(|reach| lift.covers_peer(reach)),
+        &mut table,
+    );
     calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
     let object = match (&peer.who, verdict.reason) {
@@ -216,6 +223,11 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
         head("enforced by"),
         format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
     ]);
+    lifted(
+        policy,
+        |lift| lift.covers_path(path.as_os_str().as_bytes()),
+        &mut table,
+    );
     calls(policy, &said, &mut table);
     let mut text = table.render(view.color, view.width);
     let object = match said.by {
@@ -296,6 +308,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
             table.row(cells(policy, route));
         }
     }
+    lifts(policy, &mut table);
     let mut text = table.render(view.color, view.width);
     text.push_str(&left_out(policy));
     let summary = plan.summary();
@@ -335,6 +348,54 @@ fn left_out(policy: &Policy) -> String {
         let _ = writeln!(text, "  {place} {} {path:?}", keys.join(", "));
     }
     text
+}
+
+/// The rows of what is lifted.
+fn lifts(policy: &Policy, table: &mut Table<6>) {
+    let lifted = policy.lifts.iter().filter(|lift| !lift.lifted.is_empty());
+    let lifted: Vec<_> = lifted.collect();
+    if lifted.is_empty() {
+        return;
+    }
+    table.title("Lifted");
+    let head = Style::new().dimmed();
+    let heads = ["line", "entry", "", "of", "because", ""];
+    table.row(heads.map(|name| Cell::styled(name, head)));
+    for lift in lifted {
+        for entry in &lift.lifted {
+            table.row([
+                policy.place(lift.origin).into(),
+                format!("{} \"{}\"", lift.key(), lift.text).into(),
+                Cell::from(String::new()),
+                format!(
+                    "{} \"{}\" at {}",
+                    entry.key,
+                    entry.text,
+                    policy.place(entry.origin)
+                )
+                .into(),
+                lift.why.clone().into(),
+                Cell::from(String::new()),
+            ]);
+        }
+    }
+}
+
+/// The row of each lift that is about what is asked.
+fn lifted<'p>(policy: &'p Policy, covers: impl Fn(&Lift) -> bool + 'p, table: &mut Table<2>) {
+    for lift in policy.lifts.iter().filter(|lift| covers(lift)) {
+        for entry in &lift.lifted {
+            let text = format!(
+                "{} \"{}\" at {}, by {}: {}",
+                entry.key,
+                entry.text,
+                policy.place(entry.origin),
+                policy.place(lift.origin),
+                lift.why
+            );
+            table.row([Cell::styled("lifted", Style::new().dimmed()), text.into()]);
+        }
+    }
 }
 
 fn host_text(host: &Host) -> String {

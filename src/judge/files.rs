@@ -5,7 +5,7 @@ use super::protect::Protected;
 use super::{Reason, Verdict};
 use crate::baseline;
 use crate::net::{Endpoint, Socket, Way};
-use crate::paths::{Access, Pattern, Terminal};
+use crate::paths::{Access, Pattern, Progress, Terminal};
 use crate::policy::{Action, List, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -21,7 +21,7 @@ pub(super) struct Files {
     default: Action,
     /// The sockets that `[net]` denies to connect to, and the indices of their entries in
     /// [`Policy::peers`]: under another name they would not be.
-    sockets: Vec<(usize, Pattern)>,
+    sockets: Vec<(usize, Closed)>,
     /// The program that the caller named: it may be read and executed.
     command: Option<Vec<u8>>,
     /// The terminals that it is started with.
@@ -34,7 +34,46 @@ struct Entry {
     index: usize,
     list: List,
     action: Action,
-    pattern: Pattern,
+    pattern: Closed,
+}
+
+/// What an entry covers, without what is lifted of it.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) pattern: Pattern,
+    lifted: Vec<Pattern>,
+}
+
+impl Closed {
+    pub(super) fn new(pattern: &Pattern, lifted: &[Pattern]) -> Closed {
+        Closed {
+            pattern: pattern.clone(),
+            lifted: lifted.to_vec(),
+        }
+    }
+
+    pub(super) fn covers(&self, path: &[u8]) -> bool {
+        self.pattern.covers(path) && !self.lifted.iter().any(|lifted| lifted.covers(path))
+    }
+
+    /// Whether something beneath the directory `from` may come out of the entry if that became `to`,
+    /// or be lifted by it.
+    fn loses(&self, from: &[u8], to: &[u8]) -> bool {
+        let before = self.pattern.progress(from);
+        let lifts = |lifted: &Pattern| {
+            lifted.progress(to).leads_on() && lifted.progress(from) != Progress::Covered
+        };
+        before.leads_on()
+            && (!before.is_kept_by(self.pattern.progress(to)) || self.lifted.iter().any(lifts))
+    }
+
+    /// Whether what is lifted beneath the directory `from` may come under the entry if that became `to`.
+    pub(super) fn gains_lifted(&self, from: &[u8], to: &[u8]) -> bool {
+        let lowers = |lifted: &Pattern| {
+            lifted.progress(from).leads_on() && lifted.progress(to) != Progress::Covered
+        };
+        self.pattern.progress(to).leads_on() && self.lifted.iter().any(lowers)
+    }
 }
 
 impl Files {
@@ -46,7 +85,7 @@ impl Files {
                 index,
                 list: entry.list,
                 action: entry.action,
-                pattern: entry.pattern.clone(),
+                pattern: Closed::new(&entry.pattern, &entry.lifted),
             })
             .partition(|entry| entry.list.allows());
         closed.sort_by_key(|entry| {
@@ -54,13 +93,23 @@ impl Files {
             (!kills, entry.list != List::Hide, entry.index)
         });
         let sockets = policy.peers.iter().enumerate();
-        let sockets = sockets.filter_map(|(index, entry)| match &entry.endpoint {
-            Endpoint::Unix(Socket::Path(pattern))
-                if entry.closes() && entry.ways.contains(&Way::Connect) =>
-            {
-                Some((index, pattern.clone()))
+        let anywhere = Pattern::literal(Path::new("/")).ok();
+        let sockets = sockets.filter_map(|(index, entry)| {
+            let denied = match &entry.endpoint {
+                Endpoint::Unix(Socket::Path(pattern)) => pattern,
+                // All are denied but those in lifted places, and none is moved there.
+                Endpoint::Unix(Socket::Any) if !entry.lifted.is_empty() => anywhere.as_ref()?,
+                _ => return None,
+            };
+            if !entry.closes() || !entry.ways.contains(&Way::Connect) {
+                return None;
             }
-            _ => None,
+            let lifted = entry.lifted.iter().filter_map(|lifted| match lifted {
+                (Endpoint::Unix(Socket::Path(lifted)), Way::Connect) => Some(lifted.clone()),
+                _ => None,
+            });
+            let lifted: Vec<Pattern> = lifted.collect();
+            Some((index, Closed::new(denied, &lifted)))
         });
         Files {
             closed,
@@ -125,8 +174,8 @@ impl Files {
     pub(super) fn names_program(&self, path: &[u8]) -> bool {
         let names = |entry: &Entry| {
             entry.list == List::Exec
-                && entry.pattern.is_literal()
-                && entry.pattern.base().as_os_str().as_bytes() == path
+                && entry.pattern.pattern.is_literal()
+                && entry.pattern.pattern.base().as_os_str().as_bytes() == path
         };
         self.opened.iter().any(names)
             || self.command.as_deref() == Some(path)
@@ -148,12 +197,13 @@ impl Files {
 
     /// What would leave an entry of `deny` or `hide` if the directory `from` became `to`.
     pub(super) fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
-        let leaves = |pattern: &Pattern| {
-            let before = pattern.progress(from);
-            before.leads_on() && !before.is_kept_by(pattern.progress(to))
+        let mut closed = self.closed.iter();
+        let path = closed.find(|entry| entry.pattern.loses(from, to));
+        let socket = || {
+            self.sockets
+                .iter()
+                .find(|(_, socket)| socket.loses(from, to))
         };
-        let path = self.closed.iter().find(|entry| leaves(&entry.pattern));
-        let socket = || self.sockets.iter().find(|(_, pattern)| leaves(pattern));
         let reason = match path {
             Some(entry) => Reason::Path(entry.index),
             None => Reason::Peer(socket()?.0),

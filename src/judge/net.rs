@@ -28,6 +28,8 @@ struct Entry {
     ways: &'static [Way],
     action: Action,
     endpoint: Endpoint,
+    /// What is lifted of it.
+    lifted: Vec<(Endpoint, Way)>,
 }
 
 impl Net {
@@ -41,6 +43,7 @@ impl Net {
                 ways: entry.ways,
                 action: entry.action,
                 endpoint: entry.endpoint.clone(),
+                lifted: entry.lifted.clone(),
             })
             .partition(|entry| entry.action != Action::Allow);
         closed.sort_by_key(|entry| (entry.action != Action::Kill, entry.index));
@@ -60,7 +63,12 @@ impl Net {
 
     pub(super) fn reach(&self, reach: &Reach<'_>) -> Verdict {
         let about = |entry: &&Entry, closes| {
-            entry.ways.contains(&reach.way) && entry.endpoint.covers(reach, closes)
+            let lifted = |(endpoint, way): &(Endpoint, Way)| {
+                *way == reach.way && endpoint.covers(reach, false)
+            };
+            entry.ways.contains(&reach.way)
+                && entry.endpoint.covers(reach, closes)
+                && !entry.lifted.iter().any(lifted)
         };
         let closing = self.closed.iter().find(|entry| about(entry, true));
         let deciding = closing.or_else(|| self.opened.iter().find(|entry| about(entry, false)));

@@ -5,8 +5,10 @@
 //! The property that the supervisor upholds by it: **a name change neither takes a file out of an
 //! entry, nor brings one in, nor gives an entry another file.** So what was judged not to be
 //! covered is not covered when the call runs, whatever other tasks and other jails of the same
-//! policy rename meanwhile.
+//! policy rename meanwhile. A lifted place is judged by itself ([`Closed`]); no directory with something of
+//! an entry in it, lifted or not, is moved.
 
+use super::files::Closed;
 use super::{Reason, Verdict};
 use crate::paths::{Pattern, Progress};
 use crate::policy::{Action, List, Policy};
@@ -21,6 +23,8 @@ pub struct Protected {
 #[derive(Debug)]
 struct Guard {
     pattern: Pattern,
+    /// The same, without what is lifted of it.
+    closed: Closed,
     action: Action,
     reason: Reason,
 }
@@ -54,6 +58,7 @@ impl Protected {
                 std::iter::once(entry.pattern.clone())
                     .chain(links)
                     .map(|pattern| Guard {
+                        closed: Closed::new(&pattern, &entry.lifted),
                         pattern,
                         action: entry.action,
                         reason: Reason::Path(index),
@@ -67,6 +72,7 @@ impl Protected {
                 .iter()
                 .filter_map(|file| Pattern::literal(file).ok());
             guards.extend(patterns.map(|pattern| Guard {
+                closed: Closed::new(&pattern, &[]),
                 pattern,
                 action: Action::Deny(Errno::EACCES),
                 reason: Reason::PolicyFile(index),
@@ -79,7 +85,7 @@ impl Protected {
     pub(super) fn covering(&self, path: &[u8]) -> Option<Verdict> {
         let mut guards = self.guards.iter();
         guards
-            .find(|guard| guard.pattern.covers(path))
+            .find(|guard| guard.closed.covers(path))
             .map(Guard::denies)
     }
 
@@ -107,6 +113,7 @@ impl Protected {
         let gains = |guard: &&Guard| {
             let after = guard.pattern.progress(to);
             after.leads_on() && !after.is_kept_by(guard.pattern.progress(from))
+                || guard.closed.gains_lifted(from, to)
         };
         let gaining = || self.guards.iter().filter(gains);
         match gaining().find(|guard| guard.pattern.is_led_by(to)) {

@@ -73,7 +73,7 @@ fn opens_controlling(policy: &Policy) -> bool {
     let name = Terminal::CONTROLLING.as_bytes();
     let covers = |list: List| {
         let mut entries = policy.paths.iter().filter(|entry| entry.list == list);
-        entries.any(|entry| entry.pattern.covers(name))
+        entries.any(|entry| entry.covers(name))
     };
     covers(List::Write) && !covers(List::Deny) && !covers(List::Hide)
 }

@@ -18,7 +18,7 @@ pub struct Pattern {
     tail: Arc<[Part]>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(Vec<u8>),
     Glob(Glob),
@@ -128,6 +128,16 @@ impl Pattern {
     /// The components before the first wildcard.
     pub fn base(&self) -> &Path {
         &self.base
+    }
+
+    /// The bytes of [`Pattern::base`].
+    pub fn base_bytes(&self) -> &[u8] {
+        self.base.as_os_str().as_bytes()
+    }
+
+    /// Whether two patterns are written alike, once variables and links are resolved.
+    pub fn is_same(&self, other: &Pattern) -> bool {
+        self.base == other.base && self.tail == other.tail
     }
 
     /// Whether the pattern matches `path` or a path above it.

@@ -432,7 +432,7 @@ impl<'a> Scene<'a> {
             one.is_literal() && other.is_literal() && one.base() == other.base()
         });
         let protects = |entry: &PathEntry| {
-            opens(policy, &entry.pattern)
+            opens_but(policy, &entry.pattern, &entry.lifted)
                 || entry
                     .links
                     .iter()
@@ -446,7 +446,9 @@ impl<'a> Scene<'a> {
                 && (open
                     || entry.action != Action::Deny(Errno::EACCES)
                     || entry.own
-                    || allows.iter().any(|allow| meets(&entry.pattern, allow)))
+                    || allows
+                        .iter()
+                        .any(|allow| meets(&entry.pattern, allow) && !is_lifted(entry, allow)))
         };
         let why = |entry: &PathEntry| -> Option<&'static str> {
             match entry.list {
@@ -720,9 +722,30 @@ fn same(one: &Path, other: &Path) -> bool {
 /// Whether something that a pattern covers may be changed, as far as `write` and the default are
 /// concerned.
 fn opens(policy: &Policy, pattern: &Pattern) -> bool {
-    let mut trees = policy.paths.iter();
+    opens_but(policy, pattern, &[])
+}
+
+/// The same, without what is lifted.
+fn opens_but(policy: &Policy, pattern: &Pattern, lifted: &[Pattern]) -> bool {
+    let mut trees = policy
+        .paths
+        .iter()
+        .filter(|entry| entry.list == List::Write);
     policy.default.action == Action::Allow
-        || trees.any(|entry| entry.list == List::Write && meets(pattern, &entry.pattern))
+        || trees.any(|entry| {
+            let is_lifted = lifted
+                .iter()
+                .any(|lifted| lifted.covers(entry.pattern.base_bytes()));
+            !is_lifted && meets(pattern, &entry.pattern)
+        })
+}
+
+/// Whether all that an entry allows is lifted of one that denies.
+fn is_lifted(entry: &PathEntry, allow: &Pattern) -> bool {
+    entry
+        .lifted
+        .iter()
+        .any(|lifted| lifted.covers(allow.base_bytes()))
 }
 
 /// Whether an entry of `deny` and one that allows may be about the same path.

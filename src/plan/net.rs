@@ -250,11 +250,16 @@ impl Scene<'_> {
             self.is_open()
                 || trees.any(|entry| entry.list == List::Write && meets(socket, &entry.pattern))
         };
-        self.closing(Way::Connect)
-            .any(|entry| match &entry.endpoint {
+        self.closing(Way::Connect).any(|entry| {
+            match &entry.endpoint {
                 Endpoint::Unix(Socket::Path(socket)) => renames(socket),
+                // To a place that is lifted.
+                Endpoint::Unix(Socket::Any) => entry.lifted.iter().any(|(lifted, _)| {
+                    matches!(lifted, Endpoint::Unix(Socket::Path(place)) if renames(place))
+                }),
                 _ => false,
-            })
+            }
+        })
     }
 
     fn allowing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {
@@ -297,6 +302,10 @@ impl Scene<'_> {
         self.allowing(Way::Connect)
             .any(|entry| entry.endpoint.leaves_out_own())
             || peers.any(Endpoint::leaves_out_own)
+            || self
+                .closing(Way::Connect)
+                .flat_map(|entry| &entry.lifted)
+                .any(|(endpoint, _)| endpoint.leaves_out_own())
     }
 
     fn is_about_unix(&self) -> bool {

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
+use super::lift::{self, Section};
 use super::places::{Located, PlaceError, Surroundings, locate};
-use super::{Action, Origin, PathEntry};
+use super::{Action, Lift, Origin, PathEntry};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
 
@@ -74,6 +75,7 @@ pub(super) fn entries(
     document: &mut Document<'_>,
     value: &Value<'_>,
     around: &Surroundings,
+    lifts: &mut Vec<Lift>,
 ) -> Entries {
     let expected = "a table: `[fs]`, then lists such as `read = [\".\"]`";
     let Some(table) = document.table("fs", expected, value) else {
@@ -82,8 +84,14 @@ pub(super) fn entries(
     let mut entries = Entries::default();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
+        if name == "lift" {
+            lifts.extend(lift::entries(document, Section::Files, value, around));
+            continue;
+        }
         let Some(list) = List::ALL.into_iter().find(|list| list.key() == name) else {
-            document.unknown_key(key, "in [fs]", &List::ALL.map(List::key));
+            let mut known = List::ALL.map(List::key).to_vec();
+            known.push("lift");
+            document.unknown_key(key, "in [fs]", &known);
             continue;
         };
         for item in document.items(name, "a path or a list of paths", value) {
@@ -196,6 +204,7 @@ fn entry(
         list,
         text,
         pattern,
+        lifted: Vec::new(),
         place,
         links,
         own,

@@ -5,13 +5,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::places::way_to;
-use super::{Action, Diagnostic, List, PathEntry, Policy};
+use super::{Action, Diagnostic, LiftedPlace, List, PathEntry, Policy};
+use crate::net::{Endpoint, Socket};
 use nix::unistd::{AccessFlags, access};
 
 /// An error for each such entry that opens what no other entry opens, and for such a file as stdin.
 pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
+    // What is lifted is denied elsewhere, so that it counts where all else is open, too.
+    let lifts = policy.lifts.iter().filter_map(|lift| {
+        let link = link_of(policy, &lift.links)?;
+        let to = match &lift.place {
+            LiftedPlace::Path(pattern) => pattern.base(),
+            LiftedPlace::Peer(Endpoint::Unix(Socket::Path(pattern)), _) => pattern.base(),
+            LiftedPlace::Peer(..) => return None,
+        };
+        let what = format!("{} \"{}\"", lift.key(), lift.text);
+        let span = policy.span(lift.origin, &lift.text);
+        Some(error(&what, link, to).at(lift.origin.source, span))
+    });
+    let mut found: Vec<Diagnostic> = lifts.collect();
     if policy.default.action == Action::Allow || is_open(policy, List::Write, Path::new("/")) {
-        return Vec::new();
+        return found;
     }
     let entries = policy.paths.iter().filter(|entry| entry.list.allows());
     let entries = entries.filter_map(|entry| {
@@ -22,7 +36,7 @@ pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
         let span = policy.span(entry.origin, &entry.text);
         (!open).then(|| error(&what, link, base).at(entry.origin.source, span))
     });
-    let mut found: Vec<Diagnostic> = entries.collect();
+    found.extend(entries);
     if let Some(said) = &policy.process.stdin {
         let mut way = way_to(&said.value);
         if let Some(end) = way.pop()
@@ -55,13 +69,14 @@ fn link_of<'a>(policy: &Policy, links: &'a [PathBuf]) -> Option<&'a Path> {
         let path = link.as_os_str().as_bytes();
         let covers = |list: List| {
             let mut entries = policy.paths.iter().filter(|entry| entry.list == list);
-            entries.any(|entry| entry.pattern.covers(path))
+            entries.any(|entry| entry.covers(path))
         };
         let closed = [List::Protect, List::Deny, List::Hide]
             .into_iter()
             .any(covers);
         let above = link.parent().unwrap_or(link);
-        covers(List::Write) && !closed && access(above, AccessFlags::W_OK).is_ok()
+        let opened = policy.default.action == Action::Allow || covers(List::Write);
+        opened && !closed && access(above, AccessFlags::W_OK).is_ok()
     };
     links.iter().find(makes).map(PathBuf::as_path)
 }

@@ -48,6 +48,7 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
         }
     }
     super::lint_net::lint(policy, &mut warnings);
+    super::lift::lint(policy, &mut warnings);
     warnings.sort_by_key(|warning| warning.span.start);
     warnings
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Diagnostic, NetEntry, NetList, Policy, Severity};
 use crate::condition::nearest;
-use crate::net::{Endpoint, Host, Protocol, Reach, Scope, To, Way};
+use crate::net::{Endpoint, Host, Protocol, Scope, Socket};
 
 /// The warnings of the main file's entries.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
@@ -132,7 +132,7 @@ fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     let closing = policy
         .peers
         .iter()
-        .find(|other| other.closes() && contains(other, entry))?;
+        .find(|other| other.closes() && other.lifted.is_empty() && says_as_much(other, entry))?;
     Some((
         "shadowed",
         format!(
@@ -153,13 +153,14 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
         *place != index
             && other.list == entry.list
             && other.action == entry.action
-            && contains(other, entry)
+            && other.lifted.is_empty()
+            && says_as_much(other, entry)
             // An address of this host's own is not opened by a scope, but by its own entry.
             && (entry.closes()
                 || !other.endpoint.leaves_out_own()
                 || entry.endpoint.leaves_out_own())
             // Of two that say the same, the second is the superfluous one.
-            && (*place < index || !contains(entry, other))
+            && (*place < index || !says_as_much(entry, other))
     });
     let (_, other) = other.filter(|_| !entry.optional)?;
     Some((
@@ -175,12 +176,15 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
     ))
 }
 
-/// Whether all that one entry covers is covered by another, as far as that is plain to see.
-fn contains(outer: &NetEntry, inner: &NetEntry) -> bool {
-    if !inner.ways.iter().all(|way| outer.ways.contains(way)) {
-        return false;
-    }
-    match (&outer.endpoint, &inner.endpoint) {
+/// Whether one entry says all that another does, as far as that is plain to see.
+fn says_as_much(outer: &NetEntry, inner: &NetEntry) -> bool {
+    inner.ways.iter().all(|way| outer.ways.contains(way))
+        && contains(&outer.endpoint, &inner.endpoint)
+}
+
+/// Whether all that one endpoint covers is covered by another, as far as that is plain to see.
+pub(super) fn contains(outer: &Endpoint, inner: &Endpoint) -> bool {
+    match (outer, inner) {
         (
             Endpoint::Inet {
                 protocol,
@@ -197,14 +201,41 @@ fn contains(outer: &NetEntry, inner: &NetEntry) -> bool {
                 && some.iter().all(|port| ports.contains(port))
                 && within(hosts, host)
         }
-        (Endpoint::Unix(crate::net::Socket::Any), Endpoint::Unix(_)) => true,
-        (Endpoint::Unix(_), Endpoint::Unix(crate::net::Socket::Path(pattern))) => {
-            pattern.is_literal() && {
-                let path = std::os::unix::ffi::OsStrExt::as_bytes(pattern.base().as_os_str());
-                let to = To::Path(path);
-                let way = Way::Connect;
-                outer.endpoint.covers(&Reach { way, to }, false)
-            }
+        (Endpoint::Unix(Socket::Any), Endpoint::Unix(_)) => true,
+        (Endpoint::Unix(Socket::Path(outer)), Endpoint::Unix(Socket::Path(inner))) => {
+            outer.covers(inner.base_bytes()) || outer.is_same(inner)
+        }
+        (Endpoint::Unix(Socket::Abstract(outer)), Endpoint::Unix(Socket::Abstract(inner))) => {
+            outer == inner
+        }
+        _ => false,
+    }
+}
+
+/// Whether something may be covered by both, as far as that is plain to see.
+pub(super) fn meet(one: &Endpoint, other: &Endpoint) -> bool {
+    if contains(one, other) || contains(other, one) {
+        return true;
+    }
+    match (one, other) {
+        (
+            Endpoint::Inet {
+                protocol,
+                host,
+                ports,
+            },
+            Endpoint::Inet {
+                protocol: spoken,
+                host: hosts,
+                ports: some,
+            },
+        ) => {
+            (protocol.is_none() || spoken.is_none() || protocol == spoken)
+                && some.iter().any(|port| ports.contains(port))
+                && (within(host, hosts) || within(hosts, host))
+        }
+        (Endpoint::Unix(Socket::Path(one)), Endpoint::Unix(Socket::Path(other))) => {
+            other.covers(one.base_bytes()) || other.progress(one.base_bytes()).leads_on()
         }
         _ => false,
     }

@@ -192,7 +192,9 @@ fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry>
             List::Write => other.list.denies() || other.list == List::Protect,
             List::Deny | List::Hide => false,
         };
-        closes && other.pattern.covers(base)
+        // What is lifted beneath is open.
+        let lifted = |lifted: &crate::paths::Pattern| entry.pattern.covers(lifted.base_bytes());
+        closes && other.covers(base) && !other.lifted.iter().any(lifted)
     };
     policy.paths.iter().find(closes)
 }
@@ -215,7 +217,10 @@ fn opened_by<'p>(policy: &'p Policy, index: usize, entry: &PathEntry) -> Option<
         })
         .map(|(_, found)| found)
         .filter(|found| {
-            found.pattern.is_literal() && as_much(found.list) && found.action == entry.action
+            found.lifted.is_empty()
+                && found.pattern.is_literal()
+                && as_much(found.list)
+                && found.action == entry.action
         })
         .find(|found| found.pattern.covers(base))
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::capability::past_peers;
 use super::inherit::inherit;
 use super::led;
+use super::lift;
 use super::merge::merge;
 use super::parse::{File, parse};
 use super::places::{Surroundings, way_to};
@@ -457,6 +458,7 @@ impl Loading {
             });
         }
         let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
+        let lifts = lift::apply(&mut self.files, &self.parents);
         let merged = merge(&mut self.files, &self.parents);
         let main = self.files.swap_remove(0);
         let mut policy = Policy {
@@ -471,6 +473,7 @@ impl Loading {
             paths: merged.paths,
             left_out: merged.left_out,
             peers: merged.peers,
+            lifts,
             limits: merged.limits,
             process,
             tests: main.tests,
@@ -487,6 +490,7 @@ impl Loading {
         temporary::grant(&mut policy, &self.around);
         problems.extend(past_peers(&policy));
         problems.extend(led::elsewhere(&policy));
+        problems.extend(lift::past_baseline(&policy));
         problems.sort_by_key(|problem| (problem.source, problem.span.start));
         match problems.is_empty() {
             true => Ok(policy),

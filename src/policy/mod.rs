@@ -19,6 +19,7 @@
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | the files of an `extends` made one |
+//! | `lift` | what a file takes away of the denials that it inherits |
 //! | `isolate` | the words of its `isolate` |
 //! | `inherit` | the same for `[process]` |
 //! | `limits` | a file's `[limits]` |
@@ -45,6 +46,7 @@ mod home;
 mod inherit;
 mod isolate;
 mod led;
+mod lift;
 mod limits;
 mod lint;
 mod lint_base;
@@ -68,6 +70,7 @@ pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use home::opened_home;
 pub use isolate::Isolation;
+pub use lift::{Lift, LiftedEntry, LiftedPlace};
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
@@ -164,6 +167,8 @@ pub struct PathEntry {
     pub text: String,
     /// What it covers.
     pub pattern: Pattern,
+    /// Of that, what a file that inherits the entry has lifted.
+    pub lifted: Vec<Pattern>,
     /// What stood there when the policy was loaded; `None` for a pattern.
     pub place: Option<Place>,
     /// The symbolic links on the way to it, in the order in which they are followed.
@@ -190,6 +195,8 @@ pub struct NetEntry {
     pub text: String,
     /// What it covers.
     pub endpoint: Endpoint,
+    /// Of that, what a file that inherits the entry has lifted.
+    pub lifted: Vec<(Endpoint, Way)>,
     /// The ways that it is about.
     pub ways: &'static [Way],
     /// What it says: `Allow` in `connect` and `listen`; `Deny(EACCES)` for `"deny"`.
@@ -318,6 +325,8 @@ pub struct Policy {
     pub left_out: Vec<PathEntry>,
     /// `[net]`, of all files together.
     pub peers: Vec<NetEntry>,
+    /// `lift` of `[fs]` and `[net]`, of all files together, with what each lifts.
+    pub lifts: Vec<Lift>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[process]`, of all files together.

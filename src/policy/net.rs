@@ -6,8 +6,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
 use super::files::{action, names, note};
+use super::lift::{self, Section};
 use super::places::{Surroundings, expand_name, expand_plain, locate};
-use super::{Action, NetEntry, Origin, PlaceError};
+use super::{Action, Lift, NetEntry, Origin, PlaceError};
 use crate::net::{Endpoint, Parsed, Socket, Way};
 use crate::syscalls::Errno;
 
@@ -49,6 +50,7 @@ pub(super) fn entries(
     document: &mut Document<'_>,
     value: &Value<'_>,
     around: &Surroundings,
+    lifts: &mut Vec<Lift>,
 ) -> Vec<NetEntry> {
     let expected = "a table: `[net]`, then lists such as `connect = [\"*:443\"]`";
     let Some(table) = document.table("net", expected, value) else {
@@ -57,8 +59,14 @@ pub(super) fn entries(
     let mut entries = Vec::new();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
+        if name == "lift" {
+            lifts.extend(lift::entries(document, Section::Net, value, around));
+            continue;
+        }
         let Some(list) = NetList::ALL.into_iter().find(|list| list.key() == name) else {
-            document.unknown_key(key, "in [net]", &NetList::ALL.map(NetList::key));
+            let mut known = NetList::ALL.map(NetList::key).to_vec();
+            known.push("lift");
+            document.unknown_key(key, "in [net]", &known);
             continue;
         };
         for item in document.items(name, "an endpoint or a list of endpoints", value) {
@@ -137,6 +145,7 @@ fn entry(
         list,
         text,
         endpoint,
+        lifted: Vec::new(),
         ways: match (list, said.way) {
             (NetList::Connect, _) => &[Way::Connect],
             (NetList::Listen, _) => &[Way::Listen],

@@ -11,7 +11,8 @@ use super::peer::one_peer;
 use super::places::{Surroundings, locate};
 use super::process::Process;
 use super::{
-    About, Action, Default, Diagnostic, Entry, Expect, Limits, NetEntry, PathEntry, Rule, Test,
+    About, Action, Default, Diagnostic, Entry, Expect, Lift, Limits, NetEntry, PathEntry, Rule,
+    Test,
 };
 use crate::condition::nearest;
 use crate::net::Way;
@@ -30,6 +31,7 @@ pub(super) struct File {
     pub paths: Vec<PathEntry>,
     pub left_out: Vec<PathEntry>,
     pub peers: Vec<NetEntry>,
+    pub lifts: Vec<Lift>,
     pub limits: Limits,
     pub process: Process,
     pub tests: Vec<Test>,
@@ -74,10 +76,14 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
                 }
             }
             "fs" => {
-                let entries = super::files::entries(&mut document, value, around);
+                let lifts = &mut file.lifts;
+                let entries = super::files::entries(&mut document, value, around, lifts);
                 (file.paths, file.left_out) = (entries.given, entries.left_out);
             }
-            "net" => file.peers = super::net::entries(&mut document, value, around),
+            "net" => {
+                let lifts = &mut file.lifts;
+                file.peers = super::net::entries(&mut document, value, around, lifts);
+            }
             "limits" => file.limits = super::limits::limits(&mut document, value),
             "process" => file.process = super::process::process(&mut document, value, around),
             "rule" => {
@@ -106,6 +112,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
     file.left_out
         .sort_by_key(|entry| (entry.origin, entry.list));
     file.peers.sort_by_key(|entry| (entry.origin, entry.list));
+    file.lifts.sort_by_key(|lift| lift.origin);
     (file, document.finish())
 }
 

@@ -41,6 +41,7 @@ pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
         list,
         text: "$TMPDIR".to_owned(),
         pattern: pattern.clone(),
+        lifted: Vec::new(),
         place: Some(Place {
             directory: true,
             device: base.as_ref().map_or(0, |base| base.dev()),
@@ -71,9 +72,15 @@ impl Policy {
         };
         for entry in &mut self.paths {
             entry.pattern.rebase(&from, to);
+            for lifted in &mut entry.lifted {
+                lifted.rebase(&from, to);
+            }
         }
         for entry in &mut self.peers {
             endpoint(&mut entry.endpoint);
+            for (lifted, _) in &mut entry.lifted {
+                endpoint(lifted);
+            }
         }
         for object in self
             .rules
