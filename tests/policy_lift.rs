@@ -335,3 +335,24 @@ fn check_and_explain_show_what_is_lifted() {
     let all = said(&["explain", "./main.toml"]);
     assert!(all.contains("Lifted") && all.contains("no longer"), "{all}");
 }
+
+#[test]
+fn no_denied_socket_is_renamed_to_one_that_is_lifted() {
+    for deny in ["unix:/j/run", "unix:*"] {
+        let team = format!("extends = [\"base\"]\n[net]\ndeny = [{deny:?}]\n");
+        let main = "extends = [\"./team.toml\"]\n[fs]\nwrite = [\"/j\"]\n[net]\nconnect = [\"unix:*\"]\n\
+            lift = [{ to = \"unix:/j/run/agent.sock\", why = \"the agent\" }]\n";
+        let files = Files::new("sockets", &[("team.toml", &team), ("main.toml", main)]);
+        let judge = judge(&files.load());
+        assert!(connects(&judge, "unix:/j/run/agent.sock"), "{deny}");
+        assert!(!connects(&judge, "unix:/j/run/other.sock"), "{deny}");
+        let renamed = judge.renamed(b"/j/run/other.sock", b"/j/run/agent.sock");
+        assert!(renamed.is_some(), "{deny}");
+        let moved = judge.moved(b"/j/run/other", b"/j/run/agent.sock");
+        assert!(moved.is_some(), "{deny}");
+        assert!(
+            judge.renamed(b"/j/run/agent.sock", b"/j/run/x").is_none(),
+            "{deny}"
+        );
+    }
+}
