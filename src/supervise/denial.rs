@@ -1,15 +1,14 @@
 //! A denied call, with what a report may want to know of it while the tracee is still stopped.
 
 use super::Program;
-use super::tracee::Tracees;
+use super::tracee::{Task, Tracees};
 use crate::judge::Verdict;
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::Who;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
-use crate::trace::{Stopped, Tid};
-use std::cell::RefCell;
+use crate::trace::Tid;
 use std::fmt;
 use std::rc::Rc;
 
@@ -56,47 +55,47 @@ pub struct Denial<'a> {
     pub verdict: Verdict,
     /// The path or the peer that it was about.
     pub object: Option<Object>,
-    tracees: RefCell<&'a mut Tracees>,
+    task: &'a Task,
+    tracees: &'a Tracees,
 }
 
 impl<'a> Denial<'a> {
     pub(super) fn new(
-        tracee: &Stopped,
+        task: &'a Task,
         call: Call,
         verdict: Verdict,
         object: Option<Object>,
-        tracees: &'a mut Tracees,
+        tracees: &'a Tracees,
     ) -> Self {
         Self {
             object,
-            tid: tracee.tid(),
+            tid: task.tid(),
             call,
             verdict,
-            tracees: RefCell::new(tracees),
+            task,
+            tracees,
         }
     }
 
     /// The process that made the call.
     pub fn pid(&self) -> Tid {
-        self.tracees.borrow_mut().pid(self.tid)
+        self.task.pid()
     }
 
     /// The program that made the call, and those that led to it.
     pub fn program(&self) -> Rc<Program> {
-        self.tracees.borrow_mut().program(self.tid)
+        self.task.program()
     }
 
     /// A path as policies have it: the caller's own part of `/proc` is `/proc/self`.
     pub fn own(&self, path: &[u8]) -> Vec<u8> {
-        self.tracees.borrow().own(self.tid, path)
+        self.tracees.own(self.task, path)
     }
 
     /// Whether a number, as the command sees it, is that of a task of the jail.
     pub fn is_task(&self, number: Tid) -> bool {
-        let tracees = self.tracees.borrow();
-        tracees
-            .of_number(number)
-            .is_some_and(|tid| tracees.has(tid))
+        let task = self.tracees.of_number(number);
+        task.is_some_and(|tid| self.tracees.has(tid))
     }
 
     /// The call decoded, with the texts that its pointers name.

@@ -11,8 +11,8 @@
 //! | kept | where | bound |
 //! |---|---|---|
 //! | tasks, with process and program | [`tracee`](super::tracee) | one each; a name has 255 bytes at most, a chain of programs 33 names |
-//! | who sent a signal | `Tracees::sent` | 64 for each process |
-//! | ids in the jail's namespace | [`Namespaces`](super::tracee::Namespaces) | one for each task |
+//! | who sent a signal | `tracee::Process` | 64 for each process |
+//! | ids in the jail's namespace | `tracee::Task` | one for each task |
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `files::memory` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
 //! | events that are ready and not answered yet | [`round`](super::round) | a stop and an end for each task |
@@ -137,8 +137,8 @@ mod tests {
                 _ => {
                     self.files.adopted(child);
                     self.memory.adopted(child);
-                    self.tracees.adopt(child);
-                    self.tracees.learn(child, process);
+                    let task = self.tracees.adopt(child);
+                    self.tracees.belongs(&task, process);
                 }
             }
         }
@@ -146,7 +146,8 @@ mod tests {
         /// A parent's event is told.
         fn told(&mut self, at: usize) {
             let (parent, child, flags) = self.late.swap_remove(at);
-            let spawn = self.tracees.spawned(parent, child, flags);
+            let parent = self.tracees.at(parent);
+            let spawn = self.tracees.spawned(&parent, child, flags);
             if !spawn.is_thread() {
                 self.memory.spawned(&spawn);
             }
@@ -197,7 +198,7 @@ mod tests {
         }
 
         fn nothing_of(&self, tid: Tid) {
-            assert!(!self.tracees.keeps(tid), "tracees keep {tid}");
+            assert!(!self.tracees.knows(tid), "tracees keep {tid}");
             assert!(!self.files.keeps(tid), "files keep {tid}");
             assert!(!self.net.keeps(tid), "net keeps {tid}");
             assert!(!self.waits.keeps(tid), "waits keep {tid}");

@@ -43,8 +43,9 @@ use crate::sys::{self, Errno};
 use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
 use credentials::Credentials;
 use forward::Forward;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tracee::{Namespaces, Tracees};
+use tracee::{Executed, Namespaces, Task, Tracees};
 
 /// How a jail is run.
 #[derive(Debug, Clone, Default)]
@@ -337,17 +338,12 @@ impl Supervisor<'_> {
             Some(_) if stop == Stop::Exit => Resume::Continue,
             Some(_) => Resume::Kill,
             None => self
-                .answer(&tracee, stop)
+                .follow(&tracee, stop)
                 .map_err(SuperviseError::system("ptrace"))?,
         };
         while let Some(performer) = charged::fresh() {
             self.meter.leave_out(performer);
         }
-        let tid = tracee.tid();
-        let how = match self.net.watches(|| self.tracees.pid(tid)) || self.waits.is_pending(tid) {
-            true => how.and_stop(),
-            false => how,
-        };
         tracee
             .resume(how)
             .map_err(SuperviseError::system("ptrace"))?;
@@ -392,15 +388,25 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// The one answer to a stop.
-    fn answer(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
+    /// The one answer to a stop, with a stop at the task's next call where that must be seen.
+    fn follow(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
+        if stop == Stop::Exec {
+            return self.executed(tracee);
+        }
+        let task = self.tracees.at(tracee.tid());
+        let how = self.answer(tracee, stop, &task)?;
+        let follows = self.net.watches(|| task.pid()) || self.waits.is_pending(task.tid());
+        Ok(if follows { how.and_stop() } else { how })
+    }
+
+    fn answer(&mut self, tracee: &Stopped, stop: Stop, task: &Rc<Task>) -> Result<Resume, Errno> {
         match stop {
-            Stop::Seccomp => self.call(tracee),
+            Stop::Seccomp => self.call(tracee, task),
             Stop::Syscall => {
                 self.stats.returns += 1;
                 self.limits.returns(tracee)?;
                 if let Some(looked) = self.files.looked(tracee)? {
-                    self.report_refused(tracee, looked);
+                    self.report_refused(task, looked);
                 }
                 let tid = tracee.tid();
                 if self.net.is_pending(tid) {
@@ -408,26 +414,24 @@ impl Supervisor<'_> {
                 }
                 if self.files.is_pending(tid) {
                     if let Some((verdict, object)) = self.files.arrived(self.plan, tracee)? {
-                        return self.refuse_program(tracee, verdict, object);
+                        return self.refuse_program(tracee, task, verdict, object);
                     }
-                    return self.returned(tracee);
+                    return self.returned(tracee, task);
                 }
                 if self.waits.is_pending(tid) {
                     return self.waits.stepped(tracee);
                 }
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
-                    true => {
-                        let pid = self.tracees.pid(tid);
-                        self.net.begins(self.plan, tracee, pid)
-                    }
+                    true => self.net.begins(self.plan, tracee, task.pid()),
                     false => Ok(Resume::Continue),
                 }
             }
-            Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee),
-            Stop::Exec => self.executed(tracee),
+            Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee, task),
+            // Answered by `follow`: it has another task from then on.
+            Stop::Exec => Ok(Resume::Continue),
             Stop::Exit => Ok(self.ends(tracee)),
-            Stop::Signal(signal) => self.signalled(tracee, signal),
+            Stop::Signal(signal) => self.signalled(tracee, signal, task),
             Stop::Group(signal) => {
                 self.stats.group += 1;
                 self.waits.stopped(tracee)?;
@@ -455,7 +459,7 @@ impl Supervisor<'_> {
     }
 
     /// A call that the filter passed on.
-    fn call(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+    fn call(&mut self, tracee: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
         self.stats.seccomp += 1;
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
@@ -474,11 +478,16 @@ impl Supervisor<'_> {
         if self.running && self.gives_back_by(tracee.tid(), &registers.call()) {
             return Ok(Resume::Kill);
         }
-        let how = self.decide(tracee, registers)?;
+        let how = self.decide(tracee, task, registers)?;
         Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
     }
 
-    fn decide(&mut self, tracee: &Stopped, registers: Registers) -> Result<Resume, Errno> {
+    fn decide(
+        &mut self,
+        tracee: &Stopped,
+        task: &Rc<Task>,
+        registers: Registers,
+    ) -> Result<Resume, Errno> {
         let call = registers.call();
         if !self.running && is_exec(call.syscall()) {
             // The command's own execve: the policy is about what the command does.
@@ -487,7 +496,8 @@ impl Supervisor<'_> {
         let plan = self.plan;
         let mut asked = files::Asked {
             plan,
-            tracees: &mut self.tracees,
+            tracees: &self.tracees,
+            task,
             tracee,
             registers,
             call,
@@ -521,7 +531,7 @@ impl Supervisor<'_> {
                     Ok(resume)
                 }
                 files::Answer::Deny(verdict, object) => {
-                    Ok(self.denied(tracee, registers, verdict, object))
+                    Ok(self.denied(task, registers, verdict, object))
                 }
             };
         }
@@ -546,7 +556,7 @@ impl Supervisor<'_> {
             self.files.may_be_filtered();
         }
         if let Some(check) = verdict.check {
-            match self.tracees.check(tracee.tid(), check, &call) {
+            match self.tracees.check(task, check, &call) {
                 target::Found::Inside => {}
                 target::Found::Outside(denied) => {
                     if let Some(errno) = arguments::wrong(tracee.tid(), &call) {
@@ -558,13 +568,13 @@ impl Supervisor<'_> {
                 target::Found::Done(value) => return Ok(Resume::Return(registers, value)),
             }
         }
-        Ok(self.denied(tracee, registers, verdict, None))
+        Ok(self.denied(task, registers, verdict, None))
     }
 
     /// The answer to a call by its verdict, and its report.
     fn denied(
         &mut self,
-        tracee: &Stopped,
+        task: &Task,
         registers: Registers,
         verdict: Verdict,
         object: Option<Object>,
@@ -575,14 +585,14 @@ impl Supervisor<'_> {
             Action::Deny(errno) => {
                 self.stats.denied += 1;
                 if !verdict.quiet {
-                    let denial = Denial::new(tracee, call, verdict, object, &mut self.tracees);
+                    let denial = Denial::new(task, call, verdict, object, &self.tracees);
                     self.observer.event(&Event::Denied(denial));
                 }
                 Resume::Return(registers, -i64::from(errno.number()))
             }
             Action::Kill => {
                 self.stats.denied += 1;
-                let denial = Denial::new(tracee, call, verdict, object, &mut self.tracees);
+                let denial = Denial::new(task, call, verdict, object, &self.tracees);
                 self.observer.event(&Event::Killed(denial));
                 self.end(Ending::Policy);
                 Resume::Kill
@@ -591,18 +601,18 @@ impl Supervisor<'_> {
     }
 
     /// Landlock has refused a call: it is reported as what the policy denies.
-    fn report_refused(&mut self, tracee: &Stopped, looked: files::Denied) {
+    fn report_refused(&mut self, task: &Task, looked: files::Denied) {
         self.stats.denied += 1;
         let files::Denied {
             call,
             verdict,
             object,
         } = looked;
-        let denial = Denial::new(tracee, call, verdict, Some(object), &mut self.tracees);
+        let denial = Denial::new(task, call, verdict, Some(object), &self.tracees);
         self.observer.event(&Event::Denied(denial));
     }
 
-    fn spawned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+    fn spawned(&mut self, tracee: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
         self.stats.spawn += 1;
         let Some(child) = tracee.message()? else {
             return Ok(Resume::Continue);
@@ -612,7 +622,7 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         };
         let flags = clone_flags(registers);
-        let spawn = self.tracees.spawned(tracee.tid(), child as Tid, flags);
+        let spawn = self.tracees.spawned(task, child as Tid, flags);
         self.lives(child as Tid);
         self.limits.spawned(&spawn);
         self.files.spawned(&spawn);
@@ -652,7 +662,7 @@ impl Supervisor<'_> {
             tracee.watch_exits(true)?;
         }
         self.tracees.namespaces.enter(tid);
-        let program = self.tracees.executed(tid, former as Tid);
+        let Executed { task, program, .. } = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
@@ -660,7 +670,7 @@ impl Supervisor<'_> {
         self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
-            return self.refuse_program(tracee, verdict, object);
+            return self.refuse_program(tracee, &task, verdict, object);
         }
         if self.observer.wants_all() {
             self.observer.event(&Event::Exec {
@@ -687,19 +697,19 @@ impl Supervisor<'_> {
     fn refuse_program(
         &mut self,
         tracee: &Stopped,
+        task: &Task,
         verdict: Verdict,
         object: Object,
     ) -> Result<Resume, Errno> {
         if let Some(registers) = tracee.registers()? {
-            let _ = self.denied(tracee, registers, verdict, Some(object));
+            let _ = self.denied(task, registers, verdict, Some(object));
         }
         Ok(Resume::Kill)
     }
 
-    fn signalled(&mut self, tracee: &Stopped, signal: i32) -> Result<Resume, Errno> {
+    fn signalled(&mut self, tracee: &Stopped, signal: i32, task: &Task) -> Result<Resume, Errno> {
         self.stats.signal += 1;
-        let tid = tracee.tid();
-        let pid = self.tracees.pid(tid);
+        let (tid, pid) = (task.tid(), task.pid());
         let main = self.is_main(pid);
         if let Some(forward) = &mut self.forward {
             match main {
@@ -711,7 +721,7 @@ impl Supervisor<'_> {
             }
         }
         self.is_refused_by(tid, signal);
-        self.tell_sender(tracee, pid, signal)?;
+        self.tell_sender(tracee, task, signal)?;
         if main && is_stopping(signal) {
             let sender = tracee
                 .siginfo()?
@@ -723,14 +733,13 @@ impl Supervisor<'_> {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
         let can_follow = !self.net.watches(|| pid);
-        self.waits
-            .signalled(tracee, signal, &self.tracees, can_follow)?;
+        self.waits.signalled(tracee, signal, task, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
 
     /// A signal that the supervisor sent for a process of the jail comes from that process.
-    fn tell_sender(&mut self, tracee: &Stopped, pid: Tid, signal: i32) -> Result<(), Errno> {
-        let Some(sender) = self.tracees.sender(pid, signal) else {
+    fn tell_sender(&mut self, tracee: &Stopped, task: &Task, signal: i32) -> Result<(), Errno> {
+        let Some(sender) = task.process().sender(signal) else {
             return Ok(());
         };
         let Some(mut info) = tracee.siginfo()? else {

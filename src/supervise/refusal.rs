@@ -2,6 +2,7 @@
 //! that, the command's EPERM or SIGSYS looks like the policy's.
 
 use super::own_filter::{self, Refusal};
+use super::tracee::Task;
 use super::{Event, Supervisor};
 use crate::sys::Errno;
 use crate::syscalls::Call;
@@ -27,7 +28,7 @@ impl Supervisor<'_> {
     }
 
     /// A call of jail's making returns, to be answered so.
-    pub(super) fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+    pub(super) fn returned(&mut self, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
         let tid = tracee.tid();
         let made = match self.own_filter.refusals.is_empty() {
             true => None,
@@ -43,7 +44,7 @@ impl Supervisor<'_> {
                 Refusal::Errno(errno) if result == Some(-i64::from(*errno)) => {
                     // Where no pages can be had, most calls go on.
                     if *name != "mseal" || unmapped {
-                        self.told_refusal(tid, name);
+                        self.told_refusal(task, name);
                         break;
                     }
                 }
@@ -60,21 +61,20 @@ impl Supervisor<'_> {
             && signal == libc::SIGSYS
             && last == tid
         {
-            self.told_refusal(tid, name);
+            let task = self.tracees.at(tid);
+            self.told_refusal(&task, name);
         }
     }
 
     /// Told once: what follows has the same cause.
-    fn told_refusal(&mut self, tid: Tid, call: &'static str) {
+    fn told_refusal(&mut self, task: &Task, call: &'static str) {
         self.own_filter = OwnFilter {
             told: true,
             ..OwnFilter::default()
         };
-        let pid = self.tracees.pid(tid);
-        let program = self.tracees.program(tid);
         self.observer.event(&Event::Refused {
-            pid,
-            program: &program,
+            pid: task.pid(),
+            program: &task.program(),
             call,
         });
     }

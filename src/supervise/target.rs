@@ -5,7 +5,7 @@
 //! the call, after its last holder in the jail was reaped; the threat model says so.
 
 use super::tracee::INIT;
-use super::tracee::Tracees;
+use super::tracee::{Task, Tracees};
 use crate::baseline::{Answer, Baseline, Check, Rule, Target};
 use crate::judge::{Reason, Verdict};
 use crate::policy::Action;
@@ -55,7 +55,7 @@ impl Denied {
 
 impl Tracees {
     /// Whether the target of a call by `tid` is in the jail.
-    pub fn check(&mut self, tid: Tid, check: Check, call: &Call) -> Found {
+    pub fn check(&self, task: &Task, check: Check, call: &Call) -> Found {
         let outside = || Found::Outside(Denied(Errno::EPERM));
         let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
@@ -72,7 +72,7 @@ impl Tracees {
             }
             (_, Target::Task(_) | Target::User(_)) => outside(),
             (Check::Signal, target) => {
-                let caller = self.pid(tid);
+                let caller = task.pid();
                 let group = match target {
                     Target::Group(group) => Some(group),
                     // The caller is gone: its group must not become everyone.
@@ -88,7 +88,7 @@ impl Tracees {
                 true => Found::Inside,
                 false => outside(),
             },
-            (_, Target::OwnGroup) => match sys::process::getpgid(self.pid(tid)) {
+            (_, Target::OwnGroup) => match sys::process::getpgid(task.pid()) {
                 Ok(group) if self.is_own_group(group) => Found::Inside,
                 _ => outside(),
             },
@@ -104,7 +104,7 @@ impl Tracees {
 
     /// kill(2) to a group or to everyone, which reaches outsiders too: done here for the jail's
     /// own processes alone, with kill's answers. `None`: everyone but the caller.
-    fn signal(&mut self, caller: Tid, group: Option<Tid>, signal: i32) -> Found {
+    fn signal(&self, caller: Tid, group: Option<Tid>, signal: i32) -> Found {
         let targets: BTreeSet<Tid> = match group {
             Some(group) => self
                 .processes()

@@ -11,7 +11,7 @@
 //! wait never ends early. Calls whose EINTR may hide work that was done (close, open, ioctl but
 //! tcdrain) are left alone.
 
-use super::tracee::Tracees;
+use super::tracee::Task;
 use crate::sys::{self, Errno, socket};
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
@@ -73,7 +73,7 @@ impl Waiting {
     }
 
     /// How long the call may wait; `None`: for ever.
-    fn time(&self, call: &Call, tid: Tid, tracees: &Tracees) -> Result<Option<Duration>, Errno> {
+    fn time(&self, call: &Call, task: &Task) -> Result<Option<Duration>, Errno> {
         match self.place {
             Place::Nowhere => Ok(None),
             Place::Milliseconds(at) => {
@@ -81,10 +81,10 @@ impl Waiting {
                 Ok(u64::try_from(time).ok().map(Duration::from_millis))
             }
             Place::Timespec(at) if call.args[at] == 0 => Ok(None),
-            Place::Timespec(at) => timespec_at(tid, call.args[at]).map(Some),
+            Place::Timespec(at) => timespec_at(task.tid(), call.args[at]).map(Some),
             Place::Receive | Place::Send => {
                 let number = call.args[0] as u32 as i32;
-                let fd = sys::files::descriptor_of(tid, tracees.pid_of(tid), number)?;
+                let fd = sys::files::descriptor_of(task.tid(), task.pid(), number)?;
                 let time = match self.place {
                     Place::Receive => socket::receive_timeout(fd.as_fd()),
                     _ => socket::send_timeout(fd.as_fd()),
@@ -146,7 +146,7 @@ impl Waits {
         &mut self,
         tracee: &Stopped,
         signal: i32,
-        tracees: &Tracees,
+        task: &Task,
         can_follow: bool,
     ) -> Result<(), Errno> {
         if super::is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
@@ -173,7 +173,7 @@ impl Waits {
             return Ok(());
         }
         // What cannot be told stays as it is: EINTR.
-        let Ok(time) = waiting.time(&call, tracee.tid(), tracees) else {
+        let Ok(time) = waiting.time(&call, task) else {
             return Ok(());
         };
         let now = Instant::now();

@@ -15,7 +15,7 @@ impl Asked<'_> {
         let hides = self.plan.files.watch.has(Watch::STAT);
         View {
             tid,
-            pid: self.tracees.pid_of(tid),
+            pid: self.task.pid(),
             tracees: self.tracees,
             hides: hides.then_some(&self.plan.judge),
         }
@@ -57,7 +57,7 @@ impl Asked<'_> {
 
     /// A path as policies have it: the caller's own part of /proc is `/proc/self`.
     pub(super) fn own(&self, path: &[u8]) -> Vec<u8> {
-        self.tracees.own(self.tracee.tid(), path)
+        self.tracees.own(self.task, path)
     }
 
     /// What rules about paths and arguments say of a call that leads to these.

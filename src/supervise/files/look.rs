@@ -235,7 +235,7 @@ impl Files {
     /// Where relative paths of a task start.
     fn directory(&mut self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
         let tid = asked.tracee.tid();
-        let pid = asked.tracees.pid_of(tid);
+        let pid = asked.task.pid();
         let link = match start {
             Start::Directory => {
                 if let Some(known) = self.looks.directories.get(&pid) {

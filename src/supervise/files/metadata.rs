@@ -24,12 +24,11 @@ const STRUCTURE: usize = 512;
 pub(super) fn changed(asked: &Asked<'_>, descriptor: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     let number = descriptor as u32 as RawFd;
-    let file =
-        descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(|errno| match errno {
-            // What else may be wrong: the thread is gone.
-            Errno::ENOENT => Errno::EBADF,
-            other => other,
-        })?;
+    let file = descriptor_of(tid, asked.task.pid(), number).map_err(|errno| match errno {
+        // What else may be wrong: the thread is gone.
+        Errno::ENOENT => Errno::EBADF,
+        other => other,
+    })?;
     let flags = files::status_flags(file.as_fd())?;
     // Whoever may write to it was judged when it was opened, or was given it.
     if flags & libc::O_ACCMODE != libc::O_RDONLY && flags & libc::O_PATH == 0 {
@@ -254,7 +253,7 @@ fn descriptor(asked: &Asked<'_>, number: u64) -> Judged<Taken> {
     let tid = asked.tracee.tid();
     Ok(descriptor_of(
         tid,
-        asked.tracees.pid_of(tid),
+        asked.task.pid(),
         number as u32 as RawFd,
     )?)
 }
@@ -273,7 +272,7 @@ pub(super) fn writable(object: &OwnedFd) -> Judged<OwnedFd> {
 
 /// RLIMIT_FSIZE as the kernel applies it to the tracee: EFBIG and SIGXFSZ (truncate(2)).
 fn limit_size(asked: &Asked<'_>, length: u64) -> Judged<()> {
-    let pid = asked.tracees.pid_of(asked.tracee.tid());
+    let pid = asked.task.pid();
     let limit = files::file_size_limit(pid)?;
     if length <= i64::MAX as u64 && length > limit {
         let _ = sys::process::kill(pid, libc::SIGXFSZ);
@@ -460,8 +459,8 @@ fn attributes(
 /// What a link says to the tracee.
 fn link_text(asked: &Asked<'_>, object: &OwnedFd, given: &[u8], found: &Found) -> Judged<Vec<u8>> {
     let tid = asked.tracee.tid();
-    let pid = asked.tracees.pid_of(tid);
-    let number = |tid| asked.tracees.namespaces.number(tid);
+    let pid = asked.task.pid();
+    let number = |tid| asked.tracees.number(tid);
     let own = match found.path.as_slice() {
         b"/proc/self" => return Ok(number(pid).to_string().into_bytes()),
         b"/proc/thread-self" => {

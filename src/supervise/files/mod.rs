@@ -36,7 +36,7 @@ mod umask;
 mod vector;
 
 use super::denial::{Object, PathObject};
-use super::tracee::{ChildState, Spawn, Tracees};
+use super::tracee::{ChildState, Spawn, Task, Tracees};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::launch::Handed;
@@ -54,6 +54,7 @@ pub use pinned::again;
 pub use places::SOCKADDR;
 pub use resolve::{Found, Wants};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What the supervisor knows of the files of a jail.
@@ -95,7 +96,9 @@ pub enum Answer {
 /// A call in its stop, with what is needed to answer it.
 pub struct Asked<'a> {
     pub plan: &'a Plan,
-    pub tracees: &'a mut Tracees,
+    pub tracees: &'a Tracees,
+    /// The task that makes it.
+    pub task: &'a Rc<Task>,
     pub tracee: &'a Stopped,
     pub registers: Registers,
     pub call: Call,

@@ -110,7 +110,7 @@ impl Files {
         let tid = asked.tracee.tid();
         let refused = -i64::from(libc::EACCES);
         let passing = Passing {
-            pid: asked.tracees.pid_of(tid),
+            pid: asked.task.pid(),
             call: asked.call,
             step: Step::Map,
             file: Some(file),

@@ -231,7 +231,7 @@ impl Files {
     fn bind_here(&mut self, asked: &Asked<'_>, address: &[u8], found: &Found) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let number = asked.arg(0) as u32 as std::os::fd::RawFd;
-        let socket = descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(|errno| {
+        let socket = descriptor_of(tid, asked.task.pid(), number).map_err(|errno| {
             match errno {
                 // What else may be wrong: the thread is gone.
                 Errno::ENOENT => Errno::EBADF,

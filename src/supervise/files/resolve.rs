@@ -186,7 +186,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
     };
     let object = open_link(&format!("/proc/{}/{name}", view.tid))?;
     // As the tracee would name it.
-    let link = format!("/proc/{}/{name}", view.tracees.namespaces.number(view.tid));
+    let link = format!("/proc/{}/{name}", view.tracees.number(view.tid));
     let path = view.path_of(&object)?;
     let (path, pathless) = view.named(path, &object)?;
     Ok(Found {
@@ -545,7 +545,7 @@ impl<'a> Walk<'a> {
         const ROOT: u64 = 1;
         // In the procfs at /proc; any other shows what the host's does.
         let number = |tid| match self.path == b"/proc" {
-            true => self.view.tracees.namespaces.number(tid),
+            true => self.view.tracees.number(tid),
             false => tid,
         };
         let (pid, tid) = (self.view.pid, self.view.tid);

@@ -12,8 +12,9 @@ impl Files {
         let tid = asked.tracee.tid();
         self.confined.insert(tid);
         if asked.arg(1) & !LOG_FLAGS & u64::from(u32::MAX) != 0 {
-            let pid = asked.tracees.pid_of(tid);
-            self.confined.extend(asked.tracees.threads(pid));
+            let pid = asked.task.pid();
+            self.confined
+                .extend(asked.tracees.threads(pid).map(|task| task.tid()));
         }
     }
 

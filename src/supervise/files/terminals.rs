@@ -62,7 +62,7 @@ fn open_flags(call: &Call) -> i32 {
 /// The terminal that a call is about, opened here by the master that the task holds.
 fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
     let tid = asked.tracee.tid();
-    let pid = asked.tracees.pid_of(tid);
+    let pid = asked.task.pid();
     let call = &asked.call;
     let by_master = call
         .syscall()

@@ -85,12 +85,13 @@ impl Socket {
     fn of(asked: &Asked<'_>, fd: u64) -> Result<Socket, Errno> {
         let tid = asked.tracee.tid();
         let number = fd as u32 as RawFd;
-        let fd = crate::sys::files::descriptor_of(tid, asked.tracees.pid_of(tid), number).map_err(
-            |errno| match errno {
-                Errno::ENOENT => Errno::EBADF,
-                other => other,
-            },
-        )?;
+        let fd =
+            crate::sys::files::descriptor_of(tid, asked.task.pid(), number).map_err(|errno| {
+                match errno {
+                    Errno::ENOENT => Errno::EBADF,
+                    other => other,
+                }
+            })?;
         let family = Family::of(socket::option(fd.as_fd(), libc::SO_DOMAIN)?);
         let protocol = match family {
             Family::V4 | Family::V6 => Protocol::of(socket::option(fd.as_fd(), libc::SO_PROTOCOL)?),

@@ -159,7 +159,7 @@ impl Net {
             return;
         }
         let tid = asked.tracee.tid();
-        let pid = asked.tracees.pid_of(tid);
+        let pid = asked.task.pid();
         let spoken = Spoken { protocol, resolver };
         self.observed.begin(pid, asked.arg(0), spoken);
         if let Some(send) = Send::of(&asked.registers) {

@@ -9,46 +9,50 @@ mod process;
 mod task;
 
 pub use namespaces::{INIT, Namespaces};
-pub use process::Program;
-pub use task::{ChildState, Spawn};
+pub use process::{Process, Program};
+pub use task::{ChildState, Spawn, Task};
 
 use crate::sys;
 use crate::trace::Tid;
+use namespaces::id_within;
 use process::{id, process_of, program_name};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
-use task::{Task, is_ending};
+use task::is_ending;
 
-/// All tasks of a jail.
+/// All tasks of a jail: the one map by thread id. What is known of a thread lies in its [`Task`], what
+/// its threads share in their [`Process`].
+///
+/// A task begins by its parent's event ([`Tracees::spawned`]), or by a stop that comes before it
+/// ([`Tracees::adopt`]); it changes by an execve ([`Tracees::executed`]) and ends by
+/// [`Tracees::gone`]. Nothing else adds or removes one, and what is kept for a task is dropped with it.
 pub struct Tracees {
     /// What ids and paths mean to the jail's own processes.
     pub namespaces: Namespaces,
-    tasks: HashMap<Tid, Task>,
-    /// Signals sent by the supervisor on behalf of a process of the jail, which the receiver shall
-    /// see as the sender: receiver, signal, the sender's id to the jail. No more than 64 for each
-    /// process: a second one of the same number takes the place of the first.
-    sent: Vec<(Tid, i32, Tid)>,
+    tasks: HashMap<Tid, Rc<Task>>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
     /// The most tasks that there were at one time.
     most: usize,
 }
 
+/// An execve that has happened.
+pub struct Executed {
+    /// The task from now on: nothing is known of it but what survives an execve.
+    pub task: Rc<Task>,
+    /// The task that made the call, as it was until now.
+    pub former: Option<Rc<Task>>,
+    /// The program that runs from now on.
+    pub program: Rc<Program>,
+}
+
 impl Tracees {
     pub fn new(main: Tid, namespaces: Namespaces) -> Self {
-        let tasks = HashMap::from([(
-            main,
-            Task {
-                pid: Some(main),
-                program: None,
-                announced: true,
-                executed: false,
-            },
-        )]);
+        let task = Task::new(main, Process::of(main));
+        task.announced.set(true);
         Self {
             namespaces,
-            tasks,
-            sent: Vec::new(),
+            tasks: HashMap::from([(main, Rc::new(task))]),
             is_own: sys::wait::is_own,
             most: 1,
         }
@@ -61,20 +65,6 @@ impl Tracees {
             is_own,
             ..Self::new(main, namespaces)
         }
-    }
-
-    /// As if /proc had said whose thread a task is.
-    #[cfg(test)]
-    pub fn learn(&mut self, tid: Tid, pid: Tid) {
-        if let Some(task) = self.tasks.get_mut(&tid) {
-            task.pid = Some(pid);
-        }
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.knows(tid) || self.sent.iter().any(|(to, ..)| *to == tid) || self.namespaces.keeps(tid)
     }
 
     /// How many tasks there are.
@@ -93,8 +83,8 @@ impl Tracees {
         self.most
     }
 
-    fn insert(&mut self, tid: Tid, task: Task) {
-        self.tasks.insert(tid, task);
+    fn insert(&mut self, task: Rc<Task>) {
+        self.tasks.insert(task.tid(), task);
         self.most = self.most.max(self.tasks.len());
     }
 
@@ -103,37 +93,73 @@ impl Tracees {
         self.tasks.contains_key(&tid)
     }
 
+    /// A task that is known.
+    pub fn get(&self, tid: Tid) -> Option<&Rc<Task>> {
+        self.tasks.get(&tid)
+    }
+
+    /// The task that has stopped. One that no event has told of is adopted.
+    pub fn at(&mut self, tid: Tid) -> Rc<Task> {
+        let task = match self.tasks.get(&tid) {
+            Some(task) => Rc::clone(task),
+            None => self.adopt(tid),
+        };
+        // What could not be read is asked again.
+        if task.process().known_pid().is_none()
+            && let Some(pid) = process_of(tid)
+        {
+            self.belongs(&task, pid);
+        }
+        task
+    }
+
     /// A task runs whose parent's event has not come, and may never: /proc says whose it is, or
     /// was before its parent was killed.
-    pub fn adopt(&mut self, tid: Tid) {
-        if self.knows(tid) {
-            return;
+    pub fn adopt(&mut self, tid: Tid) -> Rc<Task> {
+        if let Some(known) = self.tasks.get(&tid) {
+            return Rc::clone(known);
         }
         let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let pid = id(&status, "Tgid:");
-        // A thread belongs to the program of its process, another task to its parent's.
-        let kin = if pid == Some(tid) {
-            id(&status, "PPid:")
-        } else {
-            pid
-        };
-        let program = kin.and_then(|kin| self.tasks.get(&kin)?.program.clone());
-        let task = Task {
-            pid,
-            program,
-            announced: false,
-            executed: false,
-        };
-        self.insert(tid, task);
+        let task = Rc::new(Task::new(tid, Rc::default()));
+        if let Some(pid) = id(&status, "Tgid:") {
+            self.belongs(&task, pid);
+            // A process runs its parent's program until it executes another one.
+            if pid == tid
+                && let Some(parent) = id(&status, "PPid:").and_then(|parent| self.get(parent))
+            {
+                task.process().inherit(&parent.process());
+            }
+        }
+        self.insert(Rc::clone(&task));
+        task
+    }
+
+    /// It is known now which process a task belongs to.
+    pub fn belongs(&self, task: &Task, pid: Tid) {
+        match self.process(pid) {
+            Some(process) if pid != task.tid() => task.join(process),
+            _ => task.process().set_pid(pid),
+        }
+    }
+
+    /// The process of that id.
+    fn process(&self, pid: Tid) -> Option<Rc<Process>> {
+        let leads = |task: &&Rc<Task>| task.process().known_pid() == Some(pid);
+        let leader = self.tasks.get(&pid).filter(leads);
+        let task = leader.or_else(|| self.tasks.values().find(leads));
+        task.map(|task| task.process())
     }
 
     /// The parent's event: `child` was made by a call with these clone(2) flags. Tells how far it is.
-    pub fn spawned(&mut self, parent: Tid, child: Tid, flags: u64) -> Spawn {
-        let before = self.tasks.remove(&child).filter(|task| !task.announced);
-        let executed = before.as_ref().is_some_and(|task| task.executed);
+    pub fn spawned(&mut self, parent: &Rc<Task>, child: Tid, flags: u64) -> Spawn {
+        let before = self
+            .tasks
+            .remove(&child)
+            .filter(|task| !task.announced.get());
+        let executed = before.as_ref().is_some_and(|task| task.executed.get());
         let spawn = Spawn {
-            parent,
-            process: self.pid(parent),
+            parent: parent.tid(),
+            process: parent.pid(),
             child,
             flags,
             state: match ((self.is_own)(child), executed) {
@@ -145,109 +171,86 @@ impl Tracees {
         if spawn.state == ChildState::Gone {
             return spawn;
         }
-        let program = self
-            .tasks
-            .get(&parent)
-            .and_then(|parent| parent.program.clone());
-        let pid = if spawn.is_thread() {
-            spawn.process
+        let task = before.unwrap_or_else(|| Rc::new(Task::new(child, Rc::default())));
+        if spawn.is_thread() {
+            task.join(parent.process());
         } else {
-            child
-        };
-        let task = Task {
-            pid: Some(pid),
+            let process = task.process();
+            match process.known_pid() {
+                None => process.set_pid(child),
+                Some(pid) if pid == child => {}
+                Some(_) => task.join(Process::of(child)),
+            }
             // It may have executed another program before.
-            program: before.and_then(|task| task.program).or(program),
-            announced: true,
-            executed,
-        };
-        self.insert(child, task);
+            task.process().inherit(&parent.process());
+        }
+        task.announced.set(true);
+        self.insert(task);
         spawn
     }
 
-    /// The process `pid` runs a new program, in the thread that was `former` until now.
-    pub fn executed(&mut self, pid: Tid, former: Tid) -> Rc<Program> {
-        if former != pid {
-            self.namespaces.gone(former);
-        }
-        let task = self.tasks.remove(&former);
-        // The event that is still to come is that of the process, not of the thread that took its place.
-        let leader = self.tasks.get(&pid).or(task.as_ref());
-        let announced = leader.is_some_and(|task| task.announced);
-        let before = task.and_then(|task| task.program);
+    /// The process `pid` runs a new program, in the thread that was `former` until now. The end of the
+    /// first thread, whose id that thread takes, is never told.
+    pub fn executed(&mut self, pid: Tid, former: Tid) -> Executed {
+        let caller = self.tasks.remove(&former);
+        let leader = self.tasks.remove(&pid);
+        let process = caller.as_ref().map(|task| task.process());
+        let before = process.as_ref().and_then(|process| process.known_program());
         let program = Program::new(program_name(pid), before.as_ref());
-        let task = Task {
-            pid: Some(pid),
-            program: Some(Rc::clone(&program)),
-            announced,
-            executed: true,
-        };
-        self.tasks.insert(pid, task);
-        program
+        let task = Task::new(pid, Process::executed(pid, process.as_deref(), &program));
+        // The event that is still to come is that of the process, not of the thread that took its place.
+        let first = leader.as_ref().or(caller.as_ref());
+        task.announced
+            .set(first.is_some_and(|task| task.announced.get()));
+        task.inside.set(
+            first
+                .filter(|task| task.tid() == pid)
+                .and_then(|task| task.inside.get()),
+        );
+        task.executed.set(true);
+        let task = Rc::new(task);
+        self.tasks.insert(pid, Rc::clone(&task));
+        Executed {
+            task,
+            former: caller,
+            program,
+        }
     }
 
     /// `sender` has the supervisor send `pid` a signal.
-    pub fn sent(&mut self, pid: Tid, signal: i32, sender: Tid) {
-        // A second one merges with the first while that is pending.
-        self.sent
-            .retain(|&(to, what, _)| (to, what) != (pid, signal));
-        self.sent
-            .push((pid, signal, self.namespaces.inside(sender)));
+    pub fn sent(&self, pid: Tid, signal: i32, sender: Tid) {
+        if let Some(process) = self.process(pid) {
+            process.sent(signal, self.inside(sender));
+        }
     }
 
-    /// Who had the supervisor send the signal that is about to be delivered to `pid`, if it is one
-    /// of those: its id to the jail.
-    pub fn sender(&mut self, pid: Tid, signal: i32) -> Option<Tid> {
-        let index = self
-            .sent
-            .iter()
-            .position(|&(to, what, _)| (to, what) == (pid, signal))?;
-        Some(self.sent.swap_remove(index).2)
-    }
-
-    /// A task is gone; returns its process.
+    /// A task is gone, and what was kept for it. Returns its process.
     pub fn gone(&mut self, tid: Tid) -> Tid {
-        self.sent.retain(|&(to, ..)| to != tid);
-        self.namespaces.gone(tid);
-        let task = self.tasks.remove(&tid);
-        task.and_then(|task| task.pid).unwrap_or(tid)
+        self.tasks.remove(&tid).map_or(tid, |task| task.pid())
     }
 
-    /// The process that a task belongs to.
-    pub fn pid(&mut self, tid: Tid) -> Tid {
-        match self.tasks.get_mut(&tid) {
-            Some(Task { pid: Some(pid), .. }) => *pid,
-            task => {
-                let pid = process_of(tid);
-                if let Some(task) = task {
-                    // What could not be read is asked again.
-                    task.pid = pid;
-                }
-                pid.unwrap_or(tid)
-            }
+    /// The id of a task to the jail. 0 where that cannot be told: nobody.
+    pub fn inside(&self, tid: Tid) -> Tid {
+        if !self.namespaces.hides_ids() {
+            return tid;
         }
+        let task = self.tasks.get(&tid);
+        if let Some(known) = task.and_then(|task| task.inside.get()) {
+            return known;
+        }
+        let inside = id_within(tid);
+        if let Some(task) = task {
+            task.inside.set(inside);
+        }
+        inside.unwrap_or(0)
     }
 
-    /// As [`Tracees::pid`], and nothing is remembered.
-    pub fn pid_of(&self, tid: Tid) -> Tid {
-        let known = self.tasks.get(&tid).and_then(|task| task.pid);
-        known.or_else(|| process_of(tid)).unwrap_or(tid)
-    }
-
-    /// The program that a task runs.
-    pub fn program(&mut self, tid: Tid) -> Rc<Program> {
-        if let Some(Task {
-            program: Some(program),
-            ..
-        }) = self.tasks.get(&tid)
-        {
-            return Rc::clone(program);
+    /// The number of a task in the jail's `/proc`.
+    pub fn number(&self, tid: Tid) -> Tid {
+        match self.namespaces.has_own_proc() {
+            true => self.inside(tid),
+            false => tid,
         }
-        let program = Program::new(program_name(tid), None);
-        if let Some(task) = self.tasks.get_mut(&tid) {
-            task.program = Some(Rc::clone(&program));
-        }
-        program
     }
 
     /// Whether this is a task of the jail: a thread, or a process that has threads left (its end is
@@ -271,12 +274,12 @@ impl Tracees {
             return Some(number);
         }
         let mut tasks = self.tasks.keys().copied();
-        tasks.find(|&tid| self.namespaces.inside(tid) == number)
+        tasks.find(|&tid| self.inside(tid) == number)
     }
 
     /// A path as policies have it: the part of `/proc` that is this task's own is `/proc/self`.
-    pub fn own(&self, tid: Tid, path: &[u8]) -> Vec<u8> {
-        let own = format!("/proc/{}", self.namespaces.number(self.pid_of(tid)));
+    pub fn own(&self, task: &Task, path: &[u8]) -> Vec<u8> {
+        let own = format!("/proc/{}", self.number(task.pid()));
         match path.strip_prefix(own.as_bytes()) {
             Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
                 [b"/proc/self", rest].concat()
@@ -295,34 +298,29 @@ impl Tracees {
 
     /// Every process of the jail.
     pub fn processes(&self) -> BTreeSet<Tid> {
-        let tasks = self.tasks.iter();
-        let mut processes: BTreeSet<Tid> =
-            tasks.map(|(&tid, task)| task.pid.unwrap_or(tid)).collect();
+        let mut processes: BTreeSet<Tid> = self.tasks.values().map(|task| task.pid()).collect();
         processes.retain(|&pid| (self.is_own)(pid));
         processes
     }
 
     /// The tasks of a process.
-    pub fn threads(&self, pid: Tid) -> impl Iterator<Item = Tid> {
-        let tasks = self.tasks.iter();
-        tasks.filter_map(move |(tid, task)| (task.pid == Some(pid)).then_some(*tid))
+    pub fn threads(&self, pid: Tid) -> impl Iterator<Item = &Rc<Task>> {
+        let tasks = self.tasks.values();
+        tasks.filter(move |task| task.process().known_pid() == Some(pid))
     }
 
     /// Every process, ended or not, whose end has not been told: its id is still its own.
     pub fn leaders(&self) -> Vec<Tid> {
-        let tasks = self.tasks.iter();
-        let leaders = tasks.filter(|(tid, task)| task.pid == Some(**tid));
-        let mut leaders: Vec<Tid> = leaders.map(|(&tid, _)| tid).collect();
+        let leaders = self.tasks.values().filter(|task| task.is_leader());
+        let mut leaders: Vec<Tid> = leaders.map(|task| task.tid()).collect();
         leaders.sort_unstable();
         leaders
     }
 
     /// Every task, with its process where that is known, else with itself.
     pub fn tasks(&self) -> Vec<(Tid, Tid)> {
-        let tasks = self.tasks.iter();
-        tasks
-            .map(|(&tid, task)| (tid, task.pid.unwrap_or(tid)))
-            .collect()
+        let tasks = self.tasks.values();
+        tasks.map(|task| (task.tid(), task.pid())).collect()
     }
 
     /// Whether there is one process at most.
@@ -340,17 +338,21 @@ impl Tracees {
     /// Lets every task run on all processors: what is killed must run to end, and one of the lowest
     /// priority could be kept from that by whatever else runs on the only processor that it may use.
     pub fn run_anywhere(&self) {
-        for (&tid, _) in self.tasks.iter().filter(|(tid, _)| (self.is_own)(**tid)) {
+        for &tid in self.tasks.keys().filter(|tid| (self.is_own)(**tid)) {
             sys::bare::run_anywhere(tid);
         }
     }
 
     /// Every process, as `name (pid N)`.
-    pub fn summary(&mut self) -> Vec<String> {
-        let processes = self.processes();
+    pub fn summary(&self) -> Vec<String> {
+        let processes = self.processes().into_iter();
         processes
-            .into_iter()
-            .map(|pid| format!("{} (pid {pid})", self.program(pid).name))
+            .map(|pid| {
+                let task = self.tasks.get(&pid);
+                let program = task.map(|task| task.program());
+                let name = program.map_or_else(|| program_name(pid), |it| it.name.clone());
+                format!("{name} (pid {pid})")
+            })
             .collect()
     }
 }
@@ -374,7 +376,8 @@ mod tests {
     fn a_child_that_is_gone_before_its_parents_event_leaves_nothing_behind() {
         let mut tracees = tracees(|tid| tid != 7);
         tracees.gone(7);
-        let spawn = tracees.spawned(1, 7, FORK);
+        let parent = tracees.at(1);
+        let spawn = tracees.spawned(&parent, 7, FORK);
         assert_eq!(spawn.state, ChildState::Gone);
         assert!(!tracees.knows(7));
         assert!(!tracees.has(7));
@@ -383,7 +386,8 @@ mod tests {
     #[test]
     fn an_id_that_is_no_tracees_any_more_is_nobodys() {
         let mut tracees = tracees(|_| true);
-        let spawn = tracees.spawned(1, 7, FORK);
+        let parent = tracees.at(1);
+        let spawn = tracees.spawned(&parent, 7, FORK);
         assert_eq!(spawn.state, ChildState::New);
         assert!(tracees.has(7));
         tracees.is_own = |tid| tid != 7;
@@ -405,7 +409,8 @@ mod tests {
             nr: 0,
             args: [0; 6],
         };
-        let found = tracees.check(Tid::MAX, Check::Signal, &call);
+        let caller = tracees.adopt(Tid::MAX);
+        let found = tracees.check(&caller, Check::Signal, &call);
         let gone = -i64::from(libc::ESRCH);
         assert!(matches!(found, Found::Done(value) if value == gone));
     }
@@ -419,16 +424,17 @@ mod tests {
             is_own: |_| true,
             ..Tracees::new(own, Namespaces::default())
         };
+        let task = tracees.at(own);
         for number in [65, 1000, -1, i32::MIN, i32::MAX] {
             let group = -i64::from(nix::unistd::getpgrp().as_raw());
             let call = crate::syscalls::Call {
                 nr: 0,
                 args: [group as u64, number as u32 as u64, 0, 0, 0, 0],
             };
-            let found = tracees.check(own, Check::Signal, &call);
+            let found = tracees.check(&task, Check::Signal, &call);
             let invalid = -i64::from(libc::EINVAL);
             assert!(matches!(found, Found::Done(value) if value == invalid));
-            assert!(tracees.sent.is_empty(), "{number}");
+            assert!(task.process().remembered() == 0, "{number}");
         }
     }
 
@@ -436,30 +442,34 @@ mod tests {
     fn a_program_that_was_executed_before_the_parents_event_stays() {
         let mut tracees = tracees(|_| true);
         tracees.adopt(7);
-        let program = tracees.executed(7, 7);
-        let spawn = tracees.spawned(1, 7, FORK);
+        let program = tracees.executed(7, 7).program;
+        let parent = tracees.at(1);
+        let spawn = tracees.spawned(&parent, 7, FORK);
         assert_eq!(spawn.state, ChildState::Executed);
-        assert!(Rc::ptr_eq(&tracees.program(7), &program));
+        assert!(Rc::ptr_eq(&tracees.at(7).program(), &program));
     }
 
     #[test]
     fn a_program_that_a_thread_executed_before_the_parents_event_stays() {
         let mut tracees = tracees(|_| true);
         tracees.adopt(7);
-        tracees.spawned(7, 8, THREAD);
-        let program = tracees.executed(7, 8);
-        let spawn = tracees.spawned(1, 7, FORK);
+        let parent = tracees.at(7);
+        tracees.spawned(&parent, 8, THREAD);
+        let program = tracees.executed(7, 8).program;
+        let parent = tracees.at(1);
+        let spawn = tracees.spawned(&parent, 7, FORK);
         assert_eq!(spawn.state, ChildState::Executed);
-        assert!(Rc::ptr_eq(&tracees.program(7), &program));
+        assert!(Rc::ptr_eq(&tracees.at(7).program(), &program));
     }
 
     #[test]
     fn an_exec_from_a_thread_takes_the_leaders_place() {
         let mut tracees = tracees(|_| true);
-        tracees.spawned(1, 8, THREAD);
-        assert_eq!(tracees.pid(8), 1);
+        let parent = tracees.at(1);
+        tracees.spawned(&parent, 8, THREAD);
+        assert_eq!(tracees.at(8).pid(), 1);
         tracees.executed(1, 8);
-        assert!(!tracees.tasks.contains_key(&8));
+        assert!(!tracees.knows(8));
         assert_eq!(tracees.processes(), BTreeSet::from([1]));
     }
 }

@@ -9,8 +9,6 @@ use crate::supervise::credentials::as_tracer;
 use crate::sys::files::openat2;
 use crate::sys::{self, Errno};
 use crate::trace::Tid;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -25,8 +23,6 @@ pub struct Namespaces {
     own_proc: bool,
     /// The root of the jail's mounts, once it is known.
     root: Option<OwnedFd>,
-    /// Ids within, as far as somebody has asked.
-    inside: RefCell<HashMap<Tid, Tid>>,
 }
 
 impl Namespaces {
@@ -68,46 +64,6 @@ impl Namespaces {
         self.own_proc
     }
 
-    /// The id of a task to the jail: the last of NSpid (proc_pid_status(5), Linux 4.1). 0 where that
-    /// cannot be told: nobody.
-    pub fn inside(&self, tid: Tid) -> Tid {
-        if !self.pid {
-            return tid;
-        }
-        if let Some(known) = self.inside.borrow().get(&tid) {
-            return *known;
-        }
-        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-        let last = ids.and_then(|ids| ids.split_ascii_whitespace().next_back());
-        match last.and_then(|id| id.parse().ok()) {
-            Some(id) => {
-                self.inside.borrow_mut().insert(tid, id);
-                id
-            }
-            None => 0,
-        }
-    }
-
-    /// The number of a task in the jail's `/proc`.
-    pub fn number(&self, tid: Tid) -> Tid {
-        match self.own_proc {
-            true => self.inside(tid),
-            false => tid,
-        }
-    }
-
-    /// A task is gone: its id may be another's later.
-    pub fn gone(&mut self, tid: Tid) {
-        self.inside.get_mut().remove(&tid);
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.inside.borrow().contains_key(&tid)
-    }
-
     /// What a receiver in the jail is told of this process as a sender (pid_namespaces(7)).
     pub fn own_pid(&self) -> Tid {
         match self.pid {
@@ -131,4 +87,13 @@ impl Namespaces {
         };
         openat2(root.as_raw_fd(), &relative, flags, resolve)
     }
+}
+
+/// The id of a task in its innermost pid namespace: the last of NSpid (proc_pid_status(5), Linux 4.1).
+pub(super) fn id_within(tid: Tid) -> Option<Tid> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let ids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    ids.split_ascii_whitespace().next_back()?.parse().ok()
 }

@@ -1,7 +1,85 @@
-//! A process and the programs that it runs and ran.
+//! A process: what its threads share, and the programs that it runs and ran.
 
 use crate::trace::Tid;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+/// What is known of a process (thread group).
+#[derive(Debug, Default)]
+pub struct Process {
+    /// Its id; `None` where it is not known yet.
+    pid: Cell<Option<Tid>>,
+    program: RefCell<Option<Rc<Program>>>,
+    /// Signals that the supervisor has sent it on behalf of a process of the jail, which it shall see
+    /// as the sender: the signal, and the sender's id to the jail. No more than 64: a second one of the
+    /// same number takes the place of the first.
+    sent: RefCell<Vec<(i32, Tid)>>,
+}
+
+impl Process {
+    pub(super) fn of(pid: Tid) -> Rc<Self> {
+        let process = Self::default();
+        process.pid.set(Some(pid));
+        Rc::new(process)
+    }
+
+    /// After an execve: signals that are pending stay, all else was the old program's.
+    pub(super) fn executed(pid: Tid, before: Option<&Process>, program: &Rc<Program>) -> Rc<Self> {
+        Rc::new(Self {
+            pid: Cell::new(Some(pid)),
+            program: RefCell::new(Some(Rc::clone(program))),
+            sent: RefCell::new(before.map_or_else(Vec::new, |before| before.sent.take())),
+        })
+    }
+
+    pub(super) fn known_pid(&self) -> Option<Tid> {
+        self.pid.get()
+    }
+
+    pub(super) fn set_pid(&self, pid: Tid) {
+        self.pid.set(Some(pid));
+    }
+
+    pub(super) fn known_program(&self) -> Option<Rc<Program>> {
+        self.program.borrow().clone()
+    }
+
+    /// It runs what its parent runs, unless it is known to run another program.
+    pub(super) fn inherit(&self, parent: &Process) {
+        let mut program = self.program.borrow_mut();
+        if program.is_none() {
+            *program = parent.known_program();
+        }
+    }
+
+    /// The program that it runs; `tid` is one of its threads.
+    pub(super) fn program(&self, tid: Tid) -> Rc<Program> {
+        let mut program = self.program.borrow_mut();
+        Rc::clone(program.get_or_insert_with(|| Program::new(program_name(tid), None)))
+    }
+
+    /// `sender` has the supervisor send it a signal. A second one merges with the first while that is
+    /// pending.
+    pub(super) fn sent(&self, signal: i32, sender: Tid) {
+        let mut sent = self.sent.borrow_mut();
+        sent.retain(|&(what, _)| what != signal);
+        sent.push((signal, sender));
+    }
+
+    /// The sender of the signal that is about to be delivered, if the supervisor has sent it: its id to
+    /// the jail.
+    pub fn sender(&self, signal: i32) -> Option<Tid> {
+        let mut sent = self.sent.borrow_mut();
+        let index = sent.iter().position(|&(what, _)| what == signal)?;
+        Some(sent.swap_remove(index).1)
+    }
+
+    /// How many signals are remembered.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.sent.borrow().len()
+    }
+}
 
 /// A program that runs or ran in the jail, and the one that started it.
 #[derive(Debug)]

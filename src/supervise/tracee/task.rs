@@ -1,21 +1,64 @@
 //! A task: what is known of one thread.
 
-use super::process::Program;
+use super::process::{Process, Program};
 use crate::trace::Tid;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-pub(super) struct Task {
-    /// The process (thread group); `None` where nobody has told it yet.
-    pub pid: Option<Tid>,
-    pub program: Option<Rc<Program>>,
+/// One thread of the jail. All that is kept for it is dropped with it.
+#[derive(Debug)]
+pub struct Task {
+    tid: Tid,
+    process: RefCell<Rc<Process>>,
     /// Whether its parent's event has come.
-    pub announced: bool,
+    pub(super) announced: Cell<bool>,
     /// Whether it has executed a program in the jail.
-    pub executed: bool,
+    pub(super) executed: Cell<bool>,
+    /// Its id in the jail's pid namespace, once it was asked for.
+    pub(super) inside: Cell<Option<Tid>>,
 }
 
-/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2). Everything that is kept
-/// for each task is told of a child by this value alone.
+impl Task {
+    pub(super) fn new(tid: Tid, process: Rc<Process>) -> Self {
+        Self {
+            tid,
+            process: RefCell::new(process),
+            announced: Cell::new(false),
+            executed: Cell::new(false),
+            inside: Cell::new(None),
+        }
+    }
+
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+
+    /// The id of the process that it belongs to; its own where that is not known.
+    pub fn pid(&self) -> Tid {
+        self.process.borrow().known_pid().unwrap_or(self.tid)
+    }
+
+    /// Whether it is the first thread of a process.
+    pub fn is_leader(&self) -> bool {
+        self.process.borrow().known_pid() == Some(self.tid)
+    }
+
+    /// The process that it belongs to.
+    pub fn process(&self) -> Rc<Process> {
+        Rc::clone(&self.process.borrow())
+    }
+
+    pub(super) fn join(&self, process: Rc<Process>) {
+        self.process.replace(process);
+    }
+
+    /// The program that it runs.
+    pub fn program(&self) -> Rc<Program> {
+        self.process.borrow().program(self.tid)
+    }
+}
+
+/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spawn {
     /// The task that made it.
