@@ -44,7 +44,6 @@ mod tests {
     use crate::supervise::net::Net;
     use crate::supervise::tracee::Namespaces;
     use crate::supervise::tracee::{ChildState, Tracees};
-    use crate::supervise::waits::Waits;
     use crate::trace::Tid;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
@@ -67,7 +66,6 @@ mod tests {
         tracees: Tracees,
         files: Files,
         net: Net,
-        waits: Waits,
         cpu: Cpu,
         memory: Memory,
         /// Spawns whose event has not been told: parent, child, flags.
@@ -85,7 +83,6 @@ mod tests {
                 tracees: Tracees::of_test(MAIN, Namespaces::default(), is_own),
                 files: Files::new(MAIN, Vec::new()),
                 net: Net::new(&plan),
-                waits: Waits::default(),
                 cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
@@ -176,7 +173,6 @@ mod tests {
             self.tracees.executed(pid, former);
             self.files.executed(pid, former);
             self.net.executed(pid, former);
-            self.waits.executed(pid, former);
             self.memory.executed(pid, former);
             if former != pid {
                 self.nothing_of(former);
@@ -191,7 +187,6 @@ mod tests {
             self.tracees.gone(tid);
             self.files.gone(tid);
             self.net.gone(tid);
-            self.waits.gone(tid);
             self.cpu.gone(tid);
             self.memory.gone(tid);
             self.nothing_of(tid);
@@ -201,7 +196,6 @@ mod tests {
             assert!(!self.tracees.knows(tid), "tracees keep {tid}");
             assert!(!self.files.keeps(tid), "files keep {tid}");
             assert!(!self.net.keeps(tid), "net keeps {tid}");
-            assert!(!self.waits.keeps(tid), "waits keep {tid}");
             assert!(!self.cpu.keeps(tid), "cpu keeps {tid}");
             assert!(!self.memory.keeps(tid), "memory keeps {tid}");
         }
@@ -211,7 +205,7 @@ mod tests {
             if let Some((tid, pid)) = self.any() {
                 self.files.fill(tid);
                 self.net.fill(tid);
-                self.waits.fill(tid);
+                self.tracees.at(tid).waits.fill();
                 self.memory.fill(tid);
                 if tid == pid {
                     self.cpu.fill(tid);

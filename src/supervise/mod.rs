@@ -86,8 +86,6 @@ struct Supervisor<'a> {
     files: files::Files,
     /// The peers that calls name.
     net: net::Net,
-    /// Calls that ignored signals have interrupted.
-    waits: waits::Waits,
     /// Events that were ready when the last round began.
     round: round::Round,
     /// Children that stopped before their parent's event has said whose they are, and when.
@@ -175,7 +173,6 @@ pub fn run(
         observer,
         files: files::Files::new(started.pid, started.take_handed()),
         net: net::Net::new(plan),
-        waits: waits::Waits::default(),
         init: started.init(),
         started,
         credentials,
@@ -395,7 +392,7 @@ impl Supervisor<'_> {
         }
         let task = self.tracees.at(tracee.tid());
         let how = self.answer(tracee, stop, &task)?;
-        let follows = self.net.watches(|| task.pid()) || self.waits.is_pending(task.tid());
+        let follows = self.net.watches(|| task.pid()) || task.waits.is_pending();
         Ok(if follows { how.and_stop() } else { how })
     }
 
@@ -418,8 +415,8 @@ impl Supervisor<'_> {
                     }
                     return self.returned(tracee, task);
                 }
-                if self.waits.is_pending(tid) {
-                    return self.waits.stepped(tracee);
+                if task.waits.is_pending() {
+                    return waits::stepped(tracee, task);
                 }
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
@@ -434,7 +431,7 @@ impl Supervisor<'_> {
             Stop::Signal(signal) => self.signalled(tracee, signal, task),
             Stop::Group(signal) => {
                 self.stats.group += 1;
-                self.waits.stopped(tracee)?;
+                waits::stopped(tracee, task)?;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = Some(signal);
                     if self.is_to_stop(signal) {
@@ -466,8 +463,8 @@ impl Supervisor<'_> {
         };
         self.files.calls(tracee.tid());
         // The exit of a call that is judged again may be another part's.
-        if !self.waits.has_changed(tracee.tid()) {
-            self.waits.gone(tracee.tid());
+        if !task.waits.has_changed() {
+            task.waits.forget();
         }
         if self.own_filters && is_foreign(tracee)? {
             return Ok(Resume::Return(registers, NO_CALL));
@@ -666,7 +663,6 @@ impl Supervisor<'_> {
         let refused = self.files.loaded(self.plan, tid, former as Tid);
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
-        self.waits.executed(tid, former as Tid);
         self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
@@ -733,7 +729,7 @@ impl Supervisor<'_> {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
         let can_follow = !self.net.watches(|| pid);
-        self.waits.signalled(tracee, signal, task, can_follow)?;
+        waits::signalled(tracee, signal, task, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
 
@@ -764,7 +760,6 @@ impl Supervisor<'_> {
         let pid = self.tracees.gone(tid);
         self.files.gone(tid);
         self.net.gone(tid);
-        self.waits.gone(tid);
         self.limits.gone(tid);
         // Before the command's own end is looked at: all the rest must end, too.
         if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {

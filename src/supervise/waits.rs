@@ -15,7 +15,7 @@ use super::tracee::Task;
 use crate::sys::{self, Errno, socket};
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -134,170 +134,32 @@ struct Restarted {
     left: Option<(usize, u64)>,
 }
 
-/// The restarted calls of all tasks.
+/// What is kept for each task.
 #[derive(Debug, Default)]
-pub struct Waits {
-    restarted: HashMap<Tid, Restarted>,
+pub struct TaskState {
+    restarted: Cell<Option<Restarted>>,
 }
 
-impl Waits {
-    /// A signal-delivery-stop. `can_follow`: no other part of the supervisor asked for syscall-stops.
-    pub fn signalled(
-        &mut self,
-        tracee: &Stopped,
-        signal: i32,
-        task: &Task,
-        can_follow: bool,
-    ) -> Result<(), Errno> {
-        if super::is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
-            // SIGCONT may come before the stop takes effect, and then there is no group-stop.
-            return self.stopped(tracee);
-        }
-        let before = self.restarted.remove(&tracee.tid());
-        let Some(registers) = tracee.registers()? else {
-            return Ok(());
-        };
-        let Some(call) = registers.interrupted() else {
-            // Another signal was ignored in the same stop, and the call is about to restart.
-            if let Some(before) = before.filter(|before| before.next == Next::Entry)
-                && is_ignored(tracee.tid(), signal)
-            {
-                self.restarted.insert(tracee.tid(), before);
-            }
-            return Ok(());
-        };
-        let Some(waiting) = Waiting::of(&call) else {
-            return Ok(());
-        };
-        if !is_ignored(tracee.tid(), signal) {
-            return Ok(());
-        }
-        // What cannot be told stays as it is: EINTR.
-        let Ok(time) = waiting.time(&call, task) else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        // A time that no clock can show is for ever.
-        if let Some(end) = time.and_then(|time| now.checked_add(time)) {
-            let before = before.filter(|before| before.call == call && before.next == Next::Signal);
-            let until = before.map_or(end, |before| before.until);
-            if let Some(result) = waiting.timed_out.filter(|_| until <= now) {
-                return tracee.set_registers(&registers.with_result(result));
-            }
-            let left = match waiting.place {
-                // Rounded up: a time-out may be late, never early.
-                Place::Milliseconds(at) if before.is_some() => {
-                    let left = (until - now).as_micros().div_ceil(1000);
-                    Some((at, u64::try_from(left).unwrap_or(call.args[at])))
-                }
-                _ => None,
-            };
-            if can_follow {
-                let next = Next::Entry;
-                let restarted = Restarted {
-                    call,
-                    until,
-                    next,
-                    left,
-                };
-                self.restarted.insert(tracee.tid(), restarted);
-            }
-        }
-        tracee.set_registers(&registers.restarting())
-    }
-
-    /// A group-stop, or a signal that causes one. Without a jail, too, it ends such a call with EINTR
-    /// (signal(7)), and so it must stay when SIGCONT, which is ignored as a rule, is delivered next.
-    pub fn stopped(&mut self, tracee: &Stopped) -> Result<(), Errno> {
-        self.restarted.remove(&tracee.tid());
-        let Some(registers) = tracee.registers()? else {
-            return Ok(());
-        };
-        let call = registers
-            .interrupted()
-            .or_else(|| registers.is_restarting());
-        if call.is_some_and(|call| Waiting::of(&call).is_some()) {
-            return tracee.set_registers(&registers.interrupted_for_good());
-        }
-        Ok(())
-    }
-
+impl TaskState {
     /// Whether a syscall-stop of this task is one of a restarted call.
-    pub fn is_pending(&self, tid: Tid) -> bool {
-        !self.restarted.is_empty() && self.restarted.contains_key(&tid)
+    pub fn is_pending(&self) -> bool {
+        self.restarted.get().is_some()
     }
 
     /// Whether the arguments of this task's call must be restored at its exit.
-    pub fn has_changed(&self, tid: Tid) -> bool {
-        let restarted = self.restarted.get(&tid);
-        restarted.is_some_and(|restarted| restarted.left.is_some())
+    pub fn has_changed(&self) -> bool {
+        self.restarted.get().is_some_and(|it| it.left.is_some())
     }
 
-    /// A syscall-stop of a restarted call.
-    pub fn stepped(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
-        let tid = tracee.tid();
-        let Some(restarted) = self.restarted.remove(&tid) else {
-            return Ok(Resume::Continue);
-        };
-        let Some(registers) = tracee.registers()? else {
-            return Ok(Resume::Continue);
-        };
-        let Call { nr, args } = restarted.call;
-        match restarted.next {
-            Next::Entry if registers.call() == restarted.call => {
-                let next = Next::Exit;
-                self.restarted.insert(tid, Restarted { next, ..restarted });
-                let Some((at, value)) = restarted.left else {
-                    return Ok(Resume::ContinueAndStop);
-                };
-                let mut args = args;
-                args[at] = value;
-                Ok(Resume::SetAndStop(registers.with_call(nr, args)))
-            }
-            Next::Exit => {
-                let again = registers.result() == -i64::from(libc::EINTR);
-                if again {
-                    let next = Next::Signal;
-                    let left = None;
-                    let interrupted = Restarted {
-                        next,
-                        left,
-                        ..restarted
-                    };
-                    self.restarted.insert(tid, interrupted);
-                }
-                let how = match restarted.left {
-                    Some(_) => Resume::Set(registers.with_call(nr, args)),
-                    None => Resume::Continue,
-                };
-                Ok(if again { how.and_stop() } else { how })
-            }
-            // A handler has run after all, or no signal came: this is another call.
-            Next::Entry | Next::Signal => Ok(Resume::Continue),
-        }
-    }
-
-    /// A task has ended, or its call is answered in another way.
-    pub fn gone(&mut self, tid: Tid) {
-        self.restarted.remove(&tid);
-    }
-
-    /// A process runs another program, in the thread that was `former` until now.
-    pub fn executed(&mut self, pid: Tid, former: Tid) {
-        self.gone(pid);
-        self.gone(former);
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.restarted.contains_key(&tid)
+    /// Its call is answered in another way.
+    pub fn forget(&self) {
+        self.restarted.take();
     }
 
     /// Keeps for a task what can be kept for one.
     #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        let restarted = Restarted {
+    pub fn fill(&self) {
+        self.restarted.set(Some(Restarted {
             call: Call {
                 nr: 0,
                 args: [0; 6],
@@ -305,8 +167,131 @@ impl Waits {
             until: Instant::now(),
             next: Next::Exit,
             left: None,
+        }));
+    }
+}
+
+/// A signal-delivery-stop. `can_follow`: no other part of the supervisor asked for syscall-stops.
+pub fn signalled(
+    tracee: &Stopped,
+    signal: i32,
+    task: &Task,
+    can_follow: bool,
+) -> Result<(), Errno> {
+    if super::is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
+        // SIGCONT may come before the stop takes effect, and then there is no group-stop.
+        return stopped(tracee, task);
+    }
+    let restarted = &task.waits.restarted;
+    let before = restarted.take();
+    let Some(registers) = tracee.registers()? else {
+        return Ok(());
+    };
+    let Some(call) = registers.interrupted() else {
+        // Another signal was ignored in the same stop, and the call is about to restart.
+        if let Some(before) = before.filter(|before| before.next == Next::Entry)
+            && is_ignored(tracee.tid(), signal)
+        {
+            restarted.set(Some(before));
+        }
+        return Ok(());
+    };
+    let Some(waiting) = Waiting::of(&call) else {
+        return Ok(());
+    };
+    if !is_ignored(tracee.tid(), signal) {
+        return Ok(());
+    }
+    // What cannot be told stays as it is: EINTR.
+    let Ok(time) = waiting.time(&call, task) else {
+        return Ok(());
+    };
+    let now = Instant::now();
+    // A time that no clock can show is for ever.
+    if let Some(end) = time.and_then(|time| now.checked_add(time)) {
+        let before = before.filter(|before| before.call == call && before.next == Next::Signal);
+        let until = before.map_or(end, |before| before.until);
+        if let Some(result) = waiting.timed_out.filter(|_| until <= now) {
+            return tracee.set_registers(&registers.with_result(result));
+        }
+        let left = match waiting.place {
+            // Rounded up: a time-out may be late, never early.
+            Place::Milliseconds(at) if before.is_some() => {
+                let left = (until - now).as_micros().div_ceil(1000);
+                Some((at, u64::try_from(left).unwrap_or(call.args[at])))
+            }
+            _ => None,
         };
-        self.restarted.insert(tid, restarted);
+        if can_follow {
+            let next = Next::Entry;
+            restarted.set(Some(Restarted {
+                call,
+                until,
+                next,
+                left,
+            }));
+        }
+    }
+    tracee.set_registers(&registers.restarting())
+}
+
+/// A group-stop, or a signal that causes one. Without a jail, too, it ends such a call with EINTR
+/// (signal(7)), and so it must stay when SIGCONT, which is ignored as a rule, is delivered next.
+pub fn stopped(tracee: &Stopped, task: &Task) -> Result<(), Errno> {
+    task.waits.forget();
+    let Some(registers) = tracee.registers()? else {
+        return Ok(());
+    };
+    let call = registers
+        .interrupted()
+        .or_else(|| registers.is_restarting());
+    if call.is_some_and(|call| Waiting::of(&call).is_some()) {
+        return tracee.set_registers(&registers.interrupted_for_good());
+    }
+    Ok(())
+}
+
+/// A syscall-stop of a restarted call.
+pub fn stepped(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
+    let kept = &task.waits.restarted;
+    let Some(restarted) = kept.take() else {
+        return Ok(Resume::Continue);
+    };
+    let Some(registers) = tracee.registers()? else {
+        return Ok(Resume::Continue);
+    };
+    let Call { nr, args } = restarted.call;
+    match restarted.next {
+        Next::Entry if registers.call() == restarted.call => {
+            let next = Next::Exit;
+            kept.set(Some(Restarted { next, ..restarted }));
+            let Some((at, value)) = restarted.left else {
+                return Ok(Resume::ContinueAndStop);
+            };
+            let mut args = args;
+            args[at] = value;
+            Ok(Resume::SetAndStop(registers.with_call(nr, args)))
+        }
+        Next::Exit => {
+            let again = registers.result() == -i64::from(libc::EINTR);
+            if again {
+                let next = Next::Signal;
+                let left = None;
+                let interrupted = Restarted {
+                    next,
+                    left,
+                    ..restarted
+                };
+                kept.set(Some(interrupted));
+            }
+            let how = match restarted.left {
+                Some(_) => Resume::Set(registers.with_call(nr, args)),
+                None => Resume::Continue,
+            };
+            Ok(if again { how.and_stop() } else { how })
+        }
+        // A handler has run after all, or no signal came: this is another call.
+        Next::Entry | Next::Signal => Ok(Resume::Continue),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A task: what is known of one thread.
 
 use super::process::{Process, Program};
+use crate::supervise::waits;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,6 +17,8 @@ pub struct Task {
     pub(super) executed: Cell<bool>,
     /// Its id in the jail's pid namespace, once it was asked for.
     pub(super) inside: Cell<Option<Tid>>,
+    /// Its call that an ignored signal has interrupted.
+    pub waits: waits::TaskState,
 }
 
 impl Task {
@@ -26,6 +29,7 @@ impl Task {
             announced: Cell::new(false),
             executed: Cell::new(false),
             inside: Cell::new(None),
+            waits: waits::TaskState::default(),
         }
     }
 
