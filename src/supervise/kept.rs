@@ -203,7 +203,7 @@ mod tests {
         /// A task has everything kept for it that can be.
         fn fill(&mut self) {
             if let Some((tid, pid)) = self.any() {
-                self.files.fill(tid);
+                self.tracees.at(tid).files.fill(&self.files);
                 self.net.fill(tid);
                 self.tracees.at(tid).waits.fill();
                 self.memory.fill(tid);

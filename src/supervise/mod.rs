@@ -402,15 +402,16 @@ impl Supervisor<'_> {
             Stop::Syscall => {
                 self.stats.returns += 1;
                 self.limits.returns(tracee)?;
-                if let Some(looked) = self.files.looked(tracee)? {
+                if let Some(looked) = self.files.looked(tracee, task)? {
                     self.report_refused(task, looked);
                 }
                 let tid = tracee.tid();
                 if self.net.is_pending(tid) {
                     return self.net.returned(tracee);
                 }
-                if self.files.is_pending(tid) {
-                    if let Some((verdict, object)) = self.files.arrived(self.plan, tracee)? {
+                if task.files.is_pending() {
+                    if let Some((verdict, object)) = files::Files::arrived(self.plan, tracee, task)?
+                    {
                         return self.refuse_program(tracee, task, verdict, object);
                     }
                     return self.returned(tracee, task);
@@ -461,7 +462,7 @@ impl Supervisor<'_> {
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
         };
-        self.files.calls(tracee.tid());
+        task.files.calls();
         // The exit of a call that is judged again may be another part's.
         if !task.waits.has_changed() {
             task.waits.forget();
@@ -659,8 +660,12 @@ impl Supervisor<'_> {
             tracee.watch_exits(true)?;
         }
         self.tracees.namespaces.enter(tid);
-        let Executed { task, program, .. } = self.tracees.executed(tid, former as Tid);
-        let refused = self.files.loaded(self.plan, tid, former as Tid);
+        let Executed {
+            task,
+            former: caller,
+            program,
+        } = self.tracees.executed(tid, former as Tid);
+        let refused = self.files.loaded(self.plan, tid, caller.as_deref());
         self.files.executed(tid, former as Tid);
         self.net.executed(tid, former as Tid);
         self.limits.executed(tid, former as Tid);

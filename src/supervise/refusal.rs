@@ -1,6 +1,7 @@
 //! What is told of a seccomp filter of the command's own that refuses what jail makes of an open: without
 //! that, the command's EPERM or SIGSYS looks like the policy's.
 
+use super::files::Files;
 use super::own_filter::{self, Refusal};
 use super::tracee::Task;
 use super::{Event, Supervisor};
@@ -32,10 +33,10 @@ impl Supervisor<'_> {
         let tid = tracee.tid();
         let made = match self.own_filter.refusals.is_empty() {
             true => None,
-            false => self.files.injected(tid),
+            false => Files::injected(task),
         };
         let result = tracee.registers()?.map(|registers| registers.result());
-        let how = self.files.returned(tracee)?;
+        let how = self.files.returned(tracee, task)?;
         let unmapped = self.files.unmapped_task().is_some();
         self.own_filter.last = None;
         let refusals = self.own_filter.refusals.iter();

@@ -15,7 +15,7 @@ use crate::policy::Action;
 use crate::sys::Errno;
 use crate::syscalls;
 use crate::syscalls::named::named;
-use crate::trace::{Resume, Tid};
+use crate::trace::Resume;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -44,9 +44,6 @@ pub struct Programs {
     /// Whether a file is a loader, by device, inode and the time of its last change. No more than
     /// [`LOADERS`].
     loaders: HashMap<(u64, u64, i64, i64), bool>,
-    /// What was judged, of calls that a rule about paths or arguments decided: one for each task, of a
-    /// fixed size.
-    judged: HashMap<Tid, Judged>,
     keys: Keys,
 }
 
@@ -58,37 +55,19 @@ const LOADERS: usize = 4096;
 const SETTLED: Duration = Duration::from_secs(2);
 
 impl Programs {
-    /// A task is gone, or makes another call: what was judged of its execve, which has failed, is
-    /// dropped.
-    pub fn gone(&mut self, tid: Tid) {
-        self.judged.remove(&tid);
-    }
-
-    /// What was judged of the execve that a task has made.
-    pub fn take(&mut self, tid: Tid) -> Option<Judged> {
-        self.judged.remove(&tid)
-    }
-
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Whether anything is kept for a task.
+    /// As if a rule had judged an execve.
     #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.judged.contains_key(&tid)
-    }
-
-    /// As if a rule had judged an execve of a task.
-    #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        let judged = Judged {
+    pub fn judged_of_test(&self) -> Judged {
+        Judged {
             vector: Vector::of_test(&self.keys),
             given: None,
             path: self.keys.text(b"/x"),
             script: false,
-        };
-        self.judged.insert(tid, judged);
+        }
     }
 }
 
@@ -120,7 +99,7 @@ impl Files {
                 path: keys.text(&found.path),
                 script,
             };
-            self.exec.judged.insert(tid, judged);
+            asked.task.files.judged.replace(Some(judged));
         }
         Ok(Resume::Continue)
     }

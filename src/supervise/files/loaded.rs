@@ -15,6 +15,7 @@ use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::supervise::denial::Object;
+use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::syscalls;
 use crate::trace::Tid;
@@ -76,9 +77,10 @@ struct Image {
 }
 
 impl Files {
-    /// What has been loaded is judged. What denies it, if anything.
-    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Tid) -> Option<Refusal> {
-        let judged = self.exec.take(former);
+    /// What has been loaded is judged. What denies it, if anything. `former`: the task that has made the
+    /// execve.
+    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Option<&Task>) -> Option<Refusal> {
+        let judged = former.and_then(|task| task.files.judged.take());
         if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }

@@ -13,12 +13,14 @@ use super::{Asked, Files, Judged, Object, Refused, access};
 use crate::judge::Verdict;
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
+use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::syscalls::named::{follows_open, named};
-use crate::trace::{Resume, Stopped, Tid};
+use crate::trace::{Resume, Stopped};
 use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat};
 use nix::sys::stat::{SFlag, fstatat};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
@@ -29,11 +31,13 @@ pub struct Looks {
     /// Paths that are open: a file by its path, everything in a directory by its path and a slash. As
     /// programs write them, with `..` and links within. No more than [`PATHS`].
     open: HashMap<Vec<u8>, Open>,
-    /// The working directory of each process, as long as none of the jail has changed its own.
-    directories: HashMap<Tid, Vec<u8>>,
-    /// Calls under way that the policy denies.
-    denied: HashMap<Tid, Denied>,
+    /// How often a task of the jail has changed its working directory, which others may share.
+    moves: u64,
 }
+
+/// The working directory of a process, with the count of moves when it was found: it is known as long as
+/// no task of the jail has changed its own.
+pub type Directory = RefCell<Option<(u64, Vec<u8>)>>;
 
 /// Paths that are remembered.
 const PATHS: usize = 16_384;
@@ -75,32 +79,9 @@ pub struct Denied {
 }
 
 impl Looks {
-    /// A task is gone, or makes another call.
-    pub fn gone(&mut self, tid: Tid) {
-        self.denied.remove(&tid);
-        self.directories.remove(&tid);
-    }
-
-    /// A task makes a call.
-    pub fn calls(&mut self, tid: Tid) {
-        self.denied.remove(&tid);
-    }
-
     /// A task changes its working directory, which others may share.
     pub fn moves(&mut self) {
-        self.directories.clear();
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.denied.contains_key(&tid) || self.directories.contains_key(&tid)
-    }
-
-    /// Keeps for a task what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        self.directories.insert(tid, b"/".to_vec());
+        self.moves += 1;
     }
 
     fn remember(&mut self, path: Vec<u8>, access: Access) {
@@ -139,13 +120,13 @@ impl Files {
             verdict,
             object,
         };
-        self.looks.denied.insert(asked.tracee.tid(), denied);
+        asked.task.files.denied.replace(Some(denied));
         Resume::ContinueAndStop
     }
 
     /// A call returns that the policy denies: what is to be reported, if the kernel has refused it.
-    pub fn looked(&mut self, tracee: &Stopped) -> Result<Option<Denied>, Errno> {
-        let Some(denied) = self.looks.denied.remove(&tracee.tid()) else {
+    pub fn looked(&self, tracee: &Stopped, task: &Task) -> Result<Option<Denied>, Errno> {
+        let Some(denied) = task.files.denied.take() else {
             return Ok(None);
         };
         let Some(registers) = tracee.registers()? else {
@@ -233,13 +214,17 @@ impl Files {
     }
 
     /// Where relative paths of a task start.
-    fn directory(&mut self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
+    fn directory(&self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
         let tid = asked.tracee.tid();
-        let pid = asked.task.pid();
+        let process = asked.task.process();
+        let known = &process.files.directory;
+        let moves = self.looks.moves;
         let link = match start {
             Start::Directory => {
-                if let Some(known) = self.looks.directories.get(&pid) {
-                    return Some(known.clone());
+                if let Some((found, path)) = known.borrow().as_ref()
+                    && *found == moves
+                {
+                    return Some(path.clone());
                 }
                 format!("/proc/{tid}/cwd")
             }
@@ -250,8 +235,8 @@ impl Files {
         if !path.starts_with(b"/") || path.ends_with(b" (deleted)") {
             return None;
         }
-        if start == Start::Directory && asked.tracees.knows(pid) {
-            self.looks.directories.insert(pid, path.clone());
+        if start == Start::Directory {
+            known.replace(Some((moves, path.clone())));
         }
         Some(path)
     }

@@ -36,7 +36,7 @@ mod umask;
 mod vector;
 
 use super::denial::{Object, PathObject};
-use super::tracee::{ChildState, Spawn, Task, Tracees};
+use super::tracee::{Spawn, Task, Tracees};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::launch::Handed;
@@ -53,22 +53,16 @@ use pinned::Pending;
 pub use pinned::again;
 pub use places::SOCKADDR;
 pub use resolve::{Found, Wants};
-use std::collections::{HashMap, HashSet};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// What the supervisor knows of the files of a jail.
 pub struct Files {
     memories: Memories,
-    pending: HashMap<Tid, Pending>,
-    /// Open files on their way to the tasks that have asked for them.
-    passed: passing::Passed,
     /// A call under way that must return before anything else is answered: the supervisor makes all
     /// renames, so meanwhile no directory on its way becomes another.
     hurried: Option<Tid>,
-    /// Tasks that have confined themselves by Landlock: what changes names is theirs to do, not the
-    /// supervisor's, which is under no such domain.
-    confined: HashSet<Tid>,
     /// Whether a task may have reads under way that end while it is stopped.
     asynchronous: bool,
     /// Whether a task may have a seccomp filter of its own.
@@ -83,6 +77,66 @@ pub struct Files {
     /// What the command was started with and may open again.
     handed: Vec<Handed>,
     looks: look::Looks,
+}
+
+/// What is kept for each task.
+#[derive(Default)]
+pub struct TaskState {
+    /// Its call that is under way in another form than it was made.
+    pending: RefCell<Option<Pending>>,
+    /// An open file on its way to it.
+    passing: RefCell<Option<passing::Passing>>,
+    /// Whether it has confined itself by Landlock: what changes names is then the task's to do, not
+    /// the supervisor's, which is under no such domain.
+    confined: Cell<bool>,
+    /// What was judged of its execve.
+    judged: RefCell<Option<loaded::Judged>>,
+    /// Its call, as far as it was looked at, that the policy denies.
+    denied: RefCell<Option<Denied>>,
+}
+
+impl TaskState {
+    /// A child of this one is confined as well.
+    pub fn inherit(&self, parent: &TaskState) {
+        self.confined
+            .set(self.confined.get() || parent.confined.get());
+    }
+
+    /// Taken to be confined, because its parent is not known and may be: that costs a pin and allows
+    /// nothing.
+    pub fn may_be_confined(&self) {
+        self.confined.set(true);
+    }
+
+    /// Whether it has confined itself by a Landlock domain of its own.
+    pub fn is_confined(&self) -> bool {
+        self.confined.get()
+    }
+
+    /// Whether it is in a call of the supervisor's own making.
+    pub fn is_pending(&self) -> bool {
+        self.pending.borrow().is_some()
+    }
+
+    /// It makes a call: an execve before it has failed.
+    pub fn calls(&self) {
+        self.denied.take();
+        self.judged.take();
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&self, files: &Files) {
+        self.confined.set(true);
+        self.judged.replace(Some(files.exec.judged_of_test()));
+    }
+}
+
+/// What is kept for each process.
+#[derive(Debug, Default)]
+pub struct ProcessState {
+    /// Its working directory, as [`look`] has found it.
+    directory: look::Directory,
 }
 
 /// What becomes of a call.
@@ -134,10 +188,7 @@ impl Files {
         memories.begin(main);
         Self {
             memories,
-            pending: HashMap::new(),
-            passed: passing::Passed::default(),
             hurried: None,
-            confined: HashSet::new(),
             asynchronous: false,
             filtered: false,
             unmapped: None,
@@ -153,71 +204,28 @@ impl Files {
     /// A task was made.
     pub fn spawned(&mut self, spawn: &Spawn) {
         self.several = true;
-        if spawn.state != ChildState::Gone && self.confined.contains(&spawn.parent) {
-            self.confined.insert(spawn.child);
-        }
         self.memories.spawned(spawn);
     }
 
-    /// A task runs whose parent's event has not come yet. Its parent may have confined itself: it is
-    /// taken to be confined, too, which costs a pin and allows nothing.
+    /// A task runs whose parent's event has not come yet.
     pub fn adopted(&mut self, tid: Tid) {
         self.several = true;
-        if !self.confined.is_empty() {
-            self.confined.insert(tid);
-        }
         self.memories.adopted(tid);
     }
 
-    /// A process runs another program, in the thread that was `former` until now. The end of the first
-    /// thread, whose id that thread takes, is never told: what was kept for it is dropped here.
+    /// A process runs another program, in the thread that was `former` until now.
     pub fn executed(&mut self, pid: Tid, former: Tid) {
-        let confined = self.confined.remove(&former);
-        for tid in [pid, former] {
-            self.pending.remove(&tid);
-            self.passed.remove(&tid);
-            self.confined.remove(&tid);
-            self.exec.gone(tid);
-            self.looks.gone(tid);
-        }
-        if confined {
-            self.confined.insert(pid);
-        }
         self.memories.executed(pid, former);
     }
 
-    /// A task makes a call: an execve before it has failed.
-    pub fn calls(&mut self, tid: Tid) {
-        self.looks.calls(tid);
-        self.exec.gone(tid);
-    }
-
     pub fn gone(&mut self, tid: Tid) {
-        self.passed.remove(&tid);
-        self.pending.remove(&tid);
-        self.confined.remove(&tid);
         self.memories.gone(tid);
-        self.exec.gone(tid);
-        self.looks.gone(tid);
     }
 
     /// Whether anything is kept for a task.
     #[cfg(test)]
     pub fn keeps(&self, tid: Tid) -> bool {
-        self.pending.contains_key(&tid)
-            || self.confined.contains(&tid)
-            || self.passed.contains_key(&tid)
-            || self.memories.keeps(tid)
-            || self.exec.keeps(tid)
-            || self.looks.keeps(tid)
-    }
-
-    /// Keeps for a task what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        self.confined.insert(tid);
-        self.exec.fill(tid);
-        self.looks.fill(tid);
+        self.memories.keeps(tid)
     }
 
     /// Answers a call that the policy allows if its paths are open.
@@ -329,40 +337,32 @@ fn access(asks: Asks) -> Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::tracee::Namespaces;
 
     const SHARED: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
 
-    fn spawn(parent: Tid, child: Tid, flags: u64, state: ChildState) -> Spawn {
-        Spawn {
-            parent,
-            process: parent,
-            child,
-            flags,
-            state,
-        }
-    }
-
     #[test]
     fn an_exec_from_a_thread_keeps_that_threads_domain_and_not_the_first_threads() {
-        let mut files = Files::new(1, Vec::new());
-        files.spawned(&spawn(1, 2, SHARED, ChildState::New));
-        files.confined.insert(1);
-        files.executed(1, 2);
-        assert!(!files.is_confined(1));
-        files.spawned(&spawn(1, 3, SHARED, ChildState::New));
-        files.confined.insert(3);
-        files.executed(1, 3);
-        assert!(files.is_confined(1) && !files.is_confined(3));
+        let mut tracees = Tracees::of_test(1, Namespaces::default(), |_| true);
+        let first = tracees.at(1);
+        tracees.spawned(&first, 2, SHARED);
+        first.files.confined.set(true);
+        assert!(!tracees.executed(1, 2).task.files.is_confined());
+        let first = tracees.at(1);
+        tracees.spawned(&first, 3, SHARED);
+        tracees.at(3).files.confined.set(true);
+        assert!(tracees.executed(1, 3).task.files.is_confined());
+        assert!(!tracees.knows(3));
     }
 
     #[test]
     fn a_child_that_is_gone_before_its_parents_event_does_not_stay_confined() {
-        let mut files = Files::new(1, Vec::new());
-        files.confined.insert(1);
-        files.adopted(2);
-        assert!(files.is_confined(2));
-        files.gone(2);
-        files.spawned(&spawn(1, 2, 0, ChildState::Gone));
-        assert!(!files.is_confined(2));
+        let mut tracees = Tracees::of_test(1, Namespaces::default(), |tid| tid == 1);
+        let parent = tracees.at(1);
+        parent.files.confined.set(true);
+        assert!(tracees.adopt(2).files.is_confined());
+        tracees.gone(2);
+        tracees.spawned(&parent, 2, 0);
+        assert!(!tracees.knows(2));
     }
 }

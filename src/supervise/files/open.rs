@@ -284,9 +284,7 @@ impl Files {
     fn may_pass(&self, asked: &Asked<'_>, found: &Found, how: How) -> bool {
         let object = found.object.as_ref();
         let unseen = asked.plan.files.watch.has(Watch::FILL) && how.writes();
-        !unseen
-            && !self.is_confined(asked.tracee.tid())
-            && object.is_some_and(passing::opens_at_once)
+        !unseen && !asked.task.files.is_confined() && object.is_some_and(passing::opens_at_once)
     }
 
     /// Whether this was handed over to the command, for all that is asked of it now. Only what Landlock

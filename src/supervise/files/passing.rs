@@ -16,6 +16,7 @@
 
 use super::pinned::{Pending, again};
 use super::{Asked, Files, Judged, number};
+use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, openat2};
 use crate::sys::{self, Errno, socket};
 use crate::syscalls::Call;
@@ -23,7 +24,6 @@ use crate::trace::{Registers, Resume, Tid};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::fstatfs;
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
@@ -36,9 +36,6 @@ const BYTE: u64 = 160;
 const CONTROL: u64 = 192;
 /// CMSG_SPACE of one descriptor.
 const CONTROL_SIZE: usize = 24;
-
-/// By the task that is to receive one: at most one each.
-pub type Passed = HashMap<Tid, Passing>;
 
 /// An open file on its way.
 pub struct Passing {
@@ -102,12 +99,11 @@ pub fn opens_at_once(object: &OwnedFd) -> bool {
 impl Files {
     /// Passes an open file on in place of the task's call.
     pub(super) fn pass(
-        &mut self,
+        &self,
         asked: &Asked<'_>,
         file: OwnedFd,
         closes_on_exec: bool,
     ) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
         let refused = -i64::from(libc::EACCES);
         let passing = Passing {
             pid: asked.task.pid(),
@@ -120,14 +116,15 @@ impl Files {
             result: refused,
             received: -1,
         };
-        self.passed.insert(tid, passing);
+        asked.task.files.passing.replace(Some(passing));
         self.go_on_passing(asked).ok_or(Errno::EACCES)?
     }
 
     /// The next step, where a file is on its way for this call; `None`: there is none.
-    pub(super) fn go_on_passing(&mut self, asked: &Asked<'_>) -> Option<Judged<Resume>> {
-        let tid = asked.tracee.tid();
-        let passing = self.passed.get(&tid)?;
+    pub(super) fn go_on_passing(&self, asked: &Asked<'_>) -> Option<Judged<Resume>> {
+        let state = &asked.task.files;
+        let passing = state.passing.borrow();
+        let passing = passing.as_ref()?;
         if passing.call != asked.call {
             return None;
         }
@@ -136,23 +133,24 @@ impl Files {
             return Some(Err(Errno::ENOSYS.into()));
         };
         let original = asked.registers;
-        self.pending.insert(tid, Pending::Passing { original });
+        state.pending.replace(Some(Pending::Passing { original }));
         Some(Ok(Resume::SetAndStop(original.with_call(nr, args))))
     }
 
     /// A call of the supervisor's making has returned.
-    pub(super) fn passed_on(&mut self, tid: Tid, original: Registers, result: i64) -> Resume {
-        let Some(passing) = self.passed.get_mut(&tid) else {
+    pub(super) fn passed_on(&self, task: &Task, original: Registers, result: i64) -> Resume {
+        let mut kept = task.files.passing.borrow_mut();
+        let Some(passing) = kept.as_mut() else {
             return Resume::Set(original.with_result(-i64::from(libc::EACCES)));
         };
-        match passing.returned(tid, result) {
+        match passing.returned(task.tid(), result) {
             Some(step) => {
                 passing.step = step;
                 again(original)
             }
             None => {
                 let result = passing.result;
-                self.passed.remove(&tid);
+                *kept = None;
                 Resume::Set(original.with_result(result))
             }
         }

@@ -74,7 +74,7 @@ impl Files {
         }
         // Where another domain decides too, the task makes the call itself, of the paths that were
         // judged, and nothing is answered until it has returned: nobody can rename anything.
-        let own = asked.plan.files.pins && self.confined.contains(&asked.tracee.tid());
+        let own = asked.plan.files.pins && asked.task.files.is_confined();
         let result = match name {
             "truncate" if own => on_path(asked, name),
             "fchmod" | "fchown" | "fsetxattr" | "fremovexattr" => {
@@ -95,7 +95,7 @@ impl Files {
             Made::Judged(first, second) => self.on_paths(asked, name, &first, second.as_deref()),
             Made::Held(path, file) => {
                 let resume = self.on_paths(asked, name, &path, None)?;
-                self.hold(asked.tracee.tid(), file);
+                Files::hold(asked, file);
                 Ok(resume)
             }
         }

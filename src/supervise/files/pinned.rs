@@ -4,6 +4,7 @@
 use super::memory::{REGION, Slot};
 use super::{Asked, Files, Judged, errno, number};
 use crate::baseline::Watch;
+use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::os::fd::OwnedFd;
@@ -30,15 +31,10 @@ pub(super) enum Pending {
 }
 
 impl Files {
-    /// Whether it is the supervisor's own call that a task is in.
-    pub fn is_pending(&self, tid: Tid) -> bool {
-        self.pending.contains_key(&tid)
-    }
-
     /// A call of the supervisor's own making is entered, or returns.
-    pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
+    pub fn returned(&mut self, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
         let tid = tracee.tid();
-        let Some(pending) = self.pending.remove(&tid) else {
+        let Some(pending) = task.files.pending.take() else {
             return Ok(Resume::Continue);
         };
         let Some(registers) = tracee.registers()? else {
@@ -56,7 +52,7 @@ impl Files {
                 Resume::Set(original.with_result(told.map_or_else(self::errno, |()| 1)))
             }
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
-            Pending::Passing { original } => self.passed_on(tid, original, result),
+            Pending::Passing { original } => self.passed_on(task, original, result),
             Pending::Map { original } if (-4095..0).contains(&result) => {
                 self.unmapped(tid, original, result)
             }
@@ -110,8 +106,8 @@ impl Files {
     }
 
     /// The call that a task is in, where that is of the supervisor's making.
-    pub fn injected(&self, tid: Tid) -> Option<&'static str> {
-        match self.pending.get(&tid)? {
+    pub fn injected(task: &Task) -> Option<&'static str> {
+        match task.files.pending.borrow().as_ref()? {
             Pending::Return { original, .. } => {
                 let call = original.call().syscall()?.name;
                 matches!(call, "open" | "openat" | "creat").then_some("openat2")
@@ -128,8 +124,9 @@ impl Files {
     }
 
     /// Keeps a file open until a task's call has returned.
-    pub(super) fn hold(&mut self, tid: Tid, file: OwnedFd) {
-        if let Some(Pending::Return { held, .. }) = self.pending.get_mut(&tid) {
+    pub(super) fn hold(asked: &Asked<'_>, file: OwnedFd) {
+        let mut pending = asked.task.files.pending.borrow_mut();
+        if let Some(Pending::Return { held, .. }) = pending.as_mut() {
             *held = Some(file);
         }
     }
@@ -141,8 +138,9 @@ impl Files {
     }
 
     /// Notes which directory a task's chdir is to lead to.
-    pub(super) fn enter(&mut self, tid: Tid, directory: OwnedFd) {
-        if let Some(Pending::Return { entered, .. }) = self.pending.get_mut(&tid) {
+    pub(super) fn enter(asked: &Asked<'_>, directory: OwnedFd) {
+        let mut pending = asked.task.files.pending.borrow_mut();
+        if let Some(Pending::Return { entered, .. }) = pending.as_mut() {
             *entered = Some(directory);
         }
     }
@@ -181,7 +179,7 @@ impl Files {
                 held: None,
                 entered: None,
             };
-            self.pending.insert(tid, pending);
+            asked.task.files.pending.replace(Some(pending));
             return Ok(Resume::SetAndStop(changed));
         }
         match self.memories.has_region(tid) {
@@ -231,7 +229,7 @@ impl Files {
             held: None,
             entered: None,
         };
-        self.pending.insert(asked.tracee.tid(), pending);
+        asked.task.files.pending.replace(Some(pending));
         Resume::SetAndStop(original.with_call(asked.call.nr, args))
     }
 
@@ -256,7 +254,7 @@ impl Files {
             }
         };
         let nr = number(name).ok_or(Errno::ENOSYS)?;
-        self.pending.insert(tid, pending);
+        asked.task.files.pending.replace(Some(pending));
         Ok(Resume::SetAndStop(original.with_call(nr, args)))
     }
 
@@ -296,9 +294,9 @@ impl Files {
         args: impl FnOnce(&Slot) -> [u64; 6],
     ) -> Judged<Resume> {
         let resume = self.pinned(asked, nr, head, path, args)?;
-        let tid = asked.tracee.tid();
-        if let Some(Pending::Return { .. }) = self.pending.get(&tid) {
-            self.hurried = Some(tid);
+        let pending = asked.task.files.pending.borrow();
+        if let Some(Pending::Return { .. }) = pending.as_ref() {
+            self.hurried = Some(asked.task.tid());
         }
         Ok(resume)
     }

@@ -14,6 +14,7 @@ use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::supervise::credentials::as_tracer;
+use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::sys::files::{descriptor_of, openat2};
 use crate::trace::{Resume, Stopped, Tid};
@@ -104,7 +105,7 @@ impl Files {
         };
         let resume = self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])?;
         if let Some(directory) = found.object {
-            self.enter(asked.tracee.tid(), directory);
+            Files::enter(asked, directory);
         }
         Ok(resume)
     }
@@ -113,12 +114,13 @@ impl Files {
     /// chdir from following a link that a process of another jail has made meanwhile; that a hidden
     /// directory is there would be known then, so the task must not run on.
     pub fn arrived(
-        &self,
         plan: &Plan,
         tracee: &Stopped,
+        task: &Task,
     ) -> Result<Option<(Verdict, Object)>, Errno> {
         let tid = tracee.tid();
-        let Some(Pending::Return { entered, .. }) = self.pending.get(&tid) else {
+        let pending = task.files.pending.borrow();
+        let Some(Pending::Return { entered, .. }) = pending.as_ref() else {
             return Ok(None);
         };
         let Some(judged) = entered else {
@@ -189,7 +191,7 @@ impl Files {
         ) {
             return Ok(Resume::Continue);
         }
-        let here = self.may_bind_here(asked, &name, &found);
+        let here = Files::may_bind_here(asked, &name, &found);
         // The name stays as it was given, unless it means something else here, or another task may
         // change where it leads.
         let stays = match here {
@@ -222,10 +224,10 @@ impl Files {
     /// Whether the supervisor can bind in a task's name, so that no other jail can interfere: by
     /// Landlock, of a path that leads to the same place here. A task that has confined itself may be
     /// denied more than the supervisor is.
-    fn may_bind_here(&self, asked: &Asked<'_>, name: &[u8], found: &Found) -> bool {
+    fn may_bind_here(asked: &Asked<'_>, name: &[u8], found: &Found) -> bool {
         let absolute = name.starts_with(b"/") || found.passed.is_none();
         let same_root = !asked.tracees.namespaces.has_own_mounts() || !absolute;
-        same_root && asked.plan.files.abi() > 0 && !self.is_confined(asked.tracee.tid())
+        same_root && asked.plan.files.abi() > 0 && !asked.task.files.is_confined()
     }
 
     fn bind_here(&mut self, asked: &Asked<'_>, address: &[u8], found: &Found) -> Judged<Resume> {

@@ -6,21 +6,15 @@ use crate::trace::Tid;
 impl Files {
     /// A task confines itself by a Landlock domain: so do the other threads of its process where a flag
     /// says so (LANDLOCK_RESTRICT_SELF_TSYNC, Linux 7.0).
-    pub(super) fn confine(&mut self, asked: &Asked<'_>) {
+    pub(super) fn confine(&self, asked: &Asked<'_>) {
         /// Those that are about logs alone (Linux 6.15).
         const LOG_FLAGS: u64 = 7;
-        let tid = asked.tracee.tid();
-        self.confined.insert(tid);
+        asked.task.files.confined.set(true);
         if asked.arg(1) & !LOG_FLAGS & u64::from(u32::MAX) != 0 {
             let pid = asked.task.pid();
-            self.confined
-                .extend(asked.tracees.threads(pid).map(|task| task.tid()));
+            let threads = asked.tracees.threads(pid);
+            threads.for_each(|task| task.files.confined.set(true));
         }
-    }
-
-    /// Whether a task has confined itself by a Landlock domain of its own.
-    pub fn is_confined(&self, tid: Tid) -> bool {
-        self.confined.contains(&tid)
     }
 
     /// Whether a task shares neither memory nor descriptors nor working directory with another.

@@ -82,11 +82,10 @@ impl Net {
             // AF_UNSPEC ends an association.
             address => unnamed(files, asked, &socket, &address)?,
         }
-        let tid = asked.tracee.tid();
         if settled && files.is_own(asked, address, bytes.len()) {
             return Ok(Resume::Continue);
         }
-        if foreign || files.is_confined(tid) {
+        if foreign || asked.task.files.is_confined() {
             return files.pinned_call(asked, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
         }
         self.make(asked, socket, bytes)

@@ -275,7 +275,7 @@ impl Net {
         if files.is_own(asked, asked.arg(1), bytes.len()) {
             return Ok(Resume::Continue);
         }
-        if foreign || files.is_confined(asked.tracee.tid()) {
+        if foreign || asked.task.files.is_confined() {
             return files.pinned_call(asked, &bytes, |address| {
                 [asked.arg(0), address, bytes.len() as u64, 0, 0, 0]
             });

@@ -169,7 +169,7 @@ impl Net {
     pub(super) fn protocols(files: &mut Files, asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
         let tid = asked.tracee.tid();
         let mut protocols = vec![own];
-        if files.is_confined(tid) && !files.is_alone(tid) {
+        if asked.task.files.is_confined() && !files.is_alone(tid) {
             let others = [Protocol::Tcp, Protocol::Udp];
             let others = others.into_iter().filter(|other| *other != own);
             protocols.extend(others.filter(|other| Net::may_send(asked, *other)));

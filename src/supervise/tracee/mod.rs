@@ -130,6 +130,9 @@ impl Tracees {
                 task.process().inherit(&parent.process());
             }
         }
+        if self.tasks.values().any(|task| task.files.is_confined()) {
+            task.files.may_be_confined();
+        }
         self.insert(Rc::clone(&task));
         task
     }
@@ -184,6 +187,7 @@ impl Tracees {
             // It may have executed another program before.
             task.process().inherit(&parent.process());
         }
+        task.files.inherit(&parent.files);
         task.announced.set(true);
         self.insert(task);
         spawn
@@ -208,6 +212,10 @@ impl Tracees {
                 .and_then(|task| task.inside.get()),
         );
         task.executed.set(true);
+        // A Landlock domain is a thread's own, and survives.
+        if let Some(caller) = &caller {
+            task.files.inherit(&caller.files);
+        }
         let task = Rc::new(task);
         self.tasks.insert(pid, Rc::clone(&task));
         Executed {

@@ -1,5 +1,6 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
+use crate::supervise::files;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,6 +15,7 @@ pub struct Process {
     /// as the sender: the signal, and the sender's id to the jail. No more than 64: a second one of the
     /// same number takes the place of the first.
     sent: RefCell<Vec<(i32, Tid)>>,
+    pub files: files::ProcessState,
 }
 
 impl Process {
@@ -29,6 +31,7 @@ impl Process {
             pid: Cell::new(Some(pid)),
             program: RefCell::new(Some(Rc::clone(program))),
             sent: RefCell::new(before.map_or_else(Vec::new, |before| before.sent.take())),
+            ..Self::default()
         })
     }
 

@@ -1,13 +1,12 @@
 //! A task: what is known of one thread.
 
 use super::process::{Process, Program};
-use crate::supervise::waits;
+use crate::supervise::{files, waits};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// One thread of the jail. All that is kept for it is dropped with it.
-#[derive(Debug)]
 pub struct Task {
     tid: Tid,
     process: RefCell<Rc<Process>>,
@@ -17,7 +16,7 @@ pub struct Task {
     pub(super) executed: Cell<bool>,
     /// Its id in the jail's pid namespace, once it was asked for.
     pub(super) inside: Cell<Option<Tid>>,
-    /// Its call that an ignored signal has interrupted.
+    pub files: files::TaskState,
     pub waits: waits::TaskState,
 }
 
@@ -29,6 +28,7 @@ impl Task {
             announced: Cell::new(false),
             executed: Cell::new(false),
             inside: Cell::new(None),
+            files: files::TaskState::default(),
             waits: waits::TaskState::default(),
         }
     }
