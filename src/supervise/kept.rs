@@ -37,11 +37,8 @@
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Host, Plan};
-    use crate::policy::Policy;
     use crate::supervise::files::Files;
     use crate::supervise::limits::{Cpu, Memory};
-    use crate::supervise::net::Net;
     use crate::supervise::tracee::Namespaces;
     use crate::supervise::tracee::{ChildState, Tracees};
     use crate::trace::Tid;
@@ -65,7 +62,6 @@ mod tests {
     struct World {
         tracees: Tracees,
         files: Files,
-        net: Net,
         cpu: Cpu,
         memory: Memory,
         /// Spawns whose event has not been told: parent, child, flags.
@@ -76,13 +72,10 @@ mod tests {
 
     impl World {
         fn new(seed: u64) -> Self {
-            let policy = Policy::parse("default = \"allow\"\n", "kept.toml").expect("a policy");
-            let plan = Plan::new(&policy, &Host::newest()).expect("a plan");
             TASKS.set(BTreeMap::from([(MAIN, MAIN)]));
             Self {
                 tracees: Tracees::of_test(MAIN, Namespaces::default(), is_own),
                 files: Files::new(MAIN, Vec::new()),
-                net: Net::new(&plan),
                 cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
@@ -172,7 +165,6 @@ mod tests {
             });
             self.tracees.executed(pid, former);
             self.files.executed(pid, former);
-            self.net.executed(pid, former);
             self.memory.executed(pid, former);
             if former != pid {
                 self.nothing_of(former);
@@ -186,7 +178,6 @@ mod tests {
             self.late.retain(|(parent, ..)| *parent != tid);
             self.tracees.gone(tid);
             self.files.gone(tid);
-            self.net.gone(tid);
             self.cpu.gone(tid);
             self.memory.gone(tid);
             self.nothing_of(tid);
@@ -195,7 +186,6 @@ mod tests {
         fn nothing_of(&self, tid: Tid) {
             assert!(!self.tracees.knows(tid), "tracees keep {tid}");
             assert!(!self.files.keeps(tid), "files keep {tid}");
-            assert!(!self.net.keeps(tid), "net keeps {tid}");
             assert!(!self.cpu.keeps(tid), "cpu keeps {tid}");
             assert!(!self.memory.keeps(tid), "memory keeps {tid}");
         }
@@ -204,7 +194,8 @@ mod tests {
         fn fill(&mut self) {
             if let Some((tid, pid)) = self.any() {
                 self.tracees.at(tid).files.fill(&self.files);
-                self.net.fill(tid);
+                self.tracees.at(tid).net.fill();
+                self.tracees.at(tid).process().net.fill();
                 self.tracees.at(tid).waits.fill();
                 self.memory.fill(tid);
                 if tid == pid {

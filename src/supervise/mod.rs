@@ -392,7 +392,7 @@ impl Supervisor<'_> {
         }
         let task = self.tracees.at(tracee.tid());
         let how = self.answer(tracee, stop, &task)?;
-        let follows = self.net.watches(|| task.pid()) || task.waits.is_pending();
+        let follows = task.process().net.is_watched() || task.waits.is_pending();
         Ok(if follows { how.and_stop() } else { how })
     }
 
@@ -405,9 +405,8 @@ impl Supervisor<'_> {
                 if let Some(looked) = self.files.looked(tracee, task)? {
                     self.report_refused(task, looked);
                 }
-                let tid = tracee.tid();
-                if self.net.is_pending(tid) {
-                    return self.net.returned(tracee);
+                if task.net.is_pending() {
+                    return net::Net::returned(tracee, task);
                 }
                 if task.files.is_pending() {
                     if let Some((verdict, object)) = files::Files::arrived(self.plan, tracee, task)?
@@ -421,7 +420,7 @@ impl Supervisor<'_> {
                 }
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
-                    true => self.net.begins(self.plan, tracee, task.pid()),
+                    true => self.net.begins(self.plan, tracee, task),
                     false => Ok(Resume::Continue),
                 }
             }
@@ -667,7 +666,6 @@ impl Supervisor<'_> {
         } = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, caller.as_deref());
         self.files.executed(tid, former as Tid);
-        self.net.executed(tid, former as Tid);
         self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
@@ -733,7 +731,7 @@ impl Supervisor<'_> {
         if self.observer.wants_all() {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
-        let can_follow = !self.net.watches(|| pid);
+        let can_follow = !task.process().net.is_watched();
         waits::signalled(tracee, signal, task, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
@@ -764,7 +762,6 @@ impl Supervisor<'_> {
         }
         let pid = self.tracees.gone(tid);
         self.files.gone(tid);
-        self.net.gone(tid);
         self.limits.gone(tid);
         // Before the command's own end is looked at: all the rest must end, too.
         if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {

@@ -63,9 +63,10 @@ impl Supervisor<'_> {
     }
 
     /// A task of the tree will run.
-    pub(super) fn lives(&mut self, tid: Tid) {
+    pub(super) fn lives(&self, tid: Tid) {
         if let Some(watchdog) = &self.watchdog {
-            watchdog.born(tid, self.tracees.pid(tid));
+            let task = self.tracees.get(tid);
+            watchdog.born(tid, task.map_or(tid, |task| task.pid()));
         }
     }
 

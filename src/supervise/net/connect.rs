@@ -95,7 +95,6 @@ impl Net {
     fn make(&mut self, asked: &Asked<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
         let flags = sys_files::status_flags(socket.fd.as_fd())?;
         let original = asked.registers;
-        let tid = asked.tracee.tid();
         if socket::option(socket.fd.as_fd(), libc::SO_TYPE)? == libc::SOCK_DGRAM {
             // It never waits, and others may be using the socket meanwhile.
             return done(asked, socket::connect(socket.fd.as_fd(), &address));
@@ -123,7 +122,7 @@ impl Net {
                     address,
                     begun,
                 };
-                self.pending.insert(tid, pending);
+                asked.task.net.pending.replace(Some(pending));
                 Ok(Resume::SetAndStop(changed))
             }
             // The backlog of a unix socket is full.
@@ -141,9 +140,8 @@ impl Net {
     /// The task waits a little, and makes its call again.
     pub(super) fn wait(&mut self, asked: &Asked<'_>, socket: &Socket) -> Judged<Resume> {
         let original = asked.registers;
-        let tid = asked.tracee.tid();
         let now = Instant::now();
-        let waited = match self.waited.remove(&tid) {
+        let waited = match asked.task.net.waited.take() {
             Some(waited) => Waited {
                 pause: LONGEST_PAUSE.min(waited.pause * 2),
                 ..waited
@@ -160,7 +158,7 @@ impl Net {
         let pause = left.map_or(waited.pause, |left| left.min(waited.pause));
         let paused = paused(original, pause)?;
         let pending = Pending::Again { original, waited };
-        self.pending.insert(tid, pending);
+        asked.task.net.pending.replace(Some(pending));
         Ok(paused)
     }
 }

@@ -25,29 +25,49 @@ use crate::judge::Reason;
 use crate::net::{Address, Family, Protocol, Way};
 use crate::paths::Access;
 use crate::policy::Action;
+use crate::supervise::tracee::Task;
 use crate::sys::socket::{self, ADDRESS};
 use crate::sys::{Errno, Taken, memory};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use names::Names;
-use observe::Observed;
+pub use observe::ProcessState;
 use peers::Who;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// What the supervisor knows of the sockets of a jail.
 pub struct Net {
     names: Names,
-    observed: Observed,
-    /// One for each task. Of those that hold a socket no more than there are descriptors to spare.
-    pending: HashMap<Tid, Pending>,
     /// The number from which on a descriptor is not kept for a task that waits.
     spare: RawFd,
-    /// Tasks that are about to make a call again for which they have waited.
-    waited: HashMap<Tid, connect::Waited>,
-    /// Tasks that are about to make a call again because a look-up was under way, and since when they
-    /// have waited for it.
-    parked: HashMap<Tid, Instant>,
+}
+
+/// What is kept for each task.
+#[derive(Default)]
+pub struct TaskState {
+    /// Its call that is under way in another form than it was made. Of those that hold a socket there
+    /// are no more than there are descriptors to spare.
+    pending: RefCell<Option<Pending>>,
+    /// It is about to make a call again for which it has waited.
+    waited: Cell<Option<connect::Waited>>,
+    /// It is about to make a call again because a look-up was under way, for which it has waited since
+    /// then.
+    parked: Cell<Option<Instant>>,
+}
+
+impl TaskState {
+    /// Whether it is in a call of the supervisor's own making.
+    pub fn is_pending(&self) -> bool {
+        self.pending.borrow().is_some()
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&self) {
+        self.waited.set(Some(connect::Waited::of_test()));
+        self.parked.set(Some(Instant::now()));
+    }
 }
 
 /// A call that is under way in another form than the tracee made it.
@@ -109,43 +129,8 @@ impl Net {
     pub fn new(plan: &crate::plan::Plan) -> Self {
         Self {
             names: Names::new(plan.judge.names()),
-            observed: Observed::default(),
-            pending: HashMap::new(),
             spare: connect::spare(crate::sys::process::descriptor_limit().unwrap_or(0)),
-            waited: HashMap::new(),
-            parked: HashMap::new(),
         }
-    }
-
-    /// A process runs another program, in the thread that was `former` until now. The end of the first
-    /// thread, whose id that thread takes, is never told: what was kept for it is dropped here.
-    pub fn executed(&mut self, pid: Tid, former: Tid) {
-        self.gone(former);
-        self.gone(pid);
-    }
-
-    pub fn gone(&mut self, tid: Tid) {
-        self.pending.remove(&tid);
-        self.waited.remove(&tid);
-        self.parked.remove(&tid);
-        self.observed.gone(tid);
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.pending.contains_key(&tid)
-            || self.waited.contains_key(&tid)
-            || self.parked.contains_key(&tid)
-            || self.observed.keeps(tid)
-    }
-
-    /// Keeps for a task what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        self.waited.insert(tid, connect::Waited::of_test());
-        self.parked.insert(tid, Instant::now());
-        self.observed.begin(tid, 3, observe::Spoken::of_test());
     }
 
     /// Answers a call that the policy allows if its peers are open.
@@ -159,10 +144,11 @@ impl Net {
             "sendmmsg" => self.send_messages(files, asked),
             _ => Err(Errno::ENOSYS.into()),
         };
-        if !self.pending.contains_key(&asked.tracee.tid()) {
-            self.waited.remove(&asked.tracee.tid());
+        let state = &asked.task.net;
+        if !state.is_pending() {
+            state.waited.take();
         }
-        let since = self.parked.remove(&asked.tracee.tid());
+        let since = state.parked.take();
         Ok(match result {
             Ok(resume) => Answer::Go(resume),
             Err(Refused::Errno(errno)) => {
@@ -172,20 +158,15 @@ impl Net {
             Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
             Err(Refused::Later(pause)) => {
                 let since = since.unwrap_or_else(Instant::now);
-                Answer::Go(self.park(asked, pause, since)?)
+                Answer::Go(Net::park(asked, pause, since)?)
             }
         })
     }
 
-    /// Whether it is the supervisor's own call that a task is in.
-    pub fn is_pending(&self, tid: Tid) -> bool {
-        self.pending.contains_key(&tid)
-    }
-
     /// A call of the supervisor's own making returns.
-    pub fn returned(&mut self, tracee: &Stopped) -> Result<Resume, Errno> {
-        let tid = tracee.tid();
-        let Some(pending) = self.pending.remove(&tid) else {
+    pub fn returned(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
+        let state = &task.net;
+        let Some(pending) = state.pending.take() else {
             return Ok(Resume::Continue);
         };
         let Some(registers) = tracee.registers()? else {
@@ -194,7 +175,7 @@ impl Net {
         let result = registers.result();
         Ok(match pending {
             Pending::Again { original, waited } if result >= 0 => {
-                self.waited.insert(tid, waited);
+                state.waited.set(Some(waited));
                 super::files::again(original)
             }
             Pending::Again { original, waited } => {
@@ -207,7 +188,7 @@ impl Net {
             }
             // Where a filter of the command's own closes poll, it does not pause.
             Pending::LookUp { original, since } => {
-                self.parked.insert(tid, since);
+                state.parked.set(Some(since));
                 super::files::again(original)
             }
             Pending::Answer { original } if result >= 0 => super::files::again(original),
@@ -227,16 +208,11 @@ impl Net {
     }
 
     /// The task waits for a look-up, and makes its call again; others go on meanwhile.
-    fn park(
-        &mut self,
-        asked: &Asked<'_>,
-        pause: Duration,
-        since: Instant,
-    ) -> Result<Resume, Errno> {
+    fn park(asked: &Asked<'_>, pause: Duration, since: Instant) -> Result<Resume, Errno> {
         let original = asked.registers;
         let paused = paused(original, pause)?;
         let pending = Pending::LookUp { original, since };
-        self.pending.insert(asked.tracee.tid(), pending);
+        asked.task.net.pending.replace(Some(pending));
         Ok(paused)
     }
 

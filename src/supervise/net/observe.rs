@@ -21,9 +21,11 @@ use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::supervise::files::{Asked, number};
+use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, status_flags};
 use crate::sys::{Errno, socket};
-use crate::trace::{Registers, Resume, Stopped, Tid};
+use crate::trace::{Registers, Resume, Stopped};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -38,13 +40,15 @@ const LONGEST: usize = 65_536;
 /// Sockets of a process that are watched at the same time.
 const MOST_SOCKETS: usize = 64;
 
-/// Processes that talk to resolvers.
-#[derive(Default)]
-pub(super) struct Observed {
-    processes: HashMap<Tid, Talk>,
+/// What is kept for each process.
+#[derive(Debug, Default)]
+pub struct ProcessState {
+    /// Its talk with a resolver, if it has one.
+    talk: RefCell<Option<Talk>>,
 }
 
 /// What a process has to do with resolvers.
+#[derive(Debug)]
 struct Talk {
     sockets: HashMap<RawFd, Spoken>,
     until: Instant,
@@ -67,10 +71,11 @@ impl Spoken {
     }
 }
 
-impl Observed {
-    /// A process has a socket to a resolver.
-    pub fn begin(&mut self, pid: Tid, fd: u64, spoken: Spoken) {
-        let talk = self.processes.entry(pid).or_insert_with(|| Talk {
+impl ProcessState {
+    /// It has a socket to a resolver.
+    fn begin(&self, fd: u64, spoken: Spoken) {
+        let mut talk = self.talk.borrow_mut();
+        let talk = talk.get_or_insert_with(|| Talk {
             sockets: HashMap::new(),
             until: Instant::now(),
         });
@@ -81,39 +86,39 @@ impl Observed {
         }
     }
 
-    /// Whether nobody is watched.
-    pub fn is_empty(&self) -> bool {
-        self.processes.is_empty()
-    }
-
-    /// Whether a process is.
-    pub fn watches(&mut self, pid: Tid) -> bool {
-        let Some(talk) = self.processes.get(&pid) else {
-            return false;
-        };
-        let watched = Instant::now() < talk.until;
-        if !watched {
-            self.processes.remove(&pid);
+    /// Whether its calls are to be seen.
+    pub fn is_watched(&self) -> bool {
+        let mut talk = self.talk.borrow_mut();
+        if talk.as_ref().is_some_and(|it| Instant::now() >= it.until) {
+            *talk = None;
         }
-        watched
+        talk.is_some()
     }
 
-    /// Whether anything is kept for a process.
+    /// Keeps for a process what can be kept for one.
     #[cfg(test)]
-    pub fn keeps(&self, pid: Tid) -> bool {
-        self.processes.contains_key(&pid)
+    pub fn fill(&self) {
+        self.begin(3, Spoken::of_test());
     }
 
-    /// A process is gone, or runs another program.
-    pub fn gone(&mut self, tid: Tid) {
-        self.processes.remove(&tid);
+    /// How a socket of it speaks with a resolver, if it does.
+    fn spoken(&self, fd: RawFd) -> Option<Spoken> {
+        self.talk.borrow().as_ref()?.sockets.get(&fd).copied()
     }
 
-    fn closed(&mut self, pid: Tid, fd: RawFd) {
-        if let Some(talk) = self.processes.get_mut(&pid) {
-            talk.sockets.remove(&fd);
-            if talk.sockets.is_empty() {
-                self.processes.remove(&pid);
+    /// Something was said just now.
+    fn speaks(&self) {
+        if let Some(talk) = self.talk.borrow_mut().as_mut() {
+            talk.until = Instant::now() + SILENCE;
+        }
+    }
+
+    fn closed(&self, fd: RawFd) {
+        let mut talk = self.talk.borrow_mut();
+        if let Some(open) = talk.as_mut() {
+            open.sockets.remove(&fd);
+            if open.sockets.is_empty() {
+                *talk = None;
             }
         }
     }
@@ -148,28 +153,25 @@ impl Receive {
 }
 
 impl Net {
-    /// Whether the calls of a process are to be seen.
-    pub fn watches(&mut self, pid: impl FnOnce() -> Tid) -> bool {
-        !self.observed.is_empty() && self.observed.watches(pid())
-    }
-
     /// The socket of this call speaks with a resolver from now on.
     pub(super) fn observe(&mut self, asked: &Asked<'_>, protocol: Protocol, resolver: IpAddr) {
         if matches!(protocol, Protocol::Lite | Protocol::Other) {
             return;
         }
         let tid = asked.tracee.tid();
-        let pid = asked.task.pid();
+        let process = asked.task.process();
         let spoken = Spoken { protocol, resolver };
-        self.observed.begin(pid, asked.arg(0), spoken);
+        process.net.begin(asked.arg(0), spoken);
         if let Some(send) = Send::of(&asked.registers) {
-            self.hear(asked.plan, pid, spoken, &send.messages(tid));
+            self.hear(asked.plan, &process.net, spoken, &send.messages(tid));
         }
     }
 
     /// A call of a process that is watched begins.
-    pub fn begins(&mut self, plan: &Plan, tracee: &Stopped, pid: Tid) -> Result<Resume, Errno> {
+    pub fn begins(&mut self, plan: &Plan, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
         let tid = tracee.tid();
+        let process = task.process();
+        let talk = &process.net;
         let Some(registers) = tracee.registers()? else {
             return Ok(Resume::Continue);
         };
@@ -178,16 +180,12 @@ impl Net {
             .syscall()
             .is_some_and(|syscall| syscall.name == "close")
         {
-            self.observed.closed(pid, call.args[0] as u32 as RawFd);
+            talk.closed(call.args[0] as u32 as RawFd);
             return Ok(Resume::Continue);
         }
-        let spoken = |fd: RawFd| {
-            let talk = self.observed.processes.get(&pid)?;
-            talk.sockets.get(&fd).copied()
-        };
         if let Some(send) = Send::of(&registers) {
-            if let Some(spoken) = spoken(call.args[0] as u32 as RawFd) {
-                self.hear(plan, pid, spoken, &send.messages(tid));
+            if let Some(spoken) = talk.spoken(call.args[0] as u32 as RawFd) {
+                self.hear(plan, talk, spoken, &send.messages(tid));
             }
             return Ok(Resume::Continue);
         }
@@ -195,56 +193,33 @@ impl Net {
             return Ok(Resume::Continue);
         };
         let datagrams = |spoken: &Spoken| spoken.protocol == Protocol::Udp;
-        if !spoken(receive.fd).as_ref().is_some_and(datagrams) {
+        if !talk.spoken(receive.fd).as_ref().is_some_and(datagrams) {
             return Ok(Resume::Continue);
         }
-        let Ok(fd) = descriptor_of(tid, pid, receive.fd) else {
+        let Ok(fd) = descriptor_of(tid, task.pid(), receive.fd) else {
             return Ok(Resume::Continue);
         };
         if !socket::is_readable(fd.as_fd()) {
-            return Ok(self.wait_for_answer(tid, registers, &receive, &fd));
+            return Ok(wait_for_answer(task, registers, &receive, &fd));
         }
-        self.look(plan, pid, &fd);
+        self.look(plan, talk, &fd);
         match receive.count {
             // The others are looked at when it is called again.
             Some(2..) => {
                 let mut args = call.args;
                 args[2] = 1;
-                self.pending.insert(
-                    tid,
-                    Pending::Fewer {
-                        original: registers,
-                    },
-                );
+                task.net.pending.replace(Some(Pending::Fewer {
+                    original: registers,
+                }));
                 Ok(Resume::SetAndStop(registers.with_call(call.nr, args)))
             }
             _ => Ok(Resume::Continue),
         }
     }
 
-    /// A task that waits for an answer waits for it without taking it, and then makes its call again.
-    fn wait_for_answer(
-        &mut self,
-        tid: Tid,
-        original: Registers,
-        receive: &Receive,
-        fd: &OwnedFd,
-    ) -> Resume {
-        // What is asked of the queue of errors never waits.
-        let at_once = (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) as u64;
-        let waits = receive.flags & at_once == 0
-            && status_flags(fd.as_fd()).is_ok_and(|flags| flags & libc::O_NONBLOCK == 0);
-        let (true, Some(nr)) = (waits, number("recvfrom")) else {
-            return Resume::Continue;
-        };
-        let args = [receive.fd as u64, 0, 0, libc::MSG_PEEK as u64, 0, 0];
-        self.pending.insert(tid, Pending::Answer { original });
-        Resume::SetAndStop(original.with_call(nr, args))
-    }
-
     /// Looks at the next datagram of a socket, and leases what a resolver that the policy allows has
     /// answered.
-    fn look(&mut self, plan: &Plan, pid: Tid, fd: &OwnedFd) {
+    fn look(&mut self, plan: &Plan, talk: &ProcessState, fd: &OwnedFd) {
         let option = |name| socket::option(fd.as_fd(), name);
         // A raw socket of UDP, and one that pings, receive what comes before the data, too. No offset
         // can be set in a jail; one from outside may have been.
@@ -260,9 +235,7 @@ impl Net {
         if !is_resolver(plan, family, Protocol::Udp, &sender) {
             return;
         }
-        if let Some(talk) = self.observed.processes.get_mut(&pid) {
-            talk.until = Instant::now() + SILENCE;
-        }
+        talk.speaks();
         let message = buffer.get(..length).unwrap_or_default();
         if let Some(question) = dns::question(message).filter(|_| !dns::is_query(message)) {
             self.names.heard(&question);
@@ -274,18 +247,30 @@ impl Net {
 
     /// Something is sent to a resolver. Where the policy lets it be asked over TCP, the supervisor may do
     /// so as well.
-    fn hear(&mut self, plan: &Plan, pid: Tid, spoken: Spoken, sent: &[Vec<u8>]) {
+    fn hear(&mut self, plan: &Plan, talk: &ProcessState, spoken: Spoken, sent: &[Vec<u8>]) {
         let Spoken { protocol, resolver } = spoken;
         if !may_be_asked(plan, Protocol::Tcp, resolver) {
             return;
         }
         for question in sent.iter().flat_map(|sent| questions(sent, protocol)) {
-            if let Some(talk) = self.observed.processes.get_mut(&pid) {
-                talk.until = Instant::now() + SILENCE;
-            }
+            talk.speaks();
             self.names.asks((resolver, DNS).into(), question);
         }
     }
+}
+
+/// A task that waits for an answer waits for it without taking it, and then makes its call again.
+fn wait_for_answer(task: &Task, original: Registers, receive: &Receive, fd: &OwnedFd) -> Resume {
+    // What is asked of the queue of errors never waits.
+    let at_once = (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) as u64;
+    let waits = receive.flags & at_once == 0
+        && status_flags(fd.as_fd()).is_ok_and(|flags| flags & libc::O_NONBLOCK == 0);
+    let (true, Some(nr)) = (waits, number("recvfrom")) else {
+        return Resume::Continue;
+    };
+    let args = [receive.fd as u64, 0, 0, libc::MSG_PEEK as u64, 0, 0];
+    task.net.pending.replace(Some(Pending::Answer { original }));
+    Resume::SetAndStop(original.with_call(nr, args))
 }
 
 /// Whether an address is that of a resolver that the policy allows to be asked.
@@ -316,19 +301,17 @@ mod tests {
 
     #[test]
     fn a_process_is_watched_while_it_has_a_socket_to_a_resolver() {
-        let mut observed = Observed::default();
+        let process = ProcessState::default();
         let spoken = Spoken {
             protocol: Protocol::Udp,
             resolver: [127, 0, 0, 53].into(),
         };
-        observed.begin(1, 5, spoken);
-        observed.begin(1, 6, spoken);
-        observed.closed(1, 5);
-        assert!(observed.watches(1) && !observed.watches(2));
-        observed.closed(1, 6);
-        assert!(!observed.watches(1) && observed.is_empty());
-        observed.begin(1, 5, spoken);
-        observed.gone(1);
-        assert!(observed.is_empty());
+        assert!(!process.is_watched());
+        process.begin(5, spoken);
+        process.begin(6, spoken);
+        process.closed(5);
+        assert!(process.is_watched());
+        process.closed(6);
+        assert!(!process.is_watched());
     }
 }

@@ -12,7 +12,6 @@ use crate::policy::{self, Action};
 use crate::supervise::denial::{Object, PeerObject};
 use crate::supervise::files::{Asked, Files, Judged, Refused};
 use crate::sys::route;
-use crate::trace::Tid;
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -62,7 +61,7 @@ impl Net {
         {
             match self.names.look_up(ip) {
                 Known::Named => verdict = self.ask(asked, way, to),
-                Known::Later(pause) if self.may_wait(asked.tracee.tid()) => {
+                Known::Later(pause) if may_wait(asked) => {
                     return Err(Refused::Later(pause));
                 }
                 Known::Later(_) | Known::Unknown => {}
@@ -72,12 +71,6 @@ impl Net {
             (verdict, _) if verdict.action == Action::Allow => Ok(()),
             (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
         }
-    }
-
-    /// Whether a call may wait for a look-up, which others may begin again and again.
-    fn may_wait(&self, tid: Tid) -> bool {
-        let since = self.parked.get(&tid);
-        since.is_none_or(|since| Names::may_wait(*since))
     }
 
     fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
@@ -176,6 +169,12 @@ impl Net {
         }
         protocols
     }
+}
+
+/// Whether a call may wait for a look-up, which others may begin again and again.
+fn may_wait(asked: &Asked<'_>) -> bool {
+    let since = asked.task.net.parked.get();
+    since.is_none_or(Names::may_wait)
 }
 
 fn allowed() -> Verdict {

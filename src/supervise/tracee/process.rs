@@ -1,6 +1,6 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
-use crate::supervise::files;
+use crate::supervise::{files, net};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,6 +16,7 @@ pub struct Process {
     /// same number takes the place of the first.
     sent: RefCell<Vec<(i32, Tid)>>,
     pub files: files::ProcessState,
+    pub net: net::ProcessState,
 }
 
 impl Process {

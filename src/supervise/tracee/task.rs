@@ -1,7 +1,7 @@
 //! A task: what is known of one thread.
 
 use super::process::{Process, Program};
-use crate::supervise::{files, waits};
+use crate::supervise::{files, net, waits};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,6 +17,7 @@ pub struct Task {
     /// Its id in the jail's pid namespace, once it was asked for.
     pub(super) inside: Cell<Option<Tid>>,
     pub files: files::TaskState,
+    pub net: net::TaskState,
     pub waits: waits::TaskState,
 }
 
@@ -29,6 +30,7 @@ impl Task {
             executed: Cell::new(false),
             inside: Cell::new(None),
             files: files::TaskState::default(),
+            net: net::TaskState::default(),
             waits: waits::TaskState::default(),
         }
     }
