@@ -75,7 +75,7 @@ mod tests {
             TASKS.set(BTreeMap::from([(MAIN, MAIN)]));
             Self {
                 tracees: Tracees::of_test(MAIN, Namespaces::default(), is_own),
-                files: Files::new(MAIN, Vec::new()),
+                files: Files::new(Vec::new()),
                 cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
@@ -125,7 +125,6 @@ mod tests {
                 0 => self.told(self.late.len() - 1),
                 // Released before its parent's event.
                 _ => {
-                    self.files.adopted(child);
                     self.memory.adopted(child);
                     let task = self.tracees.adopt(child);
                     self.tracees.belongs(&task, process);
@@ -141,7 +140,6 @@ mod tests {
             if !spawn.is_thread() {
                 self.memory.spawned(&spawn);
             }
-            self.files.spawned(&spawn);
             if spawn.state == ChildState::Gone {
                 self.nothing_of(child);
             }
@@ -164,7 +162,6 @@ mod tests {
                 tasks.insert(pid, pid);
             });
             self.tracees.executed(pid, former);
-            self.files.executed(pid, former);
             self.memory.executed(pid, former);
             if former != pid {
                 self.nothing_of(former);
@@ -177,7 +174,6 @@ mod tests {
             // The event of a parent that is gone is never told.
             self.late.retain(|(parent, ..)| *parent != tid);
             self.tracees.gone(tid);
-            self.files.gone(tid);
             self.cpu.gone(tid);
             self.memory.gone(tid);
             self.nothing_of(tid);
@@ -185,7 +181,6 @@ mod tests {
 
         fn nothing_of(&self, tid: Tid) {
             assert!(!self.tracees.knows(tid), "tracees keep {tid}");
-            assert!(!self.files.keeps(tid), "files keep {tid}");
             assert!(!self.cpu.keeps(tid), "cpu keeps {tid}");
             assert!(!self.memory.keeps(tid), "memory keeps {tid}");
         }

@@ -171,7 +171,7 @@ pub fn run(
         plan,
         options,
         observer,
-        files: files::Files::new(started.pid, started.take_handed()),
+        files: files::Files::new(started.take_handed()),
         net: net::Net::new(plan),
         init: started.init(),
         started,
@@ -366,7 +366,6 @@ impl Supervisor<'_> {
         for (tracee, _) in released {
             self.stats.attach += 1;
             if !self.tracees.knows(tracee.tid()) {
-                self.files.adopted(tracee.tid());
                 self.limits.adopted(tracee.tid());
             }
             self.tracees.adopt(tracee.tid());
@@ -622,7 +621,6 @@ impl Supervisor<'_> {
         let spawn = self.tracees.spawned(task, child as Tid, flags);
         self.lives(child as Tid);
         self.limits.spawned(&spawn);
-        self.files.spawned(&spawn);
         if let Some(limit) = self
             .limits
             .exceeded(self.tracees.len(), || self.tracees.living())
@@ -665,7 +663,6 @@ impl Supervisor<'_> {
             program,
         } = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, caller.as_deref());
-        self.files.executed(tid, former as Tid);
         self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
@@ -761,7 +758,6 @@ impl Supervisor<'_> {
             self.is_refused_by(tid, signal);
         }
         let pid = self.tracees.gone(tid);
-        self.files.gone(tid);
         self.limits.gone(tid);
         // Before the command's own end is looked at: all the rest must end, too.
         if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {

@@ -20,9 +20,9 @@ mod fixed;
 mod loaded;
 mod long;
 mod look;
-mod memory;
 mod metadata;
 mod open;
+mod pages;
 mod passing;
 mod perform;
 mod pinned;
@@ -36,7 +36,7 @@ mod umask;
 mod vector;
 
 use super::denial::{Object, PathObject};
-use super::tracee::{Spawn, Task, Tracees};
+use super::tracee::{Task, Tracees};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::launch::Handed;
@@ -48,7 +48,7 @@ use crate::syscalls::named::{Asks, Named, named};
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 pub use look::Denied;
-use memory::Memories;
+pub use pages::Pages;
 use pinned::Pending;
 pub use pinned::again;
 pub use places::SOCKADDR;
@@ -59,7 +59,6 @@ use std::time::Duration;
 
 /// What the supervisor knows of the files of a jail.
 pub struct Files {
-    memories: Memories,
     /// A call under way that must return before anything else is answered: the supervisor makes all
     /// renames, so meanwhile no directory on its way becomes another.
     hurried: Option<Tid>,
@@ -69,8 +68,6 @@ pub struct Files {
     filtered: bool,
     /// A task whose call has just failed for want of pages for paths.
     unmapped: Option<Tid>,
-    /// Whether there has ever been more than one task.
-    several: bool,
     umask: umask::Umask,
     exec: exec::Programs,
     fixed: fixed::Fixed,
@@ -183,49 +180,18 @@ impl From<Errno> for Refused {
 pub type Judged<T> = Result<T, Refused>;
 
 impl Files {
-    pub fn new(main: Tid, handed: Vec<Handed>) -> Self {
-        let mut memories = Memories::default();
-        memories.begin(main);
+    pub fn new(handed: Vec<Handed>) -> Self {
         Self {
-            memories,
             hurried: None,
             asynchronous: false,
             filtered: false,
             unmapped: None,
-            several: false,
             umask: umask::Umask::default(),
             exec: exec::Programs::default(),
             fixed: fixed::Fixed::default(),
             handed,
             looks: look::Looks::default(),
         }
-    }
-
-    /// A task was made.
-    pub fn spawned(&mut self, spawn: &Spawn) {
-        self.several = true;
-        self.memories.spawned(spawn);
-    }
-
-    /// A task runs whose parent's event has not come yet.
-    pub fn adopted(&mut self, tid: Tid) {
-        self.several = true;
-        self.memories.adopted(tid);
-    }
-
-    /// A process runs another program, in the thread that was `former` until now.
-    pub fn executed(&mut self, pid: Tid, former: Tid) {
-        self.memories.executed(pid, former);
-    }
-
-    pub fn gone(&mut self, tid: Tid) {
-        self.memories.gone(tid);
-    }
-
-    /// Whether anything is kept for a task.
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.memories.keeps(tid)
     }
 
     /// Answers a call that the policy allows if its paths are open.
@@ -265,7 +231,7 @@ impl Files {
                 Ok(Resume::Continue)
             }
             // Reads that are under way could change the pages before they are sealed.
-            "io_setup" if self.memories.may_map(asked.tracee.tid()) => self.map(asked),
+            "io_setup" if asked.task.may_map() => self.map(asked),
             "io_setup" => {
                 self.asynchronous = true;
                 Ok(Resume::Continue)

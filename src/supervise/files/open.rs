@@ -187,7 +187,7 @@ impl Files {
         let relative = !given.starts_with(b"/")
             && how.resolve == 0
             && !found.links
-            && self.memories.is_alone(tid);
+            && asked.task.space().is_alone();
         let long = found.path.len() >= PATH_MAX;
         if relative && goes_up && long && how.flags & O_CREAT == 0 {
             let directory = found.object.as_ref().is_some_and(is_directory);
@@ -313,7 +313,7 @@ impl Files {
             Access::Read if floor.read => true,
             Access::Write if floor.write => true,
             // By the link of another process, that one can.
-            _ => own && self.memories.is_alone(asked.tracee.tid()),
+            _ => own && asked.task.space().is_alone(),
         }
     }
 }

@@ -177,7 +177,7 @@ impl Files {
             request if NUMBERS.contains(&request) => 4,
             request if request == FSXATTR.0 => FSXATTR.1,
             // Verity and encryption: nobody may put another descriptor in its place.
-            _ if self.memories.is_alone(tid) => return Ok(Resume::Continue),
+            _ if asked.task.space().is_alone() => return Ok(Resume::Continue),
             _ => return Err(Errno::EACCES.into()),
         };
         let mut bytes = [0; FSXATTR.1];
@@ -200,7 +200,7 @@ impl Files {
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());
         }
-        if found.pathless && !self.memories.is_alone(asked.tracee.tid()) {
+        if found.pathless && !asked.task.space().is_alone() {
             return Err(Errno::EACCES.into());
         }
         if found.pathless || !asked.plan.files.pins {

@@ -1,7 +1,7 @@
 //! Calls that go on with what was judged, in pages that nobody can change (see `memory`), and what is
 //! done when they return.
 
-use super::memory::{REGION, Slot};
+use super::pages::{REGION, Slot, are_many};
 use super::{Asked, Files, Judged, errno, number};
 use crate::baseline::Watch;
 use crate::supervise::tracee::Task;
@@ -54,29 +54,27 @@ impl Files {
             Pending::Return { original, .. } => Resume::Set(original.with_result(result)),
             Pending::Passing { original } => self.passed_on(task, original, result),
             Pending::Map { original } if (-4095..0).contains(&result) => {
-                self.unmapped(tid, original, result)
+                self.unmapped(task, original, result)
             }
             // The task makes its own call again; then there is a region to be sealed.
             Pending::Map { original } => {
-                self.memories.mapped(tid, result as u64);
+                task.space().pages.mapped(result as u64);
                 again(original)
             }
-            Pending::Seal { original, .. } if result < 0 => self.unmapped(tid, original, result),
+            Pending::Seal { original, .. } if result < 0 => self.unmapped(task, original, result),
             // Between the two the task may have run: a signal handler, an aborted rseq section. What
             // lies there is looked at now, while it is stopped and nobody else is there.
-            Pending::Seal { original, address } => {
-                match self.memories.sealed(tid, address, self.filtered) {
-                    true if !self.asynchronous => again(original),
-                    _ => self.unmapped(tid, original, errno(Errno::EACCES)),
-                }
-            }
+            Pending::Seal { original, address } => match task.sealed(address, self.filtered) {
+                true if !self.asynchronous => again(original),
+                _ => self.unmapped(task, original, errno(Errno::EACCES)),
+            },
         })
     }
 
     /// No region could be mapped or sealed: a filter of the command's own may have refused it. A call
     /// that was only to come after that goes on; what needs a region later fails then.
-    fn unmapped(&mut self, tid: Tid, original: Registers, result: i64) -> Resume {
-        self.memories.refused(tid);
+    fn unmapped(&mut self, task: &Task, original: Registers, result: i64) -> Resume {
+        task.space().pages.refused();
         let call = original.call().syscall().map(|syscall| syscall.name);
         let goes_on = match call {
             Some("seccomp" | "prctl") => true,
@@ -87,7 +85,7 @@ impl Files {
         match goes_on {
             true => again(original),
             false => {
-                self.unmapped = Some(tid);
+                self.unmapped = Some(task.tid());
                 Resume::Set(original.with_result(result))
             }
         }
@@ -99,7 +97,7 @@ impl Files {
         let net = &asked.plan.net;
         let needed =
             asked.plan.files.watch.has(Watch::SHARING) || net.pins && net.watch.has(Watch::MEMORY);
-        match needed && self.memories.may_map(asked.tracee.tid()) {
+        match needed && asked.task.may_map() {
             true => self.map(asked).ok(),
             false => None,
         }
@@ -167,9 +165,8 @@ impl Files {
         args: impl FnOnce(&Slot) -> [u64; 6],
         first: Option<u64>,
     ) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
         let original = asked.registers;
-        if let Some(slot) = self.memories.slot(tid) {
+        if let Some(slot) = slot(asked) {
             fill(&slot)?;
             let changed = original.with_call(nr, args(&slot));
             let pending = Pending::Return {
@@ -182,7 +179,7 @@ impl Files {
             asked.task.files.pending.replace(Some(pending));
             return Ok(Resume::SetAndStop(changed));
         }
-        match self.memories.has_region(tid) {
+        match asked.task.space().pages.has_region() {
             false => self.map(asked),
             // Too many calls are under way.
             true => Err(Errno::ENFILE.into()),
@@ -235,13 +232,12 @@ impl Files {
 
     /// Maps a region for paths, or seals the one that was mapped: the call is made again afterwards.
     pub(super) fn map(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
         let original = asked.registers;
         // A filter of the command's own may kill for what follows.
-        if self.filtered && !self.asynchronous && self.memories.inherits(tid) {
+        if self.filtered && !self.asynchronous && asked.task.inherits() {
             return Ok(again(original));
         }
-        let (name, args, pending) = match self.memories.unsealed(tid) {
+        let (name, args, pending) = match asked.task.space().pages.unsealed() {
             Some(address) => (
                 "mseal",
                 [address, REGION, 0, 0, 0, 0],
@@ -261,7 +257,7 @@ impl Files {
     /// Before memory is shared, the region is mapped: afterwards another task could put its own
     /// pages in its place before they are sealed, or keep them from its children.
     pub(super) fn share(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
-        match self.memories.may_map(asked.tracee.tid()) {
+        match asked.task.may_map() {
             true => self.map(asked),
             false => Ok(Resume::Continue),
         }
@@ -306,4 +302,15 @@ impl Files {
 pub fn again(original: Registers) -> Resume {
     let call = original.call();
     Resume::Set(original.before_call(call.nr, call.args))
+}
+
+/// A free slot of a task; `None`: a region has to be mapped. Of many address spaces only this one keeps
+/// files open.
+fn slot(asked: &Asked<'_>) -> Option<Slot> {
+    if are_many(asked.tracees.len()) {
+        let others = asked.tracees.all();
+        let others = others.filter(|task| task.tid() != asked.task.tid());
+        others.for_each(|task| task.space().pages.close());
+    }
+    asked.task.space().pages.slot()
 }

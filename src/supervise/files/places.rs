@@ -169,7 +169,6 @@ impl Files {
         mut bytes: [u8; SOCKADDR],
         length: usize,
     ) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
         let address = asked.arg(1);
         let Some(name) = name(&bytes, length) else {
             // No path: whatever it is changed to meanwhile, is bound by what [net] says.
@@ -196,7 +195,7 @@ impl Files {
         // change where it leads.
         let stays = match here {
             true => found.passed.is_some(),
-            false => !found.links && (name.starts_with(b"/") || self.memories.is_alone(tid)),
+            false => !found.links && (name.starts_with(b"/") || asked.task.space().is_alone()),
         };
         let mut length = length;
         if !stays {

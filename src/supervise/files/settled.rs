@@ -1,7 +1,6 @@
 //! Who else in the jail could change what was judged before its call goes on.
 
 use super::{Asked, Files, Found};
-use crate::trace::Tid;
 
 impl Files {
     /// A task confines itself by a Landlock domain: so do the other threads of its process where a flag
@@ -17,19 +16,11 @@ impl Files {
         }
     }
 
-    /// Whether a task shares neither memory nor descriptors nor working directory with another.
-    pub fn is_alone(&mut self, tid: Tid) -> bool {
-        !self.several || self.memories.is_alone(tid)
-    }
-
     /// Whether nobody in the jail can change these bytes, or which sockets the descriptors of their
     /// owner stand for, before its call goes on.
     pub fn is_own(&mut self, asked: &Asked<'_>, address: u64, length: usize) -> bool {
-        let tid = asked.tracee.tid();
         // A jail of one task may share memory with processes outside, by a file that is mapped.
-        !self.asynchronous
-            && asked.plan.keeps_memory()
-            && self.memories.is_private(tid, address, length)
+        !self.asynchronous && asked.plan.keeps_memory() && asked.task.is_private(address, length)
     }
 
     /// Whether the names of a path can be changed neither under this policy nor by anybody but root:

@@ -56,7 +56,7 @@ impl Net {
         match named {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
-                for protocol in Net::protocols(files, asked, socket.protocol) {
+                for protocol in Net::protocols(asked, socket.protocol) {
                     self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
                 settled = !Address::settle(&mut bytes, socket.family);
@@ -80,7 +80,7 @@ impl Net {
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
             // AF_UNSPEC ends an association.
-            address => unnamed(files, asked, &socket, &address)?,
+            address => unnamed(asked, &socket, &address)?,
         }
         if settled && files.is_own(asked, address, bytes.len()) {
             return Ok(Resume::Continue);

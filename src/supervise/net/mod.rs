@@ -138,7 +138,7 @@ impl Net {
         let result = match asked.call.syscall().map_or("", |syscall| syscall.name) {
             "connect" => self.connect(files, asked),
             "bind" => self.bind(files, asked),
-            "listen" => self.listen(files, asked),
+            "listen" => self.listen(asked),
             "sendto" => self.send_to(files, asked),
             "sendmsg" => self.send_message(files, asked),
             "sendmmsg" => self.send_messages(files, asked),
@@ -224,7 +224,7 @@ impl Net {
         match place {
             Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
                 let ip = Address::canonical(ip, false);
-                for protocol in Net::protocols(files, asked, socket.protocol) {
+                for protocol in Net::protocols(asked, socket.protocol) {
                     let who = Who::Inet { protocol, ip, port };
                     match self.judge(asked, Way::Listen, who) {
                         Err(Refused::Denied(verdict, _))
@@ -246,7 +246,7 @@ impl Net {
             Address::Unspecified if socket.family == Family::V6 => {
                 return Err(Errno::EAFNOSUPPORT.into());
             }
-            address => unnamed(files, asked, &socket, &address)?,
+            address => unnamed(asked, &socket, &address)?,
         }
         if files.is_own(asked, asked.arg(1), bytes.len()) {
             return Ok(Resume::Continue);
@@ -280,7 +280,7 @@ impl Net {
         files.bind_address(asked, bytes, given.len())
     }
 
-    fn listen(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+    fn listen(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         let socket = Socket::of(asked, asked.arg(0))?;
         if matches!(socket.family, Family::V4 | Family::V6) {
             let mut own = socket::own_address(socket.fd.as_fd())?;
@@ -318,7 +318,7 @@ impl Net {
         } else {
             by_rules(asked)?;
         }
-        if files.is_alone(asked.tracee.tid()) {
+        if asked.task.space().is_alone() {
             return Ok(Resume::Continue);
         }
         // Landlock has no right for it: a task that has confined itself may do it, too.
@@ -381,9 +381,9 @@ fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
 
 /// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
 /// of [net]'s.
-fn unnamed(files: &mut Files, asked: &Asked<'_>, socket: &Socket, address: &Address) -> Judged<()> {
+fn unnamed(asked: &Asked<'_>, socket: &Socket, address: &Address) -> Judged<()> {
     // To a socket that another task puts in its place, it may be an address.
-    let stays = *address == Address::Other || files.is_alone(asked.tracee.tid());
+    let stays = *address == Address::Other || asked.task.space().is_alone();
     match (socket.family, address) {
         _ if stays => by_rules(asked),
         (Family::V4 | Family::V6, Address::Unspecified) => by_rules(asked),

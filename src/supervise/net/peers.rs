@@ -10,7 +10,7 @@ use crate::judge::{Reason, Verdict};
 use crate::net::{Protocol, Reach, To, Way};
 use crate::policy::{self, Action};
 use crate::supervise::denial::{Object, PeerObject};
-use crate::supervise::files::{Asked, Files, Judged, Refused};
+use crate::supervise::files::{Asked, Judged, Refused};
 use crate::sys::route;
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -159,10 +159,9 @@ impl Net {
 
     /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
     /// make it, another may put any socket in the place of the one that is judged.
-    pub(super) fn protocols(files: &mut Files, asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
-        let tid = asked.tracee.tid();
+    pub(super) fn protocols(asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
         let mut protocols = vec![own];
-        if asked.task.files.is_confined() && !files.is_alone(tid) {
+        if asked.task.files.is_confined() && !asked.task.space().is_alone() {
             let others = [Protocol::Tcp, Protocol::Udp];
             let others = others.into_iter().filter(|other| *other != own);
             protocols.extend(others.filter(|other| Net::may_send(asked, *other)));

@@ -99,7 +99,7 @@ impl Net {
             };
             return self.deliver(asked, &socket, flags, &[], data, to);
         }
-        let flags = steady(files, asked, flags);
+        let flags = steady(asked, flags);
         let length = name.bytes.len() as u64;
         if length == 0 {
             return Ok(files.changed_call(asked, [fd, data, size, flags, 0, 0]));
@@ -123,7 +123,7 @@ impl Net {
             let data = Header::of(&bytes).data(None);
             return self.deliver(asked, &socket, flags, &judged.control, data, to);
         }
-        let flags = steady(files, asked, flags);
+        let flags = steady(asked, flags);
         files.pinned_as(
             asked,
             asked.call.nr,
@@ -228,8 +228,7 @@ impl Net {
         at: u64,
         mut bytes: Vec<u8>,
     ) -> Judged<Name> {
-        let tid = asked.tracee.tid();
-        let alone = files.is_alone(tid);
+        let alone = asked.task.space().is_alone();
         let inet = matches!(socket.family, Family::V4 | Family::V6);
         let mut settled = files.is_own(asked, at, bytes.len());
         match Address::decode(&bytes, socket.family, true) {
@@ -291,7 +290,7 @@ impl Net {
                 by_rules(asked)?;
                 return Ok(Name::none());
             }
-            address => unnamed(files, asked, socket, &address)?,
+            address => unnamed(asked, socket, &address)?,
         }
         Ok(Name {
             bytes,
@@ -309,7 +308,7 @@ fn send_first(
     judged: &Judgement,
 ) -> Judged<Resume> {
     let [fd, vector, _, flags, ..] = asked.call.args;
-    let flags = steady(files, asked, flags);
+    let flags = steady(asked, flags);
     let nr = number("sendmsg").ok_or(Errno::ENOSYS)?;
     files.pinned_as(
         asked,
@@ -321,8 +320,8 @@ fn send_first(
 }
 
 /// The flags of a call that another task may put another socket under: none that connects.
-fn steady(files: &mut Files, asked: &Asked<'_>, flags: u64) -> u64 {
-    match files.is_alone(asked.tracee.tid()) {
+fn steady(asked: &Asked<'_>, flags: u64) -> u64 {
+    match asked.task.space().is_alone() {
         true => flags,
         false => flags & !FAST_OPEN,
     }

@@ -4,6 +4,7 @@
 //! only when the answer is needed. No id alone leads to an action: ids are used again, so
 //! the kernel is asked whether it still is a tracee's.
 
+mod address_space;
 mod namespaces;
 mod process;
 mod task;
@@ -13,7 +14,9 @@ pub use process::{Process, Program};
 pub use task::{ChildState, Spawn, Task};
 
 use crate::sys;
+use crate::sys::files::share;
 use crate::trace::Tid;
+use address_space::{Member, Shares};
 use namespaces::id_within;
 use process::{id, process_of, program_name};
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +35,7 @@ pub struct Tracees {
     tasks: HashMap<Tid, Rc<Task>>,
     /// Whether an id is a tracee's, and so nobody else's.
     is_own: fn(Tid) -> bool,
+    shares: Shares,
     /// The most tasks that there were at one time.
     most: usize,
 }
@@ -48,12 +52,13 @@ pub struct Executed {
 
 impl Tracees {
     pub fn new(main: Tid, namespaces: Namespaces) -> Self {
-        let task = Task::new(main, Process::of(main));
+        let task = Task::new(main, Process::of(main), Member::new());
         task.announced.set(true);
         Self {
             namespaces,
             tasks: HashMap::from([(main, Rc::new(task))]),
             is_own: sys::wait::is_own,
+            shares: share,
             most: 1,
         }
     }
@@ -102,7 +107,11 @@ impl Tracees {
     pub fn at(&mut self, tid: Tid) -> Rc<Task> {
         let task = match self.tasks.get(&tid) {
             Some(task) => Rc::clone(task),
-            None => self.adopt(tid),
+            None => {
+                let task = self.adopt(tid);
+                task.space().entangle();
+                task
+            }
         };
         // What could not be read is asked again.
         if task.process().known_pid().is_none()
@@ -120,7 +129,9 @@ impl Tracees {
             return Rc::clone(known);
         }
         let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let task = Rc::new(Task::new(tid, Rc::default()));
+        let others = self.tasks.values().map(|task| (task.tid(), task.space()));
+        let space = Member::ask(tid, others, self.shares);
+        let task = Rc::new(Task::new(tid, Rc::default(), space));
         if let Some(pid) = id(&status, "Tgid:") {
             self.belongs(&task, pid);
             // A process runs its parent's program until it executes another one.
@@ -171,10 +182,23 @@ impl Tracees {
                 (true, false) => ChildState::New,
             },
         };
+        // Also with a child that is gone: it may have passed on what it shared to children of its own.
+        parent.space().spawned(&spawn);
         if spawn.state == ChildState::Gone {
             return spawn;
         }
-        let task = before.unwrap_or_else(|| Rc::new(Task::new(child, Rc::default())));
+        let task = match before {
+            // It has run: its memory is known by what the kernel said then, or by its execve. Its own
+            // children may share it by now.
+            Some(task) => {
+                task.space().spawned(&spawn);
+                task
+            }
+            None => {
+                let space = parent.space().child(&spawn);
+                Rc::new(Task::new(child, Rc::default(), space))
+            }
+        };
         if spawn.is_thread() {
             task.join(parent.process());
         } else {
@@ -201,7 +225,9 @@ impl Tracees {
         let process = caller.as_ref().map(|task| task.process());
         let before = process.as_ref().and_then(|process| process.known_program());
         let program = Program::new(program_name(pid), before.as_ref());
-        let task = Task::new(pid, Process::executed(pid, process.as_deref(), &program));
+        let space = Member::executed(caller.as_ref().map(|task| task.space()));
+        let process = Process::executed(pid, process.as_deref(), &program);
+        let task = Task::new(pid, process, space);
         // The event that is still to come is that of the process, not of the thread that took its place.
         let first = leader.as_ref().or(caller.as_ref());
         task.announced
@@ -323,6 +349,11 @@ impl Tracees {
         let mut leaders: Vec<Tid> = leaders.map(|task| task.tid()).collect();
         leaders.sort_unstable();
         leaders
+    }
+
+    /// Every task.
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Task>> {
+        self.tasks.values()
     }
 
     /// Every task, with its process where that is known, else with itself.

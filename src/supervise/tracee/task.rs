@@ -1,5 +1,6 @@
 //! A task: what is known of one thread.
 
+use super::address_space::Member;
 use super::process::{Process, Program};
 use crate::supervise::{files, net, waits};
 use crate::trace::Tid;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 pub struct Task {
     tid: Tid,
     process: RefCell<Rc<Process>>,
+    space: Member,
     /// Whether its parent's event has come.
     pub(super) announced: Cell<bool>,
     /// Whether it has executed a program in the jail.
@@ -22,10 +24,11 @@ pub struct Task {
 }
 
 impl Task {
-    pub(super) fn new(tid: Tid, process: Rc<Process>) -> Self {
+    pub(super) fn new(tid: Tid, process: Rc<Process>, space: Member) -> Self {
         Self {
             tid,
             process: RefCell::new(process),
+            space,
             announced: Cell::new(false),
             executed: Cell::new(false),
             inside: Cell::new(None),
@@ -56,6 +59,11 @@ impl Task {
 
     pub(super) fn join(&self, process: Rc<Process>) {
         self.process.replace(process);
+    }
+
+    /// The address space that it has.
+    pub fn space(&self) -> &Member {
+        &self.space
     }
 
     /// The program that it runs.
