@@ -1,6 +1,7 @@
 //! How a jail comes to its end: limits, a bell that is rung, errors; what is left then, and the outcome.
 
 use super::forward::Forward;
+use super::tracee::Task;
 use super::{
     Bell, BellCall, Ending, Event, Outcome, SuperviseError, Supervisor, Used, wait_for_all,
 };
@@ -56,13 +57,13 @@ impl Supervisor<'_> {
 
     /// A task is about to end. If the supervisor adds up memory, it looks at it once more: by ticks alone it
     /// would be chance whether a program is found that ends between two of them.
-    pub(super) fn ends(&mut self, tracee: &Stopped) -> Resume {
-        let pid = self.tracees.pid(tracee.tid());
+    pub(super) fn ends(&mut self, task: &Task) -> Resume {
+        let pid = task.pid();
         if self.running && !self.gives_back(pid) {
             self.limits.ends(pid);
         }
         if self.options.measure && self.is_main(pid) {
-            let peak = limits::peak(tracee.tid());
+            let peak = limits::peak(task.tid());
             self.meter.saw_peak(peak.unwrap_or_default());
         }
         // SIGKILL does not wake a task in this stop.
@@ -70,20 +71,19 @@ impl Supervisor<'_> {
     }
 
     /// The same for a call of a task, if it gives much back.
-    pub(super) fn gives_back_by(&mut self, tid: Tid, call: &Call) -> bool {
+    pub(super) fn gives_back_by(&mut self, task: &Task, call: &Call) -> bool {
         if !self.limits.keeps_memory() {
             return false;
         }
-        let pid = self.tracees.pid(tid);
+        let pid = task.pid();
         self.limits.releases(pid, call) && self.gives_back(pid)
     }
 
     /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
     /// Where only the command's own process is measured by that, others need not.
-    pub(super) fn attached(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+    pub(super) fn attached(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
         let measured = self.options.measure && !self.limits.keeps_memory();
-        let pid = self.tracees.pid(tracee.tid());
-        if measured && self.running && !self.is_main(pid) {
+        if measured && self.running && !self.is_main(task.pid()) {
             tracee.watch_exits(false)?;
         }
         Ok(())

@@ -368,12 +368,12 @@ impl Supervisor<'_> {
             if !self.tracees.knows(tracee.tid()) {
                 self.limits.adopted(tracee.tid());
             }
-            self.tracees.adopt(tracee.tid());
+            let task = self.tracees.adopt(tracee.tid());
             self.lives(tracee.tid());
             let how = if self.ending.is_some() {
                 Resume::Kill
             } else {
-                self.attached(&tracee)
+                self.attached(&tracee, &task)
                     .map_err(SuperviseError::system("ptrace"))?;
                 Resume::Continue
             };
@@ -426,7 +426,7 @@ impl Supervisor<'_> {
             Stop::Fork | Stop::Vfork | Stop::Clone => self.spawned(tracee, task),
             // Answered by `follow`: it has another task from then on.
             Stop::Exec => Ok(Resume::Continue),
-            Stop::Exit => Ok(self.ends(tracee)),
+            Stop::Exit => Ok(self.ends(task)),
             Stop::Signal(signal) => self.signalled(tracee, signal, task),
             Stop::Group(signal) => {
                 self.stats.group += 1;
@@ -441,7 +441,7 @@ impl Supervisor<'_> {
             }
             Stop::Attach => {
                 self.stats.attach += 1;
-                self.attached(tracee)?;
+                self.attached(tracee, task)?;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = None;
                 }
@@ -471,7 +471,7 @@ impl Supervisor<'_> {
         if let Some(error) = self.limits.refuses(&self.tracees, &registers.call()) {
             return Ok(Resume::Return(registers, -(error as i64)));
         }
-        if self.running && self.gives_back_by(tracee.tid(), &registers.call()) {
+        if self.running && self.gives_back_by(task, &registers.call()) {
             return Ok(Resume::Kill);
         }
         let how = self.decide(tracee, task, registers)?;
