@@ -66,11 +66,11 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         Reason::Path(index) => {
             let entry = policy.paths.get(index)?;
             let protects = entry.list == List::Protect;
-            closing(policy, &entry.key(), entry.origin, protects)
+            closing(policy, denied, &entry.key(), entry.origin, protects)
         }
         Reason::Peer(index) => {
             let entry = policy.peers.get(index)?;
-            closing(policy, &entry.key(), entry.origin, false)
+            closing(policy, denied, &entry.key(), entry.origin, false)
         }
         Reason::PolicyFile(index) => format!(
             "no policy can allow it: {} is a file of the policy itself",
@@ -197,10 +197,20 @@ fn of_peer(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) ->
 }
 
 /// Of an entry that closes a path or an endpoint.
-fn closing(policy: &Policy, key: &str, origin: Origin, protects: bool) -> String {
+fn closing(
+    policy: &Policy,
+    denied: &Denied<'_>,
+    key: &str,
+    origin: Origin,
+    protects: bool,
+) -> String {
     let at = policy.place(origin);
-    match preset(policy, origin) {
-        Some(name) => format!(
+    match preset(policy, origin).map(|name| (name, lift(denied.object))) {
+        Some((_, Some((entry, list)))) => {
+            let add = add(policy, &entry, list);
+            format!("{add}, with your reason: it takes back {key} of {at}")
+        }
+        Some((name, None)) => format!(
             "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
         ),
         None if protects => {
@@ -210,6 +220,28 @@ fn closing(policy: &Policy, key: &str, origin: Origin, protects: bool) -> String
             format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows")
         }
     }
+}
+
+/// The entry of `lift` that takes back what a preset denies, and its list.
+fn lift(object: Object<'_>) -> Option<(String, &'static str)> {
+    let (key, entry, list) = match object {
+        Object::Nothing | Object::Peer(_, None, _) => return None,
+        Object::Path(_, path) => ("path", written::path(path), "lift in [fs]"),
+        Object::Peer(way, Some(who), _) => {
+            let entry = match who {
+                Who::Abstract(name) => format!("unix:@{}", written::abstract_name(name)),
+                Who::Path(path) => format!("unix:{}", written::path(path.as_os_str().as_bytes())),
+                _ => written::endpoint(who)?,
+            };
+            let key = match way {
+                Way::Connect => "to",
+                Way::Listen => "on",
+            };
+            (key, entry, "lift in [net]")
+        }
+    };
+    let entry = written::quoted(&entry);
+    Some((format!("{{ {key} = {entry}, why = \"...\" }}"), list))
 }
 
 /// Of a protection of the jail itself.

@@ -327,7 +327,7 @@ fn places(_: &str) -> Vec<Row> {
             "extends = [\"permissive\", \"protect-credentials\"]\n",
             &[open("@/.ssh/id_rsa", O_RDONLY)],
             ok,
-            "copy the preset (jail presets protect-credentials)",
+            "to lift in [fs]",
         ),
         row(
             "rule",

@@ -66,6 +66,10 @@ fn place(text: &str) -> (&str, usize) {
 
 /// `"ENTRY" to LIST in [SECTION] of FILE`, `KEY = "allow" to [SECTION] of FILE`, `"PRESET" to extends of FILE`.
 fn add(main: &mut String, text: &str, advice: &str) {
+    if let Some((entry, rest)) = text.split_once(" } to lift in ") {
+        let section = &rest[..=rest.find(']').expect(advice)];
+        return insert(main, section, &format!("lift = [\n{entry} }},\n]"));
+    }
     let begin = text.find('"').expect(advice);
     let end = begin + 1 + closing_quote(&text[begin + 1..]).expect(advice);
     let quoted = &text[begin..=end];
