@@ -3,7 +3,7 @@
 //! way. What depends on the task is not asked.
 
 use crate::sys::memory;
-use crate::syscalls::{Call, Errno};
+use crate::syscalls::{Call, Errno, Op};
 use crate::trace::Tid;
 
 /// SCHED_RESET_ON_FORK of sched(7).
@@ -18,18 +18,18 @@ const ATTRIBUTES: std::ops::RangeInclusive<u32> = 48..=4096;
 /// The error of such a call, `None` if its arguments are right.
 pub fn wrong(tid: Tid, call: &Call) -> Option<Errno> {
     let [_, second, third, ..] = call.args;
-    match call.syscall()?.name {
-        "sched_setscheduler" => wrong_policy(tid, second as u32, third),
-        "sched_setparam" => priority(tid, second).err(),
-        "sched_setaffinity" => {
+    match call.op() {
+        Op::SchedSetscheduler => wrong_policy(tid, second as u32, third),
+        Op::SchedSetparam => priority(tid, second).err(),
+        Op::SchedSetaffinity => {
             let length = (second as u32 as usize).min(size_of::<u64>());
             read::<{ size_of::<u64>() }>(tid, third, length).err()
         }
-        "sched_setattr" => wrong_attributes(tid, second, third as u32),
-        "prlimit64" if third != 0 => read::<LIMIT>(tid, third, LIMIT).err(),
-        "ioprio_set" => wrong_io_priority(third as u32),
-        "kill" | "tkill" => wrong_signal(second),
-        "tgkill" => wrong_signal(third),
+        Op::SchedSetattr => wrong_attributes(tid, second, third as u32),
+        Op::Prlimit64 if third != 0 => read::<LIMIT>(tid, third, LIMIT).err(),
+        Op::IoprioSet => wrong_io_priority(third as u32),
+        Op::Kill | Op::Tkill => wrong_signal(second),
+        Op::Tgkill => wrong_signal(third),
         _ => None,
     }
 }

@@ -40,6 +40,7 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::{Action, LimitKind};
 use crate::sys::{self, Errno};
+use crate::syscalls::Op;
 use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
 use credentials::Credentials;
 use forward::Forward;
@@ -822,23 +823,20 @@ fn is_stopping(signal: i32) -> bool {
 
 /// Whether a call names a peer, or the address of a socket.
 fn names_peer(syscall: &crate::syscalls::Syscall) -> bool {
-    matches!(
-        syscall.name,
-        "bind" | "connect" | "listen" | "sendmmsg" | "sendmsg" | "sendto"
-    )
+    matches!(syscall.op, Op::Bind | Op::Peer(_))
 }
 
 fn is_exec(syscall: Option<&crate::syscalls::Syscall>) -> bool {
-    syscall.is_some_and(|syscall| matches!(syscall.name, "execve" | "execveat"))
+    syscall.is_some_and(|syscall| matches!(syscall.op, Op::Exec(_)))
 }
 
 /// The clone(2) flags of the call that a fork, vfork or clone event belongs to.
 fn clone_flags(registers: Registers) -> u64 {
     let call = registers.call();
-    match call.syscall().map(|syscall| syscall.name) {
-        Some("clone") => call.args[0],
-        Some("vfork") => (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
-        Some("fork") => 0,
+    match call.op() {
+        Op::Clone => call.args[0],
+        Op::Vfork => (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+        Op::Fork => 0,
         // Nothing else makes a task here; whatever it is may share everything.
         _ => (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES) as u64,
     }

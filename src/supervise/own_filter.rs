@@ -2,10 +2,10 @@
 //! that jail makes in place of the program's own it refuses. It is read for messages alone; nothing is
 //! decided by it.
 
-use crate::supervise::files::number;
 use crate::sys::memory;
 use crate::syscalls::Call;
 use crate::syscalls::arch;
+use crate::syscalls::op::{Op, Open};
 use crate::trace::Tid;
 
 /// BPF_MAXINSNS of linux/bpf_common.h.
@@ -28,25 +28,23 @@ pub enum Refusal {
 
 /// Calls that jail makes in place of an open: openat2 of the path that it has judged, and mseal of the pages
 /// for that.
-const MADE: [&str; 2] = ["openat2", "mseal"];
+const MADE: [Op; 2] = [Op::Open(Open::Openat2), Op::Mseal];
 
 /// Which of these the filter that this call installs refuses, where it lets openat pass.
-pub fn refusals(tid: Tid, call: &Call) -> Vec<(&'static str, Refusal)> {
-    let by_prctl = call
-        .syscall()
-        .is_some_and(|syscall| syscall.name == "prctl");
+pub fn refusals(tid: Tid, call: &Call) -> Vec<(Op, Refusal)> {
+    let by_prctl = call.op() == Op::Prctl;
     if by_prctl && call.args[1] as i32 != libc::SECCOMP_MODE_FILTER as i32 {
         return Vec::new();
     }
     let Some(program) = read(tid, call.args[2]) else {
         return Vec::new();
     };
-    let answer = |name| Some(Answer::of(run(&program, number(name)?)?));
-    if answer("openat") != Some(Answer::Passes) {
+    let answer = |op: Op| Some(Answer::of(run(&program, op.number()?)?));
+    if answer(Op::Open(Open::Openat)) != Some(Answer::Passes) {
         return Vec::new();
     }
-    let refused = MADE.into_iter().filter_map(|name| match answer(name)? {
-        Answer::Refuses(refusal) => Some((name, refusal)),
+    let refused = MADE.into_iter().filter_map(|op| match answer(op)? {
+        Answer::Refuses(refusal) => Some((op, refusal)),
         Answer::Passes => None,
     });
     refused.collect()
@@ -186,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_list_of_what_is_allowed_refuses_the_rest() {
-        let openat = number("openat").expect("a known call");
+        let openat = Op::Open(Open::Openat).number().expect("a known call");
         let denied = libc::SECCOMP_RET_ERRNO | 1;
         let program = [
             instruction(0x20, 0, 0, 4),

@@ -6,16 +6,16 @@ use super::own_filter::{self, Refusal};
 use super::tracee::Task;
 use super::{Event, Supervisor};
 use crate::sys::Errno;
-use crate::syscalls::Call;
+use crate::syscalls::{Call, Op};
 use crate::trace::{Resume, Stopped, Tid};
 
 /// What is known of such a filter, until it is told.
 #[derive(Debug, Default)]
 pub struct OwnFilter {
     /// What it refuses, and how.
-    refusals: Vec<(&'static str, Refusal)>,
+    refusals: Vec<(Op, Refusal)>,
     /// The task whose call of jail's making has returned last, where the refusal is a signal.
-    last: Option<(Tid, &'static str)>,
+    last: Option<(Tid, Op)>,
     told: bool,
 }
 
@@ -40,17 +40,17 @@ impl Supervisor<'_> {
         let unmapped = self.files.unmapped_task().is_some();
         self.own_filter.last = None;
         let refusals = self.own_filter.refusals.iter();
-        for (name, refusal) in refusals.filter(|(name, _)| Some(*name) == made) {
+        for &(op, refusal) in refusals.filter(|(op, _)| Some(*op) == made) {
             match refusal {
-                Refusal::Errno(errno) if result == Some(-i64::from(*errno)) => {
+                Refusal::Errno(errno) if result == Some(-i64::from(errno)) => {
                     // Where no pages can be had, most calls go on.
-                    if *name != "mseal" || unmapped {
-                        self.told_refusal(task, name);
+                    if op != Op::Mseal || unmapped {
+                        self.told_refusal(task, op);
                         break;
                     }
                 }
                 Refusal::Errno(_) => {}
-                Refusal::Signal => self.own_filter.last = Some((tid, name)),
+                Refusal::Signal => self.own_filter.last = Some((tid, op)),
             }
         }
         Ok(how)
@@ -58,17 +58,17 @@ impl Supervisor<'_> {
 
     /// A task gets this signal, or ends by it.
     pub(super) fn is_refused_by(&mut self, tid: Tid, signal: i32) {
-        if let Some((last, name)) = self.own_filter.last
+        if let Some((last, op)) = self.own_filter.last
             && signal == libc::SIGSYS
             && last == tid
         {
             let task = self.tracees.at(tid);
-            self.told_refusal(&task, name);
+            self.told_refusal(&task, op);
         }
     }
 
     /// Told once: what follows has the same cause.
-    fn told_refusal(&mut self, task: &Task, call: &'static str) {
+    fn told_refusal(&mut self, task: &Task, call: Op) {
         self.own_filter = OwnFilter {
             told: true,
             ..OwnFilter::default()
@@ -76,7 +76,7 @@ impl Supervisor<'_> {
         self.observer.event(&Event::Refused {
             pid: task.pid(),
             program: &task.program(),
-            call,
+            call: call.name(),
         });
     }
 }

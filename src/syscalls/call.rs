@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use super::kind::{Kind, Set, Width};
 use super::sets::OPEN;
-use super::{Syscall, by_number, signal_display};
+use super::{Op, Syscall, by_number, signal_display};
 
 /// The flags of an open that reads its mode: `O_CREAT`, and `O_TMPFILE` without the
 /// `O_DIRECTORY` that it includes.
@@ -23,6 +23,11 @@ impl Call {
     /// The row of the table, unless the number is unknown.
     pub fn syscall(&self) -> Option<&'static Syscall> {
         by_number(self.nr)
+    }
+
+    /// What the supervisor knows it by.
+    pub fn op(&self) -> Op {
+        self.syscall().map_or(Op::Other, |syscall| syscall.op)
     }
 
     /// Writes the call as [`Display`] does, with what a pointer points to where

@@ -17,6 +17,7 @@
 //! | `errno`, `signals` | the two numbered vocabularies |
 //! | `call` | one attempted call, and its text |
 //! | `parse` | that text read back |
+//! | `op` | the rows that the supervisor handles, as an enum |
 //! | `arch` | which architecture this is |
 
 pub mod arch;
@@ -27,6 +28,7 @@ mod foreign;
 mod groups;
 mod kind;
 pub mod named;
+pub mod op;
 mod parse;
 mod set;
 #[rustfmt::skip]
@@ -41,6 +43,7 @@ pub use errno::Errno;
 pub use foreign::foreign_name;
 pub use groups::{Group, group, groups};
 pub use kind::{By, Kind, Set, Width};
+pub use op::Op;
 pub use parse::{CallError, Unknown, parse_call};
 pub use set::SyscallSet;
 pub use signals::{signal_by_name, signal_display, signal_name};
@@ -59,6 +62,8 @@ pub struct Syscall {
     pub aarch64: Option<u32>,
     /// Its arguments in register order, six at most.
     pub args: &'static [Arg],
+    /// What the supervisor knows it by.
+    pub op: Op,
 }
 
 /// One argument of a system call.
@@ -128,6 +133,14 @@ mod tests {
                 pair[0].name,
                 pair[1].name
             );
+        }
+    }
+
+    #[test]
+    fn what_the_supervisor_handles_has_the_row_of_its_name() {
+        for row in all().iter().filter(|row| row.op != Op::Other) {
+            assert_eq!(row.op.name(), row.name);
+            assert_eq!(row.op.number(), row.number());
         }
     }
 

@@ -26,6 +26,16 @@ impl Asked<'_> {
         arg.copied().unwrap_or(0)
     }
 
+    /// The paths that the call names.
+    pub(super) fn rows(&self) -> &'static [Named] {
+        self.call.syscall().map_or(&[], |call| named(call.name))
+    }
+
+    /// The call's nth path.
+    pub(super) fn row(&self, nth: usize) -> Judged<&'static Named> {
+        Ok(self.rows().get(nth).ok_or(Errno::ENOSYS)?)
+    }
+
     /// The path of a row, as the call has it.
     pub(super) fn path(&self, row: &Named) -> Judged<Vec<u8>> {
         Ok(read_path(self.tracee.tid(), self.arg(row.path))?)
@@ -93,11 +103,7 @@ impl Asked<'_> {
     /// What the policy says of an access to what was found.
     pub(super) fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
         // A call of two paths asks for both together.
-        let two = self
-            .call
-            .syscall()
-            .is_some_and(|call| named(call.name).len() > 1);
-        if !two {
+        if self.rows().len() <= 1 {
             self.ask_rules(access, given, &[found])?;
         }
         self.judge_path(access, given, found)

@@ -14,7 +14,7 @@ use crate::paths::Access;
 use crate::policy::Action;
 use crate::sys::Errno;
 use crate::syscalls;
-use crate::syscalls::named::named;
+use crate::syscalls::op::Exec;
 use crate::trace::Resume;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -25,10 +25,13 @@ use std::time::{Duration, SystemTime};
 /// How many interpreters of interpreters the kernel follows (exec_binprm of fs/exec.c).
 const CHAIN: usize = 5;
 
+/// The calls that execute a program.
+pub(super) const CALLS: &[&str] = &[Exec::Execve.name(), Exec::Execveat.name()];
+
 /// A dynamic loader that is run itself runs whatever file it is told to.
 pub(super) static NO_LOADER: Rule = Rule {
     id: "no-loader",
-    syscalls: &["execve", "execveat"],
+    syscalls: CALLS,
     when: When {
         text: "",
         any: &[&[]],
@@ -73,11 +76,7 @@ impl Programs {
 
 impl Files {
     pub(super) fn exec(&mut self, asked: &mut Asked<'_>) -> Judgement<Resume> {
-        let row = asked
-            .call
-            .syscall()
-            .and_then(|syscall| named(syscall.name).first())
-            .ok_or(Errno::ENOSYS)?;
+        let row = asked.row(0)?;
         let given = asked.path(row)?;
         let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;

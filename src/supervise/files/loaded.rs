@@ -4,7 +4,7 @@
 //! Whatever cannot be looked at does not run. A process that was killed meanwhile needs no exception:
 //! to refuse its program kills it once more, and nothing is reported of it.
 
-use super::exec::NO_LOADER;
+use super::exec::{CALLS, NO_LOADER};
 use super::program::mapped;
 use super::resolve::PATH_MAX;
 use super::vector::{Digest, Keys, Vector};
@@ -40,7 +40,7 @@ static TOO_LONG: Rule = unseen(
 const fn unseen(id: &'static str, reason: &'static str) -> Rule {
     Rule {
         id,
-        syscalls: &["execve", "execveat"],
+        syscalls: CALLS,
         when: When {
             text: "",
             any: &[&[]],

@@ -16,7 +16,8 @@ use crate::supervise::credentials::as_tracer;
 use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::syscalls::Call;
-use crate::syscalls::named::{follows_open, named};
+use crate::syscalls::named::follows_open;
+use crate::syscalls::op::{self, Exec, Op, WriteMetadata};
 use crate::trace::{Resume, Stopped};
 use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat};
 use nix::sys::stat::{SFlag, fstatat};
@@ -100,16 +101,15 @@ impl Looks {
 impl Files {
     /// Looks at a call that Landlock decides.
     pub fn look(&mut self, asked: &mut Asked<'_>) -> Resume {
-        let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-        let denied = match name {
-            "chdir" | "fchdir" => {
+        let denied = match asked.call.op() {
+            Op::Chdir | Op::Fchdir => {
                 self.looks.moves();
                 return Resume::Continue;
             }
-            "open" | "openat" | "openat2" | "creat" => self.look_at_open(asked),
-            "execve" | "execveat" => self.look_at_program(asked),
-            "bind" => self.look_at_socket(asked),
-            _ => look_at_names(asked, name),
+            Op::Open(op) => self.look_at_open(asked, op),
+            Op::Exec(op) => self.look_at_program(asked, op),
+            Op::Bind => self.look_at_socket(asked),
+            op => look_at_names(asked, op),
         };
         let Err(Refused::Denied(verdict, object)) = denied else {
             // What else is wrong with it is the kernel's to say.
@@ -137,9 +137,9 @@ impl Files {
         Ok(refused.contains(&registers.result()).then_some(denied))
     }
 
-    fn look_at_open(&mut self, asked: &Asked<'_>) -> Judged<()> {
+    fn look_at_open(&mut self, asked: &Asked<'_>, op: op::Open) -> Judged<()> {
         let tid = asked.tracee.tid();
-        let (start, address, how) = opening(asked)?;
+        let (start, address, how) = opening(asked, op)?;
         let given = read_path(tid, address)?;
         // Whether something is created does not matter here: then it is a change as well.
         let access = how.access(false);
@@ -160,18 +160,13 @@ impl Files {
     }
 
     /// A program, and what interprets it.
-    fn look_at_program(&mut self, asked: &mut Asked<'_>) -> Judged<()> {
-        let row = super::row("execve")?;
-        let plain = asked
-            .call
-            .syscall()
-            .is_some_and(|call| call.name == "execve");
-        let text = match plain {
-            true => {
-                let given = asked.path(row)?;
+    fn look_at_program(&mut self, asked: &mut Asked<'_>, op: Exec) -> Judged<()> {
+        let text = match op {
+            Exec::Execve => {
+                let given = asked.path(asked.row(0)?)?;
                 self.text(asked, Start::Directory, &given)
             }
-            false => None,
+            Exec::Execveat => None,
         };
         if let Some(text) = &text
             && let Some(open) = self.looks.open.get(text)
@@ -305,11 +300,11 @@ fn is_link(path: &[u8]) -> bool {
 }
 
 /// Names that are made, removed or moved, and files that are made shorter.
-fn look_at_names(asked: &Asked<'_>, name: &str) -> Judged<()> {
-    for row in named(name) {
+fn look_at_names(asked: &Asked<'_>, op: Op) -> Judged<()> {
+    for row in asked.rows() {
         let given = asked.path(row)?;
-        let wants = match name {
-            "truncate" => Wants::object(true),
+        let wants = match op {
+            Op::WriteMetadata(WriteMetadata::Truncate) => Wants::object(true),
             _ => Wants {
                 follow: row.follows(&asked.call),
                 ..Wants::NAME

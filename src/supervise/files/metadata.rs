@@ -1,14 +1,15 @@
 //! Calls that read or change what is known of a file, made in a tracee's name: by a path that was
 //! judged, or by the same open file.
 
-use super::perform::{AT_FDCWD, fd, link, perform, row, six, text};
+use super::perform::{AT_FDCWD, fd, link, perform, six, text};
 use super::resolve::{self, Found, Start, Wants, is_directory, read_string};
 use super::{Asked, Judged, access};
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
 use crate::sys::files::{self, Arg, FILE_GETATTR, FILE_SETATTR, descriptor_of};
 use crate::sys::{self, Errno, Taken, memory};
-use crate::syscalls::named::{AT_EMPTY_PATH, Asks, named};
+use crate::syscalls::named::AT_EMPTY_PATH;
+use crate::syscalls::op::{OnDescriptor, Op, ReadMetadata, WriteMetadata};
 use crate::trace::Tid;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -58,17 +59,17 @@ fn opened(asked: &Asked<'_>, file: &OwnedFd) -> Judged<Found> {
     })
 }
 
-pub(super) fn on_descriptor(asked: &Asked<'_>, name: &str) -> Judged<i64> {
+pub(super) fn on_descriptor(asked: &Asked<'_>, op: OnDescriptor) -> Judged<i64> {
     let file = changed(asked, asked.arg(0))?;
     let number = |index| Arg::Number(asked.arg(index));
-    Ok(match name {
-        "fchmod" => perform(libc::SYS_fchmod, six([fd(&file), number(1)]))?,
-        "fchown" => perform(libc::SYS_fchown, six([fd(&file), number(1), number(2)]))?,
-        "fremovexattr" => {
+    Ok(match op {
+        OnDescriptor::Fchmod => perform(libc::SYS_fchmod, six([fd(&file), number(1)]))?,
+        OnDescriptor::Fchown => perform(libc::SYS_fchown, six([fd(&file), number(1), number(2)]))?,
+        OnDescriptor::Fremovexattr => {
             let name = attribute(asked, 1)?;
             perform(libc::SYS_fremovexattr, six([fd(&file), Arg::Text(&name)]))?
         }
-        _ => {
+        OnDescriptor::Fsetxattr => {
             let name = attribute(asked, 1)?;
             let value = value(asked, asked.arg(2), asked.arg(3))?;
             let args = [
@@ -121,33 +122,50 @@ fn xattr_args(asked: &Asked<'_>, index: u8) -> Judged<(u64, u64, u64)> {
 }
 
 /// Calls on what a path leads to.
-pub(super) fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
-    let row = row(name, 0)?;
-    if matches!(name, "inotify_add_watch" | "fanotify_mark") {
+pub(super) fn on_object(asked: &Asked<'_>, op: Op) -> Judged<i64> {
+    let row = asked.row(0)?;
+    if matches!(
+        op,
+        Op::WriteMetadata(WriteMetadata::InotifyAddWatch)
+            | Op::WriteMetadata(WriteMetadata::FanotifyMark)
+    ) {
         // A wrong descriptor is told before a wrong path.
         descriptor(asked, asked.arg(0))?;
     }
     // These take NULL for the descriptor itself: utimensat(2), futimesat(2), fanotify_mark(2).
     let null = asked.arg(row.path) == 0
         && matches!(
-            name,
-            "utimensat" | "futimesat" | "fanotify_mark" | "newfstatat" | "statx"
+            op,
+            Op::WriteMetadata(WriteMetadata::Utimensat)
+                | Op::WriteMetadata(WriteMetadata::Futimesat)
+                | Op::WriteMetadata(WriteMetadata::FanotifyMark)
+                | Op::ReadMetadata(ReadMetadata::Newfstatat)
+                | Op::ReadMetadata(ReadMetadata::Statx)
         );
     let start = row
         .dirfd
         .map_or(Start::Directory, |dirfd| Start::of(asked.arg(dirfd)));
     let (given, found) = match null {
-        true if matches!(name, "utimensat" | "futimesat") => {
+        true if matches!(
+            op,
+            Op::WriteMetadata(WriteMetadata::Utimensat)
+                | Op::WriteMetadata(WriteMetadata::Futimesat)
+        ) =>
+        {
             if start == Start::Directory {
                 return Err(Errno::EFAULT.into());
             }
-            if name == "utimensat" && asked.arg(3) as u32 != 0 {
+            if op == Op::WriteMetadata(WriteMetadata::Utimensat) && asked.arg(3) as u32 != 0 {
                 return Err(Errno::EINVAL.into());
             }
             let file = changed(asked, asked.arg(0))?;
-            return set_times(asked, name, &link(&file));
+            return set_times(asked, op, &link(&file));
         }
-        true if matches!(name, "newfstatat" | "statx") && !row.may_be_empty(&asked.call) => {
+        true if matches!(
+            op,
+            Op::ReadMetadata(ReadMetadata::Newfstatat) | Op::ReadMetadata(ReadMetadata::Statx)
+        ) && !row.may_be_empty(&asked.call) =>
+        {
             return Err(Errno::EFAULT.into());
         }
         true => (Vec::new(), asked.descriptor(start)?),
@@ -162,23 +180,25 @@ pub(super) fn on_object(asked: &Asked<'_>, name: &str) -> Judged<i64> {
         return Err(Errno::ENOENT.into());
     };
     asked.judge(access(row.asks), &given, &found)?;
-    match row.asks {
-        Asks::Stat => read_metadata(asked, name, object, &given, &found),
-        _ => write_metadata(asked, name, object),
+    match op {
+        Op::ReadMetadata(op) => read_metadata(asked, op, object, &given, &found),
+        Op::WriteMetadata(op) => write_metadata(asked, op, object),
+        // A rule has asked for a call that is not made here.
+        _ => Err(Errno::ENOSYS.into()),
     }
 }
 
-fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64> {
+fn write_metadata(asked: &Asked<'_>, op: WriteMetadata, object: &OwnedFd) -> Judged<i64> {
     let place = link(object);
     let path = || Arg::Text(&place);
     let number = |index| Arg::Number(asked.arg(index));
     // Calls with a directory have their arguments one further.
-    let at = u8::from(named(name).first().is_some_and(|row| row.dirfd.is_some()));
-    Ok(match name {
-        "chmod" | "fchmodat" | "fchmodat2" => {
+    let at = u8::from(asked.rows().first().is_some_and(|row| row.dirfd.is_some()));
+    Ok(match op {
+        WriteMetadata::Chmod | WriteMetadata::Fchmodat | WriteMetadata::Fchmodat2 => {
             perform(libc::SYS_fchmodat, six([AT_FDCWD, path(), number(at + 1)]))?
         }
-        "chown" | "lchown" | "fchownat" => {
+        WriteMetadata::Chown | WriteMetadata::Lchown | WriteMetadata::Fchownat => {
             let args = [
                 fd(object),
                 Arg::Text(c""),
@@ -188,8 +208,11 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
             ];
             perform(libc::SYS_fchownat, six(args))?
         }
-        "utime" | "utimes" | "futimesat" | "utimensat" => set_times(asked, name, &place)?,
-        "setxattr" | "lsetxattr" => {
+        WriteMetadata::Utime
+        | WriteMetadata::Utimes
+        | WriteMetadata::Futimesat
+        | WriteMetadata::Utimensat => set_times(asked, Op::WriteMetadata(op), &place)?,
+        WriteMetadata::Setxattr | WriteMetadata::Lsetxattr => {
             let name = attribute(asked, 1)?;
             let value = value(asked, asked.arg(2), asked.arg(3))?;
             let args = [
@@ -201,7 +224,7 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
             ];
             perform(libc::SYS_setxattr, six(args))?
         }
-        "setxattrat" => {
+        WriteMetadata::Setxattrat => {
             let name = attribute(asked, 3)?;
             let (address, size, flags) = xattr_args(asked, 4)?;
             let value = value(asked, address, size)?;
@@ -214,37 +237,35 @@ fn write_metadata(asked: &Asked<'_>, name: &str, object: &OwnedFd) -> Judged<i64
             ];
             perform(libc::SYS_setxattr, six(args))?
         }
-        "removexattr" | "lremovexattr" | "removexattrat" => {
+        WriteMetadata::Removexattr | WriteMetadata::Lremovexattr | WriteMetadata::Removexattrat => {
             let name = attribute(asked, if at == 1 { 3 } else { 1 })?;
             perform(libc::SYS_removexattr, six([path(), Arg::Text(&name)]))?
         }
-        "truncate" => {
+        WriteMetadata::Truncate => {
             let length = asked.arg(1);
             limit_size(asked, length)?;
             let file = writable(object)?;
             perform(libc::SYS_ftruncate, six([fd(&file), Arg::Number(length)]))?
         }
-        "file_setattr" => {
+        WriteMetadata::FileSetattr => {
             let bytes = value(asked, asked.arg(2), asked.arg(3).min(4096))?;
             let size = Arg::Number(bytes.len() as u64);
             let args = [AT_FDCWD, path(), Arg::In(&bytes), size];
             perform(FILE_SETATTR, six(args))?
         }
-        "inotify_add_watch" => {
+        WriteMetadata::InotifyAddWatch => {
             const IN_DONT_FOLLOW: u64 = 0x0200_0000;
             let file = descriptor(asked, asked.arg(0))?;
             let mask = Arg::Number(asked.arg(2) & !IN_DONT_FOLLOW);
             perform(libc::SYS_inotify_add_watch, six([fd(&file), path(), mask]))?
         }
-        "fanotify_mark" => {
+        WriteMetadata::FanotifyMark => {
             const FAN_MARK_DONT_FOLLOW: u64 = 4;
             let file = descriptor(asked, asked.arg(0))?;
             let flags = Arg::Number(asked.arg(1) & !FAN_MARK_DONT_FOLLOW);
             let args = [fd(&file), flags, number(2), AT_FDCWD, path()];
             perform(libc::SYS_fanotify_mark, six(args))?
         }
-        // A row of the table that nobody has taught this function about.
-        _ => return Err(Errno::ENOSYS.into()),
     })
 }
 
@@ -285,10 +306,10 @@ fn limit_size(asked: &Asked<'_>, length: u64) -> Judged<()> {
     Ok(())
 }
 
-fn set_times(asked: &Asked<'_>, name: &str, place: &CStr) -> Judged<i64> {
-    let (index, length) = match name {
-        "utime" => (1, 16),
-        "utimes" => (1, 32),
+fn set_times(asked: &Asked<'_>, op: Op, place: &CStr) -> Judged<i64> {
+    let (index, length) = match op {
+        Op::WriteMetadata(WriteMetadata::Utime) => (1, 16),
+        Op::WriteMetadata(WriteMetadata::Utimes) => (1, 32),
         _ => (2, 32),
     };
     let address = asked.arg(index);
@@ -304,9 +325,13 @@ fn set_times(asked: &Asked<'_>, name: &str, place: &CStr) -> Judged<i64> {
     let times = match times {
         None => None,
         Some(bytes) => {
-            let pairs: [i64; 4] = match name {
-                "utime" => [number(&bytes, 0), 0, number(&bytes, 1), 0],
-                "utimensat" => std::array::from_fn(|at| number(&bytes, at)),
+            let pairs: [i64; 4] = match op {
+                Op::WriteMetadata(WriteMetadata::Utime) => {
+                    [number(&bytes, 0), 0, number(&bytes, 1), 0]
+                }
+                Op::WriteMetadata(WriteMetadata::Utimensat) => {
+                    std::array::from_fn(|at| number(&bytes, at))
+                }
                 _ => {
                     let micros = [number(&bytes, 1), number(&bytes, 3)];
                     if micros.iter().any(|micros| !(0..1_000_000).contains(micros)) {
@@ -331,7 +356,7 @@ fn set_times(asked: &Asked<'_>, name: &str, place: &CStr) -> Judged<i64> {
 
 fn read_metadata(
     asked: &Asked<'_>,
-    name: &str,
+    op: ReadMetadata,
     object: &OwnedFd,
     given: &[u8],
     found: &Found,
@@ -339,16 +364,16 @@ fn read_metadata(
     let place = link(object);
     let empty = || (fd(object), Arg::Text(c""));
     let number = |index| Arg::Number(asked.arg(index));
-    let at = u8::from(named(name).first().is_some_and(|row| row.dirfd.is_some()));
-    match name {
-        "stat" | "lstat" | "newfstatat" => {
+    let at = u8::from(asked.rows().first().is_some_and(|row| row.dirfd.is_some()));
+    match op {
+        ReadMetadata::Stat | ReadMetadata::Lstat | ReadMetadata::Newfstatat => {
             let (fd, path) = empty();
             filled(asked, at + 1, 144, |out| {
                 let args = [fd, path, Arg::Out(out), Arg::Number(AT_EMPTY_PATH)];
                 perform(libc::SYS_newfstatat, six(args))
             })
         }
-        "statx" => {
+        ReadMetadata::Statx => {
             let (fd, path) = empty();
             let flags = Arg::Number(asked.arg(2) & !0x100 | AT_EMPTY_PATH);
             filled(asked, 4, 256, |out| {
@@ -358,10 +383,10 @@ fn read_metadata(
                 )
             })
         }
-        "statfs" => filled(asked, 1, 120, |out| {
+        ReadMetadata::Statfs => filled(asked, 1, 120, |out| {
             perform(libc::SYS_statfs, six([Arg::Text(&place), Arg::Out(out)]))
         }),
-        "access" | "faccessat" | "faccessat2" => {
+        ReadMetadata::Access | ReadMetadata::Faccessat | ReadMetadata::Faccessat2 => {
             let (fd, path) = empty();
             // By the effective ids, which are the real ones of whatever runs without privileges: by
             // the real ones the kernel would give uid 0 the capabilities that the supervisor keeps
@@ -371,7 +396,7 @@ fn read_metadata(
             let args = [fd, path, number(at + 1), flags];
             Ok(perform(libc::SYS_faccessat2, six(args))?)
         }
-        "readlink" | "readlinkat" => {
+        ReadMetadata::Readlink | ReadMetadata::Readlinkat => {
             let size = asked.arg(at + 2) as u32 as i32;
             if size <= 0 {
                 return Err(Errno::EINVAL.into());
@@ -383,7 +408,7 @@ fn read_metadata(
             memory::write(asked.tracee.tid(), asked.arg(at + 1), text)?;
             Ok(text.len() as i64)
         }
-        "getxattr" | "lgetxattr" => {
+        ReadMetadata::Getxattr | ReadMetadata::Lgetxattr => {
             let name = attribute(asked, 1)?;
             attributes(asked, asked.arg(2), asked.arg(3), |out, size| {
                 perform(
@@ -392,7 +417,7 @@ fn read_metadata(
                 )
             })
         }
-        "getxattrat" => {
+        ReadMetadata::Getxattrat => {
             let name = attribute(asked, 3)?;
             let (address, size, _) = xattr_args(asked, 4)?;
             attributes(asked, address, size, |out, size| {
@@ -402,7 +427,7 @@ fn read_metadata(
                 )
             })
         }
-        "listxattr" | "llistxattr" | "listxattrat" => {
+        ReadMetadata::Listxattr | ReadMetadata::Llistxattr | ReadMetadata::Listxattrat => {
             let first = if at == 1 { 3 } else { 1 };
             attributes(
                 asked,
@@ -411,7 +436,7 @@ fn read_metadata(
                 |out, size| perform(libc::SYS_listxattr, six([Arg::Text(&place), out, size])),
             )
         }
-        "file_getattr" => {
+        ReadMetadata::FileGetattr => {
             let size = asked.arg(3).min(4096);
             let mut out = vec![0; size as usize];
             let path = Arg::Text(&place);
@@ -420,7 +445,6 @@ fn read_metadata(
             memory::write(asked.tracee.tid(), asked.arg(2), &out)?;
             Ok(value)
         }
-        _ => Err(Errno::ENOSYS.into()),
     }
 }
 

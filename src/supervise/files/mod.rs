@@ -44,7 +44,8 @@ use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::sys::Errno;
-use crate::syscalls::named::{Asks, Named, named};
+use crate::syscalls::named::Asks;
+use crate::syscalls::op::{Op, Open};
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 pub use look::Denied;
@@ -196,12 +197,12 @@ impl Files {
 
     /// Answers a call that the policy allows if its paths are open.
     pub fn answer(&mut self, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
-        let Some(syscall) = asked.call.syscall() else {
+        if asked.call.syscall().is_none() {
             return Ok(Answer::Go(Resume::Return(
                 asked.registers,
                 errno(Errno::ENOSYS),
             )));
-        };
+        }
         if let Some(resume) = self.go_on_passing(asked) {
             return Ok(answered(asked, resume));
         }
@@ -211,34 +212,89 @@ impl Files {
             true => self.own_terminal(asked),
             false => Ok(None),
         };
-        let result = match syscall.name {
+        let result = match asked.call.op() {
             _ if !matches!(own, Ok(None)) => own.map(|own| own.unwrap_or(Resume::Continue)),
             // Nothing but its being a terminal has asked for this call: Landlock decides.
-            "ioctl" if terminal => Ok(Resume::Continue),
-            "open" | "openat" if terminal && !asked.rules && !watch.any(Watch::WRITING) => {
+            Op::Ioctl if terminal => Ok(Resume::Continue),
+            Op::Open(Open::Open | Open::Openat)
+                if terminal && !asked.rules && !watch.any(Watch::WRITING) =>
+            {
                 Ok(match watch.has(Watch::LOOK_WRITE) {
                     true => self.look(asked),
                     false => Resume::Continue,
                 })
             }
-            "open" | "openat" | "openat2" | "creat" => self.open(asked),
-            "execve" | "execveat" => self.exec(asked),
-            "chdir" => self.chdir(asked),
-            "bind" => self.bind(asked),
-            "clone" | "vfork" => self.share(asked),
-            "landlock_restrict_self" => {
+            Op::Open(op) => self.open(asked, op),
+            Op::Exec(_) => self.exec(asked),
+            Op::Chdir => self.chdir(asked),
+            Op::Bind => self.bind(asked),
+            Op::Ioctl => self.ioctl(asked),
+            Op::NameToHandleAt => self.handle(asked),
+            Op::Clone | Op::Vfork => self.share(asked),
+            Op::LandlockRestrictSelf => {
                 self.confine(asked);
                 Ok(Resume::Continue)
             }
             // Reads that are under way could change the pages before they are sealed.
-            "io_setup" if asked.task.may_map() => self.map(asked),
-            "io_setup" => {
+            Op::IoSetup if asked.task.may_map() => self.map(asked),
+            Op::IoSetup => {
                 self.asynchronous = true;
                 Ok(Resume::Continue)
             }
             // Nothing can trace a jailed process anyway; the supervisor must.
-            "prctl" => Ok(Resume::Return(asked.registers, 0)),
-            name => self.perform(asked, name),
+            Op::Prctl => Ok(Resume::Return(asked.registers, 0)),
+            op @ (Op::Names(_)
+            | Op::OnDescriptor(_)
+            | Op::ReadMetadata(_)
+            | Op::WriteMetadata(_)) => self.perform(asked, op),
+            // What a rule about paths has asked for although nothing here makes it: the rule is asked,
+            // and then the call fails with ENOSYS.
+            Op::Peer(_)
+            | Op::Accept
+            | Op::Accept4
+            | Op::Brk
+            | Op::Close
+            | Op::EpollPwait
+            | Op::EpollPwait2
+            | Op::EpollWait
+            | Op::Fchdir
+            | Op::Fcntl
+            | Op::Fork
+            | Op::IoGetevents
+            | Op::IoprioSet
+            | Op::Kill
+            | Op::Madvise
+            | Op::MemfdCreate
+            | Op::Mmap
+            | Op::Mremap
+            | Op::Mseal
+            | Op::Msgget
+            | Op::Munmap
+            | Op::Poll
+            | Op::Prlimit64
+            | Op::Read
+            | Op::Readv
+            | Op::Recvfrom
+            | Op::Recvmmsg
+            | Op::Recvmsg
+            | Op::RtSigtimedwait
+            | Op::SchedSetaffinity
+            | Op::SchedSetattr
+            | Op::SchedSetparam
+            | Op::SchedSetscheduler
+            | Op::SchedYield
+            | Op::Seccomp
+            | Op::Semget
+            | Op::Semop
+            | Op::Semtimedop
+            | Op::Sendfile
+            | Op::Shmget
+            | Op::Socketpair
+            | Op::Tgkill
+            | Op::Tkill
+            | Op::Write
+            | Op::Writev
+            | Op::Other => self.perform(asked, Op::Other),
         };
         Ok(answered(asked, result))
     }
@@ -273,15 +329,6 @@ fn object(access: Access, given: &[u8], found: &Found) -> Object {
         given: given.to_vec(),
         resolved: found.path.clone(),
     })
-}
-
-/// The one row of a system call that names one path.
-fn row(syscall: &str) -> Judged<&'static Named> {
-    Ok(named(syscall).first().ok_or(Errno::ENOSYS)?)
-}
-
-pub fn number(name: &str) -> Option<u32> {
-    syscalls::by_name(name)?.number()
 }
 
 /// As a system call returns it.

@@ -5,13 +5,14 @@
 //! meanwhile fails it with ELOOP.
 
 use super::resolve::{Found, PATH_MAX, Start, Wants, is_directory, read_path, resolve};
-use super::{Asked, Files, Judged, Refused, number, object, passing, protect, refusal};
+use super::{Asked, Files, Judged, Refused, object, passing, protect, refusal};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::sys::files::NO_SYMLINKS;
 use crate::sys::{Errno, memory};
 use crate::syscalls::named::{follows_open, open_flags::*};
+use crate::syscalls::op::{Op, Open};
 use crate::trace::Resume;
 use nix::sys::stat::fstat;
 use std::ffi::CString;
@@ -103,22 +104,21 @@ fn creates(flags: u64) -> bool {
 }
 
 /// An open as a call has it: where its path starts and lies, and what it asks.
-pub(super) fn opening(asked: &Asked<'_>) -> Judged<(Start, u64, How)> {
+pub(super) fn opening(asked: &Asked<'_>, op: Open) -> Judged<(Start, u64, How)> {
     let tid = asked.tracee.tid();
     let args = asked.call.args;
-    let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-    Ok(match name {
-        "open" => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
-        "creat" => {
+    Ok(match op {
+        Open::Open => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
+        Open::Creat => {
             let flags = O_CREAT | O_WRONLY | O_TRUNC;
             (Start::Directory, args[0], How::of_openat(flags, args[1]))
         }
-        "openat" => (
+        Open::Openat => (
             Start::of(args[0]),
             args[1],
             How::of_openat(args[2], args[3]),
         ),
-        _ => (
+        Open::Openat2 => (
             Start::of(args[0]),
             args[1],
             read_how(tid, args[2], args[3])?,
@@ -148,11 +148,10 @@ pub(super) fn reached(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -
 }
 
 impl Files {
-    pub(super) fn open(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+    pub(super) fn open(&mut self, asked: &mut Asked<'_>, op: Open) -> Judged<Resume> {
         let tid = asked.tracee.tid();
         let args = asked.call.args;
-        let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-        let (start, address, how) = opening(asked)?;
+        let (start, address, how) = opening(asked, op)?;
         let given = read_path(tid, address)?;
         let found = reached(asked, start, &given, how)?;
         let by_link = match self.judge_open(asked, &given, &found, how)? {
@@ -168,14 +167,14 @@ impl Files {
             protect::may_be_file(asked, &given, &found.path)?;
         }
         // The flags of openat2 are in memory, too.
-        let settled = name != "openat2";
+        let settled = op != Open::Openat2;
         if settled && self.is_settled(asked, address, &given, &found) {
             return Ok(Resume::Continue);
         }
         if !asked.plan.files.pins {
             return Ok(Resume::Continue);
         }
-        let openat2 = number("openat2").ok_or(Errno::ENOSYS)?;
+        let openat2 = Op::Open(Open::Openat2).number().ok_or(Errno::ENOSYS)?;
         let here = libc::AT_FDCWD as i64 as u64;
         // Nobody but the task itself can change where a relative path starts: it goes on from there,
         // be it out of reach by an absolute one.

@@ -15,11 +15,11 @@
 //! What another task writes to the page meanwhile can only change what these calls do to its own process.
 
 use super::pinned::{Pending, again};
-use super::{Asked, Files, Judged, number};
+use super::{Asked, Files, Judged};
 use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, openat2};
 use crate::sys::{self, Errno, socket};
-use crate::syscalls::Call;
+use crate::syscalls::{Call, Op};
 use crate::trace::{Registers, Resume, Tid};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
@@ -128,8 +128,8 @@ impl Files {
         if passing.call != asked.call {
             return None;
         }
-        let (name, args) = passing.next();
-        let Some(nr) = number(name) else {
+        let (op, args) = passing.next();
+        let Some(nr) = op.number() else {
             return Some(Err(Errno::ENOSYS.into()));
         };
         let original = asked.registers;
@@ -159,18 +159,18 @@ impl Files {
 
 impl Passing {
     /// The call to make next.
-    fn next(&self) -> (&'static str, [u64; 6]) {
+    fn next(&self) -> (Op, [u64; 6]) {
         let [one, other] = self.ends.map(|end| end as u32 as u64);
         match self.step {
             Step::Map => {
                 let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
                 let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-                ("mmap", [0, PAGE, access, flags, u64::MAX, 0])
+                (Op::Mmap, [0, PAGE, access, flags, u64::MAX, 0])
             }
             Step::Pair => {
                 let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u64;
                 (
-                    "socketpair",
+                    Op::Socketpair,
                     [libc::AF_UNIX as u64, kind, 0, self.page, 0, 0],
                 )
             }
@@ -180,19 +180,22 @@ impl Passing {
                     false => 0,
                 };
                 let flags = (libc::MSG_DONTWAIT | closes) as u64;
-                ("recvmsg", [one, self.page + MESSAGE, flags, 0, 0, 0])
+                (Op::Recvmsg, [one, self.page + MESSAGE, flags, 0, 0, 0])
             }
-            Step::CloseOne => ("close", [one, 0, 0, 0, 0, 0]),
-            Step::CloseOther => ("close", [other, 0, 0, 0, 0, 0]),
-            Step::Unmap => ("munmap", [self.page, PAGE, 0, 0, 0, 0]),
+            Step::CloseOne => (Op::Close, [one, 0, 0, 0, 0, 0]),
+            Step::CloseOther => (Op::Close, [other, 0, 0, 0, 0, 0]),
+            Step::Unmap => (Op::Munmap, [self.page, PAGE, 0, 0, 0, 0]),
             Step::Lower => {
                 let request = match self.closes_on_exec {
                     true => libc::F_DUPFD_CLOEXEC,
                     false => libc::F_DUPFD,
                 };
-                ("fcntl", [self.received as u64, request as u64, 0, 0, 0, 0])
+                (
+                    Op::Fcntl,
+                    [self.received as u64, request as u64, 0, 0, 0, 0],
+                )
             }
-            Step::CloseReceived => ("close", [self.received as u64, 0, 0, 0, 0, 0]),
+            Step::CloseReceived => (Op::Close, [self.received as u64, 0, 0, 0, 0, 0]),
         }
     }
 

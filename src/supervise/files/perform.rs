@@ -12,27 +12,28 @@ use crate::paths::Access;
 use crate::supervise::charged;
 use crate::sys::files::Arg;
 use crate::sys::{Errno, memory};
-use crate::syscalls::named::{AT_EMPTY_PATH, Named, named};
+use crate::syscalls::named::{AT_EMPTY_PATH, Named};
+use crate::syscalls::op::{Names, Op, ReadMetadata, WriteMetadata};
 use crate::trace::Resume;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Which argument holds flags, and those that the kernel knows: it refuses all others, where the
 /// supervisor makes another call that would not see them.
-const FLAGS: &[(&str, u8, u32)] = &[
-    ("faccessat2", 3, 0x1300),
-    ("fchmodat2", 3, 0x1100),
-    ("fchownat", 4, 0x1100),
-    ("file_getattr", 4, 0x1100),
-    ("file_setattr", 4, 0x1100),
-    ("getxattrat", 2, 0x1100),
-    ("linkat", 4, 0x1400),
-    ("listxattrat", 2, 0x1100),
-    ("newfstatat", 3, 0x7900),
-    ("removexattrat", 2, 0x1100),
-    ("setxattrat", 2, 0x1100),
-    ("statx", 2, 0x7900),
-    ("utimensat", 3, 0x1100),
+const FLAGS: &[(Op, u8, u32)] = &[
+    (Op::ReadMetadata(ReadMetadata::Faccessat2), 3, 0x1300),
+    (Op::WriteMetadata(WriteMetadata::Fchmodat2), 3, 0x1100),
+    (Op::WriteMetadata(WriteMetadata::Fchownat), 4, 0x1100),
+    (Op::ReadMetadata(ReadMetadata::FileGetattr), 4, 0x1100),
+    (Op::WriteMetadata(WriteMetadata::FileSetattr), 4, 0x1100),
+    (Op::ReadMetadata(ReadMetadata::Getxattrat), 2, 0x1100),
+    (Op::Names(Names::Linkat), 4, 0x1400),
+    (Op::ReadMetadata(ReadMetadata::Listxattrat), 2, 0x1100),
+    (Op::ReadMetadata(ReadMetadata::Newfstatat), 3, 0x7900),
+    (Op::WriteMetadata(WriteMetadata::Removexattrat), 2, 0x1100),
+    (Op::WriteMetadata(WriteMetadata::Setxattrat), 2, 0x1100),
+    (Op::ReadMetadata(ReadMetadata::Statx), 2, 0x7900),
+    (Op::WriteMetadata(WriteMetadata::Utimensat), 3, 0x1100),
 ];
 
 pub(super) const AT_FDCWD: Arg<'static> = Arg::Number(libc::AT_FDCWD as i64 as u64);
@@ -66,8 +67,8 @@ const TREE_REQUESTS: [u32; 6] = [
 
 impl Files {
     /// Makes a call with these paths.
-    pub(super) fn perform(&mut self, asked: &mut Asked<'_>, name: &str) -> Judged<Resume> {
-        if let Some((_, index, known)) = FLAGS.iter().find(|(call, ..)| *call == name)
+    pub(super) fn perform(&mut self, asked: &mut Asked<'_>, op: Op) -> Judged<Resume> {
+        if let Some((_, index, known)) = FLAGS.iter().find(|(call, ..)| *call == op)
             && asked.arg(*index) as u32 & !known != 0
         {
             return Err(Errno::EINVAL.into());
@@ -75,26 +76,17 @@ impl Files {
         // Where another domain decides too, the task makes the call itself, of the paths that were
         // judged, and nothing is answered until it has returned: nobody can rename anything.
         let own = asked.plan.files.pins && asked.task.files.is_confined();
-        let result = match name {
-            "truncate" if own => on_path(asked, name),
-            "fchmod" | "fchown" | "fsetxattr" | "fremovexattr" => {
-                on_descriptor(asked, name).map(Made::Done)
-            }
-            "ioctl" => return self.ioctl(asked),
-            "name_to_handle_at" => return self.handle(asked),
-            "rename" | "renameat" | "renameat2" => rename(asked, own),
-            "link" | "linkat" => link_to(asked, own),
-            "mkdir" | "mkdirat" | "mknod" | "mknodat" | "symlink" | "symlinkat" => {
-                self.make(asked, name, own)
-            }
-            "unlink" | "unlinkat" | "rmdir" => remove(asked, name, own),
-            _ => on_object(asked, name).map(Made::Done),
+        let result = match op {
+            Op::WriteMetadata(WriteMetadata::Truncate) if own => on_path(asked),
+            Op::OnDescriptor(op) => on_descriptor(asked, op).map(Made::Done),
+            Op::Names(op) => self.names(asked, op, own),
+            op => on_object(asked, op).map(Made::Done),
         };
         match result? {
             Made::Done(value) => Ok(Resume::Return(asked.registers, value)),
-            Made::Judged(first, second) => self.on_paths(asked, name, &first, second.as_deref()),
+            Made::Judged(first, second) => self.on_paths(asked, &first, second.as_deref()),
             Made::Held(path, file) => {
-                let resume = self.on_paths(asked, name, &path, None)?;
+                let resume = self.on_paths(asked, &path, None)?;
                 Files::hold(asked, file);
                 Ok(resume)
             }
@@ -105,7 +97,6 @@ impl Files {
     fn on_paths(
         &mut self,
         asked: &Asked<'_>,
-        name: &str,
         first: &[u8],
         second: Option<&[u8]>,
     ) -> Judged<Resume> {
@@ -118,7 +109,7 @@ impl Files {
         let mut written = Ok(());
         let resume = self.pinned_at_once(asked, &[], first, |slot| {
             let places = [slot.path(), slot.second()];
-            for (row, place) in named(name).iter().zip(places) {
+            for (row, place) in asked.rows().iter().zip(places) {
                 if let Some(arg) = args.get_mut(usize::from(row.path)) {
                     *arg = place;
                 }
@@ -130,40 +121,50 @@ impl Files {
         Ok(resume)
     }
 
-    fn make(&mut self, asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
-        let row = row(name, 0)?;
+    fn names(&mut self, asked: &Asked<'_>, op: Names, own: bool) -> Judged<Made> {
+        match op {
+            Names::Rename | Names::Renameat => rename(asked, 0, own),
+            Names::Renameat2 => rename(asked, asked.arg(4), own),
+            Names::Link | Names::Linkat => link_to(asked, own),
+            Names::Mkdir | Names::Mkdirat => self.make(asked, New::Directory, own),
+            Names::Mknod | Names::Mknodat => self.make(asked, New::Node, own),
+            Names::Symlink | Names::Symlinkat => self.make(asked, New::Link, own),
+            Names::Rmdir => remove(asked, libc::AT_REMOVEDIR as u64, own),
+            Names::Unlink => remove(asked, 0, own),
+            Names::Unlinkat => remove(asked, asked.arg(2), own),
+        }
+    }
+
+    fn make(&mut self, asked: &Asked<'_>, new: New, own: bool) -> Judged<Made> {
+        let row = asked.row(0)?;
         let (path, directory, entry) = made(asked, row)?;
-        if matches!(name, "symlink" | "symlinkat") {
-            protect::may_be_link(asked, &path, &path)?;
-        } else if !matches!(name, "mkdir" | "mkdirat") {
-            protect::may_be_file(asked, &path, &path)?;
+        match new {
+            New::Link => protect::may_be_link(asked, &path, &path)?,
+            New::Node => protect::may_be_file(asked, &path, &path)?,
+            New::Directory => {}
         }
         if own {
             return Ok(Made::Judged(path, None));
         }
         let first = row.path + 1;
-        match name {
-            "symlink" | "symlinkat" => {
+        let (number, device) = match new {
+            New::Link => {
                 let target = text(resolve::read_path(asked.tracee.tid(), asked.arg(0))?)?;
                 let args = [Arg::Text(&target), fd(&directory), Arg::Text(&entry)];
-                Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?))
+                return Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?));
             }
-            _ => {
-                let umask = self.umask.take(asked.tracee.tid())?;
-                let mode = Arg::Number(asked.arg(first));
-                let (number, device) = match name {
-                    "mkdir" | "mkdirat" => (libc::SYS_mkdirat, 0),
-                    _ => (libc::SYS_mknodat, asked.arg(first + 1)),
-                };
-                let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
-                let made = charged::perform(number, six(args), Some(umask))?;
-                Ok(Made::Done(made))
-            }
-        }
+            New::Directory => (libc::SYS_mkdirat, 0),
+            New::Node => (libc::SYS_mknodat, asked.arg(first + 1)),
+        };
+        let umask = self.umask.take(asked.tracee.tid())?;
+        let mode = Arg::Number(asked.arg(first));
+        let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
+        let made = charged::perform(number, six(args), Some(umask))?;
+        Ok(Made::Done(made))
     }
 
     /// Requests that change an inode through any descriptor.
-    fn ioctl(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+    pub(super) fn ioctl(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
         // linux/fs.h: an int, or `struct fsxattr`.
         const NUMBERS: [u32; 2] = [0x4008_6602, 0x4008_7602];
         const FSXATTR: (u32, usize) = (0x401c_5820, 28);
@@ -191,8 +192,8 @@ impl Files {
     }
 
     /// name_to_handle_at fills in two places: it goes on, of the path that was judged.
-    fn handle(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let row = row("name_to_handle_at", 0)?;
+    pub(super) fn handle(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let row = asked.row(0)?;
         let given = asked.path(row)?;
         let wants = Wants::object(row.follows(&asked.call));
         let found = asked.found(row, &given, wants)?;
@@ -219,13 +220,16 @@ pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, E
     charged::perform(number, args, None)
 }
 
-/// The row of a system call's nth path.
-pub(super) fn row(name: &str, nth: usize) -> Judged<&'static Named> {
-    Ok(named(name).get(nth).ok_or(Errno::ENOSYS)?)
-}
-
 pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
     Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
+}
+
+/// What is to be made.
+#[derive(Clone, Copy)]
+enum New {
+    Directory,
+    Link,
+    Node,
 }
 
 /// What became of a call.
@@ -241,8 +245,8 @@ enum Made {
 /// truncate, by the task itself. Nothing else is answered until it returns, so it must not wait: while
 /// the file is open for writing here nobody gets a lease of it (fcntl(2)), and whoever has one is
 /// asked for it, and not waited for.
-fn on_path(asked: &Asked<'_>, name: &str) -> Judged<Made> {
-    let row = row(name, 0)?;
+fn on_path(asked: &Asked<'_>) -> Judged<Made> {
+    let row = asked.row(0)?;
     let given = asked.path(row)?;
     let found = asked.found(row, &given, Wants::object(row.follows(&asked.call)))?;
     let Some(object) = &found.object else {
@@ -283,8 +287,8 @@ fn exists(found: &Found) -> Judged<()> {
     }
 }
 
-fn remove(asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
-    let row = row(name, 0)?;
+fn remove(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
+    let row = asked.row(0)?;
     let given = asked.path(row)?;
     let wants = Wants::NAME;
     let found = asked.found(row, &given, wants)?;
@@ -296,23 +300,16 @@ fn remove(asked: &Asked<'_>, name: &str, own: bool) -> Judged<Made> {
         return Ok(Made::Judged(found.path, None));
     }
     let (directory, entry) = found.parent.ok_or(Errno::ENOENT)?;
-    let flags = match name {
-        "rmdir" => libc::AT_REMOVEDIR as u64,
-        "unlinkat" => asked.arg(2),
-        _ => 0,
-    };
     let args = [fd(&directory), Arg::Text(&entry), Arg::Number(flags)];
     Ok(Made::Done(perform(libc::SYS_unlinkat, six(args))?))
 }
 
-fn rename(asked: &Asked<'_>, own: bool) -> Judged<Made> {
-    let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-    let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
+fn rename(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
+    let (from_row, to_row) = (asked.row(0)?, asked.row(1)?);
     let wants = Wants::NAME;
     let (from_given, to_given) = (asked.path(from_row)?, asked.path(to_row)?);
     let from = asked.found(from_row, &from_given, wants)?;
     let to = asked.found(to_row, &to_given, wants)?;
-    let flags = if name == "renameat2" { asked.arg(4) } else { 0 };
     let exchange = flags & u64::from(libc::RENAME_EXCHANGE) != 0;
     exists(&from)?;
     if exchange {
@@ -384,8 +381,7 @@ fn stays(
 }
 
 fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
-    let name = asked.call.syscall().map_or("", |syscall| syscall.name);
-    let (from_row, to_row) = (row(name, 0)?, row(name, 1)?);
+    let (from_row, to_row) = (asked.row(0)?, asked.row(1)?);
     let given = asked.path(from_row)?;
     let wants = Wants::object(from_row.follows(&asked.call));
     let from = asked.found(from_row, &given, wants)?;
@@ -419,22 +415,19 @@ fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     /// What is watched and not known here would answer ENOSYS.
     #[test]
     fn every_watched_call_is_known() {
-        let source = include_str!("perform.rs");
-        let own = concat!(include_str!("mod.rs"), include_str!("metadata.rs"));
         let watched = crate::baseline::Watch::all_rules()
             .filter(|rule| {
                 rule.answer == crate::baseline::Answer::Check(crate::baseline::Check::Paths)
             })
             .flat_map(|rule| rule.syscalls);
         for name in watched {
-            let quoted = format!("\"{name}\"");
-            assert!(
-                source.contains(&quoted) || own.contains(&quoted),
-                "{name} is watched, and nothing makes it"
-            );
+            let row = crate::syscalls::by_name(name).expect("a row");
+            assert_ne!(row.op, Op::Other, "{name} is watched, and nothing makes it");
         }
     }
 }

@@ -2,10 +2,11 @@
 //! done when they return.
 
 use super::pages::{REGION, Slot, are_many};
-use super::{Asked, Files, Judged, errno, number};
+use super::{Asked, Files, Judged, errno};
 use crate::baseline::Watch;
 use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno};
+use crate::syscalls::op::{Op, Open};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::os::fd::OwnedFd;
 
@@ -75,11 +76,10 @@ impl Files {
     /// that was only to come after that goes on; what needs a region later fails then.
     fn unmapped(&mut self, task: &Task, original: Registers, result: i64) -> Resume {
         task.space().pages.refused();
-        let call = original.call().syscall().map(|syscall| syscall.name);
-        let goes_on = match call {
-            Some("seccomp" | "prctl") => true,
+        let goes_on = match original.call().op() {
+            Op::Seccomp | Op::Prctl => true,
             // What a filter answers in the place of the kernel is no refusal.
-            Some("clone" | "vfork" | "io_setup") => self.filtered && result != errno(Errno::EACCES),
+            Op::Clone | Op::Vfork | Op::IoSetup => self.filtered && result != errno(Errno::EACCES),
             _ => false,
         };
         match goes_on {
@@ -104,14 +104,14 @@ impl Files {
     }
 
     /// The call that a task is in, where that is of the supervisor's making.
-    pub fn injected(task: &Task) -> Option<&'static str> {
+    pub fn injected(task: &Task) -> Option<Op> {
         match task.files.pending.borrow().as_ref()? {
-            Pending::Return { original, .. } => {
-                let call = original.call().syscall()?.name;
-                matches!(call, "open" | "openat" | "creat").then_some("openat2")
-            }
-            Pending::Map { .. } => Some("mmap"),
-            Pending::Seal { .. } => Some("mseal"),
+            Pending::Return { original, .. } => match original.call().op() {
+                Op::Open(Open::Open | Open::Openat | Open::Creat) => Some(Op::Open(Open::Openat2)),
+                _ => None,
+            },
+            Pending::Map { .. } => Some(Op::Mmap),
+            Pending::Seal { .. } => Some(Op::Mseal),
             Pending::Passing { .. } => None,
         }
     }
@@ -237,19 +237,19 @@ impl Files {
         if self.filtered && !self.asynchronous && asked.task.inherits() {
             return Ok(again(original));
         }
-        let (name, args, pending) = match asked.task.space().pages.unsealed() {
+        let (op, args, pending) = match asked.task.space().pages.unsealed() {
             Some(address) => (
-                "mseal",
+                Op::Mseal,
                 [address, REGION, 0, 0, 0, 0],
                 Pending::Seal { original, address },
             ),
             None => {
                 let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
                 let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
-                ("mmap", args, Pending::Map { original })
+                (Op::Mmap, args, Pending::Map { original })
             }
         };
-        let nr = number(name).ok_or(Errno::ENOSYS)?;
+        let nr = op.number().ok_or(Errno::ENOSYS)?;
         asked.task.files.pending.replace(Some(pending));
         Ok(Resume::SetAndStop(original.with_call(nr, args)))
     }

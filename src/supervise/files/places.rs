@@ -8,7 +8,7 @@
 use super::bind::Binding;
 use super::pinned::Pending;
 use super::resolve::{PATH_MAX, Start, Wants, path_of, resolve};
-use super::{Asked, Files, Found, Judged, Object, PathObject, protect, refusal, row};
+use super::{Asked, Files, Found, Judged, Object, PathObject, protect, refusal};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
@@ -78,7 +78,7 @@ impl Files {
     /// chdir(2): relative paths start there, and are resolved anew each time.
     pub(super) fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
         self.looks.moves();
-        let row = row("chdir")?;
+        let row = asked.row(0)?;
         let given = asked.path(row)?;
         let found = asked.found(row, &given, Wants::object(true))?;
         asked.judge(Access::Stat, &given, &found)?;

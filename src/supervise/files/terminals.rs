@@ -11,6 +11,7 @@ use crate::policy::Action;
 use crate::sys::files::descriptor_of;
 use crate::sys::{self, Taken, terminal};
 use crate::syscalls::Call;
+use crate::syscalls::op::{Op, Open};
 use crate::trace::{Resume, Tid};
 use nix::sys::stat::{SFlag, fstat, stat};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -24,9 +25,9 @@ const MOST_LOOKED_AT: usize = 1024;
 impl Files {
     /// Whether a call may be about a terminal of the task's own.
     pub(super) fn may_be_terminal(call: &Call) -> bool {
-        match call.syscall().map(|syscall| syscall.name) {
-            Some("ioctl") => call.args[1] as u32 == TIOCGPTPEER,
-            Some("open" | "openat") => open_flags(call) & libc::O_NOCTTY != 0,
+        match call.op() {
+            Op::Ioctl => call.args[1] as u32 == TIOCGPTPEER,
+            Op::Open(Open::Open | Open::Openat) => open_flags(call) & libc::O_NOCTTY != 0,
             _ => false,
         }
     }
@@ -45,15 +46,15 @@ impl Files {
 
 /// The flags of open(2) that a call gives.
 fn flags(call: &Call) -> i32 {
-    match call.syscall().map(|syscall| syscall.name) {
-        Some("ioctl") => call.args[2] as u32 as i32,
+    match call.op() {
+        Op::Ioctl => call.args[2] as u32 as i32,
         _ => open_flags(call),
     }
 }
 
 fn open_flags(call: &Call) -> i32 {
-    let at = match call.syscall().map(|syscall| syscall.name) {
-        Some("open") => 1,
+    let at = match call.op() {
+        Op::Open(Open::Open) => 1,
         _ => 2,
     };
     call.args[at] as u32 as i32
@@ -64,9 +65,7 @@ fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
     let tid = asked.tracee.tid();
     let pid = asked.task.pid();
     let call = &asked.call;
-    let by_master = call
-        .syscall()
-        .is_some_and(|syscall| syscall.name == "ioctl");
+    let by_master = call.op() == Op::Ioctl;
     let (master, named) = match by_master {
         true => (master(tid, pid, call.args[0] as u32 as RawFd), None),
         false => match named(tid, call) {
@@ -132,8 +131,8 @@ fn master(tid: Tid, pid: Tid, fd: RawFd) -> Option<Taken> {
 
 /// The number of the terminal that a call names: `/dev/pts/3`.
 fn named(tid: Tid, call: &Call) -> Option<u32> {
-    let at = match call.syscall()?.name {
-        "open" => 0,
+    let at = match call.op() {
+        Op::Open(Open::Open) => 0,
         _ => 1,
     };
     let mut text = [0; 24];

@@ -4,6 +4,7 @@
 use crate::policy;
 use crate::sys::{Errno, memory};
 use crate::syscalls::Call;
+use crate::syscalls::op::{Exec, Op};
 use crate::trace::Tid;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -73,8 +74,8 @@ impl Vector {
     /// Reads the arguments of execve or execveat from the task's memory. Returns the first of them, as
     /// many as a rule can ask for.
     pub fn read(keys: &Keys, tid: Tid, call: &Call) -> Result<(Vec<Vec<u8>>, Vector), Errno> {
-        let place = match call.syscall().map(|syscall| syscall.name) {
-            Some("execveat") => 2,
+        let place = match call.op() {
+            Op::Exec(Exec::Execveat) => 2,
             _ => 1,
         };
         let mut address = call.args.get(place).copied().unwrap_or(0);
@@ -256,7 +257,7 @@ mod tests {
 
     /// execve of this process, with these arguments.
     fn call(pointers: &[*const std::ffi::c_char]) -> Call {
-        let execve = crate::syscalls::by_name("execve").and_then(|execve| execve.number());
+        let execve = Op::Exec(Exec::Execve).number();
         Call {
             nr: execve.expect("a number"),
             args: [0, pointers.as_ptr().addr() as u64, 0, 0, 0, 0],

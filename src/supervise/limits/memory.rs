@@ -25,7 +25,7 @@ use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
 use crate::supervise::tracee::{Spawn, Tracees};
 use crate::sys::Errno;
-use crate::syscalls::Call;
+use crate::syscalls::{Call, Op};
 use crate::trace::{Resume, Stopped, Tid};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -355,8 +355,8 @@ impl Memory {
 
     /// The error of a call that would make what cannot be counted.
     pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
-        let name = call.syscall()?.name;
-        if name == "shmget" || Kind::of(name).is_some() {
+        call.syscall()?;
+        if call.op() == Op::Shmget || Kind::of(call).is_some() {
             // /proc tells what there is in the reader's own namespace.
             return self.own_ipc.then_some(Errno::ENOSYS);
         }
@@ -374,11 +374,7 @@ impl Memory {
             how,
             Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
         );
-        let keeps = || {
-            call.syscall()
-                .and_then(|call| Kind::of(call.name))
-                .is_some()
-        };
+        let keeps = || Kind::of(call).is_some();
         let watched =
             || written::may_fill(call) || makes_memfd(call) || maps_shared(call) || keeps();
         match goes_on && watched() {
@@ -404,7 +400,7 @@ impl Memory {
         if (-4095..0).contains(&result) {
             return Ok(());
         }
-        match call.syscall().and_then(|call| Kind::of(call.name)) {
+        match Kind::of(&call) {
             Some(Kind::Semaphores) => self.semaphores.got(result),
             Some(Kind::Messages) => self.messages.got(result),
             None => {}
@@ -451,15 +447,14 @@ impl Memory {
 
 /// memfd_create(2), but of huge pages: those are of a pool that the host has set aside.
 fn makes_memfd(call: &Call) -> bool {
-    let is_memfd = |name| name == "memfd_create";
     let flags = call.args.get(1).copied().unwrap_or_default();
     let huge = flags & u64::from(libc::MFD_HUGETLB) != 0;
-    call.syscall().is_some_and(|syscall| is_memfd(syscall.name)) && !huge
+    call.op() == Op::MemfdCreate && !huge
 }
 
 /// mmap(2) with MAP_SHARED, of a file or of none.
 fn maps_shared(call: &Call) -> bool {
-    let is_mmap = call.syscall().is_some_and(|syscall| syscall.name == "mmap");
+    let is_mmap = call.op() == Op::Mmap;
     // A register of which the kernel looks at all bits; MAP_SHARED_VALIDATE has this one, too.
     is_mmap && call.args.get(3).is_some_and(|flags| flags & 1 != 0)
 }

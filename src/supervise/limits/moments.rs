@@ -3,7 +3,7 @@
 //! that out where the tree cannot have too much: memory cannot be filled faster than [`growth`] says.
 
 use crate::sys;
-use crate::syscalls::Call;
+use crate::syscalls::{Call, Op};
 use crate::trace::Tid;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -73,14 +73,11 @@ impl Moments {
     /// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
     /// conditions the filter has checked.
     pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
-        let Some(syscall) = call.syscall() else {
-            return false;
-        };
-        match (syscall.name, call.args) {
-            ("munmap" | "madvise" | "mremap" | "execve" | "execveat", _) => true,
-            ("mmap", [.., flags, _, _]) => flags & libc::MAP_FIXED as u64 != 0,
+        match (call.op(), call.args) {
+            (Op::Munmap | Op::Madvise | Op::Mremap | Op::Exec(_), _) => true,
+            (Op::Mmap, [.., flags, _, _]) => flags & libc::MAP_FIXED as u64 != 0,
             // A heap shrinks if its new end lies before the one that was asked for last.
-            ("brk", [end, ..]) => self.heaps.insert(pid, end).is_none_or(|last| end < last),
+            (Op::Brk, [end, ..]) => self.heaps.insert(pid, end).is_none_or(|last| end < last),
             _ => false,
         }
     }
@@ -111,7 +108,6 @@ fn growth(processors: u64, time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syscalls::{Syscall, by_name};
 
     const MIB: u64 = 1 << 20;
 
@@ -140,7 +136,7 @@ mod tests {
         let mut moments = Moments::new(Instant::now());
         let mut brk = |pid, end| {
             let call = Call {
-                nr: by_name("brk").and_then(Syscall::number).expect("brk"),
+                nr: Op::Brk.number().expect("a number"),
                 args: [end, 0, 0, 0, 0, 0],
             };
             moments.releases(pid, &call)

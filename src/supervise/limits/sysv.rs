@@ -6,6 +6,7 @@
 //! makes: it becomes nobody's then. A task may end in its call, which never returns: then what is new, and of
 //! the command's user, is the jail's.
 
+use crate::syscalls::{Call, Op};
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -24,10 +25,10 @@ pub enum Kind {
 
 impl Kind {
     /// The call that makes one.
-    pub fn of(call: &str) -> Option<Kind> {
-        match call {
-            "semget" => Some(Kind::Semaphores),
-            "msgget" => Some(Kind::Messages),
+    pub fn of(call: &Call) -> Option<Kind> {
+        match call.op() {
+            Op::Semget => Some(Kind::Semaphores),
+            Op::Msgget => Some(Kind::Messages),
             _ => None,
         }
     }

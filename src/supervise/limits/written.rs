@@ -9,6 +9,7 @@ use super::reading::Inode;
 use super::tmpfs::{self, Mount, Search};
 use crate::syscalls::Call;
 use crate::syscalls::named::open_flags::{O_ACCMODE, O_CREAT, O_PATH, O_TRUNC};
+use crate::syscalls::op::{Op, Open};
 use crate::trace::Tid;
 use std::collections::{HashMap, HashSet};
 use std::fs::{Metadata, read_link, symlink_metadata};
@@ -68,10 +69,10 @@ pub fn may_fill(call: &Call) -> bool {
         let flags = call.args.get(arg).copied().unwrap_or_default();
         flags & (O_ACCMODE | O_CREAT | O_TRUNC) != 0 && flags & O_PATH == 0
     };
-    match call.syscall().map_or("", |syscall| syscall.name) {
-        "open" => writes(1),
-        "openat" => writes(2),
-        "creat" | "openat2" => true,
+    match call.op() {
+        Op::Open(Open::Open) => writes(1),
+        Op::Open(Open::Openat) => writes(2),
+        Op::Open(Open::Creat | Open::Openat2) => true,
         _ => false,
     }
 }

@@ -9,9 +9,10 @@
 use super::observe::DNS;
 use super::{Net, Pending, Socket, Who, done, named, paused, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
-use crate::supervise::files::{Asked, Files, Judged, number};
+use crate::supervise::files::{Asked, Files, Judged};
 use crate::sys::{Errno, files as sys_files};
 use crate::sys::{signal, socket};
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::Resume;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -113,7 +114,7 @@ impl Net {
         }
         match result {
             Err(Errno::EINPROGRESS | Errno::EALREADY) if waits => {
-                let nr = number("sendto").ok_or(Errno::ENOSYS)?;
+                let nr = Op::Peer(Peer::Sendto).number().ok_or(Errno::ENOSYS)?;
                 let flags = libc::MSG_NOSIGNAL as u64;
                 let changed = original.with_call(nr, [asked.arg(0), 0, 0, flags, 0, 0]);
                 let pending = Pending::Connect {

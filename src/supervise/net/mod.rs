@@ -20,7 +20,7 @@ mod peers;
 mod questions;
 mod send;
 
-use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR, number};
+use super::files::{Answer, Asked, Files, Judged, Refused, SOCKADDR};
 use crate::judge::Reason;
 use crate::net::{Address, Family, Protocol, Way};
 use crate::paths::Access;
@@ -28,6 +28,7 @@ use crate::policy::Action;
 use crate::supervise::tracee::Task;
 use crate::sys::socket::{self, ADDRESS};
 use crate::sys::{Errno, Taken, memory};
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use names::Names;
 pub use observe::ProcessState;
@@ -135,13 +136,16 @@ impl Net {
 
     /// Answers a call that the policy allows if its peers are open.
     pub fn answer(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
-        let result = match asked.call.syscall().map_or("", |syscall| syscall.name) {
-            "connect" => self.connect(files, asked),
-            "bind" => self.bind(files, asked),
-            "listen" => self.listen(asked),
-            "sendto" => self.send_to(files, asked),
-            "sendmsg" => self.send_message(files, asked),
-            "sendmmsg" => self.send_messages(files, asked),
+        let result = match asked.call.op() {
+            Op::Peer(op) => match op {
+                Peer::Connect => self.connect(files, asked),
+                Peer::Listen => self.listen(asked),
+                Peer::Sendto => self.send_to(files, asked),
+                Peer::Sendmsg => self.send_message(files, asked),
+                Peer::Sendmmsg => self.send_messages(files, asked),
+            },
+            Op::Bind => self.bind(files, asked),
+            // No other call names peers.
             _ => Err(Errno::ENOSYS.into()),
         };
         let state = &asked.task.net;
@@ -344,10 +348,10 @@ const ERESTARTNOINTR: i64 = -513;
 
 /// The task does nothing for a time, in the place of its call.
 fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
-    let (nr, args) = match number("poll") {
+    let (nr, args) = match Op::Poll.number() {
         // Rounded up, or the end of a time would be waited for without a pause.
         Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
-        None => (number("sched_yield").ok_or(Errno::ENOSYS)?, [0; 6]),
+        None => (Op::SchedYield.number().ok_or(Errno::ENOSYS)?, [0; 6]),
     };
     Ok(Resume::SetAndStop(original.with_call(nr, args)))
 }

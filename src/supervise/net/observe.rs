@@ -20,10 +20,11 @@ use super::{Net, Pending};
 use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::files::{Asked, number};
+use crate::supervise::files::Asked;
 use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, status_flags};
 use crate::sys::{Errno, socket};
+use crate::syscalls::Op;
 use crate::trace::{Registers, Resume, Stopped};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -137,11 +138,11 @@ impl Receive {
     fn of(registers: &Registers) -> Option<Receive> {
         let call = registers.call();
         let [fd, _, third, fourth, ..] = call.args;
-        let (flags, count) = match call.syscall()?.name {
-            "read" | "readv" => (0, None),
-            "recvfrom" => (fourth, None),
-            "recvmsg" => (third, None),
-            "recvmmsg" => (fourth, Some(u64::from(third as u32))),
+        let (flags, count) = match call.op() {
+            Op::Read | Op::Readv => (0, None),
+            Op::Recvfrom => (fourth, None),
+            Op::Recvmsg => (third, None),
+            Op::Recvmmsg => (fourth, Some(u64::from(third as u32))),
             _ => return None,
         };
         Some(Receive {
@@ -176,10 +177,7 @@ impl Net {
             return Ok(Resume::Continue);
         };
         let call = registers.call();
-        if call
-            .syscall()
-            .is_some_and(|syscall| syscall.name == "close")
-        {
+        if call.op() == Op::Close {
             talk.closed(call.args[0] as u32 as RawFd);
             return Ok(Resume::Continue);
         }
@@ -265,7 +263,7 @@ fn wait_for_answer(task: &Task, original: Registers, receive: &Receive, fd: &Own
     let at_once = (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) as u64;
     let waits = receive.flags & at_once == 0
         && status_flags(fd.as_fd()).is_ok_and(|flags| flags & libc::O_NONBLOCK == 0);
-    let (true, Some(nr)) = (waits, number("recvfrom")) else {
+    let (true, Some(nr)) = (waits, Op::Recvfrom.number()) else {
         return Resume::Continue;
     };
     let args = [receive.fd as u64, 0, 0, libc::MSG_PEEK as u64, 0, 0];

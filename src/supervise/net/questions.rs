@@ -3,6 +3,7 @@
 
 use crate::net::{Protocol, dns};
 use crate::sys::memory;
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Registers, Tid};
 
 /// The most bytes of a call that are searched for questions, and the most pieces.
@@ -23,11 +24,11 @@ impl Send {
     pub fn of(registers: &Registers) -> Option<Send> {
         let call = registers.call();
         let [_, data, count, ..] = call.args;
-        Some(match call.syscall()?.name {
-            "write" | "sendto" => Send::Whole(data, count),
-            "writev" => Send::Pieces(data, count),
-            "sendmsg" => Send::Messages(data, 1),
-            "sendmmsg" => Send::Messages(data, count),
+        Some(match call.op() {
+            Op::Write | Op::Peer(Peer::Sendto) => Send::Whole(data, count),
+            Op::Writev => Send::Pieces(data, count),
+            Op::Peer(Peer::Sendmsg) => Send::Messages(data, 1),
+            Op::Peer(Peer::Sendmmsg) => Send::Messages(data, count),
             _ => return None,
         })
     }

@@ -10,8 +10,9 @@ use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::policy::Action;
 use crate::supervise::denial::{Object, PeerObject};
-use crate::supervise::files::{Asked, Files, Judged, Refused, number, refusal};
+use crate::supervise::files::{Asked, Files, Judged, Refused, refusal};
 use crate::sys::Errno;
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::Resume;
 
 /// `struct user_msghdr` of 64-bit architectures (linux/socket.h): name, its length, iov, its length,
@@ -309,7 +310,7 @@ fn send_first(
 ) -> Judged<Resume> {
     let [fd, vector, _, flags, ..] = asked.call.args;
     let flags = steady(asked, flags);
-    let nr = number("sendmsg").ok_or(Errno::ENOSYS)?;
+    let nr = Op::Peer(Peer::Sendmsg).number().ok_or(Errno::ENOSYS)?;
     files.pinned_as(
         asked,
         nr,
