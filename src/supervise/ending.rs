@@ -60,7 +60,7 @@ impl Supervisor<'_> {
     pub(super) fn ends(&mut self, task: &Task) -> Resume {
         let pid = task.pid();
         if self.running && !self.gives_back(pid) {
-            self.limits.ends(pid);
+            self.limits.ends(task);
         }
         if self.options.measure && self.is_main(pid) {
             let peak = limits::peak(task.tid());
@@ -76,7 +76,7 @@ impl Supervisor<'_> {
             return false;
         }
         let pid = task.pid();
-        self.limits.releases(pid, call) && self.gives_back(pid)
+        self.limits.releases(task, call) && self.gives_back(pid)
     }
 
     /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.

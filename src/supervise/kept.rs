@@ -1,12 +1,11 @@
 //! What the supervisor keeps for a command, and the bound of each: a hostile command must not make jail
 //! use memory or descriptors that no limit of the command holds. This module has no code; its test
-//! drives spawns, execs and ends through all collections that have an entry for each task.
+//! drives spawns, execs and ends in any order.
 //!
 //! Entries for each task are bounded by the tasks that there are at one time: `processes` of
-//! `[limits]`, else RLIMIT_NPROC and `pids.max`. Each is dropped when the end of the task is told, or
-//! when another thread takes its place by an execve. A collection that is added must be told of
-//! [`Spawn`](super::tracee::Spawn), execs and ends by the [`Supervisor`](super::Supervisor), and must be
-//! named here.
+//! `[limits]`, else RLIMIT_NPROC and `pids.max`. All that is kept for a task is a part of its
+//! [`Task`](super::tracee::Task), its process or its address space, and is dropped with it: when the end of
+//! the task is told, or when another thread takes its place by an execve. What else is kept is named here.
 //!
 //! | kept | where | bound |
 //! |---|---|---|
@@ -14,7 +13,7 @@
 //! | who sent a signal | `tracee::Process` | 64 for each process |
 //! | ids in the jail's namespace | `tracee::Task` | one for each task |
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
-//! | what address spaces share; pages of judged paths | `files::memory` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
+//! | what address spaces share; pages of judged paths | `tracee::address_space`, `files::pages` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
 //! | events that are ready and not answered yet | [`round`](super::round) | a stop and an end for each task |
 //! | calls that are under way in another form | `files::pinned`, `net` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`net::connect::spare`) |
 //! | open files that are passed on | `files::passing` | one for each task, one descriptor each, for some calls |
@@ -38,60 +37,92 @@
 #[cfg(test)]
 mod tests {
     use crate::supervise::files::Files;
-    use crate::supervise::limits::{Cpu, Memory};
-    use crate::supervise::tracee::Namespaces;
-    use crate::supervise::tracee::{ChildState, Tracees};
+    use crate::supervise::limits::Memory;
+    use crate::supervise::tracee::{ChildState, Namespaces, Process, Task, Tracees};
+    use crate::sys::Errno;
+    use crate::sys::files::Shared;
     use crate::trace::Tid;
+    use proptest::prelude::*;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
-    use std::time::Duration;
+    use std::rc::{Rc, Weak};
+
+    /// A task as the kernel knows it.
+    #[derive(Clone, Copy)]
+    struct Real {
+        pid: Tid,
+        /// Its memory, and its working directory: those with the same number share it.
+        memory: i32,
+        directory: i32,
+    }
 
     thread_local! {
-        /// The tasks that there are, each with its process, as the kernel knows them.
-        static TASKS: RefCell<BTreeMap<Tid, Tid>> = const { RefCell::new(BTreeMap::new()) };
+        static TASKS: RefCell<BTreeMap<Tid, Real>> = const { RefCell::new(BTreeMap::new()) };
+    }
+
+    fn real(tid: Tid) -> Option<Real> {
+        TASKS.with_borrow(|tasks| tasks.get(&tid).copied())
     }
 
     fn is_own(tid: Tid) -> bool {
-        TASKS.with_borrow(|tasks| tasks.contains_key(&tid))
+        real(tid).is_some()
     }
 
-    /// No process has such an id: /proc and kcmp(2) tell nothing of it.
+    /// kcmp(2).
+    fn shares(one: Tid, other: Tid, what: Shared) -> Result<bool, Errno> {
+        let (Some(one), Some(other)) = (real(one), real(other)) else {
+            return Err(Errno::ESRCH);
+        };
+        Ok(match what {
+            Shared::Memory => one.memory == other.memory,
+            Shared::Directory => one.directory == other.directory,
+            Shared::Descriptors => false,
+        })
+    }
+
+    /// No process has such an id: /proc tells nothing of it.
     const MAIN: Tid = 1 << 30;
 
     /// A jail without a kernel.
     struct World {
         tracees: Tracees,
         files: Files,
-        cpu: Cpu,
         memory: Memory,
         /// Spawns whose event has not been told: parent, child, flags.
         late: Vec<(Tid, Tid, u64)>,
         last: Tid,
-        random: u64,
+        /// All that there ever were.
+        tasks: Vec<(Tid, Weak<Task>)>,
+        processes: Vec<Weak<Process>>,
+        random: std::vec::IntoIter<u16>,
     }
 
     impl World {
-        fn new(seed: u64) -> Self {
-            TASKS.set(BTreeMap::from([(MAIN, MAIN)]));
+        fn new(random: Vec<u16>) -> Self {
+            let main = Real {
+                pid: MAIN,
+                memory: MAIN,
+                directory: MAIN,
+            };
+            TASKS.set(BTreeMap::from([(MAIN, main)]));
+            let tracees = Tracees::of_test(MAIN, Namespaces::default(), is_own);
             Self {
-                tracees: Tracees::of_test(MAIN, Namespaces::default(), is_own),
+                tracees: tracees.that_share(shares),
                 files: Files::new(Vec::new()),
-                cpu: Cpu::new(Duration::MAX),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
                 last: MAIN,
-                random: seed,
+                tasks: Vec::new(),
+                processes: Vec::new(),
+                random: random.into_iter(),
             }
         }
 
         fn below(&mut self, most: usize) -> usize {
-            // Numerical Recipes' linear congruential generator.
-            let (a, c) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
-            self.random = self.random.wrapping_mul(a).wrapping_add(c);
-            (self.random >> 33) as usize % most.max(1)
+            usize::from(self.random.next().unwrap_or_default()) % most.max(1)
         }
 
-        fn any(&mut self) -> Option<(Tid, Tid)> {
+        fn any(&mut self) -> Option<(Tid, Real)> {
             let all = TASKS.with_borrow(|tasks| tasks.clone());
             let at = self.below(all.len());
             all.into_iter().nth(at)
@@ -99,7 +130,7 @@ mod tests {
 
         fn threads(pid: Tid) -> Vec<Tid> {
             TASKS.with_borrow(|tasks| {
-                let of = tasks.iter().filter(|(_, process)| **process == pid);
+                let of = tasks.iter().filter(|(_, real)| real.pid == pid);
                 of.map(|(tid, _)| *tid).collect()
             })
         }
@@ -108,7 +139,7 @@ mod tests {
         fn spawn(&mut self) {
             // A task whose event is under way makes none.
             let late: Vec<Tid> = self.late.iter().map(|(parent, ..)| *parent).collect();
-            let Some((parent, pid)) = self.any().filter(|(tid, _)| !late.contains(tid)) else {
+            let Some((parent, before)) = self.any().filter(|(tid, _)| !late.contains(tid)) else {
                 return;
             };
             let shared = (libc::CLONE_VM | libc::CLONE_FS) as u64;
@@ -118,16 +149,23 @@ mod tests {
             let flags = [0, vfork, shared, thread][choice];
             self.last += 1;
             let child = self.last;
-            let process = if flags == thread { pid } else { child };
-            TASKS.with_borrow_mut(|tasks| tasks.insert(child, process));
+            let of = |flag: i32, value: i32| match flags & flag as u64 {
+                0 => child,
+                _ => value,
+            };
+            let real = Real {
+                pid: of(libc::CLONE_THREAD, before.pid),
+                memory: of(libc::CLONE_VM, before.memory),
+                directory: of(libc::CLONE_FS, before.directory),
+            };
+            TASKS.with_borrow_mut(|tasks| tasks.insert(child, real));
             self.late.push((parent, child, flags));
             match self.below(2) {
                 0 => self.told(self.late.len() - 1),
                 // Released before its parent's event.
                 _ => {
-                    self.memory.adopted(child);
                     let task = self.tracees.adopt(child);
-                    self.tracees.belongs(&task, process);
+                    self.tracees.belongs(&task, real.pid);
                 }
             }
         }
@@ -137,16 +175,11 @@ mod tests {
             let (parent, child, flags) = self.late.swap_remove(at);
             let parent = self.tracees.at(parent);
             let spawn = self.tracees.spawned(&parent, child, flags);
-            if !spawn.is_thread() {
-                self.memory.spawned(&spawn);
-            }
-            if spawn.state == ChildState::Gone {
-                self.nothing_of(child);
-            }
+            assert_eq!(spawn.state == ChildState::Gone, !is_own(child));
         }
 
         fn exec(&mut self) {
-            let Some((former, pid)) = self.any() else {
+            let Some((former, Real { pid, .. })) = self.any() else {
                 return;
             };
             // All other threads end; that of the first is not told.
@@ -157,15 +190,25 @@ mod tests {
             }
             self.late
                 .retain(|(parent, ..)| *parent != former && *parent != pid);
+            self.last += 1;
+            let memory = self.last;
             TASKS.with_borrow_mut(|tasks| {
-                tasks.remove(&former);
-                tasks.insert(pid, pid);
+                let before = tasks.remove(&former);
+                let directory = before.map_or(memory, |before| before.directory);
+                let real = Real {
+                    pid,
+                    memory,
+                    directory,
+                };
+                tasks.insert(pid, real);
             });
-            self.tracees.executed(pid, former);
-            self.memory.executed(pid, former);
-            if former != pid {
-                self.nothing_of(former);
-            }
+            let before = self
+                .tracees
+                .get(former)
+                .map(|task| task.files.is_confined());
+            let executed = self.tracees.executed(pid, former);
+            assert_eq!(Some(executed.task.files.is_confined()), before);
+            assert!(!executed.task.files.is_pending() && !executed.task.waits.is_pending());
         }
 
         /// The end of a task is told.
@@ -174,28 +217,17 @@ mod tests {
             // The event of a parent that is gone is never told.
             self.late.retain(|(parent, ..)| *parent != tid);
             self.tracees.gone(tid);
-            self.cpu.gone(tid);
-            self.memory.gone(tid);
-            self.nothing_of(tid);
-        }
-
-        fn nothing_of(&self, tid: Tid) {
-            assert!(!self.tracees.knows(tid), "tracees keep {tid}");
-            assert!(!self.cpu.keeps(tid), "cpu keeps {tid}");
-            assert!(!self.memory.keeps(tid), "memory keeps {tid}");
         }
 
         /// A task has everything kept for it that can be.
         fn fill(&mut self) {
-            if let Some((tid, pid)) = self.any() {
-                self.tracees.at(tid).files.fill(&self.files);
-                self.tracees.at(tid).net.fill();
-                self.tracees.at(tid).process().net.fill();
-                self.tracees.at(tid).waits.fill();
-                self.memory.fill(tid);
-                if tid == pid {
-                    self.cpu.fill(tid);
-                }
+            if let Some((tid, Real { pid, .. })) = self.any() {
+                let task = self.tracees.at(tid);
+                task.files.fill(&self.files);
+                task.net.fill();
+                task.process().net.fill();
+                task.waits.fill();
+                self.memory.fill(&task);
                 self.tracees.sent(pid, libc::SIGTERM, tid);
             }
         }
@@ -210,27 +242,68 @@ mod tests {
                     self.told(at);
                 }
                 _ => {
-                    if let Some((tid, pid)) = self.any().filter(|(tid, _)| *tid != MAIN)
+                    if let Some((tid, Real { pid, .. })) =
+                        self.any().filter(|(tid, _)| *tid != MAIN)
                         && (tid != pid || Self::threads(pid).len() == 1)
                     {
                         self.gone(tid);
                     }
                 }
             }
+            for task in self.tracees.all() {
+                let known = |(_, known): &(Tid, Weak<Task>)| known.ptr_eq(&Rc::downgrade(task));
+                if !self.tasks.iter().any(known) {
+                    self.tasks.push((task.tid(), Rc::downgrade(task)));
+                    self.processes.push(Rc::downgrade(&task.process()));
+                }
+            }
+            self.holds();
+        }
+
+        /// What must be true after each event.
+        fn holds(&self) {
+            let all = TASKS.with_borrow(|tasks| tasks.clone());
+            assert_eq!(self.tracees.len(), all.len());
+            for (tid, real) in &all {
+                let task = self.tracees.get(*tid).expect("a task");
+                assert_eq!((task.tid(), task.pid()), (*tid, real.pid));
+                let leader = self.tracees.get(real.pid).expect("the first thread");
+                assert!(Rc::ptr_eq(&task.process(), &leader.process()), "{tid}");
+                let mut others = all.iter().filter(|(other, _)| *other != tid);
+                let shared = others.clone().any(|(_, other)| other.memory == real.memory);
+                assert_eq!(task.space().is_shared(), shared, "{tid}");
+                let directory = others
+                    .any(|(_, other)| other.pid != real.pid && other.directory == real.directory);
+                assert!(!task.space().is_alone() || !shared && !directory, "{tid}");
+            }
+            // Nothing is left of the others.
+            for (tid, task) in &self.tasks {
+                if let Some(task) = task.upgrade() {
+                    let known = self.tracees.get(*tid);
+                    assert!(known.is_some_and(|known| Rc::ptr_eq(known, &task)), "{tid}");
+                }
+            }
         }
     }
 
-    #[test]
-    fn nothing_is_kept_for_a_task_that_is_gone_in_whatever_order_events_come() {
-        for seed in 0..200 {
-            let mut world = World::new(seed);
-            (0..300).for_each(|_| world.step());
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn nothing_is_kept_for_a_task_that_is_gone_in_whatever_order_events_come(
+            random in proptest::collection::vec(any::<u16>(), 0..600),
+        ) {
+            let mut world = World::new(random);
+            while world.random.len() > 0 {
+                world.step();
+            }
             while let Some((tid, _)) = world.any() {
                 world.gone(tid);
             }
-            for tid in MAIN..=world.last {
-                world.nothing_of(tid);
-            }
+            world.holds();
+            prop_assert_eq!(world.tracees.len(), 0);
+            prop_assert!(world.processes.iter().all(|process| process.upgrade().is_none()));
+            prop_assert_eq!(world.memory.making(), 0);
         }
     }
 }

@@ -366,9 +366,6 @@ impl Supervisor<'_> {
         let released: Vec<(Stopped, Instant)> = self.held.extract_if(.., free).collect();
         for (tracee, _) in released {
             self.stats.attach += 1;
-            if !self.tracees.knows(tracee.tid()) {
-                self.limits.adopted(tracee.tid());
-            }
             let task = self.tracees.adopt(tracee.tid());
             self.lives(tracee.tid());
             let how = if self.ending.is_some() {
@@ -401,7 +398,7 @@ impl Supervisor<'_> {
             Stop::Seccomp => self.call(tracee, task),
             Stop::Syscall => {
                 self.stats.returns += 1;
-                self.limits.returns(tracee)?;
+                self.limits.returns(tracee, task)?;
                 if let Some(looked) = self.files.looked(tracee, task)? {
                     self.report_refused(task, looked);
                 }
@@ -476,7 +473,7 @@ impl Supervisor<'_> {
             return Ok(Resume::Kill);
         }
         let how = self.decide(tracee, task, registers)?;
-        Ok(self.limits.calls(tracee.tid(), &registers.call(), how))
+        Ok(self.limits.calls(task, &registers.call(), how))
     }
 
     fn decide(
@@ -621,7 +618,6 @@ impl Supervisor<'_> {
         let flags = clone_flags(registers);
         let spawn = self.tracees.spawned(task, child as Tid, flags);
         self.lives(child as Tid);
-        self.limits.spawned(&spawn);
         if let Some(limit) = self
             .limits
             .exceeded(self.tracees.len(), || self.tracees.living())
@@ -664,7 +660,6 @@ impl Supervisor<'_> {
             program,
         } = self.tracees.executed(tid, former as Tid);
         let refused = self.files.loaded(self.plan, tid, caller.as_deref());
-        self.limits.executed(tid, former as Tid);
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, &task, verdict, object);

@@ -2,9 +2,9 @@
 //! live. Both tell of a process alone, nothing of what it has waited for, so that each counts once.
 
 use super::round::Round;
+use crate::supervise::tracee::Tracees;
 use crate::sys;
 use crate::trace::Tid;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// What reading clocks may take at a tick: 2 % of its 50 ms. A clock is a call of about 0.3 µs, so
@@ -16,8 +16,6 @@ const TIME: Duration = Duration::from_millis(1);
 pub struct Cpu {
     limit: Duration,
     round: Round,
-    /// What the clocks of the living said when they were last read.
-    clocks: HashMap<Tid, Duration>,
 }
 
 impl Cpu {
@@ -25,7 +23,6 @@ impl Cpu {
         Self {
             limit,
             round: Round::default(),
-            clocks: HashMap::new(),
         }
     }
 
@@ -35,16 +32,16 @@ impl Cpu {
     }
 
     /// Whether the tree is past the limit. `ended`: the time of those that have ended.
-    pub fn is_past(&mut self, processes: &[Tid], ended: Duration) -> bool {
-        let clocks = &mut self.clocks;
+    pub fn is_past(&mut self, tracees: &Tracees, processes: &[Tid], ended: Duration) -> bool {
         self.round.go(processes, TIME, |pid| {
-            if let Some(ran) = sys::clock::ran(pid) {
-                clocks.insert(pid, ran);
+            if let (Some(ran), Some(task)) = (sys::clock::ran(pid), tracees.get(pid)) {
+                task.process().limits.ran.set(ran);
             }
         });
-        self.clocks
-            .values()
-            .fold(ended, |sum, ran| sum.saturating_add(*ran))
+        let tasks = tracees.all().filter(|task| task.is_leader());
+        tasks
+            .map(|task| task.process().limits.ran.get())
+            .fold(ended, Duration::saturating_add)
             > self.limit
     }
 
@@ -52,36 +49,23 @@ impl Cpu {
     pub fn was_past(&self, ended: Duration) -> bool {
         ended > self.limit
     }
-
-    #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.clocks.contains_key(&tid)
-    }
-
-    #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        self.clocks.insert(tid, Duration::ZERO);
-    }
-
-    /// It has ended: its time is among that of those.
-    pub fn gone(&mut self, tid: Tid) {
-        self.clocks.remove(&tid);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::tracee::Namespaces;
 
     #[test]
     fn what_has_ended_and_what_lives_are_added_and_each_counts_once() {
         let mut cpu = Cpu::new(Duration::from_secs(3600));
         let own = std::process::id() as Tid;
         while sys::clock::ran(own) < Some(Duration::from_millis(5)) {}
-        assert!(!cpu.is_past(&[own], Duration::ZERO));
+        let mut tracees = Tracees::new(own, Namespaces::default());
+        assert!(!cpu.is_past(&tracees, &[own], Duration::ZERO));
         let rest = Duration::from_secs(3600) - Duration::from_millis(4);
-        assert!(cpu.is_past(&[own], rest));
-        cpu.gone(own);
-        assert!(!cpu.is_past(&[], rest) && !cpu.was_past(rest));
+        assert!(cpu.is_past(&tracees, &[own], rest));
+        tracees.gone(own);
+        assert!(!cpu.is_past(&tracees, &[], rest) && !cpu.was_past(rest));
     }
 }

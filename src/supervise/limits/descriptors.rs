@@ -4,6 +4,7 @@
 use super::reading::Inode;
 use super::round::Round;
 use super::written::Files;
+use crate::supervise::tracee::Tracees;
 use crate::trace::Tid;
 use nix::dir::Dir;
 use std::collections::HashMap;
@@ -36,8 +37,6 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Descriptors {
     round: Round,
-    /// The descriptor to go on with, of a process that had too many for one look.
-    next: HashMap<Tid, i32>,
     found: HashMap<Inode, Open>,
     /// The rest of a look at those that were found.
     left: Vec<Inode>,
@@ -47,11 +46,18 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Looks for more, and how large those are that are known.
-    pub fn look(&mut self, processes: &[Tid], written: &mut Files) {
+    pub fn look(&mut self, tracees: &Tracees, processes: &[Tid], written: &mut Files) {
         self.forget();
         let mut round = std::mem::take(&mut self.round);
         let end = Instant::now() + TIME;
-        round.go(processes, TIME, |pid| self.look_at(pid, end, written));
+        round.go(processes, TIME, |pid| {
+            let process = tracees.get(pid).map(|task| task.process());
+            let from = process.as_ref().map(|process| process.limits.next.take());
+            let next = self.look_at(pid, from.unwrap_or_default(), end, written);
+            if let (Some(process), Some(next)) = (process, next) {
+                process.limits.next.set(next);
+            }
+        });
         self.round = round;
     }
 
@@ -65,27 +71,12 @@ impl Descriptors {
         self.passes
     }
 
-    #[cfg(test)]
-    pub fn keeps(&self, pid: Tid) -> bool {
-        self.next.contains_key(&pid)
-    }
-
-    #[cfg(test)]
-    pub fn fill(&mut self, pid: Tid) {
-        self.next.insert(pid, 3);
-    }
-
-    /// A process has ended.
-    pub fn gone(&mut self, pid: Tid) {
-        self.next.remove(&pid);
-    }
-
-    fn look_at(&mut self, pid: Tid, end: Instant, written: &mut Files) {
-        let from = self.next.remove(&pid).unwrap_or_default();
+    /// Looks at the descriptors of a process from this one on. Returns the one to go on with where there are
+    /// too many for one look.
+    fn look_at(&mut self, pid: Tid, from: i32, end: Instant, written: &mut Files) -> Option<i32> {
         for fd in descriptors(pid, from) {
             if Instant::now() >= end {
-                self.next.insert(pid, fd);
-                return;
+                return Some(fd);
             }
             let path = PathBuf::from(format!("/proc/{pid}/fd/{fd}"));
             // Its name first: nothing is asked of another file system, which might not answer.
@@ -104,6 +95,7 @@ impl Descriptors {
                     .insert((stat.dev(), stat.ino()), Open { bytes, holder });
             }
         }
+        None
     }
 
     /// The process that held a file may have closed it; another one that has it is found again.

@@ -12,6 +12,7 @@
 //! another one made, so that the same is seen twice. So a tree is past its limit only if it was found so
 //! at several ticks one after the other.
 
+use super::Making;
 use super::descriptors::Descriptors;
 use super::moments::Moments;
 use super::objects::Objects;
@@ -19,17 +20,18 @@ use super::pass::Around;
 use super::reading::{self, Inode, Resident};
 use super::round::Round;
 use super::segments::Segments;
-use super::spaces::Spaces;
+use super::spaces;
 use super::sysv::{Kept, Kind};
 use super::weighing::{Weighed, Weighing};
 use super::written::{self, Files};
-use crate::supervise::tracee::{Spawn, Tracees};
+use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{Call, Op};
 use crate::trace::{Resume, Stopped, Tid};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// What reading of processes may take at a tick of 20 ms: some 30 µs each.
@@ -55,14 +57,11 @@ pub struct Memory {
     /// In bytes.
     limit: u64,
     round: Round,
-    spaces: Spaces,
-    /// What was last read of each process.
-    resident: HashMap<Tid, Resident>,
     descriptors: Descriptors,
     written: Files,
     objects: Objects,
-    /// Tasks that are about to open a file, or to map one.
-    opening: HashSet<Tid>,
+    /// How many tasks are about to open a file, or to map one.
+    making: Rc<Making>,
     segments: Segments,
     semaphores: Kept,
     messages: Kept,
@@ -92,12 +91,10 @@ impl Memory {
         Self {
             limit,
             round: Round::default(),
-            spaces: Spaces::default(),
-            resident: HashMap::new(),
             descriptors: Descriptors::default(),
             written: Files::new(writable),
             objects: Objects::new(nameless),
-            opening: HashSet::new(),
+            making: Rc::default(),
             segments: Segments::new(user),
             semaphores: Kept::new(Kind::Semaphores, user),
             messages: Kept::new(Kind::Messages, user),
@@ -116,13 +113,12 @@ impl Memory {
     /// Whether the tree has more than it may.
     pub fn is_past(&mut self, tracees: &Tracees, processes: &[Tid]) -> bool {
         let begin = Instant::now();
-        let owners = self.spaces.once(processes);
-        let resident = &mut self.resident;
+        let owners = spaces::once(tracees, processes);
         self.round.go(&owners, TIME, |pid| {
             let memory = reading::resident(pid).unwrap_or_default();
-            resident.insert(pid, memory);
+            keep(tracees, pid, memory);
         });
-        self.descriptors.look(processes, &mut self.written);
+        self.descriptors.look(tracees, processes, &mut self.written);
         let around = Jail(tracees, &self.written);
         self.objects.look(&around, self.past.0 > 0);
         if self.objects.was_evaded() {
@@ -131,7 +127,7 @@ impl Memory {
         let mut open: HashMap<Inode, u64> = self.descriptors.found().collect();
         open.extend(self.objects.files());
         self.written.look(&open);
-        let pages = owners.iter().filter_map(|pid| self.resident.get(pid));
+        let pages = owners.iter().filter_map(|pid| kept(tracees, *pid));
         let pages: u64 = pages.map(|memory| memory.sum()).sum();
         let opened = open
             .iter()
@@ -140,7 +136,11 @@ impl Memory {
         let files = files.saturating_add(self.segments(processes));
         let files = files.saturating_add(self.objects.shared());
         let files = files.saturating_add(self.written.records());
-        let making = !self.opening.is_empty();
+        if self.making.unfinished.take() {
+            self.semaphores.unfinished();
+            self.messages.unfinished();
+        }
+        let making = self.making.tasks.get() > 0;
         let files = files.saturating_add(self.semaphores.sum(making));
         let files = files.saturating_add(self.messages.sum(making));
         let rough = pages.saturating_add(files);
@@ -151,15 +151,15 @@ impl Memory {
             self.past.0 = 0;
             return false;
         }
-        if let Some(sum) = self.alone(&owners) {
+        if let Some(sum) = self.alone(tracees, &owners) {
             self.saw(sum);
             return true;
         }
         let begin = Instant::now();
         // Of page tables each process has its own: they need not be weighed, which takes long where there
         // are many.
-        let files = files.saturating_add(self.tables(&owners));
-        begin >= self.rest && self.weigh(&owners, &open, files, begin)
+        let files = files.saturating_add(tables(tracees, &owners));
+        begin >= self.rest && self.weigh(tracees, &owners, &open, files, begin)
     }
 
     /// A process is about to lose memory: whether the tree has more than it may.
@@ -184,7 +184,7 @@ impl Memory {
         for step in 1.. {
             // In a large tree a look may not get to it.
             if let Some(memory) = reading::resident(pid) {
-                self.resident.insert(pid, memory);
+                keep(tracees, pid, memory);
             }
             if self.is_past(tracees, &processes) {
                 return true;
@@ -201,22 +201,11 @@ impl Memory {
     }
 
     /// Notes what is read at a process's end anyway.
-    pub fn ends(&mut self, pid: Tid) {
-        if let Some(memory) = reading::resident(pid) {
-            self.resident.insert(pid, memory);
+    pub fn ends(&mut self, task: &Task) {
+        if let Some(memory) = reading::resident(task.pid()) {
+            task.process().limits.resident.set(Some(memory));
             self.saw(memory.anonymous().saturating_add(memory.tables));
         }
-    }
-
-    /// Whether a call gives much memory back.
-    pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
-        self.moments.releases(pid, call)
-    }
-
-    fn tables(&self, owners: &[Tid]) -> u64 {
-        let certain = self.spaces.certain(owners);
-        let tables = certain.iter().filter_map(|pid| self.resident.get(pid));
-        tables.map(|memory| memory.tables).sum()
     }
 
     /// What System V segments take that the tree has made.
@@ -228,9 +217,9 @@ impl Memory {
 
     /// What one process has that is too much by itself: no page of its anonymous memory is there twice,
     /// so that nothing must be weighed.
-    fn alone(&self, owners: &[Tid]) -> Option<u64> {
+    fn alone(&self, tracees: &Tracees, owners: &[Tid]) -> Option<u64> {
         let heavy = |pid: &&Tid| {
-            let memory = self.resident.get(*pid);
+            let memory = kept(tracees, **pid);
             memory.is_some_and(|memory| memory.anonymous() + self.moments.inexact() > self.limit)
         };
         // It may have given it back since it was read.
@@ -243,13 +232,14 @@ impl Memory {
     /// Weighs what is roughly too much. `files`: what those in memory take, and page tables.
     fn weigh(
         &mut self,
+        tracees: &Tracees,
         owners: &[Tid],
         open: &HashMap<Inode, u64>,
         files: u64,
         begin: Instant,
     ) -> bool {
         let found = match self.limit.checked_sub(files) {
-            Some(enough) => self.weigh_pages(owners, open, enough),
+            Some(enough) => self.weigh_pages(tracees, owners, open, enough),
             None => Weighed::Heavy(0),
         };
         match found {
@@ -289,11 +279,17 @@ impl Memory {
         }
     }
 
-    fn weigh_pages(&mut self, owners: &[Tid], open: &HashMap<Inode, u64>, enough: u64) -> Weighed {
-        let resident = &self.resident;
+    fn weigh_pages(
+        &mut self,
+        tracees: &Tracees,
+        owners: &[Tid],
+        open: &HashMap<Inode, u64>,
+        enough: u64,
+    ) -> Weighed {
         let weighing = self.weighing.get_or_insert_with(|| {
-            let most = |pid: &Tid| std::cmp::Reverse(resident.get(pid).map(|memory| memory.sum()));
-            let mut order = self.spaces.certain(owners);
+            let most =
+                |pid: &Tid| std::cmp::Reverse(kept(tracees, *pid).map(|memory| memory.sum()));
+            let mut order = spaces::certain(tracees, owners);
             order.sort_by_key(most);
             Weighing::new(order)
         });
@@ -326,31 +322,20 @@ impl Memory {
         self.most
     }
 
+    /// Keeps for a task what can be kept for one.
     #[cfg(test)]
-    pub fn keeps(&self, tid: Tid) -> bool {
-        self.resident.contains_key(&tid)
-            || self.opening.contains(&tid)
-            || self.moments.keeps(tid)
-            || self.spaces.keeps(tid)
-            || self.descriptors.keeps(tid)
+    pub fn fill(&mut self, task: &Task) {
+        let process = task.process();
+        process.limits.resident.set(Some(Resident::default()));
+        process.limits.next.set(3);
+        process.limits.heap.set(Some(1));
+        task.limits.open(&self.making);
     }
 
+    /// How many tasks are in a call that may make something.
     #[cfg(test)]
-    pub fn fill(&mut self, tid: Tid) {
-        self.resident.insert(tid, Resident::default());
-        self.opening.insert(tid);
-        self.moments.fill(tid);
-        self.descriptors.fill(tid);
-    }
-
-    /// A process was made.
-    pub fn spawned(&mut self, spawn: &Spawn) {
-        self.spaces.spawned(spawn);
-    }
-
-    /// A process runs whose parent's event has not come yet.
-    pub fn adopted(&mut self, pid: Tid) {
-        self.spaces.adopted(pid);
+    pub fn making(&self) -> usize {
+        self.making.tasks.get()
     }
 
     /// The error of a call that would make what cannot be counted.
@@ -369,7 +354,7 @@ impl Memory {
 
     /// A call goes on: if it may open a file for writing, make one, or map one for others, its return must
     /// be seen.
-    pub fn calls(&mut self, tid: Tid, call: &Call, how: Resume) -> Resume {
+    pub fn calls(&mut self, task: &Task, call: &Call, how: Resume) -> Resume {
         let goes_on = matches!(
             how,
             Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
@@ -379,7 +364,7 @@ impl Memory {
             || written::may_fill(call) || makes_memfd(call) || maps_shared(call) || keeps();
         match goes_on && watched() {
             true => {
-                self.opening.insert(tid);
+                task.limits.open(&self.making);
                 how.and_stop()
             }
             false => how,
@@ -387,9 +372,9 @@ impl Memory {
     }
 
     /// A call of a task returns.
-    pub fn returns(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+    pub fn returns(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
         let tid = tracee.tid();
-        if !self.opening.remove(&tid) {
+        if !task.limits.returns() {
             return Ok(());
         }
         // It may be another call that the supervisor makes before.
@@ -419,30 +404,27 @@ impl Memory {
         Ok(())
     }
 
-    /// A process runs another program, in the thread that was `former`: all that it had is gone. The
-    /// end of the first thread, whose id that thread takes, is never told.
-    pub fn executed(&mut self, pid: Tid, former: Tid) {
-        for tid in [pid, former] {
-            self.left(tid);
-        }
-    }
-
-    fn left(&mut self, tid: Tid) {
-        self.spaces.left(tid);
-        self.resident.remove(&tid);
-        self.moments.left(tid);
-        if self.opening.remove(&tid) {
-            self.semaphores.unfinished();
-            self.messages.unfinished();
-        }
-        self.descriptors.gone(tid);
-    }
-
     /// A task has ended.
     pub fn gone(&mut self, tid: Tid) {
-        self.left(tid);
         self.ended.insert(tid);
     }
+}
+
+/// What was last read of a process.
+fn kept(tracees: &Tracees, pid: Tid) -> Option<Resident> {
+    tracees.get(pid)?.process().limits.resident.get()
+}
+
+fn keep(tracees: &Tracees, pid: Tid, memory: Resident) {
+    if let Some(task) = tracees.get(pid) {
+        task.process().limits.resident.set(Some(memory));
+    }
+}
+
+fn tables(tracees: &Tracees, owners: &[Tid]) -> u64 {
+    let certain = spaces::certain(tracees, owners);
+    let tables = certain.iter().filter_map(|pid| kept(tracees, *pid));
+    tables.map(|memory| memory.tables).sum()
 }
 
 /// memfd_create(2), but of huge pages: those are of a pool that the host has set aside.

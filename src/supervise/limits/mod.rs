@@ -17,7 +17,7 @@ mod weighing;
 mod written;
 
 use super::clock::Clock;
-use super::tracee::{Spawn, Tracees};
+use super::tracee::{Task, Tracees};
 use super::watchdog;
 use crate::launch::{Started, User};
 use crate::plan::Plan;
@@ -27,7 +27,10 @@ use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
 pub(super) use cpu::Cpu;
 pub(super) use memory::Memory;
+use reading::Resident;
 pub(super) use reading::peak;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How often the clock ticks: what a limit of time may be late by.
@@ -53,6 +56,74 @@ pub struct Watch {
     tasks: Option<u64>,
     cpu: Option<Cpu>,
     memory: Option<Memory>,
+}
+
+/// What is kept for each process.
+#[derive(Debug, Default)]
+pub struct ProcessState {
+    /// What its clock said when it was last read.
+    ran: Cell<Duration>,
+    /// What was last read of its memory.
+    resident: Cell<Option<Resident>>,
+    /// The descriptor to go on with, where it had too many for one look.
+    next: Cell<i32>,
+    /// The end of its heap, as it last asked for it.
+    heap: Cell<Option<u64>>,
+}
+
+impl ProcessState {
+    /// It runs another program: its memory is another, its clock goes on.
+    pub fn executed(&self) -> Self {
+        Self {
+            ran: self.ran.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is kept for each task.
+#[derive(Debug, Default)]
+pub struct TaskState {
+    /// It is about to open a file, or to map one.
+    opening: RefCell<Option<Opening>>,
+}
+
+/// Tasks that are in a call which may make something that takes memory.
+#[derive(Debug, Default)]
+struct Making {
+    tasks: Cell<usize>,
+    /// Whether a task has ended in such a call since the last look.
+    unfinished: Cell<bool>,
+}
+
+/// That a task is in such a call, until it returns.
+#[derive(Debug)]
+struct Opening(Rc<Making>, bool);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let Opening(making, returned) = self;
+        making.tasks.set(making.tasks.get() - 1);
+        making.unfinished.set(making.unfinished.get() || !*returned);
+    }
+}
+
+impl TaskState {
+    fn open(&self, making: &Rc<Making>) {
+        self.opening.borrow_mut().get_or_insert_with(|| {
+            making.tasks.set(making.tasks.get() + 1);
+            Opening(Rc::clone(making), false)
+        });
+    }
+
+    /// Its call returns; whether it is such a call.
+    fn returns(&self) -> bool {
+        let Some(mut opening) = self.opening.take() else {
+            return false;
+        };
+        opening.1 = true;
+        true
+    }
 }
 
 /// What is to be done.
@@ -197,7 +268,7 @@ impl Watch {
         }
         let processes = tracees.leaders();
         let cpu = self.cpu.as_mut();
-        if cpu.is_some_and(|cpu| cpu.is_past(&processes, ended)) {
+        if cpu.is_some_and(|cpu| cpu.is_past(tracees, &processes, ended)) {
             return Some(LimitKind::Cpu);
         }
         let memory = self.memory.as_mut();
@@ -207,9 +278,8 @@ impl Watch {
     }
 
     /// Whether a call gives much memory back.
-    pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
-        let memory = self.memory.as_mut();
-        memory.is_some_and(|memory| memory.releases(pid, call))
+    pub fn releases(&self, task: &Task, call: &Call) -> bool {
+        self.memory.is_some() && moments::releases(&task.process().limits, call)
     }
 
     /// A process is about to lose memory: whether the tree has more than it may.
@@ -219,9 +289,9 @@ impl Watch {
     }
 
     /// A task of a process is about to end.
-    pub fn ends(&mut self, pid: Tid) {
+    pub fn ends(&mut self, task: &Task) {
         if let Some(memory) = &mut self.memory {
-            memory.ends(pid);
+            memory.ends(task);
         }
     }
 
@@ -236,55 +306,29 @@ impl Watch {
         self.memory.as_ref().and_then(Memory::most)
     }
 
-    /// A task of the tree was made.
-    pub fn spawned(&mut self, spawn: &Spawn) {
-        if let Some(memory) = &mut self.memory
-            && !spawn.is_thread()
-        {
-            memory.spawned(spawn);
-        }
-    }
-
-    /// A process runs whose parent's event has not come yet.
-    pub fn adopted(&mut self, pid: Tid) {
-        if let Some(memory) = &mut self.memory {
-            memory.adopted(pid);
-        }
-    }
-
     /// The error of a call that would make what cannot be counted.
     pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
         self.memory.as_mut()?.refuses(tracees, call)
     }
 
     /// The answer to a call, with a stop at its return where that must be seen.
-    pub fn calls(&mut self, tid: Tid, call: &Call, how: Resume) -> Resume {
+    pub fn calls(&mut self, task: &Task, call: &Call, how: Resume) -> Resume {
         match &mut self.memory {
-            Some(memory) => memory.calls(tid, call, how),
+            Some(memory) => memory.calls(task, call, how),
             None => how,
         }
     }
 
     /// A call returns.
-    pub fn returns(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+    pub fn returns(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
         match &mut self.memory {
-            Some(memory) => memory.returns(tracee),
+            Some(memory) => memory.returns(tracee, task),
             None => Ok(()),
         }
     }
 
-    /// A process runs another program, in the thread that was `former` until now.
-    pub fn executed(&mut self, pid: Tid, former: Tid) {
-        if let Some(memory) = &mut self.memory {
-            memory.executed(pid, former);
-        }
-    }
-
-    /// A task has ended.
+    /// A task has ended: what it has made stays the jail's until the next look.
     pub fn gone(&mut self, tid: Tid) {
-        if let Some(cpu) = &mut self.cpu {
-            cpu.gone(tid);
-        }
         if let Some(memory) = &mut self.memory {
             memory.gone(tid);
         }

@@ -2,10 +2,9 @@
 //! them. So the supervisor also looks before a task ends and before a call that gives much back. It leaves
 //! that out where the tree cannot have too much: memory cannot be filled faster than [`growth`] says.
 
+use super::ProcessState;
 use crate::sys;
 use crate::syscalls::{Call, Op};
-use crate::trace::Tid;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// All looks before memory is given back may take so long together, and such a part of the time that the
@@ -28,8 +27,6 @@ pub struct Moments {
     spent: Duration,
     processors: u64,
     page: u64,
-    /// The end of each process's heap, as it last asked for it.
-    heaps: HashMap<Tid, u64>,
 }
 
 impl Moments {
@@ -40,7 +37,6 @@ impl Moments {
             spent: Duration::ZERO,
             processors: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
             page: sys::memory::page_size(),
-            heaps: HashMap::new(),
         }
     }
 
@@ -69,32 +65,20 @@ impl Moments {
         let batch = (2 * self.processors).max(32);
         (batch * self.processors).max(64) * self.page
     }
+}
 
-    /// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
-    /// conditions the filter has checked.
-    pub fn releases(&mut self, pid: Tid, call: &Call) -> bool {
-        match (call.op(), call.args) {
-            (Op::Munmap | Op::Madvise | Op::Mremap | Op::Exec(_), _) => true,
-            (Op::Mmap, [.., flags, _, _]) => flags & libc::MAP_FIXED as u64 != 0,
-            // A heap shrinks if its new end lies before the one that was asked for last.
-            (Op::Brk, [end, ..]) => self.heaps.insert(pid, end).is_none_or(|last| end < last),
-            _ => false,
-        }
-    }
-
-    #[cfg(test)]
-    pub fn keeps(&self, pid: Tid) -> bool {
-        self.heaps.contains_key(&pid)
-    }
-
-    #[cfg(test)]
-    pub fn fill(&mut self, pid: Tid) {
-        self.heaps.insert(pid, 1);
-    }
-
-    /// A process has other memory, or none.
-    pub fn left(&mut self, pid: Tid) {
-        self.heaps.remove(&pid);
+/// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
+/// conditions the filter has checked.
+pub fn releases(process: &ProcessState, call: &Call) -> bool {
+    match (call.op(), call.args) {
+        (Op::Munmap | Op::Madvise | Op::Mremap | Op::Exec(_), _) => true,
+        (Op::Mmap, [.., flags, _, _]) => flags & libc::MAP_FIXED as u64 != 0,
+        // A heap shrinks if its new end lies before the one that was asked for last.
+        (Op::Brk, [end, ..]) => process
+            .heap
+            .replace(Some(end))
+            .is_none_or(|last| end < last),
+        _ => false,
     }
 }
 
@@ -133,18 +117,18 @@ mod tests {
 
     #[test]
     fn a_heap_is_looked_at_where_it_shrinks() {
-        let mut moments = Moments::new(Instant::now());
-        let mut brk = |pid, end| {
+        let (one, other) = (ProcessState::default(), ProcessState::default());
+        let brk = |process, end| {
             let call = Call {
                 nr: Op::Brk.number().expect("a number"),
                 args: [end, 0, 0, 0, 0, 0],
             };
-            moments.releases(pid, &call)
+            releases(process, &call)
         };
         // It is not known where it ended before.
-        assert!(brk(1, 100));
-        assert!(!brk(1, 200) && !brk(1, 300));
-        assert!(brk(1, 250) && brk(2, 300));
-        assert!(!brk(1, 260));
+        assert!(brk(&one, 100));
+        assert!(!brk(&one, 200) && !brk(&one, 300));
+        assert!(brk(&one, 250) && brk(&other, 300));
+        assert!(!brk(&one, 260));
     }
 }

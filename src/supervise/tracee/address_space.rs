@@ -8,13 +8,13 @@ use crate::supervise::files;
 use crate::sys::Errno;
 use crate::sys::files::Shared;
 use crate::trace::Tid;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 
 /// kcmp(2), or what a test has in its place.
-pub(super) type Shares = fn(Tid, Tid, Shared) -> Result<bool, Errno>;
+pub type Shares = fn(Tid, Tid, Shared) -> Result<bool, Errno>;
 
 /// One address space.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub struct AddressSpace {
     entangled: Cell<bool>,
     /// The kernel did not tell whether its first task shares it.
     unsure: bool,
+    /// The one that this is, where a late event has told it.
+    same: RefCell<Option<Rc<AddressSpace>>>,
     pub pages: Rc<files::Pages>,
 }
 
@@ -57,6 +59,14 @@ impl AddressSpace {
         !self.is_shared() && !self.entangled.get()
     }
 
+    /// What tells address spaces apart: two tasks that share memory have the same.
+    pub fn id(&self) -> *const AddressSpace {
+        match self.same.borrow().as_ref() {
+            Some(same) => same.id(),
+            None => self,
+        }
+    }
+
     /// No event has told of its task: whatever the kernel says, it is not alone.
     pub(super) fn entangle(&self) {
         self.entangled.set(true);
@@ -77,6 +87,16 @@ impl Member {
     /// A parent's event tells what the task and its child share beside memory.
     pub(super) fn spawned(&self, spawn: &Spawn) {
         self.entangled.set(self.entangled.get() | shares(spawn));
+    }
+
+    /// The event of the parent comes late, and tells that this task shares its memory, which the kernel
+    /// may not have told: then both count once.
+    pub(super) fn is_also(&self, parent: &Self) {
+        if self.id() != parent.id() {
+            let root = parent.same.borrow().clone();
+            self.same
+                .replace(Some(root.unwrap_or_else(|| Rc::clone(&parent.0))));
+        }
     }
 
     /// What a new child of this task has.
@@ -164,10 +184,7 @@ mod tests {
 
     /// Tasks of which the kernel says that they share nothing else than this.
     fn that_share(shares: Shares) -> Tracees {
-        Tracees {
-            shares,
-            ..tracees()
-        }
+        tracees().that_share(shares)
     }
 
     fn is_alone(tracees: &mut Tracees, tid: Tid) -> bool {

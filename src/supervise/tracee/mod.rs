@@ -72,6 +72,12 @@ impl Tracees {
         }
     }
 
+    /// The same, of which the kernel tells by this what they share.
+    #[cfg(test)]
+    pub fn that_share(self, shares: Shares) -> Self {
+        Self { shares, ..self }
+    }
+
     /// How many tasks there are.
     pub fn len(&self) -> usize {
         self.tasks.len()
@@ -192,6 +198,9 @@ impl Tracees {
             // children may share it by now.
             Some(task) => {
                 task.space().spawned(&spawn);
+                if spawn.state == ChildState::New && spawn.flags & libc::CLONE_VM as u64 != 0 {
+                    task.space().is_also(parent.space());
+                }
                 task
             }
             None => {

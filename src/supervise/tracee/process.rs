@@ -1,6 +1,6 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
-use crate::supervise::{files, net};
+use crate::supervise::{files, limits, net};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,6 +17,7 @@ pub struct Process {
     sent: RefCell<Vec<(i32, Tid)>>,
     pub files: files::ProcessState,
     pub net: net::ProcessState,
+    pub limits: limits::ProcessState,
 }
 
 impl Process {
@@ -26,12 +27,13 @@ impl Process {
         Rc::new(process)
     }
 
-    /// After an execve: signals that are pending stay, all else was the old program's.
+    /// After an execve: signals that are pending stay, and its clock, all else was the old program's.
     pub(super) fn executed(pid: Tid, before: Option<&Process>, program: &Rc<Program>) -> Rc<Self> {
         Rc::new(Self {
             pid: Cell::new(Some(pid)),
             program: RefCell::new(Some(Rc::clone(program))),
             sent: RefCell::new(before.map_or_else(Vec::new, |before| before.sent.take())),
+            limits: before.map_or_else(Default::default, |before| before.limits.executed()),
             ..Self::default()
         })
     }

@@ -2,7 +2,7 @@
 
 use super::address_space::Member;
 use super::process::{Process, Program};
-use crate::supervise::{files, net, waits};
+use crate::supervise::{files, limits, net, waits};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,6 +20,7 @@ pub struct Task {
     pub(super) inside: Cell<Option<Tid>>,
     pub files: files::TaskState,
     pub net: net::TaskState,
+    pub limits: limits::TaskState,
     pub waits: waits::TaskState,
 }
 
@@ -34,6 +35,7 @@ impl Task {
             inside: Cell::new(None),
             files: files::TaskState::default(),
             net: net::TaskState::default(),
+            limits: limits::TaskState::default(),
             waits: waits::TaskState::default(),
         }
     }
@@ -50,6 +52,12 @@ impl Task {
     /// Whether it is the first thread of a process.
     pub fn is_leader(&self) -> bool {
         self.process.borrow().known_pid() == Some(self.tid)
+    }
+
+    /// Whether only the kernel has told what it shares with others: neither its parent's event has come,
+    /// nor has it executed a program.
+    pub fn is_adopted(&self) -> bool {
+        !self.announced.get() && !self.executed.get()
     }
 
     /// The process that it belongs to.
