@@ -9,7 +9,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`syscalls`] | the typed table of system calls, constants, groups, errnos. Data and pure functions |
+//! | [`syscalls`] | the typed table of system calls, with an `Op` where the supervisor handles one; constants, groups, errnos. Data and pure functions |
 //! | [`paths`] | accesses and path patterns |
 //! | [`net`] | socket addresses, endpoints, names and their leases, answers of resolvers |
 //! | [`sys`] | the only `unsafe`: thin wrappers, one system call each; no policy |
@@ -20,10 +20,14 @@
 //! | [`plan`] | a policy and a host to a [`Plan`](plan::Plan): who enforces what; the BPF program |
 //! | [`launch`] | fork, seize, isolate, close, drop, confine, exec |
 //! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
-//! | [`supervise`] | the loop, the tree of processes, paths and memory of tracees, signals, job control |
+//! | [`supervise`] | the loop; the one map of tasks, with what they share; paths, peers, limits, signals, job control |
 //! | [`report`] | events and the outcome to messages, JSON lines and one document |
 //! | [`embed`] | the library's front door: a builder, a handle, an outcome |
 //! | [`commands`] | the command line, one file a subcommand |
+//!
+//! What the supervisor keeps for a task is part of its `Task` (`supervise::tracee`), of the process that its
+//! threads share, or of the address space that CLONE_VM shares, and is dropped with it. An area adds state
+//! there as its own `TaskState` or `ProcessState`; it is told of no spawn, execve or end.
 //!
 //! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:
 //! `policy`, `plan`, `judge`, `syscalls` do no I/O but loading files; nothing but `sys` is unsafe;
