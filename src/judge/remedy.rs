@@ -125,12 +125,17 @@ const OF_NAMES: [&str; 8] = [
     "unlinkat",
 ];
 
-fn of_path(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
-    let list = match access {
+/// The list that grants an access.
+fn list_of(access: Access) -> &'static str {
+    match access {
         Access::Write => "write in [fs]",
         Access::Exec => "exec in [fs]",
         Access::Read | Access::Stat | Access::Handle => "read in [fs]",
-    };
+    }
+}
+
+fn of_path(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
+    let list = list_of(access);
     let call = denied.call.and_then(Call::syscall);
     let of_name = access == Access::Write
         && path != b"/"
@@ -208,7 +213,13 @@ fn closing(
     match preset(policy, origin).map(|name| (name, lift(denied.object))) {
         Some((_, Some((entry, list)))) => {
             let add = add(policy, &entry, list);
-            format!("{add}, with your reason: it takes back {key} of {at}")
+            let too = match denied.object {
+                Object::Path(access, _) => list_of(access),
+                _ => "the list of [net]",
+            };
+            format!(
+                "{add}, with your reason: it takes back {key} of {at} and grants nothing, so that the same must stand in {too}"
+            )
         }
         Some((name, None)) => format!(
             "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"

@@ -23,6 +23,7 @@ impl Supervisor<'_> {
     /// A tick of the clock.
     pub(super) fn tick(&mut self) {
         self.heed_watchdog();
+        self.continue_ending();
         let asked = self.asked_to_end.is_some();
         match self.limits.due(asked, Instant::now()) {
             limits::Due::Nothing => {}
@@ -62,12 +63,28 @@ impl Supervisor<'_> {
         if self.running && !self.gives_back(pid) {
             self.limits.ends(task);
         }
-        if self.options.measure && self.is_main(pid) {
+        if self.measures_ends() && self.is_main(pid) {
             let peak = limits::peak(task.tid());
             self.meter.saw_peak(peak.unwrap_or_default());
         }
         // SIGKILL does not wake a task in this stop.
         Resume::Continue
+    }
+
+    /// Whether the command's own process stops before it ends, to measure its memory. Another thread of this
+    /// program that waits for any child could take that stop away, and SIGKILL does not wake a task in it, so
+    /// that only a program of jail's own does this: it is the one whose waits a timer may end.
+    pub(super) fn measures_ends(&self) -> bool {
+        self.options.measure && self.options.timer
+    }
+
+    /// After a stop of a task that ends was taken away: it is continued. It has been killed.
+    pub(super) fn continue_ending(&self) {
+        if self.ending.is_some() && self.limits.keeps_memory() {
+            for (tid, _) in self.tracees.tasks() {
+                let _ = sys::ptrace::cont(tid, 0);
+            }
+        }
     }
 
     /// The same for a call of a task, if it gives much back.
@@ -82,7 +99,7 @@ impl Supervisor<'_> {
     /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
     /// Where only the command's own process is measured by that, others need not.
     pub(super) fn attached(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
-        let measured = self.options.measure && !self.limits.keeps_memory();
+        let measured = self.measures_ends() && !self.limits.keeps_memory();
         if measured && self.running && !self.is_main(task.pid()) {
             tracee.watch_exits(false)?;
         }

@@ -650,7 +650,7 @@ impl Supervisor<'_> {
             self.limits.begins(Instant::now());
         }
         self.lives_on(tid, former as Tid);
-        if own && (self.limits.keeps_memory() || self.options.measure) {
+        if own && (self.limits.keeps_memory() || self.measures_ends()) {
             tracee.watch_exits(true)?;
         }
         self.tracees.namespaces.enter(tid);

@@ -90,7 +90,7 @@ impl Meter {
         }
         // The peak of this process is at least what it was when the command was started.
         match sys::memory::peak() {
-            Some(inherited) if told <= inherited => seen,
+            Some(inherited) if told <= inherited && seen > 0 => seen,
             _ => told,
         }
     }
