@@ -91,7 +91,9 @@ fn a_jail_whose_stops_the_host_takes_ends_when_it_is_killed() {
                     let script = format!(
                         "for n in 1 2 3 4; do (exec -a {token} sleep 60) & /bin/true; done; wait"
                     );
-                    let Ok(mut handle) = shell(&script).spawn() else {
+                    // With a clock, and without.
+                    let limits = ["", "[limits]\nwall = \"60s\"\n"][round / 2 % 2];
+                    let Ok(mut handle) = policed(limits, &script).spawn() else {
                         continue;
                     };
                     let _ = handle.wait_within(Duration::from_millis(20 * round as u64));

@@ -16,24 +16,27 @@ fn peak(more: &str, command: &[&str]) -> u64 {
 
 #[test]
 fn the_peak_is_the_commands_and_not_its_hosts() {
+    if jail::launch::probe().memory != jail::plan::MemoryCgroup::None {
+        println!("NOT TRIED HERE: a limit of memory without a cgroup, which this host can make");
+        return;
+    }
     let host = std::hint::black_box(vec![1_u8; 256 << 20]);
     let size = (64 << 10).to_string();
-    for more in ["[limits]\nmemory = \"1GiB\""] {
-        let small = peak(more, &["true"]);
-        assert!(small < 32, "{more}: {small}");
-        // A process of its own, a child of it, and one that gives it back before it ends.
-        for command in [
-            [probe(), "peak", "ends", &size],
-            [probe(), "peak", "forks", &size],
-            [probe(), "peak", "unmaps", &size],
-        ] {
-            let large = peak(more, &command);
-            assert!((64..160).contains(&large), "{command:?}: {more}: {large}");
-        }
-        // What a command becomes by an execve has a memory of its own.
-        let script = format!("exec {} peak ends {size}", probe());
-        let large = peak(more, &["bash", "-c", &script]);
-        assert!((64..160).contains(&large), "{more}: {large}");
+    let more = "[limits]\nmemory = \"1GiB\"";
+    let small = peak(more, &["true"]);
+    assert!(small < 32, "{more}: {small}");
+    // A process of its own, a child of it, and one that gives it back before it ends.
+    for command in [
+        [probe(), "peak", "ends", &size],
+        [probe(), "peak", "forks", &size],
+        [probe(), "peak", "unmaps", &size],
+    ] {
+        let large = peak(more, &command);
+        assert!((64..160).contains(&large), "{command:?}: {more}: {large}");
     }
+    // What a command becomes by an execve has a memory of its own.
+    let script = format!("exec {} peak ends {size}", probe());
+    let large = peak(more, &["bash", "-c", &script]);
+    assert!((64..160).contains(&large), "{more}: {large}");
     assert!(host.iter().all(|&byte| byte == 1));
 }
