@@ -63,7 +63,7 @@ impl Supervisor<'_> {
         if self.running && !self.gives_back(pid) {
             self.limits.ends(task);
         }
-        if self.measures_ends() && self.is_main(pid) {
+        if self.options.measure && self.is_main(pid) {
             let peak = limits::peak(task.tid());
             self.meter.saw_peak(peak.unwrap_or_default());
         }
