@@ -13,6 +13,7 @@
 
 use super::Bell;
 use crate::launch::{CountAt, Group};
+use crate::sys::bare::{number, number_after};
 use crate::sys::companion::{Companion, Leaver, Task};
 use crate::sys::memory::{self, IdSet};
 use crate::sys::{Errno, bare, process};
@@ -413,17 +414,6 @@ fn counts(group: &Group) -> Result<[Count; 2], Errno> {
     Ok([Count::new(met)?, Count::new(killed)?])
 }
 
-/// The number that follows a word at the beginning of a line; without a word, the one at the beginning.
-fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
-    let mut lines = text.split(|&byte| byte == b'\n');
-    let rest = match word {
-        [] => lines.next()?,
-        word => lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(b" "))?,
-    };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    (digits > 0).then(|| number(rest.get(..digits).unwrap_or_default()))
-}
-
 /// The pages of a process that are no file's (proc_pid_statm(5): resident without shared).
 fn anonymous_pages(pid: Tid) -> Option<u64> {
     let mut path = [0; 32];
@@ -448,14 +438,6 @@ fn statm(pid: Tid, path: &mut [u8; 32]) -> Option<&CStr> {
         *to = *from;
     }
     CStr::from_bytes_until_nul(path).ok()
-}
-
-/// A number in decimal.
-fn number(digits: &[u8]) -> u64 {
-    digits.iter().fold(0_u64, |number, digit| {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        number.wrapping_mul(10).wrapping_add(digit)
-    })
 }
 
 /// Whether SIGKILL is pending for a thread, of which this is the stat file. It is for every thread of a
@@ -507,16 +489,6 @@ mod tests {
         let name = statm(Tid::MAX, &mut path).expect("a path");
         assert_eq!(name.to_str(), Ok("/proc/2147483647/statm"));
         assert_eq!(anonymous_pages(Tid::MAX), None);
-    }
-
-    #[test]
-    fn the_number_of_a_cgroup_is_read_without_a_buffer_of_its_own() {
-        let events = b"low 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n";
-        assert_eq!(number_after(events, b"oom"), Some(2));
-        assert_eq!(number_after(events, b"oom_kill"), Some(3));
-        assert_eq!(number_after(events, b"swap"), None);
-        assert_eq!(number_after(b"134217728\n", b""), Some(134_217_728));
-        assert_eq!(number_after(b"", b""), None);
     }
 
     #[test]

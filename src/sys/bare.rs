@@ -196,3 +196,40 @@ pub(super) fn exit() -> ! {
         unsafe { call(libc::SYS_exit_group, [0; 6]) };
     }
 }
+
+/// The number that follows a word at the beginning of a line; without a word, the one at the beginning.
+pub fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let rest = match word {
+        [] => lines.next()?,
+        word => lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(b" "))?,
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0).then(|| number(rest.get(..digits).unwrap_or_default()))
+}
+
+/// A number in decimal.
+pub fn number(digits: &[u8]) -> u64 {
+    digits.iter().fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number.wrapping_mul(10).wrapping_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_by_its_word() {
+        let events = b"low 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n";
+        assert_eq!(number_after(events, b"oom"), Some(2));
+        assert_eq!(number_after(events, b"oom_kill"), Some(3));
+        assert_eq!(number_after(events, b"swap"), None);
+        let control = b"oom_kill_disable 0\noom_kill 1\n";
+        assert_eq!(number_after(control, b"oom_kill"), Some(1));
+        assert_eq!(number_after(b"4096\n", b""), Some(4096));
+        assert_eq!(number_after(b"134217728\n", b""), Some(134_217_728));
+        assert_eq!(number_after(b"", b""), None);
+    }
+}

@@ -105,7 +105,7 @@ const NET: &str = "extends = [\"base\"]\n[fs]\nread = [\n\"@/r\",\n]\n";
 const OPEN: &str = "default = \"allow\"\n";
 const TCP: i32 = libc::SOCK_STREAM;
 const UDP: i32 = libc::SOCK_DGRAM;
-/// A port that nobody listens on, as far as can be known, and no user needs a capability to bind.
+/// A port on which no program listens, as far as can be known, and no user needs a capability to bind.
 const PORT: u16 = 18_231;
 
 /// `[net]` and sockets.

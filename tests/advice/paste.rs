@@ -51,7 +51,7 @@ pub fn paste(mut files: Files, advice: &str) -> Option<Files> {
         let (file, line) = place(rest);
         files.replace_line(file, line, "");
     } else {
-        panic!("nobody knows what to do: {advice}");
+        panic!("this test cannot follow the advice: {advice}");
     }
     Some(files)
 }

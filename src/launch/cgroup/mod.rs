@@ -7,6 +7,7 @@ mod v1;
 mod v2;
 
 use crate::plan::{Memory, MemoryCgroup};
+use crate::sys::bare::number_after;
 use crate::trace::Tid;
 use std::fs::File;
 use std::io::{self, Write};
@@ -156,32 +157,5 @@ fn number(file: &File, word: &str) -> u64 {
     let mut buffer = [0; 1024];
     let length = file.read_at(&mut buffer, 0).unwrap_or_default();
     let text = buffer.get(..length).unwrap_or_default();
-    value(&String::from_utf8_lossy(text), word).unwrap_or_default()
-}
-
-fn value(text: &str, word: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let text = match word {
-        "" => lines.next()?,
-        word => lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))?,
-    };
-    text.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::value;
-
-    #[test]
-    fn a_number_is_found_by_its_word() {
-        let events = "low 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n";
-        assert_eq!(value(events, "oom"), Some(2));
-        assert_eq!(value(events, "oom_kill"), Some(3));
-        assert_eq!(
-            value("oom_kill_disable 0\noom_kill 1\n", "oom_kill"),
-            Some(1)
-        );
-        assert_eq!(value("4096\n", ""), Some(4096));
-        assert_eq!(value("", ""), None);
-    }
+    number_after(text, word.as_bytes()).unwrap_or_default()
 }

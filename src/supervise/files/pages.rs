@@ -280,7 +280,7 @@ pub(super) fn are_many(tasks: usize) -> bool {
 }
 
 impl Task {
-    /// Whether a region may be mapped: the memory has none, and nobody else is there who could put
+    /// Whether a region may be mapped: the memory has none, and no other task shares it that could put
     /// something else in its place before it is sealed.
     pub(super) fn may_map(&self) -> bool {
         self.space().pages.is_free() && !self.space().is_shared()

@@ -33,7 +33,7 @@ pub struct Tracees {
     /// What ids and paths mean to the jail's own processes.
     pub namespaces: Namespaces,
     tasks: HashMap<Tid, Rc<Task>>,
-    /// Whether an id is a tracee's, and so nobody else's.
+    /// Whether an id is that of a tracee of this thread.
     is_own: fn(Tid) -> bool,
     shares: Shares,
     /// The most tasks that there were at one time.
@@ -272,7 +272,7 @@ impl Tracees {
         self.tasks.remove(&tid).map_or(tid, |task| task.pid())
     }
 
-    /// The id of a task to the jail. 0 where that cannot be told: nobody.
+    /// The id of a task in the jail's namespace. 0 where that cannot be told.
     pub fn inside(&self, tid: Tid) -> Tid {
         if !self.namespaces.hides_ids() {
             return tid;
@@ -305,7 +305,7 @@ impl Tracees {
     /// Whether a signal with this sender in its siginfo is from within the jail.
     pub fn has_sent(&self, sender: Tid) -> bool {
         match self.namespaces.hides_ids() {
-            // Nobody outside has an id there (pid_namespaces(7)).
+            // No process outside has an id there (pid_namespaces(7)).
             true => sender != 0,
             false => self.has(sender),
         }
