@@ -1,7 +1,7 @@
 //! A policy and a command, run until nothing is denied: each advice of the log goes into the policy.
 
 use super::paste::{Files, paste};
-use super::support::{Dir, JAIL, Ran, jail};
+use super::support::{Dir, Ran, example, jail};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::Path;
@@ -119,11 +119,5 @@ pub fn in_tree(text: &str, tree: &Path) -> String {
 
 /// The probe program (`examples/files`), which `cargo test` builds beside the binary.
 pub fn files() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("files");
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo build --examples`",
-        path.display()
-    );
-    path.display().to_string()
+    example("files")
 }

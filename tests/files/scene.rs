@@ -1,10 +1,9 @@
 //! A directory tree with places of each kind, policies for it, and commands run in both worlds.
 
-use super::support::{Dir, JAIL, Ran, Run, Running, is_root, jail, plain};
+use super::support::{Dir, Ran, Run, Running, example, is_root, jail, plain};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 /// The values of `JAIL_LANDLOCK_ABI` that each claim is tried with; `None`: all that the host has.
@@ -178,15 +177,7 @@ static FILES: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 /// The probe program (`examples/files`), which `cargo test` builds beside the binary.
 pub fn files() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("files");
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo build --examples`",
-        path.display()
-    );
-    let path = path.to_str();
-    path.expect("the target directory's path is no UTF-8")
-        .to_owned()
+    example("files")
 }
 
 fn answers(ran: Ran) -> Vec<String> {

@@ -29,17 +29,20 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The probe program (`examples/probe`), which `cargo test` builds beside the binary.
 pub fn probe() -> &'static str {
     static PROBE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    PROBE.get_or_init(|| {
-        let path = Path::new(JAIL).with_file_name("examples").join("probe");
-        assert!(
-            path.exists(),
-            "{} is not built: run `cargo build --examples`",
-            path.display()
-        );
-        path.to_str()
-            .expect("the target directory's path is no UTF-8")
-            .to_owned()
-    })
+    PROBE.get_or_init(|| example("probe"))
+}
+
+/// A program of `examples/`, which `cargo test` builds beside the binary.
+pub fn example(name: &str) -> String {
+    let path = Path::new(JAIL).with_file_name("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo build --examples`",
+        path.display()
+    );
+    path.to_str()
+        .expect("the target directory's path is no UTF-8")
+        .to_owned()
 }
 
 /// How often a stress test repeats its work: `default`, or what `JAIL_TEST_ROUNDS` says.

@@ -1,7 +1,6 @@
 //! What the suites of races share.
 
-use super::{JAIL, Ran};
-use std::path::Path;
+use super::{Ran, example};
 
 /// For how long each attack is tried.
 pub fn seconds() -> u64 {
@@ -11,13 +10,7 @@ pub fn seconds() -> u64 {
 
 /// The example `races`.
 pub fn races() -> String {
-    let path = Path::new(JAIL).with_file_name("examples").join("races");
-    let path = path.to_str().expect("the target directory is no UTF-8");
-    assert!(
-        Path::new(path).exists(),
-        "{path} is not built: run `cargo build --examples`"
-    );
-    path.to_owned()
+    example("races")
 }
 
 /// The number after a word of the line `NAME tries N wins M …`.
