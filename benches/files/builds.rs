@@ -114,9 +114,10 @@ fn run(programs: &Programs, job: &Job) -> Result<()> {
         vec![&*programs.floor, "stop"],
         jail(&programs.subtrees),
         jail(&programs.pattern),
+        jail(&programs.listed),
         [
             &[&*programs.jail, "--trace-denials"],
-            &jail(&programs.subtrees)[1..],
+            &jail(&programs.listed)[1..],
         ]
         .concat(),
     ];
@@ -125,7 +126,8 @@ fn run(programs: &Programs, job: &Job) -> Result<()> {
         Line::new("floor: opens stop, path read", None),
         Line::new("jail, subtrees", None),
         Line::new("jail, a denied pattern", None),
-        Line::new("jail, subtrees of all, --trace-denials", None),
+        Line::new("jail, subtrees by name", None),
+        Line::new("jail, subtrees by name, --trace-denials", None),
     ];
     let measure = |before: &[&str]| {
         once(&["/bin/sh", "-c", job.clean], &place)?;

@@ -22,7 +22,7 @@ use crate::trace::{Resume, Stopped};
 use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat};
 use nix::sys::stat::{SFlag, fstatat};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -32,6 +32,10 @@ pub struct Looks {
     /// Paths that are open: a file by its path, everything in a directory by its path and a slash. As
     /// programs write them, with `..` and links within. No more than [`PATHS`].
     open: HashMap<Vec<u8>, Open>,
+    /// Directories that are not there, by their paths with a slash: nothing beneath them can be denied,
+    /// because the kernel says ENOENT first. Compilers look for files in many of them. Forgotten when a task
+    /// of the jail makes or moves a name. No more than [`PATHS`].
+    missing: HashSet<Vec<u8>>,
     /// How often a task of the jail has changed its working directory, which others may share.
     moves: u64,
 }
@@ -85,6 +89,13 @@ impl Looks {
         self.moves += 1;
     }
 
+    fn keep_missing(&mut self, head: &[u8]) {
+        if self.missing.len() >= PATHS {
+            self.missing.clear();
+        }
+        self.missing.insert(head.to_vec());
+    }
+
     fn remember(&mut self, path: Vec<u8>, access: Access) {
         let open = self.open.get(&path).copied().unwrap_or_default();
         self.keep(path, open.and(access));
@@ -109,7 +120,11 @@ impl Files {
             Op::Open(op) => self.look_at_open(asked, op),
             Op::Exec(op) => self.look_at_program(asked, op),
             Op::Bind => self.look_at_socket(asked),
-            op => look_at_names(asked, op),
+            op => {
+                // It may make a directory, or a link to one.
+                self.looks.missing.clear();
+                look_at_names(asked, op)
+            }
         };
         let Err(Refused::Denied(verdict, object)) = denied else {
             // What else is wrong with it is the kernel's to say.
@@ -252,13 +267,19 @@ impl Files {
         }
         let open = match self.looks.open.get(head) {
             Some(open) => *open,
-            None => {
-                let Some(open) = open_directory(asked, head) else {
-                    return false;
-                };
-                self.looks.keep(head.to_vec(), open);
-                open
-            }
+            None if self.looks.missing.contains(head) => return true,
+            None => match open_directory(asked, head) {
+                Ok(Some(open)) => {
+                    self.looks.keep(head.to_vec(), open);
+                    open
+                }
+                Ok(None) => return false,
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {
+                    self.looks.keep_missing(head);
+                    return true;
+                }
+                Err(_) => return false,
+            },
         };
         if !open.allows(access) || follow && is_link(text) {
             return false;
@@ -268,23 +289,23 @@ impl Files {
     }
 }
 
-/// What the policy allows of all that lies in a directory.
-fn open_directory(asked: &Asked<'_>, head: &[u8]) -> Option<Open> {
+/// What the policy allows of all that lies in a directory. `None`: its files differ in that.
+fn open_directory(asked: &Asked<'_>, head: &[u8]) -> Result<Option<Open>, Errno> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
-    let directory = asked.tracees.namespaces.open(head, flags, 0).ok()?;
-    let path = path_of(&directory).ok()?;
+    let directory = asked.tracees.namespaces.open(head, flags, 0)?;
+    let path = path_of(&directory)?;
     if path.starts_with(b"/proc") {
-        return None;
+        return Ok(None);
     }
     let allows = |access| {
         let verdict = asked.plan.judge.path(access, &path);
         verdict.action == crate::policy::Action::Allow
     };
-    Some(Open {
+    Ok(Some(Open {
         read: allows(Access::Read),
         write: allows(Access::Write),
         exec: allows(Access::Exec),
-    })
+    }))
 }
 
 /// Whether a symbolic link is there, or that cannot be told.
