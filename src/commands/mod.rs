@@ -78,8 +78,8 @@ struct Run {
     /// Write how it ended as one JSON document to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     report: Option<OsString>,
-    /// Report what Landlock denies, too, which takes one stop an open: `auto`: where a log
-    /// is written
+    /// Report what Landlock denies, too, at the cost of one stop per open; `auto`: if stderr is a
+    /// terminal or a log is written
     #[arg(
         long,
         value_name = "WHEN",

@@ -13,7 +13,7 @@ use crate::sys;
 use nix::sys::stat::{SFlag, fstat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -173,7 +173,8 @@ fn traces(run: &Run) -> bool {
     match run.trace_denials {
         TraceDenials::Always => true,
         TraceDenials::Never => false,
-        TraceDenials::Auto => run.log.is_some(),
+        // A person who watches is told at once; a program that reads stderr can ask for it.
+        TraceDenials::Auto => run.log.is_some() || !run.quiet && io::stderr().is_terminal(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What is said of denied paths, on stderr and in the log.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, run};
+use crate::support::JAIL;
 use serde_json::Value;
 use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 /// Beneath `[fs]`, which is line 2 of the file.
 const DENIED: &str = r#"read  = ["@/r"]
@@ -148,6 +151,38 @@ fn a_command_that_failed_where_landlock_is_silent_gets_a_hint() {
     let ran = run(scene.within(Some("0"), &policy, &["/bin/cat", &failing])).ends_with(1);
     let ran = ran.complains("jail: denied read of ");
     assert!(!ran.err.contains(HINT), "{}", ran.err);
+}
+
+/// A command that reads what the policy denies, and ends with 0 all the same.
+#[test]
+fn a_denial_of_landlock_is_reported_at_a_terminal() {
+    let scene = Scene::new();
+    let policy = scene.policy(SUBTREES);
+    let script = format!("cat {} 2>/dev/null; true", scene.at("none/file"));
+    let told = |options: &[&str]| {
+        let pty = nix::pty::openpty(None, None).expect("a terminal");
+        let status = Command::new(JAIL)
+            .args(options)
+            .args(["--color=never", "--policy", &policy, "--"])
+            .args(["/bin/sh", "-c", &script])
+            .env("JAIL_LANDLOCK_ABI", "1")
+            .current_dir(scene.at("w"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(pty.slave))
+            .status();
+        assert!(status.expect("jail").success());
+        // What is left of a terminal that nothing has open any more, then EIO.
+        let mut shown = Vec::new();
+        let _ = fs::File::from(pty.master).read_to_end(&mut shown);
+        String::from_utf8(shown).expect("UTF-8")
+    };
+    let shown = told(&[]);
+    assert!(shown.contains("jail: denied read of "), "{shown}");
+    assert_eq!(told(&["--trace-denials=never"]), "");
+    assert_eq!(told(&["--quiet"]), "");
+    let piped = scene.within(Some("1"), &policy, &["/bin/sh", "-c", &script]);
+    assert_eq!(run(piped).ends_with(0).err, "");
 }
 
 /// What Landlock denies is reported as what the supervisor denies, each in its own words, and nothing is
