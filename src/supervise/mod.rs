@@ -4,31 +4,17 @@
 //! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
 //! whatever fails here kills the tree.
 
-mod arguments;
-mod bell;
-mod charged;
-mod clock;
+mod bounds;
+mod control;
 mod credentials;
 mod denial;
-mod ending;
 mod event;
-mod files;
-mod forward;
-mod kept;
 mod limits;
-mod net;
 mod outcome;
-mod own_filter;
-mod refusal;
-mod round;
-mod standing_in;
-mod target;
+mod syscall;
 mod tracee;
-mod waits;
-mod watchdog;
-mod watching;
 
-pub use bell::{Bell, Call as BellCall};
+pub use control::stop_handle::{Bell, Call as BellCall};
 pub use denial::{Denial, Object, PathObject, PeerObject};
 pub use event::{Event, Observer};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError, Used};
@@ -42,10 +28,12 @@ use crate::policy::{Action, LimitKind};
 use crate::sys::{self, Errno};
 use crate::syscalls::Op;
 use crate::trace::{self, Exit, Meter, Registers, Resume, Stop, Stopped, Tid, Wait};
+use control::forward::Forward;
+use control::{round, watchdog};
 use credentials::Credentials;
-use forward::Forward;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use syscall::{arguments, charged, path, refusal, restart, socket, target};
 use tracee::{Executed, Namespaces, Task, Tracees};
 
 /// How a jail is run.
@@ -84,9 +72,9 @@ struct Supervisor<'a> {
     /// and nothing else. It ends when all others have.
     init: Option<Tid>,
     /// The paths that calls name.
-    files: files::Files,
+    files: path::Files,
     /// The peers that calls name.
-    net: net::Net,
+    net: socket::Net,
     /// Events that were ready when the last round began.
     round: round::Round,
     /// Children that stopped before their parent's event has said whose they are, and when.
@@ -172,8 +160,8 @@ pub fn run(
         plan,
         options,
         observer,
-        files: files::Files::new(started.take_handed()),
-        net: net::Net::new(plan),
+        files: path::Files::new(started.take_handed()),
+        net: socket::Net::new(plan),
         init: started.init(),
         started,
         credentials,
@@ -403,17 +391,17 @@ impl Supervisor<'_> {
                     self.report_refused(task, looked);
                 }
                 if task.net.is_pending() {
-                    return net::Net::returned(tracee, task);
+                    return socket::Net::returned(tracee, task);
                 }
                 if task.files.is_pending() {
-                    if let Some((verdict, object)) = files::Files::arrived(self.plan, tracee, task)?
+                    if let Some((verdict, object)) = path::Files::arrived(self.plan, tracee, task)?
                     {
                         return self.refuse_program(tracee, task, verdict, object);
                     }
                     return self.returned(tracee, task);
                 }
                 if task.waits.is_pending() {
-                    return waits::stepped(tracee, task);
+                    return restart::stepped(tracee, task);
                 }
                 // Of a process that talks to a resolver each call is seen.
                 match tracee.is_entry()? {
@@ -428,7 +416,7 @@ impl Supervisor<'_> {
             Stop::Signal(signal) => self.signalled(tracee, signal, task),
             Stop::Group(signal) => {
                 self.stats.group += 1;
-                waits::stopped(tracee, task)?;
+                restart::stopped(tracee, task)?;
                 if self.is_main(tracee.tid()) {
                     self.main_stopped = Some(signal);
                     if self.is_to_stop(signal) {
@@ -488,7 +476,7 @@ impl Supervisor<'_> {
             return Ok(Resume::Continue);
         }
         let plan = self.plan;
-        let mut asked = files::Asked {
+        let mut asked = path::Asked {
             plan,
             tracees: &self.tracees,
             task,
@@ -517,14 +505,14 @@ impl Supervisor<'_> {
                 }
             };
             return match answer {
-                files::Answer::Go(resume) => {
+                path::Answer::Go(resume) => {
                     const REFUSED: [i64; 2] = [-(libc::EPERM as i64), -(libc::EACCES as i64)];
                     if matches!(resume, Resume::Return(_, value) if REFUSED.contains(&value)) {
                         self.stats.refused += 1;
                     }
                     Ok(resume)
                 }
-                files::Answer::Deny(verdict, object) => {
+                path::Answer::Deny(verdict, object) => {
                     Ok(self.denied(task, registers, verdict, object))
                 }
             };
@@ -595,9 +583,9 @@ impl Supervisor<'_> {
     }
 
     /// Landlock has refused a call: it is reported as what the policy denies.
-    fn report_refused(&mut self, task: &Task, looked: files::Denied) {
+    fn report_refused(&mut self, task: &Task, looked: path::Denied) {
         self.stats.denied += 1;
-        let files::Denied {
+        let path::Denied {
             call,
             verdict,
             object,
@@ -725,7 +713,7 @@ impl Supervisor<'_> {
             self.observer.event(&Event::Signal { pid, tid, signal });
         }
         let can_follow = !task.process().net.is_watched();
-        waits::signalled(tracee, signal, task, can_follow)?;
+        restart::signalled(tracee, signal, task, can_follow)?;
         Ok(Resume::Deliver(signal))
     }
 

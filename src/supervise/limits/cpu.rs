@@ -1,7 +1,7 @@
 //! Processor time of the whole tree: what those that have ended used, and the clocks of those that
 //! live. Both tell of a process alone, nothing of what it has waited for, so that each counts once.
 
-use super::round::Round;
+use super::turn::Round;
 use crate::supervise::tracee::Tracees;
 use crate::sys;
 use crate::trace::Tid;

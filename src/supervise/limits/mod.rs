@@ -2,23 +2,12 @@
 //! memory where no cgroup keeps it.
 
 mod cpu;
-mod descriptors;
 mod memory;
-mod moments;
-mod objects;
-mod pass;
-mod reading;
-mod round;
-mod segments;
-mod spaces;
-mod sysv;
-mod tmpfs;
-mod weighing;
-mod written;
+mod turn;
 
-use super::clock::Clock;
+use super::control::timer::Clock;
+use super::control::watchdog;
 use super::tracee::{Task, Tracees};
-use super::watchdog;
 use crate::launch::{Started, User};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
@@ -27,8 +16,9 @@ use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
 pub(super) use cpu::Cpu;
 pub(super) use memory::Memory;
-use reading::Resident;
-pub(super) use reading::peak;
+use memory::moments;
+use memory::smaps::Resident;
+pub(super) use memory::smaps::peak;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};

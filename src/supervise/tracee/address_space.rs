@@ -4,7 +4,7 @@
 //! killed), the kernel is asked (kcmp(2)).
 
 use super::task::{ChildState, Spawn};
-use crate::supervise::files;
+use crate::supervise::syscall::path;
 use crate::sys::Errno;
 use crate::sys::files::Shared;
 use crate::trace::Tid;
@@ -27,7 +27,7 @@ pub struct AddressSpace {
     unsure: bool,
     /// The one that this is, where a late event has told it.
     same: RefCell<Option<Rc<AddressSpace>>>,
-    pub pages: Rc<files::Pages>,
+    pub pages: Rc<path::Pages>,
 }
 
 /// That a task has an address space.
@@ -173,7 +173,7 @@ fn is_thread_of(one: Tid, other: Tid) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::tracee::{Namespaces, Task, Tracees};
+    use crate::supervise::{Namespaces, Task, Tracees};
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     const VFORK: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;

@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
         use crate::baseline::Check;
-        use crate::supervise::target::Found;
+        use crate::supervise::syscall::target::Found;
         // The signal 0 is sent to nobody, and tells who it would reach: here this process.
         let own = std::process::id() as Tid;
         let mut tracees = Tracees {
@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn a_number_that_is_no_signal_is_not_remembered() {
         use crate::baseline::Check;
-        use crate::supervise::target::Found;
+        use crate::supervise::syscall::target::Found;
         let own = std::process::id() as Tid;
         let mut tracees = Tracees {
             is_own: |_| true,

@@ -1,6 +1,7 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
-use crate::supervise::{files, limits, net};
+use crate::supervise::limits;
+use crate::supervise::syscall::{path, socket};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,8 +16,8 @@ pub struct Process {
     /// as the sender: the signal, and the sender's id to the jail. No more than 64: a second one of the
     /// same number takes the place of the first.
     sent: RefCell<Vec<(i32, Tid)>>,
-    pub files: files::ProcessState,
-    pub net: net::ProcessState,
+    pub files: path::ProcessState,
+    pub net: socket::ProcessState,
     pub limits: limits::ProcessState,
 }
 

@@ -2,7 +2,8 @@
 
 use super::address_space::Member;
 use super::process::{Process, Program};
-use crate::supervise::{files, limits, net, waits};
+use crate::supervise::limits;
+use crate::supervise::syscall::{path, restart, socket};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,10 +19,10 @@ pub struct Task {
     pub(super) executed: Cell<bool>,
     /// Its id in the jail's pid namespace, once it was asked for.
     pub(super) inside: Cell<Option<Tid>>,
-    pub files: files::TaskState,
-    pub net: net::TaskState,
+    pub files: path::TaskState,
+    pub net: socket::TaskState,
     pub limits: limits::TaskState,
-    pub waits: waits::TaskState,
+    pub waits: restart::TaskState,
 }
 
 impl Task {
@@ -33,10 +34,10 @@ impl Task {
             announced: Cell::new(false),
             executed: Cell::new(false),
             inside: Cell::new(None),
-            files: files::TaskState::default(),
-            net: net::TaskState::default(),
+            files: path::TaskState::default(),
+            net: socket::TaskState::default(),
             limits: limits::TaskState::default(),
-            waits: waits::TaskState::default(),
+            waits: restart::TaskState::default(),
         }
     }
 

@@ -1,0 +1,397 @@
+//! Standing in for the command: signals sent to the supervisor alone reach the command.
+//!
+//! A terminal or `kill -PGID` signals the whole process group, so the command has had its own
+//! already; passing that on would deliver it twice. Such a signal shows at the command as a
+//! signal-delivery-stop with the same sender within moments (a traced process stops even for a
+//! signal that it ignores; one that it blocks stays pending, and the second merges with it). Only
+//! what does not show within [`GRACE`] was for this process alone.
+//!
+//! Without jail the command itself would lead the process group and perhaps the session. A signal of
+//! the terminal that only such a leader gets is passed on, see [`Forward::missed`].
+
+use crate::supervise::tracee::Tracees;
+use crate::sys::signal::{self, Arrived};
+use crate::sys::{self, Errno};
+use crate::trace::{Exit, Stopped, Tid};
+use std::time::{Duration, Instant};
+
+/// What a caller may send to a command to steer it.
+const SIGNALS: [i32; 12] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGABRT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCONT,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGWINCH,
+];
+
+/// Those that ask to end.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// How long a signal to the whole group may take to show at the command.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// How long a signal that showed at the command first is remembered.
+const MEMORY: Duration = Duration::from_millis(100);
+
+/// A command that was asked to stop may do so by itself, after it has set the terminal back: for so long
+/// its stop counts as asked for.
+const STOPPING: Duration = Duration::from_secs(1);
+
+/// So many of those are remembered. A command may send itself signals that name any sender
+/// (rt_sigqueueinfo(2)).
+const MOST_SHOWN: usize = 256;
+
+/// How long what the command left may take to end with it before the user is told.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// How long what a command leaves behind that ended by itself may take to end before the user is told.
+const LEFT: Duration = Duration::from_secs(1);
+
+/// What the loop has to do.
+pub enum Next {
+    /// Nothing.
+    Wait,
+    /// Tell the user what it waits for.
+    Waiting,
+    /// Tell the user who did not ask what it waits for.
+    Left,
+    /// Kill what is left.
+    End,
+    /// The terminal asks everybody to stop.
+    Stop,
+}
+
+pub struct Forward {
+    main: Tid,
+    /// What the command is told of this process as a sender.
+    own: Tid,
+    /// Whether it is told nothing of anybody outside: all are 0 to it (pid_namespaces(7)).
+    hidden: bool,
+    /// Arrived here; passed on at that time unless it shows at the command.
+    pending: Vec<(Arrived, Instant)>,
+    /// Showed at the command: signal, sender, when.
+    shown: Vec<(i32, Tid, Instant)>,
+    /// Passed on: the original, for the siginfo that the command sees.
+    passed: Vec<Arrived>,
+    /// A signal of the terminal that was passed on to the command's whole process group, and when.
+    group: Option<(i32, Instant)>,
+    /// Ctrl-C came from the terminal.
+    interrupted: bool,
+    /// The signal by which this process was last asked to stop, and when.
+    asked_to_stop: Option<(i32, Instant)>,
+    /// Whether a timer ends a wait that a signal came just before.
+    pub ticks: bool,
+    /// When to tell what the command has left behind.
+    notice: Option<Instant>,
+    /// When to tell a user who asked for nothing.
+    left: Option<Instant>,
+    /// How often the user asked what the command left behind to end.
+    asked: u32,
+}
+
+/// Remembers a signal that showed, and forgets those that are too old or too many.
+fn remember(shown: &mut Vec<(i32, Tid, Instant)>, signal: (i32, Tid, Instant)) {
+    shown.retain(|&(.., when)| signal.2 - when < MEMORY);
+    if shown.len() >= MOST_SHOWN {
+        shown.remove(0);
+    }
+    shown.push(signal);
+}
+
+impl Forward {
+    /// Starts catching signals.
+    ///
+    /// `hidden`: whether the command is in a pid namespace of its own.
+    pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
+        let ticks = signal::note_arrivals(&SIGNALS)?;
+        // A message must get through from the background, too, where the terminal is set to stop
+        // whoever writes from there (`stty tostop`).
+        signal::set_ignored(libc::SIGTTOU, true)?;
+        let own = if hidden { 0 } else { sys::process::getpid() };
+        Ok(Self {
+            main,
+            own,
+            hidden,
+            pending: vec![],
+            shown: vec![],
+            passed: vec![],
+            group: None,
+            interrupted: false,
+            asked_to_stop: None,
+            ticks,
+            notice: None,
+            left: None,
+            asked: 0,
+        })
+    }
+
+    /// What the command is told of a sender outside.
+    fn seen(&self, sender: Tid) -> Tid {
+        if self.hidden { 0 } else { sender }
+    }
+
+    /// Whether Ctrl-C came from the terminal.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// The signal by which this process was lately asked to stop. No process of the jail can send it one.
+    pub fn asked_to_stop(&self) -> Option<i32> {
+        let (signal, when) = self.asked_to_stop?;
+        (when.elapsed() < STOPPING).then_some(signal)
+    }
+
+    /// Whether there is anything to look at.
+    pub fn is_due(&self) -> bool {
+        signal::any() || !self.pending.is_empty() || self.notice.or(self.left).is_some()
+    }
+
+    /// The command has ended. By a signal that asks to end: so may what it leaves behind. `left`: whether it
+    /// leaves anything behind.
+    pub fn ended(&mut self, exit: Exit, left: bool) {
+        if left {
+            self.left = Some(Instant::now() + LEFT);
+            signal::tick();
+        }
+        if matches!(exit, Exit::Signal(signal) if ENDING.contains(&signal)) {
+            self.notice = Some(Instant::now() + PATIENCE);
+            signal::tick();
+        }
+    }
+
+    /// A signal is about to be delivered to the command.
+    pub fn delivered(
+        &mut self,
+        tracee: &Stopped,
+        signal: i32,
+        tracees: &Tracees,
+    ) -> Result<(), Errno> {
+        if !SIGNALS.contains(&signal) {
+            return Ok(());
+        }
+        let Some(mut info) = tracee.siginfo()? else {
+            return Ok(());
+        };
+        if info.si_code != libc::SI_USER {
+            return Ok(());
+        }
+        let sender = sys::signal::sender(&info);
+        if sender == self.own {
+            if let Some(index) = self
+                .passed
+                .iter()
+                .position(|passed| passed.signal == signal)
+            {
+                let original = self.passed.swap_remove(index);
+                let sender = self.seen(original.sender);
+                match original.code {
+                    libc::SI_KERNEL => sys::signal::set_kernel(&mut info),
+                    _ => sys::signal::set_sender(&mut info, sender, original.uid),
+                }
+                tracee.set_siginfo(&info)?;
+                return Ok(());
+            }
+            // It may be anybody else outside.
+            if !self.hidden {
+                return Ok(());
+            }
+        }
+        // No process of the jail can reach this one: what it sends is not remembered, for it may
+        // send much.
+        if tracees.has_sent(sender) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let same = |(arrived, _): &(Arrived, Instant)| {
+            arrived.signal == signal && self.seen(arrived.sender) == sender
+        };
+        // Too late to be known in time: it was passed on meanwhile, and that one merged with this.
+        let merged =
+            |passed: &Arrived| passed.signal == signal && self.seen(passed.sender) == sender;
+        if let Some(index) = self.pending.iter().position(same) {
+            self.pending.swap_remove(index);
+        } else if let Some(index) = self.passed.iter().position(merged) {
+            self.passed.swap_remove(index);
+        } else {
+            remember(&mut self.shown, (signal, sender, now));
+        }
+        Ok(())
+    }
+
+    /// A signal is about to be delivered to another process than the command: one that was passed on
+    /// to the whole group looks as the terminal's own does.
+    pub fn delivered_beside(&mut self, tracee: &Stopped, signal: i32) -> Result<(), Errno> {
+        if !self
+            .group
+            .is_some_and(|(passed, when)| passed == signal && when.elapsed() < MEMORY)
+        {
+            return Ok(());
+        }
+        if let Some(mut info) = tracee.siginfo()?
+            && info.si_code == libc::SI_USER
+            && sys::signal::sender(&info) == self.own
+        {
+            sys::signal::set_kernel(&mut info);
+            tracee.set_siginfo(&info)?;
+        }
+        Ok(())
+    }
+
+    /// Whom a signal of the terminal has missed, as kill(2) names it: the command, or its process
+    /// group as a negative number.
+    ///
+    /// The terminal signals the foreground process group, and when it hangs up only the leader of the
+    /// session, with SIGHUP and SIGCONT (tty_signal_session_leader in drivers/tty/tty_jobctrl.c). As
+    /// long as this process leads the group, the command would do so without jail; it would also get
+    /// the signal if it has made a group of its own since, which changes nothing for a leader.
+    fn missed(&self, signal: i32) -> Option<Tid> {
+        let own = sys::process::getpid();
+        let group = sys::process::getpgid(self.main).ok()?;
+        let leads = |id: Result<Tid, Errno>| id == Ok(own);
+        match signal {
+            libc::SIGHUP | libc::SIGCONT if leads(sys::process::getsid(0)) => Some(self.main),
+            _ if group == own || !leads(sys::process::getpgid(0)) => None,
+            // A group that the command has made: no process outside is a member unless it joins.
+            _ if group == self.main => Some(-group),
+            _ => Some(self.main),
+        }
+    }
+
+    /// Answers a SIGTTIN or SIGTTOU by which the terminal would stop a process of the command's group.
+    ///
+    /// Without jail the command would lead the foreground group, and making a group of its own would
+    /// change nothing. So the terminal is given to that group, and the call is restarted. Returns
+    /// whether the signal is to be suppressed.
+    pub fn lend_terminal(&self, tracee: &Stopped, signal: i32) -> Result<bool, Errno> {
+        if !matches!(signal, libc::SIGTTIN | libc::SIGTTOU)
+            || tracee
+                .siginfo()?
+                .is_none_or(|info| info.si_code != libc::SI_KERNEL)
+        {
+            return Ok(false);
+        }
+        let own = sys::process::getpid();
+        let group = Ok(self.main);
+        if sys::process::getpgid(0) != Ok(own)
+            || sys::process::getpgid(self.main) != group
+            || sys::process::getpgid(tracee.tid()) != group
+        {
+            return Ok(false);
+        }
+        if sys::terminal::foreground() == Some(own) {
+            sys::terminal::set_foreground(self.main);
+        }
+        Ok(sys::terminal::foreground() == Some(self.main))
+    }
+
+    /// Takes what has arrived, passes on what is due. `main` is `None` once the command has ended.
+    pub fn pass_on(&mut self, main: Option<Tid>, tracees: &Tracees) -> Next {
+        let mut next = Next::Wait;
+        let now = Instant::now();
+        while let Some(arrived) = signal::take() {
+            if main.is_none() {
+                next = self.ask(arrived, tracees, next);
+                continue;
+            }
+            if matches!(arrived.signal, libc::SIGTSTP | libc::SIGTTIN) {
+                self.asked_to_stop = Some((arrived.signal, now));
+                next = Next::Stop;
+            }
+            // From the terminal. A timer is this process's own.
+            if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
+                self.interrupted |= arrived.signal == libc::SIGINT;
+                if let Some(target) = self.missed(arrived.signal) {
+                    self.group = (target < 0).then_some((arrived.signal, now));
+                    self.send(arrived, target);
+                }
+                continue;
+            }
+            let shown = |&(signal, sender, when): &(i32, Tid, Instant)| {
+                signal == arrived.signal
+                    && sender == self.seen(arrived.sender)
+                    && now - when < MEMORY
+            };
+            match self.shown.iter().position(shown) {
+                Some(index) => _ = self.shown.swap_remove(index),
+                None => self.pending.push((arrived, now + GRACE)),
+            }
+        }
+        let due: Vec<Arrived> = self
+            .pending
+            .extract_if(.., |(_, when)| *when <= now)
+            .map(|(arrived, _)| arrived)
+            .collect();
+        for arrived in due {
+            if main.is_some() {
+                let own_group = arrived.signal == libc::SIGCONT
+                    && sys::process::getpgid(self.main) == Ok(self.main);
+                // A shell continues a job's whole group, and the terminal has stopped all of it.
+                self.send(arrived, if own_group { -self.main } else { self.main });
+            }
+        }
+        if self.notice.is_some_and(|when| when <= now) {
+            self.notice = None;
+            self.left = None;
+            self.asked += 1;
+            next = Next::Waiting;
+        } else if self.left.is_some_and(|when| when <= now) {
+            self.left = None;
+            next = match next {
+                Next::Wait => Next::Left,
+                other => other,
+            };
+        }
+        if self.pending.is_empty() && self.notice.or(self.left).is_none() {
+            signal::rest();
+        }
+        next
+    }
+
+    /// Sends the command, or its group, a signal that arrived here.
+    fn send(&mut self, arrived: Arrived, target: Tid) {
+        self.passed.retain(|passed| passed.signal != arrived.signal);
+        self.passed.push(arrived);
+        let _ = sys::process::kill(target, arrived.signal);
+    }
+
+    /// The command has ended, but not what it left: the first request goes to all of it, the
+    /// second ends it.
+    fn ask(&mut self, arrived: Arrived, tracees: &Tracees, next: Next) -> Next {
+        if !ENDING.contains(&arrived.signal) {
+            return next;
+        }
+        self.asked += 1;
+        self.notice = None;
+        self.left = None;
+        if self.asked > 1 {
+            return Next::End;
+        }
+        if arrived.code != libc::SI_KERNEL {
+            tracees.kill(arrived.signal);
+        }
+        Next::Waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_showed_are_remembered_in_a_bounded_number() {
+        let mut shown = Vec::new();
+        let now = Instant::now();
+        (0..10_000).for_each(|sender| remember(&mut shown, (libc::SIGHUP, sender, now)));
+        assert_eq!(shown.len(), MOST_SHOWN);
+        assert_eq!(shown.last().map(|last| last.1), Some(9_999));
+        remember(&mut shown, (libc::SIGHUP, 1, now + MEMORY));
+        assert_eq!(shown.len(), 1);
+    }
+}

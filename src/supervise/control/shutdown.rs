@@ -1,0 +1,305 @@
+//! How a jail comes to its end: limits, a bell that is rung, errors; what is left then, and the outcome.
+
+use super::forward::Forward;
+use crate::policy::LimitKind;
+use crate::supervise::limits;
+use crate::supervise::syscall::charged;
+use crate::supervise::tracee::Task;
+use crate::supervise::{
+    Bell, BellCall, Ending, Event, Outcome, SuperviseError, Supervisor, Used, wait_for_all,
+};
+use crate::sys::{self, Errno};
+use crate::syscalls::Call;
+use crate::trace::{Exit, Resume, Stopped, Tid};
+use std::time::{Duration, Instant};
+
+impl Supervisor<'_> {
+    /// A tick of the timer may be due.
+    pub fn look_at_timer(&mut self) {
+        if self.limits.has_ticked() {
+            self.tick();
+        }
+    }
+
+    /// A tick of the clock.
+    pub fn tick(&mut self) {
+        self.heed_watchdog();
+        self.continue_ending();
+        let asked = self.asked_to_end.is_some();
+        match self.limits.due(asked, Instant::now()) {
+            limits::Due::Nothing => {}
+            // There is no program yet that could be asked.
+            _ if !self.running => self.end(Ending::Limit(LimitKind::Wall)),
+            limits::Due::Ask => {
+                self.asked_to_end = Some(LimitKind::Wall);
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.asked();
+                }
+                self.observer.event(&Event::Limit(LimitKind::Wall));
+                self.tracees.kill(libc::SIGTERM);
+                // What is stopped must be continued to hear it.
+                self.tracees.kill(libc::SIGCONT);
+            }
+            limits::Due::Kill => self.end(Ending::Limit(LimitKind::Wall)),
+        }
+        // What memory is used is read from files, whose directories a task of the jail can lock.
+        // A late tick, after the last task has ended, must not start a watchdog that nothing stops again.
+        let lives = self.running && self.tracees.len() > 0;
+        if self.ending.is_none() && lives && self.limits.keeps_memory() {
+            self.start_watchdog();
+        }
+        // Until its execve the command is a copy of this process, and has what this has.
+        if self.ending.is_none()
+            && self.running
+            && let Some(limit) = self.limits.past(&self.tracees, self.ended_time())
+        {
+            self.past(limit);
+        }
+    }
+
+    /// A task is about to end. If the supervisor adds up memory, it looks at it once more: by ticks alone it
+    /// would be chance whether a program is found that ends between two of them.
+    pub fn ends(&mut self, task: &Task) -> Resume {
+        let pid = task.pid();
+        if self.running && !self.gives_back(pid) {
+            self.limits.ends(task);
+        }
+        if self.options.measure && self.is_main(pid) {
+            let peak = limits::peak(task.tid());
+            self.meter.saw_peak(peak.unwrap_or_default());
+        }
+        // SIGKILL does not wake a task in this stop.
+        Resume::Continue
+    }
+
+    /// Whether the command's own process stops before it ends, to measure its memory. Another thread of this
+    /// program that waits for any child could take that stop away, and SIGKILL does not wake a task in it, so
+    /// that only a program of jail's own does this: it is the one whose waits a timer may end.
+    pub fn measures_ends(&self) -> bool {
+        self.options.measure && self.options.timer
+    }
+
+    /// After a stop of a task that ends was taken away: it is continued. It has been killed.
+    pub fn continue_ending(&self) {
+        if self.ending.is_some() && self.limits.keeps_memory() {
+            for (tid, _) in self.tracees.tasks() {
+                let _ = sys::ptrace::cont(tid, 0);
+            }
+        }
+    }
+
+    /// The same for a call of a task, if it gives much back.
+    pub fn gives_back_by(&mut self, task: &Task, call: &Call) -> bool {
+        if !self.limits.keeps_memory() {
+            return false;
+        }
+        let pid = task.pid();
+        self.limits.releases(task, call) && self.gives_back(pid)
+    }
+
+    /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
+    /// Where only the command's own process is measured by that, others need not.
+    pub fn attached(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
+        let measured = self.measures_ends() && !self.limits.keeps_memory();
+        if measured && self.running && !self.is_main(task.pid()) {
+            tracee.watch_exits(false)?;
+        }
+        Ok(())
+    }
+
+    /// A process is about to lose memory. Ends the tree if it has more than it may; returns whether it did.
+    pub fn gives_back(&mut self, pid: Tid) -> bool {
+        let past = self.limits.is_past_before(&self.tracees, pid);
+        if past {
+            self.past(LimitKind::Memory);
+        }
+        past
+    }
+
+    /// The processor time of those that have ended.
+    pub fn ended_time(&self) -> Duration {
+        let usage = self.meter.usage();
+        usage.map_or(Duration::ZERO, |usage| usage.ran())
+    }
+
+    /// The tree is past a limit: it ends at once. What has been asked to end already is ended for that.
+    pub fn past(&mut self, limit: LimitKind) {
+        match self.asked_to_end {
+            Some(asked) => self.end(Ending::Limit(asked)),
+            None => {
+                self.observer.event(&Event::Limit(limit));
+                self.end(Ending::Limit(limit));
+            }
+        }
+    }
+
+    /// The limit that the tree was past at its end, whichever event or tick would have told.
+    pub fn was_past(&self) -> Option<LimitKind> {
+        match self.is_out_of_memory() {
+            true => Some(LimitKind::Memory),
+            false => self
+                .limits
+                .was_past(self.ended_time())
+                .then_some(LimitKind::Cpu),
+        }
+    }
+
+    /// Whether the kernel has killed somebody for the sake of the limit of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.started
+            .group()
+            .is_some_and(crate::launch::Group::is_past)
+    }
+
+    /// Ends the jail if somebody has rung for it.
+    pub fn heed_bell(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        match self.options.bell.as_ref().and_then(Bell::rung) {
+            None => {}
+            Some(BellCall::Kill) => self.end(Ending::Caller),
+            Some(BellCall::Output) => {
+                self.observer.event(&Event::Limit(LimitKind::Output));
+                self.end(Ending::Limit(LimitKind::Output));
+            }
+        }
+    }
+
+    /// The main process has ended, and cannot wake this thread any more: if it has left others, a
+    /// clock can.
+    pub fn rehang_bell(&mut self) -> Result<(), SuperviseError> {
+        let Some(bell) = &self.options.bell else {
+            return Ok(());
+        };
+        if self.tracees.len() == 0 && self.held.is_empty() {
+            return Ok(());
+        }
+        if self.limits.need_clock(None).is_err() {
+            // This user may have no process left for a clock. Any process of the tree will do, as long as
+            // it lives.
+            let mut others = self.tracees.leaders().into_iter();
+            self.sleeper = others.find(|&pid| bell.hang(pid).is_ok());
+            return Ok(());
+        }
+        if let Some(clock) = self.limits.clock() {
+            self.meter.leave_out(clock);
+            bell.hang(clock)
+                .map_err(SuperviseError::system("pidfd_open"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the clock and the watchdog once no task is left. The clock may not have become the command's
+    /// user yet, who alone can end it: then its next tick comes here again.
+    pub fn stop_clock(&self) {
+        if self.tracees.len() == 0 && self.held.is_empty() {
+            self.limits.stop();
+            charged::end();
+            if let Some(watchdog) = &self.watchdog {
+                watchdog.stop();
+            }
+        }
+    }
+
+    /// The process that makes calls in the command's cgroup has ended: the kernel may have killed it for
+    /// want of memory.
+    pub fn performer_gone(&mut self, tid: Tid, exit: Exit) {
+        charged::gone(tid);
+        let killed = exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none();
+        if killed && self.tracees.len() > 0 && self.is_out_of_memory() {
+            self.past(LimitKind::Memory);
+        }
+    }
+
+    /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
+    pub fn clock_gone(&mut self) -> Result<(), SuperviseError> {
+        self.limits.clock_gone();
+        self.heed_bell();
+        match self.tracees.len() {
+            0 => Ok(()),
+            _ if self.ending.is_some() => Ok(()),
+            _ => Err(SuperviseError::System {
+                call: "the clock",
+                errno: Errno::ECHILD,
+            }),
+        }
+    }
+
+    /// Kills the tree; the loop goes on until all of it is gone.
+    pub fn end(&mut self, why: Ending) {
+        self.ending.get_or_insert(why);
+        self.tracees.kill(libc::SIGKILL);
+        self.tracees.run_anywhere();
+        // What is held is killed at its release.
+    }
+
+    /// After an error: nothing of the tree may live on.
+    pub fn abandon(&mut self) {
+        self.tracees.kill(libc::SIGKILL);
+        if let Some(init) = self.init {
+            let _ = sys::process::kill(init, libc::SIGKILL);
+        }
+        self.limits.stop();
+        charged::end();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.stop();
+        }
+        for (tracee, _) in self.held.drain(..) {
+            let _ = tracee.resume(Resume::Kill);
+        }
+        wait_for_all(&mut self.meter);
+    }
+
+    /// Everybody has ended: what they used, if somebody asked.
+    pub fn tell_usage(&mut self) {
+        if let Some(usage) = self.meter.usage().filter(|_| self.options.measure) {
+            let group = self.started.group();
+            let tree = match group {
+                Some(group) => group.peak(),
+                None => self.limits.most_memory(),
+            };
+            let (user, system) = usage.cpu();
+            self.observer.event(&Event::Used(Used {
+                user,
+                system,
+                peak: usage.peak,
+                tree,
+                processes: usage.processes,
+                tasks: usage.tasks + self.replaced,
+                most: self.tracees.most(),
+            }));
+        }
+    }
+
+    pub fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
+        // It may have been rung for who was about to end.
+        self.heed_bell();
+        if matches!(self.ending, None | Some(Ending::Exited))
+            && let Some(limit) = self.was_past()
+        {
+            self.ending = None;
+            self.past(limit);
+        }
+        // Who ends when asked to was past the limit all the same, whoever is killed for it.
+        let asked = self.asked_to_end.map(Ending::Limit);
+        let ended = self.ending.filter(|ending| *ending != Ending::Exited);
+        let ending = ended.or(asked).unwrap_or(Ending::Exited);
+        if !self.running && ending == Ending::Limit(LimitKind::Wall) {
+            return Err(SuperviseError::NeverRan);
+        }
+        match self.main_exit {
+            Some(exit) => {
+                let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
+                let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
+                Ok(Outcome {
+                    exit,
+                    ending,
+                    interrupted,
+                    stats: self.stats,
+                })
+            }
+            None => Err(SuperviseError::MainLost),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What is told of a seccomp filter of the command's own that refuses what jail makes of an open: without
+//! that, the command's EPERM or SIGSYS looks like the policy's.
+
+use super::own_filter::{self, Refusal};
+use super::path::Files;
+use crate::supervise::tracee::Task;
+use crate::supervise::{Event, Supervisor};
+use crate::sys::Errno;
+use crate::syscalls::{Call, Op};
+use crate::trace::{Resume, Stopped, Tid};
+
+/// What is known of such a filter, until it is told.
+#[derive(Debug, Default)]
+pub struct OwnFilter {
+    /// What it refuses, and how.
+    refusals: Vec<(Op, Refusal)>,
+    /// The task whose call of jail's making has returned last, where the refusal is a signal.
+    last: Option<(Tid, Op)>,
+    told: bool,
+}
+
+impl Supervisor<'_> {
+    /// A task installs a filter.
+    pub fn installs_filter(&mut self, tid: Tid, call: &Call) {
+        if !self.own_filter.told {
+            let refusals = own_filter::refusals(tid, call);
+            self.own_filter.refusals.extend(refusals);
+        }
+    }
+
+    /// A call of jail's making returns, to be answered so.
+    pub fn returned(&mut self, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
+        let tid = tracee.tid();
+        let made = match self.own_filter.refusals.is_empty() {
+            true => None,
+            false => Files::injected(task),
+        };
+        let result = tracee.registers()?.map(|registers| registers.result());
+        let how = self.files.returned(tracee, task)?;
+        let unmapped = self.files.unmapped_task().is_some();
+        self.own_filter.last = None;
+        let refusals = self.own_filter.refusals.iter();
+        for &(op, refusal) in refusals.filter(|(op, _)| Some(*op) == made) {
+            match refusal {
+                Refusal::Errno(errno) if result == Some(-i64::from(errno)) => {
+                    // Where no pages can be had, most calls go on.
+                    if op != Op::Mseal || unmapped {
+                        self.told_refusal(task, op);
+                        break;
+                    }
+                }
+                Refusal::Errno(_) => {}
+                Refusal::Signal => self.own_filter.last = Some((tid, op)),
+            }
+        }
+        Ok(how)
+    }
+
+    /// A task gets this signal, or ends by it.
+    pub fn is_refused_by(&mut self, tid: Tid, signal: i32) {
+        if let Some((last, op)) = self.own_filter.last
+            && signal == libc::SIGSYS
+            && last == tid
+        {
+            let task = self.tracees.at(tid);
+            self.told_refusal(&task, op);
+        }
+    }
+
+    /// Told once: what follows has the same cause.
+    fn told_refusal(&mut self, task: &Task, call: Op) {
+        self.own_filter = OwnFilter {
+            told: true,
+            ..OwnFilter::default()
+        };
+        self.observer.event(&Event::Refused {
+            pid: task.pid(),
+            program: &task.program(),
+            call: call.name(),
+        });
+    }
+}

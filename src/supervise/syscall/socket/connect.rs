@@ -1,0 +1,249 @@
+//! connect(2).
+//!
+//! Where another task could change the address or put another socket in the place of the one that was
+//! judged, the supervisor connects, on a descriptor of its own. It must not wait for the peer: a
+//! connect that takes time is begun here, and the task waits for it by a send of nothing, which blocks
+//! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
+//! tampered with.
+
+use super::dns::observe::DNS;
+use super::{Net, Pending, Socket, Who, done, named, paused, unnamed};
+use crate::net::{Address, Family, Protocol, Way};
+use crate::supervise::syscall::path::{Asked, Files, Judged};
+use crate::sys::{Errno, files as sys_files};
+use crate::sys::{signal, socket};
+use crate::syscalls::op::{Op, Peer};
+use crate::trace::Resume;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// How a call returns that a signal has interrupted and that may be made again (linux/errno.h).
+const ERESTARTSYS: i64 = -512;
+pub(super) const ERESTART: std::ops::RangeInclusive<i64> = -516..=-512;
+
+/// How the address of a unix socket begins.
+const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();
+
+/// The longest pause between two tries to get into a full queue.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// How a task waits for room in the backlog, or the queue, of a unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waited {
+    /// When it gives up: SO_SNDTIMEO.
+    until: Option<Instant>,
+    pause: Duration,
+}
+
+#[cfg(test)]
+impl Waited {
+    pub(super) fn of_test() -> Self {
+        Waited {
+            until: None,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+impl Net {
+    pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let [fd, address, length, ..] = asked.call.args;
+        let (socket, mut bytes) = named(asked, fd, address, length)?;
+        let mut settled = true;
+        let inet = matches!(socket.family, Family::V4 | Family::V6);
+        let named = Address::decode(&bytes, socket.family, false);
+        // An address of another family means nothing to a socket that [net] is about.
+        let foreign = named == Address::Other;
+        match named {
+            Address::Inet { ip, port } if inet => {
+                let ip = Address::canonical(ip, true);
+                for protocol in Net::protocols(asked, socket.protocol) {
+                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                }
+                settled = !Address::settle(&mut bytes, socket.family);
+                if port == DNS && asked.plan.net.observes {
+                    self.observe(asked, socket.protocol, ip);
+                }
+            }
+            Address::Path(name) if socket.family == Family::Unix => {
+                let found = self.judge_path(asked, &name)?;
+                if files.is_settled(asked, address, &bytes, &found) {
+                    return Ok(Resume::Continue);
+                }
+                let Some(object) = &found.object else {
+                    return Err(Errno::ENOENT.into());
+                };
+                let link = unix_address(object);
+                return self.make(asked, socket, link);
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            // AF_UNSPEC ends an association.
+            address => unnamed(asked, &socket, &address)?,
+        }
+        if settled && files.is_own(asked, address, bytes.len()) {
+            return Ok(Resume::Continue);
+        }
+        if foreign || asked.task.files.is_confined() {
+            return files.pinned_call(asked, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
+        }
+        self.make(asked, socket, bytes)
+    }
+
+    /// Connects here. A task that would wait does so by itself.
+    fn make(&mut self, asked: &Asked<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
+        let flags = sys_files::status_flags(socket.fd.as_fd())?;
+        let original = asked.registers;
+        if socket::option(socket.fd.as_fd(), libc::SO_TYPE)? == libc::SOCK_DGRAM {
+            // It never waits, and others may be using the socket meanwhile.
+            return done(asked, socket::connect(socket.fd.as_fd(), &address));
+        }
+        let waits = flags & libc::O_NONBLOCK == 0;
+        // Too many tasks wait: this process needs descriptors to look at all others.
+        if waits && socket.fd.as_raw_fd() >= self.spare {
+            return Err(Errno::ENFILE.into());
+        }
+        let mut result = without_waiting(&socket.fd, flags, &address);
+        // One that was begun before, and goes on, is told so when the time is up.
+        let begun = result.err().unwrap_or(Errno::EINPROGRESS);
+        if waits && result == Err(Errno::EINPROGRESS) {
+            // On this host the connection stands by now.
+            result = without_waiting(&socket.fd, flags, &address);
+        }
+        match result {
+            Err(Errno::EINPROGRESS | Errno::EALREADY) if waits => {
+                let nr = Op::Peer(Peer::Sendto).number().ok_or(Errno::ENOSYS)?;
+                let flags = libc::MSG_NOSIGNAL as u64;
+                let changed = original.with_call(nr, [asked.arg(0), 0, 0, flags, 0, 0]);
+                let pending = Pending::Connect {
+                    original,
+                    socket: socket.fd,
+                    address,
+                    begun,
+                };
+                asked.task.net.pending.replace(Some(pending));
+                Ok(Resume::SetAndStop(changed))
+            }
+            // The backlog of a unix socket is full.
+            Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => {
+                self.wait(asked, &socket)
+            }
+            Err(Errno::EISCONN) if waits && socket.protocol == Protocol::Tcp => {
+                // Begun before, and it stands: but who connects twice is told so.
+                done(asked, Err(Errno::EISCONN))
+            }
+            result => done(asked, result),
+        }
+    }
+
+    /// The task waits a little, and makes its call again.
+    pub(super) fn wait(&mut self, asked: &Asked<'_>, socket: &Socket) -> Judged<Resume> {
+        let original = asked.registers;
+        let now = Instant::now();
+        let waited = match asked.task.net.waited.take() {
+            Some(waited) => Waited {
+                pause: LONGEST_PAUSE.min(waited.pause * 2),
+                ..waited
+            },
+            None => Waited {
+                until: socket::send_timeout(socket.fd.as_fd())?.map(|timeout| now + timeout),
+                pause: Duration::from_millis(1),
+            },
+        };
+        let left = waited.until.map(|until| until.duration_since(now));
+        if left.is_some_and(|left| left.is_zero()) {
+            return done(asked, Err(Errno::EAGAIN));
+        }
+        let pause = left.map_or(waited.pause, |left| left.min(waited.pause));
+        let paused = paused(original, pause)?;
+        let pending = Pending::Again { original, waited };
+        asked.task.net.pending.replace(Some(pending));
+        Ok(paused)
+    }
+}
+
+/// connect(2) that returns at once. Whether an open file blocks is a flag that all share: another
+/// task may set it again in between, and then a tick ends the call. Of a socket that is connected it
+/// is left alone: nobody is waited for, and others may be reading.
+fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), Errno> {
+    let connected = || socket::peer_address(socket.as_fd()).is_ok();
+    let waits = flags & libc::O_NONBLOCK == 0 && !connected();
+    if waits {
+        socket::set_status_flags(socket.as_fd(), flags | libc::O_NONBLOCK)?;
+    }
+    let result = match signal::without_waiting(|| socket::connect(socket.as_fd(), address)) {
+        Err(Errno::EINTR) if address.starts_with(&UNIX) => Err(Errno::EAGAIN),
+        Err(Errno::EINTR) => Err(Errno::EINPROGRESS),
+        other => other,
+    };
+    if waits {
+        socket::set_status_flags(socket.as_fd(), flags)?;
+    }
+    result
+}
+
+/// What a call returns of which a signal has interrupted the pause: as sock_intr_errno of
+/// net/sock.h has it, one that waits for ever is made again where the signal's handler wishes that.
+pub(super) fn interrupted(waited: Waited) -> i64 {
+    match waited.until {
+        Some(_) => -i64::from(Errno::EINTR as i32),
+        None => ERESTARTSYS,
+    }
+}
+
+/// What a connect returns after its task has waited, by a send that returned `sent`. `None`: it has to
+/// wait again.
+pub(super) fn ended(socket: &OwnedFd, address: &[u8], begun: Errno, sent: i64) -> Option<i64> {
+    let flags = sys_files::status_flags(socket.as_fd()).unwrap_or(0);
+    let code = |errno: Errno| -i64::from(errno as i32);
+    match without_waiting(socket, flags, address) {
+        Ok(()) | Err(Errno::EISCONN) => Some(0),
+        Err(Errno::EALREADY | Errno::EINPROGRESS) => match sent {
+            sent if ERESTART.contains(&sent) || sent == code(Errno::EINTR) => Some(sent),
+            // SO_SNDTIMEO (socket(7)).
+            sent if sent == code(Errno::EAGAIN) => Some(code(begun)),
+            _ => None,
+        },
+        // The send was told why, and nobody is told twice.
+        Err(errno) => match sent {
+            0.. => Some(code(errno)),
+            sent if ERESTART.contains(&sent)
+                || [Errno::EPIPE, Errno::EAGAIN, Errno::EINTR]
+                    .map(code)
+                    .contains(&sent) =>
+            {
+                Some(code(errno))
+            }
+            sent => Some(sent),
+        },
+    }
+}
+
+/// From which number on a descriptor is not kept for a task, where this process may have so many:
+/// the last 256 are for what the supervisor itself opens, of few descriptors half of them.
+pub(super) fn spare(limit: u64) -> RawFd {
+    let limit = RawFd::try_from(limit).unwrap_or(RawFd::MAX);
+    limit.saturating_sub(256).max(limit / 2)
+}
+
+/// The address of a socket that a descriptor of this process stands for.
+pub(super) fn unix_address(object: &OwnedFd) -> Vec<u8> {
+    let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    bytes.extend(format!("/proc/self/fd/{}\0", object.as_raw_fd()).into_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spare;
+
+    #[test]
+    fn the_last_descriptors_are_the_supervisors() {
+        assert_eq!(spare(1024), 768);
+        assert_eq!(spare(256), 128);
+        assert_eq!(spare(0), 0);
+        assert_eq!(spare(u64::MAX), i32::MAX - 256);
+    }
+}

@@ -1,0 +1,411 @@
+//! Calls that name peers: each is judged, and then either goes on as it is, where nobody can change
+//! anything in between, or is made by the supervisor on the same socket.
+//!
+//! | a call | where somebody could interfere |
+//! |---|---|
+//! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
+//! | sendto, sendmsg | goes on with its header and address in pages that nobody can change, if they are allowed to whatever socket it may turn out to be on |
+//! | sendmmsg | as sendmsg, of its first message |
+//! | a datagram to a unix socket's path where something may be renamed | is sent here, to the very socket that the path led to |
+//! | a unix socket's path | connect is made here to the very socket that the path led to; bind goes by the rules for files |
+//!
+//! It must never let a call go on that it could not judge.
+
+mod connect;
+mod deliver;
+mod dns;
+mod peers;
+mod send;
+
+use super::path::{Answer, Asked, Files, Judged, Refused, SOCKADDR};
+use crate::judge::Reason;
+use crate::net::{Address, Family, Protocol, Way};
+use crate::paths::Access;
+use crate::policy::Action;
+use crate::supervise::tracee::Task;
+use crate::sys::socket::{self, ADDRESS};
+use crate::sys::{Errno, Taken, memory};
+use crate::syscalls::op::{Op, Peer};
+use crate::trace::{Registers, Resume, Stopped, Tid};
+use dns::names::Names;
+pub use dns::observe::ProcessState;
+use peers::Who;
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// What the supervisor knows of the sockets of a jail.
+pub struct Net {
+    names: Names,
+    /// The number from which on a descriptor is not kept for a task that waits.
+    spare: RawFd,
+}
+
+/// What is kept for each task.
+#[derive(Default)]
+pub struct TaskState {
+    /// Its call that is under way in another form than it was made. Of those that hold a socket there
+    /// are no more than there are descriptors to spare.
+    pending: RefCell<Option<Pending>>,
+    /// It is about to make a call again for which it has waited.
+    waited: Cell<Option<connect::Waited>>,
+    /// It is about to make a call again because a look-up was under way, for which it has waited since
+    /// then.
+    parked: Cell<Option<Instant>>,
+}
+
+impl TaskState {
+    /// Whether it is in a call of the supervisor's own making.
+    pub fn is_pending(&self) -> bool {
+        self.pending.borrow().is_some()
+    }
+
+    /// Keeps for a task what can be kept for one.
+    #[cfg(test)]
+    pub fn fill(&self) {
+        self.waited.set(Some(connect::Waited::of_test()));
+        self.parked.set(Some(Instant::now()));
+    }
+}
+
+/// A call that is under way in another form than the tracee made it.
+enum Pending {
+    /// A connect that was begun here: the task waits for its end.
+    Connect {
+        original: Registers,
+        socket: Taken,
+        address: Vec<u8>,
+        /// EINPROGRESS, or EALREADY where it is not the first.
+        begun: Errno,
+    },
+    /// The task waits a little, and then makes its call again.
+    Again {
+        original: Registers,
+        waited: connect::Waited,
+    },
+    /// The task waits a little for a look-up that is under way, and then makes its call again.
+    LookUp { original: Registers, since: Instant },
+    /// The task waits for an answer of a resolver, and then makes its call again.
+    Answer { original: Registers },
+    /// The call runs with less than it was asked for.
+    Fewer { original: Registers },
+}
+
+/// A socket of a tracee: another descriptor of the same open file.
+pub(super) struct Socket {
+    fd: Taken,
+    family: Family,
+    protocol: Protocol,
+}
+
+impl Socket {
+    /// The socket of a descriptor. EBADF, ENOTSOCK as the kernel has them.
+    fn of(asked: &Asked<'_>, fd: u64) -> Result<Socket, Errno> {
+        let tid = asked.tracee.tid();
+        let number = fd as u32 as RawFd;
+        let fd =
+            crate::sys::files::descriptor_of(tid, asked.task.pid(), number).map_err(|errno| {
+                match errno {
+                    Errno::ENOENT => Errno::EBADF,
+                    other => other,
+                }
+            })?;
+        let family = Family::of(socket::option(fd.as_fd(), libc::SO_DOMAIN)?);
+        let protocol = match family {
+            Family::V4 | Family::V6 => Protocol::of(socket::option(fd.as_fd(), libc::SO_PROTOCOL)?),
+            Family::Unix | Family::Other => Protocol::Other,
+        };
+        Ok(Socket {
+            fd,
+            family,
+            protocol,
+        })
+    }
+}
+
+impl Net {
+    pub fn new(plan: &crate::plan::Plan) -> Self {
+        Self {
+            names: Names::new(plan.judge.names()),
+            spare: connect::spare(crate::sys::process::descriptor_limit().unwrap_or(0)),
+        }
+    }
+
+    /// Answers a call that the policy allows if its peers are open.
+    pub fn answer(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
+        let result = match asked.call.op() {
+            Op::Peer(op) => match op {
+                Peer::Connect => self.connect(files, asked),
+                Peer::Listen => self.listen(asked),
+                Peer::Sendto => self.send_to(files, asked),
+                Peer::Sendmsg => self.send_message(files, asked),
+                Peer::Sendmmsg => self.send_messages(files, asked),
+            },
+            Op::Bind => self.bind(files, asked),
+            // No other call names peers.
+            _ => Err(Errno::ENOSYS.into()),
+        };
+        let state = &asked.task.net;
+        if !state.is_pending() {
+            state.waited.take();
+        }
+        let since = state.parked.take();
+        Ok(match result {
+            Ok(resume) => Answer::Go(resume),
+            Err(Refused::Errno(errno)) => {
+                Answer::Go(Resume::Return(asked.registers, -i64::from(errno as i32)))
+            }
+            Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, Some(object)),
+            Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
+            Err(Refused::Later(pause)) => {
+                let since = since.unwrap_or_else(Instant::now);
+                Answer::Go(Net::park(asked, pause, since)?)
+            }
+        })
+    }
+
+    /// A call of the supervisor's own making returns.
+    pub fn returned(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
+        let state = &task.net;
+        let Some(pending) = state.pending.take() else {
+            return Ok(Resume::Continue);
+        };
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::Continue);
+        };
+        let result = registers.result();
+        Ok(match pending {
+            Pending::Again { original, waited } if result >= 0 => {
+                state.waited.set(Some(waited));
+                super::path::again(original)
+            }
+            Pending::Again { original, waited } => {
+                Resume::Set(original.with_result(connect::interrupted(waited)))
+            }
+            // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
+            // connect that fails with EINTR would be one that goes on (connect(2)).
+            Pending::LookUp { original, .. } if connect::ERESTART.contains(&result) => {
+                Resume::Set(original.with_result(ERESTARTNOINTR))
+            }
+            // Where a filter of the command's own closes poll, it does not pause.
+            Pending::LookUp { original, since } => {
+                state.parked.set(Some(since));
+                super::path::again(original)
+            }
+            Pending::Answer { original } if result >= 0 => super::path::again(original),
+            Pending::Answer { original } | Pending::Fewer { original } => {
+                Resume::Set(original.with_result(result))
+            }
+            Pending::Connect {
+                original,
+                socket,
+                address,
+                begun,
+            } => match connect::ended(&socket, &address, begun, result) {
+                Some(result) => Resume::Set(original.with_result(result)),
+                None => super::path::again(original),
+            },
+        })
+    }
+
+    /// The task waits for a look-up, and makes its call again; others go on meanwhile.
+    fn park(asked: &Asked<'_>, pause: Duration, since: Instant) -> Result<Resume, Errno> {
+        let original = asked.registers;
+        let paused = paused(original, pause)?;
+        let pending = Pending::LookUp { original, since };
+        asked.task.net.pending.replace(Some(pending));
+        Ok(paused)
+    }
+
+    fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let (socket, bytes) = named(asked, asked.arg(0), asked.arg(1), asked.arg(2))?;
+        let place = Address::decode(&bytes, socket.family, true);
+        // An address of another family means nothing to a socket that [net] is about.
+        let foreign = place == Address::Other;
+        match place {
+            Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
+                let ip = Address::canonical(ip, false);
+                for protocol in Net::protocols(asked, socket.protocol) {
+                    let who = Who::Inet { protocol, ip, port };
+                    match self.judge(asked, Way::Listen, who) {
+                        Err(Refused::Denied(verdict, _))
+                            if port == 0
+                                && verdict.reason == Reason::PeerDefault
+                                && Net::may_send(asked, protocol) => {}
+                        judged => judged?,
+                    }
+                }
+            }
+            Address::Path(name) if socket.family == Family::Unix => {
+                return self.bind_path(files, asked, &bytes, &name);
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Listen, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            // inet6_bind of net/ipv6/af_inet6.c; to a socket of IPv4 it may be an address.
+            Address::Unspecified if socket.family == Family::V6 => {
+                return Err(Errno::EAFNOSUPPORT.into());
+            }
+            address => unnamed(asked, &socket, &address)?,
+        }
+        if files.is_own(asked, asked.arg(1), bytes.len()) {
+            return Ok(Resume::Continue);
+        }
+        if foreign || asked.task.files.is_confined() {
+            return files.pinned_call(asked, &bytes, |address| {
+                [asked.arg(0), address, bytes.len() as u64, 0, 0, 0]
+            });
+        }
+        done(asked, socket::bind(socket.fd.as_fd(), &bytes))
+    }
+
+    /// A unix socket is made where [fs] lets files be made, unless [net] denies it.
+    fn bind_path(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+        given: &[u8],
+        name: &[u8],
+    ) -> Judged<Resume> {
+        let found = asked.found_at(name, super::path::Wants::NAME)?;
+        match self.judge(asked, Way::Listen, Who::Path(&found.path)) {
+            Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {}
+            judged => judged?,
+        }
+        let mut bytes = [0; SOCKADDR];
+        let Some(start) = bytes.get_mut(..given.len()) else {
+            return Err(Errno::EINVAL.into());
+        };
+        start.copy_from_slice(given);
+        files.bind_address(asked, bytes, given.len())
+    }
+
+    fn listen(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let socket = Socket::of(asked, asked.arg(0))?;
+        if matches!(socket.family, Family::V4 | Family::V6) {
+            let mut own = socket::own_address(socket.fd.as_fd())?;
+            let unbound = |own: &[u8]| {
+                let address = Address::decode(own, socket.family, true);
+                matches!(address, Address::Inet { port: 0, .. })
+            };
+            if socket.protocol == Protocol::Tcp && unbound(&own) {
+                // The kernel would choose a port within the call: it does so before, to be judged.
+                socket::bind(socket.fd.as_fd(), &own)?;
+                own = socket::own_address(socket.fd.as_fd())?;
+                if unbound(&own) {
+                    // IP_BIND_ADDRESS_NO_PORT (ip(7)), which is for clients.
+                    return Err(Errno::EADDRINUSE.into());
+                }
+            }
+            if let Address::Inet { ip, port } = Address::decode(&own, socket.family, true) {
+                let ip = Address::canonical(ip, false);
+                let protocol = socket.protocol;
+                // What was bound to a port was judged then: any other the kernel has chosen.
+                let chosen = Who::Inet {
+                    protocol,
+                    ip,
+                    port: 0,
+                };
+                let bound = Who::Inet { protocol, ip, port };
+                match self.judge(asked, Way::Listen, bound) {
+                    Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {
+                        self.judge(asked, Way::Listen, chosen)?;
+                    }
+                    // An entry denies the port, whoever has chosen it.
+                    judged => judged?,
+                }
+            }
+        } else {
+            by_rules(asked)?;
+        }
+        if asked.task.space().is_alone() {
+            return Ok(Resume::Continue);
+        }
+        // Landlock has no right for it: a task that has confined itself may do it, too.
+        let backlog = asked.arg(1) as u32 as i32;
+        done(asked, socket::listen(socket.fd.as_fd(), backlog))
+    }
+
+    /// Judges the path of a unix socket, in [net] and in [fs].
+    fn judge_path(&mut self, asked: &Asked<'_>, name: &[u8]) -> Judged<super::path::Found> {
+        let found = asked.found_at(name, super::path::Wants::object(true))?;
+        asked.judge_only(Access::Handle, name, &found)?;
+        if found.object.is_none() {
+            // What is not there is not denied.
+            return Err(Errno::ENOENT.into());
+        }
+        self.judge(asked, Way::Connect, Who::Path(&found.path))?;
+        Ok(found)
+    }
+}
+
+/// How a call returns that is made again after a signal's handler has run (linux/errno.h).
+const ERESTARTNOINTR: i64 = -513;
+
+/// The task does nothing for a time, in the place of its call.
+fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
+    let (nr, args) = match Op::Poll.number() {
+        // Rounded up, or the end of a time would be waited for without a pause.
+        Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
+        None => (Op::SchedYield.number().ok_or(Errno::ENOSYS)?, [0; 6]),
+    };
+    Ok(Resume::SetAndStop(original.with_call(nr, args)))
+}
+
+/// The socket of a call, and the bytes of the address that it names: EINVAL and EFAULT as
+/// move_addr_to_kernel of net/socket.c has them.
+fn named(asked: &Asked<'_>, fd: u64, address: u64, length: u64) -> Judged<(Socket, Vec<u8>)> {
+    let socket = Socket::of(asked, fd)?;
+    let bytes = address_at(asked.tracee.tid(), address, length)?;
+    Ok((socket, bytes))
+}
+
+fn address_at(tid: Tid, address: u64, length: u64) -> Result<Vec<u8>, Errno> {
+    // An int: the upper half of the register is not looked at.
+    let length = length as u32 as i32;
+    let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
+    if length > ADDRESS {
+        return Err(Errno::EINVAL);
+    }
+    bytes_at(tid, address, length)
+}
+
+/// Bytes of a tracee, all of them.
+fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; length];
+    match length == 0 || memory::read(tid, address, &mut bytes).unwrap_or(0) == length {
+        true => Ok(bytes),
+        false => Err(Errno::EFAULT),
+    }
+}
+
+/// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
+/// of [net]'s.
+fn unnamed(asked: &Asked<'_>, socket: &Socket, address: &Address) -> Judged<()> {
+    // To a socket that another task puts in its place, it may be an address.
+    let stays = *address == Address::Other || asked.task.space().is_alone();
+    match (socket.family, address) {
+        _ if stays => by_rules(asked),
+        (Family::V4 | Family::V6, Address::Unspecified) => by_rules(asked),
+        (Family::V4 | Family::V6, _) => Err(Errno::EAFNOSUPPORT.into()),
+        (Family::Unix | Family::Other, _) => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// What rules say of a call that names nobody: those about peers do not hold.
+fn by_rules(asked: &Asked<'_>) -> Judged<()> {
+    if !asked.rules {
+        return Ok(());
+    }
+    match asked.plan.judge.call(&asked.call) {
+        verdict if verdict.action == Action::Allow => Ok(()),
+        verdict => Err(Refused::Called(verdict)),
+    }
+}
+
+/// A call that was made here.
+fn done(asked: &Asked<'_>, result: Result<(), Errno>) -> Judged<Resume> {
+    let value = result.map_or_else(|errno| -i64::from(errno as i32), |()| 0);
+    Ok(Resume::Return(asked.registers, value))
+}

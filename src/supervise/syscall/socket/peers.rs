@@ -1,0 +1,186 @@
+//! What the policy says of a peer, by its address and by the names that stand for it.
+//!
+//! An address that is about to be denied may be one of a name that is still being looked up: then the call
+//! is made again later ([`Refused::Later`]).
+
+use super::Net;
+use super::dns::names::{Known, Names};
+use crate::baseline::Watch;
+use crate::judge::{Reason, Verdict};
+use crate::net::{Protocol, Reach, To, Way};
+use crate::policy::{self, Action};
+use crate::supervise::denial::{Object, PeerObject};
+use crate::supervise::syscall::path::{Asked, Judged, Refused};
+use crate::sys::route;
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Whom a call names.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    Inet {
+        protocol: Protocol,
+        ip: IpAddr,
+        port: u16,
+    },
+    Path(&'a [u8]),
+    Abstract(&'a [u8]),
+}
+
+impl Who<'_> {
+    fn owned(self, own: bool) -> policy::Who {
+        match self {
+            Who::Inet { protocol, ip, port } => policy::Who::Inet {
+                protocol,
+                ip: Some(ip),
+                own,
+                name: None,
+                port,
+            },
+            Who::Path(path) => policy::Who::Path(OsStr::from_bytes(path).into()),
+            Who::Abstract(name) => policy::Who::Abstract(name.to_vec()),
+        }
+    }
+}
+
+impl Net {
+    /// What the policy says of a way to somebody.
+    pub(super) fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
+        let names = asked.plan.net.names;
+        if names {
+            self.names.take_in();
+        }
+        let mut verdict = self.ask(asked, way, to);
+        // No name opens what an entry denies.
+        let open = |verdict: &Verdict| !matches!(verdict.reason, Reason::Peer(_));
+        if let (Who::Inet { ip, .. }, Way::Connect) = (to, way)
+            && names
+            && verdict.0.action != Action::Allow
+            && open(&verdict.0)
+        {
+            match self.names.look_up(ip) {
+                Known::Named => verdict = self.ask(asked, way, to),
+                Known::Later(pause) if may_wait(asked) => {
+                    return Err(Refused::Later(pause));
+                }
+                Known::Later(_) | Known::Unknown => {}
+            }
+        }
+        match verdict {
+            (verdict, _) if verdict.action == Action::Allow => Ok(()),
+            (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
+        }
+    }
+
+    fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+        // Interfaces get and lose addresses, so the kernel is asked at each call.
+        let own = match who {
+            Who::Inet { ip, .. } => {
+                asked.plan.net.asks_own && way == Way::Connect && route::is_own(ip)
+            }
+            Who::Path(_) | Who::Abstract(_) => false,
+        };
+        let names: Vec<&str> = match who {
+            Who::Inet { ip, .. } => self.names.of(ip),
+            Who::Path(_) | Who::Abstract(_) => Vec::new(),
+        };
+        let to = match who {
+            Who::Inet { protocol, ip, port } => To::Inet {
+                protocol,
+                ip: Some(ip),
+                own,
+                port,
+                names: &names,
+            },
+            Who::Path(path) => To::Path(path),
+            Who::Abstract(name) => To::Abstract(name),
+        };
+        let reach = Reach { way, to };
+        let object = || PeerObject {
+            way,
+            to: to.to_string(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            who: Some(Box::new(who.owned(own))),
+        };
+        if asked.rules {
+            let mut holds = |object: &policy::Object| {
+                object.path.is_none() && object.argv.is_none() && object.covers_peer(&reach)
+            };
+            let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
+            if verdict.action != Action::Allow {
+                return (verdict, object());
+            }
+        }
+        let mut verdict = match asked.plan.net.governed {
+            true => asked.plan.judge.reach(&reach),
+            false => allowed(),
+        };
+        // Programs that look for a route connect a datagram socket and send nothing: what they are
+        // after is reached by TCP.
+        if let (
+            To::Inet {
+                protocol: Protocol::Udp,
+                ip,
+                own,
+                port,
+                names,
+            },
+            Way::Connect,
+        ) = (to, way)
+            && verdict.reason == Reason::PeerDefault
+            && verdict.action != Action::Allow
+        {
+            let to = To::Inet {
+                protocol: Protocol::Tcp,
+                ip,
+                own,
+                port,
+                names,
+            };
+            let other = asked.plan.judge.reach(&Reach { way, to });
+            verdict.quiet = port == 0 || other.action == Action::Allow;
+        }
+        (verdict, object())
+    }
+
+    /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
+    /// without a bind does.
+    pub(super) fn may_send(asked: &Asked<'_>, protocol: Protocol) -> bool {
+        !asked.plan.net.governed || {
+            let speaks = |class| !asked.plan.net.watch.has(class);
+            match protocol {
+                Protocol::Tcp => speaks(Watch::NO_STREAMS),
+                Protocol::Udp => speaks(Watch::NO_DATAGRAMS),
+                Protocol::Lite | Protocol::Other => false,
+            }
+        }
+    }
+
+    /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
+    /// make it, another may put any socket in the place of the one that is judged.
+    pub(super) fn protocols(asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
+        let mut protocols = vec![own];
+        if asked.task.files.is_confined() && !asked.task.space().is_alone() {
+            let others = [Protocol::Tcp, Protocol::Udp];
+            let others = others.into_iter().filter(|other| *other != own);
+            protocols.extend(others.filter(|other| Net::may_send(asked, *other)));
+        }
+        protocols
+    }
+}
+
+/// Whether a call may wait for a look-up, which others may begin again and again.
+fn may_wait(asked: &Asked<'_>) -> bool {
+    let since = asked.task.net.parked.get();
+    since.is_none_or(Names::may_wait)
+}
+
+fn allowed() -> Verdict {
+    Verdict {
+        action: Action::Allow,
+        quiet: false,
+        reason: Reason::PeerDefault,
+        check: None,
+    }
+}

@@ -1,0 +1,480 @@
+//! sendto, sendmsg, sendmmsg: calls that may name a peer in memory.
+//!
+//! Where another task could change it, the message's header, its address and its control data go on in
+//! pages that nobody can change; what is sent stays where it is. The socket cannot be held: the address
+//! must be open whatever socket another task puts in its place.
+
+use super::deliver::{Data, Destination};
+use super::{Net, Socket, Who, address_at, by_rules, bytes_at, unnamed};
+use crate::judge::{Reason, Verdict};
+use crate::net::{Address, Family, Protocol, Way};
+use crate::policy::Action;
+use crate::supervise::denial::{Object, PeerObject};
+use crate::supervise::syscall::path::{Asked, Files, Judged, Refused, refusal};
+use crate::sys::Errno;
+use crate::syscalls::op::{Op, Peer};
+use crate::trace::Resume;
+
+/// `struct user_msghdr` of 64-bit architectures (linux/socket.h): name, its length, iov, its length,
+/// control, its length, flags.
+const HEADER: usize = 56;
+/// `struct mmsghdr`: a header, and the length that was sent.
+const HEADERS: u64 = 64;
+/// UIO_MAXIOV: the most messages that sendmmsg looks at.
+const MOST_MESSAGES: u64 = 1024;
+/// The most control data that is taken along; the kernel's own limit is near
+/// (net.core.optmem_max).
+const CONTROL: usize = 8192;
+/// MSG_FASTOPEN.
+const FAST_OPEN: u64 = 0x2000_0000;
+/// Where a slot holds the address, and the control data after it.
+const NAME_AT: usize = 64;
+const CONTROL_AT: usize = 256;
+
+/// A message's header, as far as it matters.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    name: u64,
+    name_length: u32,
+    pieces: u64,
+    pieces_count: u64,
+    control: u64,
+    control_length: u64,
+}
+
+/// What is to become of a message that may be sent.
+struct Judgement {
+    /// The bytes of its address that are to be used.
+    name: Vec<u8>,
+    control: Vec<u8>,
+    /// Whether nobody can change what was judged.
+    settled: bool,
+    /// Where it is to be sent from here.
+    to: Option<Destination>,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Header {
+        let word = |at: usize| {
+            let bytes = bytes.get(at..at + 8).unwrap_or_default();
+            u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
+        };
+        Header {
+            name: word(0),
+            name_length: word(8) as u32,
+            pieces: word(16),
+            pieces_count: word(24),
+            control: word(32),
+            control_length: word(40),
+        }
+    }
+
+    /// What is sent. `told`: where its length belongs.
+    fn data(self, told: Option<u64>) -> Data {
+        Data::Pieces {
+            at: self.pieces,
+            count: self.pieces_count,
+            told,
+        }
+    }
+}
+
+impl Net {
+    pub(super) fn send_to(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
+        let [fd, data, size, flags, address, length] = asked.call.args;
+        let socket = Socket::of(asked, fd)?;
+        if address == 0 {
+            // Only with MSG_FASTOPEN: nobody is named.
+            by_rules(asked)?;
+            return Ok(Resume::Continue);
+        }
+        let bytes = address_at(asked.tracee.tid(), address, length)?;
+        let name = self.judge_name(files, asked, &socket, flags, address, bytes)?;
+        if name.settled {
+            return Ok(Resume::Continue);
+        }
+        if let Some(to) = &name.to {
+            let data = Data::Whole {
+                at: data,
+                length: size,
+            };
+            return self.deliver(asked, &socket, flags, &[], data, to);
+        }
+        let flags = steady(asked, flags);
+        let length = name.bytes.len() as u64;
+        if length == 0 {
+            return Ok(files.changed_call(asked, [fd, data, size, flags, 0, 0]));
+        }
+        files.pinned_call(asked, &name.bytes, |at| [fd, data, size, flags, at, length])
+    }
+
+    pub(super) fn send_message(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+    ) -> Judged<Resume> {
+        let [fd, message, flags, ..] = asked.call.args;
+        let socket = Socket::of(asked, fd)?;
+        let bytes = bytes_at(asked.tracee.tid(), message, HEADER)?;
+        let judged = self.judge_message(files, asked, &socket, flags, message, &bytes)?;
+        if judged.settled {
+            return Ok(Resume::Continue);
+        }
+        if let Some(to) = &judged.to {
+            let data = Header::of(&bytes).data(None);
+            return self.deliver(asked, &socket, flags, &judged.control, data, to);
+        }
+        let flags = steady(asked, flags);
+        files.pinned_as(
+            asked,
+            asked.call.nr,
+            |at| slot_bytes(bytes, &judged, at),
+            |at| [fd, at, flags, 0, 0, 0],
+            None,
+        )
+    }
+
+    pub(super) fn send_messages(
+        &mut self,
+        files: &mut Files,
+        asked: &mut Asked<'_>,
+    ) -> Judged<Resume> {
+        let [fd, vector, count, flags, ..] = asked.call.args;
+        let tid = asked.tracee.tid();
+        let socket = Socket::of(asked, fd)?;
+        let count = u64::from(count as u32).min(MOST_MESSAGES);
+        if count == 0 {
+            return Ok(Resume::Continue);
+        }
+        let first = bytes_at(tid, vector, HEADER)?;
+        let judged = self.judge_message(files, asked, &socket, flags, vector, &first)?;
+        if let Some(to) = judged.to.as_ref().filter(|_| !judged.settled) {
+            let data = Header::of(&first).data(Some(vector + HEADER as u64));
+            return self.deliver(asked, &socket, flags, &judged.control, data, to);
+        }
+        if !judged.settled {
+            return send_first(files, asked, first, &judged);
+        }
+        for place in 1..count {
+            let at = vector + place * HEADERS;
+            let fits = bytes_at(tid, at, HEADER)
+                .map_err(Refused::from)
+                .and_then(|bytes| self.judge_message(files, asked, &socket, flags, at, &bytes));
+            if !matches!(fits, Ok(Judgement { settled: true, .. })) {
+                // Those before it are sent; it is told of when it comes first (sendmmsg(2)).
+                return Ok(files.changed_call(asked, [fd, vector, place, flags, 0, 0]));
+            }
+        }
+        Ok(Resume::Continue)
+    }
+
+    fn judge_message(
+        &mut self,
+        files: &mut Files,
+        asked: &Asked<'_>,
+        socket: &Socket,
+        flags: u64,
+        at: u64,
+        bytes: &[u8],
+    ) -> Judged<Judgement> {
+        let tid = asked.tracee.tid();
+        let header = Header::of(bytes);
+        let mut settled = files.is_own(asked, at, HEADER);
+        let mut name = Vec::new();
+        let mut to = None;
+        if header.name != 0 && header.name_length != 0 {
+            if header.name_length as i32 <= 0 {
+                return Err(Errno::EINVAL.into());
+            }
+            // Longer ones are cut by the kernel (copy_msghdr_from_user of net/socket.c).
+            let length = u64::from(header.name_length).min(crate::sys::socket::ADDRESS as u64);
+            let given = address_at(tid, header.name, length)?;
+            let judged = self.judge_name(files, asked, socket, flags, header.name, given)?;
+            settled &= judged.settled;
+            name = judged.bytes;
+            to = judged.to;
+        } else {
+            by_rules(asked)?;
+        }
+        let control = match (header.control, header.control_length) {
+            (0, _) | (_, 0) => Vec::new(),
+            (_, length) if length > CONTROL as u64 => return Err(Errno::ENOBUFS.into()),
+            (at, length) => bytes_at(tid, at, length as usize)?,
+        };
+        if has_route(&control)
+            && let Some(rule) = crate::baseline::routing_headers()
+        {
+            let verdict = Verdict {
+                action: Action::Deny(crate::syscalls::Errno::EPERM),
+                ..refusal(Reason::Baseline(rule))
+            };
+            return Err(Refused::Denied(verdict, peer("the hosts of a route")));
+        }
+        settled &= control.is_empty() || files.is_own(asked, header.control, control.len());
+        Ok(Judgement {
+            name,
+            control,
+            settled,
+            to,
+        })
+    }
+
+    /// Judges the address of a message.
+    fn judge_name(
+        &mut self,
+        files: &mut Files,
+        asked: &Asked<'_>,
+        socket: &Socket,
+        flags: u64,
+        at: u64,
+        mut bytes: Vec<u8>,
+    ) -> Judged<Name> {
+        let alone = asked.task.space().is_alone();
+        let inet = matches!(socket.family, Family::V4 | Family::V6);
+        let mut settled = files.is_own(asked, at, bytes.len());
+        match Address::decode(&bytes, socket.family, true) {
+            Address::Inet { ip, port } if inet => {
+                let ip = Address::canonical(ip, true);
+                let protocol = socket.protocol;
+                let fast = flags & FAST_OPEN != 0 && protocol == Protocol::Tcp;
+                if protocol == Protocol::Tcp && !fast && !alone {
+                    // It does not look at the name (tcp(7)); another socket would.
+                    return Ok(Name::none());
+                }
+                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                if matches!(protocol, Protocol::Lite | Protocol::Other) && !alone {
+                    let protocol = Protocol::Udp;
+                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                }
+                settled &= !Address::settle(&mut bytes, socket.family);
+                if fast && !settled {
+                    // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
+                    return Err(Errno::EOPNOTSUPP.into());
+                }
+                if port == super::dns::observe::DNS && asked.plan.net.observes {
+                    self.observe(asked, protocol, ip);
+                }
+            }
+            // Whichever it is, it may be sent to.
+            Address::Path(_) if asked.plan.net.unix_open && !asked.rules => {}
+            Address::Path(name) if socket.family == Family::Unix => {
+                let found = self.judge_path(asked, &name)?;
+                settled = files.is_settled(asked, at, &bytes, &found);
+                if !settled {
+                    // Another task could lead its path elsewhere, and the message be sent there.
+                    let whole = files
+                        .stays(asked, &found.path)
+                        .then(|| path_address(&found.path));
+                    let (path, object) = (found.path, found.object);
+                    return match (whole.flatten(), object) {
+                        (Some(bytes), _) => Ok(Name {
+                            bytes,
+                            settled,
+                            to: None,
+                        }),
+                        (None, Some(object)) => Ok(Name {
+                            bytes,
+                            settled,
+                            to: Some(Destination { object, path }),
+                        }),
+                        (None, None) => Err(Errno::ENOENT.into()),
+                    };
+                }
+            }
+            Address::Abstract(name) if socket.family == Family::Unix => {
+                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+            }
+            Address::Malformed => return Err(Errno::EINVAL.into()),
+            // No name to IPv6 (udpv6_sendmsg of net/ipv6/udp.c), but to IPv4, which another process
+            // may make of the socket (IPV6_ADDRFORM of ipv6(7)).
+            Address::Unspecified if socket.family == Family::V6 => {
+                by_rules(asked)?;
+                return Ok(Name::none());
+            }
+            address => unnamed(asked, socket, &address)?,
+        }
+        Ok(Name {
+            bytes,
+            settled,
+            to: None,
+        })
+    }
+}
+
+/// sendmmsg may send fewer messages than it was given: one, by sendmsg.
+fn send_first(
+    files: &mut Files,
+    asked: &Asked<'_>,
+    header: Vec<u8>,
+    judged: &Judgement,
+) -> Judged<Resume> {
+    let [fd, vector, _, flags, ..] = asked.call.args;
+    let flags = steady(asked, flags);
+    let nr = Op::Peer(Peer::Sendmsg).number().ok_or(Errno::ENOSYS)?;
+    files.pinned_as(
+        asked,
+        nr,
+        |at| slot_bytes(header, judged, at),
+        |at| [fd, at, flags, 0, 0, 0],
+        Some(vector + HEADER as u64),
+    )
+}
+
+/// The flags of a call that another task may put another socket under: none that connects.
+fn steady(asked: &Asked<'_>, flags: u64) -> u64 {
+    match asked.task.space().is_alone() {
+        true => flags,
+        false => flags & !FAST_OPEN,
+    }
+}
+
+/// The address of a message, as it may be sent.
+struct Name {
+    bytes: Vec<u8>,
+    settled: bool,
+    /// Where it is to be sent from here.
+    to: Option<Destination>,
+}
+
+impl Name {
+    /// Nobody is named.
+    fn none() -> Name {
+        Name {
+            bytes: Vec::new(),
+            settled: false,
+            to: None,
+        }
+    }
+}
+
+pub(super) fn unpinned(path: &[u8]) -> Refused {
+    let object = peer(&format!("unix:{}", String::from_utf8_lossy(path)));
+    Refused::Denied(refusal(Reason::Unpinned), object)
+}
+
+fn peer(to: &str) -> Object {
+    Object::Peer(PeerObject {
+        way: Way::Connect,
+        to: to.to_owned(),
+        names: Vec::new(),
+        who: None,
+    })
+}
+
+fn path_address(path: &[u8]) -> Option<Vec<u8>> {
+    /// `sun_path` of unix(7), its NUL among it.
+    const LONGEST: usize = 108;
+    let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    bytes.extend(path);
+    bytes.push(0);
+    (path.len() < LONGEST).then_some(bytes)
+}
+
+/// A header at `at`, with the address and the control data that it points to after it.
+fn slot_bytes(header: Vec<u8>, judged: &Judgement, at: u64) -> Vec<u8> {
+    let mut bytes = header;
+    bytes.resize(CONTROL_AT, 0);
+    let mut put = |place: usize, value: &[u8]| {
+        if let Some(room) = bytes.get_mut(place..place + value.len()) {
+            room.copy_from_slice(value);
+        }
+    };
+    let pointer = |place: usize, part: &[u8]| match part.is_empty() {
+        true => [0; 8],
+        false => (at + place as u64).to_ne_bytes(),
+    };
+    put(0, &pointer(NAME_AT, &judged.name));
+    put(8, &(judged.name.len() as u64).to_ne_bytes());
+    put(32, &pointer(CONTROL_AT, &judged.control));
+    put(40, &(judged.control.len() as u64).to_ne_bytes());
+    put(NAME_AT, &judged.name);
+    bytes.extend_from_slice(&judged.control);
+    bytes
+}
+
+/// Whether control data holds a route, which sends a packet to others on its way: a routing header of
+/// IPv6, options of IPv4 (ip(7): IP_RETOPTS).
+fn has_route(control: &[u8]) -> bool {
+    /// `struct cmsghdr`: length, level, type.
+    const HEAD: usize = 16;
+    const ROUTES: [(i32, i32); 3] = [
+        (libc::IPPROTO_IPV6, 57),
+        (libc::IPPROTO_IPV6, 5),
+        (libc::IPPROTO_IP, libc::IP_RETOPTS),
+    ];
+    let mut rest = control;
+    while let Some((head, _)) = rest.split_first_chunk::<HEAD>() {
+        let [a, b, c, d, e, f, g, h, l0, l1, l2, l3, t0, t1, t2, t3] = *head;
+        let length = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+        let level = i32::from_ne_bytes([l0, l1, l2, l3]);
+        let kind = i32::from_ne_bytes([t0, t1, t2, t3]);
+        if ROUTES.contains(&(level, kind)) {
+            return true;
+        }
+        // CMSG_NXTHDR: lengths are aligned to words; one that is too small ends the walk.
+        if length < HEAD as u64 {
+            return false;
+        }
+        let Ok(step) = usize::try_from(length.saturating_add(7) & !7) else {
+            return false;
+        };
+        rest = rest.get(step..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cmsg(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = (16 + data.len() as u64).to_ne_bytes().to_vec();
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    #[test]
+    fn a_routing_header_is_found_wherever_it_stands() {
+        let rights = cmsg(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[1, 0, 0, 0]);
+        let route = cmsg(libc::IPPROTO_IPV6, 57, &[0; 24]);
+        assert!(!has_route(&rights) && has_route(&route));
+        assert!(has_route(&[rights.clone(), route.clone()].concat()));
+        assert!(has_route(&cmsg(
+            libc::IPPROTO_IP,
+            libc::IP_RETOPTS,
+            &[0; 8]
+        )));
+        assert!(!has_route(&[]) && !has_route(&route[..12]));
+        let mut endless = cmsg(libc::SOL_SOCKET, 1, &[]);
+        endless[..8].copy_from_slice(&u64::MAX.to_ne_bytes());
+        assert!(!has_route(&endless));
+    }
+
+    #[test]
+    fn a_header_points_to_what_was_judged_and_to_the_data_where_it_is() {
+        let mut header = vec![0xaa; HEADER];
+        header[16..24].copy_from_slice(&0x1234u64.to_ne_bytes());
+        let judged = Judgement {
+            name: vec![2, 0, 1],
+            control: vec![9; 24],
+            settled: false,
+            to: None,
+        };
+        let bytes = slot_bytes(header, &judged, 0x10000);
+        let found = Header::of(&bytes);
+        assert_eq!(
+            (found.name, found.name_length),
+            (0x10000 + NAME_AT as u64, 3)
+        );
+        assert_eq!(
+            (found.control, found.control_length),
+            (0x10000 + CONTROL_AT as u64, 24)
+        );
+        assert_eq!(bytes[NAME_AT..NAME_AT + 3], [2, 0, 1]);
+        assert_eq!(bytes[CONTROL_AT..], [9; 24]);
+        assert_eq!(bytes[16..24], 0x1234u64.to_ne_bytes());
+    }
+}
