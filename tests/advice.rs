@@ -7,6 +7,7 @@
 //! | `calls` | every system call, judged; no process runs |
 //! | `paths` | every call that takes a path, and names of every kind |
 //! | `kinds` | every kind of denial |
+//! | `width` | that no advice opens more than the call needs; no process runs |
 #![cfg(target_arch = "x86_64")]
 
 mod support;
@@ -21,3 +22,5 @@ mod paste;
 mod paths;
 #[path = "advice/scene.rs"]
 mod scene;
+#[path = "advice/width.rs"]
+mod width;

@@ -22,6 +22,7 @@ use crate::plan::{Host, Plan, PlanError, Route, What, Wishes};
 use crate::policy::{
     Action, Lift, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer,
 };
+use crate::report::{nameservers, surroundings};
 use crate::syscalls::{Call, CallError, Errno, parse_call};
 
 /// Where and how to print.
@@ -246,10 +247,15 @@ fn advise(
     verdict: &Verdict,
     text: &mut String,
 ) {
+    let run = Run {
+        home: surroundings().home,
+        nameservers: nameservers(),
+        ..Run::default()
+    };
     let denied = Denied {
         call,
         object,
-        run: &Run::default(),
+        run: &run,
     };
     if let Some(remedy) = remedy(policy, &denied, verdict) {
         let _ = writeln!(text, "\n{remedy}");

@@ -7,10 +7,10 @@ use crate::launch::script_interpreter;
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::{Action, Isolation, List, PathEntry, Policy};
-use crate::report::Hint;
+use crate::report::{Hint, surroundings};
 use caps::{CapSet, Capability};
 use nix::unistd::{AccessFlags, access, geteuid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -32,6 +32,8 @@ pub struct Ran<'a> {
     pub code: i32,
     /// Whether the kernel has refused a call that the supervisor made for it.
     pub refused: bool,
+    /// Paths of which a change was denied.
+    pub changes: &'a [PathBuf],
 }
 
 /// The hints for a command that failed.
@@ -43,7 +45,7 @@ pub fn hints(policy: &Policy, plan: &Plan, ran: &Ran<'_>) -> Vec<Hint> {
     executed
         .flatten()
         .into_iter()
-        .chain(left_out(policy, &words))
+        .chain(left_out(policy, ran.changes))
         .chain(without_capabilities(policy, ran))
         .collect()
 }
@@ -89,34 +91,26 @@ fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path
             let denied = Denied {
                 call: None,
                 object: Object::Path(Access::Exec, found.as_os_str().as_bytes()),
-                run: &Run::default(),
+                run: &Run {
+                    home: surroundings().home,
+                    ..Run::default()
+                },
             };
             let remedy = remedy(policy, &denied, &verdict);
             Some(Hint { text, remedy })
         })
 }
 
-/// Optional entries that were left out and are about a program of the command line: `~/.npm` for npm.
-fn left_out(policy: &Policy, words: &[String]) -> Option<Hint> {
-    const OF_ANY: [&str; 8] = [
-        "bin", "lib", "pkg", "env", "cache", "config", "share", "local",
-    ];
-    let programs: BTreeSet<&str> = words
-        .iter()
-        .filter_map(|word| word.rsplit('/').next())
-        .filter(|name| !OF_ANY.contains(name))
-        .collect();
-    let is_about = |text: &str| {
-        let mut parts = text.split('/').map(|part| part.trim_start_matches('.'));
-        parts.any(|part| programs.contains(part))
+/// Optional entries of `write` that were left out, if a change at their place was denied.
+fn left_out(policy: &Policy, changes: &[PathBuf]) -> Option<Hint> {
+    let denied = |entry: &&PathEntry| {
+        let base = entry.pattern.base();
+        let at =
+            |path: &PathBuf| path.starts_with(base) || base.starts_with(path) && !path.exists();
+        entry.list == List::Write && changes.iter().any(at)
     };
-    let mut missing: BTreeMap<&str, BTreeSet<List>> = BTreeMap::new();
-    for entry in policy.left_out.iter().filter(|entry| is_about(&entry.text)) {
-        missing
-            .entry(first_missing(entry))
-            .or_default()
-            .insert(entry.list);
-    }
+    let entries = policy.left_out.iter().filter(denied);
+    let missing: BTreeSet<&str> = entries.map(first_missing).collect();
     if missing.is_empty() {
         return None;
     }
@@ -124,15 +118,12 @@ fn left_out(policy: &Policy, words: &[String]) -> Option<Hint> {
         0 => String::new(),
         more => format!(" and {more} more, see jail explain"),
     };
-    let shown = missing.iter().take(PLACES).map(|(place, lists)| {
-        let lists: Vec<&str> = lists.iter().map(|list| list.key()).collect();
-        format!("{place} ({})", lists.join(", "))
-    });
+    let shown: Vec<&str> = missing.into_iter().take(PLACES).collect();
     Some(Hint {
         text: format!(
-            "left out of the policy, since nothing is there: {}{more}. The command cannot make them, \
+            "left out of write in [fs], since nothing is there: {}{more}. The command cannot make them, \
              and advice to change an owner or a mode (sudo chown) does not help",
-            shown.collect::<Vec<_>>().join(", ")
+            shown.join(", ")
         ),
         remedy: Some("to grant it: make them before jail is started".to_owned()),
     })

@@ -235,8 +235,10 @@ impl Ready {
                         directory: directory.as_deref().unwrap_or(Path::new(".")),
                         code,
                         refused: outcome.stats.refused > 0,
+                        changes: report.changes(),
                     };
-                    report.hint(hints(&policy, &plan, &run));
+                    let hints = hints(&policy, &plan, &run);
+                    report.hint(hints);
                 }
                 report.end(&outcome);
                 if outcome.interrupted {

@@ -226,7 +226,7 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
             thread,
         },
         Said::Signal { pid, signal, .. } => Event::Signal { pid, signal },
-        Said::Exit { pid, exit } => Event::Ended { pid, exit },
+        Said::Exit { pid, exit, .. } => Event::Ended { pid, exit },
         Said::Waiting { .. } | Said::Used(_) => return None,
     })
 }

@@ -18,6 +18,7 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 pub mod varying;
+pub mod width;
 
 pub use advice::{POLICY_FILE, UNSEARCHED, entry_text, explain_reason, rule_head};
 pub use chain::{Chain, Ruling, Step};

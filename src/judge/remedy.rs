@@ -1,14 +1,20 @@
 //! What to change so that what was denied is allowed the next time: the same words for messages, the log and
 //! `jail explain`. It decides nothing.
 //!
-//! An entry that is named here allows the same call when it is added as it is written; where none can, that is
-//! said.
+//! An entry that is named here allows the same call when it is added as it is written, and opens no more than
+//! the call needs: never the root, a directory of the system or a home directory as a whole. Where no entry
+//! can, that is said.
+
+mod path;
+mod peer;
+mod tools;
 
 use super::advice::source_name;
-use super::varying::{self, Run};
+use super::varying::Run;
+use super::width::is_too_wide;
 use super::{Reason, Verdict};
 use crate::baseline::{self, Rule};
-use crate::net::{NamePattern, Way};
+use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{
     Action, List, Origin, Policy, Source, Target, Who, extend_base, lacks_base, written,
@@ -59,7 +65,7 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         Reason::Rule(index) => of_rule(policy, policy.rules.get(index)?.origin),
         Reason::Entry(index) => of_entry(policy, index, denied.call?)?,
         Reason::Default => of_default(policy, denied.call?)?,
-        Reason::Closed(rule) => of_closed(policy, rule, denied.call?),
+        Reason::Closed(rule) => peer::closed(policy, rule, denied.call?),
         Reason::UnknownNumber => {
             "no policy can allow it: jail answers ENOSYS to calls that it does not know".to_owned()
         }
@@ -84,20 +90,25 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         }
         Reason::PathDefault => match denied.object {
             Object::Path(access, path) if path.starts_with(b"/") => {
-                of_path(policy, denied, access, path)
+                path::denied(policy, denied, access, path)
             }
-            Object::Path(access, _) => of_pathless(policy, access),
+            Object::Path(access, _) => path::pathless(access),
             _ => return None,
         },
         Reason::Pathless => match denied.object {
-            Object::Path(access, _) => of_pathless(policy, access),
-            _ => of_pathless(policy, Access::Exec),
+            Object::Path(access, _) => path::pathless(access),
+            _ => path::pathless(Access::Exec),
         },
         Reason::PeerDefault => match denied.object {
-            Object::Peer(way, Some(who), names) => of_peer(policy, denied.run, way, who, names),
+            Object::Peer(way, Some(who), names) => {
+                peer::denied(policy, denied.run, way, who, names)
+            }
             _ => NO_ENDPOINT.to_owned(),
         },
-        Reason::Unpinned => add(policy, "\"unix:*\"", "connect in [net]"),
+        Reason::Unpinned => format!(
+            "{NO_NARROW_ENTRY}: where this host cannot inspect the command's sockets, only \"unix:*\" in connect of \
+             [net] allows a unix socket, and it opens every one"
+        ),
         Reason::Changed => "no policy can allow it: what was judged is not what ran".to_owned(),
     })
 }
@@ -112,19 +123,6 @@ fn closed(call: &Call) -> Option<String> {
 const NO_ENDPOINT: &str =
     "no entry of [net] can allow it under default = \"deny\": it is about TCP and UDP";
 
-/// Calls that remove or change a name: that is a change of its directory, and Landlock lets no one name of a
-/// directory be removed.
-const OF_NAMES: [&str; 8] = [
-    "link",
-    "linkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "rmdir",
-    "unlink",
-    "unlinkat",
-];
-
 /// The list that grants an access.
 fn list_of(access: Access) -> &'static str {
     match access {
@@ -134,72 +132,8 @@ fn list_of(access: Access) -> &'static str {
     }
 }
 
-fn of_path(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
-    let list = list_of(access);
-    let call = denied.call.and_then(Call::syscall);
-    let of_name = access == Access::Write
-        && path != b"/"
-        && call.is_some_and(|call| OF_NAMES.contains(&call.name));
-    let place = match of_name {
-        true => varying::above(path),
-        false => path,
-    };
-    let entry = written::quoted(&varying::path_entry(policy, denied.run, access, place));
-    let advice = add(policy, &entry, list);
-    match of_name {
-        true => format!("{advice}; a name is removed or changed in its directory"),
-        false => advice,
-    }
-}
-
-/// What has no path, or none that an entry could name.
-fn of_pathless(policy: &Policy, access: Access) -> String {
-    match access {
-        Access::Exec => {
-            let add = add(policy, "\"/\"", "exec in [fs]");
-            format!("{add}; what has no path has no narrower name")
-        }
-        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could put one of a protected file in its place".to_owned(),
-    }
-}
-
-fn of_peer(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> String {
-    let entry = match who {
-        Who::Abstract(name) if !name.is_empty() => Some(varying::abstract_entry(run, name)),
-        Who::Path(path) => {
-            let path = path.as_os_str().as_bytes();
-            let path = varying::path_entry(policy, run, Access::Read, path);
-            Some(format!("unix:{path}"))
-        }
-        _ => written::endpoint(who),
-    };
-    let Some(entry) = entry else {
-        return NO_ENDPOINT.to_owned();
-    };
-    // What a resolver has answered may be anything.
-    let mut names = names.iter().filter(|name| NamePattern::new(name).is_ok());
-    let or = match (who, names.next()) {
-        (
-            Who::Inet {
-                protocol, port, ip, ..
-            },
-            Some(name),
-        ) if way == Way::Connect && ip.is_some() => {
-            let named = Who::Inet {
-                protocol: *protocol,
-                ip: None,
-                own: false,
-                name: Some(name.clone()),
-                port: *port,
-            };
-            let named = written::endpoint(&named).unwrap_or_default();
-            format!(", or {},", written::quoted(&named))
-        }
-        _ => String::new(),
-    };
-    let line = format!("{}{or}", written::quoted(&entry));
-    add(policy, &line, &format!("{} in [net]", way.word()))
-}
+/// How each advice begins that names no entry since one would open too much.
+const NO_NARROW_ENTRY: &str = "no narrow entry can allow it";
 
 /// Of an entry that closes a path or an endpoint.
 fn closing(
@@ -210,7 +144,7 @@ fn closing(
     protects: bool,
 ) -> String {
     let at = policy.place(origin);
-    match preset(policy, origin).map(|name| (name, lift(denied.object))) {
+    match preset(policy, origin).map(|name| (name, lift(denied))) {
         Some((_, Some((entry, list)))) => {
             let add = add(policy, &entry, list);
             let too = match denied.object {
@@ -233,13 +167,24 @@ fn closing(
     }
 }
 
-/// The entry of `lift` that takes back what a preset denies, and its list.
-fn lift(object: Object<'_>) -> Option<(String, &'static str)> {
-    let (key, entry, list) = match object {
+/// The entry of `lift` that takes back what a preset denies, and its list; `None`: it would take back more.
+fn lift(denied: &Denied<'_>) -> Option<(String, &'static str)> {
+    let (key, entry, list) = match denied.object {
         Object::Nothing | Object::Peer(_, None, _) => return None,
-        Object::Path(_, path) => ("path", written::path(path), "lift in [fs]"),
+        Object::Path(_, path) => {
+            let entry = written::path(path);
+            if is_too_wide(denied.run, entry.as_bytes()) {
+                return None;
+            }
+            ("path", entry, "lift in [fs]")
+        }
         Object::Peer(way, Some(who), _) => {
             let entry = match who {
+                Who::Abstract(name)
+                    if written::abstract_name(name).bytes().all(|it| it == b'*') =>
+                {
+                    return None;
+                }
                 Who::Abstract(name) => format!("unix:@{}", written::abstract_name(name)),
                 Who::Path(path) => format!("unix:{}", written::path(path.as_os_str().as_bytes())),
                 _ => written::endpoint(who)?,
@@ -276,42 +221,6 @@ fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> String {
             "no policy can allow it: the jail's own protection ({})",
             rule.id
         ),
-    }
-}
-
-/// Of a kind of socket or queue that nothing in the policy is about.
-fn of_closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
-    /// SOCK_TYPE_MASK of linux/net.h.
-    const TYPE: u64 = 0xf;
-    let [_, kind, protocol, ..] = call.args;
-    let udp = kind & TYPE == libc::SOCK_DGRAM as u64;
-    let usual = match udp {
-        true => [0, libc::IPPROTO_UDP],
-        false => [0, libc::IPPROTO_TCP],
-    };
-    let usual = usual.contains(&(protocol as u32 as i32));
-    // Addresses for documentation (RFC 5737): they open nothing but the kind of socket.
-    let peer = match rule.id {
-        "no-queues" => {
-            let add = add(policy, "\"/dev/mqueue\"", "write in [fs]");
-            return format!("{add}; it must be mounted there");
-        }
-        "no-unix-datagrams" => "\"unix:/run/peer.sock\"",
-        "no-udp" | "no-tcp" | "no-internet" if !usual => return NO_ENDPOINT.to_owned(),
-        "no-udp" => "\"udp://192.0.2.1:53\"",
-        "no-tcp" => "\"192.0.2.1:443\"",
-        "no-internet" if udp => "\"udp://192.0.2.1:53\"",
-        "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
-        _ => return NO_ENDPOINT.to_owned(),
-    };
-    let add = add(
-        policy,
-        &format!("its peer, such as {peer},"),
-        "connect (or listen) in [net]",
-    );
-    match rule.id {
-        "no-internet" => format!("{add}; for the public network extend \"net\", too"),
-        _ => add,
     }
 }
 

@@ -4,8 +4,10 @@
 //! Whether a name is random can only be guessed. A wrong guess makes an advice name a directory instead of a
 //! file, or a file that is not there the next time: it decides nothing else.
 
+use super::width::{is_parent, is_too_wide};
 use crate::paths::{Access, is_beneath};
 use crate::policy::{Policy, written};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,33 +23,127 @@ pub struct Run {
     pub processes: Vec<i32>,
     /// Whether a symbolic link itself was denied: an entry would be about what it leads to.
     pub link: bool,
+    /// The caller's home directory, resolved.
+    pub home: Option<PathBuf>,
+    /// The nameservers of /etc/resolv.conf, if the denial is about port 53.
+    pub nameservers: Vec<IpAddr>,
+}
+
+/// What an advice can name so that it covers a path now and the next time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// This entry of `[fs]`.
+    Entry(String),
+    /// A file for which the run should have a temporary directory of its own. It lies in this directory.
+    Temporary(Vec<u8>),
+    /// No entry that is narrow enough: the nearest one opens this whole directory.
+    Wide(Vec<u8>),
+    /// A process, which has another number the next time.
+    Process,
 }
 
 /// Directories in which programs give their files random names.
-const TEMPORARY: [&str; 4] = ["/dev/shm", "/dev/pts", "/var/tmp", "/tmp"];
+const TEMPORARY: [&str; 4] = ["/dev/shm", SHARED_TERMINALS, "/var/tmp", "/tmp"];
+/// Those of them that TMPDIR can replace.
+const REPLACED: [&str; 2] = ["/var/tmp", "/tmp"];
+/// The terminals of all programs, by their numbers.
+const SHARED_TERMINALS: &str = "/dev/pts";
+/// Bytes of a name that a pattern of it must have beside its `*`.
+const FIXED: usize = 3;
 /// Numbers of fewer digits are taken for part of a name.
 const DIGITS: usize = 3;
 
-/// The entry of `[fs]` that covers a path now and the next time. The caller's own part of `/proc` is
-/// `/proc/self` in it.
-pub fn path_entry(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> String {
+/// What covers a path now and the next time. The caller's own part of `/proc` is `/proc/self` in it.
+pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
     // To a file that is removed the kernel adds this: no name that a program would use.
     let path = match run.link || path.ends_with(b" (deleted)") {
         true => above(path),
         false => path,
     };
-    match path.strip_prefix(b"/proc/") {
-        Some(rest) => process_entry(rest).unwrap_or_else(|| written::path(path)),
-        None => {
-            let steady = steady(policy, run, access, path);
-            match &run.tmpdir {
-                Some(tmpdir) if tmpdir.as_os_str().as_bytes() == steady && !is_usual(steady) => {
-                    "$TMPDIR".to_owned()
-                }
-                _ => written::path(steady),
-            }
-        }
+    if let Some(rest) = path.strip_prefix(b"/proc/") {
+        return match process_entry(rest) {
+            Some(of_process) => of_process,
+            None => narrow(run, path),
+        };
     }
+    let steady = steady(policy, run, access, path);
+    if steady.len() == path.len() && !is_new_in_temporary(policy, run, access, path) {
+        return narrow(run, path);
+    }
+    let directory = match steady.len() == path.len() {
+        true => above(path),
+        false => steady,
+    };
+    let own = own_tmpdir(run) == Some(directory);
+    let replaced = own || is_one_of(&REPLACED, directory);
+    if access == Access::Write && replaced {
+        // A policy with a directory of the run's own means that by $TMPDIR.
+        return match own && policy.tmpdir.is_none() && !is_one_of(&TEMPORARY, directory) {
+            true => Named::Entry("$TMPDIR".to_owned()),
+            false => Named::Temporary(directory.to_owned()),
+        };
+    }
+    if own && policy.tmpdir.is_none() && !is_one_of(&TEMPORARY, directory) {
+        return Named::Entry("$TMPDIR".to_owned());
+    }
+    if own || is_too_wide(run, directory) {
+        return pattern(run, directory, path).unwrap_or_else(|| Named::Wide(directory.to_owned()));
+    }
+    narrow(run, directory)
+}
+
+/// The path itself, if that is narrow enough.
+fn narrow(run: &Run, path: &[u8]) -> Named {
+    let entry = written::path(path);
+    // What cannot be written is its directory.
+    match is_too_wide(run, path) || is_too_wide(run, entry.as_bytes()) {
+        true => Named::Wide(match is_too_wide(run, path) {
+            true => path.to_owned(),
+            false => entry.into_bytes(),
+        }),
+        false => Named::Entry(entry),
+    }
+}
+
+/// A pattern for the name in a directory that varies: `/home/u/.lock.*`.
+fn pattern(run: &Run, directory: &[u8], path: &[u8]) -> Option<Named> {
+    // Each child of these is too wide itself, and the pattern might match it.
+    if directory == b"/" || is_parent(directory) {
+        return None;
+    }
+    let rest = path.strip_prefix(directory)?;
+    let name = rest
+        .split(|byte| *byte == b'/')
+        .find(|part| !part.is_empty())?;
+    let name = std::str::from_utf8(name).ok()?;
+    let range = varying(run, name.as_bytes())?;
+    let (before, after) = (name.get(..range.start)?, name.get(range.end..)?);
+    // The names that mktemp and Python make begin with what says so.
+    let before = match before.is_empty() && name.starts_with("tmp") {
+        true => "tmp",
+        false => before,
+    };
+    if before.len() + after.len() < FIXED {
+        return None;
+    }
+    let directory = written::path(directory);
+    let directory = directory.trim_end_matches('/');
+    let (before, after) = (written::literal(before), written::literal(after));
+    Some(Named::Entry(format!("{directory}/{before}*{after}")))
+}
+
+/// Whether a file is to be made in a directory for temporary files, or is a terminal there.
+fn is_new_in_temporary(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> bool {
+    let directory = above(path);
+    let temporary = is_one_of(&REPLACED, directory)
+        || own_tmpdir(run) == Some(directory)
+        || directory == SHARED_TERMINALS.as_bytes();
+    access == Access::Write && temporary && !is_known(policy, run, path)
+}
+
+fn own_tmpdir(run: &Run) -> Option<&[u8]> {
+    let tmpdir = run.tmpdir.as_deref()?;
+    Some(tmpdir.as_os_str().as_bytes())
 }
 
 /// The directory above a path.
@@ -58,28 +154,26 @@ pub fn above(path: &[u8]) -> &[u8] {
     }
 }
 
-fn is_usual(path: &[u8]) -> bool {
-    TEMPORARY.iter().any(|usual| usual.as_bytes() == path)
+fn is_one_of(list: &[&str], path: &[u8]) -> bool {
+    list.iter().any(|known| known.as_bytes() == path)
 }
 
 /// A path of `/proc` with a number in it that is another one the next time; `None`: it has none.
-fn process_entry(rest: &[u8]) -> Option<String> {
+fn process_entry(rest: &[u8]) -> Option<Named> {
     let parts: Vec<&[u8]> = rest.split(|byte| *byte == b'/').collect();
     let (process, rest) = parts.split_first()?;
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let own = matches!(*process, b"self" | b"thread-self");
-    if !own && !is_number(process) {
-        return None;
+    if !own {
+        // An entry for any number opens every process that this user may look at.
+        return is_number(process).then_some(Named::Process);
     }
     // `/proc/self/task/4711`, `/proc/self/fdinfo/5`
     let listed = matches!(rest, [b"task" | b"fd" | b"fdinfo" | b"map_files", _, ..]);
-    if own && !listed {
+    if !listed {
         return None;
     }
-    let mut text = match own {
-        true => format!("/proc/{}", String::from_utf8_lossy(process)),
-        false => "/proc/[0-9]*".to_owned(),
-    };
+    let mut text = format!("/proc/{}", String::from_utf8_lossy(process));
     for (place, part) in rest.iter().enumerate() {
         let Ok(plain) = std::str::from_utf8(part) else {
             break;
@@ -94,7 +188,7 @@ fn process_entry(rest: &[u8]) -> Option<String> {
             }
         }
     }
-    Some(text)
+    Some(Named::Entry(text))
 }
 
 /// A path as far as it will be the same the next time.
@@ -110,15 +204,9 @@ fn steady<'a>(policy: &Policy, run: &Run, access: Access, path: &'a [u8]) -> &'a
         if is_known(policy, run, here) {
             continue;
         }
-        let tmpdir = run
-            .tmpdir
-            .as_deref()
-            .map(|path| path.as_os_str().as_bytes());
-        let is_temporary = is_usual(directory) || tmpdir == Some(directory);
+        let is_temporary = is_one_of(&TEMPORARY, directory) || own_tmpdir(run) == Some(directory);
         let changes = access == Access::Write;
-        let last = end == path.len();
-        let is_new = is_temporary && changes && last;
-        if is_new || (is_temporary || changes) && varying(run, name).is_some() {
+        if (is_temporary || changes) && varying(run, name).is_some() {
             return directory;
         }
     }
@@ -136,21 +224,23 @@ fn is_known(policy: &Policy, run: &Run, path: &[u8]) -> bool {
     known.any(|known: &Path| is_beneath(known.as_os_str().as_bytes(), path))
 }
 
-/// The entry of `[net]` for an abstract name.
-pub fn abstract_entry(run: &Run, name: &[u8]) -> String {
+/// The entry of `[net]` for an abstract name; `None`: it would be for every name.
+pub fn abstract_entry(run: &Run, name: &[u8]) -> Option<String> {
     // Those that the kernel chooses are five hexadecimal digits (unix(7), autobind).
     let hexadecimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if name.len() == 5 && name.iter().all(hexadecimal) {
-        return "unix:@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]".to_owned();
+        return Some("unix:@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]".to_owned());
     }
-    match varying(run, name) {
+    let text = match varying(run, name) {
         Some(range) => {
             let part = |part: Option<&[u8]>| written::abstract_name(part.unwrap_or_default());
             let (before, after) = (part(name.get(..range.start)), part(name.get(range.end..)));
-            format!("unix:@{before}*{after}")
+            format!("{before}*{after}")
         }
-        None => format!("unix:@{}", written::abstract_name(name)),
-    }
+        None => written::abstract_name(name),
+    };
+    let is_any = text.bytes().all(|byte| byte == b'*');
+    (!is_any).then(|| format!("unix:@{text}"))
 }
 
 /// The part of a name that looks random, or is the number of a process.
@@ -233,23 +323,38 @@ mod tests {
             tmpdir: Some("/home/u/t".into()),
             directory: Some("/tmp/tmp.Ab3dX9/work".into()),
             processes: vec![4711],
-            link: false,
+            home: Some("/home/u".into()),
+            ..Run::default()
         }
     }
 
+    fn policy(more: &str) -> Policy {
+        let text = format!("[fs]\nread = [\"/srv/tmp.Zz9yX8\"]\n{more}");
+        Policy::parse(&text, "net.toml").expect("a policy")
+    }
+
     fn entry(access: Access, path: &str) -> String {
-        let text = "[fs]\nread = [\"/srv/tmp.Zz9yX8\"]";
-        let policy = Policy::parse(text, "net.toml").expect("a policy");
-        path_entry(&policy, &run(), access, path.as_bytes())
+        text(named(&policy(""), &run(), access, path.as_bytes()))
+    }
+
+    fn text(named: Named) -> String {
+        let place = |place: Vec<u8>| String::from_utf8(place).expect("a text");
+        match named {
+            Named::Entry(entry) => entry,
+            Named::Temporary(directory) => format!("temporary {}", place(directory)),
+            Named::Wide(directory) => format!("wide {}", place(directory)),
+            Named::Process => "process".to_owned(),
+        }
     }
 
     #[test]
-    fn numbers_of_processes_in_proc_are_any() {
+    fn only_the_callers_own_process_is_named() {
         let cases = [
             ("/proc/self/oom_score_adj", "/proc/self/oom_score_adj"),
-            ("/proc/4711/stat", "/proc/[0-9]*/stat"),
-            ("/proc/4711", "/proc/[0-9]*"),
-            ("/proc/4711/task/12/comm", "/proc/[0-9]*/task/[0-9]*/comm"),
+            ("/proc/4711/stat", "process"),
+            ("/proc/4711", "process"),
+            ("/proc/4711/task/12/comm", "process"),
+            ("/proc", "wide /proc"),
             ("/proc/self/task/12/comm", "/proc/self/task/[0-9]*/comm"),
             ("/proc/self/task", "/proc/self/task"),
             ("/proc/self/fdinfo/5", "/proc/self/fdinfo"),
@@ -264,10 +369,16 @@ mod tests {
     #[test]
     fn a_temporary_name_is_its_directory() {
         let cases = [
-            (Access::Write, "/tmp/x", "/tmp"),
+            (Access::Write, "/tmp/x", "temporary /tmp"),
+            (Access::Write, "/tmp/tmp.Zb3dX9/x", "temporary /tmp"),
             (Access::Write, "/tmp/x/y", "/tmp/x/y"),
+            (Access::Write, "/dev/shm/x", "/dev/shm/x"),
+            (Access::Write, "/dev/shm/sem.Zb3dX9", "/dev/shm/sem.*"),
+            (Access::Write, "/dev/shm/Zb3dX9", "wide /dev/shm"),
+            (Access::Write, "/dev/pts/7", "wide /dev/pts"),
             (Access::Read, "/tmp/x", "/tmp/x"),
-            (Access::Read, "/tmp/tmp.Zb3dX9/x", "/tmp"),
+            (Access::Read, "/tmp/tmp.Zb3dX9/x", "/tmp/tmp.*"),
+            (Access::Read, "/tmp/tmpab12cd_8", "/tmp/tmp*"),
             (Access::Write, "/home/u/t/x", "$TMPDIR"),
             (Access::Read, "/home/u/t/x", "/home/u/t/x"),
             (Access::Read, "/home/u/t/tmpab12cd_8/y", "$TMPDIR"),
@@ -279,7 +390,30 @@ mod tests {
             (Access::Read, "/tmp/tmp.Ab3dX9/a", "/tmp/tmp.Ab3dX9/a"),
             (Access::Write, "/tmp/tmp.Ab3dX9/a", "/tmp/tmp.Ab3dX9/a"),
             (Access::Write, "/srv/tmp.Zz9yX8/a", "/srv/tmp.Zz9yX8/a"),
-            (Access::Read, "/tmp/x (deleted)", "/tmp"),
+            (Access::Read, "/tmp/x (deleted)", "wide /tmp"),
+            // A directory of the system, or a home directory.
+            (Access::Write, "/home/u/.x.Ab3dXq", "/home/u/.x.*"),
+            (Access::Write, "/home/u/Ab3dXq7Y", "wide /home/u"),
+            (Access::Write, "/core.4711", "wide /"),
+            (Access::Write, "/var/tmpab12cd_8", "wide /var"),
+            (Access::Read, "/home/u", "wide /home/u"),
+            (Access::Read, "/etc", "wide /etc"),
+            (Access::Read, "/", "wide /"),
+        ];
+        for (access, path, expected) in cases {
+            assert_eq!(entry(access, path), expected, "{access} {path}");
+        }
+    }
+
+    #[test]
+    fn a_policy_with_a_temporary_directory_of_the_runs_own_is_not_given_another() {
+        let policy = policy("[process]\ntmpdir = \"fresh\"\n");
+        let entry = |access, path: &str| text(named(&policy, &run(), access, path.as_bytes()));
+        let cases = [
+            (Access::Write, "/tmp/x", "temporary /tmp"),
+            (Access::Write, "/home/u/t/x", "temporary /home/u/t"),
+            (Access::Read, "/home/u/t/x", "/home/u/t/x"),
+            (Access::Read, "/home/u/t/tmpab12cd_8/y", "/home/u/t/tmp*"),
         ];
         for (access, path, expected) in cases {
             assert_eq!(entry(access, path), expected, "{access} {path}");
@@ -327,13 +461,16 @@ mod tests {
 
     #[test]
     fn an_abstract_name_keeps_what_is_the_same_the_next_time() {
-        let entry = |name: &str| abstract_entry(&run(), name.as_bytes());
+        let entry = |name: &[u8]| abstract_entry(&run(), name).unwrap_or_default();
         assert_eq!(
-            entry("0002f"),
+            entry(b"0002f"),
             "unix:@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
         );
-        assert_eq!(entry("/tmp/dbus-Ab3dX9Qx"), "unix:@/tmp/dbus-*");
-        assert_eq!(entry("x.4711.y"), "unix:@x.*.y");
-        assert_eq!(entry("a$[b]"), r"unix:@a\$\[b\]");
+        assert_eq!(entry(b"/tmp/dbus-Ab3dX9Qx"), "unix:@/tmp/dbus-*");
+        assert_eq!(entry(b"x.4711.y"), "unix:@x.*.y");
+        assert_eq!(entry(b"a$[b]"), r"unix:@a\$\[b\]");
+        // These would be entries for every name.
+        assert_eq!(entry(b"\xff"), "");
+        assert_eq!(entry(b"Ab3dX9Qx"), "");
     }
 }

@@ -29,17 +29,18 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// An absolute path as an entry of `[fs]`, or the nearest directory above it that can be written: a name may
-/// be no UTF-8 text, and a path too deep for a pattern.
+/// An absolute path as an entry of `[fs]`. What is no UTF-8 text in a name is written as `*`. A name that has
+/// no text at all, and a path too deep for a pattern, are the nearest directory above that can be written.
 pub fn path(path: &[u8]) -> String {
     let mut text = String::new();
     let parts = path.split(|byte| *byte == b'/');
     for part in parts.filter(|part| !part.is_empty()).take(MOST_PARTS) {
-        let Ok(part) = std::str::from_utf8(part) else {
+        let name = lossy(part);
+        if name.bytes().all(|byte| byte == b'*') {
             break;
-        };
+        }
         text.push('/');
-        text.push_str(&literal(part));
+        text.push_str(&name);
     }
     match text.is_empty() {
         true => "/".to_owned(),
@@ -54,11 +55,27 @@ pub fn literal(text: &str) -> String {
 
 /// An abstract name as the pattern of one. What is no UTF-8 text is written as `*`.
 pub fn abstract_name(name: &[u8]) -> String {
+    lossy(name)
+}
+
+/// A name as a pattern, with `*` for what is no UTF-8 text.
+fn lossy(name: &[u8]) -> String {
     let mut text = String::new();
+    let mut starred = false;
     for chunk in name.utf8_chunks() {
-        text.push_str(&literal(chunk.valid()));
-        if !chunk.invalid().is_empty() && !text.ends_with('*') {
+        let valid = chunk.valid();
+        // The language takes two stars in a row for `**`, even if the first is a letter.
+        let star = valid
+            .strip_suffix('*')
+            .filter(|_| !chunk.invalid().is_empty());
+        text.push_str(&literal(star.unwrap_or(valid)));
+        if star.is_some() {
+            text.push_str("[*]");
+        }
+        starred &= valid.is_empty();
+        if !chunk.invalid().is_empty() && !starred {
             text.push('*');
+            starred = true;
         }
     }
     text
@@ -154,6 +171,9 @@ mod tests {
     fn what_cannot_be_written_is_its_directory() {
         assert_eq!(path(b"/a/\xff/b"), "/a");
         assert_eq!(path(b"/\xff"), "/");
+        assert_eq!(path(b"/a/no\xfftext/b"), "/a/no*text/b");
+        assert!(covers("/a/no*text/b", b"/a/no\xfftext/b"));
+        assert!(covers(&path(b"/a/*\xff"), b"/a/*\xff"));
         let deep = b"/x".repeat(100);
         assert!(covers(&path(&deep), &deep));
     }

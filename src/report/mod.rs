@@ -6,6 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `blame` | whether a reported denial explains a failure |
 //! | `cause` | a reason of the judge, taken apart |
 //! | `tally` | denials counted, and which get a message |
 //! | `text` | the messages |
@@ -23,6 +24,7 @@
 //! | `witness` | who made a denied call |
 //! | `console` | stderr, which nobody may read |
 
+mod blame;
 mod cause;
 mod console;
 mod document;
@@ -50,12 +52,15 @@ pub use verdict::{
     Cpu, Denial, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId, Reason,
     Resolved, Signal, Tasks, Verdict,
 };
+pub use witness::{nameservers, surroundings};
 
 use crate::judge;
+use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
 use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
-use crate::trace::Tid;
+use crate::trace::{Exit, Tid};
+use blame::Blame;
 use cause::Cause;
 use console::{Console, Messages, Nobody};
 use document::{End, Gathered, Known};
@@ -63,15 +68,19 @@ use layout::Layout;
 use log::Log;
 use noise::is_noise;
 use schema::{CountFields, Record, VERSION};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
 use tally::{Count, Say, Tally};
 use text::Facts;
 use witness::Witness;
+
+/// Paths that are kept for the hints at the end.
+const CHANGES: usize = 64;
 
 /// What the user wants to be told.
 #[derive(Debug, Default)]
@@ -124,6 +133,10 @@ pub struct Report<'a> {
     tally: Tally,
     /// Denials that are in the log and in the counts, and of which no message tells.
     noise: Tally,
+    /// Whether what was denied explains how the command ends.
+    blame: Blame,
+    /// Paths of which a change was denied by the default, no more than [`CHANGES`].
+    changes: Vec<PathBuf>,
     foreign: u64,
     /// Programs of a foreign ABI that had their message, by the hash of their name.
     foreign_shown: Vec<u64>,
@@ -161,6 +174,8 @@ impl<'a> Report<'a> {
             policy_name,
             tally: Tally::default(),
             noise: Tally::default(),
+            blame: Blame::default(),
+            changes: Vec::new(),
             foreign: 0,
             foreign_shown: Vec::new(),
             killed: None,
@@ -197,13 +212,16 @@ impl<'a> Report<'a> {
         let document = self.document(&counts, outcome.into());
         self.summary();
         let told = !self.quiet && outcome.failed().is_some();
-        for hint in std::mem::take(&mut self.hints) {
+        let hints = std::mem::take(&mut self.hints);
+        let explained = !hints.is_empty() || self.blame.explains();
+        for hint in hints {
             if told {
                 self.say(&text::hint(&self.layout, &hint));
             }
         }
         if let Some(words) = self.silent.take()
             && told
+            && !explained
         {
             self.say(&summary::silent(&self.layout, &words));
         }
@@ -214,6 +232,11 @@ impl<'a> Report<'a> {
         self.record(|time, lost| Record::ended(time, outcome, denied, lost));
         self.loss();
         document
+    }
+
+    /// Paths of which a change was denied by the default: the first of them.
+    pub fn changes(&self) -> &[PathBuf] {
+        &self.changes
     }
 
     /// To be said at the end, if the command fails.
@@ -303,6 +326,15 @@ impl<'a> Report<'a> {
         is_noise: bool,
         witness: impl FnOnce() -> Witness,
     ) {
+        if let Some(Object::Path(path)) = object
+            && (verdict.reason, path.access) == (judge::Reason::PathDefault, Access::Write)
+            && self.changes.len() < CHANGES
+        {
+            let path = Path::new(OsStr::from_bytes(&path.resolved));
+            if !self.changes.iter().any(|known| known == path) {
+                self.changes.push(path.to_owned());
+            }
+        }
         let path = object.map(|object| match object {
             Object::Path(object) => object.resolved.as_slice(),
             Object::Peer(object) => object.to.as_bytes(),
@@ -391,7 +423,8 @@ impl<'a> Report<'a> {
             total: self.tally.total(),
             foreign: self.foreign,
             killed: self.killed,
-            unseen: self.log.is_none() && !self.tally.all_shown(),
+            unshown: self.tally.unshown(),
+            logged: self.log.is_some(),
         };
         if let Some(line) = summary::summary(&self.layout, self.policy, &totals) {
             self.say(&line);
@@ -439,6 +472,9 @@ impl Observer for Report<'_> {
             Event::Denied(ref denial) => {
                 let object = denial.object.as_ref();
                 let is_noise = is_noise(&denial.call, &denial.verdict, object, || denial.pid());
+                if !is_noise {
+                    self.blame.denied(denial.pid());
+                }
                 self.denied(&denial.call, &denial.verdict, object, is_noise, || {
                     Witness::of(denial)
                 });
@@ -464,8 +500,12 @@ impl Observer for Report<'_> {
                     processes: tree,
                 });
             }
-            Event::Start { pid, program } => self.start(pid, program),
+            Event::Start { pid, program } => {
+                self.blame.started(pid);
+                self.start(pid, program);
+            }
             Event::Exec { pid, program } => {
+                self.blame.executed(pid);
                 self.record(|time, _| Record::Exec {
                     time,
                     pid,
@@ -492,7 +532,8 @@ impl Observer for Report<'_> {
                     signal: signal.into(),
                 });
             }
-            Event::Exit { pid, exit } => {
+            Event::Exit { pid, parent, exit } => {
+                self.blame.ended(pid, parent, exit != Exit::Code(0));
                 self.record(|time, _| Record::Exit {
                     time,
                     pid,
@@ -510,6 +551,10 @@ impl Observer for Report<'_> {
 
     fn wants_all(&self) -> bool {
         self.log.is_some()
+    }
+
+    fn wants_ends(&self) -> bool {
+        self.blame.is_open() && !self.quiet
     }
 }
 

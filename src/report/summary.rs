@@ -45,8 +45,10 @@ pub struct Totals<'a> {
     pub foreign: u64,
     /// What killed the jail.
     pub killed: Option<Cause<'a>>,
-    /// Whether there were more denials than messages, and no log has them.
-    pub unseen: bool,
+    /// Denials that had no message.
+    pub unshown: u64,
+    /// Whether a log has them.
+    pub logged: bool,
 }
 
 /// The line; `None` if nothing was denied.
@@ -66,8 +68,13 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
     if parts.is_empty() {
         return None;
     }
-    if totals.unseen {
-        parts.push("--log FILE records each".to_owned());
+    if totals.unshown > 0 {
+        let unshown = grouped(totals.unshown);
+        let place = match totals.logged {
+            true => "the log has each",
+            false => "--log FILE records each",
+        };
+        parts.push(format!("{unshown} without a message: {place}"));
     }
     let mut out = String::new();
     layout.note(&mut out, &parts.join("; "));
@@ -107,9 +114,15 @@ fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
 
 /// That what follows is counted without a message: of one entry and call, or of all.
 pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> String {
-    let of = match of {
-        Some((nr, cause)) => format!(" of {} {}", name(nr), cause.short()),
-        None => String::new(),
+    let text = match of {
+        Some((nr, cause)) => {
+            let of = format!("{} {}", name(nr), cause.short());
+            format!("some further denials of {of} are only counted")
+        }
+        None => {
+            "further denials are only counted, but for the first of each entry of [fs] and [net]"
+                .to_owned()
+        }
     };
     let log = if logged {
         ""
@@ -117,10 +130,7 @@ pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> Str
         "; --log FILE records each"
     };
     let mut out = String::new();
-    layout.note(
-        &mut out,
-        &format!("further denials{of} are only counted{log}"),
-    );
+    layout.note(&mut out, &format!("{text}{log}"));
     out
 }
 
@@ -224,12 +234,13 @@ mod tests {
         }
     }
 
-    fn line(counts: &[Count], unseen: bool) -> String {
+    fn line(counts: &[Count], unshown: u64) -> String {
         let total = counts.iter().map(|count| count.times).sum();
         let totals = Totals {
             counts,
             total,
-            unseen,
+            unshown,
+            logged: unshown == 1,
             ..Totals::default()
         };
         summary(&PLAIN, &policy(), &totals).unwrap_or_default()
@@ -255,11 +266,11 @@ mod tests {
             .collect();
         let two_entries = [sockets, count("socket", Reason::Default, 1)];
         let text = [
-            line(&[socket], false),
-            line(&[count("mount", Reason::Default, 2)], true),
-            line(&[sockets, ioctl, default], true),
-            line(&two_entries, false),
-            line(&many, true),
+            line(&[socket], 0),
+            line(&[count("mount", Reason::Default, 2)], 1),
+            line(&[sockets, ioctl, default], 1199),
+            line(&two_entries, 0),
+            line(&many, 20),
         ];
         golden("summary.txt", &text.concat());
     }

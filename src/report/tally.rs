@@ -5,12 +5,14 @@
 
 use crate::judge::Reason;
 use crate::syscalls::{Call, Kind};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Messages for one system call that one entry denies: with other arguments each.
+/// Messages for one system call that one entry denies, of objects in one directory or of one host.
 pub const MESSAGES_EACH: usize = 10;
-/// Messages in all.
+/// The same of objects anywhere.
+const MESSAGES_OF_CALL: usize = 30;
+/// Messages in all, but for those of [`Budget::Named`], which are as many.
 pub const MESSAGES: usize = 100;
 /// Pairs of entry and system call that are told apart. A policy of usual size cannot reach it.
 const GROUPS: usize = 4096;
@@ -19,9 +21,39 @@ const GROUPS: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Tally {
     groups: HashMap<Key, Group>,
-    messages: usize,
-    silent: bool,
+    /// Entries that name what they deny, and had a message.
+    named: HashSet<(u32, usize)>,
+    spent: [Spent; 2],
     total: u64,
+}
+
+/// From what a message is paid: what a program can have denied as often as it wants must not use up the
+/// messages of what the policy names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Budget {
+    /// Denials by `default`, the baseline, system calls and rules.
+    Other,
+    /// Denials by an entry of `deny`, `hide` or `protect`. The first of each entry is always told.
+    Named,
+}
+
+/// What was spent of a budget.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    messages: usize,
+    /// Whether it was said that there are no more.
+    silent: bool,
+}
+
+impl Budget {
+    fn of(reason: Reason) -> Budget {
+        match reason {
+            Reason::Path(_) | Reason::Peer(_) | Reason::PolicyFile(_) | Reason::Unsearched(_) => {
+                Budget::Named
+            }
+            _ => Budget::Other,
+        }
+    }
 }
 
 /// What to say of a denial.
@@ -31,9 +63,9 @@ pub enum Say {
     Nothing,
     /// A message of its own.
     Message,
-    /// That further ones of this entry and system call are only counted.
+    /// That some further ones of this entry and system call are only counted.
     GroupFull,
-    /// That further ones are only counted.
+    /// That further ones are only counted, but for the first of each entry that names what it denies.
     Full,
 }
 
@@ -59,9 +91,41 @@ struct Key {
 #[derive(Debug)]
 struct Group {
     count: Count,
-    /// The arguments of the messages so far.
-    shown: Vec<[u64; 6]>,
+    /// The messages so far.
+    shown: Vec<Shown>,
+    /// Whether it was said that there are no more, of a directory or of all.
     muted: bool,
+}
+
+/// What one message was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shown {
+    arguments: [u64; 6],
+    /// The directory of its path, or the host of its peer.
+    directory: u64,
+}
+
+impl Group {
+    fn new(nr: u32, reason: Reason) -> Self {
+        Self {
+            count: Count {
+                nr,
+                reason,
+                times: 0,
+            },
+            shown: Vec::new(),
+            muted: false,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.shown.len() >= MESSAGES_OF_CALL
+    }
+
+    fn has_room(&self, new: Shown) -> bool {
+        let beside = |shown: &&Shown| shown.directory == new.directory;
+        !self.is_full() && self.shown.iter().filter(beside).count() < MESSAGES_EACH
+    }
 }
 
 impl Key {
@@ -92,52 +156,89 @@ impl Key {
     }
 }
 
-/// What tells one path from another.
-fn named(path: &[u8]) -> [u64; 6] {
+impl Shown {
+    fn of(call: &Call, object: Option<&[u8]>) -> Self {
+        match object {
+            Some(object) => Self {
+                arguments: [hash(object), 0, 0, 0, 0, 0],
+                directory: hash(directory(object)),
+            },
+            None => Self {
+                arguments: telling(call),
+                directory: 0,
+            },
+        }
+    }
+}
+
+/// What tells one path or peer from another.
+fn hash(object: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    [hasher.finish(), 0, 0, 0, 0, 0]
+    object.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The directory of a path, or the host of an endpoint.
+fn directory(object: &[u8]) -> &[u8] {
+    let separator = match object.first() {
+        Some(b'/') => b'/',
+        _ => b':',
+    };
+    let end = object.iter().rposition(|byte| *byte == separator);
+    object.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 impl Tally {
     /// Counts a denial, and says what to say of it.
     ///
-    /// A denial of a path is told once for each path.
-    pub fn add(&mut self, reason: Reason, call: &Call, path: Option<&[u8]>) -> Say {
+    /// A denial of a path or a peer is told once for each. The first denial by each entry that names what
+    /// it denies is told whatever was told before.
+    pub fn add(&mut self, reason: Reason, call: &Call, object: Option<&[u8]>) -> Say {
         self.total += 1;
         let key = Key::new(reason, call.nr);
+        let budget = Budget::of(reason);
+        let entry = (key.kind, key.which);
+        let is_first = budget == Budget::Named
+            && !self.named.contains(&entry)
+            && self.named.len() < GROUPS
+            && self.named.insert(entry);
+        let spent = match budget {
+            Budget::Other => &mut self.spent[0],
+            Budget::Named => &mut self.spent[1],
+        };
         let full = self.groups.len() >= GROUPS;
         let group = match self.groups.get_mut(&key) {
             Some(group) => group,
+            None if full && is_first => {
+                spent.messages += 1;
+                return Say::Message;
+            }
             None if full => return Say::Nothing,
-            None => self.groups.entry(key).or_insert(Group {
-                count: Count {
-                    nr: call.nr,
-                    reason,
-                    times: 0,
-                },
-                shown: Vec::new(),
-                muted: false,
-            }),
+            None => {
+                let new = Group::new(call.nr, reason);
+                self.groups.entry(key).or_insert(new)
+            }
         };
         group.count.times += 1;
-        if self.silent || group.muted {
+        if !is_first && (spent.silent || group.muted && group.is_full()) {
             return Say::Nothing;
         }
-        let arguments = path.map_or_else(|| telling(call), named);
-        if group.shown.contains(&arguments) {
+        let new = Shown::of(call, object);
+        if !is_first && group.shown.contains(&new) {
             return Say::Nothing;
         }
-        if self.messages >= MESSAGES {
-            self.silent = true;
+        if !is_first && spent.messages >= MESSAGES {
+            spent.silent = true;
             return Say::Full;
         }
-        if group.shown.len() >= MESSAGES_EACH {
-            group.muted = true;
-            return Say::GroupFull;
+        if !is_first && !group.has_room(new) {
+            return match std::mem::replace(&mut group.muted, true) {
+                true => Say::Nothing,
+                false => Say::GroupFull,
+            };
         }
-        group.shown.push(arguments);
-        self.messages += 1;
+        group.shown.push(new);
+        spent.messages += 1;
         Say::Message
     }
 
@@ -146,9 +247,10 @@ impl Tally {
         self.total
     }
 
-    /// Whether each denial had its message.
-    pub fn all_shown(&self) -> bool {
-        self.total == self.messages as u64
+    /// How many had no message.
+    pub fn unshown(&self) -> u64 {
+        let messages: usize = self.spent.iter().map(|spent| spent.messages).sum();
+        self.total.saturating_sub(messages as u64)
     }
 
     /// The counts, the most frequent first.
@@ -193,11 +295,11 @@ mod tests {
         let mut tally = Tally::default();
         let socket = call("socket", &[2, 1, 0]);
         assert_eq!(tally.add(Reason::Entry(0), &socket, None), Say::Message);
-        assert!(tally.all_shown());
+        assert_eq!(tally.unshown(), 0);
         for _ in 1..1200 {
             assert_eq!(tally.add(Reason::Entry(0), &socket, None), Say::Nothing);
         }
-        assert!(!tally.all_shown());
+        assert_eq!(tally.unshown(), 1199);
         let nr = socket.nr;
         assert_eq!(
             tally.counts(),
@@ -286,6 +388,40 @@ mod tests {
         assert_eq!(tally.total(), 400_000);
         let shown: usize = tally.groups.values().map(|group| group.shown.len()).sum();
         assert_eq!(shown, MESSAGES);
+    }
+
+    /// A program that wants its theft to go unseen has other things denied before.
+    #[test]
+    fn decoys_do_not_silence_a_denial_of_something_else() {
+        let open = call("openat", &[]);
+        let mut tally = Tally::default();
+        for decoy in 0..1000 {
+            let path = format!("/decoys/{decoy}");
+            tally.add(Reason::PathDefault, &open, Some(path.as_bytes()));
+        }
+        let say = tally.add(Reason::PathDefault, &open, Some(b"/home/u/.ssh/id_ed25519"));
+        assert_eq!(say, Say::Message, "another directory");
+
+        // By every means: many directories, many calls, many entries.
+        for decoy in 0..10_000_u32 {
+            let path = format!("/{}/{decoy}", decoy % 100);
+            let by = Call {
+                nr: decoy % 40,
+                args: [0; 6],
+            };
+            tally.add(Reason::PathDefault, &by, Some(path.as_bytes()));
+            tally.add(Reason::Path(0), &by, Some(path.as_bytes()));
+            tally.add(Reason::Entry(decoy as usize), &by, None);
+        }
+        assert_eq!(tally.groups.len(), GROUPS);
+        let say = |tally: &mut Tally, reason| tally.add(reason, &open, Some(b"/0/secret"));
+        for reason in [Reason::Path(1), Reason::Peer(1), Reason::PolicyFile(1)] {
+            assert_eq!(say(&mut tally, reason), Say::Message, "{reason:?}");
+            assert_ne!(say(&mut tally, reason), Say::Message, "{reason:?}");
+        }
+        let messages: usize = tally.spent.iter().map(|spent| spent.messages).sum();
+        assert!(messages <= 2 * MESSAGES + 4, "{messages}");
+        assert_eq!(tally.unshown(), tally.total() - messages as u64);
     }
 
     #[test]

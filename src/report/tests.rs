@@ -126,7 +126,7 @@ fn a_flood_of_different_denials_is_bounded() {
     );
     assert_eq!(
         writes[10],
-        "jail: further denials of socket [offline:12] are only counted; --log FILE records each\n"
+        "jail: some further denials of socket [offline:12] are only counted; --log FILE records each\n"
     );
 }
 
@@ -321,6 +321,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         signal: 15,
     });
     report.event(&Event::Exit {
+        parent: None,
         pid: 4712,
         exit: Exit::Signal(15),
     });
@@ -339,6 +340,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         },
     );
     report.event(&Event::Exit {
+        parent: None,
         pid: 4711,
         exit: Exit::Signal(9),
     });

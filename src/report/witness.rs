@@ -4,10 +4,15 @@ use super::owned;
 use super::text::PathFacts;
 use crate::judge::varying::Run;
 use crate::paths::Access;
+use crate::policy::Who;
 use crate::supervise::{Denial, Object, PeerObject};
 use crate::trace::Tid;
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Who made a call, and the call in words: read from the process only if it is wanted.
@@ -49,6 +54,12 @@ impl Witness {
                 processes: numbers(named)
                     .filter(|number| denial.is_task(*number))
                     .collect(),
+                nameservers: match &denial.object {
+                    Some(Object::Peer(PeerObject { who: Some(who), .. })) if is_dns(who) => {
+                        nameservers()
+                    }
+                    _ => Vec::new(),
+                },
                 ..surroundings()
             },
             own,
@@ -82,12 +93,50 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = Tid> + '_ {
     digits.filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }
 
-/// Where this process starts, and where its caller's temporary files go.
-fn surroundings() -> Run {
-    let tmpdir = std::env::var_os("TMPDIR").map(PathBuf::from);
-    let tmpdir = tmpdir.filter(|path| path.is_absolute());
+/// The port of resolvers.
+const DNS: u16 = 53;
+/// Bytes that are read of /etc/resolv.conf.
+const MOST: u64 = 1 << 16;
+
+fn is_dns(who: &Who) -> bool {
+    matches!(who, Who::Inet { port: DNS, .. })
+}
+
+/// The resolvers of this host: resolv.conf(5). A pipe in the place of the file is not waited for.
+pub fn nameservers() -> Vec<IpAddr> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open("/etc/resolv.conf");
+    let mut text = String::new();
+    if let Ok(file) = file
+        && file.metadata().is_ok_and(|it| it.is_file())
+    {
+        // What cannot be read names none.
+        let _ = file.take(MOST).read_to_string(&mut text);
+    }
+    text.lines().filter_map(nameserver).collect()
+}
+
+/// The address of a line `nameserver fe80::1%eth0`.
+fn nameserver(line: &str) -> Option<IpAddr> {
+    let mut words = line.split_whitespace();
+    let is_one = words.next() == Some("nameserver");
+    let address = words.next().filter(|_| is_one)?;
+    address.split('%').next()?.parse().ok()
+}
+
+/// Where this process starts, where its caller's home is, and where the caller's temporary files go.
+pub fn surroundings() -> Run {
+    let place = |variable: &str| {
+        let path = std::env::var_os(variable).map(PathBuf::from);
+        let path = path.filter(|path| path.is_absolute());
+        path.and_then(|path| path.canonicalize().ok())
+    };
     Run {
-        tmpdir: tmpdir.and_then(|path| path.canonicalize().ok()),
+        tmpdir: place("TMPDIR"),
+        home: place("HOME"),
         directory: std::env::current_dir().ok(),
         ..Run::default()
     }

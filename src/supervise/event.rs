@@ -64,6 +64,8 @@ pub enum Event<'a> {
     Exit {
         /// The process.
         pid: Tid,
+        /// The process that made it, if that is known.
+        parent: Option<Tid>,
         /// How.
         exit: Exit,
     },
@@ -85,6 +87,11 @@ pub trait Observer {
 
     /// Whether more than denials is wanted: exec, spawn, signal and exit events cost time.
     fn wants_all(&self) -> bool {
+        false
+    }
+
+    /// Whether exec and exit events are wanted from now on, although not all are.
+    fn wants_ends(&self) -> bool {
         false
     }
 }

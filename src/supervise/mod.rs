@@ -652,7 +652,7 @@ impl Supervisor<'_> {
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, &task, verdict, object);
         }
-        if self.observer.wants_all() {
+        if self.wants_ends() {
             self.observer.event(&Event::Exec {
                 pid: tid,
                 program: &program,
@@ -741,6 +741,10 @@ impl Supervisor<'_> {
         if let Exit::Signal(signal) = exit {
             self.is_refused_by(tid, signal);
         }
+        let parent = self
+            .tracees
+            .get(tid)
+            .and_then(|task| task.process().parent());
         let pid = self.tracees.gone(tid);
         self.limits.gone(tid);
         // Before the command's own end is looked at: all the rest must end, too.
@@ -766,8 +770,8 @@ impl Supervisor<'_> {
             self.sleeper = None;
             self.rehang_bell()?;
         }
-        if pid == tid && self.observer.wants_all() {
-            self.observer.event(&Event::Exit { pid, exit });
+        if pid == tid && self.wants_ends() {
+            self.observer.event(&Event::Exit { pid, parent, exit });
         }
         self.stop_clock();
         // Nobody is left inside who could continue the command.
@@ -775,6 +779,10 @@ impl Supervisor<'_> {
             self.stopping = self.main_stopped;
         }
         self.stop_if_due()
+    }
+
+    fn wants_ends(&self) -> bool {
+        self.observer.wants_all() || self.observer.wants_ends()
     }
 
     /// Whether this is the main process. Its id may be another's once it has ended.

@@ -217,8 +217,8 @@ fn peers(tree: &str) -> Vec<Row> {
             "default",
             NET,
             &on(stream(), SYS_connect, &unix(b"\0\xff")),
-            refused,
-            "unix:@*",
+            Never,
+            "opens every abstract socket",
         ),
         row(
             "default",
@@ -357,8 +357,36 @@ fn places(_: &str) -> Vec<Row> {
                 "child".to_owned(),
                 open("/proc/{0}/oom_score_adj", O_WRONLY),
             ],
-            ok,
-            "\"/proc/[0-9]*/oom_score_adj\"",
+            Never,
+            "opens every process of this user",
+        ),
+        // A watch of the directory itself, which an entry cannot tell from one of everything beneath.
+        row(
+            "default",
+            NET,
+            &[
+                call(libc::SYS_inotify_init1, "0"),
+                call(libc::SYS_inotify_add_watch, "{0} :/etc 2"),
+            ],
+            Never,
+            "\"/etc\" in read opens everything beneath it",
+        ),
+        row(
+            "default",
+            NET,
+            &[open("/", O_RDONLY)],
+            Never,
+            "\"/\" in read opens everything beneath it",
+        ),
+        row(
+            "default",
+            "extends = [\"base\"]\n[fs]\nwrite = [\n\"@\",\n]\n[process]\ntmpdir = \"fresh\"\n",
+            &[call(
+                SYS_open,
+                &format!(":/tmp/jail-advice {} 384", libc::O_CREAT | O_WRONLY),
+            )],
+            Never,
+            "let the program use $TMPDIR",
         ),
         row(
             "baseline",
@@ -371,8 +399,8 @@ fn places(_: &str) -> Vec<Row> {
             "pathless",
             "extends = [\"base\"]\n",
             &["memfd /bin/true".to_owned(), "exec-fd {0}".to_owned()],
-            Answers("ok"),
-            "add \"/\" to exec in [fs]",
+            Never,
+            "no narrow entry can allow it",
         ),
         row(
             "baseline",
@@ -609,7 +637,7 @@ fn of(reason: Reason) -> (usize, Advice) {
         Reason::Command => (13, Advice::Silent),
         Reason::Terminal => (14, Advice::Silent),
         Reason::Pathless => (15, Advice::None),
-        Reason::Unpinned => (16, Advice::Pasted),
+        Reason::Unpinned => (16, Advice::None),
         Reason::Changed => (17, Advice::None),
         Reason::UnknownNumber => (18, Advice::None),
     }

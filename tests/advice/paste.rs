@@ -12,7 +12,10 @@ pub struct Files(pub Vec<(String, String)>);
 #[track_caller]
 pub fn paste(mut files: Files, advice: &str) -> Option<Files> {
     let never = advice.starts_with("no policy ") || advice.ends_with(" no policy can allow");
-    if never || advice.starts_with("no entry of [net] can ") {
+    let wide = advice.starts_with("no narrow entry can allow it: ");
+    // A change of how the command is run, or of what was done before.
+    let otherwise = advice.starts_with("to run it: ");
+    if never || wide || otherwise || advice.starts_with("no entry of [net] can ") {
         return None;
     }
     let text = advice

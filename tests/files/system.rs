@@ -129,13 +129,13 @@ fn two_jails_pass_no_note_through_shared_memory() {
 }
 
 #[test]
-fn a_denial_in_shared_memory_names_the_directory() {
+fn a_denial_in_shared_memory_names_the_file_and_not_the_directory() {
     let scene = Scene::new();
     let name = format!("/dev/shm/{}", token());
     let options = ["--trace-denials", "--policy", "base", "--"];
     run(scene.with(None, &options, &["mkfifo", &name]))
         .ends_with(1)
-        .complains("add \"/dev/shm\" to write in [fs]");
+        .complains(&format!("add \"{name}\" to write in [fs]"));
     let ran = jail(["--policy", "workspace", "--", "mkfifo", &name]).output();
     let _ = fs::remove_file(&name);
     ran.ends_with(0);

@@ -145,6 +145,7 @@ impl Tracees {
                 && let Some(parent) = id(&status, "PPid:").and_then(|parent| self.get(parent))
             {
                 task.process().inherit(&parent.process());
+                task.process().made_by(parent.pid());
             }
         }
         if self.tasks.values().any(|task| task.files.is_confined()) {
@@ -219,6 +220,7 @@ impl Tracees {
             }
             // It may have executed another program before.
             task.process().inherit(&parent.process());
+            task.process().made_by(parent.pid());
         }
         task.files.inherit(&parent.files);
         task.announced.set(true);

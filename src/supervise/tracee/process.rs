@@ -11,6 +11,8 @@ use std::rc::Rc;
 pub struct Process {
     /// Its id; `None` where it is not known yet.
     pid: Cell<Option<Tid>>,
+    /// The process that made it, if that is known.
+    parent: Cell<Option<Tid>>,
     program: RefCell<Option<Rc<Program>>>,
     /// Signals that the supervisor has sent it on behalf of a process of the jail, which it shall see
     /// as the sender: the signal, and the sender's id to the jail. No more than 64: a second one of the
@@ -32,6 +34,7 @@ impl Process {
     pub(super) fn executed(pid: Tid, before: Option<&Process>, program: &Rc<Program>) -> Rc<Self> {
         Rc::new(Self {
             pid: Cell::new(Some(pid)),
+            parent: Cell::new(before.and_then(Process::parent)),
             program: RefCell::new(Some(Rc::clone(program))),
             sent: RefCell::new(before.map_or_else(Vec::new, |before| before.sent.take())),
             limits: before.map_or_else(Default::default, |before| before.limits.executed()),
@@ -45,6 +48,15 @@ impl Process {
 
     pub(super) fn set_pid(&self, pid: Tid) {
         self.pid.set(Some(pid));
+    }
+
+    /// The process that made it, if that is known.
+    pub fn parent(&self) -> Option<Tid> {
+        self.parent.get()
+    }
+
+    pub(super) fn made_by(&self, parent: Tid) {
+        self.parent.set(Some(parent));
     }
 
     pub(super) fn known_program(&self) -> Option<Rc<Program>> {

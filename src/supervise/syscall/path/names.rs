@@ -269,7 +269,7 @@ fn made(asked: &Asked<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
     let found = asked.found(row, &given, wants)?;
     if found.object.is_some() {
         // That it is there is no secret, unless it is denied.
-        asked.judge(Access::Handle, &given, &found)?;
+        asked.judge_existing(&given, &found)?;
         return Err(Errno::EEXIST.into());
     }
     asked.judge(Access::Write, &given, &found)?;

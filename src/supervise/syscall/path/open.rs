@@ -141,7 +141,7 @@ pub(super) fn reached(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -
     }
     if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
         // That it is there is no secret, unless it is denied.
-        asked.judge(Access::Handle, given, &found)?;
+        asked.judge_existing(given, &found)?;
         return Err(Errno::EEXIST.into());
     }
     Ok(found)

@@ -177,7 +177,7 @@ impl Files {
         let wants = Wants::NAME;
         let found = resolve(asked.view(), Start::Directory, &name, wants)?;
         if found.object.is_some() {
-            asked.judge(Access::Handle, &name, &found)?;
+            asked.judge_existing(&name, &found)?;
             return Err(Errno::EADDRINUSE.into());
         }
         asked.judge(Access::Write, &name, &found)?;

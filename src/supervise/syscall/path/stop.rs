@@ -6,6 +6,7 @@ use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::policy::{self, Action};
+use crate::supervise::{Object, PathObject};
 use crate::sys::Errno;
 use crate::syscalls::named::{Named, named};
 
@@ -107,6 +108,19 @@ impl Asked<'_> {
             self.ask_rules(access, given, &[found])?;
         }
         self.judge_path(access, given, found)
+    }
+
+    /// Of what a call would make and what is there already: the kernel says so, unless an entry denies it.
+    /// The call asks for a change, and that is reported.
+    pub(super) fn judge_existing(&self, given: &[u8], found: &Found) -> Judged<()> {
+        let judged = self.judge(Access::Handle, given, found);
+        judged.map_err(|refused| match refused {
+            Refused::Denied(verdict, Object::Path(object)) => {
+                let access = Access::Write;
+                Refused::Denied(verdict, Object::Path(PathObject { access, ..object }))
+            }
+            other => other,
+        })
     }
 
     pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {

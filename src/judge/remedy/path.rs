@@ -1,0 +1,95 @@
+//! What to change of `[fs]`: an entry that is narrow enough, or that there is none.
+
+use super::super::varying::{self, Named};
+use super::{Denied, NO_NARROW_ENTRY, Run, add, list_of, tools};
+use crate::paths::Access;
+use crate::policy::{Policy, written};
+use crate::syscalls::Call;
+
+/// Calls that remove or change a name: that is a change of its directory, and Landlock lets no one name of a
+/// directory be removed.
+const OF_NAMES: [&str; 8] = [
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "unlink",
+    "unlinkat",
+];
+
+/// Of a path that nothing opens.
+pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
+    if access == Access::Write
+        && let Some(advice) = tools::fetches(policy, path)
+    {
+        return advice;
+    }
+    let list = list_of(access);
+    let call = denied.call.and_then(Call::syscall);
+    let of_name = access == Access::Write
+        && path != b"/"
+        && call.is_some_and(|call| OF_NAMES.contains(&call.name));
+    let place = match of_name {
+        true => varying::above(path),
+        false => path,
+    };
+    let why = match of_name {
+        true => "; a name is removed or changed in its directory",
+        false => "",
+    };
+    // The directory of a link is none.
+    let run = Run {
+        link: denied.run.link && !of_name,
+        ..denied.run.clone()
+    };
+    match varying::named(policy, &run, access, place) {
+        Named::Entry(entry) => format!("{}{why}", add(policy, &written::quoted(&entry), list)),
+        Named::Temporary(directory) => temporary(policy, &directory),
+        Named::Wide(directory) => format!("{}{why}", too_wide(&directory, list)),
+        Named::Process => format!(
+            "{NO_NARROW_ENTRY}: a process has another number each time, and an entry for all numbers opens \
+             every process of this user"
+        ),
+    }
+}
+
+/// `list`: `read in [fs]`.
+fn too_wide(directory: &[u8], list: &str) -> String {
+    let entry = written::quoted(&written::path(directory));
+    let key = list.split(' ').next().unwrap_or(list);
+    match directory {
+        b"/dev/pts" => {
+            format!("{NO_NARROW_ENTRY}: {entry} in {key} opens every terminal of this user")
+        }
+        b"/dev/shm" => format!(
+            "{NO_NARROW_ENTRY}: {entry} in {key} opens the memory that all programs of the host share; with \
+             isolate = [\"mount\"] in [process] it is the command's own"
+        ),
+        _ => format!("{NO_NARROW_ENTRY}: {entry} in {key} opens everything beneath it"),
+    }
+}
+
+/// Of a temporary file outside of the run's own directory.
+fn temporary(policy: &Policy, directory: &[u8]) -> String {
+    if policy.tmpdir.is_none() {
+        let add = add(policy, "tmpdir = \"fresh\"", "[process]");
+        return format!("{add}: TMPDIR then names a directory of the run's own");
+    }
+    let directory = written::quoted(&written::path(directory));
+    format!(
+        "to run it: let the program use $TMPDIR, the run's own directory, by its option or variable for that; \
+         {directory} in write of [fs] opens other programs' files, but not with isolate = [\"mount\"] in [process]"
+    )
+}
+
+/// What has no path, or none that an entry could name.
+pub fn pathless(access: Access) -> String {
+    match access {
+        Access::Exec => format!(
+            "{NO_NARROW_ENTRY}: what has no path can be executed only where everything can, by \"/\" in exec"
+        ),
+        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could put one of a protected file in its place".to_owned(),
+    }
+}

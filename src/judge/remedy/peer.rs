@@ -1,0 +1,175 @@
+//! What to change of `[net]`: an endpoint, or that no entry is about the socket.
+
+use super::super::varying::{self, Named, Run};
+use super::{NO_ENDPOINT, NO_NARROW_ENTRY, add};
+use crate::baseline::Rule;
+use crate::net::{NamePattern, Protocol, Scope, Way};
+use crate::paths::Access;
+use crate::policy::{Policy, Who, written};
+use crate::syscalls::Call;
+use std::os::unix::ffi::OsStrExt;
+
+/// Of a peer that nothing opens.
+pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> String {
+    let wide = |entry: &str, what: &str| {
+        let list = way.word();
+        format!("{NO_NARROW_ENTRY}: {entry} in {list} of [net] opens {what}")
+    };
+    let entry = match who {
+        Who::Abstract(name) if !name.is_empty() => match varying::abstract_entry(run, name) {
+            Some(entry) => Some(entry),
+            None => return wide("\"unix:@*\"", "every abstract socket"),
+        },
+        Who::Path(path) => {
+            let path = path.as_os_str().as_bytes();
+            match varying::named(policy, run, Access::Read, path) {
+                Named::Entry(entry) => Some(format!("unix:{entry}")),
+                Named::Temporary(place) | Named::Wide(place) => {
+                    let entry = format!("unix:{}", written::path(&place));
+                    return wide(&written::quoted(&entry), "every socket beneath it");
+                }
+                Named::Process => return NO_ENDPOINT.to_owned(),
+            }
+        }
+        _ => written::endpoint(who),
+    };
+    let Some(entry) = entry else {
+        return NO_ENDPOINT.to_owned();
+    };
+    // What a resolver has answered may be anything.
+    let mut names = names.iter().filter(|name| NamePattern::new(name).is_ok());
+    let or = match (who, names.next()) {
+        (
+            Who::Inet {
+                protocol, port, ip, ..
+            },
+            Some(name),
+        ) if way == Way::Connect && ip.is_some() => {
+            let named = Who::Inet {
+                protocol: *protocol,
+                ip: None,
+                own: false,
+                name: Some(name.clone()),
+                port: *port,
+            };
+            let named = written::endpoint(&named).unwrap_or_default();
+            format!(", or {},", written::quoted(&named))
+        }
+        _ => String::new(),
+    };
+    let line = format!("{}{or}", written::quoted(&entry));
+    let add = add(policy, &line, &format!("{} in [net]", way.word()));
+    format!("{add}{}", of_resolver(run, way, who))
+}
+
+/// That an address is a resolver of this host, and which word covers that of another host.
+fn of_resolver(run: &Run, way: Way, who: &Who) -> String {
+    let Who::Inet {
+        protocol,
+        ip: Some(ip),
+        port: 53,
+        ..
+    } = who
+    else {
+        return String::new();
+    };
+    if way != Way::Connect || !run.nameservers.contains(ip) {
+        return String::new();
+    }
+    let word = match Scope::of(*ip) {
+        Scope::Host => "localhost",
+        Scope::Private => "private",
+        Scope::Public => "public",
+    };
+    let scheme = match protocol {
+        Protocol::Udp => "udp://",
+        _ => "",
+    };
+    format!(
+        "; it is a nameserver of /etc/resolv.conf, which may have another address on another host: \
+         \"{scheme}{word}:53\" covers all {word} ones, \"{scheme}*:53\" any"
+    )
+}
+
+/// Of a kind of socket or queue that nothing in the policy is about.
+pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
+    /// SOCK_TYPE_MASK of linux/net.h.
+    const TYPE: u64 = 0xf;
+    let [_, kind, protocol, ..] = call.args;
+    let udp = kind & TYPE == libc::SOCK_DGRAM as u64;
+    let usual = match udp {
+        true => [0, libc::IPPROTO_UDP],
+        false => [0, libc::IPPROTO_TCP],
+    };
+    let usual = usual.contains(&(protocol as u32 as i32));
+    // Addresses for documentation (RFC 5737): they open nothing but the kind of socket.
+    let peer = match rule.id {
+        "no-queues" => {
+            let add = add(policy, "\"/dev/mqueue\"", "write in [fs]");
+            return format!("{add}; it must be mounted there");
+        }
+        "no-unix-datagrams" => "\"unix:/run/peer.sock\"",
+        "no-udp" | "no-tcp" | "no-internet" if !usual => return NO_ENDPOINT.to_owned(),
+        "no-udp" => "\"udp://192.0.2.1:53\"",
+        "no-tcp" => "\"192.0.2.1:443\"",
+        "no-internet" if udp => "\"udp://192.0.2.1:53\"",
+        "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
+        _ => return NO_ENDPOINT.to_owned(),
+    };
+    let add = add(
+        policy,
+        &format!("its peer, such as {peer},"),
+        "connect (or listen) in [net]",
+    );
+    match rule.id {
+        "no-internet" => format!("{add}; for the public network extend \"net\", too"),
+        _ => add,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(port: u16, protocol: Protocol, ip: &str) -> String {
+        let policy = Policy::parse("extends = [\"base\"]\n", "net.toml").expect("a policy");
+        let run = Run {
+            nameservers: ["127.0.0.53", "10.0.0.2", "9.9.9.9", "fe80::1"]
+                .map(|ip| ip.parse().expect(ip))
+                .to_vec(),
+            ..Run::default()
+        };
+        let who = Who::Inet {
+            protocol,
+            ip: Some(ip.parse().expect(ip)),
+            own: false,
+            name: None,
+            port,
+        };
+        denied(&policy, &run, Way::Connect, &who, &[])
+    }
+
+    #[test]
+    fn a_resolver_of_this_host_is_called_that_with_the_word_that_covers_it() {
+        for (ip, entry, word) in [
+            ("127.0.0.53", "udp://127.0.0.53:53", "udp://localhost:53"),
+            ("10.0.0.2", "udp://10.0.0.2:53", "udp://private:53"),
+            ("9.9.9.9", "udp://9.9.9.9:53", "udp://public:53"),
+            ("fe80::1", "udp://[fe80::1]:53", "udp://private:53"),
+        ] {
+            let text = advice(53, Protocol::Udp, ip);
+            assert!(
+                text.starts_with(&format!("to allow: add \"{entry}\" to connect")),
+                "{text}"
+            );
+            assert!(text.contains("a nameserver of /etc/resolv.conf"), "{text}");
+            assert!(text.contains(&format!("\"{word}\" covers")), "{text}");
+        }
+        let text = advice(53, Protocol::Tcp, "10.0.0.2");
+        assert!(text.contains("\"private:53\" covers"), "{text}");
+        for (port, ip) in [(53, "10.0.0.3"), (80, "10.0.0.2")] {
+            let text = advice(port, Protocol::Udp, ip);
+            assert!(!text.contains("nameserver"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Package managers whose caches a policy lets be read and not changed, as `build` does: what fills the
+//! cache, and how the tool is given another one.
+//!
+//! To grant the change that was denied would let a jailed command change what builds outside execute. The
+//! advice for such a path is therefore another one.
+
+use super::main_file;
+use crate::net::Protocol;
+use crate::paths::is_beneath;
+use crate::policy::{List, NetList, PathEntry, Policy};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A package manager.
+struct Tool {
+    /// Where its files lie, as an entry of a policy begins.
+    homes: &'static [&'static str],
+    /// What it writes there while it fetches.
+    caches: &'static [&'static str],
+    /// The command that fills the cache.
+    fetch: &'static str,
+    /// The line of `env.set` that gives it a cache of the run's own.
+    own: &'static str,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        homes: &["~/.cargo", "$CARGO_HOME"],
+        caches: &[
+            "registry",
+            "git",
+            ".global-cache",
+            ".package-cache",
+            ".package-cache-mutate",
+        ],
+        fetch: "cargo fetch",
+        own: "CARGO_HOME = \"$TMPDIR/cargo\"",
+    },
+    Tool {
+        homes: &["~/go", "$GOPATH"],
+        caches: &["pkg"],
+        fetch: "go mod download",
+        own: "GOMODCACHE = \"$TMPDIR/go\"",
+    },
+    Tool {
+        homes: &["~/.m2"],
+        caches: &["repository"],
+        fetch: "mvn dependency:go-offline",
+        own: "MAVEN_OPTS = \"-Dmaven.repo.local=$TMPDIR/m2\"",
+    },
+];
+
+/// What to do where a package manager may not change its cache; `None`: the path is not such a cache.
+pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
+    let tool = TOOLS.iter().find(|tool| has(policy, tool, path))?;
+    let (fetch, own) = (tool.fetch, tool.own);
+    let or = match (main_file(policy), has_network(policy)) {
+        ((_, false), true) => String::new(),
+        ((_, false), false) => "extend \"https\", and ".to_owned(),
+        ((main, true), network) => {
+            let more = if network { "" } else { ", \"https\"" };
+            format!("in a policy of your own with extends = [\"{main}\"{more}] ")
+        }
+    };
+    Some(format!(
+        "to run it: run {fetch} before jail is started, since this policy only lets the cache be read; or \
+         {or}set {own} in env.set of [process], a cache of the run's own"
+    ))
+}
+
+/// Whether a path is the home of a tool, or in a cache there, which the policy lets be read.
+fn has(policy: &Policy, tool: &Tool, path: &[u8]) -> bool {
+    let read = |entry: &&PathEntry| entry.list == List::Read;
+    let entries = policy.paths.iter().chain(&policy.left_out).filter(read);
+    entries
+        .filter_map(|entry| {
+            let rest = tool.homes.iter().find_map(|home| {
+                let rest = entry.text.strip_prefix(home)?;
+                rest.strip_prefix('/')
+            })?;
+            let depth = rest.split('/').count();
+            entry.pattern.base().ancestors().nth(depth)
+        })
+        .any(|home| is_cache(tool, home, path))
+}
+
+fn is_cache(tool: &Tool, home: &Path, path: &[u8]) -> bool {
+    let home_bytes = home.as_os_str().as_bytes();
+    let is_in = |cache: &&str| is_beneath(path, home.join(cache).as_os_str().as_bytes());
+    path == home_bytes || tool.caches.iter().any(is_in)
+}
+
+/// Whether the policy lets the command connect to anything by TCP.
+fn has_network(policy: &Policy) -> bool {
+    let mut peers = policy.peers.iter();
+    peers.any(|entry| entry.list == NetList::Connect && entry.endpoint.speaks(Protocol::Tcp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(text: &str, path: &str) -> Option<String> {
+        let home = std::env::var("HOME").expect("a home");
+        let home = Path::new(&home).canonicalize().expect("its path");
+        let policy = Policy::parse(text, "net.toml").expect("a policy");
+        let path = path.replace('~', &home.display().to_string());
+        fetches(&policy, path.as_bytes())
+    }
+
+    #[test]
+    fn a_cache_that_may_only_be_read_is_filled_outside() {
+        const READ: &str =
+            "[fs]\nread = [{ path = \"~/.cargo/{git,registry}\", optional = true }]\n";
+        for path in [
+            "~/.cargo",
+            "~/.cargo/registry/index/x",
+            "~/.cargo/.package-cache",
+        ] {
+            let text = advice(READ, path).expect(path);
+            assert!(text.contains("run cargo fetch before"), "{text}");
+            assert!(
+                text.contains("or extend \"https\", and set CARGO_HOME = "),
+                "{text}"
+            );
+            let text = advice(&format!("{READ}[net]\nconnect = [\"*:443\"]\n"), path);
+            let text = text.expect(path);
+            assert!(text.contains("; or set CARGO_HOME = "), "{text}");
+        }
+        for path in ["~/.cargo/bin/x", "~/.cargo/credentials.toml", "~", "~/.m2"] {
+            assert_eq!(advice(READ, path), None, "{path}");
+        }
+        assert_eq!(advice("[fs]\nread = [\"/usr\"]\n", "~/.cargo"), None);
+    }
+}

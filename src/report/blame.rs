@@ -1,0 +1,100 @@
+//! Whether a denial that was reported explains that the command failed.
+//!
+//! A denial is taken for the cause of a failure if the process that made the call fails afterwards, running
+//! the same program. It is taken for the cause of the parent's failure as well, if no other child of the
+//! parent fails later. This is a guess: it decides only whether a hint is printed.
+
+use crate::trace::Tid;
+use std::collections::HashSet;
+
+/// Processes for whose failure a reported denial is a cause. Each is a process that lives.
+#[derive(Debug, Default)]
+pub struct Blame {
+    explained: HashSet<Tid>,
+    /// The command's own process, while it lives.
+    main: Option<Tid>,
+    /// Whether its failure is explained.
+    ended: bool,
+}
+
+impl Blame {
+    /// The command was started.
+    pub fn started(&mut self, main: Tid) {
+        self.main = Some(main);
+    }
+
+    /// A denial of a process was reported.
+    pub fn denied(&mut self, pid: Tid) {
+        self.explained.insert(pid);
+    }
+
+    /// Whether ends and programs of processes matter by now.
+    pub fn is_open(&self) -> bool {
+        !self.explained.is_empty()
+    }
+
+    /// A process runs another program, to which nothing was denied yet.
+    pub fn executed(&mut self, pid: Tid) {
+        self.explained.remove(&pid);
+    }
+
+    /// A process has ended.
+    pub fn ended(&mut self, pid: Tid, parent: Option<Tid>, failed: bool) {
+        let explained = self.explained.remove(&pid);
+        if self.main == Some(pid) {
+            self.main = None;
+            self.ended = explained;
+        }
+        match parent.filter(|_| failed) {
+            Some(parent) if explained => _ = self.explained.insert(parent),
+            Some(parent) => _ = self.explained.remove(&parent),
+            None => {}
+        }
+    }
+
+    /// Whether the command's failure is explained, after its end.
+    pub fn explains(&self) -> bool {
+        self.ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blame(what: impl FnOnce(&mut Blame)) -> bool {
+        let mut blame = Blame::default();
+        blame.started(1);
+        what(&mut blame);
+        blame.ended(1, None, true);
+        blame.explains()
+    }
+
+    #[test]
+    fn a_denial_explains_the_failure_of_its_process_and_of_those_above() {
+        assert!(!blame(|_| {}));
+        assert!(blame(|it| it.denied(1)));
+        assert!(blame(|it| {
+            it.denied(3);
+            it.ended(3, Some(2), true);
+            it.ended(2, Some(1), true);
+        }));
+    }
+
+    #[test]
+    fn what_goes_well_or_fails_later_for_another_reason_is_no_explanation() {
+        assert!(!blame(|it| {
+            it.denied(2);
+            it.ended(2, Some(1), false);
+        }));
+        assert!(!blame(|it| {
+            it.denied(2);
+            it.ended(2, Some(1), true);
+            it.ended(3, Some(1), true);
+        }));
+        assert!(!blame(|it| {
+            it.denied(1);
+            it.executed(1);
+        }));
+    }
+}
