@@ -1,6 +1,32 @@
-//! `jail`: run an untrusted command under a policy, on Linux, without privileges.
+//! Runs untrusted commands under a policy, on Linux, without privileges.
 //!
-//! One pass, and each module is a station of it:
+//! A policy ([`Policy`]) is a TOML file or a built-in one. [`Jail::builder`] takes it with a command, and
+//! [`Builder::run`] runs the command to its end; [`Builder::spawn`] returns a [`Handle`] that waits, kills
+//! and reports events. A [`Verdict`] says how the command ended and what it used.
+//!
+//! ```
+//! use jail::{Jail, Policy};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let outcome = Jail::builder()
+//!     .policy(Policy::preset("compute")?)
+//!     .command(["echo", "hello"])
+//!     .run()?;
+//! assert!(outcome.verdict.success());
+//! assert_eq!(outcome.stdout, b"hello\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cli` (default) | the command line of the `jail` binary, with clap and indicatif. A library needs none of it: use `default-features = false` |
+//!
+//! # Architecture
+//!
+//! One pass, and each module is a station of it. All modules are private.
 //!
 //! ```text
 //! policy  →  plan  →  launch  →  trace  →  judge  →  supervise  →  report
@@ -9,21 +35,21 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`syscalls`] | the typed table of system calls, with an `Op` where the supervisor handles one; constants, groups, errnos. Data and pure functions |
-//! | [`paths`] | accesses and path patterns |
-//! | [`net`] | socket addresses, endpoints, names and their leases, answers of resolvers |
-//! | [`sys`] | the only `unsafe`: thin wrappers, one system call each; no policy |
-//! | [`condition`] | the language of `when`: parsed, evaluated, lowered for BPF |
-//! | [`baseline`] | the rules with which the jail protects itself, one reason each |
-//! | [`policy`] | TOML to [`Policy`](policy::Policy): what the user wants, every entry with its line |
-//! | [`judge`] | a call to its verdict, with the reason: the one place that decides |
-//! | [`plan`] | a policy and a host to a [`Plan`](plan::Plan): who enforces what; the BPF program |
-//! | [`launch`] | fork, seize, isolate, close, drop, confine, exec |
-//! | [`trace`] | the typed ptrace: a stop, and the one answer to it |
-//! | [`supervise`] | the loop; the one map of tasks, with what they share; paths, peers, limits, signals, job control |
-//! | [`report`] | events and the outcome to messages, JSON lines and one document |
-//! | [`embed`] | the library's front door: a builder, a handle, an outcome |
-//! | [`commands`] | the command line, one file a subcommand |
+//! | `syscalls` | the typed table of system calls, with an `Op` where the supervisor handles one; constants, groups, errnos. Data and pure functions |
+//! | `paths` | accesses and path patterns |
+//! | `net` | socket addresses, endpoints, names and their leases, answers of resolvers |
+//! | `sys` | the only `unsafe`: thin wrappers, one system call each; no policy |
+//! | `condition` | the language of `when`: parsed, evaluated, lowered for BPF |
+//! | `baseline` | the rules with which the jail protects itself, one reason each |
+//! | `policy` | TOML to `Policy`: what the user wants, every entry with its line |
+//! | `judge` | a call to its verdict, with the reason: the one place that decides |
+//! | `plan` | a policy and a host to a `Plan`: who enforces what; the BPF program |
+//! | `launch` | fork, seize, isolate, close, drop, confine, exec |
+//! | `trace` | the typed ptrace: a stop, and the one answer to it |
+//! | `supervise` | the loop; the one map of tasks, with what they share; paths, peers, limits, signals, job control |
+//! | `report` | events and the outcome to messages, JSON lines and one document |
+//! | `embed` | the library's front door: a builder, a handle, an outcome |
+//! | `commands` | the command line, one file a subcommand |
 //!
 //! What the supervisor keeps for a task is part of its `Task` (`supervise::tracee`), of the process that its
 //! threads share, or of the address space that CLONE_VM shares, and is dropped with it. An area adds state
@@ -32,32 +58,47 @@
 //! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:
 //! `policy`, `plan`, `judge`, `syscalls` do no I/O but loading files; nothing but `sys` is unsafe;
 //! nothing but `main.rs` exits; no stop is answered twice or not at all (see
-//! [`trace::Stopped`]).
-//!
-//! Whoever runs commands from a program begins with [`Jail::builder`].
+//! `trace::Stopped`).
 #![deny(unsafe_code)]
+// What only the subcommands of the binary use is not in use without them. With them the compiler reports all
+// dead code.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
-pub mod baseline;
-pub mod commands;
-pub mod condition;
-pub mod embed;
-pub mod judge;
-pub mod launch;
-pub mod net;
-pub mod paths;
-pub mod plan;
-pub mod policy;
-pub mod report;
-pub mod supervise;
-pub mod sys;
-pub mod syscalls;
-pub mod trace;
+mod baseline;
+#[cfg(feature = "cli")]
+mod commands;
+mod condition;
+mod embed;
+mod judge;
+mod launch;
+mod net;
+mod paths;
+mod plan;
+mod policy;
+mod report;
+mod supervise;
+mod sys;
+mod syscalls;
+mod trace;
+
+#[doc(hidden)]
+pub mod internal;
 
 pub use embed::{
-    Builder, Error, Event, Events, Handle, Jail, KillOnDrop, Killer, Outcome, Stdin, Stdio,
+    Builder, Error, Event, Events, Failure, Handle, Jail, KillOnDrop, Killer, Outcome, Policy,
+    Stdin, Stdio,
 };
-pub use policy::{Limits, Policy};
-pub use report::{Ending, Verdict};
+pub use policy::{Diagnostic, LimitKind, Limits, Problems, Severity};
+pub use report::{
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId,
+    Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
+};
+pub use trace::Exit;
+
+/// The `jail` binary.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use commands::main;
 
 /// The examples of the manual, as tests.
 #[cfg(doctest)]

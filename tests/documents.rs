@@ -1,7 +1,7 @@
 //! The examples of the documentation are policies that are valid, and whose tests hold.
 
-use jail::plan::{Host, Plan};
-use jail::policy::{Action, Expect, Policy};
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{Action, Expect, Policy};
 use std::fs;
 use std::path::Path;
 

@@ -7,12 +7,12 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use jail::judge::Sentence;
-use jail::launch;
-use jail::net::Way;
-use jail::paths::Access;
-use jail::plan::Plan;
-use jail::policy::{Action, Policy, Surroundings, locate, peer};
+use jail::internal::judge::Sentence;
+use jail::internal::launch;
+use jail::internal::net::Way;
+use jail::internal::paths::Access;
+use jail::internal::plan::Plan;
+use jail::internal::policy::{Action, Policy, Surroundings, locate, peer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use support::{Dir, jail, plain, probe, rounds};
@@ -192,7 +192,11 @@ fn agree(scene: &Scene, text: &str) -> Option<()> {
         return None;
     }
     assert_eq!(ran.out.lines().count(), sentences.len(), "{}", ran.err);
-    let plan = Plan::new(&policy, &launch::probe_for(&policy)).expect("a plan");
+    let plan = Plan::new(
+        &policy,
+        &launch::probe_for(&policy, &launch::Withheld::from_environment()),
+    )
+    .expect("a plan");
     for (sentence, met) in sentences.iter().zip(ran.out.lines()) {
         let said = decided(&plan, sentence);
         let agrees = (said.verdict.action == Action::Allow) == (met == "allowed");

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 use cbpf::agreement::{HOSTS, assert_agreement};
 use cbpf::reference::{Sayings, Says};
-use jail::policy::{Action, Policy};
-use jail::syscalls::{self, Errno};
+use jail::internal::policy::{Action, Policy};
+use jail::internal::syscalls::{self, Errno};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -356,8 +356,8 @@ fn model() -> impl Strategy<Value = Model> {
         proptest::collection::btree_map(select(keys).prop_map(str::to_owned), says(), 0..20)
             .prop_map(|mut entries| {
                 // Errors: to allow by its own name what the jail closes, to deny what it never denies.
-                let closed = |key: &str| jail::baseline::closed(key).is_some();
-                let always = |key: &str| jail::baseline::ALWAYS.contains(&key);
+                let closed = |key: &str| jail::internal::baseline::closed(key).is_some();
+                let always = |key: &str| jail::internal::baseline::ALWAYS.contains(&key);
                 entries.retain(|key, says| match says.action {
                     Action::Allow => !closed(key),
                     _ => !always(key),

@@ -8,7 +8,7 @@ use cbpf::{Answer, Data, NATIVE, always_allowed, check, run};
 use seccompiler::sock_filter;
 
 const ALLOW: u32 = 0x7fff_0000;
-const TRACE: u32 = 0x7ff0_0000 | jail::plan::TRACE_DATA as u32;
+const TRACE: u32 = 0x7ff0_0000 | jail::internal::plan::TRACE_DATA as u32;
 
 fn op(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code, jt, jf, k }

@@ -6,8 +6,8 @@ mod cbpf;
 
 use cbpf::agreement::{HOSTS, assert_agreement};
 use cbpf::reference::sayings;
-use jail::plan::Plan;
-use jail::policy::{Policy, presets};
+use jail::internal::plan::Plan;
+use jail::internal::policy::{Policy, presets};
 
 #[test]
 fn each_preset_filters_as_it_is_judged() {

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use cbpf::agreement::{HOSTS, assert_agreement};
 use cbpf::reference::sayings;
 use cbpf::{Data, always_allowed, run};
-use jail::plan::Plan;
-use jail::policy::Policy;
-use jail::syscalls;
+use jail::internal::plan::Plan;
+use jail::internal::policy::Policy;
+use jail::internal::syscalls;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text, "shape.toml").unwrap_or_else(|problems| panic!("{problems}"))
@@ -43,10 +43,10 @@ fn where_memory_is_added_up_the_opens_that_may_write_are_seen() {
 /// Names with a number here, none of which the baseline has a rule for.
 fn free_names() -> Vec<&'static str> {
     let guarded = |name: &str| {
-        jail::baseline::Baseline::new(0)
+        jail::internal::baseline::Baseline::new(0)
             .rules()
             .any(|rule| rule.syscalls.contains(&name))
-            || jail::baseline::ALWAYS.contains(&name)
+            || jail::internal::baseline::ALWAYS.contains(&name)
     };
     let mut rows: Vec<_> = syscalls::all()
         .iter()
@@ -151,7 +151,7 @@ fn a_rule_that_changes_nothing_costs_nothing() {
 
 #[test]
 fn the_way_to_any_number_is_a_dozen_instructions() {
-    for preset in jail::policy::presets() {
+    for preset in jail::internal::policy::presets() {
         let policy = Policy::preset(preset.name).unwrap();
         let plan = Plan::new(&policy, &HOSTS[0]).unwrap();
         for nr in 0..=500 {

@@ -6,6 +6,8 @@
 
 mod support;
 
+use jail::internal::launch::{Withheld, probe};
+use jail::internal::plan::{Host, MemoryCgroup};
 use jail::{Ending, Jail, Limits, Policy, Stdio};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -96,7 +98,7 @@ fn a_jail_whose_stops_the_host_takes_ends_when_it_is_killed() {
                     let Ok(mut handle) = policed(limits, &script).spawn() else {
                         continue;
                     };
-                    let _ = handle.wait_within(Duration::from_millis(20 * round as u64));
+                    let _ = handle.wait_timeout(Duration::from_millis(20 * round as u64));
                     let before = Instant::now();
                     match round % 2 {
                         0 => drop(handle),
@@ -311,7 +313,7 @@ fn a_handle_is_dropped_though_nobody_reads_what_the_jail_has_written() {
                     .limits(Limits::new().output(1000))
                     .spawn()
                     .expect("a jail");
-                let early = handle.wait_within(Duration::from_millis(500));
+                let early = handle.wait_timeout(Duration::from_millis(500));
                 assert!(
                     early.expect("no failure").is_none(),
                     "it waits for its reader"
@@ -632,12 +634,12 @@ fn a_command_that_does_not_fit_into_its_memory_takes_nothing_of_its_hosts() {
             }
             // Nobody writes to a cgroup: so one may limit the memory, where this host has them.
             let policy = Policy::parse("extends = [\"base\"]\n", "memory.toml");
-            let policy = Arc::new(policy.expect("a policy"));
+            let policy = policy.expect("a policy");
             let words = vec!["x".repeat(100_000); 15];
             for memory in [1 << 12, 1 << 16, 1 << 20] {
                 let command = ["bash", "-c", ":"].map(str::to_owned).into_iter();
                 let result = Jail::builder()
-                    .policy(Arc::clone(&policy))
+                    .policy(&policy)
                     .command(command.chain(words.clone()))
                     .limits(Limits::new().memory(memory))
                     .run();
@@ -710,7 +712,7 @@ fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
                 CHILDREN.fetch_add(1, Ordering::Relaxed);
             }
             // SAFETY: a zeroed sigaction is valid: no flags, so no SA_RESTART; the handlers are
-            // async-signal-safe. No other thread reads the environment yet.
+            // async-signal-safe.
             unsafe {
                 for (signal, handler) in [
                     (libc::SIGUSR1, nothing as extern "C" fn(i32)),
@@ -720,9 +722,12 @@ fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
                     action.sa_sigaction = handler as *const () as usize;
                     assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
                 }
-                // So that the supervisor holds the files.
-                std::env::set_var("JAIL_LANDLOCK_ABI", "0");
             }
+            // So that the supervisor holds the files.
+            let supervised = Host {
+                landlock_abi: 0,
+                ..probe(&Withheld::default())
+            };
             let dir = Dir::new();
             let fifo = dir.file("fifo");
             nix::unistd::mkfifo(fifo.as_str(), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
@@ -755,7 +760,10 @@ fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
                 ];
                 let token = token();
                 for round in 0..rounds(45) {
-                    let jail = shell(scripts[round % 3]).directory(dir.path()).stdin("x");
+                    let jail = shell(scripts[round % 3])
+                        .current_dir(dir.path())
+                        .host(supervised)
+                        .stdin("x");
                     let outcome = match round % 2 {
                         0 => jail.run(),
                         _ => jail.limits(Limits::new().wall(LATE * 6)).run(),
@@ -854,19 +862,15 @@ fn a_fork_of_the_host_runs_jails_of_its_own() {
 #[test]
 fn a_large_hosts_memory_does_not_count_as_its_commands() {
     let own = "a_large_hosts_memory_does_not_count_as_its_commands";
-    if std::env::var_os("JAIL_CGROUP").is_none() {
-        // Where the supervisor adds up.
-        let ran = plain([std::env::current_exe().expect("this program")])
-            .args(["--exact", own, "--nocapture", "--test-threads=1"])
-            .env("JAIL_CGROUP", "none")
-            .output();
-        ran.ends_with(0);
-        return;
-    }
     host(own, || {
         let large = vec![1u8; 200 << 20];
         let more = "[process]\nnice = 19\n[limits]\nmemory = \"100MiB\"\n";
-        let jail = policed(more, "exit 3");
+        // Without a cgroup the supervisor adds up the memory.
+        let host = Host {
+            memory: MemoryCgroup::None,
+            ..probe(&Withheld::default())
+        };
+        let jail = policed(more, "exit 3").host(host);
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             // The command is late: it waits for its turn on a processor.
@@ -885,5 +889,17 @@ fn a_large_hosts_memory_does_not_count_as_its_commands() {
             }
         });
         drop(large);
+    });
+}
+
+/// The variables that take abilities away are for the binary: a host program may have any environment.
+#[test]
+fn the_environment_of_a_host_takes_no_ability_away() {
+    host("the_environment_of_a_host_takes_no_ability_away", || {
+        // SAFETY: no other thread reads the environment.
+        unsafe { std::env::set_var("JAIL_NAMESPACES", "none") };
+        let run = policed("[process]\nisolate = [\"uts\"]\n", "exit 3").run();
+        let said = run.map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(!said.contains("JAIL_NAMESPACES"), "{said}");
     });
 }

@@ -92,7 +92,7 @@ fn the_table_names_every_module_and_has_no_circle() {
     let lib = fs::read_to_string(src.join("lib.rs")).expect("lib.rs");
     let declared: BTreeSet<&str> = lib
         .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
         .collect();
     let table: BTreeSet<&str> = LAYERS.iter().map(|&(module, _)| module).collect();
     assert_eq!(declared, table);
@@ -102,6 +102,21 @@ fn the_table_names_every_module_and_has_no_circle() {
             assert!(below, "{used} must stand above {module} in the table");
         }
     }
+}
+
+#[test]
+fn the_inner_modules_are_private() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let lib = fs::read_to_string(src.join("lib.rs")).expect("lib.rs");
+    let public: Vec<&str> = lib
+        .lines()
+        .filter(|line| line.trim_start().starts_with("pub mod "))
+        .collect();
+    assert_eq!(public, ["pub mod internal;"]);
+    assert!(
+        lib.contains("#[doc(hidden)]\npub mod internal;"),
+        "it is no interface"
+    );
 }
 
 #[test]

@@ -7,12 +7,12 @@ mod end;
 #[path = "library/peak.rs"]
 mod peak;
 
+use jail::internal::launch;
 use jail::{Ending, Error, Event, Jail, Limits, Policy, Stdio};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Dir, nobody_survives, plain, probe, rounds, token};
 
@@ -71,7 +71,7 @@ fn two_jails_talk_to_each_other_and_hear_each_others_end() {
             .spawn()
             .expect("a jail");
         let code = |handle: &mut jail::Handle| {
-            let outcome = handle.wait_within(LATE).expect("no failure");
+            let outcome = handle.wait_timeout(LATE).expect("no failure");
             outcome.and_then(|outcome| outcome.verdict.code)
         };
         assert_eq!((code(&mut teller), code(&mut asker)), (Some(7), Some(21)));
@@ -192,7 +192,7 @@ fn a_jail_that_runs_can_be_killed_from_any_thread() {
     for script in scripts {
         let mut handle = shell(&script).kill_on_exit(false).spawn().expect("a jail");
         assert!(handle.pid() > 1);
-        let early = handle.wait_within(Duration::from_millis(300));
+        let early = handle.wait_timeout(Duration::from_millis(300));
         assert!(early.expect("no failure").is_none(), "{script}");
         let before = Instant::now();
         let killer = handle.killer();
@@ -219,7 +219,7 @@ fn a_handle_that_is_dropped_kills_its_jail() {
 fn a_kill_after_the_end_does_nothing() {
     let mut handle = shell("exit 7").spawn().expect("a jail");
     let outcome = handle
-        .wait_within(Duration::from_secs(30))
+        .wait_timeout(Duration::from_secs(30))
         .expect("no failure");
     handle.kill();
     assert_eq!(outcome.expect("an outcome").verdict.code, Some(7));
@@ -319,7 +319,7 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
     // Only execve says so.
     let said = spawned.and_then(jail::Handle::wait).expect_err("an error");
     assert_eq!(said.exit_code(), 126, "{said}");
-    let nowhere = shell("true").directory("/no/such/place");
+    let nowhere = shell("true").current_dir("/no/such/place");
     let said = error(nowhere);
     assert_eq!(said.exit_code(), 125);
     assert!(said.to_string().contains("/no/such/place"), "{said}");
@@ -330,7 +330,7 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
 
 #[test]
 fn a_builder_is_used_again_and_its_limits_replace_the_policys() {
-    let policy = Arc::new(policy("[limits]\nwall = \"60s\"\n"));
+    let policy = policy("[limits]\nwall = \"60s\"\n");
     let sleeper = Jail::builder()
         .policy(policy)
         .command(["sleep", "60"])
@@ -354,10 +354,27 @@ fn environment_and_directory_are_what_the_builder_says() {
         .env("TWO", "lost")
         .env_clear()
         .env("ONE", "1")
-        .directory(dir.path())
+        .current_dir(dir.path())
         .run();
     let expected = format!("1\n{}\n", dir.path().display());
     assert_eq!(outcome.expect("an outcome").stdout, expected.as_bytes());
+}
+
+#[test]
+fn a_removed_variable_is_absent_whether_the_policy_or_the_builder_set_it() {
+    let text = "[process]\nenv.set = { ONE = \"of the policy\" }\ntmpdir = \"fresh\"\n";
+    let script = "echo ${ONE-absent} ${TWO-absent} ${THREE-absent} ${TMPDIR-absent}";
+    let outcome = Jail::builder()
+        .policy(policy(text))
+        .command(["sh"])
+        .args(["-c", script])
+        .envs([("TWO", "2"), ("THREE", "3")])
+        .env_remove("ONE")
+        .env_remove("TWO")
+        .env_remove("TMPDIR")
+        .run();
+    let outcome = outcome.expect("an outcome");
+    assert_eq!(outcome.stdout, b"absent absent 3 absent\n", "{outcome:?}");
 }
 
 #[test]
@@ -416,8 +433,8 @@ fn two_hundred_threads_and_their_host_keep_to_themselves() {
 
 fn crowd() {
     let (threads, each) = (200, rounds(4));
-    let policy = Arc::new(policy(""));
-    let builder = || Jail::builder().policy(Arc::clone(&policy));
+    let policy = policy("");
+    let builder = || Jail::builder().policy(&policy);
     // SAFETY: takes a number, and gives back the one before.
     #[allow(unsafe_code)]
     let mask = || unsafe {
@@ -491,11 +508,12 @@ fn sixteen_threads_at_once_have_a_limit_of_memory_each() {
 }
 
 fn limited_crowd() {
-    let policy = Arc::new(policy(""));
+    let policy = policy("");
     let limits = Limits::new()
         .memory(64 << 20)
         .cpu(Duration::from_millis(500));
-    let jail = Jail::builder().policy(policy).limits(limits);
+    let host = launch::probe(&launch::Withheld::from_environment());
+    let jail = Jail::builder().policy(policy).limits(limits).host(host);
     let kinds: [(&[&str], Ending, Option<i32>); 4] = [
         (&["memory", "private", "40"], Ending::Exited, Some(0)),
         (&["memory", "private", "512"], Ending::Memory, None),
@@ -598,8 +616,8 @@ fn a_link_in_place_of_what_is_granted_grants_nothing() {
     ] {
         let _ = std::fs::remove_dir_all(&work);
         let own = dir.program("work/deep/bin/program", "#!/bin/sh\nexit 5\n");
-        let policy = Arc::new(Policy::parse(&text, "link.toml").expect("a policy"));
-        let jail = || Jail::builder().policy(Arc::clone(&policy)).directory(&work);
+        let policy = Policy::parse(&text, "link.toml").expect("a policy");
+        let jail = || Jail::builder().policy(&policy).current_dir(&work);
         let code = |jail: jail::Builder, script: &str| {
             let run = jail.command(["bash", "-c", script]).run();
             run.expect("an outcome").verdict.code
@@ -632,4 +650,26 @@ fn a_policy_under_which_nothing_starts_is_an_error_that_says_what_to_extend() {
             );
         }
     }
+}
+
+/// Checked by the compiler.
+#[test]
+fn what_a_host_holds_can_be_sent_to_other_threads() {
+    fn send<T: Send + 'static>() {}
+    fn send_and_sync<T: Send + Sync + 'static>() {}
+    send_and_sync::<Policy>();
+    send_and_sync::<Limits>();
+    send_and_sync::<jail::Problems>();
+    send_and_sync::<jail::Builder>();
+    send_and_sync::<jail::Killer>();
+    send_and_sync::<jail::KillOnDrop>();
+    send_and_sync::<jail::Outcome>();
+    send_and_sync::<jail::Verdict>();
+    send_and_sync::<Event>();
+    send_and_sync::<Error>();
+    send_and_sync::<Stdio>();
+    send_and_sync::<jail::Stdin>();
+    // One thread waits, and one listens.
+    send::<jail::Handle>();
+    send::<jail::Events>();
 }

@@ -1,9 +1,9 @@
 //! Presets that are joined: the whole grants what each of them grants alone, and nothing else.
 
-use jail::judge::{Judge, explain_reason};
-use jail::plan::{Host, Plan};
-use jail::policy::{About, Action, Policy, Surroundings, peer, presets};
-use jail::{net::Way, syscalls};
+use jail::internal::judge::{Judge, explain_reason};
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{About, Action, Policy, Surroundings, peer, presets};
+use jail::internal::{net::Way, syscalls};
 
 /// The presets that take something away whatever they are joined with: their descriptions say so.
 const RESTRICTING: [&str; 5] = [
@@ -216,7 +216,7 @@ deny = [
         let allowed = judge.about(&test.about).action == Action::Allow;
         assert_eq!(
             allowed,
-            test.expect == jail::policy::Expect::Allow,
+            test.expect == jail::internal::policy::Expect::Allow,
             "{}",
             test.sentence
         );

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use jail::judge::Judge;
-use jail::net::Way;
-use jail::paths::Access;
-use jail::plan::{Host, Plan};
-use jail::policy::{Action, Policy, Surroundings, peer};
+use jail::internal::judge::Judge;
+use jail::internal::net::Way;
+use jail::internal::paths::Access;
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{Action, Policy, Surroundings, peer};
 
 /// Files of a directory of the test's own.
 struct Files(PathBuf);
@@ -224,7 +224,7 @@ deny = ["write ~/.npmrc", "read ~/.netrc", "write ./.git/config", "write ./sub/.
     let judge = judge(&policy);
     for test in &policy.tests {
         let allowed = judge.about(&test.about).action == Action::Allow;
-        let expected = test.expect == jail::policy::Expect::Allow;
+        let expected = test.expect == jail::internal::policy::Expect::Allow;
         assert_eq!(allowed, expected, "{} with HOME={home}", test.sentence);
     }
 }

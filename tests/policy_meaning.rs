@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use jail::policy::{Action, Expect, Policy, Target, lint};
-use jail::syscalls::Errno;
+use jail::internal::policy::{Action, Expect, Policy, Target, lint};
+use jail::internal::syscalls::Errno;
 
 const DENY: Action = Action::Deny(Errno::EPERM);
 
@@ -349,7 +349,7 @@ fn what_is_no_text_is_refused_by_line() {
 
 #[test]
 fn to_run_a_preset_its_tests_are_not_read_and_nothing_else_differs() {
-    for preset in jail::policy::presets() {
+    for preset in jail::internal::policy::presets() {
         let here = Path::new(".");
         let (Ok(whole), Ok(run)) = (
             Policy::load(preset.name, here),

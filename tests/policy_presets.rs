@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use jail::judge::{Judge, Verdict};
-use jail::plan::{Host, Plan};
-use jail::policy::{Action, Expect, Policy, lint, presets, render};
-use jail::syscalls::{self, parse_call};
+use jail::internal::judge::{Judge, Verdict};
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{Action, Expect, Policy, lint, presets, render};
+use jail::internal::syscalls::{self, parse_call};
 
 fn preset(name: &str) -> Policy {
     Policy::preset(name).unwrap_or_else(|problems| panic!("{problems}"))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::policy::{Policy, lint, render};
+use jail::internal::policy::{Policy, lint, render};
 use proptest::prelude::*;
 
 /// Read, lint and show it, both ways.
@@ -129,7 +129,7 @@ proptest! {
         length in 0..12usize,
         instead in "\\PC{0,6}",
     ) {
-        let mut text: Vec<char> = jail::policy::presets()[preset].text.chars().collect();
+        let mut text: Vec<char> = jail::internal::policy::presets()[preset].text.chars().collect();
         let start = at.index(text.len());
         let end = (start + length).min(text.len());
         text.splice(start..end, instead.chars());

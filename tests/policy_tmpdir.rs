@@ -1,9 +1,9 @@
 //! `tmpdir = "fresh"`, as a policy means it before and after a run has its directory.
 
-use jail::judge::Judge;
-use jail::paths::Access;
-use jail::plan::{Host, Plan};
-use jail::policy::{Action, Policy};
+use jail::internal::judge::Judge;
+use jail::internal::paths::Access;
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{Action, Policy};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jail::syscalls;
-use jail::syscalls::arch::{Arch, NATIVE};
+use jail::internal::syscalls;
+use jail::internal::syscalls::arch::{Arch, NATIVE};
 
 /// Where headers live: Debian's folder of the architecture, and everyone's.
 fn include_dirs() -> [PathBuf; 2] {

@@ -4,10 +4,10 @@
 //! harness must.
 
 use crate::Result;
-use jail::sys::memory::SharedWords;
-use jail::sys::process::{self, CStrings, Fork};
-use jail::sys::{self, wait};
-use jail::trace::Tid;
+use jail::internal::sys::memory::SharedWords;
+use jail::internal::sys::process::{self, CStrings, Fork};
+use jail::internal::sys::{self, wait};
+use jail::internal::trace::Tid;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;

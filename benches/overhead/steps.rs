@@ -4,11 +4,11 @@
 
 use crate::Result;
 use caps::{CapSet, Capability};
-use jail::launch::{self, Command};
-use jail::plan::Plan;
-use jail::policy::Policy;
-use jail::supervise::{self, Event, Observer, Options};
-use jail::sys;
+use jail::internal::launch::{self, Command};
+use jail::internal::plan::Plan;
+use jail::internal::policy::Policy;
+use jail::internal::supervise::{self, Event, Observer, Options};
+use jail::internal::sys;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -41,7 +41,7 @@ pub fn start(since: &str) -> Result<()> {
     let since: u128 = since.parse()?;
     let policy = Policy::load("base", Path::new(".")).map_err(|problems| problems.render(false))?;
     let loaded = now();
-    let host = launch::probe();
+    let host = launch::probe(&launch::Withheld::default());
     let probed = now();
     let plan = Plan::new(&policy, &host)?;
     let planned = now();
@@ -70,7 +70,7 @@ pub fn start(since: &str) -> Result<()> {
 /// What the child does between fork and execve, here without a fork: ns of each step.
 pub fn confine() -> Result<()> {
     let policy = Policy::load("base", Path::new(".")).map_err(|problems| problems.render(false))?;
-    let plan = Plan::new(&policy, &launch::probe())?;
+    let plan = Plan::new(&policy, &launch::probe(&launch::Withheld::default()))?;
     let bounding: Vec<Capability> =
         match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
             true => caps::read(None, CapSet::Bounding)?.into_iter().collect(),
@@ -105,7 +105,7 @@ pub fn confine() -> Result<()> {
 /// jail's own `main` on this process's arguments; prints its ns.
 pub fn command_line() -> Result<()> {
     let before = now();
-    let _ = jail::commands::main();
+    let _ = jail::main();
     print_all(&[now().saturating_sub(before)]);
     Ok(())
 }

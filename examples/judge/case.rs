@@ -1,7 +1,6 @@
 //! One run in a jail. Nothing else of the judge knows how that is done.
 
-use jail::policy::{Problems, Surroundings};
-use jail::{Error, Jail, Limits, Outcome, Policy};
+use jail::{Error, Jail, Limits, Outcome, Policy, Problems};
 use std::path::Path;
 
 /// More than any limit of output lets a solution write.
@@ -12,8 +11,7 @@ const KEPT: usize = 64 << 20;
 /// # Errors
 /// What is wrong with it.
 pub fn policy(file: &Path, dir: &Path) -> Result<Policy, Problems> {
-    let name = file.to_string_lossy();
-    Policy::load_to_run_in(&name, Path::new("."), Surroundings::at(dir))
+    Policy::load_in(&file.to_string_lossy(), dir)
 }
 
 /// Runs a command in that directory to its end, and that of all that it has started. `limits` are in
@@ -29,10 +27,10 @@ pub fn run_case(
     input: &[u8],
 ) -> Result<Outcome, Error> {
     Jail::builder()
-        .policy(policy.clone())
+        .policy(policy)
         .limits(limits.clone())
         .command(command)
-        .directory(dir)
+        .current_dir(dir)
         .stdin(input)
         .keep(KEPT)
         .run()

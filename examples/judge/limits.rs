@@ -21,6 +21,6 @@ pub fn of(problem: &Path) -> Result<Limits, String> {
             "{}: `{key}` is not [limits]; what solutions may do is said in the judge's policies",
             path.display()
         )),
-        None => Ok(policy.limits),
+        None => Ok(policy.limits().clone()),
     }
 }

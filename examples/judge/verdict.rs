@@ -97,8 +97,8 @@ pub fn judge(program: &Program, case: &Case, limits: &Limits) -> Judged {
     Judged {
         verdict,
         note,
-        cpu: told.cpu.map_or(0.0, |cpu| cpu.user + cpu.system),
-        wall: told.wall.unwrap_or_default(),
+        cpu: told.cpu_time().as_secs_f64(),
+        wall: told.wall_time().as_secs_f64(),
         memory: told
             .memory
             .map_or(0, |memory| memory.tree.unwrap_or(memory.peak)),

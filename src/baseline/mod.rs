@@ -160,9 +160,3 @@ pub fn closed(name: &str) -> Option<&'static str> {
         .find(|rule| rule.closes() && rule.syscalls.contains(&name))
         .map(|rule| rule.reason)
 }
-
-/// Whether a call is one of [`ALWAYS`].
-pub fn always(call: &Call) -> bool {
-    call.syscall()
-        .is_some_and(|syscall| ALWAYS.contains(&syscall.name))
-}

@@ -11,7 +11,7 @@ mod table;
 mod test;
 mod usage;
 
-use crate::launch;
+use crate::launch::{self, Withheld};
 use crate::policy::Policy;
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -212,7 +212,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
     match sub {
         Sub::Batch(batch) => Ok(batch::run(&batch, err)),
         Sub::Check { strict, files } => {
-            let host = strict.then(launch::probe);
+            let host = strict.then(|| launch::probe(&Withheld::from_environment()));
             check::run(&files, here, host.as_ref(), err, &mut stdout, &mut stderr)
         }
         Sub::Test { files } => test::run(&files, here, err, &mut stdout, &mut stderr),
@@ -231,7 +231,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             };
             match explain::run(
                 &policy,
-                &launch::probe_for(&policy),
+                &launch::probe_for(&policy, &Withheld::from_environment()),
                 call.as_deref(),
                 view,
                 &mut stdout,

@@ -3,7 +3,7 @@
 use super::hints::{Ran, hints};
 use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
-use crate::launch::{self, Command, Temporary};
+use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Plan, Wishes};
 use crate::policy::{self, Policy, Surroundings, opened_home};
 use crate::report::evidence::{self, Content};
@@ -34,8 +34,8 @@ pub fn run(run: Run, color: bool) -> u8 {
             let code = failure.tell();
             if let Some(place) = report {
                 let policy = run.policy.as_deref().unwrap_or_default();
-                let document = report::not_started(policy, &run.command, code, failure.report());
-                if let Err(message) = report::write(place, &document) {
+                let verdict = report::not_started(policy, &run.command, code, failure.report());
+                if let Err(message) = report::write(place, &verdict) {
                     eprintln!("jail: {message}");
                 }
             }
@@ -137,8 +137,9 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         ignore_sigpipe: sys::signal::pipe_was_ignored(),
         ..Command::default()
     };
+    let host = launch::probe_for(&policy, &Withheld::from_environment());
     let mut command = given
-        .under(&policy)
+        .under(&policy, &host)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     set_environment(&mut command, run.env_clear, &run.variables)?;
     let set = |name: &OsStr| {
@@ -158,7 +159,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         datagrams: command.passes_datagrams(),
         alone: true,
     };
-    let plan = Plan::with(&policy, &launch::probe_for(&policy), wishes).map_err(fail)?;
+    let plan = Plan::with(&policy, &host, wishes).map_err(fail)?;
     Ok(Ready {
         policy,
         plan: Arc::new(plan),

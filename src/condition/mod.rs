@@ -13,9 +13,10 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use display::Described;
 pub use error::ConditionError;
-pub use lower::{Alternative, MAX_ALTERNATIVES, MAX_TESTS, Test, TooComplex};
+#[cfg(test)]
+pub use lower::MAX_TESTS;
+pub use lower::{Test, TooComplex};
 pub use nearest::nearest;
 
 use crate::syscalls::Width;

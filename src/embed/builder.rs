@@ -4,10 +4,10 @@ use super::event::{self, Sender};
 use super::nurseries::Nurseries;
 use super::plans::{About, Plans};
 use super::pump::{Output, Wiring, past_streams};
-use super::{Error, Handle, Outcome};
-use crate::launch::{self, Command, Temporary};
+use super::{Error, Handle, Outcome, Policy};
+use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Host, Plan};
-use crate::policy::{self, Limits, Policy};
+use crate::policy::{self, Limits};
 use crate::report::{self, Report, Verdict};
 use crate::supervise::{Bell, Event, Observer, Options};
 use crate::sys;
@@ -53,6 +53,7 @@ impl Jail {
 
 /// What the command reads.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub enum Stdin {
     /// Nothing: /dev/null.
     #[default]
@@ -67,6 +68,7 @@ pub enum Stdin {
 
 /// Where the command writes.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub enum Stdio {
     /// To a pipe: it is counted, and kept up to [`Builder::keep`].
     #[default]
@@ -126,14 +128,40 @@ impl From<OwnedFd> for Stdio {
     }
 }
 
+/// A change to the environment.
+#[derive(Debug, Clone)]
+enum Change {
+    Clear,
+    Set(OsString, OsString),
+    Remove(OsString),
+}
+
+impl Change {
+    fn apply(&self, command: &mut Command) {
+        match self {
+            Change::Clear => command.environment.clear(),
+            Change::Set(name, value) => command.set_variable(name, value),
+            Change::Remove(removed) => command.environment.retain(|(name, _)| name != removed),
+        }
+    }
+
+    /// Whether it sets or removes this variable by its name.
+    fn names(&self, variable: &OsStr) -> bool {
+        match self {
+            Change::Clear => false,
+            Change::Set(name, _) | Change::Remove(name) => name == variable,
+        }
+    }
+}
+
 /// What is to be run, and how. It can be run many times, and from many threads at once.
 #[derive(Debug, Clone)]
 pub struct Builder {
-    policy: Option<Arc<Policy>>,
+    policy: Option<Policy>,
     limits: Limits,
     arguments: Vec<OsString>,
-    /// Changes to the environment: `None` removes all of it.
-    environment: Vec<Option<(OsString, OsString)>>,
+    /// Changes to the environment, in order.
+    environment: Vec<Change>,
     directory: Option<PathBuf>,
     stdin: Stdin,
     stdout: Stdio,
@@ -142,6 +170,8 @@ pub struct Builder {
     passed: Vec<Arc<OwnedFd>>,
     kill_on_exit: bool,
     all_events: bool,
+    /// What this host can do, where a test says so.
+    host: Option<Host>,
     /// Shared with its clones, as the next is.
     plans: Arc<Plans>,
     nurseries: Arc<Nurseries>,
@@ -162,6 +192,7 @@ impl Default for Builder {
             passed: Vec::new(),
             kill_on_exit: true,
             all_events: false,
+            host: None,
             plans: Arc::default(),
             nurseries: Arc::default(),
         }
@@ -169,9 +200,9 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The policy. Its relative paths are relative to the directory that it was loaded for: see
-    /// [`Policy::load_to_run_in`] where [`Builder::directory`] is another.
-    pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+    /// The policy. Its relative paths begin in the directory that it was loaded for: see
+    /// [`Policy::load_in`] where [`Builder::current_dir`] is another.
+    pub fn policy(mut self, policy: impl Into<Policy>) -> Self {
         self.policy = Some(policy.into());
         self
     }
@@ -195,21 +226,44 @@ impl Builder {
         self
     }
 
-    /// Sets a variable of the environment, which is this process's otherwise, as far as the policy
-    /// passes it on.
+    /// More arguments.
+    pub fn args<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of the command's environment. Without any such call the command has this process's
+    /// environment, as far as the policy passes it on.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push(Some((name.into(), value.into())));
+        self.environment
+            .push(Change::Set(name.into(), value.into()));
         self
     }
 
-    /// Nothing of the environment so far, this process's included.
+    /// Sets several variables, as [`Builder::env`] does.
+    pub fn envs<K: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let set = |(name, value): (K, V)| Change::Set(name.into(), value.into());
+        self.environment.extend(variables.into_iter().map(set));
+        self
+    }
+
+    /// Removes a variable, also one that the policy sets.
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.environment.push(Change::Remove(name.into()));
+        self
+    }
+
+    /// Removes all variables: this process's, the policy's, and those of earlier calls of [`Builder::env`].
     pub fn env_clear(mut self) -> Self {
-        self.environment.push(None);
+        self.environment.push(Change::Clear);
         self
     }
 
-    /// The working directory; this process's, or the policy's, otherwise.
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+    /// The command's working directory. Without this call it is the policy's, or else this process's.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
@@ -258,6 +312,14 @@ impl Builder {
         self
     }
 
+    /// For tests: plans for this host, instead of probing it. It must not have more abilities than the real
+    /// one.
+    #[doc(hidden)]
+    pub fn host(mut self, host: Host) -> Self {
+        self.host = Some(host);
+        self
+    }
+
     /// Runs it to its end: no process of it is left then. Blocks; from async code, call it through
     /// your runtime's way to block, such as `spawn_blocking`.
     ///
@@ -274,11 +336,11 @@ impl Builder {
             let (stdout, stderr) = (captured(&self.stdout), captured(&self.stderr));
             return builder.stdout(stdout).stderr(stderr).run();
         }
-        let ready = self.prepare(&self.host())?;
+        let ready = self.prepare(&self.probed())?;
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("jail".to_owned())
-                .spawn_scoped(scope, || ready.run(None, false, Told::default()).result)
+                .spawn_scoped(scope, || ready.run(None, false, Told::default()).outcome())
                 .map_err(Error::Thread)?
                 .join()
                 .unwrap_or(Err(Error::Lost))
@@ -291,26 +353,32 @@ impl Builder {
     /// Where it cannot be started. A program that turns out not to be runnable only when it is
     /// executed shows at [`Handle::wait`].
     pub fn spawn(&self) -> Result<Handle, Error> {
-        Handle::start(self.prepare(&self.host())?, self.all_events)
+        Handle::start(self.prepare(&self.probed())?, self.all_events)
     }
 
     /// Why no program can start under the policy, if it has one of that kind.
     pub(crate) fn nothing_starts(&self) -> Option<String> {
-        self.policy.as_deref().and_then(policy::nothing_starts)
+        self.policy
+            .as_ref()
+            .and_then(|policy| policy::nothing_starts(policy.shared()))
     }
 
     /// What this host can do, as far as these limits can depend on it.
-    fn host(&self) -> Host {
-        match &self.policy {
-            Some(policy) if self.limits.memory.is_none() => launch::probe_for(policy),
-            _ => launch::probe(),
+    fn probed(&self) -> Host {
+        let all = Withheld::default();
+        match (&self.host, &self.policy) {
+            (Some(host), _) => *host,
+            (None, Some(policy)) if self.limits.memory.is_none() => {
+                launch::probe_for(policy.shared(), &all)
+            }
+            (None, _) => launch::probe(&all),
         }
     }
 
     /// Everything that is decided before the command is started.
     pub(crate) fn prepare(&self, host: &Host) -> Result<Ready, Error> {
-        let policy = self.policy.clone().ok_or(Error::NoPolicy)?;
-        let policy = self.plans.limited(policy, &self.limits);
+        let policy = self.policy.as_ref().ok_or(Error::NoPolicy)?.shared();
+        let policy = self.plans.limited(Arc::clone(policy), &self.limits);
         if self.arguments.is_empty() {
             return Err(Error::NoCommand);
         }
@@ -335,24 +403,21 @@ impl Builder {
         }
         let limited = policy.limits.output.is_some();
         let (wiring, readers) = self.wire(&mut command, limited).map_err(Error::Stream)?;
-        let mut command = command.under(&policy).map_err(Error::Unavailable)?;
+        let mut command = command.under(&policy, host)?;
         for change in &self.environment {
-            match change {
-                None => command.environment.clear(),
-                Some((name, value)) => command.set_variable(name, value),
-            }
+            change.apply(&mut command);
         }
         let set = |name: &OsStr| {
-            let mut changes = self.environment.iter().rev().map_while(Option::as_ref);
-            changes.any(|(known, _)| known == name)
+            let since_clear = self.environment.iter().rev();
+            let mut since_clear = since_clear.take_while(|change| !matches!(change, Change::Clear));
+            since_clear.any(|change| change.names(name))
         };
         let mut policy = policy;
         let mut temporary = None;
         if policy.tmpdir.is_some() {
             // Each run has another directory, and so another policy.
-            let mut own = Policy::clone(&policy);
-            temporary =
-                Temporary::settle(&mut own, &mut command, &set).map_err(Error::Unavailable)?;
+            let mut own = policy::Policy::clone(&policy);
+            temporary = Temporary::settle(&mut own, &mut command, &set)?;
             policy = Arc::new(own);
         }
         let about = About {
@@ -361,7 +426,7 @@ impl Builder {
             datagrams: command.passes_datagrams(),
             terminals: command.terminals(&policy, wiring.pipes()),
         };
-        let plan = self.plans.plan(&policy, about).map_err(Error::Plan)?;
+        let plan = self.plans.plan(&policy, about)?;
         Ok(Ready {
             policy,
             plan,
@@ -438,7 +503,7 @@ fn null() -> io::Result<Arc<OwnedFd>> {
 
 /// All that is decided before the command is started.
 pub(crate) struct Ready {
-    policy: Arc<Policy>,
+    policy: Arc<policy::Policy>,
     plan: Arc<Plan>,
     command: Command,
     wiring: Wiring,
@@ -452,10 +517,27 @@ pub(crate) struct Ready {
     temporary: Option<Temporary>,
 }
 
-/// A run that is over: its outcome, and its document on a line.
+/// A run that is over. It has a verdict also where it has no outcome.
 pub(crate) struct Finished {
-    pub result: Result<Outcome, Error>,
-    pub document: Vec<u8>,
+    pub verdict: Verdict,
+    /// What was kept of stdout and stderr.
+    pub kept: [Vec<u8>; 2],
+    /// Why there is no outcome.
+    pub error: Option<Error>,
+}
+
+impl Finished {
+    pub(super) fn outcome(self) -> Result<Outcome, Error> {
+        let [stdout, stderr] = self.kept;
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(Outcome {
+                verdict: self.verdict,
+                stdout,
+                stderr,
+            }),
+        }
+    }
 }
 
 /// Who is told while it runs.
@@ -495,8 +577,9 @@ impl Ready {
             timer,
         };
         let name = policy.sources.first().map(|source| source.name.clone());
+        let name = name.unwrap_or_default();
         let arguments = command.arguments.clone();
-        let report = Report::recording(&policy, arguments, name.unwrap_or_default());
+        let report = Report::recording(&policy, arguments.clone(), name.clone());
         let mut observer = Starting {
             started: told.started,
             told: event::Told {
@@ -519,21 +602,17 @@ impl Ready {
         drop(temporary);
         let mut report = observer.told.report;
         report.wrote(written.stdout, written.stderr);
-        let document = match &result {
+        let verdict = match &result {
             Ok(outcome) => report.end(outcome),
             Err(error) => report.failed(error),
         };
-        let document = document.unwrap_or_default();
-        let [stdout, stderr] = written.kept;
-        let result = result.map_err(Error::Jail).and_then(|_| {
-            let verdict = Verdict::parse(&document).map_err(|_| Error::Lost)?;
-            Ok(Outcome {
-                verdict,
-                stdout,
-                stderr,
-            })
-        });
-        Finished { result, document }
+        let error = result.err().map(Error::from);
+        Finished {
+            // A report that records always has one.
+            error: error.or(verdict.is_none().then_some(Error::Lost)),
+            verdict: verdict.unwrap_or_else(|| failed(&name, &arguments, &Error::Lost)),
+            kept: written.kept,
+        }
     }
 }
 
@@ -558,7 +637,7 @@ impl Observer for Starting<'_> {
     }
 }
 
-/// The document of a command that was not started, or whose thread was lost.
-pub(crate) fn failed(policy: &str, command: &[OsString], error: &Error) -> Vec<u8> {
+/// The verdict of a command that was not started, or whose thread was lost.
+pub(crate) fn failed(policy: &str, command: &[OsString], error: &Error) -> Verdict {
     report::not_started(policy, command, error.exit_code(), error.to_string())
 }

@@ -1,6 +1,6 @@
 //! Why a jail has no outcome.
 
-use crate::launch::{LaunchError, Unavailable};
+use crate::launch::Unavailable;
 use crate::plan::PlanError;
 use crate::supervise::SuperviseError;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ pub enum Error {
     /// The builder was given no command.
     NoCommand,
     /// The policy's `[process]` asks for what this process does not have.
-    Unavailable(Unavailable),
+    Unavailable(Failure),
     /// No program can start under the policy: why, and what to do about it.
     NothingStarts(String),
     /// The policy cannot be put into a plan.
-    Plan(PlanError),
+    Plan(Failure),
     /// The command could not be started, or its jail failed while it ran.
-    Jail(SuperviseError),
+    Jail(Failure),
     /// The working directory cannot be used.
     Directory(PathBuf, io::Error),
     /// A stream of the command cannot be opened.
@@ -36,7 +36,7 @@ impl Error {
     /// What `jail` exits with: 127 no such command, 126 found but not runnable, else 125.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Jail(error) => error.exit_code(),
+            Error::Jail(Failure(Stage::Supervise(error))) => error.exit_code(),
             _ => 125,
         }
     }
@@ -44,7 +44,9 @@ impl Error {
     /// Whether the command's program never ran.
     pub fn not_started(&self) -> bool {
         match self {
-            Error::Jail(SuperviseError::Launch(_) | SuperviseError::NeverRan) => true,
+            Error::Jail(Failure(Stage::Supervise(
+                SuperviseError::Launch(_) | SuperviseError::NeverRan,
+            ))) => true,
             Error::Jail(_) | Error::Lost => false,
             _ => true,
         }
@@ -56,10 +58,8 @@ impl fmt::Display for Error {
         match self {
             Error::NoPolicy => f.write_str("no policy was given; use Builder::policy"),
             Error::NoCommand => f.write_str("no command was given; use Builder::command"),
-            Error::Unavailable(error) => error.fmt(f),
             Error::NothingStarts(wrong) => write!(f, "the policy cannot be used: {wrong}"),
-            Error::Plan(error) => error.fmt(f),
-            Error::Jail(error) => error.fmt(f),
+            Error::Unavailable(error) | Error::Plan(error) | Error::Jail(error) => error.fmt(f),
             Error::Directory(path, error) => {
                 write!(f, "the working directory {}: {error}", path.display())
             }
@@ -73,23 +73,61 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Unavailable(error) => Some(error),
-            Error::Plan(error) => Some(error),
-            Error::Jail(error) => Some(error),
+            Error::Unavailable(error) | Error::Plan(error) | Error::Jail(error) => Some(error),
             Error::Directory(_, error) | Error::Stream(error) | Error::Thread(error) => Some(error),
             Error::NoPolicy | Error::NoCommand | Error::NothingStarts(_) | Error::Lost => None,
         }
     }
 }
 
-impl From<SuperviseError> for Error {
-    fn from(error: SuperviseError) -> Self {
-        Error::Jail(error)
+impl From<Unavailable> for Error {
+    fn from(error: Unavailable) -> Self {
+        Error::Unavailable(Failure(Stage::Process(error)))
     }
 }
 
-impl From<LaunchError> for Error {
-    fn from(error: LaunchError) -> Self {
-        Error::Jail(SuperviseError::Launch(error))
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Error::Plan(Failure(Stage::Plan(error)))
+    }
+}
+
+impl From<SuperviseError> for Error {
+    fn from(error: SuperviseError) -> Self {
+        Error::Jail(Failure(Stage::Supervise(error)))
+    }
+}
+
+/// What failed, in words. Its source is the error of the system call, where one failed.
+#[derive(Debug)]
+pub struct Failure(Stage);
+
+/// The stage that failed.
+#[derive(Debug)]
+enum Stage {
+    Process(Unavailable),
+    Plan(PlanError),
+    Supervise(SuperviseError),
+}
+
+impl Failure {
+    fn error(&self) -> &(dyn std::error::Error + 'static) {
+        match &self.0 {
+            Stage::Process(error) => error,
+            Stage::Plan(error) => error,
+            Stage::Supervise(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.error(), f)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error().source()
     }
 }

@@ -166,7 +166,7 @@ impl Event {
                 let path = path.map_or(0, |path| path.given.len() + path.resolved.len());
                 let names = denial.peer.as_ref().map_or(0, |peer| all(&peer.names));
                 let remedy = denial.remedy.as_ref().map_or(0, String::len);
-                let rest = [all(&denial.ancestry), all(&denial.args), names];
+                let rest = [all(&denial.ancestry), names];
                 size_of::<Denial>() + denial.call.len() + path + remedy + rest.iter().sum::<usize>()
             }
             Event::Exec { ancestry, .. } => all(ancestry),
@@ -206,8 +206,8 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
             pid,
             program: program.to_owned(),
         },
-        Said::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false)?)),
-        Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true)?)),
+        Said::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false))),
+        Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true))),
         Said::Limit(limit) => Event::Limit(limit),
         Said::Foreign { pid, .. } => Event::Foreign { pid },
         // For the console: the outcome is as without a jail.

@@ -18,7 +18,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How a run ended, what it used, and what it has written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The report: what `jail --report` writes.
     pub verdict: Verdict,
@@ -74,7 +75,7 @@ impl Handle {
                     events: Some(sender),
                 };
                 // Nobody may be there to take it.
-                let _ = done.send(ready.run(Some(rung), false, told).result);
+                let _ = done.send(ready.run(Some(rung), false, told).outcome());
                 drop(ended);
             })
             .map_err(Error::Thread)?;
@@ -170,11 +171,11 @@ impl Handle {
         }
     }
 
-    /// As [`Handle::try_wait`], and waits for so long at most.
+    /// As [`Handle::try_wait`], after waiting for the end, for at most this time.
     ///
     /// # Errors
     /// As [`Handle::wait`].
-    pub fn wait_within(&mut self, time: Duration) -> Result<Option<Outcome>, Error> {
+    pub fn wait_timeout(&mut self, time: Duration) -> Result<Option<Outcome>, Error> {
         match self.outcome.recv_timeout(time) {
             Ok(result) => self.ended(result).map(Some),
             Err(RecvTimeoutError::Timeout) => {

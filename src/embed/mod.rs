@@ -12,6 +12,7 @@
 //! | `handle` | a jail that runs |
 //! | `end` | its end, for those that wait for it elsewhere |
 //! | `event` | what happens in it, for whoever listens |
+//! | `policy` | a policy, loaded once and shared |
 //! | `nurseries` | where commands are born |
 //! | `plans` | plans that were made, for the next run under the same policy |
 //! | `run` | a command from its start to its end, on this thread |
@@ -25,14 +26,16 @@ mod event;
 mod handle;
 mod nurseries;
 mod plans;
+mod policy;
 mod pump;
 mod run;
 
-pub(crate) use builder::failed;
 pub use builder::{Builder, Jail, Stdin, Stdio};
+pub(crate) use builder::{Finished, failed};
 pub use end::{KillOnDrop, Killer};
-pub use error::Error;
+pub use error::{Error, Failure};
 pub use event::{Event, Events};
 pub use handle::{Handle, Outcome};
-pub use pump::{Output, Wiring, Written};
+pub use policy::Policy;
+pub use pump::{Output, Wiring};
 pub use run::run;

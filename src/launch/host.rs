@@ -1,36 +1,58 @@
-//! The host's abilities, asked for once.
+//! The host's abilities, probed once.
 
 use super::{cgroup, containers};
 use crate::plan::{Host, MemoryCgroup};
 use crate::policy::Policy;
 use crate::sys;
 
-/// Asks the kernel for all that any plan may depend on. The variable `JAIL_LANDLOCK_ABI=n` lowers the
-/// Landlock ABI (0: none), and `JAIL_CGROUP` (`v1`, `v2`, `none`) takes away other memory cgroups, so
-/// that tests can do without; neither ever adds something.
-pub fn probe() -> Host {
-    Host {
-        memory: cgroup::probe(),
-        ..kernel()
+/// Abilities of the host that are not to be used, so that tests can do without them. By default all are used.
+///
+/// The `jail` binary reads them from its environment. The library never does: it shares the environment
+/// with its host program.
+#[derive(Debug, Clone, Default)]
+pub struct Withheld {
+    /// The highest Landlock ABI that is used; 0: none.
+    pub landlock_above: Option<u32>,
+    /// The only kind of memory cgroup that is used: `v1`, `v2`, or `none`.
+    pub cgroups_but: Option<String>,
+    /// Whether namespaces are not used.
+    pub namespaces: bool,
+}
+
+impl Withheld {
+    /// What `JAIL_LANDLOCK_ABI=n`, `JAIL_CGROUP=v1|v2|none` and `JAIL_NAMESPACES=none` withhold.
+    pub fn from_environment() -> Withheld {
+        let variable = |name| std::env::var(name).ok();
+        Withheld {
+            landlock_above: variable("JAIL_LANDLOCK_ABI").and_then(|abi| abi.parse().ok()),
+            cgroups_but: variable("JAIL_CGROUP"),
+            namespaces: variable("JAIL_NAMESPACES").is_some_and(|value| value == "none"),
+        }
     }
 }
 
-/// As [`probe`], and asks only for what this policy can depend on: looking for cgroups takes time.
-pub fn probe_for(policy: &Policy) -> Host {
+/// Probes for everything that any plan may depend on.
+pub fn probe(withheld: &Withheld) -> Host {
+    Host {
+        memory: cgroup::probe(withheld.cgroups_but.as_deref()),
+        ..kernel(withheld)
+    }
+}
+
+/// As [`probe`], but only for what this policy can depend on: looking for cgroups takes time.
+pub fn probe_for(policy: &Policy, withheld: &Withheld) -> Host {
     match policy.limits.memory.is_some() {
-        true => probe(),
-        false => kernel(),
+        true => probe(withheld),
+        false => kernel(withheld),
     }
 }
 
-fn kernel() -> Host {
+fn kernel(withheld: &Withheld) -> Host {
     let newest = sys::landlock::abi();
-    let wanted = std::env::var("JAIL_LANDLOCK_ABI")
-        .ok()
-        .and_then(|abi| abi.parse().ok());
     Host {
-        landlock_abi: wanted.map_or(newest, |abi: u32| abi.min(newest)),
+        landlock_abi: withheld.landlock_above.unwrap_or(newest).min(newest),
         kernel: containers::kernel(),
         memory: MemoryCgroup::None,
+        namespaces: !withheld.namespaces,
     }
 }

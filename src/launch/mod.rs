@@ -27,7 +27,7 @@ pub use cgroup::{CountAt, Group, Members};
 pub use error::{Circumstances, LaunchError, Step};
 pub use floor::ruleset;
 pub use handed::Handed;
-pub use host::{probe, probe_for};
+pub use host::{Withheld, probe, probe_for};
 pub use isolation::Isolation;
 pub use lookup::{program, script_interpreter};
 pub use nursery::Nursery;

@@ -5,11 +5,6 @@ use super::under::Unavailable;
 use super::{Circumstances, Isolation, Step};
 use crate::sys::Errno;
 
-/// Whether the variable `JAIL_NAMESPACES=none` takes them away, for tests. It gives nothing.
-pub fn are_taken_away() -> bool {
-    std::env::var_os("JAIL_NAMESPACES").is_some_and(|value| value == "none")
-}
-
 /// What a step of the child says; `None` where it is not about namespaces.
 pub fn at(isolation: &Isolation, step: Step, errno: Errno) -> Option<Unavailable> {
     let namespaces = matches!(

@@ -1,7 +1,8 @@
 //! What `[process]` of a policy makes of a command. Here the host is asked what the policy could not:
 //! which capabilities the caller has, who a user is, whether a file can be opened.
 
-use super::{Command, Isolation, Temporary, User, obstacles};
+use super::{Command, Isolation, Temporary, User};
+use crate::plan::Host;
 use crate::policy::{self, Isolation as Word, List, Policy, Said};
 use caps::{CapSet, Capability};
 use nix::unistd;
@@ -49,7 +50,7 @@ impl Command {
     ///
     /// # Errors
     /// When the policy asks for what this process does not have. Nothing has happened then.
-    pub fn under(mut self, policy: &Policy) -> Result<Command, Unavailable> {
+    pub fn under(mut self, policy: &Policy, host: &Host) -> Result<Command, Unavailable> {
         let process = &policy.process;
         if let Some(pass) = &process.pass {
             self.environment.retain(|(name, _)| {
@@ -90,7 +91,7 @@ impl Command {
                 .map_err(|(reason, help)| unavailable(policy, said, "stdin", reason, help))?;
             self.stdin = Some(Arc::new(file.into()));
         }
-        self.isolation = isolation(policy)?;
+        self.isolation = isolation(policy, host)?;
         Ok(self)
     }
 }
@@ -168,7 +169,7 @@ impl Temporary {
 }
 
 /// What `isolate` asks for. Whether the kernel grants it, it is asked when the command starts.
-fn isolation(policy: &Policy) -> Result<Isolation, Unavailable> {
+fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
     let words = &policy.process.isolate;
     let said = |word: Word| words.iter().find(|said| said.value == word);
     let Some(first) = words.first() else {
@@ -197,7 +198,7 @@ fn isolation(policy: &Policy) -> Result<Isolation, Unavailable> {
         tmpdir: None,
         place: policy.place(first.origin),
     };
-    if obstacles::are_taken_away() {
+    if !host.namespaces {
         return Err(unavailable(
             first,
             (

@@ -11,6 +11,8 @@ pub struct Host {
     pub kernel: (u32, u32),
     /// Which cgroups with a limit of memory can be made.
     pub memory: MemoryCgroup,
+    /// Whether namespaces may be used. The kernel is asked for them when a command starts.
+    pub namespaces: bool,
 }
 
 /// A cgroup with the memory controller that this process can make for a child.
@@ -35,6 +37,7 @@ impl Host {
             landlock_abi: u32::MAX,
             kernel: (u32::MAX, 0),
             memory: MemoryCgroup::V2,
+            namespaces: true,
         }
     }
 }

@@ -13,6 +13,7 @@ const OLD: Host = Host {
     landlock_abi: 0,
     kernel: (5, 4),
     memory: MemoryCgroup::None,
+    namespaces: true,
 };
 
 fn route(text: &str, host: &Host, what: What) -> Route {

@@ -9,6 +9,7 @@ use super::Source;
 
 /// Whether a problem makes the policy unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Severity {
     /// The policy cannot be used.
     Error,
@@ -18,6 +19,7 @@ pub enum Severity {
 
 /// A problem: what, where, and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
@@ -64,8 +66,10 @@ impl Diagnostic {
 ///
 /// Shown without colour by `Display`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problems {
     /// The files, for names and carets.
+    #[doc(hidden)]
     pub sources: Vec<Source>,
     /// By file and place.
     pub diagnostics: Vec<Diagnostic>,

@@ -24,37 +24,46 @@ pub struct Limit<T> {
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
 pub struct Limits {
     /// From the start to the end, by the clock.
-    pub wall: Option<Limit<Duration>>,
+    pub(crate) wall: Option<Limit<Duration>>,
     /// From the polite signal to the last one.
-    pub grace: Option<Limit<Duration>>,
+    pub(crate) grace: Option<Limit<Duration>>,
     /// Processor time, of all processes together.
-    pub cpu: Option<Limit<Duration>>,
+    pub(crate) cpu: Option<Limit<Duration>>,
     /// Bytes of memory, of all processes together.
-    pub memory: Option<Limit<u64>>,
+    pub(crate) memory: Option<Limit<u64>>,
     /// Tasks at the same time: processes and their threads.
-    pub processes: Option<Limit<u64>>,
+    pub(crate) processes: Option<Limit<u64>>,
     /// Descriptors of one process.
-    pub open_files: Option<Limit<u64>>,
+    pub(crate) open_files: Option<Limit<u64>>,
     /// Bytes of one file that is written.
-    pub file_size: Option<Limit<u64>>,
+    pub(crate) file_size: Option<Limit<u64>>,
     /// Bytes of one process's stack.
-    pub stack: Option<Limit<u64>>,
+    pub(crate) stack: Option<Limit<u64>>,
     /// Bytes written to stdout and stderr together.
-    pub output: Option<Limit<u64>>,
+    pub(crate) output: Option<Limit<u64>>,
 }
 
 /// A key of `[limits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[non_exhaustive]
 pub enum LimitKind {
+    /// From the start to the end, by the clock.
     Wall,
+    /// From SIGTERM to SIGKILL.
     Grace,
+    /// Processor time, of all processes together.
     Cpu,
+    /// Bytes of memory, of all processes together.
     Memory,
+    /// Processes and threads at the same time.
     Processes,
+    /// Descriptors of one process.
     OpenFiles,
+    /// Bytes of one file.
     FileSize,
+    /// Bytes of one process's stack.
     Stack,
+    /// Bytes written to stdout and stderr together.
     Output,
 }
 

@@ -70,15 +70,15 @@ pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use home::opened_home;
 pub use isolate::Isolation;
-pub use lift::{Lift, LiftedEntry, LiftedPlace};
+pub use lift::{Lift, LiftedPlace};
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
 pub use net::NetList;
 pub use peer::peer;
-pub use places::{Located, Place, PlaceError, Surroundings, locate};
+pub use places::{Place, PlaceError, Surroundings, locate};
 pub use presets::{Preset, presets};
-pub use process::{Process, Said, TemporaryDirectory, User, Variables};
+pub use process::{Process, Said, User};
 pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;

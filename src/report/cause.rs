@@ -1,6 +1,7 @@
 //! What decided, taken apart: the kind of reason, its place in the policy, its text, its why.
 //! It decides nothing and explains nothing further: the remedy is the judge's.
 
+use super::verdict::ReasonKind;
 use crate::judge::{POLICY_FILE, Reason, UNSEARCHED};
 use crate::policy::{Origin, Policy};
 use std::fmt::Write;
@@ -12,58 +13,13 @@ const CONDITION: usize = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause<'a> {
     /// What decided.
-    pub kind: Kind,
+    pub kind: ReasonKind,
     /// The file or preset, and the line.
     pub place: Option<(&'a str, u32)>,
     /// The key of an entry, the condition of a rule, the name of a protection.
     pub entry: Option<&'a str>,
     /// Its author's reason.
     pub why: Option<&'a str>,
-}
-
-/// What decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Baseline,
-    Rule,
-    Entry,
-    Default,
-    Always,
-    UnknownNumber,
-    Path,
-    Peer,
-    Closed,
-    Unpinned,
-    PolicyFile,
-    Unsearched,
-    Metadata,
-    Command,
-    Pathless,
-    Changed,
-}
-
-impl Kind {
-    /// As the log has it.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Kind::Baseline => "baseline",
-            Kind::Rule => "rule",
-            Kind::Entry => "entry",
-            Kind::Default => "default",
-            Kind::Always => "always",
-            Kind::UnknownNumber => "unknown-number",
-            Kind::Path => "path",
-            Kind::Peer => "peer",
-            Kind::Closed => "default",
-            Kind::Unpinned => "unpinned",
-            Kind::PolicyFile => "policy-file",
-            Kind::Unsearched => "unsearched",
-            Kind::Metadata => "metadata",
-            Kind::Command => "command",
-            Kind::Pathless => "pathless",
-            Kind::Changed => "changed",
-        }
-    }
 }
 
 impl<'a> Cause<'a> {
@@ -85,19 +41,28 @@ impl<'a> Cause<'a> {
             Reason::Baseline(rule) => Self::protection(rule.id, rule.reason),
             Reason::Rule(index) => {
                 let found = policy.rules.get(index);
-                written(Kind::Rule, found.map(|it| (it.origin, &it.text, &it.why)))
+                written(
+                    ReasonKind::Rule,
+                    found.map(|it| (it.origin, &it.text, &it.why)),
+                )
             }
             Reason::Entry(index) => {
                 let found = policy.syscalls.get(index);
-                written(Kind::Entry, found.map(|it| (it.origin, &it.key, &it.why)))
+                written(
+                    ReasonKind::Entry,
+                    found.map(|it| (it.origin, &it.key, &it.why)),
+                )
             }
             Reason::Default => Self {
                 place: place(policy.default.origin),
-                ..Self::bare(Kind::Default)
+                ..Self::bare(ReasonKind::Default)
             },
             Reason::Path(index) => {
                 let found = policy.paths.get(index);
-                written(Kind::Path, found.map(|it| (it.origin, &it.text, &it.why)))
+                written(
+                    ReasonKind::Path,
+                    found.map(|it| (it.origin, &it.text, &it.why)),
+                )
             }
             Reason::PolicyFile(index) => Self {
                 place: policy
@@ -105,53 +70,56 @@ impl<'a> Cause<'a> {
                     .get(index)
                     .map(|source| (source.name.as_str(), 1)),
                 why: Some(POLICY_FILE),
-                ..Self::bare(Kind::PolicyFile)
+                ..Self::bare(ReasonKind::PolicyFile)
             },
             Reason::Unsearched(index) => {
                 let found = policy.paths.get(index);
                 Self {
                     why: Some(UNSEARCHED),
                     ..written(
-                        Kind::Unsearched,
+                        ReasonKind::Unsearched,
                         found.map(|it| (it.origin, &it.text, &it.why)),
                     )
                 }
             }
             Reason::Peer(index) => {
                 let found = policy.peers.get(index);
-                written(Kind::Peer, found.map(|it| (it.origin, &it.text, &it.why)))
+                written(
+                    ReasonKind::Peer,
+                    found.map(|it| (it.origin, &it.text, &it.why)),
+                )
             }
             Reason::Closed(rule) => Self {
-                kind: Kind::Closed,
+                kind: ReasonKind::Default,
                 place: place(policy.default.origin),
                 entry: None,
                 why: Some(rule.reason),
             },
             Reason::PathDefault | Reason::PeerDefault => Self {
                 place: place(policy.default.origin),
-                ..Self::bare(Kind::Default)
+                ..Self::bare(ReasonKind::Default)
             },
-            Reason::Metadata => Self::bare(Kind::Metadata),
-            Reason::Command | Reason::Terminal => Self::bare(Kind::Command),
-            Reason::Pathless => Self::bare(Kind::Pathless),
-            Reason::Changed => Self::bare(Kind::Changed),
-            Reason::Unpinned => Self::bare(Kind::Unpinned),
-            Reason::Always => Self::bare(Kind::Always),
-            Reason::UnknownNumber => Self::bare(Kind::UnknownNumber),
+            Reason::Metadata => Self::bare(ReasonKind::Metadata),
+            Reason::Command | Reason::Terminal => Self::bare(ReasonKind::Command),
+            Reason::Pathless => Self::bare(ReasonKind::Pathless),
+            Reason::Changed => Self::bare(ReasonKind::Changed),
+            Reason::Unpinned => Self::bare(ReasonKind::Unpinned),
+            Reason::Always => Self::bare(ReasonKind::Always),
+            Reason::UnknownNumber => Self::bare(ReasonKind::UnknownNumber),
         }
     }
 
     /// A protection of the jail itself.
     pub const fn protection(id: &'static str, why: &'static str) -> Self {
         Self {
-            kind: Kind::Baseline,
+            kind: ReasonKind::Baseline,
             place: None,
             entry: Some(id),
             why: Some(why),
         }
     }
 
-    const fn bare(kind: Kind) -> Self {
+    const fn bare(kind: ReasonKind) -> Self {
         Self {
             kind,
             place: None,
@@ -164,10 +132,10 @@ impl<'a> Cause<'a> {
     pub fn long(&self) -> String {
         let mut text = self.start();
         match (self.kind, self.entry) {
-            (Kind::Entry, Some(entry)) => _ = write!(text, " {}", safe(entry)),
-            (Kind::Rule, Some(when)) => _ = write!(text, " rule: {}", safe(when)),
-            (Kind::Rule, None) => text.push_str(" rule"),
-            (Kind::Path | Kind::Peer | Kind::Unsearched, Some(path)) => {
+            (ReasonKind::Entry, Some(entry)) => _ = write!(text, " {}", safe(entry)),
+            (ReasonKind::Rule, Some(when)) => _ = write!(text, " rule: {}", safe(when)),
+            (ReasonKind::Rule, None) => text.push_str(" rule"),
+            (ReasonKind::Path | ReasonKind::Peer | ReasonKind::Unsearched, Some(path)) => {
                 _ = write!(text, " {:?}", safe(path))
             }
             _ => {}
@@ -186,19 +154,24 @@ impl<'a> Cause<'a> {
     fn start(&self) -> String {
         let (source, line) = self.place.unwrap_or(("policy", 0));
         match self.kind {
-            Kind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),
-            Kind::Rule | Kind::Entry | Kind::Path | Kind::Peer | Kind::Unsearched => {
+            ReasonKind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),
+            ReasonKind::Rule
+            | ReasonKind::Entry
+            | ReasonKind::Path
+            | ReasonKind::Peer
+            | ReasonKind::Unsearched => {
                 format!("[{}:{line}", safe(source))
             }
-            Kind::PolicyFile => format!("[policy file {}", safe(source)),
-            Kind::Default | Kind::Closed => format!("[default of {}", safe(source)),
-            Kind::Always => "[always allowed".to_owned(),
-            Kind::UnknownNumber => "[unknown number".to_owned(),
-            Kind::Metadata => "[metadata".to_owned(),
-            Kind::Command => "[the command itself".to_owned(),
-            Kind::Pathless => "[no path".to_owned(),
-            Kind::Changed => "[changed after it was judged".to_owned(),
-            Kind::Unpinned => "[could be changed after it is judged".to_owned(),
+            ReasonKind::PolicyFile => format!("[policy file {}", safe(source)),
+            ReasonKind::Default => format!("[default of {}", safe(source)),
+            ReasonKind::Always => "[always allowed".to_owned(),
+            ReasonKind::UnknownNumber => "[unknown number".to_owned(),
+            ReasonKind::Metadata => "[metadata".to_owned(),
+            ReasonKind::Command => "[the command itself".to_owned(),
+            ReasonKind::Pathless => "[no path".to_owned(),
+            ReasonKind::Changed => "[changed after it was judged".to_owned(),
+            ReasonKind::Unpinned => "[could be changed after it is judged".to_owned(),
+            ReasonKind::Other => "[other".to_owned(),
         }
     }
 }

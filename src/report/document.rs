@@ -1,38 +1,26 @@
-//! The document of `--report`: how it ended, in one piece, as `docs/report.md` describes it. The
-//! fields are a promise: they are added to, never renamed.
+//! What a [`Verdict`] says, gathered while the jail runs.
 
-use super::json;
-use super::schema::{self, CountFields, DenialFields, ExitFields};
-use super::text::Facts;
-use crate::policy::Action;
-use crate::supervise::{Ending, Outcome, SuperviseError, Used};
-use crate::syscalls::Call;
+use super::verdict::{
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PolicyId, Tasks,
+    VERSION, Verdict, code_and_signal,
+};
+use crate::policy::LimitKind;
+use crate::supervise::{self, Outcome, SuperviseError, Used};
 use crate::trace::{Exit, Tid};
-use serde::Serialize;
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The version of the format.
-const VERSION: u32 = 1;
-
 /// What the document says, gathered while the jail runs: nothing of it grows.
-pub struct Gathered<'a> {
+#[derive(Default)]
+pub struct Gathered {
     program: Option<(Tid, PathBuf)>,
     since: Option<Instant>,
     wall: Option<Duration>,
     used: Option<Used>,
     output: Option<(Option<u64>, Option<u64>)>,
-    first: Option<Denied<'a>>,
-    killed: Option<Denied<'a>>,
-}
-
-/// A call that was denied, or that killed.
-struct Denied<'a> {
-    call: Call,
-    action: Action,
-    facts: Facts<'a>,
+    first: Option<Denial>,
+    killed: Option<Denial>,
 }
 
 /// What is known at the end, and by others.
@@ -46,92 +34,32 @@ pub struct Known<'a> {
     /// Denials, which may be more than the counts tell.
     pub denied: u64,
     /// Which they were.
-    pub counts: Vec<CountFields<'a>>,
+    pub counts: Vec<DenialCount>,
     /// Programs of a foreign ABI that were killed.
     pub foreign: u64,
 }
 
 /// How it ended.
 pub struct End {
-    ending: &'static str,
-    limit: Option<&'static str>,
+    ending: Ending,
+    limit: Option<LimitKind>,
     exit_code: u8,
     exit: Option<Exit>,
     error: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    jail: &'static str,
-    policy: PolicyFields<'a>,
-    command: Vec<Cow<'a, str>>,
-    program: Option<Cow<'a, str>>,
-    pid: Option<Tid>,
-    ending: &'static str,
-    limit: Option<&'static str>,
-    exit_code: u8,
-    #[serde(flatten)]
-    exit: ExitFields,
-    error: Option<String>,
-    wall: Option<f64>,
-    cpu: Option<CpuFields>,
-    memory: Option<MemoryFields>,
-    tasks: Option<TaskFields>,
-    processes: Option<u64>,
-    output: Option<OutputFields>,
-    killed_by: Option<DenialFields<'a>>,
-    denied: DeniedFields<'a>,
-    foreign: u64,
-}
-
-#[derive(Serialize)]
-struct PolicyFields<'a> {
-    name: &'a str,
-    digest: Option<String>,
-}
-
-#[derive(Serialize)]
-struct CpuFields {
-    user: f64,
-    system: f64,
-}
-
-#[derive(Serialize)]
-struct MemoryFields {
-    peak: u64,
-    tree: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct TaskFields {
-    most: usize,
-    total: u64,
-}
-
-#[derive(Serialize)]
-struct OutputFields {
-    stdout: Option<u64>,
-    stderr: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct DeniedFields<'a> {
-    total: u64,
-    first: Option<DenialFields<'a>>,
-    counts: Vec<CountFields<'a>>,
 }
 
 impl From<&Outcome> for End {
     fn from(outcome: &Outcome) -> Self {
         Self {
             ending: match (outcome.ending, outcome.exit) {
-                (Ending::Exited, Exit::Signal(_)) => "signalled",
-                (ending, _) => schema::ending(ending),
+                (supervise::Ending::Exited, Exit::Signal(_)) => Ending::Signalled,
+                (ending, _) => ending.into(),
             },
             limit: match outcome.ending {
-                Ending::Limit(limit) => Some(limit.key()),
-                Ending::Policy | Ending::Exited | Ending::Caller => None,
+                supervise::Ending::Limit(limit) => Some(limit),
+                supervise::Ending::Policy
+                | supervise::Ending::Exited
+                | supervise::Ending::Caller => None,
             },
             exit_code: outcome.exit_code(),
             exit: Some(outcome.exit),
@@ -147,7 +75,7 @@ impl From<&SuperviseError> for End {
                 Self::not_started(error.exit_code(), error.to_string())
             }
             _ => Self {
-                ending: "failed",
+                ending: Ending::Failed,
                 ..Self::not_started(error.exit_code(), error.to_string())
             },
         }
@@ -158,7 +86,7 @@ impl End {
     /// The command's program never ran.
     pub fn not_started(exit_code: u8, error: String) -> Self {
         Self {
-            ending: "not-started",
+            ending: Ending::NotStarted,
             limit: None,
             exit_code,
             exit: None,
@@ -167,20 +95,7 @@ impl End {
     }
 }
 
-impl<'a> Gathered<'a> {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self {
-            program: None,
-            since: None,
-            wall: None,
-            used: None,
-            output: None,
-            first: None,
-            killed: None,
-        }
-    }
-
+impl Gathered {
     /// The command was started.
     pub fn started(&mut self, pid: Tid, program: &Path) {
         self.program = Some((pid, program.to_owned()));
@@ -199,16 +114,12 @@ impl<'a> Gathered<'a> {
     }
 
     /// A denied call, of which the first is kept, or the one that killed.
-    pub fn denied(&mut self, call: Call, action: Action, facts: Facts<'a>) {
-        let kept = match facts.killed {
-            true => &mut self.killed,
-            false => &mut self.first,
+    pub fn denied(&mut self, denial: Denial) {
+        let kept = match denial.action {
+            DenialAction::Kill => &mut self.killed,
+            DenialAction::Deny | DenialAction::Other => &mut self.first,
         };
-        kept.get_or_insert(Denied {
-            call,
-            action,
-            facts,
-        });
+        kept.get_or_insert(denial);
     }
 
     /// What the command has written.
@@ -216,63 +127,54 @@ impl<'a> Gathered<'a> {
         self.output = (stdout.is_some() || stderr.is_some()).then_some((stdout, stderr));
     }
 
-    /// The document, on one line.
-    pub fn document(&self, known: Known<'_>, end: End) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        // Nothing in it can fail to be JSON, nor memory to be written.
-        let _ = json::line(&mut bytes, &self.fields(known, end));
-        bytes
-    }
-
-    fn fields<'d>(&'d self, known: Known<'d>, end: End) -> Document<'d> {
+    /// The document.
+    pub fn verdict(self, known: Known<'_>, end: End) -> Verdict {
         // A command that did not get to its program used nothing that is worth a number.
-        let used = self.used.filter(|_| end.ending != "not-started");
+        let used = self.used.filter(|_| end.ending != Ending::NotStarted);
         let wall = self.wall.filter(|_| used.is_some());
-        let (pid, program) = self
-            .program
-            .as_ref()
-            .map(|(pid, path)| (*pid, path))
-            .unzip();
-        Document {
+        let (pid, program) = self.program.unzip();
+        let (code, signal) = code_and_signal(end.exit);
+        Verdict {
             version: VERSION,
-            jail: env!("CARGO_PKG_VERSION"),
-            policy: PolicyFields {
-                name: known.policy,
+            jail: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: PolicyId {
+                name: known.policy.to_owned(),
                 digest: known.digest,
             },
             command: known
                 .command
                 .iter()
-                .map(|word| word.to_string_lossy())
+                .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
-            program: program.map(|path| path.to_string_lossy()),
+            program: program.map(|path| path.to_string_lossy().into_owned()),
             pid,
             ending: end.ending,
             limit: end.limit,
             exit_code: end.exit_code,
-            exit: end.exit.map(ExitFields::from).unwrap_or_default(),
+            code,
+            signal,
             error: end.error,
-            wall: wall.map(seconds),
-            cpu: used.map(|used| CpuFields {
-                user: seconds(used.user),
-                system: seconds(used.system),
+            wall: wall.map(to_microseconds),
+            cpu: used.map(|used| Cpu {
+                user: to_microseconds(used.user),
+                system: to_microseconds(used.system),
             }),
-            memory: used.map(|used| MemoryFields {
+            memory: used.map(|used| Memory {
                 peak: used.peak,
                 tree: used.tree,
             }),
-            tasks: used.map(|used| TaskFields {
+            tasks: used.map(|used| Tasks {
                 most: used.most,
                 total: used.tasks,
             }),
             processes: used.map(|used| used.processes),
             output: self
                 .output
-                .map(|(stdout, stderr)| OutputFields { stdout, stderr }),
-            killed_by: self.killed.as_ref().map(Denied::fields),
-            denied: DeniedFields {
+                .map(|(stdout, stderr)| OutputBytes { stdout, stderr }),
+            killed_by: self.killed,
+            denied: Denials {
                 total: known.denied,
-                first: self.first.as_ref().map(Denied::fields),
+                first: self.first,
                 counts: known.counts,
             },
             foreign: known.foreign,
@@ -280,15 +182,9 @@ impl<'a> Gathered<'a> {
     }
 }
 
-impl Denied<'_> {
-    fn fields(&self) -> DenialFields<'_> {
-        DenialFields::new(&self.call, self.action, &self.facts)
-    }
-}
-
-/// To the microsecond.
-fn seconds(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1e6
+/// As exact as the document: what is read of it equals what was written.
+fn to_microseconds(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
-//! | `document` | the document of `--report` |
-//! | `verdict` | the same, as a type to read it by |
+//! | `document` | what a verdict says, gathered while the jail runs |
+//! | `verdict` | the verdict: the document of `--report`, and a line of `jail batch` |
 //! | `evidence` | files of jail's own, opened without following a link |
 //! | `place` | where that goes, whole or not at all |
 //! | `json` | JSON on one line |
@@ -47,10 +47,10 @@ mod text;
 mod verdict;
 mod witness;
 
-pub use place::{Place, PlaceError};
+pub use place::Place;
 pub use verdict::{
-    Cpu, Denial, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId, Reason,
-    Resolved, Signal, Tasks, Verdict,
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId,
+    Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
 };
 pub use witness::{nameservers, surroundings};
 
@@ -67,7 +67,7 @@ use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
 use noise::is_noise;
-use schema::{CountFields, Record, VERSION};
+use schema::{Record, VERSION};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -127,7 +127,7 @@ pub struct Report<'a> {
     log: Option<Log>,
     log_name: String,
     /// What the document says, and where it goes; `None`: to whoever runs the jail.
-    document: Option<(Option<Place>, Gathered<'a>)>,
+    document: Option<(Option<Place>, Gathered)>,
     command: Vec<OsString>,
     policy_name: String,
     tally: Tally,
@@ -169,7 +169,7 @@ impl<'a> Report<'a> {
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
             log_name: log_name.unwrap_or_default(),
-            document: report.map(|place| (Some(place), Gathered::new())),
+            document: report.map(|place| (Some(place), Gathered::default())),
             command,
             policy_name,
             tally: Tally::default(),
@@ -193,7 +193,7 @@ impl<'a> Report<'a> {
         };
         Self {
             out: Box::new(Nobody),
-            document: Some((None, Gathered::new())),
+            document: Some((None, Gathered::default())),
             ..Self::new(policy, settings)
         }
     }
@@ -207,9 +207,9 @@ impl<'a> Report<'a> {
 
     /// The jail has ended: document, which is returned where it goes nowhere, summary, table, last line
     /// of the log. The document comes first: nobody who does not read the rest holds it up.
-    pub fn end(mut self, outcome: &Outcome) -> Option<Vec<u8>> {
-        let counts = self.counts();
-        let document = self.document(&counts, outcome.into());
+    pub fn end(mut self, outcome: &Outcome) -> Option<Verdict> {
+        let counts = DenialCount::all(self.policy, &self.counts());
+        let verdict = self.verdict(counts.clone(), outcome.into());
         self.summary();
         let told = !self.quiet && outcome.failed().is_some();
         let hints = std::mem::take(&mut self.hints);
@@ -228,10 +228,9 @@ impl<'a> Report<'a> {
         if self.stats {
             self.say(&summary::stats(&outcome.stats));
         }
-        let denied = CountFields::new(self.policy, &counts);
-        self.record(|time, lost| Record::ended(time, outcome, denied, lost));
+        self.record(|time, lost| Record::ended(time, outcome, &counts, lost));
         self.loss();
-        document
+        verdict
     }
 
     /// Paths of which a change was denied by the default: the first of them.
@@ -259,38 +258,37 @@ impl<'a> Report<'a> {
     }
 
     /// The jail has failed, and killed the command: the document, why, then as [`Report::end`].
-    pub fn failed(mut self, error: &SuperviseError) -> Option<Vec<u8>> {
-        let counts = self.counts();
-        let document = self.document(&counts, error.into());
+    pub fn failed(mut self, error: &SuperviseError) -> Option<Verdict> {
+        let counts = DenialCount::all(self.policy, &self.counts());
+        let verdict = self.verdict(counts.clone(), error.into());
         let text = harmless::text(&error.to_string(), 4096);
         let mut out = String::new();
         self.layout.note(&mut out, &text);
         self.say(&out);
         self.summary();
-        let denied = CountFields::new(self.policy, &counts);
         let code = error.exit_code();
-        self.record(|time, lost| Record::failed(time, code, error.to_string(), denied, lost));
+        self.record(|time, lost| Record::failed(time, code, error.to_string(), &counts, lost));
         self.loss();
-        document
+        verdict
     }
 
-    /// Writes the document, if there is to be one.
-    fn document(&mut self, counts: &[Count], end: End) -> Option<Vec<u8>> {
+    /// The verdict, if there is to be one: written to its place, or returned where it has none.
+    fn verdict(&mut self, counts: Vec<DenialCount>, end: End) -> Option<Verdict> {
         let (place, gathered) = self.document.take()?;
         let known = Known {
             policy: &self.policy_name,
             digest: Some(self.policy.digest()),
             command: &self.command,
             denied: self.tally.total() + self.noise.total(),
-            counts: CountFields::new(self.policy, counts),
+            counts,
             foreign: self.foreign,
         };
-        let document = gathered.document(known, end);
+        let verdict = gathered.verdict(known, end);
         let Some(place) = place else {
-            return Some(document);
+            return Some(verdict);
         };
         let name = place.name().to_owned();
-        if let Err(error) = place.write(&document) {
+        if let Err(error) = place.write(&line(&verdict)) {
             let mut line = String::new();
             self.layout.note(&mut line, &unwritten(&name, &error));
             self.say(&line);
@@ -350,15 +348,14 @@ impl<'a> Report<'a> {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
-        let first = |(_, gathered): &(Option<Place>, Gathered<'_>)| gathered.wants_denial();
+        let first = |(_, gathered): &(Option<Place>, Gathered)| gathered.wants_denial();
         let keep = self.document.as_ref().is_some_and(first);
         if say == Say::Message || self.log.is_some() || keep {
             let facts = facts(self.policy, call, verdict, witness(), false);
             if say == Say::Message {
                 self.say(&text::denial(&self.layout, &facts));
             }
-            self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
-            self.keep(call, verdict, facts);
+            self.keep(Denial::new(call, verdict.action, facts));
         }
         let of = match say {
             Say::GroupFull => Some((call.nr, Cause::new(self.policy, verdict.reason))),
@@ -375,14 +372,14 @@ impl<'a> Report<'a> {
         if !self.quiet {
             self.say(&text::denial(&self.layout, &facts));
         }
-        self.record(|time, _| Record::denial(time, call, verdict.action, &facts));
-        self.keep(call, verdict, facts);
+        self.keep(Denial::new(call, verdict.action, facts));
     }
 
-    /// For the document.
-    fn keep(&mut self, call: &Call, verdict: &judge::Verdict, facts: Facts<'a>) {
+    /// For the log and the document.
+    fn keep(&mut self, denial: Denial) {
+        self.record(|time, _| Record::denial(time, &denial));
         if let Some((_, gathered)) = &mut self.document {
-            gathered.denied(*call, verdict.action, facts);
+            gathered.denied(denial);
         }
     }
 
@@ -558,15 +555,11 @@ impl Observer for Report<'_> {
     }
 }
 
-/// A denied call, or one that killed, as the document has it. `None`: it cannot be put so, which would
-/// be a defect.
-pub fn denial(policy: &Policy, denied: &supervise::Denial<'_>, killed: bool) -> Option<Denial> {
+/// A denied call, or one that killed, as a verdict has it.
+pub fn denial(policy: &Policy, denied: &supervise::Denial<'_>, killed: bool) -> Denial {
     let (call, verdict) = (&denied.call, &denied.verdict);
     let facts = facts(policy, call, verdict, Witness::of(denied), killed);
-    let fields = schema::DenialFields::new(call, verdict.action, &facts);
-    serde_json::to_value(&fields)
-        .and_then(serde_json::from_value)
-        .ok()
+    Denial::new(call, verdict.action, facts)
 }
 
 fn facts<'a>(
@@ -601,9 +594,9 @@ fn facts<'a>(
     }
 }
 
-/// The document of a command that was not started, since jail could not use what it was given: that
+/// The verdict of a command that was not started, since jail could not use what it was given: that
 /// text is known, and no more.
-pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: String) -> Vec<u8> {
+pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: String) -> Verdict {
     let known = Known {
         policy,
         digest: None,
@@ -612,23 +605,13 @@ pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: Str
         counts: Vec::new(),
         foreign: 0,
     };
-    Gathered::new().document(known, End::not_started(exit_code, error))
+    Gathered::default().verdict(known, End::not_started(exit_code, error))
 }
 
-/// A document with further fields before its own.
-pub fn with_fields(document: &[u8], fields: &impl serde::Serialize) -> Vec<u8> {
+/// A verdict as a document: JSON on one line.
+pub fn line(verdict: &impl serde::Serialize) -> Vec<u8> {
     let mut line = Vec::new();
-    // Neither can fail: see `Gathered::document`.
-    let _ = json::line(&mut line, fields);
-    let own = line.trim_ascii_end().strip_suffix(b"}").unwrap_or_default();
-    let rest = document.strip_prefix(b"{").unwrap_or_default();
-    [own, b",", rest].concat()
-}
-
-/// The document of a verdict that was changed after its end.
-pub fn document_of(verdict: &Verdict) -> Vec<u8> {
-    let mut line = Vec::new();
-    // Cannot fail: see `Gathered::document`.
+    // Nothing in it can fail to be JSON, nor memory to be written.
     let _ = json::line(&mut line, verdict);
     line
 }
@@ -637,10 +620,10 @@ pub fn document_of(verdict: &Verdict) -> Vec<u8> {
 ///
 /// # Errors
 /// Why there is none, in words.
-pub fn write(place: Place, document: &[u8]) -> Result<(), String> {
+pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
     let name = place.name().to_owned();
     place
-        .write(document)
+        .write(&line(verdict))
         .map_err(|error| unwritten(&name, &error))
 }
 

@@ -4,11 +4,14 @@
 use super::cause::Cause;
 use super::tally::Count;
 use super::text::Facts;
+use super::verdict::{
+    Denial, DenialAction, DenialCount, Ending, Peer, Reason, Resolved, Signal, code_and_signal,
+};
 use crate::policy::{Action, LimitKind, Policy};
-use crate::supervise::{Ending, Outcome, Stats};
+use crate::supervise::{self, Outcome, Stats};
 use crate::syscalls::{self, Call};
 use crate::trace::{Exit, Tid};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// The version of the format.
@@ -44,27 +47,27 @@ pub enum Record<'a> {
     Denied {
         time: f64,
         #[serde(flatten)]
-        denial: DenialFields<'a>,
+        denial: &'a Denial,
     },
     /// A call ended the jail.
     Killed {
         time: f64,
         #[serde(flatten)]
-        denial: DenialFields<'a>,
+        denial: &'a Denial,
     },
     /// A program of a foreign ABI was killed.
     Foreign {
         time: f64,
         pid: Tid,
         ancestry: Vec<&'a str>,
-        reason: ReasonFields<'a>,
+        reason: Reason,
     },
     /// A signal is delivered.
     Signal {
         time: f64,
         pid: Tid,
         tid: Tid,
-        signal: SignalFields,
+        signal: Signal,
     },
     /// A process ended.
     Exit {
@@ -78,86 +81,22 @@ pub enum Record<'a> {
     /// The jail is over.
     End {
         time: f64,
-        ending: &'static str,
+        ending: Ending,
         exit_code: u8,
         #[serde(flatten)]
         exit: ExitFields,
         error: Option<String>,
         stats: Option<StatsFields>,
-        denied: Vec<CountFields<'a>>,
+        denied: &'a [DenialCount],
         lost: u64,
     },
-}
-
-/// What ended a jail, in a word.
-pub fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Exited => "exited",
-        Ending::Policy => "policy",
-        Ending::Limit(LimitKind::Processes) => "tasks",
-        Ending::Limit(LimitKind::Memory) => "memory",
-        Ending::Limit(LimitKind::Output) => "output",
-        Ending::Limit(_) => "time",
-        Ending::Caller => "killed",
-    }
-}
-
-/// A call, and what became of it.
-#[derive(Debug, Serialize)]
-pub struct DenialFields<'a> {
-    pid: Tid,
-    tid: Tid,
-    syscall: Option<&'static str>,
-    nr: u32,
-    args: [Hex; 6],
-    call: &'a str,
-    path: Option<PathFields<'a>>,
-    peer: Option<PeerFields<'a>>,
-    action: &'static str,
-    errno: Option<&'static str>,
-    reason: ReasonFields<'a>,
-    ancestry: Vec<&'a str>,
-    remedy: Option<&'a str>,
-}
-
-/// A path that was denied.
-#[derive(Debug, Serialize)]
-pub struct PathFields<'a> {
-    access: &'static str,
-    given: &'a str,
-    resolved: &'a str,
-}
-
-/// A peer that was denied.
-#[derive(Debug, Serialize)]
-pub struct PeerFields<'a> {
-    way: &'static str,
-    endpoint: &'a str,
-    names: Vec<&'a str>,
-}
-
-/// What decided.
-#[derive(Debug, Serialize)]
-pub struct ReasonFields<'a> {
-    kind: &'static str,
-    source: Option<&'a str>,
-    line: Option<u32>,
-    entry: Option<&'a str>,
-    why: Option<&'a str>,
-}
-
-/// A signal.
-#[derive(Debug, Serialize)]
-pub struct SignalFields {
-    name: Cow<'static, str>,
-    number: i32,
 }
 
 /// How a process ended: one of the two, or none where it is not known.
 #[derive(Debug, Default, Serialize)]
 pub struct ExitFields {
     code: Option<i32>,
-    signal: Option<SignalFields>,
+    signal: Option<Signal>,
 }
 
 /// [`Stats`].
@@ -176,40 +115,20 @@ pub struct StatsFields {
     other: u64,
 }
 
-/// How often an entry denied a system call.
-#[derive(Debug, Serialize)]
-pub struct CountFields<'a> {
-    syscall: Option<&'static str>,
-    nr: u32,
-    times: u64,
-    reason: ReasonFields<'a>,
-}
-
-/// A register. As a string, for 64 bits do not fit into every reader's numbers.
-#[derive(Debug)]
-struct Hex(u64);
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#x}", self.0))
-    }
-}
-
 impl<'a> Record<'a> {
     /// A denied call, or one that killed.
-    pub fn denial(time: f64, call: &Call, action: Action, facts: &'a Facts<'a>) -> Self {
-        let denial = DenialFields::new(call, action, facts);
-        match facts.killed {
-            true => Record::Killed { time, denial },
-            false => Record::Denied { time, denial },
+    pub fn denial(time: f64, denial: &'a Denial) -> Self {
+        match denial.action {
+            DenialAction::Kill => Record::Killed { time, denial },
+            DenialAction::Deny | DenialAction::Other => Record::Denied { time, denial },
         }
     }
 
     /// The jail is over, with an outcome.
-    pub fn ended(time: f64, outcome: &Outcome, denied: Vec<CountFields<'a>>, lost: u64) -> Self {
+    pub fn ended(time: f64, outcome: &Outcome, denied: &'a [DenialCount], lost: u64) -> Self {
         Record::End {
             time,
-            ending: ending(outcome.ending),
+            ending: outcome.ending.into(),
             exit_code: outcome.exit_code(),
             exit: outcome.exit.into(),
             error: None,
@@ -224,12 +143,12 @@ impl<'a> Record<'a> {
         time: f64,
         exit_code: u8,
         error: String,
-        denied: Vec<CountFields<'a>>,
+        denied: &'a [DenialCount],
         lost: u64,
     ) -> Self {
         Record::End {
             time,
-            ending: "failed",
+            ending: Ending::Failed,
             exit_code,
             exit: ExitFields::default(),
             error: Some(error),
@@ -240,43 +159,60 @@ impl<'a> Record<'a> {
     }
 }
 
-impl<'a> DenialFields<'a> {
-    /// A denied call, or one that killed.
-    pub fn new(call: &Call, action: Action, facts: &'a Facts<'a>) -> Self {
-        Self {
-            pid: facts.pid,
-            tid: facts.tid,
-            syscall: call.syscall().map(|syscall| syscall.name),
-            nr: call.nr,
-            args: call.args.map(Hex),
-            call: &facts.call,
-            path: facts.path.as_ref().map(|path| PathFields {
-                access: path.access,
-                given: &path.given,
-                resolved: &path.resolved,
-            }),
-            peer: facts.peer.as_ref().map(|peer| PeerFields {
-                way: peer.way.word(),
-                endpoint: &peer.to,
-                names: peer.names.iter().map(String::as_str).collect(),
-            }),
-            action: if facts.killed { "kill" } else { "deny" },
-            errno: match action {
-                Action::Deny(errno) => Some(errno.name()),
-                Action::Allow | Action::Kill => None,
-            },
-            reason: ReasonFields::from(facts.cause),
-            ancestry: facts.ancestry.iter().map(String::as_str).collect(),
-            remedy: facts.remedy.as_deref(),
+impl From<supervise::Ending> for Ending {
+    fn from(ending: supervise::Ending) -> Self {
+        match ending {
+            supervise::Ending::Exited => Ending::Exited,
+            supervise::Ending::Policy => Ending::Policy,
+            supervise::Ending::Limit(LimitKind::Processes) => Ending::Tasks,
+            supervise::Ending::Limit(LimitKind::Memory) => Ending::Memory,
+            supervise::Ending::Limit(LimitKind::Output) => Ending::Output,
+            supervise::Ending::Limit(_) => Ending::Time,
+            supervise::Ending::Caller => Ending::Killed,
         }
     }
 }
 
-impl<'a> CountFields<'a> {
+impl Denial {
+    /// A denied call, or one that killed.
+    pub(super) fn new(call: &Call, action: Action, facts: Facts<'_>) -> Self {
+        Self {
+            pid: facts.pid,
+            tid: facts.tid,
+            syscall: call.syscall().map(|syscall| syscall.name.to_owned()),
+            nr: call.nr,
+            args: call.args,
+            call: facts.call,
+            path: facts.path.map(|path| Resolved {
+                access: path.access.to_owned(),
+                given: path.given,
+                resolved: path.resolved,
+            }),
+            peer: facts.peer.map(|peer| Peer {
+                way: peer.way.word().to_owned(),
+                endpoint: peer.to,
+                names: peer.names,
+            }),
+            action: match facts.killed {
+                true => DenialAction::Kill,
+                false => DenialAction::Deny,
+            },
+            errno: match action {
+                Action::Deny(errno) => Some(errno.name().to_owned()),
+                Action::Allow | Action::Kill => None,
+            },
+            reason: facts.cause.into(),
+            ancestry: facts.ancestry,
+            remedy: facts.remedy,
+        }
+    }
+}
+
+impl DenialCount {
     /// Counts with their reasons looked up.
-    pub fn new(policy: &'a Policy, counts: &[Count]) -> Vec<Self> {
-        let fields = |count: &Count| CountFields {
-            syscall: syscalls::by_number(count.nr).map(|syscall| syscall.name),
+    pub(super) fn all(policy: &Policy, counts: &[Count]) -> Vec<Self> {
+        let fields = |count: &Count| DenialCount {
+            syscall: syscalls::by_number(count.nr).map(|syscall| syscall.name.to_owned()),
             nr: count.nr,
             times: count.times,
             reason: Cause::new(policy, count.reason).into(),
@@ -285,39 +221,22 @@ impl<'a> CountFields<'a> {
     }
 }
 
-impl<'a> From<Cause<'a>> for ReasonFields<'a> {
-    fn from(cause: Cause<'a>) -> Self {
+impl From<Cause<'_>> for Reason {
+    fn from(cause: Cause<'_>) -> Self {
         Self {
-            kind: cause.kind.text(),
-            source: cause.place.map(|(source, _)| source),
+            kind: cause.kind,
+            source: cause.place.map(|(source, _)| source.to_owned()),
             line: cause.place.map(|(_, line)| line),
-            entry: cause.entry,
-            why: cause.why,
-        }
-    }
-}
-
-impl From<i32> for SignalFields {
-    fn from(number: i32) -> Self {
-        Self {
-            name: syscalls::signal_display(number),
-            number,
+            entry: cause.entry.map(str::to_owned),
+            why: cause.why.map(str::to_owned),
         }
     }
 }
 
 impl From<Exit> for ExitFields {
     fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Code(code) => Self {
-                code: Some(code),
-                signal: None,
-            },
-            Exit::Signal(signal) => Self {
-                code: None,
-                signal: Some(signal.into()),
-            },
-        }
+        let (code, signal) = code_and_signal(Some(exit));
+        Self { code, signal }
     }
 }
 

@@ -262,8 +262,8 @@ fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cause::Kind;
     use super::super::sample::{golden, names};
+    use super::super::verdict::ReasonKind;
     use super::*;
 
     const PLAIN: Layout = Layout {
@@ -281,7 +281,7 @@ mod tests {
             tid: 4711,
             ancestry: names(&["sh", "python3"]),
             cause: Cause {
-                kind: Kind::Entry,
+                kind: ReasonKind::Entry,
                 place: Some(("offline", 12)),
                 entry: Some("socket"),
                 why: Some("no network families"),
@@ -300,7 +300,7 @@ mod tests {
             call: "ioctl(0, TIOCSTI, 0x7ffc3a10)".to_owned(),
             tid: 4713,
             cause: Cause {
-                kind: Kind::Rule,
+                kind: ReasonKind::Rule,
                 place: Some(("net.toml", 20)),
                 entry: Some("request == TIOCSTI"),
                 why: Some("types into the caller's terminal"),
@@ -316,7 +316,7 @@ mod tests {
             call: format!("open(\"{lie}{}\", O_RDONLY)", "A".repeat(100_000)),
             ancestry: names(&["sh", lie, "a → root (pid 1)", "", &"B".repeat(100_000)]),
             cause: Cause {
-                kind: Kind::Entry,
+                kind: ReasonKind::Entry,
                 place: Some((lie, 1)),
                 entry: Some(lie),
                 why: Some(lie),
@@ -341,7 +341,7 @@ mod tests {
         let default = Facts {
             call: "getrandom(0x7ffc3a10, 16, 0)".to_owned(),
             cause: Cause {
-                kind: Kind::Default,
+                kind: ReasonKind::Default,
                 place: Some(("net.toml", 1)),
                 entry: None,
                 why: None,

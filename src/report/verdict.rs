@@ -1,13 +1,21 @@
-//! The document of `--report` as a type: what a program reads it by, and what the library returns.
+//! The document of `--report` as a type: `--report` and `jail batch` write it, the library returns it, and a
+//! program that reads a document reads it by this type.
 //!
-//! Fields and units are those of `docs/report.md`. What a later version adds is ignored here.
+//! The fields, their order and their units are those of `docs/report.md`, and a promise: later versions add
+//! fields and never rename one. What a later version adds is ignored here.
 
-use crate::trace::Tid;
+use crate::policy::LimitKind;
+use crate::syscalls;
+use crate::trace::{Exit, Tid};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// The version of the format.
+pub(super) const VERSION: u32 = 1;
+
 /// How a run ended, and what it used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Verdict {
     /// The version of the format.
     pub version: u32,
@@ -23,8 +31,9 @@ pub struct Verdict {
     pub pid: Option<Tid>,
     /// What ended it.
     pub ending: Ending,
-    /// The key of the limit that it was past, as in `[limits]`.
-    pub limit: Option<String>,
+    /// The limit that it exceeded; also `None` where that is a limit of a later version.
+    #[serde(default, with = "limit")]
+    pub limit: Option<LimitKind>,
     /// What `jail` exits with.
     pub exit_code: u8,
     /// The main process's exit code, if it ended by itself.
@@ -33,8 +42,9 @@ pub struct Verdict {
     pub signal: Option<Signal>,
     /// Why jail failed, or could not start the command.
     pub error: Option<String>,
-    /// Seconds by the clock.
-    pub wall: Option<f64>,
+    /// Time by the clock.
+    #[serde(default, with = "optional_seconds")]
+    pub wall: Option<Duration>,
     /// Processor time.
     pub cpu: Option<Cpu>,
     /// Memory.
@@ -55,6 +65,7 @@ pub struct Verdict {
 
 /// A policy, as named, and its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PolicyId {
     /// As named by whoever ran the command.
     pub name: String,
@@ -94,6 +105,7 @@ pub enum Ending {
 
 /// A signal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Signal {
     /// `SIGKILL` and the like.
     pub name: String,
@@ -101,17 +113,21 @@ pub struct Signal {
     pub number: i32,
 }
 
-/// Processor time of the whole tree, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Processor time of the whole tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cpu {
     /// In user mode.
-    pub user: f64,
+    #[serde(with = "seconds")]
+    pub user: Duration,
     /// In the kernel.
-    pub system: f64,
+    #[serde(with = "seconds")]
+    pub system: Duration,
 }
 
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Memory {
     /// The most that one process had resident.
     pub peak: u64,
@@ -121,6 +137,7 @@ pub struct Memory {
 
 /// Processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Tasks {
     /// The most at one time.
     pub most: usize,
@@ -130,6 +147,7 @@ pub struct Tasks {
 
 /// Bytes written; `None` where nobody counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct OutputBytes {
     /// To stdout.
     pub stdout: Option<u64>,
@@ -139,6 +157,7 @@ pub struct OutputBytes {
 
 /// What was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Denials {
     /// How many calls.
     pub total: u64,
@@ -150,6 +169,7 @@ pub struct Denials {
 
 /// A call that was denied, or that killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Denial {
     /// The process.
     pub pid: Tid,
@@ -159,16 +179,17 @@ pub struct Denial {
     pub syscall: Option<String>,
     /// Its number.
     pub nr: u32,
-    /// Its six arguments, in hexadecimal.
-    pub args: Vec<String>,
+    /// Its six arguments.
+    #[serde(with = "hexadecimal")]
+    pub args: [u64; 6],
     /// The call decoded.
     pub call: String,
     /// The path that it was about.
     pub path: Option<Resolved>,
     /// The peer that it was about.
     pub peer: Option<Peer>,
-    /// `deny` or `kill`.
-    pub action: String,
+    /// What jail did.
+    pub action: DenialAction,
     /// The errno that it returned.
     pub errno: Option<String>,
     /// What decided.
@@ -179,8 +200,23 @@ pub struct Denial {
     pub remedy: Option<String>,
 }
 
+/// What jail did about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DenialAction {
+    /// The call returned an errno.
+    Deny,
+    /// It ended the whole jail.
+    Kill,
+    /// One of a later version.
+    #[serde(other)]
+    Other,
+}
+
 /// A path that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Resolved {
     /// `read`, `write`, `exec` …
     pub access: String,
@@ -192,6 +228,7 @@ pub struct Resolved {
 
 /// A peer that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Peer {
     /// `connect` or `listen`.
     pub way: String,
@@ -203,9 +240,10 @@ pub struct Peer {
 
 /// What decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Reason {
-    /// `entry`, `rule`, `path`, `baseline` …
-    pub kind: String,
+    /// Its kind.
+    pub kind: ReasonKind,
     /// The policy's file, or a preset.
     pub source: Option<String>,
     /// The line in it.
@@ -216,8 +254,49 @@ pub struct Reason {
     pub why: Option<String>,
 }
 
+/// What kind of thing decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ReasonKind {
+    /// A protection of the jail itself.
+    Baseline,
+    /// A `[[rule]]`.
+    Rule,
+    /// An entry of `[syscalls]`.
+    Entry,
+    /// The policy's `default`.
+    Default,
+    /// A call that every policy allows.
+    Always,
+    /// A number that jail does not know.
+    UnknownNumber,
+    /// An entry of `[fs]`.
+    Path,
+    /// An entry of `[net]`.
+    Peer,
+    /// The peer could be changed after it was judged.
+    Unpinned,
+    /// A file of the policy itself.
+    PolicyFile,
+    /// A directory could not be searched for what an entry of `protect` covers.
+    Unsearched,
+    /// Metadata of what is not hidden.
+    Metadata,
+    /// The command itself.
+    Command,
+    /// A program without a path.
+    Pathless,
+    /// A program that was changed after it was judged.
+    Changed,
+    /// One of a later version.
+    #[serde(other)]
+    Other,
+}
+
 /// How often an entry denied a system call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DenialCount {
     /// The system call's name.
     pub syscall: Option<String>,
@@ -243,14 +322,118 @@ impl Verdict {
         self.ending == Ending::Exited && self.code == Some(0)
     }
 
-    /// Processor time, in user mode and in the kernel together.
+    /// Processor time, in user mode and in the kernel together; zero where it is not known.
     pub fn cpu_time(&self) -> Duration {
-        let seconds = self.cpu.map_or(0.0, |cpu| cpu.user + cpu.system);
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+        self.cpu
+            .map(|cpu| cpu.user.saturating_add(cpu.system))
+            .unwrap_or_default()
     }
 
-    /// Time by the clock.
+    /// Time by the clock; zero where it is not known.
     pub fn wall_time(&self) -> Duration {
-        Duration::try_from_secs_f64(self.wall.unwrap_or_default()).unwrap_or_default()
+        self.wall.unwrap_or_default()
+    }
+}
+
+impl From<i32> for Signal {
+    fn from(number: i32) -> Self {
+        Self {
+            name: syscalls::signal_display(number).into_owned(),
+            number,
+        }
+    }
+}
+
+/// How a process ended, in two fields: its code or its signal, or neither where it is not known.
+pub(super) fn code_and_signal(exit: Option<Exit>) -> (Option<i32>, Option<Signal>) {
+    match exit {
+        Some(Exit::Code(code)) => (Some(code), None),
+        Some(Exit::Signal(signal)) => (None, Some(signal.into())),
+        None => (None, None),
+    }
+}
+
+/// A time, as a number of seconds to the microsecond.
+mod seconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(number(*time))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        f64::deserialize(from).map(time)
+    }
+
+    pub fn number(time: Duration) -> f64 {
+        time.as_micros() as f64 / 1e6
+    }
+
+    /// Rounded to the microsecond, so that what is read is what was written.
+    pub fn time(seconds: f64) -> Duration {
+        Duration::from_micros((seconds * 1e6).round() as u64)
+    }
+}
+
+mod optional_seconds {
+    use super::seconds;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(seconds::number).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<f64>::deserialize(from)?.map(seconds::time))
+    }
+}
+
+/// A limit, by its key in `[limits]`.
+mod limit {
+    use crate::policy::LimitKind;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(limit: &Option<LimitKind>, to: S) -> Result<S::Ok, S::Error> {
+        limit.map(LimitKind::key).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LimitKind>, D::Error> {
+        let key = Option::<String>::deserialize(from)?;
+        let named = |kind: &LimitKind| key.as_deref() == Some(kind.key());
+        Ok(LimitKind::ALL.into_iter().find(named))
+    }
+}
+
+/// Registers, as strings: 64 bits do not fit into the numbers of every reader of JSON.
+mod hexadecimal {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    struct Hex(u64);
+
+    impl Serialize for Hex {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_str(&format_args!("{:#x}", self.0))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Hex {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(from)?;
+            let digits = text.strip_prefix("0x");
+            let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            let wrong = || D::Error::custom(format_args!("{text:?} is no register"));
+            number.map(Hex).ok_or_else(wrong)
+        }
+    }
+
+    pub fn serialize<S: Serializer>(registers: &[u64; 6], to: S) -> Result<S::Ok, S::Error> {
+        registers.map(Hex).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; 6], D::Error> {
+        <[Hex; 6]>::deserialize(from).map(|registers| registers.map(|Hex(register)| register))
     }
 }

@@ -208,6 +208,7 @@ pub mod open_flags {
     #![allow(missing_docs, reason = "their names are those of open(2)")]
     pub const O_ACCMODE: u64 = 3;
     pub const O_WRONLY: u64 = 1;
+    #[cfg(test)]
     pub const O_RDWR: u64 = 2;
     pub const O_CREAT: u64 = 0o100;
     pub const O_EXCL: u64 = 0o200;

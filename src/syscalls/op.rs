@@ -74,6 +74,10 @@ pub enum Op {
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "their names are the system calls'"
+)]
 pub enum Open {
     Open,
     Openat,

@@ -11,7 +11,7 @@ mod registers;
 mod status;
 mod stopped;
 
-pub use meter::{Meter, Usage};
+pub use meter::Meter;
 pub use registers::Registers;
 pub use status::{Exit, Stop, Wait};
 pub use stopped::{Resume, Stopped};

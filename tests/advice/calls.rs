@@ -1,12 +1,12 @@
 //! Every system call, and every value of the argument that selects what one does, judged: nothing runs.
 
 use super::paste::{Files, paste};
-use jail::baseline::Baseline;
-use jail::judge::Judge;
-use jail::judge::remedy::{Denied, Object, remedy};
-use jail::judge::varying::Run;
-use jail::policy::{Action, Policy};
-use jail::syscalls::{self, Call, Kind, Syscall};
+use jail::internal::baseline::Baseline;
+use jail::internal::judge::Judge;
+use jail::internal::judge::remedy::{Denied, Object, remedy};
+use jail::internal::judge::varying::Run;
+use jail::internal::policy::{Action, Policy};
+use jail::internal::syscalls::{self, Call, Kind, Syscall};
 
 /// Advices that one call may need, one after the other.
 const MOST: usize = 4;

@@ -3,14 +3,14 @@
 use super::paste::{Files, paste};
 use super::scene::{Ended, Scene, files, in_tree};
 use super::support::Dir;
-use jail::baseline::Baseline;
-use jail::judge::remedy::{Denied, Object, remedy};
-use jail::judge::varying::Run;
-use jail::judge::{Reason, Verdict};
-use jail::net::Way;
-use jail::paths::Access;
-use jail::policy::{Action, Policy};
-use jail::syscalls::{Errno, parse_call};
+use jail::internal::baseline::Baseline;
+use jail::internal::judge::remedy::{Denied, Object, remedy};
+use jail::internal::judge::varying::Run;
+use jail::internal::judge::{Reason, Verdict};
+use jail::internal::net::Way;
+use jail::internal::paths::Access;
+use jail::internal::policy::{Action, Policy};
+use jail::internal::syscalls::{Errno, parse_call};
 use std::fs;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
@@ -651,13 +651,13 @@ fn every_reason_has_an_advice_that_can_be_followed() {
         [[rule]]\nsyscall = \"mkdir\"\nwhen = \"mode == 1\"\naction = \"deny\"\n";
     let policy = Policy::parse(POLICY, "net.toml").expect("a policy");
     let index = |found: Option<usize>| found.expect("an entry of the main file");
-    let own = |origin: jail::policy::Origin| origin.source == 0;
+    let own = |origin: jail::internal::policy::Origin| origin.source == 0;
     let rule = index(policy.rules.iter().position(|rule| own(rule.origin)));
     let entry = index(policy.syscalls.iter().position(|entry| own(entry.origin)));
     let path = index(policy.paths.iter().position(|entry| own(entry.origin)));
     let peer = index(policy.peers.iter().position(|entry| own(entry.origin)));
     let protection = Baseline::newest().rules().next().expect("a protection");
-    let closed = jail::baseline::Watch::all_rules().find(|rule| rule.id == "no-tcp");
+    let closed = jail::internal::baseline::Watch::all_rules().find(|rule| rule.id == "no-tcp");
     let examples = [
         Reason::Baseline(protection),
         Reason::Always,

@@ -2,7 +2,7 @@
 //!
 //! A policy here has each section, list, entry and key of a rule begin a line of its own.
 
-use jail::policy::presets;
+use jail::internal::policy::presets;
 
 /// The files of a policy; the first is the main one.
 #[derive(Debug, Clone)]

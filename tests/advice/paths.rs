@@ -3,7 +3,7 @@
 use super::paste::{Files, paste};
 use super::scene::{Scene, files};
 use super::support::{Dir, plain};
-use jail::syscalls::named::{Asks, NAMED};
+use jail::internal::syscalls::named::{Asks, NAMED};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -2,14 +2,14 @@
 //! directory as a whole, and nothing but the object itself, the directory in which a name changes, or the
 //! run's temporary directory. Nothing runs.
 
-use jail::baseline::Baseline;
-use jail::judge::remedy::{Denied, Object, remedy};
-use jail::judge::varying::Run;
-use jail::judge::{Judge, Reason, Verdict};
-use jail::net::Way;
-use jail::paths::{Access, Pattern};
-use jail::policy::{Action, Policy, Who};
-use jail::syscalls::{Call, Errno, parse_call};
+use jail::internal::baseline::Baseline;
+use jail::internal::judge::remedy::{Denied, Object, remedy};
+use jail::internal::judge::varying::Run;
+use jail::internal::judge::{Judge, Reason, Verdict};
+use jail::internal::net::Way;
+use jail::internal::paths::{Access, Pattern};
+use jail::internal::policy::{Action, Policy, Who};
+use jail::internal::syscalls::{Call, Errno, parse_call};
 use std::path::Path;
 
 /// What no advice may open as a whole.

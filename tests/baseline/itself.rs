@@ -101,7 +101,7 @@ fn a_filter_of_the_program_that_traces_answers_enosys() {
 /// It may take the number that the jail's filter gives: then its calls are judged as ever.
 #[test]
 fn a_filter_of_the_program_with_the_jails_own_number_gains_nothing() {
-    let words = attack("own-trace", &[&jail::plan::TRACE_DATA]);
+    let words = attack("own-trace", &[&jail::internal::plan::TRACE_DATA]);
     let denied = How {
         policy: Some(NO_GETPPID),
         ..How::default()

@@ -2,11 +2,11 @@
 
 #![allow(dead_code)]
 
-use jail::baseline::Watch;
-use jail::judge::Reason;
-use jail::plan::{Host, MemoryCgroup, Plan};
-use jail::policy::{Action, Policy, Rule};
-use jail::syscalls::{Call, Errno};
+use jail::internal::baseline::Watch;
+use jail::internal::judge::Reason;
+use jail::internal::plan::{Host, MemoryCgroup, Plan};
+use jail::internal::policy::{Action, Policy, Rule};
+use jail::internal::syscalls::{Call, Errno};
 
 use super::reference::{self, Expected, Sayings};
 use super::registers::{Dice, Values};
@@ -18,11 +18,13 @@ pub const HOSTS: [Host; 2] = [
         landlock_abi: 7,
         kernel: (6, 18),
         memory: MemoryCgroup::None,
+        namespaces: true,
     },
     Host {
         landlock_abi: 0,
         kernel: (5, 4),
         memory: MemoryCgroup::None,
+        namespaces: true,
     },
 ];
 

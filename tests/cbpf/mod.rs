@@ -144,7 +144,7 @@ pub fn run(program: &[sock_filter], data: &Data) -> (Answer, usize) {
 fn answer(k: u32) -> Answer {
     match (k & 0xffff_0000, k & 0xffff) {
         (0x7fff_0000, 0) => Answer::Allow,
-        (0x7ff0_0000, data) if data == u32::from(jail::plan::TRACE_DATA) => Answer::Trace,
+        (0x7ff0_0000, data) if data == u32::from(jail::internal::plan::TRACE_DATA) => Answer::Trace,
         (0x0005_0000, errno @ 1..=4095) => Answer::Errno(errno as i32),
         _ => panic!("returns {k:#x}"),
     }

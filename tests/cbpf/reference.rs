@@ -3,9 +3,9 @@
 
 #![allow(dead_code)]
 
-use jail::baseline::Watch;
-use jail::policy::{Action, Policy, Target};
-use jail::syscalls::{self, Errno};
+use jail::internal::baseline::Watch;
+use jail::internal::policy::{Action, Policy, Target};
+use jail::internal::syscalls::{self, Errno};
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 #![allow(dead_code)]
 
-use jail::baseline::{Baseline, Watch};
-use jail::condition::Condition;
-use jail::policy::Policy;
+use jail::internal::baseline::{Baseline, Watch};
+use jail::internal::condition::Condition;
+use jail::internal::policy::Policy;
 
 /// A small generator of numbers, the same in every run.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use super::presets::Home;
 use super::scene::{Scene, run};
 use super::support::{Dir, JAIL, Ran, Run, jail, token};
-use jail::judge::Judge;
-use jail::plan::{Host, Plan};
-use jail::policy::{Action, Policy};
+use jail::internal::judge::Judge;
+use jail::internal::plan::{Host, Plan};
+use jail::internal::policy::{Action, Policy};
 use std::collections::HashSet;
 use std::fs;
 use std::os::linux::net::SocketAddrExt;

@@ -587,7 +587,10 @@ fn the_umask_is_the_callers_own() {
 fn short(step: &str) -> String {
     let mut words = step.split(' ');
     let number = words.next().unwrap_or_default();
-    let name = number.parse().ok().and_then(jail::syscalls::by_number);
+    let name = number
+        .parse()
+        .ok()
+        .and_then(jail::internal::syscalls::by_number);
     let name = name.map_or(number, |syscall| syscall.name);
     let rest: Vec<&str> = words.map(|word| word.get(..60).unwrap_or(word)).collect();
     format!("{name} {}", rest.join(" "))

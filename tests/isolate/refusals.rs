@@ -2,7 +2,7 @@
 
 use crate::scene::{How, Scene};
 use crate::support::{is_root, plain};
-use jail::policy::Policy;
+use jail::internal::policy::Policy;
 
 fn words(own: &str, one: &str, other: &str) -> Vec<&'static str> {
     let process = |list: &str| format!("default = \"allow\"\n[process]\n{list}\n");

@@ -70,7 +70,7 @@ fn callbacks_hear_of_the_end_once_and_find_the_outcome() {
     assert_eq!(heard.recv_timeout(LATE), Ok((1, None)));
     // One that comes late is called at once.
     let mut late = shell("exit 0").spawn().expect("a jail");
-    assert!(late.wait_within(LATE).expect("no failure").is_some());
+    assert!(late.wait_timeout(LATE).expect("no failure").is_some());
     late.on_end(move || told.send((2, None)).expect("a listener"));
     assert_eq!(heard.try_recv(), Ok((2, None)));
 }

@@ -1,7 +1,7 @@
 //! What `[process]` inherits.
 
 use crate::scene::Scene;
-use jail::policy::Policy;
+use jail::internal::policy::Policy;
 
 /// A file that says `own` and extends two others.
 fn load(own: &str, one: &str, other: &str) -> Policy {

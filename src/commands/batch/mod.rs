@@ -13,8 +13,8 @@ mod output;
 mod stop;
 
 use super::{Batch, FAILED};
-use crate::embed::{self, Builder, Error, Stdio};
-use crate::launch;
+use crate::embed::{self, Builder, Error, Finished, Stdio};
+use crate::launch::{self, Withheld};
 use crate::plan::Host;
 use crate::policy::{self, Policy, Problems, Surroundings};
 use crate::report::evidence::{self, Content};
@@ -93,7 +93,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     let work = Work {
         batch,
         name: cases.name().to_owned(),
-        host: launch::probe(),
+        host: launch::probe(&Withheld::from_environment()),
         timer: sys::signal::heed_ticks().is_ok(),
         policies,
         bar: progress(batch, cases.count()),
@@ -223,13 +223,21 @@ struct Work<'a> {
 }
 
 /// A case that has its verdict.
-#[derive(Default)]
 struct Run {
-    document: Vec<u8>,
+    verdict: Verdict,
     /// Whether it ran, however it ended.
     ran: bool,
     /// What was kept of its stdout and stderr.
     kept: [Option<Vec<u8>>; 2],
+}
+
+/// A line of the output: what is known of the case, then its verdict.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    fields: Fields<'a>,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
 }
 
 /// What a line has besides the verdict.
@@ -271,6 +279,17 @@ impl<'a> Fields<'a> {
     }
 }
 
+impl Run {
+    /// One that did not run, or whose jail failed.
+    fn failed(verdict: Verdict) -> Run {
+        Run {
+            verdict,
+            ran: false,
+            kept: [None, None],
+        }
+    }
+}
+
 impl Work<'_> {
     /// A thread's part.
     fn run(&self) {
@@ -300,16 +319,16 @@ impl Work<'_> {
         let run = run.unwrap_or_else(|message| {
             let message = format!("{}:{line}: {message}", self.name);
             let policy = self.batch.policy.as_deref().unwrap_or_default();
-            Run {
-                document: report::not_started(policy, &[], FAILED, message),
-                ..Run::default()
-            }
+            Run::failed(report::not_started(policy, &[], FAILED, message))
         });
         if !run.ran {
             self.failed.store(true, Ordering::Relaxed);
         }
-        let fields = Fields::new(&id, line, run.kept, self.batch.base64);
-        let written = lock(&self.output).line(&report::with_fields(&run.document, &fields));
+        let line = report::line(&Line {
+            fields: Fields::new(&id, line, run.kept, self.batch.base64),
+            verdict: &run.verdict,
+        });
+        let written = lock(&self.output).line(&line);
         match written {
             Ok(()) => {}
             // The reader has seen enough.
@@ -332,40 +351,33 @@ impl Work<'_> {
             .builder(&case, policy)?
             .command(command.clone())
             .prepare(&self.host);
-        let finished = match ready {
+        let Finished {
+            mut verdict,
+            kept: [stdout, stderr],
+            error,
+        } = match ready {
             Ok(ready) => ready.run(Some(running.bell.clone()), self.timer, Default::default()),
-            Err(error) => {
-                let document = embed::failed(name, &command, &error);
-                return Ok(Run {
-                    document,
-                    ..Run::default()
-                });
-            }
+            Err(error) => return Ok(Run::failed(embed::failed(name, &command, &error))),
         };
-        let ran = finished.result.is_ok();
-        let mut document = finished.document;
-        if let Ok(outcome) = &finished.result
-            && self.was_interrupted(&outcome.verdict)
-        {
-            let mut verdict = outcome.verdict.clone();
-            verdict.ending = Ending::Killed;
-            document = report::document_of(&verdict);
+        match error {
+            Some(Error::Jail(_)) => return Ok(Run::failed(verdict)),
+            Some(error) => return Err(error.to_string()),
+            None => {}
         }
-        let kept = match finished.result {
-            Ok(outcome) if self.batch.keep.is_some() => {
-                let kept = |file: &Option<PathBuf>, bytes| file.is_none().then_some(bytes);
-                [
-                    kept(&case.stdout_file, outcome.stdout),
-                    kept(&case.stderr_file, outcome.stderr),
-                ]
-            }
-            Ok(_) | Err(Error::Jail(_)) => Default::default(),
-            Err(error) => return Err(error.to_string()),
+        if self.was_interrupted(&verdict) {
+            verdict.ending = Ending::Killed;
+        }
+        let kept = |file: &Option<PathBuf>, bytes| {
+            let keeps = self.batch.keep.is_some() && file.is_none();
+            keeps.then_some(bytes)
         };
         Ok(Run {
-            document,
-            ran,
-            kept,
+            verdict,
+            ran: true,
+            kept: [
+                kept(&case.stdout_file, stdout),
+                kept(&case.stderr_file, stderr),
+            ],
         })
     }
 
@@ -380,7 +392,7 @@ impl Work<'_> {
     fn builder(&self, case: &Case, policy: Builder) -> Result<Builder, String> {
         let mut builder = policy.limits(case.limits()?);
         if let Some(directory) = &case.cwd {
-            builder = builder.directory(directory);
+            builder = builder.current_dir(directory);
         }
         for (name, value) in &case.env {
             builder = builder.env(name, value);

@@ -20,6 +20,7 @@ const HOST: Host = Host {
     landlock_abi: 7,
     kernel: (6, 18),
     memory: MemoryCgroup::None,
+    namespaces: true,
 };
 
 const PLAIN: View = View {

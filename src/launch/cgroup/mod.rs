@@ -42,11 +42,9 @@ struct Count {
     least: u64,
 }
 
-/// Which cgroups can be made. The variable `JAIL_CGROUP` (`v1`, `v2` or `none`) takes away all others,
-/// for tests.
-pub fn probe() -> MemoryCgroup {
-    let wanted = std::env::var("JAIL_CGROUP").ok();
-    let may = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+/// Which cgroups can be made. `only`: the one kind that may be used (`v1` or `v2`; anything else: none).
+pub fn probe(only: Option<&str>) -> MemoryCgroup {
+    let may = |name: &str| only.is_none_or(|only| only == name);
     if may("v2") {
         if v2::possible(false).is_some() {
             return MemoryCgroup::V2;
