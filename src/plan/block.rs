@@ -1,17 +1,16 @@
 //! One system call's conditions as BPF: a block of instructions that always ends in a return.
 //!
-//! The conditions are seccompiler's; what is ours is which of them are needed, and in what order.
+//! `compare` has the instructions of the tests; here is which of them are needed, and in what order.
 //! It decides nothing that `judge` does not: it follows [`Chain`].
 
 use seccompiler::sock_filter;
-use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 use super::bpf::{Return, jump};
+use super::compare;
 use crate::baseline::Answer;
-use crate::condition::{Op, Test};
+use crate::condition::{Test, TooComplex};
 use crate::judge::{Chain, Ruling};
 use crate::policy::Action;
-use crate::syscalls::Width;
 
 /// How the filter answers the calls of one system call.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +52,7 @@ struct Tail<'a> {
 
 impl Block {
     /// Compiles a chain. `traced`: a silent denial goes to the supervisor too.
-    pub fn new(chain: &Chain<'_>, traced: bool) -> Result<Block, seccompiler::BackendError> {
+    pub fn new(chain: &Chain<'_>, traced: bool) -> Result<Block, TooComplex> {
         let answer = |ruling: &Ruling| match answer(ruling.action, ruling.quiet) {
             errno if traced && errno != Return::ALLOW => Return::TRACE,
             other => other,
@@ -168,7 +167,7 @@ fn assemble(
     last: To,
     allowed: &Tail<'_>,
     default: &Tail<'_>,
-) -> Result<Vec<sock_filter>, seccompiler::BackendError> {
+) -> Result<Vec<sock_filter>, TooComplex> {
     let mut code = Vec::with_capacity(32);
     let mut pending = Vec::new();
     for branch in branches {
@@ -205,9 +204,9 @@ fn emit(
     code: &mut Vec<sock_filter>,
     branch: &Branch<'_>,
     pending: &mut Vec<(To, usize)>,
-) -> Result<(), seccompiler::BackendError> {
+) -> Result<(), TooComplex> {
     let mut one = |tests: &[Test]| {
-        alternative(code, tests)?;
+        compare::all(code, tests)?;
         let taken = match branch.to {
             To::Return(answer) => answer.instruction(),
             to => {
@@ -222,62 +221,4 @@ fn emit(
         When::Owned(any) => any.iter().try_for_each(|tests| one(tests)),
         When::Table(any) => any.iter().try_for_each(|tests| one(tests)),
     }
-}
-
-/// Tests that must all pass for the next instruction to be reached; else it is skipped.
-///
-/// seccompiler has no "masked and not equal". Such a test becomes its opposite, after which a
-/// jump leaves the alternative: it comes first, so that what remains is one rule.
-fn alternative(
-    code: &mut Vec<sock_filter>,
-    tests: &[Test],
-) -> Result<(), seccompiler::BackendError> {
-    let negative = |test: &&Test| test.mask.is_some() && test.op == Op::Ne;
-    let mut exits = Vec::new();
-    for test in tests.iter().filter(negative) {
-        rule(code, std::iter::once(test))?;
-        exits.push(code.len());
-        code.push(jump(0));
-    }
-    rule(code, tests.iter().filter(|test| !negative(test)))?;
-    let end = code.len();
-    for exit in exits {
-        if let Some(placeholder) = code.get_mut(exit) {
-            // Past the instruction that follows the alternative.
-            *placeholder = jump((end - exit) as u32);
-        }
-    }
-    Ok(())
-}
-
-/// Tests that seccompiler can express, as one of its rules. None: nothing to do.
-fn rule<'a>(
-    code: &mut Vec<sock_filter>,
-    tests: impl Iterator<Item = &'a Test>,
-) -> Result<(), seccompiler::BackendError> {
-    let conditions = tests.map(condition).collect::<Result<Vec<_>, _>>()?;
-    if conditions.is_empty() {
-        return Ok(());
-    }
-    let program = BpfProgram::from(SeccompRule::new(conditions)?);
-    // It begins with two jumps that link rules of a list: one over the other, into the tests.
-    code.extend(program.into_iter().skip(2));
-    Ok(())
-}
-
-fn condition(test: &Test) -> Result<SeccompCondition, seccompiler::BackendError> {
-    let op = match (test.mask, test.op) {
-        (Some(mask), Op::Eq | Op::Ne) => SeccompCmpOp::MaskedEq(mask),
-        (_, Op::Eq) => SeccompCmpOp::Eq,
-        (_, Op::Ne) => SeccompCmpOp::Ne,
-        (_, Op::Lt) => SeccompCmpOp::Lt,
-        (_, Op::Le) => SeccompCmpOp::Le,
-        (_, Op::Gt) => SeccompCmpOp::Gt,
-        (_, Op::Ge) => SeccompCmpOp::Ge,
-    };
-    let width = match test.width {
-        Width::Dword => SeccompCmpArgLen::Dword,
-        Width::Qword => SeccompCmpArgLen::Qword,
-    };
-    SeccompCondition::new(test.arg, width, op, test.value)
 }

@@ -5,7 +5,9 @@ use seccompiler::sock_filter;
 // linux/bpf_common.h
 const LD_W_ABS: u16 = 0x20;
 const JMP_JA: u16 = 0x05;
+const ALU_AND_K: u16 = 0x54;
 const JMP_JEQ_K: u16 = 0x15;
+const JMP_JGT_K: u16 = 0x25;
 const JMP_JGE_K: u16 = 0x35;
 const RET_K: u16 = 0x06;
 
@@ -22,6 +24,8 @@ pub const TRACE_DATA: u16 = 0x6a6c;
 pub const NR: u32 = 0;
 /// Offset of `arch` in `struct seccomp_data`.
 pub const ARCH: u32 = 4;
+/// Offset of the first of the six arguments, of 64 bits each, in `struct seccomp_data`.
+pub const ARGS: u32 = 16;
 
 /// What the kernel accepts as a program (`BPF_MAXINSNS`).
 pub const MAX_LEN: usize = 4096;
@@ -63,6 +67,16 @@ pub fn load(offset: u32) -> sock_filter {
     }
 }
 
+/// Keeps the bits of `mask` of the loaded value.
+pub fn and(mask: u32) -> sock_filter {
+    sock_filter {
+        code: ALU_AND_K,
+        jt: 0,
+        jf: 0,
+        k: mask,
+    }
+}
+
 /// Skips `distance` instructions.
 pub fn jump(distance: u32) -> sock_filter {
     sock_filter {
@@ -87,6 +101,16 @@ pub fn if_equal(k: u32, then: u8, otherwise: u8) -> sock_filter {
 pub fn if_at_least(k: u32, then: u8, otherwise: u8) -> sock_filter {
     sock_filter {
         code: JMP_JGE_K,
+        jt: then,
+        jf: otherwise,
+        k,
+    }
+}
+
+/// Skips `then` instructions if the loaded value is above `k`, else `otherwise`.
+pub fn if_above(k: u32, then: u8, otherwise: u8) -> sock_filter {
+    sock_filter {
+        code: JMP_JGT_K,
         jt: then,
         jf: otherwise,
         k,

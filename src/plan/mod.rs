@@ -5,6 +5,7 @@
 
 mod block;
 mod bpf;
+mod compare;
 mod domain;
 mod files;
 mod filter;
@@ -31,6 +32,7 @@ use filter::{Filter, Leaf};
 use seccompiler::sock_filter;
 
 use crate::baseline::{Baseline, Watch};
+use crate::condition::TooComplex;
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;
 use crate::policy::{Action, Limits, Policy};
@@ -93,8 +95,8 @@ pub enum PlanError {
         /// The system calls whose conditions take most of it, with their instructions.
         costliest: Vec<(&'static str, usize)>,
     },
-    /// A condition that seccompiler refuses.
-    Condition(seccompiler::BackendError),
+    /// A condition with more tests than an instruction can jump over.
+    Condition(TooComplex),
 }
 
 impl Plan {
