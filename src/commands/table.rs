@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A table under construction.
 #[derive(Debug)]
@@ -168,10 +169,13 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while columns(rest) > width {
-        let fits = rest
-            .char_indices()
-            .nth(width)
-            .map_or(rest.len(), |(at, _)| at);
+        // Where the first character begins that does not fit.
+        let mut column = 0;
+        let past = rest.char_indices().find(|(_, character)| {
+            column += character.width().unwrap_or_default();
+            column > width
+        });
+        let fits = past.map_or(rest.len(), |(at, _)| at);
         let before = rest.get(..=fits).and_then(|head| head.rfind(' '));
         let Some(at) = before.or_else(|| rest.find(' ')) else {
             break;
@@ -185,7 +189,7 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
 }
 
 fn columns(text: &str) -> usize {
-    text.chars().count()
+    text.width()
 }
 
 #[cfg(test)]
@@ -207,6 +211,16 @@ mod tests {
             text,
             "things\na    one two three four five six  x\nbbb  seven                        y\n"
         );
+    }
+
+    /// Characters of two columns, and one that combines with the character before it.
+    #[test]
+    fn wide_text_is_in_line() {
+        let mut table: Table<2> = Table::new(&[0]);
+        table.row(["日本/e\u{301}".into(), "x".into()]);
+        table.row(["123456".into(), "y".into()]);
+        assert_eq!(table.render(false, None), "日本/e\u{301}  x\n123456  y\n");
+        assert_eq!(wrap("日本 日本 日本", 9), ["日本 日本", "日本"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! It takes text that is harmless already, and never writes.
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
 
 /// Where brackets begin, if what is before them is shorter.
 const BRACKETS: usize = 60;
@@ -35,8 +36,8 @@ impl Layout {
         self.styled(out, BAD, verb);
         out.push(' ');
 
-        let end = used + columns(what);
-        let place = columns(brackets);
+        let end = used + what.width();
+        let place = brackets.width();
         match self.width() {
             Some(width) if end + 2 + place > width => {
                 self.wrapped(out, what, used, DEEPER);
@@ -108,7 +109,7 @@ impl Layout {
         };
         let mut first = true;
         for word in text.split(' ') {
-            let length = columns(word);
+            let length = word.width();
             if !first && column + 1 + length > width {
                 out.push('\n');
                 indent(out, next);
@@ -132,20 +133,6 @@ impl Layout {
 
 fn indent(out: &mut String, columns: usize) {
     out.extend(std::iter::repeat_n(' ', columns));
-}
-
-/// Columns on a terminal, rather too many than too few: any character may be a wide one, but for
-/// those that reports use.
-fn columns(text: &str) -> usize {
-    text.chars()
-        .map(|character| {
-            if character.is_ascii() || "→×…".contains(character) {
-                1
-            } else {
-                2
-            }
-        })
-        .sum()
 }
 
 #[cfg(test)]
