@@ -195,7 +195,8 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race() {
     let _alone = alone();
     let mut lost = Vec::new();
     for Attack { name, part } in Attack::all() {
-        let mut rounds = (0..3).map(|_| {
+        // On a busy machine it takes longer to win.
+        let mut rounds = (0..8).map(|_| {
             let ran = Tree::new().naive(&name, &part, 10);
             Score::of(&name, &ran.out).expect("the attack prints its score")
         });
@@ -333,8 +334,10 @@ fn memory_that_holds_checked_paths_is_the_jails_from_the_start() {
                 (ran, score)
             };
             let (mut ran, mut score) = race(seconds());
-            if score.wins == 0 && score.tries < 20 {
-                (ran, score) = race(LONGER * seconds());
+            for _ in 0..3 {
+                if score.wins == 0 && score.tries < 20 {
+                    (ran, score) = race(LONGER * seconds());
+                }
             }
             if score.wins > 0 || score.tries < 20 {
                 faults.push(format!("{mode}: {}", ran.out.trim_end()));

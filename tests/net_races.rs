@@ -351,7 +351,7 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race_for_a_peer() {
     let place = Place::new();
     let mut lost = Vec::new();
     for (name, _) in attacks(false) {
-        let mut rounds = (0..3).map(|_| place.naive(&name, 10));
+        let mut rounds = (0..8).map(|_| place.naive(&name, 10));
         match rounds.find(|score| score.wins > 0) {
             Some(score) => println!("naive   {name:34} won at try {:>8}", score.tries),
             None => {

@@ -53,13 +53,14 @@ pub fn rounds(default: usize) -> usize {
         .unwrap_or(default)
 }
 
-/// Gives SIGINT and SIGQUIT their default disposition, which whatever is started here inherits: the
-/// tests may themselves have been started in the background of a script, which ignores both.
+/// Gives SIGINT, SIGQUIT and SIGHUP their default disposition, which every program started here inherits.
+/// The tests may have been started in the background of a script, which ignores the first two, or by
+/// nohup(1), which ignores the last.
 pub fn heed_the_terminal() {
     use nix::sys::signal::{SigHandler, signal};
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        for number in [Signal::SIGINT, Signal::SIGQUIT] {
+        for number in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
             // SAFETY: the default disposition runs no code of this process.
             #[allow(unsafe_code)]
             unsafe { signal(number, SigHandler::SigDfl) }.expect("signal(2)");
