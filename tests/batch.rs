@@ -149,7 +149,7 @@ no JSON
         (2, "no-such-program"),
         (3, "cases.jsonl:3: unknown field `comand`"),
         (4, "cases.jsonl:4: expected"),
-        (6, "the id \"one\" is that of line 5, too"),
+        (6, "the id \"one\" is also the id of line 5"),
         (7, "did you mean `wall`?"),
         (8, "no-such-policy"),
         (9, "/no/such/file"),

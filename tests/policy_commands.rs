@@ -158,7 +158,7 @@ fn presets_are_listed_with_their_promises() {
         output.out
     );
     assert!(
-        lines[8].starts_with("permissive           Everything is allowed but"),
+        lines[8].starts_with("permissive           Everything is allowed except"),
         "{}",
         output.out
     );
@@ -192,15 +192,15 @@ fn a_wrong_command_line_leads_to_the_one_that_was_meant() {
     for (arguments, tip) in [
         (
             &["-p", "workspace", "echo", "hi"][..],
-            "tip: the command stands after `--`: jail -p workspace -- echo hi\n",
+            "tip: the command goes after `--`: jail -p workspace -- echo hi\n",
         ),
         (
             &["-p", "workspace", "sh", "-c", "echo hi"],
-            "tip: the command stands after `--`: jail -p workspace -- COMMAND [ARGUMENT]...\n",
+            "tip: the command goes after `--`: jail -p workspace -- COMMAND [ARGUMENT]...\n",
         ),
         (
             &["make"],
-            "tip: the command stands after `--`: jail --policy POLICY -- make\n",
+            "tip: the command goes after `--`: jail --policy POLICY -- make\n",
         ),
         (&["chekc", "x.toml"], "tip: did you mean `jail check`?\n"),
     ] {

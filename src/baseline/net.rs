@@ -157,7 +157,7 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
             any: &[&[is(0, AF_SMC)], &[is(0, AF_RDS)], &[is(0, AF_RXRPC)], &[is(0, AF_PPPOX)]],
         },
         Answer::Quiet(Errno::EAFNOSUPPORT), "its addresses are internet addresses",
-        "AF_SMC connects by TCP where no other rule looks")),
+        "AF_SMC connects by TCP where no other rule checks")),
     (Watch::NO_DETOURS, rule("no-routing-headers", &["setsockopt"],
         When {
             text: "level == IPPROTO_IPV6 && optname in {IPV6_RTHDR, IPV6_2292RTHDR, IPV6_2292PKTOPTIONS} || level == IPPROTO_IP && optname == IP_OPTIONS",
@@ -166,24 +166,24 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         },
         // net/ipv6/ipv6_sockglue.c: type 4, segment routing, needs no capability.
         // ip(7): source routes need no capability in most kernels.
-        Answer::Deny(Errno::EPERM), "a routing header sends packets to others on their way",
-        "the packets of an allowed peer pass by any host that the header names")),
+        Answer::Deny(Errno::EPERM), "a routing header sends packets through other hosts",
+        "packets to an allowed peer pass through any host that the header names")),
     (Watch::NO_DETOURS, rule("no-upper-layers", &["setsockopt"],
         When {
             text: "level == IPPROTO_TCP && optname == TCP_ULP",
             any: &[&[is(1, IPPROTO_TCP), is(2, TCP_ULP)]],
         },
         // tcp_set_ulp of net/ipv4/tcp_ulp.c: as where the layer is not built.
-        Answer::Quiet(Errno::ENOENT), "which layer is put over TCP is in memory",
-        "the layer smc makes a TCP socket one that no other rule looks at")),
+        Answer::Quiet(Errno::ENOENT), "the name of the layer over TCP is in memory",
+        "the layer smc makes a TCP socket one that no other rule checks")),
     (Watch::NAMES, rule("no-peek-offset", &["setsockopt"],
         When {
             text: "level == SOL_SOCKET && optname == SO_PEEK_OFF",
             any: &[&[is(1, SOL_SOCKET), is(2, SO_PEEK_OFF)]],
         },
         // socket(7): datagrams of UDP since Linux 4.7. As on a kernel without it.
-        Answer::Quiet(Errno::ENOPROTOOPT), "the supervisor looks at what resolvers answer from its first byte",
-        "a look that begins within a datagram finds there whatever answer the question had in it")),
+        Answer::Quiet(Errno::ENOPROTOOPT), "the supervisor reads a resolver's answer from its first byte",
+        "a peek that starts within a datagram finds whatever answer the question contained")),
 ];
 
 /// A protection of names: nobody in the jail answers as a resolver does.
@@ -192,7 +192,7 @@ pub static NO_RESOLVERS: Rule = rule(
     &[],
     EACH,
     Answer::Deny(Errno::EACCES),
-    "names stand for what resolvers answer, and port 53 is theirs",
+    "names stand for the addresses that resolvers answer, and port 53 is reserved for resolvers",
     // IP_PKTINFO of ip(7): a socket may tell any address of the host as the source of a datagram.
-    "a datagram from port 53 of this host that tells the resolver's address as its source",
+    "a datagram from port 53 of this host that claims the resolver's address as its source",
 );

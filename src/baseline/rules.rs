@@ -101,7 +101,7 @@ pub(super) static COMMON: &[Rule] = &[
         syscalls: &["process_vm_readv", "process_vm_writev", "process_madvise"],
         when:     EACH,
         answer:   EPERM,
-        reason:   "the memory of another process is not the jail's to read or change",
+        reason:   "the jail may not read or change the memory of another process",
         attack:   "process_vm_writev into a process outside takes it over; process_madvise drops its pages",
     },
     Rule {
@@ -109,7 +109,7 @@ pub(super) static COMMON: &[Rule] = &[
         syscalls: &["pidfd_getfd"],
         when:     EACH,
         answer:   EPERM,
-        reason:   "the descriptors of another process are not the jail's to take",
+        reason:   "the jail may not take the descriptors of another process",
         // pidfd_getfd(2): Linux 5.6, under PTRACE_MODE_ATTACH_REALCREDS.
         attack:   "pidfd_getfd copies an open file or socket out of a process outside",
     },
@@ -181,7 +181,7 @@ pub(super) static COMMON: &[Rule] = &[
         answer:   ENOSYS,
         reason:   "clone3 takes its flags from memory, where a filter cannot see them",
         // clone3(2): Linux 5.3; glibc and musl fall back to clone on ENOSYS.
-        attack:   "the flags that clone is denied, unseen; libraries fall back to clone",
+        attack:   "the flags that are denied to clone, where the filter cannot see them; libraries fall back to clone",
     },
     Rule {
         id:       "no-io-uring",
@@ -212,7 +212,7 @@ pub(super) static COMMON: &[Rule] = &[
             any:  &[&[is(0, KEYCTL_SESSION_TO_PARENT)]],
         },
         answer:   EPERM,
-        reason:   "the keyring of the process outside that runs the jail is not the jail's to replace",
+        reason:   "the jail may not replace the keyring of the process outside that runs it",
         // keyctl(2): Linux 2.6.32, same user and one thread, as jail is.
         attack:   "the command's parent is jail itself, which would use the keyring from then on",
     },
@@ -224,7 +224,7 @@ pub(super) static COMMON: &[Rule] = &[
             any:  &[&[has_none(0, UFFD_USER_MODE_ONLY)]],
         },
         answer:   EPERM,
-        reason:   "whoever handles the kernel's page faults can hold the supervisor up",
+        reason:   "a program that handles the kernel's page faults can block the supervisor",
         // userfaultfd(2): Linux 5.11; without privileges the kernel answers the same.
         attack:   "the path of a denied call lies in a page that never arrives: the report waits for ever",
     },
@@ -233,7 +233,7 @@ pub(super) static COMMON: &[Rule] = &[
         syscalls: &["ioctl"],
         when:     When { text: "request == USERFAULTFD_IOC_NEW", any: &[&[is(1, USERFAULTFD_IOC_NEW)]] },
         answer:   EPERM,
-        reason:   "whoever handles the kernel's page faults can hold the supervisor up",
+        reason:   "a program that handles the kernel's page faults can block the supervisor",
         // Documentation/admin-guide/mm/userfaultfd.rst: /dev/userfaultfd, Linux 6.1.
         attack:   "as userfaultfd, through the device, which root may open without any capability",
     },
@@ -272,8 +272,8 @@ pub(super) static COMMON: &[Rule] = &[
         syscalls: &["sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"],
         when:     When { text: "pid != 0", any: &[&[is_not(0, 0)]] },
         answer:   Answer::Check(Check::Task { arg: 0 }),
-        reason:   "only the jail's own processes may be scheduled anew",
-        attack:   "SCHED_IDLE and one crowded core for the supervisor or a process outside",
+        reason:   "only the jail's own processes may be rescheduled",
+        attack:   "SCHED_IDLE on one busy core starves the supervisor or a process outside",
     },
     Rule {
         id:       "no-core-scheduling",
@@ -283,7 +283,7 @@ pub(super) static COMMON: &[Rule] = &[
             any:  &[&[is(0, PR_SCHED_CORE), is_not(2, 0)], &[is(0, PR_SCHED_CORE), is(3, PIDTYPE_PGID)]],
         },
         answer:   EPERM,
-        reason:   "only the caller itself may be scheduled anew",
+        reason:   "only the caller itself may be rescheduled",
         // kernel/sched/core_sched.c, Linux 5.14: cmd, pid and type are 32-bit.
         attack:   "a core cookie on a process outside keeps it from sharing cores",
     },
@@ -349,7 +349,7 @@ pub(super) static SIGNALS: &[Rule] = &[
         syscalls: &["pidfd_send_signal"],
         when:     EACH,
         answer:   ENOSYS,
-        reason:   "which process a pidfd stands for is not in the registers",
+        reason:   "the registers do not tell which process a pidfd refers to",
         // pidfd_send_signal(2): Linux 5.1; libraries fall back to kill on ENOSYS.
         attack:   "a signal to the supervisor or to any process of the same user",
     },
@@ -370,7 +370,7 @@ pub(super) static SIGNALS: &[Rule] = &[
         when:     When { text: "cmd == F_SETOWN_EX", any: &[&[is(1, F_SETOWN_EX)]] },
         answer:   EPERM,
         reason:   "F_SETOWN_EX takes its target from memory, where it cannot be checked",
-        attack:   "as F_SETOWN, with the target out of sight",
+        attack:   "as F_SETOWN, with a target that the filter cannot see",
     },
     Rule {
         id:       "no-socket-owner",

@@ -94,7 +94,7 @@ fn closed(policy: &Policy) -> Vec<Diagnostic> {
         Some(Diagnostic {
             severity: Severity::Warning,
             code: "shadowed",
-            message: format!("{key} \"{text}\" opens nothing: {name} is denied by {reason}"),
+            message: format!("{key} \"{text}\" allows nothing: {name} is denied by {reason}"),
             source: Some(origin.source),
             span: policy.span(origin, text),
             label: None,
@@ -130,7 +130,7 @@ fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
         severity: Severity::Warning,
         code: "shadowed",
         message: format!(
-            "{} \"{}\" opens nothing: the socket's file cannot be made there",
+            "{} \"{}\" allows nothing: the socket's file cannot be created there",
             entry.key(),
             entry.text
         ),
@@ -138,7 +138,7 @@ fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
         span: policy.span(entry.origin, &entry.text),
         label: None,
         help: Some(
-            "add its directory to write in [fs], which is all that a socket with a path takes"
+            "add its directory to write in [fs]; a socket with a path needs nothing else"
                 .to_owned(),
         ),
     }
@@ -171,7 +171,7 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
             span: policy.span(origin, text),
             label: None,
             help: Some(
-                "it takes Linux 6.11 (mseal), or a policy of places that Landlock can hold"
+                "this needs Linux 6.11 (mseal), or a policy of paths that Landlock can enforce"
                     .to_owned(),
             ),
         })

@@ -150,7 +150,7 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
     if let Some(name) = by_name {
         table.row([
             head("provided that"),
-            format!("a resolver that the policy allows has answered {name} with the address, to the command or to jail, and its TTL (60 s at least, and 60 s more) has not ended").into(),
+            format!("a resolver that the policy allows has answered {name} with the address, to the command or to jail, and its TTL (at least 60 s, plus 60 s) has not expired").into(),
         ]);
         table.row([
             head(""),
@@ -167,14 +167,14 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
     if by_scope && peer.way == Way::Connect {
         table.row([
             head("provided that"),
-            "the address is none of this host's own when the call is made".into(),
+            "the address does not belong to this host when the call is made".into(),
         ]);
     }
     let own = |peer: &Peer| matches!(&peer.who, Who::Inet { own: true, ip: Some(ip), .. } if !ip.is_loopback());
     if plan.net.asks_own && own(peer) && verdict.action != Action::Allow {
         table.row([
             head("note"),
-            "the address is one of this host's own: `public` and `private` do not include it"
+            "the address belongs to this host: `public` and `private` do not include it"
                 .into(),
         ]);
     }
@@ -478,7 +478,7 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
         }
         What::Default => (
             policy.place(policy.default.origin),
-            "whatever no entry names".to_owned(),
+            "anything that no entry names".to_owned(),
             action(policy.default.action),
         ),
         What::Baseline(rule) => (rule.id.to_owned(), protection(rule), answer(rule.answer)),
@@ -637,7 +637,7 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
         _ => 0,
     };
     let outweighed = |level: u8| match level {
-        _ if above => "the baseline stands above it",
+        _ if above => "the baseline takes precedence",
         level if level < specific => "less specific",
         _ => "not stricter",
     };
@@ -708,7 +708,7 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
 impl std::fmt::Display for ExplainError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ExplainError::Plan(source) => write!(f, "no plan: {source}"),
+            ExplainError::Plan(source) => write!(f, "cannot make a plan: {source}"),
             ExplainError::Call { text, source } => {
                 writeln!(f, "not a call: {source}")?;
                 writeln!(f, "    {text}")?;

@@ -41,45 +41,46 @@ struct Cli {
     subcommand: Option<Sub>,
     #[command(flatten)]
     run: Run,
-    /// Colours: on a terminal only, always, or never (NO_COLOR and TERM=dumb are respected)
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR or TERM=dumb is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
 }
 
-const EXIT_CODES: &str = "Exit codes: the command's own; 128+n when signal n ended it; 125 jail itself failed; \
-126 found but not runnable; 127 not found; 124 past a limit of the policy; 159 killed by the policy.";
+const EXIT_CODES: &str = "Exit codes: the command's own; 128+n if signal n ended it; 124 a limit of the policy \
+was exceeded; 125 jail itself failed; 126 the program cannot be executed; 127 the program was not \
+found; 159 the policy killed the command.";
 
 #[derive(Debug, Args)]
 struct Run {
     /// A built-in policy (see `jail presets`) or a TOML file
     #[arg(short, long, required = true, value_name = "POLICY")]
     policy: Option<String>,
-    /// Pass this open descriptor on; all others past 2 are closed
+    /// Let the command inherit this open descriptor; all others above 2 are closed
     #[arg(long = "pass-fd", value_name = "N")]
     pass_fds: Vec<i32>,
     /// Start with an empty environment
     #[arg(long)]
     env_clear: bool,
-    /// Set a variable of the environment
+    /// Set an environment variable
     #[arg(long = "env", value_name = "K=V")]
     variables: Vec<OsString>,
     /// Run the command in this directory
     #[arg(long = "cwd", value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Kill what the command leaves running when it ends, instead of waiting for it
+    /// When the command ends, kill the processes that it left running instead of waiting for them
     #[arg(long)]
     kill_on_exit: bool,
-    /// Say nothing about denials
+    /// Do not print denials
     #[arg(short, long)]
     quiet: bool,
-    /// Write every event as a JSON line to this file, or to the open descriptor `fd:N`
+    /// Write each event as one line of JSON to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     log: Option<OsString>,
-    /// Write how it ended as one JSON document to this file, or to the open descriptor `fd:N`
+    /// Write the result of the run as one JSON document to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     report: Option<OsString>,
-    /// Report what Landlock denies, too, at the cost of one stop per open; `auto`: if stderr is a
-    /// terminal or a log is written
+    /// Also report denials by Landlock, at the cost of one ptrace stop per open; `auto`: if stderr is
+    /// a terminal or a log is written
     #[arg(
         long,
         value_name = "WHEN",
@@ -89,7 +90,7 @@ struct Run {
         require_equals = true
     )]
     trace_denials: TraceDenials,
-    /// Print how many stops there were, and of which kind
+    /// Print the number of ptrace stops of each kind
     #[arg(long)]
     stats: bool,
     /// The command and its arguments, after `--`
@@ -107,52 +108,52 @@ enum TraceDenials {
 
 #[derive(Debug, Args)]
 struct Batch {
-    /// Cases, one JSON object a line; stdin where it is missing or `-`
+    /// File of cases, one JSON object per line; stdin if absent or `-`
     #[arg(value_name = "CASES")]
     cases: Option<PathBuf>,
-    /// The policy of the cases that have none of their own
+    /// Policy for the cases that do not name one
     #[arg(short, long, value_name = "POLICY")]
     policy: Option<String>,
-    /// How many run at the same time; as many as there are processors otherwise
+    /// Number of cases to run in parallel; by default one per processor
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
-    /// Write the verdicts to this file, instead of stdout
+    /// Write the verdicts to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Skip cases that have a verdict in the output already; those that could not be run are tried again
+    /// Skip cases that already have a verdict in the output, and retry those that could not be run
     #[arg(long)]
     resume: bool,
-    /// Keep so many bytes of stdout and of stderr in each verdict
+    /// Keep up to this many bytes of stdout and of stderr in each verdict
     #[arg(long, value_name = "BYTES")]
     keep: Option<usize>,
-    /// Write what is kept in base64, as `stdout_base64` and `stderr_base64`
+    /// Write the kept output in base64, as `stdout_base64` and `stderr_base64`
     #[arg(long, requires = "keep")]
     base64: bool,
-    /// No progress on a terminal
+    /// Do not show progress on a terminal
     #[arg(short, long)]
     quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Sub {
-    /// Run many commands, each in a jail of its own, and print a verdict a line
+    /// Run many commands, each in its own jail, and print one verdict per line
     Batch(Batch),
     /// Check policy files and print every problem
     Check {
-        /// Fail on warnings, and on what this host cannot enforce soundly
+        /// Also fail on warnings, and on entries that this host cannot enforce soundly
         #[arg(long)]
         strict: bool,
         /// Policy files or presets
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Decide the [[test]]s of policy files without running anything
+    /// Check the [[test]]s of policy files without running anything
     Test {
         /// Policy files or presets
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Print who enforces each entry of a policy, or decide one call or path
+    /// Show what enforces each entry of a policy, or how one call or path is decided
     Explain {
         /// A built-in policy or a TOML file
         policy: String,

@@ -374,7 +374,7 @@ fn open_report(run: &Run, target: &OsStr) -> Result<Place, Failure> {
     }
     if matches!(target.as_bytes(), b"fd:0" | b"fd:1" | b"fd:2") {
         return Err(fail(format_args!(
-            "--report {name}: the command has this descriptor, too, and could forge the report; \
+            "--report {name}: the command also has this descriptor and could forge the report; \
              open another one, as in `3>report.json`"
         )));
     }

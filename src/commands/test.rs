@@ -31,7 +31,7 @@ pub fn run(
             Ok(plan) => plan.judge,
             Err(error) => {
                 code = 1;
-                writeln!(err, "jail: {file}: no plan: {error}\n")?;
+                writeln!(err, "jail: {file}: cannot make a plan: {error}\n")?;
                 continue;
             }
         };
@@ -50,8 +50,8 @@ pub fn run(
         }
         match (policy.tests.len(), differing.len()) {
             (0, _) => writeln!(out, "{file}: there is no [[test]] in it")?,
-            (1, 0) => writeln!(out, "{file}: ok: its test holds")?,
-            (all, 0) => writeln!(out, "{file}: ok: all {all} tests hold")?,
+            (1, 0) => writeln!(out, "{file}: ok: its test passes")?,
+            (all, 0) => writeln!(out, "{file}: ok: all {all} tests pass")?,
             (all, differing) => writeln!(out, "{file}: {differing} of {all} tests differ")?,
         }
     }

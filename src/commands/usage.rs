@@ -49,7 +49,7 @@ pub(super) fn tip(error: &clap::Error, words: &[String]) -> Option<String> {
     };
     let command = shown(command).unwrap_or_else(|| "COMMAND [ARGUMENT]...".to_owned());
     Some(format!(
-        "the command stands after `--`: jail {before} -- {command}"
+        "the command goes after `--`: jail {before} -- {command}"
     ))
 }
 

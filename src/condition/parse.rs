@@ -108,7 +108,7 @@ impl<'t> Parser<'t> {
             if !opens_condition && after.kind != Kind::Not {
                 return Err(ConditionError::new(
                     not.range(),
-                    "`!` stands before a condition in parentheses",
+                    "`!` must be followed by a condition in parentheses",
                 )
                 .help("write `!(flags == 0)`, or compare with `!=`"));
             }

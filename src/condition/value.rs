@@ -43,7 +43,7 @@ impl Parser<'_> {
                     return Err(ConditionError::new(
                         range,
                         format!(
-                            "`{}` is no pointer: it cannot be compared with NULL",
+                            "`{}` is not a pointer: it cannot be compared with NULL",
                             operand.name
                         ),
                     )
@@ -89,7 +89,7 @@ impl Parser<'_> {
                 if number.kind != Kind::Number {
                     return Err(ConditionError::new(
                         range,
-                        "`-` stands before a number only",
+                        "`-` may only precede a number",
                     ));
                 }
                 let bits = self.number(&number)?;
@@ -191,5 +191,5 @@ fn fit(bits: u64, range: Range<usize>, operand: &Operand) -> Result<u64, Conditi
             operand.name
         ),
     )
-    .help("the upper half of the register is never looked at; write a value of 32 bits"))
+    .help("the kernel ignores the upper half of the register; write a 32-bit value"))
 }

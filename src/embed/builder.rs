@@ -398,7 +398,7 @@ impl Builder {
             ..Command::default()
         };
         if let Some(RawFd::MIN..=2) = command.pass_fds.iter().min() {
-            let message = "a descriptor to pass is one of 0, 1 and 2: give it as a stream";
+            let message = "descriptors 0, 1 and 2 cannot be passed: set them as streams";
             return Err(Error::Stream(io::Error::other(message)));
         }
         let limited = policy.limits.output.is_some();

@@ -64,8 +64,8 @@ impl fmt::Display for Error {
                 write!(f, "the working directory {}: {error}", path.display())
             }
             Error::Stream(error) => write!(f, "a stream of the command: {error}"),
-            Error::Thread(error) => write!(f, "no thread for the jail: {error}"),
-            Error::Lost => f.write_str("the thread of the jail has panicked"),
+            Error::Thread(error) => write!(f, "cannot start the jail's thread: {error}"),
+            Error::Lost => f.write_str("the thread of the jail panicked"),
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
             Action::Allow => "default = \"allow\", and nothing in [fs] denies it".to_owned(),
             _ => format!("{}: nothing in [fs] allows it", default_name(policy)),
         },
-        Reason::Metadata => "metadata may be read of whatever is not hidden".to_owned(),
+        Reason::Metadata => "metadata of anything that is not hidden may be read".to_owned(),
         Reason::Command => "the program that was named on the command line".to_owned(),
         Reason::Peer(index) => match policy.peers.get(index) {
             Some(found) => {

@@ -301,7 +301,7 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
         advice("[syscalls]\nmkdir = \"deny\"", "mkdir(\"x\")").as_deref(),
         Some("to allow: change mkdir at net.toml:2 to \"allow\"")
     );
-    let base = "to allow: add extends = [\"base\"] to net.toml: it opens what every program needs";
+    let base = "to allow: add extends = [\"base\"] to net.toml: it allows what every program needs";
     assert_eq!(
         advice("", "brk(NULL)").as_deref(),
         Some(base),

@@ -269,7 +269,7 @@ impl fmt::Display for LaunchError {
                 write!(f, "{}: {}", path.display(), not_executable(path))
             }
             Self::Refused { program, resolved } => {
-                write!(f, "{}: the policy denies to run it", program.display())?;
+                write!(f, "{}: the policy does not let it be executed", program.display())?;
                 match program == resolved {
                     true => Ok(()),
                     false => write!(f, " (it is {})", resolved.display()),
@@ -281,7 +281,7 @@ impl fmt::Display for LaunchError {
                 private,
             } => write!(
                 f,
-                "{place}: process.isolate: {} is not there for the command, whose {} is its own; \
+                "{place}: process.isolate: the command cannot see {}, because its {} is its own; \
                  start it in the directory that holds the program, or remove \"mount\"",
                 program.display(),
                 private.display()
@@ -289,7 +289,7 @@ impl fmt::Display for LaunchError {
             Self::Isolation(unavailable) => unavailable.fmt(f),
             Self::Ruleset(reason) => write!(
                 f,
-                "cannot make the Landlock ruleset: {reason}; JAIL_LANDLOCK_ABI=0 does without Landlock"
+                "cannot create the Landlock ruleset: {reason}; set JAIL_LANDLOCK_ABI=0 to run without Landlock"
             ),
             Self::System { call, errno } => {
                 write!(f, "cannot start the command: {call}: {}", describe(*errno))
@@ -346,8 +346,8 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
     if let Some((pid, name)) = &host.tracer {
         return write!(
             f,
-            "it is being traced already, by {name} (pid {pid}), and Linux allows one tracer a process; \
-             run jail outside of that debugger, strace or other jail"
+            "it is already traced by {name} (pid {pid}), and Linux allows one tracer per process; run \
+             jail outside of that debugger, strace or other jail"
         );
     }
     match host.yama {
@@ -355,7 +355,7 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
             return write!(
                 f,
                 "Yama forbids ptrace altogether (kernel.yama.ptrace_scope is 3); \
-                 set it to 1, which takes a reboot"
+                 set it to 1, which needs a reboot"
             );
         }
         Some(2) => {
@@ -391,7 +391,7 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
 fn sockets(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {
     write!(
         f,
-        "cannot look at the command's sockets, of which the policy lets some through and not all: pidfd_getfd: {}; ",
+        "cannot inspect the command's sockets, of which the policy allows some but not all: pidfd_getfd: {}; ",
         describe(errno)
     )?;
     match host.filtered {
@@ -399,9 +399,9 @@ fn sockets(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fm
             f,
             "this container's seccomp profile forbids it: allow `pidfd_getfd` in it \
              (docker: --cap-add=SYS_PTRACE, or --security-opt seccomp=PROFILE), \
-             or use a policy that lets none through"
+             or use a policy that allows none"
         ),
-        false => write!(f, "it takes Linux 5.6 or newer"),
+        false => write!(f, "this needs Linux 5.6 or newer"),
     }
 }
 
@@ -415,7 +415,7 @@ fn advice(
         (Step::Directory, _) => write!(f, "; check --cwd"),
         (Step::Nice, _) => write!(
             f,
-            "; the caller's own priority is lower than `nice` asks for, and raising it takes privileges"
+            "; the caller's own priority is lower than `nice` asks for, and raising it needs privileges"
         ),
         (Step::Capabilities | Step::Ambient, Errno::EPERM) if !host.filtered => {
             write!(f, "; only capabilities that the caller has can be kept")
@@ -481,7 +481,7 @@ fn not_executable(path: &Path) -> &'static str {
         Ok(metadata) if metadata.is_file() => {
             "permission denied: not executable for this user (without capabilities)"
         }
-        Ok(_) => "is no regular file",
+        Ok(_) => "is not a regular file",
         Err(_) => "permission denied",
     }
 }

@@ -25,11 +25,11 @@ pub fn at(isolation: &Isolation, step: Step, errno: Errno) -> Option<Unavailable
     match (step, errno) {
         (Step::Maps, Errno::EPERM) if nix::unistd::geteuid().is_root() => {
             // user_namespaces(7): whoever maps the user 0 of the namespace above.
-            found.reason += ", or root lacks CAP_SETFCAP, which it takes since Linux 5.12";
+            found.reason += ", or root lacks CAP_SETFCAP, which is needed since Linux 5.12";
         }
         (Step::Proc, Errno::EPERM) => {
             found.reason +=
-                ": this container's /proc is covered in part, and a whole one would show more";
+                ": mounts hide parts of this container's /proc, which a new /proc would show";
             found.help = "remove \"pid\" or \"mount\", or run jail outside of the container";
         }
         (Step::ReadOnly, Errno::ENOSYS) => {
@@ -84,7 +84,7 @@ fn reason(
     }
     if errno == Errno::ENOSPC {
         return (
-            ": there are as many namespaces as user.max_*_namespaces allow, or 32 within one another"
+            ": the limit of user.max_*_namespaces is reached, or namespaces are nested 32 deep"
                 .to_owned(),
             REMOVE,
         );

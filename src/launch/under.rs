@@ -139,13 +139,13 @@ impl Temporary {
                 Some(made.map_err(|error| {
                     let base = base.display();
                     let reason =
-                        format!("no directory can be made in {base}: {}", described(&error));
+                        format!("cannot create a directory in {base}: {}", described(&error));
                     unavailable(
                         policy,
                         said,
                         "tmpdir",
                         reason,
-                        "set TMPDIR to a directory that can be written to",
+                        "set TMPDIR to a writable directory",
                     )
                 })?)
             }
@@ -202,7 +202,7 @@ fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
         return Err(unavailable(
             first,
             (
-                "JAIL_NAMESPACES=none takes namespaces away".to_owned(),
+                "JAIL_NAMESPACES=none turns namespaces off".to_owned(),
                 "unset it, or remove `isolate`",
             ),
         ));
@@ -210,7 +210,7 @@ fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
     if isolation.needs_users() {
         let why = match isolation.user {
             true => "\"user\" is in the list",
-            false => "the caller has no CAP_SYS_ADMIN, so that it takes a user namespace",
+            false => "the caller has no CAP_SYS_ADMIN, so a user namespace is needed",
         };
         if policy
             .process
@@ -221,13 +221,13 @@ fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
             .is_some()
         {
             let reason = format!(
-                "no capability of `caps` can be kept: {why}, and in one they are over nothing but itself"
+                "no capability of `caps` can be kept: {why}, and capabilities in a user namespace apply to that namespace only"
             );
             return Err(unavailable(first, (reason, "remove one of the two")));
         }
         if policy.process.user.is_some() {
             let reason =
-                format!("`user` cannot be changed to: {why}, in which the caller is the one user");
+                format!("`user` cannot be used: {why}, in which the caller is the only user");
             return Err(unavailable(first, (reason, "remove one of the two")));
         }
     }
@@ -303,10 +303,10 @@ fn user(user: &policy::User) -> Result<User, Missing> {
 fn directory(path: &Path) -> Result<std::path::PathBuf, Missing> {
     let reason = match path.metadata() {
         Ok(found) if found.is_dir() => return Ok(path.to_owned()),
-        Ok(_) => format!("{} is no directory", path.display()),
+        Ok(_) => format!("{} is not a directory", path.display()),
         Err(error) => format!("{}: {}", path.display(), described(&error)),
     };
-    Err((reason, "make it, or give another directory with --cwd"))
+    Err((reason, "create it, or give another directory with --cwd"))
 }
 
 /// Opens stdin for reading.

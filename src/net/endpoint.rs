@@ -95,7 +95,7 @@ impl Endpoint {
                     range: 0..scheme.len(),
                     message: format!("unknown scheme `{scheme}`"),
                     help: Some(match port {
-                        Some(port) => format!("write \"{host}:{port}\": what is spoken over TCP is not looked at"),
+                        Some(port) => format!("write \"{host}:{port}\": jail does not look at the protocol that is spoken over TCP"),
                         None => "the schemes are tcp://, which is meant without one, and udp://; unix sockets are unix:PATH".to_owned(),
                     }),
                 });
@@ -109,7 +109,7 @@ impl Endpoint {
                         "write \"[{address}]:{ports}\" for port {ports} of {address}, or \"[{host}]\" for the address {host}"
                     ),
                 ),
-                Err(_) => ("is no address", format!("write \"[{address}]:{ports}\"")),
+                Err(_) => ("is not an address", format!("write \"[{address}]:{ports}\"")),
             };
             return Err(EndpointError {
                 range: part(text, host),
@@ -119,7 +119,7 @@ impl Endpoint {
         }
         let (host, ports) = split(host).ok_or_else(|| EndpointError {
             range: part(text, host),
-            message: format!("`{host}` is no host"),
+            message: format!("`{host}` is not a host"),
             help: Some(FORMS.to_owned()),
         })?;
         let ports = match ports {
@@ -253,14 +253,14 @@ impl Host {
             return Host::prefix(ip, bits);
         }
         if let Some(bits) = bits {
-            let help = format!("a CIDR is 10.0.0.0/8 or [fd00::/8]; a name stands without /{bits}");
-            return Err((format!("`{address}` is no address"), Some(help)));
+            let help = format!("a CIDR is 10.0.0.0/8 or [fd00::/8]; a name is written without /{bits}");
+            return Err((format!("`{address}` is not an address"), Some(help)));
         }
         // What looks like an address is meant as one.
         let numeric = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if numeric(address) || address.contains(':') {
             return Err((
-                format!("`{text}` is no address"),
+                format!("`{text}` is not an address"),
                 Some("an address is 10.0.0.1 or [2001:db8::1]".to_owned()),
             ));
         }
@@ -277,7 +277,7 @@ impl Host {
             Some(text) => match text.parse::<u8>() {
                 Ok(bits) if bits <= most && !text.starts_with('+') => bits,
                 _ => {
-                    let message = format!("`/{text}` is no prefix: it is 0 to {most} bits long");
+                    let message = format!("`/{text}` is not a prefix length: it is 0 to {most} bits long");
                     return Err((message, None));
                 }
             },
@@ -386,7 +386,7 @@ fn unix(text: &str, name: &str) -> Result<Parsed, EndpointError> {
     }
     if name.is_empty() || name.starts_with("//") {
         let help = "unix sockets are unix:/path, unix:./relative, unix:@abstract or unix:*";
-        return Err(wrong(format!("`{text}` names no socket"), help));
+        return Err(wrong(format!("`{text}` does not name a socket"), help));
     }
     Ok(Parsed::Path(name.to_owned()))
 }

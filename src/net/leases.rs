@@ -32,13 +32,13 @@ impl NamePattern {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn new(text: &str) -> Result<NamePattern, String> {
-        let wrong = |what: &str| Err(format!("`{}` is no name: {what}", text.escape_debug()));
+        let wrong = |what: &str| Err(format!("`{}` is not a name: {what}", text.escape_debug()));
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if name.is_empty() {
             return wrong("it is empty");
         }
         if name == "*" {
-            return wrong("a `*` stands before a name, as in `*.example`");
+            return wrong("a `*` may only precede a name, as in `*.example`");
         }
         if !name.is_ascii() {
             return wrong("it is not ASCII; write such a label as it is looked up, `xn--...`");
@@ -48,7 +48,7 @@ impl NamePattern {
         }
         for label in name.strip_prefix("*.").unwrap_or(&name).split('.') {
             if label.is_empty() {
-                return wrong("nothing is between two dots, or before the first");
+                return wrong("a label is empty");
             }
             if label.len() > MAX_LABEL {
                 return wrong("a label is longer than 63 bytes");

@@ -77,9 +77,9 @@ fn port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(port) if digits => Ok(port),
-        _ if digits => Err(format!("{text} is no port: the last is 65535")),
+        _ if digits => Err(format!("{text} is not a port: the last is 65535")),
         _ => Err(format!(
-            "`{text}` is no port: write 443, 8000-8999, 80,443 or *"
+            "`{text}` is not a port: write 443, 8000-8999, 80,443 or *"
         )),
     }
 }

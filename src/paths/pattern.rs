@@ -80,7 +80,7 @@ impl Pattern {
                 "**" => Part::AnyDepth,
                 _ if text.contains("**") => {
                     return Err(PatternError(format!(
-                        "`**` stands alone between slashes, not in `{text}`"
+                        "`**` must stand alone between slashes, not in `{text}`"
                     )));
                 }
                 _ if has_wildcard(text) => Part::Glob(Glob::new(text)?),

@@ -40,12 +40,12 @@ impl Memory {
     ) -> Option<Memory> {
         policy.limits.memory.as_ref()?;
         Some(match host.memory {
-            MemoryCgroup::None => Memory::Sampler("no memory cgroup can be made here"),
+            MemoryCgroup::None => Memory::Sampler("no memory cgroup can be created here"),
             MemoryCgroup::V2Alone if !wishes.alone => {
                 Memory::Sampler("this process would have to leave its cgroup")
             }
             _ if !keeps_cgroups(files, judge) => {
-                Memory::Sampler("the command may write to /sys/fs/cgroup, and lift its limit")
+                Memory::Sampler("the command may write to /sys/fs/cgroup and could lift its limit")
             }
             MemoryCgroup::V1 => Memory::CgroupV1,
             MemoryCgroup::V2 | MemoryCgroup::V2Alone => Memory::CgroupV2 {
@@ -58,12 +58,12 @@ impl Memory {
         match self {
             Memory::CgroupV1 => (
                 Enforcer::Cgroup,
-                "one of v1 can be made here",
+                "a v1 cgroup can be created here",
                 Cost::Nothing,
             ),
             Memory::CgroupV2 { .. } => (
                 Enforcer::Cgroup,
-                "one of v2 can be made here",
+                "a v2 cgroup can be created here",
                 Cost::Nothing,
             ),
             Memory::Sampler(because) => (Enforcer::Supervisor, because, Cost::FastTicksAndOpens),
@@ -106,11 +106,11 @@ pub(super) fn routes(policy: &Policy, memory: Option<Memory>) -> Vec<Route> {
             ),
             LimitKind::Cpu => (
                 Enforcer::Supervisor,
-                "it reads every process's clock, and at its end",
+                "it reads the CPU clock of each process, also at its exit",
                 Cost::TicksAndWaits,
             ),
             LimitKind::Memory => memory
-                .unwrap_or(Memory::Sampler("nobody has asked for a cgroup"))
+                .unwrap_or(Memory::Sampler("no cgroup was requested"))
                 .route(),
             LimitKind::Processes => (
                 Enforcer::Supervisor,

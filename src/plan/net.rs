@@ -207,7 +207,7 @@ impl Net {
                     ..
                 },
                 _,
-            ) => "names stand for what resolvers answered",
+            ) => "names stand for the addresses that resolvers answered",
             _ => "addresses are in memory",
         };
         Route {

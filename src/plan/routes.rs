@@ -133,7 +133,7 @@ impl Enforcer {
             Enforcer::Cgroup => "the kernel, by a cgroup",
             Enforcer::Namespace => "a namespace",
             Enforcer::Nobody => "-",
-            Enforcer::Missing => "nobody here",
+            Enforcer::Missing => "not available here",
         }
     }
 }
@@ -143,22 +143,22 @@ impl Cost {
     pub const fn text(self) -> &'static str {
         match self {
             Cost::Nothing => "none",
-            Cost::Program => "0.1 µs a call",
-            Cost::StopIfDenied => "a stop if denied",
-            Cost::StopIfAimed => "a stop if aimed at others",
-            Cost::Stop => "a stop a call",
-            Cost::StopPerOpen => "a stop an open or change",
-            Cost::StopPerChange => "a stop a writing open or change",
-            Cost::StopPerPath => "a stop a path",
-            Cost::StopIfMetadata => "a stop a chmod, chown, utimes",
-            Cost::StopPerConnect => "a stop a connect",
-            Cost::StopPerMessage => "a stop a connect or sendmsg",
-            Cost::Ticks => "20 stops a second, of a clock",
-            Cost::TicksAndWaits => "20 stops a second, 1 µs a stop",
+            Cost::Program => "0.1 µs per call",
+            Cost::StopIfDenied => "1 stop if denied",
+            Cost::StopIfAimed => "1 stop if aimed at others",
+            Cost::Stop => "1 stop per call",
+            Cost::StopPerOpen => "1 stop per open or change",
+            Cost::StopPerChange => "1 stop per writing open or change",
+            Cost::StopPerPath => "1 stop per path",
+            Cost::StopIfMetadata => "1 stop per chmod, chown, utimes",
+            Cost::StopPerConnect => "1 stop per connect",
+            Cost::StopPerMessage => "1 stop per connect or sendmsg",
+            Cost::Ticks => "20 timer stops per second",
+            Cost::TicksAndWaits => "20 timer stops per second, +1 µs per stop",
             Cost::FastTicksAndOpens => {
-                "50 stops a second, 2 an open to write or mmap to share, 1 an end, brk or munmap"
+                "50 timer stops per second, 2 stops per writing open or shared mmap, 1 per exit, brk or munmap"
             }
-            Cost::StopPerListen => "a stop a bind or listen",
+            Cost::StopPerListen => "1 stop per bind or listen",
         }
     }
 }

@@ -51,7 +51,7 @@ impl Argv {
         };
         for word in words {
             if argv.open {
-                return Err("`**` stands for all that follow: nothing may come after it".to_owned());
+                return Err("`**` matches all further arguments: nothing may come after it".to_owned());
             }
             if word == "**" {
                 argv.open = true;

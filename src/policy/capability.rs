@@ -7,9 +7,9 @@ use super::{Action, Diagnostic, NetEntry, Policy};
 use crate::condition::nearest;
 
 const PAST_KERNEL: &str = "with it code can be run in the kernel, past every filter";
-const PAST_FILES: &str = "with it the same file can be had under another name";
+const PAST_FILES: &str = "with it the same file can be reached under another name";
 const ONE_USER: &str =
-    "the supervisor acts in the command's name, as the one user that it starts as";
+    "the supervisor acts for the command, as the one user that it starts as";
 const PAST_MODULES: &str = "with it the host's other security modules can be overruled";
 
 /// Each with the reason why it cannot be kept.
@@ -68,7 +68,7 @@ pub(super) fn past_peers(policy: &Policy) -> Vec<Diagnostic> {
     kept.filter(|said| restricted && NETWORK.contains(&said.value))
         .map(|said| {
             let message = format!(
-                "{} cannot be kept where peers are restricted: with it they are reached past [net]",
+                "{} cannot be kept where peers are restricted: with it the command bypasses [net]",
                 said.value
             );
             Diagnostic::error("baseline", message)

@@ -256,7 +256,7 @@ pub(super) fn names(
     let named: Vec<_> = named.map(|(text, at)| (text.to_owned(), at)).collect();
     if let (DeValue::Array(items), true) = (value.get_ref(), named.is_empty()) {
         if items.is_empty() {
-            let message = format!("`{key}` is an empty list: the entry is about nothing");
+            let message = format!("`{key}` is an empty list: the entry names nothing");
             document
                 .error("empty-list", value.span(), message)
                 .help("name a place, or remove the entry");
@@ -283,7 +283,7 @@ pub(super) fn action(
                 .error(
                     "action",
                     value.span(),
-                    format!("an entry of {list} does not allow"),
+                    format!("an entry of {list} cannot allow"),
                 )
                 .help(format!("put it into {others}"));
             return None;
@@ -325,7 +325,7 @@ pub(super) fn note(
                 false => format!("the variable `{name}` is not set"),
             };
             document.error("unset-variable", at, message).help(format!(
-                "set {name} in the environment of jail, or write it out"
+                "set {name} in jail's environment, or write the path out"
             ));
         }
         PlaceError::Malformed(message) => {

@@ -96,7 +96,7 @@ impl Limits {
 pub(super) fn read_number(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number @ 1..) => Ok(number),
-        _ => Err(format!("it is a number, 1 at least, not {text}")),
+        _ => Err(format!("it must be a number, at least 1, not {text}")),
     }
 }
 

@@ -178,7 +178,7 @@ impl Settle<'_> {
                 self.place(other.origin),
             );
             let main = self.sources.first().map_or("", |source| &source.name);
-            let help = format!("say in `[process]` of {main} what it is");
+            let help = format!("set it in `[process]` of {main}");
             self.problems.push(
                 Diagnostic::error("two-values", message)
                     .at(other.origin.source, other.span.clone())

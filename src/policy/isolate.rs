@@ -78,7 +78,7 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Sai
                     .error(
                         "unknown-isolation",
                         span,
-                        format!("`isolate` has no word `{text}`"),
+                        format!("`isolate` does not know the word `{text}`"),
                     )
                     .help(help);
             }

@@ -55,11 +55,11 @@ fn error(what: &str, link: &Path, to: &Path) -> Diagnostic {
     Diagnostic::error(
         "led-elsewhere",
         format!(
-            "{what} leads to {to} by the symbolic link {link}, which the command may have made"
+            "{what} leads to {to} through the symbolic link {link}, which the command may have created"
         ),
     )
     .help(format!(
-        "look at the link; if it is yours, name {to} itself, else remove it"
+        "check the link: if it is yours, name {to} itself, otherwise remove it"
     ))
 }
 

@@ -492,7 +492,7 @@ pub(super) fn past_baseline(policy: &Policy) -> Vec<Diagnostic> {
             Some(
                 Diagnostic::error("baseline", message)
                     .at(lift.origin.source, span)
-                    .help("the jail protects itself by it: remove the entry"),
+                    .help("the jail protects itself with it: remove the entry"),
             )
         })
         .collect()
@@ -544,7 +544,7 @@ fn instead(policy: &Policy, lift: &Lift) -> String {
         return match origin.source == lift.origin.source {
             true => format!("{key} \"{text}\" at {at} is not inherited: change it there"),
             false => {
-                format!("{key} \"{text}\" at {at} is inherited on another way, too: lift it there")
+                format!("{key} \"{text}\" at {at} is also inherited another way: lift it there")
             }
         };
     }
@@ -569,7 +569,7 @@ fn instead(policy: &Policy, lift: &Lift) -> String {
         None if inherited().next().is_none() => {
             "no file that this one extends denies anything of this kind: remove it".to_owned()
         }
-        None => "no inherited entry covers it or lies in it: remove it, or say `optional = true`"
+        None => "no inherited entry covers it or lies in it: remove it, or write `optional = true`"
             .to_owned(),
     }
 }

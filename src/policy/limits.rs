@@ -277,8 +277,8 @@ fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<L
         _ => wrong(
             document,
             value.span(),
-            format!("`{key}` is 1 at least, not {text}"),
-            "remove it if nothing shall be limited",
+            format!("`{key}` must be at least 1, not {text}"),
+            "remove it to set no limit",
         ),
     }
 }
@@ -317,7 +317,7 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
         "m" => 60_000,
         "h" => 3_600_000,
         "" if !number.is_empty() => return Err(format!("\"{text}\" has no unit")),
-        _ => return Err(format!("\"{text}\" is no time")),
+        _ => return Err(format!("\"{text}\" is not a duration")),
     };
     let value = number
         .parse::<u64>()
@@ -326,8 +326,8 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     match value {
         // A year is longer than any clock is watched for.
         Some(value @ 1..=31_536_000_000) => Ok(Duration::from_millis(value)),
-        Some(0) => Err(format!("\"{text}\" is no time at all")),
-        _ => Err(format!("\"{text}\" is no time, or more than a year")),
+        Some(0) => Err(format!("\"{text}\" is a duration of zero")),
+        _ => Err(format!("\"{text}\" is not a duration, or is longer than a year")),
     }
 }
 
@@ -343,17 +343,17 @@ pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
         "" if !number.is_empty() => return Err(format!("\"{text}\" has no unit")),
-        _ => return Err(format!("\"{text}\" is no amount of bytes")),
+        _ => return Err(format!("\"{text}\" is not a size")),
     };
     match number
         .parse::<u64>()
         .ok()
         .and_then(|n| n.checked_mul(factor))
     {
-        Some(0) => Err(format!("\"{text}\" is nothing at all")),
+        Some(0) => Err(format!("\"{text}\" is a size of zero")),
         // RLIM_INFINITY is no limit.
         Some(bytes) if bytes < u64::MAX >> 1 => Ok(bytes),
-        _ => Err(format!("\"{text}\" is no amount of bytes, or too many")),
+        _ => Err(format!("\"{text}\" is not a size, or is too large")),
     }
 }
 

@@ -127,7 +127,7 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             );
             warnings.push(
                 warning(policy, entry.origin, "redundant", message)
-                    .help("remove it, or say `why` it is here"),
+                    .help("remove it, or give the reason for it as `why`"),
             );
         }
     }

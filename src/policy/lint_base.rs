@@ -1,4 +1,4 @@
-//! A policy under which no program can start, or that opens nothing of its caller's files: warnings of
+//! A policy under which no program can start, or that allows nothing of its caller's files: warnings of
 //! `jail check`.
 
 use std::os::unix::ffi::OsStrExt;
@@ -78,18 +78,18 @@ fn lacks(policy: &Policy) -> Option<&'static str> {
 pub fn extend_base(policy: &Policy) -> String {
     match policy.sources.first() {
         Some(main) if main.extends.is_empty() && !main.preset => format!(
-            "add extends = [\"{BASE}\"] to {}: it opens what every program needs",
+            "add extends = [\"{BASE}\"] to {}: it allows what every program needs",
             main.name
         ),
         Some(main) if !main.preset => format!(
-            "add \"{BASE}\" to extends of {}: it opens what every program needs",
+            "add \"{BASE}\" to extends of {}: it allows what every program needs",
             main.name
         ),
-        _ => format!("extend \"{BASE}\", too: it opens what every program needs"),
+        _ => format!("extend \"{BASE}\", too: it allows what every program needs"),
     }
 }
 
-/// Warns of the whole policy. One that opens nothing is a part for others to extend, unless it is empty.
+/// Warns of the whole policy. One that allows nothing is a part for others to extend, unless it is empty.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     if policy.sources.first().is_none_or(|main| main.preset) {
         return;
@@ -113,7 +113,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     };
     if !message.is_empty() {
         let help = format!(
-            "{}; a policy that others extend opens it through them",
+            "{}; a policy that is only extended may get it from the policies that extend it",
             extend_base(policy)
         );
         warnings.push(warning("no-base", message).help(help));

@@ -28,7 +28,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             NetList::Deny => Some((
                 "name-denied",
                 format!("\"{}\" is denied by its name alone", entry.text),
-                "an address is known by a name only once the command has looked it up: who connects to the number is not stopped; deny the addresses".to_owned(),
+                "jail learns which addresses a name has only when the command looks it up: connecting by IP address is not blocked; deny the addresses".to_owned(),
             )),
             NetList::Connect if !resolvers_told => resolvers(policy),
             _ => None,
@@ -66,7 +66,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
     if !policy.peers.iter().any(|entry| udp(&entry)) {
         return Some((
             "no-resolver",
-            "names are allowed, and no resolver may be asked for their addresses".to_owned(),
+            "host names are allowed, but no resolver that could look them up".to_owned(),
             "add the resolver to net.connect: \"udp://ADDRESS:53\", with a nameserver of /etc/resolv.conf".to_owned(),
         ));
     }
@@ -83,7 +83,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
     Some((
         "any-resolver",
         format!(
-            "names are as good as their resolver, and \"{}\" at {} lets the command choose it",
+            "host names are only as trustworthy as the resolver, and \"{}\" at {} lets the command choose it",
             open.text,
             policy.place(open.origin)
         ),
@@ -96,7 +96,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
 fn misspelt(entry: &NetEntry) -> Option<Said> {
     let name = entry.endpoint.name()?.as_str();
     let word = nearest(name, ["public", "private", "localhost"])?;
-    let message = format!("\"{}\" is taken for the name of a host", entry.text);
+    let message = format!("\"{}\" is read as a host name", entry.text);
     let help = format!("did you mean `{word}`?");
     (!name.contains('.')).then_some(("misspelt", message, help))
 }
@@ -115,7 +115,7 @@ fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     Some((
         "own-resolver",
         format!(
-            "listen \"{}\" opens nothing: \"{}\" at {} rests on what resolvers answer, and port 53 is theirs",
+            "listen \"{}\" allows nothing: \"{}\" at {} depends on what resolvers answer, and port 53 is reserved for them",
             entry.text,
             name.text,
             policy.place(name.origin)
@@ -136,14 +136,14 @@ fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     Some((
         "shadowed",
         format!(
-            "{} \"{}\" opens nothing: {} \"{}\" at {} stands above it",
+            "{} \"{}\" allows nothing: {} \"{}\" at {} takes precedence",
             entry.key(),
             entry.text,
             closing.key(),
             closing.text,
             policy.place(closing.origin)
         ),
-        "a denial beats what allows, whatever the order: remove one of the two".to_owned(),
+        "deny takes precedence over allow, whatever the order: remove one of the two".to_owned(),
     ))
 }
 

@@ -25,7 +25,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
                 (
                     "hard-link",
                     format!(
-                        "{} has other names: hard links, by which it can be reached",
+                        "{} has other names: hard links, through which it can be reached",
                         base.display()
                     ),
                     format!(
@@ -45,11 +45,11 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
                 (
                     "matches-nothing",
                     format!(
-                        "the pattern \"{}\" matches nothing that is there",
+                        "the pattern \"{}\" matches no existing file",
                         entry.text
                     ),
                     format!(
-                        "it is looked for beneath {}; what is made later is matched, too",
+                        "jail looks for matches beneath {}; files created later are matched, too",
                         base.display()
                     ),
                 )
@@ -81,16 +81,16 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
             "what is denied cannot be changed anyway: remove it",
         ),
         (_, List::Protect) => (
-            "lets nothing be changed",
-            "`protect` beats `write`, whatever the order: list it in `read`, or remove one of the two",
+            "allows no change",
+            "`protect` takes precedence over `write`, whatever the order: list it in `read`, or remove one of the two",
         ),
         _ => (
-            "opens nothing",
-            "a denial beats what allows, whatever the order: remove one of the two",
+            "allows nothing",
+            "deny takes precedence over allow, whatever the order: remove one of the two",
         ),
     };
     let message = format!(
-        "{} \"{}\" {what}: {} \"{}\" at {} stands above it",
+        "{} \"{}\" {what}: {} \"{}\" at {} takes precedence",
         entry.key(),
         entry.text,
         closing.key(),
@@ -111,7 +111,7 @@ fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
                 "fs.protect \"{}\" never decides anything: {VAIN}",
                 entry.text
             ),
-            "remove it, or say `optional = true` where another policy adds what may be changed"
+            "remove it, or write `optional = true` where another policy adds what may be changed"
                 .to_owned(),
         )
     })
@@ -142,12 +142,12 @@ fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let link = entry.links.first().filter(|_| entry.list.denies())?;
     let open = writable(policy, link)?;
     let message = format!(
-        "{} is a symbolic link in what fs.write \"{}\" opens: the command can make it lead elsewhere",
+        "{} is a symbolic link within fs.write \"{}\": the command can change where it leads",
         link.display(),
         open.text,
     );
     let help = format!(
-        "the entry is about {}, where it leads now; deny every place that it may lead to",
+        "the entry covers {}, where it leads now; deny every place that it may lead to",
         entry.pattern.base().display()
     );
     Some(("movable", message, help))
@@ -163,17 +163,17 @@ fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let parent = base.parent().unwrap_or(Path::new("/"));
     let help = match (entry.list.allows(), writable(policy, parent)) {
         _ if entry.list == List::Protect => {
-            "the command cannot make it; write { path = \"…\", optional = true } if it may be missing"
+            "the command cannot create it; write { path = \"…\", optional = true } if it may be missing"
                 .to_owned()
         }
         (true, _) => {
-            "the supervisor looks at each open for it, since Landlock takes only what is there: make it before, or write { path = \"…\", optional = true }".to_owned()
+            "the supervisor checks each open because of it, since Landlock accepts only existing files: create it first, or write { path = \"…\", optional = true }".to_owned()
         }
         (false, Some(open)) => format!(
-            "the command may change what is above it (fs.write \"{}\"): it can make a directory on the way a symbolic link, and the entry is about this path alone",
+            "the command may change a directory above it (fs.write \"{}\"): it can replace one by a symbolic link, and the entry covers this path only",
             open.text
         ),
-        (false, None) => "it is denied once it is there".to_owned(),
+        (false, None) => "it is denied once it exists".to_owned(),
     };
     Some((
         "missing-path",

@@ -14,10 +14,10 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         let path = said.value.display();
         let message = match said.value.metadata() {
             Ok(found) if found.is_dir() => None,
-            Ok(_) => Some(format!("process.cwd: {path} is no directory")),
+            Ok(_) => Some(format!("process.cwd: {path} is not a directory")),
             Err(_) => Some(format!("process.cwd: {path} does not exist")),
         };
-        let help = "jail starts nothing without it: make it, or give another directory with --cwd";
+        let help = "jail cannot start the command without it: create it, or give another directory with --cwd";
         warnings.extend(message.and_then(|text| warning(policy, said.origin, text, help)));
     }
     if let Some(said) = &process.stdin {
@@ -27,7 +27,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             Ok(_) => Some(format!("process.stdin: {path} is a directory")),
             Err(_) => Some(format!("process.stdin: {path} does not exist")),
         };
-        let help = "jail starts nothing without it: make it before, or name another file";
+        let help = "jail cannot start the command without it: create it first, or name another file";
         warnings.extend(message.and_then(|text| warning(policy, said.origin, text, help)));
     }
     if let Some(said) = &process.user
@@ -35,7 +35,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         && let Ok(None) = unistd::User::from_name(name)
     {
         let text = format!("process.user: there is no user {name} on this host");
-        let help = "jail starts nothing without it: give the name of a user, or \"UID:GID\"";
+        let help = "jail cannot start the command without it: give the name of a user, or \"UID:GID\"";
         warnings.extend(warning(policy, said.origin, text, help));
     }
 }

@@ -124,7 +124,7 @@ fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
                     "extends",
                     format!("only presets can be extended here, not `{name}`"),
                 )
-                .help("a policy without a file has no directory that a path could start from"),
+                .help("a policy without a file has no directory to resolve a path from"),
             ));
         };
         return Ok(Reference::File(dir.join(name)));
@@ -169,7 +169,7 @@ fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
             "make the file readable for the user who starts jail".to_owned()
         }
         io::ErrorKind::FileTooLarge => {
-            "a policy is a text of some lines: is this the file that you mean?".to_owned()
+            "a policy is a short text: is this the right file?".to_owned()
         }
         io::ErrorKind::InvalidData => "save the file as UTF-8".to_owned(),
         io::ErrorKind::IsADirectory => "give the path of a file in it".to_owned(),
@@ -410,7 +410,7 @@ impl Loading {
             .collect();
         Err(Diagnostic::error(
             "cycle",
-            format!("`extends` goes round in a circle: {}", names.join(" → ")),
+            format!("`extends` forms a cycle: {}", names.join(" → ")),
         )
         .help("remove one of these `extends`"))
     }

@@ -182,7 +182,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
                         key.span(),
                         "an entry has `to` or `on`, not both",
                     )
-                    .help("write the endpoint alone: it is denied both ways then");
+                    .help("write the endpoint alone: it is then denied in both directions");
             }
             _ => {
                 said.endpoints = names(document, name, value);

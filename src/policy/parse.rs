@@ -120,7 +120,7 @@ fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
     let is_syscall = target(name).is_some();
     let note = document.unknown_key(key, "in a policy", KEYS);
     if is_syscall {
-        note.help("calls and groups stand below `[syscalls]`");
+        note.help("calls and groups go below `[syscalls]`");
     }
 }
 

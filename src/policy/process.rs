@@ -179,7 +179,7 @@ fn environment(
 fn is_name(document: &mut Document<'_>, name: &str, span: &Range<usize>) -> bool {
     let good = !name.is_empty() && !name.contains(['=', '\0']);
     if !good {
-        let message = format!("{name:?} is no name of a variable");
+        let message = format!("{name:?} is not a variable name");
         let help = "a name is not empty, and has no `=` and no NUL byte";
         document.error("variable", span.clone(), message).help(help);
     }
@@ -261,7 +261,7 @@ fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<u32>> {
     match u32::from_str_radix(text, 8) {
         Ok(mask) if octal && mask <= 0o777 => Some(said(document, value.span(), mask)),
         _ => {
-            let message = format!("`umask` is octal, from \"000\" to \"777\", not {text:?}");
+            let message = format!("`umask` must be octal, from \"000\" to \"777\", not {text:?}");
             document.error("umask", value.span(), message);
             None
         }
@@ -284,11 +284,11 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
         return Some(said(document, value.span(), nice));
     }
     let written = number.to_string();
-    let message = format!("`nice` is a number from 0 to 19, not {written}");
+    let message = format!("`nice` must be a number from 0 to 19, not {written}");
     let note = document.error("nice", value.span(), message);
     if written.starts_with('-') {
         note.help(
-            "a higher priority than the caller's takes privileges that a command does not get",
+            "a higher priority than the caller's needs privileges that a command does not get",
         );
     }
     None
@@ -349,7 +349,7 @@ fn temporary(
         (None, true) => "to set a directory of your own, write env = { set = { TMPDIR = \"…\" } }",
         (None, false) => "without `tmpdir` the command has the caller's TMPDIR",
     };
-    let message = format!("`tmpdir` is \"fresh\", not {text:?}");
+    let message = format!("`tmpdir` can only be \"fresh\", not {text:?}");
     document.error("tmpdir", value.span(), message).help(help);
     None
 }
@@ -373,7 +373,7 @@ fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<User>> {
         _ => None,
     };
     if user.is_none() {
-        let message = format!("`user` is a name or \"UID:GID\", not {text:?}");
+        let message = format!("`user` must be a name or \"UID:GID\", not {text:?}");
         document
             .error("user", value.span(), message)
             .help("write \"nobody\", or numbers such as \"65534:65534\"");

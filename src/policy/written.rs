@@ -53,7 +53,7 @@ pub fn literal(text: &str) -> String {
     escape(text).replace('$', "\\$")
 }
 
-/// An abstract name as the pattern of one. What is no UTF-8 text is written as `*`.
+/// An abstract name as the pattern of one. What is not UTF-8 text is written as `*`.
 pub fn abstract_name(name: &[u8]) -> String {
     lossy(name)
 }

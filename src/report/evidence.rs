@@ -46,8 +46,8 @@ pub fn open(path: &Path, content: Content) -> io::Result<File> {
     opened.map_err(|error| match error.raw_os_error() {
         // open(2): "pathname is a symbolic link" with O_NOFOLLOW; also too many links on the way.
         Some(libc::ELOOP) => io::Error::other(
-            "it is a symbolic link, which is not followed, since a command may have made it; \
-             name the file itself, or remove the link",
+            "it is a symbolic link, which jail does not follow because an earlier command may \
+             have created it; name the file itself, or remove the link",
         ),
         _ => error,
     })

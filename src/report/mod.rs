@@ -437,7 +437,7 @@ impl<'a> Report<'a> {
         let unread = self.out.lost();
         if unread > 0 {
             let mut line = String::new();
-            let text = format!("{unread} messages were left out, since nobody read them in time");
+            let text = format!("{unread} messages were dropped because stderr was not read in time");
             self.layout.note(&mut line, &text);
             self.say(&line);
         }
@@ -630,7 +630,7 @@ pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
 /// That there is no document, for whoever waits for it.
 fn unwritten(name: &str, error: &std::io::Error) -> String {
     let name = harmless::text(name, 200);
-    format!("cannot write the report {name}: {error}; there is none of this run")
+    format!("cannot write the report {name}: {error}; no report was written")
 }
 
 fn owned(names: Vec<&str>) -> Vec<String> {

@@ -74,7 +74,7 @@ impl fmt::Display for PlaceError {
             ),
             Self::Parent(parent, error) if error.kind() == io::ErrorKind::NotFound => write!(
                 f,
-                "there is no directory {}; make it first",
+                "there is no directory {}; create it first",
                 parent.display()
             ),
             Self::Parent(parent, error) => {
@@ -82,7 +82,7 @@ impl fmt::Display for PlaceError {
             }
             Self::Create(parent, errno) => write!(
                 f,
-                "cannot make a file in {}: {}; name a place that you may write",
+                "cannot create a file in {}: {}; name a directory that you may write to",
                 parent.display(),
                 errno.desc()
             ),
@@ -179,7 +179,7 @@ fn put(mut file: &File, mut rest: &[u8]) -> io::Result<()> {
             Ok(1..) => {}
             Err(Errno::EINTR) if !left.is_zero() => continue,
             Ok(_) => {
-                let text = format!("nobody has read it for {} s", PATIENCE.as_secs());
+                let text = format!("it has not been read for {} s", PATIENCE.as_secs());
                 return Err(io::Error::new(ErrorKind::TimedOut, text));
             }
             Err(errno) => return Err(errno.into()),

@@ -24,7 +24,7 @@ const LEFT: usize = 8;
 /// Why a program of a foreign ABI is killed.
 pub const FOREIGN: Cause<'static> = Cause::protection(
     "foreign-abi",
-    "the policy is about 64-bit system calls; those of a 32-bit program have other numbers and are all closed",
+    "the policy governs 64-bit system calls; a 32-bit program uses other numbers, and all of its calls are denied",
 );
 
 /// A denied call, or one that killed.
@@ -158,8 +158,9 @@ pub fn refused(layout: &Layout, pid: Tid, ancestry: &[String], call: &str) -> St
     layout.line(
         &mut out,
         "why:",
-        "where the supervisor judges the path of an open, it has the command make openat2, and mseal before the first; \
-         the filter, which is not the policy's, allows openat and refuses this, by an errno or by SIGSYS (exit code 159)",
+        "to judge the path of an open, the supervisor has the command call openat2, and mseal before the first one; the \
+         filter, which does not come from the policy, allows openat and refuses this call with an \
+         errno or SIGSYS (exit code 159)",
     );
     layout.line(
         &mut out,

@@ -130,7 +130,7 @@ impl<'a> Parser<'a> {
         if self.peek() == Some('"') {
             self.string()?;
             if !kind.is_pointer() {
-                let message = "a string, where the call takes a number".to_owned();
+                let message = "a string where the call takes a number".to_owned();
                 return Err(error(start..self.at, message));
             }
             return Ok(SOMEWHERE);
@@ -177,7 +177,7 @@ impl<'a> Parser<'a> {
                 Some(magnitude) if !negative => Ok(magnitude),
                 Some(magnitude) if magnitude <= 1 << 63 => Ok(magnitude.wrapping_neg()),
                 Some(_) => Err(error(range, format!("-{word} does not fit in 64 bits"))),
-                None => Err(error(range, format!("`{word}` is no number"))),
+                None => Err(error(range, format!("`{word}` is not a number"))),
             };
         }
         let known = match word {
@@ -392,7 +392,7 @@ mod tests {
             (
                 "socket(\"inet\")",
                 "\"inet\"",
-                "a string, where the call takes a number",
+                "a string where the call takes a number",
             ),
             ("mkdirat(0, \"x)", "\"x)", "this string does not end"),
             (
@@ -400,11 +400,11 @@ mod tests {
                 "0x100000000",
                 "0x100000000 does not fit the 32 bits of this argument",
             ),
-            ("close(09)", "09", "`09` is no number"),
+            ("close(09)", "09", "`09` is not a number"),
             (
                 "close(99999999999999999999)",
                 "99999999999999999999",
-                "`99999999999999999999` is no number",
+                "`99999999999999999999` is not a number",
             ),
             ("close(1) x", "x", "nothing may follow the call"),
             ("close(é)", "é", "expected a number, a constant or a string"),

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// A policy that opens nothing of the tree; `other` is where the second path of a call lies.
+/// A policy that allows nothing of the tree; `other` is where the second path of a call lies.
 const NOTHING: &str = "extends = [\"base\"]\n[fs]\nwrite = [\n\"@/other\",\n]\n";
 
 /// A row of `files calls`.

@@ -81,7 +81,7 @@ fn a_file_that_cannot_be_replaced_keeps_both_verdicts_and_it_is_said() {
     let ran = batch(&dir, cases, &options);
     closed(0o755);
     ran.ends_with(0)
-        .complains("the last verdict of a case counts");
+        .complains("the last verdict of each case counts");
     let text = std::fs::read_to_string(&output).expect("verdicts");
     let endings: Vec<Value> = text
         .lines()

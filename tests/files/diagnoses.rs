@@ -124,7 +124,7 @@ fn check_names_what_is_wrong_or_in_vain() {
         (
             "shadowed",
             "read = [\"@/r/file\"]\ndeny = [\"@/r\"]",
-            "opens nothing",
+            "allows nothing",
         ),
         (
             "hard-link",
@@ -185,7 +185,7 @@ kill = ["read @/r/trap"]
 "#;
     let policy = scene.policy(&format!("{lists}{right}"));
     let ran = jail(["test", &policy]).output().ends_with(0);
-    assert!(ran.out.contains("all 13 tests hold"), "{}", ran.out);
+    assert!(ran.out.contains("all 13 tests pass"), "{}", ran.out);
     let wrong = r#"
 [[test]]
 allow = ["read @/none/x", "write @/w/secret-x", "exec @/bin/x", "stat @/r/hidden"]

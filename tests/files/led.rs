@@ -65,12 +65,12 @@ fn no_link_of_the_command_leads_what_the_next_run_opens_elsewhere() {
         let first = format!("({script}) && exit 1; rm -rf {name}; ln -s {to} {name}");
         run(within(&home, &policy, &first)).ends_with(0);
         let ran = run(within(&home, &policy, script)).ends_with(125);
-        ran.complains("by the symbolic link")
+        ran.complains("through the symbolic link")
             .complains("[led-elsewhere]");
         let checked = run(home
             .at(jail(["check", &policy]))
             .env("CARGO_TARGET_DIR", home.path().join("project/target")));
-        checked.ends_with(1).complains("by the symbolic link");
+        checked.ends_with(1).complains("through the symbolic link");
     }
 }
 

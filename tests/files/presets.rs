@@ -246,7 +246,7 @@ fn presets_need_no_home() {
             .with(None, &options, &["/bin/cat", "/etc/passwd"])
             .env_clear());
         match policy {
-            // To be extended by others, it opens nothing itself.
+            // To be extended by others, it allows nothing itself.
             "protect-credentials" => {
                 ran.ends_with(125).complains("allows no system calls");
             }

@@ -226,7 +226,7 @@ fn a_program_beneath_tmp_that_would_not_be_there_is_refused() {
         let ran = scene.run(how, &[&program]).output();
         ran.ends_with(125)
             .complains("policy.toml:3: process.isolate:")
-            .complains("hidden is not there for the command");
+            .complains("the command cannot see hidden");
     }
 }
 
@@ -318,7 +318,7 @@ fn a_command_that_starts_in_a_private_directory_does_not_see_the_hosts() {
     plain(["cp", "/bin/echo", &name]).output().ends_with(0);
     for how in How::all() {
         let ran = scene.with(how, &["--cwd", "/tmp"], &[&name]).output();
-        ran.ends_with(125).complains("is not there for the command");
+        ran.ends_with(125).complains("the command cannot see");
     }
     let _ = std::fs::remove_file(name);
 }

@@ -50,7 +50,7 @@ fn a_wrong_word_is_told_with_the_nearest() {
         assert_ne!(ran.code(), Some(0));
         let said = format!("{}{}", ran.out, ran.err);
         assert!(
-            said.contains(&format!("`isolate` has no word `{word}`")),
+            said.contains(&format!("`isolate` does not know the word `{word}`")),
             "{said}"
         );
         assert!(
@@ -117,7 +117,7 @@ fn capabilities_and_another_user_do_not_go_with_a_user_namespace() {
             "caps = [\"CAP_CHOWN\"]",
             "no capability of `caps` can be kept",
         ),
-        ("user = \"65534:65534\"", "`user` cannot be changed to"),
+        ("user = \"65534:65534\"", "`user` cannot be used"),
     ] {
         let policy = format!("default = \"allow\"\n[process]\n{key}\nisolate = [\"user\"]\n");
         let scene = Scene::new(&policy);

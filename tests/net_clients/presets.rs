@@ -188,7 +188,7 @@ fn a_public_address_of_this_host_is_not_public() {
         for host in hosts {
             unnamed(curl(&scene, user, &both, &http.url(host, "/")));
         }
-        assert!(explained(&both).contains("one of this host's own"));
+        assert!(explained(&both).contains("the address belongs to this host"));
         assert_eq!(http.asked(), [""; 0]);
         let named = scene.policy("connect = [\"public\", \"93.184.216.34\"]");
         reached(curl(&scene, user, &named, &http.url(hosts[0], "/")));

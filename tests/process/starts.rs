@@ -91,7 +91,7 @@ fn a_directory_that_is_not_there_is_named_with_its_line() {
         .complains("/gone: No such file or directory");
     let scene = Scene::process("cwd = \"policy.toml\"");
     let ran = scene.run(&["true"]).output().ends_with(125);
-    ran.complains("is no directory");
+    ran.complains("is not a directory");
 }
 
 /// The paths of `[fs]` start where jail starts, not where the command does.
@@ -146,7 +146,7 @@ fn the_priority_is_the_policys_and_can_only_be_lowered() {
             .ends_with(125)
             .says("")
             .complains("setpriority")
-            .complains("raising it takes privileges");
+            .complains("raising it needs privileges");
     }
 }
 
@@ -200,6 +200,6 @@ fn what_is_wrong_stops_the_run_before_it_begins() {
         .output()
         .ends_with(125)
         .says("")
-        .complains("`isolate` has no word `nte`")
-        .complains("`nice` is a number from 0 to 19, not 20");
+        .complains("`isolate` does not know the word `nte`")
+        .complains("`nice` must be a number from 0 to 19, not 20");
 }

@@ -338,7 +338,7 @@ fn what_is_wrong_with_it_is_said() {
         .env("TMPDIR", &*base)
         .output();
     ran.ends_with(125)
-        .complains("process.tmpdir: no directory can be made in");
+        .complains("process.tmpdir: cannot create a directory in");
 }
 
 /// As other keys of `[process]`: inherited, from any file of several.

@@ -229,7 +229,7 @@ fn a_descriptor_that_nobody_reads_holds_jail_up_for_a_while_only() {
         .stdin(writer)
         .output()
         .ends_with(5)
-        .complains("cannot write the report fd:3: nobody has read it for 10 s");
+        .complains("cannot write the report fd:3: it has not been read for 10 s");
     let took = begin.elapsed();
     assert!(
         took > Duration::from_secs(9) && took < Duration::from_secs(40),
@@ -286,7 +286,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     run(&launcher, "small/report.json", "echo ran", "")
         .ends_with(125)
         .says("")
-        .complains("cannot make a file in small: No space left on device");
+        .complains("cannot create a file in small: No space left on device");
 }
 
 /// A command plants a link where jail writes in a later run; what it leads to is another program's.

@@ -55,7 +55,7 @@ fn a_place_that_cannot_be_written_ends_jail_before_anything_runs() {
     for (file, words) in [
         (
             "missing/report.json",
-            "there is no directory missing; make it first",
+            "there is no directory missing; create it first",
         ),
         (".", "it is a directory"),
         (here.as_str(), "it is a directory"),
@@ -67,7 +67,7 @@ fn a_place_that_cannot_be_written_ends_jail_before_anything_runs() {
         ("link", "a symbolic link"),
         ("fifo", "a pipe"),
         ("/dev/null", "a device"),
-        ("/proc/self/report.json", "cannot make a file in /proc/self"),
+        ("/proc/self/report.json", "cannot create a file in /proc/self"),
         ("policy.toml", "would replace the log or the policy"),
     ] {
         jail([

@@ -104,7 +104,7 @@ impl Case {
     pub fn read(line: &[u8]) -> Result<Case, String> {
         let line = std::str::from_utf8(line).map_err(|error| {
             format!(
-                "it is no UTF-8 from its byte {} on",
+                "it is not UTF-8 text from byte {} on",
                 error.valid_up_to() + 1
             )
         })?;
@@ -119,18 +119,18 @@ impl Case {
         })?;
         match &case.id {
             None | Some(Value::String(_) | Value::Number(_)) => {}
-            Some(other) => return Err(format!("`id` is a text or a number, not {other}")),
+            Some(other) => return Err(format!("`id` must be a string or a number, not {other}")),
         }
         if case.command.is_empty() {
             return Err("`command` is empty; write [\"program\", \"argument\"]".to_owned());
         }
         if case.stdin.is_some() && case.stdin_file.is_some() {
-            return Err("`stdin` and `stdin-file` exclude each other".to_owned());
+            return Err("`stdin` and `stdin-file` cannot both be given".to_owned());
         }
         let mut names = case.env.keys();
         if let Some(name) = names.find(|name| name.is_empty() || name.contains('=')) {
             return Err(format!(
-                "`env`: {name:?} is no name of a variable; write {{\"NAME\": \"value\"}}"
+                "`env`: {name:?} is not a variable name; write {{\"NAME\": \"value\"}}"
             ));
         }
         Ok(case)
@@ -146,7 +146,7 @@ impl Case {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
-                other => return Err(format!("`limits.{key}` is a text or a number, not {other}")),
+                other => return Err(format!("`limits.{key}` must be a string or a number, not {other}")),
             };
             limits
                 .set(key, &text)

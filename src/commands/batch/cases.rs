@@ -176,13 +176,13 @@ impl Cases {
     /// Why a case with the id of an earlier one is not run.
     fn twice(&mut self, id: &Value) -> String {
         match (self.earlier(id), &self.scan, ids::number(id)) {
-            (Some(line), ..) => format!("the id {id} is that of line {line}, too"),
+            (Some(line), ..) => format!("the id {id} is also the id of line {line}"),
             // The cases of a pipe cannot be looked through for the ids that will come.
             (None, None, Some(line)) => format!(
-                "the id {id} is that of an earlier case, or of line {line}, which has no id; \
-                 give each case another id"
+                "the id {id} is also the id of an earlier case, or of line {line}, which has \
+                 none of its own; give each case a different id"
             ),
-            _ => format!("the id {id} is that of an earlier case, too"),
+            _ => format!("the id {id} is also the id of an earlier case"),
         }
     }
 

@@ -65,7 +65,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
     };
     if batch.resume && batch.output.is_none() {
-        return Err("--resume goes on with the verdicts in a file: give --output FILE".to_owned());
+        return Err("--resume continues a file of verdicts: give --output FILE".to_owned());
     }
     let mut cases = Cases::open(batch.cases.as_deref())?;
     let policies = Policies {
@@ -116,14 +116,14 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
             match worker() {
                 Ok(worker) => workers.push(worker),
                 Err(error) => {
-                    work.fail(format!("no thread for a job: {error}; use fewer --jobs"));
+                    work.fail(format!("cannot start a thread for a job: {error}; use fewer --jobs"));
                     break;
                 }
             }
         }
         let lost = workers.into_iter().filter_map(|worker| worker.join().err());
         if lost.count() > 0 {
-            work.fail("a thread of the batch has panicked".to_owned());
+            work.fail("a thread of the batch panicked".to_owned());
         }
         work.stop.over();
     });

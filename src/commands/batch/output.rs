@@ -64,7 +64,7 @@ impl Output {
         let length = file.metadata().map_err(failed)?.len();
         if length > 0 && !resume {
             return Err(format!(
-                "--output {}: there are verdicts in it already; go on with --resume, or remove it",
+                "--output {}: it already holds verdicts; continue with --resume, or remove it",
                 path.display()
             ));
         }
@@ -134,7 +134,7 @@ fn each(file: &mut File, mut verdict: impl FnMut(&Line, u64)) -> io::Result<u64>
             return Ok(at);
         }
         let Ok(line) = case::object::<Line>(&text) else {
-            let message = "it holds a line that is no verdict of a batch; name another file";
+            let message = "it holds a line that is not a verdict of a batch; name another file";
             return Err(io::Error::other(message));
         };
         verdict(&line, at);
@@ -161,8 +161,8 @@ fn done(file: &mut File) -> io::Result<(Done, u64)> {
 pub fn compact(path: &Path) -> Result<(), String> {
     let failed = |error: io::Error| {
         format!(
-            "--output {}: the verdicts of cases that were tried again stay in it, for it cannot be \
-             replaced: {error}; the last verdict of a case counts",
+            "--output {}: it still holds the earlier verdicts of retried cases, because it cannot be \
+             replaced: {error}; the last verdict of each case counts",
             path.display()
         )
     };

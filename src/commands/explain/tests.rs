@@ -44,7 +44,7 @@ socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)
 verdict      denied with EPERM
 decided by   net.toml:5 socket: no network
              socket = { action = \"deny\", why = \"no network\" }
-enforced by  filter, supervisor; cost: a stop a call
+enforced by  filter, supervisor; cost: 1 stop per call
 also said    net.toml:7 socket when domain == AF_UNIX = \"allow\": its condition does not hold
              net.toml:4 \"@network-io\" = \"allow\": less specific
              net.toml:1 default = \"deny\": less specific
