@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// One system call: its result, or minus an errno.
 ///
-/// # Safety
-/// As the call itself: pointers must be valid for what the kernel does with them.
+/// # Safety The conditions of the call itself: pointers must be valid for what the kernel does with
+/// them.
 unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = args;
     let result: isize;
@@ -49,7 +49,8 @@ fn time(duration: Duration) -> timespec {
     }
 }
 
-/// Sleeps until the word is no longer `expected` and somebody wakes its waiters, or the time is over.
+/// futex(2) FUTEX_WAIT: sleeps until the word is no longer `expected` and its waiters are woken, or
+/// until the time is over.
 pub fn wait_for_change(word: &AtomicU32, expected: u32, at_most: Duration) {
     let time = time(at_most);
     let (word, time) = (word.as_ptr() as usize, &raw const time as usize);
@@ -79,7 +80,7 @@ pub fn now() -> Duration {
     clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
 }
 
-/// As [`super::clock::ran`]: takes no lock that a process could hold while it does not run.
+/// As [`super::clock::ran`]: takes no lock that a process could hold while it is not running.
 pub fn ran(pid: pid_t) -> Option<Duration> {
     clock(super::clock::whole_process(pid))
 }
@@ -98,7 +99,7 @@ pub fn kill(pid: pid_t, signal: c_int) {
 
 /// sched_setaffinity(2): a task may run on every processor that its cpuset has.
 pub fn run_anywhere(tid: pid_t) {
-    // More bits than the kernel has processors are ignored, and those of processors that there are not.
+    // The kernel ignores bits beyond its processors, and bits of processors that do not exist.
     let all = [u64::MAX; 128];
     let (length, mask) = (size_of_val(&all), all.as_ptr() as usize);
     // SAFETY: the mask is valid for reading, of this length.
@@ -130,7 +131,8 @@ impl File {
         (fd >= 0).then_some(File(fd as c_int))
     }
 
-    /// What is at its beginning, as much as there is room for. A file of proc(5) is made anew for it.
+    /// Reads from its beginning, up to the size of the buffer. A file of proc(5) is generated anew for
+    /// each call.
     pub fn read<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
         let (to, length) = (buffer.as_mut_ptr() as usize, buffer.len());
         let args = [self.0 as usize, to, length, 0, 0, 0];
@@ -148,8 +150,8 @@ impl Drop for File {
     }
 }
 
-/// Leaves the descriptors that it shares with its parent (close_range(2), Linux 5.9): from now on this
-/// process has a table of its own, which is empty.
+/// close_range(2) (Linux 5.9) with CLOSE_RANGE_UNSHARE: gives this process an empty table of descriptors
+/// of its own, instead of the one that it shares with its parent.
 pub(super) fn leave_descriptors() {
     let unshare = libc::CLOSE_RANGE_UNSHARE as usize;
     let all = u32::MAX as usize;
@@ -157,7 +159,7 @@ pub(super) fn leave_descriptors() {
     unsafe { call(libc::SYS_close_range, [0, all, unshare, 0, 0, 0]) };
 }
 
-/// PR_SET_PDEATHSIG: this process dies with the thread that has made it.
+/// PR_SET_PDEATHSIG: this process dies with the thread that created it.
 pub(super) fn die_with_parent() {
     let (option, signal) = (libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize);
     // SAFETY: takes numbers only.
@@ -170,7 +172,7 @@ pub(super) fn parent() -> pid_t {
     unsafe { call(libc::SYS_getppid, [0; 6]) as pid_t }
 }
 
-/// setsid(2): no signal of the terminal or for the parent's process group is for this process.
+/// setsid(2): this process gets no signal from the terminal or for the parent's process group.
 pub(super) fn leave_session() {
     // SAFETY: takes nothing.
     unsafe { call(libc::SYS_setsid, [0; 6]) };
@@ -183,7 +185,7 @@ pub(super) fn set_name(name: &CStr) {
     unsafe { call(libc::SYS_prctl, [option, name, 0, 0, 0, 0]) };
 }
 
-/// Whether there is this thread of that process.
+/// Whether this thread of that process exists.
 pub(super) fn has_thread(pid: pid_t, tid: pid_t) -> bool {
     // SAFETY: takes numbers only; signal 0 sends nothing.
     unsafe { call(libc::SYS_tgkill, [pid as usize, tid as usize, 0, 0, 0, 0]) == 0 }
@@ -197,7 +199,8 @@ pub(super) fn exit() -> ! {
     }
 }
 
-/// The number that follows a word at the beginning of a line; without a word, the one at the beginning.
+/// The number that follows a word at the beginning of a line; without a word, the number at the
+/// beginning of the text.
 pub fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
     let mut lines = text.split(|&byte| byte == b'\n');
     let rest = match word {

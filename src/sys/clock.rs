@@ -3,19 +3,19 @@
 use libc::{clockid_t, pid_t, timespec};
 use std::time::Duration;
 
-/// The processor time of a process, all of its threads together, those that have ended too. What it
-/// has waited for is not in it.
+/// The processor time of all threads of a process, including those that have ended, but not of the
+/// children that it has waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// What the scheduler has measured.
+    /// As measured by the scheduler.
     pub ran: Duration,
-    /// What was found at the timer's ticks, in user mode.
+    /// As sampled at the timer's ticks, in user mode.
     pub user: Duration,
     /// The same in user mode and in the kernel.
     pub both: Duration,
 }
 
-/// `None` unless `pid` is a process, running or not yet reaped: the id of a thread is none.
+/// `None` unless `pid` is a process, running or not yet reaped; the id of another thread is not one.
 pub fn process(pid: pid_t) -> Option<CpuTime> {
     Some(CpuTime {
         ran: read(pid, SCHED)?,
@@ -69,7 +69,8 @@ mod tests {
             let _ = say.send(unsafe { libc::gettid() });
             let _ = wait.recv();
         });
-        // Of its own id each thread has the clock: another one asks, as the supervisor does.
+        // A thread can always read the clock of its own id, so another thread asks here, as the
+        // supervisor does.
         let tid = hear.recv().expect("a thread id");
         assert!(tid != pid && process(tid).is_none());
         drop(end);

@@ -1,11 +1,11 @@
-//! A process beside a thread, in the same memory: it goes on where the thread sleeps in the kernel, and
-//! where this process is being killed and that thread cannot die yet.
+//! A process beside a thread, in the same memory. It keeps running while the thread sleeps in the
+//! kernel, and while this process is being killed but that thread cannot die yet.
 //!
-//! It is made by clone(2) with CLONE_VM, which costs the same whatever the size of this process, and
-//! without CLONE_THREAD, so that SIGKILL for this process does not end it. It has a stack of its own but
-//! the thread pointer of the thread that makes it, so that it must leave thread-local variables alone:
-//! it makes the system calls of [`super::bare`] and uses atomics, and nothing else. It blocks all signals,
-//! and is in a session of its own, so that it neither stops nor ends with a job of the terminal.
+//! It is created by clone(2) with CLONE_VM, which costs the same whatever the size of this process, and
+//! without CLONE_THREAD, so that SIGKILL for this process does not end it. It has its own stack but the
+//! thread pointer of the thread that creates it, so it must leave thread-local variables alone: it only
+//! uses atomics and the system calls of [`super::bare`]. It blocks all signals and is in its own
+//! session, so that it neither stops nor ends with a job of the terminal.
 
 use super::{Errno, bare, check, process, signal, wait};
 use libc::{c_int, c_void, pid_t};
@@ -15,7 +15,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes of its stack; below it lies a page that is not accessible, of the largest size that there is.
+/// The size of its stack in bytes. Below it is an inaccessible guard page, of the largest page size.
 const STACK: usize = 64 << 10;
 const GUARD: usize = 64 << 10;
 
@@ -25,15 +25,15 @@ pub trait Task: Send + Sync + 'static {
     const NAME: &CStr;
 
     /// Returns soon after `leave` is no longer 0, which [`bare::wait_for_change`] can wait for. It must
-    /// not allocate, lock, panic, nor call what uses thread-local variables, as most of the C library
-    /// does.
+    /// not allocate, lock or panic, nor call functions that use thread-local variables, as most of the C
+    /// library does.
     fn run(&self, leave: &AtomicU32);
 }
 
-/// The process. Dropped, it is asked to leave and waited for.
+/// The process. Dropping this asks it to end, and waits for it.
 pub struct Companion {
     pid: pid_t,
-    /// What it uses, until it has ended.
+    /// What the process uses until it has ended.
     parts: Arc<dyn Parts>,
     #[expect(dead_code, reason = "it is the process's")]
     stack: Stack,
@@ -42,7 +42,7 @@ pub struct Companion {
 struct Start<T> {
     task: Arc<T>,
     leave: AtomicU32,
-    /// The process and the thread that have made it.
+    /// The process and the thread that created it.
     parent: (pid_t, pid_t),
 }
 
@@ -70,7 +70,7 @@ impl Companion {
             parent: (process::getpid(), process::gettid()),
         });
         let flags = libc::CLONE_VM | libc::CLONE_FILES;
-        // It inherits the mask: no handler of this program may run in it.
+        // The companion inherits the mask, so no handler of this program runs in it.
         let mask = signal::block_all()?;
         // SAFETY: the stack's top is aligned to a page, and nothing else uses the stack. It and what
         // `start` points to live in the `Companion`, which is dropped after the process has ended; the
@@ -104,13 +104,14 @@ impl Companion {
         leave(&*self.parts);
     }
 
-    /// By this any thread can ask it to end.
+    /// A handle by which any thread can ask it to end.
     pub fn leaver(&self) -> Leaver {
         Leaver(Arc::clone(&self.parts))
     }
 }
 
-/// Asks a [`Companion`] to end. It may have ended, and another process may have its id.
+/// Asks a [`Companion`] to end. The companion may have ended already, and another process may have its
+/// id.
 pub struct Leaver(Arc<dyn Parts>);
 
 impl Leaver {
@@ -137,12 +138,12 @@ impl Drop for Companion {
         self.leave();
         loop {
             match wait::wait(self.pid, 0) {
-                // It is traced, and would stay in its stop. Its stack must outlive it.
+                // Another process traces it, so it would stay in its stop. Its stack must outlive it.
                 Ok(Some((_, status))) if libc::WIFSTOPPED(status) => {
                     let _ = process::kill(self.pid, libc::SIGKILL);
                 }
                 Ok(None) | Err(Errno::EINTR) => {}
-                // ECHILD: its end was told to an earlier wait.
+                // ECHILD: an earlier wait has reaped it.
                 Ok(Some(_)) | Err(_) => return,
             }
         }
@@ -157,8 +158,8 @@ extern "C" fn begin<T: Task>(start: *mut c_void) -> c_int {
     bare::leave_descriptors();
     bare::leave_session();
     bare::set_name(T::NAME);
-    // The thread may have ended before, and then no signal comes. A first thread is still there as a
-    // zombie, but no parent any more.
+    // The thread may have ended before this call; then no signal comes. If it was the leader, it still
+    // exists as a zombie, but it is no longer the parent.
     let (pid, tid) = start.parent;
     if bare::parent() == pid && bare::has_thread(pid, tid) {
         start.task.run(&start.leave);
@@ -252,7 +253,7 @@ mod tests {
         let pid = std::thread::spawn(|| {
             let counts = Arc::new(Counts::default());
             let companion = Companion::start(Arc::clone(&counts)).expect("a process");
-            // Until it runs it has not asked for the signal, and ends by itself without the thread.
+            // Until it runs, it has not set the signal; it then ends by itself when the thread is gone.
             while counts.0.load(Ordering::Acquire) == 0 {
                 std::thread::yield_now();
             }
@@ -261,7 +262,7 @@ mod tests {
             pid
         });
         let pid = pid.join().expect("a thread");
-        // Its parent is another thread of this process now, which waits for it with __WALL alone.
+        // Its parent is now another thread of this process, which sees it only in a wait with __WALL.
         let mut status = 0;
         // SAFETY: `status` is valid for writing.
         let waited = unsafe { libc::waitpid(pid, &mut status, libc::__WALL) };

@@ -4,7 +4,7 @@ use super::{Errno, check};
 use libc::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// One that is not readable, past 2, and closed by execve.
+/// Creates one that is not readable, above 2, and closed by execve.
 ///
 /// # Errors
 /// Those of eventfd(2).
@@ -19,10 +19,10 @@ pub fn new() -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Makes it readable, for good. Async-signal-safe.
+/// Makes it readable permanently. Async-signal-safe.
 pub fn set(fd: BorrowedFd<'_>) {
     let one = 1_u64.to_ne_bytes();
-    // SAFETY: `one` is valid for reading. The call fails only where the count is at its most: it is
-    // readable then.
+    // SAFETY: `one` is valid for reading. The call fails only if the count is at its maximum, and then
+    // it is readable.
     unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
 }

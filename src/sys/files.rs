@@ -1,5 +1,5 @@
-//! Calls on files that the supervisor makes in a tracee's name, and the questions that it asks about
-//! files and memory. One call each; what may be asked for is decided elsewhere.
+//! File calls that the supervisor makes for a tracee, and its queries about files and memory. One system
+//! call each; the callers decide what is allowed.
 
 use super::{Errno, Taken, check};
 use libc::{c_int, c_long, pid_t};
@@ -33,7 +33,7 @@ pub fn openat2(
             size_of::<libc::open_how>(),
         )
     })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
@@ -49,25 +49,25 @@ pub fn descriptor_of(tid: pid_t, pid: pid_t, fd: RawFd) -> Result<Taken, Errno> 
         Err(Errno::EINVAL) => open(pid, 0)?,
         other => other?,
     };
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as RawFd) };
     // SAFETY: takes numbers only.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0u32) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }.into())
 }
 
-/// Whether [`descriptor_of`] can succeed here at all.
+/// Whether [`descriptor_of`] can work on this host.
 pub fn can_take_descriptors() -> Result<(), Errno> {
     let own = super::process::getpid();
     match descriptor_of(own, own, -1) {
-        // It has looked for the descriptor.
+        // The kernel looked for the descriptor, so the call is available.
         Err(Errno::EBADF) => Ok(()),
         other => other.map(drop),
     }
 }
 
-/// What two tasks may share, as kcmp(2) numbers it.
+/// What two tasks may share, by the numbers of kcmp(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
     /// KCMP_VM.
@@ -78,8 +78,8 @@ pub enum Shared {
     Directory = 3,
 }
 
-/// kcmp(2) (Linux 3.5): whether two tasks share this. ESRCH: one of them is gone. EPERM: this thread
-/// may not look at one of them. ENOSYS: a kernel without CONFIG_KCMP.
+/// kcmp(2) (Linux 3.5): whether two tasks share this. ESRCH: one of them is gone. EPERM: this thread may
+/// not inspect one of them. ENOSYS: the kernel lacks CONFIG_KCMP.
 pub fn share(one: pid_t, other: pid_t, what: Shared) -> Result<bool, Errno> {
     let kind = what as c_int;
     // SAFETY: takes numbers only.
@@ -87,13 +87,13 @@ pub fn share(one: pid_t, other: pid_t, what: Shared) -> Result<bool, Errno> {
     check(result).map(|order| order == 0)
 }
 
-/// Whether two tasks share their memory. Where the kernel cannot be asked they are taken to.
+/// Whether two tasks share their memory. If kcmp fails, assumes that they do.
 pub fn shares_memory(one: pid_t, other: pid_t) -> bool {
     share(one, other, Shared::Memory).unwrap_or_else(|errno| errno != Errno::ESRCH)
 }
 
-/// kcmp(2) KCMP_FILES: whether two tasks share their descriptors. Where it cannot be asked they are not
-/// taken to.
+/// kcmp(2) KCMP_FILES: whether two tasks share their descriptors. If kcmp fails, assumes that they do
+/// not.
 pub fn shares_descriptors(one: pid_t, other: pid_t) -> bool {
     const KCMP_FILES: c_int = 2;
     // SAFETY: takes numbers only.
@@ -101,8 +101,7 @@ pub fn shares_descriptors(one: pid_t, other: pid_t) -> bool {
     result == 0
 }
 
-/// unshare(2) with CLONE_FS: umask and working directory of this thread are its own. Needs no
-/// privilege.
+/// unshare(2) with CLONE_FS: gives this thread its own umask and working directory. Needs no privilege.
 pub fn own_umask() -> Result<(), Errno> {
     // SAFETY: takes a number only.
     check(unsafe { libc::unshare(libc::CLONE_FS) }).map(drop)
@@ -119,7 +118,7 @@ pub fn status_flags(fd: BorrowedFd<'_>) -> Result<c_int, Errno> {
     status_flags_of(fd.as_raw_fd())
 }
 
-/// The same of a number that need not be open: EBADF then.
+/// The same for a number that need not be an open descriptor: EBADF if it is not.
 pub fn status_flags_of(fd: RawFd) -> Result<c_int, Errno> {
     // SAFETY: takes numbers only.
     check(unsafe { libc::fcntl(fd, libc::F_GETFL) }).map(|flags| flags as c_int)
@@ -156,18 +155,18 @@ pub fn file_size_limit(pid: pid_t) -> Result<u64, Errno> {
     Ok(limit.rlim_cur)
 }
 
-/// A part of another process's memory that one mapping holds, as PROCMAP_QUERY tells it.
+/// One mapping of another process's memory, as PROCMAP_QUERY returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// Its first byte.
     pub start: u64,
-    /// Whether its owner may write to it.
+    /// Whether it is writable.
     pub writable: bool,
     /// One past its last byte.
     pub end: u64,
-    /// Whether others may see what is written to it.
+    /// Whether it is shared (MAP_SHARED).
     pub shared: bool,
-    /// Whether it has no file.
+    /// Whether it has no file (an anonymous mapping).
     pub anonymous: bool,
 }
 
@@ -212,23 +211,23 @@ pub fn mapping(maps: BorrowedFd<'_>, address: u64) -> Result<Mapping, Errno> {
     })
 }
 
-/// An argument of a call that is made in a tracee's name.
+/// An argument of a call that the supervisor makes for a tracee.
 #[derive(Debug)]
 pub enum Arg<'a> {
     /// A number, or a descriptor of this process.
     Number(u64),
     /// A path or a name.
     Text(&'a CStr),
-    /// What the kernel reads.
+    /// A buffer that the kernel reads.
     In(&'a [u8]),
-    /// What the kernel fills in.
+    /// A buffer that the kernel fills in.
     Out(&'a mut [u8]),
     /// NULL.
     Null,
 }
 
-/// The calls that [`perform`] makes, each with the least size in bytes of the structure that it
-/// reads or fills in without being told a length.
+/// The calls that [`perform`] makes, each with the minimum size in bytes of the structure that it reads
+/// or fills in, where no argument gives a length.
 const PERFORMED: &[(c_long, usize)] = &[
     (libc::SYS_fchmodat, 0),
     (libc::SYS_fchmod, 0),
@@ -266,8 +265,8 @@ pub const FILE_GETATTR: c_long = 468;
 /// See [`FILE_GETATTR`].
 pub const FILE_SETATTR: c_long = 469;
 
-/// Whether this is one of those calls, and each buffer as long as what stands beside it, or the structure
-/// of the call.
+/// Whether this is one of those calls, and each buffer is as long as the length argument after it, or as
+/// the structure of the call.
 pub(super) fn is_sound(number: c_long, args: &[Arg<'_>; 6]) -> bool {
     let Some((_, least)) = PERFORMED.iter().find(|(known, _)| *known == number) else {
         return false;
@@ -284,8 +283,8 @@ pub(super) fn is_sound(number: c_long, args: &[Arg<'_>; 6]) -> bool {
     })
 }
 
-/// Makes one of a few calls on files. Where a call takes a length, the caller gives the length of
-/// the buffer beside it: EINVAL if one is longer, or if the call is not one of these.
+/// Makes one of a few file calls. If a call takes a length, it must not exceed the buffer before it:
+/// EINVAL if it does, or if the call is not one of these.
 pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
     if !is_sound(number, &args) {
         return Err(Errno::EINVAL);
@@ -298,8 +297,8 @@ pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
         Arg::Null => 0,
     });
     let [a, b, c, d, e, f] = registers;
-    // SAFETY: only calls of the list above get here. They read NUL-terminated texts, and read or
-    // fill in no more than the length that stands beside a buffer or the structure whose size the
-    // list holds, both of which were checked against the buffers, which outlive the call.
+    // SAFETY: only calls of the list above reach this. They read NUL-terminated texts, and read or fill
+    // in no more than the length after a buffer, or the structure whose size the list holds. Both were
+    // checked against the buffers, which outlive the call.
     check(unsafe { libc::syscall(number, a, b, c, d, e, f) })
 }

@@ -1,5 +1,5 @@
-//! landlock(7): what the `landlock` crate does not do, the question for the ABI and the calls after a
-//! fork. libc has no wrappers for them.
+//! landlock(7), as far as the `landlock` crate does not cover it: the query for the ABI, and the calls
+//! after a fork. libc has no wrappers for them.
 
 use super::files::{NO_SYMLINKS, openat2};
 use super::{Errno, check};
@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{from_ref, null};
 
-/// The Landlock ABI of this kernel, 0 where it has none or has it switched off.
+/// The Landlock ABI of this kernel; 0 if Landlock is not built in or is switched off.
 pub fn abi() -> u32 {
     const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
     // SAFETY: with this flag the kernel takes no attribute and only returns a number.
@@ -31,10 +31,8 @@ pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
         .map(drop)
 }
 
-/// landlock_add_rule(2): what lies beneath `path` may be accessed in these ways; of what is no
-/// directory only in those that it knows. What is not there grants nothing, nor does what a symbolic link
-/// leads to.
-/// Async-signal-safe.
+/// landlock_add_rule(2): allows these accesses beneath `path`; if it is not a directory, only those that
+/// apply to files. A path that does not exist, or is a symbolic link, grants nothing. Async-signal-safe.
 pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) -> Result<(), Errno> {
     let Ok(object) = openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) else {
         return Ok(());
@@ -55,13 +53,13 @@ pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) ->
     grant_object(ruleset, object.as_fd(), allowed)
 }
 
-/// A ruleset by which unix sockets are made beneath this directory and nowhere else
-/// (LANDLOCK_ACCESS_FS_MAKE_SOCK, ABI 1), and which is about nothing else.
+/// A ruleset that allows creating unix sockets beneath this directory only
+/// (LANDLOCK_ACCESS_FS_MAKE_SOCK, ABI 1), and restricts nothing else.
 pub fn sockets_beneath(directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const MAKE_SOCK: u64 = 1 << 9;
-    // `struct landlock_ruleset_attr` as of ABI 1: the rights that are denied where nothing grants them.
+    // `struct landlock_ruleset_attr` as of ABI 1: the rights that are denied unless a rule grants them.
     let handled = MAKE_SOCK;
-    // SAFETY: `handled` is valid for reading and as long as is said.
+    // SAFETY: `handled` is valid for reading and has the size given.
     let ruleset = check(unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
@@ -70,14 +68,14 @@ pub fn sockets_beneath(directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
             0u32,
         )
     })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     let ruleset = unsafe { OwnedFd::from_raw_fd(ruleset as RawFd) };
     grant_object(ruleset.as_fd(), directory, MAKE_SOCK)?;
     Ok(ruleset)
 }
 
-/// landlock_add_rule(2) about an open file or directory: these rights, which must be some that the
-/// ruleset is about.
+/// landlock_add_rule(2) for an open file or directory: grants these rights, which the ruleset must
+/// handle.
 pub fn grant_object(
     ruleset: BorrowedFd<'_>,
     object: BorrowedFd<'_>,

@@ -7,13 +7,15 @@ use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// How many bytes of `address` were read into `buffer`: by process_vm_readv(2) (Linux 3.2), or where a
-/// container's profile keeps that, by /proc/PID/mem, which is a tracer's as well.
+/// Reads from `address` into `buffer` and returns the number of bytes read: by process_vm_readv(2)
+/// (Linux 3.2), or, if a container's seccomp profile forbids that, through /proc/PID/mem, which a tracer
+/// may read as well.
 ///
-/// Stops short at an unmapped page. EFAULT: nothing there is readable.
+/// Stops at an unmapped page. EFAULT: nothing at the address is readable.
 pub fn read(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
     match read_at_once(tid, address, buffer) {
-        // The permission of a tracer is the same for both: it is the call that is not there.
+        // A tracer needs the same permission for both, so this error means that the call itself is not
+        // available.
         Err(Errno::EPERM | Errno::ENOSYS) => read_file(tid, address, buffer),
         other => other,
     }
@@ -28,7 +30,7 @@ fn read_file(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno
     };
     let memory = std::fs::File::open(format!("/proc/{tid}/mem")).map_err(errno)?;
     match memory.read_at(buffer, address).map_err(errno)? {
-        // It has no memory any more.
+        // The process no longer has any memory.
         0 if !buffer.is_empty() => Err(Errno::ESRCH),
         read => Ok(read),
     }
@@ -49,7 +51,7 @@ fn read_at_once(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Er
     Ok(read as usize)
 }
 
-/// Whether mseal(2) (Linux 6.10) can be called: of no bytes, which it answers with 0.
+/// Whether mseal(2) (Linux 6.10) is available: calls it for zero bytes, which returns 0.
 pub fn can_seal() -> bool {
     // SAFETY: takes numbers only, and touches no memory where the length is 0.
     unsafe { libc::syscall(libc::SYS_mseal, 0usize, 0usize, 0usize) == 0 }
@@ -77,12 +79,12 @@ pub fn write(tid: pid_t, address: u64, bytes: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// How many words a [`SharedWords`] page holds.
+/// The number of words in a [`SharedWords`] page.
 pub const WORDS: usize = 8;
 
 /// A few atomic words in a page that is shared with every child forked afterwards.
 ///
-/// It leaves the child's address space with its execve.
+/// The child's execve removes it from the child's address space.
 pub struct SharedWords(NonNull<[AtomicU32; WORDS]>);
 
 // SAFETY: the page is owned memory that is not bound to a thread.
@@ -131,7 +133,7 @@ pub fn page_size() -> u64 {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// The most memory that this process had resident at one time, in bytes: ru_maxrss of getrusage(2).
+/// The peak resident memory of this process in bytes: ru_maxrss of getrusage(2).
 pub fn peak() -> Option<u64> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `usage` is valid for writing, and zeroed bytes are one, too.
@@ -146,8 +148,8 @@ pub fn peak() -> Option<u64> {
 /// PID_MAX_LIMIT of the kernel on 64-bit processors: every process id is below it.
 const IDS: usize = 1 << 22;
 
-/// A set of process ids, for a process that shares this memory. It takes half a MiB of addresses, and of
-/// memory what was written to.
+/// A set of process ids, for a process that shares this memory. It takes half a MiB of address space,
+/// and only the pages that were written take memory.
 pub struct IdSet(NonNull<[AtomicU64; IDS / 64]>);
 
 // SAFETY: owned memory that is not bound to a thread.
@@ -195,7 +197,7 @@ impl IdSet {
 
     /// Takes one out.
     pub fn remove(&self, id: pid_t) {
-        // Most are none, and what was never written to takes no memory.
+        // Most ids are not in the set, and a page that was never written takes no memory.
         if let Some((word, bit)) = self.word(id)
             && word.load(Ordering::Acquire) & bit != 0
         {
@@ -203,7 +205,7 @@ impl IdSet {
         }
     }
 
-    /// All that are in it, by number. Allocates nothing.
+    /// All ids in the set, in ascending order. Allocates nothing.
     pub fn iter(&self) -> impl Iterator<Item = pid_t> {
         let words = self.words().iter().zip((0..).step_by(64));
         words.flat_map(|(word, first): (_, pid_t)| {
@@ -248,7 +250,7 @@ mod tests {
         for id in [1, 63, 64, 4_194_303] {
             set.insert(id);
         }
-        // No process has one of these.
+        // No process has such an id.
         for id in [-1, IDS as pid_t, pid_t::MAX] {
             set.insert(id);
         }

@@ -1,6 +1,6 @@
 //! The only `unsafe`: thin wrappers, one system call each, raw numbers in, `Result<_, Errno>` out.
 //!
-//! No policy, no state but what a signal handler needs, no decision.
+//! No policy and no decisions; no state except what a signal handler needs.
 #![allow(unsafe_code)]
 
 pub mod bare;

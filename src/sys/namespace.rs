@@ -1,4 +1,5 @@
-//! Namespaces: a fork into new ones, and what makes them usable. All is async-signal-safe.
+//! Namespaces: a fork into new ones, and the calls that set them up. Everything here is
+//! async-signal-safe.
 
 use super::process::Fork;
 use super::{Errno, check};
@@ -9,8 +10,9 @@ use std::ptr::{from_mut, null};
 
 /// clone(2) as fork(2), into new namespaces (`CLONE_NEW*`; none: a plain fork).
 ///
-/// Past the C library: its fork takes locks for the child's sake, which the child of a fork like this
-/// may never get. So the child may call async-signal-safe functions only, and fork only like this.
+/// Bypasses the C library, whose fork takes locks so that the child can use them; after this fork the
+/// child may never get them. So the child may call async-signal-safe functions only, and fork only
+/// through this function.
 pub fn fork_into(namespaces: c_int) -> Result<Fork, Errno> {
     let flags = namespaces | libc::SIGCHLD;
     // SAFETY: without CLONE_VM the child owns a copy of all memory, and a null stack is the parent's,
@@ -35,7 +37,7 @@ pub fn fork_into(namespaces: c_int) -> Result<Fork, Errno> {
 pub fn own_pidfd() -> Result<OwnedFd, Errno> {
     // SAFETY: takes numbers only.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
@@ -50,8 +52,8 @@ pub fn has_ended(pidfd: &OwnedFd) -> bool {
     unsafe { libc::poll(from_mut(&mut poll), 1, 0) > 0 }
 }
 
-/// PR_SET_PDEATHSIG: SIGKILL when the thread that made this process ends, until its credentials
-/// change.
+/// PR_SET_PDEATHSIG: sends SIGKILL to this process when the thread that created it ends. A change of
+/// credentials clears it.
 pub fn die_with_parent() -> Result<(), Errno> {
     // SAFETY: the option takes numbers only.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, 0, 0, 0) })
@@ -66,15 +68,15 @@ pub fn set_name(name: &CStr) {
 
 /// wait4(2): waits for any child. ECHILD: there is none.
 pub fn reap() -> Result<(), Errno> {
-    // SAFETY: null pointers ask for nothing.
+    // SAFETY: both pointers are null, so the kernel writes nothing.
     check(unsafe { libc::wait4(-1, std::ptr::null_mut(), 0, std::ptr::null_mut()) }).map(drop)
 }
 
-/// Writes a file of /proc in one write(2), as they want it.
+/// Writes a file of /proc in one write(2), as these files require.
 pub fn write_file(path: &CStr, text: &[u8]) -> Result<(), Errno> {
     // SAFETY: the path is NUL-terminated.
     let fd = check(unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     let file = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
     // SAFETY: `text` is valid for reading.
     let written =
@@ -90,7 +92,7 @@ pub fn raise_loopback() -> Result<(), Errno> {
     // SAFETY: takes numbers only.
     let fd =
         check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
     // SAFETY: zeroed bytes are a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -131,15 +133,15 @@ pub fn mount(
     .map(drop)
 }
 
-/// open_tree(2) (Linux 5.2) with OPEN_TREE_CLONE and AT_RECURSIVE: a copy of what is mounted at a path
-/// and beneath it, mounted nowhere.
+/// open_tree(2) (Linux 5.2) with OPEN_TREE_CLONE and AT_RECURSIVE: a detached copy of the mounts at a
+/// path and beneath it.
 pub fn copy_mounts(path: &CStr) -> Result<OwnedFd, Errno> {
     const OPEN_TREE_CLONE: u32 = 1;
     let flags = OPEN_TREE_CLONE | (libc::AT_RECURSIVE | libc::O_CLOEXEC) as u32;
     // SAFETY: the path is NUL-terminated.
     let fd =
         check(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
@@ -160,7 +162,7 @@ pub fn mount_copy(copy: &OwnedFd, path: &CStr) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// mount_setattr(2) (Linux 5.12): what is mounted at a path, and beneath it, becomes read-only.
+/// mount_setattr(2) (Linux 5.12): makes the mounts at a path and beneath it read-only.
 pub fn make_read_only(path: &CStr) -> Result<(), Errno> {
     const MOUNT_ATTR_RDONLY: u64 = 1;
     /// `struct mount_attr` of linux/mount.h.
@@ -191,7 +193,7 @@ pub fn make_read_only(path: &CStr) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// mkdir(2), then chmod(2): whatever the umask is. One that is there stays as it is.
+/// mkdir(2), then chmod(2), because the umask applies to mkdir. An existing directory stays as it is.
 pub fn make_directory(path: &CStr, mode: u32) -> Result<(), Errno> {
     // SAFETY: the path is NUL-terminated.
     match check(unsafe { libc::mkdir(path.as_ptr(), mode) }) {

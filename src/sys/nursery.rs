@@ -1,10 +1,10 @@
 //! A child that shares this process's memory until its execve.
 //!
-//! fork(2) copies the page tables of its process, and afterwards each page that either side writes is
-//! copied: for a large program, and for one whose other threads run meanwhile (each copy interrupts
-//! their processors), that costs more than all the rest of a start. A child that shares the memory
-//! costs the same whatever the size. It must not disturb it: it has a stack of its own, and the thread
-//! pointer of a thread that sleeps, so that errno and the allocator's caches are its own, too.
+//! fork(2) copies the page tables of its process, and afterwards each page that either side writes. For
+//! a large program, or one whose other threads keep running (each copy interrupts their processors),
+//! that costs more than the rest of the start. A child that shares the memory (CLONE_VM) costs the same
+//! whatever the size. It must not disturb its parent: it has its own stack, and the thread pointer of a
+//! sleeping thread, so that it also has its own errno and allocator caches.
 
 use super::signal;
 use super::{Errno, check, process, wait};
@@ -15,43 +15,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-/// Of the child's stack, in bytes; the lowest page is not accessible.
+/// The size of the child's stack in bytes; the lowest page is a guard page.
 const STACK: usize = 256 << 10;
 const GUARD: usize = 4096 * 16;
 
-/// What a child does: it becomes another program, or ends. Should it return, the child exits with 125.
+/// What a child does: it executes another program, or ends. If this returns, the child exits with 125.
 pub type Body<'a> = &'a (dyn Fn() + Sync);
 
-/// Room for one child at a time. It can be used again and again, from any thread.
+/// Room for one child at a time. It is reusable, from any thread.
 pub struct Nursery {
     stack: NonNull<c_void>,
     sleeper: Option<JoinHandle<()>>,
     bed: Arc<Bed>,
-    /// The process that made it. A fork of that has no sleeper: its C library gives the sleeper's memory,
-    /// and thread pointer, to another thread.
+    /// The process that created it. A fork of that process has no sleeper thread: its C library reuses
+    /// the sleeper's memory and thread pointer for another thread.
     owner: pid_t,
 }
 
 /// What the sleeper and the nursery share.
 #[derive(Default)]
 struct Bed {
-    /// Its thread pointer, once it sleeps; [`NO_POINTER`] where it cannot.
+    /// The sleeper's thread pointer, once it sleeps; [`NO_POINTER`] if it cannot.
     pointer: AtomicUsize,
-    /// 1 when it shall end.
+    /// 1 asks the sleeper to end.
     leave: AtomicU32,
 }
 
 const NO_POINTER: usize = usize::MAX;
 
-// SAFETY: the stack is owned memory that nobody uses but the child of `with_child`, which has ended or
-// executed before that returns; all else is Send.
+// SAFETY: the stack is owned memory that only the child of `with_child` uses, which has ended or
+// executed before that returns; everything else is Send.
 unsafe impl Send for Nursery {}
 
 impl Nursery {
-    /// Makes one, with a thread that sleeps until it is dropped.
+    /// Creates one, with a thread that sleeps until this is dropped.
     ///
-    /// # Errors
-    /// Where there is no memory, or no thread.
+    /// # Errors If memory or a thread cannot be had.
     pub fn new() -> io::Result<Nursery> {
         // SAFETY: a new mapping, at no address that is in use.
         let stack = unsafe {
@@ -95,20 +94,19 @@ impl Nursery {
         }
     }
 
-    /// Whether this process has made it, and not one that this is a fork of: nobody can be born here then.
+    /// Whether this process created it. In a fork of that process no child can be started with it.
     pub fn is_own(&self) -> bool {
         self.owner == process::getpid()
     }
 
-    /// Makes a child that calls `child`, and calls `parent` with its pid; returns when `parent` has, and
-    /// the child uses this process's memory no more. This thread must have blocked all signals before,
-    /// which the child inherits; what handlers there are it has not.
+    /// Creates a child that calls `child`, and calls `parent` with its pid. Returns when `parent` has
+    /// returned and the child no longer uses this process's memory. This thread must have blocked all
+    /// signals; the child inherits the mask, but has no handlers.
     ///
     /// The child must call async-signal-safe functions only, and allocate nothing that another thread
     /// frees.
     ///
-    /// # Errors
-    /// Those of clone(2); ESRCH where it is not this process's own.
+    /// # Errors Those of clone(2); ESRCH if another process created this value.
     pub fn with_child<T>(
         &mut self,
         child: Body<'_>,
@@ -150,7 +148,7 @@ impl Drop for Nursery {
         process::futex_wake(&self.bed.leave);
         match self.sleeper.take() {
             Some(sleeper) if self.is_own() => _ = sleeper.join(),
-            // To join a thread or to let it go takes one that there is.
+            // A fork has no such thread to join or detach.
             sleeper => std::mem::forget(sleeper),
         }
         // SAFETY: this nursery's own mapping, or this fork's copy of it, which no child uses: see
@@ -161,13 +159,13 @@ impl Drop for Nursery {
 
 impl Bed {
     fn sleep(&self) {
-        // No handler may run here: it would use what is the child's.
+        // No handler may run on this thread: it would use thread-local variables that the child uses.
         let pointer = match signal::block_all() {
             Ok(_) => thread_pointer(),
             Err(_) => NO_POINTER,
         };
-        // From here on nothing of this thread's own is touched until it shall leave: no call fails, for
-        // no signal and no time-out ends it.
+        // From here until it is asked to end, this thread touches none of its thread-local variables:
+        // the call cannot fail and set errno, because no signal and no timeout ends it.
         self.pointer.store(pointer, Ordering::Release);
         while pointer != NO_POINTER && self.leave.load(Ordering::Acquire) == 0 {
             // SAFETY: the word is valid for the call; without a time-out there is nothing else to read.
@@ -191,7 +189,7 @@ extern "C" fn begin(body: *mut c_void) -> c_int {
     process::exit(125)
 }
 
-/// When it is dropped, the child is not in this memory any more.
+/// Dropping this waits until the child has left this memory.
 struct Settled(pid_t);
 
 impl Drop for Settled {
@@ -202,7 +200,7 @@ impl Drop for Settled {
             let _ = process::kill(self.0, libc::SIGKILL);
             killed = true;
             match wait::wait(self.0, 0) {
-                // Handlers of this program may run by now.
+                // Signal handlers of this program may run by now.
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(_) => return,
             }
@@ -210,7 +208,7 @@ impl Drop for Settled {
     }
 }
 
-/// Where this thread's variables are.
+/// This thread's thread pointer.
 fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: reads a register, or the word at which x86-64's ABI for thread-local storage keeps a copy

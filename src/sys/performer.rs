@@ -1,9 +1,9 @@
-//! A process that makes calls for another one: what the kernel allocates for a call, it charges to the
-//! cgroup of whoever makes it.
+//! A process that makes calls for the supervisor, because the kernel charges the memory that it
+//! allocates for a call to the cgroup of the calling process.
 //!
-//! It is a fork that shares its parent's descriptors and nothing else but one area of memory, through
-//! which requests go. It runs system calls alone: other threads of the parent may have held locks at the
-//! fork.
+//! It is a fork that shares with its parent only the descriptors and one area of memory, through which
+//! it gets requests. It only makes system calls, because other threads of the parent may have held locks
+//! at the fork.
 
 use super::files::{Arg, is_sound};
 use super::{Errno, check, wait};
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// For an attribute of XATTR_SIZE_MAX and two paths.
 const ROOM: usize = 80 << 10;
-/// Whose turn it is.
+/// Which process may use the area.
 const PARENT: u32 = 0;
 const CHILD: u32 = 1;
-/// How often it is looked whether the child has ended.
+/// How often the parent checks whether the child has ended.
 const LOOK: libc::timespec = libc::timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
@@ -100,13 +100,14 @@ impl Performer {
         Ok(performer)
     }
 
-    /// Its id.
+    /// Its process id.
     pub fn pid(&self) -> pid_t {
         self.pid
     }
 
-    /// Makes a call there, with this thread's capabilities and this umask: as [`super::files::perform`],
-    /// and EINVAL where something is to be filled in. ENOMEM: the process has ended.
+    /// Makes a call in that process, with this thread's capabilities and this umask, as
+    /// [`super::files::perform`] does; but EINVAL if the call fills a buffer. ENOMEM: the process has
+    /// ended.
     pub fn perform(
         &self,
         number: c_long,
@@ -116,8 +117,8 @@ impl Performer {
         if !is_sound(number, &args) {
             return Err(Errno::EINVAL);
         }
-        // SAFETY: the area is mapped while `self` lives. It is this process's turn, so that the other one
-        // touches nothing but `turn`, which is atomic.
+        // SAFETY: the area is mapped while `self` lives. It is this process's turn, so the other one
+        // only touches `turn`, which is atomic.
         let area = unsafe { &mut *self.area.as_ptr() };
         let begin = self.area.as_ptr().addr() + offset_of!(Area, bytes);
         let mut used = 0;
@@ -150,7 +151,7 @@ impl Performer {
         }
     }
 
-    /// Lets the other process go on, and waits for it.
+    /// Gives the turn to the other process, and waits for it to come back.
     fn hand_over(&self) -> Result<(), Errno> {
         // SAFETY: mapped while `self` lives, and only ever accessed as an atomic.
         let turn = unsafe { &(*self.area.as_ptr()).turn };
@@ -173,7 +174,7 @@ impl Performer {
 }
 
 impl Drop for Performer {
-    /// It is waited for as all of this thread's children are.
+    /// This thread's usual wait reaps it, like all of its children.
     fn drop(&mut self) {
         if self.pid > 0 && super::process::getpid() == self.parent && wait::is_own(self.pid) {
             let _ = super::process::kill(self.pid, libc::SIGKILL);
@@ -183,7 +184,7 @@ impl Drop for Performer {
     }
 }
 
-/// The child: makes one call after the other.
+/// The child: makes the requested calls one after another.
 fn serve(area: NonNull<Area>, parent: pid_t) -> ! {
     let area = area.as_ptr();
     // SAFETY: the mapping was copied by the fork, and stays. Fields but `turn` are touched while it is
@@ -194,10 +195,11 @@ fn serve(area: NonNull<Area>, parent: pid_t) -> ! {
         if libc::getppid() != parent {
             libc::_exit(0);
         }
-        // A program that runs jails may be dumpable: the command, of the same user, must not look in.
+        // A program that runs jails may be dumpable; a command of the same user must not be able to read
+        // this process.
         libc::prctl(libc::PR_SET_DUMPABLE, 0);
         libc::prctl(libc::PR_SET_NAME, c"jail-performer".as_ptr());
-        // What is meant for the caller's process group is not meant for it.
+        // Signals for the caller's process group must not reach it.
         libc::setsid();
         let mut last: Capabilities = [0; 6];
         let turn = &(*area).turn;
@@ -243,7 +245,7 @@ fn capset(from: &Capabilities) -> bool {
     unsafe { libc::syscall(libc::SYS_capset, &raw mut own, from.as_ptr()) == 0 }
 }
 
-/// futex(2): of memory that two processes share.
+/// futex(2), on memory that two processes share.
 fn futex_wait(word: &AtomicU32, value: u32, time: Option<&libc::timespec>) {
     let time = time.map_or(null(), std::ptr::from_ref);
     // SAFETY: the word is valid, and so is the time where there is one.
@@ -279,7 +281,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("jail-performer-{}", std::process::id()));
         std::fs::create_dir(&root).expect("mkdir");
         let performer = Performer::start().expect("a process");
-        // Opened since the fork.
+        // Opened after the fork, so the child sees it only because descriptors are shared.
         let directory = std::fs::File::open(&root).expect("a directory");
         let at = || Arg::Number(directory.as_raw_fd() as u64);
         let mkdir = |name, mask| {
@@ -295,7 +297,7 @@ mod tests {
         let target = std::ffi::CString::new("t".repeat(4000)).expect("a text");
         let args = six([Arg::Text(&target), at(), Arg::Text(c"link")]);
         assert_eq!(performer.perform(libc::SYS_symlinkat, args, None), Ok(0));
-        // No other call is made.
+        // No other call is accepted.
         let args = || six([Arg::Number(0)]);
         assert_eq!(
             performer.perform(libc::SYS_close, args(), None),

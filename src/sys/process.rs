@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null;
 use std::sync::atomic::AtomicU32;
 
-/// Which side of a fork this is.
+/// The side of a fork that is returning.
 pub enum Fork {
     /// In the parent: the child's pid.
     Parent(pid_t),
@@ -17,8 +17,8 @@ pub enum Fork {
 
 /// fork(2).
 ///
-/// Until it calls `execve` or `exit`, the child may call async-signal-safe functions only: another
-/// thread of the parent may have held a lock at the fork, which nobody would ever release there.
+/// Until it calls `execve` or `exit`, the child may call async-signal-safe functions only: a lock that
+/// another thread of the parent held at the fork is never released in the child.
 pub fn fork() -> Result<Fork, Errno> {
     // SAFETY: takes no memory; the child owns a copy of all of it. What the child must not do is
     // wait for a lock: that is a deadlock, not a memory error, and the doc comment forbids it.
@@ -75,7 +75,7 @@ pub fn pidfd(pid: pid_t) -> Result<OwnedFd, Errno> {
 /// pidfd_send_signal(2) (Linux 5.1): ESRCH where the process is gone.
 pub fn pidfd_kill(process: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
     let (fd, no_info) = (process.as_raw_fd(), null::<libc::siginfo_t>());
-    // SAFETY: numbers, and a null siginfo, for which the kernel makes one as kill(2) does.
+    // SAFETY: numbers, and a null siginfo, which makes the kernel create one as kill(2) does.
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0u32) })
         .map(drop)
 }
@@ -195,7 +195,7 @@ fn prctl(option: c_int, value: libc::c_ulong) -> Result<i64, Errno> {
     check(unsafe { libc::prctl(option, value, zero, zero, zero) })
 }
 
-/// PR_SET_NO_NEW_PRIVS: execve grants nothing any more. Irrevocable, inherited.
+/// PR_SET_NO_NEW_PRIVS: execve can no longer grant privileges. Irrevocable, inherited.
 pub fn no_new_privs() -> Result<(), Errno> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
@@ -203,8 +203,7 @@ pub fn no_new_privs() -> Result<(), Errno> {
 /// A resource of setrlimit(2).
 pub type Resource = libc::__rlimit_resource_t;
 
-/// setrlimit(2): so much and no more; a hard limit that is stricter stays.
-/// Async-signal-safe.
+/// setrlimit(2): sets both limits to this value; a stricter hard limit stays. Async-signal-safe.
 pub fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
@@ -229,7 +228,7 @@ pub fn descriptor_limit() -> Result<u64, Errno> {
     Ok(limit.rlim_cur)
 }
 
-/// setrlimit(2): no core dump, nor can the limit be raised again. Async-signal-safe.
+/// setrlimit(2): no core dumps, and the hard limit keeps it so. Async-signal-safe.
 pub fn forbid_core_dumps() -> Result<(), Errno> {
     let limit = libc::rlimit64 {
         rlim_cur: 0,
@@ -254,8 +253,8 @@ pub fn set_securebits(bits: c_int) -> Result<(), Errno> {
     prctl(libc::PR_SET_SECUREBITS, bits as libc::c_ulong).map(drop)
 }
 
-/// FUTEX_WAIT on a word shared with another process, for at most a second: the caller looks again
-/// whatever woke it.
+/// FUTEX_WAIT on a word shared with another process, for at most a second: the caller checks the word
+/// again, whatever ended the wait.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let second = libc::timespec {
         tv_sec: 1,
@@ -273,14 +272,14 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
     };
 }
 
-/// FUTEX_WAKE of everyone that waits on the word.
+/// FUTEX_WAKE of all waiters on the word.
 pub fn futex_wake(word: &AtomicU32) {
     // SAFETY: the kernel only uses the word's address as a key.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
-/// fcntl(2) F_DUPFD_CLOEXEC: another descriptor, past 2, for the same open file; `None` where `fd`
-/// is not open or there is no room for one more.
+/// fcntl(2) F_DUPFD_CLOEXEC: another descriptor, above 2, for the same open file; `None` if `fd` is not
+/// open, or the limit of descriptors is reached.
 pub fn duplicate(fd: RawFd) -> Option<OwnedFd> {
     // SAFETY: takes numbers only; the new descriptor is nobody's yet.
     unsafe {

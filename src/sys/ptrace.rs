@@ -1,6 +1,7 @@
 //! ptrace(2) requests on a stopped tracee. All are bound to the thread that seized it.
 //!
-//! ESRCH means: no such tracee, or not stopped, or killed meanwhile; the caller decides which.
+//! ESRCH means that the tracee does not exist, is not stopped, or was killed meanwhile; the caller
+//! decides which.
 
 use super::{Errno, check};
 use libc::{c_int, c_long, c_uint, c_void, pid_t, siginfo_t};

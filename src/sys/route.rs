@@ -1,4 +1,4 @@
-//! Whether an address is one of this host's own: rtnetlink(7), asked for the route to it.
+//! Whether an address belongs to this host, found by asking rtnetlink(7) for the route to it.
 
 use super::{Errno, check};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -12,13 +12,13 @@ const TYPE: usize = 7;
 /// `struct rtattr` before an address.
 const ATTRIBUTE: usize = 4;
 
-/// Whether an address is this host's, in the network namespace of the caller, or an anycast address that
-/// this host takes. An address of which that cannot be learned counts as its own.
+/// Whether an address belongs to this host in the caller's network namespace, or is an anycast address
+/// that this host accepts. If that cannot be determined, the address counts as this host's.
 pub fn is_own(ip: IpAddr) -> bool {
     match route(ip) {
         Ok(kind) => matches!(kind, libc::RTN_LOCAL | libc::RTN_ANYCAST),
-        // No route leads there, or there is no netlink: an address can be bound if it is this host's, or
-        // if ip_nonlocal_bind lets any be (ip(7)).
+        // There is no route to it, or no netlink. Then try to bind the address: that works if it is this
+        // host's, or if ip_nonlocal_bind allows any (ip(7)).
         Err(_) => match UdpSocket::bind(SocketAddr::new(ip, 0)) {
             Ok(_) => true,
             Err(error) => error.raw_os_error() != Some(libc::EADDRNOTAVAIL),
@@ -44,8 +44,8 @@ fn route(ip: IpAddr) -> Result<u8, Errno> {
         ) as i64
     })?;
     let mut answer = [0u8; 1024];
-    // The kernel answers before send(2) returns, so nothing is waited for.
-    // SAFETY: `answer` is valid for writing as many bytes as it has.
+    // The kernel answers before send(2) returns, so the receive does not wait. SAFETY: `answer` is valid
+    // for writing as many bytes as it has.
     let length = check(unsafe {
         libc::recv(
             fd.as_raw_fd(),
@@ -68,7 +68,7 @@ fn question(ip: IpAddr) -> Vec<u8> {
     bytes.extend((length as u32).to_ne_bytes());
     bytes.extend(libc::RTM_GETROUTE.to_ne_bytes());
     bytes.extend((libc::NLM_F_REQUEST as u16).to_ne_bytes());
-    // The number of the question, and the port of the sender, which the kernel fills in.
+    // The sequence number of the request, and the port of the sender, which the kernel fills in.
     bytes.extend([0; 8]);
     bytes.extend([family as u8, bits]);
     bytes.extend([0; ROUTE - 2]);
@@ -78,7 +78,7 @@ fn question(ip: IpAddr) -> Vec<u8> {
     bytes
 }
 
-/// The type in an answer; the errno that it is instead.
+/// The route's type in an answer, or the errno that the answer carries.
 fn kind_of(answer: &[u8]) -> Result<u8, Errno> {
     let kind = answer.get(4..6).and_then(|kind| kind.try_into().ok());
     let after = answer.get(HEADER..).unwrap_or_default();

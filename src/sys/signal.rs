@@ -1,9 +1,9 @@
 //! Signals of this process: masks, a handler that only notes what arrived, a tick, a self-stop.
 //!
-//! wait4(2) has no variant that unblocks signals atomically, and asking before every wait would
-//! cost each stop two more system calls. So the handler notes the signal and arms a timer that
-//! repeats until [`rest`] is called: a signal that slips in just before wait4 is noticed a tick
-//! later, and nothing is paid while no signal comes.
+//! wait4(2) has no variant that unblocks signals atomically, and checking before every wait would cost
+//! each stop two more system calls. So the handler notes the signal and arms a timer that repeats until
+//! [`rest`] is called: a signal that arrives just before wait4 is noticed a tick later, and there is no
+//! cost while no signal arrives.
 
 use super::{Errno, check};
 use libc::{c_int, c_void, siginfo_t, sigset_t};
@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize
 /// The highest signal number.
 pub const HIGHEST: usize = 64;
 
-/// The real-time signal that the tick uses; one that a person sends has another `si_code`.
+/// The real-time signal that the tick uses; if a process sends it, it has another `si_code`.
 pub const TICK: c_int = 64;
 
-/// The signal of a clock that is a process: a standard one, which the kernel sends without a place in
-/// the user's queue of signals (RLIMIT_SIGPENDING). Linux itself never sends it, and it is not passed on.
+/// The signal of a clock that is a process: a standard signal, which needs no place in the user's queue
+/// of signals (RLIMIT_SIGPENDING). Linux itself never sends it, and it is not forwarded to the command.
 pub const KNOCK: c_int = libc::SIGSTKFLT;
 
 /// How often the tick interrupts a wait while something is unsettled.
@@ -109,12 +109,12 @@ fn arm(nanoseconds: i64) -> bool {
     before.it_interval.tv_nsec != 0
 }
 
-/// Starts noting `signals` (and makes them interrupt system calls), whatever their disposition was,
-/// and even if the caller had them blocked.
+/// Starts noting `signals`, and makes them interrupt system calls, whatever their disposition was, even
+/// if the caller had blocked them.
 ///
-/// Returns whether there is a timer for [`tick`]. It takes a place in the queue of signals of this user
-/// (RLIMIT_SIGPENDING), and other programs may have taken all: then something else must end each wait now
-/// and then.
+/// Returns whether there is a timer for [`tick`]. It takes a place in this user's queue of signals
+/// (RLIMIT_SIGPENDING), which other programs may have filled: then something else must interrupt each
+/// wait regularly.
 pub fn note_arrivals(signals: &[c_int]) -> Result<bool, Errno> {
     let mut event = MaybeUninit::<libc::sigevent>::zeroed();
     let mut timer = MaybeUninit::<libc::timer_t>::zeroed();
@@ -166,11 +166,11 @@ fn install(signal: c_int, handler: Handler, flags: c_int) -> Result<(), Errno> {
     }
 }
 
-/// Notes `signals`, but those that are ignored, and makes a descriptor readable when one arrives. Calls
-/// that they interrupt are restarted.
+/// Notes `signals`, except those that are ignored, and makes a descriptor readable when one arrives.
+/// Calls that they interrupt are restarted.
 pub fn wake_on(signals: &[c_int]) -> Result<OwnedFd, Errno> {
     let fd = super::event::new()?;
-    // The handler uses a number of its own, which is never closed.
+    // The handler uses a duplicate of the descriptor, which is never closed.
     let own = super::process::duplicate(fd.as_raw_fd()).ok_or(Errno::EMFILE)?;
     WAKE.store(own.into_raw_fd(), Ordering::Release);
     for &signal in signals {
@@ -181,7 +181,7 @@ pub fn wake_on(signals: &[c_int]) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// What [`wake_on`] makes readable; -1 for none.
+/// The descriptor that [`wake_on`] makes readable; -1: none.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn note_and_wake(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -227,7 +227,7 @@ pub fn take() -> Option<Arrived> {
         }
     }
     ANY.store(false, Ordering::Release);
-    // One may have been noted behind the scan: better look in vain than lose it.
+    // A signal may have been noted behind the scan, so scan again rather than lose it.
     if SLOTS
         .iter()
         .any(|slot| slot.what.load(Ordering::Acquire) & NOTED != 0)
@@ -253,12 +253,12 @@ pub fn any() -> bool {
     ANY.load(Ordering::Acquire)
 }
 
-/// Starts the tick: something is unsettled for another reason than a signal.
+/// Starts the tick for another reason than a signal.
 pub fn tick() {
     arm(TICK_NANOSECONDS);
 }
 
-/// Makes a call that must not wait long: if it waits all the same, a tick ends it with EINTR.
+/// Makes a call that must not wait long: if it does wait, a tick ends it with EINTR.
 pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     let ticked = arm(TICK_NANOSECONDS);
     let result = call();
@@ -268,14 +268,14 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Makes ticks interrupt the waits of this process's threads: for [`ThreadTimer`] and [`KNOCK`]. A program must own
-/// its signals to do that.
+/// Makes ticks interrupt the waits of this process's threads, for [`ThreadTimer`] and [`KNOCK`]. Only a
+/// program that owns its signal dispositions may call this.
 pub fn heed_ticks() -> Result<(), Errno> {
     handle(TICK)?;
     handle(KNOCK)
 }
 
-/// A timer whose ticks interrupt what the calling thread waits for; gone when it is dropped.
+/// A timer whose ticks interrupt the waits of the calling thread; dropping it deletes the timer.
 pub struct ThreadTimer(libc::timer_t);
 
 impl ThreadTimer {
@@ -301,7 +301,7 @@ impl ThreadTimer {
         Ok(timer)
     }
 
-    /// The next tick comes after `first`, and then each `every`: timer_settime(2).
+    /// timer_settime(2): the next tick comes after `first`, then one per `every`.
     pub fn set(&self, first: std::time::Duration, every: std::time::Duration) -> Result<(), Errno> {
         let time = |duration: std::time::Duration| libc::timespec {
             tv_sec: duration.as_secs() as libc::time_t,
@@ -319,14 +319,14 @@ impl ThreadTimer {
 
 impl Drop for ThreadTimer {
     fn drop(&mut self) {
-        // SAFETY: the id came from timer_create, and nobody uses it afterwards.
+        // SAFETY: the id came from timer_create, and nothing uses it afterwards.
         unsafe { libc::timer_delete(self.0) };
     }
 }
 
-/// Sleeps and sends itself SIGURG, which is ignored where nobody traces, again and again. Its
-/// memory is nobody's to read once `traced` says 1: before, nobody could begin to trace it, however late.
-/// For a forked child: async-signal-safe calls only.
+/// Repeatedly sleeps and sends itself SIGURG, which is ignored if it is not traced. Once `traced` is 1,
+/// it makes itself undumpable, so that no process can read its memory; doing so earlier would keep the
+/// supervisor from attaching, however late. For a forked child: async-signal-safe calls only.
 pub fn tick_for_ever(every: std::time::Duration, traced: &AtomicU32) -> ! {
     let pause = libc::timespec {
         tv_sec: every.as_secs() as libc::time_t,
@@ -343,10 +343,10 @@ pub fn tick_for_ever(every: std::time::Duration, traced: &AtomicU32) -> ! {
     }
 }
 
-/// Stops the tick: nothing is unsettled any more.
+/// Stops the tick: nothing is pending any more.
 pub fn rest() {
     arm(0);
-    // One that came just before would wait for the next event of any kind.
+    // A signal that arrived just before would otherwise wait for the next event of any kind.
     if any() {
         arm(TICK_NANOSECONDS);
     }
@@ -422,8 +422,8 @@ pub fn forget_handlers() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Stops this process by `signal` (a stopping one) as if it did not catch it; returns when it is
-/// continued, or at once where the kernel does not stop it (an orphaned process group).
+/// Stops this process by a stop signal as if it did not catch it. Returns when it is continued, or at
+/// once if the kernel does not stop it (an orphaned process group).
 pub fn stop_self(signal: c_int) -> Result<(), Errno> {
     let own = super::process::getpid();
     if signal == libc::SIGSTOP {
@@ -447,8 +447,8 @@ pub fn die_by(signal: c_int) {
     let _ = super::process::kill(super::process::getpid(), signal);
 }
 
-/// Whether SIGPIPE was ignored when this process was started: Rust's runtime ignores it before
-/// `main`, so this was noted earlier, for the command must inherit what the caller chose.
+/// Whether SIGPIPE was ignored when this process was started. The command must inherit what the caller
+/// chose, and Rust's runtime ignores SIGPIPE before `main`, so this is recorded before that.
 pub fn pipe_was_ignored() -> bool {
     PIPE_WAS_IGNORED.load(Ordering::Relaxed)
 }
@@ -472,7 +472,7 @@ extern "C" fn note_pipe() {
 #[unsafe(link_section = ".init_array")]
 static NOTE_PIPE: extern "C" fn() = note_pipe;
 
-/// The process that sent the signal, where one did: kill(2), tgkill(2), sigqueue(3).
+/// The process that sent the signal, if a process did: kill(2), tgkill(2), sigqueue(3).
 pub fn sent_by(info: &siginfo_t) -> Option<i32> {
     matches!(
         info.si_code,

@@ -1,5 +1,5 @@
-//! Calls on sockets that the supervisor makes in a tracee's name, and the questions that it asks of
-//! them. One call each; what may be asked for is decided elsewhere.
+//! Socket calls that the supervisor makes for a tracee, and its queries about sockets. One system call
+//! each; the callers decide what is allowed.
 
 use super::{Errno, check};
 use libc::{c_int, socklen_t};
@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::from_mut;
 use std::time::Duration;
 
-/// `struct sockaddr_storage` is as large (socket(7)): no address is longer.
+/// The size of `struct sockaddr_storage` (socket(7)): no address is longer.
 pub const ADDRESS: usize = 128;
 
 /// getsockopt(2) of SOL_SOCKET, for an option that is an `int`: SO_DOMAIN, SO_TYPE, SO_PROTOCOL.
@@ -27,11 +27,12 @@ pub fn option(socket: BorrowedFd<'_>, name: c_int) -> Result<c_int, Errno> {
     Ok(value)
 }
 
-/// Whether a number is that of an open socket to which a message may name its peer: any but a stream.
+/// Whether this is an open socket on which a message may name its peer: any socket except a stream.
 pub fn names_peers(fd: RawFd) -> bool {
     let mut kind: c_int = 0;
     let mut length = size_of::<c_int>() as socklen_t;
-    // SAFETY: `kind` is valid for writing `length` bytes; a number that is no socket is refused.
+    // SAFETY: `kind` is valid for writing `length` bytes; the kernel refuses a number that is not a
+    // socket.
     let result = unsafe {
         libc::getsockopt(
             fd,
@@ -44,12 +45,12 @@ pub fn names_peers(fd: RawFd) -> bool {
     result == 0 && !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
 }
 
-/// SO_SNDTIMEO of socket(7): how long a call may wait; `None`: for ever.
+/// SO_SNDTIMEO of socket(7): how long a call may wait; `None`: without limit.
 pub fn send_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
     timeout(socket, libc::SO_SNDTIMEO)
 }
 
-/// SO_RCVTIMEO of socket(7): how long a call may wait; `None`: for ever.
+/// SO_RCVTIMEO of socket(7): how long a call may wait; `None`: without limit.
 pub fn receive_timeout(socket: BorrowedFd<'_>) -> Result<Option<Duration>, Errno> {
     timeout(socket, libc::SO_RCVTIMEO)
 }
@@ -82,7 +83,7 @@ pub fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
     check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
 }
 
-/// sendto(2): how many of the bytes were sent to the address.
+/// sendto(2): returns how many of the bytes were sent to the address.
 pub fn send_to(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
@@ -183,13 +184,14 @@ fn address(socket: BorrowedFd<'_>, asks: Asks) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// fcntl(2) F_SETFL: the status flags of the open file, which all that share it share.
+/// fcntl(2) F_SETFL: sets the status flags of the open file description, which affects all its
+/// descriptors.
 pub fn set_status_flags(socket: BorrowedFd<'_>, flags: c_int) -> Result<(), Errno> {
     // SAFETY: takes numbers only.
     check(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, flags) }).map(drop)
 }
 
-/// Whether something can be read and no error is pending, which looking would clear: poll(2).
+/// poll(2): whether something can be read and no error is pending; reading would clear a pending error.
 pub fn is_readable(socket: BorrowedFd<'_>) -> bool {
     let mut poll = libc::pollfd {
         fd: socket.as_raw_fd(),
@@ -201,8 +203,8 @@ pub fn is_readable(socket: BorrowedFd<'_>) -> bool {
     ready == 1 && poll.revents & libc::POLLIN != 0 && poll.revents & libc::POLLERR == 0
 }
 
-/// recvfrom(2) with MSG_PEEK: what would be read next stays where it is. How many bytes of `buffer`
-/// were filled, and the sender's address where the call tells one.
+/// recvfrom(2) with MSG_PEEK: reads the next data without consuming it. Returns how many bytes of
+/// `buffer` were filled, and the sender's address if the call returns one.
 pub fn peek(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Vec<u8>), Errno> {
     let mut address = vec![0; ADDRESS];
     let mut length = ADDRESS as socklen_t;

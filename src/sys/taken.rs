@@ -1,4 +1,4 @@
-//! An open file of another process, which may be left to this one alone.
+//! An open file of another process, of which this process may come to hold the last descriptor.
 
 use super::signal;
 use std::mem::ManuallyDrop;
@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 
 /// A descriptor for an open file of another process.
 ///
-/// That process may close its own meanwhile, or be killed. The last close of a socket then waits here
-/// for what it has not sent, if its owner has asked for that (SO_LINGER of socket(7)), or that of a
-/// socket with such a one on its way in it: a tick ends the wait.
+/// That process may close its own descriptor meanwhile, or be killed. The last close of a socket then
+/// happens here, and waits for unsent data if its owner has set SO_LINGER (socket(7)), or if the socket
+/// has a message in flight that carries such a socket. A tick ends the wait.
 #[derive(Debug)]
 pub struct Taken(ManuallyDrop<OwnedFd>);
 
@@ -29,7 +29,7 @@ impl Deref for Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        // SAFETY: it is dropped here alone, and nobody has it afterwards.
+        // SAFETY: it is dropped only here, and nothing uses it afterwards.
         signal::without_waiting(|| unsafe { ManuallyDrop::drop(&mut self.0) });
     }
 }

@@ -1,4 +1,4 @@
-//! The terminal: its size, and which process group it is in the hands of.
+//! The terminal: its size, and its foreground process group.
 
 use super::{Errno, check};
 use std::mem::MaybeUninit;
@@ -18,7 +18,7 @@ pub fn controlling_device() -> Option<u32> {
     (result == 0).then_some(device)
 }
 
-/// The number of the terminal whose master this is: TIOCGPTN of ioctl_tty(2).
+/// The number of the pseudoterminal whose master this is: TIOCGPTN of ioctl_tty(2).
 pub fn number(master: impl AsFd) -> Result<u32, Errno> {
     let mut number: libc::c_uint = 0;
     let fd = master.as_fd().as_raw_fd();
@@ -27,12 +27,12 @@ pub fn number(master: impl AsFd) -> Result<u32, Errno> {
     Ok(number)
 }
 
-/// Opens the other side of the terminal whose master this is: TIOCGPTPEER of ioctl_tty(2), Linux 4.13.
+/// Opens the slave of the pseudoterminal whose master this is: TIOCGPTPEER of ioctl_tty(2), Linux 4.13.
 pub fn open_peer(master: impl AsFd, flags: libc::c_int) -> Result<OwnedFd, Errno> {
     let fd = master.as_fd().as_raw_fd();
     // SAFETY: takes numbers only; `master` is open during the call.
     let peer = check(unsafe { libc::ioctl(fd, libc::TIOCGPTPEER as _, flags) })?;
-    // SAFETY: the kernel has just returned this descriptor, and nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(peer as RawFd) })
 }
 
@@ -44,8 +44,7 @@ pub fn foreground() -> Option<libc::pid_t> {
     (group > 0).then_some(group)
 }
 
-/// Puts a process group of this session into the foreground. That it does not exist any more
-/// does not matter.
+/// Puts a process group of this session into the foreground. The group need not exist any more.
 pub fn set_foreground(group: libc::pid_t) {
     if let Some(terminal) = controlling() {
         // SAFETY: takes numbers only; `terminal` is open during the call.
@@ -53,8 +52,8 @@ pub fn set_foreground(group: libc::pid_t) {
     }
 }
 
-/// How many columns the terminal behind this descriptor has: TIOCGWINSZ, see ioctl_tty(2). `None`
-/// where it is no terminal, or one that does not know.
+/// The width in columns of the terminal behind this descriptor: TIOCGWINSZ, see ioctl_tty(2). `None` if
+/// it is not a terminal, or one without a known width.
 pub fn columns(fd: impl AsFd) -> Option<usize> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: the kernel writes a winsize; zeroed bytes are one as well.

@@ -19,7 +19,7 @@ pub fn wait(tid: pid_t, flags: c_int) -> Result<Option<(pid_t, c_int)>, Errno> {
     Ok((tid > 0).then_some((tid as pid_t, status)))
 }
 
-/// A status that is there to be taken.
+/// A status that a wait can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pending {
     /// Of a task that is stopped.
@@ -28,7 +28,7 @@ pub enum Pending {
     End(pid_t),
 }
 
-/// As [`wait`], and takes no status away: waitid(2) with WNOWAIT.
+/// As [`wait`], but leaves the status in place: waitid(2) with WNOWAIT.
 pub fn peek(tid: pid_t, flags: c_int) -> Result<Option<Pending>, Errno> {
     let flags = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
     let Some(info) = wait_id(tid, flags)? else {
@@ -42,8 +42,7 @@ pub fn peek(tid: pid_t, flags: c_int) -> Result<Option<Pending>, Errno> {
     }))
 }
 
-/// Takes the status of a task that is stopped, as [`wait`] has it; `None` where it is not, any
-/// more.
+/// Takes the status of a stopped task, in the form of [`wait`]; `None` if it is no longer stopped.
 pub fn take_stop(tid: pid_t) -> Result<Option<c_int>, Errno> {
     let info = match wait_id(tid, libc::WSTOPPED | libc::WNOHANG) {
         Err(Errno::ECHILD) => None,
@@ -53,8 +52,8 @@ pub fn take_stop(tid: pid_t) -> Result<Option<c_int>, Errno> {
     Ok(info.map(|info| unsafe { info.si_status() } << 8 | 0x7f))
 }
 
-/// Takes the status of a task that has ended, and the most memory that its process and those that
-/// it has waited for had resident, in bytes; `None` where it has not ended.
+/// Takes the status of a task that has ended, and the peak resident memory in bytes of its process and
+/// of those that it has waited for; `None` if it has not ended.
 pub fn take_end(tid: pid_t) -> Result<Option<(c_int, u64)>, Errno> {
     let mut status: c_int = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
@@ -67,7 +66,7 @@ pub fn take_end(tid: pid_t) -> Result<Option<(c_int, u64)>, Errno> {
     Ok((tid > 0).then_some((status, peak)))
 }
 
-/// waitid(2) for this thread's own children and tracees; -1 is any of them.
+/// waitid(2) for this thread's own children and tracees; -1: any of them.
 fn wait_id(tid: pid_t, flags: c_int) -> Result<Option<libc::siginfo_t>, Errno> {
     let (of, id) = match tid {
         -1 => (libc::P_ALL, 0),
@@ -89,8 +88,8 @@ pub fn has_any() -> bool {
     wait_id(-1, flags).is_ok()
 }
 
-/// Whether this is a child or tracee of this thread that [`wait`] has not yet told the end of, so
-/// that its id cannot be anybody else's. waitid(2) with WNOWAIT: takes no status away.
+/// Whether this is a child or tracee of this thread that has not been reaped, so that no other process
+/// can have its id. waitid(2) with WNOWAIT leaves the status in place.
 pub fn is_own(tid: pid_t) -> bool {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
