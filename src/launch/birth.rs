@@ -1,4 +1,4 @@
-//! A command's birth: its words, the child, the seizing.
+//! Starting the command: its argument vectors, the fork, and PTRACE_SEIZE.
 
 use super::cgroup::{self, Group};
 use super::floor::{self, Floor};
@@ -15,15 +15,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// A command's words, as execve(2) takes them.
+/// A command's program, arguments and environment, as execve(2) takes them.
 struct Words {
-    /// As the command finds it.
+    /// The path as the command sees it.
     path: CString,
-    /// As this process does.
+    /// The path as this process sees it.
     program: PathBuf,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    /// Whether the program is a text.
+    /// Whether the program is a text file.
     script: bool,
 }
 
@@ -83,11 +83,11 @@ impl Words {
     }
 }
 
-/// A child that was made: what becomes of it.
+/// A child that was created, until it is seized or fails.
 struct Birth {
     page: Arc<SharedWords>,
     group: Option<Group>,
-    /// Whether this process's memory is the child's until its execve.
+    /// Whether the child shares this process's memory until its execve.
     shares: bool,
     mask: libc::sigset_t,
     program: PathBuf,
@@ -98,7 +98,7 @@ struct Birth {
 }
 
 impl Birth {
-    /// Blocks all signals: none may run a handler of this program in the child, nor kill the parent
+    /// Blocks all signals: none may run a handler of this program in the child, or kill the parent
     /// half-way.
     fn new(
         command: &Command,
@@ -137,15 +137,15 @@ impl Birth {
         }
     }
 
-    /// It was not made.
+    /// The child was not created.
     fn failed(self, call: &'static str, errno: Errno) -> LaunchError {
         let _ = sys::signal::set_mask(&self.mask);
         LaunchError::System { call, errno }
     }
 
-    /// Seizes the child, and lets it go on.
+    /// Seizes the child, and lets it continue.
     fn seize(mut self, pid: Tid) -> Result<Started, LaunchError> {
-        // Where it cannot be put into it, the supervisor adds up its memory.
+        // If the child cannot be put into the cgroup, the supervisor adds up its memory instead.
         let joined = |group: &Group| self.shares || group.take(pid).is_ok();
         self.group = self.group.take().filter(joined);
         if let Err(errno) = trace::seize(pid) {
@@ -153,7 +153,7 @@ impl Birth {
             let _ = sys::process::kill(pid, libc::SIGKILL);
             let _ = sys::wait::wait(pid, 0);
             let _ = sys::signal::set_mask(&self.mask);
-            // It may have failed, said so and ended by itself before it could be seized.
+            // The child may have failed, reported that and ended before it could be seized.
             let failure = self.started(pid, None).failure();
             return Err(failure.unwrap_or(LaunchError::Seize { errno, host }));
         }
@@ -190,7 +190,7 @@ impl Birth {
 /// the whole tree (PTRACE_O_EXITKILL).
 pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let words = Words::new(command, plan)?;
-    // In mounts of its own the child must find what is granted.
+    // If the child gets its own mounts, it must itself look up the paths that are granted.
     let later = command.isolation.mount;
     let handed = command.handed(plan);
     let floor = floor::floor(plan.domain, &plan.files, &plan.net, &handed, later)?;
@@ -214,19 +214,20 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     }
 }
 
-/// As [`start`], for a program that starts many: the child is born in `nursery`, which spares the copy of
-/// this process. What the command has of this process (its streams) is closed here before `then` is
-/// called, which must supervise it to its end.
+/// As [`start`], for a program that starts many commands: the child starts in `nursery`, which avoids
+/// the copy of this process. The streams that this process holds for the command are closed before
+/// `then` is called, which must supervise the command to its end.
 ///
 /// # Errors
-/// Where it cannot be started; `then` was not called.
+/// If it cannot be started; `then` was not called.
 pub fn start_in<T>(
     nursery: &mut Nursery,
     command: Command,
     plan: &Arc<Plan>,
     then: impl FnOnce(Started) -> T,
 ) -> Result<T, LaunchError> {
-    // Another user's process changes who may look into this memory; namespaces take a second fork.
+    // A change of user would change which processes may read this memory, and namespaces need a second
+    // fork.
     if command.user.is_some() || command.isolation.is_any() {
         let started = start(&command, plan)?;
         drop(command);
@@ -255,7 +256,7 @@ pub fn start_in<T>(
     }
 }
 
-/// Waits until the init has made the command; `None`: it has ended before.
+/// Waits until the init has created the command; `None`: the init has ended before that.
 fn born(init: Tid) -> Result<Option<Tid>, Errno> {
     let mut meter = Meter::default();
     while let Some(wait) = trace::wait_on(init, &mut meter)? {
@@ -268,7 +269,7 @@ fn born(init: Tid) -> Result<Option<Tid>, Errno> {
             Stop::Fork => tracee.message()?,
             _ => None,
         };
-        // No signal is for it.
+        // No signal is meant for it.
         tracee.resume(Resume::Continue)?;
         if let Some(child) = child {
             return Ok(Some(child as Tid));

@@ -1,4 +1,4 @@
-//! The child's side: system calls only, in an order in which each still may.
+//! The child's side: system calls only, in an order in which each step is still permitted.
 
 use super::floor::Floor;
 use super::init;
@@ -24,7 +24,7 @@ pub const STEP: usize = 1;
 /// Word of the shared page: the errno that it failed with.
 pub const ERRNO: usize = 2;
 
-/// What runs a script without a `#!` line, as execvp(3) and every shell have it.
+/// The program that runs a script without a `#!` line, as for execvp(3) and shells.
 const SHELL: &CStr = c"/bin/sh";
 
 /// All that the child needs, allocated before the fork.
@@ -38,20 +38,20 @@ pub struct Prepared<'a> {
     pass_fds: Vec<RawFd>,
     /// Ranges of descriptors to close, both ends included.
     close: Vec<(u32, u32)>,
-    /// What becomes descriptor 0, 1 and 2.
+    /// The descriptors that become 0, 1 and 2.
     streams: [Option<RawFd>; 3],
     umask: Option<u32>,
     nice: Option<i32>,
     privileges: Privileges,
     floor: Option<Arc<Floor>>,
     spaces: Option<Spaces>,
-    /// This process, for a child that cannot ask for its parent.
+    /// This process's id, for a child that cannot ask for its parent's.
     pidfd: Option<OwnedFd>,
     filter: &'a [sock_filter],
     parent: i32,
     core_dumps: bool,
     ignore_sigpipe: bool,
-    /// What setrlimit(2) is asked for.
+    /// The limits to set by setrlimit(2).
     limits: Vec<(process::Resource, u64)>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Who the parent is. In a pid namespace nobody outside has an id.
+    /// The parent's process id. Inside a pid namespace a process outside has no id.
     fn parent(&self) -> Option<i32> {
         self.pidfd.is_none().then_some(self.parent)
     }
@@ -126,7 +126,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What setrlimit(2) is asked for.
+/// The limits to set by setrlimit(2).
 fn resource_limits(plan: &Plan) -> Vec<(process::Resource, u64)> {
     let limits = &plan.limits;
     let all = [
@@ -140,7 +140,7 @@ fn resource_limits(plan: &Plan) -> Vec<(process::Resource, u64)> {
     all.into_iter().filter_map(said).collect()
 }
 
-/// The ranges from 3 up that leave out the (sorted) descriptors kept.
+/// The ranges from 3 up, without the (sorted) descriptors to keep.
 fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
     let mut ranges = Vec::with_capacity(kept.len() + 1);
     let mut first = 3;
@@ -155,7 +155,7 @@ fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// Never returns: it becomes the program, or says in `words` what failed and exits.
+/// Never returns: executes the program, or reports in `words` what failed and exits.
 pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
     let ready = isolate(prepared, words).and_then(|()| confine(prepared, words, mask));
     let (step, errno) = match ready {
@@ -179,8 +179,8 @@ fn execute(prepared: &Prepared<'_>) -> Errno {
     }
 }
 
-/// What comes first where the child is in namespaces of its own. In a pid namespace it stays behind
-/// as the init: only its child returns.
+/// The first steps if the child has namespaces of its own. In a pid namespace this process stays as the
+/// init, and only its child returns.
 fn isolate(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS]) -> Result<(), (Step, Errno)> {
     let Some(spaces) = &prepared.spaces else {
         return Ok(());
@@ -188,14 +188,14 @@ fn isolate(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS]) -> Result<(), (S
     if let Some(parent) = &prepared.pidfd {
         init::begin(parent);
     }
-    // Whatever is made from here on is traced.
+    // All processes created from here on are traced.
     wait_for_tracer(&words[GO], prepared.parent());
     spaces.enter()?;
     if !spaces.pid {
         return Ok(());
     }
-    // It will run as the command does, whose business its memory is not. The command's own execve
-    // replaces it.
+    // The init will run as the command's user, and the command must not read its memory. The command's
+    // own execve resets this for the command.
     process::set_dumpable(false).map_err(|errno| (Step::Init, errno))?;
     match namespace::fork_into(0).map_err(|errno| (Step::Init, errno))? {
         Fork::Child => Ok(()),
@@ -220,7 +220,7 @@ fn confine(
     for &fd in &prepared.pass_fds {
         process::keep_over_exec(fd).map_err(at(Step::PassDescriptors))?;
     }
-    // In mounts of its own it was entered when they were made.
+    // With mounts of its own, the child entered the directory when they were set up.
     let entered = prepared.spaces.as_ref().is_some_and(Spaces::has_mounts);
     if let Some(directory) = prepared.directory.as_ref().filter(|_| !entered) {
         process::chdir(directory).map_err(at(Step::Directory))?;
@@ -238,10 +238,10 @@ fn confine(
         process::forbid_core_dumps().map_err(at(Step::CoreDumps))?;
     }
     if prepared.privileges.changes_user() {
-        // Seizing another user's process could take a capability that the caller lacks.
+        // Seizing another user's process could need a capability that the caller lacks.
         wait_for_tracer(&words[GO], prepared.parent());
     }
-    // While it may still open everything.
+    // Opened while the child may still open everything.
     if let Some(floor) = &prepared.floor {
         for rule in &floor.beneath {
             sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
@@ -257,15 +257,16 @@ fn confine(
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
     wait_for_tracer(&words[GO], prepared.parent());
     signal::set_mask(mask).map_err(at(Step::Signals))?;
-    // Nothing but execve follows: from here on the filter holds.
+    // From here on the filter is in force, so only execve follows.
     seccompiler::apply_filter(prepared.filter).map_err(|_| (Step::Filter, Errno::last()))
 }
 
-/// RET_TRACE without a tracer is ENOSYS, so nothing may be filtered before the parent has seized.
+/// RET_TRACE without a tracer is ENOSYS, so the filter must not be installed before the parent has
+/// seized the child.
 ///
-/// `parent`: who it is, where the child can see that.
+/// `parent`: its process id, if the child can see it.
 fn wait_for_tracer(go: &AtomicU32, parent: Option<i32>) {
-    // It is nearly always there by now: a few looks are cheaper than a sleep.
+    // The parent has nearly always seized by now: polling a few times is cheaper than a sleep.
     for _ in 0..100 {
         if go.load(Ordering::Acquire) != 0 {
             return;
@@ -274,7 +275,7 @@ fn wait_for_tracer(go: &AtomicU32, parent: Option<i32>) {
     }
     while go.load(Ordering::Acquire) == 0 {
         if parent.is_some_and(|parent| process::getppid() != parent) {
-            // The parent died before it could seize: nobody is left to report to.
+            // The parent died before it could seize, so there is no process to report to.
             process::exit(125);
         }
         process::futex_wait(go, 0);

@@ -1,12 +1,12 @@
-//! What a container's seccomp profile keeps from jail although the kernel has it: planned as if it were
-//! not there, or told before anything runs.
+//! Calls that the kernel has but a container's seccomp profile denies to jail: the plan treats them as
+//! missing, or an error says so before anything runs.
 
 use super::{Circumstances, LaunchError};
 use crate::plan::Plan;
 use crate::sys;
 
-/// The kernel's version; of a container whose profile keeps mseal (Linux 6.10) the one before it: what
-/// rests on it is then planned, and told by `explain`, as on a kernel without it.
+/// The kernel's version. If a container's profile denies mseal (Linux 6.10), this is the version before
+/// it: the plan and `explain` then treat the host as a kernel without mseal.
 pub(super) fn kernel() -> (u32, u32) {
     const BEFORE_MSEAL: (u32, u32) = (6, 9);
     let kernel = sys::process::kernel_version().unwrap_or_default();
@@ -16,9 +16,9 @@ pub(super) fn kernel() -> (u32, u32) {
     }
 }
 
-/// Whether the supervisor can look at the command's sockets, where what `[net]` allows rests on that.
-/// pidfd_getfd is of Linux 5.6, and profiles of containers keep it for CAP_SYS_PTRACE: every connect
-/// would be denied, without a word.
+/// Whether the supervisor can inspect the command's sockets, if `[net]` needs that. pidfd_getfd came
+/// with Linux 5.6, and profiles of containers allow it only with CAP_SYS_PTRACE. Without it every
+/// connect would be denied without an explanation.
 pub(super) fn takes_sockets(plan: &Plan) -> Result<(), LaunchError> {
     match plan
         .net

@@ -1,4 +1,4 @@
-//! What can go wrong before the command runs, and what to do about it.
+//! Errors before the command runs, and what to do about them.
 
 use super::lookup::script_interpreter;
 use super::under::Unavailable;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub enum Step {
     /// close_range(2).
     CloseDescriptors = 1,
-    /// fcntl(2) F_SETFD on a descriptor to be passed.
+    /// fcntl(2) F_SETFD on a descriptor to pass.
     PassDescriptors,
     /// chdir(2).
     Directory,
@@ -40,9 +40,9 @@ pub enum Step {
     Exec,
     /// setrlimit(2) RLIMIT_CORE.
     CoreDumps,
-    /// The limits of `[limits]` that are of one process.
+    /// The limits of `[limits]` that apply to one process.
     Limits,
-    /// dup2(2) of what is stdin, stdout or stderr.
+    /// dup2(2) of the descriptors for stdin, stdout and stderr.
     Streams,
     /// setpriority(2).
     Nice,
@@ -58,7 +58,7 @@ pub enum Step {
     Loopback,
     /// mount(2) that cuts the mounts off from the host's.
     Private,
-    /// mount_setattr(2) and what stays writable.
+    /// mount_setattr(2), and the mounts that stay writable.
     ReadOnly,
     /// mount(2) of a tmpfs.
     Temporary,
@@ -111,7 +111,7 @@ const STEPS: [(Step, &str); 27] = [
 ];
 
 impl Step {
-    /// The step of that number; `None` for 0, which stands for no failure.
+    /// The step with that number; `None` for 0, which means no failure.
     pub(super) fn from_number(number: u32) -> Option<Self> {
         STEPS
             .iter()
@@ -142,7 +142,7 @@ pub enum LaunchError {
         /// The name as given.
         name: OsString,
     },
-    /// `PATH` has it, but it is no executable file.
+    /// It is in `PATH`, but is not an executable file.
     NotExecutable {
         /// What was found.
         path: PathBuf,
@@ -151,7 +151,7 @@ pub enum LaunchError {
     Refused {
         /// What was found.
         program: PathBuf,
-        /// Where that leads.
+        /// The path without symbolic links.
         resolved: PathBuf,
     },
     /// The program lies in a directory that `isolate` makes private.
@@ -163,9 +163,9 @@ pub enum LaunchError {
         /// The directory.
         private: PathBuf,
     },
-    /// Namespaces that the policy asks for cannot be had here.
+    /// This host does not grant the namespaces that the policy asks for.
     Isolation(Unavailable),
-    /// The Landlock ruleset could not be made.
+    /// The Landlock ruleset could not be created.
     Ruleset(String),
     /// A call in the parent failed.
     System {
@@ -192,25 +192,25 @@ pub enum LaunchError {
     },
     /// The child failed before its program ran.
     Child {
-        /// Where.
+        /// The step that failed.
         step: Step,
-        /// With what.
+        /// Its errno.
         errno: Errno,
         /// The program that it would have run.
         program: PathBuf,
-        /// What may explain it.
+        /// What /proc says that may explain it.
         host: Circumstances,
     },
 }
 
-/// What /proc says of this host, read when something was refused.
+/// Facts about this host from /proc, read after a call was refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Circumstances {
-    /// Who traces the child or this process already: pid and name.
+    /// The process that already traces the child or this process: pid and name.
     pub tracer: Option<(i32, String)>,
     /// `kernel.yama.ptrace_scope`; `None` without Yama.
     pub yama: Option<u8>,
-    /// This process runs under somebody else's seccomp filter, a container's as a rule.
+    /// This process runs under another seccomp filter, usually a container's.
     pub filtered: bool,
     /// This process is not dumpable.
     pub undumpable: bool,
@@ -237,7 +237,7 @@ impl LaunchError {
         move |errno| Self::System { call, errno }
     }
 
-    /// The exit code of the shell's tradition: 127 not found, 126 not runnable, else 125.
+    /// The exit code by shell convention: 127 not found, 126 not executable, otherwise 125.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 127,
@@ -324,7 +324,7 @@ fn describe(errno: Errno) -> String {
     format!("{} ({errno:?})", errno.desc())
 }
 
-/// Who traces the process of this /proc/PID/status, by pid and name.
+/// The tracer of the process of this /proc/PID/status, by pid and name.
 fn tracer(status: &str) -> Option<(i32, String)> {
     let tracer: i32 = field(status, "TracerPid:")?.parse().ok()?;
     if tracer == 0 {
@@ -369,7 +369,7 @@ fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt:
     }
     write!(f, "PTRACE_SEIZE: {}; ", describe(errno))?;
     match errno {
-        // ptrace(2), "Ptrace access mode checking": it takes CAP_SYS_PTRACE then.
+        // ptrace(2), "Ptrace access mode checking": seizing then needs CAP_SYS_PTRACE.
         Errno::EPERM if host.undumpable => write!(
             f,
             "this program is not dumpable (prctl(2), PR_SET_DUMPABLE), and only CAP_SYS_PTRACE may trace \
@@ -467,8 +467,8 @@ fn exec(f: &mut fmt::Formatter<'_>, errno: Errno, program: &Path) -> fmt::Result
     }
 }
 
-/// The interpreter of a script, where both may be executed by this user: then execve(2) answers EACCES
-/// because the policy does not open the interpreter.
+/// The interpreter of a script, if this user may execute both: then execve(2) returned EACCES because
+/// the policy does not allow the interpreter.
 fn denied_interpreter(script: &Path) -> Option<PathBuf> {
     let may = |path: &Path| access(path, AccessFlags::X_OK).is_ok();
     let interpreter = script_interpreter(script)?;

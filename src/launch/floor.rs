@@ -1,5 +1,6 @@
-//! The Landlock ruleset of a plan: made before the fork, entered by the child. A rule about a path is
-//! about what it leads to: where the child has mounts of its own, it adds those rules itself.
+//! The Landlock ruleset of a plan: created before the fork, enforced by the child. A rule for a path
+//! applies to the file that the path leads to, so a child with mounts of its own adds the rules for
+//! paths itself.
 //!
 //! | ABI | Linux | adds | without it |
 //! |---|---|---|---|
@@ -26,25 +27,25 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A ruleset, and the rules that are still to be added where paths lead elsewhere than here.
+/// A ruleset, and the rules that the child must still add because paths lead elsewhere there.
 pub struct Floor {
     pub ruleset: OwnedFd,
     pub beneath: Vec<Beneath>,
 }
 
-/// A rule about a path: what it grants if that is a directory, and if it is not.
+/// A rule for a path: the rights if it is a directory, and if it is not.
 pub struct Beneath {
     pub path: CString,
     pub directory: u64,
     pub file: u64,
 }
 
-/// The ruleset of a jail's domain; `None` where it has none.
+/// The ruleset of a jail's domain; `None` if it has none.
 pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedFd>, LaunchError> {
     Ok(floor(domain, files, net, &[], false)?.map(|floor| floor.ruleset))
 }
 
-/// The same, and it grants what was handed over; `later`: the child is to add the rules about paths.
+/// As above, and grants the files that were handed over; `later`: the child adds the rules for paths.
 pub fn floor(
     domain: Domain,
     files: &Files,
@@ -84,8 +85,8 @@ pub fn floor(
     Ok(Some(Floor { ruleset, beneath }))
 }
 
-/// Where the caller has closed its streams, what is opened takes their numbers, and would be replaced
-/// by the command's.
+/// If the caller has closed its streams, a new descriptor takes one of their numbers, and the command's
+/// streams would replace it.
 pub fn past_streams(fd: &mut OwnedFd) -> Result<(), LaunchError> {
     if fd.as_raw_fd() <= 2 {
         let other = process::duplicate(fd.as_raw_fd()).ok_or_else(Errno::last);
@@ -130,7 +131,7 @@ fn create(
     let everywhere = refers.then_some((Path::new("/"), AccessFs::Refer.into()));
     for (path, access) in named.chain(everywhere) {
         match &mut later {
-            // What has a NUL byte is no path, and grants nothing.
+            // A string with a NUL byte is not a path, and grants nothing.
             Some(later) => later.extend(CString::new(path.as_os_str().as_bytes()).ok().map(
                 |path| Beneath {
                     path,
@@ -163,15 +164,15 @@ fn grant(
     }
 }
 
-/// Grants a file that was handed over: this inode, by whatever name. Where the kernel takes no rule about
-/// it, it stays closed.
+/// Grants a file that was handed over: this inode, under any name. If the kernel accepts no rule for it,
+/// it stays denied.
 fn grant_handed(ruleset: BorrowedFd<'_>, file: &Handed, handled: BitFlags<AccessFs>, abi: ABI) {
     let mut granted = BitFlags::EMPTY;
     if file.read {
         granted |= AccessFs::ReadFile;
     }
     if file.write {
-        // A descriptor for writing truncates, too: ftruncate(2).
+        // A descriptor for writing can also truncate: ftruncate(2).
         granted |= AccessFs::WriteFile | AccessFs::Truncate;
     }
     let granted = granted & handled & AccessFs::from_all(abi);
@@ -180,9 +181,9 @@ fn grant_handed(ruleset: BorrowedFd<'_>, file: &Handed, handled: BitFlags<Access
     }
 }
 
-/// What a path of a plan is, and whether a directory. What is gone since the policy was read grants
-/// nothing, and neither does a link: all there were are followed in the path, so that it was put there
-/// since, perhaps by a command of this policy.
+/// Opens a path of a plan; also says whether it is a directory. A file that has gone since the policy
+/// was read grants nothing. Neither does a symbolic link: the path has none, as links were resolved when
+/// the policy was read, so this one was put there since, perhaps by a command of this policy.
 fn granted(path: &Path) -> Option<(File, bool)> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let fd = openat2(libc::AT_FDCWD, &path, libc::O_PATH, NO_SYMLINKS).ok()?;
@@ -191,7 +192,7 @@ fn granted(path: &Path) -> Option<(File, bool)> {
     Some((file, is_directory))
 }
 
-/// Rights in the words of Landlock, as far as the ABI has them.
+/// Rights as Landlock's access flags, as far as the ABI has them.
 fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
     let mut access = BitFlags::EMPTY;
     if rights.read {
@@ -204,7 +205,7 @@ fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
         });
     }
     if rights.exec {
-        // What is executed is opened for reading, by the kernel.
+        // The kernel opens an executed file for reading.
         access |= AccessFs::Execute | AccessFs::ReadFile;
     }
     access & AccessFs::from_all(abi)

@@ -1,10 +1,10 @@
-//! The files that a command is started with. What it holds as a descriptor it may open again by a name,
-//! as `open("/dev/stdin")` does, with the access that the descriptor has and no more: that gives it
-//! nothing that it does not have.
+//! The files that a command is started with. The command may open again, by a name such as `/dev/stdin`,
+//! a file that it holds as a descriptor, with no more access than the descriptor has: that gives it
+//! nothing new.
 //!
-//! Only what the caller has handed over counts, and it is recognised by device and inode: a descriptor
-//! that the command makes itself is none of these. An entry of the policy that denies, hides or
-//! protects the file takes precedence.
+//! Only files that the caller has handed over count, recognised by device and inode; descriptors that
+//! the command opens itself do not. An entry of the policy that denies, hides or protects the file takes
+//! precedence.
 
 use super::{Command, floor};
 use crate::plan::{Plan, Reopened};
@@ -17,15 +17,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// The devices of linux/drivers/char/mem.c whose opening means the same each time: null, zero, full,
-/// random, urandom.
+/// The devices of linux/drivers/char/mem.c that are the same at each open: null, zero, full, random,
+/// urandom.
 const MEMORY_MAJOR: u64 = 1;
 const MEMORY_MINORS: [u64; 5] = [3, 5, 7, 8, 9];
 
-/// A file that the policy does not open, and that the command holds.
+/// A file that the command holds and the policy does not open.
 #[derive(Debug)]
 pub struct Handed {
-    /// It stays this inode while this is open. O_PATH: it neither holds a lock nor keeps a pipe open.
+    /// Keeps the inode from being reused while open. O_PATH: it neither holds a lock nor keeps a pipe
+    /// open.
     object: OwnedFd,
     device: u64,
     inode: u64,
@@ -47,7 +48,8 @@ impl Handed {
 }
 
 impl Command {
-    /// Its streams, and what is passed on, as far as they are files that the policy does not open anyway.
+    /// The command's streams and passed descriptors, as far as they are files that the policy does not
+    /// open anyway.
     pub(super) fn handed(&self, plan: &Plan) -> Vec<Handed> {
         let mut handed: Vec<Handed> = Vec::new();
         let streams = self.streams().into_iter().zip(0..);
@@ -68,7 +70,7 @@ impl Command {
     }
 }
 
-/// A file that is open as this descriptor, if the policy does not open it for all that it is open for.
+/// The file of this descriptor, unless the policy already allows all the access that the descriptor has.
 ///
 /// The descriptor is not duplicated: to close the copy would release the locks of fcntl(2) that this process
 /// has on the file.
@@ -102,8 +104,8 @@ fn held(fd: RawFd, plan: &Plan) -> Option<Handed> {
     })
 }
 
-/// Whether opening it again gives the same thing, and nothing else beside: a directory opens what lies
-/// beneath it, too, and some devices are another one each time.
+/// Whether opening it again gives the same object and nothing more: a directory would also open
+/// everything beneath it, and some devices are another one at each open.
 fn is_plain(found: &FileStat) -> bool {
     match SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG | SFlag::S_IFIFO => true,
@@ -120,8 +122,8 @@ fn is_of_proc(fd: BorrowedFd<'_>) -> bool {
     fstatfs(fd).map_or(true, |found| found.filesystem_type() == PROC_SUPER_MAGIC)
 }
 
-/// Where it is, or was before it was removed. `None`: its name leads to something else here, so that no
-/// entry of the policy could be asked.
+/// Its path, or its path before it was removed. `None`: the name leads to something else here, so the
+/// policy's entries cannot be applied.
 fn name(link: &str, found: &FileStat) -> Option<PathBuf> {
     const DELETED: &[u8] = b" (deleted)";
     let path = read_link(link).ok()?;
@@ -133,7 +135,7 @@ fn name(link: &str, found: &FileStat) -> Option<PathBuf> {
         return Some(path);
     }
     let former = path.as_os_str().as_bytes().strip_suffix(DELETED)?;
-    // What never had a name is nothing that Landlock keeps closed.
+    // Landlock does not restrict files that never had a name.
     let named = found.st_nlink == 0 && !former.starts_with(b"/memfd:");
     named.then(|| PathBuf::from(std::ffi::OsStr::from_bytes(former)))
 }

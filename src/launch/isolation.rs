@@ -1,9 +1,8 @@
-//! Namespaces of the command's own: which, made how, and what the child does inside to make them
-//! usable.
+//! The command's own namespaces: which ones, how they are created, and how the child sets them up.
 //!
-//! Who has no CAP_SYS_ADMIN may make a user namespace, and all others together with it
-//! (user_namespaces(7), Linux 3.8). In it the caller's user and group alone are mapped, to themselves.
-//! `enter` makes system calls only: all is allocated before the fork.
+//! A process without CAP_SYS_ADMIN may create a user namespace, and all others together with it
+//! (user_namespaces(7), Linux 3.8). In it only the caller's user and group are mapped, to themselves.
+//! `enter` makes system calls only: everything is allocated before the fork.
 
 use super::mounts::Mounts;
 use super::{Command, LaunchError, Step};
@@ -13,10 +12,10 @@ use libc::c_int;
 use nix::unistd;
 use std::path::PathBuf;
 
-/// Which namespaces a command gets for itself.
+/// The namespaces that a command gets for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Isolation {
-    /// Users and groups: the command's own alone. Who is not privileged gets one with any other.
+    /// Users and groups: only the command's own. Without privileges it comes with every other namespace.
     pub user: bool,
     /// Process ids.
     pub pid: bool,
@@ -26,14 +25,14 @@ pub struct Isolation {
     pub ipc: bool,
     /// The host's name.
     pub uts: bool,
-    /// Mounts, with a `/tmp` and a `/dev/shm` of its own, and a `/proc` if `pid` is its own, too.
+    /// Mounts, with a `/tmp` and a `/dev/shm` of its own, and a `/proc` if it also has its own `pid`.
     pub mount: bool,
-    /// With `mount`: everything is read-only but this and what is beneath.
+    /// With `mount`: everything is read-only except these paths and what is beneath them.
     pub read_only: Option<Vec<PathBuf>>,
-    /// With `mount`: the most bytes that `/tmp`, and `/dev/shm`, can hold; `None`: half of the memory
+    /// With `mount`: the size limit in bytes of `/tmp` and of `/dev/shm`; `None`: half of the memory
     /// (tmpfs(5)).
     pub temporary: Option<u64>,
-    /// With `mount`: a directory that is made in the private `/tmp` for the command.
+    /// With `mount`: a directory to create in the private `/tmp` for the command.
     pub tmpdir: Option<PathBuf>,
     /// Where the policy asks for it: `net.toml:9`.
     pub place: String,
@@ -50,7 +49,7 @@ impl Isolation {
         self.user || self.is_any() && !is_privileged()
     }
 
-    /// Whether `/proc` is the command's own, and so the ids in it.
+    /// Whether the command has its own `/proc`, with its own ids.
     pub fn has_own_proc(&self) -> bool {
         self.pid && self.mount
     }
@@ -70,12 +69,12 @@ impl Isolation {
     }
 }
 
-/// Whether namespaces can be made without one of users.
+/// Whether namespaces can be created without a user namespace.
 fn is_privileged() -> bool {
     caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
 }
 
-/// The same, ready for the child.
+/// The same, prepared for the child.
 pub struct Spaces {
     /// For clone(2).
     pub flags: c_int,
@@ -110,17 +109,17 @@ impl Spaces {
         }))
     }
 
-    /// Whether the command has users of its own.
+    /// Whether the command has its own user namespace.
     pub fn has_users(&self) -> bool {
         self.maps.is_some()
     }
 
-    /// Whether paths lead elsewhere in the child than here.
+    /// Whether paths may lead elsewhere in the child than in this process.
     pub fn has_mounts(&self) -> bool {
         self.mounts.is_some()
     }
 
-    /// Makes the namespaces usable that the child was made in.
+    /// Sets up the namespaces that the child was created in.
     pub fn enter(&self) -> Result<(), (Step, Errno)> {
         let at = |step| move |errno| (step, errno);
         if let Some((users, groups)) = &self.maps {

@@ -42,8 +42,8 @@ pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
     }
 }
 
-/// The command's program, resolved: what a plan has to know of it. `None` where there is none, which
-/// the start will say.
+/// The command's program, resolved, for the plan. `None` if there is none; starting then fails with the
+/// reason.
 pub fn program(command: &Command) -> Option<PathBuf> {
     let path = find(command).ok()?;
     in_directory(command, &path).canonicalize().ok()
@@ -57,10 +57,11 @@ pub fn in_directory(command: &Command, path: &Path) -> PathBuf {
     }
 }
 
-/// Whether `program` is a text: what the kernel refuses for want of a `#!` line is then a script.
+/// Whether `program` is a text file: if the kernel then refuses it because it lacks a `#!` line, it is a
+/// script.
 pub fn is_text(program: &Path) -> bool {
     let mut head = [0; 256];
-    // A FIFO without a writer must not hold jail up: execve says what is wrong with it.
+    // Opening a FIFO without a writer must not block; execve will report the error.
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -71,7 +72,7 @@ pub fn is_text(program: &Path) -> bool {
 
 /// The interpreter that the `#!` line of a script names.
 pub fn script_interpreter(script: &Path) -> Option<PathBuf> {
-    // A FIFO without a writer must not hold jail up.
+    // Opening a FIFO without a writer must not block.
     if !script.is_file() {
         return None;
     }
@@ -83,7 +84,7 @@ pub fn script_interpreter(script: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(name)))
 }
 
-/// `None`: no such file; else whether it is a file that may be executed.
+/// `None`: no such file; otherwise whether it is a file that may be executed.
 fn usable(path: &Path) -> Option<bool> {
     let metadata = path.metadata().ok()?;
     Some(metadata.is_file() && access(path, AccessFlags::X_OK).is_ok())

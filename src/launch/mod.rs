@@ -44,7 +44,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// What to run, as the caller means it.
+/// What to run, as the caller asked for it.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
     /// The program and its arguments; the program is looked up in `PATH` unless it has a slash.
@@ -53,7 +53,7 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// The working directory; `None`: the caller's.
     pub directory: Option<PathBuf>,
-    /// Descriptors past 2 that the command inherits.
+    /// Descriptors above 2 that the command inherits.
     pub pass_fds: Vec<RawFd>,
     /// Whether the caller had SIGPIPE ignored: Rust's runtime hides it by ignoring it itself.
     pub ignore_sigpipe: bool,
@@ -61,15 +61,15 @@ pub struct Command {
     pub umask: Option<u32>,
     /// The nice value; `None`: the caller's.
     pub nice: Option<i32>,
-    /// The capabilities that the command keeps of the caller's: as root, too, no others.
+    /// The caller's capabilities that the command keeps; also as root it keeps no others.
     pub capabilities: Vec<Capability>,
-    /// What is stdin; `None`: the caller's.
+    /// The command's stdin; `None`: the caller's.
     pub stdin: Option<Arc<OwnedFd>>,
-    /// What is stdout; `None`: the caller's.
+    /// The command's stdout; `None`: the caller's.
     pub stdout: Option<Arc<OwnedFd>>,
-    /// What is stderr; `None`: the caller's.
+    /// The command's stderr; `None`: the caller's.
     pub stderr: Option<Arc<OwnedFd>>,
-    /// Whom it runs as; `None`: the caller. Only root can run a command as another user.
+    /// The user that it runs as; `None`: the caller. Only root can run a command as another user.
     pub user: Option<User>,
     /// Its own namespaces.
     pub isolation: Isolation,
@@ -82,12 +82,12 @@ pub struct User {
     pub uid: u32,
     /// The group.
     pub gid: u32,
-    /// All groups that it is in besides.
+    /// The supplementary groups.
     pub groups: Vec<u32>,
 }
 
 impl Command {
-    /// Whether a descriptor that the command inherits is a socket by which messages name their peers.
+    /// Whether the command inherits a socket on which messages can name their peers.
     pub fn passes_datagrams(&self) -> bool {
         let mut all = self
             .streams()
@@ -98,13 +98,13 @@ impl Command {
             || self.pass_fds.iter().copied().any(sys::socket::names_peers)
     }
 
-    /// What is stdin, stdout and stderr, where it is not the caller's.
+    /// The command's stdin, stdout and stderr, where they are not the caller's.
     fn streams(&self) -> [Option<RawFd>; 3] {
         [&self.stdin, &self.stdout, &self.stderr]
             .map(|stream| stream.as_ref().map(|file| file.as_raw_fd()))
     }
 
-    /// Sets a variable of the environment, in its place if it is there.
+    /// Sets an environment variable; an existing one keeps its position.
     pub fn set_variable(&mut self, name: &OsStr, value: &OsStr) {
         let mut known = self.environment.iter_mut();
         match known.find(|(existing, _)| existing == name) {
@@ -114,7 +114,7 @@ impl Command {
     }
 }
 
-/// A command that was started: it is seized, and its execve is on the way.
+/// A started command: it is seized, and about to call execve.
 #[must_use]
 pub struct Started {
     /// The main process.
@@ -124,7 +124,7 @@ pub struct Started {
     capabilities: Vec<Capability>,
     user: Option<User>,
     group: Option<Group>,
-    /// Whether it is still to be put into that.
+    /// Whether it must still be put into that cgroup.
     joins: bool,
     init: Option<Tid>,
     isolation: Isolation,
@@ -132,17 +132,18 @@ pub struct Started {
 }
 
 impl Started {
-    /// The cgroup that limits its memory. `None`: nothing limits it, or the supervisor must.
+    /// The cgroup that limits its memory. `None`: no limit, or the supervisor enforces it.
     pub fn group(&self) -> Option<&Group> {
         self.group.as_ref()
     }
 
-    /// Its own execve has happened, and no instruction of its program: what shared this process's memory
-    /// until then joins its cgroup now. When memory is short there, the kernel kills all who share that of
-    /// who is to die (__oom_kill_process() of mm/oom_kill.c), and they have one oom_score_adj.
+    /// Puts the command into its cgroup. Call it after its execve and before the first instruction of
+    /// its program: until the execve it shared this process's memory. If the cgroup runs short of
+    /// memory, the kernel kills every process that shares the victim's memory (__oom_kill_process() of
+    /// mm/oom_kill.c), and these also share one oom_score_adj.
     ///
     /// # Errors
-    /// When the kernel refuses: nothing limits its memory.
+    /// If the kernel refuses; nothing limits the command's memory then.
     pub fn executed(&mut self) -> Result<(), Errno> {
         match &self.group {
             Some(group) if std::mem::take(&mut self.joins) => {
@@ -155,7 +156,7 @@ impl Started {
         }
     }
 
-    /// The init of its pid namespace, which is traced and none of the jail's.
+    /// The init of its pid namespace, which is traced but not part of the jail.
     pub fn init(&self) -> Option<Tid> {
         self.init
     }
@@ -175,7 +176,7 @@ impl Started {
         &self.capabilities
     }
 
-    /// Whom it runs as, if not as the caller.
+    /// The user that it runs as, if not the caller.
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
@@ -190,8 +191,8 @@ impl Started {
         &self.program
     }
 
-    /// Why the child ended before its program ran. `None`: it was killed by somebody else, if it
-    /// has ended at all.
+    /// Why the child ended before its program ran. `None`: another process killed it, or it has not
+    /// ended.
     pub fn failure(&self) -> Option<LaunchError> {
         let words = self.page.words();
         let step = Step::from_number(words[child::STEP].load(Ordering::Acquire))?;

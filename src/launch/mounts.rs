@@ -1,8 +1,8 @@
-//! The mounts of a mount namespace: a `/tmp` and a `/dev/shm` of the command's own, its `/proc`, and
-//! all the rest read-only if it is to be.
+//! The mounts of a mount namespace: the command's own `/tmp`, `/dev/shm` and `/proc`, and everything
+//! else read-only if the policy asks for it.
 //!
-//! Nothing is told to or heard from the host's namespace. The directory that the command starts in is
-//! there also where it lies beneath one of the private ones.
+//! Mount events do not propagate to or from the host's namespace. The directory that the command starts
+//! in stays visible even if it is beneath one of the private directories.
 
 use super::lookup;
 use super::{Command, LaunchError, Step};
@@ -16,29 +16,30 @@ use std::sync::{Mutex, PoisonError};
 /// The directories that are private, and empty.
 pub const PRIVATE: [&CStr; 2] = [c"/tmp", c"/dev/shm"];
 
-/// What is not made read-only besides: the device files, and what a process says of itself.
+/// What else is not made read-only: the device files, and the files of processes about themselves.
 const SPECIAL: [&str; 2] = ["/dev", "/proc"];
 
-/// What is mounted where: allocated before the fork.
+/// The mounts to set up, allocated before the fork.
 pub struct Mounts {
-    /// The directory to start in: it is entered anew, for what is mounted over it is another one.
+    /// The directory to start in. It must be entered again, because the mount over it is another
+    /// directory.
     start: CString,
-    /// The directories that lead there from a private one, itself included.
+    /// The directories on the way to it from a private one, including itself.
     inside: Option<Vec<CString>>,
-    /// What stays writable where the rest is read-only, those above before those beneath.
+    /// The paths that stay writable while the rest is read-only, parents first.
     writable: Option<Vec<CString>>,
-    /// Their copies meanwhile.
+    /// Their detached copies meanwhile.
     copies: Mutex<Vec<Option<OwnedFd>>>,
-    /// Those of a tmpfs.
+    /// The mount options of a tmpfs.
     options: CString,
-    /// A directory to make in the private `/tmp`, and its mode.
+    /// A directory to create in the private `/tmp`, and its mode.
     tmpdir: Option<(CString, u32)>,
     proc: bool,
 }
 
 impl Mounts {
     /// # Errors
-    /// [`LaunchError::Private`] where the program itself lies in a private directory.
+    /// [`LaunchError::Private`] if the program itself is in a private directory.
     pub fn new(command: &Command) -> Result<Mounts, LaunchError> {
         let isolation = &command.isolation;
         let start = lookup::in_directory(command, Path::new("."));
@@ -62,7 +63,7 @@ impl Mounts {
             }
             None => None,
         };
-        // Where everything may be written nothing is closed.
+        // If everything may be written, nothing is made read-only.
         let named = isolation.read_only.as_ref();
         let named = named.filter(|named| !named.iter().any(|path| path == Path::new("/")));
         let writable = named.map(|named| {
@@ -83,7 +84,8 @@ impl Mounts {
             copies: Mutex::new(Vec::with_capacity(room)),
             options: options(isolation.temporary)?,
             tmpdir: match &isolation.tmpdir {
-                // Another user's, where root made it: nobody else is in these mounts.
+                // If root creates it for another user, others may enter it: no other user sees these
+                // mounts.
                 Some(path) if command.user.is_some() => Some((text(path)?, 0o1777)),
                 Some(path) => Some((text(path)?, 0o700)),
                 None => None,
@@ -92,8 +94,8 @@ impl Mounts {
         })
     }
 
-    /// Makes them. The calling process is alone in its mount namespace, and in its pid namespace if
-    /// it has one.
+    /// Sets up the mounts. The calling process must be alone in its mount namespace, and in its pid
+    /// namespace if it has one.
     pub fn make(&self) -> Result<(), (Step, Errno)> {
         let at = |step| move |errno| (step, errno);
         namespace::mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)
@@ -101,7 +103,7 @@ impl Mounts {
         if let Some(writable) = &self.writable {
             self.close_all_but(writable).map_err(at(Step::ReadOnly))?;
         }
-        // Copied as it is now, before it is covered.
+        // Copied now, before a mount covers it.
         let copy = self
             .inside
             .as_ref()
@@ -111,7 +113,7 @@ impl Mounts {
             let flags = libc::MS_NOSUID | libc::MS_NODEV;
             let options = Some(self.options.as_c_str());
             match namespace::mount(Some(c"tmpfs"), directory, Some(c"tmpfs"), flags, options) {
-                // Where there is none nothing is shared by it.
+                // If it does not exist, nothing is shared through it.
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err((Step::Temporary, errno)),
             }
@@ -133,8 +135,8 @@ impl Mounts {
         process::chdir(&self.start).map_err(at(Step::Start))
     }
 
-    /// Copies of what stays writable are made first and mounted last: so nothing becomes writable
-    /// that was not.
+    /// The writable paths are copied first and mounted last, so that nothing becomes writable that was
+    /// not.
     fn close_all_but(&self, writable: &[CString]) -> Result<(), Errno> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         for path in writable {
@@ -154,7 +156,7 @@ impl Mounts {
     }
 }
 
-/// The private directory that a path without symbolic links lies in.
+/// The private directory that contains a path without symbolic links.
 fn private(path: &Path) -> Option<PathBuf> {
     let directories = PRIVATE.iter().filter_map(|private| {
         let private = Path::new(std::ffi::OsStr::from_bytes(private.to_bytes()));
@@ -165,7 +167,7 @@ fn private(path: &Path) -> Option<PathBuf> {
         .find(|private| path.starts_with(private))
 }
 
-/// As mount(2) has them for a tmpfs that everybody may write.
+/// The mount(2) options for a tmpfs that everyone may write to.
 fn options(most: Option<u64>) -> Result<CString, LaunchError> {
     let size = most.map_or(String::new(), |bytes| format!(",size={bytes}"));
     super::c_string(format!("mode=1777{size}").into())

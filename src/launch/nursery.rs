@@ -1,9 +1,9 @@
-//! What is kept between the starts of a program that starts many: the room for a child, and the ruleset
-//! of the plan that was last used.
+//! What a program that starts many commands keeps between starts: the stack for a child, and the ruleset
+//! of the plan that was used last.
 //!
-//! A ruleset grants what its paths led to when it was made, and holds it. So it is used again only if
-//! they lead there still: a directory that was made anew is another one. (The kernel keeps what a rule
-//! names, so that its number is nobody else's meanwhile.)
+//! A ruleset grants the files that its paths led to when it was created, and keeps these alive. So it is
+//! reused only if the paths still lead to the same files: a directory that was created anew is another
+//! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.)
 
 use super::floor::{self, Floor};
 use super::{Handed, LaunchError};
@@ -12,20 +12,20 @@ use crate::sys;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-/// Where commands are born, one at a time.
+/// Starts commands, one at a time.
 pub struct Nursery {
     pub(super) room: sys::nursery::Nursery,
     laid: Option<Laid>,
 }
 
-/// A ruleset that was made.
+/// A cached ruleset.
 struct Laid {
     plan: Arc<Plan>,
     found: Vec<Option<Found>>,
     floor: Option<Arc<Floor>>,
 }
 
-/// What a path leads to.
+/// The file that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     device: u64,
@@ -34,10 +34,10 @@ struct Found {
 }
 
 impl Nursery {
-    /// Makes one.
+    /// Creates one.
     ///
     /// # Errors
-    /// Where there is no memory, or no thread.
+    /// If memory or a thread cannot be had.
     pub fn new() -> std::io::Result<Nursery> {
         Ok(Nursery {
             room: sys::nursery::Nursery::new()?,
@@ -45,12 +45,13 @@ impl Nursery {
         })
     }
 
-    /// Whether commands can be born in it: see [`sys::nursery::Nursery::is_own`].
+    /// Whether commands can be started in it: see [`sys::nursery::Nursery::is_own`].
     pub fn is_own(&self) -> bool {
         self.room.is_own()
     }
 
-    /// The ruleset of a plan. What one command was handed is no other's: it gets a ruleset of its own.
+    /// The ruleset of a plan. A command that was handed files gets its own ruleset, because these files
+    /// are for no other command.
     pub(super) fn floor(
         &mut self,
         plan: &Arc<Plan>,
@@ -63,7 +64,7 @@ impl Nursery {
         if !handed.is_empty() {
             return make();
         }
-        // Looked at before: what changes meanwhile is seen the next time.
+        // Taken before the ruleset is created, so that a change meanwhile is noticed next time.
         let found = found(&plan.files);
         if let Some(laid) = &self.laid
             && Arc::ptr_eq(&laid.plan, plan)

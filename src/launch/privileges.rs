@@ -1,4 +1,5 @@
-//! What the child gives up: all capabilities but those kept, and its user if it is to be another.
+//! The privileges that the child drops: all capabilities but those kept, and its user if it runs as
+//! another.
 //!
 //! `Privileges::new` decides before the fork; `give_up` makes system calls only.
 
@@ -6,19 +7,19 @@ use super::{Command, LaunchError, Step, User};
 use crate::sys::{Errno, process};
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// All that giving up needs, allocated before the fork.
+/// What dropping needs, allocated before the fork.
 pub struct Privileges {
-    /// Whom to become.
+    /// The user to become.
     user: Option<User>,
     kept: CapsHashSet,
-    /// Whether this process may lock itself out (CAP_SETPCAP).
+    /// Whether this process may lock the securebits (CAP_SETPCAP).
     locks: bool,
-    /// Capabilities to drop from the bounding set; none where this process may not.
+    /// Capabilities to drop from the bounding set; none if this process may not drop any.
     bounding: Vec<Capability>,
 }
 
 impl Privileges {
-    /// `own_users`: whether the child is in a user namespace of its own, where it has everything.
+    /// `own_users`: whether the child is in a user namespace of its own, where it has all capabilities.
     pub fn new(command: &Command, own_users: bool) -> Result<Self, LaunchError> {
         let failed = |error: caps::errors::CapsError| LaunchError::Capabilities(error.to_string());
         let kept: CapsHashSet = command.capabilities.iter().copied().collect();
@@ -44,16 +45,16 @@ impl Privileges {
         self.user.is_some()
     }
 
-    /// Every set is left with what is kept, and locked; nothing else can come back through execve
+    /// Reduces every set to the capabilities that are kept, and locks them; execve cannot restore others
     /// (no_new_privs follows).
     ///
-    /// The crate allocates in its error paths alone; glibc's malloc is usable after fork.
+    /// The crate allocates only in its error paths; glibc's malloc is usable after fork.
     pub fn give_up(&self) -> Result<(), (Step, Errno)> {
         let at = |step: Step| move |_| (step, Errno::last());
         caps::clear(None, CapSet::Ambient).map_err(at(Step::Ambient))?;
         let set = |which| caps::set(None, which, &self.kept).map_err(at(Step::Capabilities));
         set(CapSet::Inheritable)?;
-        // What is ambient outlives the execve of any program, whoever runs it (capabilities(7)).
+        // Ambient capabilities survive an execve for any user (capabilities(7)).
         for &capability in &self.kept {
             caps::raise(None, CapSet::Ambient, capability).map_err(at(Step::Ambient))?;
         }
@@ -66,10 +67,11 @@ impl Privileges {
         }
         if let Some(user) = &self.user {
             user.take(None).map_err(|errno| (Step::User, errno))?;
-            // Whoever is in the caller's session possesses what is in its keyring, whatever his user
-            // (session-keyring(7)).
+            // Every process in the caller's session possesses the keys of its session keyring, whatever
+            // its user (session-keyring(7)).
             match process::new_session_keyring() {
-                // Without keys, or where nobody here may use them, there is none to be had.
+                // Without CONFIG_KEYS, or if a profile forbids keyctl, the command cannot use keys
+                // either.
                 Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => {}
                 Err(errno) => return Err((Step::Keyring, errno)),
             }
@@ -78,7 +80,7 @@ impl Privileges {
         set(CapSet::Permitted)
     }
 
-    /// The same, and nothing is kept.
+    /// The same, keeping nothing.
     pub fn give_up_all(&self) -> Result<(), Errno> {
         let failed = |_: caps::errors::CapsError| Errno::last();
         self.give_up().map_err(|(_, errno)| errno)?;
@@ -94,7 +96,7 @@ impl Privileges {
 }
 
 impl User {
-    /// Makes the calling thread this user's; `reserve` is the user id that it may return to.
+    /// Changes the calling thread to this user; `reserve` is the user id that it may return to.
     pub(crate) fn take(&self, reserve: Option<u32>) -> Result<(), Errno> {
         process::set_groups(&self.groups)?;
         process::set_group_ids(self.gid, self.gid, self.gid)?;
@@ -102,7 +104,7 @@ impl User {
     }
 }
 
-/// capabilities(7), "The securebits flags": uid 0 is nothing special, and all of it is locked.
+/// capabilities(7), "The securebits flags": uid 0 has no special rights, and all flags are locked.
 const LOCKED_SECUREBITS: i32 = libc::SECBIT_NOROOT
     | libc::SECBIT_NOROOT_LOCKED
     | libc::SECBIT_NO_SETUID_FIXUP

@@ -1,8 +1,9 @@
-//! The temporary directory of a run: made before the command starts, removed when none of it is left.
+//! The temporary directory of a run: created before the command starts, removed when no process of it is
+//! left.
 //!
-//! It lies in `jail-UID` beneath the caller's TMPDIR, which that user alone may enter. While jail runs it
-//! holds a lock (flock(2)) on it: a directory without one was left behind by a jail that was killed, and is
-//! removed at the end of the next run.
+//! It is in `jail-UID` beneath the caller's TMPDIR, which only that user may enter. While jail runs, it
+//! holds a lock (flock(2)) on the directory. A directory without a lock was left behind by a killed
+//! jail, and the next run removes it at its end.
 
 use super::User;
 use nix::unistd::{getegid, geteuid};
@@ -15,28 +16,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod removal;
 
-/// How many directories are looked at for one that was left behind.
+/// How many directories are checked for being left behind.
 const MOST_LOOKED_AT: usize = 64;
 /// How often a name is tried.
 const TRIES: usize = 8;
 
-/// A directory of the run's own. Dropped, it is removed.
+/// The run's own directory. Dropping this removes it.
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
     name: String,
-    /// The directory that it lies in, and whether nothing else does but others of its kind.
+    /// The directory that contains it, and whether that holds only directories of this kind.
     parent: File,
     shared: bool,
-    /// Itself, locked. `None` once it was removed.
+    /// The directory, locked. `None` once it was removed.
     directory: Option<File>,
 }
 
 impl Temporary {
-    /// Makes one beneath `base`, of the user that the command runs as.
+    /// Creates one beneath `base`, owned by the user that the command runs as.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn make(base: &Path, user: Option<&User>) -> io::Result<Temporary> {
         let (uid, gid) = match user {
             Some(user) => (user.uid, user.gid),
@@ -53,12 +54,12 @@ impl Temporary {
             let name = format!("{prefix}{}", random()?);
             let at = within(&parent, &name);
             DirBuilder::new().mode(0o700).create(&at)?;
-            // The end of another run may take it for left behind until it is locked.
+            // Until it is locked, another run that ends may remove it as left behind.
             let directory = match open_directory(&at) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 opened => opened?,
             };
-            // Where a file system knows no locks, nothing is ever taken for left behind.
+            // On a file system without locks, nothing is ever treated as left behind.
             if matches!(directory.try_lock(), Err(TryLockError::WouldBlock)) || !is(&at, &directory)
             {
                 continue;
@@ -78,12 +79,12 @@ impl Temporary {
         Err(io::Error::other("another program removes it at once"))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes it, and others that were left behind. `Some`: what could not be removed, in words.
+    /// Removes it, and others that were left behind. `Some`: a message about what could not be removed.
     pub fn remove(mut self) -> Option<String> {
         self.clear()
     }
@@ -91,7 +92,7 @@ impl Temporary {
     fn clear(&mut self) -> Option<String> {
         let directory = self.directory.take()?;
         let result = remove(&self.parent, &self.name, &directory);
-        // A program that runs many looks once.
+        // A program that runs many commands checks once.
         static LOOKED: AtomicBool = AtomicBool::new(false);
         if self.shared && !LOOKED.swap(true, Ordering::Relaxed) {
             self.remove_left_behind();
@@ -129,7 +130,7 @@ fn remove(parent: &File, name: &str, directory: &File) -> io::Result<()> {
     removal::empty(directory)?;
     let at = within(parent, name);
     let result = match fs::remove_dir(&at) {
-        // Where the supervisor judges paths the command may have put something else in its place.
+        // If the supervisor judges paths, the command may have put something else in its place.
         Err(error) if error.kind() == ErrorKind::NotADirectory => fs::remove_file(&at),
         Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
             removal::empty(&open_directory(&at)?)?;
@@ -143,7 +144,7 @@ fn remove(parent: &File, name: &str, directory: &File) -> io::Result<()> {
     })
 }
 
-/// `jail-UID` beneath a directory, made if it is not there.
+/// `jail-UID` beneath a directory, created if it does not exist.
 fn own_parent(base: &Path, uid: u32, gid: u32) -> io::Result<(PathBuf, File)> {
     let path = base.join(format!("jail-{uid}"));
     match DirBuilder::new().mode(0o700).create(&path) {
@@ -152,7 +153,7 @@ fn own_parent(base: &Path, uid: u32, gid: u32) -> io::Result<(PathBuf, File)> {
     }
     let parent = open_directory(&path)?;
     let mut found = parent.metadata()?;
-    // Made just now by root, for another user.
+    // Root has just created it, for another user.
     if found.uid() != uid && found.uid() == geteuid().as_raw() {
         fchown(&parent, Some(uid), Some(gid))?;
         found = parent.metadata()?;
@@ -163,7 +164,7 @@ fn own_parent(base: &Path, uid: u32, gid: u32) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Opens a directory that no symbolic link stands for.
+/// Opens a directory, without following a symbolic link.
 fn open_directory(path: &Path) -> io::Result<File> {
     let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     let file = OpenOptions::new()
@@ -175,7 +176,7 @@ fn open_directory(path: &Path) -> io::Result<File> {
     Ok(fd.into())
 }
 
-/// Whether that is what stands at a path.
+/// Whether the path names this open directory.
 fn is(path: &Path, file: &File) -> bool {
     match (fs::symlink_metadata(path), file.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
@@ -183,7 +184,7 @@ fn is(path: &Path, file: &File) -> bool {
     }
 }
 
-/// A name in an open directory, whatever its path leads to by now (proc_pid_fd(5)).
+/// A name in an open directory, independent of what its path leads to now (proc_pid_fd(5)).
 fn within(directory: &File, name: impl AsRef<Path>) -> PathBuf {
     Path::new("/proc/self/fd")
         .join(directory.as_raw_fd().to_string())

@@ -1,7 +1,7 @@
-//! The terminals that a command is started with. It holds them open, so it may open them by their names,
-//! too, whatever the policy says of `/dev/pts`: a shell's `tty`, `less` and `gpg` do.
+//! The terminals that a command is started with. The command has them open, so it may also open them by
+//! their names, whatever the policy says of `/dev/pts`: a shell's `tty`, `less` and `gpg` do so.
 //!
-//! Other terminals of the same user are not among them: what is typed there could be read.
+//! Other terminals of the same user are not allowed, because the command could read what is typed there.
 
 use super::Command;
 use crate::plan::Terminal;
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 const PTS_MAJOR: u32 = 136;
 
 impl Command {
-    /// Its terminals: those that are its streams or are passed on, as far as they are open, and its
-    /// controlling terminal where the policy opens `/dev/tty`. `piped`: which streams will be pipes.
+    /// The command's terminals: its open streams and passed descriptors, and its controlling terminal if
+    /// the policy opens `/dev/tty`. `piped`: which streams will be pipes.
     pub fn terminals(&self, policy: &Policy, piped: [bool; 3]) -> Vec<Terminal> {
         if policy.default.action == Action::Allow {
             return Vec::new();
@@ -43,7 +43,7 @@ impl Command {
     }
 }
 
-/// A terminal that is open as this descriptor.
+/// The terminal of this descriptor.
 fn held(fd: RawFd) -> Option<Terminal> {
     let copy = process::duplicate(fd)?;
     if !copy.is_terminal() {
@@ -57,8 +57,8 @@ fn held(fd: RawFd) -> Option<Terminal> {
     })
 }
 
-/// Where the terminal is, if that name leads to it: a descriptor that comes from another container has
-/// the name of a terminal there, which may be another one here.
+/// The terminal's path, if it leads to this terminal: a descriptor from another container has a name
+/// from there, which may be another terminal here.
 fn name(fd: BorrowedFd<'_>) -> Option<PathBuf> {
     let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     let found = fs::symlink_metadata(&path).ok()?;
@@ -78,7 +78,7 @@ fn opens_controlling(policy: &Policy) -> bool {
     covers(List::Write) && !covers(List::Deny) && !covers(List::Hide)
 }
 
-/// The controlling terminal, where it is a pseudoterminal.
+/// The controlling terminal, if it is a pseudoterminal.
 fn controlling() -> Option<Terminal> {
     // Encoded as by new_encode_dev() of linux/kdev_t.h.
     let device = terminal::controlling_device()?;

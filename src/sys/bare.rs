@@ -11,7 +11,8 @@ use std::time::Duration;
 
 /// One system call: its result, or minus an errno.
 ///
-/// # Safety The conditions of the call itself: pointers must be valid for what the kernel does with
+/// # Safety
+/// The conditions of the call itself: pointers must be valid for what the kernel does with
 /// them.
 unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = args;

@@ -50,7 +50,8 @@ unsafe impl Send for Nursery {}
 impl Nursery {
     /// Creates one, with a thread that sleeps until this is dropped.
     ///
-    /// # Errors If memory or a thread cannot be had.
+    /// # Errors
+    /// If memory or a thread cannot be had.
     pub fn new() -> io::Result<Nursery> {
         // SAFETY: a new mapping, at no address that is in use.
         let stack = unsafe {
@@ -106,7 +107,8 @@ impl Nursery {
     /// The child must call async-signal-safe functions only, and allocate nothing that another thread
     /// frees.
     ///
-    /// # Errors Those of clone(2); ESRCH if another process created this value.
+    /// # Errors
+    /// Those of clone(2); ESRCH if another process created this value.
     pub fn with_child<T>(
         &mut self,
         child: Body<'_>,

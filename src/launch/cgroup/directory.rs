@@ -1,5 +1,5 @@
-//! The directory of a cgroup that is made for one jail: its name, its end, and the end of those that a
-//! jail which was killed has left behind.
+//! The directory of a cgroup that is created for one jail: its name, its removal, and the removal of
+//! those that a killed jail has left behind.
 
 use std::fs;
 use std::io;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How often it is tried to remove one. A process that was killed leaves it when it is dead, which
-/// nobody may have waited for.
+/// How often removal is tried. A killed process leaves its cgroup only once it is dead, and jail may not
+/// have waited for that.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How many names are tried that a killed jail of the same id may have left.
+/// How many names are tried, because a killed jail with the same process id may have left some.
 const NAMES: u32 = 64;
 
 /// A cgroup, removed at the end of this.
@@ -20,7 +20,7 @@ const NAMES: u32 = 64;
 pub struct Made(PathBuf);
 
 impl Made {
-    /// Makes one of a name that is nobody else's, and removes what nobody needs any more.
+    /// Creates one with a name that no other process uses, and removes those of jails that have ended.
     pub fn new(parent: &Path) -> io::Result<Made> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         sweep(parent, is_running);
@@ -47,7 +47,7 @@ impl Drop for Made {
     fn drop(&mut self) {
         for _ in 0..TRIES {
             match fs::remove_dir(&self.0) {
-                // Processes are left in it.
+                // Processes are still in it.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 _ => return,
             }
@@ -56,7 +56,7 @@ impl Drop for Made {
     }
 }
 
-/// Removes cgroups of jails that are gone. One with processes stays: the kernel removes none.
+/// Removes cgroups of jails that have ended. The kernel refuses to remove one that has processes.
 fn sweep(parent: &Path, is_running: impl Fn(u32) -> bool) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -70,7 +70,7 @@ fn sweep(parent: &Path, is_running: impl Fn(u32) -> bool) {
     }
 }
 
-/// The process that made a cgroup of this name.
+/// The process that created a cgroup of this name.
 fn owner(name: &str) -> Option<u32> {
     let (pid, number) = name.strip_prefix("jail-")?.split_once('-')?;
     number.parse::<u32>().ok()?;

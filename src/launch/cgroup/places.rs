@@ -12,7 +12,7 @@ pub enum Version {
     V2,
 }
 
-/// A hierarchy as it is mounted here.
+/// A hierarchy as mounted on this host.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Place {
     /// Where it is mounted.
@@ -22,7 +22,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads where it is. `None`: not mounted, or not where a plan takes it to be.
+    /// Finds the hierarchy. `None`: it is not mounted, or not where a plan expects it.
     pub fn find(version: Version) -> Option<Place> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
         let cgroups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -33,7 +33,7 @@ impl Place {
 fn place(version: Version, mounts: &str, cgroups: &str) -> Option<Place> {
     let mut found = None;
     for (root, mount) in mounts.lines().filter_map(|line| mounted(version, line)) {
-        // Elsewhere the plan has not looked whether the command may write to it.
+        // The plan has only checked this place for whether the command may write to it.
         if !mount.starts_with(CGROUPS) {
             return None;
         }
@@ -41,7 +41,7 @@ fn place(version: Version, mounts: &str, cgroups: &str) -> Option<Place> {
     }
     let (root, mount) = found?;
     let own = cgroups.lines().find_map(|line| member(version, line))?;
-    // Outside of this namespace's root it begins with "/..": then it is not beneath the mount.
+    // A path outside of this namespace's root begins with "/..": it is not beneath the mount.
     let own = mount.join(own.strip_prefix(root).ok()?);
     let climbs = own.components().any(|part| part.as_os_str() == "..");
     (!climbs).then_some(Place { mount, own })
@@ -73,7 +73,7 @@ fn member(version: Version, line: &str) -> Option<&Path> {
     matches.then_some(Path::new(path))
 }
 
-/// Whether this thread may write to it: to its effective user's rights, on what is not mounted
+/// Whether this thread may write to it, with the rights of its effective user, and the mount is not
 /// read-only.
 pub fn is_writable(path: &Path) -> bool {
     faccessat(
@@ -85,7 +85,7 @@ pub fn is_writable(path: &Path) -> bool {
     .is_ok()
 }
 
-/// Whether a file of words has this one.
+/// Whether this word is in a file of words.
 pub fn has_word(path: &Path, word: &str) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text.split_whitespace().any(|it| it == word))
 }

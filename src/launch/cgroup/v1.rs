@@ -6,29 +6,31 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// How near to its limit a cgroup is that has met it: memory is charged by 64 pages at a time
-/// (MEMCG_CHARGE_BATCH), of 64 KiB at most.
+/// How close to its limit the usage of a cgroup is when the limit is reached: memory is charged in
+/// batches of 64 pages (MEMCG_CHARGE_BATCH) of at most 64 KiB.
 const NEARLY: u64 = 4 << 20;
 
-/// Whether one can be made, and is under the limits of those above.
+/// Whether a cgroup can be created, and the limits of its ancestors apply to it.
 pub fn is_possible() -> bool {
     let Some(place) = Place::find(Version::V1) else {
         return false;
     };
-    // Without it each cgroup is on its own: the command would leave the limits of its caller.
+    // Without use_hierarchy each cgroup is independent: the command would leave the limits of its
+    // caller.
     let inherits = places::has_word(&place.own.join("memory.use_hierarchy"), "1");
     (inherits || place.own == place.mount) && places::is_writable(&place.own)
 }
 
-/// Makes one beneath this process's own.
+/// Creates one beneath this process's own cgroup.
 pub fn make(limit: u64) -> io::Result<Group> {
     let place = Place::find(Version::V1).ok_or(io::ErrorKind::NotFound)?;
     let made = directory::Made::new(&place.own)?;
     let at = made.path();
     let bytes = limit.to_string();
     fs::write(at.join("memory.limit_in_bytes"), &bytes)?;
-    // With swap: where the kernel counts that at all. Not less than the limit above, so it comes after;
-    // of two limits that are the same it is met first (try_charge_memcg() of mm/memcontrol.c).
+    // The limit of memory plus swap, if the kernel counts that. It must not be less than the limit
+    // above, so it is set after it; if both limits are equal, this one is reached first
+    // (try_charge_memcg() of mm/memcontrol.c).
     let all = at.join("memory.memsw.limit_in_bytes");
     let most = match all.exists() {
         true => {
@@ -52,7 +54,7 @@ pub fn make(limit: u64) -> io::Result<Group> {
     })
 }
 
-/// The file of a peak, where this kernel has it.
+/// The file of the peak, if this kernel has it.
 pub fn open_peak(at: &Path, name: &str) -> Option<File> {
     File::open(at.join(name)).ok()
 }

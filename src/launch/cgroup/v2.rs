@@ -1,11 +1,11 @@
 //! The memory controller of cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
 //!
-//! A cgroup with processes has no children with controllers. So one for the command is made
+//! A cgroup that has processes cannot have children with controllers. So the command's cgroup is created
 //!
-//! - beneath this process's own, where that is the root of all, which is exempt;
-//! - beneath its own, after this process has moved into a leaf there: if it is the only process of it,
-//!   as in a scope that was made for it, and may be moved;
-//! - else beside its own, where the directory above was given to this user, too.
+//! - beneath this process's own cgroup, if that is the root cgroup, which is exempt;
+//! - beneath its own cgroup, after this process has moved into a leaf there, if this process is the only
+//!   one in it, as in a scope that was created for it, and may be moved;
+//! - otherwise beside its own cgroup, if the directory above was delegated to this user, too.
 
 use super::places::{self, Place, Version};
 use super::{Count, Group, Members, directory, v1};
@@ -16,32 +16,32 @@ use std::path::{Path, PathBuf};
 const CHILDREN: &str = "cgroup.subtree_control";
 const PROCS: &str = "cgroup.procs";
 
-/// What keeps the own cgroup, and must keep one that is made beside it.
+/// The limits of the process's own cgroup, which must also apply to one that is created beside it.
 const KEPT: [&str; 3] = ["memory.high", "pids.max", "cpu.max"];
 
-/// Where one can be made.
+/// Where a cgroup can be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
-    /// Beneath the own one.
+    /// Beneath this process's own cgroup.
     Beneath,
-    /// Beneath the own one, which must be left first.
+    /// Beneath its own cgroup, which this process must leave first.
     BeneathAlone,
-    /// Beside the own one.
+    /// Beside its own cgroup.
     Beside,
 }
 
-/// Whether children of this cgroup have the controller, or get it if somebody says so, and can be made
-/// here.
+/// Whether children of this cgroup have the controller, or this process may give it to them, and can be
+/// created here.
 fn takes_children(directory: &Path) -> bool {
-    // The root of all has no such file.
+    // The root cgroup has no such file.
     let is_root = !directory.join("cgroup.type").exists();
     (places::has_word(&directory.join(CHILDREN), "memory") || is_root && can_give(directory))
         && places::is_writable(directory)
-        // To move a process takes the right to write to this file of the nearest cgroup above both.
+        // Moving a process needs write permission for this file of the nearest common ancestor.
         && places::is_writable(&directory.join(PROCS))
 }
 
-/// Whether children can be given the controller.
+/// Whether this process may give children the controller.
 fn can_give(directory: &Path) -> bool {
     places::has_word(&directory.join("cgroup.controllers"), "memory")
         && places::is_writable(&directory.join(CHILDREN))
@@ -54,7 +54,7 @@ fn give(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether this process is the only one there, and may give the children the controller.
+/// Whether this process is the only one in the cgroup, and may give children the controller.
 fn is_alone(own: &Path) -> bool {
     let alone = fs::read_to_string(own.join(PROCS))
         .is_ok_and(|text| text.trim() == std::process::id().to_string());
@@ -73,12 +73,12 @@ fn find(place: &Place, alone: bool) -> Option<Where> {
     Some(Where::Beside)
 }
 
-/// Where one can be made. `alone`: if this process may be moved.
+/// Where a cgroup can be created. `alone`: whether this process may be moved.
 pub fn possible(alone: bool) -> Option<Where> {
     find(&Place::find(Version::V2)?, alone)
 }
 
-/// This process's stay in a leaf of what was its own cgroup, which ends with this.
+/// Keeps this process in a leaf of its former cgroup; dropping it moves the process back.
 pub struct Moved {
     own: PathBuf,
     leaf: Option<directory::Made>,
@@ -99,14 +99,14 @@ impl Moved {
 
 impl Drop for Moved {
     fn drop(&mut self) {
-        // While its children have controllers it takes no process.
+        // A cgroup accepts no process while its children have controllers.
         let _ = fs::write(self.own.join(CHILDREN), "-memory");
         let _ = fs::write(self.own.join(PROCS), "0");
         self.leaf = None;
     }
 }
 
-/// Makes one. `alone`: this process may be moved.
+/// Creates a cgroup. `alone`: this process may be moved.
 pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
     let place = Place::find(Version::V2).ok_or(io::ErrorKind::NotFound)?;
     let place_of_it = find(&place, alone).ok_or(io::ErrorKind::PermissionDenied)?;
@@ -127,12 +127,13 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
         }
     }
     fs::write(at.join("memory.max"), most.to_string())?;
-    // Where the kernel counts swap.
+    // The file exists only if the kernel counts swap.
     let swap = at.join("memory.swap.max");
     if swap.exists() {
         fs::write(swap, "0")?;
     }
-    // Linux 4.19: all are killed together. Where it is missing the supervisor ends the others.
+    // Linux 4.19: the kernel kills all processes of the cgroup together. If the file is missing, the
+    // supervisor kills the others.
     let together = at.join("memory.oom.group");
     if together.exists() {
         fs::write(together, "1")?;
@@ -148,12 +149,12 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
     })
 }
 
-/// What a file of a limit says; `None`: nothing, or `max`.
+/// The limit in a file; `None`: no limit, or `max`.
 fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Takes a limit over, where there is one: by leaving its cgroup the command must not leave that.
+/// Copies a limit, if there is one: the command must not escape it by leaving its cgroup.
 fn inherit(from: &Path, to: &Path) -> io::Result<()> {
     match fs::read_to_string(from) {
         Ok(text) if !text.starts_with("max") => fs::write(to, text.trim()),
@@ -165,7 +166,8 @@ fn inherit(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A directory with files like those of a cgroup: who finds which place does not need a kernel.
+    /// A directory with files like those of a cgroup, so that the search for a place is tested without a
+    /// kernel.
     struct Sham(PathBuf);
 
     impl Sham {
@@ -228,7 +230,7 @@ mod tests {
         let sham = Sham::new("alone", &files);
         let place = sham.place("own");
         assert_eq!(find(&place, true), Some(Where::BeneathAlone));
-        // There is no cgroup.procs above: nobody can be moved there.
+        // There is no cgroup.procs above, so no process can be moved there.
         assert_eq!(find(&place, false), None);
         let another = format!("{own}\n1\n");
         fs::write(sham.0.join("own/cgroup.procs"), another).expect("a file");

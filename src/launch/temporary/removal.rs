@@ -1,8 +1,8 @@
-//! Removing a tree that a hostile program has made: as deep, wide and locked as it likes.
+//! Removes a tree that a hostile program has created, however deep, wide and protected it is.
 //!
-//! A directory within is brought up to the top before it is emptied, so that no path is longer than two
-//! names, and neither memory nor descriptors grow with the tree. Names are removed in directories that are
-//! open, and no symbolic link is followed. What lies on another file system stays.
+//! A nested directory is moved to the top before it is emptied, so that no path is longer than two
+//! names, and neither memory nor descriptors grow with the tree. Names are removed relative to open
+//! directories, and no symbolic link is followed. Files on another file system stay.
 
 use super::within;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -11,15 +11,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Names that are read before they are removed.
+/// How many names are read at a time before they are removed.
 const AT_ONCE: usize = 256;
 
 /// Removes everything in a directory.
 ///
 /// # Errors
-/// What could not be removed: the first of it.
+/// The first error.
 pub fn empty(top: &File) -> io::Result<()> {
-    // The command may have locked itself out.
+    // The command may have removed its own permissions.
     unlock(top)?;
     let mut top = Top {
         directory: top,
@@ -33,12 +33,12 @@ pub fn empty(top: &File) -> io::Result<()> {
 struct Top<'a> {
     directory: &'a File,
     device: u64,
-    /// How many directories were brought up.
+    /// How many directories were moved to the top.
     moved: u64,
 }
 
 impl Top<'_> {
-    /// Empties the top, or a directory in it.
+    /// Empties the top directory, or a directory in it.
     fn clear(&mut self, directory: &File, is_top: bool) -> io::Result<()> {
         loop {
             let (mut found, mut gone) = (0, 0);
@@ -70,7 +70,7 @@ impl Top<'_> {
         }
     }
 
-    /// Removes a directory in the top.
+    /// Removes a directory in the top directory.
     fn remove(&mut self, name: &Path) -> io::Result<()> {
         let at = within(self.directory, name);
         // Most are empty by now.
@@ -82,7 +82,7 @@ impl Top<'_> {
         fs::remove_dir(&at)
     }
 
-    /// Moves a directory that lies deeper to the top. To move one takes the right to write to it
+    /// Moves a deeper directory to the top. Moving a directory needs write permission for it
     /// (rename(2)).
     fn bring_up(&mut self, from: &File, name: &Path) -> io::Result<()> {
         let at = within(from, name);
@@ -93,7 +93,7 @@ impl Top<'_> {
         loop {
             self.moved += 1;
             let to = within(self.directory, format!(".jail-moved-{}", self.moved));
-            // The command may have made files of such names, which are in the way.
+            // The command may have created files with such names.
             match fs::rename(&at, &to) {
                 Err(error) if is_taken(&error) => {}
                 result => return result,
@@ -101,7 +101,7 @@ impl Top<'_> {
         }
     }
 
-    /// Opens a directory of this file system, and unlocks it.
+    /// Opens a directory of this file system, and makes it writable.
     fn open(&self, path: &Path) -> io::Result<File> {
         let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let mut options = OpenOptions::new();
@@ -121,7 +121,7 @@ fn is_taken(error: &io::Error) -> bool {
     )
 }
 
-/// Lets its owner list and change a directory.
+/// Lets the owner list and change a directory.
 fn unlock(directory: &File) -> io::Result<()> {
     match directory.metadata()?.mode() & 0o700 {
         0o700 => Ok(()),
