@@ -1,4 +1,4 @@
-//! Verdicts in words: what decided. It decides nothing.
+//! Verdicts as text: what decided. It decides nothing.
 
 use super::{Reason, Verdict};
 use crate::policy::{Action, Entry, Policy, Rule};
@@ -69,9 +69,9 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
     }
 }
 
-/// Why a file of the policy is not changed.
+/// Why a file of the policy cannot be changed.
 pub const POLICY_FILE: &str = "a file of the policy that this jail was started with";
-/// Why a directory is not moved that was not looked through.
+/// Why a directory that was not searched cannot be moved.
 pub const UNSEARCHED: &str =
     "the directory is too large to look for what this entry covers, or a part of it cannot be read";
 

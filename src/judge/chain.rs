@@ -1,5 +1,5 @@
-//! Policy and baseline, sorted by system call and by precedence: what the judge walks and what
-//! the plan compiles. It decides nothing about one call.
+//! Policy and baseline, sorted by system call and by precedence: the judge walks this, and the plan
+//! compiles it. It does not decide single calls.
 
 use super::Reason;
 use crate::baseline::{self, Answer, Baseline};
@@ -13,7 +13,7 @@ use crate::syscalls::{self, Syscall};
 pub struct Chain<'a> {
     /// The `[[rule]]`s, strictest first.
     pub rules: &'a [Step],
-    /// What the name, the groups or the default say.
+    /// The ruling of the name, the groups or the default.
     pub otherwise: Ruling,
     /// The baseline, strictest first.
     pub baseline: &'a [&'static baseline::Rule],
@@ -24,20 +24,20 @@ pub struct Chain<'a> {
 pub struct Step {
     /// Over the arguments of that system call.
     pub condition: Condition,
-    /// What must hold besides, and is not in registers.
+    /// A further condition, on what is not in registers.
     pub object: Option<Object>,
-    /// What it says where the condition holds.
+    /// Its ruling if the condition holds.
     pub ruling: Ruling,
 }
 
-/// What the policy alone says.
+/// The ruling of the policy alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruling {
     /// What to do.
     pub action: Action,
-    /// Not worth a report.
+    /// Not reported.
     pub quiet: bool,
-    /// The entry that says it.
+    /// The entry that decided.
     pub reason: Reason,
 }
 
@@ -51,10 +51,10 @@ pub(super) struct Table {
     baseline: Vec<&'static baseline::Rule>,
 }
 
-/// A ruling and where it stands.
+/// A ruling and its place.
 type Placed = (Ruling, Origin);
 
-/// Kept small: there is one for each number, and a jail reads them all at its start.
+/// Kept small: there is one for each number, and a jail reads all of them when it starts.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     level: Level,
@@ -77,7 +77,7 @@ enum Level {
 const DEFAULT: u32 = 0;
 const ALWAYS: u32 = 1;
 
-/// Where a row's part of a shared list lies.
+/// The range of a row in a shared list.
 #[derive(Debug, Clone, Copy, Default)]
 struct Span {
     start: u32,
@@ -85,7 +85,7 @@ struct Span {
 }
 
 impl Span {
-    /// Takes in the element just pushed: those of a row are pushed one after another.
+    /// Extends the range by the element just pushed; those of a row are pushed consecutively.
     fn extend_to(&mut self, len: usize) {
         let end = len as u32;
         if self.start == self.end {
@@ -131,7 +131,7 @@ impl Table {
         (0..self.rows.len() as u32).filter_map(|nr| Some((nr, self.chain(nr)?)))
     }
 
-    /// `[syscalls]`: a name beats a group, and among equals the strictest wins.
+    /// `[syscalls]`: a name takes precedence over a group, and among equals the strictest decides.
     fn place_entries(&mut self, policy: &Policy) {
         for (ruling, entry) in (ALWAYS + 1..).zip(&policy.syscalls) {
             match entry.target {
@@ -221,7 +221,7 @@ impl Table {
     }
 }
 
-/// One row a number, holes included.
+/// One row per number, including holes.
 fn rows() -> Vec<Row> {
     let hole = Row {
         level: Level::Hole,
@@ -239,7 +239,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// What the default, the names and the groups of a policy say, as [`Table::rulings`] has them.
+/// The rulings of a policy's default, names and groups, in the order of [`Table::rulings`].
 fn rulings(policy: &Policy) -> Vec<Placed> {
     let ruling = |action, quiet, reason| Ruling {
         action,

@@ -1,5 +1,5 @@
-//! Paths: what the policy says of an access. A deny beats an allow, whatever their order; what
-//! nothing names gets the default. Resolved paths only: it asks nobody.
+//! Paths: decides an access. Deny takes precedence over allow, whatever their order; a path that no
+//! entry names gets the default. Takes resolved paths only, and does no I/O.
 
 use super::protect::Protected;
 use super::{Reason, Verdict};
@@ -19,8 +19,8 @@ pub(super) struct Files {
     opened: Vec<Entry>,
     pub(super) protected: Protected,
     default: Action,
-    /// The sockets that `[net]` denies to connect to, and the indices of their entries in
-    /// [`Policy::peers`]: under another name they would not be.
+    /// The sockets to which `[net]` denies connecting, and the indices of their entries in
+    /// [`Policy::peers`]: a rename would escape the denial.
     sockets: Vec<(usize, Closed)>,
     /// The program that the caller named: it may be read and executed.
     command: Option<Vec<u8>>,
@@ -37,7 +37,7 @@ struct Entry {
     pattern: Closed,
 }
 
-/// What an entry covers, without what is lifted of it.
+/// What an entry covers, except what is lifted.
 #[derive(Debug)]
 pub(super) struct Closed {
     pub(super) pattern: Pattern,
@@ -56,8 +56,8 @@ impl Closed {
         self.pattern.covers(path) && !self.lifted.iter().any(|lifted| lifted.covers(path))
     }
 
-    /// Whether something beneath the directory `from` may come out of the entry if that became `to`,
-    /// or be lifted by it.
+    /// Whether renaming the directory `from` to `to` may take something beneath it out of the entry, or
+    /// lift it.
     fn loses(&self, from: &[u8], to: &[u8]) -> bool {
         let before = self.pattern.progress(from);
         let lifts = |lifted: &Pattern| {
@@ -67,7 +67,8 @@ impl Closed {
             && (!before.is_kept_by(self.pattern.progress(to)) || self.lifted.iter().any(lifts))
     }
 
-    /// Whether what is lifted beneath the directory `from` may come under the entry if that became `to`.
+    /// Whether renaming the directory `from` to `to` may bring something that is lifted beneath it under
+    /// the entry.
     pub(super) fn gains_lifted(&self, from: &[u8], to: &[u8]) -> bool {
         let lowers = |lifted: &Pattern| {
             lifted.progress(from).leads_on() && lifted.progress(to) != Progress::Covered
@@ -97,7 +98,7 @@ impl Files {
         let sockets = sockets.filter_map(|(index, entry)| {
             let denied = match &entry.endpoint {
                 Endpoint::Unix(Socket::Path(pattern)) => pattern,
-                // All are denied but those in lifted places, and none is moved there.
+                // All are denied except those in lifted places, and none can be moved there.
                 Endpoint::Unix(Socket::Any) if !entry.lifted.is_empty() => anywhere.as_ref()?,
                 _ => return None,
             };
@@ -182,7 +183,7 @@ impl Files {
             || self.path(Access::Exec, b"/").action == Action::Allow
     }
 
-    /// The denied socket that would get another name if the file `from` became `to`.
+    /// The denied socket that would get another name if the file `from` were renamed to `to`.
     pub(super) fn renamed(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         let mut sockets = self.sockets.iter();
         let (index, _) =
@@ -195,7 +196,8 @@ impl Files {
         })
     }
 
-    /// What would leave an entry of `deny` or `hide` if the directory `from` became `to`.
+    /// The entry of `deny` or `hide` that something would leave if the directory `from` were renamed to
+    /// `to`.
     pub(super) fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         let mut closed = self.closed.iter();
         let path = closed.find(|entry| entry.pattern.loses(from, to));

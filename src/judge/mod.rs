@@ -3,10 +3,10 @@
 //! Pure, and free of allocation once built: the supervisor asks at each stop, and `jail test`,
 //! `jail explain` and the filter's tests ask the same function. It never looks at a process.
 //!
-//! Two must agree to a call: the policy and the [baseline](crate::baseline). The stricter answer
-//! wins. Where both deny, an entry of the policy gives the answer, for its author chose an errno;
-//! a mere `default` does not, for the baseline's reason says more and its `ENOSYS` lets libraries
-//! fall back.
+//! Both the policy and the [baseline](crate::baseline) must allow a call; the stricter answer decides.
+//! If both deny, an entry of the policy gives the answer, because its author chose an errno; a mere
+//! `default` does not, because the baseline's reason says more and its `ENOSYS` lets libraries fall
+//! back.
 
 mod advice;
 mod chain;
@@ -40,17 +40,17 @@ pub struct Judge {
     net: net::Net,
 }
 
-/// What becomes of a call.
+/// The decision about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     /// What to do.
     pub action: Action,
-    /// Not worth a report.
+    /// Not reported.
     pub quiet: bool,
     /// What decided.
     pub reason: Reason,
-    /// Allowed only if what registers cannot tell allows it, too: the target of the call is in the
-    /// jail, the paths that it names are open.
+    /// Allowed only if this check, which needs more than registers, passes, too: the target of the call
+    /// is in the jail, or the paths that it names are allowed.
     pub check: Option<Check>,
 }
 
@@ -71,8 +71,8 @@ pub enum Reason {
     Path(usize),
     /// A file of the policy itself, by its index in [`Policy::sources`].
     PolicyFile(usize),
-    /// A directory that is to be moved is too large to look for what this entry of `protect` covers,
-    /// or cannot be read; by its index in [`Policy::paths`].
+    /// A directory to be moved cannot be read, or is too large to search for what this entry of
+    /// `protect` covers; by its index in [`Policy::paths`].
     Unsearched(usize),
     /// The policy's `default`, of a path.
     PathDefault,
@@ -80,21 +80,21 @@ pub enum Reason {
     Peer(usize),
     /// The policy's `default`, of a peer.
     PeerDefault,
-    /// Nothing in `[net]` is about a kind of socket, so that it cannot be made.
+    /// No entry of `[net]` is about this kind of socket, so it cannot be created.
     Closed(&'static baseline::Rule),
-    /// Metadata may be read of whatever is not hidden.
+    /// Metadata of anything that is not hidden may be read.
     Metadata,
     /// The program that the caller named on the command line.
     Command,
     /// A terminal that the command was started with.
     Terminal,
-    /// What has no path (a pipe, a memfd, an unlinked file) is no program.
+    /// A file without a path (a pipe, a memfd, an unlinked file) cannot be executed.
     Pathless,
-    /// What was judged could be changed by another task before it is used, and nothing can prevent it.
+    /// Another task could change what was judged before it is used, and nothing can prevent that.
     Unpinned,
     /// A program, or its arguments, was changed by another thread after it was judged.
     Changed,
-    /// The number is none of this architecture's: x32, or newer than this program.
+    /// The number is not one of this architecture: x32, or newer than this program.
     UnknownNumber,
 }
 
@@ -104,8 +104,8 @@ impl Judge {
         Judge::of_command(policy, baseline, None, &[])
     }
 
-    /// As [`Judge::new`], for a command whose program the caller has named, and the terminals that it is
-    /// started with.
+    /// As [`Judge::new`], for a command with the program that the caller named, and the terminals that
+    /// it is started with.
     pub fn of_command(
         policy: &Policy,
         baseline: &Baseline,
@@ -119,8 +119,8 @@ impl Judge {
         }
     }
 
-    /// Decides an access to a path: absolute, resolved, and with `/proc/self` for the process
-    /// that asks. [`Verdict::check`] is never set.
+    /// Decides an access to a path, which must be absolute, resolved, and contain `/proc/self` for the
+    /// calling process. [`Verdict::check`] is never set.
     pub fn path(&self, access: Access, path: &[u8]) -> Verdict {
         self.files.path(access, path)
     }
@@ -135,43 +135,43 @@ impl Judge {
         self.net.names()
     }
 
-    /// Whether `exec` names this program and no other, or opens everything: then a dynamic loader
+    /// Whether an entry of `exec` names exactly this program, or opens everything: then a dynamic loader
     /// may be started as a program.
     pub fn names_program(&self, path: &[u8]) -> bool {
         self.files.names_program(path)
     }
 
-    /// The denial of making the file `from` into `to`, which would give a socket that `[net]` denies
-    /// a name that it does not; `None` if nothing is.
+    /// The denial of renaming the file `from` to `to`, because it would give a socket that `[net]`
+    /// denies a name that it does not deny; `None`: not denied.
     pub fn renamed(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         self.files.renamed(from, to)
     }
 
-    /// The denial of making the directory `from` into `to`, which would take what is beneath it
-    /// out of an entry of `deny` or `hide`; `None` if nothing is.
+    /// The denial of renaming the directory `from` to `to`, because it would take something beneath it
+    /// out of an entry of `deny` or `hide`; `None`: not denied.
     pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         self.files.moved(from, to)
     }
 
-    /// The denial of making the directory `from` into `to`, which could bring what is beneath it under
-    /// an entry of `protect`; `None` if it cannot.
+    /// The denial of renaming the directory `from` to `to`, because it could bring something beneath it
+    /// under an entry of `protect`; `None`: not denied.
     pub fn gained(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         self.files.protected.gained(from, to)
     }
 
-    /// The denial of a symbolic link at `path`, by which a path that `protect` covers would lead
-    /// elsewhere; `None` if none would.
+    /// The denial of a symbolic link at `path`, because it would make a path that `protect` covers lead
+    /// elsewhere; `None`: not denied.
     pub fn replaced(&self, path: &[u8]) -> Option<Verdict> {
         self.files.protected.replaced(path)
     }
 
-    /// The denial of anything but a directory at `path`, where `protect` names a directory above what
-    /// it covers; `None` if it names none.
+    /// The denial of creating anything but a directory at `path`, because `protect` names a directory
+    /// there, above what it covers; `None`: not denied.
     pub fn occupied(&self, path: &[u8]) -> Option<Verdict> {
         self.files.protected.occupied(path)
     }
 
-    /// What `protect` may cover beneath the directory `path`: it must be looked through before it is
+    /// What `protect` may cover beneath the directory `path`, which must then be searched before it is
     /// moved. `None`: nothing.
     pub fn beneath(&self, path: &[u8]) -> Option<Beneath<'_>> {
         self.files.protected.beneath(path)
@@ -182,12 +182,12 @@ impl Judge {
     pub fn needs_objects(&self, call: &Call) -> bool {
         self.chain(call.nr).is_some_and(|chain| {
             let mut holding = chain.rules.iter().filter(|s| s.condition.holds(&call.args));
-            // What stands after one that decides by registers alone is not asked.
+            // Rules after one that decides by registers alone are not reached.
             holding.next().is_some_and(|step| step.object.is_some())
         })
     }
 
-    /// Decides one call by its registers. Rules about paths or arguments do not hold.
+    /// Decides one call by its registers. Rules about paths or arguments are taken not to match.
     pub fn call(&self, call: &Call) -> Verdict {
         self.call_on(call, &mut |_| false)
     }

@@ -1,5 +1,5 @@
-//! Peers: what the policy says of reaching one. A deny beats an allow, whatever their order; what
-//! nothing names gets the default. It asks nobody which names an address has.
+//! Peers: decides whether one may be reached. Deny takes precedence over allow, whatever their order; a
+//! peer that no entry names gets the default. It does not look up the names of an address.
 
 use super::{Reason, Verdict};
 use crate::baseline;
@@ -10,15 +10,15 @@ use crate::syscalls::Errno;
 /// `[net]`, compiled.
 #[derive(Debug)]
 pub(super) struct Net {
-    /// What denies, strictest first.
+    /// Denying entries, strictest first.
     closed: Vec<Entry>,
     opened: Vec<Entry>,
     default: Action,
-    /// Whether names open anything: then no entry opens the port of resolvers to listen on.
+    /// Whether names allow anything: then no entry allows listening on the resolvers' port.
     rests_on_resolvers: bool,
 }
 
-/// The port of resolvers.
+/// The resolvers' port.
 const DNS: u16 = 53;
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct Entry {
     ways: &'static [Way],
     action: Action,
     endpoint: Endpoint,
-    /// What is lifted of it.
+    /// What is lifted from it.
     lifted: Vec<(Endpoint, Way)>,
 }
 
@@ -88,7 +88,7 @@ impl Net {
         }
     }
 
-    /// Whether this is to listen where resolvers do, and names rest on them.
+    /// Whether this is listening on the resolvers' port while names depend on resolvers.
     fn is_resolver(&self, reach: &Reach<'_>) -> bool {
         self.rests_on_resolvers
             && reach.way == Way::Listen

@@ -1,12 +1,12 @@
-//! What `protect` asks of changes of names. A change of what an entry covers is denied as any path
-//! is; this file is about the rest: that no directory above is moved or replaced, so that the same
-//! names go on leading to the same files.
+//! What `protect` requires of name changes. Changing what an entry covers is denied as for any path.
+//! This file handles the rest: no directory above is moved or replaced, so that the same names keep
+//! leading to the same files.
 //!
-//! The property that the supervisor upholds by it: **a name change neither takes a file out of an
-//! entry, nor brings one in, nor gives an entry another file.** So what was judged not to be
-//! covered is not covered when the call runs, whatever other tasks and other jails of the same
-//! policy rename meanwhile. A lifted place is judged by itself ([`Closed`]); no directory with something of
-//! an entry in it, lifted or not, is moved.
+//! The property that the supervisor upholds with it: **a name change neither takes a file out of an
+//! entry, nor brings one in, nor gives an entry another file.** So what was judged not to be covered is
+//! not covered when the call runs, whatever other tasks and other jails with the same policy rename
+//! meanwhile. A lifted place is judged by itself ([`Closed`]); no directory with something of an entry
+//! in it, lifted or not, is moved.
 
 use super::files::Closed;
 use super::{Reason, Verdict};
@@ -23,7 +23,7 @@ pub struct Protected {
 #[derive(Debug)]
 struct Guard {
     pattern: Pattern,
-    /// The same, without what is lifted of it.
+    /// The same, except what is lifted.
     closed: Closed,
     action: Action,
     reason: Reason,
@@ -35,12 +35,12 @@ pub struct Beneath<'a> {
     open: Vec<(&'a Guard, Progress)>,
 }
 
-/// What stands at a place that a walk has come to.
+/// What a walk has found at a place.
 #[derive(Debug)]
 pub enum Entered<'a> {
     /// Something that is covered.
     Covered(Verdict),
-    /// Something that is not; beneath it, this may be.
+    /// Something that is not covered; beneath it, this may be.
     Beneath(Beneath<'a>),
 }
 
@@ -90,7 +90,7 @@ impl Protected {
     }
 
     /// The denial of putting a symbolic link at `path`, if an entry names it on the way to what it
-    /// covers: the link would lead there to other files.
+    /// covers: the entry's path would then lead to other files.
     pub(super) fn replaced(&self, path: &[u8]) -> Option<Verdict> {
         let mut guards = self.guards.iter();
         guards
@@ -98,8 +98,8 @@ impl Protected {
             .map(Guard::refuses)
     }
 
-    /// The denial of anything but a directory at `path`, if an entry names a directory there: a file
-    /// may name another one (`.git` of a worktree), and what the entry is about would be there.
+    /// The denial of anything but a directory at `path`, if an entry names a directory there: a file may
+    /// name another directory (`.git` of a worktree), and what the entry protects would be there.
     pub(super) fn occupied(&self, path: &[u8]) -> Option<Verdict> {
         let mut guards = self.guards.iter();
         guards
@@ -107,8 +107,8 @@ impl Protected {
             .map(Guard::refuses)
     }
 
-    /// The denial of making the directory `from` into `to`, if something beneath it could come under
-    /// an entry by that. It does not look at what is there: another task may still be making it.
+    /// The denial of renaming the directory `from` to `to`, if that could bring something beneath it
+    /// under an entry. It does not check what exists: another task may be creating it.
     pub(super) fn gained(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
         let gains = |guard: &&Guard| {
             let after = guard.pattern.progress(to);
@@ -118,8 +118,8 @@ impl Protected {
         let gaining = || self.guards.iter().filter(gains);
         match gaining().find(|guard| guard.pattern.is_led_by(to)) {
             Some(guard) => Some(guard.refuses()),
-            // To a name that no entry names: what one is about may or may not be beneath. Programs
-            // take EXDEV as an order to copy, and each file of a copy is judged.
+            // The new name is in no entry, but what one covers may or may not be beneath. Programs react
+            // to EXDEV by copying, and each file of a copy is judged.
             None => gaining().next().map(|guard| Verdict {
                 action: Action::Deny(Errno::EXDEV),
                 quiet: true,
@@ -150,7 +150,7 @@ impl Guard {
         }
     }
 
-    /// The denial of what is not covered itself.
+    /// The denial for a path that is not itself covered.
     fn refuses(&self) -> Verdict {
         Verdict {
             action: Action::Deny(Errno::EACCES),
@@ -160,7 +160,7 @@ impl Guard {
 }
 
 impl<'a> Beneath<'a> {
-    /// Whether nothing beneath is covered, whatever is there.
+    /// Whether nothing beneath is covered, whatever exists there.
     pub fn is_nothing(&self) -> bool {
         self.open.is_empty()
     }
@@ -178,7 +178,7 @@ impl<'a> Beneath<'a> {
         Entered::Beneath(Beneath { open })
     }
 
-    /// The denial of moving the directory where what is in it cannot be told.
+    /// The denial of moving the directory if its contents cannot be determined.
     pub fn unsearched(&self) -> Option<Verdict> {
         let (guard, _) = self.open.first()?;
         let reason = match guard.reason {

@@ -1,9 +1,8 @@
-//! Sentences, as `jail test` and `jail explain` have them: whether a program can read, change, execute
-//! or reach something at all.
+//! Sentences of `jail test` and `jail explain`: whether a program can read, change, execute or reach
+//! something at all.
 //!
-//! An access takes an object that is open and a call that may be made. `[fs]` and `[net]` decide the
-//! object; `[syscalls]`, `[[rule]]` and the baseline decide the calls. Both are asked, since a running
-//! command meets both.
+//! An access needs an allowed object and an allowed call. `[fs]` and `[net]` decide the object;
+//! `[syscalls]`, `[[rule]]` and the baseline decide the calls. A sentence checks both, as a run does.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,23 +13,23 @@ use crate::paths::Access;
 use crate::policy::{About, Action, Object, Peer, Who};
 use crate::syscalls::{Call, parse_call};
 
-/// What a sentence comes to.
+/// The result of a sentence.
 #[derive(Debug, Clone)]
 pub struct Sentence {
     /// The verdict.
     pub verdict: Verdict,
-    /// The call that decided; `None`: the object did.
+    /// The call that decided; `None`: the object decided.
     pub by: Option<Call>,
-    /// Calls that are denied although another one makes the same access.
+    /// Denied calls, although another call makes the same access possible.
     pub beside: Vec<(Call, Verdict)>,
 }
 
-/// Calls of which one is needed.
+/// Alternative calls; one of them is needed.
 type Step = Vec<&'static str>;
 
 impl Judge {
-    /// Decides what a sentence of a `[[test]]` describes. A policy that allows no system call is a part
-    /// for others to extend, and no program runs under it: its sentences are about objects alone.
+    /// Decides what a sentence of a `[[test]]` describes. A policy that allows no system call is meant
+    /// to be extended, and no program runs under it: its sentences only decide objects.
     pub fn about(&self, about: &About) -> Verdict {
         match about {
             About::Call(call) => self.call(call),
@@ -52,7 +51,7 @@ impl Judge {
         })
     }
 
-    /// Decides an access to a path by a program: absolute, and resolved.
+    /// Decides a program's access to a path, which must be absolute and resolved.
     pub fn access(&self, access: Access, path: &Path) -> Sentence {
         let path = path.as_os_str().as_bytes();
         let mut holds = |object: &Object| {
@@ -64,7 +63,7 @@ impl Judge {
         self.through(self.path(access, path), &[ways(access)], &mut holds)
     }
 
-    /// Decides whether a program reaches a peer, or is reached, by a socket that it makes.
+    /// Decides whether a program can reach a peer, or be reached, by a socket that it creates.
     pub fn peer(&self, peer: &Peer) -> Sentence {
         peer.reach(|reach| {
             let mut holds = |object: &Object| {
@@ -75,8 +74,8 @@ impl Judge {
         })
     }
 
-    /// What `[net]` says of a peer; of a unix socket's path `[fs]`, too: making the file takes `write`
-    /// and no entry of `listen`, and what is denied there is not connected to.
+    /// Decides a peer by `[net]`; a unix socket's path also by `[fs]`: creating the file needs `write`
+    /// but no entry of `listen`, and a path that is denied there cannot be connected to.
     fn endpoint(&self, reach: &Reach<'_>) -> Verdict {
         let verdict = self.reach(reach);
         let To::Path(path) = reach.to else {
@@ -112,7 +111,7 @@ impl Judge {
             return found;
         }
         for step in steps {
-            // What does not exist on this architecture is no way.
+            // A call that does not exist on this architecture does not count.
             let calls = step.iter().filter_map(|text| parse_call(text).ok());
             let decided: Vec<(Call, Verdict)> = calls
                 .map(|call| (call, self.call_on(&call, holds)))
@@ -159,7 +158,7 @@ fn ways(access: Access) -> Step {
     }
 }
 
-/// The calls that make a socket for it. An IPv6 socket reaches IPv4 addresses, too.
+/// The calls that create a socket for it. An IPv6 socket can also reach IPv4 addresses.
 fn sockets(who: &Who) -> Step {
     let Who::Inet { protocol, ip, .. } = who else {
         return vec![

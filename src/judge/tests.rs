@@ -365,7 +365,7 @@ mod net {
         assert_eq!(acts("\"10.0.0.1\""), (true, true));
         assert_eq!(acts("{ to = \"10.0.0.1\" }"), (true, false));
         assert_eq!(acts("{ on = \"10.0.0.1\" }"), (false, true));
-        // Whatever is spoken.
+        // By any protocol.
         let text = format!("{open}deny = [\"10.0.0.1\"]");
         assert_eq!(of(&text, "connect udp://10.0.0.1:53").action, EACCES);
     }

@@ -16,8 +16,8 @@ const RET_ERRNO: u32 = 0x0005_0000;
 const RET_TRACE: u32 = 0x7ff0_0000;
 const RET_ALLOW: u32 = 0x7fff_0000;
 
-/// SECCOMP_RET_DATA of the jail's RET_TRACE: what PTRACE_GETEVENTMSG tells at a seccomp-stop. A
-/// program that installs a filter of its own usually takes 0 or a small number.
+/// SECCOMP_RET_DATA of the jail's RET_TRACE, which PTRACE_GETEVENTMSG returns at a seccomp-stop.
+/// Programs that install their own filter usually use 0 or a small number.
 pub const TRACE_DATA: u16 = 0x6a6c;
 
 /// Offset of `nr` in `struct seccomp_data`.
@@ -27,7 +27,7 @@ pub const ARCH: u32 = 4;
 /// Offset of the first of the six arguments, of 64 bits each, in `struct seccomp_data`.
 pub const ARGS: u32 = 16;
 
-/// What the kernel accepts as a program (`BPF_MAXINSNS`).
+/// The maximum length of a program that the kernel accepts (`BPF_MAXINSNS`).
 pub const MAX_LEN: usize = 4096;
 
 /// How the filter answers a call. The kernel masks an errno to 12 bits (`MAX_ERRNO`).

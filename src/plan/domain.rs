@@ -1,10 +1,10 @@
-//! The Landlock domain that a jail enters: which one this host has. It makes none.
+//! Which Landlock domain this host can give a jail. This file creates none.
 
 use super::Host;
 use crate::baseline::SIGNAL_SCOPE_ABI;
 
-/// The Landlock domain of a jail. Any domain keeps its processes from tracing those outside, and so
-/// from their memory and descriptors in /proc (landlock(7), "Ptrace restrictions").
+/// The Landlock domain of a jail. Any domain prevents its processes from tracing processes outside, and
+/// so from reaching their memory and descriptors in /proc (landlock(7), "Ptrace restrictions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Domain {
     /// None: no Landlock, or ABI 1, whose domains forbid every rename between directories.
@@ -19,7 +19,7 @@ pub enum Domain {
 const REFER_ABI: u32 = 2;
 
 impl Domain {
-    /// The best that the host has.
+    /// The best domain that the host supports.
     pub fn new(host: &Host) -> Domain {
         match host.landlock_abi {
             abi if abi >= SIGNAL_SCOPE_ABI => Domain::Signals,

@@ -1,8 +1,8 @@
-//! `[fs]` on a host: what Landlock holds, what the supervisor must see, and why.
+//! `[fs]` on a host: what Landlock enforces, what the supervisor must see, and why.
 //!
-//! Landlock holds subtrees that are there when the jail starts, and only what is granted: it knows
-//! no denial within a grant. What it cannot hold exactly, the supervisor holds, and Landlock's
-//! rules lie beneath it as the floor.
+//! Landlock enforces grants of subtrees that exist when the jail starts; it has no denial within a
+//! grant. What it cannot enforce exactly, the supervisor enforces, and Landlock's rules still bound the
+//! worst case (the floor).
 
 use std::path::{Path, PathBuf};
 
@@ -19,13 +19,13 @@ use std::os::unix::ffi::OsStrExt;
 const REFER_ABI: u32 = 2;
 /// The first that knows of truncation (LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2).
 const TRUNCATE_ABI: u32 = 3;
-/// mseal(2), of Linux 6.10, makes pages that nobody can replace; PROCMAP_QUERY, of 6.11, tells what
-/// was sealed.
+/// mseal(2), of Linux 6.10, makes pages that cannot be replaced; PROCMAP_QUERY, of 6.11, tells which
+/// pages are sealed.
 pub(super) const MSEAL: (u32, u32) = (6, 11);
 /// openat2(2).
 const OPENAT2: (u32, u32) = (5, 6);
 
-/// Rights of a Landlock rule, in the words of a policy.
+/// Rights of a Landlock rule, in the terms of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {
     /// Read files, list directories.
@@ -78,56 +78,55 @@ impl Rights {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no rights.
     pub fn is_none(self) -> bool {
         self == Rights::NONE
     }
 }
 
-/// What becomes of `[fs]` on a host.
+/// How `[fs]` is enforced on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// What the supervisor sees.
     pub watch: Watch,
-    /// Which accesses the Landlock domain denies where nothing grants them.
+    /// The accesses that the Landlock domain denies unless a rule grants them.
     pub handled: Rights,
-    /// What it grants. A path that is gone when the jail starts is left out.
+    /// The grants. A path that no longer exists when the jail starts is left out.
     pub grants: Vec<(PathBuf, Rights)>,
-    /// Which accesses nothing but the policy's denials keeps from anything that is not granted, even
-    /// if the supervisor is deceived: what Landlock holds exactly, or what is open everywhere.
+    /// The accesses for which, even if the supervisor is deceived, only the policy's denials can be
+    /// bypassed: Landlock enforces what is granted exactly, or everything is granted.
     pub floor: Rights,
     /// Which accesses the policy restricts at all.
     pub governed: Rights,
-    /// Whether paths that were judged can be kept from changing: mseal and openat2.
+    /// Whether judged paths can be protected from change: mseal and openat2.
     pub pins: bool,
-    /// Whether the kernel may write core dumps: past the supervisor, but not past Landlock.
+    /// Whether the kernel may write core dumps: these bypass the supervisor, but not Landlock.
     pub core_dumps: bool,
-    /// Whether denials happen that nobody sees to report.
+    /// Whether denials happen that the supervisor does not see and so cannot report.
     pub silent: bool,
-    /// Whether something is denied, hidden or protected within what is open otherwise.
+    /// Whether something is denied, hidden or protected within what is otherwise allowed.
     pub excepts: bool,
     /// Where the jailed command may change anything; `None`: anywhere.
     pub writable: Option<Vec<PathBuf>>,
-    /// For each entry of the policy why Landlock does not hold it alone.
+    /// For each entry of the policy, why Landlock does not enforce it alone.
     why: Vec<Option<&'static str>>,
-    /// For each entry of the policy whether it takes something away that is open otherwise.
+    /// For each entry of the policy, whether it denies something that is otherwise allowed.
     effective: Vec<bool>,
     abi: u32,
 }
 
-/// What the plan is made for, besides policy and host.
+/// What a plan depends on besides policy and host.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes<'a> {
-    /// The program that the caller has named, resolved.
+    /// The program that the caller named, resolved.
     pub command: Option<&'a Path>,
-    /// The terminals that it is started with: it may open them by their names, too.
+    /// The terminals that it is started with, which it may also open by name.
     pub terminals: &'a [Terminal],
-    /// Whether each denial shall be seen and reported.
+    /// Whether every denial must be seen and reported.
     pub trace_denials: bool,
-    /// Whether the command inherits a socket by which messages name their peers.
+    /// Whether the command inherits a socket on which messages can name their peers.
     pub datagrams: bool,
-    /// Whether this process does nothing else than to run the jail, and may be moved into another
-    /// cgroup.
+    /// Whether this process only runs the jail, so that it may be moved into another cgroup.
     pub alone: bool,
 }
 
@@ -153,7 +152,7 @@ impl Files {
             effective: scene.effective.clone(),
             abi,
         };
-        // A rule about paths or arguments needs what [fs] needs: nobody may change what it judged.
+        // A rule about paths or arguments needs what [fs] needs: what it judged must not change.
         let rules = policy.rules.iter().any(|rule| rule.object.is_some());
         if governed.is_none() && !scene.hides() && !rules {
             return files;
@@ -162,14 +161,15 @@ impl Files {
             0 => Rights::NONE,
             _ => scene.exact(),
         };
-        // What the supervisor must decide: governed, and not exactly Landlock's.
+        // What the supervisor must decide: accesses that are restricted and that Landlock does not
+        // enforce exactly.
         let supervised = Rights {
             read: governed.read && !exact.read,
             write: governed.write && !exact.write,
             exec: governed.exec && !exact.exec,
         };
         if abi > 0 && policy.default.action != Action::Allow {
-            // What is granted everywhere need not be asked at each open.
+            // An access that is granted everywhere need not be checked at each open.
             let open = scene.everywhere();
             files.handled = Rights {
                 read: governed.read && !open.read,
@@ -179,7 +179,7 @@ impl Files {
             files.grants = scene.grants(wishes);
             files.floor = open.and(files.handled.within(scene.literal()));
         }
-        // A descriptor of what is protected may be had for reading.
+        // The command may get a read-only descriptor of a protected file.
         files.floor.write &= !scene.protects();
         let landlock = !files.handled.is_none();
         let uniform = !governed.write || scene.is_uniform(files.handled);
@@ -224,8 +224,8 @@ impl Files {
             .watch
             .add(Watch::WRITE, (rules || files.watch.any(opens)) && reaches);
         files.core_dumps = !governed.write || exact.write;
-        // Pages for what is opened now and then are mapped when they are needed, and if they cannot
-        // be, the call fails; where each open needs them they must always be there.
+        // If only some opens need pages, they are mapped on demand, and the call fails if that is not
+        // possible. If each open needs them, they must always be available.
         let often = Watch::READ
             .and(Watch::WRITE)
             .and(Watch::HANDLE)
@@ -234,7 +234,7 @@ impl Files {
             .and(Watch::STAT);
         let shared = files.pins && (rules || files.watch.any(often));
         files.watch.add(Watch::SHARING, shared);
-        // Calls that are rare are always pinned: for their sake no memory is forbidden.
+        // The paths of rare calls are always pinned, so these calls need no restrictions on memory.
         files.watch.add(Watch::LAZY_MEMORY, files.watch.any(often));
         files.silent = !files.unseen().is_none();
         if wishes.trace_denials {
@@ -243,7 +243,7 @@ impl Files {
         files
     }
 
-    /// What Landlock alone decides.
+    /// The accesses that Landlock alone decides.
     fn unseen(&self) -> Rights {
         Rights {
             read: self.handled.read && !self.watch.has(Watch::READ),
@@ -252,7 +252,7 @@ impl Files {
         }
     }
 
-    /// Has the supervisor look at what Landlock alone decides, to report its denials.
+    /// Makes the supervisor also check what Landlock alone decides, to report its denials.
     fn look(&mut self) {
         let unseen = self.unseen();
         self.watch.add(Watch::LOOK_READ, unseen.read);
@@ -262,8 +262,8 @@ impl Files {
         self.silent = false;
     }
 
-    /// Whether the supervisor makes calls of its own in a tracee's name: to map pages that hold
-    /// paths, and to open what was judged.
+    /// Whether the supervisor makes a tracee run calls of the supervisor: to map pages that hold paths,
+    /// and to open what was judged.
     pub fn rewrites(&self) -> bool {
         let pinned = [
             Watch::READ,
@@ -287,7 +287,7 @@ impl Files {
         self.governed.exec
     }
 
-    /// Who enforces an access, as far as its path does not matter.
+    /// The enforcer of an access, as far as its path does not matter.
     pub fn enforcer(&self, access: Access) -> (Enforcer, Cost) {
         let (governed, class) = match access {
             Access::Read => (self.governed.read, Watch::READ),
@@ -303,7 +303,7 @@ impl Files {
         }
     }
 
-    /// One row an entry, and one a file of the policy.
+    /// One row per entry, and one per file of the policy.
     pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
         let entries = policy.paths.iter().enumerate();
         let scene = Scene::of(policy);
@@ -321,7 +321,7 @@ impl Files {
             .collect()
     }
 
-    /// The row of what is protected; `open`: whether it could be changed otherwise.
+    /// The row of an entry of `protect`; `open`: whether it could otherwise be changed.
     fn protecting(&self, what: What, open: bool) -> Route {
         let (enforcer, because, cost) = match open && self.watch.has(Watch::WRITE) {
             true => (
@@ -413,10 +413,10 @@ impl Files {
     }
 }
 
-/// The entries of a policy, looked at together.
+/// Questions about all entries of a policy together.
 struct Scene<'a> {
     policy: &'a Policy,
-    /// Whether an entry of `deny` takes something away that is open otherwise.
+    /// Whether an entry of `deny` denies something that is otherwise allowed.
     effective: Vec<bool>,
     why: Vec<Option<&'static str>>,
 }
@@ -470,13 +470,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether an entry of `deny` or `hide` takes away what is open otherwise.
+    /// Whether an entry of `deny` or `hide` denies something that is otherwise allowed.
     fn denies(&self) -> bool {
         let mut entries = self.policy.paths.iter().zip(&self.effective);
         entries.any(|(entry, effective)| *effective && entry.list.denies())
     }
 
-    /// Whether something is protected that could be changed otherwise.
+    /// Whether something is protected that could otherwise be changed.
     fn protects(&self) -> bool {
         let mut entries = self.policy.paths.iter().zip(&self.effective);
         let mut sources = self.policy.sources.iter();
@@ -484,7 +484,7 @@ impl<'a> Scene<'a> {
             || sources.any(|source| self.opens(&source.files))
     }
 
-    /// Whether one of these files may be changed, as far as the other entries are concerned.
+    /// Whether the other entries let one of these files be changed.
     fn opens(&self, files: &[PathBuf]) -> bool {
         let mut files = files.iter().filter_map(|file| Pattern::literal(file).ok());
         files.any(|file| opens(self.policy, &file))
@@ -497,7 +497,7 @@ impl<'a> Scene<'a> {
             .any(|entry| entry.list == List::Hide)
     }
 
-    /// Entries that grant, and what Landlock cannot say of them.
+    /// The granting entries, and which of them Landlock cannot express.
     fn allows(&self) -> impl Iterator<Item = (&'a PathEntry, Option<&'static str>)> + '_ {
         let why = self.why.iter().copied();
         self.policy
@@ -507,7 +507,7 @@ impl<'a> Scene<'a> {
             .filter(|(entry, _)| entry.list.allows())
     }
 
-    /// What the whole tree is open for.
+    /// The accesses that are granted for the whole tree.
     fn everywhere(&self) -> Rights {
         if self.policy.default.action == Action::Allow {
             return Rights {
@@ -541,8 +541,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Which accesses Landlock holds exactly, if the host has it: all that grants them is a place
-    /// that is there, or lies within one.
+    /// The accesses that Landlock enforces exactly, if the host has it: every entry that grants them is
+    /// an existing path, or is within one.
     fn exact(&self) -> Rights {
         if self.denies() || self.policy.default.action == Action::Allow {
             return Rights::NONE;
@@ -554,7 +554,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Which accesses are granted by nothing but places that are there.
+    /// The accesses that are granted only by existing paths.
     fn literal(&self) -> Rights {
         let holds = |has: fn(Rights) -> bool| {
             let granting = || {
@@ -568,8 +568,8 @@ impl<'a> Scene<'a> {
                     })
             })
         };
-        // The kernel reads a program to execute it: Landlock must let it be read (fs/exec.c opens it
-        // with FMODE_READ), and then it lets everybody.
+        // The kernel reads a program to execute it, so Landlock must grant reading (fs/exec.c opens it
+        // with FMODE_READ), which then applies to all reads.
         let readable = |entry: &PathEntry| {
             let mut reads = self.allows().filter(|(other, _)| other.list != List::Exec);
             reads.any(|(other, _)| within(entry.pattern.base(), other.pattern.base()))
@@ -582,8 +582,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Landlock's rules. An entry that it cannot hold is granted where it begins: its base, or what
-    /// there is of it.
+    /// Landlock's rules. An entry that it cannot express is granted from its base on, or from the part
+    /// of the base that exists.
     fn grants(&self, wishes: Wishes<'_>) -> Vec<(PathBuf, Rights)> {
         let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
         let mut add = |path: &Path, rights: Rights| {
@@ -621,8 +621,8 @@ impl<'a> Scene<'a> {
                 },
             );
         }
-        // Rights are the sum of those of all directories above (landlock(7)): what lies within a
-        // grant of the same rights need not be granted again.
+        // Rights add up over all directories above (landlock(7)), so a path within a grant of the same
+        // rights needs no rule.
         let superfluous = |(path, rights): &(PathBuf, Rights)| {
             grants.iter().any(|(other, more)| {
                 !same(other, path) && within(path, other) && rights.within(*more) == *rights
@@ -635,8 +635,8 @@ impl<'a> Scene<'a> {
             .collect()
     }
 
-    /// Whether a file may be renamed between any two places that may be changed, as far as Landlock
-    /// is concerned: it denies a rename by which a file would gain a right.
+    /// Whether Landlock allows renaming a file between any two paths that may be changed: it denies a
+    /// rename by which a file would gain a right.
     fn is_uniform(&self, governed: Rights) -> bool {
         let trees: Vec<&PathEntry> = self
             .allows()
@@ -658,7 +658,7 @@ impl<'a> Scene<'a> {
             device(one) != device(other) && device(one).is_some() && device(other).is_some()
                 || rights(one.pattern.base()) == rights(other.pattern.base())
         };
-        // Something granted within a tree makes a part of it differ.
+        // A grant within a tree gives a part of it different rights.
         let nested = self.allows().any(|(entry, _)| {
             trees.iter().any(|tree| {
                 let (inner, outer) = (entry.pattern.base(), tree.pattern.base());
@@ -671,7 +671,7 @@ impl<'a> Scene<'a> {
                 .all(|one| trees.iter().all(|other| alike(one, other)))
     }
 
-    /// Whether the command may make terminals, and not open all that there are.
+    /// Whether the command may create pseudoterminals, but not open all existing ones.
     fn makes_terminals(&self) -> bool {
         let opens = |name: &str| {
             let covers = |entry: &PathEntry| entry.pattern.covers(name.as_bytes());
@@ -681,8 +681,8 @@ impl<'a> Scene<'a> {
         (opens("/dev/ptmx") || opens("/dev/pts/ptmx")) && !opens("/dev/pts/0")
     }
 
-    /// Whether POSIX message queues are out of reach: their file system is not open for changes, or is
-    /// another one, in an IPC namespace of the command's own, to which no path leads.
+    /// Whether the command cannot reach POSIX message queues: their file system is not open for changes,
+    /// or the command has its own IPC namespace, whose file system no path leads to.
     fn closes_queues(&self) -> bool {
         let own = |said: &Said<Isolation>| said.value == Isolation::Ipc;
         let isolated = self.policy.process.isolate.iter().any(own);
@@ -708,24 +708,23 @@ impl<'a> Scene<'a> {
 /// Where the file system of POSIX message queues is mounted (mq_overview(7)).
 const QUEUES: &[u8] = b"/dev/mqueue";
 
-/// Whether a path is another one or beneath it: by bytes, which takes no time.
+/// Whether a path equals another one or is beneath it, compared by bytes for speed.
 fn within(path: &Path, above: &Path) -> bool {
     is_beneath(path.as_os_str().as_bytes(), above.as_os_str().as_bytes())
 }
 
-/// Whether two resolved paths are the same. [`Path`]'s own comparison takes components apart, which costs
-/// more than all the rest where each of a hundred entries is compared with each.
+/// Whether two resolved paths are the same. [`Path`]'s own comparison splits components, which would
+/// dominate the cost when each of a hundred entries is compared with each.
 fn same(one: &Path, other: &Path) -> bool {
     one.as_os_str() == other.as_os_str()
 }
 
-/// Whether something that a pattern covers may be changed, as far as `write` and the default are
-/// concerned.
+/// Whether `write` and the default let something be changed that a pattern covers.
 fn opens(policy: &Policy, pattern: &Pattern) -> bool {
     opens_but(policy, pattern, &[])
 }
 
-/// The same, without what is lifted.
+/// The same, except what is lifted.
 fn opens_but(policy: &Policy, pattern: &Pattern, lifted: &[Pattern]) -> bool {
     let mut trees = policy
         .paths
@@ -740,7 +739,7 @@ fn opens_but(policy: &Policy, pattern: &Pattern, lifted: &[Pattern]) -> bool {
         })
 }
 
-/// Whether all that an entry allows is lifted of one that denies.
+/// Whether everything that an entry allows is lifted from one that denies.
 fn is_lifted(entry: &PathEntry, allow: &Pattern) -> bool {
     entry
         .lifted
@@ -748,10 +747,10 @@ fn is_lifted(entry: &PathEntry, allow: &Pattern) -> bool {
         .any(|lifted| lifted.covers(allow.base_bytes()))
 }
 
-/// Whether an entry of `deny` and one that allows may be about the same path.
+/// Whether an entry of `deny` and one that allows may cover the same path.
 pub(super) fn meets(deny: &Pattern, allow: &Pattern) -> bool {
     let (inner, outer) = (deny.base(), allow.base());
-    // Above what is allowed: whether it gets that far.
+    // The denial starts above the allowed path: whether it reaches it.
     within(inner, outer)
         || within(outer, inner) && deny.progress(outer.as_os_str().as_bytes()).leads_on()
 }

@@ -1,8 +1,8 @@
 //! The BPF program: one, not a stack, with a binary search over system call numbers.
 //!
-//! Everything up to a leaf is what the kernel's cache of always-allowed calls can follow
-//! (`seccomp_is_const_allow`, Linux 5.11): loads of `nr` and `arch`, jumps on constants, returns.
-//! Such a call costs nothing more from its second time on. It decides nothing by itself.
+//! Up to a leaf it only uses what the kernel's cache of always-allowed calls can evaluate
+//! (`seccomp_is_const_allow`, Linux 5.11): loads of `nr` and `arch`, jumps on constants, returns. An
+//! always-allowed call then costs nothing more. This file makes no decisions itself.
 
 use seccompiler::sock_filter;
 
@@ -26,25 +26,25 @@ pub struct Filter {
 pub enum Leaf {
     /// All alike.
     Plain(Return),
-    /// By their registers: an index into the list of distinct blocks.
+    /// Depends on their registers: an index into the list of distinct blocks.
     Conditional(usize),
 }
 
-/// Numbers from `first` up to the next interval's, answered alike.
+/// The numbers from `first` to before the next interval's, all with this answer.
 struct Interval {
     first: u32,
     leaf: Leaf,
 }
 
-/// The jump of a leaf that has to be pointed at its block.
+/// A leaf's jump that must be linked to its block.
 struct Link {
     at: usize,
     block: usize,
 }
 
 impl Filter {
-    /// Compiles what a judge decides. `rewrites`, `waits`: the supervisor makes calls of its own in a
-    /// tracee's name, which must not be answered by the filter alone.
+    /// Compiles what a judge decides. `rewrites`, `waits`: the supervisor makes tracees run calls of its
+    /// own, which the filter must not answer by itself.
     pub fn new(judge: &Judge, rewrites: bool, waits: bool) -> Result<Filter, PlanError> {
         let mut traced = numbers(&STARTS_PROGRAMS);
         if rewrites {
@@ -114,15 +114,15 @@ fn too_long(instructions: usize, leaves: &[(u32, Leaf)], blocks: &[Vec<sock_filt
     }
 }
 
-/// A jail starts its program by one of them, so even a silent denial of it goes to the supervisor,
-/// which knows the first from the rest.
+/// A jail starts its program by one of these calls, so even a silent denial goes to the supervisor,
+/// which can tell the first exec from later ones.
 const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
 
-/// The calls that the supervisor makes in a tracee's name. The filter is asked about them, too; a
-/// stop is not told a second time, and any other answer but "allow" holds (seccomp(2)).
+/// The calls that the supervisor makes a tracee run. The filter is evaluated for them again: another
+/// RET_TRACE causes no second stop, but any other answer except "allow" applies (seccomp(2)).
 const REWRITTEN: [&str; 3] = ["mmap", "mseal", "openat2"];
 
-/// The same for sockets: to wait, to send what was judged, and the pages for that.
+/// The same for sockets: calls to wait, to send what was judged, and to map pages for that.
 const WAITING: [&str; 7] = [
     "sendto",
     "sendmsg",
@@ -138,8 +138,8 @@ fn numbers(names: &[&str]) -> Vec<u32> {
     names.iter().filter_map(number).collect()
 }
 
-/// The whole range of numbers, with neighbours that are answered alike merged. Holes and what lies
-/// past the last number (x32's are 0x40000000 and up) are unknown.
+/// The whole range of numbers; neighbours with the same answer are merged. Holes, and numbers past the
+/// last one (x32's are 0x40000000 and up), are unknown.
 fn intervals(leaves: &[(u32, Leaf)], unknown: Return) -> Vec<Interval> {
     let mut intervals: Vec<Interval> = Vec::with_capacity(256);
     let mut push = |first: u32, leaf: Leaf| {
@@ -174,7 +174,7 @@ fn search(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Ve
                 *placeholder = bpf::if_at_least(pivot.first, distance, 0);
             }
         }
-        // Too far for a conditional jump: over an unconditional one.
+        // Too far for a conditional jump, so it goes over an unconditional one.
         Err(_) => {
             program.insert(node, bpf::if_at_least(pivot.first, 0, 1));
             let distance = program.len() - node - 2;
@@ -199,7 +199,7 @@ fn leaf(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Vec<
             });
             program.push(bpf::jump(0));
         }
-        // Of no interval at all: nothing is known, so nothing runs.
+        // There is no interval: no call is known, so no call is allowed.
         None => program.push(Return::errno(Errno::ENOSYS).instruction()),
     }
 }

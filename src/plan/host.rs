@@ -1,32 +1,32 @@
-//! What the kernel at hand can do: plain data, so that tests can take abilities away.
+//! The abilities of this kernel: plain data, so that tests can take abilities away.
 //!
-//! It never asks the kernel: whoever starts a jail probes once and passes this on.
+//! This file never asks the kernel: the caller that starts a jail probes once and passes the result on.
 
 /// A host's abilities, as far as a plan depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host {
-    /// The Landlock ABI, 0 where there is none.
+    /// The Landlock ABI, 0 if there is none.
     pub landlock_abi: u32,
     /// Major and minor version of the kernel.
     pub kernel: (u32, u32),
-    /// Which cgroups with a limit of memory can be made.
+    /// Which cgroups with a limit of memory can be created.
     pub memory: MemoryCgroup,
     /// Whether namespaces may be used. The kernel is asked for them when a command starts.
     pub namespaces: bool,
 }
 
-/// A cgroup with the memory controller that this process can make for a child.
+/// A cgroup with the memory controller that this process can create for a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemoryCgroup {
-    /// None, or nobody has asked.
+    /// None, or the host was not probed for it.
     #[default]
     None,
     /// Of cgroup v1.
     V1,
     /// Of cgroup v2.
     V2,
-    /// Of cgroup v2, if this process, the only one of its cgroup, moves into a cgroup beneath first:
-    /// a program that does more than to run the jail must not be moved.
+    /// Of cgroup v2, if this process, the only one in its cgroup, first moves into a cgroup beneath it.
+    /// A program that does more than run the jail must not be moved.
     V2Alone,
 }
 

@@ -1,9 +1,9 @@
-//! `isolate` of `[process]`: what each word is for. The kernel keeps namespaces; nothing is planned.
+//! `isolate` of `[process]`: what each word does. The kernel enforces namespaces; nothing is planned.
 
 use super::routes::{Cost, Enforcer, Route, What};
 use crate::policy::{Isolation, Policy};
 
-/// One row a word.
+/// One row per word.
 pub(super) fn routes(policy: &Policy) -> Vec<Route> {
     let route = |word: Isolation| {
         let because = match word {

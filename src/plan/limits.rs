@@ -1,8 +1,8 @@
-//! `[limits]`: who keeps each.
+//! `[limits]`: the enforcer of each limit.
 //!
-//! What is of one process the kernel keeps (setrlimit(2)); what is of the whole tree the supervisor,
-//! which sees every fork and has a clock. Memory of the whole tree a cgroup keeps, where one can be
-//! made that the command cannot change.
+//! The kernel enforces limits of one process (setrlimit(2)). The supervisor, which sees every fork and
+//! has a timer, enforces limits of the whole tree. A cgroup enforces the memory limit of the whole tree,
+//! if one can be created that the command cannot change.
 
 use super::host::MemoryCgroup;
 use super::routes::{Cost, Enforcer, Route, What};
@@ -12,10 +12,10 @@ use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Policy};
 use std::path::Path;
 
-/// Where cgroups are mounted. A host that mounts them elsewhere is taken to have none.
+/// Where cgroups are mounted. A host that mounts them elsewhere is treated as having none.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Who keeps the limit of memory.
+/// The enforcer of the memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     /// The kernel, by a cgroup of v1.
@@ -25,12 +25,12 @@ pub enum Memory {
         /// Whether the launcher may move its own process into another cgroup.
         alone: bool,
     },
-    /// The supervisor, which adds up what it sees, and why it must.
+    /// The supervisor, which adds up the memory of processes; the reason why it must.
     Sampler(&'static str),
 }
 
 impl Memory {
-    /// Who keeps it, where the policy limits memory.
+    /// The enforcer, if the policy limits memory.
     pub(super) fn new(
         policy: &Policy,
         host: &Host,
@@ -71,8 +71,8 @@ impl Memory {
     }
 }
 
-/// Whether the command cannot write to the file system of cgroups. A user who owns his part of it, or
-/// root, could else lift the limit; file permissions do not keep their own files from them.
+/// Whether the command cannot write to the file system of cgroups. Otherwise root, or a user who owns a
+/// part of it, could lift the limit, because file permissions allow owners to change their files.
 fn keeps_cgroups(files: &Files, judge: &Judge) -> bool {
     let held = matches!(
         files.enforcer(Access::Write).0,
@@ -85,14 +85,14 @@ fn keeps_cgroups(files: &Files, judge: &Judge) -> bool {
     };
     held && match (verdict.action, verdict.reason) {
         (Action::Allow, _) => false,
-        // What is granted beneath is open.
+        // A grant beneath it opens it.
         (_, Reason::PathDefault) => files.writable.is_some() && !granted_within(),
-        // A denial covers what is beneath, and beats what grants it.
+        // A denial covers everything beneath and takes precedence over grants.
         _ => true,
     }
 }
 
-/// One row a limit.
+/// One row per limit.
 pub(super) fn routes(policy: &Policy, memory: Option<Memory>) -> Vec<Route> {
     let route = |kind: LimitKind| {
         let (enforcer, because, cost) = match kind {

@@ -1,4 +1,4 @@
-//! `(Policy, Host)` → [`Plan`]: who enforces what, by the cheapest sound mechanism of the host.
+//! `(Policy, Host)` → [`Plan`]: what enforces each entry: the cheapest sound mechanism of the host.
 //!
 //! Data only: a plan can be printed, compared and tested without a kernel. It never asks the
 //! kernel and never decides a call: it compiles what [`judge`](crate::judge) decides.
@@ -45,23 +45,23 @@ use std::path::{Path, PathBuf};
 pub struct Plan {
     /// The seccomp program.
     pub filter: Vec<sock_filter>,
-    /// What the supervisor asks at each stop.
+    /// Decides calls at each stop of the supervisor.
     pub judge: Judge,
     /// The Landlock domain that the launcher must enter.
     pub domain: Domain,
-    /// What becomes of paths.
+    /// How paths are enforced.
     pub files: Files,
-    /// What becomes of peers.
+    /// How peers are enforced.
     pub net: Net,
-    /// What the command may use.
+    /// The command's limits.
     pub limits: Limits,
-    /// Who keeps the limit of memory, if there is one.
+    /// The enforcer of the memory limit, if there is one.
     pub memory: Option<Memory>,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
 
-/// The accesses for which a command may open again what it holds.
+/// The accesses for which a command may reopen a file that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reopened {
     /// For reading.
@@ -70,7 +70,7 @@ pub struct Reopened {
     pub write: bool,
 }
 
-/// How many system calls a filter answers in which way.
+/// How many system calls a filter answers in each way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     /// Instructions of the program.
@@ -88,11 +88,11 @@ pub struct Summary {
 /// Why there is no plan.
 #[derive(Debug)]
 pub enum PlanError {
-    /// The filter is longer than the kernel takes.
+    /// The filter is longer than the kernel accepts.
     TooLong {
         /// Its length.
         instructions: usize,
-        /// The system calls whose conditions take most of it, with their instructions.
+        /// The system calls whose conditions take most of it, with their numbers of instructions.
         costliest: Vec<(&'static str, usize)>,
     },
     /// A condition with more tests than an instruction can jump over.
@@ -108,7 +108,7 @@ impl Plan {
     /// Plans a policy for a host and a command.
     pub fn with(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Result<Plan, PlanError> {
         let mut files = Files::new(policy, host, wishes);
-        // Whoever adds up the memory of processes must be able to look at them.
+        // To add up the memory of processes, the supervisor must be able to read it.
         files
             .watch
             .add(Watch::DUMPABLE, policy.limits.memory.is_some());
@@ -121,7 +121,7 @@ impl Plan {
         };
         let (mut baseline, mut judged) = judge(files.watch.and(net.watch));
         let memory = Memory::new(policy, host, wishes, &files, &judged);
-        // Whoever adds up memory sees which files are filled.
+        // To add up memory, the supervisor must see which files are filled.
         if matches!(memory, Some(Memory::Sampler(_))) {
             files.watch.add(Watch::FILL, true);
             (baseline, judged) = judge(files.watch.and(net.watch));
@@ -141,19 +141,19 @@ impl Plan {
         })
     }
 
-    /// Whether no memory of the command changes by itself: the kernel discards none of it later.
-    /// Where this is not so, no argument may be judged in the memory that it lies in.
+    /// Whether no memory of the command changes by itself, because the kernel discards none of it later.
+    /// If it may, arguments must not be judged in the command's own memory.
     pub fn keeps_memory(&self) -> bool {
         self.files.watch.and(self.net.watch).has(Watch::LAZY_MEMORY)
     }
 
-    /// Whether an entry of `deny` or `hide` names the program that the caller wants to run; then
-    /// where its path leads.
+    /// If an entry of `deny` or `hide` covers the program that the caller wants to run: the resolved
+    /// path of that program.
     pub fn refuses_command(&self, program: &Path) -> Option<PathBuf> {
         if !self.files.judges_programs() {
             return None;
         }
-        // What cannot be found is not refused: the start says what is wrong with it.
+        // A program that cannot be found is not refused here: starting it reports the error.
         let resolved = program.canonicalize().ok()?;
         let verdict = self
             .judge
@@ -162,8 +162,8 @@ impl Plan {
             .then_some(resolved)
     }
 
-    /// Whether a command that holds this file open may open it again, for reading and for writing: yes,
-    /// unless an entry denies it. `None`: it may, by what the policy opens anyway, or it may not.
+    /// For which accesses a command that holds this file open may open it again: all, unless an entry
+    /// denies it. `None`: no exception is needed, because the policy allows it anyway, or denies it.
     pub fn reopens(&self, path: &Path, reads: bool, writes: bool) -> Option<Reopened> {
         if !self.files.governed.read && !self.files.governed.write {
             return None;
@@ -182,8 +182,8 @@ impl Plan {
         })
     }
 
-    /// Who enforces each entry of `policy`, which must be the one that was planned. Made when
-    /// asked for: a run does not need it.
+    /// The enforcer of each entry of `policy`, which must be the one that was planned. Computed on
+    /// demand, because a run does not need it.
     pub fn routes(&self, policy: &Policy) -> Vec<Route> {
         routes::routes(
             policy,

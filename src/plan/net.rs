@@ -1,9 +1,9 @@
-//! `[net]` on a host: which sockets cannot be made, which ports Landlock holds, what the supervisor
-//! must see, and why.
+//! `[net]` on a host: which sockets cannot be created, which ports Landlock enforces, what the
+//! supervisor must see, and why.
 //!
-//! Registers tell what kind of socket is made, so the filter closes the kinds that no entry is about.
-//! Landlock knows TCP ports, and neither hosts nor any other protocol. Whoever has to be known by an
-//! address, the supervisor judges.
+//! Registers tell the kind of a new socket, so the filter denies the kinds that no entry is about.
+//! Landlock knows TCP ports, but neither hosts nor other protocols. The supervisor judges everything
+//! that depends on an address.
 
 use super::files::meets;
 use super::routes::{Cost, Enforcer, Route, What};
@@ -17,36 +17,37 @@ use crate::policy::{Action, Isolation, List, NetEntry, NetList, Policy, Said};
 const PORTS_ABI: u32 = 4;
 /// The first that scopes abstract unix sockets (Linux 6.12).
 const SCOPE_ABI: u32 = 6;
-/// More ports than this are not worth a Landlock rule each: the supervisor alone holds them.
+/// Above this number of ports a Landlock rule for each is not worthwhile: the supervisor alone enforces
+/// them.
 const MOST_PORTS: usize = 1024;
 
-/// What becomes of `[net]` on a host.
+/// How `[net]` is enforced on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Net {
-    /// What the supervisor sees, and which sockets cannot be made.
+    /// What the supervisor sees, and which sockets cannot be created.
     pub watch: Watch,
-    /// The only ports to which Landlock lets TCP connect; `None`: it lets to all.
+    /// The only ports to which Landlock allows TCP to connect; `None`: all.
     pub connect_ports: Option<Vec<u16>>,
-    /// The only ports to which it lets TCP bind. Port 0 is one that the kernel chooses.
+    /// The only ports to which it allows TCP to bind. Port 0 means a port that the kernel chooses.
     pub bind_ports: Option<Vec<u16>>,
-    /// Whether abstract unix sockets outside of the jail are out of reach.
+    /// Whether Landlock denies abstract unix sockets outside of the jail.
     pub scoped: bool,
     /// Whether the policy restricts peers at all.
     pub governed: bool,
-    /// Whether addresses have to be known by their names.
+    /// Whether the names of addresses must be known.
     pub names: bool,
-    /// Whether it matters that an address to connect to is this host's own.
+    /// Whether it matters if an address to connect to belongs to this host.
     pub asks_own: bool,
-    /// Whether the answers of resolvers to the command tell names. In a network of its own the command
-    /// would be the one that answers.
+    /// Whether names are learned from the answers of resolvers to the command. In a network namespace of
+    /// its own the command could answer itself.
     pub observes: bool,
     /// Whether any unix socket may be connected and sent to.
     pub unix_open: bool,
-    /// Whether denials happen that nobody sees to report.
+    /// Whether denials happen that the supervisor does not see and so cannot report.
     pub silent: bool,
-    /// Whether what a message names can be kept from changing: mseal.
+    /// Whether the address in a message can be protected from change: mseal.
     pub pins: bool,
-    /// Whether nothing that must be let through can be but by a look at the command's socket: pidfd_getfd.
+    /// Whether everything that must be allowed needs an inspection of the command's socket: pidfd_getfd.
     pub takes_sockets: bool,
 }
 
@@ -78,7 +79,7 @@ impl Net {
         }
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
         let unix = scene.is_about_unix();
-        // Where all that is spoken is TCP, nothing but connect and listen has to be looked at.
+        // If only TCP sockets can be created, only connect and listen must be checked.
         let datagrams = udp || unix || !tcp || wishes.datagrams;
         if !scene.is_open() {
             plan.watch.add(Watch::NO_INTERNET, !tcp && !udp);
@@ -108,18 +109,18 @@ impl Net {
             || !scene.is_unix_whole(Way::Listen);
         plan.watch.add(Watch::BIND, ask_bind);
         plan.watch.add(Watch::LISTEN, ask_listen);
-        // Under another name a socket would not be denied.
+        // A renamed socket would escape its denial.
         plan.watch
             .add(Watch::MOVE, unix && scene.denies_what_may_be_renamed());
         let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
-        // What a program denies itself, the supervisor must not do in its name.
+        // The supervisor must not do for a program what its own filter denies.
         plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
-        // Addresses are judged in the memory that they lie in.
+        // Addresses are judged in the command's own memory.
         plan.watch
             .add(Watch::LAZY_MEMORY, plan.watch.any(supervised));
         let lets = |list| {
             let mut peers = policy.peers.iter();
-            // Without what is optional a host does that cannot look at sockets.
+            // A host that cannot inspect sockets goes without optional entries.
             scene.is_open() || peers.any(|entry| entry.list == list && !entry.optional)
         };
         let connects = Watch::CONNECT.and(Watch::SEND_TO);
@@ -129,7 +130,7 @@ impl Net {
         if !scene.is_open() && host.landlock_abi >= PORTS_ABI {
             plan.connect_ports = scene.ports(NetList::Connect);
             plan.bind_ports = scene.ports(NetList::Listen).map(|mut ports| {
-                // A client binds to whatever port is free.
+                // A client binds to any free port.
                 ports.insert(0, 0);
                 ports.dedup();
                 ports
@@ -148,12 +149,12 @@ impl Net {
         plan
     }
 
-    /// Whether bind is a matter of peers, too, where its path is watched.
+    /// Whether bind must be judged for its peer, too, where its path is watched.
     pub fn watches_bind(&self) -> bool {
         self.watch.has(Watch::BIND)
     }
 
-    /// Who enforces what is said of a way, as far as the peer does not matter.
+    /// The enforcer of one direction, as far as the peer does not matter.
     pub fn enforcer(&self, way: Way, inet: bool) -> (Enforcer, Cost) {
         let (class, ports) = match way {
             Way::Connect => (Watch::CONNECT, &self.connect_ports),
@@ -179,7 +180,7 @@ impl Net {
         }
     }
 
-    /// One row an entry.
+    /// One row per entry.
     pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
         policy
             .peers
@@ -220,13 +221,13 @@ impl Net {
     }
 }
 
-/// The entries of a policy, looked at together.
+/// Questions about all entries of a policy together.
 struct Scene<'a> {
     policy: &'a Policy,
 }
 
 impl Scene<'_> {
-    /// Whether what nothing names is allowed.
+    /// Whether peers that no entry names are allowed.
     fn is_open(&self) -> bool {
         self.policy.default.action == Action::Allow
     }
@@ -235,7 +236,7 @@ impl Scene<'_> {
         !self.is_open() || self.policy.peers.iter().any(NetEntry::closes)
     }
 
-    /// Whether `[fs]` closes places in which sockets may be.
+    /// Whether `[fs]` denies paths that may be sockets.
     fn denies_paths(&self) -> bool {
         self.policy
             .paths
@@ -243,7 +244,7 @@ impl Scene<'_> {
             .any(|entry| matches!(entry.list, List::Deny | List::Hide))
     }
 
-    /// Whether a socket that is denied may lie where files may be renamed.
+    /// Whether a denied socket may be in a place where files may be renamed.
     fn denies_what_may_be_renamed(&self) -> bool {
         let renames = |socket: &Pattern| {
             let mut trees = self.policy.paths.iter();
@@ -253,7 +254,7 @@ impl Scene<'_> {
         self.closing(Way::Connect).any(|entry| {
             match &entry.endpoint {
                 Endpoint::Unix(Socket::Path(socket)) => renames(socket),
-                // To a place that is lifted.
+                // Renamed to a place that is lifted.
                 Endpoint::Unix(Socket::Any) => entry.lifted.iter().any(|(lifted, _)| {
                     matches!(lifted, Endpoint::Unix(Socket::Path(place)) if renames(place))
                 }),
@@ -276,7 +277,7 @@ impl Scene<'_> {
             .filter(move |entry| entry.closes() && entry.ways.contains(&way))
     }
 
-    /// Whether a socket of the protocol may have a use.
+    /// Whether any entry may allow a use of a socket of this protocol.
     fn may_be(&self, protocol: Protocol) -> bool {
         let speaks = |way| {
             self.allowing(way)
@@ -285,7 +286,7 @@ impl Scene<'_> {
         self.is_open() || speaks(Way::Connect) || speaks(Way::Listen)
     }
 
-    /// Whether names open anything: then the port of resolvers cannot be bound.
+    /// Whether names allow anything: then the resolvers' port cannot be bound.
     fn opens_names(&self) -> bool {
         !self.is_open()
             && self
@@ -293,7 +294,7 @@ impl Scene<'_> {
                 .any(|entry| entry.endpoint.name().is_some())
     }
 
-    /// Whether an entry or a rule opens addresses but those of this host.
+    /// Whether an entry or a rule allows addresses except those of this host.
     fn leaves_out_own(&self) -> bool {
         let mut peers = self.policy.rules.iter().filter_map(|rule| {
             let (_, endpoint) = rule.object.as_ref()?.peer.as_ref()?;
@@ -318,7 +319,7 @@ impl Scene<'_> {
                 .any(|entry| !entry.closes() && unix(entry))
     }
 
-    /// Whether everybody may be reached by a protocol.
+    /// Whether every peer may be reached by a protocol.
     fn is_whole(&self, protocol: Protocol, way: Way) -> bool {
         let all = |entry: &NetEntry| {
             entry.endpoint.speaks(protocol)
@@ -329,7 +330,7 @@ impl Scene<'_> {
         };
         (self.is_open() || self.allowing(way).any(all))
             && !self.closing(way).any(|entry| {
-                // Whatever a protocol is not told from is meant by an entry without one.
+                // An entry without a protocol covers all protocols.
                 entry.endpoint.speaks(protocol)
             })
     }
@@ -342,7 +343,7 @@ impl Scene<'_> {
                 .any(|entry| matches!(entry.endpoint, Endpoint::Unix(_)))
     }
 
-    /// Whether ports are all that is said of connecting by TCP, and few enough.
+    /// Whether the entries about connecting by TCP only name ports, and few enough.
     fn ports_decide(&self) -> bool {
         let any = |entry: &NetEntry| match &entry.endpoint {
             Endpoint::Inet { host, .. } => *host == net::Host::Any,
@@ -355,7 +356,7 @@ impl Scene<'_> {
             && self.ports(NetList::Connect).is_some()
     }
 
-    /// The ports of TCP that a list is about; `None`: too many for rules.
+    /// The TCP ports of a list; `None`: too many for rules.
     fn ports(&self, list: NetList) -> Option<Vec<u16>> {
         let mut all: Vec<u16> = Vec::new();
         for entry in self.policy.peers.iter().filter(|entry| entry.list == list) {

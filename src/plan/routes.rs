@@ -1,5 +1,5 @@
-//! Who enforces each entry of a policy and each rule of the baseline, why that one, and at what
-//! cost: the words and the list. It changes nothing about the filter.
+//! What enforces each entry of a policy and each rule of the baseline, why, and at what cost: the texts
+//! and the list. It does not influence the filter.
 
 use std::borrow::Cow;
 
@@ -15,11 +15,11 @@ use crate::policy::{Isolation, LimitKind, Policy};
 pub struct Route {
     /// What is enforced.
     pub what: What,
-    /// By whom.
+    /// The enforcer.
     pub enforcer: Enforcer,
-    /// Why by this one.
+    /// Why this enforcer.
     pub because: Cow<'static, str>,
-    /// At what price.
+    /// The cost.
     pub cost: Cost,
     /// How many system calls it decides, and how many it names.
     pub reach: (usize, usize),
@@ -46,9 +46,9 @@ pub enum What {
     Default,
     /// A rule of the baseline.
     Baseline(&'static baseline::Rule),
-    /// Signals, on a host whose Landlock holds them.
+    /// Signals, on a host whose Landlock restricts them.
     Signals,
-    /// The memory and descriptors of processes outside, by way of /proc.
+    /// The memory and descriptors of processes outside, through /proc.
     Memory,
     /// [`baseline::ALWAYS`].
     Always,
@@ -65,9 +65,9 @@ pub enum Enforcer {
     FilterThenSupervisor,
     /// The supervisor, at each call.
     Supervisor,
-    /// The supervisor, and what Landlock can hold of it beneath.
+    /// The supervisor, with Landlock beneath it as far as it can.
     SupervisorOnFloor,
-    /// The supervisor, on a host where another thread can change what it has judged.
+    /// The supervisor, on a host where another thread can change what was judged.
     RacySupervisor,
     /// A Landlock domain.
     Landlock,
@@ -77,13 +77,13 @@ pub enum Enforcer {
     Cgroup,
     /// The kernel, by a namespace of the command's own.
     Namespace,
-    /// Nobody has to.
+    /// Nothing needs to enforce it.
     Nobody,
-    /// Nobody can on this host.
+    /// This host has no mechanism for it.
     Missing,
 }
 
-/// What a route costs a program.
+/// What enforcement costs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// Nothing: the kernel remembers the answer.
@@ -110,12 +110,12 @@ pub enum Cost {
     StopPerMessage,
     /// A stop at each bind and listen.
     StopPerListen,
-    /// Twenty stops a second, of a clock.
+    /// Twenty timer stops per second.
     Ticks,
-    /// As `Ticks`, and a second wait at each stop.
+    /// As `Ticks`, and a second wait call at each stop.
     TicksAndWaits,
-    /// Fifty stops a second, of a clock, at which the tree's memory is added up, two at each open that may
-    /// write and each shared mapping, and one before memory is given back.
+    /// Fifty timer stops per second, at which the tree's memory is added up, two stops at each open that
+    /// may write and each shared mapping, and one before memory is given back.
     FastTicksAndOpens,
 }
 
@@ -163,8 +163,8 @@ impl Cost {
     }
 }
 
-/// Entries and rules in the order of the policy, then the default, the baseline, and what no
-/// policy says anything about.
+/// Entries and rules in the order of the policy, then the default, the baseline, and the rows that are
+/// independent of the policy.
 #[allow(
     clippy::too_many_arguments,
     reason = "each part of a plan has its rows"
@@ -191,7 +191,7 @@ pub(super) fn routes(
     let default = survey
         .otherwise(Reason::Default, policy.default.action, false)
         .route(What::Default, survey.len());
-    // What is only watched is told by the entries that it is watched for.
+    // A rule that only watches is covered by the rows of the entries that need it.
     let watched = |rule: &&'static baseline::Rule| {
         !matches!(
             rule.answer,

@@ -1,4 +1,4 @@
-//! What the filter made of each entry and each protection, read off its leaves.
+//! How the filter enforces each entry and each protection, read from its leaves.
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ impl<'a> Survey<'a> {
 
     /// A name, a group or the default.
     pub(super) fn otherwise(&self, reason: Reason, action: Action, quiet: bool) -> How {
-        // What the baseline closes, an entry that allows does not decide.
+        // An allowing entry does not decide a call that the baseline denies.
         let closed = |chain: &Chain<'_>| {
             action == Action::Allow && chain.baseline.iter().any(|rule| rule.closes())
         };
@@ -202,8 +202,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// What is allowed by a name, a group or the default: most by number, some by what rules and
-/// protections ask of it.
+/// The row of calls that a name, a group or the default allows: most are decided by number, some by the
+/// conditions of rules and protections.
 fn how_allowed(all: usize, conditional: usize, stopped: usize) -> How {
     let filter = Enforcer::Filter;
     match (conditional, stopped) {

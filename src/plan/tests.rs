@@ -1,5 +1,5 @@
-//! Who enforces what, and what the filter says of itself. What the program does is tested by
-//! running it, in `tests/filter_*.rs`.
+//! Which mechanism enforces what, and the statistics of the filter. `tests/filter_*.rs` test the program
+//! by running it.
 
 use super::*;
 use crate::condition::{Comparison, Condition};
@@ -328,7 +328,7 @@ mod net {
         assert_eq!(plan.connect_ports, Some(vec![80, 443]));
         assert_eq!(plan.bind_ports, Some(vec![0, 8000, 8001, 8002]));
         assert!(!plan.watch.any(Watch::CONNECT) && plan.silent);
-        // What it does not see.
+        // The calls that it does not see.
         assert!(plan.watch.has(Watch::FAST_OPEN.and(Watch::LISTEN)));
         let policy = Policy::parse(text, "net.toml").unwrap();
         let wishes = Wishes {
@@ -363,7 +363,7 @@ mod net {
         let open = "listen = [\"*\", \"udp://*\", \"unix:*\"]";
         let of = |connect: &str| net(&format!("[net]\nconnect = [{connect}]\n{open}"));
         let named = of("\"registry.example:443\"");
-        // The port of resolvers cannot be bound, and no peek begins within a datagram.
+        // The resolvers' port cannot be bound, and no peek starts within a datagram.
         assert!(named.watch.has(Watch::NAMES.and(Watch::BIND)));
         assert!(named.names && named.observes);
         let other = of("\"10.0.0.1:443\"");
@@ -399,7 +399,7 @@ mod net {
             .and(Watch::NO_OTHERS);
         assert!(!plan.watch.any(closed.and(Watch::SEND_TO).and(Watch::BIND)));
         assert!(plan.connect_ports.is_none() && !plan.scoped);
-        // Without a scheme it is about all that is spoken.
+        // Without a scheme it covers all protocols.
         let plan = net("default = \"allow\"\n[net]\ndeny = [\"10.0.0.0/8\"]");
         assert!(plan.watch.has(Watch::SEND_MESSAGE.and(Watch::BIND)));
     }
@@ -437,7 +437,7 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
         let text = format!("{text}\n[limits]\nmemory = \"1MiB\"\n");
         let plan = Plan::with(&policy(&text), &host, wishes).unwrap();
         let keeper = plan.memory.expect("somebody");
-        // Nobody else asks who fills a file.
+        // Only the memory limit needs to know which tasks fill a file.
         let adds_up = matches!(keeper, Memory::Sampler(_));
         assert_eq!(plan.files.watch.has(Watch::FILL), adds_up);
         keeper
@@ -462,7 +462,8 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
     }
     let denied = "default = \"allow\"\n[fs]\ndeny = [\"/sys\"]";
     assert_eq!(keeper(denied, V1, false), Memory::CgroupV1);
-    // Where the supervisor's judgement can be raced, and nothing lies beneath, it could be written to.
+    // If the supervisor's check can be raced, and Landlock is not beneath it, the command could write
+    // there.
     let host = Host { memory: V1, ..OLD };
     let limited = format!("{denied}\n[limits]\nmemory = \"1MiB\"");
     let racy = Plan::new(&policy(&limited), &host);
@@ -483,7 +484,7 @@ fn message_queues_are_closed_where_their_file_system_is_not_open() {
     assert!(closed(deny));
     assert!(closed(&format!("{deny}[fs]\nread = [\"/\"]\n")));
     assert!(!closed(&format!("{deny}[fs]\nwrite = [\"/\"]\n")));
-    // A directory that is there, as the file system is where it is mounted.
+    // An existing directory, as where the file system is mounted.
     assert!(!closed(&format!("{deny}[fs]\nwrite = [\"/dev\"]\n")));
     let isolated = "[process]\nisolate = [\"ipc\"]\n";
     assert!(closed(&format!(

@@ -1,26 +1,26 @@
-//! What the processes of a tree used, taken as each ends.
+//! The resource usage of a process tree, collected as each process ends.
 //!
-//! A process's own time is read from its clock before its end is waited for: afterwards it may be
-//! gone. What wait4(2) says of time is not used. Of a tracee it is, as of a child, that of the
-//! process and of all children that it has waited for, which were told on their own before; of a
-//! thread it is that of its whole process. Nothing in it says which children were waited for, so
-//! that it cannot be summed. Of memory it is a maximum, so that what counts twice does no harm. But the
-//! command's own process began with the memory of the process that started it, whose peak is in its
-//! maximum for ever: there it counts only where it is larger than that.
+//! A process's own time is read from its clock before it is reaped, because afterwards the clock may be
+//! gone. The times that wait4(2) returns are not used: for a tracee they include all children that it
+//! has waited for, which were reported before on their own; for a thread they are those of its whole
+//! process. wait4 does not say which children are included, so its times cannot be summed. Its memory
+//! figure is a maximum, so counting it twice is harmless. But the command's own process started with the
+//! memory of the process that started it, and its maximum keeps that peak: so its figure counts only if
+//! it is larger.
 
 use super::Tid;
 use crate::sys::wait::{self, Pending};
 use crate::sys::{self, Errno};
 use std::time::Duration;
 
-/// What the tasks that have ended used.
+/// The usage of the tasks that have ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Processes that have ended.
     pub processes: u64,
     /// Processes and threads that have ended.
     pub tasks: u64,
-    /// The most memory that one process had resident, in bytes.
+    /// The largest peak resident memory of one process, in bytes.
     pub peak: u64,
     time: sys::clock::CpuTime,
 }
@@ -28,7 +28,7 @@ pub struct Usage {
 impl Usage {
     /// The processor time, in user mode and in the kernel.
     ///
-    /// Their sum is exact. Which is which was sampled at the timer's ticks, as everywhere on Linux.
+    /// The sum is exact. The split between the two is sampled at timer ticks, as everywhere on Linux.
     pub fn cpu(&self) -> (Duration, Duration) {
         let sys::clock::CpuTime { ran, user, both } = self.time;
         let share = match both.is_zero() {
@@ -39,7 +39,7 @@ impl Usage {
         (user, ran - user)
     }
 
-    /// The processor time, in whichever mode.
+    /// The processor time in both modes together.
     pub fn ran(&self) -> Duration {
         self.time.ran
     }
@@ -55,20 +55,20 @@ impl Usage {
     }
 }
 
-/// Waits, and adds up what those used whose end it tells.
+/// Waits, and adds up the usage of the tasks whose end it reports.
 #[derive(Debug, Default)]
 pub struct Meter {
     usage: Option<Usage>,
     /// The command's own process, until its end.
     main: Option<Tid>,
-    /// The most memory that it was seen to have had at its end.
+    /// Its peak resident memory, as read at its end.
     peak: u64,
     strangers: Vec<Tid>,
 }
 
 impl Meter {
-    /// One that counts, at the price of a second call for each wait, or one that only waits. Tracees
-    /// that are none of the tree's are left out.
+    /// Creates one that counts, at the cost of a second call per wait, or one that only waits. Tracees
+    /// that are not part of the tree are not counted.
     pub fn new(counts: bool, main: Tid, strangers: Vec<Tid>) -> Self {
         Self {
             usage: counts.then(Usage::default),
@@ -78,29 +78,29 @@ impl Meter {
         }
     }
 
-    /// The command's own process, whose end comes next, has had so much memory.
+    /// Records the peak memory of the command's own process, which is about to end.
     pub fn saw_peak(&mut self, bytes: u64) {
         self.peak = self.peak.max(bytes);
     }
 
-    /// The peak of a process that has ended. `told`: what the kernel says.
+    /// The peak memory of a process that has ended. `told`: the kernel's figure.
     fn peak_of(main: &mut Option<Tid>, seen: u64, tid: Tid, told: u64) -> u64 {
         if main.take_if(|main| *main == tid).is_none() {
             return told;
         }
-        // The peak of this process is at least what it was when the command was started.
+        // This process's peak is now at least what it was when the command was started.
         match sys::memory::peak() {
             Some(inherited) if told <= inherited && seen > 0 => seen,
             _ => told,
         }
     }
 
-    /// A tracee that is none of the tree's.
+    /// A tracee that is not part of the tree.
     pub fn leave_out(&mut self, stranger: Tid) {
         self.strangers.push(stranger);
     }
 
-    /// What was counted, if it was.
+    /// The usage, if it was counted.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
@@ -113,7 +113,7 @@ impl Meter {
         loop {
             match wait::peek(tid, flags)? {
                 None => return Ok(None),
-                // Killed in between: then its end is next.
+                // It was killed in between, so its end comes next.
                 Some(Pending::Stop(tid)) => {
                     if let Some(status) = wait::take_stop(tid)? {
                         return Ok(Some((tid, status)));
@@ -123,7 +123,7 @@ impl Meter {
                     let time = sys::clock::process(tid);
                     if let Some((status, peak)) = wait::take_end(tid)? {
                         match self.strangers.iter().position(|stranger| *stranger == tid) {
-                            // Its id may be another's later.
+                            // Another process may get its id later.
                             Some(place) => _ = self.strangers.swap_remove(place),
                             None => {
                                 let peak = Self::peak_of(&mut self.main, self.peak, tid, peak);

@@ -1,9 +1,9 @@
-//! The typed ptrace: what a tracee is stopped for, and the one answer that lets it go on.
+//! Typed ptrace: why a tracee stopped, and the one answer that resumes it.
 //!
-//! A [`Stopped`] can only be had from a wait, is not `Clone`, not `Send`, and [`Stopped::resume`]
-//! consumes it: a tracee can neither be forgotten in a stop nor touched while it runs. No policy.
+//! Only a wait returns a [`Stopped`]; it is neither `Clone` nor `Send`, and [`Stopped::resume`] consumes
+//! it. So a tracee can neither be forgotten in a stop nor accessed while it runs. No policy.
 //!
-//! Words are those of ptrace(2). The requests here need Linux 4.8 (seccomp-stops before the filter
+//! The terms are those of ptrace(2). The requests here need Linux 4.8 (seccomp-stops before the filter
 //! is run again); `PTRACE_SEIZE` is 3.4, `PTRACE_O_EXITKILL` 3.8.
 
 mod meter;
@@ -21,7 +21,7 @@ use crate::sys::{self, Errno};
 /// A thread's id, as ptrace(2) names it.
 pub type Tid = i32;
 
-/// What a tracee is seized with.
+/// The options that a tracee is seized with.
 ///
 /// PTRACE_O_TRACEEXIT is left out: each exit would cost a stop ([`Stopped::watch_exits`]).
 const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
@@ -32,8 +32,8 @@ const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEEXEC;
 
-/// Attaches to a running process without stopping it; its children are attached from birth, and
-/// all are killed when this thread ends.
+/// Attaches to a running process without stopping it. Its children are attached when they are created,
+/// and all are killed when this thread ends.
 pub fn seize(tid: Tid) -> Result<(), Errno> {
     sys::ptrace::seize(tid, OPTIONS)
 }

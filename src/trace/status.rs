@@ -3,11 +3,11 @@
 
 use super::{Stopped, Tid};
 
-/// What a wait brought.
+/// The result of a wait.
 #[derive(Debug)]
 #[must_use]
 pub enum Wait {
-    /// The tracee is no more. Nothing may be asked of it.
+    /// The tracee has ended. No ptrace request may be made on it.
     Gone(Tid, Exit),
     /// The tracee is in a ptrace-stop until it is resumed.
     Stopped(Stopped, Stop),
@@ -24,7 +24,7 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// The ptrace-stops of ptrace(2), each with the answer it wants.
+/// The ptrace-stops of ptrace(2), each with the usual answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// Seccomp-stop: SECCOMP_RET_TRACE, before the call. `Continue` runs it, `Return` answers it.
@@ -43,13 +43,14 @@ pub enum Stop {
     Exit,
     /// Signal-delivery-stop. `Deliver` with the same signal leaves its siginfo intact.
     Signal(i32),
-    /// Group-stop by this stopping signal. `Listen`: stopped for everyone, as it should be.
+    /// Group-stop by this stop signal. `Listen`, so that it stays stopped.
     Group(i32),
-    /// First stop of a child that was attached from birth, or the end of a group-stop. `Continue`.
+    /// First stop of a child that was attached when it was created, or the end of a group-stop.
+    /// `Continue`.
     Attach,
     /// Syscall-stop: the entry or the exit of a call, after `Resume::SetAndStop` and its like.
     Syscall,
-    /// Any other stop; nothing here asks for one. `Continue`.
+    /// Any other stop; no option requests one. `Continue`.
     Other(i32),
 }
 

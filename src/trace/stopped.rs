@@ -1,4 +1,4 @@
-//! A tracee in a ptrace-stop, and what may be done to it there.
+//! A tracee in a ptrace-stop, and the requests that are allowed there.
 
 use super::{Registers, Tid};
 use crate::sys::{self, Errno};
@@ -17,20 +17,20 @@ pub struct Stopped {
 
 /// The answer to a stop.
 #[derive(Debug, Clone, Copy)]
-// 224 bytes on the stack, once a stop: a box would cost more.
+// 224 bytes on the stack, once per stop: a box would cost more.
 #[allow(clippy::large_enum_variant)]
 pub enum Resume {
-    /// Go on as if it had not stopped.
+    /// Continue as if it had not stopped.
     Continue,
-    /// Go on with this signal delivered.
+    /// Continue, and deliver this signal.
     Deliver(i32),
     /// Stay in the group-stop until SIGCONT.
     Listen,
     /// Do not run the call of this seccomp-stop: it returns this value (`-errno` for an error),
     /// and no other register changes. The registers are those that were read in this stop.
     Return(Registers, i64),
-    /// Go on with these registers: at a seccomp-stop another call, or other arguments; at any other
-    /// stop what the registers were before.
+    /// Continue with these registers: at a seccomp-stop another call, or other arguments; at any other
+    /// stop the registers from before.
     Set(Registers),
     /// As `Set`, and stop at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): at a
     /// seccomp-stop that is the exit of this call.
@@ -76,13 +76,14 @@ impl Stopped {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
     }
 
-    /// Whether it, and what it makes from now on, stops before it ends ([`Stop::Exit`](super::Stop::Exit)).
+    /// Sets whether it, and each task that it creates from now on, stops before it ends
+    /// ([`Stop::Exit`](super::Stop::Exit)).
     pub fn watch_exits(&self, stops: bool) -> Result<(), Errno> {
         let exits = if stops { libc::PTRACE_O_TRACEEXIT } else { 0 };
         alive(sys::ptrace::set_options(self.tid, super::OPTIONS | exits)).map(drop)
     }
 
-    /// Sets its registers for the time when it goes on.
+    /// Sets the registers with which it is resumed.
     pub fn set_registers(&self, registers: &Registers) -> Result<(), Errno> {
         alive(registers.set(self.tid)).map(drop)
     }
@@ -93,8 +94,8 @@ impl Stopped {
         alive(sys::ptrace::event_message(self.tid))
     }
 
-    /// Whether a syscall-stop is the entry of a call, not its exit (PTRACE_GET_SYSCALL_INFO, Linux
-    /// 5.3). One that was killed meanwhile is in neither.
+    /// Whether a syscall-stop is the entry of a call, not its exit (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
+    /// One that was killed meanwhile is at neither.
     pub fn is_entry(&self) -> Result<bool, Errno> {
         alive(sys::ptrace::is_entry(self.tid)).map(|entry| entry.unwrap_or(false))
     }
@@ -109,7 +110,8 @@ impl Stopped {
         alive(sys::ptrace::set_siginfo(self.tid, info))
     }
 
-    /// Lets the tracee go on. That it was killed meanwhile is no error: its death follows.
+    /// Resumes the tracee. It is not an error if it was killed meanwhile: its death is reported by a
+    /// later wait.
     pub fn resume(self, how: Resume) -> Result<(), Errno> {
         let tid = self.tid;
         self.forget();
@@ -134,7 +136,7 @@ impl Stopped {
         alive(result).map(drop)
     }
 
-    /// Gives the stop up: only where the tracee is resumed otherwise.
+    /// Drops this without resuming: only for a tracee that is resumed in another way.
     pub(super) fn forget(self) {}
 }
 

@@ -28,7 +28,7 @@ impl Registers {
         self.0.pstate & PSR_MODE32_BIT != 0
     }
 
-    /// The same with another call in them, for a seccomp-stop.
+    /// The same registers with another call, for a seccomp-stop.
     pub fn with_call(mut self, nr: u32, args: [u64; 6]) -> Self {
         self.0.regs[8] = nr.into();
         self.0.regs[..6].copy_from_slice(&args);
@@ -40,15 +40,15 @@ impl Registers {
         self.0.regs[0] as i64
     }
 
-    /// The same with another result, for the exit of a call.
+    /// The same registers with another result, for the exit of a call.
     pub fn with_result(mut self, value: i64) -> Self {
         self.0.regs[0] = value as u64;
         self
     }
 
-    /// `None`: what has returned EINTR cannot be told here. The kernel has forgotten the number of
-    /// the call by the time of the stop, and shows its first argument to no tracer (do_signal of
-    /// arch/arm64/kernel/signal.c).
+    /// `None`: this architecture cannot tell which call has returned EINTR. By the time of the stop the
+    /// kernel has forgotten the number of the call, and it does not show the first argument to a tracer
+    /// (do_signal of arch/arm64/kernel/signal.c).
     pub fn interrupted(&self) -> Option<Call> {
         None
     }
@@ -58,7 +58,7 @@ impl Registers {
         None
     }
 
-    /// The same: no call is restarted here.
+    /// The same registers: no call is restarted on this architecture.
     pub fn restarting(self) -> Self {
         self
     }
@@ -68,15 +68,15 @@ impl Registers {
         self
     }
 
-    /// As they must be for the thread to make this call (again) when it goes on: the program
-    /// counter back on the `svc` instruction, which has four bytes.
+    /// The registers that make the thread make this call (again) when it is resumed: the program counter
+    /// is set back to the `svc` instruction, which has four bytes.
     pub fn before_call(mut self, nr: u32, args: [u64; 6]) -> Self {
         self = self.with_call(nr, args);
         self.0.pc = self.0.pc.wrapping_sub(4);
         self
     }
 
-    /// The number is not a general register here: NT_ARM_SYSTEM_CALL sets it.
+    /// The number is not a general register on this architecture: NT_ARM_SYSTEM_CALL sets it.
     pub(in crate::trace) fn set(&self, tid: Tid) -> Result<(), Errno> {
         sys::ptrace::set_system_call(tid, self.0.regs[8] as i32)?;
         sys::ptrace::set_registers(tid, &self.0)
@@ -84,7 +84,7 @@ impl Registers {
 
     /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
     ///
-    /// The number is not a general register here: NT_ARM_SYSTEM_CALL sets it.
+    /// The number is not a general register on this architecture: NT_ARM_SYSTEM_CALL sets it.
     pub(in crate::trace) fn answer(mut self, tid: Tid, value: i64) -> Result<(), Errno> {
         self.0.regs[0] = value as u64;
         sys::ptrace::set_system_call(tid, -1)?;

@@ -1,4 +1,4 @@
-//! Where a call's number, arguments and result live: one file an architecture.
+//! The registers of a call's number, arguments and result: one file per architecture.
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]

@@ -32,7 +32,7 @@ impl Registers {
         self.0.cs == USER32_CS
     }
 
-    /// The same with another call in them, for a seccomp-stop.
+    /// The same registers with another call, for a seccomp-stop.
     pub fn with_call(mut self, nr: u32, args: [u64; 6]) -> Self {
         let r = &mut self.0;
         r.orig_rax = nr.into();
@@ -45,7 +45,7 @@ impl Registers {
         self.0.rax as i64
     }
 
-    /// The same with another result, for the exit of a call.
+    /// The same registers with another result, for the exit of a call.
     pub fn with_result(mut self, value: i64) -> Self {
         self.0.rax = value as u64;
         self
@@ -67,24 +67,25 @@ impl Registers {
         (is_in && !self.is_compat()).then(|| self.call())
     }
 
-    /// The same, and the interrupted call restarts if no handler runs; else it returns EINTR
-    /// (arch_do_signal_or_restart of arch/x86/kernel/signal.c).
+    /// The same registers, changed so that the interrupted call restarts if no handler runs, and
+    /// otherwise returns EINTR (arch_do_signal_or_restart of arch/x86/kernel/signal.c).
     pub fn restarting(self) -> Self {
         self.with_result(ERESTARTNOHAND)
     }
 
-    /// The same, and the call returns EINTR whatever the thread is told next: it is in no call any more.
+    /// The same registers, changed so that the call returns EINTR in any case: the thread is no longer
+    /// in a call.
     pub fn interrupted_for_good(mut self) -> Self {
         self.0.orig_rax = u64::MAX;
         self.with_result(-i64::from(libc::EINTR))
     }
 
-    /// As they must be for the thread to make this call (again) when it goes on: the instruction
-    /// pointer back on the `syscall` instruction, which has two bytes.
+    /// The registers that make the thread make this call (again) when it is resumed: the instruction
+    /// pointer is set back to the `syscall` instruction, which has two bytes.
     pub fn before_call(mut self, nr: u32, args: [u64; 6]) -> Self {
         self = self.with_call(nr, args);
         self.0.rax = nr.into();
-        // What no call is in may not be restarted as one.
+        // The kernel must not restart this as an interrupted call.
         self.0.orig_rax = u64::MAX;
         self.0.rip = self.0.rip.wrapping_sub(2);
         self
