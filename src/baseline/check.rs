@@ -1,6 +1,6 @@
-//! Whom a call is aimed at: what the supervisor looks up in its process tree.
+//! The target of a call, which the supervisor looks up in its process tree.
 //!
-//! Reads registers only; who is in the jail is not known here.
+//! Reads registers only; this file does not know which processes are in the jail.
 
 /// How to read the target of a call out of its registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub enum Check {
     Paths,
     /// The peer that the call names, or the address of its socket.
     Peers,
-    /// The file that the call opens, which may take memory.
+    /// The file that the call opens, which may use memory.
     Filling,
     /// The paths that the call names, only to report what Landlock denies.
     Look,
@@ -34,7 +34,7 @@ pub enum Check {
 /// The target of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// The caller itself, nobody, or numbers that the kernel refuses: no danger.
+    /// The caller itself, no process, or numbers that the kernel refuses: harmless.
     Nobody,
     /// One process or thread.
     Task(i32),
@@ -49,7 +49,7 @@ pub enum Target {
 }
 
 impl Check {
-    /// Whom the call with these registers is aimed at. All of them are 32-bit arguments.
+    /// The target of the call with these registers. All of these are 32-bit arguments.
     pub fn target(self, args: &[u64; 6]) -> Target {
         let int = |arg: u8| {
             args.get(usize::from(arg))

@@ -1,7 +1,7 @@
-//! The rules with which the jail protects itself: they stand above every policy.
+//! The rules with which the jail protects itself. They take precedence over every policy.
 //!
-//! Data, one reason each: a policy can tighten them and cannot loosen them. Nothing here asks the
-//! kernel or a file, and nothing depends on a policy.
+//! Data, with one reason per rule: a policy can tighten them but not loosen them. Nothing here does I/O
+//! or depends on a policy.
 
 mod check;
 mod net;
@@ -17,12 +17,11 @@ pub use watch::{NO_MEMORY_FILES, Watch};
 use crate::condition::Test;
 use crate::syscalls::{Call, Errno};
 
-/// System calls that no answer but "allow" is possible for, whatever a policy says: the kernel
-/// itself directs a program there (`restart_syscall`, `rt_sigreturn`), or the alternative is a
-/// program that cannot even end.
+/// System calls that are always allowed, whatever a policy says: the kernel itself makes a program call
+/// them (`restart_syscall`, `rt_sigreturn`), or without them a program could not even end.
 pub const ALWAYS: &[&str] = &["exit", "exit_group", "restart_syscall", "rt_sigreturn"];
 
-/// The Landlock ABI whose domains can hold signals back (`LANDLOCK_SCOPE_SIGNAL`, Linux 6.12).
+/// The Landlock ABI whose domains can restrict signals (`LANDLOCK_SCOPE_SIGNAL`, Linux 6.12).
 pub const SIGNAL_SCOPE_ABI: u32 = 6;
 
 /// One protection.
@@ -30,37 +29,37 @@ pub const SIGNAL_SCOPE_ABI: u32 = 6;
 pub struct Rule {
     /// Its name in messages: `no-ptrace`.
     pub id: &'static str,
-    /// The system calls it is about, by name.
+    /// The system calls that it applies to, by name.
     pub syscalls: &'static [&'static str],
     /// When it applies.
     pub when: When,
-    /// What the jail answers then.
+    /// What the jail answers if it applies.
     pub answer: Answer,
     /// Why, in one sentence for users.
     pub reason: &'static str,
-    /// How a program would use the call to get out, or what the answer rests on.
+    /// How a program would use the call to escape, or the reason for the answer.
     pub attack: &'static str,
 }
 
 /// When a [`Rule`] applies: alternatives of register tests.
 #[derive(Debug)]
 pub struct When {
-    /// The same in words; empty if the rule applies to each call.
+    /// The condition as text; empty if the rule applies to each call.
     pub text: &'static str,
-    /// It applies if all the tests of any one alternative hold.
+    /// The rule applies if all tests of any alternative hold.
     pub any: &'static [&'static [Test]],
 }
 
-/// What the jail answers where a [`Rule`] applies.
+/// What the jail answers if a [`Rule`] applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Denied and reported.
     Deny(Errno),
     /// Denied by the filter without a report: programs probe for this and fall back.
     Quiet(Errno),
-    /// Denied and reported: nothing in the policy is about such a thing.
+    /// Denied and reported: no entry of the policy is about this kind of object.
     Close(Errno),
-    /// Allowed if the target, which only the supervisor can know, is in the jail.
+    /// Allowed if the target is in the jail, which only the supervisor knows.
     Check(Check),
 }
 
@@ -80,7 +79,7 @@ impl Baseline {
         }
     }
 
-    /// The same, with the calls that are watched for the sake of paths.
+    /// The same, plus the calls that are watched for paths.
     pub fn watching(self, watch: Watch) -> Baseline {
         Baseline { watch, ..self }
     }
@@ -90,12 +89,12 @@ impl Baseline {
         Baseline::new(u32::MAX)
     }
 
-    /// Whether signals are held by a Landlock domain, which the launcher must then enter.
+    /// Whether a Landlock domain restricts signals; the launcher must then enter it.
     pub fn landlock_holds_signals(&self) -> bool {
         self.landlock_holds_signals
     }
 
-    /// Whether a Landlock domain decides whom this call reaches.
+    /// Whether a Landlock domain decides which processes this call reaches.
     pub fn scoped(&self, call: &Call) -> bool {
         let about = |rule: &Rule| {
             call.syscall()
@@ -105,7 +104,7 @@ impl Baseline {
         self.landlock_holds_signals && rules::SIGNALS.iter().any(about)
     }
 
-    /// Every rule that applies on this host, in the order in which they are asked.
+    /// Every rule that applies on this host, in the order in which they are evaluated.
     pub fn rules(&self) -> impl Iterator<Item = &'static Rule> + use<> {
         let signals: &'static [Rule] = if self.landlock_holds_signals {
             &[]
@@ -119,7 +118,7 @@ impl Baseline {
     }
 }
 
-/// A rule is itself and no other: there is one of each, in the table.
+/// Rules are compared by address: each exists once, in the table.
 impl PartialEq for Rule {
     fn eq(&self, other: &Rule) -> bool {
         std::ptr::eq(self, other)
@@ -137,23 +136,23 @@ impl Rule {
             .any(|tests| tests.iter().all(|test| test.holds(args)))
     }
 
-    /// Whether the rule applies whatever the arguments.
+    /// Whether the rule applies for any arguments.
     pub fn covers_each(&self) -> bool {
         self.when.any.iter().any(|tests| tests.is_empty())
     }
 
-    /// Whether the rule closes its system calls outright.
+    /// Whether the rule denies its system calls unconditionally.
     pub fn closes(&self) -> bool {
         self.covers_each() && !matches!(self.answer, Answer::Check(_))
     }
 }
 
-/// The protection against routing headers, which control data may hold, too.
+/// The protection against routing headers, which control data may also contain.
 pub fn routing_headers() -> Option<&'static Rule> {
     Watch::all_rules().find(|rule| rule.id == "no-routing-headers")
 }
 
-/// Why a system call is closed on every host and with any arguments; `None` if it is not.
+/// Why a system call is denied on every host and with any arguments; `None` if it is not.
 pub fn closed(name: &str) -> Option<&'static str> {
     rules::COMMON
         .iter()

@@ -1,5 +1,5 @@
-//! Which calls the supervisor must see for the sake of peers, and which sockets cannot be made where
-//! nothing in `[net]` is about them: a rule a class. Which classes a jail needs is the plan's to say.
+//! Which calls the supervisor must see for peers, and which sockets cannot be created because no entry
+//! of `[net]` is about them: one rule per class. The plan decides which classes a jail needs.
 
 use super::watch::{EACH, any_of, is, masked};
 use super::{Answer, Check, Rule, Watch, When};
@@ -8,7 +8,7 @@ use crate::syscalls::{Errno, Width};
 
 const PEERS: Answer = Answer::Check(Check::Peers);
 const CLOSED: Answer = Answer::Close(Errno::EACCES);
-/// As on a kernel that is built without them: programs fall back on TCP.
+/// The answer of a kernel that is built without them: programs fall back to TCP.
 const UNKNOWN: Answer = Answer::Quiet(Errno::EPROTONOSUPPORT);
 
 const AF_UNIX: u64 = libc::AF_UNIX as u64;
@@ -35,7 +35,7 @@ const IPPROTO_SMC: u64 = 256;
 const IPPROTO_IP: u64 = libc::IPPROTO_IP as u64;
 const TCP_ULP: u64 = libc::TCP_ULP as u64;
 const IPPROTO_IPV6: u64 = libc::IPPROTO_IPV6 as u64;
-// linux/in6.h: routing headers, which send a packet to others on its way.
+// linux/in6.h: routing headers, which send a packet through other hosts.
 const IPV6_RTHDR: u64 = 57;
 const IPV6_2292PKTOPTIONS: u64 = 6;
 const IPV6_2292RTHDR: u64 = 5;
@@ -122,7 +122,7 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
             any: &[&[is(0, AF_INET), kind(SOCK_DGRAM)], &[is(0, AF_INET6), kind(SOCK_DGRAM)]],
         },
         CLOSED, "nothing in [net] is about UDP; name lookups only probe with such a socket", "")),
-    // unix(7): SOCK_RAW is taken for SOCK_DGRAM.
+    // unix(7): the kernel treats SOCK_RAW as SOCK_DGRAM.
     (Watch::NO_UNIX_DATAGRAMS, rule("no-unix-datagrams", &["socket", "socketpair"],
         When {
             text: "domain == AF_UNIX && (type & 0xf) in {SOCK_DGRAM, SOCK_RAW}",
@@ -173,7 +173,7 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
             text: "level == IPPROTO_TCP && optname == TCP_ULP",
             any: &[&[is(1, IPPROTO_TCP), is(2, TCP_ULP)]],
         },
-        // tcp_set_ulp of net/ipv4/tcp_ulp.c: as where the layer is not built.
+        // tcp_set_ulp of net/ipv4/tcp_ulp.c: the answer if the layer is not built.
         Answer::Quiet(Errno::ENOENT), "the name of the layer over TCP is in memory",
         "the layer smc makes a TCP socket one that no other rule checks")),
     (Watch::NAMES, rule("no-peek-offset", &["setsockopt"],
@@ -181,18 +181,18 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
             text: "level == SOL_SOCKET && optname == SO_PEEK_OFF",
             any: &[&[is(1, SOL_SOCKET), is(2, SO_PEEK_OFF)]],
         },
-        // socket(7): datagrams of UDP since Linux 4.7. As on a kernel without it.
+        // socket(7): for UDP since Linux 4.7. The answer of a kernel without it.
         Answer::Quiet(Errno::ENOPROTOOPT), "the supervisor reads a resolver's answer from its first byte",
         "a peek that starts within a datagram finds whatever answer the question contained")),
 ];
 
-/// A protection of names: nobody in the jail answers as a resolver does.
+/// A protection of names: no process in the jail can answer in place of a resolver.
 pub static NO_RESOLVERS: Rule = rule(
     "no-resolvers",
     &[],
     EACH,
     Answer::Deny(Errno::EACCES),
     "names stand for the addresses that resolvers answer, and port 53 is reserved for resolvers",
-    // IP_PKTINFO of ip(7): a socket may tell any address of the host as the source of a datagram.
+    // IP_PKTINFO of ip(7): a socket may set any address of the host as the source of a datagram.
     "a datagram from port 53 of this host that claims the resolver's address as its source",
 );

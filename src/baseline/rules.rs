@@ -1,7 +1,7 @@
-//! The table of the baseline: one row a protection. Data only.
+//! The table of the baseline: one row per protection. Data only.
 //!
-//! Widths and argument orders are those of the `SYSCALL_DEFINE` lines of Linux 6.18; where the
-//! kernel looks at 32 bits only, so do the tests, or a dirty upper half would walk past them.
+//! Widths and argument orders are those of the `SYSCALL_DEFINE` lines of Linux 6.18; if the kernel reads
+//! only 32 bits, so do the tests; otherwise a dirty upper half would bypass them.
 
 use super::{Answer, Check, Rule, When};
 use crate::condition::{Op, Test};
@@ -10,7 +10,7 @@ use crate::syscalls::{Errno, Width};
 const EPERM: Answer = Answer::Deny(Errno::EPERM);
 const ENOSYS: Answer = Answer::Quiet(Errno::ENOSYS);
 
-/// Each call of the system call.
+/// Every call of the system call.
 const EACH: When = When {
     text: "",
     any: &[&[]],
@@ -92,8 +92,8 @@ pub(super) static COMMON: &[Rule] = &[
         when:     EACH,
         answer:   EPERM,
         reason:   "a traced process has one tracer, and here it is the jail",
-        // ptrace(2): PTRACE_ATTACH to a process that is traced fails with EPERM anyway; what it
-        // can reach is whatever is outside.
+        // ptrace(2): PTRACE_ATTACH to a traced process fails with EPERM anyway, so it could only reach
+        // processes outside.
         attack:   "PTRACE_ATTACH to a process outside makes it run code there",
     },
     Rule {
@@ -130,8 +130,8 @@ pub(super) static COMMON: &[Rule] = &[
         },
         answer:   EPERM,
         reason:   "a filter with a listener would switch the supervisor off",
-        // seccomp(2): SECCOMP_RET_USER_NOTIF comes before SECCOMP_RET_TRACE. prctl(PR_SET_SECCOMP)
-        // has no flags.
+        // seccomp(2): SECCOMP_RET_USER_NOTIF takes precedence over SECCOMP_RET_TRACE.
+        // prctl(PR_SET_SECCOMP) has no flags.
         attack:   "USER_NOTIF takes precedence over TRACE, and its CONTINUE runs the call unseen",
     },
     Rule {
@@ -147,7 +147,7 @@ pub(super) static COMMON: &[Rule] = &[
         id:       "no-namespaces",
         syscalls: &["clone"],
         when:     When {
-            // CLONE_NEWTIME lies within clone's exit signal (CSIGNAL): only unshare knows it.
+            // CLONE_NEWTIME overlaps clone's exit signal (CSIGNAL), so only unshare has it.
             text: "(flags & (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)) != 0",
             any:  &[&[has_any(0, CLONE_NEW)]],
         },
@@ -213,7 +213,7 @@ pub(super) static COMMON: &[Rule] = &[
         },
         answer:   EPERM,
         reason:   "the jail may not replace the keyring of the process outside that runs it",
-        // keyctl(2): Linux 2.6.32, same user and one thread, as jail is.
+        // keyctl(2): Linux 2.6.32; it requires the same user and a single-threaded parent, as jail is.
         attack:   "the command's parent is jail itself, which would use the keyring from then on",
     },
     Rule {
@@ -225,7 +225,7 @@ pub(super) static COMMON: &[Rule] = &[
         },
         answer:   EPERM,
         reason:   "a program that handles the kernel's page faults can block the supervisor",
-        // userfaultfd(2): Linux 5.11; without privileges the kernel answers the same.
+        // userfaultfd(2): Linux 5.11; the kernel gives the same answer to a caller without privileges.
         attack:   "the path of a denied call lies in a page that never arrives: the report waits for ever",
     },
     Rule {
@@ -316,7 +316,7 @@ pub(super) static COMMON: &[Rule] = &[
     },
 ];
 
-/// The rules for signals, needed where no Landlock domain holds them (before Linux 6.12).
+/// The rules for signals, needed if no Landlock domain restricts them (before Linux 6.12).
 #[rustfmt::skip]
 pub(super) static SIGNALS: &[Rule] = &[
     Rule {

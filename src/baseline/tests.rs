@@ -1,4 +1,4 @@
-//! The table held against itself and against the condition language.
+//! Checks the table for consistency, and against the condition language.
 
 use std::collections::BTreeSet;
 

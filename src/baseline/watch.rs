@@ -1,5 +1,5 @@
-//! Which calls the supervisor must see for the sake of paths, as far as registers tell: a rule a
-//! class of calls. Which classes a jail needs is the plan's to say; nothing here decides a path.
+//! Which calls the supervisor must see for paths, as far as registers tell: one rule per class of calls.
+//! The plan decides which classes a jail needs; nothing here decides a path.
 
 use super::{Answer, Check, Rule, When};
 use crate::condition::{Op, Test};
@@ -19,11 +19,11 @@ impl Watch {
     pub const WRITE: Watch = Watch(1 << 1);
     /// Opens by O_PATH.
     pub const HANDLE: Watch = Watch(1 << 2);
-    /// Opens that truncate and do not write: Landlock below ABI 3 lets them pass.
+    /// Opens that truncate but do not write: Landlock below ABI 3 allows them.
     pub const TRUNCATING: Watch = Watch(1 << 3);
     /// truncate(2).
     pub const TRUNCATE: Watch = Watch(1 << 4);
-    /// Names made and removed.
+    /// Calls that create and remove names.
     pub const CHANGE: Watch = Watch(1 << 5);
     /// rename(2) and link(2).
     pub const MOVE: Watch = Watch(1 << 6);
@@ -37,14 +37,14 @@ impl Watch {
     pub const EXEC: Watch = Watch(1 << 10);
     /// execveat of a descriptor, which needs no path.
     pub const EXEC_OF_DESCRIPTOR: Watch = Watch(1 << 11);
-    /// What goes round paths, or changes what they mean.
+    /// Calls that bypass paths, or change what they mean.
     pub const GOVERNED: Watch = Watch(1 << 12);
-    /// Opens with the access mode 3, which open(2) knows for device control alone: Landlock asks no
-    /// right of them, and yet they truncate, and give a descriptor to change metadata by.
+    /// Opens with access mode 3, which open(2) documents for device control: Landlock requires no right
+    /// for them, and yet they truncate, and return a descriptor for changing metadata.
     pub const MODE_3: Watch = Watch(1 << 14);
-    /// Tasks that share memory: the pages that hold judged paths must be there before.
+    /// Tasks that share memory: the pages that hold judged paths must exist before.
     pub const SHARING: Watch = Watch(1 << 15);
-    /// What would blind the supervisor, or change memory behind its back.
+    /// Calls that would blind the supervisor, or change memory unnoticed by it.
     pub const MEMORY: Watch = Watch(1 << 13);
     /// connect(2).
     pub const CONNECT: Watch = Watch(1 << 16);
@@ -58,7 +58,7 @@ impl Watch {
     pub const BIND: Watch = Watch(1 << 20);
     /// listen(2).
     pub const LISTEN: Watch = Watch(1 << 21);
-    /// No internet socket can be made.
+    /// No internet socket can be created.
     pub const NO_INTERNET: Watch = Watch(1 << 22);
     /// No TCP socket.
     pub const NO_STREAMS: Watch = Watch(1 << 23);
@@ -68,39 +68,39 @@ impl Watch {
     pub const NO_UNIX_DATAGRAMS: Watch = Watch(1 << 25);
     /// No internet socket but TCP and UDP.
     pub const NO_OTHERS: Watch = Watch(1 << 26);
-    /// No socket that goes where no call says.
+    /// No socket that connects to addresses that no call names.
     pub const NO_DETOURS: Watch = Watch(1 << 27);
 
-    /// What would hide a process's memory from the supervisor.
+    /// Calls that would hide a process's memory from the supervisor.
     pub const DUMPABLE: Watch = Watch(1 << 28);
 
-    /// Opens by which files in memory may grow, and calls that give memory back, where the supervisor
+    /// Opens through which files in memory may grow, and calls that give memory back, if the supervisor
     /// adds up memory.
     pub const FILL: Watch = Watch(1 << 29);
 
-    /// Seccomp filters that the command installs. Needed in every jail.
+    /// Calls by which the command installs seccomp filters. Needed in every jail.
     pub const OWN_FILTER: Watch = Watch(1 << 31);
 
-    /// Memory whose content the kernel may discard later, by itself. Where arguments are judged in the
-    /// memory that they lie in, there must be none.
+    /// Calls for memory whose content the kernel may discard later by itself. Denied if arguments are
+    /// judged in the command's own memory.
     pub const LAZY_MEMORY: Watch = Watch(1 << 30);
 
-    /// What would make an answer of a resolver look like another.
+    /// Calls that would make a resolver's answer look like another one.
     pub const NAMES: Watch = Watch(1 << 32);
 
-    /// Opens of terminals that the command has made: Landlock knows none that is made later.
+    /// Opens of terminals that the command has created: Landlock cannot name one that is created later.
     pub const TERMINALS: Watch = Watch(1 << 40);
 
-    /// No POSIX message queue can be made, opened or removed.
+    /// No POSIX message queue can be created, opened or removed.
     pub const NO_QUEUES: Watch = Watch(1 << 41);
 
-    /// Opens that only read, which Landlock decides: the supervisor looks at them to report denials.
+    /// Opens that only read, which Landlock decides: the supervisor checks them to report denials.
     pub const LOOK_READ: Watch = Watch(1 << 45);
-    /// The same of opens that may change something.
+    /// The same for opens that may change something.
     pub const LOOK_WRITE: Watch = Watch(1 << 42);
-    /// The same of names made, removed and moved, and of truncate(2).
+    /// The same for calls that create, remove and rename, and for truncate(2).
     pub const LOOK_NAMES: Watch = Watch(1 << 43);
-    /// The same of execve.
+    /// The same for execve.
     pub const LOOK_EXEC: Watch = Watch(1 << 44);
     /// All of them.
     pub const LOOK: Watch = Watch::LOOK_READ
@@ -116,7 +116,7 @@ impl Watch {
         Watch(self.0 | other.0)
     }
 
-    /// Adds a class where it is needed.
+    /// Adds a class if it is needed.
     pub fn add(&mut self, class: Watch, needed: bool) {
         if needed {
             self.0 |= class.0;
@@ -198,12 +198,12 @@ const TIOCGPTPEER: u64 = 0x5441;
 // asm-generic/fcntl.h
 const O_NOCTTY: u64 = 0o400;
 const O_RDWR: u64 = 2;
-/// How programs open the other side of a terminal that they have made: hardly anything else has these
-/// flags.
+/// How programs open the slave of a pseudoterminal that they have created; hardly any other open has
+/// these flags.
 const TERMINAL: u64 = O_RDWR | O_NOCTTY;
 const TERMINAL_MASK: u64 = O_ACCMODE | O_NOCTTY | O_CREAT | O_TRUNC | O_PATH;
 
-/// What an open changes something by. O_TMPFILE needs a writing mode (open(2)).
+/// The flags by which an open changes something. O_TMPFILE needs a writing mode (open(2)).
 const CHANGING: u64 = O_ACCMODE | O_CREAT | O_TRUNC;
 
 pub(super) const EACH: When = When {
@@ -223,7 +223,7 @@ const EXT4_IOC_SETVERSION: u64 = 0x4008_6604;
 const EXT4_IOC_MIGRATE: u64 = 0x6609;
 // linux/msdos_fs.h
 const FAT_IOCTL_SET_ATTRIBUTES: u64 = 0x4004_7211;
-// linux/btrfs.h: they make and remove trees through a descriptor of a directory.
+// linux/btrfs.h: they create and remove trees through a descriptor of a directory.
 const BTRFS_IOC_SNAP_CREATE: u64 = 0x5000_9401;
 const BTRFS_IOC_SUBVOL_CREATE: u64 = 0x5000_940e;
 const BTRFS_IOC_SNAP_DESTROY: u64 = 0x5000_940f;
@@ -244,8 +244,8 @@ const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const MAP_SHARED: u64 = 1;
 // linux/sched.h
 const CLONE_VM: u64 = 0x100;
-/// What is given back by one call and is less goes unseen. It is what malloc(3) takes by mmap(2) from: below
-/// that it keeps a heap, of which it gives back the end by brk(2).
+/// The supervisor does not see a call that gives back less than this. From this size on malloc(3) uses
+/// mmap(2); below it uses a heap, whose end it gives back by brk(2).
 const MUCH: u64 = 128 << 10;
 // linux/mman.h
 const MADV_DONTNEED: u64 = 4;
@@ -318,8 +318,8 @@ const fn own_filter(id: &'static str, syscall: &'static [&'static str], when: Wh
     }
 }
 
-/// No process may write into the memory of one: there the supervisor keeps the paths that it has
-/// judged, in pages that nothing else can change.
+/// No process may write into a tracee's memory: the supervisor keeps judged paths there, in pages that
+/// nothing else can change.
 pub static NO_MEMORY_FILES: Rule = Rule {
     id: "no-memory-files",
     syscalls: &[],
@@ -403,7 +403,8 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::EXEC_OF_DESCRIPTOR, watch("executes-descriptor", &["execveat"],
         When { text: "(flags & AT_EMPTY_PATH) != 0", any: &[&[any_of(4, AT_EMPTY_PATH)]] },
         "what a descriptor is decides")),
-    // They need capabilities that hardly anything in a jail has, or (open_by_handle_at since 6.13) may not.
+    // They need capabilities that hardly any program in a jail has, except open_by_handle_at since 6.13,
+    // which may not need them.
     (Watch::GOVERNED, Rule {
         id: "no-other-paths",
         syscalls: &["mount", "umount2", "pivot_root", "chroot", "move_mount", "mount_setattr", "fsmount", "fspick",
@@ -430,11 +431,11 @@ static WATCHED: &[(Watch, Rule)] = &[
         when: EACH,
         answer: Answer::Quiet(Errno::ENOSYS),
         reason: "it copies mounts",
-        // open_tree(2): Linux 5.2; programs fall back on ENOSYS.
+        // open_tree(2): Linux 5.2; programs fall back if they get ENOSYS.
         attack: "a copy of a mount gives a denied file another path",
     }),
-    // Landlock finds no path to a queue unless its file system is mounted (mq_overview(7)), and answers
-    // EACCES without a report. It does not hold mq_unlink.
+    // Landlock finds no path to a queue unless its file system is mounted (mq_overview(7)), and then
+    // denies with EACCES without a report. It does not restrict mq_unlink.
     (Watch::NO_QUEUES, Rule {
         id: "no-queues",
         syscalls: &["mq_open", "mq_unlink"],
@@ -458,8 +459,8 @@ static WATCHED: &[(Watch, Rule)] = &[
         When { text: "operation == SECCOMP_SET_MODE_FILTER", any: &[&[is(0, SECCOMP_SET_MODE_FILTER)]] })),
     (Watch::OWN_FILTER, own_filter("own-filter-by-prctl", &["prctl"],
         When { text: "option == PR_SET_SECCOMP", any: &[&[is(0, PR_SET_SECCOMP)]] })),
-    // madvise(2): Linux 4.5; before, the kernel answers EINVAL, and allocators fall back to
-    // MADV_DONTNEED, which discards at once. process_madvise is closed by the baseline.
+    // madvise(2): Linux 4.5; older kernels answer EINVAL, and allocators fall back to MADV_DONTNEED,
+    // which discards at once. The baseline denies process_madvise.
     (Watch::LAZY_MEMORY, Rule {
         id: "no-lazy-free",
         syscalls: &["madvise"],
@@ -468,8 +469,7 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "the kernel would discard the page later: what was judged there would read as zeros",
         attack: "a name that continues in such a page becomes shorter after it was judged",
     }),
-    // mmap(2): Linux 6.11; before, the kernel answers EINVAL. glibc's getrandom falls back to the
-    // system call.
+    // mmap(2): Linux 6.11; older kernels answer EINVAL. glibc's getrandom falls back to the system call.
     (Watch::LAZY_MEMORY, Rule {
         id: "no-droppable-memory",
         syscalls: &["mmap"],
@@ -494,7 +494,7 @@ static WATCHED: &[(Watch, Rule)] = &[
           "rename", "renameat", "renameat2", "link", "linkat", "truncate"], EACH)),
     (Watch::LOOK_EXEC, look("looks-exec", &["execve", "execveat"], EACH)),
     (Watch::LOOK, look("looks-directory", &["chdir", "fchdir"], EACH)),
-    // After those that ask for its path, too.
+    // After those that also judge its path.
     (Watch::FILL, fills("fills-open", &["open"],
         When { text: "a writing open", any: &[&[any_of(1, CHANGING), none_of(1, O_PATH)]] })),
     (Watch::FILL, fills("fills-openat", &["openat"],
@@ -502,7 +502,7 @@ static WATCHED: &[(Watch, Rule)] = &[
     (Watch::FILL, fills("fills-creat", &["creat", "openat2"], EACH)),
     (Watch::FILL, fills("fills-memfd", &["memfd_create"], EACH)),
     (Watch::FILL, fills("fills-segment", &["shmget", "semget", "msgget"], EACH)),
-    // Of a file it may be /dev/zero, whose shared mappings are files in memory without a name.
+    // The file may be /dev/zero, whose shared mappings are unnamed files in memory.
     (Watch::FILL, fills("fills-shared", &["mmap"],
         When { text: "(flags & MAP_SHARED) != 0", any: &[&[any_of(3, MAP_SHARED)]] })),
     (Watch::FILL, releases("releases-mapping", &["munmap"],
@@ -529,8 +529,8 @@ static WATCHED: &[(Watch, Rule)] = &[
         // A pipe that holds one byte of a huge page holds all of its 2 MiB.
         attack: "memory that is in no process, of any size",
     }),
-    // mknod(2): a file that no call has opened for writing. truncate(2) makes it long, and reading its mapping
-    // fills it. No type means a regular file.
+    // mknod(2) creates a file that no call has opened for writing; truncate(2) makes it long, and
+    // reading its mapping fills it. No type means a regular file.
     (Watch::FILL, Rule {
         id: "no-unseen-files",
         syscalls: &["mknod"],
@@ -549,7 +549,7 @@ static WATCHED: &[(Watch, Rule)] = &[
         reason: "what is in a file of a tmpfs is memory, and such a file is not seen",
         attack: "as mknod",
     }),
-    // madvise(2): Linux 6.1; before, the kernel answers EINVAL.
+    // madvise(2): Linux 6.1; older kernels answer EINVAL.
     (Watch::FILL, Rule {
         id: "no-huge-pages-of-files",
         syscalls: &["madvise"],
@@ -560,7 +560,7 @@ static WATCHED: &[(Watch, Rule)] = &[
     }),
 ];
 
-/// After what is asked of the addresses of sockets.
+/// After the rules about the addresses of sockets.
 #[rustfmt::skip]
 static LOOKED_LAST: &[(Watch, Rule)] = &[
     (Watch::LOOK_NAMES, look("looks-bind", &["bind"], EACH)),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Comparison, Condition, sign_bit, sign_extend};
 use crate::syscalls::{Arg, Syscall};
 
-/// A condition with the syscall whose arguments it is about: printed with their names.
+/// A condition with its syscall: printed with the names of the arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct Described<'c> {
     condition: &'c Condition,
@@ -22,7 +22,7 @@ impl Condition {
     }
 }
 
-/// With `arg0` to `arg5` for names.
+/// With `arg0` to `arg5` as names.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Described {
@@ -56,7 +56,7 @@ impl<'c> Described<'c> {
             if index > 0 {
                 f.write_str(by)?;
             }
-            // `&&` within `||` needs none; they keep a nested list of the same kind apart.
+            // `&&` within `||` needs no parentheses; they separate a nested list of the same kind.
             let parentheses = match (self.condition, condition) {
                 (Condition::Any(_), Condition::All(_)) => false,
                 (_, Condition::All(_) | Condition::Any(_)) => true,

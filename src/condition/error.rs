@@ -1,4 +1,4 @@
-//! What is wrong in a condition's text, said so that its author knows the next step.
+//! Errors in a condition's text, with the next step for its author.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::parse::{Operand, Parser};
 use super::token::Token;
 use crate::syscalls::constant;
 
-/// What is wrong in a condition's text, and where.
+/// An error in a condition's text, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionError {
     /// Byte range within the text.
@@ -16,8 +16,8 @@ pub struct ConditionError {
     pub message: String,
     /// The next step, for example the nearest known name.
     pub help: Option<String>,
-    /// Whether `range` is a name that the syscall has no argument of. A rule over several syscalls
-    /// reports those together.
+    /// Whether `range` is a name that is not an argument of the syscall. A rule over several syscalls
+    /// reports these together.
     pub unknown_argument: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Lowering to what a BPF program can test: alternatives of unsigned tests.
+//! Lowers conditions to what a BPF program can test: alternatives of unsigned tests.
 //!
-//! It may drop what can never hold, and must never change what a condition means.
+//! It may drop alternatives that can never hold, but must never change what a condition means.
 
 use super::{Comparison, Condition, Op, ones, register, sign_bit, truncate};
 use crate::syscalls::Width;
@@ -16,7 +16,7 @@ pub const MAX_TESTS: usize = 32;
 pub struct Test {
     /// Index of the argument, 0 to 5.
     pub arg: u8,
-    /// How much of the register is looked at.
+    /// How much of the register is compared.
     pub width: Width,
     /// The mask applied before the comparison: only with `Eq` and `Ne`.
     pub mask: Option<u64>,
@@ -29,8 +29,8 @@ pub struct Test {
 /// Tests that must all pass. Empty: always true.
 pub type Alternative = Vec<Test>;
 
-/// The condition expands to more than a filter should hold, or orders masked bits, which only code
-/// can write and no test expresses.
+/// The condition expands to more than a filter should hold, or compares masked bits by order, which only
+/// code can construct and no test can express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooComplex;
 
@@ -65,13 +65,13 @@ impl Test {
         self.op.holds(left, self.value)
     }
 
-    /// Whether both look at the same bits.
+    /// Whether both test the same bits.
     fn same_operand(&self, other: &Test) -> bool {
         self.arg == other.arg && self.width == other.width && self.mask == other.mask
     }
 }
 
-/// What a single comparison can become.
+/// The possible results of lowering a single comparison.
 enum Lowered {
     Never,
     Always,
@@ -97,7 +97,7 @@ fn expand(condition: &Condition, negate: bool) -> Result<Vec<Alternative>, TooCo
             })
         }
         Condition::Not(inner) => expand(inner, !negate),
-        // De Morgan: negated, `&&` and `||` change places.
+        // De Morgan: negation swaps `&&` and `||`.
         Condition::All(inner) if negate => union(inner, negate),
         Condition::All(inner) => product(inner, negate),
         Condition::Any(inner) if negate => product(inner, negate),
@@ -148,7 +148,7 @@ fn product(conditions: &[Condition], negate: bool) -> Result<Vec<Alternative>, T
     Ok(all)
 }
 
-/// Both alternatives in one; `None` where they contradict each other.
+/// Both alternatives combined; `None` if they contradict each other.
 fn join(left: &[Test], right: &[Test]) -> Option<Alternative> {
     let mut joined = left.to_vec();
     for test in right {
@@ -159,7 +159,7 @@ fn join(left: &[Test], right: &[Test]) -> Option<Alternative> {
     Some(joined)
 }
 
-/// Add a test to an alternative, unless it is implied. False: it contradicts one that is there.
+/// Adds a test to an alternative, unless it is implied. False: it contradicts an existing one.
 fn add(tests: &mut Alternative, test: Test) -> bool {
     for known in tests.iter() {
         if known.arg != test.arg || known.width != test.width {
@@ -217,7 +217,7 @@ fn bounds(test: &Test) -> Option<(u64, u64)> {
     }
 }
 
-/// A comparison without signs, and without those that every or no register passes.
+/// A comparison as unsigned tests, without tests that every or no register passes.
 fn lower(comparison: &Comparison) -> Result<Lowered, TooComplex> {
     let Comparison {
         arg,
@@ -255,7 +255,7 @@ fn lower(comparison: &Comparison) -> Result<Lowered, TooComplex> {
     } else {
         (0, ones(width))
     };
-    // Seen unsigned, the negative numbers stand above the others: [0, sign), then [sign, ones].
+    // As unsigned numbers, the negative ones are above the others: [0, sign), then [sign, ones].
     let is_negative = test(Op::Ge, sign);
     let is_positive = test(Op::Lt, sign);
     let negative = value & sign != 0;

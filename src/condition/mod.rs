@@ -39,9 +39,9 @@ pub enum Condition {
 pub struct Comparison {
     /// Index of the argument, 0 to 5.
     pub arg: u8,
-    /// How much of the register the kernel looks at.
+    /// How much of the register the kernel reads.
     pub width: Width,
-    /// Whether the kernel's type is signed: decides what `<` means.
+    /// Whether the kernel's type is signed, which decides what `<` means.
     pub signed: bool,
     /// `(arg & mask)`; `None` compares the whole argument.
     pub mask: Option<u64>,
@@ -142,7 +142,7 @@ fn register(args: &[u64; 6], index: u8) -> u64 {
     args.get(usize::from(index)).copied().unwrap_or(0)
 }
 
-/// All ones of a width.
+/// A mask of all bits of a width.
 const fn ones(width: Width) -> u64 {
     match width {
         Width::Dword => 0xffff_ffff,

@@ -1,8 +1,9 @@
-//! The known name that a misspelt one most likely means. It only ever suggests.
+//! Finds the known name that a misspelt one most likely means. It only suggests.
 
-/// The nearest of the known names, if it is near enough to be meant.
+/// The nearest of the known names, if it is similar enough.
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // One slip in three characters, at least one: beyond that it is a different word.
+    // One difference per three characters, and at least one, is allowed; beyond that it is a different
+    // word.
     let slips = (name.chars().count() / 3).max(1);
     known
         .into_iter()
@@ -12,9 +13,9 @@ pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// Slips between two names, upper and lower case being one.
+/// The number of differences between two names, ignoring case.
 fn distance(name: &str, candidate: &str) -> usize {
-    // Names are ASCII and short: longer than any of them is none of them.
+    // Names are ASCII and short: a text longer than all of them cannot be one.
     if name.len() > 64 {
         return usize::MAX;
     }

@@ -1,4 +1,4 @@
-//! Text to [`Condition`]. Strict where C would mislead: each comparison says what it compares.
+//! Parses text to [`Condition`]. It is strict where C would mislead: each comparison must be explicit.
 
 use std::ops::Range;
 
@@ -7,11 +7,12 @@ use super::value::Value;
 use super::{Comparison, Condition, ConditionError, Op, sign_bit};
 use crate::syscalls::{Arg, Syscall, Width};
 
-/// How deep parentheses, `!` and `~` may nest: far beyond any use, far below the stack's end.
+/// How deep parentheses, `!` and `~` may nest: far more than any use needs, and far less than the stack
+/// allows.
 const MAX_DEPTH: u32 = 64;
 
 impl Condition {
-    /// Parse a condition over the arguments of `syscall`.
+    /// Parses a condition over the arguments of `syscall`.
     pub fn parse(text: &str, syscall: &'static Syscall) -> Result<Condition, ConditionError> {
         let mut parser = Parser {
             text,
@@ -259,7 +260,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// The argument of a man-page name or of `arg0` to `arg5`.
+    /// The argument with a name of the man page, or `arg0` to `arg5`.
     pub(super) fn argument(&self, name: &str) -> Option<(usize, &'static Arg)> {
         if let Some(found) = self.syscall.arg(name) {
             return Some(found);
@@ -281,7 +282,7 @@ impl<'t> Parser<'t> {
         kind(0) == Some(Kind::Open) && kind(1) == Some(Kind::Name) && kind(2) == Some(Kind::Mask)
     }
 
-    /// Run a rule one level deeper.
+    /// Runs a parse rule one level deeper.
     pub(super) fn nested<T>(
         &mut self,
         rule: impl FnOnce(&mut Self) -> Result<T, ConditionError>,
@@ -318,7 +319,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// The comparison, if it means what it seems to.
+/// The comparison, if it means what it appears to mean.
 fn compare(operand: &Operand, op: Op, value: &Value) -> Result<Comparison, ConditionError> {
     let name = &operand.name;
     if let Some(mask) = operand.mask {

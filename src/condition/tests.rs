@@ -1,4 +1,4 @@
-//! What conditions mean, what is refused, and that lowering and printing keep the meaning.
+//! Tests what conditions mean, what is refused, and that lowering and printing preserve the meaning.
 
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ const MEANINGS: &[(&str, &str, [u64; 3], [u64; 3])] = &[
     // A 32-bit argument is compared as 32 bits, whatever the upper half holds.
     ("socket", "domain == AF_INET",                  [0xdead_0000_0002, 0, 0], [0xdead_0000_0003, 0, 0]),
     ("socket", "(type & 0xf) == 1",                  [0, 0xffff_ffff_0000_0001, 0], [0, 0xffff_ffff_0000_0002, 0]),
-    // Negative numbers, and constants that are.
+    // Negative numbers, and negative constants.
     ("openat", "dirfd == AT_FDCWD",                  [0xffff_ff9c, 0, 0],   [3, 0, 0]),
     ("openat", "dirfd == AT_FDCWD",                  [0xffff_ffff_ffff_ff9c, 0, 0], [4, 0, 0]),
     ("openat", "dirfd == -100",                      [0x1_ffff_ff9c, 0, 0], [100, 0, 0]),
@@ -76,7 +76,7 @@ fn conditions_mean_what_they_say() {
     }
 }
 
-/// Each row: a syscall, a condition, the part that is blamed, words of the message and the help.
+/// Each row: a syscall, a condition, the part that the error marks, words of the message and the help.
 #[rustfmt::skip]
 const REFUSALS: &[(&str, &str, &str, &str, &str)] = &[
     ("socket", "",                              "",           "empty",                      "socket(domain, type, protocol)"),
@@ -273,7 +273,7 @@ fn a_condition_too_large_for_a_filter_is_refused() {
     assert!(parse("socket", &set("domain")).alternatives().is_ok());
 }
 
-/// Values around which comparisons change their mind.
+/// Values around which comparisons change their result.
 fn boundary(width: Width) -> impl Strategy<Value = u64> {
     let sign = sign_bit(width);
     let ones = ones(width);

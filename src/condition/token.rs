@@ -1,10 +1,10 @@
-//! A condition's text to tokens. Never interprets them.
+//! Splits a condition's text into tokens, without interpreting them.
 
 use std::ops::Range;
 
 use super::{ConditionError, Op};
 
-/// What a token is. Names and numbers are read from the text by their range.
+/// The kind of a token. Names and numbers are read from the text by their range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Name,

@@ -12,7 +12,7 @@ use crate::syscalls::{self, Width};
 pub(super) struct Value {
     /// Truncated to the argument's width.
     pub bits: u64,
-    /// Whether the author wrote a negative or a positive number; `None` where bits were meant.
+    /// Whether the author wrote a negative or a positive number; `None` if it means bits.
     pub negative: Option<bool>,
     pub range: Range<usize>,
 }
@@ -174,7 +174,7 @@ impl Parser<'_> {
     }
 }
 
-/// The value truncated to the argument's width, where that loses nothing but copies of the sign.
+/// The value truncated to the argument's width, if that only drops copies of the sign bit.
 fn fit(bits: u64, range: Range<usize>, operand: &Operand) -> Result<u64, ConditionError> {
     let low = truncate(bits, operand.width);
     let fits = match operand.width {

@@ -1,7 +1,7 @@
 //! Socket addresses: from the kernel's bytes to what is compared, and back.
 //!
-//! Layouts and lengths are those of ip(7), ipv6(7) and unix(7); what is not there is in net/ipv4,
-//! net/ipv6 and net/unix of Linux 6.18.
+//! Layouts and lengths are those of ip(7), ipv6(7) and unix(7), and otherwise of net/ipv4, net/ipv6 and
+//! net/unix of Linux 6.18.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,19 +15,19 @@ pub enum Address {
         /// The port.
         port: u16,
     },
-    /// AF_UNIX with a path: as it was given, relative perhaps.
+    /// AF_UNIX with a path, as it was given; it may be relative.
     Path(Vec<u8>),
     /// AF_UNIX with an abstract name; empty: autobind.
     Abstract(Vec<u8>),
-    /// AF_UNSPEC: no address any more.
+    /// AF_UNSPEC: removes the address.
     Unspecified,
-    /// Another family: no peer that a policy could name.
+    /// Another family: not a peer that a policy could name.
     Other,
     /// Too short or too long: the kernel refuses it with EINVAL.
     Malformed,
 }
 
-/// Which addresses a socket takes.
+/// Which addresses a socket accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// AF_INET.
@@ -56,7 +56,7 @@ impl Family {
 const AFTER_FAMILY: usize = 2;
 /// `struct sockaddr_in`.
 const INET: usize = 16;
-/// `struct sockaddr_in6` as of RFC 2133, without the scope: what the kernel needs at least.
+/// `struct sockaddr_in6` as of RFC 2133, without the scope: the minimum that the kernel accepts.
 const INET6: usize = 24;
 /// `struct sockaddr_un`.
 const UNIX: usize = 110;
@@ -87,7 +87,7 @@ impl Address {
         }
     }
 
-    /// The address as it is compared: IPv4 where it is mapped into IPv6; on the way to a peer the
+    /// The address in the form that is compared: IPv4 if it is mapped into IPv6; when connecting, the
     /// unspecified address is the host itself.
     pub fn canonical(ip: IpAddr, to_peer: bool) -> IpAddr {
         let ip = ip.to_canonical();
@@ -98,9 +98,9 @@ impl Address {
         }
     }
 
-    /// Puts the host's own address in the place of the unspecified one, for which the kernel takes
-    /// whatever address the socket is bound to (ip_route_output_key_hash_rcu of net/ipv4/route.c,
-    /// tcp_v6_connect of net/ipv6/tcp_ipv6.c). Returns whether it was there.
+    /// Replaces the unspecified address by the host's own, because the kernel would use the address that
+    /// the socket is bound to (ip_route_output_key_hash_rcu of net/ipv4/route.c, tcp_v6_connect of
+    /// net/ipv6/tcp_ipv6.c). Returns whether the address was the unspecified one.
     pub fn settle(bytes: &mut [u8], socket: Family) -> bool {
         let Some(family) = bytes.first_chunk::<AFTER_FAMILY>() else {
             return false;
@@ -127,7 +127,7 @@ impl Address {
         unspecified
     }
 
-    /// The IPv4 address that translators and tunnels make of an IPv6 address: NAT64 (RFC 6052, and the
+    /// The IPv4 address to which translators and tunnels map an IPv6 address: NAT64 (RFC 6052, and the
     /// last 32 bits of RFC 8215's local prefix), 6to4 (RFC 3056), Teredo (RFC 4380), and IPv4-compatible
     /// addresses (RFC 4291).
     pub fn embedded(ip: IpAddr) -> Option<IpAddr> {
@@ -138,7 +138,7 @@ impl Address {
             [0x00, 0x64, 0xff, 0x9b, 0, 1, ..] => (12, 0),
             [0x20, 0x02, ..] => (2, 0),
             [0x20, 0x01, 0, 0, ..] => (12, 0xff),
-            // Without ::, ::1 and their like, which are no IPv4 addresses.
+            // Except ::, ::1 and the like, which are not IPv4 addresses.
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, first, ..] if first != 0 => (12, 0),
             _ => return None,
         };
@@ -206,7 +206,7 @@ mod tests {
             Address::decode(&bytes, Family::V4, false),
             at("10.1.2.3", 443)
         );
-        // An IPv6 socket takes it, too.
+        // An IPv6 socket accepts it, too.
         assert_eq!(
             Address::decode(&bytes, Family::V6, false),
             at("10.1.2.3", 443)
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(embedded("64:ff9b::10.0.0.1").as_deref(), Some("10.0.0.1"));
         assert_eq!(embedded("2002:a00:1::1").as_deref(), Some("10.0.0.1"));
         assert_eq!(embedded("64:ff9b:1::10.0.0.1").as_deref(), Some("10.0.0.1"));
-        // Teredo's client is written inverted.
+        // Teredo stores the client's address inverted.
         let teredo = "2001:0:808:808:8000:63bf:f5ff:fffe";
         assert_eq!(embedded(teredo).as_deref(), Some("10.0.0.1"));
         assert_eq!(embedded("::10.0.0.1").as_deref(), Some("10.0.0.1"));

@@ -1,16 +1,16 @@
-//! DNS messages (RFC 1035), as far as names and addresses go. Reads what anybody may have sent:
-//! it never panics, and its work and memory are bounded by the message and the constants here.
+//! DNS messages (RFC 1035), as far as names and addresses go. The input is untrusted: parsing never
+//! panics, and its time and memory are bounded by the message and the constants here.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// The longest message: its length has two bytes over TCP.
 const MAX_MESSAGE: usize = 65_535;
-/// How many records of the answer section are looked at.
+/// How many records of the answer section are read.
 const MAX_RECORDS: u16 = 512;
 /// How many aliases may lead to an address.
 const MAX_HOPS: usize = 16;
-/// The longest name as sent, its lengths and the root included.
+/// The longest name in wire format, including the length bytes and the root.
 const MAX_NAME: usize = 255;
 /// How many pointers a name may follow: as many as it can have labels.
 const MAX_POINTERS: usize = 127;
@@ -22,7 +22,7 @@ const TYPE_CNAME: u16 = 5;
 /// An IPv6 address.
 pub const TYPE_AAAA: u16 = 28;
 
-/// The bits of a header that tell a response, and the kind of query.
+/// The header bits that mark a response, and the kind of query.
 const RESPONSE: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
 
@@ -33,14 +33,14 @@ pub struct Answer {
     pub id: u16,
     /// The name that was asked for: lower case, no dot at its end. The root is empty.
     pub name: String,
-    /// Its addresses, each with the least TTL in seconds along the chain of aliases that led to
-    /// it. One a record, in the message's order; where several chains lead to a record, the one
-    /// that lasts longest counts.
+    /// Its addresses, each with the minimum TTL in seconds along the chain of aliases that led to it.
+    /// One per record, in the message's order; if several chains lead to a record, the one that lasts
+    /// longest counts.
     pub addresses: Vec<(IpAddr, u32)>,
 }
 
-/// What a response without error says of the one name of class IN that was asked for. Records
-/// about other names are left out, and reading ends at a record that is cut off or malformed.
+/// Reads a response without error about the one name of class IN that was asked for. Records about other
+/// names are left out, and reading ends at a record that is truncated or malformed.
 pub fn answer(message: &[u8]) -> Option<Answer> {
     let mut reader = Reader::new(message)?;
     let header = reader.header()?;
@@ -77,7 +77,7 @@ pub fn answer(message: &[u8]) -> Option<Answer> {
     })
 }
 
-/// A question of class IN, as a program asks it.
+/// A question of class IN, as a program sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The name: lower case, no dot at its end.
@@ -86,7 +86,7 @@ pub struct Question {
     pub kind: u16,
 }
 
-/// The only question of a message about the standard kind of query, whatever its outcome.
+/// The only question of a message of the standard kind of query, whatever its response code.
 pub fn question(message: &[u8]) -> Option<Question> {
     let mut reader = Reader::new(message)?;
     let header = reader.header()?;
@@ -97,14 +97,14 @@ pub fn question(message: &[u8]) -> Option<Question> {
     (class == CLASS_IN).then_some(Question { name, kind })
 }
 
-/// Whether a message asks; else it is a response, or none at all.
+/// Whether a message is a query; otherwise it is a response, or not a DNS message.
 pub fn is_query(message: &[u8]) -> bool {
     Reader::new(message)
         .and_then(|mut reader| reader.header())
         .is_some_and(|header| header.flags & RESPONSE == 0)
 }
 
-/// A query with this question that asks for recursion. `None`: the name cannot be written.
+/// A query with this question that requests recursion. `None`: the name cannot be encoded.
 pub fn query(id: u16, question: &Question) -> Option<Vec<u8>> {
     let [high, low] = id.to_be_bytes();
     // Recursion desired; one question.
@@ -172,7 +172,7 @@ struct Header {
 }
 
 impl Header {
-    /// A response, to a standard query, without error. It may be truncated.
+    /// A response to a standard query, without error. It may be truncated.
     fn is_plain_response(&self) -> bool {
         const RCODE: u16 = 0x000f;
         self.flags & (RESPONSE | OPCODE | RCODE) == RESPONSE
@@ -180,7 +180,7 @@ impl Header {
 }
 
 struct Record {
-    /// None if it is not plain.
+    /// The name; `None` if it is not plain.
     owner: Option<String>,
     ttl: u32,
     data: Data,
@@ -196,8 +196,8 @@ enum Data {
 enum Name {
     /// Lower case, with dots between its labels and none at its end.
     Plain(String),
-    /// It has a dot, a backslash, or what is not visible ASCII in a label: it would not be the same
-    /// as text.
+    /// A label contains a dot, a backslash or a byte that is not visible ASCII: as text it would mean
+    /// another name.
     Odd,
 }
 
@@ -210,7 +210,7 @@ impl Name {
     }
 }
 
-/// A message and how far it was read. What returns None may have read a part.
+/// A message and the position of the reader. A function that returns None may have read a part.
 struct Reader<'a> {
     message: &'a [u8],
     at: usize,
@@ -244,8 +244,8 @@ impl<'a> Reader<'a> {
 
     /// The name, type and class of the only question.
     ///
-    /// Its name is written out: a resolver may copy a question as it came, and where a pointer in it
-    /// leads in the query is not where it leads in the response.
+    /// Its name must not contain pointers: a resolver may copy a question as it came, and a pointer
+    /// leads to different places in the query and in the response.
     fn question(&mut self, header: &Header) -> Option<(String, u16, u16)> {
         if header.questions != 1 {
             return None;
@@ -293,14 +293,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A name. None if it is cut off, too long, or has a pointer that does not go back.
+    /// A name. None if it is truncated, too long, or has a pointer that does not point backwards.
     fn name(&mut self) -> Option<Name> {
         let mut text = String::new();
         let mut odd = false;
         let mut size = 1;
         let mut pointers = 0;
         let mut end = None;
-        // Where the labels that are being read begin: a pointer must lead to before them.
+        // Where the labels that are being read begin: a pointer must point before them.
         let mut start = self.at;
         let mut at = self.at;
         loop {
@@ -364,7 +364,7 @@ mod tests {
     /// Where the name of the first question is.
     const QUESTION: u16 = 12;
 
-    /// A message in the making: a plain response unless its bytes are changed.
+    /// A message builder: a plain response unless its bytes are changed.
     #[derive(Clone)]
     struct Message(Vec<u8>);
 
@@ -801,7 +801,7 @@ mod tests {
     fn a_name_follows_a_bounded_number_of_pointers() {
         for (count, expected) in [(127, 1), (128, 0)] {
             let mut message = Message::to("a.example");
-            // Data of a type that nobody reads: the pointers that are followed.
+            // Data of a type that is not read, which holds the pointers to follow.
             let first = u16::try_from(message.0.len() + 1 + 10).expect("an offset");
             let chain: Vec<u8> = (0..count - 1)
                 .flat_map(|i| {
@@ -904,7 +904,7 @@ mod tests {
             head in any::<bool>(),
             rest in proptest::collection::vec(any::<u8>(), 0..600),
         ) {
-            // Half of them with a header that is read on.
+            // Half of them with a valid header, so that reading goes on.
             let start: &[u8] = if head { b"\0\0\x80\0\0\x01\xff\xff\0\0\0\0" } else { b"" };
             let bytes = [start, &rest].concat();
             for (address, _) in answer(&bytes).into_iter().flat_map(|answer| answer.addresses) {

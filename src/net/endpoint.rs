@@ -1,4 +1,4 @@
-//! An endpoint of a policy: read from its text, and compared with whom a call reaches.
+//! An endpoint of a policy: parsed from its text, and compared with the peer of a call.
 
 use super::{NamePattern, Ports, Protocol, Reach, Scope, To, Way};
 use crate::paths::{Glob, Pattern};
@@ -11,7 +11,7 @@ use std::ops::Range;
 pub enum Endpoint {
     /// Internet addresses.
     Inet {
-        /// What is spoken; `None`: whatever it is.
+        /// The protocol; `None`: any.
         protocol: Option<Protocol>,
         /// Which hosts.
         host: Host,
@@ -29,11 +29,11 @@ pub enum Host {
     Any,
     /// `localhost`: 127.0.0.0/8 and ::1.
     Loopback,
-    /// `public`, or `private`: the addresses of a [`Scope`], but those of this host.
+    /// `public`, or `private`: the addresses of a [`Scope`], except those of this host.
     Scope(Scope),
     /// An address, or those that share its first bits.
     Prefix(IpAddr, u8),
-    /// Addresses that stand for a name at present.
+    /// Addresses that a name currently stands for.
     Name(NamePattern),
 }
 
@@ -48,7 +48,7 @@ pub enum Socket {
     Path(Pattern),
 }
 
-/// An endpoint read from its text; the path of a unix socket has still to be resolved.
+/// An endpoint parsed from its text; the path of a unix socket must still be resolved.
 #[derive(Debug, Clone)]
 pub enum Parsed {
     /// Complete.
@@ -57,7 +57,7 @@ pub enum Parsed {
     Path(String),
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointError {
     /// The part of the text that is wrong.
@@ -71,8 +71,8 @@ pub struct EndpointError {
 const FORMS: &str = "an endpoint is HOST:PORTS, udp://HOST:PORTS or unix:PATH, where HOST is an address, a CIDR, `*`, `public`, `private`, `localhost` or a name";
 
 impl Endpoint {
-    /// From `[tcp://|udp://]HOST[:PORTS]` or `unix:…`. No scheme means TCP, unless `closes`: who
-    /// denies a host means it whatever is spoken.
+    /// From `[tcp://|udp://]HOST[:PORTS]` or `unix:…`. No scheme means TCP, unless `closes`: an entry
+    /// that denies a host means every protocol.
     ///
     /// # Errors
     /// What is wrong, and where.
@@ -142,7 +142,7 @@ impl Endpoint {
         }))
     }
 
-    /// Whether it covers whom a call reaches. `closes`: as an entry that denies, which is about all
+    /// Whether it covers the peer of a call. `closes`: as an entry that denies, which covers everything
     /// that a wildcard or translated address stands for.
     pub fn covers(&self, reach: &Reach<'_>, closes: bool) -> bool {
         match (self, &reach.to) {
@@ -161,7 +161,7 @@ impl Endpoint {
                 },
             ) => {
                 protocol.is_none_or(|protocol| protocol == *spoken)
-                    // What has no ports is denied whichever port an entry is about.
+                    // A protocol without ports is denied whichever port an entry names.
                     && (ports.contains(*port) || closes && *spoken == Protocol::Other)
                     && host.covers(ip.map(|ip| (ip, *own)), names, reach.way, closes)
             }
@@ -172,7 +172,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is about public or private addresses, to which those of this host do not belong.
+    /// Whether it is `public` or `private`, which exclude the addresses of this host.
     pub fn leaves_out_own(&self) -> bool {
         matches!(
             self,
@@ -183,7 +183,7 @@ impl Endpoint {
         )
     }
 
-    /// The name that it is about, if it is about one.
+    /// The host name that it covers, if it is one.
     pub fn name(&self) -> Option<&NamePattern> {
         match self {
             Endpoint::Inet {
@@ -194,20 +194,20 @@ impl Endpoint {
         }
     }
 
-    /// Whether it may be about a protocol.
+    /// Whether it may cover a protocol.
     pub fn speaks(&self, spoken: Protocol) -> bool {
         matches!(self, Endpoint::Inet { protocol, .. } if protocol.is_none_or(|own| own == spoken))
     }
 }
 
-/// Where a part of a text, cut out of it, stands.
+/// The range of a part that was cut out of a text.
 fn part(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     start..start + part.len()
 }
 
-/// An IPv6 address or network without brackets, and what stands after its last colon, where that can be
-/// meant as ports: `::1:80` is an address, too, and another one.
+/// An IPv6 address or network without brackets, and the text after its last colon, if that could mean
+/// ports: `::1:80` is also an address, but another one.
 fn unbracketed(text: &str) -> Option<(&str, &str)> {
     let (host, ports) = text.rsplit_once(':')?;
     let (address, _) = host.split_once('/').unwrap_or((host, ""));
@@ -256,7 +256,7 @@ impl Host {
             let help = format!("a CIDR is 10.0.0.0/8 or [fd00::/8]; a name is written without /{bits}");
             return Err((format!("`{address}` is not an address"), Some(help)));
         }
-        // What looks like an address is meant as one.
+        // A text that looks like an address is meant as one.
         let numeric = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if numeric(address) || address.contains(':') {
             return Err((
@@ -294,7 +294,7 @@ impl Host {
         })
     }
 
-    /// Whether an address is one of a network.
+    /// Whether an address is in a network.
     pub fn has(&self, ip: IpAddr) -> bool {
         match self {
             Host::Prefix(network, bits) => shares(ip, *network, *bits),
@@ -302,7 +302,7 @@ impl Host {
         }
     }
 
-    /// Whether it covers an address, which is one of this host's or not, or the names of one.
+    /// Whether it covers an address, given whether it belongs to this host, or one of its names.
     fn covers(&self, to: Option<(IpAddr, bool)>, names: &[&str], way: Way, closes: bool) -> bool {
         let ip = to.map(|(ip, _)| ip);
         match self {
@@ -310,7 +310,7 @@ impl Host {
             Host::Scope(scope) => to.is_some_and(|(ip, own)| {
                 let translated = || super::Address::embedded(ip).map(Scope::of);
                 match closes {
-                    // To listen, an address is always one of this host's.
+                    // An address to listen on always belongs to this host.
                     false => Scope::of(ip) == *scope && !(own && way == Way::Connect),
                     true => {
                         Scope::of(ip) == *scope
@@ -329,7 +329,7 @@ impl Host {
             }),
             Host::Prefix(network, bits) => ip.is_some_and(|ip| {
                 let own = super::Address::canonical(*network, way == Way::Connect);
-                // 0.0.0.0 of a policy is the host itself, as that of a call is.
+                // 0.0.0.0 in a policy means the host itself, as it does in a call.
                 let network = if *bits >= 32 { own } else { *network };
                 shares(ip, network, *bits)
                     || closes
@@ -346,9 +346,9 @@ fn shares(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
     ip.is_ipv4() == network.is_ipv4() && masked(ip, bits) == masked(network, bits)
 }
 
-/// Whether a wildcard address to listen on takes in those of a network.
+/// Whether a wildcard address to listen on includes those of a network.
 fn wildcard_takes(ip: IpAddr, network: IpAddr, way: Way) -> bool {
-    // `::` takes IPv4, too, unless the socket says otherwise (ipv6(7), IPV6_V6ONLY).
+    // `::` includes IPv4, unless the socket sets IPV6_V6ONLY (ipv6(7)).
     way == Way::Listen && ip.is_unspecified() && (ip.is_ipv6() || network.is_ipv4())
 }
 

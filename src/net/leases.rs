@@ -1,19 +1,19 @@
-//! Which addresses stand for which names, and until when. Asks no clock: the time is passed in.
+//! Which addresses stand for which names, and until when. The current time is passed in.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How long a lease lasts at least: many answers have a TTL of seconds.
+/// The minimum time of a lease: many answers have a TTL of a few seconds.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// How long a lease lasts at most.
+/// The maximum time of a lease.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// What every lease lasts longer: programs keep addresses in pools.
+/// The grace time of every lease: programs keep addresses in pools.
 const GRACE: Duration = Duration::from_secs(60);
-/// How many leases there are at most.
+/// The maximum number of leases.
 const MAX_LEASES: usize = 4096;
-/// How many addresses a name has at most.
+/// The maximum number of addresses per name.
 const MAX_ADDRESSES: usize = 256;
 
 /// The longest name, as text.
@@ -27,7 +27,7 @@ const MAX_LABEL: usize = 63;
 pub struct NamePattern(String);
 
 impl NamePattern {
-    /// Reads a pattern. Upper case and a dot at the end make no difference.
+    /// Parses a pattern. Upper case and a dot at the end make no difference.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -64,7 +64,7 @@ impl NamePattern {
         Ok(NamePattern(name))
     }
 
-    /// Whether a name matches, which is in lower case and has no dot at its end.
+    /// Whether a name matches. It must be in lower case, without a dot at its end.
     pub fn matches(&self, name: &str) -> bool {
         match self.0.strip_prefix('*') {
             // With the dot before the name.
@@ -94,14 +94,14 @@ fn is_of_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-/// The names that addresses stand for, each for a time: the TTL, but at least a minute and at most
-/// a day, and a minute of grace.
+/// The names that addresses stand for, each for a time: the TTL, but at least a minute and at most a
+/// day, plus a minute of grace.
 ///
-/// There are at most 4,096 leases, and 256 addresses a name. Where a further one has no room, the
-/// expired ones go, and if that is not enough, the one that ends soonest.
+/// There are at most 4,096 leases, and 256 addresses per name. To make room for another one, expired
+/// leases are dropped, and if that is not enough, the one that ends soonest.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
-    /// When each lease ends. No address is without names.
+    /// When each lease ends. An address without names is not kept.
     ends: BTreeMap<IpAddr, BTreeMap<String, Instant>>,
 }
 
@@ -111,11 +111,11 @@ impl Leases {
         Leases::default()
     }
 
-    /// Leases an address to a name, which is in lower case and has no dot at its end. A lease that
-    /// is there already is extended, never shortened.
+    /// Leases an address to a name, which must be in lower case, without a dot at its end. An existing
+    /// lease is extended, never shortened.
     pub fn lease(&mut self, name: &str, address: IpAddr, ttl: Duration, now: Instant) {
         let address = address.to_canonical();
-        // A clock that cannot count a day further: the lease has no time.
+        // If the clock cannot represent that time, the lease ends at once.
         let end = now
             .checked_add(ttl.clamp(SHORTEST, LONGEST) + GRACE)
             .unwrap_or(now);
@@ -129,7 +129,7 @@ impl Leases {
         names.insert(name.to_owned(), end);
     }
 
-    /// The names that an address stands for now, sorted.
+    /// The names that an address currently stands for, sorted.
     pub fn names(&self, address: IpAddr, now: Instant) -> Vec<&str> {
         let names = self.ends.get(&address.to_canonical());
         names
@@ -157,7 +157,7 @@ impl Leases {
         }
     }
 
-    /// How many leases there are: of one name, or of all.
+    /// The number of leases: of one name, or of all.
     fn count(&self, name: Option<&str>) -> usize {
         let names = self.ends.values();
         match name {
@@ -206,7 +206,7 @@ mod tests {
         Ipv4Addr::from_bits(0x0a00_0000 + number).into()
     }
 
-    /// That a lease of this TTL ends after so many seconds, and not one before.
+    /// Asserts that a lease with this TTL ends after exactly so many seconds.
     fn assert_lasts(ttl: Duration, expected: u64) {
         let now = Instant::now();
         let mut leases = Leases::new();

@@ -1,5 +1,5 @@
-//! What a policy says of peers: addresses, endpoints, names. Bytes and pure functions; nothing here
-//! asks the network.
+//! Addresses, endpoints and names of peers, as policies describe them. Bytes and pure functions; nothing
+//! here uses the network.
 //!
 //! | file | holds |
 //! |---|---|
@@ -26,7 +26,7 @@ pub use scope::Scope;
 use std::fmt;
 use std::net::IpAddr;
 
-/// In which direction a call opens a way.
+/// The direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Way {
     /// To a peer: connect(2), or a send(2) that names an address.
@@ -44,7 +44,7 @@ impl Way {
         }
     }
 
-    /// The way that a word names.
+    /// The direction that a word names.
     pub fn from_word(word: &str) -> Option<Way> {
         [Way::Connect, Way::Listen]
             .into_iter()
@@ -52,14 +52,14 @@ impl Way {
     }
 }
 
-/// What an internet socket speaks.
+/// The protocol of an internet socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
-    /// TCP, and what stands for it.
+    /// TCP, and protocols that behave like it.
     Tcp,
     /// UDP.
     Udp,
-    /// UDP-Lite (RFC 3828): it has ports, and no entry opens it.
+    /// UDP-Lite (RFC 3828): it has ports, but no entry allows it.
     Lite,
     /// Anything else with addresses: ICMP echo, an inherited raw socket. It has no ports.
     Other,
@@ -76,7 +76,7 @@ impl Protocol {
         }
     }
 
-    /// What stands before a host.
+    /// The scheme before a host.
     pub const fn scheme(self) -> &'static str {
         match self {
             Protocol::Tcp => "tcp://",
@@ -86,29 +86,29 @@ impl Protocol {
     }
 }
 
-/// A peer, or a place to be reached at, as it is compared with a policy.
+/// A peer, or an address to listen on, in the form that is compared with a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach<'a> {
     /// The direction.
     pub way: Way,
-    /// Who is reached, or where.
+    /// The peer, or the address to listen on.
     pub to: To<'a>,
 }
 
-/// Who is reached.
+/// The address of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To<'a> {
     /// An internet address.
     Inet {
-        /// What is spoken.
+        /// The protocol.
         protocol: Protocol,
-        /// The address, [canonical](Address::canonical); `None` where only its name is known.
+        /// The address, [canonical](Address::canonical); `None` if only its name is known.
         ip: Option<IpAddr>,
-        /// Whether the address is known to be one of this host's, other than a loopback one.
+        /// Whether the address is known to belong to this host, other than a loopback address.
         own: bool,
-        /// 0 on the way [`Way::Listen`]: one that the kernel chooses.
+        /// The port. 0 with [`Way::Listen`]: one that the kernel chooses.
         port: u16,
-        /// The names that the address stands for at present: lower case, without a last dot.
+        /// The names that the address currently stands for: lower case, without a dot at the end.
         names: &'a [&'a str],
     },
     /// A unix socket by its path, absolute and resolved.

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// Ports, as ranges with both ends in them, ascending and apart.
+/// Ports, as inclusive ranges, ascending and not adjacent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(Vec<(u16, u16)>);
 
 impl Ports {
-    /// All of them, and 0: whichever the kernel chooses.
+    /// All ports, including 0, which stands for one that the kernel chooses.
     pub fn all() -> Ports {
         Ports(vec![(0, u16::MAX)])
     }
 
-    /// One.
+    /// One port.
     pub fn one(port: u16) -> Ports {
         Ports(vec![(port, port)])
     }
@@ -49,19 +49,19 @@ impl Ports {
         Ok(Ports(merged))
     }
 
-    /// Whether a port is among them.
+    /// Whether the set contains a port.
     pub fn contains(&self, port: u16) -> bool {
         self.0
             .iter()
             .any(|(first, last)| (*first..=*last).contains(&port))
     }
 
-    /// Whether all are.
+    /// Whether the set contains all ports.
     pub fn are_all(&self) -> bool {
         *self == Ports::all()
     }
 
-    /// How many they are.
+    /// The number of ports.
     pub fn count(&self) -> usize {
         let size = |(first, last): &(u16, u16)| usize::from(*last) - usize::from(*first) + 1;
         self.0.iter().map(size).sum()

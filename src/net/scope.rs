@@ -2,11 +2,11 @@
 //! `localhost` of an endpoint.
 //!
 //! The ranges are those of IANA's special-purpose address registries (RFC 6890, RFC 8190) as of
-//! 2025-10-09. A range counts as public if its row says "Globally Reachable: True". What the registries
-//! do not list is public in IPv4, and in IPv6 within 2000::/3, the only block of which addresses are
-//! assigned. Where this table differs from the registries, the row says so.
+//! 2025-10-09. A range counts as public if its row says "Globally Reachable: True". Addresses that the
+//! registries do not list are public in IPv4, and in IPv6 within 2000::/3, the only block from which
+//! addresses are assigned. A row that differs from the registries says so.
 //!
-//! Pure: which addresses a host has itself is not known here.
+//! Pure: this file does not know a host's own addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -23,7 +23,7 @@ pub enum Scope {
 
 use Scope::{Host, Private, Public};
 
-/// A range and its scope. The longest range that an address lies in decides.
+/// A range and its scope. The longest range that contains an address decides.
 type Row<Address> = (Address, u8, Scope);
 
 #[rustfmt::skip]
@@ -76,8 +76,8 @@ const V6: &[Row<Ipv6Addr>] = &[
 const NAT64: (Ipv6Addr, u8) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
 impl Scope {
-    /// That of an address. An IPv4 address that is mapped into IPv6 is one of IPv4. A translated one is
-    /// public if the IPv4 address in it is.
+    /// The scope of an address. An IPv4 address that is mapped into IPv6 counts as IPv4. A translated
+    /// one is public if the IPv4 address in it is.
     pub fn of(ip: IpAddr) -> Scope {
         match ip.to_canonical() {
             IpAddr::V4(ip) => longest(V4, |net, bits| same(ip.to_bits(), net.to_bits(), bits)),
@@ -91,7 +91,7 @@ impl Scope {
         }
     }
 
-    /// That of all addresses which share their first bits with `ip`; `None`: they differ.
+    /// The scope of all addresses that share their first bits with `ip`; `None`: their scopes differ.
     pub fn of_all(ip: IpAddr, bits: u8) -> Option<Scope> {
         let uniform = match ip {
             IpAddr::V4(ip) => agree(V4, bits, |net, bits| {
@@ -99,7 +99,7 @@ impl Scope {
             }),
             IpAddr::V6(ip) => {
                 agree(V6, bits, |net, bits| same6(ip, net, bits))
-                    // Each address of NAT64 is as the one in it.
+                    // A NAT64 address has the scope of the address in it.
                     && (bits == 128 || !same6(ip, NAT64.0, bits.min(NAT64.1)))
             }
         };
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_address_of_each_range_are_in_it_and_their_neighbours_are_not() {
-        // Ranges of IPv4 that public addresses surround.
+        // IPv4 ranges that are surrounded by public addresses.
         for (first, last) in [
             ("10.0.0.0", "10.255.255.255"),
             ("100.64.0.0", "100.127.255.255"),

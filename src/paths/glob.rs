@@ -2,19 +2,19 @@
 
 use super::PatternError;
 
-/// `*`, `?`, `[a-z]`, `{a,b}`, and `\` before what is meant as it is.
+/// A word with `*`, `?`, `[a-z]`, `{a,b}`, and `\` before a literal character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(Vec<u8>);
 
-/// What stands for a slash, which the matcher would take for the end of a component. No word that
-/// is compared can hold a NUL.
+/// Replaces a slash, which the matcher would treat as the end of a component. A compared word cannot
+/// contain a NUL.
 const SLASH: u8 = 0;
 
 impl Glob {
     /// Compiles a word.
     ///
     /// # Errors
-    /// A bracket or brace that is not closed, and the like.
+    /// If a bracket or brace is not closed, and the like.
     pub fn new(text: &str) -> Result<Glob, PatternError> {
         // A leading `!` would be a negation, which the policy language does not have.
         let plain = if text.starts_with('!') { "\\" } else { "" };

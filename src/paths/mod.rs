@@ -1,5 +1,5 @@
-//! What a policy says of paths: accesses and patterns. Bytes and pure functions; nothing here asks
-//! the file system, so a path must be resolved before it is compared.
+//! Accesses and patterns of paths, as policies describe them. Bytes and pure functions; nothing here
+//! uses the file system, so a path must be resolved before it is compared.
 
 mod glob;
 mod pattern;
@@ -10,14 +10,14 @@ pub(crate) use pattern::{has_wildcard, is_beneath, unescaped};
 
 use std::fmt;
 
-/// What a call asks of a path.
+/// The access that a call needs to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
     /// Open for reading, list, watch.
     Read,
     /// Create, change, delete, rename, link, change metadata.
     Write,
-    /// Be executed, or be the interpreter of what is.
+    /// Execute, or run as the interpreter of an executed file.
     Exec,
     /// Metadata: stat, access, readlink, chdir.
     Stat,
@@ -28,7 +28,7 @@ pub enum Access {
 /// A terminal that a command is started with, by its name in the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminal {
-    /// Where it is: `/dev/pts/3`.
+    /// Its path: `/dev/pts/3`.
     pub path: std::path::PathBuf,
     /// Whether the command has it open for reading.
     pub read: bool,
@@ -37,8 +37,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The controlling terminal of the command has another name, which a policy opens for writing if it
-    /// opens the terminal.
+    /// Another name of the command's controlling terminal. A policy that opens it for writing opens the
+    /// terminal.
     pub const CONTROLLING: &'static str = "/dev/tty";
 }
 

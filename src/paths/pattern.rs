@@ -1,5 +1,5 @@
-//! A path pattern: compared component by component, as a small automaton, so that it can be asked
-//! not only whether it covers a path but how far into it a path leads.
+//! A path pattern: compared component by component, as a small automaton. It tells not only whether it
+//! covers a path but also how far a path leads into it.
 
 use super::Glob;
 use std::fmt;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// A pattern for absolute, resolved paths. It covers what it matches and everything beneath.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    /// The components before the first wildcard; all of them, where there is none.
+    /// The components before the first wildcard; all components if there is none.
     base: Arc<Path>,
-    /// How many they are.
+    /// The number of these components.
     depth: usize,
     /// The components from the first wildcard on.
     tail: Arc<[Part]>,
@@ -26,7 +26,7 @@ enum Part {
     AnyDepth,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError(pub String);
 
@@ -35,13 +35,13 @@ pub struct PatternError(pub String);
 pub enum Progress {
     /// The pattern matches the path or one above it.
     Covered,
-    /// The parts that what stands beneath the path may still match: a bit each. None: nothing
-    /// beneath it can match.
+    /// One bit for each part that names beneath the path may still match. None: nothing beneath it can
+    /// match.
     Open(u64),
 }
 
 impl Progress {
-    /// Whether everything beneath that was matched from here is matched from `other`, too.
+    /// Whether `other` matches everything beneath that this matches.
     pub fn is_kept_by(self, other: Progress) -> bool {
         match (self, other) {
             (_, Progress::Covered) => true,
@@ -63,7 +63,7 @@ impl Pattern {
     /// A path without wildcards.
     ///
     /// # Errors
-    /// When it is too deep.
+    /// If it is too deep.
     pub fn literal(path: &Path) -> Result<Pattern, PatternError> {
         Pattern::new(path, Vec::new())
     }
@@ -72,7 +72,7 @@ impl Pattern {
     /// their meaning, and `**` stands for any number of components.
     ///
     /// # Errors
-    /// A glob that is none, or too deep a path.
+    /// If the glob is invalid, or the path too deep.
     pub fn glob(base: &Path, glob: &str) -> Result<Pattern, PatternError> {
         let mut tail = Vec::new();
         for text in glob.split('/').filter(|text| !text.is_empty()) {
@@ -87,7 +87,7 @@ impl Pattern {
                 _ => Part::Literal(unescaped(text).into_bytes()),
             });
         }
-        // `a/**` covers what is in `a`, and so does `a/**/*`; `a` itself is not meant.
+        // `a/**` covers what is in `a`, as `a/**/*` does, but not `a` itself.
         if let Some(Part::AnyDepth) = tail.last() {
             tail.push(Part::Glob(Glob::new("*")?));
         }
@@ -108,19 +108,19 @@ impl Pattern {
         })
     }
 
-    /// The same beneath another directory, if it begins beneath `from`, which has as many components as
-    /// `to`, or more.
+    /// The same pattern moved to another directory, if it begins beneath `from`, which must have at
+    /// least as many components as `to`.
     pub fn rebase(&mut self, from: &Path, to: &Path) {
         if let Ok(rest) = self.base.strip_prefix(from) {
             let mut base = to.to_owned();
-            // To join nothing would add a slash.
+            // Joining an empty path would add a slash.
             base.extend(rest.components());
             self.depth = components(base.as_os_str().as_bytes()).count();
             self.base = base.into();
         }
     }
 
-    /// Whether there is no wildcard in it.
+    /// Whether it has no wildcard.
     pub fn is_literal(&self) -> bool {
         self.tail.is_empty()
     }
@@ -135,7 +135,7 @@ impl Pattern {
         self.base.as_os_str().as_bytes()
     }
 
-    /// Whether two patterns are written alike, once variables and links are resolved.
+    /// Whether two patterns are the same, after variables and links are resolved.
     pub fn is_same(&self, other: &Pattern) -> bool {
         self.base == other.base && self.tail == other.tail
     }
@@ -210,16 +210,16 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern names `path`, or a path above it, as one on the way to what it covers: a
-    /// symbolic link there would lead what stands beneath to another place. To be matched by `*` and
-    /// `**` is not enough, since they match any name.
+    /// Whether the pattern names `path`, or a path above it, on the way to what it covers: a symbolic
+    /// link there would redirect everything beneath. A match by `*` and `**` is not enough, since they
+    /// match any name.
     pub fn is_led_by(&self, path: &[u8]) -> bool {
         let states = match self.progress(path) {
             Progress::Covered => return true,
             Progress::Open(states) => states >> self.depth,
         };
         if states == 0 {
-            // In the base, or nowhere.
+            // The name can only be in the base.
             return self.progress(path).leads_on();
         }
         let mut anywhere = self.closure(1);
@@ -240,8 +240,8 @@ impl Pattern {
         !deep || states & !anywhere != 0
     }
 
-    /// Whether the pattern names `path`, by its name and not by a wildcard, as a directory above what it
-    /// covers: what stands there must be one.
+    /// Whether the pattern names `path` literally, not by a wildcard, as a directory above what it
+    /// covers: then only a directory may be there.
     pub fn names_above(&self, path: &[u8]) -> bool {
         let base = self.base.as_os_str().as_bytes();
         if is_beneath(base, path) {
@@ -265,7 +265,7 @@ impl Pattern {
         })
     }
 
-    /// `**` may also stand for no component at all.
+    /// `**` may also match no component at all.
     fn closure(&self, mut states: u64) -> u64 {
         for (place, part) in self.tail.iter().enumerate() {
             if states >> place & 1 == 1 && matches!(part, Part::AnyDepth) {
@@ -276,7 +276,7 @@ impl Pattern {
     }
 }
 
-/// Whether a literal `path` is `above` or stands beneath it.
+/// Whether a literal `path` is `above` or beneath it.
 pub(crate) fn is_beneath(path: &[u8], above: &[u8]) -> bool {
     match path.strip_prefix(above) {
         Some(rest) => rest.is_empty() || rest.starts_with(b"/") || above == b"/",
