@@ -1,32 +1,33 @@
-//! What a `[[rule]]` says of what a call's registers only point to. Pure: whoever has read it asks.
+//! The part of a `[[rule]]` about what a call's registers only point to. Pure: the caller reads the
+//! memory.
 
 use std::fmt;
 
 use crate::net::{Endpoint, Reach};
 use crate::paths::{Glob, Pattern};
 
-/// What a rule says of a path or a peer that the call names, and of the arguments of a program.
+/// The conditions of a rule on a path or peer that the call names, and on the arguments of a program.
 #[derive(Debug, Clone)]
 pub struct Object {
-    /// As written, and what it covers.
+    /// The path: as written, and what it covers.
     pub path: Option<(String, Pattern)>,
     /// The peer, as written, and what it covers.
     pub peer: Option<(String, Endpoint)>,
     /// The argument vector.
     pub argv: Option<Argv>,
-    /// Whether the rule denies or kills: then the peer is all that an address may stand for.
+    /// Whether the rule denies or kills: then the peer covers everything that an address may stand for.
     pub closes: bool,
 }
 
 impl Object {
-    /// Whether the peer that the rule is about covers whom a call reaches; not if it is about none.
+    /// Whether the rule's peer covers the peer of a call; false if the rule has none.
     pub fn covers_peer(&self, reach: &Reach<'_>) -> bool {
         let covers = |(_, endpoint): &(String, Endpoint)| endpoint.covers(reach, self.closes);
         self.peer.as_ref().is_some_and(covers)
     }
 }
 
-/// A pattern for an argument vector: a glob for each argument, `**` for any that follow.
+/// A pattern for an argument vector: one glob per argument, `**` for any further ones.
 #[derive(Debug, Clone)]
 pub struct Argv {
     words: Vec<(String, Glob)>,
@@ -34,16 +35,16 @@ pub struct Argv {
     open: bool,
 }
 
-/// More words than any rule needs.
+/// The maximum number of words: more than any rule needs.
 const MAX_WORDS: usize = 64;
-/// How many arguments decide any rule: [`Argv::needs`] is never more.
+/// How many arguments suffice for any rule: [`Argv::needs`] is never more.
 pub const MOST_ARGUMENTS: usize = MAX_WORDS + 1;
 
 impl Argv {
-    /// From the words of a policy.
+    /// Parses the words of a policy.
     ///
     /// # Errors
-    /// A word that is no glob, or `**` elsewhere than at the end.
+    /// If a word is not a valid glob, or `**` is not at the end.
     pub fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Argv, String> {
         let mut argv = Argv {
             words: Vec::new(),
@@ -67,12 +68,12 @@ impl Argv {
         }
     }
 
-    /// How many arguments have to be known to decide.
+    /// How many arguments must be known to decide.
     pub fn needs(&self) -> usize {
         self.words.len() + 1
     }
 
-    /// Whether the vector matches. `arguments` may be cut after [`Argv::needs`].
+    /// Whether the vector matches. `arguments` may be truncated after [`Argv::needs`].
     pub fn matches(&self, arguments: &[Vec<u8>]) -> bool {
         let enough = match self.open {
             true => arguments.len() >= self.words.len(),
@@ -87,7 +88,7 @@ impl Argv {
     }
 }
 
-/// As a policy writes it.
+/// As written in a policy.
 impl fmt::Display for Argv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.open.then_some("**");
@@ -96,7 +97,7 @@ impl fmt::Display for Argv {
     }
 }
 
-/// As conditions of a rule.
+/// The conditions of a rule as text.
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut and = "";

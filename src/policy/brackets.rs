@@ -1,19 +1,19 @@
-//! The bracket that a broken TOML text lacks. The parser of TOML goes on behind it as if all that
-//! follows stood in the array, and finds a mistake in each line. Pure.
+//! Finds the bracket that a broken TOML text lacks. The TOML parser reads everything after it as part of
+//! the array, and so reports an error in each line. Pure.
 
 /// A bracket without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unclosed {
-    /// Where it stands, in bytes.
+    /// Its position in bytes.
     pub at: usize,
-    /// What would close it.
+    /// The bracket that would close it.
     pub close: char,
     /// The last line, from 0, that can belong to it.
     pub line: usize,
 }
 
-/// The innermost bracket that is still open where a table's header or another key begins, or at the end.
-/// To be asked of a text that is not TOML: an array of arrays may look like a header.
+/// The innermost bracket that is still open when a table's header or another key begins, or at the end.
+/// Only for a text that is not valid TOML: an array of arrays may look like a header.
 pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
     let mut open: Vec<(usize, char)> = Vec::new();
     let mut start = 0;
@@ -34,7 +34,7 @@ pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
         if string.is_some() || !open.is_empty() || !is_header(begins) {
             let other = scan(line, start, &mut open, &mut string);
             if let Some((at, close)) = other {
-                // On a line of its own the wrong end stands behind what is lacking.
+                // A wrong closing bracket on its own line comes after the missing one.
                 let line = if begins.starts_with([']', '}']) {
                     last
                 } else {
@@ -55,8 +55,8 @@ pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
     })
 }
 
-/// Follows one line: `string` is the end of the text of several lines that it begins or goes on in.
-/// Returns the bracket that the line ends by the other kind's end.
+/// Follows one line. `string` is the delimiter of the multi-line string that the line begins or is in.
+/// Returns the bracket that the line closes with a bracket of the other kind.
 fn scan<'t>(
     line: &'t str,
     start: usize,
@@ -99,7 +99,7 @@ fn scan<'t>(
     None
 }
 
-/// What follows a string of one line, which begins `text`.
+/// The text after the single-line string that `text` begins with.
 fn after_string(text: &str, quote: char) -> &str {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {

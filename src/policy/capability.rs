@@ -1,5 +1,5 @@
-//! Capabilities by name, and those that no policy can leave to a command: with them the jail could be
-//! overruled. It never asks what the caller has.
+//! Capabilities by name, and those that no policy can let a command keep, because they could defeat the
+//! jail. It never checks which ones the caller has.
 
 use caps::Capability;
 
@@ -12,7 +12,7 @@ const ONE_USER: &str =
     "the supervisor acts for the command, as the one user that it starts as";
 const PAST_MODULES: &str = "with it the host's other security modules can be overruled";
 
-/// Each with the reason why it cannot be kept.
+/// Each with the reason why a command cannot keep it.
 const REFUSED: &[(Capability, &str)] = &[
     (Capability::CAP_BPF, PAST_KERNEL),
     (
@@ -44,10 +44,10 @@ const REFUSED: &[(Capability, &str)] = &[
     ),
 ];
 
-/// Those that go round `[net]`.
+/// Those that bypass `[net]`.
 const NETWORK: &[Capability] = &[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
 
-/// Why no policy can keep it, if none can.
+/// Why no policy can keep it, if that is so.
 pub(super) fn refused(capability: Capability) -> Option<&'static str> {
     REFUSED
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn refused(capability: Capability) -> Option<&'static str> {
         .map(|(_, reason)| *reason)
 }
 
-/// Those of a policy that reach peers which it restricts, past `[net]` and rules about a `peer`.
+/// The capabilities of a policy that bypass its `[net]` and its rules about a `peer`.
 pub(super) fn past_peers(policy: &Policy) -> Vec<Diagnostic> {
     let about_peers = |object: &super::Object| object.peer.is_some();
     let restricted = policy.default.action != Action::Allow
@@ -80,7 +80,8 @@ pub(super) fn past_peers(policy: &Policy) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// The capability of that name, in any case and with or without `CAP_`; else the nearest name.
+/// The capability with that name, in upper or lower case, with or without `CAP_`; otherwise the nearest
+/// name.
 pub(super) fn named(text: &str) -> Result<Capability, Option<String>> {
     let upper = text.to_ascii_uppercase();
     let name = match upper.starts_with("CAP_") {

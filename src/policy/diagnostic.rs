@@ -1,4 +1,4 @@
-//! One problem of a policy, and how problems are shown. It never finds any.
+//! One problem of a policy, and how problems are shown. Other files find them.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,25 +13,25 @@ use super::Source;
 pub enum Severity {
     /// The policy cannot be used.
     Error,
-    /// The policy works, and something in it cannot be meant.
+    /// The policy works, but something in it is likely a mistake.
     Warning,
 }
 
-/// A problem: what, where, and the next step.
+/// A problem: what is wrong, where, and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// A stable name for the kind of problem, for example `unknown-syscall`.
     pub code: &'static str,
-    /// What is wrong, on what.
+    /// What is wrong.
     pub message: String,
-    /// Index of the source; `None` where there is no file to point into.
+    /// Index of the source; `None` if there is no file to point into.
     pub source: Option<u16>,
     /// Byte range within the source's text.
     pub span: Range<usize>,
-    /// What stands beside the caret.
+    /// The text beside the caret.
     pub label: Option<String>,
     /// The next step, for example the nearest known name.
     pub help: Option<String>,
@@ -62,21 +62,21 @@ impl Diagnostic {
     }
 }
 
-/// Everything that is wrong with a policy, with the texts that it is wrong in.
+/// All problems of a policy, with the texts of its files.
 ///
-/// Shown without colour by `Display`.
+/// `Display` shows them without colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problems {
     /// The files, for names and carets.
     #[doc(hidden)]
     pub sources: Vec<Source>,
-    /// By file and place.
+    /// Sorted by file and place.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Problems {
-    /// For people: each with its file, line and caret.
+    /// Renders them for people: each with its file, line and caret.
     pub fn render(&self, color: bool) -> String {
         render(&self.sources, &self.diagnostics, color)
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Diagnostics for people: each with its file, line and caret, an empty line between two.
+/// Renders diagnostics for people: each with its file, line and caret, separated by empty lines.
 pub fn render(sources: &[Source], diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
@@ -117,7 +117,7 @@ fn render_one(sources: &[Source], diagnostic: &Diagnostic, renderer: &Renderer) 
         .source
         .and_then(|source| sources.get(usize::from(source)));
     let Some(source) = source else {
-        // Each by itself: in one report an empty margin would stand between them.
+        // Rendered one by one: a combined report would put an empty margin between them.
         let title = renderer.render(&[Group::with_title(title)]);
         return match help {
             Some(help) => {
@@ -141,7 +141,7 @@ fn render_one(sources: &[Source], diagnostic: &Diagnostic, renderer: &Renderer) 
     renderer.render(&[group])
 }
 
-/// The range cut to the text and to whole characters, whatever it was.
+/// The range clamped to the text and to whole characters.
 fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.ceil_char_boundary(span.end.max(start));

@@ -1,5 +1,5 @@
-//! A policy's digest: that two runs had the same policy, in 128 bits. It identifies, and does not
-//! authenticate: whoever wants to can write another policy with the same digest.
+//! A policy's digest: 128 bits that show whether two runs had the same policy. It identifies but does
+//! not authenticate: an attacker can construct another policy with the same digest.
 
 use super::Policy;
 
@@ -16,7 +16,7 @@ impl Fnv {
         }
     }
 
-    /// With the length first, as eight bytes, the lowest first: no text runs into the next.
+    /// Hashes the length first, as eight little-endian bytes, so that texts stay separate.
     fn add_text(&mut self, text: &str) {
         self.add(&(text.len() as u64).to_le_bytes());
         self.add(text.as_bytes());
@@ -24,7 +24,7 @@ impl Fnv {
 }
 
 impl Policy {
-    /// `fnv1a128:` and 32 hexadecimal digits over the name and the text of each source, in the
+    /// `fnv1a128:` and 32 hexadecimal digits: the digest of the name and the text of each source, in the
     /// order of [`Policy::sources`].
     pub fn digest(&self) -> String {
         let mut hash = Fnv(Fnv::BASIS);

@@ -1,6 +1,6 @@
 //! One file's TOML: typed access to its values, their lines, and the problems found on the way.
 //!
-//! It knows TOML and places, never what a key means.
+//! It knows TOML and places, but not what keys mean.
 
 use std::ops::Range;
 
@@ -16,19 +16,19 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// A TOML key with its place.
 pub(super) type Key<'t> = Spanned<DeString<'t>>;
 
-/// The text of a file and what is wrong in it.
+/// The text of a file and the problems in it.
 pub(super) struct Document<'t> {
     source: u16,
     text: &'t str,
     /// Where each line starts.
     lines: Vec<usize>,
     pub problems: Vec<Diagnostic>,
-    /// A bracket that is never closed: what stands behind it cannot be read.
+    /// A bracket that is never closed: the text after it cannot be parsed.
     broken: Option<usize>,
 }
 
 impl<'t> Document<'t> {
-    /// The document and its tree: of what could be read, if not all of it is TOML.
+    /// The document and its tree; if it is not valid TOML, the part that could be parsed.
     pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0)
@@ -58,7 +58,7 @@ impl<'t> Document<'t> {
         (document, tree.into_inner())
     }
 
-    /// Note a problem, to be completed.
+    /// Notes a problem; the caller may complete it.
     pub fn error(
         &mut self,
         code: &'static str,
@@ -89,7 +89,7 @@ impl<'t> Document<'t> {
         content: &str,
         range: &Range<usize>,
     ) -> Range<usize> {
-        // Where escapes make content and text differ the whole string is the place.
+        // If escapes make content and text differ, the place is the whole string.
         let offset = self
             .text
             .get(string.clone())
@@ -103,7 +103,7 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Its string, or a note that one was expected.
+    /// Its string; otherwise notes that a string was expected.
     pub fn string<'v>(&mut self, key: &str, value: &'v Value<'_>) -> Option<&'v str> {
         match value.get_ref() {
             DeValue::String(text) => Some(text),
@@ -169,7 +169,8 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// The items of a list; a string or a table stands for a list of one. Notes what is neither.
+    /// The items of a list; a string or a table counts as a list of one. Notes any other value as a
+    /// problem.
     pub fn items<'v, 'b>(
         &mut self,
         key: &str,
@@ -206,7 +207,7 @@ impl<'t> Document<'t> {
             .label(format!("this is {found}"));
     }
 
-    /// Note a key that has no meaning where it stands.
+    /// Notes a key that is unknown in this place.
     pub fn unknown_key(&mut self, key: &Key<'_>, place: &str, known: &[&str]) -> Note<'_> {
         let name = key.get_ref();
         let help = match nearest(name, known.iter().copied()) {
@@ -221,12 +222,12 @@ impl<'t> Document<'t> {
         .help(help)
     }
 
-    /// Whether what stands here cannot be read, since a bracket before it is never closed.
+    /// Whether this place cannot be parsed, because a bracket before it is never closed.
     pub fn is_broken(&self, at: usize) -> bool {
         self.broken.is_some_and(|broken| at > broken)
     }
 
-    /// Drop what only follows from TOML that could not be read.
+    /// Drops problems that only follow from TOML that could not be parsed.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         let mut problems = std::mem::take(&mut self.problems);
         problems.retain(|problem| !self.is_broken(problem.span.start));
@@ -252,7 +253,7 @@ impl<'t> Document<'t> {
     }
 }
 
-/// A problem just noted.
+/// A problem that was just noted.
 pub(super) struct Note<'d>(Option<&'d mut Diagnostic>);
 
 impl Note<'_> {
@@ -264,7 +265,7 @@ impl Note<'_> {
         self
     }
 
-    /// The next step; replaces an earlier one.
+    /// Sets the next step; replaces an earlier one.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         if let Some(diagnostic) = &mut self.0 {
             diagnostic.help = Some(help.into());

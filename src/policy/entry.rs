@@ -10,7 +10,7 @@ use crate::baseline;
 use crate::condition::nearest;
 use crate::syscalls::{self, Errno};
 
-/// What a name means; `None`: nothing knows it.
+/// What a name means; `None`: the name is unknown.
 pub(super) fn target(name: &str) -> Option<Target> {
     if name.starts_with('@') {
         return syscalls::group(name).map(Target::Group);
@@ -22,7 +22,7 @@ pub(super) fn target(name: &str) -> Option<Target> {
     }
 }
 
-/// Note that a name is neither a syscall nor a group.
+/// Notes that a name is neither a syscall nor a group.
 pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Range<usize>) {
     if name.starts_with('@') {
         let near = nearest(name, syscalls::groups().iter().map(|group| group.name));
@@ -36,7 +36,7 @@ pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Rang
             });
         return;
     }
-    // An `@` forgotten is nearer than any misspelt call.
+    // A forgotten `@` is more likely than a misspelt call.
     let group = syscalls::groups()
         .iter()
         .map(|group| group.name)
@@ -48,7 +48,7 @@ pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Rang
     }
 }
 
-/// What an entry or a rule says, apart from what it is about.
+/// The keys that entries and rules share: action, reason, quiet.
 pub(super) struct Says {
     pub action: Action,
     pub quiet: bool,
@@ -65,7 +65,7 @@ pub(super) struct SaysKeys {
 }
 
 impl SaysKeys {
-    /// Take the key if it is one of these.
+    /// Takes the key if it is one of these.
     pub fn take(&mut self, document: &mut Document<'_>, key: &str, value: &Value<'_>) -> bool {
         match key {
             "action" => {
@@ -83,7 +83,7 @@ impl SaysKeys {
         true
     }
 
-    /// What they say together; `place` is blamed where `action` is missing.
+    /// Combines them; `place` is marked if `action` is missing.
     pub fn finish(
         self,
         document: &mut Document<'_>,
@@ -204,7 +204,8 @@ fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut Says
     }
 }
 
-/// Note that a policy opens, by its own name, what the baseline closes, or closes what must be open.
+/// Notes that a policy allows by name a call that the baseline denies, or denies a call that must be
+/// allowed.
 pub(super) fn refuse(document: &mut Document<'_>, name: &str, action: Action, span: &Range<usize>) {
     let (message, label) = if action == Action::Allow {
         let Some(reason) = baseline::closed(name) else {

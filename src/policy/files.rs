@@ -1,4 +1,4 @@
-//! `[fs]`: TOML to [`PathEntry`]s. It knows what the lists are called, not what they decide.
+//! `[fs]`: TOML to [`PathEntry`]s. It knows the names of the lists, not what they decide.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub enum List {
     Exec,
     /// No open, exec or change.
     Deny,
-    /// As if it were not there.
+    /// Treated as if it did not exist.
     Hide,
     /// Never changed, whatever else is granted.
     Protect,
@@ -51,12 +51,12 @@ impl List {
         }
     }
 
-    /// Whether it opens something.
+    /// Whether it allows something.
     pub const fn allows(self) -> bool {
         matches!(self, List::Read | List::Write | List::Exec)
     }
 
-    /// Whether it closes something for reading, too.
+    /// Whether it also denies reading.
     pub const fn denies(self) -> bool {
         matches!(self, List::Deny | List::Hide)
     }
@@ -66,7 +66,7 @@ impl List {
 #[derive(Debug, std::default::Default)]
 pub(super) struct Entries {
     pub given: Vec<PathEntry>,
-    /// Those that are optional, and name what is not there.
+    /// The optional entries that name something that does not exist.
     pub left_out: Vec<PathEntry>,
 }
 
@@ -101,19 +101,19 @@ pub(super) fn entries(
     entries
 }
 
-/// What a table of a list says.
+/// The keys of an entry that is a table.
 #[derive(std::default::Default)]
 struct Said {
-    /// A place of several has a line of its own.
+    /// Each of several places has its own line.
     paths: Option<Vec<(String, Range<usize>)>>,
     action: Option<Action>,
     why: Option<String>,
     optional: bool,
 }
 
-/// The paths of a pattern that has one pair of braces and no other wildcard: `/etc/{hosts,passwd}`.
+/// The paths of a pattern with one pair of braces and no other wildcard: `/etc/{hosts,passwd}`.
 fn alternatives(text: &str) -> Option<Vec<String>> {
-    // `${NAME}` has braces of its own.
+    // `${NAME}` also has braces.
     if text.contains(['*', '?', '[', '\\']) || text.contains("${") {
         return None;
     }
@@ -154,7 +154,8 @@ fn add(
     for (text, span) in paths {
         let start = if several { &span } else { &item.span() };
         let origin = document.origin(start);
-        // Landlock holds paths and no patterns: braces alone are several paths.
+        // Landlock can enforce paths but not patterns, so a pattern with only braces becomes several
+        // paths.
         let alternatives = match list.allows() {
             true => alternatives(&text),
             false => None,
@@ -164,7 +165,7 @@ fn add(
             let Some(entry) = entry(document, (list, &said), at, origin, around) else {
                 continue;
             };
-            // What is denied may be made later.
+            // A denied path may be created later.
             let is_missing = entry.pattern.is_literal() && entry.place.is_none() && !entry.own;
             match entry.optional && list.allows() && is_missing {
                 true => entries.left_out.push(entry),
@@ -188,7 +189,7 @@ fn entry(
         own,
     } = match locate(&text, around) {
         Ok(mut located) => {
-            // Of what is read or executed it matters only that it is there.
+            // For reading and executing it only matters that the path exists.
             if !matches!(list, List::Read | List::Exec) {
                 located.look();
             }
@@ -246,7 +247,7 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
     }
 }
 
-/// The paths or endpoints that an entry names: one, or a list of some that the rest of it is about.
+/// The paths or endpoints that an entry names: one, or a list that shares the entry's other keys.
 pub(super) fn names(
     document: &mut Document<'_>,
     key: &str,
@@ -266,8 +267,8 @@ pub(super) fn names(
     (!named.is_empty()).then_some(named)
 }
 
-/// The action of an entry of `list`, a list of denials; what allows stands in `others`. `"deny"` means
-/// EACCES for a path or an address.
+/// The action of an entry of `list`, a list of denials; allowing entries belong into `others`. `"deny"`
+/// means EACCES for a path or an address.
 pub(super) fn action(
     document: &mut Document<'_>,
     value: &Value<'_>,
@@ -307,7 +308,7 @@ pub(super) fn action(
     None
 }
 
-/// Note that a text names no place.
+/// Notes that a text does not name a place.
 pub(super) fn note(
     document: &mut Document<'_>,
     text: &str,
@@ -335,7 +336,7 @@ pub(super) fn note(
 }
 
 impl PathEntry {
-    /// Where the entry stands, as messages name it: `fs.read`.
+    /// The entry's list, as messages name it: `fs.read`.
     pub fn key(&self) -> String {
         format!("fs.{}", self.list.key())
     }

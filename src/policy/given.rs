@@ -1,5 +1,5 @@
-//! Limits that a program gives, in place of a policy's: they stand in a source of their own, so that
-//! messages name them as they name a file's.
+//! Limits that a program sets, in place of a policy's. They have a source of their own, so that messages
+//! name them like a file's.
 
 use super::{Limit, LimitKind, Limits, Origin, Policy, Source};
 use crate::condition::nearest;
@@ -7,16 +7,16 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What messages call that source.
+/// The name of that source in messages.
 const NAME: &str = "given";
 
 impl Limits {
-    /// None.
+    /// No limits.
     pub fn new() -> Limits {
         Limits::default()
     }
 
-    /// Sets a limit as a policy has it: `set("wall", "10s")`, `set("processes", "64")`.
+    /// Sets a limit as written in a policy: `set("wall", "10s")`, `set("processes", "64")`.
     ///
     /// # Errors
     /// What is wrong, in words.
@@ -37,62 +37,62 @@ impl Limits {
         LimitKind::ALL.iter().all(|kind| self.said(*kind).is_none())
     }
 
-    /// From the start to the end, by the clock.
+    /// Wall-clock time from start to end.
     pub fn wall(mut self, most: Duration) -> Limits {
         self.wall = Some(time(most));
         self
     }
 
-    /// From SIGTERM, when the time is up, to SIGKILL.
+    /// The time between SIGTERM, when the wall limit is reached, and SIGKILL.
     pub fn grace(mut self, most: Duration) -> Limits {
         self.grace = Some(time(most));
         self
     }
 
-    /// Processor time of all processes together.
+    /// The processor time of all processes together.
     pub fn cpu(mut self, most: Duration) -> Limits {
         self.cpu = Some(time(most));
         self
     }
 
-    /// Bytes of memory of all processes together.
+    /// The memory of all processes together, in bytes.
     pub fn memory(mut self, most: u64) -> Limits {
         self.memory = Some(number(most, "B"));
         self
     }
 
-    /// Processes and threads at the same time.
+    /// The number of processes and threads at the same time.
     pub fn processes(mut self, most: u64) -> Limits {
         self.processes = Some(number(most, ""));
         self
     }
 
-    /// Descriptors of one process.
+    /// The number of descriptors of one process.
     pub fn open_files(mut self, most: u64) -> Limits {
         self.open_files = Some(number(most, ""));
         self
     }
 
-    /// Bytes of one file that is written.
+    /// The size of a written file, in bytes.
     pub fn file_size(mut self, most: u64) -> Limits {
         self.file_size = Some(number(most, "B"));
         self
     }
 
-    /// Bytes of one process's stack.
+    /// The stack size of a process, in bytes.
     pub fn stack(mut self, most: u64) -> Limits {
         self.stack = Some(number(most, "B"));
         self
     }
 
-    /// Bytes written to stdout and stderr together.
+    /// The bytes written to stdout and stderr together.
     pub fn output(mut self, most: u64) -> Limits {
         self.output = Some(number(most, "B"));
         self
     }
 }
 
-/// A number of 1 at least.
+/// A number that is at least 1.
 pub(super) fn read_number(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number @ 1..) => Ok(number),
@@ -104,7 +104,7 @@ fn time(most: Duration) -> Limit<Duration> {
     limit(most, format!("{}ms", most.as_millis()))
 }
 
-/// In the largest unit that divides it.
+/// Formats it in the largest unit that divides it.
 fn number(most: u64, bytes: &str) -> Limit<u64> {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let whole = units
@@ -126,7 +126,7 @@ fn limit<T>(value: T, text: String) -> Limit<T> {
 }
 
 impl Policy {
-    /// The policy with these limits, each in place of its own.
+    /// The policy with these limits, each replacing the policy's own.
     pub fn with_limits(mut self, limits: &Limits) -> Policy {
         let source = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         let mut text = "[limits]\n".to_owned();

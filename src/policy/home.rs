@@ -1,12 +1,13 @@
-//! A policy that lets the command change the whole home directory because jail starts there.
+//! Detects a policy that lets the command change the whole home directory only because jail starts
+//! there.
 
 use std::path::PathBuf;
 
 use super::places::{Surroundings, way_to};
 use super::{Diagnostic, List, Policy};
 
-/// The error of a relative entry of `write` that is the home directory, or one above it. An entry
-/// that names the home directory itself is what its author wants.
+/// The error for a relative entry of `write` that is the home directory, or one above it. An entry that
+/// names the home directory explicitly is intended.
 pub fn opened_home(policy: &Policy) -> Option<Diagnostic> {
     home().and_then(|home| opens(policy, &home))
 }

@@ -1,6 +1,6 @@
-//! `[process]` of files that extend one another made one: a file's own value replaces what it
-//! inherits, and what is inherited twice must be the same. `isolate` is a list of restrictions: such
-//! lists are joined.
+//! Merges `[process]` of files that extend one another: a file's own value replaces inherited ones, and
+//! values that are inherited twice must be equal. `isolate` is a list of restrictions, so these lists
+//! are joined.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::process::{Process, Said, TemporaryDirectory, User, Variables};
 use super::{Diagnostic, Origin, Source};
 use caps::Capability;
 
-/// The values that a file has or inherits: more than one where those that it extends differ.
+/// The values that a file has or inherits: more than one if the files that it extends differ.
 #[derive(Clone, std::default::Default)]
 struct Candidates {
     pass: Option<Vec<Variables>>,
@@ -27,7 +27,7 @@ struct Candidates {
     tmpdir: Vec<Said<TemporaryDirectory>>,
 }
 
-/// What the first file and those that it extends say together, and what is wrong with that.
+/// Merges the first file and those that it extends, and reports conflicts.
 pub(super) fn inherit(
     files: &[File],
     parents: &[Vec<u16>],
@@ -90,7 +90,7 @@ fn candidates(
 }
 
 impl Candidates {
-    /// What another file that is extended says, too.
+    /// Adds the values of another extended file.
     fn join(&mut self, other: Candidates) {
         fn more<T: PartialEq>(values: &mut Vec<Said<T>>, others: Vec<Said<T>>) {
             for other in others {
@@ -130,7 +130,7 @@ impl Candidates {
         }
     }
 
-    /// What the file says itself.
+    /// The file's own values.
     fn replace(&mut self, own: &Process) {
         fn by<T: Clone>(values: &mut Vec<Said<T>>, own: &Option<Said<T>>) {
             if let Some(own) = own {
@@ -156,7 +156,7 @@ impl Candidates {
     }
 }
 
-/// Makes one value of several, or notes that it cannot.
+/// Reduces several values to one, or notes a conflict.
 struct Settle<'s> {
     sources: &'s [Source],
     problems: Vec<Diagnostic>,

@@ -1,5 +1,5 @@
-//! `isolate` of `[process]`: the namespaces (namespaces(7)) that a command gets for itself. Which of
-//! them a host allows is not known here.
+//! `isolate` of `[process]`: the namespaces (namespaces(7)) that a command gets for itself. This file
+//! does not know which of them a host allows.
 
 use toml::de::DeValue;
 
@@ -10,7 +10,7 @@ use crate::condition::nearest;
 /// A word of `isolate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
-    /// Users and groups: the command's own alone (user_namespaces(7)).
+    /// Users and groups: only the command's own (user_namespaces(7)).
     User,
     /// Process ids (pid_namespaces(7)).
     Pid,
@@ -22,7 +22,7 @@ pub enum Isolation {
     Uts,
     /// Mounts, with a `/tmp` and a `/dev/shm` of its own (mount_namespaces(7)).
     Mount,
-    /// As `Mount`, and nothing can be changed but what `[fs] write` names.
+    /// As `Mount`, and nothing can be changed except what `[fs] write` names.
     ReadOnly,
 }
 
@@ -38,7 +38,7 @@ const WORDS: &[(&str, Isolation)] = &[
 ];
 
 impl Isolation {
-    /// As policies have it.
+    /// As written in a policy.
     pub fn word(self) -> &'static str {
         let mut words = WORDS.iter();
         words
@@ -47,7 +47,7 @@ impl Isolation {
     }
 }
 
-/// What a list says; each word once, whatever is said twice.
+/// The words of a list, each once.
 pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Said<Isolation>> {
     if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
         let expected = "a list of words such as [\"pid\", \"net\"]";
@@ -87,7 +87,7 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Sai
     found
 }
 
-/// Adds a word unless it is there: lists of files that extend one another are joined.
+/// Adds a word unless it is present: lists of files that extend one another are joined.
 pub(super) fn add(found: &mut Vec<Said<Isolation>>, said: Said<Isolation>) {
     if found.iter().all(|known| known.value != said.value) {
         found.push(said);

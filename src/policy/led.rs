@@ -1,5 +1,5 @@
-//! Entries that a command of an earlier run may have led elsewhere: their path goes through a symbolic
-//! link that the policy lets the command make. Such a link would open whatever the command chose.
+//! Entries that a command of an earlier run may have redirected: their path goes through a symbolic link
+//! that the policy lets the command create. Such a link would open whatever the command chose.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use super::{Action, Diagnostic, LiftedPlace, List, PathEntry, Policy};
 use crate::net::{Endpoint, Socket};
 use nix::unistd::{AccessFlags, access};
 
-/// An error for each such entry that opens what no other entry opens, and for such a file as stdin.
+/// An error for each such entry that allows what no other entry allows, and for such a stdin file.
 pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
-    // What is lifted is denied elsewhere, so that it counts where all else is open, too.
+    // A lifted path is denied by another entry, so it counts even if everything else is allowed.
     let lifts = policy.lifts.iter().filter_map(|lift| {
         let link = link_of(policy, &lift.links)?;
         let to = match &lift.place {
@@ -63,7 +63,7 @@ fn error(what: &str, link: &Path, to: &Path) -> Diagnostic {
     ))
 }
 
-/// The first link that the command may make.
+/// The first link that the command may create.
 fn link_of<'a>(policy: &Policy, links: &'a [PathBuf]) -> Option<&'a Path> {
     let makes = |link: &&PathBuf| {
         let path = link.as_os_str().as_bytes();
@@ -81,7 +81,7 @@ fn link_of<'a>(policy: &Policy, links: &'a [PathBuf]) -> Option<&'a Path> {
     links.iter().find(makes).map(PathBuf::as_path)
 }
 
-/// Whether an entry grants this that no link of the command's leads to.
+/// Whether an entry that does not depend on a link of the command grants this.
 fn is_open(policy: &Policy, list: List, path: &Path) -> bool {
     let as_much =
         |entry: &&PathEntry| entry.list == list || (list, entry.list) == (List::Read, List::Write);

@@ -1,9 +1,9 @@
-//! `lift`: what a file takes away of the denials that it inherits, each with a reason.
+//! `lift`: the denials that a file removes from those that it inherits, each with a reason.
 //!
-//! It is about `deny`, `hide` and `protect` of `[fs]` and `deny` of `[net]`, in files that the file with
-//! the `lift` extends, directly or not. An entry that lies whole within a lifted place is removed. Of an
-//! entry that covers more, the rest stays: the place is an exception of it ([`PathEntry::covers`]). Where a
-//! policy inherits an entry on two ways, it is lifted if it is on both.
+//! It applies to `deny`, `hide` and `protect` of `[fs]` and `deny` of `[net]`, in files that the file
+//! with the `lift` extends, directly or not. An entry that is wholly within a lifted place is removed.
+//! An entry that covers more stays, and the place becomes an exception to it ([`PathEntry::covers`]). If
+//! a policy inherits an entry in two ways, it is lifted only if it is lifted in both.
 //!
 //! It never lifts an entry of the same file, nor what the baseline protects.
 
@@ -32,9 +32,9 @@ pub struct Lift {
     pub place: LiftedPlace,
     /// The author's reason.
     pub why: String,
-    /// Whether its author said that it may lift nothing.
+    /// Whether it is marked `optional`: it may lift nothing.
     pub optional: bool,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
     /// The entries that it lifts.
     pub lifted: Vec<LiftedEntry>,
@@ -44,12 +44,12 @@ pub struct Lift {
     holds: bool,
 }
 
-/// What an entry of `lift` is about.
+/// The kind of place that an entry of `lift` names.
 #[derive(Debug, Clone)]
 pub enum LiftedPlace {
-    /// Of `[fs]`.
+    /// A path of `[fs]`.
     Path(Pattern),
-    /// Of `[net]`: an endpoint, in one direction.
+    /// An endpoint of `[net]`, in one direction.
     Peer(Endpoint, Way),
 }
 
@@ -60,13 +60,13 @@ pub struct LiftedEntry {
     pub key: String,
     /// Its place as written.
     pub text: String,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
-    /// Whether nothing is left of it.
+    /// Whether the lift removes all of it.
     pub whole: bool,
 }
 
-/// Which section an entry of `lift` stands in.
+/// The section that contains an entry of `lift`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Files,
@@ -173,7 +173,7 @@ fn entry(
     };
     let why = match why {
         Some(Some(why)) if !why.is_empty() => why,
-        // Something else than a text, which has been noted.
+        // The value is not a string, which has been noted.
         Some(None) => return,
         _ => {
             let help = "say why this may be used although another file denies it: why = \"…\"";
@@ -239,7 +239,7 @@ fn peer(
 ) -> Option<Read> {
     match endpoint(text, true, around) {
         Ok(endpoint) => {
-            // A socket's path may be led elsewhere, as any path.
+            // A socket's path may be redirected like any path.
             let path = text
                 .strip_prefix("unix:")
                 .and_then(|path| locate(path, around).ok());
@@ -255,7 +255,7 @@ fn peer(
 }
 
 impl Lift {
-    /// Where the entry stands, as messages name it.
+    /// The entry's list, as messages name it.
     pub fn key(&self) -> &'static str {
         match self.place {
             LiftedPlace::Path(_) => "fs.lift",
@@ -268,7 +268,7 @@ impl Lift {
         matches!(&self.place, LiftedPlace::Path(pattern) if pattern.covers(path))
     }
 
-    /// Whether it is about whom a call reaches.
+    /// Whether it covers the peer of a call.
     pub fn covers_peer(&self, reach: &Reach<'_>) -> bool {
         matches!(&self.place, LiftedPlace::Peer(endpoint, way)
             if *way == reach.way && endpoint.covers(reach, false))
@@ -287,7 +287,7 @@ impl Lift {
         }
     }
 
-    /// What it does to an entry of `[fs]`: whether nothing is left of it. `None`: it is not about it.
+    /// Its effect on an entry of `[fs]`: whether it removes all of it. `None`: it does not apply.
     fn of_path(&self, entry: &PathEntry) -> Option<bool> {
         let LiftedPlace::Path(place) = &self.place else {
             return None;
@@ -299,13 +299,13 @@ impl Lift {
         if place.covers(other) || place.is_same(&entry.pattern) {
             return Some(true);
         }
-        // A pattern may match beneath a directory above which its name is not told.
+        // A pattern may match beneath a directory that it does not name.
         let beneath =
             || self.holds && !entry.pattern.is_literal() && entry.pattern.progress(own).leads_on();
         (entry.pattern.covers(own) || beneath()).then_some(false)
     }
 
-    /// The same of an entry of `[net]`.
+    /// The same for an entry of `[net]`.
     fn of_peer(&self, entry: &NetEntry) -> Option<bool> {
         let LiftedPlace::Peer(endpoint, way) = &self.place else {
             return None;
@@ -316,21 +316,21 @@ impl Lift {
         if contains(endpoint, &entry.endpoint) {
             return Some(entry.ways.len() == 1);
         }
-        // Which address has a name is not known before; the name itself is.
+        // Which address a name has is not known in advance; the name itself is.
         (endpoint.name().is_none() && meet(endpoint, &entry.endpoint)).then_some(false)
     }
 }
 
 impl PathEntry {
-    /// Whether the entry is about a path: it covers it, and no lift has made an exception of it.
+    /// Whether the entry applies to a path: it covers it, and no lift has made it an exception.
     pub fn covers(&self, path: &[u8]) -> bool {
         self.pattern.covers(path) && !self.lifted.iter().any(|lifted| lifted.covers(path))
     }
 }
 
-/// An entry of a file: of `[fs]`, or else of `[net]`; the file; its place in the list.
+/// An entry of a file: whether of `[fs]` (otherwise `[net]`), the file, and its index in the list.
 type Position = (bool, usize, usize);
-/// Entries of `lift`: the file, and the place in its list.
+/// Entries of `lift`: the file, and the index in its list.
 type Lifts = BTreeSet<(usize, usize)>;
 
 /// Applies the lifts of all files, of which the first extends the others.
@@ -374,7 +374,8 @@ pub(super) fn apply(files: &mut [File], parents: &[Vec<u16>]) -> Vec<Lift> {
         .collect()
 }
 
-/// For each entry that a file has or inherits, the lifts on the way: on every way, if there are several.
+/// For each entry that a file has or inherits, the lifts on its path of inheritance; if there are
+/// several paths, those on every path.
 fn inherited(
     files: &[File],
     parents: &[Vec<u16>],
@@ -410,7 +411,7 @@ fn inherited(
     found
 }
 
-/// What two ways lift: of both what the other lifts, too, or more.
+/// The lifts that two paths of inheritance share: those of each that the other path also covers.
 fn on_both(files: &[File], one: &Lifts, other: &Lifts) -> Lifts {
     let lift = |(file, place): &(usize, usize)| files.get(*file)?.lifts.get(*place);
     let wider = |outer: &(usize, usize), inner: &(usize, usize)| match (lift(outer), lift(inner)) {
@@ -434,7 +435,7 @@ fn relation(files: &[File], lift: &Lift, (is_path, file, place): Position) -> Op
     }
 }
 
-/// Makes the exception, and tells of which entry.
+/// Makes the exception, and returns the entry that it applies to.
 fn except(
     files: &mut [File],
     (is_path, file, place): Position,
@@ -463,7 +464,7 @@ fn except(
     })
 }
 
-/// The errors of lifts that name what the baseline protects: the memory of processes, and the files of the
+/// Errors for lifts that name what the baseline protects: the memory of processes, and the files of the
 /// policy itself.
 pub(super) fn past_baseline(policy: &Policy) -> Vec<Diagnostic> {
     let protected = |lift: &Lift| -> Option<&'static str> {
@@ -498,7 +499,7 @@ pub(super) fn past_baseline(policy: &Policy) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Warnings of the main file's lifts that lift nothing.
+/// Warnings about lifts of the main file that lift nothing.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     for lift in &policy.lifts {
         if lift.origin.source != 0 || lift.optional || !lift.lifted.is_empty() {

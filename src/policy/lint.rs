@@ -1,12 +1,12 @@
-//! What is valid and yet cannot be meant: the warnings of `jail check`.
+//! Policies that are valid but likely a mistake: the warnings of `jail check`.
 //!
-//! Only the main file is looked at; what it extends is checked when it is checked itself.
+//! Only the main file is checked; the files that it extends are checked on their own.
 
 use super::{Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
 
-/// What is true of a policy whatever else its author adds to it.
+/// Warnings that stay true whatever else is added to the policy.
 const CERTAIN: &[&str] = &[
     "always-holds",
     "duplicate",
@@ -20,10 +20,10 @@ const CERTAIN: &[&str] = &[
     "shadowed",
 ];
 
-/// As [`lint`], for a policy of which a part could not be read: only what is true all the same.
+/// As [`lint`], for a policy that could be read only in part: only warnings that are true in any case.
 pub(super) fn lint_rest(policy: &Policy) -> Vec<Diagnostic> {
     let mut warnings = lint(policy);
-    // What protects in vain does so as long as nothing opens.
+    // An entry of `protect` without effect may get one when an entry opens its path.
     let vain = |warning: &Diagnostic| warning.message.contains(super::lint_paths::VAIN);
     warnings.retain(|warning| CERTAIN.contains(&warning.code) && !vain(warning));
     warnings
@@ -78,7 +78,7 @@ fn extends(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether an entry decides any call, and any that the default would not decide alike.
+/// Whether an entry decides any call, and whether it decides any call differently from the default.
 #[derive(Clone, Copy, std::default::Default)]
 struct Use {
     decides: bool,
@@ -97,8 +97,8 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             .enumerate()
             .filter(|(_, entry)| covers(entry, syscall))
             .partition(|(_, entry)| matches!(entry.target, Target::Syscall(_)));
-        // Two entries that say the same make one of them superfluous, which is no mistake: only
-        // an entry that stands alone can merely repeat the default.
+        // If two entries say the same, one is superfluous, which is not a mistake. So only an entry that
+        // decides alone is reported as repeating the default.
         let repeats = |entry: &Entry| {
             named.len() + grouped.len() == 1 && entry.action == policy.default.action
         };
@@ -135,7 +135,7 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
 
 type Numbered<'p> = [(usize, &'p Entry)];
 
-/// Note which entries of the rank that decides for a syscall do so.
+/// Notes which entries of the deciding rank decide for a syscall.
 fn note_uses(entries: &Numbered<'_>, repeats: impl Fn(&Entry) -> bool, uses: &mut [Use]) {
     let Some(strictest) = entries
         .iter()
@@ -165,7 +165,7 @@ fn covers(entry: &Entry, syscall: &'static Syscall) -> bool {
 fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
     let (earlier, _) = policy.rules.split_at_checked(index)?;
     if rule.conditions.is_empty() {
-        // Of other architectures only.
+        // A syscall of other architectures only.
         return None;
     }
     let said = |rule: &Rule| rule.object.as_ref().map(ToString::to_string);
@@ -193,7 +193,7 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         ));
     }
     if rule.object.is_some() {
-        // What memory holds is not known before.
+        // The contents of memory are not known in advance.
         return None;
     }
     if rule
@@ -235,7 +235,7 @@ fn always(condition: &Condition) -> bool {
         .is_ok_and(|alternatives| alternatives.iter().any(Vec::is_empty))
 }
 
-/// A warning with its caret under the line.
+/// A warning that marks the line.
 fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
     let error = Diagnostic::error(code, message).at(origin.source, policy.span(origin, ""));
     Diagnostic {
@@ -244,7 +244,7 @@ fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String)
     }
 }
 
-/// A warning with its caret under the rule's condition.
+/// A warning that marks the rule's condition.
 fn when_warning(policy: &Policy, rule: &Rule, code: &'static str, message: &str) -> Diagnostic {
     let warning = warning(policy, rule.origin, code, message.to_owned());
     Diagnostic {

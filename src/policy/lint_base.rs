@@ -1,5 +1,5 @@
-//! A policy under which no program can start, or that allows nothing of its caller's files: warnings of
-//! `jail check`.
+//! Warnings of `jail check` about a policy under which no program can start, or that allows none of the
+//! caller's files.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -7,13 +7,13 @@ use super::places::{Surroundings, way_to};
 use super::{Action, Diagnostic, List, Policy, Severity, Target};
 use crate::syscalls;
 
-/// The preset that opens what all programs need.
+/// The preset that allows what all programs need.
 pub const BASE: &str = "base";
 
-/// Calls that each program makes before its first line: the loader's, and the memory's.
+/// Calls that each program makes before `main`: for the loader and for memory.
 const NEEDED: [&str; 3] = ["mmap", "mprotect", "read"];
 
-/// Whether no program can start under it, since it allows no system call.
+/// Whether no program can start under it, because it allows no system call.
 pub fn starts_nothing(policy: &Policy) -> bool {
     let by_entry = policy
         .syscalls
@@ -35,7 +35,7 @@ pub fn nothing_starts(policy: &Policy) -> Option<String> {
     })
 }
 
-/// Whether anything allows some of a system call.
+/// Whether any entry allows a system call at least in part.
 fn allows(policy: &Policy, name: &str) -> bool {
     let Some(syscall) = syscalls::by_name(name) else {
         return false;
@@ -63,12 +63,12 @@ fn has_base(policy: &Policy) -> bool {
         .any(|source| source.preset && source.name == BASE)
 }
 
-/// Whether hardly any program can start under it, and `base` is missing.
+/// Whether hardly any program can start under it because `base` is missing.
 pub fn lacks_base(policy: &Policy) -> bool {
     !has_base(policy) && lacks(policy).is_some()
 }
 
-/// A call that each program needs and that nothing allows.
+/// A call that each program needs and that no entry allows.
 fn lacks(policy: &Policy) -> Option<&'static str> {
     let closed = |name: &&str| policy.default.action != Action::Allow && !allows(policy, name);
     NEEDED.into_iter().find(closed)
@@ -89,7 +89,7 @@ pub fn extend_base(policy: &Policy) -> String {
     }
 }
 
-/// Warns of the whole policy. One that allows nothing is a part for others to extend, unless it is empty.
+/// Warnings about the whole policy. One that allows nothing is meant to be extended, unless it is empty.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     if policy.sources.first().is_none_or(|main| main.preset) {
         return;
@@ -122,8 +122,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where the policy opens the system's own files and none else, the command cannot read a file of its
-/// caller's.
+/// If the policy only allows the system's own files, the command cannot read any of the caller's files.
 fn opens_nothing_here(policy: &Policy) -> Option<Diagnostic> {
     let of_base = |source: u16| {
         let source = policy.sources.get(usize::from(source));
@@ -148,7 +147,7 @@ fn warning(code: &'static str, message: String) -> Diagnostic {
     }
 }
 
-/// The warnings of entries that open the whole home directory.
+/// Warnings about entries that open the whole home directory.
 pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let home = (Surroundings::own().variable)("HOME").map(std::path::PathBuf::from);
     let Some(home) = home

@@ -1,4 +1,5 @@
-//! What an entry of `[net]` says in vain, or less than its author may think: warnings of `jail check`.
+//! Warnings of `jail check` about entries of `[net]` that have no effect, or less than their author may
+//! think.
 
 use std::net::IpAddr;
 
@@ -6,7 +7,7 @@ use super::{Diagnostic, NetEntry, NetList, Policy, Severity};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Host, Protocol, Scope, Socket};
 
-/// The warnings of the main file's entries.
+/// Warnings about the main file's entries.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let mut resolvers_told = false;
     for (index, entry) in policy.peers.iter().enumerate() {
@@ -53,7 +54,7 @@ fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Said) -> Di
     .help(help)
 }
 
-/// A name rests on whoever answers for it.
+/// A name depends on the resolver that answers for it.
 fn resolvers(policy: &Policy) -> Option<Said> {
     let asked = |entry: &&NetEntry, protocol| match &entry.endpoint {
         Endpoint::Inet { ports, .. } => {
@@ -92,7 +93,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
     ))
 }
 
-/// A name that was likely meant as one of the words for ranges of addresses.
+/// A name that was likely meant as one of the words for address ranges.
 fn misspelt(entry: &NetEntry) -> Option<Said> {
     let name = entry.endpoint.name()?.as_str();
     let word = nearest(name, ["public", "private", "localhost"])?;
@@ -101,7 +102,7 @@ fn misspelt(entry: &NetEntry) -> Option<Said> {
     (!name.contains('.')).then_some(("misspelt", message, help))
 }
 
-/// Where names open anything, nobody listens on the port of resolvers.
+/// If names allow anything, the command cannot listen on the resolvers' port.
 fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     let Endpoint::Inet { ports, .. } = &entry.endpoint else {
         return None;
@@ -124,7 +125,7 @@ fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     ))
 }
 
-/// What allows and is denied whole.
+/// An allowing entry that is denied completely.
 fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     if entry.closes() {
         return None;
@@ -147,7 +148,7 @@ fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
     ))
 }
 
-/// What another entry says already.
+/// An entry that another entry already covers.
 fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
     let other = policy.peers.iter().enumerate().find(|(place, other)| {
         *place != index
@@ -155,11 +156,11 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
             && other.action == entry.action
             && other.lifted.is_empty()
             && says_as_much(other, entry)
-            // An address of this host's own is not opened by a scope, but by its own entry.
+            // A scope does not include this host's own addresses, but an entry with the address does.
             && (entry.closes()
                 || !other.endpoint.leaves_out_own()
                 || entry.endpoint.leaves_out_own())
-            // Of two that say the same, the second is the superfluous one.
+            // Of two equal entries, the second is the superfluous one.
             && (*place < index || !says_as_much(entry, other))
     });
     let (_, other) = other.filter(|_| !entry.optional)?;
@@ -176,13 +177,13 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
     ))
 }
 
-/// Whether one entry says all that another does, as far as that is plain to see.
+/// Whether one entry covers another, as far as that is obvious.
 fn says_as_much(outer: &NetEntry, inner: &NetEntry) -> bool {
     inner.ways.iter().all(|way| outer.ways.contains(way))
         && contains(&outer.endpoint, &inner.endpoint)
 }
 
-/// Whether all that one endpoint covers is covered by another, as far as that is plain to see.
+/// Whether one endpoint covers another, as far as that is obvious.
 pub(super) fn contains(outer: &Endpoint, inner: &Endpoint) -> bool {
     match (outer, inner) {
         (
@@ -212,7 +213,7 @@ pub(super) fn contains(outer: &Endpoint, inner: &Endpoint) -> bool {
     }
 }
 
-/// Whether something may be covered by both, as far as that is plain to see.
+/// Whether both may cover the same address, as far as that is obvious.
 pub(super) fn meet(one: &Endpoint, other: &Endpoint) -> bool {
     if contains(one, other) || contains(other, one) {
         return true;

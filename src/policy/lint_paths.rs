@@ -1,6 +1,7 @@
-//! What an entry of `[fs]` says in vain, or less than its author may think: warnings of `jail check`.
+//! Warnings of `jail check` about entries of `[fs]` that have no effect, or less than their author may
+//! think.
 //!
-//! It asks the file system what stands at the paths of a policy, and changes nothing.
+//! It looks at the paths of a policy in the file system, and changes nothing.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Action, Diagnostic, List, PathEntry, Policy, Severity};
 
-/// How many files are looked at for a pattern: a look must end.
+/// How many files are checked for a pattern: the search must end.
 const LOOKED_AT: usize = 20_000;
 
 /// The warning of one entry: the one that matters most.
@@ -66,13 +67,14 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
     )
 }
 
-/// Why what is protected where nothing can be changed never decides anything.
+/// Why an entry of `protect` never decides anything where nothing can be changed.
 pub(super) const VAIN: &str = "nothing lets the command change it";
 
 /// Code, message, help.
 type Said = (&'static str, String, String);
 
-/// What opens or protects and is denied whole, or opens for writing and is protected whole.
+/// An entry that allows or protects and is denied completely, or that allows writing and is protected
+/// completely.
 fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let closing = closed_by(policy, entry)?;
     let (what, help) = match (entry.list, closing.list) {
@@ -100,7 +102,7 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     Some(("shadowed", message, help.to_owned()))
 }
 
-/// What is protected where nothing can be changed anyway. Presets that are to be extended say
+/// An entry of `protect` where nothing can be changed anyway. Presets that are meant to be extended use
 /// `optional`.
 fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let vain = entry.list == List::Protect && !entry.optional && !opens(policy, entry);
@@ -117,9 +119,10 @@ fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     })
 }
 
-/// What another entry says already. What is optional may be elsewhere on another host.
+/// An entry that another entry already covers. The path of an optional entry may be elsewhere on another
+/// host.
 fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said> {
-    // What is relative or has a variable may be elsewhere at another time, too.
+    // A path that is relative or has a variable may also be elsewhere at another time.
     let start = |entry: &PathEntry| {
         let starts = |first: &char| entry.text.starts_with(*first);
         ['/', '~', '$'].into_iter().find(starts)
@@ -137,7 +140,7 @@ fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said>
     Some(("redundant", message, "remove it".to_owned()))
 }
 
-/// A denial at the end of a link that the command can replace.
+/// A denial behind a symbolic link that the command can replace.
 fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let link = entry.links.first().filter(|_| entry.list.denies())?;
     let open = writable(policy, link)?;
@@ -153,7 +156,7 @@ fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     Some(("movable", message, help))
 }
 
-/// A path that is not there.
+/// A path that does not exist.
 fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     let there = entry.place.is_some() || entry.own || entry.optional;
     if there || !entry.pattern.is_literal() {
@@ -182,8 +185,8 @@ fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
     ))
 }
 
-/// The entry of `deny` or `hide` under which one that allows or protects lies whole, or that of
-/// `protect` under which one of `write` does.
+/// The entry of `deny` or `hide` that completely covers one that allows or protects, or the entry of
+/// `protect` that completely covers one of `write`.
 fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry> {
     let base = entry.pattern.base().as_os_str().as_bytes();
     let closes = |other: &&PathEntry| {
@@ -192,14 +195,14 @@ fn closed_by<'p>(policy: &'p Policy, entry: &PathEntry) -> Option<&'p PathEntry>
             List::Write => other.list.denies() || other.list == List::Protect,
             List::Deny | List::Hide => false,
         };
-        // What is lifted beneath is open.
+        // A lifted place beneath stays allowed.
         let lifted = |lifted: &crate::paths::Pattern| entry.pattern.covers(lifted.base_bytes());
         closes && other.covers(base) && !other.lifted.iter().any(lifted)
     };
     policy.paths.iter().find(closes)
 }
 
-/// Another entry that says as much.
+/// Another entry that says the same or more.
 fn opened_by<'p>(policy: &'p Policy, index: usize, entry: &PathEntry) -> Option<&'p PathEntry> {
     let base = entry.pattern.base().as_os_str().as_bytes();
     let as_much =
@@ -208,7 +211,7 @@ fn opened_by<'p>(policy: &'p Policy, index: usize, entry: &PathEntry) -> Option<
         .paths
         .iter()
         .enumerate()
-        // Of two that say the same, the second is the superfluous one.
+        // Of two equal entries, the second is the superfluous one.
         .filter(|(other, found)| {
             *other != index
                 && (found.pattern.base() != entry.pattern.base()
@@ -232,7 +235,7 @@ fn writable<'p>(policy: &'p Policy, path: &Path) -> Option<&'p PathEntry> {
     })
 }
 
-/// Whether something that an entry covers may be changed, as far as `write` and the default say.
+/// Whether `write` and the default let something be changed that an entry covers.
 fn opens(policy: &Policy, entry: &PathEntry) -> bool {
     policy.default.action == Action::Allow
         || policy.paths.iter().any(|other| {
@@ -246,7 +249,7 @@ fn opens(policy: &Policy, entry: &PathEntry) -> bool {
         })
 }
 
-/// Whether a pattern matches something that is there.
+/// Whether a pattern matches something that exists.
 fn matches_anything(entry: &PathEntry) -> bool {
     let mut left = LOOKED_AT;
     let mut todo: Vec<PathBuf> = vec![entry.pattern.base().to_owned()];
@@ -262,7 +265,7 @@ fn matches_anything(entry: &PathEntry) -> bool {
             }
             left = left.saturating_sub(1);
             if left == 0 {
-                // Nobody waits for a whole disk to be read: benefit of the doubt.
+                // Reading a whole disk would take too long: assume that it matches.
                 return true;
             }
             let goes_on = entry.pattern.progress(bytes).leads_on();

@@ -1,14 +1,15 @@
-//! What `[process]` names and this host does not have: warnings of `jail check`. Another host may.
+//! Warnings of `jail check` about what `[process]` names and this host does not have. Another host may
+//! have it.
 
 use nix::unistd;
 
 use super::{Diagnostic, Origin, Policy, Severity, User};
 
-/// The warnings of the main file's keys.
+/// Warnings about the main file's keys.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let process = &policy.process;
     if let Some(said) = &process.directory
-        // The run's own directory is still to be made.
+        // The run's own directory is created later.
         && policy.tmpdir.as_ref().is_none_or(|tmpdir| !said.value.starts_with(tmpdir))
     {
         let path = said.value.display();

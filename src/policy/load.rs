@@ -1,6 +1,6 @@
-//! Which files and presets make up a policy: read, each once, and joined.
+//! Reads the files and presets that make up a policy, each once, and joins them.
 //!
-//! The only I/O of the policy: opening and reading the files that are named.
+//! This is the only I/O of `policy`: opening and reading the named files.
 
 use std::borrow::Cow;
 use std::fs;
@@ -21,23 +21,23 @@ use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
 
-/// No policy is as long; a device file without end is.
+/// The maximum size of a policy; it stops the reading of an endless device file.
 const MAX_BYTES: u64 = 1 << 20;
 /// How many files may make up a policy, and how long a chain of `extends` may be.
 const MAX_FILES: usize = 256;
 const MAX_CHAIN: usize = 32;
 
 impl Policy {
-    /// What `--policy` takes: a preset's name, or a path relative to `dir`.
+    /// Loads the argument of `--policy`: a preset's name, or a path relative to `dir`.
     ///
     /// # Errors
-    /// Everything that is wrong, in all files together.
+    /// All errors in all files.
     pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
         Loading::new(Surroundings::own()).start(name_or_path, dir)
     }
 
-    /// As [`Policy::load`], with warnings: [`lint`](super::lint) has them, and where the policy cannot be
-    /// used they stand beside what is wrong.
+    /// As [`Policy::load`], with warnings: [`lint`](super::lint) returns them, and if the policy cannot
+    /// be used, they are listed with the errors.
     ///
     /// # Errors
     /// As [`Policy::load`].
@@ -49,8 +49,8 @@ impl Policy {
         .start(name_or_path, dir)
     }
 
-    /// As [`Policy::load`], to start a command: the `[[test]]`s of a preset, known to hold, are
-    /// left out, and cost nothing.
+    /// As [`Policy::load`], to start a command: the `[[test]]`s of presets, which are known to pass, are
+    /// left out to save time.
     ///
     /// # Errors
     /// As [`Policy::load`].
@@ -78,7 +78,7 @@ impl Policy {
     /// A built-in policy.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// If there is none with that name.
     pub fn preset(name: &str) -> Result<Policy, Problems> {
         let mut loading = Loading::new(Surroundings::own());
         match preset(name) {
@@ -88,10 +88,10 @@ impl Policy {
         loading.finish()
     }
 
-    /// A policy given as text, which may extend presets only; `name` is what messages call it.
+    /// A policy given as text, which may extend presets only; `name` is its name in messages.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
         let mut loading = Loading::new(Surroundings::own());
         let text = Cow::Owned(text.to_owned());
@@ -113,7 +113,7 @@ enum Reference {
     File(PathBuf),
 }
 
-/// Boxed, being rare and large.
+/// Boxed, because it is rare and large.
 type Refusal = Box<Diagnostic>;
 
 fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
@@ -177,14 +177,14 @@ fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
     })
 }
 
-/// Device and inode: what tells a file that is reached on two ways.
+/// Device and inode, which identify a file that is reached by two paths.
 type Identity = (u64, u64);
 
-/// The text of a file, which file it is, and where it lies ([`Source::files`]).
+/// The text of a file, its identity, and its path ([`Source::files`]).
 fn read(path: &Path) -> io::Result<(String, Identity, Vec<PathBuf>)> {
     let file = fs::File::open(path)?;
     let metadata = file.metadata()?;
-    // A pipe has no path that a later run could read.
+    // A pipe has no path that could affect a later run.
     let files = match metadata.is_file() {
         true => way_to(path),
         false => Vec::new(),
@@ -220,9 +220,9 @@ struct Found {
     name: String,
     preset: bool,
     text: Cow<'static, str>,
-    /// Where the paths in it start.
+    /// The directory that its paths are relative to.
     dir: Option<PathBuf>,
-    /// Which file it is; presets and texts have none.
+    /// Its identity; presets and texts have none.
     identity: Option<Identity>,
     /// As [`Source::files`].
     files: Vec<PathBuf>,
@@ -258,19 +258,19 @@ impl Found {
 struct Loading {
     sources: Vec<Source>,
     files: Vec<File>,
-    /// Which file each source is.
+    /// The identity of each source.
     identities: Vec<Option<Identity>>,
-    /// For each source those that it extends.
+    /// For each source, the sources that it extends.
     parents: Vec<Vec<u16>>,
-    /// The sources being loaded: each is extended by the one before it.
+    /// The sources that are being loaded: each is extended by the one before it.
     chain: Vec<u16>,
     problems: Vec<Diagnostic>,
     /// Whether the tests of a preset are left out.
     to_run: bool,
-    /// Whether warnings are wanted of what cannot be used.
+    /// Whether to collect warnings for a policy that cannot be used.
     warns: bool,
     around: Surroundings,
-    /// The first source, should all have to be read anew.
+    /// The first source, in case all must be read again.
     main: Option<Found>,
 }
 
@@ -302,7 +302,7 @@ impl Loading {
         self.finish()
     }
 
-    /// Add a source and all that it extends.
+    /// Adds a source and all that it extends.
     fn add(&mut self, found: Found) {
         if self.sources.is_empty() {
             self.main = Some(found.clone());
@@ -351,7 +351,7 @@ impl Loading {
         self.chain.pop();
     }
 
-    /// The index of an extended source, loaded now unless it has been before.
+    /// The index of an extended source, which is loaded unless it has been before.
     fn extended(&mut self, name: &str, by: &str, dir: Option<&Path>) -> Result<u16, Diagnostic> {
         if self.sources.len() == MAX_FILES || self.chain.len() == MAX_CHAIN {
             return Err(
@@ -380,7 +380,7 @@ impl Loading {
                     .iter()
                     .position(|known| known.is_some() && *known == found.identity);
                 if let Some(known) = known {
-                    // The same file by another way: that way is protected, too.
+                    // The same file by another path, which is protected, too.
                     if let Some(source) = self.sources.get_mut(known) {
                         source.files.extend(found.files);
                     }
@@ -393,7 +393,7 @@ impl Loading {
         }
     }
 
-    /// The source, unless it is one of those that led here.
+    /// The source, unless it is one of those that are being loaded (a cycle).
     fn no_cycle(&self, known: u16) -> Result<u16, Diagnostic> {
         let Some(start) = self.chain.iter().position(|index| *index == known) else {
             return Ok(known);
@@ -423,8 +423,8 @@ impl Loading {
         text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u32 + 1
     }
 
-    /// A file used TMPDIR, and one says that it is not the caller's: which is known only when all have
-    /// been read.
+    /// A file used TMPDIR, and a file says that TMPDIR is not the caller's; this is known only after all
+    /// have been read.
     fn again(mut self) -> Result<Policy, Problems> {
         let place = temporary::place(&self.around);
         let around = self.around.with_tmpdir(place);
@@ -502,13 +502,13 @@ impl Loading {
     }
 }
 
-/// A preset's text without its tests, which stand last.
+/// A preset's text without its tests, which come last.
 fn without_tests(text: &str) -> &str {
     let end = text.find("\n[[test]]").unwrap_or(text.len());
     text.get(..end).unwrap_or(text)
 }
 
-/// How messages call an extended file: its path as seen from where the first one's starts.
+/// The name of an extended file in messages: its path relative to where the first file's paths start.
 fn shown(name: &str, by: &str) -> String {
     let name = name.strip_prefix("./").unwrap_or(name);
     match by.rsplit_once('/') {

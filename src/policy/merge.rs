@@ -1,9 +1,9 @@
-//! The files of an `extends` made one: what the extending file says replaces what it inherits.
+//! Merges the files of an `extends`: the extending file's settings replace those that it inherits.
 
 use super::parse::File;
 use super::{Default, Entry, Limits, NetEntry, PathEntry, Rule};
 
-/// What a file and all that it extends say together.
+/// The merged settings of a file and all that it extends.
 pub(super) struct Merged {
     pub default: Option<Default>,
     pub entries: Vec<Entry>,
@@ -14,9 +14,9 @@ pub(super) struct Merged {
     pub limits: Limits,
 }
 
-/// Join the files; the first is the one that extends the others, directly or not.
+/// Joins the files; the first one extends the others, directly or not.
 ///
-/// `parents` holds for each file the indexes of those that it extends. There are no cycles.
+/// `parents` holds for each file the indices of those that it extends. There must be no cycles.
 pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
     let mut tree = Tree {
         parents,
@@ -66,7 +66,7 @@ pub(super) fn merge(files: &mut [File], parents: &[Vec<u16>]) -> Merged {
 /// An entry: the index of its file and the position in it.
 type Position = (usize, usize);
 
-/// What has been found for each file, so that one reached on many ways is looked at once.
+/// The results for each file, so that a file that is extended by many is processed once.
 struct Tree<'f, 'p> {
     files: &'f mut [File],
     parents: &'p [Vec<u16>],
@@ -76,7 +76,7 @@ struct Tree<'f, 'p> {
 }
 
 impl<'p> Tree<'_, 'p> {
-    /// The file's own default, else the strictest inherited one.
+    /// The file's own default, otherwise the strictest inherited one.
     fn default(&mut self, file: usize) -> Option<Default> {
         if let Some(Some(known)) = self.defaults.get(file) {
             return *known;
@@ -102,7 +102,7 @@ impl<'p> Tree<'_, 'p> {
         found
     }
 
-    /// The file's own limits, and where it has none the strictest inherited one.
+    /// The file's own limits, and for missing ones the strictest inherited one.
     fn limits(&mut self, file: usize) -> Limits {
         if let Some(Some(known)) = self.limits.get(file) {
             return known.clone();

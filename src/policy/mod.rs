@@ -1,6 +1,6 @@
 //! TOML to [`Policy`]: what the user wants, every entry with its file and line.
 //!
-//! It does no I/O but loading the files, and never decides: that is `judge`'s work.
+//! It does no I/O except loading the files, and never decides: `judge` does that.
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `parse` | a file's keys and its `[[test]]`s |
 //! | `entry` | an entry of `[syscalls]`, and what rules share with it |
 //! | `rule` | a file's `[[rule]]`s |
-//! | `argv` | what a rule says of a path or of a program's arguments |
+//! | `argv` | a rule's conditions on a path or a program's arguments |
 //! | `files` | a file's `[fs]` |
 //! | `home` | whether a policy opens the home directory by accident |
 //! | `net` | a file's `[net]` |
@@ -18,12 +18,12 @@
 //! | `capability` | the capabilities that may be kept |
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
-//! | `merge` | the files of an `extends` made one |
-//! | `lift` | what a file takes away of the denials that it inherits |
+//! | `merge` | merges the files of an `extends` |
+//! | `lift` | the denials that a file removes from those that it inherits |
 //! | `isolate` | the words of its `isolate` |
 //! | `inherit` | the same for `[process]` |
 //! | `limits` | a file's `[limits]` |
-//! | `lint` | what is valid and yet cannot be meant |
+//! | `lint` | warnings: what is valid but likely a mistake |
 //! | `lint_base` | the same for the whole: whether any program can start |
 //! | `lint_paths` | the same for `[fs]` |
 //! | `lint_process` | the same for `[process]` |
@@ -92,34 +92,34 @@ use crate::net::{Endpoint, Protocol, Way};
 use crate::paths::{Access, Pattern};
 use crate::syscalls::{Call, Errno, Group, Syscall};
 
-/// What an entry says.
+/// The action of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Let it run.
     Allow,
     /// Answer with an errno: `EPERM` for `"deny"`.
     Deny(Errno),
-    /// End the whole jail.
+    /// Kill the whole jail.
     Kill,
 }
 
 /// A file of the policy, or a preset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The name as shown in messages: `net.toml`, or `base` for a preset.
+    /// Its name in messages: `net.toml`, or `base` for a preset.
     pub name: String,
     /// Whether it is a built-in preset.
     pub preset: bool,
-    /// What it says, for carets and for the line that decided.
+    /// Its text, for carets and for the line that decided.
     pub text: Cow<'static, str>,
-    /// What it extends: for each item the index of the source, and the line.
+    /// For each source that it extends: the index of that source, and the line.
     pub extends: Vec<(u16, u32)>,
-    /// Where its file lies: the symbolic links on the way, and the file itself last. Empty for a
-    /// preset, and for a text that was given.
+    /// The path of its file: the symbolic links on the way, and the file itself last. Empty for a
+    /// preset, and for a policy given as text.
     pub files: Vec<PathBuf>,
 }
 
-/// Where an entry stands: printed as `net.toml:9`.
+/// The place of an entry: printed as `net.toml:9`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
     /// Index into [`Policy::sources`].
@@ -135,7 +135,7 @@ pub enum Target {
     Syscall(&'static Syscall),
     /// A group, `@name`.
     Group(&'static Group),
-    /// A syscall of other architectures only: does nothing here.
+    /// A syscall of other architectures only, which has no effect on this one.
     Foreign,
 }
 
@@ -146,13 +146,13 @@ pub struct Entry {
     pub key: String,
     /// What the key names.
     pub target: Target,
-    /// What it says.
+    /// Its action.
     pub action: Action,
-    /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.
+    /// Denied without a report: the value of `quiet`, otherwise whether the action is `"ENOSYS"`.
     pub quiet: bool,
     /// The author's reason.
     pub why: Option<String>,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
     /// An inherited entry of the same key that it replaces; the first if there are several.
     pub replaces: Option<Origin>,
@@ -167,22 +167,22 @@ pub struct PathEntry {
     pub text: String,
     /// What it covers.
     pub pattern: Pattern,
-    /// Of that, what a file that inherits the entry has lifted.
+    /// The exceptions that a file that inherits the entry has lifted.
     pub lifted: Vec<Pattern>,
-    /// What stood there when the policy was loaded; `None` for a pattern.
+    /// What existed there when the policy was loaded; `None` for a pattern.
     pub place: Option<Place>,
     /// The symbolic links on the way to it, in the order in which they are followed.
     pub links: Vec<PathBuf>,
-    /// Whether it is about whatever process asks: `/proc/self`.
+    /// Whether it depends on the calling process: `/proc/self`.
     pub own: bool,
-    /// Whether its author said that it may be missing.
+    /// Whether it is marked `optional`.
     pub optional: bool,
-    /// What it says: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"` and in
-    /// `protect`, `Deny(ENOENT)` in `hide`.
+    /// Its action: `Allow` in `read`, `write`, `exec`; `Deny(EACCES)` for `"deny"` and in `protect`,
+    /// `Deny(ENOENT)` in `hide`.
     pub action: Action,
     /// The author's reason.
     pub why: Option<String>,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
 }
 
@@ -195,17 +195,17 @@ pub struct NetEntry {
     pub text: String,
     /// What it covers.
     pub endpoint: Endpoint,
-    /// Of that, what a file that inherits the entry has lifted.
+    /// The exceptions that a file that inherits the entry has lifted.
     pub lifted: Vec<(Endpoint, Way)>,
-    /// The ways that it is about.
+    /// The directions that it applies to.
     pub ways: &'static [Way],
-    /// What it says: `Allow` in `connect` and `listen`; `Deny(EACCES)` for `"deny"`.
+    /// Its action: `Allow` in `connect` and `listen`; `Deny(EACCES)` for `"deny"`.
     pub action: Action,
     /// The author's reason.
     pub why: Option<String>,
-    /// Whether its author said that a variable in it may be missing.
+    /// Whether it is marked `optional`: a variable in it may be missing.
     pub optional: bool,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
 }
 
@@ -218,17 +218,17 @@ pub struct Rule {
     pub when: String,
     /// The syscalls it covers, each with the condition over that syscall's own arguments.
     pub conditions: Vec<(&'static Syscall, Condition)>,
-    /// What it says of what registers only point to.
+    /// Its conditions on what registers only point to.
     pub object: Option<Object>,
-    /// All its conditions in words.
+    /// All its conditions as text.
     pub text: String,
-    /// What it says.
+    /// Its action.
     pub action: Action,
-    /// Answered without a report: as the author said, else whether the action is `"ENOSYS"`.
+    /// Denied without a report: the value of `quiet`, otherwise whether the action is `"ENOSYS"`.
     pub quiet: bool,
     /// The author's reason.
     pub why: Option<String>,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
 }
 
@@ -237,7 +237,7 @@ pub struct Rule {
 pub struct Default {
     /// `Allow` or `Deny(EPERM)`.
     pub action: Action,
-    /// The line of the key; line 1 of the main file where nothing says it (then: deny).
+    /// The line of the key; line 1 of the main file if it is missing (then: deny).
     pub origin: Origin,
 }
 
@@ -250,7 +250,7 @@ pub struct Test {
     pub about: About,
     /// What it expects.
     pub expect: Expect,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
 }
 
@@ -261,7 +261,7 @@ pub enum About {
     Call(Call),
     /// An access to a path, resolved as far as it exists.
     Path(Access, PathBuf),
-    /// A peer, or a place to be reached at.
+    /// A peer, or an address to listen on.
     Peer(Peer),
 }
 
@@ -270,22 +270,22 @@ pub enum About {
 pub struct Peer {
     /// The direction.
     pub way: Way,
-    /// Who.
+    /// The peer, or the address to listen on.
     pub who: Who,
 }
 
-/// Who a sentence is about.
+/// The peer of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// An address, or a name whose address is not known, and a port.
     Inet {
-        /// What is spoken.
+        /// The protocol.
         protocol: Protocol,
         /// The address.
         ip: Option<IpAddr>,
         /// The name.
         name: Option<String>,
-        /// Whether the address is known to be one of this host's, other than a loopback one.
+        /// Whether the address is known to belong to this host, other than a loopback address.
         own: bool,
         /// The port.
         port: u16,
@@ -296,7 +296,7 @@ pub enum Who {
     Abstract(Vec<u8>),
 }
 
-/// What a test expects: the list that the sentence stands in.
+/// What a test expects: the list that contains the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Expect {
@@ -308,20 +308,20 @@ pub enum Expect {
 /// A valid policy: the entries of all its files, joined.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The files; the first is the one that was asked for.
+    /// The files; the first is the one that was loaded by name.
     pub sources: Vec<Source>,
-    /// One sentence: what the policy promises.
+    /// One sentence that describes the policy.
     pub description: Option<String>,
-    /// What nothing names.
+    /// The action for anything that no entry names.
     pub default: Default,
-    /// `[syscalls]`, after `extends` was resolved: at most one entry a key and file.
+    /// `[syscalls]`, after `extends` was resolved: at most one entry per key and file.
     pub syscalls: Vec<Entry>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// `[fs]`, of all files together.
     pub paths: Vec<PathEntry>,
-    /// Entries of `[fs]` that are `optional` and were left out, since nothing stood there when the policy
-    /// was loaded. They decide nothing.
+    /// Entries of `[fs]` that are `optional` and were left out, because the path did not exist when the
+    /// policy was loaded. They decide nothing.
     pub left_out: Vec<PathEntry>,
     /// `[net]`, of all files together.
     pub peers: Vec<NetEntry>,
@@ -333,7 +333,7 @@ pub struct Policy {
     pub process: Process,
     /// `[[test]]` of the main file.
     pub tests: Vec<Test>,
-    /// With `tmpdir = "fresh"`: the path that stands for the directory until a run has one.
+    /// With `tmpdir = "fresh"`: the placeholder for the directory until a run has one.
     pub tmpdir: Option<PathBuf>,
 }
 
@@ -347,7 +347,7 @@ impl Policy {
         format!("{name}:{}", origin.line)
     }
 
-    /// The text of the line where something stands, without what surrounds it.
+    /// The text of a line, without surrounding white space.
     pub fn line(&self, origin: Origin) -> &str {
         let Some(source) = self.sources.get(usize::from(origin.source)) else {
             return "";
@@ -356,8 +356,8 @@ impl Policy {
         source.text.lines().nth(index).unwrap_or_default().trim()
     }
 
-    /// Where `content` stands in the source's text, at `origin` or the next place after it; the
-    /// whole line where it is not written out.
+    /// The place of `content` in the source's text, at `origin` or the next place after it; the whole
+    /// line if it is not written literally.
     pub fn span(&self, origin: Origin, content: &str) -> Range<usize> {
         let Some(source) = self.sources.get(usize::from(origin.source)) else {
             return 0..0;

@@ -1,4 +1,4 @@
-//! A file's `[net]`: lists of endpoints, each with what its list says of it.
+//! A file's `[net]`: lists of endpoints.
 
 use std::ops::Range;
 
@@ -15,11 +15,11 @@ use crate::syscalls::Errno;
 /// A list of `[net]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NetList {
-    /// May be connected and sent to.
+    /// The command may connect and send to it.
     Connect,
-    /// May be bound and listened on.
+    /// The command may bind and listen on it.
     Listen,
-    /// Neither.
+    /// The command may do neither.
     Deny,
 }
 
@@ -76,12 +76,12 @@ pub(super) fn entries(
     entries
 }
 
-/// What a table of a list says.
+/// The keys of an entry that is a table.
 #[derive(std::default::Default)]
 struct Said {
-    /// An endpoint of several has a line of its own.
+    /// Each of several endpoints has its own line.
     endpoints: Option<Vec<(String, Range<usize>)>>,
-    /// The one way that it is about.
+    /// The one direction that it applies to.
     way: Option<Way>,
     action: Option<Action>,
     why: Option<String>,
@@ -195,7 +195,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
     }
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 pub(super) enum Wrong {
     /// A variable, or a socket's path.
     Place(PlaceError),
@@ -203,9 +203,9 @@ pub(super) enum Wrong {
     Endpoint(String, crate::net::EndpointError),
 }
 
-/// Reads an endpoint, with variables replaced.
+/// Parses an endpoint, with variables replaced.
 pub(super) fn endpoint(text: &str, closes: bool, around: &Surroundings) -> Result<Endpoint, Wrong> {
-    // The path of a socket is expanded as all paths are.
+    // The path of a socket is expanded like all paths.
     let path = text
         .strip_prefix("unix:")
         .filter(|name| !name.starts_with('@') && *name != "*");
@@ -233,7 +233,7 @@ impl Wrong {
             Wrong::Endpoint(expanded, error) => {
                 let (at, message) = match expanded == text {
                     true => (document.inside(span, text, &error.range), error.message),
-                    // The part that is wrong came from a variable.
+                    // The wrong part came from a variable.
                     false => (
                         span.clone(),
                         format!(
@@ -252,7 +252,7 @@ impl Wrong {
 }
 
 impl NetEntry {
-    /// Where the entry stands, as messages name it: `net.connect`.
+    /// The entry's list, as messages name it: `net.connect`.
     pub fn key(&self) -> String {
         format!("net.{}", self.list.key())
     }

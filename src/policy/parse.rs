@@ -1,6 +1,6 @@
-//! A file's keys and its `[[test]]`s: TOML to what one file says, each part with its line.
+//! A file's keys and its `[[test]]`s: TOML to the contents of one file, each part with its line.
 //!
-//! It sees one file at a time, and knows nothing of what that file extends.
+//! It sees one file at a time, and does not know the files that it extends.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::net::Way;
 use crate::paths::Access;
 use crate::syscalls::{self, Errno};
 
-/// What one file says.
+/// The contents of one file.
 #[derive(Debug, std::default::Default)]
 pub(super) struct File {
     pub description: Option<String>,
@@ -50,7 +50,7 @@ const KEYS: &[&str] = &[
     "test",
 ];
 
-/// What a file says, with everything that is wrong in it.
+/// The contents of a file, with all its errors.
 pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
     let mut file = File::default();
@@ -106,7 +106,7 @@ pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Ve
             name => unknown_section(&mut document, key, name),
         }
     }
-    // The tree is sorted by key, a file by line.
+    // The tree is sorted by key, but the result must be sorted by line.
     file.entries.sort_by_key(|entry| entry.origin);
     file.paths.sort_by_key(|entry| (entry.origin, entry.list));
     file.left_out

@@ -45,10 +45,10 @@ pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Op
     Ok(Some(Peer { way, who }))
 }
 
-/// As [`one_peer`], for a sentence outside of a policy; what is wrong in words.
+/// As [`one_peer`], for a sentence outside of a policy; the error is a message.
 ///
 /// # Errors
-/// When it is no endpoint, or none that names one peer.
+/// If it is not an endpoint, or does not name exactly one peer.
 pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String> {
     match one_peer(way, text, around) {
         Ok(Some(peer)) => Ok(peer),
@@ -64,7 +64,7 @@ pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String>
 }
 
 impl NetEntry {
-    /// One of the peers that an entry opens; `None` for an entry that denies.
+    /// One of the peers that an entry allows; `None` for an entry that denies.
     pub fn example(&self) -> Option<Peer> {
         let who = match &self.endpoint {
             Endpoint::Inet {
@@ -97,7 +97,7 @@ impl NetEntry {
 }
 
 impl Peer {
-    /// Calls `ask` with what is compared.
+    /// Calls `ask` with the peer in the form that is compared.
     pub fn reach<T>(&self, ask: impl FnOnce(&Reach<'_>) -> T) -> T {
         let names: Vec<&str> = match &self.who {
             Who::Inet { name, .. } => name.iter().map(String::as_str).collect(),

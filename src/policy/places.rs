@@ -1,5 +1,5 @@
-//! From the text of a path to the place it names: variables expanded, made absolute, symbolic links
-//! resolved. With the loading of files this is the only I/O of a policy.
+//! Turns the text of a path into the place that it names: expands variables, makes it absolute, resolves
+//! symbolic links. Besides the loading of files this is the only I/O of a policy.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,15 +20,16 @@ pub struct Surroundings {
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
-    /// What was asked of the file system. The keys are bytes: hashing a `Path` walks its components.
+    /// Cached results of the file system. The keys are bytes, because hashing a `Path` walks its
+    /// components.
     known: RefCell<HashMap<OsString, Stands>>,
-    /// Directories as they are written, resolved: most entries of a policy share a few.
+    /// Directories as written, with their resolved paths: most entries of a policy share a few.
     directories: RefCell<HashMap<String, Option<Resolved>>>,
     /// Whether a file says `tmpdir = "fresh"`.
     pub(super) tmpdir_is_fresh: Cell<bool>,
-    /// Whether TMPDIR was asked for.
+    /// Whether TMPDIR was used.
     pub(super) tmpdir_is_used: Cell<bool>,
-    /// What TMPDIR means instead of the caller's.
+    /// The value of TMPDIR in place of the caller's.
     pub(super) tmpdir: Option<PathBuf>,
 }
 
@@ -38,11 +39,11 @@ struct Resolved {
     path: PathBuf,
     /// The symbolic links on the way, in the order in which they are followed.
     links: Vec<PathBuf>,
-    /// Whether something is there.
+    /// Whether it exists.
     exists: bool,
 }
 
-/// What stands at a path.
+/// What exists at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stands {
     /// A symbolic link with this target.
@@ -54,12 +55,12 @@ enum Stands {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// The surroundings of this process.
     pub fn own() -> Surroundings {
         Surroundings::at(Path::new("."))
     }
 
-    /// Those of this process, in another directory.
+    /// The surroundings of this process, in another directory.
     pub fn at(directory: &Path) -> Surroundings {
         Surroundings {
             directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
@@ -72,7 +73,7 @@ impl Surroundings {
         }
     }
 
-    /// The same, where TMPDIR is the command's own.
+    /// The same, with the command's own TMPDIR.
     pub(super) fn with_tmpdir(self, tmpdir: PathBuf) -> Surroundings {
         Surroundings {
             tmpdir: Some(tmpdir),
@@ -81,7 +82,7 @@ impl Surroundings {
         }
     }
 
-    /// A variable of the caller's environment; the command's own TMPDIR.
+    /// A variable of the caller's environment, but the command's own TMPDIR.
     fn variable(&self, name: &str) -> Option<OsString> {
         if name == temporary::VARIABLES[0] {
             self.tmpdir_is_used.set(true);
@@ -92,7 +93,7 @@ impl Surroundings {
         (self.variable)(name)
     }
 
-    /// What stands at a path whose directory has no symbolic link on its way.
+    /// What exists at a path whose directory is resolved.
     fn at_path(&self, path: &Path) -> Stands {
         if let Some(known) = self.known.borrow().get(path.as_os_str()) {
             return known.clone();
@@ -104,8 +105,8 @@ impl Surroundings {
         found
     }
 
-    /// The place of a plain name in a directory: what most entries of a policy are. The directory is
-    /// expanded and resolved once for all of them. `None`: the text takes more than that.
+    /// The place of a plain name in a directory, as most entries of a policy have. The directory is
+    /// expanded and resolved once for all of them. `None`: the text needs the general case.
     fn in_known_directory(&self, text: &str) -> Option<Located> {
         let (directory, name) = text.rsplit_once('/')?;
         if matches!(name, "" | "." | "..") || name.contains(META) || name.contains(['$', '\0']) {
@@ -139,8 +140,8 @@ impl Surroundings {
         })
     }
 
-    /// A directory, as it is written. `None`: it has wildcards, no meaning, or is one of /proc, where
-    /// names depend on the process that asks.
+    /// Resolves a directory as written. `None`: it has wildcards, is invalid, or is in /proc, where
+    /// names depend on the calling process.
     fn directory(&self, text: &str) -> Option<Resolved> {
         let text = match text {
             "" => "/".to_owned(),
@@ -155,24 +156,24 @@ impl Surroundings {
     }
 }
 
-/// What stands at a path whose directory has no symbolic link on its way.
+/// What exists at a path whose directory is resolved.
 fn look(path: &Path) -> Stands {
     match fs::read_link(path) {
         Ok(target) => Stands::Link(target),
-        // EINVAL: it is there, and no link (readlink(2)).
+        // EINVAL: it exists, and is not a link (readlink(2)).
         Err(error) if error.kind() == ErrorKind::InvalidInput => Stands::Else,
         Err(_) => Stands::Nothing,
     }
 }
 
-/// What stood at a path when the policy was loaded.
+/// What existed at a path when the policy was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
     /// Whether it is a directory.
     pub directory: bool,
-    /// Its device: nothing is renamed or linked from one to another.
+    /// Its device: files cannot be renamed or linked from one device to another.
     pub device: u64,
-    /// Whether another name may lead to it: a file with several hard links.
+    /// Whether it is a file with several hard links, so that another name may lead to it.
     pub linked: bool,
 }
 
@@ -181,20 +182,20 @@ pub struct Place {
 pub struct Located {
     /// What it covers.
     pub pattern: Pattern,
-    /// What stands there; `None` for a pattern, and where there is nothing.
+    /// What exists there; `None` for a pattern, and if nothing exists.
     pub place: Option<Place>,
     /// The symbolic links on the way, in the order in which they are followed.
     pub links: Vec<PathBuf>,
-    /// Whether it is about whatever process asks: `/proc/self`.
+    /// Whether it depends on the calling process: `/proc/self`.
     pub own: bool,
 }
 
-/// Why a text names no place.
+/// Why a text does not name a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceError {
     /// A variable is not set.
     Unset(String),
-    /// The text is no path.
+    /// The text is not a path.
     Malformed(String),
 }
 
@@ -207,7 +208,7 @@ impl From<PatternError> for PlaceError {
 /// Resolves a path or pattern as a policy writes it.
 ///
 /// # Errors
-/// An unset variable, or a text that is no path.
+/// An unset variable, or a text that is not a path.
 pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> {
     if let Some(located) = around.in_known_directory(text) {
         return Ok(located);
@@ -244,7 +245,8 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
     })
 }
 
-/// A path of this process as the kernel sees it: the symbolic links on the way, then where it leads.
+/// A path of this process as the kernel resolves it: the symbolic links on the way, then the resolved
+/// path.
 pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
     let around = Surroundings::own();
     let Resolved {
@@ -252,7 +254,7 @@ pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
         links: mut way,
         ..
     } = resolve(&around.directory.join(path), &around);
-    // `/proc/self/fd/3` means this process here.
+    // Here `/proc/self/fd/3` means this process.
     match end.starts_with("/proc") {
         true => way.extend(fs::canonicalize(path)),
         false => way.push(end),
@@ -261,7 +263,7 @@ pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
 }
 
 impl Located {
-    /// Looks at what stands there, for entries to which that matters.
+    /// Checks what exists there, for entries to which that matters.
     pub fn look(&mut self) {
         if self.place.is_some() {
             self.place = fs::symlink_metadata(self.pattern.base())
@@ -275,23 +277,23 @@ impl Located {
     }
 }
 
-/// Whether a path is about the process that asks.
+/// Whether a path depends on the calling process.
 fn is_own(path: &Path) -> bool {
     path.starts_with("/proc/self") || path.starts_with("/proc/thread-self")
 }
 
-/// The text with `~` and `$VAR` replaced; wildcards in a value are escaped. After a backslash `$` has no
-/// meaning, and the pattern takes the backslash off.
+/// The text with `~` and `$VAR` replaced; wildcards in a value are escaped. After a backslash, `$` is
+/// literal, and the pattern removes the backslash.
 fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
     expand_with(text, around, escape, &['$', '\\'])
 }
 
-/// The pattern of a name that is no path, with `$VAR` replaced, but for `\$`.
+/// The pattern of a name that is not a path, with `$VAR` replaced, but not `\$`.
 pub(super) fn expand_name(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
     expand_with(text, around, str::to_owned, &['$', '\\'])
 }
 
-/// The text of something that is no path, with `$VAR` replaced.
+/// The text of a value that is not a path, with `$VAR` replaced.
 pub(super) fn expand_plain(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
     match text.is_empty() {
         true => Ok(String::new()),
@@ -386,7 +388,7 @@ fn splits_braces(text: &str) -> bool {
     })
 }
 
-/// The components before the first wildcard, unescaped, and those from it on.
+/// The components before the first wildcard, unescaped, and the rest.
 fn split(text: &str) -> (PathBuf, Option<&str>) {
     if !text.contains(META) {
         return (PathBuf::from(text), None);
@@ -408,11 +410,11 @@ fn split(text: &str) -> (PathBuf, Option<&str>) {
 /// Characters with a meaning in a pattern.
 const META: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 
-/// Most links on a way that the kernel follows (MAXSYMLINKS).
+/// The maximum number of symbolic links that the kernel follows in a path (MAXSYMLINKS).
 const LINKS: usize = 40;
 
-/// A path without symbolic links, as far as it exists, and the links on the way. `/proc/self` depends on the process that asks,
-/// so it stays as it is.
+/// A path with symbolic links resolved, as far as it exists, and the links on the way. `/proc/self`
+/// depends on the calling process, so it stays as it is.
 fn resolve(path: &Path, around: &Surroundings) -> Resolved {
     let mut done = PathBuf::from("/");
     let mut links = Vec::new();
@@ -436,7 +438,7 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
                 }
                 todo.extend(reversed(&target));
             }
-            // Nothing is beneath what is not there; `..` is taken as it is written.
+            // Nothing exists beneath a missing path, so `..` is resolved lexically.
             Stands::Nothing => {
                 done = next;
                 while let Some(component) = todo.pop() {

@@ -3,7 +3,7 @@
 /// A built-in policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
-    /// What `--policy` and `extends` call it.
+    /// Its name in `--policy` and `extends`.
     pub name: &'static str,
     /// The whole file.
     pub text: &'static str,
@@ -31,7 +31,7 @@ static PRESETS: [Preset; 13] = [
     Preset { name: "workspace",           text: include_str!("../../policies/workspace.toml") },
 ];
 
-/// The preset of that name.
+/// The preset with that name.
 pub(super) fn preset(name: &str) -> Option<&'static Preset> {
     presets().iter().find(|preset| preset.name == name)
 }

@@ -1,5 +1,5 @@
-//! `[process]`: TOML to what a command starts with. It looks nothing up on the host: which
-//! capabilities, users and files there are, the launcher asks.
+//! `[process]`: TOML to what a command starts with. It does not query the host: the launcher checks
+//! which capabilities, users and files exist.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,21 +18,21 @@ use super::places::{PlaceError, Surroundings, expand_plain};
 use crate::condition::nearest;
 use crate::paths::Glob;
 
-/// A value of `[process]`, and where it stands.
+/// A value of `[process]`, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said<T> {
-    /// What is said.
+    /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its line.
     pub origin: Origin,
-    /// The same in bytes of the source.
+    /// Its byte range in the source.
     pub(super) span: Range<usize>,
 }
 
-/// `[process]`: what the command starts with. What is missing is the caller's.
+/// `[process]`: what the command starts with. Missing values are the caller's.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
-    /// Which variables of the caller's environment are passed on; `None`: all.
+    /// The variables of the caller's environment that are passed on; `None`: all.
     pub pass: Option<Vec<Variables>>,
     /// Variables that are set after that.
     pub set: BTreeMap<String, Said<String>>,
@@ -42,22 +42,22 @@ pub struct Process {
     pub umask: Option<Said<u32>>,
     /// The nice value.
     pub nice: Option<Said<i32>>,
-    /// The capabilities that are kept, by number; `None` means none, too.
+    /// The capabilities that are kept, by number; `None` also means none.
     pub capabilities: Option<Vec<Said<Capability>>>,
-    /// The file that is stdin, absolute.
+    /// The file for stdin, absolute.
     pub stdin: Option<Said<PathBuf>>,
     /// The user.
     pub user: Option<Said<User>>,
-    /// The namespaces of its own, each once and in their order.
+    /// Its own namespaces, each once and in order.
     pub isolate: Vec<Said<Isolation>>,
     /// Where its temporary files go.
     pub tmpdir: Option<Said<TemporaryDirectory>>,
 }
 
-/// Where a command's temporary files go; `None` of it: where the caller's do.
+/// Where a command's temporary files go. If it is missing: to the caller's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemporaryDirectory {
-    /// A directory that is made for the run, and removed at its end.
+    /// A directory that is created for the run, and removed at its end.
     Fresh,
 }
 
@@ -79,7 +79,7 @@ pub struct Variables {
     pub glob: Glob,
 }
 
-/// Whom a command is run as.
+/// The user that a command runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum User {
     /// By name, with the groups of that user.
@@ -107,7 +107,7 @@ const KEYS: &[&str] = &[
     "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate", "tmpdir",
 ];
 
-/// What a `[process]` table says.
+/// The contents of a `[process]` table.
 pub(super) fn process(
     document: &mut Document<'_>,
     value: &Value<'_>,
@@ -175,7 +175,7 @@ fn environment(
     }
 }
 
-/// Whether it can be the name of a variable; else it is noted.
+/// Whether it can be the name of a variable; if not, an error is noted.
 fn is_name(document: &mut Document<'_>, name: &str, span: &Range<usize>) -> bool {
     let good = !name.is_empty() && !name.contains(['=', '\0']);
     if !good {
@@ -225,7 +225,7 @@ fn variable(
     }
 }
 
-/// A path without wildcards, as it is written: links in it are followed when it is used.
+/// A path without wildcards, as written: links in it are followed when it is used.
 fn path(
     document: &mut Document<'_>,
     key: &str,
@@ -278,7 +278,7 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
         );
         return None;
     };
-    // What does not fit is out of range, whatever it is.
+    // A number that does not fit is out of range in any case.
     let parsed = i32::from_str_radix(number.as_str(), number.radix()).ok();
     if let Some(nice @ 0..=19) = parsed {
         return Some(said(document, value.span(), nice));

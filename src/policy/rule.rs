@@ -1,4 +1,4 @@
-//! A file's `[[rule]]`s: each syscall that a rule covers gets the condition over its own arguments.
+//! A file's `[[rule]]`s: each syscall that a rule covers gets the condition with its own arguments.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const KEYS: &[&str] = &[
 /// The system calls that name a peer.
 const NAME_PEERS: &[&str] = &["bind", "connect", "sendmmsg", "sendmsg", "sendto"];
 
-/// One `[[rule]]`; `None` where something is wrong, which has been noted.
+/// One `[[rule]]`; `None` if it has an error, which has been noted.
 pub(super) fn rule(
     document: &mut Document<'_>,
     item: &Value<'_>,
@@ -75,7 +75,7 @@ pub(super) fn rule(
             (when, conditions(document, when, span, covered)?)
         }
         None if object.is_none() => return None,
-        // Whatever the registers hold.
+        // The condition holds for any registers.
         None => {
             let always = |syscall| (syscall, Condition::All(Vec::new()));
             ("", covered.into_iter().map(always).collect())
@@ -105,11 +105,11 @@ pub(super) fn rule(
     })
 }
 
-/// A list of words, or a word, with places.
+/// A list of words, or one word, with places.
 type Words<'v> = (Vec<(&'v str, Range<usize>)>, Range<usize>);
 
-/// What a rule says of memory: a path that the call names, the arguments of a program. The outer
-/// `None`: something is wrong, which has been noted.
+/// A rule's conditions on memory: a path that the call names, the arguments of a program. The outer
+/// `None`: an error, which has been noted.
 fn object(
     document: &mut Document<'_>,
     covered: &[&'static Syscall],
@@ -154,7 +154,7 @@ fn object(
                 .help(format!("`peer` goes with {}", NAME_PEERS.join(", ")));
             return None;
         }
-        // No scheme means TCP here, too, unless the rule denies: what it says is not known yet.
+        // No scheme means TCP, unless the rule denies; the action is not known yet.
         match endpoint(text, true, around) {
             Ok(endpoint) => object.peer = Some((text.to_owned(), endpoint)),
             Err(wrong) => {
@@ -185,7 +185,7 @@ fn object(
 
 /// The syscalls of this architecture that the targets name, each once.
 fn covered(document: &mut Document<'_>, targets: &[(&str, Range<usize>)]) -> Vec<&'static Syscall> {
-    // A single name is what most rules have.
+    // Most rules have a single name.
     if let [(name, _)] = targets
         && let Some(Target::Syscall(syscall)) = target(name)
     {
@@ -247,7 +247,7 @@ fn conditions(
     Some(conditions)
 }
 
-/// Of several syscalls the one that the condition does not suit is named.
+/// If there are several syscalls, the message names the one that the condition does not suit.
 fn note_condition(
     document: &mut Document<'_>,
     when: &str,
@@ -266,7 +266,7 @@ fn note_condition(
     }
 }
 
-/// One note for all covered syscalls that lack an argument.
+/// One error for all covered syscalls that lack an argument.
 fn note_lacking(
     document: &mut Document<'_>,
     when: &str,

@@ -1,5 +1,5 @@
 //! `tmpdir = "fresh"` of `[process]`: each run has a temporary directory of its own. When a policy is
-//! loaded, its path is not known yet: another stands for it, which every run replaces.
+//! loaded, its path is not known yet, so a placeholder is used, which every run replaces.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -9,13 +9,13 @@ use super::{Action, List, PathEntry, Place, Policy, Surroundings};
 use crate::net::{Endpoint, Socket};
 use crate::paths::Pattern;
 
-/// The variables that say where temporary files go.
+/// The variables that name the directory for temporary files.
 pub const VARIABLES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 
-/// Where the directory is made if the caller has no TMPDIR.
+/// Where the directory is created if the caller has no TMPDIR.
 const USUAL: &str = "/tmp";
 
-/// What stands for the directory: beneath the caller's TMPDIR, as deep as that of a run.
+/// The placeholder for the directory: beneath the caller's TMPDIR, at the same depth as that of a run.
 pub(super) fn place(around: &Surroundings) -> PathBuf {
     let caller: Option<OsString> = (around.variable)(VARIABLES[0]);
     let named = caller.map(PathBuf::from);
@@ -24,7 +24,7 @@ pub(super) fn place(around: &Surroundings) -> PathBuf {
     base.canonicalize().unwrap_or(base).join("jail-tmpdir/run")
 }
 
-/// Opens the directory to a policy that has one.
+/// Opens the directory in a policy that has one.
 pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
     let Some(said) = &policy.process.tmpdir else {
         return;
@@ -60,7 +60,7 @@ pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
 }
 
 impl Policy {
-    /// The policy of a run whose temporary directory is this one.
+    /// The policy of a run with this temporary directory.
     pub fn settle_tmpdir(&mut self, to: &Path) {
         let Some(from) = self.tmpdir.replace(to.to_owned()) else {
             return;
