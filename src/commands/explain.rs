@@ -174,8 +174,7 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
     if plan.net.asks_own && own(peer) && verdict.action != Action::Allow {
         table.row([
             head("note"),
-            "the address belongs to this host: `public` and `private` do not include it"
-                .into(),
+            "the address belongs to this host: `public` and `private` do not include it".into(),
         ]);
     }
     let inet = matches!(peer.who, Who::Inet { .. });

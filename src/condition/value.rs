@@ -87,10 +87,7 @@ impl Parser<'_> {
                 let number = self.next();
                 let range = range.start..number.end;
                 if number.kind != Kind::Number {
-                    return Err(ConditionError::new(
-                        range,
-                        "`-` may only precede a number",
-                    ));
+                    return Err(ConditionError::new(range, "`-` may only precede a number"));
                 }
                 let bits = self.number(&number)?;
                 if bits > 1 << 63 {

@@ -1,4 +1,4 @@
-//! The end of a jail, for those that wait for it elsewhere: a descriptor, callbacks, another thread.
+//! The end of a jail, for other ways to wait for it: a descriptor, callbacks, another thread.
 
 use crate::supervise::{Bell, BellCall};
 use crate::sys;
@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often a waiting thread looks whether the jail has to be ended in another way.
+/// How often a waiting thread checks whether the jail must be ended in another way.
 const LOOK: Duration = Duration::from_secs(1);
 
 type Callback = Box<dyn FnOnce() + Send>;
 
-/// Whether a jail has ended. Its outcome is there by then.
+/// Whether a jail has ended; its outcome is available then.
 pub(super) struct End {
     state: Mutex<State>,
     changed: Condvar,
@@ -39,7 +39,7 @@ impl End {
         }))
     }
 
-    /// What ends it when it is dropped, however the jail's thread ends.
+    /// Marks the end when it is dropped, however the jail's thread ends.
     pub fn at_drop(self: &Arc<End>) -> AtDrop {
         AtDrop(Arc::clone(self))
     }
@@ -48,7 +48,7 @@ impl End {
         self.readable.as_fd()
     }
 
-    /// Calls this at the end; at once where it has ended.
+    /// Calls this at the end, or at once if the jail has ended.
     pub fn call(&self, callback: Callback) {
         let mut state = self.state();
         match state.ended {
@@ -89,7 +89,7 @@ impl Drop for AtDrop {
         sys::event::set(self.0.fd());
         self.0.changed.notify_all();
         for callback in callbacks {
-            // A panic of one must not keep the others from being called.
+            // A panic in one must not prevent calls of the others.
             let _ = catch_unwind(AssertUnwindSafe(callback));
         }
     }

@@ -1,4 +1,4 @@
-//! What happens in a jail, for a program that listens from another thread.
+//! Events of a jail, for a program that listens in another thread.
 
 use crate::policy::{LimitKind, Policy};
 use crate::report::{self, Denial, Report};
@@ -25,23 +25,23 @@ pub enum Event {
     Denied(Box<Denial>),
     /// A call ended the jail.
     Killed(Box<Denial>),
-    /// It is past a limit, and is being ended.
+    /// The command has exceeded a limit, and is being ended.
     Limit(LimitKind),
     /// A 32-bit program was started, and killed.
     Foreign {
-        /// Its process.
+        /// The process.
         pid: Tid,
     },
     /// A process runs another program ([`super::Builder::all_events`]).
     Exec {
         /// The process.
         pid: Tid,
-        /// The programs from the first to this one.
+        /// The chain of programs from the first to this one.
         ancestry: Vec<String>,
     },
-    /// A process or thread was made ([`super::Builder::all_events`]).
+    /// A process or thread was created ([`super::Builder::all_events`]).
     Spawned {
-        /// The process that made it.
+        /// The process that created it.
         parent: Tid,
         /// The new process or thread.
         child: Tid,
@@ -59,34 +59,34 @@ pub enum Event {
     Ended {
         /// The process.
         pid: Tid,
-        /// How.
+        /// How it ended.
         exit: Exit,
     },
 }
 
-/// Events wait here for their listener, so many at most: what happens in a jail must not fill its
-/// host's memory. Further ones are counted.
+/// The maximum number of buffered events, so that a jail cannot fill its host's memory. Further ones are
+/// dropped and counted.
 const ROOM: usize = 4096;
-/// Bytes that the texts of waiting events may have: paths are long where the command wants it.
+/// The maximum size in bytes of the texts of buffered events, because the command can use long paths.
 const ROOM_BYTES: usize = 8 << 20;
 
-/// The listener's end. The stream ends with the jail.
+/// The listener's end of the stream, which ends with the jail.
 #[derive(Debug)]
 pub struct Events {
     events: Receiver<Event>,
     shared: Arc<Shared>,
 }
 
-/// What both ends know.
+/// The state that both ends share.
 #[derive(Debug, Default)]
 struct Shared {
     lost: AtomicU64,
-    /// Bytes of the events that wait.
+    /// The size in bytes of the buffered events.
     bytes: AtomicUsize,
 }
 
 impl Events {
-    /// How many events were dropped, since nobody took them in time.
+    /// How many events were dropped because the listener did not take them in time.
     pub fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
     }
@@ -97,10 +97,10 @@ impl Events {
         event
     }
 
-    /// The next event, if one comes in time; `Ok(None)` where the jail has ended.
+    /// The next event, if one comes in time; `Ok(None)` if the jail has ended.
     ///
     /// # Errors
-    /// When none has come in time.
+    /// If none has come in time.
     pub fn next_within(&self, time: Duration) -> Result<Option<Event>, RecvTimeoutError> {
         match self.events.recv_timeout(time) {
             Ok(event) => Ok(Some(self.taken(event))),
@@ -113,17 +113,17 @@ impl Events {
 impl Iterator for Events {
     type Item = Event;
 
-    /// Waits for the next event; `None` where the jail has ended.
+    /// Waits for the next event; `None` if the jail has ended.
     fn next(&mut self) -> Option<Event> {
         self.events.recv().ok().map(|event| self.taken(event))
     }
 }
 
-/// The jail's end.
+/// The jail's end of the stream.
 pub(super) struct Sender {
     events: SyncSender<Event>,
     shared: Arc<Shared>,
-    /// Whether more than denials and limits is wanted.
+    /// Whether to send more than denials and limits.
     all: bool,
 }
 
@@ -139,10 +139,10 @@ pub(super) fn channel(all: bool) -> (Sender, Events) {
 }
 
 impl Sender {
-    /// Tells an event, or counts it as lost where there is no room.
+    /// Sends an event, or counts it as lost if there is no room.
     fn send(&self, event: Event) {
         let bytes = event.bytes();
-        // Before it is there: its taker subtracts it.
+        // Added before it is sent, because the receiver subtracts it.
         let waiting = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         if waiting + bytes > ROOM_BYTES || self.events.try_send(event).is_err() {
             self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -152,7 +152,7 @@ impl Sender {
 }
 
 impl Event {
-    /// About how much memory it takes.
+    /// An estimate of the memory that it takes.
     fn bytes(&self) -> usize {
         let all = |texts: &[String]| {
             texts
@@ -177,7 +177,7 @@ impl Event {
     }
 }
 
-/// What a jail's thread tells of it: the report, and whoever listens.
+/// Passes events of a jail's thread to the report and to a listener.
 pub(super) struct Told<'a> {
     pub report: Report<'a>,
     pub policy: &'a Policy,
@@ -210,7 +210,7 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true))),
         Said::Limit(limit) => Event::Limit(limit),
         Said::Foreign { pid, .. } => Event::Foreign { pid },
-        // For the console: the outcome is as without a jail.
+        // Only for the console: the outcome is the same as without a jail.
         Said::Refused { .. } => return None,
         Said::Exec { pid, program } => Event::Exec {
             pid,
@@ -249,7 +249,7 @@ mod tests {
         (0..20).for_each(|_| sender.send(exec(length)));
         let lost = events.lost();
         assert!((13..=14).contains(&lost), "{lost}");
-        // What is taken makes room.
+        // Taking an event makes room.
         assert_eq!(events.next(), Some(exec(length)));
         sender.send(exec(length));
         assert_eq!(events.lost(), lost);

@@ -1,10 +1,10 @@
 //! Jails for programs that run commands: a judge, a test harness, a service.
 //!
-//! Each jail has a thread of its own, made for it, so that it can be run from any thread and many at
-//! once. It takes nothing of its host: it waits for its own processes alone (`__WNOTHREAD`), and
-//! changes neither signal handlers nor the working directory nor the umask. The host must leave it its
-//! own in turn: wait(2) and waitpid(-1) take the children and tracees of all threads away, so wait for
-//! a pid, as [`std::process::Child`] does.
+//! Each jail has its own thread, so that jails can be run from any thread, and many at once. A jail does
+//! not interfere with its host: it only waits for its own processes (`__WNOTHREAD`), and does not change
+//! signal handlers, the working directory or the umask. The host must not interfere with the jail
+//! either: wait(2) and waitpid(-1) reap the children and tracees of all threads, so wait for a specific
+//! pid, as [`std::process::Child`] does.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Where commands are born: made once, used by one run after the other.
+//! A pool of the memory in which commands start: allocated once, used by one run after another.
 
 use crate::launch::Nursery;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 
-/// Those that are free.
+/// The free ones.
 #[derive(Default)]
 pub struct Nurseries(Mutex<Vec<Nursery>>);
 
 impl Nurseries {
-    /// One that is free, or a new one. `None`: there can be no more, and a fork must do.
+    /// A free one, or a new one. `None`: no more can be created, so use a fork.
     pub fn take(&self) -> Option<Nursery> {
         let free = {
             let mut free = self.free();
-            // A fork of this program has copies that are of no use.
+            // In a fork of this program the copies are useless.
             free.retain(Nursery::is_own);
             free.pop()
         };
         free.or_else(|| Nursery::new().ok())
     }
 
-    /// It is free again. There are no more than can be of use at the same time.
+    /// Returns one to the pool. There are never more than are used at the same time.
     pub fn put(&self, nursery: Option<Nursery>) {
         let most = available_parallelism().map_or(1, NonZero::get);
         let mut free = self.free();

@@ -1,14 +1,14 @@
-//! Plans that were made: the next run of the same program under the same policy needs no other.
+//! A cache of plans: the next run of the same program under the same policy reuses its plan.
 //!
-//! A plan depends on nothing but what is compared here; it looks at no file. Where a policy's paths
-//! lead was found when it was loaded.
+//! A plan depends only on what is compared here; it reads no files, because the paths of a policy were
+//! resolved when it was loaded.
 
 use crate::plan::{Host, Plan, PlanError, Terminal, Wishes};
 use crate::policy::{Limits, Policy};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many are kept.
+/// How many plans are kept.
 const ROOM: usize = 64;
 
 /// What a plan depends on besides its policy.
@@ -26,7 +26,7 @@ pub struct Plans {
     planned: Mutex<Vec<Planned>>,
 }
 
-/// A policy with limits in place of its own.
+/// A policy with replaced limits.
 #[derive(Debug)]
 struct Limited {
     of: Arc<Policy>,
@@ -67,7 +67,7 @@ impl Plans {
     /// The plan of a policy.
     pub fn plan(&self, policy: &Arc<Policy>, about: About) -> Result<Arc<Plan>, PlanError> {
         let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
-        // A run with a temporary directory of its own has a policy that nothing else will have.
+        // A run with its own temporary directory has a policy that no other run will have.
         let keeps = policy.tmpdir.is_none();
         if let Some(found) = lock(&self.planned).iter().find(is) {
             return Ok(Arc::clone(&found.plan));
@@ -77,7 +77,7 @@ impl Plans {
             terminals: &about.terminals,
             trace_denials: false,
             datagrams: about.datagrams,
-            // What else this program does must stay where it is.
+            // This program does other work, so it must not be moved into another cgroup.
             alone: false,
         };
         let plan = Arc::new(Plan::with(policy, &about.host, wishes)?);
@@ -93,7 +93,7 @@ impl Plans {
     }
 }
 
-/// The oldest makes room.
+/// Drops the oldest to make room.
 fn keep<T>(known: &mut Vec<T>, new: T) {
     if known.len() >= ROOM {
         known.remove(0);
@@ -101,7 +101,7 @@ fn keep<T>(known: &mut Vec<T>, new: T) {
     known.push(new);
 }
 
-/// A panic elsewhere leaves it usable.
+/// A panic in another thread leaves the data usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
-//! The command's standard streams, where they are pipes that end here: input is fed, output is
-//! counted, kept, passed on, and ended at its limit.
+//! The command's standard streams, if they are pipes of this process: feeds input; counts, keeps and
+//! passes on output; ends the jail at the limit of output.
 //!
-//! One thread a jail does it, in one poll(2). It never waits for more than what has an end: not for
-//! the end of a pipe when the jail is over (its other end may have been given to an outsider), and for
-//! a reader only as long as it is told.
+//! One thread per jail does this, with one poll(2). Its waits are bounded: when the jail has ended it
+//! does not wait for the end of a pipe (a process outside may have got the other end), and it waits for
+//! a reader only as long as the caller allows.
 
 use crate::launch::Command;
 use crate::supervise::{Bell, BellCall};
@@ -23,37 +23,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How much is read at once.
+/// The size of one read.
 const BUFFER: usize = 1 << 16;
-/// What a pipe or socket that is ready takes without blocking: PIPE_BUF (pipe(7)).
+/// How much a pipe or socket that is ready accepts without blocking: PIPE_BUF (pipe(7)).
 const CHUNK: usize = 4096;
-/// How often it is looked whether somebody still wants what a reader does not take.
+/// How often to check, while a reader does not read, whether the wait must end.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What becomes of what the command writes.
+/// What happens with the command's output.
 #[derive(Debug)]
 pub enum Output {
-    /// It is kept, so many bytes at most; what is past that is counted only.
+    /// It is kept, up to this many bytes; further ones are only counted.
     Keep(usize),
-    /// It is written there.
+    /// It is written to this file.
     Pass(OwnedFd),
 }
 
-/// What is wanted of the streams. What is `None` stays as the command has it.
+/// How to handle the streams. `None`: the stream stays as it is.
 #[derive(Debug, Default)]
 pub struct Wiring {
     /// What the command reads.
     pub stdin: Option<Vec<u8>>,
-    /// What it writes to stdout.
+    /// Its stdout.
     pub stdout: Option<Output>,
-    /// What it writes to stderr.
+    /// Its stderr.
     pub stderr: Option<Output>,
-    /// stderr is the same pipe as stdout, so that their order stays.
+    /// stderr is the same pipe as stdout, which preserves their order.
     pub joined: bool,
 }
 
 impl Wiring {
-    /// Whether nothing is wanted.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.stdin.is_none() && self.stdout.is_none() && self.stderr.is_none()
     }
@@ -69,33 +69,35 @@ impl Wiring {
     }
 }
 
-/// What the command has written.
+/// The command's output.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes to stdout, kept or not; `None` where nobody counted. Of joined streams those of both.
+    /// Bytes written to stdout, kept or not; `None` if they were not counted. For joined streams, those
+    /// of both.
     pub stdout: Option<u64>,
-    /// Bytes to stderr.
+    /// Bytes written to stderr.
     pub stderr: Option<u64>,
-    /// What was kept of them.
+    /// The parts that were kept.
     pub kept: [Vec<u8>; 2],
 }
 
-/// The thread at work.
+/// The running thread.
 pub struct Pump {
     thread: JoinHandle<Written>,
-    /// Shut down when the jail is over. A pipe would not end while a child that the host has forked
-    /// has its other end, too.
+    /// Shut down when the jail has ended. A pipe would not work: a child that the host has forked may
+    /// keep its other end open.
     over: UnixStream,
-    /// How long readers may take after that; `None`: as long as they want.
+    /// How long readers may take after that; `None`: no limit.
     until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Pump {
-    /// Makes the pipes, gives their far ends to the command, and starts the thread; `None` where there is
-    /// nothing to do. `limit`: bytes of both outputs, past which it rings.
+    /// Creates the pipes, gives their far ends to the command, and starts the thread; `None` if there is
+    /// nothing to do. `limit`: the limit in bytes for both outputs together, at which it requests a
+    /// stop.
     ///
     /// # Errors
-    /// Where no pipe or thread can be made.
+    /// If no pipe or thread can be created.
     pub fn start(
         wiring: Wiring,
         limit: Option<u64>,
@@ -140,7 +142,7 @@ impl Pump {
             over: Some(over),
             until: Arc::clone(&until),
         };
-        // No handler of this program runs there, and SIGPIPE is an errno.
+        // No handler of this program must run in the thread, and SIGPIPE must become an errno.
         let mask = sys::signal::block_all()?;
         let thread = std::thread::Builder::new()
             .name("jail-streams".to_owned())
@@ -154,9 +156,9 @@ impl Pump {
         }))
     }
 
-    /// The jail is over: what is in the pipes is taken, and no more. `patience`: how long whoever reads
-    /// what is passed on may take; `None`: as long as it wants, unless the jail is killed or this
-    /// program is asked to end.
+    /// Called when the jail has ended: reads what is in the pipes, and no more. `patience`: how long
+    /// readers of passed-on output may take; `None`: no limit, unless the jail is killed or this program
+    /// is asked to end.
     pub fn finish(self, patience: Option<Duration>) -> Written {
         let until = patience.map(|patience| Instant::now() + patience);
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
@@ -165,13 +167,13 @@ impl Pump {
     }
 }
 
-/// A pipe whose ends are past 2, and closed by execve.
+/// A pipe whose ends are above 2, and closed by execve.
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     Ok((past_streams(reader)?, past_streams(writer)?))
 }
 
-/// The same open file at a number past 2: dup2(2) onto 0, 1 and 2 must not close it half-way.
+/// The same open file at a number above 2: dup2(2) onto 0, 1 and 2 must not close it half-way.
 pub(super) fn past_streams(fd: OwnedFd) -> io::Result<OwnedFd> {
     match fd.as_raw_fd() {
         0..=2 => sys::process::duplicate(fd.as_raw_fd()).ok_or_else(io::Error::last_os_error),
@@ -184,9 +186,9 @@ fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// What is fed to stdin.
+/// The input for stdin.
 struct Feed {
-    /// `None`: all of it is written, or nobody reads.
+    /// `None`: all of it is written, or there is no reader.
     to: Option<OwnedFd>,
     bytes: Vec<u8>,
     done: usize,
@@ -209,12 +211,12 @@ impl Feed {
 
 /// One of the two outputs.
 struct Flow {
-    /// `None`: it has ended, or nobody wants more.
+    /// `None`: it has ended, or no more is wanted.
     from: Option<OwnedFd>,
     to: Output,
-    /// How much may be written at once; `None`: any length waits for no reader.
+    /// How much may be written at once; `None`: a write of any length does not block.
     chunk: Option<usize>,
-    /// Read, and not yet passed on.
+    /// Bytes that were read and not yet passed on.
     pending: Vec<u8>,
     count: u64,
     kept: Vec<u8>,
@@ -243,7 +245,7 @@ impl Flow {
         })
     }
 
-    /// The descriptor to wait for, and for what.
+    /// The descriptor to wait for, and the event.
     fn waits_for(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match (&self.to, &self.from) {
             (Output::Pass(to), _) if !self.pending.is_empty() => {
@@ -254,7 +256,7 @@ impl Flow {
         }
     }
 
-    /// Where an end of the reader shows.
+    /// The descriptor on which poll reports that the reader has gone.
     fn reader(&self) -> Option<BorrowedFd<'_>> {
         match (&self.to, &self.from) {
             (Output::Pass(to), Some(_)) if self.chunk.is_some() => Some(to.as_fd()),
@@ -262,14 +264,15 @@ impl Flow {
         }
     }
 
-    /// Lets go of where it was passed on, once there is nothing more: whoever reads there hears that, too.
+    /// Closes the destination once there is nothing more, so that its reader sees the end, too.
     fn settle(&mut self) {
         if self.from.is_none() && self.pending.is_empty() {
             self.to = Output::Keep(0);
         }
     }
 
-    /// Takes what is there, `left` bytes at most; how many there were. `None`: nothing now.
+    /// Reads what is available, up to `left` bytes, and returns how many there were. `None`: nothing
+    /// now.
     fn read(&mut self, buffer: &mut [u8], left: u64) -> Option<u64> {
         let from = self.from.as_ref()?;
         let read = match unistd::read(from, buffer) {
@@ -297,7 +300,7 @@ impl Flow {
         Some(read as u64)
     }
 
-    /// What the pipe can hold, in bytes.
+    /// The capacity of the pipe, in bytes.
     fn capacity(&self) -> usize {
         let size = self
             .from
@@ -309,8 +312,8 @@ impl Flow {
         }
     }
 
-    /// Passes on what was read. Nobody there to read ends the flow: the command hears of it as it
-    /// would of its own reader's end.
+    /// Passes on what was read. If there is no reader, this output ends, and the command notices it as
+    /// it would notice the end of its own reader.
     fn write(&mut self) {
         let Output::Pass(to) = &self.to else { return };
         let most = self.chunk.unwrap_or(usize::MAX).min(self.pending.len());
@@ -332,9 +335,10 @@ fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
     Some(SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT)
 }
 
-/// The same pipe or terminal, opened once more so that no write waits; `None` where that cannot be.
-/// O_NONBLOCK on the descriptor itself would be the caller's, too. A terminal takes part of a write and
-/// waits for the rest, however ready it is, and somebody else may fill a pipe.
+/// The same pipe or terminal, opened again as non-blocking; `None` if that is not possible. O_NONBLOCK
+/// on the descriptor itself would also affect the caller. Without it a write may block although poll
+/// reports the file as ready: a terminal accepts part of a write and blocks for the rest, and another
+/// process may fill a pipe.
 fn without_waiting(fd: &OwnedFd) -> Option<OwnedFd> {
     let terminal = || std::io::IsTerminal::is_terminal(fd);
     if kind(fd.as_fd()) != Some(SFlag::S_IFIFO) && !terminal() {
@@ -347,14 +351,14 @@ fn without_waiting(fd: &OwnedFd) -> Option<OwnedFd> {
     past_streams(file.ok()?.into()).ok()
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Work {
     feed: Option<Feed>,
     flows: [Option<Flow>; 2],
-    /// Bytes that may still come.
+    /// The remaining bytes of the limit.
     left: u64,
     bell: Bell,
-    /// Ends when the jail is over; `None` from then on.
+    /// Signals the end of the jail; `None` after that.
     over: Option<UnixStream>,
     until: Arc<Mutex<Option<Instant>>>,
 }
@@ -398,7 +402,7 @@ impl Work {
                 .any(|flow| !flow.pending.is_empty())
     }
 
-    /// Waits until something can be done; `None`: whoever reads has had its time.
+    /// Waits until there is something to do; `None`: the reader's time is over.
     fn wait(&self) -> Option<Ready> {
         let mut fds = Vec::with_capacity(6);
         let mut whose = Vec::with_capacity(6);
@@ -430,7 +434,7 @@ impl Work {
             None => PollTimeout::NONE,
             Some(until) => {
                 let left = until.checked_duration_since(Instant::now())?;
-                // Rounded up, or the last fraction of a millisecond would be a busy loop.
+                // Rounded up; otherwise the last fraction of a millisecond would be a busy loop.
                 PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
             }
         };
@@ -455,14 +459,14 @@ impl Work {
         Some(ready)
     }
 
-    /// Whether nobody waits for the reader any more. Only a program that stands for its command notes
-    /// signals.
+    /// Whether to stop waiting for the reader. Only a program that acts for its command in job control
+    /// notes signals.
     fn is_unwanted(&self) -> bool {
         const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
         self.bell.rung() == Some(BellCall::Kill) || ENDING.into_iter().any(sys::signal::has_arrived)
     }
 
-    /// Passes on what was read, else reads.
+    /// Passes on what was read; if there is nothing, reads.
     fn go_on(&mut self, index: usize, buffer: &mut [u8]) {
         match &mut self.flows[index] {
             Some(flow) if !flow.pending.is_empty() => flow.write(),
@@ -470,7 +474,7 @@ impl Work {
         }
     }
 
-    /// Reads; whether there was anything.
+    /// Reads; returns whether there was anything.
     fn take(&mut self, index: usize, buffer: &mut [u8]) -> bool {
         let left = self.left;
         let flow = self.flows[index].as_mut();
@@ -478,9 +482,10 @@ impl Work {
             return false;
         };
         if read > left {
-            // First: whoever dies of a pipe that is closed dies of its limit.
+            // Request the stop first: a command that then dies of the closed pipe dies because of the
+            // limit.
             self.bell.ring(BellCall::Output);
-            // Whoever goes on writing hears that nobody reads, should it live so long.
+            // If the command lives long enough to write again, it gets EPIPE.
             for flow in self.flows.iter_mut().flatten() {
                 flow.from = None;
             }
@@ -489,7 +494,7 @@ impl Work {
         true
     }
 
-    /// The jail is over: takes what each pipe holds, and no more.
+    /// The jail has ended: reads what each pipe holds, and no more.
     fn end(&mut self, buffer: &mut [u8]) {
         self.over = None;
         self.feed = None;
@@ -523,7 +528,7 @@ struct Ready {
     over: bool,
     feed: bool,
     flows: [bool; 2],
-    /// Nobody reads what is passed on.
+    /// The passed-on output has no reader.
     hung_up: [bool; 2],
 }
 

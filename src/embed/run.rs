@@ -1,4 +1,4 @@
-//! A command from its start to its end, on this thread, with its streams.
+//! Runs a command from start to end on this thread, with its streams.
 
 use super::pump::{Pump, Wiring, Written};
 use crate::launch::{self, Command, Nursery, Started};
@@ -12,11 +12,11 @@ use crate::trace::Exit;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long whoever reads what is passed on may take, once a command was killed.
+/// How long a reader of passed-on output may take after the command was killed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs a command, whose thread this is: it must have no other children. Also what it has written,
-/// where that was asked for or `limits.output` says how much that may be.
+/// Runs a command on this thread, which must have no other children. Also returns its output, if that
+/// was requested or `limits.output` is set.
 pub fn run(
     mut command: Command,
     wiring: Wiring,
@@ -40,18 +40,20 @@ pub fn run(
     let stand_in = options.stand_in;
     let mut result = supervised(command, plan, options, nursery, observer);
     if stand_in {
-        // Nobody is left to stop with: the terminal stops this process while it waits for a reader.
+        // No process is left that could be stopped together with this one, so the terminal may stop this
+        // process while it waits for a reader.
         for signal in [libc::SIGTSTP, libc::SIGTTIN] {
             let _ = sys::signal::set_ignored(signal, false);
         }
     }
-    // What is left to be read is a whole output's end; what was killed is cut off somewhere anyway.
+    // A command that ended by itself has complete output, so wait for its reader; the output of a killed
+    // command is truncated anyway.
     let patience = match &result {
         Ok(outcome) if outcome.ending == Ending::Exited && !was_asked(outcome) => None,
         _ => Some(PATIENCE),
     };
     let written = pump.map(|pump| pump.finish(patience)).unwrap_or_default();
-    // The last of it was read when nobody was left.
+    // The last output was read when no process was left.
     if let Ok(outcome) = &mut result
         && outcome.ending == Ending::Exited
         && bell.rung() == Some(BellCall::Output)
@@ -62,8 +64,8 @@ pub fn run(
     (result, written)
 }
 
-/// Whether a command died of a signal that this program has got, too, and passed on: it was asked to end, and
-/// must not wait for a reader any longer than if it had been killed.
+/// Whether a command died of a signal that this program also got and forwarded. Then this program was
+/// asked to end, and must not wait for a reader longer than if the command had been killed.
 fn was_asked(outcome: &Outcome) -> bool {
     match outcome.exit {
         Exit::Signal(signal) => sys::signal::has_ever_arrived(signal),
@@ -79,8 +81,8 @@ fn supervised(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
     let supervise = |started: Started| {
-        // Neither jail's memory nor its descriptors are to be had through /proc or ptrace. A child that
-        // was forked has an address space of its own, and any child's execve makes it dumpable again.
+        // The command must not reach jail's memory or descriptors through /proc or ptrace. A forked
+        // child has its own address space, and execve makes any child dumpable again.
         if options.stand_in
             && let Err(errno) = sys::process::set_dumpable(false)
         {
@@ -95,7 +97,7 @@ fn supervised(
         });
         supervise::run(started, plan, options, observer)
     };
-    // Its streams are the command's alone once it is started.
+    // Once the command is started, only it holds its streams.
     match nursery {
         Some(nursery) => launch::start_in(nursery, command, plan, supervise)
             .map_err(SuperviseError::Launch)

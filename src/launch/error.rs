@@ -269,7 +269,11 @@ impl fmt::Display for LaunchError {
                 write!(f, "{}: {}", path.display(), not_executable(path))
             }
             Self::Refused { program, resolved } => {
-                write!(f, "{}: the policy does not let it be executed", program.display())?;
+                write!(
+                    f,
+                    "{}: the policy does not let it be executed",
+                    program.display()
+                )?;
                 match program == resolved {
                     true => Ok(()),
                     false => write!(f, " (it is {})", resolved.display()),

@@ -109,7 +109,10 @@ impl Endpoint {
                         "write \"[{address}]:{ports}\" for port {ports} of {address}, or \"[{host}]\" for the address {host}"
                     ),
                 ),
-                Err(_) => ("is not an address", format!("write \"[{address}]:{ports}\"")),
+                Err(_) => (
+                    "is not an address",
+                    format!("write \"[{address}]:{ports}\""),
+                ),
             };
             return Err(EndpointError {
                 range: part(text, host),
@@ -253,7 +256,8 @@ impl Host {
             return Host::prefix(ip, bits);
         }
         if let Some(bits) = bits {
-            let help = format!("a CIDR is 10.0.0.0/8 or [fd00::/8]; a name is written without /{bits}");
+            let help =
+                format!("a CIDR is 10.0.0.0/8 or [fd00::/8]; a name is written without /{bits}");
             return Err((format!("`{address}` is not an address"), Some(help)));
         }
         // A text that looks like an address is meant as one.
@@ -277,7 +281,8 @@ impl Host {
             Some(text) => match text.parse::<u8>() {
                 Ok(bits) if bits <= most && !text.starts_with('+') => bits,
                 _ => {
-                    let message = format!("`/{text}` is not a prefix length: it is 0 to {most} bits long");
+                    let message =
+                        format!("`/{text}` is not a prefix length: it is 0 to {most} bits long");
                     return Err((message, None));
                 }
             },

@@ -24,7 +24,9 @@ impl Glob {
             .collect();
         match fast_glob::validate(&glob) {
             Ok(()) => Ok(Glob(glob)),
-            Err(error) => Err(PatternError(format!("`{text}` is not a valid pattern: {error}"))),
+            Err(error) => Err(PatternError(format!(
+                "`{text}` is not a valid pattern: {error}"
+            ))),
         }
     }
 

@@ -52,7 +52,9 @@ impl Argv {
         };
         for word in words {
             if argv.open {
-                return Err("`**` matches all further arguments: nothing may come after it".to_owned());
+                return Err(
+                    "`**` matches all further arguments: nothing may come after it".to_owned(),
+                );
             }
             if word == "**" {
                 argv.open = true;

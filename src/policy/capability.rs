@@ -8,8 +8,7 @@ use crate::condition::nearest;
 
 const PAST_KERNEL: &str = "with it code can be run in the kernel, past every filter";
 const PAST_FILES: &str = "with it the same file can be reached under another name";
-const ONE_USER: &str =
-    "the supervisor acts for the command, as the one user that it starts as";
+const ONE_USER: &str = "the supervisor acts for the command, as the one user that it starts as";
 const PAST_MODULES: &str = "with it the host's other security modules can be overruled";
 
 /// Each with the reason why a command cannot keep it.

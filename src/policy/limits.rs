@@ -327,7 +327,9 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
         // A year is longer than any clock is watched for.
         Some(value @ 1..=31_536_000_000) => Ok(Duration::from_millis(value)),
         Some(0) => Err(format!("\"{text}\" is a duration of zero")),
-        _ => Err(format!("\"{text}\" is not a duration, or is longer than a year")),
+        _ => Err(format!(
+            "\"{text}\" is not a duration, or is longer than a year"
+        )),
     }
 }
 

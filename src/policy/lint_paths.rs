@@ -45,10 +45,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             (!expected && !entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
                 (
                     "matches-nothing",
-                    format!(
-                        "the pattern \"{}\" matches no existing file",
-                        entry.text
-                    ),
+                    format!("the pattern \"{}\" matches no existing file", entry.text),
                     format!(
                         "jail looks for matches beneath {}; files created later are matched, too",
                         base.display()

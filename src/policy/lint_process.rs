@@ -28,7 +28,8 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             Ok(_) => Some(format!("process.stdin: {path} is a directory")),
             Err(_) => Some(format!("process.stdin: {path} does not exist")),
         };
-        let help = "jail cannot start the command without it: create it first, or name another file";
+        let help =
+            "jail cannot start the command without it: create it first, or name another file";
         warnings.extend(message.and_then(|text| warning(policy, said.origin, text, help)));
     }
     if let Some(said) = &process.user
@@ -36,7 +37,8 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         && let Ok(None) = unistd::User::from_name(name)
     {
         let text = format!("process.user: there is no user {name} on this host");
-        let help = "jail cannot start the command without it: give the name of a user, or \"UID:GID\"";
+        let help =
+            "jail cannot start the command without it: give the name of a user, or \"UID:GID\"";
         warnings.extend(warning(policy, said.origin, text, help));
     }
 }

@@ -437,7 +437,8 @@ impl<'a> Report<'a> {
         let unread = self.out.lost();
         if unread > 0 {
             let mut line = String::new();
-            let text = format!("{unread} messages were dropped because stderr was not read in time");
+            let text =
+                format!("{unread} messages were dropped because stderr was not read in time");
             self.layout.note(&mut line, &text);
             self.say(&line);
         }

@@ -1,6 +1,6 @@
 //! The architectures the table has numbers for.
 
-/// The one this is compiled for.
+/// The architecture that this is compiled for.
 pub const NATIVE: Arch = if cfg!(target_arch = "aarch64") {
     Arch::Aarch64
 } else {

@@ -10,12 +10,12 @@ use super::{Op, Syscall, by_number, signal_display};
 /// `O_DIRECTORY` that it includes.
 const CREATING: u64 = 0o100 | 0o20_000_000;
 
-/// One attempted call, as the registers had it.
+/// One attempted call, as the registers described it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     /// The number, which may be one that the table does not know.
     pub nr: u32,
-    /// The six argument registers, whether the call takes as many or not.
+    /// The six argument registers, even if the call takes fewer.
     pub args: [u64; 6],
 }
 
@@ -25,14 +25,14 @@ impl Call {
         by_number(self.nr)
     }
 
-    /// What the supervisor knows it by.
+    /// The operation by which the supervisor handles it.
     pub fn op(&self) -> Op {
         self.syscall().map_or(Op::Other, |syscall| syscall.op)
     }
 
-    /// Writes the call as [`Display`] does, with what a pointer points to where
-    /// `memory` has a text for it. It is asked with the position, the kind and the
-    /// value of each argument that is an address other than NULL.
+    /// Writes the call as [`Display`] does, but with the contents of pointers for which `memory` returns
+    /// a text. `memory` is called with the position, the kind and the value of each argument that is an
+    /// address other than NULL.
     ///
     /// # Errors
     /// Those of the formatter.
@@ -133,7 +133,7 @@ fn write_number(f: &mut impl Write, value: u64) -> fmt::Result {
     }
 }
 
-/// A value by the names of a set, what has none in hex.
+/// A value by the names of a set, and in hex what has no name.
 fn write_constants(f: &mut impl Write, set: &Set, kind: Kind, value: u64) -> fmt::Result {
     // A negative constant is stored with its sign extended over all 64 bits.
     let cut = |constant: u64| kind.significant(constant);
@@ -366,7 +366,7 @@ mod tests {
         );
     }
 
-    /// Registers as the kernel would read them: what is ignored is cleared.
+    /// Registers as the kernel would read them: ignored bits are cleared.
     fn as_read(call: Call) -> Call {
         let mut args = [0; 6];
         let rows = call.syscall().map_or(&[][..], |syscall| syscall.args);

@@ -1,8 +1,8 @@
-//! The constants by name: a hash table that the compiler fills in.
+//! The constants by name: a hash table that is filled in at compile time.
 
 use super::sets::ALL;
 
-/// How many there are, counting a name once for each set that holds it.
+/// The number of constants, counting a name once for each set that contains it.
 const ENTRIES: usize = {
     let (mut set, mut entries) = (0, 0);
     while set < ALL.len() {
@@ -12,17 +12,16 @@ const ENTRIES: usize = {
     entries
 };
 
-/// Four times as many places as entries, so that few collide.
+/// Four times as many slots as entries, so that few collide.
 const PLACES: usize = (ENTRIES * 4).next_power_of_two();
 
-/// For each place the set and the position in it of the constant there, or
-/// `VACANT`; a constant stands at its hash or in the next free place after it.
+/// For each slot, the set of its constant and the position in that set, or `VACANT`; a constant is in
+/// the slot of its hash or in the next free one.
 static INDEX: [(u8, u16); PLACES] = fill();
 const VACANT: (u8, u16) = (u8::MAX, 0);
 
-/// The value of a C constant: `AF_INET` is 2. A negative one is sign-extended, as
-/// `AT_FDCWD` is `-100i64 as u64`. x86-64's values, which aarch64 shares but for
-/// a few `O_*` flags.
+/// The value of a C constant: `AF_INET` is 2. A negative one is sign-extended, as `AT_FDCWD` is `-100i64
+/// as u64`. The values are x86-64's, which aarch64 shares except for a few `O_*` flags.
 pub fn constant(name: &str) -> Option<u64> {
     let mut place = hash(name) % PLACES;
     loop {
@@ -38,7 +37,7 @@ pub fn constant(name: &str) -> Option<u64> {
     }
 }
 
-/// Every constant, set by set. One that several arguments take comes up once.
+/// Every constant, set by set. A set that several arguments use comes up once.
 pub fn constants() -> impl Iterator<Item = (&'static str, u64)> {
     INDEX
         .iter()

@@ -15,7 +15,7 @@ macro_rules! errnos {
             )*
         }
 
-        /// Name and number of each, in the order of their numbers.
+        /// Name and number of each, sorted by number.
         const NAMES: &[(&str, i32)] = &[$((stringify!($name), $number)),*];
     };
 }
@@ -155,7 +155,7 @@ errnos! {
     EHWPOISON        133,
 }
 
-/// Second names, with the first.
+/// Aliases, with the main name.
 const ALIASES: &[(&str, Errno)] = &[
     ("EDEADLOCK", Errno::EDEADLK),
     ("ENOTSUP", Errno::EOPNOTSUPP),
@@ -163,7 +163,7 @@ const ALIASES: &[(&str, Errno)] = &[
 ];
 
 impl Errno {
-    /// The error number of that name: `ENOSYS`.
+    /// The error number with that name: `ENOSYS`.
     pub fn from_name(name: &str) -> Option<Errno> {
         let first = NAMES
             .iter()
@@ -177,7 +177,7 @@ impl Errno {
         })
     }
 
-    /// The error of that number, if the kernel has one.
+    /// The error with that number, if the kernel has one.
     pub fn from_number(number: i32) -> Option<Errno> {
         NAMES
             .iter()

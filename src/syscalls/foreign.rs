@@ -1,9 +1,8 @@
 //! Names of system calls that Linux has on other architectures only.
 //!
-//! A policy written for several machines may name them; here they do nothing.
+//! A policy written for several machines may name them; they have no effect on this one.
 
-/// Whether another Linux architecture has a system call of that name, or had one,
-/// and the table has not.
+/// Whether another Linux architecture has or had a system call with that name that is not in the table.
 pub fn foreign_name(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
 }

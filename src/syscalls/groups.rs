@@ -14,18 +14,18 @@ pub struct Group {
     pub name: &'static str,
     /// What it is for, in a few words.
     pub description: &'static str,
-    /// Calls and nested groups, as listed.
+    /// Its members as listed: calls and nested groups.
     pub members: &'static [&'static str],
     /// All calls of the table in it, nested groups included.
     pub set: SyscallSet,
 }
 
-/// The group of that name, which starts with `@`.
+/// The group with that name, which starts with `@`.
 pub fn group(name: &str) -> Option<&'static Group> {
     GROUPS.iter().find(|group| group.name == name)
 }
 
-/// Every group, sorted by name but for `@known`, which comes last.
+/// Every group, sorted by name, except `@known`, which comes last.
 pub fn groups() -> &'static [Group] {
     &GROUPS
 }
@@ -49,8 +49,7 @@ macro_rules! groups {
     };
 }
 
-/// The rows that a list of members stands for. Members that the table has no row
-/// for belong to other architectures.
+/// The rows of a list of members. Members without a row in the table belong to other architectures.
 const fn flatten(members: &[&str]) -> SyscallSet {
     let mut set = SyscallSet::new();
     let mut at = 0;

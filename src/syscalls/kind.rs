@@ -1,14 +1,12 @@
 //! What an argument is, and how much of its register the kernel reads.
 //!
-//! The width is security, not typography: a filter that compares 64 bits of an
-//! argument of which the kernel reads 32 is walked past with a dirty upper half,
-//! and one that compares 32 bits of 64 is too.
+//! The width matters for security: a filter that compares 64 bits of an argument of which the kernel
+//! reads 32 can be bypassed with a dirty upper half, and so can one that compares only 32 bits of 64.
 
 /// What an argument is.
 ///
-/// A kind says what the kernel makes of the register, which is not always what
-/// the C prototype says: `readv` declares its descriptor `unsigned long` and then
-/// looks at 32 bits of it.
+/// A kind describes how the kernel uses the register, which is not always what the C prototype says:
+/// `readv` declares its descriptor `unsigned long` but reads 32 bits of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A file descriptor.
@@ -21,7 +19,7 @@ pub enum Kind {
     Uint,
     /// A signed number of 64 bits.
     Long,
-    /// An unsigned number of 64 bits, or something only the call understands.
+    /// An unsigned number of 64 bits, or a value with a call-specific meaning.
     Ulong,
     /// A size in bytes, 64 bits.
     Size,
@@ -33,8 +31,8 @@ pub enum Kind {
     Id,
     /// A signal number.
     Signal,
-    /// Permission bits. The kernel keeps the low 16 bits only (`umode_t`), so ask
-    /// for bits by a mask rather than for a whole value.
+    /// Permission bits. The kernel keeps the low 16 bits only (`umode_t`), so compare bits with a mask
+    /// rather than the whole value.
     Mode,
     /// One of a set of constants, 32 bits.
     Enum(&'static Set),
@@ -44,7 +42,7 @@ pub enum Kind {
     Enum64(&'static Set),
     /// Some of a set of constants, 64 bits.
     Flags64(&'static Set),
-    /// An address of memory that the table says no more about.
+    /// An address of memory of any other kind.
     Pointer,
     /// The address of a NUL-terminated path.
     Path {
@@ -52,7 +50,7 @@ pub enum Kind {
         /// `None` for the working directory.
         dirfd: Option<u8>,
     },
-    /// The address of a NUL-terminated string that is no path.
+    /// The address of a NUL-terminated string that is not a path.
     String,
     /// The address of an array of strings, as `argv` is.
     Strings,
@@ -63,17 +61,17 @@ pub enum Kind {
     },
 }
 
-/// How much of a register the kernel looks at.
+/// How much of a register the kernel reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
-    /// The low 32 bits; what stands above them is ignored.
+    /// The low 32 bits; the upper ones are ignored.
     Dword,
     /// All 64 bits.
     Qword,
 }
 
 impl Kind {
-    /// How much of the register the kernel looks at.
+    /// How much of the register the kernel reads.
     pub const fn width(self) -> Width {
         match self {
             Kind::Fd
@@ -100,7 +98,7 @@ impl Kind {
         }
     }
 
-    /// Whether the kernel takes it for a signed number.
+    /// Whether the kernel treats it as a signed number.
     pub const fn is_signed(self) -> bool {
         matches!(
             self,
@@ -136,8 +134,7 @@ impl Kind {
         }
     }
 
-    /// The part of a register's value that the kernel looks at, with what stands
-    /// above it cleared.
+    /// The part of a register's value that the kernel reads, with the bits above it cleared.
     pub const fn significant(self, register: u64) -> u64 {
         match self.width() {
             Width::Dword => register & 0xffff_ffff,
@@ -149,16 +146,16 @@ impl Kind {
 /// The constants that an argument takes.
 #[derive(Debug)]
 pub struct Set {
-    /// What they are, for people.
+    /// A description for people.
     pub name: &'static str,
     /// Name and value of each. Where two names share a value, the first is the
     /// one to print. A flag of several bits comes before those it includes.
     pub constants: &'static [(&'static str, u64)],
-    /// The bits in which one value is chosen among several; each of the others is
-    /// a flag. `u64::MAX` for a plain enumeration, 0 for plain flags, and between
-    /// them for the likes of a socket's type, where `SOCK_CLOEXEC` stands above.
+    /// The bits that hold one value of several; each other bit is a flag. `u64::MAX` for a plain
+    /// enumeration, 0 for plain flags, and something between for a socket's type and the like, where
+    /// `SOCK_CLOEXEC` is above the value.
     pub choice: u64,
-    /// Set where another argument decides which constants are meant.
+    /// Set if another argument decides which constants apply.
     pub by: Option<By>,
 }
 
@@ -167,13 +164,13 @@ pub struct Set {
 pub struct By {
     /// Which argument decides.
     pub arg: u8,
-    /// The set for each of its values; for others the numbers have no names.
+    /// The set for each of its values; for other values the numbers have no names.
     pub sets: &'static [(u64, &'static Set)],
 }
 
 impl Set {
-    /// The set that holds for these registers: itself, or the one that another
-    /// argument picks; `None` where that argument's value has no set.
+    /// The set that applies to these registers: itself, or the one that another argument selects; `None`
+    /// if that argument's value has no set.
     pub fn resolve(&'static self, args: &[u64; 6]) -> Option<&'static Set> {
         let Some(by) = &self.by else {
             return Some(self);

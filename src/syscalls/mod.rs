@@ -1,9 +1,8 @@
-//! What Linux system calls are: one row a call, with its number, its typed
-//! arguments, the constants they take and the groups it belongs to.
+//! Linux system calls as data: one row per call, with its number, its typed arguments, the constants
+//! they take and the groups it belongs to.
 //!
-//! Everything here is constant data and pure functions over it: no I/O, no
-//! allocation in a lookup, nothing to initialise, and no opinion. What a policy
-//! allows is decided elsewhere.
+//! Everything here is constant data and pure functions over it: no I/O, no allocation in a lookup,
+//! nothing to initialise, and no policy.
 //!
 //! | file | holds |
 //! |---|---|
@@ -62,16 +61,16 @@ pub struct Syscall {
     pub aarch64: Option<u32>,
     /// Its arguments in register order, six at most.
     pub args: &'static [Arg],
-    /// What the supervisor knows it by.
+    /// The operation by which the supervisor handles it.
     pub op: Op,
 }
 
 /// One argument of a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arg {
-    /// The name the manual page gives it.
+    /// Its name in the manual page.
     pub name: &'static str,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
@@ -80,13 +79,13 @@ pub fn all() -> &'static [Syscall] {
     &table::TABLE
 }
 
-/// The row of that name.
+/// The row with that name.
 pub fn by_name(name: &str) -> Option<&'static Syscall> {
     let row = all().binary_search_by(|row| row.name.cmp(name)).ok()?;
     all().get(row)
 }
 
-/// The row of that number on the architecture this is compiled for.
+/// The row with that number on the architecture this is compiled for.
 pub fn by_number(nr: u32) -> Option<&'static Syscall> {
     let row = *table::BY_NUMBER.get(nr as usize)?;
     all().get(usize::from(row))
@@ -101,7 +100,7 @@ impl Syscall {
         }
     }
 
-    /// The position of this row in [`all`], as [`SyscallSet`] counts it.
+    /// The position of this row in [`all`], which is its bit in [`SyscallSet`].
     pub fn index(&self) -> usize {
         match all().binary_search_by(|row| row.name.cmp(self.name)) {
             Ok(row) => row,
@@ -109,8 +108,8 @@ impl Syscall {
         }
     }
 
-    /// The argument of that name and its position. Where two spellings are in
-    /// use (`ioctl`'s `request` became `op` in man-pages 6) both are known.
+    /// The argument with that name and its position. If two names are in use (`ioctl`'s `request` became
+    /// `op` in man-pages 6), both are known.
     pub fn arg(&self, name: &str) -> Option<(usize, &'static Arg)> {
         let name = table::canonical(self.name, name);
         self.args
@@ -243,8 +242,8 @@ mod tests {
         }
     }
 
-    /// What a filter compares by its low half only, and what whole: taken from the
-    /// kernel's `SYSCALL_DEFINE`s and from what the function then does.
+    /// Which arguments a filter must compare by their low half only, and which whole: taken from the
+    /// kernel's `SYSCALL_DEFINE`s and from what the functions then do.
     #[test]
     fn arguments_that_policies_rule_on_have_the_kernels_width() {
         use Width::{Dword, Qword};

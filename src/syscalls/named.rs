@@ -1,8 +1,8 @@
-//! Which paths a call names, how they are followed, and what is asked of them.
+//! Which paths a call names, how links in them are followed, and which access the call needs.
 //!
-//! One row a path argument of the [table](super::table): a test walks the table and fails where a
-//! path has none. Facts are those of the manual pages of section 2 and, for what is newer than
-//! they, of fs/*.c of Linux 6.18.
+//! One row per path argument of the [table](super::table): a test walks the table and fails if a path
+//! has none. Facts are from the manual pages of section 2 and, for newer calls, from fs/*.c of Linux
+//! 6.18.
 
 use super::Call;
 
@@ -20,7 +20,7 @@ pub struct Named {
     pub follow: Follow,
     /// Whether an empty path means the descriptor itself.
     pub empty: Empty,
-    /// What is asked.
+    /// The access that the call needs.
     pub asks: Asks,
 }
 
@@ -35,7 +35,7 @@ pub enum Follow {
     Unless(u8, u64),
     /// If this argument has this bit.
     If(u8, u64),
-    /// As open flags say, which stand in this argument: O_NOFOLLOW, or O_CREAT with O_EXCL.
+    /// As the open flags in this argument say: O_NOFOLLOW, or O_CREAT with O_EXCL.
     Open(u8),
 }
 
@@ -50,24 +50,24 @@ pub enum Empty {
     Yes,
 }
 
-/// What a call asks of a path.
+/// The access that a call needs to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asks {
-    /// What the open flags in this argument say.
+    /// As the open flags in this argument say.
     Open(u8),
     /// As O_CREAT|O_WRONLY|O_TRUNC.
     Creat,
-    /// What `struct open_how` at this argument says.
+    /// As `struct open_how` at this argument says.
     How(u8),
     /// A descriptor by O_PATH.
     Handle,
-    /// To list or watch it.
+    /// List or watch it.
     Read,
-    /// To change it: contents, name or metadata.
+    /// Change it: contents, name or metadata.
     Write,
-    /// To make it: it is not there yet.
+    /// Create it: it must not exist yet.
     Make,
-    /// To run it.
+    /// Execute it.
     Exec,
     /// Metadata.
     Stat,

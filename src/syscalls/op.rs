@@ -1,8 +1,9 @@
-//! What the supervisor knows a system call by. A row of the [table](super::table) that it answers, makes in
-//! a tracee's name, or follows has an `Op` of its own, which it matches on exhaustively: a call that is
-//! added here does not compile before it is known what to do with it. All others are [`Op::Other`].
+//! The operations by which the supervisor handles system calls. Each row of the [table](super::table)
+//! that the supervisor answers, makes a tracee call, or follows has an `Op`, on which it matches
+//! exhaustively: a call that is added here does not compile until the supervisor handles it. All other
+//! rows are [`Op::Other`].
 //!
-//! Variants have the names of their rows.
+//! Variants are named after their rows.
 #![allow(missing_docs)]
 
 /// A system call, as the supervisor handles it.
@@ -68,11 +69,11 @@ pub enum Op {
     Vfork,
     Write,
     Writev,
-    /// None of those.
+    /// Any other system call.
     Other,
 }
 
-/// How a file is opened.
+/// Calls that open a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::enum_variant_names,
@@ -85,14 +86,14 @@ pub enum Open {
     Creat,
 }
 
-/// How a program is executed.
+/// Calls that execute a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exec {
     Execve,
     Execveat,
 }
 
-/// How names are made, removed and moved.
+/// Calls that create, remove and rename names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     Link,
@@ -111,7 +112,7 @@ pub enum Names {
     Unlinkat,
 }
 
-/// What is read of a file by its path.
+/// Calls that read metadata of a file by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadMetadata {
     Access,
@@ -133,7 +134,7 @@ pub enum ReadMetadata {
     Statx,
 }
 
-/// What is changed of a file, or about it, by its path.
+/// Calls that change a file or its metadata by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMetadata {
     Chmod,
@@ -158,7 +159,7 @@ pub enum WriteMetadata {
     Utimes,
 }
 
-/// What is changed of a file by a descriptor.
+/// Calls that change a file by a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDescriptor {
     Fchmod,

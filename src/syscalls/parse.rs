@@ -1,4 +1,4 @@
-//! A call's text read back into registers.
+//! Parses a call's text into registers.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,16 +13,16 @@ pub struct CallError {
     pub range: Range<usize>,
     /// What is wrong.
     pub message: String,
-    /// The name that is not known, for a suggestion of one that is.
+    /// The unknown name, for a suggestion of a known one.
     pub unknown: Option<Unknown>,
 }
 
-/// A name that nothing knows.
+/// An unknown name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
-    /// Where a system call's name should stand.
+    /// In the place of a system call's name.
     Syscall(String),
-    /// Where a constant should stand.
+    /// In the place of a constant.
     Constant(String),
 }
 
@@ -34,19 +34,18 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// What stands in the register where the text has a string: an address that no
-/// program has and that is not NULL.
+/// The register's value for a string in the text: an address that no program has and that is not NULL.
 const SOMEWHERE: u64 = 0x7fff_0000_0000;
 
-/// Reads a call such as `socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0)`.
+/// Parses a call such as `socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0)`.
 ///
-/// An argument is an integer (decimal, `0x`, `0o`, octal with a leading `0`, or
-/// negative), constants joined by `|`, `NULL`, or a quoted string where the call
-/// takes an address. Arguments that are left out are 0. A 32-bit argument leaves the
-/// upper half of its register 0. `syscall_999(1, 2)` names a call by its number.
+/// An argument is an integer (decimal, `0x`, `0o`, octal with a leading `0`, or negative), constants
+/// joined by `|`, `NULL`, or a quoted string if the call takes an address. Arguments that are left out
+/// are 0. A 32-bit argument leaves the upper half of its register 0. `syscall_999(1, 2)` names a call by
+/// its number.
 ///
 /// # Errors
-/// The first thing in the text that is not understood.
+/// The first part of the text that cannot be parsed.
 pub fn parse_call(text: &str) -> Result<Call, CallError> {
     Parser { text, at: 0 }.call()
 }
@@ -124,7 +123,7 @@ impl<'a> Parser<'a> {
         Ok(Call { nr, args })
     }
 
-    /// One argument, cut to the width of its kind.
+    /// One argument, truncated to the width of its kind.
     fn value(&mut self, kind: Kind) -> Result<u64, CallError> {
         let start = self.position_of_next();
         if self.peek() == Some('"') {
@@ -197,7 +196,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A string in double quotes; a backslash takes the next character with it.
+    /// A string in double quotes; a backslash escapes the next character.
     fn string(&mut self) -> Result<(), CallError> {
         let start = self.at;
         let mut escaped = true; // the opening quote
@@ -249,7 +248,7 @@ impl<'a> Parser<'a> {
         self.at
     }
 
-    /// The next character is not what must stand here.
+    /// The error for an unexpected next character.
     fn expected(&self, what: &str) -> CallError {
         let end = self.at + self.peek().map_or(0, char::len_utf8);
         error(self.at..end, format!("expected {what}"))

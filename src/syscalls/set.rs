@@ -9,7 +9,7 @@ const WORDS: usize = COUNT.div_ceil(64);
 pub struct SyscallSet([u64; WORDS]);
 
 impl SyscallSet {
-    /// The set of none.
+    /// The empty set.
     pub const fn new() -> SyscallSet {
         SyscallSet([0; WORDS])
     }
@@ -28,13 +28,13 @@ impl SyscallSet {
     /// Adds the row at that [`Syscall::index`].
     ///
     /// # Panics
-    /// When there is no such row.
+    /// If there is no such row.
     pub const fn insert_index(&mut self, row: usize) {
         assert!(row < COUNT, "no such row");
         self.0[row / 64] |= 1 << (row % 64);
     }
 
-    /// Takes out the row at that [`Syscall::index`].
+    /// Removes the row at that [`Syscall::index`].
     pub const fn remove_index(&mut self, row: usize) {
         if row < COUNT {
             self.0[row / 64] &= !(1 << (row % 64));
@@ -51,7 +51,7 @@ impl SyscallSet {
         self.insert_index(syscall.index());
     }
 
-    /// Takes a call out.
+    /// Removes a call.
     pub fn remove(&mut self, syscall: &Syscall) {
         self.remove_index(syscall.index());
     }
@@ -61,7 +61,7 @@ impl SyscallSet {
         self.contains_index(syscall.index())
     }
 
-    /// What is in either.
+    /// The union.
     #[must_use]
     pub const fn union(mut self, other: SyscallSet) -> SyscallSet {
         let mut word = 0;
@@ -72,7 +72,7 @@ impl SyscallSet {
         self
     }
 
-    /// What is in both.
+    /// The intersection.
     #[must_use]
     pub const fn intersection(mut self, other: SyscallSet) -> SyscallSet {
         let mut word = 0;
@@ -83,7 +83,7 @@ impl SyscallSet {
         self
     }
 
-    /// What is in this one and not in the other.
+    /// The calls in this set that are not in the other.
     #[must_use]
     pub const fn difference(mut self, other: SyscallSet) -> SyscallSet {
         let mut word = 0;
@@ -94,7 +94,7 @@ impl SyscallSet {
         self
     }
 
-    /// How many are in it.
+    /// The number of calls.
     pub const fn len(&self) -> usize {
         let mut count = 0;
         let mut word = 0;
@@ -105,7 +105,7 @@ impl SyscallSet {
         count
     }
 
-    /// Whether none is in it.
+    /// Whether it is empty.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,15 +1,15 @@
 //! The constants that arguments take, set by set.
 //!
-//! Within a set the order matters for printing only: see [`Set::constants`].
+//! Within a set the order only matters for printing: see [`Set::constants`].
 
 use super::kind::{By, Set};
 
-/// One value of many.
+/// An enumeration: one value of many.
 const ENUM: u64 = u64::MAX;
-/// Bits, each by itself.
+/// Flags: each bit by itself.
 const FLAGS: u64 = 0;
 
-/// A value that the two architectures do not share.
+/// A value that differs between the two architectures.
 const fn on(x86_64: i64, aarch64: i64) -> i64 {
     if cfg!(target_arch = "aarch64") { aarch64 } else { x86_64 }
 }
@@ -1086,7 +1086,7 @@ set!(EXTRA, "other constants", ENUM, [
     ("CLONE_INTO_CGROUP", 0x200000000),
 ]);
 
-/// What `socket`'s protocol means for its domain.
+/// The meaning of `socket`'s protocol, by its domain.
 pub(super) static PROTOCOL: Set = Set {
     name: "socket protocols by domain",
     constants: &[],
@@ -1103,7 +1103,7 @@ pub(super) static PROTOCOL: Set = Set {
     }),
 };
 
-/// What `setsockopt`'s option means at its level.
+/// The meaning of `setsockopt`'s option, by its level.
 pub(super) static OPTNAME: Set = Set {
     name: "socket options by level",
     constants: &[],

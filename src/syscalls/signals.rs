@@ -37,7 +37,7 @@ const NAMES: [&str; 31] = [
     "SIGSYS",
 ];
 
-/// Second names.
+/// Aliases.
 const ALIASES: [(&str, i32); 4] = [
     ("SIGIOT", 6),
     ("SIGCLD", 17),
@@ -45,9 +45,9 @@ const ALIASES: [(&str, i32); 4] = [
     ("SIGUNUSED", 31),
 ];
 
-/// The first real-time signal as the C library counts; it keeps 32 and 33.
+/// The first real-time signal of the C library, which reserves 32 and 33.
 const SIGRTMIN: i32 = 34;
-/// The last.
+/// The last real-time signal.
 const SIGRTMAX: i32 = 64;
 
 /// The name of a signal that has one of its own: `SIGINT`.

@@ -1,12 +1,11 @@
-//! The rows: every system call of Linux 6.19 on x86-64 and aarch64, with those
-//! that were retired and kept their number.
+//! The rows: every system call of Linux 6.19 on x86-64 and aarch64, including retired ones that keep
+//! their number.
 //!
-//! Numbers are the kernel's (`syscall_64.tbl`, and `scripts/syscall.tbl` for
-//! aarch64). Arguments are named as in section 2 of the manual, and where it is
-//! silent as in the kernel's source. Kinds follow what the kernel does with the
-//! register, see [`Kind`]. On x86-64 `clone`'s flags are an `unsigned long` of which
-//! `kernel_clone` takes the low half, so they are 32 bits wide here; `unshare`'s and
-//! `mount`'s are looked at whole.
+//! Numbers are the kernel's (`syscall_64.tbl`, and `scripts/syscall.tbl` for aarch64). Arguments are
+//! named as in section 2 of the manual, or else as in the kernel's source. Kinds follow what the kernel
+//! does with the register, see [`Kind`]. On x86-64 `clone`'s flags are an `unsigned long` of which
+//! `kernel_clone` takes the low half, so they are 32 bits wide here; `unshare`'s and `mount`'s are read
+//! whole.
 
 use super::kind::Kind::*;
 use super::op::{Exec, Names, OnDescriptor, Op, Open, Peer, ReadMetadata, WriteMetadata};
@@ -30,7 +29,7 @@ macro_rules! sys {
     (@number $number:literal) => { Some($number) };
 }
 
-/// How many rows there are.
+/// The number of rows.
 pub const COUNT: usize = TABLE.len();
 
 /// The rows, sorted by name. Not assigned on an architecture: `-`.
@@ -452,8 +451,7 @@ pub(super) static BY_NUMBER: [u16; NUMBERS] = {
     rows
 };
 
-/// Second spellings of arguments, from other editions of the manual: the call, the
-/// alias, the name in the table.
+/// Aliases of arguments, from other editions of the manual: the call, the alias, the name in the table.
 pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("arch_prctl",     "op",        "code"),
     ("bpf",            "op",        "cmd"),
@@ -480,7 +478,7 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("wait4",          "status",    "wstatus"),
 ];
 
-/// The table's name for an argument that may be called by an alias.
+/// The table's name for an argument that may be given by an alias.
 pub(super) fn canonical<'a>(syscall: &str, arg: &'a str) -> &'a str {
     ALIASES
         .iter()

@@ -67,7 +67,10 @@ fn a_place_that_cannot_be_written_ends_jail_before_anything_runs() {
         ("link", "a symbolic link"),
         ("fifo", "a pipe"),
         ("/dev/null", "a device"),
-        ("/proc/self/report.json", "cannot create a file in /proc/self"),
+        (
+            "/proc/self/report.json",
+            "cannot create a file in /proc/self",
+        ),
         ("policy.toml", "would replace the log or the policy"),
     ] {
         jail([

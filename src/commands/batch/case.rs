@@ -146,7 +146,11 @@ impl Case {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
-                other => return Err(format!("`limits.{key}` must be a string or a number, not {other}")),
+                other => {
+                    return Err(format!(
+                        "`limits.{key}` must be a string or a number, not {other}"
+                    ));
+                }
             };
             limits
                 .set(key, &text)

@@ -116,7 +116,9 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
             match worker() {
                 Ok(worker) => workers.push(worker),
                 Err(error) => {
-                    work.fail(format!("cannot start a thread for a job: {error}; use fewer --jobs"));
+                    work.fail(format!(
+                        "cannot start a thread for a job: {error}; use fewer --jobs"
+                    ));
                     break;
                 }
             }
