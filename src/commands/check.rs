@@ -1,5 +1,5 @@
-//! `jail check FILE…`: every problem of every file, errors and warnings. It runs nothing.
-//! `--strict` makes of a warning a failure, and refuses what this host cannot enforce soundly.
+//! `jail check FILE…`: prints every error and warning of every file. It runs nothing. With `--strict`
+//! warnings are failures, too, and so is what this host cannot enforce soundly.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,7 +9,8 @@ use crate::paths::Access;
 use crate::plan::{Enforcer, Host, Plan, What};
 use crate::policy::{self, Action, Diagnostic, List, NetEntry, Origin, Policy, Severity};
 
-/// Problems go to `err`, one line for each good file to `out`. 1 if a file is wrong, else 0.
+/// Prints problems to `err`, and one line for each valid file to `out`. Returns 1 if a file has a
+/// problem, otherwise 0.
 pub fn run(
     files: &[String],
     dir: &Path,
@@ -62,7 +63,7 @@ pub fn run(
     Ok(code)
 }
 
-/// What is lifted, a line for each entry.
+/// The lifted entries, one per line.
 fn lifted(policy: &Policy) -> Vec<String> {
     let lines = policy.lifts.iter().flat_map(|lift| {
         lift.lifted.iter().map(move |entry| {
@@ -77,14 +78,14 @@ fn lifted(policy: &Policy) -> Vec<String> {
     lines.collect()
 }
 
-/// Entries of the main file that open nothing, since no call that needs them is allowed.
+/// Entries of the main file that allow nothing, because no call that needs them is allowed.
 fn closed(policy: &Policy) -> Vec<Diagnostic> {
-    // The plan says which sockets can be made at all.
+    // The plan knows which sockets can be created at all.
     let Ok(plan) = Plan::new(policy, &Host::newest()) else {
         return Vec::new();
     };
     if policy::starts_nothing(policy) {
-        // Of which another warning tells.
+        // Another warning reports these.
         return Vec::new();
     }
     let warn = |key: String, text: &str, origin: Origin, said: Sentence| {
@@ -124,7 +125,7 @@ fn closed(policy: &Policy) -> Vec<Diagnostic> {
     paths.chain(peers).collect()
 }
 
-/// An entry of `listen` with the path of a socket whose file cannot be made.
+/// An entry of `listen` with the path of a socket whose file cannot be created.
 fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
     Diagnostic {
         severity: Severity::Warning,
@@ -144,7 +145,7 @@ fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
     }
 }
 
-/// Entries that another thread of the command can get round on this host.
+/// Entries that another thread of the command can bypass on this host.
 fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
     let Ok(plan) = Plan::new(policy, host) else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! `jail explain POLICY [CALL]`: the plan as a table, or one call with everything that was said
-//! of it. It runs nothing.
+//! `jail explain POLICY [CALL]`: prints the plan as a table, or how one call is decided. It runs
+//! nothing.
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ use crate::syscalls::{Call, CallError, Errno, parse_call};
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
 pub struct View {
-    /// Whether colours are wanted.
+    /// Whether to use colours.
     pub color: bool,
     /// The width of the terminal, if there is one.
     pub width: Option<usize>,
@@ -39,16 +39,16 @@ pub struct View {
 pub enum ExplainError {
     /// The policy has no plan.
     Plan(PlanError),
-    /// The call's text is not one.
+    /// The text is not a call.
     Call {
         /// As given.
         text: String,
         /// What is wrong with it.
         source: CallError,
     },
-    /// A sentence about a path that is none.
+    /// A sentence with an invalid path.
     Path(String),
-    /// A sentence about a peer that is none.
+    /// A sentence with an invalid peer.
     Peer(String),
     /// The output cannot be written.
     Output(io::Error),
@@ -86,7 +86,7 @@ pub fn run(
         .map_err(ExplainError::Output)
 }
 
-/// `read PATH` and the like; `None`: it is something else.
+/// Parses `read PATH` and the like; `None`: it is something else.
 fn sentence(text: &str) -> Result<Option<(Access, PathBuf)>, ExplainError> {
     let Some((verb, path)) = text.trim().split_once(' ') else {
         return Ok(None);
@@ -103,7 +103,7 @@ fn sentence(text: &str) -> Result<Option<(Access, PathBuf)>, ExplainError> {
     }
 }
 
-/// `connect ENDPOINT` and `listen ENDPOINT`; `None`: it is something else.
+/// Parses `connect ENDPOINT` and `listen ENDPOINT`; `None`: it is something else.
 fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
     let Some((verb, endpoint)) = text.trim().split_once(' ') else {
         return Ok(None);
@@ -128,7 +128,7 @@ fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
     }
 }
 
-/// One way to a peer: the verdict, what decided, what to change.
+/// Explains a peer: the verdict, what decided, what to change.
 fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -> String {
     let said = plan.judge.peer(peer);
     let verdict = said.verdict;
@@ -203,7 +203,7 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
     text
 }
 
-/// One access to a path: the verdict, what decided, what to change.
+/// Explains an access to a path: the verdict, what decided, what to change.
 fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View) -> String {
     let said = plan.judge.access(access, path);
     let verdict = said.verdict;
@@ -261,7 +261,8 @@ fn advise(
     }
 }
 
-/// Which call a sentence fails at, and which calls are denied although another makes the access.
+/// The call at which a sentence fails, and calls that are denied although another one makes the access
+/// possible.
 fn calls(policy: &Policy, said: &Sentence, table: &mut Table<2>) {
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
     if let Some(call) = &said.by {
@@ -331,7 +332,7 @@ fn whole(policy: &Policy, host: &Host, plan: &Plan, view: View) -> String {
     text
 }
 
-/// Optional entries that were left out; one line for those of one text and place.
+/// Optional entries that were left out; one line for those with the same text and place.
 fn left_out(policy: &Policy) -> String {
     let mut lines: Vec<(String, &str, Vec<String>)> = Vec::new();
     for entry in &policy.left_out {
@@ -355,7 +356,7 @@ fn left_out(policy: &Policy) -> String {
     text
 }
 
-/// The rows of what is lifted.
+/// The rows of lifted entries.
 fn lifts(policy: &Policy, table: &mut Table<6>) {
     let lifted = policy.lifts.iter().filter(|lift| !lift.lifted.is_empty());
     let lifted: Vec<_> = lifted.collect();
@@ -386,7 +387,7 @@ fn lifts(policy: &Policy, table: &mut Table<6>) {
     }
 }
 
-/// The row of each lift that is about what is asked.
+/// The row of each lift that applies to the question.
 fn lifted<'p>(policy: &'p Policy, covers: impl Fn(&Lift) -> bool + 'p, table: &mut Table<2>) {
     for lift in policy.lifts.iter().filter(|lift| covers(lift)) {
         for entry in &lift.lifted {
@@ -434,7 +435,7 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
                 policy.place(entry.origin),
                 format!("{} {:?}", entry.key(), entry.text),
                 action(match entry.action {
-                    // What a list says without words.
+                    // The action that a list implies.
                     Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
                     other => other,
                 }),
@@ -515,7 +516,7 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
     ]
 }
 
-/// What a protection is about: its system calls, and when.
+/// The system calls of a protection, and its condition.
 fn protection(rule: &baseline::Rule) -> String {
     let calls = rule.syscalls.join(", ");
     match rule.when.text {
@@ -542,7 +543,7 @@ fn answer(answer: Answer) -> Cell {
     }
 }
 
-/// One call: the verdict, what decided, what lost, who enforces it, what to change.
+/// Explains a call: the verdict, what decided, what else matched, what enforces it, what to change.
 fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
     let verdict = plan.judge.call(call);
     let (enforcer, cost) = plan.enforcer(call);
@@ -587,7 +588,7 @@ fn outcome(verdict: &Verdict) -> Cell {
     action(verdict.action).with_text(text)
 }
 
-/// The text of the line that decided, as the policy has it. A rule is told whole already.
+/// The text of the deciding line, as written in the policy. A rule is already shown completely.
 fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
     let origin = match verdict.reason {
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,
@@ -611,7 +612,7 @@ fn source_line<'a>(policy: &'a Policy, verdict: &Verdict) -> Option<&'a str> {
     Some(policy.line(origin)).filter(|line| !line.is_empty())
 }
 
-/// The protection that asks for the target of an allowed call.
+/// The protection that checks the target of an allowed call.
 fn checking(plan: &Plan, call: &Call) -> Option<&'static baseline::Rule> {
     let chain = plan.judge.chain(call.nr)?;
     chain
@@ -621,7 +622,7 @@ fn checking(plan: &Plan, call: &Call) -> Option<&'static baseline::Rule> {
         .find(|rule| matches!(rule.answer, Answer::Check(_)) && rule.applies(&call.args))
 }
 
-/// Everything else that names the call's system call, and why it did not decide.
+/// All other entries that name the system call, and why they did not decide.
 fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<String> {
     let Some(syscall) = call.syscall() else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! The command line, one file a subcommand. The words as typed live here; what they mean is the
-//! library's.
+//! The command line, one file per subcommand. This module holds the options as typed; the library
+//! implements what they mean.
 
 mod batch;
 mod check;
@@ -21,7 +21,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The exit code where jail itself failed: bad usage, bad policy, missing ability.
+/// The exit code if jail itself failed: bad usage, bad policy, missing ability.
 const FAILED: u8 = 125;
 
 /// Run an untrusted command under a policy.
@@ -98,7 +98,7 @@ struct Run {
     command: Vec<OsString>,
 }
 
-/// When the denials of Landlock are reported.
+/// When denials by Landlock are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TraceDenials {
     Auto,
@@ -162,7 +162,7 @@ enum Sub {
     },
     /// List the built-in policies, or print one
     Presets {
-        /// The one to print
+        /// The preset to print
         name: Option<String>,
     },
 }
@@ -205,9 +205,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A subcommand: its exit code is 0, or 1 where something was wrong.
+/// Runs a subcommand: its exit code is 0, or 1 if something was wrong.
 fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
-    // Not locked: a batch writes from many threads.
+    // Not locked, because a batch writes from many threads.
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let here = Path::new(".");
     match sub {
@@ -252,7 +252,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
 fn written(result: io::Result<u8>) -> u8 {
     match result {
         Ok(code) => code,
-        // The reader has seen enough: `jail explain base | head`.
+        // The reader has closed the pipe: `jail explain base | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(error) => {
             let _ = writeln!(io::stderr(), "jail: cannot write the output: {error}");

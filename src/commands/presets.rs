@@ -1,10 +1,10 @@
-//! `jail presets`: the built-in policies with what they promise, or the text of one.
+//! `jail presets`: lists the built-in policies with their descriptions, or prints one.
 
 use std::io::{self, Write};
 
 use crate::policy::{Policy, presets};
 
-/// The list, or the preset of that name as it is. 1 if there is none, else 0.
+/// Prints the list, or the text of the preset with that name. Returns 1 if there is none, otherwise 0.
 pub fn run(
     name: Option<&str>,
     color: bool,

@@ -1,4 +1,4 @@
-//! `jail --policy POLICY -- COMMAND`: the whole pass.
+//! `jail --policy POLICY -- COMMAND`: loads, plans, runs and reports.
 
 use super::hints::{Ran, hints};
 use super::{FAILED, Run, TraceDenials};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Runs the command; returns jail's exit code.
 pub fn run(run: Run, color: bool) -> u8 {
-    // Before anything is opened here: a number that is free now may be taken by jail itself later.
+    // Checked before anything is opened here, because jail itself may use a free number later.
     let mut passed = run.pass_fds.iter();
     let closed = passed.find(|&&fd| !sys::process::is_open(fd)).copied();
     let report = match run.report.as_deref().map(|to| open_report(&run, to)) {
@@ -44,8 +44,8 @@ pub fn run(run: Run, color: bool) -> u8 {
     }
 }
 
-/// Calls `supervise` on a thread that has no children. What was this process before it became jail may
-/// have had some: `jail … 2> >(tee log)` in bash. Signals are that thread's, too.
+/// Calls `supervise` on a thread that has no children. This process may have had children before it
+/// executed jail: `jail … 2> >(tee log)` in bash. That thread then also handles signals.
 fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
     if !sys::wait::has_any() {
         return supervise();
@@ -63,7 +63,7 @@ fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
 /// Why jail itself failed before the command was started.
 struct Failure {
     message: String,
-    /// What is wrong with the policy, and the same as stderr has it.
+    /// The errors of the policy, and the same in the form for stderr.
     problems: Option<(String, String)>,
 }
 
@@ -77,7 +77,7 @@ impl Failure {
         FAILED
     }
 
-    /// As the report has it.
+    /// The message for the report.
     fn report(&self) -> String {
         match &self.problems {
             Some((problems, _)) => format!("{}\n{problems}", self.message),
@@ -169,7 +169,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     })
 }
 
-/// Whether the denials of Landlock are to be reported.
+/// Whether denials by Landlock are reported.
 fn traces(run: &Run) -> bool {
     match run.trace_denials {
         TraceDenials::Always => true,
@@ -179,8 +179,8 @@ fn traces(run: &Run) -> bool {
     }
 }
 
-/// One line on stderr where the policy lets the command change the home directory because jail was
-/// started there.
+/// Prints a warning to stderr if the policy lets the command change the home directory only because jail
+/// was started there.
 pub(super) fn warn_of_home(policy: &Policy) {
     let Some(found) = opened_home(policy) else {
         return;
@@ -243,7 +243,7 @@ impl Ready {
                 }
                 report.end(&outcome);
                 if outcome.interrupted {
-                    // A shell that runs a loop goes on after a command that exited, and stops after
+                    // A shell that runs a loop continues after a command that exited, but stops after
                     // one that died of Ctrl-C.
                     sys::signal::die_by(libc::SIGINT);
                 }
@@ -257,7 +257,7 @@ impl Ready {
     }
 }
 
-/// What a standard stream is.
+/// The identity of a standard stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stream {
     device: u64,
@@ -278,8 +278,8 @@ impl Stream {
     }
 }
 
-/// Which streams go through pipes of jail: both where the policy says how much may be written, else
-/// those that a report counts, which are pipes already, so that the command cannot tell.
+/// Which streams go through pipes of jail: both if the policy limits output; otherwise those that a
+/// report counts, and only if they are pipes already, so that the command cannot tell.
 fn wire(report: bool, limited: bool) -> Wiring {
     let (out, err) = (Stream::of(io::stdout()), Stream::of(io::stderr()));
     let counted =
@@ -297,7 +297,7 @@ fn wire(report: bool, limited: bool) -> Wiring {
     }
 }
 
-/// What the command line says of the environment: it has the last word.
+/// Applies the options about the environment, which take precedence.
 fn set_environment(
     command: &mut Command,
     clear: bool,
@@ -324,7 +324,7 @@ fn set_environment(
     Ok(())
 }
 
-/// The descriptor by which the command would be given the log or the report.
+/// The passed descriptor that would give the command the log or the report.
 fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
     let is = |fd: &RawFd| {
         target.is_some_and(|target| target.as_bytes() == format!("fd:{fd}").as_bytes())
@@ -341,7 +341,7 @@ fn descriptor(target: &OsStr) -> Option<Option<File>> {
     Some(fd.and_then(sys::process::duplicate).map(File::from))
 }
 
-/// What to do about a descriptor that is not open.
+/// The error for a descriptor that is not open, with the next step.
 fn not_open(option: &str, target: &OsStr, example: &str) -> Failure {
     let name = target.to_string_lossy();
     let number = name.strip_prefix("fd:").unwrap_or_default();
@@ -363,8 +363,8 @@ fn open_log(target: &OsStr) -> Result<(File, String), Failure> {
     }
 }
 
-/// `--report FILE` or `--report fd:N`: whatever else is wrong with the command line is reported
-/// there.
+/// `--report FILE` or `--report fd:N`. It is opened first, so that other errors of the command line are
+/// reported there.
 fn open_report(run: &Run, target: &OsStr) -> Result<Place, Failure> {
     let name = target.to_string_lossy().into_owned();
     if let Some(fd) = passed(run, Some(target)) {

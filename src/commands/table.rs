@@ -1,6 +1,6 @@
-//! Columns of text for people: aligned, and wrapped only where a terminal is too narrow.
+//! Columns of text for people: aligned, and wrapped only if a terminal is too narrow.
 //!
-//! It never cuts anything off.
+//! It never truncates text.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 #[derive(Debug)]
 pub struct Table<const N: usize> {
     rows: Vec<Row<N>>,
-    /// The columns that give way where the whole is too wide.
+    /// The columns that are wrapped if the table is too wide.
     wrapped: &'static [usize],
 }
 
@@ -21,7 +21,7 @@ enum Row<const N: usize> {
     Cells([Cell; N]),
 }
 
-/// A text and how it looks.
+/// A text and its style.
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
     text: String,
@@ -29,7 +29,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// With a look.
+    /// A text with a style.
     pub fn styled(text: impl Into<String>, style: Style) -> Cell {
         Cell {
             text: text.into(),
@@ -37,7 +37,7 @@ impl Cell {
         }
     }
 
-    /// The same look on another text.
+    /// The same style with another text.
     pub fn with_text(self, text: impl Into<String>) -> Cell {
         Cell {
             text: text.into(),
@@ -55,11 +55,11 @@ impl<T: Into<String>> From<T> for Cell {
 /// What separates two columns.
 const GAP: usize = 2;
 
-/// A wrapped column keeps room for its longest word, up to this.
+/// A wrapped column stays wide enough for its longest word, up to this width.
 const WORD: usize = 20;
 
 impl<const N: usize> Table<N> {
-    /// An empty table whose columns `wrapped` give way.
+    /// An empty table whose columns `wrapped` may be wrapped.
     pub fn new(wrapped: &'static [usize]) -> Table<N> {
         Table {
             rows: Vec::new(),
@@ -67,7 +67,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// A line of its own above the rows that follow, after an empty one.
+    /// A title above the following rows, after an empty line.
     pub fn title(&mut self, text: impl Into<String>) {
         self.rows.push(Row::Title(text.into()));
     }
@@ -77,7 +77,7 @@ impl<const N: usize> Table<N> {
         self.rows.push(Row::Cells(cells));
     }
 
-    /// The whole table; `width`: of the terminal, if there is one.
+    /// Renders the table; `width`: of the terminal, if there is one.
     pub fn render(&self, color: bool, width: Option<usize>) -> String {
         let mut widths = [0; N];
         for row in &self.rows {
@@ -108,7 +108,7 @@ impl<const N: usize> Table<N> {
         text
     }
 
-    /// Takes from the widest of the columns that give way until all fit, or none has more to give.
+    /// Narrows the widest of the wrapped columns until the table fits, or none can be narrower.
     fn narrow(&self, widths: &mut [usize; N], width: usize) {
         let mut words = [0; N];
         for row in &self.rows {

@@ -1,4 +1,4 @@
-//! `jail test FILE…`: the `[[test]]`s of each file, decided as the jail would. It runs nothing.
+//! `jail test FILE…`: decides the `[[test]]`s of each file as a jail would. It runs nothing.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,8 +7,8 @@ use crate::judge::{Judge, Verdict, explain_reason};
 use crate::plan::{Host, Plan};
 use crate::policy::{self, Action, Diagnostic, Expect, Policy, Severity, Test};
 
-/// What differs and what is wrong go to `err`, one line for each file to `out`. 1 if anything
-/// differs or is wrong, else 0.
+/// Prints failed tests and errors to `err`, and one line for each file to `out`. Returns 1 if there are
+/// any, otherwise 0.
 pub fn run(
     files: &[String],
     dir: &Path,
@@ -26,7 +26,7 @@ pub fn run(
                 continue;
             }
         };
-        // Where nothing is about a kind of socket, it cannot be made: that is the plan's to say.
+        // The plan knows which kinds of sockets cannot be created because no entry is about them.
         let judge = match Plan::new(&policy, &Host::newest()) {
             Ok(plan) => plan.judge,
             Err(error) => {

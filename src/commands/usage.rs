@@ -1,4 +1,4 @@
-//! What to say of a command line that is none: the nearest one that is.
+//! Help for an invalid command line: the nearest valid one.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _};
@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 use super::Cli;
 use crate::condition::nearest;
 
-/// `jail help`, and `jail help SUBCOMMAND`: the help, which others give at `--help`.
+/// The help for `jail help` and `jail help SUBCOMMAND`, the same as for `--help`.
 pub(super) fn help(words: &[String]) -> Option<Command> {
     let (first, rest) = words.split_first()?;
     if first != "help" || rest.len() > 1 {
@@ -23,7 +23,7 @@ pub(super) fn help(words: &[String]) -> Option<Command> {
     }
 }
 
-/// The next step after an argument that has no place: a subcommand's name, or the `--` before a command.
+/// A tip for an unexpected argument: a subcommand's name, or the `--` before a command.
 pub(super) fn tip(error: &clap::Error, words: &[String]) -> Option<String> {
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn tip(error: &clap::Error, words: &[String]) -> Option<String> {
     ))
 }
 
-/// The words, where a shell reads them as they are.
+/// The words, if a shell needs no quoting for them.
 fn shown(words: &[String]) -> Option<String> {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',');

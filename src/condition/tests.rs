@@ -129,7 +129,7 @@ const REFUSALS: &[(&str, &str, &str, &str, &str)] = &[
     ("read",   "buf == 0x1000",                 "0x1000",     "is a pointer",               "`buf == NULL`"),
     ("read",   "buf < NULL",                    "buf",        "has no order",               "`buf == NULL`"),
     ("read",   "(buf & 7) == 0",                "&",          "is a pointer",               "`buf == NULL`"),
-    ("read",   "fd == NULL",                    "NULL",       "no pointer",                 "write 0"),
+    ("read",   "fd == NULL",                    "NULL",       "not a pointer",                 "write 0"),
 ];
 
 #[test]

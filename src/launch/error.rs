@@ -507,7 +507,7 @@ mod tests {
             tracer: Some((7, "gdb".into())),
             ..plain.clone()
         };
-        assert!(seize(Errno::EPERM, traced).contains("traced already, by gdb (pid 7)"));
+        assert!(seize(Errno::EPERM, traced).contains("already traced by gdb (pid 7)"));
         let yama = |scope| Circumstances {
             yama: Some(scope),
             ..plain.clone()

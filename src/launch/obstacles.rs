@@ -148,7 +148,7 @@ mod tests {
         let none = |kind| says(Errno::ENOSPC, kind, 0);
         assert!(none("user/max_user_namespaces").contains("user.max_user_namespaces is 0"));
         assert!(none("user/max_net_namespaces").contains("user.max_net_namespaces is 0"));
-        assert!(none("user/max_pid_namespaces").contains("as many namespaces as"));
+        assert!(none("user/max_pid_namespaces").contains("the limit of user.max_*_namespaces"));
         let name = "kernel/unprivileged_userns_clone";
         assert!(says(Errno::EPERM, name, 0).contains("unprivileged_userns_clone is 0"));
         let name = "kernel/apparmor_restrict_unprivileged_userns";

@@ -1,8 +1,8 @@
-//! stderr, written to without ever holding the tree up.
+//! Writes to stderr without blocking the process tree.
 //!
-//! While the supervisor waits for a reader, every process that needs an answer waits too, and a
-//! hostile one can see to it that nobody reads (it has the same pipe or terminal). What cannot be
-//! written soon is left out, and counted.
+//! While the supervisor waits for a reader, every process that needs an answer waits too, and a hostile
+//! one can keep the reader from reading (it has the same pipe or terminal). A message that cannot be
+//! written soon is dropped and counted.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Write};
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 /// How long the first message that cannot be written may take.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What a pipe that is ready takes without blocking: PIPE_BUF (pipe(7)).
+/// How much a pipe that is ready accepts without blocking: PIPE_BUF (pipe(7)).
 const CHUNK: usize = 4096;
 
-/// Where messages go.
+/// The destination of messages.
 pub struct Console<W> {
     out: W,
-    /// The last message was left out: the next gets no patience.
+    /// Whether the last message was dropped; then the next one is not waited for.
     stalled: bool,
     lost: u64,
 }
@@ -36,12 +36,12 @@ impl<W: AsFd + Write> Console<W> {
     fn is_ready(&self, until: Instant) -> bool {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // Rounded up, or the last fraction of a millisecond would be a busy loop.
+            // Rounded up; otherwise the last fraction of a millisecond would be a busy loop.
             let left = PollTimeout::try_from(left + Duration::from_micros(999))
                 .unwrap_or(PollTimeout::ZERO);
             let mut fds = [PollFd::new(self.out.as_fd(), PollFlags::POLLOUT)];
             match poll(&mut fds, left) {
-                // A signal that is noted, or the tick.
+                // Interrupted by a noted signal, or by the tick.
                 Err(nix::Error::EINTR) if Instant::now() < until => {}
                 Ok(1..) => return true,
                 _ => return false,
@@ -50,12 +50,12 @@ impl<W: AsFd + Write> Console<W> {
     }
 }
 
-/// What a report writes its messages to.
+/// The output for a report's messages.
 pub trait Messages {
-    /// Writes a whole message, or leaves it out. That nobody can read it is no error.
+    /// Writes a whole message, or drops it. Dropping is not an error.
     fn say(&mut self, text: &str);
 
-    /// How many were left out.
+    /// How many messages were dropped.
     fn lost(&self) -> u64;
 }
 
@@ -89,7 +89,7 @@ impl<W: AsFd + Write> Messages for Console<W> {
     }
 }
 
-/// Nobody is told anything.
+/// An output that discards messages.
 pub struct Nobody;
 
 impl Messages for Nobody {
@@ -121,7 +121,7 @@ mod tests {
         }
         assert!(console.lost() > 900, "{} lost", console.lost());
         assert!(begin.elapsed() < Duration::from_secs(5));
-        // Once there is room again, it goes on.
+        // Once there is room again, messages are written again.
         let lost = console.lost();
         let mut buffer = [0; 20_000];
         reader.read_exact(&mut buffer).unwrap();

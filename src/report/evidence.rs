@@ -1,8 +1,8 @@
-//! Files of jail's own that lie where a command of an earlier run may have written: a log, verdicts,
-//! what a case says.
+//! Opens jail's own files in places where a command of an earlier run may have written: a log, verdicts,
+//! output files of cases.
 //!
-//! A symbolic link at the place is not followed. A command could have made it, and jail, which is in
-//! no jail, would empty the file that it leads to.
+//! A symbolic link at the place is not followed. A command could have created it, and jail, which is not
+//! confined, would truncate the file that it leads to.
 
 use nix::libc;
 use std::fs::{File, OpenOptions};
@@ -10,25 +10,25 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// What becomes of the content that is there.
+/// What happens with existing content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// It is removed. All writes go to the end, wherever a command that can open the file, too, has
-    /// cut it off.
+    /// It is removed. All writes append, even if a command that can also open the file truncates it.
     ReplacedByALog,
     /// It is removed.
     Replaced,
-    /// It can be read, and is written on.
+    /// It can be read, and writes continue it.
     Kept,
 }
 
-/// Opens a file for writing, and makes it if it is not there.
+/// Opens a file for writing, and creates it if it does not exist.
 ///
 /// # Errors
-/// Those of open(2), and a symbolic link. Those of `/dev` are root's, and are followed: `/dev/stderr`.
+/// Those of open(2), and a symbolic link. Links in `/dev` belong to root and are followed:
+/// `/dev/stderr`.
 pub fn open(path: &Path, content: Content) -> io::Result<File> {
     let mut flags = match content {
-        // O_APPEND stands here since `append` and `truncate` exclude each other in OpenOptions.
+        // O_APPEND is set here because OpenOptions does not allow `append` together with `truncate`.
         Content::ReplacedByALog => libc::O_APPEND | libc::O_TRUNC,
         Content::Replaced => libc::O_TRUNC,
         Content::Kept => libc::O_APPEND,
@@ -72,7 +72,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).expect("a file"), "kept");
         }
         open(Path::new("/dev/stderr"), Content::Kept).map_or_else(
-            // Where stderr is closed, or may not be opened again.
+            // If stderr is closed, or may not be opened again.
             |error| assert!(!error.to_string().contains("symbolic link"), "{error}"),
             drop,
         );

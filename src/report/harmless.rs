@@ -1,17 +1,17 @@
-//! Text of the jailed program made fit for a terminal. Nothing that comes from a jail may reach a
-//! terminal or a line of a report by another way: no control character, no escape sequence, no
-//! line break, nothing invisible or reordering, and never more than a bounded length.
+//! Escapes text of the jailed program for a terminal. All text from a jail must pass through here before
+//! it reaches a terminal or a line of a report: no control character, no escape sequence, no line break,
+//! nothing invisible or reordering, and never more than a bounded length.
 
 use std::fmt::Write;
 
-/// At most `limit` characters of a text; what is no plain character is escaped as Rust would.
+/// At most `limit` characters of a text; characters that are not plain are escaped as in Rust.
 pub fn text(text: &str, limit: usize) -> String {
     let mut safe = String::with_capacity(text.len().min(limit));
     push(&mut safe, text, limit);
     safe
 }
 
-/// A name: plain if it can be mistaken for nothing else, else quoted.
+/// A name: unquoted if it is unambiguous, otherwise quoted.
 pub fn name(name: &str, limit: usize) -> String {
     if !name.is_empty() && name.chars().take(limit).all(is_plain) {
         return text(name, limit);
@@ -55,12 +55,12 @@ fn push_character(safe: &mut String, character: char) {
 pub fn is_harmless(character: char) -> bool {
     match character {
         ' '..='~' => true,
-        // Escapes what is not printable, and marks: see its documentation.
+        // Escapes unprintable characters and combining marks: see its documentation.
         _ => !character.is_ascii() && character.escape_debug().len() == 1,
     }
 }
 
-/// Spaces, brackets and arrows are what a report is built of.
+/// A report uses spaces, brackets and arrows as separators.
 fn is_plain(character: char) -> bool {
     character.is_alphanumeric() || "._+-@:/,~#%=".contains(character)
 }

@@ -1,4 +1,5 @@
-//! JSON on one line, with every character escaped that a terminal would obey: logs are shown too.
+//! JSON on one line, with all characters escaped that could control a terminal, because logs are shown
+//! on terminals, too.
 
 use super::harmless;
 use serde::Serialize;

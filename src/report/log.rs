@@ -1,16 +1,16 @@
-//! The file of `--log`. Each event is one write of one whole line, at once: nothing is lost when
-//! jail is killed, and a reader sees it as it happens. (An event costs a ptrace-stop, a write a
-//! fraction of that: a buffer would save little.) It must never lose an event in silence.
+//! The file of `--log`. Each event is written at once, as one whole line in one write: nothing is lost
+//! when jail is killed, and a reader sees events as they happen. (An event costs a ptrace-stop, a write
+//! only a fraction of that: a buffer would save little.) It must never lose an event silently.
 
 use super::json;
 use super::schema::Record;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
-/// How long to wait where a descriptor that does not block is full.
+/// How long to wait if a non-blocking descriptor is full.
 const FULL: Duration = Duration::from_millis(1);
 
-/// A log that is written.
+/// The writer of a log.
 pub struct Log {
     out: Box<dyn Write>,
     line: Vec<u8>,
@@ -32,8 +32,8 @@ impl Log {
         }
     }
 
-    /// Writes one event. The first failure is returned; later ones are only counted, and each
-    /// event is tried anew, for a full disk may be emptied.
+    /// Writes one event. The first failure is returned; later ones are only counted. Each event is
+    /// tried, because a full disk may get room again.
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), &io::Error> {
         let Err(error) = self.try_write(record) else {
             return Ok(());
@@ -50,7 +50,7 @@ impl Log {
         self.lost
     }
 
-    /// How many events are not in the log, if any, and why the first is not.
+    /// How many events are not in the log, if any, and the reason for the first.
     pub fn loss(&self) -> Option<(u64, &io::Error)> {
         self.error.as_ref().map(|error| (self.lost, error))
     }
@@ -74,7 +74,7 @@ impl Log {
     }
 }
 
-/// Writes all of it, however long the reader takes; else says how much was written.
+/// Writes all of it, however long the reader takes; on failure returns how much was written.
 pub fn put(out: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut rest = bytes;
     while !rest.is_empty() {

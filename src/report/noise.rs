@@ -1,12 +1,12 @@
-//! Denials that a person need not read of. They are in the log, in the report and in its counts.
+//! Denials that get no message. They are in the log, in the report and in its counts.
 //!
-//! A denial is noise where nothing of what the program does depends on it:
+//! A denial is noise if the program's behaviour does not depend on it:
 //!
 //! - a probe that the kernel would refuse as well: libseccomp installs a filter without a program to
 //!   learn which flags the kernel knows (`seccomp(SECCOMP_SET_MODE_FILTER, flag, NULL)`, EFAULT);
-//! - a process that sets what a core dump of its own will hold, as the JVM does when it starts.
+//! - a process that sets what its own core dump will contain, as the JVM does when it starts.
 //!
-//! Only the object decides, never the program's name, which a program chooses itself.
+//! This depends on the object only, never on the program's name, which a program chooses itself.
 
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;

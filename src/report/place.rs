@@ -1,9 +1,8 @@
-//! Where the document of `--report` goes: a file that is there whole or not at all, or an open
+//! The destination of the document of `--report`: a file that appears whole or not at all, or an open
 //! descriptor.
 //!
-//! The directory is held open from before the command starts, so that whatever the command does to
-//! the path the document goes nowhere else. No name is followed there, and none is opened that was
-//! there before.
+//! The directory is opened before the command starts, so that the command cannot redirect the document
+//! by changing the path. No symbolic link is followed in it, and no existing file is opened.
 
 use super::log;
 use nix::errno::Errno;
@@ -21,14 +20,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the reader of a descriptor may take nothing: whoever fills it must not hold jail up for
-/// ever.
+/// How long the reader of a descriptor may pause, so that it cannot block jail for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a pipe that is ready takes without blocking: PIPE_BUF (pipe(7)).
+/// How much a pipe that is ready accepts without blocking: PIPE_BUF (pipe(7)).
 const CHUNK: usize = 4096;
 
-/// Where the document goes.
+/// The destination of the document.
 #[derive(Debug)]
 pub struct Place {
     to: To,
@@ -37,7 +35,7 @@ pub struct Place {
 
 #[derive(Debug)]
 enum To {
-    /// A file of that name in the directory.
+    /// A file with that name in the directory.
     Beside(OwnedFd, OsString),
     Descriptor(File),
 }
@@ -49,13 +47,13 @@ pub enum PlaceError {
     Reading,
     /// It names a directory.
     Directory,
-    /// Something is there that is no file.
+    /// The path exists, but is not a regular file.
     Kind(&'static str),
     /// The directory cannot be opened.
     Parent(PathBuf, io::Error),
-    /// No file can be made in the directory.
+    /// No file can be created in the directory.
     Create(PathBuf, Errno),
-    /// What is there cannot be removed.
+    /// The existing file cannot be removed.
     Remove(Errno),
 }
 
@@ -96,11 +94,11 @@ impl fmt::Display for PlaceError {
 }
 
 impl Place {
-    /// A file. Whether it can be written is tried now. What is there is removed: it would be taken
-    /// for this run's if jail were killed.
+    /// A file. Checks now whether it can be written. An existing file is removed: if jail were killed,
+    /// it would be mistaken for this run's.
     ///
     /// # Errors
-    /// Where it cannot be written; nothing was removed then.
+    /// If it cannot be written; nothing was removed then.
     pub fn file(path: &Path) -> Result<Self, PlaceError> {
         let text = path.as_os_str().as_encoded_bytes();
         let file = match path.file_name() {
@@ -133,7 +131,7 @@ impl Place {
     /// An open descriptor, and its name in messages.
     ///
     /// # Errors
-    /// Where it is not open for writing.
+    /// If it is not open for writing.
     pub fn descriptor(file: File, name: String) -> Result<Self, PlaceError> {
         let flags = fcntl(&file, FcntlArg::F_GETFL).unwrap_or(libc::O_RDONLY);
         match flags & libc::O_ACCMODE {
@@ -145,12 +143,12 @@ impl Place {
         }
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Writes the document. A file has its name only when all of it is written.
+    /// Writes the document. A file gets its name only after all of it is written.
     pub fn write(self, document: &[u8]) -> io::Result<()> {
         match self.to {
             To::Descriptor(file) => put(&file, document),
@@ -168,7 +166,7 @@ impl Place {
     }
 }
 
-/// Writes to a descriptor as long as its reader takes something.
+/// Writes to a descriptor as long as its reader makes progress.
 fn put(mut file: &File, mut rest: &[u8]) -> io::Result<()> {
     let mut since = Instant::now();
     while !rest.is_empty() {
@@ -198,11 +196,11 @@ fn put(mut file: &File, mut rest: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file is there, that may be replaced.
+/// Whether a file exists that may be replaced.
 fn is_there(directory: &OwnedFd, name: &OsStr) -> Result<bool, PlaceError> {
     let found = match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(found) => found,
-        // Whatever else is wrong shows when a file is made.
+        // Creating a file will report any other error.
         Err(_) => return Ok(false),
     };
     match SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT {
@@ -215,7 +213,7 @@ fn is_there(directory: &OwnedFd, name: &OsStr) -> Result<bool, PlaceError> {
     }
 }
 
-/// A new file in the directory, under a name that nobody can know before.
+/// A new file in the directory, with an unpredictable name.
 fn temporary(directory: &OwnedFd) -> Result<(File, OsString), Errno> {
     let random = RandomState::new().hash_one(std::process::id());
     let name = OsString::from(format!(".jail-report-{random:016x}"));
@@ -233,8 +231,8 @@ fn remove(directory: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
     unlinkat(directory, name, UnlinkatFlags::NoRemoveDir)
 }
 
-/// Gives the file its name, whatever the command has put there meanwhile: a directory is the one
-/// thing that rename(2) does not replace, and it changes names with the file.
+/// Gives the file its name, whatever the command has put there meanwhile: rename(2) replaces anything
+/// but a directory, and a directory is exchanged with the file.
 fn take_place(directory: &OwnedFd, temporary: &OsStr, name: &OsStr) -> Result<(), Errno> {
     match renameat(directory, temporary, directory, name) {
         Err(Errno::EISDIR) => renameat2(

@@ -1,4 +1,4 @@
-//! A command line to paste: quoted for a shell.
+//! Formats a command line for pasting: quoted for a shell.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 /// A longer command line is not shown.
 const LONGEST: usize = 2_000;
 
-/// This command line, with an option after its first word, as a POSIX shell reads it. `None`: it would be
-/// too long to read.
+/// This command line with an option after its first word, quoted for a POSIX shell. `None`: it would be
+/// too long.
 pub fn with(words: &[OsString], option: &str) -> Option<String> {
     let (program, rest) = words.split_first()?;
     let mut text = quoted(program);
@@ -19,7 +19,8 @@ pub fn with(words: &[OsString], option: &str) -> Option<String> {
     (text.len() <= LONGEST).then_some(text)
 }
 
-/// One word. What is not printable is written as bash, zsh and POSIX.1-2024 have it: `$'\x1b'`.
+/// Quotes one word. Unprintable bytes are written in the syntax of bash, zsh and POSIX.1-2024:
+/// `$'\x1b'`.
 fn quoted(word: &OsStr) -> String {
     let bytes = word.as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=,+%@^".contains(byte);
@@ -34,7 +35,7 @@ fn quoted(word: &OsStr) -> String {
                 match byte {
                     b'\'' | b'\\' => text.extend(['\\', char::from(*byte)]),
                     b' '..=b'~' => text.push(char::from(*byte)),
-                    // Three digits: what follows them cannot be taken for one more.
+                    // Three digits, so that a following character cannot be read as one more.
                     _ => _ = write!(text, "\\{byte:03o}"),
                 }
             }
@@ -43,7 +44,7 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// Whether a terminal would not show a character as itself, or show others in another order.
+/// Whether a terminal would not show the character as itself, or would reorder others.
 fn is_hidden(character: char) -> bool {
     let text = character.to_string();
     super::harmless::text(&text, text.len()) != text
@@ -72,7 +73,7 @@ mod tests {
         .to_vec();
         let text = with(&words, "--trace-denials").expect("a line");
         assert!(!text.contains(['\n', '\x1b']), "{text}");
-        // bash: the sh of some systems knows no $'…'.
+        // bash, because the sh of some systems does not support $'…'.
         let script = format!("jail() {{ printf '%s\\0' \"$@\"; }}; {text}");
         let mut shell = std::process::Command::new("bash");
         let shell = shell.args(["-c", &script]).output().expect("bash");

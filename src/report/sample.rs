@@ -1,4 +1,4 @@
-//! What the tests of this folder share: a policy, calls, golden files, a file that fails on demand.
+//! Shared parts of this folder's tests: a policy, calls, golden files, a file that fails on demand.
 
 use crate::net::{Endpoint, Socket, Way};
 use crate::paths::Pattern;
@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-/// A policy of two sources: what decides is looked up by index alone, so conditions are left out.
+/// A policy of two sources. Reasons are looked up by index only, so conditions are left out.
 pub fn policy() -> Policy {
     let source = |name: &str, preset| Source {
         name: name.to_owned(),
@@ -123,7 +123,7 @@ pub fn golden(name: &str, actual: &str) {
     );
 }
 
-/// A file that remembers what was written, and answers as it is told.
+/// A file that records what was written, and returns the configured results.
 #[derive(Clone, Default)]
 pub struct Sink(Rc<RefCell<Written>>);
 
@@ -134,7 +134,7 @@ struct Written {
 }
 
 impl Sink {
-    /// The answers to the next writes; all are taken whole afterwards.
+    /// The results of the next writes; later writes succeed completely.
     pub fn answer(&self, answers: impl IntoIterator<Item = Result<usize, ErrorKind>>) {
         self.0.borrow_mut().answers.extend(answers);
     }

@@ -1,5 +1,4 @@
-//! Events in words, for people. Whatever comes from the jail passes through `harmless` here, and
-//! nothing is written here.
+//! Events as text for people. All text from the jail passes through `harmless` here. It never writes.
 
 use super::Hint;
 use super::cause::Cause;
@@ -14,11 +13,11 @@ use crate::trace::Tid;
 const CALL: usize = 300;
 const NAME: usize = 40;
 const WHY: usize = 200;
-/// What is to be copied must be whole: a path of 4,095 bytes, each escaped.
+/// Text for copying must be complete: a path of 4,095 bytes, each escaped.
 const REMEDY: usize = 32_768;
-/// Of a chain of programs the first and the last are shown.
+/// How many programs of a chain are shown: the first and the last ones.
 const CHAIN: usize = 8;
-/// Of the processes that are left.
+/// How many of the remaining processes are shown.
 const LEFT: usize = 8;
 
 /// Why a program of a foreign ABI is killed.
@@ -30,7 +29,7 @@ pub const FOREIGN: Cause<'static> = Cause::protection(
 /// A denied call, or one that killed.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// Whether it killed.
+    /// Whether it killed the jail.
     pub killed: bool,
     /// The call decoded.
     pub call: String,
@@ -53,11 +52,11 @@ pub struct Facts<'a> {
 /// A path that was denied.
 #[derive(Debug, Clone)]
 pub struct PathFacts {
-    /// What was wanted, in a word.
+    /// The word for the access.
     pub access: &'static str,
     /// As the call named it.
     pub given: String,
-    /// Where that leads.
+    /// The resolved path.
     pub resolved: String,
 }
 
@@ -102,7 +101,7 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
     out
 }
 
-/// What to change. A `[[rule]]` to be copied has lines of its own.
+/// What to change. A `[[rule]]` for copying has its own lines.
 fn remedy(layout: &Layout, out: &mut String, remedy: &str) {
     let (head, rule) = match remedy.rsplit_once("\n[[rule]]\n") {
         Some((head, rest)) => (head, Some(rest)),
@@ -145,7 +144,8 @@ pub fn foreign(layout: &Layout, pid: Tid, ancestry: &[String]) -> String {
     out
 }
 
-/// The message that the command's own seccomp filter has refused what jail made in place of an open.
+/// The message that the command's own seccomp filter refused the call that jail made in place of an
+/// open.
 pub fn refused(layout: &Layout, pid: Tid, ancestry: &[String], call: &str) -> String {
     let mut out = String::with_capacity(400);
     layout.head(
@@ -170,7 +170,7 @@ pub fn refused(layout: &Layout, pid: Tid, ancestry: &[String], call: &str) -> St
     out
 }
 
-/// The message of a limit that the command is past.
+/// The message that the command has exceeded a limit.
 pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
     let (place, said) = match policy.limits.said(limit) {
         Some((origin, said)) => (policy.place(origin), said),
@@ -210,7 +210,7 @@ pub fn hint(layout: &Layout, hint: &Hint) -> String {
     out
 }
 
-/// The message of a command that has ended before its descendants.
+/// The message that the command has ended before its descendants.
 pub fn waiting(layout: &Layout, left: &[String], asked: bool) -> String {
     let mut out = String::with_capacity(200);
     let shown: Vec<String> = left

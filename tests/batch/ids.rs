@@ -50,7 +50,12 @@ fn an_array_is_no_case_and_a_case_without_an_id_is_run_whatever_ids_others_have(
             "the id 4.0 is also the id of line 2",
         ),
         (7, "7", "not-started", "duplicate field"),
-        (8, "null", "not-started", "`id` is a text or a number"),
+        (
+            8,
+            "null",
+            "not-started",
+            "`id` must be a string or a number",
+        ),
         (9, "1000.0", "exited", ""),
         (10, "null", "not-started", "also the id of line 9"),
         (11, "null", "exited", ""),

@@ -1,4 +1,4 @@
-//! One case of a batch: a line of JSON to what is to be run.
+//! One case of a batch: parses a line of JSON.
 
 use crate::policy::Limits;
 use serde::Deserialize;
@@ -7,42 +7,42 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A line as written.
+/// The fields of a line.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Case {
-    /// What its verdict is known by; see [`Named`].
+    /// The id of its verdict; see [`Named`].
     #[serde(default)]
     pub id: Option<Value>,
     /// The command and its arguments.
     pub command: Vec<String>,
-    /// A preset or a file, in place of `--policy`.
+    /// A preset or a file, instead of `--policy`.
     #[serde(default)]
     pub policy: Option<String>,
     /// The working directory.
     #[serde(default)]
     pub cwd: Option<PathBuf>,
-    /// Variables that are set.
+    /// Environment variables to set.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// What it reads.
+    /// Its stdin, as text.
     #[serde(default)]
     pub stdin: Option<String>,
-    /// The file that it reads.
+    /// The file for its stdin.
     #[serde(default)]
     pub stdin_file: Option<PathBuf>,
-    /// The file that its stdout goes to.
+    /// The file for its stdout.
     #[serde(default)]
     pub stdout_file: Option<PathBuf>,
-    /// The file that its stderr goes to.
+    /// The file for its stderr.
     #[serde(default)]
     pub stderr_file: Option<PathBuf>,
-    /// Limits, each in place of the policy's.
+    /// Limits, each replacing the policy's.
     #[serde(default)]
     pub limits: BTreeMap<String, Value>,
 }
 
-/// A policy of a case's own, and the directory that the case names.
+/// A case's own policy, and the directory that the case names.
 pub type Policy = (String, Option<PathBuf>);
 
 /// The policy that a line names, if it names one.
@@ -56,14 +56,14 @@ pub fn policy(line: &[u8]) -> Option<Policy> {
     Some((fields.policy?, fields.cwd))
 }
 
-/// What the verdict of a line is known by, whatever else is wrong with it.
+/// How the verdict of a line is identified, even if the line has other errors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Named {
-    /// By the `id` that it has.
+    /// By its `id`.
     Id(Value),
     /// By the number of its line: it has no `id`.
     Line,
-    /// It is no object, or its `id` is none.
+    /// It is not an object, or its `id` is invalid.
     Wrong,
 }
 
@@ -83,10 +83,10 @@ impl Named {
     }
 }
 
-/// Reads a JSON object. By itself serde takes an array for one, too, as the object's values in order.
+/// Parses a JSON object. serde alone would also accept an array, as the object's values in order.
 ///
 /// # Errors
-/// Where it is no such object.
+/// If it is not such an object.
 pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(serde::de::Error::custom(
@@ -97,10 +97,10 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> 
 }
 
 impl Case {
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about what is wrong.
     pub fn read(line: &[u8]) -> Result<Case, String> {
         let line = std::str::from_utf8(line).map_err(|error| {
             format!(
@@ -109,7 +109,7 @@ impl Case {
             )
         })?;
         let case: Case = object(line.as_bytes()).map_err(|error| {
-            // There is one line, and who asks knows its number.
+            // There is only one line, and the caller knows its number.
             let text = error.to_string();
             let place = format!(" at line 1 column {}", error.column());
             match text.strip_suffix(&place) {
@@ -139,7 +139,7 @@ impl Case {
     /// Its limits.
     ///
     /// # Errors
-    /// What is wrong with them, in words.
+    /// A message about what is wrong.
     pub fn limits(&self) -> Result<Limits, String> {
         let mut limits = Limits::new();
         for (key, value) in &self.limits {
@@ -189,15 +189,15 @@ mod tests {
             (" [\"x\", [\"true\"]]", "an array where an object"),
             (
                 "{\"command\": [\"true\"], \"id\": []}",
-                "`id` is a text or a number",
+                "`id` must be a string or a number",
             ),
             (
                 "{\"command\": [\"true\"], \"stdin\": \"\", \"stdin-file\": \"x\"}",
-                "exclude each other",
+                "cannot both be given",
             ),
             (
                 "{\"command\": [\"true\"], \"env\": {\"A=B\": \"\"}}",
-                "`env`: \"A=B\" is no name",
+                "`env`: \"A=B\" is not a variable name",
             ),
         ] {
             let said = Case::read(line.as_bytes()).expect_err("an error");
@@ -206,8 +206,8 @@ mod tests {
         for (limits, message) in [
             ("{\"wal\": \"2s\"}", "did you mean `wall`?"),
             ("{\"wall\": \"2\"}", "has no unit"),
-            ("{\"processes\": 0}", "1 at least"),
-            ("{\"wall\": null}", "a text or a number"),
+            ("{\"processes\": 0}", "at least 1"),
+            ("{\"wall\": null}", "a string or a number"),
         ] {
             let line = format!("{{\"command\": [\"true\"], \"limits\": {limits}}}");
             let said = Case::read(line.as_bytes()).expect("a case").limits();

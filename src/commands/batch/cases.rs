@@ -1,4 +1,4 @@
-//! The cases of a batch, one line after the other, and what the verdict of each is known by.
+//! Reads the cases of a batch line by line, and finds the id of each verdict.
 
 use super::case::{self, Case, Named, Policy};
 use super::copy::Copy;
@@ -11,55 +11,56 @@ use std::io::{self, BufRead, BufReader};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// What some editors begin a file of UTF-8 with.
+/// The byte order mark that some editors put at the start of a UTF-8 file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Each looks through the file, and a file may have many ids twice.
+/// How often to search the file for a duplicate id: each search reads the file, and a file may have many
+/// duplicates.
 const SEARCHES: u32 = 64;
 
-/// A case, or what is wrong with its line.
+/// A case, or the error in its line.
 pub struct Next {
-    /// Its id; null where it has none.
+    /// Its id; null if it has none.
     pub id: Value,
     /// The number of its line, from 1.
     pub line: u64,
-    /// What is to be run.
+    /// The command to run.
     pub case: Result<Case, String>,
-    /// How many cases before it have a verdict already.
+    /// How many cases before it already have a verdict.
     pub skipped: u64,
 }
 
-/// The cases that are left.
+/// The remaining cases.
 pub struct Cases {
     lines: Box<dyn BufRead + Send>,
     name: String,
-    /// What the file held, where it can be looked through.
+    /// A copy of the file, if it can be searched.
     copy: Option<Copy>,
-    /// The number of the line read last, from 1.
+    /// The number of the last line read, from 1.
     line: u64,
-    /// Ids that were given.
+    /// The ids used so far.
     ids: Ids,
-    /// How often the line of an id may still be looked for.
+    /// How often the line of an id may still be searched for.
     searches: u32,
-    /// What was found in a file beforehand.
+    /// What the first pass over a file found.
     scan: Option<Scan>,
 }
 
-/// What a look at all cases finds.
+/// The result of a first pass over all cases.
 #[derive(Default)]
 struct Scan {
     count: u64,
-    /// Numbers that are ids: they are no ids of the lines of these numbers.
+    /// Numbers that are used as ids, so the lines with these numbers cannot use them.
     numbers: Numbers,
-    /// See [`Cases::policies`]: so many at most as are kept.
+    /// See [`Cases::policies`]: at most as many as are kept.
     policies: HashSet<Policy>,
 }
 
 impl Cases {
-    /// Opens a file, or stdin where there is none or its name is `-`.
+    /// Opens a file, or stdin if there is no name or it is `-`.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     pub fn open(path: Option<&Path>) -> Result<Cases, String> {
         let (file, name) = match path.filter(|path| path.as_os_str() != "-") {
             Some(path) => {
@@ -80,7 +81,7 @@ impl Cases {
         .unzip();
         let lines: Box<dyn BufRead + Send> = match (&copy, file) {
             (Some(copy), _) => Box::new(BufReader::new(copy.reader())),
-            // What a pipe has is read once.
+            // A pipe can be read only once.
             (None, Some(file)) => Box::new(BufReader::new(file)),
             (None, None) => Box::new(BufReader::new(io::stdin())),
         };
@@ -100,12 +101,12 @@ impl Cases {
         &self.name
     }
 
-    /// How many there are, where that is known.
+    /// The number of cases, if it is known.
     pub fn count(&self) -> Option<u64> {
         self.scan.as_ref().map(|scan| scan.count)
     }
 
-    /// The policies of single cases, as far as they are known beforehand, with the directory of each.
+    /// The policies of single cases, as far as the first pass found them, with the directory of each.
     pub fn policies(&mut self) -> HashSet<Policy> {
         let scan = self.scan.as_mut();
         scan.map(|scan| std::mem::take(&mut scan.policies))
@@ -115,7 +116,7 @@ impl Cases {
     /// The next case that is not done.
     ///
     /// # Errors
-    /// In words, where no line can be read.
+    /// A message, if the line cannot be read.
     pub fn next(&mut self, done: &Done) -> Result<Option<Next>, String> {
         let mut text = Vec::new();
         let mut skipped = 0;
@@ -150,14 +151,14 @@ impl Cases {
         }
     }
 
-    /// The id of the line read last, and why it is not run, if it is not. No two verdicts have the same
-    /// id but null.
+    /// The id of the last line read, and why it is not run, if so. No two verdicts have the same id,
+    /// except null.
     fn identify(&mut self, named: Named) -> (Value, Option<String>) {
         match named {
             Named::Wrong => (Value::Null, None),
             Named::Id(id) => match self.ids.insert(&id) {
                 true => (id, None),
-                // Its verdict is not that of the other.
+                // Its verdict must not be mistaken for the other one's.
                 false => (Value::Null, Some(self.twice(&id))),
             },
             Named::Line => {
@@ -166,7 +167,7 @@ impl Cases {
                 let taken = scan.is_some_and(|scan| scan.numbers.contains(self.line));
                 match !taken && self.ids.insert(&number) {
                     true => (number, None),
-                    // It is another case's id. This one is known by its line alone.
+                    // Another case has this id, so this one is identified only by its line.
                     false => (Value::Null, None),
                 }
             }
@@ -177,7 +178,7 @@ impl Cases {
     fn twice(&mut self, id: &Value) -> String {
         match (self.earlier(id), &self.scan, ids::number(id)) {
             (Some(line), ..) => format!("the id {id} is also the id of line {line}"),
-            // The cases of a pipe cannot be looked through for the ids that will come.
+            // A pipe cannot be searched for ids that come later.
             (None, None, Some(line)) => format!(
                 "the id {id} is also the id of an earlier case, or of line {line}, which has \
                  none of its own; give each case a different id"
@@ -186,7 +187,7 @@ impl Cases {
         }
     }
 
-    /// The first line with that id, looked for in the file.
+    /// Searches the file for the first line with that id.
     fn earlier(&mut self, id: &Value) -> Option<u64> {
         let copy = self.copy.as_ref()?;
         self.searches = self.searches.checked_sub(1)?;
@@ -207,7 +208,7 @@ impl Cases {
     }
 }
 
-/// A line without what the first may begin with.
+/// A line without the byte order mark that the first may have.
 fn of_line(line: u64, text: &[u8]) -> &[u8] {
     match line {
         1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
@@ -216,7 +217,7 @@ fn of_line(line: u64, text: &[u8]) -> &[u8] {
 }
 
 impl Scan {
-    /// Looks through what a file held.
+    /// The first pass over a copy of a file.
     fn read(copy: &Copy) -> io::Result<Scan> {
         let mut scan = Scan::default();
         let mut reader = BufReader::new(copy.reader());

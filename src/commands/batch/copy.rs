@@ -1,5 +1,5 @@
-//! The cases of a file as they were before the first one ran. A case may be allowed to write where the
-//! file lies; what it changed there would be the command and the policy of a later case.
+//! Keeps a copy of the file of cases from before the first case ran. A case may be allowed to write to
+//! that file, and could so choose the command and the policy of a later case.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::{File, OpenOptions};
@@ -11,17 +11,17 @@ use std::sync::Arc;
 /// A file without a name, which no command can open.
 pub struct Copy(Arc<File>);
 
-/// Reads a copy from its beginning.
+/// A reader of the copy, from its beginning.
 pub struct Reader {
     file: Arc<File>,
     at: u64,
 }
 
 impl Copy {
-    /// Copies what is left to be read of a regular file. `None`: it is none.
+    /// Copies the unread part of a regular file. `None`: it is not a regular file.
     ///
     /// # Errors
-    /// Where there is no room for it.
+    /// If there is no room for it.
     pub fn of(file: BorrowedFd<'_>) -> io::Result<Option<Copy>> {
         let mut file = File::from(file.try_clone_to_owned()?);
         if !file.metadata()?.is_file() {
@@ -49,7 +49,7 @@ impl Read for Reader {
     }
 }
 
-/// A file on a disk, or where the file system makes none without a name, in memory.
+/// A file on disk, or in memory if the file system has no unnamed files (O_TMPFILE).
 fn unnamed() -> io::Result<File> {
     let flags = libc::O_TMPFILE | libc::O_EXCL | libc::O_CLOEXEC;
     let mut options = OpenOptions::new();

@@ -1,8 +1,8 @@
-//! The ids of a batch's cases: whether one was given before, in little memory.
+//! The ids of a batch's cases: finds duplicates in little memory.
 //!
 //! A batch may have millions of cases. Numbers are kept as ranges, so that a sequence takes no memory.
-//! Of other ids a hash of 64 bits is kept, by keys that are chosen at random for each run: two ids of
-//! a million different ones have the same hash once in thirty million batches.
+//! For other ids a 64-bit hash is kept, with random keys for each run: among a million different ids,
+//! two have the same hash in one of thirty million batches.
 
 use serde_json::Value;
 use std::collections::hash_map::RandomState;
@@ -20,13 +20,13 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Whether the set has it.
+    /// Whether the set contains it.
     pub fn contains(&self, number: u64) -> bool {
         let before = self.ranges.range(..=number).next_back();
         before.is_some_and(|(_, &last)| number <= last)
     }
 
-    /// Adds it; false where the set has it already.
+    /// Adds it; false if the set already contains it.
     pub fn insert(&mut self, number: u64) -> bool {
         if self.contains(number) {
             return false;
@@ -52,7 +52,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Whether the set has it.
+    /// Whether the set contains it.
     pub fn contains(&self, id: &Value) -> bool {
         match number(id) {
             Some(number) => self.numbers.contains(number),
@@ -60,7 +60,7 @@ impl Ids {
         }
     }
 
-    /// Adds it; false where the set has it already.
+    /// Adds it; false if the set already contains it.
     pub fn insert(&mut self, id: &Value) -> bool {
         match number(id) {
             Some(number) => self.numbers.insert(number),
@@ -73,8 +73,8 @@ impl Ids {
     }
 }
 
-/// The number that an id is, if it is one from 0 on without a fraction: 4, 4.0 and 4e0 are the same id,
-/// since readers of JSON take them for the same number.
+/// The value of an id that is a non-negative integer: 4, 4.0 and 4e0 are the same id, because JSON
+/// readers treat them as the same number.
 pub fn number(id: &Value) -> Option<u64> {
     let whole = |float: &f64| float.fract() == 0.0 && (0.0..EXACT).contains(float);
     id.as_u64()

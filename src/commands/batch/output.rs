@@ -1,4 +1,4 @@
-//! Where the verdicts go: stdout, or a file that a later run goes on with.
+//! The output of verdicts: stdout, or a file that a later run can continue.
 
 use super::case;
 use super::ids::{Ids, Numbers};
@@ -11,16 +11,16 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The cases that have a verdict already.
+/// The cases that already have a verdict.
 #[derive(Debug, Default)]
 pub struct Done {
     ids: Ids,
-    /// Of cases whose verdict has no id.
+    /// The lines of cases whose verdict has no id.
     lines: Numbers,
 }
 
 impl Done {
-    /// Whether this case has one.
+    /// Whether this case has a verdict.
     pub fn contains(&self, id: &Value, line: u64) -> bool {
         match id {
             Value::Null => self.lines.contains(line),
@@ -28,7 +28,7 @@ impl Done {
         }
     }
 
-    /// Adds a case; false where it has one already.
+    /// Adds a case; false if it already has a verdict.
     fn insert(&mut self, id: &Value, line: u64) -> bool {
         match id {
             Value::Null => self.lines.insert(line),
@@ -37,10 +37,10 @@ impl Done {
     }
 }
 
-/// The verdicts' way out: whole lines, one write each.
+/// The writer of verdicts: whole lines, one write each.
 pub struct Output {
     to: To,
-    /// Why a line could not be written: no other may follow what there is of it.
+    /// Why a line could not be written. No line may follow a partial one.
     broken: Option<io::ErrorKind>,
 }
 
@@ -51,10 +51,10 @@ enum To {
 }
 
 impl Output {
-    /// stdout, or a file; also the cases whose verdicts are there already.
+    /// Opens stdout or a file; also returns the cases that already have a verdict there.
     ///
     /// # Errors
-    /// In words, with the next step.
+    /// A message, with the next step.
     pub fn open(path: Option<&Path>, resume: bool) -> Result<(Output, Done), String> {
         let Some(path) = path else {
             return Ok((To::Stdout(io::stdout()).into(), Done::default()));
@@ -68,13 +68,13 @@ impl Output {
                 path.display()
             ));
         }
-        // A device or pipe has no length, and reading it no end.
+        // A device or pipe has no length, and reading it may never end.
         let (done, whole) = match length {
             0 => Default::default(),
             _ => done(&mut file).map_err(failed)?,
         };
         if whole < length {
-            // The last line was cut off when that run was killed: its case runs again.
+            // The last line may be partial because that run was killed: its case runs again.
             file.set_len(whole).map_err(failed)?;
         }
         Ok((To::File(file).into(), done))
@@ -114,15 +114,15 @@ struct Line {
 }
 
 impl Line {
-    /// Whether the case is tried again: it did not run, or not to its end. The file of the program, say,
-    /// or the directory may be there now.
+    /// Whether the case is retried: it did not run, or not to its end. Its program or directory, for
+    /// example, may exist now.
     fn is_open(&self) -> bool {
         let again = [Ending::NotStarted, Ending::Failed, Ending::Killed];
         self.ending.is_some_and(|ending| again.contains(&ending))
     }
 }
 
-/// Reads each whole line of a file of verdicts; returns how long they are together.
+/// Reads each whole line of a file of verdicts; returns their total length.
 fn each(file: &mut File, mut verdict: impl FnMut(&Line, u64)) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
@@ -142,7 +142,7 @@ fn each(file: &mut File, mut verdict: impl FnMut(&Line, u64)) -> io::Result<u64>
     }
 }
 
-/// The cases in a file that are not tried again, and how long it is up to the end of its last whole line.
+/// The cases in a file that are not retried, and the length up to the end of its last whole line.
 fn done(file: &mut File) -> io::Result<(Done, u64)> {
     let mut done = Done::default();
     let whole = each(file, |line, _| {
@@ -153,11 +153,11 @@ fn done(file: &mut File) -> io::Result<(Done, u64)> {
     Ok((done, whole))
 }
 
-/// Removes the verdicts of cases that were tried again: of each case the last verdict stays. The file is
-/// replaced at once by one without them, so that it is whole whenever this program is killed.
+/// Removes the earlier verdicts of retried cases: the last verdict of each case stays. The file is
+/// replaced atomically, so that it is complete even if this program is killed.
 ///
 /// # Errors
-/// In words. The file is as it was.
+/// A message. The file is then unchanged.
 pub fn compact(path: &Path) -> Result<(), String> {
     let failed = |error: io::Error| {
         format!(
@@ -179,7 +179,7 @@ pub fn compact(path: &Path) -> Result<(), String> {
     })
 }
 
-/// Where the verdicts begin that a later one of the same case has replaced, in order.
+/// The offsets of verdicts that a later one of the same case replaces, in ascending order.
 fn superseded(file: &mut File) -> io::Result<Vec<u64>> {
     let mut open = Vec::new();
     let mut finished = Done::default();
@@ -187,7 +187,7 @@ fn superseded(file: &mut File) -> io::Result<Vec<u64>> {
         true => open.push((at, line.id.clone(), line.line)),
         false => _ = finished.insert(&line.id, line.line),
     })?;
-    // From the end: the first that is met of a case is its last.
+    // From the end: the first verdict found for a case is its last.
     let old = open
         .into_iter()
         .rev()
@@ -211,7 +211,7 @@ fn beside(path: &Path, file: &File) -> io::Result<(PathBuf, File)> {
     Ok((new, to))
 }
 
-/// Copies a file but for the lines that begin there.
+/// Copies a file except the lines at these offsets.
 fn copy(file: &mut File, without: &[u64], to: &mut File) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);

@@ -1,4 +1,4 @@
-//! SIGTERM, SIGINT and SIGHUP: they end the commands that run, whose verdicts are written, and then the
+//! SIGTERM, SIGINT and SIGHUP: these end the running commands, whose verdicts are written, and then the
 //! batch itself.
 
 use crate::supervise::{Bell, BellCall};
@@ -10,34 +10,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The signals. One that was ignored when the batch was started stays ignored, as by nohup(1).
+/// The signals. One that was ignored when the batch was started, as by nohup(1), stays ignored.
 const ENDS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
-/// After so long, a second signal ends the batch at once. Some programs send the first one twice:
-/// timeout(1), to a process and to its group.
+/// After this time, a second signal ends the batch at once. Some programs send the first one twice:
+/// timeout(1) sends it to a process and to its group.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a signal may take to be noted here that a command of the same process group has died of.
+/// A command of the same process group may die of a signal before this process notes it: how long to
+/// wait for that.
 const LATE: Duration = Duration::from_millis(20);
 
-/// Ends all that runs.
+/// Ends all running commands.
 pub struct Stop {
     wanted: AtomicBool,
     running: Mutex<Running>,
     idle: Condvar,
-    /// Readable once a signal has arrived, or the batch is over. `None`: signals end the batch as they
-    /// end any program.
+    /// Readable once a signal has arrived, or the batch has ended. `None`: signals end the batch in the
+    /// default way.
     woken: Option<OwnedFd>,
 }
 
-/// The commands that run.
+/// The running commands.
 #[derive(Default)]
 struct Running {
     next: u64,
     bells: Vec<(u64, Bell)>,
 }
 
-/// A command that runs, until this is dropped: its verdict is written by then.
+/// A running command, until this is dropped after its verdict is written.
 pub struct Run<'a> {
     stop: &'a Stop,
     id: u64,
@@ -56,17 +57,17 @@ impl Stop {
         }
     }
 
-    /// Whether no further case is run.
+    /// Whether no further case must be started.
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Acquire)
     }
 
-    /// Runs no further case. Those that run go on.
+    /// Prevents further cases from starting. Running ones continue.
     pub fn start_no_more(&self) {
         self.wanted.store(true, Ordering::Release);
     }
 
-    /// A command is about to run; `None` where no further one is.
+    /// Registers a command that is about to run; `None` if no further one may start.
     pub fn run(&self) -> Option<Run<'_>> {
         let mut running = self.running();
         if self.is_wanted() {
@@ -82,8 +83,8 @@ impl Stop {
         })
     }
 
-    /// Whether a command that died of this signal, or failed, may have done so for the same signal as the
-    /// batch: a terminal sends it to a whole process group, and so do kill(1) and timeout(1).
+    /// Whether a command that died of this signal, or failed, may have got the same signal as the batch:
+    /// a terminal sends it to a whole process group, and so do kill(1) and timeout(1).
     pub fn has_hit(&self, died_of: Option<i32>) -> bool {
         let known = died_of.is_some_and(|signal| ENDS.contains(&signal));
         if known && self.woken.is_some() && !self.has_arrived() {
@@ -96,8 +97,8 @@ impl Stop {
         ENDS.into_iter().any(signal::has_arrived)
     }
 
-    /// Waits for a signal, then for the end of what runs, and ends this program by that signal; returns when
-    /// the batch is over without one.
+    /// Waits for a signal, then for the end of the running commands, and ends this program by that
+    /// signal; returns if the batch ends without one.
     pub fn watch(&self, before_end: impl FnOnce()) {
         let Some(woken) = &self.woken else { return };
         let mut fds = [PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
@@ -126,7 +127,7 @@ impl Stop {
         signal::die_by(signal);
     }
 
-    /// The batch is over: lets [`Stop::watch`] return.
+    /// Called when the batch has ended: lets [`Stop::watch`] return.
     pub fn over(&self) {
         if let Some(woken) = &self.woken {
             event::set(woken.as_fd());

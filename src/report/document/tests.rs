@@ -131,7 +131,7 @@ fn the_example_of_the_manual_is_what_is_written() {
     let example = MANUAL.split("```json\n").nth(1).expect("an example");
     let example = example.split("\n```").next().unwrap_or_default();
     let mut example: Value = serde_json::from_str(example).expect("JSON");
-    // Versions come and go.
+    // The version of jail changes.
     example["jail"] = env!("CARGO_PKG_VERSION").into();
     let written = policy_killed();
     assert_eq!(example, written, "written:\n{written:#}");
@@ -144,7 +144,7 @@ fn every_field_is_in_the_manual() {
             Value::Object(object) => {
                 for (key, value) in object {
                     found.push((key.clone(), log));
-                    // What the log has, too, is in its manual.
+                    // Fields that the log has, too, are described in its manual.
                     let log =
                         log || matches!(key.as_str(), "killed_by" | "first" | "counts" | "signal");
                     fields(value, log, found);
@@ -246,7 +246,7 @@ fn the_type_reads_all_of_the_document() {
         let verdict = Verdict::parse(text.as_bytes()).expect("a verdict");
         assert_eq!(serde_json::to_value(&verdict).expect("JSON"), document);
     }
-    // A later version's document is still one.
+    // A document of a later version can still be read.
     let mut later = policy_killed();
     later["ending"] = "moved".into();
     later["news"] = 3.into();
@@ -291,7 +291,7 @@ fn a_verdict_is_typed() {
     assert_eq!(read(&later).limit, None);
 }
 
-/// Both manuals name every ending, and the report's every limit that can be one.
+/// Both manuals name every ending, and the report's manual names every limit that can end a run.
 #[test]
 fn the_manuals_name_every_ending_and_every_limit() {
     const LIMITS: [LimitKind; 5] = [
