@@ -186,7 +186,7 @@ fn what_is_wrong_with_the_batch_itself_is_said_before_anything_runs() {
         (&["--policy", "base", "--output", &old, &cases], "--resume"),
         (
             &["--policy", "base", "--resume", "--output", &other, &cases],
-            "no verdict",
+            "not a verdict",
         ),
         (&["--policy", "base", "--jobs", "0", &cases], "--jobs"),
     ] {

@@ -35,7 +35,7 @@ pub enum Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// The caller itself, no process, or numbers that the kernel refuses: harmless.
-    Nobody,
+    Harmless,
     /// One process or thread.
     Task(i32),
     /// A process group.
@@ -58,7 +58,7 @@ impl Check {
         match self {
             Check::Task { arg } => match int(arg) {
                 id @ 1.. => Target::Task(id),
-                _ => Target::Nobody,
+                _ => Target::Harmless,
             },
             Check::Who { process } => {
                 let (which, who) = (int(0) as u32, int(1));
@@ -67,22 +67,22 @@ impl Check {
                     (1, 0) => Target::OwnGroup,
                     (1, 1..) => Target::Group(who),
                     (2, _) => Target::User(who as u32),
-                    _ => Target::Nobody,
+                    _ => Target::Harmless,
                 }
             }
             Check::Signal => match int(0) {
                 id @ 1.. => Target::Task(id),
                 0 => Target::OwnGroup,
                 -1 => Target::Everyone,
-                i32::MIN => Target::Nobody,
+                i32::MIN => Target::Harmless,
                 group => Target::Group(-group),
             },
             Check::Paths | Check::Peers | Check::Look | Check::Filling | Check::OwnFilter => {
-                Target::Nobody
+                Target::Harmless
             }
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
-                0 | i32::MIN => Target::Nobody,
+                0 | i32::MIN => Target::Harmless,
                 group => Target::Group(-group),
             },
         }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(target(0), Target::OwnGroup);
         assert_eq!(target(-1), Target::Everyone);
         assert_eq!(target(-7), Target::Group(7));
-        assert_eq!(target(i64::from(i32::MIN)), Target::Nobody);
+        assert_eq!(target(i64::from(i32::MIN)), Target::Harmless);
     }
 
     #[test]
@@ -133,14 +133,14 @@ mod tests {
         assert_eq!(prio.target(&[2, 1000, 0, 0, 0, 0]), Target::User(1000));
         assert_eq!(ioprio.target(&[1, 7, 0, 0, 0, 0]), Target::Task(7));
         assert_eq!(ioprio.target(&[2, 7, 0, 0, 0, 0]), Target::Group(7));
-        assert_eq!(ioprio.target(&[0, 7, 0, 0, 0, 0]), Target::Nobody);
+        assert_eq!(ioprio.target(&[0, 7, 0, 0, 0, 0]), Target::Harmless);
     }
 
     #[test]
     fn an_owner_below_zero_is_a_group() {
         let target = |owner: i64| Check::Owner.target(&[3, 8, owner as u64, 0, 0, 0]);
         assert_eq!(target(7), Target::Task(7));
-        assert_eq!(target(0), Target::Nobody);
+        assert_eq!(target(0), Target::Harmless);
         assert_eq!(target(-1), Target::Group(1));
     }
 }

@@ -389,7 +389,7 @@ mod net {
     }
 
     #[test]
-    fn where_names_open_anything_nobody_listens_on_the_port_of_resolvers() {
+    fn names_close_the_port_of_resolvers_for_listening() {
         let listen = "listen = [\"*\", \"udp://*\"]";
         let text = format!("connect = [\"registry.example:443\"]\n{listen}");
         for host in ["127.0.0.1", "0.0.0.0", "[::]", "udp://127.0.0.1"] {

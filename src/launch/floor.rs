@@ -8,7 +8,7 @@
 //! | 2 | 5.19 | REFER: rename and link between directories | every such rename is denied, so the supervisor makes them |
 //! | 3 | 6.2 | TRUNCATE | the supervisor sees truncate(2), and opens that truncate and do not write |
 //! | 4 | 6.7 | TCP ports | the supervisor alone judges connect and bind |
-//! | 5 | 6.10 | IOCTL_DEV | not used: whoever may open a device may control it |
+//! | 5 | 6.10 | IOCTL_DEV | not used: a program that may open a device may also control it |
 //! | 6 | 6.12 | scopes: signals, abstract sockets | the supervisor judges signals, and alone judges abstract sockets |
 //! | 7 | 6.15 | control of the audit log | not used |
 //! | 8 to 10 | 7.0 to 7.2 | threads at once, unix sockets by path, more | not used for files |

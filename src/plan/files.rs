@@ -297,7 +297,7 @@ impl Files {
             Access::Handle => (self.watch.has(Watch::HANDLE), Watch::HANDLE),
         };
         match (governed, self.watch.has(class)) {
-            (false, _) => (Enforcer::Nobody, Cost::Nothing),
+            (false, _) => (Enforcer::NotNeeded, Cost::Nothing),
             (true, true) => (self.supervisor(), Cost::Stop),
             (true, false) => (Enforcer::Landlock, Cost::Nothing),
         }
@@ -378,7 +378,7 @@ impl Files {
                     || rights.write && self.watch.has(Watch::WRITE)
                     || rights.exec && self.watch.has(Watch::EXEC);
                 if rights.is_none() {
-                    route(Enforcer::Nobody, "nothing restricts it", Cost::Nothing)
+                    route(Enforcer::NotNeeded, "nothing restricts it", Cost::Nothing)
                 } else if !watched && entry.list == List::Write {
                     route(
                         Enforcer::Landlock,

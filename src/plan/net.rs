@@ -162,7 +162,7 @@ impl Net {
         };
         let floor = inet && ports.is_some() || !inet && self.scoped;
         match (self.governed, self.watch.has(class)) {
-            (false, false) => (Enforcer::Nobody, Cost::Nothing),
+            (false, false) => (Enforcer::NotNeeded, Cost::Nothing),
             (_, false) => (Enforcer::Landlock, Cost::Nothing),
             (_, true) if way == Way::Connect && !self.pins && self.watch.has(Watch::SEND_TO) => {
                 (Enforcer::RacySupervisor, self.cost(way))
@@ -195,10 +195,10 @@ impl Net {
         let inet = matches!(entry.endpoint, Endpoint::Inet { .. });
         let (enforcer, cost) = match entry.closes() || self.governed {
             true => self.enforcer(way, inet),
-            false => (Enforcer::Nobody, Cost::Nothing),
+            false => (Enforcer::NotNeeded, Cost::Nothing),
         };
         let because = match (&entry.endpoint, enforcer) {
-            (_, Enforcer::Nobody) => "nothing restricts it",
+            (_, Enforcer::NotNeeded) => "nothing restricts it",
             (_, Enforcer::Landlock) => "ports alone decide",
             (Endpoint::Unix(Socket::Path(_)), _) => "only the supervisor knows paths of sockets",
             (Endpoint::Unix(_), _) => "names of sockets are in memory",

@@ -78,7 +78,7 @@ pub enum Enforcer {
     /// The kernel, by a namespace of the command's own.
     Namespace,
     /// Nothing needs to enforce it.
-    Nobody,
+    NotNeeded,
     /// This host has no mechanism for it.
     Missing,
 }
@@ -132,7 +132,7 @@ impl Enforcer {
             Enforcer::ResourceLimit => "the kernel",
             Enforcer::Cgroup => "the kernel, by a cgroup",
             Enforcer::Namespace => "a namespace",
-            Enforcer::Nobody => "-",
+            Enforcer::NotNeeded => "-",
             Enforcer::Missing => "not available here",
         }
     }

@@ -85,7 +85,12 @@ impl<'a> Survey<'a> {
             .collect();
         let all = mine.len();
         if all == 0 {
-            return how(Enforcer::Nobody, "decides nothing here", Cost::Nothing, all);
+            return how(
+                Enforcer::NotNeeded,
+                "decides nothing here",
+                Cost::Nothing,
+                all,
+            );
         }
         let count = |which: fn(&Leaf) -> bool| mine.iter().filter(|leaf| which(leaf)).count();
         let conditional = count(|leaf| matches!(leaf, Leaf::Conditional(_)));
@@ -126,7 +131,12 @@ impl<'a> Survey<'a> {
             .collect();
         let all = mine.len();
         if all == 0 {
-            return how(Enforcer::Nobody, "decides nothing here", Cost::Nothing, all);
+            return how(
+                Enforcer::NotNeeded,
+                "decides nothing here",
+                Cost::Nothing,
+                all,
+            );
         }
         if mine.iter().any(|(step, _)| step.object.is_some()) {
             return how(Enforcer::Supervisor, "its memory decides", Cost::Stop, all);
@@ -177,7 +187,11 @@ impl<'a> Survey<'a> {
             .filter(|(chain, _)| chain.baseline.contains(&rule) && open(chain))
             .count();
         let (enforcer, because, cost) = match rule.answer {
-            _ if all == 0 => (Enforcer::Nobody, "the policy denies it all", Cost::Nothing),
+            _ if all == 0 => (
+                Enforcer::NotNeeded,
+                "the policy denies it all",
+                Cost::Nothing,
+            ),
             Answer::Quiet(_) => (Enforcer::Filter, "programs fall back on it", Cost::Program),
             Answer::Deny(_) if rule.closes() => (
                 Enforcer::FilterThenSupervisor,

@@ -86,7 +86,7 @@ fn a_group_tells_how_much_of_it_is_left_to_it() {
     assert_eq!(found.reach.0 + 2, found.reach.1);
     let text = "[syscalls]\n\"@keyring\" = \"allow\"\nadd_key = \"deny\"\nkeyctl = \"deny\"\nrequest_key = \"deny\"";
     let found = route(text, &Host::newest(), What::Entry(0));
-    assert_eq!((found.enforcer, found.reach.0), (Enforcer::Nobody, 0));
+    assert_eq!((found.enforcer, found.reach.0), (Enforcer::NotNeeded, 0));
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn signals_are_landlocks_where_it_can_and_the_supervisors_where_not() {
 }
 
 #[test]
-fn a_protection_that_the_policy_makes_needless_is_nobodys() {
+fn a_protection_that_the_policy_makes_needless_has_no_enforcer() {
     let found = protection("[syscalls]\nptrace = \"kill\"", &OLD, "no-ptrace");
-    assert_eq!(found.enforcer, Enforcer::Nobody);
+    assert_eq!(found.enforcer, Enforcer::NotNeeded);
     let found = protection("default = \"deny\"", &OLD, "no-ptrace");
     assert_eq!(found.enforcer, Enforcer::FilterThenSupervisor);
 }
@@ -436,7 +436,7 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
         };
         let text = format!("{text}\n[limits]\nmemory = \"1MiB\"\n");
         let plan = Plan::with(&policy(&text), &host, wishes).unwrap();
-        let keeper = plan.memory.expect("somebody");
+        let keeper = plan.memory.expect("an enforcer");
         // Only the memory limit needs to know which tasks fill a file.
         let adds_up = matches!(keeper, Memory::Sampler(_));
         assert_eq!(plan.files.watch.has(Watch::FILL), adds_up);
@@ -467,7 +467,7 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
     let host = Host { memory: V1, ..OLD };
     let limited = format!("{denied}\n[limits]\nmemory = \"1MiB\"");
     let racy = Plan::new(&policy(&limited), &host);
-    assert!(is_sampler(racy.unwrap().memory.expect("somebody")));
+    assert!(is_sampler(racy.unwrap().memory.expect("an enforcer")));
     assert_eq!(
         Plan::new(&policy(closed), &OLD).unwrap().memory,
         Option::None

@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn proc_self_is_whoever_asks() {
+    fn proc_self_depends_on_the_calling_process() {
         let located = locate("/proc/self/status", &around()).expect("a path");
         assert!(located.own);
         assert_eq!(located.pattern.base(), Path::new("/proc/self/status"));

@@ -90,9 +90,9 @@ impl<W: AsFd + Write> Messages for Console<W> {
 }
 
 /// An output that discards messages.
-pub struct Nobody;
+pub struct Discard;
 
-impl Messages for Nobody {
+impl Messages for Discard {
     fn say(&mut self, _: &str) {}
 
     fn lost(&self) -> u64 {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_holds_nothing_up() {
+    fn a_pipe_without_a_reader_does_not_block() {
         let (mut reader, writer) = pipe();
         let mut console = Console::new(writer);
         let begin = Instant::now();

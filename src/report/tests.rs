@@ -206,7 +206,7 @@ fn a_log_that_cannot_be_written_is_told_at_once_and_at_the_end() {
 }
 
 #[test]
-fn a_stderr_that_is_closed_matters_to_nobody() {
+fn a_closed_stderr_does_not_matter() {
     let fixture = Fixture::new();
     fixture
         .err

@@ -65,7 +65,7 @@ pub fn kill(pid: pid_t, signal: c_int) -> Result<(), Errno> {
 
 /// pidfd_open(2) (Linux 5.3): a descriptor for a process, closed by execve.
 pub fn pidfd(pid: pid_t) -> Result<OwnedFd, Errno> {
-    // SAFETY: takes numbers only; the new descriptor is nobody's yet.
+    // SAFETY: takes numbers only; the new descriptor has no other owner.
     unsafe {
         let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0u32))?;
         Ok(OwnedFd::from_raw_fd(fd as RawFd))
@@ -281,7 +281,7 @@ pub fn futex_wake(word: &AtomicU32) {
 /// fcntl(2) F_DUPFD_CLOEXEC: another descriptor, above 2, for the same open file; `None` if `fd` is not
 /// open, or the limit of descriptors is reached.
 pub fn duplicate(fd: RawFd) -> Option<OwnedFd> {
-    // SAFETY: takes numbers only; the new descriptor is nobody's yet.
+    // SAFETY: takes numbers only; the new descriptor has no other owner.
     unsafe {
         match libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) {
             -1 => None,

@@ -114,7 +114,7 @@ fn check_names_what_is_wrong_or_in_vain() {
         (
             "matches-nothing",
             "read = [\"@\"]\ndeny = [\"@/**/*.none\"]",
-            "matches nothing",
+            "matches no existing file",
         ),
         (
             "movable",

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_is_alone_and_may_be_moved_leaves_its_cgroup() {
+    fn only_a_process_that_is_alone_and_may_be_moved_leaves_its_cgroup() {
         let own = std::process::id().to_string();
         let files = [
             ("cgroup.subtree_control", "memory\n"),

@@ -59,7 +59,7 @@ impl Tracees {
         let outside = || Found::Outside(Denied(Errno::EPERM));
         let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
-            (_, Target::Nobody) => Found::Inside,
+            (_, Target::Harmless) => Found::Inside,
             // An id means nobody else than the jail's own, and their init.
             (_, Target::Task(INIT)) if hides_ids => outside(),
             (_, Target::Task(_) | Target::Group(_)) if hides_ids => Found::Inside,
