@@ -226,7 +226,8 @@ fn a_program_beneath_tmp_that_would_not_be_there_is_refused() {
         let ran = scene.run(how, &[&program]).output();
         ran.ends_with(125)
             .complains("policy.toml:3: process.isolate:")
-            .complains("the command cannot see hidden");
+            .complains("the command cannot see")
+            .complains("hidden, because");
     }
 }
 
