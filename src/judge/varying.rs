@@ -1,8 +1,8 @@
-//! Names that are other ones the next time: of temporary files, with the number of a process in them, and
-//! in `/proc`. An entry of a policy that names one would cover nothing then.
+//! Names that change from run to run: those of temporary files, names with a process id in them, and
+//! names in `/proc`. An entry of a policy that names one would cover nothing the next time.
 //!
-//! Whether a name is random can only be guessed. A wrong guess makes an advice name a directory instead of a
-//! file, or a file that is not there the next time: it decides nothing else.
+//! Whether a name is random can only be guessed. A wrong guess only affects advice, which then names a
+//! directory instead of a file, or a file that does not exist the next time.
 
 use super::width::{is_parent, is_too_wide};
 use crate::paths::{Access, is_beneath};
@@ -12,16 +12,16 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What is known of a run that a denial is of.
+/// What is known of the run that a denial belongs to.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     /// The caller's TMPDIR, resolved.
     pub tmpdir: Option<PathBuf>,
     /// The directory that the jail starts in.
     pub directory: Option<PathBuf>,
-    /// Numbers in what was denied that are those of processes of the jail.
+    /// Numbers in the denied name that are process ids of the jail.
     pub processes: Vec<i32>,
-    /// Whether a symbolic link itself was denied: an entry would be about what it leads to.
+    /// Whether a symbolic link itself was denied: an entry would cover its target instead.
     pub link: bool,
     /// The caller's home directory, resolved.
     pub home: Option<PathBuf>,
@@ -50,12 +50,12 @@ const REPLACED: [&str; 2] = ["/var/tmp", "/tmp"];
 const SHARED_TERMINALS: &str = "/dev/pts";
 /// Bytes of a name that a pattern of it must have beside its `*`.
 const FIXED: usize = 3;
-/// Numbers of fewer digits are taken for part of a name.
+/// A number with fewer digits counts as part of a name.
 const DIGITS: usize = 3;
 
 /// What covers a path now and the next time. The caller's own part of `/proc` is `/proc/self` in it.
 pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
-    // To a file that is removed the kernel adds this: no name that a program would use.
+    // The kernel appends this to the path of a removed file; a program would not use such a name.
     let path = match run.link || path.ends_with(b" (deleted)") {
         true => above(path),
         false => path,
@@ -158,7 +158,7 @@ fn is_one_of(list: &[&str], path: &[u8]) -> bool {
     list.iter().any(|known| known.as_bytes() == path)
 }
 
-/// A path of `/proc` with a number in it that is another one the next time; `None`: it has none.
+/// A path of `/proc` with a number that differs the next time; `None`: it has none.
 fn process_entry(rest: &[u8]) -> Option<Named> {
     let parts: Vec<&[u8]> = rest.split(|byte| *byte == b'/').collect();
     let (process, rest) = parts.split_first()?;
@@ -191,7 +191,7 @@ fn process_entry(rest: &[u8]) -> Option<Named> {
     Some(Named::Entry(text))
 }
 
-/// A path as far as it will be the same the next time.
+/// The part of a path that will be the same the next time.
 fn steady<'a>(policy: &Policy, run: &Run, access: Access, path: &'a [u8]) -> &'a [u8] {
     let mut start = 0;
     let slashes = path.iter().enumerate().skip(1);
@@ -213,8 +213,8 @@ fn steady<'a>(policy: &Policy, run: &Run, access: Access, path: &'a [u8]) -> &'a
     path
 }
 
-/// Whether a path is on the way to what the policy names, to where it lies, or to where the jail starts: it
-/// was there before.
+/// Whether a path leads to what the policy names, to the policy itself, or to where the jail starts:
+/// then it existed before.
 fn is_known(policy: &Policy, run: &Run, path: &[u8]) -> bool {
     let entries = policy.paths.iter().map(|entry| entry.pattern.base());
     let files = policy.sources.iter().flat_map(|source| &source.files);
@@ -226,7 +226,7 @@ fn is_known(policy: &Policy, run: &Run, path: &[u8]) -> bool {
 
 /// The entry of `[net]` for an abstract name; `None`: it would be for every name.
 pub fn abstract_entry(run: &Run, name: &[u8]) -> Option<String> {
-    // Those that the kernel chooses are five hexadecimal digits (unix(7), autobind).
+    // A name that the kernel chooses is five hexadecimal digits (unix(7), autobind).
     let hexadecimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if name.len() == 5 && name.iter().all(hexadecimal) {
         return Some("unix:@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]".to_owned());
@@ -279,7 +279,7 @@ fn runs<'a>(
     })
 }
 
-/// Whether a word of a name looks as if it was made by mkstemp(3) and the like.
+/// Whether a word of a name looks like one of mkstemp(3) and similar functions.
 fn is_random(name: &[u8], range: &Range<usize>) -> bool {
     let before = name.get(..range.start).unwrap_or_default();
     let word = name.get(range.clone()).unwrap_or_default();
@@ -386,7 +386,7 @@ mod tests {
             (Access::Write, "/home/u/p/lock.4711", "/home/u/p"),
             (Access::Write, "/home/u/p/lock.4712", "/home/u/p/lock.4712"),
             (Access::Read, "/home/u/p/x.Ab3dX9", "/home/u/p/x.Ab3dX9"),
-            // What was there before stays.
+            // A directory that existed before stays.
             (Access::Read, "/tmp/tmp.Ab3dX9/a", "/tmp/tmp.Ab3dX9/a"),
             (Access::Write, "/tmp/tmp.Ab3dX9/a", "/tmp/tmp.Ab3dX9/a"),
             (Access::Write, "/srv/tmp.Zz9yX8/a", "/srv/tmp.Zz9yX8/a"),

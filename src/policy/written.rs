@@ -1,5 +1,6 @@
-//! How a policy writes what a call has named: the text of an entry that covers it and no more than it must.
-//! What a pattern gives a meaning to is escaped, and what the language cannot write is left out.
+//! How a policy writes what a call has named: the text of an entry that covers it and as little else as
+//! possible. Characters with a meaning in patterns are escaped, and what the language cannot express is
+//! left out.
 
 use super::Who;
 use super::places::escape;
@@ -8,10 +9,11 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Components of a path that a pattern has room for.
+/// The maximum number of path components in a pattern.
 const MOST_PARTS: usize = 63;
 
-/// A text as a TOML string. Control characters, and what a terminal shows as something else, are escaped.
+/// A text as a TOML string. Control characters, and characters that a terminal does not show as
+/// themselves, are escaped.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -19,7 +21,8 @@ pub fn quoted(text: &str) -> String {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             ' '..='~' => out.push(c),
-            // As for messages: what is not printable, and what joins the character before it.
+            // As for messages: characters that are not printable, or that combine with the character
+            // before them.
             _ if !c.is_ascii() && c.escape_debug().len() == 1 => out.push(c),
             _ if u32::from(c) <= 0xffff => _ = write!(out, "\\u{:04X}", u32::from(c)),
             _ => _ = write!(out, "\\U{:08X}", u32::from(c)),
@@ -48,7 +51,7 @@ pub fn path(path: &[u8]) -> String {
     }
 }
 
-/// A text with what a pattern gives a meaning to escaped.
+/// A text with the special characters of patterns escaped.
 pub fn literal(text: &str) -> String {
     escape(text).replace('$', "\\$")
 }
@@ -81,7 +84,7 @@ fn lossy(name: &[u8]) -> String {
     text
 }
 
-/// An endpoint as an entry of `[net]`; `None`: no entry can be about it.
+/// An endpoint as an entry of `[net]`; `None`: no entry can cover it.
 pub fn endpoint(who: &Who) -> Option<String> {
     Some(match who {
         Who::Inet {
@@ -107,7 +110,7 @@ pub fn endpoint(who: &Who) -> Option<String> {
             }
         }
         Who::Path(place) => format!("unix:{}", path(place.as_os_str().as_bytes())),
-        // One that the kernel chooses. A pattern of nothing is none.
+        // A name that the kernel chooses. An empty pattern is not valid.
         Who::Abstract(name) if name.is_empty() => "unix:@*".to_owned(),
         Who::Abstract(name) => format!("unix:@{}", abstract_name(name)),
     })

@@ -1,7 +1,7 @@
-//! Denials counted, and which of them are worth a message: each kind of denial once, and never
-//! more than a bounded number of messages or bytes, however long a hostile program goes on.
+//! Counts denials, and chooses which get a message: each kind of denial once, and never more than a
+//! bounded number of messages or bytes, however many calls a hostile program makes.
 //!
-//! A repeated denial costs a look-up: no allocation, no text. It never writes.
+//! A repeated denial costs one look-up, without allocation or text. It never writes.
 
 use crate::judge::Reason;
 use crate::syscalls::{Call, Kind};
@@ -14,7 +14,8 @@ pub const MESSAGES_EACH: usize = 10;
 const MESSAGES_OF_CALL: usize = 30;
 /// Messages in all, but for those of [`Budget::Named`], which are as many.
 pub const MESSAGES: usize = 100;
-/// Pairs of entry and system call that are told apart. A policy of usual size cannot reach it.
+/// How many pairs of entry and system call are counted separately. A policy of usual size cannot reach
+/// it.
 const GROUPS: usize = 4096;
 
 /// Counts of denials.
@@ -56,10 +57,10 @@ impl Budget {
     }
 }
 
-/// What to say of a denial.
+/// What to print for a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Say {
-    /// Nothing: it was said before, or enough was.
+    /// Nothing: it was reported before, or there were enough messages.
     Nothing,
     /// A message of its own.
     Message,
@@ -76,7 +77,7 @@ pub struct Count {
     pub nr: u32,
     /// What denied it.
     pub reason: Reason,
-    /// How often.
+    /// The number of denials.
     pub times: u64,
 }
 
@@ -131,7 +132,7 @@ impl Group {
 impl Key {
     fn new(reason: Reason, nr: u32) -> Self {
         let (kind, which) = match reason {
-            // One object a rule: its address tells it from others, and is used for nothing else.
+            // There is one object per rule: its address only serves to distinguish rules.
             Reason::Baseline(rule) => (0, std::ptr::from_ref(rule).addr()),
             Reason::Rule(index) => (1, index),
             Reason::Entry(index) => (2, index),
@@ -189,7 +190,7 @@ fn directory(object: &[u8]) -> &[u8] {
 }
 
 impl Tally {
-    /// Counts a denial, and says what to say of it.
+    /// Counts a denial, and returns what to print for it.
     ///
     /// A denial of a path or a peer is told once for each. The first denial by each entry that names what
     /// it denies is told whatever was told before.
@@ -242,7 +243,7 @@ impl Tally {
         Say::Message
     }
 
-    /// How many denials there were.
+    /// The number of denials.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -264,9 +265,9 @@ impl Tally {
     }
 }
 
-/// The arguments by which two denials differ for people: flags, requests, families. Which process,
-/// descriptor, address or amount it was would make a message of each call in a loop. (`ioctl` and
-/// `fcntl` take an address or an amount, which the table can only call a number.)
+/// The arguments that make two denials different for people: flags, requests, families. Process ids,
+/// descriptors, addresses and sizes do not count: they would give each call in a loop its own message.
+/// (`ioctl` and `fcntl` take an address or a size, which the table can only call a number.)
 fn telling(call: &Call) -> [u64; 6] {
     let Some(syscall) = call.syscall() else {
         return [0; 6];

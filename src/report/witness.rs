@@ -1,4 +1,4 @@
-//! Who made a denied call, and the call in words.
+//! The process that made a denied call, and the call as text.
 
 use super::owned;
 use super::text::PathFacts;
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Who made a call, and the call in words: read from the process only if it is wanted.
+/// The process that made a call, and the call as text. It is read from the process only on demand.
 pub struct Witness {
     pub pid: Tid,
     pub tid: Tid,
@@ -26,12 +26,12 @@ pub struct Witness {
     pub peer: Option<PeerObject>,
     /// The path as a policy names it.
     pub own: Vec<u8>,
-    /// What is known of the run, for what to change.
+    /// What is known of the run, for the remedy.
     pub run: Run,
 }
 
 impl Witness {
-    /// What the denial tells.
+    /// The data of the denial.
     pub fn of(denial: &Denial<'_>) -> Self {
         let own = match &denial.object {
             Some(Object::Path(object)) => denial.own(&object.resolved),
