@@ -1,4 +1,4 @@
-//! What is to be run, and how.
+//! What to run, and how.
 
 use super::event::{self, Sender};
 use super::nurseries::Nurseries;
@@ -20,10 +20,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-/// How much of each output is kept, where nothing else is said.
+/// How much of each output is kept by default.
 const KEPT: usize = 1 << 20;
 
-/// The library's front door: `Jail::builder()`.
+/// The entry point of the library: `Jail::builder()`.
 ///
 /// ```
 /// use jail::{Ending, Jail, Limits, Policy};
@@ -45,42 +45,43 @@ const KEPT: usize = 1 << 20;
 pub struct Jail;
 
 impl Jail {
-    /// A builder that has nothing yet.
+    /// An empty builder.
     pub fn builder() -> Builder {
         Builder::default()
     }
 }
 
-/// What the command reads.
+/// The command's stdin.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Stdin {
     /// Nothing: /dev/null.
     #[default]
     Null,
-    /// What this process reads.
+    /// This process's stdin.
     Inherit,
     /// These bytes, through a pipe.
     Bytes(Arc<[u8]>),
-    /// A file, from where it is.
+    /// A file, from its current offset.
     File(Arc<OwnedFd>),
 }
 
-/// Where the command writes.
+/// The destination of the command's stdout or stderr.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Stdio {
-    /// To a pipe: it is counted, and kept up to [`Builder::keep`].
+    /// A pipe: the output is counted, and kept up to [`Builder::keep`].
     #[default]
     Capture,
-    /// To a pipe that the host reads while it runs: [`Handle::stdout`] and [`Handle::stderr`]. The command
-    /// waits for the reader. [`Builder::run`] captures it, for it has no handle.
+    /// A pipe that the host reads while the command runs: [`Handle::stdout`] and [`Handle::stderr`]. The
+    /// command waits for the reader. [`Builder::run`] captures the output instead, because it has no
+    /// handle.
     Piped,
-    /// Nowhere: /dev/null.
+    /// Discarded: /dev/null.
     Null,
-    /// Where this process writes.
+    /// This process's own stdout or stderr.
     Inherit,
-    /// To a file.
+    /// A file.
     File(Arc<OwnedFd>),
 }
 
@@ -108,7 +109,8 @@ impl From<File> for Stdin {
     }
 }
 
-/// One end of a pipe, say, of which another jail has the other. It is open as long as a builder has it.
+/// For example one end of a pipe whose other end belongs to another jail. It is open as long as a
+/// builder holds it.
 impl From<OwnedFd> for Stdin {
     fn from(fd: OwnedFd) -> Self {
         Self::File(Arc::new(fd))
@@ -121,7 +123,7 @@ impl From<File> for Stdio {
     }
 }
 
-/// As for [`Stdin`]: who reads the other end of a pipe waits for the builder's end, too.
+/// As for [`Stdin`]: a reader of the other end of a pipe also waits for the builder to close this end.
 impl From<OwnedFd> for Stdio {
     fn from(fd: OwnedFd) -> Self {
         Self::File(Arc::new(fd))
@@ -154,7 +156,7 @@ impl Change {
     }
 }
 
-/// What is to be run, and how. It can be run many times, and from many threads at once.
+/// What to run, and how. It can be run many times, and from many threads at once.
 #[derive(Debug, Clone)]
 pub struct Builder {
     policy: Option<Policy>,
@@ -172,7 +174,7 @@ pub struct Builder {
     all_events: bool,
     /// What this host can do, where a test says so.
     host: Option<Host>,
-    /// Shared with its clones, as the next is.
+    /// Shared with its clones, like the next field.
     plans: Arc<Plans>,
     nurseries: Arc<Nurseries>,
 }
@@ -207,14 +209,14 @@ impl Builder {
         self
     }
 
-    /// Limits, each in place of the policy's.
+    /// Limits, each replacing the policy's.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The command and its arguments, in place of any before. The program is looked up in the
-    /// command's `PATH` unless it has a slash.
+    /// The command and its arguments; replaces earlier ones. The program is looked up in the command's
+    /// `PATH` unless it has a slash.
     pub fn command<S: Into<OsString>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
         self.arguments = command.into_iter().map(Into::into).collect();
         self
@@ -268,45 +270,46 @@ impl Builder {
         self
     }
 
-    /// What the command reads; nothing otherwise.
+    /// The command's stdin; by default nothing.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
         self.stdin = stdin.into();
         self
     }
 
-    /// Where its stdout goes; it is captured otherwise.
+    /// The destination of its stdout; by default it is captured.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = stdout.into();
         self
     }
 
-    /// Where its stderr goes; it is captured otherwise.
+    /// The destination of its stderr; by default it is captured.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.stderr = stderr.into();
         self
     }
 
-    /// How much of each captured output is kept, in bytes; 1 MiB otherwise. What is past that is
-    /// read and counted: the command is not held up.
+    /// How much of each captured output is kept, in bytes; by default 1 MiB. More output is read and
+    /// counted but dropped, so that the command does not block.
     pub fn keep(mut self, bytes: usize) -> Self {
         self.keep = bytes;
         self
     }
 
-    /// A descriptor past 2 that the command inherits, by its number here. All others are closed.
+    /// A descriptor above 2 that the command inherits, by its number in this process. All others are
+    /// closed.
     pub fn pass(mut self, fd: impl Into<OwnedFd>) -> Self {
         self.passed.push(Arc::new(fd.into()));
         self
     }
 
-    /// Whether what the command leaves behind when it ends is killed, as it is otherwise, or waited
+    /// Whether processes that remain when the command ends are killed, which is the default, or waited
     /// for.
     pub fn kill_on_exit(mut self, kill: bool) -> Self {
         self.kill_on_exit = kill;
         self
     }
 
-    /// Whether [`Handle::events`] tell of each process, program and signal, too; it costs time.
+    /// Whether [`Handle::events`] also report each process, program and signal, which costs time.
     pub fn all_events(mut self, all: bool) -> Self {
         self.all_events = all;
         self
@@ -320,12 +323,12 @@ impl Builder {
         self
     }
 
-    /// Runs it to its end: no process of it is left then. Blocks; from async code, call it through
-    /// your runtime's way to block, such as `spawn_blocking`.
+    /// Runs the command until no process of it is left. This blocks; from async code, use your runtime's
+    /// function for blocking calls, such as `spawn_blocking`.
     ///
     /// # Errors
-    /// Where the command did not get to its program, or the jail failed. Whatever the command itself
-    /// does, and however it ends, is an outcome.
+    /// If the command's program was not reached, or the jail failed. Everything that the command itself
+    /// does, and any way in which it ends, is an outcome.
     pub fn run(&self) -> Result<Outcome, Error> {
         if matches!(self.stdout, Stdio::Piped) || matches!(self.stderr, Stdio::Piped) {
             let captured = |to: &Stdio| match to {
@@ -347,23 +350,23 @@ impl Builder {
         })
     }
 
-    /// Starts it; returns when the command is started.
+    /// Starts the command; returns once it is started.
     ///
     /// # Errors
-    /// Where it cannot be started. A program that turns out not to be runnable only when it is
-    /// executed shows at [`Handle::wait`].
+    /// If it cannot be started. If only execve finds that the program cannot be executed,
+    /// [`Handle::wait`] returns the error.
     pub fn spawn(&self) -> Result<Handle, Error> {
         Handle::start(self.prepare(&self.probed())?, self.all_events)
     }
 
-    /// Why no program can start under the policy, if it has one of that kind.
+    /// Why no program can start under the policy, if that is so.
     pub(crate) fn nothing_starts(&self) -> Option<String> {
         self.policy
             .as_ref()
             .and_then(|policy| policy::nothing_starts(policy.shared()))
     }
 
-    /// What this host can do, as far as these limits can depend on it.
+    /// The host's abilities, as far as these limits can depend on them.
     fn probed(&self) -> Host {
         let all = Withheld::default();
         match (&self.host, &self.policy) {
@@ -415,7 +418,7 @@ impl Builder {
         let mut policy = policy;
         let mut temporary = None;
         if policy.tmpdir.is_some() {
-            // Each run has another directory, and so another policy.
+            // Each run has its own directory, and so its own policy.
             let mut own = policy::Policy::clone(&policy);
             temporary = Temporary::settle(&mut own, &mut command, &set)?;
             policy = Arc::new(own);
@@ -455,10 +458,10 @@ impl Builder {
         Ok((wiring, [stdout_reader, stderr_reader]))
     }
 
-    /// Where an output goes by itself, and what of it goes through a pipe.
+    /// The direct destination of an output, and the part of it that goes through a pipe.
     fn output(&self, to: &Stdio, own: RawFd, limited: bool) -> io::Result<Wired> {
         Ok(match (to, limited) {
-            // `piped` has replaced it.
+            // `piped` has replaced this variant.
             (Stdio::Capture | Stdio::Piped, _) => (None, Some(Output::Keep(self.keep))),
             (Stdio::Null, true) => (None, Some(Output::Keep(0))),
             (Stdio::Null, false) => (Some(null()?), None),
@@ -470,10 +473,10 @@ impl Builder {
     }
 }
 
-/// Where stdout and stderr can be read.
+/// The pipes from which stdout and stderr can be read.
 type Readers = [Option<PipeReader>; 2];
 
-/// Where an output goes that is a new pipe, and the end of that which the host reads.
+/// For an output to a new pipe: its write end, and the end that the host reads.
 fn piped(to: &Stdio) -> io::Result<(Stdio, Option<PipeReader>)> {
     match to {
         Stdio::Piped => {
@@ -488,7 +491,7 @@ fn piped(to: &Stdio) -> io::Result<(Stdio, Option<PipeReader>)> {
 
 type Wired = (Option<Arc<OwnedFd>>, Option<Output>);
 
-/// Another descriptor, past 2, for the same open file.
+/// Another descriptor, above 2, for the same open file.
 fn other(fd: RawFd) -> io::Result<OwnedFd> {
     sys::process::duplicate(fd).ok_or_else(io::Error::last_os_error)
 }
@@ -509,7 +512,7 @@ pub(crate) struct Ready {
     wiring: Wiring,
     /// The host's ends of pipes.
     readers: Readers,
-    /// Open until the command has them.
+    /// Kept open until the command has them.
     passed: Vec<Arc<OwnedFd>>,
     nurseries: Arc<Nurseries>,
     kill_on_exit: bool,
@@ -540,16 +543,16 @@ impl Finished {
     }
 }
 
-/// Who is told while it runs.
+/// The receivers of information while it runs.
 #[derive(Default)]
 pub(crate) struct Told {
-    /// The main process's id, once.
+    /// Gets the main process's id, once.
     pub started: Option<mpsc::Sender<Tid>>,
     pub(super) events: Option<Sender>,
 }
 
 impl Ready {
-    /// Where the host reads stdout and stderr.
+    /// The ends from which the host reads stdout and stderr.
     pub(super) fn take_readers(&mut self) -> Readers {
         std::mem::take(&mut self.readers)
     }
@@ -567,7 +570,7 @@ impl Ready {
             kill_on_exit,
             temporary,
         } = self;
-        // Those that were not taken have no reader.
+        // Ends that were not taken have no reader.
         drop(readers);
         let options = Options {
             kill_on_exit,
@@ -616,7 +619,7 @@ impl Ready {
     }
 }
 
-/// Tells once that the command was started.
+/// Reports once that the command was started.
 struct Starting<'a> {
     started: Option<mpsc::Sender<Tid>>,
     told: event::Told<'a>,

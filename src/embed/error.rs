@@ -6,7 +6,7 @@ use crate::supervise::SuperviseError;
 use std::path::PathBuf;
 use std::{fmt, io};
 
-/// Why there is no outcome. In no case does a process of the jail live on.
+/// Why there is no outcome. In every case no process of the jail is left.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,7 +18,7 @@ pub enum Error {
     Unavailable(Failure),
     /// No program can start under the policy: why, and what to do about it.
     NothingStarts(String),
-    /// The policy cannot be put into a plan.
+    /// The policy cannot be planned.
     Plan(Failure),
     /// The command could not be started, or its jail failed while it ran.
     Jail(Failure),
@@ -26,14 +26,14 @@ pub enum Error {
     Directory(PathBuf, io::Error),
     /// A stream of the command cannot be opened.
     Stream(io::Error),
-    /// There is no thread for it.
+    /// No thread could be started for it.
     Thread(io::Error),
-    /// The thread that ran it has panicked: a defect of jail.
+    /// The thread that ran it panicked: a bug in jail.
     Lost,
 }
 
 impl Error {
-    /// What `jail` exits with: 127 no such command, 126 found but not runnable, else 125.
+    /// The exit code of `jail`: 127 no such command, 126 not executable, otherwise 125.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Jail(Failure(Stage::Supervise(error))) => error.exit_code(),

@@ -1,4 +1,4 @@
-//! A jail that runs on a thread of its own.
+//! A jail that runs in its own thread.
 
 use super::Error;
 use super::builder::{Ready, Told};
@@ -14,25 +14,25 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often whoever waits looks whether the jail has to be ended in another way.
+/// How often a waiting thread checks whether the jail must be ended in another way.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How a run ended, what it used, and what it has written.
+/// How a run ended, what it used, and what it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The report: what `jail --report` writes.
     pub verdict: Verdict,
-    /// What was kept of stdout ([`super::Stdio::Capture`]).
+    /// The part of stdout that was kept ([`super::Stdio::Capture`]).
     pub stdout: Vec<u8>,
-    /// What was kept of stderr.
+    /// The part of stderr that was kept.
     pub stderr: Vec<u8>,
 }
 
-/// A jail that runs. Dropping it kills the jail, and waits for its end.
+/// A running jail. Dropping it kills the jail, and waits for its end.
 ///
-/// Its descriptor ([`AsFd`]) is readable once the jail has ended, for poll(2), epoll(7) or a runtime's way
-/// to wait for descriptors: [`Handle::try_wait`] has the outcome then. Do not read from it.
+/// Its descriptor ([`AsFd`]) is readable once the jail has ended, for poll(2), epoll(7) or an async
+/// runtime: [`Handle::try_wait`] then returns the outcome. Do not read from it.
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
@@ -49,7 +49,7 @@ pub struct Handle {
     bell: Bell,
     end: Arc<End>,
     events: Option<Events>,
-    /// Where stdout and stderr can be read ([`super::Stdio::Piped`]).
+    /// The pipes from which stdout and stderr can be read ([`super::Stdio::Piped`]).
     readers: [Option<PipeReader>; 2],
     outcome: Receiver<Result<Outcome, Error>>,
     /// `None` once it was joined.
@@ -57,7 +57,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the thread; returns when the command is started.
+    /// Starts the thread; returns once the command is started.
     pub(super) fn start(mut ready: Ready, all: bool) -> Result<Handle, Error> {
         let bell = Bell::new();
         let end = End::new().map_err(Error::Stream)?;
@@ -74,7 +74,7 @@ impl Handle {
                     started: Some(told),
                     events: Some(sender),
                 };
-                // Nobody may be there to take it.
+                // The receiver may be gone.
                 let _ = done.send(ready.run(Some(rung), false, told).outcome());
                 drop(ended);
             })
@@ -93,7 +93,7 @@ impl Handle {
                 handle.pid = pid;
                 Ok(handle)
             }
-            // It has ended before that, and says why.
+            // The thread has ended before that; joining it returns the reason.
             Err(_) => match handle.wait_inner() {
                 Err(error) => Err(error),
                 Ok(_) => Err(Error::Lost),
@@ -101,18 +101,18 @@ impl Handle {
         }
     }
 
-    /// The main process, as numbered outside the jail. It may have ended by now, and its id may be
-    /// another's: use [`Handle::kill`].
+    /// The main process's id outside the jail. The process may have ended, and another one may have its
+    /// id: to kill the jail, use [`Handle::kill`].
     pub fn pid(&self) -> Tid {
         self.pid
     }
 
-    /// Kills the jail, whatever of it is left. Does not wait.
+    /// Kills all remaining processes of the jail. Does not wait.
     pub fn kill(&self) {
         self.bell.ring(BellCall::Kill);
     }
 
-    /// What kills the jail from another thread, while this one waits for it.
+    /// Returns a handle that kills the jail from another thread while this one waits for it.
     pub fn killer(&self) -> Killer {
         Killer {
             bell: self.bell.clone(),
@@ -125,15 +125,15 @@ impl Handle {
         KillOnDrop(self.killer())
     }
 
-    /// Calls this once the jail has ended, when [`Handle::try_wait`] has its outcome: on the jail's thread,
-    /// or on this one where it has ended already. The end of the handle waits for it, so that it must not
-    /// take long.
+    /// Calls this once the jail has ended and [`Handle::try_wait`] returns its outcome: on the jail's
+    /// thread, or on this one if it has ended already. Dropping the handle waits for the call, so it
+    /// must not take long.
     pub fn on_end(&self, callback: impl FnOnce() + Send + 'static) {
         self.end.call(Box::new(callback));
     }
 
-    /// Where its stdout can be read ([`super::Stdio::Piped`]); `None` if it was taken before. What is not
-    /// taken is closed by [`Handle::wait`].
+    /// The pipe from which its stdout can be read ([`super::Stdio::Piped`]); `None` if it was taken
+    /// before. [`Handle::wait`] closes it if it was not taken.
     pub fn stdout(&mut self) -> Option<PipeReader> {
         self.readers[0].take()
     }
@@ -143,20 +143,20 @@ impl Handle {
         self.readers[1].take()
     }
 
-    /// The events; `None` if they were taken before. Who does not listen loses nothing but them.
+    /// The events; `None` if they were taken before. Not taking them has no other effect.
     pub fn events(&mut self) -> Option<Events> {
         self.events.take()
     }
 
-    /// Waits for the end of the jail: no process of it is left.
+    /// Waits for the end of the jail, when no process of it is left.
     ///
     /// # Errors
-    /// Where the command did not get to its program, or the jail failed.
+    /// If the command's program was not reached, or the jail failed.
     pub fn wait(mut self) -> Result<Outcome, Error> {
         self.wait_inner()
     }
 
-    /// The outcome, if there is one by now. It is given once.
+    /// The outcome, if the jail has ended. It is returned once.
     ///
     /// # Errors
     /// As [`Handle::wait`].
@@ -187,7 +187,7 @@ impl Handle {
     }
 
     fn wait_inner(&mut self) -> Result<Outcome, Error> {
-        // The command must not wait for a reader that reads nothing more.
+        // The command must not block on a reader that no longer reads.
         self.readers = [None, None];
         loop {
             match self.outcome.recv_timeout(LOOK) {
@@ -200,7 +200,7 @@ impl Handle {
 
     fn ended(&mut self, result: Result<Outcome, Error>) -> Result<Outcome, Error> {
         let thread = self.thread.take();
-        // A callback of the end may be what waits here.
+        // This may be running in a callback of the end.
         let other = thread.filter(|thread| thread.thread().id() != std::thread::current().id());
         match other.map(JoinHandle::join) {
             Some(Err(_)) => Err(Error::Lost),

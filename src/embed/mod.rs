@@ -8,15 +8,15 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `builder` | what is to be run, and how |
-//! | `handle` | a jail that runs |
-//! | `end` | its end, for those that wait for it elsewhere |
-//! | `event` | what happens in it, for whoever listens |
+//! | `builder` | what to run, and how |
+//! | `handle` | a running jail |
+//! | `end` | its end, for other ways to wait for it |
+//! | `event` | events of a jail, for a listener |
 //! | `policy` | a policy, loaded once and shared |
-//! | `nurseries` | where commands are born |
-//! | `plans` | plans that were made, for the next run under the same policy |
-//! | `run` | a command from its start to its end, on this thread |
-//! | `pump` | its standard streams, where they are pipes |
+//! | `nurseries` | memory in which commands start |
+//! | `plans` | a cache of plans, for the next run under the same policy |
+//! | `run` | runs a command from start to end on this thread |
+//! | `pump` | its standard streams, if they are pipes |
 //! | `error` | why there is no outcome |
 
 mod builder;

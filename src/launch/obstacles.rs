@@ -1,11 +1,11 @@
-//! Why a host does not grant namespaces: read from /proc when it has not, never asked before. What it
-//! grants it is asked for itself.
+//! Why a host does not grant namespaces. This reads /proc only after a call has failed; whether
+//! namespaces are granted is found out by creating them.
 
 use super::under::Unavailable;
 use super::{Circumstances, Isolation, Step};
 use crate::sys::Errno;
 
-/// What a step of the child says; `None` where it is not about namespaces.
+/// The reason why a step of the child failed; `None` if the step is not about namespaces.
 pub fn at(isolation: &Isolation, step: Step, errno: Errno) -> Option<Unavailable> {
     let namespaces = matches!(
         step,
@@ -24,7 +24,7 @@ pub fn at(isolation: &Isolation, step: Step, errno: Errno) -> Option<Unavailable
     let mut found = of(isolation, step.name(), errno);
     match (step, errno) {
         (Step::Maps, Errno::EPERM) if nix::unistd::geteuid().is_root() => {
-            // user_namespaces(7): whoever maps the user 0 of the namespace above.
+            // user_namespaces(7): the process that maps user 0 of the parent namespace needs it.
             found.reason += ", or root lacks CAP_SETFCAP, which is needed since Linux 5.12";
         }
         (Step::Proc, Errno::EPERM) => {
@@ -40,7 +40,7 @@ pub fn at(isolation: &Isolation, step: Step, errno: Errno) -> Option<Unavailable
     Some(found)
 }
 
-/// What a call says that makes namespaces.
+/// The reason why a call that creates namespaces failed.
 pub fn of(isolation: &Isolation, call: &str, errno: Errno) -> Unavailable {
     let setting = |path: &str| {
         let text = std::fs::read_to_string(format!("/proc/sys/{path}"));
@@ -58,8 +58,7 @@ pub fn of(isolation: &Isolation, call: &str, errno: Errno) -> Unavailable {
 
 const REMOVE: &str = "remove `isolate`, or run jail where namespaces are allowed";
 
-/// `filtered`: whether this process is under somebody's seccomp filter; `setting` reads a number of
-/// /proc/sys.
+/// `filtered`: whether this process is under a seccomp filter; `setting` reads a number of /proc/sys.
 fn reason(
     isolation: &Isolation,
     errno: Errno,

@@ -1,5 +1,5 @@
-//! What `[process]` of a policy makes of a command. Here the host is asked what the policy could not:
-//! which capabilities the caller has, who a user is, whether a file can be opened.
+//! Applies `[process]` of a policy to a command. This needs facts of the host that the policy does not
+//! know: the caller's capabilities, a user's ids, whether a file can be opened.
 
 use super::{Command, Isolation, Temporary, User};
 use crate::plan::Host;
@@ -13,10 +13,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// In a `/tmp` of the command's own.
+/// The path in the command's own `/tmp`.
 const PRIVATE_TMPDIR: &str = "/tmp/jail-tmpdir";
 
-/// Something that `[process]` asks for and that cannot be had here.
+/// Something that `[process]` asks for and this host or caller cannot give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// Where the policy asks for it: `net.toml:9`.
@@ -44,12 +44,12 @@ impl fmt::Display for Unavailable {
 impl std::error::Error for Unavailable {}
 
 impl Command {
-    /// The command as `[process]` of a policy has it start: its environment, which must be the
-    /// caller's, filtered and added to; a directory that it has already stays. The rest is replaced
-    /// where the policy says anything.
+    /// The command with `[process]` of a policy applied. Its environment, which must be the caller's, is
+    /// filtered and added to; a directory that is already set stays. The rest is replaced where the
+    /// policy sets it.
     ///
     /// # Errors
-    /// When the policy asks for what this process does not have. Nothing has happened then.
+    /// If the policy asks for what this process does not have. Nothing has changed then.
     pub fn under(mut self, policy: &Policy, host: &Host) -> Result<Command, Unavailable> {
         let process = &policy.process;
         if let Some(pass) = &process.pass {
@@ -63,7 +63,7 @@ impl Command {
         }
         if let (Some(said), None) = (&process.directory, &self.directory) {
             let directory = match policy.tmpdir.as_ref() {
-                // The run's own, which is still to be made.
+                // The run's own directory, which is created later.
                 Some(tmpdir) if said.value.starts_with(tmpdir) => Ok(said.value.clone()),
                 _ => directory(&said.value),
             };
@@ -97,7 +97,7 @@ impl Command {
 }
 
 impl Command {
-    /// Replaces the path that has stood for the run's temporary directory.
+    /// Replaces the placeholder for the run's temporary directory.
     fn settle_tmpdir(&mut self, from: &Path, to: &Path) {
         if let Some(directory) = &mut self.directory
             && let Ok(rest) = directory.strip_prefix(from)
@@ -116,12 +116,12 @@ impl Command {
 }
 
 impl Temporary {
-    /// What `tmpdir = "fresh"` of a policy asks for: the directory is made, the policy opens it, and the
-    /// command's variables name it, but for those that the caller has `set` by itself. The directory is
-    /// there until what is returned is dropped; `None` where nothing has to be removed.
+    /// Applies `tmpdir = "fresh"` of a policy: creates the directory, opens it in the policy, and makes
+    /// the command's variables name it, except those that the caller has `set`. Dropping the returned
+    /// value removes the directory; `None` if nothing has to be removed.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn settle(
         policy: &mut Policy,
         command: &mut Command,
@@ -131,7 +131,7 @@ impl Temporary {
             return Ok(None);
         };
         let made = match command.isolation.mount {
-            // The command's own `/tmp` hides what lies there, and is gone at the end.
+            // The command's own `/tmp` hides the host's, and is gone at the end.
             true => None,
             false => {
                 let base = place.ancestors().nth(2).unwrap_or(place);
@@ -168,7 +168,8 @@ impl Temporary {
     }
 }
 
-/// What `isolate` asks for. Whether the kernel grants it, it is asked when the command starts.
+/// The namespaces that `isolate` asks for. Whether the kernel grants them is found out when the command
+/// starts.
 fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
     let words = &policy.process.isolate;
     let said = |word: Word| words.iter().find(|said| said.value == word);
@@ -320,7 +321,7 @@ fn open(path: &Path) -> Result<File, Missing> {
     Err((reason, "give a file that the caller can read"))
 }
 
-/// Without the number.
+/// The message without the error number.
 fn described(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());

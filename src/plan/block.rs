@@ -28,23 +28,23 @@ struct Branch<'a> {
 }
 
 enum When<'a> {
-    /// Of a policy: lowered on the way.
+    /// From a policy: lowered when it is compiled.
     Owned(Vec<Vec<Test>>),
-    /// Of the baseline: lowered already.
+    /// From the baseline: already lowered.
     Table(&'a [&'a [Test]]),
 }
 
-/// Where a branch leads: an answer, or what the baseline says of the policy's answer.
+/// The target of a branch: an answer, or the baseline's check of the policy's answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum To {
     Return(Return),
     /// The tail for calls that the policy allows.
     IfAllowed,
-    /// The tail for calls that nothing in the policy names.
+    /// The tail for calls that the policy does not name.
     IfDefault,
 }
 
-/// The baseline's part, once the policy has spoken.
+/// The baseline's part, after the policy's decision.
 struct Tail<'a> {
     branches: Vec<Branch<'a>>,
     last: Return,
@@ -88,13 +88,13 @@ impl Block {
         let mut branches = Vec::with_capacity(chain.rules.len());
         let mut last = to(&chain.otherwise);
         for step in chain.rules {
-            // What memory holds, the supervisor reads.
+            // Rules about memory are for the supervisor.
             let to = |ruling: &Ruling| match step.object {
                 Some(_) => To::Return(Return::TRACE),
                 None => to(ruling),
             };
             match step.condition.alternatives() {
-                // Too much for a filter, not for the supervisor: from here on it decides.
+                // Too large for a filter, so from here on the supervisor decides.
                 Err(_) => {
                     last = To::Return(Return::TRACE);
                     break;
@@ -151,7 +151,7 @@ impl<'a> Tail<'a> {
     }
 }
 
-/// What the filter does for a ruling: what is to be reported goes to the supervisor.
+/// The filter's action for a ruling: a call that is to be reported goes to the supervisor.
 fn answer(action: Action, quiet: bool) -> Return {
     match (action, quiet) {
         (Action::Allow, _) => Return::ALLOW,
@@ -160,8 +160,8 @@ fn answer(action: Action, quiet: bool) -> Return {
     }
 }
 
-/// Policy branches first, then the tails that they or `last` lead to, `last`'s own first so that
-/// it can be fallen into.
+/// Policy branches first, then the tails that they or `last` lead to. `last`'s own tail comes first, so
+/// that control can fall through into it.
 fn assemble(
     branches: &[Branch<'_>],
     last: To,

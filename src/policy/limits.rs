@@ -16,30 +16,30 @@ pub struct Limit<T> {
     pub value: T,
     /// As its author wrote it.
     pub text: String,
-    /// Where it stands.
+    /// Its place in the policy.
     pub origin: Origin,
 }
 
 /// `[limits]`; what is `None` is not limited.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
 pub struct Limits {
-    /// From the start to the end, by the clock.
+    /// Wall-clock time from start to end.
     pub(crate) wall: Option<Limit<Duration>>,
-    /// From the polite signal to the last one.
+    /// The time between SIGTERM and SIGKILL.
     pub(crate) grace: Option<Limit<Duration>>,
-    /// Processor time, of all processes together.
+    /// The processor time of all processes together.
     pub(crate) cpu: Option<Limit<Duration>>,
-    /// Bytes of memory, of all processes together.
+    /// The memory of all processes together, in bytes.
     pub(crate) memory: Option<Limit<u64>>,
-    /// Tasks at the same time: processes and their threads.
+    /// The number of tasks at the same time: processes and their threads.
     pub(crate) processes: Option<Limit<u64>>,
-    /// Descriptors of one process.
+    /// The number of descriptors of one process.
     pub(crate) open_files: Option<Limit<u64>>,
-    /// Bytes of one file that is written.
+    /// The size of a written file, in bytes.
     pub(crate) file_size: Option<Limit<u64>>,
-    /// Bytes of one process's stack.
+    /// The stack size of a process, in bytes.
     pub(crate) stack: Option<Limit<u64>>,
-    /// Bytes written to stdout and stderr together.
+    /// The bytes written to stdout and stderr together.
     pub(crate) output: Option<Limit<u64>>,
 }
 
@@ -47,23 +47,23 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitKind {
-    /// From the start to the end, by the clock.
+    /// Wall-clock time from start to end.
     Wall,
     /// From SIGTERM to SIGKILL.
     Grace,
-    /// Processor time, of all processes together.
+    /// The processor time of all processes together.
     Cpu,
-    /// Bytes of memory, of all processes together.
+    /// The memory of all processes together, in bytes.
     Memory,
     /// Processes and threads at the same time.
     Processes,
-    /// Descriptors of one process.
+    /// The number of descriptors of one process.
     OpenFiles,
     /// Bytes of one file.
     FileSize,
-    /// Bytes of one process's stack.
+    /// The stack size of a process, in bytes.
     Stack,
-    /// Bytes written to stdout and stderr together.
+    /// The bytes written to stdout and stderr together.
     Output,
 }
 
@@ -81,7 +81,7 @@ impl LimitKind {
         LimitKind::Output,
     ];
 
-    /// As a policy writes it.
+    /// As written in a policy.
     pub const fn key(self) -> &'static str {
         match self {
             LimitKind::Wall => "wall",
@@ -110,7 +110,7 @@ const KEYS: &[&str] = &[
 ];
 
 impl Limits {
-    /// These, and where they say nothing, those.
+    /// These limits, and the inherited ones for those that are missing.
     pub(super) fn or(self, inherited: Limits) -> Limits {
         Limits {
             wall: self.wall.or(inherited.wall),
@@ -140,7 +140,7 @@ impl Limits {
         }
     }
 
-    /// Reads a limit as a policy has it. It stands nowhere yet.
+    /// Parses a limit as written in a policy. It has no place yet.
     pub(super) fn read(&mut self, kind: LimitKind, text: &str) -> Result<(), String> {
         fn limit<T>(value: T, text: &str) -> Option<Limit<T>> {
             Some(Limit {
@@ -163,7 +163,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Says where a limit stands, if there is one.
+    /// Sets the place of a limit, if there is one.
     pub(super) fn stand(&mut self, kind: LimitKind, at: Origin) {
         fn of<T>(limit: &mut Option<Limit<T>>, at: Origin) {
             if let Some(limit) = limit {
@@ -183,7 +183,7 @@ impl Limits {
         }
     }
 
-    /// Where a limit stands, and what it says.
+    /// The place of a limit, and its text.
     pub fn said(&self, kind: LimitKind) -> Option<(Origin, &str)> {
         fn of<T>(limit: &Option<Limit<T>>) -> Option<(Origin, &str)> {
             limit
@@ -324,7 +324,7 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|n| n.checked_mul(milliseconds));
     match value {
-        // A year is longer than any clock is watched for.
+        // No timer runs longer than a year.
         Some(value @ 1..=31_536_000_000) => Ok(Duration::from_millis(value)),
         Some(0) => Err(format!("\"{text}\" is a duration of zero")),
         _ => Err(format!(
@@ -353,7 +353,7 @@ pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
         .and_then(|n| n.checked_mul(factor))
     {
         Some(0) => Err(format!("\"{text}\" is a size of zero")),
-        // RLIM_INFINITY is no limit.
+        // RLIM_INFINITY means no limit.
         Some(bytes) if bytes < u64::MAX >> 1 => Ok(bytes),
         _ => Err(format!("\"{text}\" is not a size, or is too large")),
     }

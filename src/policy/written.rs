@@ -32,7 +32,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// An absolute path as an entry of `[fs]`. What is no UTF-8 text in a name is written as `*`. A name that has
+/// An absolute path as an entry of `[fs]`. Bytes of a name that are not UTF-8 are written as `*`. A name that has
 /// no text at all, and a path too deep for a pattern, are the nearest directory above that can be written.
 pub fn path(path: &[u8]) -> String {
     let mut text = String::new();
@@ -61,7 +61,7 @@ pub fn abstract_name(name: &[u8]) -> String {
     lossy(name)
 }
 
-/// A name as a pattern, with `*` for what is no UTF-8 text.
+/// A name as a pattern, with `*` for bytes that are not UTF-8.
 fn lossy(name: &[u8]) -> String {
     let mut text = String::new();
     let mut starred = false;

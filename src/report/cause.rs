@@ -1,5 +1,5 @@
-//! What decided, taken apart: the kind of reason, its place in the policy, its text, its why.
-//! It decides nothing and explains nothing further: the remedy is the judge's.
+//! A reason in its parts: its kind, its place in the policy, its text, its author's reason. It decides
+//! nothing; the judge finds the remedy.
 
 use super::verdict::ReasonKind;
 use crate::judge::{POLICY_FILE, Reason, UNSEARCHED};
@@ -23,7 +23,7 @@ pub struct Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    /// Looks a reason up in the policy that it was found in.
+    /// Looks up a reason in its policy.
     pub fn new(policy: &'a Policy, reason: Reason) -> Self {
         let place = |origin: Origin| {
             let source = policy.sources.get(usize::from(origin.source))?;
@@ -128,7 +128,7 @@ impl<'a> Cause<'a> {
         }
     }
 
-    /// In brackets, where there is room: `[net.toml:9 socket]`.
+    /// In brackets, if there is room: `[net.toml:9 socket]`.
     pub fn long(&self) -> String {
         let mut text = self.start();
         match (self.kind, self.entry) {
@@ -176,7 +176,7 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// A policy may come from elsewhere too: what it says must not move the cursor.
+/// A policy may come from an untrusted place, so its text must not move the cursor.
 fn safe(text: &str) -> String {
     super::harmless::text(text, CONDITION)
 }

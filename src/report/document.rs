@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What the document says, gathered while the jail runs: nothing of it grows.
+/// The contents of the document, gathered while the jail runs. Its size is bounded.
 #[derive(Default)]
 pub struct Gathered {
     program: Option<(Tid, PathBuf)>,
@@ -23,17 +23,17 @@ pub struct Gathered {
     killed: Option<Denial>,
 }
 
-/// What is known at the end, and by others.
+/// What other parts know at the end.
 pub struct Known<'a> {
-    /// The policy as named.
+    /// The policy's name as given.
     pub policy: &'a str,
-    /// Its digest, if it was one.
+    /// Its digest, if it could be loaded.
     pub digest: Option<String>,
     /// The command and its arguments.
     pub command: &'a [OsString],
-    /// Denials, which may be more than the counts tell.
+    /// The number of denials, which may be more than the sum of the counts.
     pub denied: u64,
-    /// Which they were.
+    /// The counts of denials.
     pub counts: Vec<DenialCount>,
     /// Programs of a foreign ABI that were killed.
     pub foreign: u64,
@@ -102,18 +102,18 @@ impl Gathered {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Nobody is left.
+    /// No process is left.
     pub fn ended(&mut self, used: Used) {
         self.used = Some(used);
         self.wall = self.since.map(|since| since.elapsed());
     }
 
-    /// Whether no denial was kept yet.
+    /// Whether no denial has been kept yet.
     pub fn wants_denial(&self) -> bool {
         self.first.is_none()
     }
 
-    /// A denied call, of which the first is kept, or the one that killed.
+    /// Records a denied call, of which the first is kept, or the call that killed.
     pub fn denied(&mut self, denial: Denial) {
         let kept = match denial.action {
             DenialAction::Kill => &mut self.killed,
@@ -122,14 +122,14 @@ impl Gathered {
         kept.get_or_insert(denial);
     }
 
-    /// What the command has written.
+    /// Records how much the command wrote.
     pub fn wrote(&mut self, stdout: Option<u64>, stderr: Option<u64>) {
         self.output = (stdout.is_some() || stderr.is_some()).then_some((stdout, stderr));
     }
 
     /// The document.
     pub fn verdict(self, known: Known<'_>, end: End) -> Verdict {
-        // A command that did not get to its program used nothing that is worth a number.
+        // The usage of a command that did not reach its program is meaningless.
         let used = self.used.filter(|_| end.ending != Ending::NotStarted);
         let wall = self.wall.filter(|_| used.is_some());
         let (pid, program) = self.program.unzip();

@@ -1,16 +1,16 @@
-//! How a message lies on the screen: indents, the column of the brackets, wrapping, colours.
-//! It takes text that is harmless already, and never writes.
+//! The layout of a message on the screen: indents, the column of the brackets, wrapping, colours. It
+//! takes text that is already escaped, and never writes.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-/// Where brackets begin, if what is before them is shorter.
+/// The column of the brackets, if the text before them is shorter.
 const BRACKETS: usize = 60;
-/// Lines after a message's first.
+/// The indent of lines after a message's first.
 const INDENT: usize = 6;
-/// What a long line goes on with.
+/// The indent of the continuation of a long line.
 const DEEPER: usize = 10;
-/// On a narrower terminal there is no point in wrapping.
+/// Text is not wrapped on a narrower terminal.
 const NARROWEST: usize = 40;
 
 /// How messages are laid out.
@@ -18,7 +18,7 @@ const NARROWEST: usize = 40;
 pub struct Layout {
     /// With ANSI colours.
     pub color: bool,
-    /// The terminal's width; `None`: one line each, whatever its length.
+    /// The terminal's width; `None`: lines are not wrapped.
     pub width: Option<usize>,
 }
 
@@ -63,9 +63,9 @@ impl Layout {
         out.push('\n');
     }
 
-    /// A further line, in which what stands in quotes is not wrapped: it is to be copied.
+    /// A further line, in which quoted text is not wrapped, so that it can be copied.
     pub fn quoting(&self, out: &mut String, label: &str, text: &str) {
-        // No text of a message holds it: control characters are escaped.
+        // A character that no message contains, because control characters are escaped.
         const SPACE: &str = "\0";
         let mut joined = String::with_capacity(text.len());
         let (mut quoted, mut escaped) = (false, false);
@@ -82,7 +82,7 @@ impl Layout {
         out.push_str(&wrapped.replace(SPACE, " "));
     }
 
-    /// A further line that is not wrapped: it is to be copied.
+    /// A further line that is not wrapped, so that it can be copied.
     pub fn verbatim(&self, out: &mut String, text: &str) {
         indent(out, INDENT);
         out.push_str(text);
@@ -101,7 +101,7 @@ impl Layout {
         self.width.filter(|&width| width >= NARROWEST)
     }
 
-    /// A text that begins at a column, and goes on at another.
+    /// A text that begins at one column, and continues at another.
     fn wrapped(&self, out: &mut String, text: &str, mut column: usize, next: usize) {
         let Some(width) = self.width() else {
             out.push_str(text);

@@ -62,7 +62,7 @@ use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use blame::Blame;
 use cause::Cause;
-use console::{Console, Messages, Nobody};
+use console::{Console, Discard, Messages};
 use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
@@ -82,31 +82,31 @@ use witness::Witness;
 /// Paths that are kept for the hints at the end.
 const CHANGES: usize = 64;
 
-/// What the user wants to be told.
+/// What the user wants to see.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Nothing of denials; jail's own failures are told all the same.
+    /// No messages about denials; jail's own failures are still reported.
     pub quiet: bool,
     /// With ANSI colours.
     pub color: bool,
-    /// The terminal's width; `None` where stderr is no terminal: nothing is wrapped.
+    /// The terminal's width; `None` if stderr is not a terminal: nothing is wrapped.
     pub width: Option<usize>,
-    /// The table of stops at the end.
+    /// Whether to print the table of stops at the end.
     pub stats: bool,
     /// Whether Landlock denies what nobody sees: said if the command fails, with the command line by
     /// which it is seen.
     pub silent: Option<Vec<OsString>>,
-    /// The log, and what messages call it.
+    /// The log, and its name in messages.
     pub log: Option<(File, String)>,
-    /// Where the document goes.
+    /// The destination of the document.
     pub report: Option<Place>,
     /// The command, for the log and the document.
     pub command: Vec<OsString>,
-    /// What the user called the policy, for the log and the document.
+    /// The policy's name as the user gave it, for the log and the document.
     pub policy_name: String,
 }
 
-/// Something to say of a command that failed.
+/// A hint about a command that failed.
 #[derive(Debug)]
 pub struct Hint {
     /// One sentence.
@@ -126,19 +126,19 @@ pub struct Report<'a> {
     out: Box<dyn Messages>,
     log: Option<Log>,
     log_name: String,
-    /// What the document says, and where it goes; `None`: to whoever runs the jail.
+    /// The contents of the document, and its destination; `None`: the caller.
     document: Option<(Option<Place>, Gathered)>,
     command: Vec<OsString>,
     policy_name: String,
     tally: Tally,
-    /// Denials that are in the log and in the counts, and of which no message tells.
+    /// Denials that are in the log and in the counts, but have no message.
     noise: Tally,
     /// Whether what was denied explains how the command ends.
     blame: Blame,
     /// Paths of which a change was denied by the default, no more than [`CHANGES`].
     changes: Vec<PathBuf>,
     foreign: u64,
-    /// Programs of a foreign ABI that had their message, by the hash of their name.
+    /// Programs of a foreign ABI that already had a message, by the hash of their name.
     foreign_shown: Vec<u64>,
     killed: Option<Cause<'a>>,
     clock: fn() -> f64,
@@ -183,7 +183,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// One that says nothing, and whose end is a document.
+    /// A report that prints nothing, and returns a document at the end.
     pub fn recording(policy: &'a Policy, command: Vec<OsString>, policy_name: String) -> Self {
         let settings = Settings {
             quiet: true,
@@ -192,21 +192,22 @@ impl<'a> Report<'a> {
             ..Settings::default()
         };
         Self {
-            out: Box::new(Nobody),
+            out: Box::new(Discard),
             document: Some((None, Gathered::default())),
             ..Self::new(policy, settings)
         }
     }
 
-    /// What the command has written, in bytes: to stdout and to stderr.
+    /// Records how many bytes the command wrote to stdout and to stderr.
     pub fn wrote(&mut self, stdout: Option<u64>, stderr: Option<u64>) {
         if let Some((_, gathered)) = &mut self.document {
             gathered.wrote(stdout, stderr);
         }
     }
 
-    /// The jail has ended: document, which is returned where it goes nowhere, summary, table, last line
-    /// of the log. The document comes first: nobody who does not read the rest holds it up.
+    /// Called when the jail has ended: writes the document (or returns it if it has no destination), the
+    /// summary, the table, and the last line of the log. The document comes first, so that a reader that
+    /// does not read the rest cannot delay it.
     pub fn end(mut self, outcome: &Outcome) -> Option<Verdict> {
         let counts = DenialCount::all(self.policy, &self.counts());
         let verdict = self.verdict(counts.clone(), outcome.into());
@@ -238,12 +239,12 @@ impl<'a> Report<'a> {
         &self.changes
     }
 
-    /// To be said at the end, if the command fails.
+    /// Adds hints to print at the end if the command fails.
     pub fn hint(&mut self, hints: Vec<Hint>) {
         self.hints.extend(hints);
     }
 
-    /// All denials, those that are noise as well.
+    /// The number of all denials, including noise.
     fn counts(&self) -> Vec<Count> {
         let mut counts = self.tally.counts();
         for noise in self.noise.counts() {
@@ -257,7 +258,8 @@ impl<'a> Report<'a> {
         counts
     }
 
-    /// The jail has failed, and killed the command: the document, why, then as [`Report::end`].
+    /// Called when the jail has failed and killed the command: writes the document and the reason, then
+    /// continues as [`Report::end`].
     pub fn failed(mut self, error: &SuperviseError) -> Option<Verdict> {
         let counts = DenialCount::all(self.policy, &self.counts());
         let verdict = self.verdict(counts.clone(), error.into());
@@ -315,7 +317,7 @@ impl<'a> Report<'a> {
         self.policy_name = policy;
     }
 
-    /// A denied call. Where it was said before and no log is kept, this is all that it costs.
+    /// A denied call. If it was reported before and there is no log, this is its whole cost.
     fn denied(
         &mut self,
         call: &Call,
@@ -383,7 +385,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A program of a foreign ABI: each name is told once, and ten at most.
+    /// A program of a foreign ABI: each name is reported once, and ten names at most.
     fn foreign(&mut self, pid: Tid, ancestry: &[String]) {
         self.foreign += 1;
         let mut hasher = DefaultHasher::new();
@@ -404,7 +406,7 @@ impl<'a> Report<'a> {
         });
     }
 
-    /// The command is past a limit: whoever waits for it is told, quiet or not.
+    /// The command has exceeded a limit. This is printed even with `--quiet`.
     fn limit(&mut self, limit: LimitKind) {
         let text = text::limit(&self.layout, self.policy, limit);
         self.say(&text);
@@ -428,7 +430,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A log that lacks something must not pass for a whole one.
+    /// An incomplete log must not be mistaken for a complete one.
     fn loss(&mut self) {
         if let Some((lost, error)) = self.log.as_ref().and_then(Log::loss) {
             let line = summary::lost(&self.layout, &self.log_name, lost, error);
@@ -457,8 +459,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// One write a message, so that the command's own lines cannot fall into it. Nobody may be
-    /// there to read it: that must not matter to the command.
+    /// One write per message, so that the command's own output cannot split it. The reader may have
+    /// gone; that must not affect the command.
     fn say(&mut self, text: &str) {
         self.out.say(text);
     }
@@ -489,7 +491,7 @@ impl Observer for Report<'_> {
                 }
             }
             Event::Waiting { tree, asked } => {
-                // A user who interrupts the jail wants an answer, quiet or not.
+                // A user who interrupts the jail gets an answer even with `--quiet`.
                 if asked || !self.quiet {
                     self.say(&text::waiting(&self.layout, tree, asked));
                 }
@@ -538,7 +540,7 @@ impl Observer for Report<'_> {
                     exit: exit.into(),
                 });
             }
-            // `Report::end` has the last word: it knows of failures too.
+            // `Report::end` writes the end of the log, because it also knows failures.
             Event::Used(used) => {
                 if let Some((_, gathered)) = &mut self.document {
                     gathered.ended(used);
@@ -617,10 +619,10 @@ pub fn line(verdict: &impl serde::Serialize) -> Vec<u8> {
     line
 }
 
-/// Writes a document to its place.
+/// Writes a document to its destination.
 ///
 /// # Errors
-/// Why there is none, in words.
+/// A message about why it could not be written.
 pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
     let name = place.name().to_owned();
     place
@@ -628,7 +630,7 @@ pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
         .map_err(|error| unwritten(&name, &error))
 }
 
-/// That there is no document, for whoever waits for it.
+/// Reports that there is no document.
 fn unwritten(name: &str, error: &std::io::Error) -> String {
     let name = harmless::text(name, 200);
     format!("cannot write the report {name}: {error}; no report was written")

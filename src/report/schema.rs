@@ -1,5 +1,5 @@
-//! The lines of `--log`: one object an event, as `docs/log.md` describes them. The fields are a
-//! promise: they are added to, never renamed. It never writes.
+//! The lines of `--log`: one object per event, as `docs/log.md` describes them. The format is stable:
+//! fields are added, never renamed. It never writes.
 
 use super::cause::Cause;
 use super::tally::Count;
@@ -36,7 +36,7 @@ pub enum Record<'a> {
         pid: Tid,
         ancestry: Vec<&'a str>,
     },
-    /// A process or thread was made.
+    /// A process or thread was created.
     Spawn {
         time: f64,
         pid: Tid,
@@ -76,9 +76,9 @@ pub enum Record<'a> {
         #[serde(flatten)]
         exit: ExitFields,
     },
-    /// The command has ended, and others have not.
+    /// The command has ended, but other processes have not.
     Waiting { time: f64, processes: &'a [String] },
-    /// The jail is over.
+    /// The jail has ended.
     End {
         time: f64,
         ending: Ending,
@@ -92,7 +92,7 @@ pub enum Record<'a> {
     },
 }
 
-/// How a process ended: one of the two, or none where it is not known.
+/// How a process ended: one of the two, or none if it is not known.
 #[derive(Debug, Default, Serialize)]
 pub struct ExitFields {
     code: Option<i32>,
@@ -124,7 +124,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The jail is over, with an outcome.
+    /// The jail has ended with an outcome.
     pub fn ended(time: f64, outcome: &Outcome, denied: &'a [DenialCount], lost: u64) -> Self {
         Record::End {
             time,
@@ -138,7 +138,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The jail is over, because it failed.
+    /// The jail has ended because it failed.
     pub fn failed(
         time: f64,
         exit_code: u8,

@@ -1,8 +1,8 @@
 //! The document of `--report` as a type: `--report` and `jail batch` write it, the library returns it, and a
 //! program that reads a document reads it by this type.
 //!
-//! The fields, their order and their units are those of `docs/report.md`, and a promise: later versions add
-//! fields and never rename one. What a later version adds is ignored here.
+//! The fields, their order and their units are those of `docs/report.md`, and a promise: later versions
+//! add fields and never rename one. Fields that a later version adds are ignored.
 
 use crate::policy::LimitKind;
 use crate::syscalls;
@@ -27,14 +27,14 @@ pub struct Verdict {
     pub command: Vec<String>,
     /// The file that was found for the command.
     pub program: Option<String>,
-    /// The main process, as numbered outside the jail.
+    /// The main process's id outside the jail.
     pub pid: Option<Tid>,
     /// What ended it.
     pub ending: Ending,
     /// The limit that it exceeded; also `None` where that is a limit of a later version.
     #[serde(default, with = "limit")]
     pub limit: Option<LimitKind>,
-    /// What `jail` exits with.
+    /// The exit code of `jail`.
     pub exit_code: u8,
     /// The main process's exit code, if it ended by itself.
     pub code: Option<i32>,
@@ -42,7 +42,7 @@ pub struct Verdict {
     pub signal: Option<Signal>,
     /// Why jail failed, or could not start the command.
     pub error: Option<String>,
-    /// Time by the clock.
+    /// Wall-clock time.
     #[serde(default, with = "optional_seconds")]
     pub wall: Option<Duration>,
     /// Processor time.
@@ -53,7 +53,7 @@ pub struct Verdict {
     pub tasks: Option<Tasks>,
     /// How many processes there were.
     pub processes: Option<u64>,
-    /// What the command has written, where that was counted.
+    /// How much the command wrote, if that was counted.
     pub output: Option<OutputBytes>,
     /// The call that ended the jail.
     pub killed_by: Option<Denial>,
@@ -67,9 +67,9 @@ pub struct Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PolicyId {
-    /// As named by whoever ran the command.
+    /// The name as the caller gave it.
     pub name: String,
-    /// It tells two policies apart, and authenticates none.
+    /// It distinguishes policies, but does not authenticate them.
     pub digest: Option<String>,
 }
 
@@ -78,11 +78,11 @@ pub struct PolicyId {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Ending {
-    /// The command, by itself.
+    /// The command ended by itself.
     Exited,
     /// A signal.
     Signalled,
-    /// A call that the policy answers with `kill`.
+    /// A call for which the policy says `kill`.
     Policy,
     /// A limit of time.
     Time,
@@ -92,13 +92,13 @@ pub enum Ending {
     Output,
     /// The limit of tasks.
     Tasks,
-    /// Whoever ran the command.
+    /// The caller killed it.
     Killed,
     /// jail itself failed while the command ran.
     Failed,
     /// The command's program never ran.
     NotStarted,
-    /// One of a later version.
+    /// An ending that a later version added.
     #[serde(other)]
     Other,
 }
@@ -107,7 +107,7 @@ pub enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Signal {
-    /// `SIGKILL` and the like.
+    /// Its name, such as `SIGKILL`.
     pub name: String,
     /// Its number.
     pub number: i32,
@@ -129,9 +129,9 @@ pub struct Cpu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Memory {
-    /// The most that one process had resident.
+    /// The peak resident memory of one process.
     pub peak: u64,
-    /// The most of all processes together, where a limit of memory had it measured.
+    /// The peak of all processes together, if a memory limit required measuring it.
     pub tree: Option<u64>,
 }
 
@@ -139,13 +139,13 @@ pub struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tasks {
-    /// The most at one time.
+    /// The largest number at one time.
     pub most: usize,
-    /// How many there were.
+    /// The total number.
     pub total: u64,
 }
 
-/// Bytes written; `None` where nobody counted.
+/// Bytes written; `None` if they were not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OutputBytes {
@@ -175,7 +175,7 @@ pub struct Denial {
     pub pid: Tid,
     /// The thread.
     pub tid: Tid,
-    /// The system call's name; `None` for a number that nobody knows.
+    /// The system call's name; `None` for an unknown number.
     pub syscall: Option<String>,
     /// Its number.
     pub nr: u32,
@@ -184,9 +184,9 @@ pub struct Denial {
     pub args: [u64; 6],
     /// The call decoded.
     pub call: String,
-    /// The path that it was about.
+    /// The path that the call named.
     pub path: Option<Resolved>,
-    /// The peer that it was about.
+    /// The peer that the call named.
     pub peer: Option<Peer>,
     /// What jail did.
     pub action: DenialAction,
@@ -209,7 +209,7 @@ pub enum DenialAction {
     Deny,
     /// It ended the whole jail.
     Kill,
-    /// One of a later version.
+    /// An ending that a later version added.
     #[serde(other)]
     Other,
 }
@@ -222,7 +222,7 @@ pub struct Resolved {
     pub access: String,
     /// As the call named it.
     pub given: String,
-    /// Where that leads.
+    /// The resolved path.
     pub resolved: String,
 }
 
@@ -289,7 +289,7 @@ pub enum ReasonKind {
     Pathless,
     /// A program that was changed after it was judged.
     Changed,
-    /// One of a later version.
+    /// An ending that a later version added.
     #[serde(other)]
     Other,
 }
@@ -309,10 +309,10 @@ pub struct DenialCount {
 }
 
 impl Verdict {
-    /// Reads a document of `--report`, or a line of `jail batch`.
+    /// Parses a document of `--report`, or a line of `jail batch`.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If it is not one.
     pub fn parse(document: &[u8]) -> Result<Verdict, serde_json::Error> {
         serde_json::from_slice(document)
     }

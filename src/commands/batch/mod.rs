@@ -1,8 +1,8 @@
-//! `jail batch CASES`: many commands, each in a jail of its own, and a verdict a line in the order in
-//! which they end.
+//! `jail batch CASES`: runs many commands, each in its own jail, and prints one verdict per line in the
+//! order in which they end.
 //!
-//! Supervisors are threads of this process, which have no other children. A verdict is written when
-//! no process of its jail is left, so that a batch that is killed has whole lines of all that has ended.
+//! Supervisors are threads of this process, which have no other children. A verdict is written when no
+//! process of its jail is left, so a killed batch leaves whole lines for all cases that have ended.
 
 mod base64;
 mod case;
@@ -37,11 +37,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stop::{Run as Running, Stop};
 
-/// Policies that are kept, each for a directory; a batch has one, usually.
+/// How many policies are kept, each for one directory; a batch usually has one.
 const POLICIES: usize = 64;
 
-/// Runs the batch; returns jail's exit code: 0 when every case has a verdict of its own making, 1 when
-/// one could not be started, 125 when the batch itself failed.
+/// Runs the batch; returns jail's exit code: 0 if every case ran, 1 if one could not be started, 125 if
+/// the batch itself failed.
 pub fn run(batch: &Batch, color: bool) -> u8 {
     match begin(batch, color) {
         Ok(code) => code,
@@ -53,9 +53,10 @@ pub fn run(batch: &Batch, color: bool) -> u8 {
 }
 
 fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
-    // Neither its memory nor its descriptors are to be had by what it runs as the same user. Its children
-    // share the memory until they execute, and who is not privileged may not trace what is not dumpable:
-    // there the jail must do, which lets nobody trace what is outside.
+    // Commands that run as the same user must not reach this process's memory or descriptors, so make it
+    // undumpable. This needs CAP_SYS_PTRACE: children share the memory until they execute, and without
+    // the capability a tracer may not trace a process that is not dumpable. Without it, the jail's rule
+    // against tracing processes outside protects this process.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE).unwrap_or(false) {
         sys::process::set_dumpable(false)
             .map_err(|errno| format!("prctl(PR_SET_DUMPABLE): {}", errno.desc()))?;
@@ -73,7 +74,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         ..Policies::default()
     };
     if let Some(policy) = &batch.policy {
-        // What is wrong with it is wrong with every case: said once, before any.
+        // An error in this policy affects every case, so it is reported once, before any case runs.
         let builder = policies.get(policy, None).map_err(|problems| {
             eprintln!("{}", problems.render(color));
             format!("the policy {policy} cannot be used; nothing was run")
@@ -84,8 +85,8 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
             ));
         }
     }
-    // Before any case runs, which may be allowed to change the file. What is wrong with one is told by the
-    // cases that name it.
+    // Loaded before any case runs, because a case may be allowed to change the file. Errors are reported
+    // by the cases that name the policy.
     for (policy, directory) in cases.policies() {
         let _ = policies.get(&policy, directory.as_deref());
     }
@@ -146,7 +147,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
 }
 
 fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
-    // Where the verdicts themselves are shown it would be in their way.
+    // If the verdicts are shown on the terminal, a progress bar would disturb them.
     let shown = batch.output.is_none() && io::stdout().is_terminal();
     if batch.quiet || shown || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -164,12 +165,12 @@ fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// What runs under a policy, by its name and by the directory that its paths start from: their plans
-/// are kept there.
+/// Builders for each policy, by its name and by the directory that its paths start from; they cache the
+/// plans.
 #[derive(Default)]
 struct Policies {
     known: Mutex<HashMap<Named, Builder>>,
-    /// Whether it has been said that a policy opens the home directory: once is enough.
+    /// Whether the warning about a policy that opens the home directory was printed: once is enough.
     warned: AtomicBool,
 }
 
@@ -198,38 +199,38 @@ impl Policies {
     }
 }
 
-/// A panic elsewhere leaves all of this usable.
+/// A panic in another thread leaves the data usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Work<'a> {
     batch: &'a Batch,
-    /// Of the cases.
+    /// The name of the file of cases.
     name: String,
     host: Host,
     /// Whether a timer can interrupt waits here.
     timer: bool,
     policies: Policies,
     cases: Mutex<Cases>,
-    /// The cases that have a verdict already.
+    /// The cases that already have a verdict.
     done: Done,
     output: Mutex<Output>,
     bar: ProgressBar,
     /// Whether a case could not be run.
     failed: AtomicBool,
     stop: Stop,
-    /// Why the batch itself has failed.
+    /// Why the batch itself failed.
     broken: Mutex<Option<String>>,
 }
 
-/// A case that has its verdict.
+/// A finished case.
 struct Run {
     verdict: Verdict,
-    /// Whether it ran, however it ended.
+    /// Whether it ran, in whatever way it ended.
     ran: bool,
-    /// What was kept of its stdout and stderr.
+    /// The kept parts of its stdout and stderr.
     kept: [Option<Vec<u8>>; 2],
 }
 
@@ -242,7 +243,7 @@ struct Line<'a> {
     verdict: &'a Verdict,
 }
 
-/// What a line has besides the verdict.
+/// The fields of a line in addition to the verdict.
 #[derive(Serialize)]
 struct Fields<'a> {
     id: &'a Value,
@@ -293,7 +294,7 @@ impl Run {
 }
 
 impl Work<'_> {
-    /// A thread's part.
+    /// The loop of a thread.
     fn run(&self) {
         while !self.stop.is_wanted() {
             let next = lock(&self.cases).next(&self.done);
@@ -333,7 +334,7 @@ impl Work<'_> {
         let written = lock(&self.output).line(&line);
         match written {
             Ok(()) => {}
-            // The reader has seen enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stop.start_no_more(),
             Err(error) => self.fail(format!("cannot write a verdict: {error}")),
         }
@@ -383,8 +384,8 @@ impl Work<'_> {
         })
     }
 
-    /// Whether a command that ended by itself did so because the batch was asked to end: it got the
-    /// same signal. Its verdict says nothing of it then, and `--resume` runs it again.
+    /// Whether a command ended because it got the same signal that ended the batch. Its verdict is then
+    /// meaningless, and `--resume` runs the case again.
     fn was_interrupted(&self, verdict: &Verdict) -> bool {
         let signal = verdict.signal.as_ref().map(|signal| signal.number);
         let ended = matches!(verdict.ending, Ending::Exited | Ending::Signalled);

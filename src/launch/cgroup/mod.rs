@@ -1,5 +1,6 @@
-//! A cgroup that limits the memory of one jail: made before the child, which joins it before its
-//! program runs, removed at the end. No process of the jail can write to it: the plan sees to that.
+//! A cgroup that limits the memory of one jail. It is created before the child, which joins it before
+//! its program runs, and removed at the end. The plan ensures that no process of the jail can write to
+//! it.
 
 mod directory;
 mod places;
@@ -14,30 +15,31 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// What a process may not have that is to be killed when memory is short (proc_pid_oom_score_adj(5)).
+/// The oom_score_adj that protects a process from being killed when memory is short
+/// (proc_pid_oom_score_adj(5)).
 const NEVER: &str = "-1000";
 
-/// One that was made. All of its files are open: this thread may become another user.
+/// A created cgroup. All of its files are open, because this thread may become another user.
 pub struct Group {
     members: Members,
-    /// The limit was met.
+    /// Counts how often the limit was reached.
     met: Count,
-    /// A process was killed for want of memory, by this limit or another one.
+    /// Counts the processes that were killed for lack of memory, by this limit or another one.
     killed: Count,
     peak: Option<File>,
-    // In this order: what is made is removed before this process moves back.
+    // Dropped in this order: the cgroup is removed before this process moves back.
     _made: directory::Made,
     _moved: Option<v2::Moved>,
 }
 
-/// The file by which a process becomes one of a cgroup.
+/// The file through which a process joins a cgroup.
 pub struct Members(File);
 
-/// A number in a file that says, from so much on, that something has happened.
+/// A number in a file; from a threshold on it means that an event has happened.
 struct Count {
     file: File,
     path: PathBuf,
-    /// What stands before it in its line.
+    /// The word before the number in its line.
     word: &'static str,
     least: u64,
 }
@@ -59,8 +61,8 @@ pub fn probe(only: Option<&str>) -> MemoryCgroup {
     }
 }
 
-/// Makes the one that a plan asks for. `None`: it asks for none, or none can be made after all; then
-/// the supervisor adds up the memory.
+/// Creates the cgroup that a plan asks for. `None`: it asks for none, or the cgroup cannot be created
+/// after all; then the supervisor adds up the memory.
 pub fn make(memory: Option<Memory>, limit: u64) -> Option<Group> {
     match memory? {
         Memory::CgroupV1 => v1::make(limit).ok(),
@@ -73,26 +75,26 @@ impl Group {
     /// Puts a process into it. Its memory counts from now on.
     ///
     /// # Errors
-    /// When the kernel refuses: it is where it was.
+    /// If the kernel refuses; the process then stays where it was.
     pub fn take(&self, pid: Tid) -> io::Result<()> {
         self.members.take(pid)
     }
 
-    /// For processes that are put into it later.
+    /// The file through which processes are put into it later.
     ///
     /// # Errors
-    /// When no further file can be opened.
+    /// If no further file can be opened.
     pub fn members(&self) -> io::Result<Members> {
         self.members.0.try_clone().map(Members)
     }
 
-    /// Whether a process was killed since the limit was met. Others than this limit kill, too: then it
-    /// was not met.
+    /// Whether a process was killed because the limit was reached. If the kernel killed one for another
+    /// reason, this limit was not reached.
     pub fn is_past(&self) -> bool {
         self.killed.has_happened() && self.met.has_happened()
     }
 
-    /// The numbers that [`Group::is_past`] asks, for a process that has none of these files open.
+    /// The numbers that [`Group::is_past`] reads, for a process that has not opened these files.
     pub fn counts(&self) -> [CountAt<'_>; 2] {
         [&self.met, &self.killed].map(|count| CountAt {
             path: &count.path,
@@ -101,20 +103,20 @@ impl Group {
         })
     }
 
-    /// The most memory that was used at one time, in bytes; `None` where this kernel does not say.
+    /// The peak memory in bytes; `None` if this kernel does not report it.
     pub fn peak(&self) -> Option<u64> {
         self.peak.as_ref().map(|file| number(file, ""))
     }
 }
 
-/// Where a number is that says, from so much on, that something has happened.
+/// Where to find a number that, from a threshold on, means that an event has happened.
 #[derive(Debug, Clone, Copy)]
 pub struct CountAt<'a> {
     /// The file.
     pub path: &'a Path,
-    /// What stands before the number in its line; empty: it begins the file.
+    /// The word before the number in its line; empty: the number begins the file.
     pub word: &'static str,
-    /// From so much on.
+    /// The threshold.
     pub least: u64,
 }
 
@@ -125,7 +127,8 @@ impl Members {
     /// The same.
     pub fn take(&self, pid: Tid) -> io::Result<()> {
         (&self.0).write_all(pid.to_string().as_bytes())?;
-        // Where nobody may be killed the kernel would let it wait for memory for ever.
+        // If the kernel may not kill any process of the cgroup, it would let them wait for memory for
+        // ever.
         let adjusted = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
         match adjusted.trim() == NEVER {
             true => std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-999"),
