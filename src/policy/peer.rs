@@ -45,7 +45,7 @@ pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Op
     Ok(Some(Peer { way, who }))
 }
 
-/// As [`one_peer`], for a sentence outside of a policy; the error is a message.
+/// As `one_peer`, for a sentence outside of a policy; the error is a message.
 ///
 /// # Errors
 /// If it is not an endpoint, or does not name exactly one peer.

@@ -48,7 +48,7 @@ pub struct Options {
     pub measure: bool,
     /// By this another thread can end the jail.
     pub bell: Option<Bell>,
-    /// What limits time may be a timer and its signal, which [`sys::signal::heed_ticks`] has prepared:
+    /// What limits time may be a timer and its signal, which `sys::signal::heed_ticks` has prepared:
     /// for a program that owns its signals.
     pub timer: bool,
 }
