@@ -119,6 +119,32 @@ fn the_inner_modules_are_private() {
     );
 }
 
+/// So that the compiler, which takes what is listed there for used, reports what nothing uses.
+#[test]
+fn internal_lists_what_a_test_or_benchmark_names_and_no_more() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut users = Vec::new();
+    files(&root.join("tests"), &mut users);
+    files(&root.join("benches"), &mut users);
+    let read = |path: &PathBuf| fs::read_to_string(path).expect("a readable file");
+    let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c| !is_word(c));
+        words.map(str::to_owned).collect()
+    };
+    let used: BTreeSet<String> = users.iter().flat_map(|path| words(&read(path))).collect();
+    let listed = read(&root.join("src/internal.rs"));
+    let mut unused = Vec::new();
+    for item in listed.split("pub use ").skip(1) {
+        let names = item.split(';').next().unwrap_or_default();
+        let names = names.rsplit("::").next().unwrap_or_default();
+        let names = words(names).into_iter().filter(|name| !name.is_empty());
+        unused.extend(names.filter(|name| !used.contains(name)));
+    }
+    assert!(listed.contains("pub use "), "{listed}");
+    assert!(unused.is_empty(), "remove from src/internal.rs: {unused:?}");
+}
+
 #[test]
 fn unsafe_code_stands_in_sys_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
