@@ -121,7 +121,7 @@ fn reason(
         );
     }
     (
-        ": the caller has no CAP_SYS_ADMIN, and this container or a security module forbids user namespaces"
+        ": the caller has no CAP_SYS_ADMIN, and a chroot, this container or a security module forbids user namespaces"
             .to_owned(),
         REMOVE,
     )

@@ -201,6 +201,9 @@ fn nobody_survives_the_supervisors_death_or_the_inits() {
     for list in LISTS {
         let scene = Scene::isolated(list);
         for how in How::all() {
+            if tried(scene.run(how, &["true"]).output(), how).is_none() {
+                continue;
+            }
             for kind in ["fork", "daemons"] {
                 for init in [false, true] {
                     let token = token();
