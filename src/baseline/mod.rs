@@ -5,14 +5,17 @@
 
 mod check;
 mod net;
+mod paths;
 mod rules;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use check::{Check, Target};
 pub use net::NO_RESOLVERS;
-pub use watch::{NO_MEMORY_FILES, Watch};
+pub use paths::NO_MEMORY_FILES;
+pub use watch::Watch;
 
 use crate::condition::Test;
 use crate::syscalls::{Call, Errno};
@@ -39,6 +42,27 @@ pub struct Rule {
     pub reason: &'static str,
     /// How a program would use the call to escape, or the reason for the answer.
     pub attack: &'static str,
+}
+
+impl Watch {
+    /// The rules of these classes.
+    pub fn rules(self) -> impl Iterator<Item = &'static Rule> {
+        paths::WATCHED
+            .iter()
+            .chain(net::WATCHED)
+            .chain(paths::LOOKED_LAST)
+            .filter(move |(class, _)| self.any(*class))
+            .map(|(_, rule)| rule)
+    }
+
+    /// Every rule of every class.
+    pub fn all_rules() -> impl Iterator<Item = &'static Rule> {
+        paths::WATCHED
+            .iter()
+            .chain(net::WATCHED)
+            .chain(paths::LOOKED_LAST)
+            .map(|(_, rule)| rule)
+    }
 }
 
 /// When a [`Rule`] applies: alternatives of register tests.

@@ -1,7 +1,7 @@
 //! Which calls the supervisor must see for peers, and which sockets cannot be created because no entry
 //! of `[net]` is about them: one rule per class. The plan decides which classes a jail needs.
 
-use super::watch::{EACH, any_of, is, masked};
+use super::terms::{EACH, any_of, is, masked};
 use super::{Answer, Check, Rule, Watch, When};
 use crate::condition::{Op, Test};
 use crate::syscalls::{Errno, Width};

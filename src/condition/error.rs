@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::nearest;
-use super::parse::{Operand, Parser};
+use super::parser::{Operand, Parser};
 use super::token::Token;
 use crate::syscalls::constant;
 

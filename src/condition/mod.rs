@@ -7,6 +7,7 @@ mod error;
 mod lower;
 mod nearest;
 mod parse;
+mod parser;
 mod token;
 mod value;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::parse::{Operand, Parser};
+use super::parser::{Operand, Parser};
 use super::token::Kind;
 use super::{ConditionError, nearest, ones, truncate};
 use crate::syscalls::{self, Width};
@@ -38,34 +38,15 @@ impl Parser<'_> {
         let range = token.range();
         let pointer = operand.is_pointer;
         match token.kind {
-            Kind::Name if self.text_of(&token) == "NULL" => {
-                if !pointer {
-                    return Err(ConditionError::new(
-                        range,
-                        format!(
-                            "`{}` is not a pointer: it cannot be compared with NULL",
-                            operand.name
-                        ),
-                    )
-                    .help("write 0"));
-                }
-                Ok(Value {
-                    bits: 0,
-                    negative: None,
-                    range,
-                })
+            Kind::Name if self.text_of(&token) == "NULL" => null(operand, range),
+            _ if pointer => {
+                let name = &operand.name;
+                let message = format!(
+                    "`{name}` is a pointer: a register says nothing about what it points to"
+                );
+                let help = format!("a pointer may only be compared with NULL: `{name} == NULL`");
+                Err(ConditionError::new(range, message).help(help))
             }
-            _ if pointer => Err(ConditionError::new(
-                range,
-                format!(
-                    "`{}` is a pointer: a register says nothing about what it points to",
-                    operand.name
-                ),
-            )
-            .help(format!(
-                "a pointer may only be compared with NULL: `{} == NULL`",
-                operand.name
-            ))),
             Kind::Name => {
                 let bits = self.constant(&token)?;
                 let negative = Some(bits >> 63 == 1);
@@ -83,26 +64,7 @@ impl Parser<'_> {
                     range,
                 })
             }
-            Kind::Minus => {
-                let number = self.next();
-                let range = range.start..number.end;
-                if number.kind != Kind::Number {
-                    return Err(ConditionError::new(range, "`-` may only precede a number"));
-                }
-                let bits = self.number(&number)?;
-                if bits > 1 << 63 {
-                    return Err(ConditionError::new(
-                        range,
-                        "the number does not fit in 64 bits",
-                    ));
-                }
-                let bits = bits.wrapping_neg();
-                Ok(Value {
-                    bits: fit(bits, range.clone(), operand)?,
-                    negative: Some(bits != 0),
-                    range,
-                })
-            }
+            Kind::Minus => self.negative(operand, range.start),
             Kind::Complement => {
                 let inner = self.nested(|parser| parser.term(operand))?;
                 Ok(Value {
@@ -127,6 +89,27 @@ impl Parser<'_> {
                 "expected a number or a constant here",
             )),
         }
+    }
+
+    /// The number after a `-`.
+    fn negative(&mut self, operand: &Operand, start: usize) -> Result<Value, ConditionError> {
+        let number = self.next();
+        let range = start..number.end;
+        if number.kind != Kind::Number {
+            let message = "`-` may only precede a number";
+            return Err(ConditionError::new(range, message));
+        }
+        let bits = self.number(&number)?;
+        if bits > 1 << 63 {
+            let message = "the number does not fit in 64 bits";
+            return Err(ConditionError::new(range, message));
+        }
+        let bits = bits.wrapping_neg();
+        Ok(Value {
+            bits: fit(bits, range.clone(), operand)?,
+            negative: Some(bits != 0),
+            range,
+        })
     }
 
     fn constant(&self, token: &super::token::Token) -> Result<u64, ConditionError> {
@@ -169,6 +152,20 @@ impl Parser<'_> {
                 .help("numbers are decimal (10), hexadecimal (0xa) or octal (012, 0o12)")
         })
     }
+}
+
+/// NULL, which only a pointer is compared with.
+fn null(operand: &Operand, range: Range<usize>) -> Result<Value, ConditionError> {
+    if !operand.is_pointer {
+        let name = &operand.name;
+        let message = format!("`{name}` is not a pointer: it cannot be compared with NULL");
+        return Err(ConditionError::new(range, message).help("write 0"));
+    }
+    Ok(Value {
+        bits: 0,
+        negative: None,
+        range,
+    })
 }
 
 /// The value truncated to the argument's width, if that only drops copies of the sign bit.

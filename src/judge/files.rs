@@ -1,11 +1,12 @@
 //! Paths: decides an access. Deny takes precedence over allow, whatever their order; a path that no
 //! entry names gets the default. Takes resolved paths only, and does no I/O.
 
+use super::closed::Closed;
 use super::protect::Protected;
 use super::{Reason, Verdict};
 use crate::baseline;
 use crate::net::{Endpoint, Socket, Way};
-use crate::paths::{Access, Pattern, Progress, Terminal};
+use crate::paths::{Access, Pattern, Terminal};
 use crate::policy::{Action, List, Policy};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -35,46 +36,6 @@ struct Entry {
     list: List,
     action: Action,
     pattern: Closed,
-}
-
-/// What an entry covers, except what is lifted.
-#[derive(Debug)]
-pub(super) struct Closed {
-    pub(super) pattern: Pattern,
-    lifted: Vec<Pattern>,
-}
-
-impl Closed {
-    pub(super) fn new(pattern: &Pattern, lifted: &[Pattern]) -> Closed {
-        Closed {
-            pattern: pattern.clone(),
-            lifted: lifted.to_vec(),
-        }
-    }
-
-    pub(super) fn covers(&self, path: &[u8]) -> bool {
-        self.pattern.covers(path) && !self.lifted.iter().any(|lifted| lifted.covers(path))
-    }
-
-    /// Whether renaming the directory `from` to `to` may take something beneath it out of the entry, or
-    /// lift it.
-    fn loses(&self, from: &[u8], to: &[u8]) -> bool {
-        let before = self.pattern.progress(from);
-        let lifts = |lifted: &Pattern| {
-            lifted.progress(to).leads_on() && lifted.progress(from) != Progress::Covered
-        };
-        before.leads_on()
-            && (!before.is_kept_by(self.pattern.progress(to)) || self.lifted.iter().any(lifts))
-    }
-
-    /// Whether renaming the directory `from` to `to` may bring something that is lifted beneath it under
-    /// the entry.
-    pub(super) fn gains_lifted(&self, from: &[u8], to: &[u8]) -> bool {
-        let lowers = |lifted: &Pattern| {
-            lifted.progress(from).leads_on() && lifted.progress(to) != Progress::Covered
-        };
-        self.pattern.progress(to).leads_on() && self.lifted.iter().any(lowers)
-    }
 }
 
 impl Files {

@@ -10,10 +10,12 @@
 
 mod advice;
 mod chain;
+mod closed;
 mod files;
 mod net;
 mod protect;
 pub mod remedy;
+mod run;
 mod sentence;
 #[cfg(test)]
 mod tests;

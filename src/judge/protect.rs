@@ -8,7 +8,7 @@
 //! meanwhile. A lifted place is judged by itself ([`Closed`]); no directory with something of an entry
 //! in it, lifted or not, is moved.
 
-use super::files::Closed;
+use super::closed::Closed;
 use super::{Reason, Verdict};
 use crate::paths::{Pattern, Progress};
 use crate::policy::{Action, List, Policy};

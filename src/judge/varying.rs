@@ -4,30 +4,13 @@
 //! Whether a name is random can only be guessed. A wrong guess only affects advice, which then names a
 //! directory instead of a file, or a file that does not exist the next time.
 
+pub use super::run::Run;
 use super::width::{is_parent, is_too_wide};
 use crate::paths::{Access, is_beneath};
 use crate::policy::{Policy, written};
-use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// What is known of the run that a denial belongs to.
-#[derive(Debug, Clone, Default)]
-pub struct Run {
-    /// The caller's TMPDIR, resolved.
-    pub tmpdir: Option<PathBuf>,
-    /// The directory that the jail starts in.
-    pub directory: Option<PathBuf>,
-    /// Numbers in the denied name that are process ids of the jail.
-    pub processes: Vec<i32>,
-    /// Whether a symbolic link itself was denied: an entry would cover its target instead.
-    pub link: bool,
-    /// The caller's home directory, resolved.
-    pub home: Option<PathBuf>,
-    /// The nameservers of /etc/resolv.conf, if the denial is about port 53.
-    pub nameservers: Vec<IpAddr>,
-}
 
 /// What an advice can name so that it covers a path now and the next time.
 #[derive(Debug, Clone, PartialEq, Eq)]

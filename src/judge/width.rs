@@ -3,7 +3,7 @@
 //! An entry of `[fs]` covers everything beneath its path. An entry for such a place would grant far more than
 //! the denied call needs.
 
-use super::varying::Run;
+use super::run::Run;
 use crate::paths::is_beneath;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

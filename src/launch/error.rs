@@ -1,7 +1,7 @@
 //! Errors before the command runs, and what to do about them.
 
 use super::lookup::script_interpreter;
-use super::under::Unavailable;
+use super::unavailable::Unavailable;
 use crate::policy::written;
 use crate::sys::{self, Errno};
 use nix::unistd::{AccessFlags, access};

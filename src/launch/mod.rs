@@ -20,6 +20,7 @@ mod obstacles;
 mod privileges;
 mod temporary;
 mod terminals;
+mod unavailable;
 mod under;
 
 pub use birth::{start, start_in};
@@ -32,7 +33,7 @@ pub use isolation::Isolation;
 pub use lookup::{program, script_interpreter};
 pub use nursery::Nursery;
 pub use temporary::Temporary;
-pub use under::Unavailable;
+pub use unavailable::Unavailable;
 
 use crate::sys::{self, Errno, memory::SharedWords};
 use crate::trace::Tid;

@@ -1,7 +1,7 @@
 //! Why a host does not grant namespaces. This reads /proc only after a call has failed; whether
 //! namespaces are granted is found out by creating them.
 
-use super::under::Unavailable;
+use super::unavailable::Unavailable;
 use super::{Circumstances, Isolation, Step};
 use crate::sys::Errno;
 

@@ -1,13 +1,13 @@
 //! Applies `[process]` of a policy to a command. This needs facts of the host that the policy does not
 //! know: the caller's capabilities, a user's ids, whether a file can be opened.
 
+use super::unavailable::Unavailable;
 use super::{Command, Isolation, Temporary, User};
 use crate::plan::Host;
 use crate::policy::{self, Isolation as Word, List, Policy, Said};
 use caps::{CapSet, Capability};
 use nix::unistd;
 use std::ffi::{CString, OsStr};
-use std::fmt;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,33 +15,6 @@ use std::sync::Arc;
 
 /// The path in the command's own `/tmp`.
 const PRIVATE_TMPDIR: &str = "/tmp/jail-tmpdir";
-
-/// Something that `[process]` asks for and this host or caller cannot give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unavailable {
-    /// Where the policy asks for it: `net.toml:9`.
-    pub place: String,
-    /// The key.
-    pub key: &'static str,
-    /// What is missing.
-    pub reason: String,
-    /// The next step.
-    pub help: &'static str,
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unavailable {
-            place,
-            key,
-            reason,
-            help,
-        } = self;
-        write!(f, "{place}: process.{key}: {reason}; {help}")
-    }
-}
-
-impl std::error::Error for Unavailable {}
 
 impl Command {
     /// The command with `[process]` of a policy applied. Its environment, which must be the caller's, is

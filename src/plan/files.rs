@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Host;
-use super::routes::{Cost, Enforcer, Route, What};
+use super::route::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
 use crate::policy::{Action, Isolation, List, PathEntry, Policy, Said};
@@ -181,10 +181,23 @@ impl Files {
         }
         // The command may get a read-only descriptor of a protected file.
         files.floor.write &= !scene.protects();
-        let landlock = !files.handled.is_none();
-        let uniform = !governed.write || scene.is_uniform(files.handled);
+        files.watch_calls(&scene, supervised);
+        files.core_dumps = !governed.write || exact.write;
+        files.keep_judged(rules);
+        files.silent = !files.unseen().is_none();
+        if wishes.trace_denials {
+            files.look();
+        }
+        files
+    }
+
+    /// Has the supervisor see the calls that it must decide, and those that Landlock lets pass.
+    fn watch_calls(&mut self, scene: &Scene<'_>, supervised: Rights) {
+        let (governed, abi) = (self.governed, self.abi);
+        let landlock = !self.handled.is_none();
+        let uniform = !governed.write || scene.is_uniform(self.handled);
         let moves = landlock && (abi < REFER_ABI || !uniform);
-        let watch = &mut files.watch;
+        let watch = &mut self.watch;
         watch.add(Watch::READ, supervised.read);
         watch.add(Watch::WRITE, supervised.write);
         watch.add(Watch::HANDLE, scene.denies());
@@ -208,6 +221,11 @@ impl Files {
         watch.add(Watch::EXEC_OF_DESCRIPTOR, governed.exec && !supervised.exec);
         watch.add(Watch::GOVERNED, true);
         watch.add(Watch::MEMORY, true);
+    }
+
+    /// Keeps what was judged from changing before its call goes on. `rules`: some are about paths or
+    /// arguments.
+    fn keep_judged(&mut self, rules: bool) {
         // The pages that hold judged paths must not be writable through /proc/PID/mem.
         let opens = Watch::READ
             .and(Watch::WRITE)
@@ -215,15 +233,13 @@ impl Files {
             .and(Watch::TRUNCATING)
             .and(Watch::MODE_3);
         let memory = Path::new("/proc/1/mem");
-        let reaches = files.writable.as_ref().is_none_or(|trees| {
+        let reaches = self.writable.as_ref().is_none_or(|trees| {
             trees
                 .iter()
                 .any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
         });
-        files
-            .watch
-            .add(Watch::WRITE, (rules || files.watch.any(opens)) && reaches);
-        files.core_dumps = !governed.write || exact.write;
+        self.watch
+            .add(Watch::WRITE, (rules || self.watch.any(opens)) && reaches);
         // If only some opens need pages, they are mapped on demand, and the call fails if that is not
         // possible. If each open needs them, they must always be available.
         let often = Watch::READ
@@ -232,15 +248,10 @@ impl Files {
             .and(Watch::TRUNCATING)
             .and(Watch::CHANGE)
             .and(Watch::STAT);
-        let shared = files.pins && (rules || files.watch.any(often));
-        files.watch.add(Watch::SHARING, shared);
+        let shared = self.pins && (rules || self.watch.any(often));
+        self.watch.add(Watch::SHARING, shared);
         // The paths of rare calls are always pinned, so these calls need no restrictions on memory.
-        files.watch.add(Watch::LAZY_MEMORY, files.watch.any(often));
-        files.silent = !files.unseen().is_none();
-        if wishes.trace_denials {
-            files.look();
-        }
-        files
+        self.watch.add(Watch::LAZY_MEMORY, self.watch.any(often));
     }
 
     /// The accesses that Landlock alone decides.

@@ -1,6 +1,6 @@
 //! `isolate` of `[process]`: what each word does. The kernel enforces namespaces; nothing is planned.
 
-use super::routes::{Cost, Enforcer, Route, What};
+use super::route::{Cost, Enforcer, Route, What};
 use crate::policy::{Isolation, Policy};
 
 /// One row per word.

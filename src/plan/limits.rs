@@ -5,7 +5,7 @@
 //! if one can be created that the command cannot change.
 
 use super::host::MemoryCgroup;
-use super::routes::{Cost, Enforcer, Route, What};
+use super::route::{Cost, Enforcer, Route, What};
 use super::{Files, Host, Wishes};
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;

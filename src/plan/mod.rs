@@ -13,6 +13,7 @@ mod host;
 mod isolation;
 mod limits;
 mod net;
+mod route;
 mod routes;
 mod survey;
 #[cfg(test)]
@@ -25,7 +26,7 @@ pub use files::{Files, Rights, Wishes};
 pub use host::{Host, MemoryCgroup};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
-pub use routes::{Cost, Enforcer, Route, What};
+pub use route::{Cost, Enforcer, Route, What};
 
 use bpf::Return;
 use filter::{Filter, Leaf};

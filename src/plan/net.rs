@@ -6,7 +6,7 @@
 //! that depends on an address.
 
 use super::files::meets;
-use super::routes::{Cost, Enforcer, Route, What};
+use super::route::{Cost, Enforcer, Route, What};
 use super::{Host, Wishes};
 use crate::baseline::Watch;
 use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
@@ -90,34 +90,7 @@ impl Net {
         }
         plan.watch.add(Watch::NO_DETOURS, plan.governed);
         plan.watch.add(Watch::NAMES, names);
-
-        let exact = scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !wishes.trace_denials;
-        let whole = |protocol, way| scene.is_whole(protocol, way);
-        let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
-        let ask_udp = udp && !whole(Protocol::Udp, Way::Connect);
-        let ask_unix = !scene.is_unix_whole(Way::Connect) || scene.denies_paths();
-        plan.watch
-            .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
-        plan.watch.add(Watch::FAST_OPEN, ask_tcp);
-        let sends = ask_udp || ask_unix && datagrams || wishes.datagrams;
-        plan.watch.add(Watch::SEND_TO, sends);
-        plan.watch.add(Watch::SEND_MESSAGE, sends);
-        let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);
-        let ask_bind = ask_listen
-            || scene.opens_names()
-            || udp && !whole(Protocol::Udp, Way::Listen)
-            || !scene.is_unix_whole(Way::Listen);
-        plan.watch.add(Watch::BIND, ask_bind);
-        plan.watch.add(Watch::LISTEN, ask_listen);
-        // A renamed socket would escape its denial.
-        plan.watch
-            .add(Watch::MOVE, unix && scene.denies_what_may_be_renamed());
-        let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
-        // The supervisor must not do for a program what its own filter denies.
-        plan.watch.add(Watch::MEMORY, plan.watch.any(supervised));
-        // Addresses are judged in the command's own memory.
-        plan.watch
-            .add(Watch::LAZY_MEMORY, plan.watch.any(supervised));
+        plan.watch_calls(&scene, host, wishes, datagrams);
         let lets = |list| {
             let mut peers = policy.peers.iter();
             // A host that cannot inspect sockets goes without optional entries.
@@ -126,27 +99,66 @@ impl Net {
         let connects = Watch::CONNECT.and(Watch::SEND_TO);
         plan.takes_sockets = plan.watch.any(connects) && lets(NetList::Connect)
             || plan.watch.any(Watch::BIND) && lets(NetList::Listen);
+        if !scene.is_open() {
+            plan.hand_to_landlock(&scene, host);
+        }
+        plan.silent = plan.connect_ports.is_some() && !plan.watch.has(Watch::CONNECT);
+        plan
+    }
 
-        if !scene.is_open() && host.landlock_abi >= PORTS_ABI {
-            plan.connect_ports = scene.ports(NetList::Connect);
-            plan.bind_ports = scene.ports(NetList::Listen).map(|mut ports| {
+    /// Has the supervisor see the calls that it must decide. `datagrams`: a message may name its peer.
+    fn watch_calls(&mut self, scene: &Scene<'_>, host: &Host, wishes: Wishes<'_>, datagrams: bool) {
+        let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
+        let exact = scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !wishes.trace_denials;
+        let whole = |protocol, way| scene.is_whole(protocol, way);
+        let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
+        let ask_udp = udp && !whole(Protocol::Udp, Way::Connect);
+        let ask_unix = !scene.is_unix_whole(Way::Connect) || scene.denies_paths();
+        self.watch
+            .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
+        self.watch.add(Watch::FAST_OPEN, ask_tcp);
+        let sends = ask_udp || ask_unix && datagrams || wishes.datagrams;
+        self.watch.add(Watch::SEND_TO, sends);
+        self.watch.add(Watch::SEND_MESSAGE, sends);
+        let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);
+        let ask_bind = ask_listen
+            || scene.opens_names()
+            || udp && !whole(Protocol::Udp, Way::Listen)
+            || !scene.is_unix_whole(Way::Listen);
+        self.watch.add(Watch::BIND, ask_bind);
+        self.watch.add(Watch::LISTEN, ask_listen);
+        // A renamed socket would escape its denial.
+        self.watch.add(
+            Watch::MOVE,
+            scene.is_about_unix() && scene.denies_what_may_be_renamed(),
+        );
+        let supervised = Watch::CONNECT.and(Watch::SEND_TO).and(Watch::BIND);
+        // The supervisor must not do for a program what its own filter denies.
+        self.watch.add(Watch::MEMORY, self.watch.any(supervised));
+        // Addresses are judged in the command's own memory.
+        self.watch
+            .add(Watch::LAZY_MEMORY, self.watch.any(supervised));
+    }
+
+    /// Gives Landlock the ports and the abstract sockets, as far as this host's can hold them.
+    fn hand_to_landlock(&mut self, scene: &Scene<'_>, host: &Host) {
+        if host.landlock_abi >= PORTS_ABI {
+            self.connect_ports = scene.ports(NetList::Connect);
+            self.bind_ports = scene.ports(NetList::Listen).map(|mut ports| {
                 // A client binds to any free port.
                 ports.insert(0, 0);
                 ports.dedup();
                 ports
             });
         }
-        plan.scoped = !scene.is_open()
-            && host.landlock_abi >= SCOPE_ABI
-            && !policy.peers.iter().any(|entry| {
+        self.scoped = host.landlock_abi >= SCOPE_ABI
+            && !scene.policy.peers.iter().any(|entry| {
                 entry.list == NetList::Connect
                     && matches!(
                         &entry.endpoint,
                         Endpoint::Unix(Socket::Any | Socket::Abstract(_))
                     )
             });
-        plan.silent = plan.connect_ports.is_some() && !plan.watch.has(Watch::CONNECT);
-        plan
     }
 
     /// Whether bind must be judged for its peer, too, where its path is watched.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::bpf::Return;
 use super::filter::Leaf;
-use super::routes::{Cost, Enforcer, Route, What};
+use super::route::{Cost, Enforcer, Route, What};
 use crate::baseline::{self, Answer};
 use crate::judge::{Chain, Judge, Reason};
 use crate::policy::{Action, Entry, Target};

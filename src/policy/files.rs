@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::document::{Document, Value};
 use super::lift::{self, Section};
 use super::places::{Located, PlaceError, Surroundings, locate};
+use super::read::{action, names, note};
 use super::{Action, Lift, Origin, PathEntry};
-use crate::condition::nearest;
 use crate::syscalls::Errno;
 
 /// A list of `[fs]`.
@@ -243,94 +243,6 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: 
                 let place = format!("in an entry of fs.{}", list.key());
                 document.unknown_key(key, &place, known);
             }
-        }
-    }
-}
-
-/// The paths or endpoints that an entry names: one, or a list that shares the entry's other keys.
-pub(super) fn names(
-    document: &mut Document<'_>,
-    key: &str,
-    value: &Value<'_>,
-) -> Option<Vec<(String, Range<usize>)>> {
-    let named = document.strings(key, value).into_iter();
-    let named: Vec<_> = named.map(|(text, at)| (text.to_owned(), at)).collect();
-    if let (DeValue::Array(items), true) = (value.get_ref(), named.is_empty()) {
-        if items.is_empty() {
-            let message = format!("`{key}` is an empty list: the entry names nothing");
-            document
-                .error("empty-list", value.span(), message)
-                .help("name a place, or remove the entry");
-        }
-        return Some(named);
-    }
-    (!named.is_empty()).then_some(named)
-}
-
-/// The action of an entry of `list`, a list of denials; allowing entries belong into `others`. `"deny"`
-/// means EACCES for a path or an address.
-pub(super) fn action(
-    document: &mut Document<'_>,
-    value: &Value<'_>,
-    list: &str,
-    others: &str,
-) -> Option<Action> {
-    let text = document.string("action", value)?;
-    match text {
-        "deny" => return Some(Action::Deny(Errno::EACCES)),
-        "kill" => return Some(Action::Kill),
-        "allow" => {
-            document
-                .error(
-                    "action",
-                    value.span(),
-                    format!("an entry of {list} cannot allow"),
-                )
-                .help(format!("put it into {others}"));
-            return None;
-        }
-        _ => {}
-    }
-    if let Some(errno) = Errno::from_name(text) {
-        return Some(Action::Deny(errno));
-    }
-    let known = ["deny", "kill"].into_iter().chain(Errno::names());
-    let help = match nearest(text, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => {
-            "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"".to_owned()
-        }
-    };
-    let message = format!("unknown action \"{text}\"");
-    document
-        .error("unknown-action", value.span(), message)
-        .help(help);
-    None
-}
-
-/// Notes that a text does not name a place.
-pub(super) fn note(
-    document: &mut Document<'_>,
-    text: &str,
-    span: &Range<usize>,
-    error: PlaceError,
-) {
-    match error {
-        PlaceError::Unset(name) => {
-            let at = text
-                .find(&name)
-                .map_or(0..text.len(), |at| at..at + name.len());
-            let at = document.inside(span, text, &at);
-            let message = match text.starts_with('~') && name == "HOME" {
-                true => "`~` has no meaning here: the variable HOME is not set".to_owned(),
-                false => format!("the variable `{name}` is not set"),
-            };
-            document.error("unset-variable", at, message).help(format!(
-                "set {name} in jail's environment, or write the path out"
-            ));
-        }
-        PlaceError::Malformed(message) => {
-            document.error("path", span.clone(), message);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::file::File;
 use super::isolate::{self, Isolation};
-use super::parse::File;
 use super::process::{Process, Said, TemporaryDirectory, User, Variables};
 use super::{Diagnostic, Origin, Source};
 use caps::Capability;

@@ -10,14 +10,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
-use super::files::{names, note};
+use super::endpoint::{Wrong, endpoint};
+use super::file::File;
 use super::lint_net::{contains, meet};
-use super::net::endpoint;
-use super::parse::File;
 use super::places::{Surroundings, locate};
+use super::read::{names, note};
 use super::{Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy, Severity};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Reach, Way};
@@ -121,12 +121,9 @@ fn entry(
     let table = match item.get_ref() {
         DeValue::Table(table) => table,
         DeValue::String(_) => {
+            let message = "an entry of `lift` needs a reason";
             document
-                .error(
-                    "missing-key",
-                    item.span(),
-                    "an entry of `lift` needs a reason",
-                )
+                .error("missing-key", item.span(), message)
                 .help(format!("write {}", section.form()));
             return;
         }
@@ -135,33 +132,8 @@ fn entry(
             return;
         }
     };
-    let (mut places, mut way, mut why, mut optional) = (None, Way::Connect, None, false);
-    for (key, value) in table {
-        let name = key.get_ref().as_ref();
-        match name {
-            _ if !section.keys().contains(&name) => {
-                document.unknown_key(key, section.place(), section.keys());
-            }
-            "why" => why = Some(document.string(name, value).map(str::trim)),
-            "optional" => optional = document.boolean(name, value).unwrap_or(false),
-            _ if places.is_some() => {
-                document
-                    .error(
-                        "endpoint",
-                        key.span(),
-                        "an entry has `to` or `on`, not both",
-                    )
-                    .help("write two entries");
-            }
-            _ => {
-                places = names(document, name, value);
-                if name == "on" {
-                    way = Way::Listen;
-                }
-            }
-        }
-    }
-    let Some(places) = places else {
+    let said = Said::read(document, section, table);
+    let Some(places) = said.places else {
         let message = match section {
             Section::Files => "this entry has no `path`",
             Section::Net => "this entry has neither `to` nor `on`",
@@ -171,7 +143,7 @@ fn entry(
             .help(format!("write {}", section.form()));
         return;
     };
-    let why = match why {
+    let why = match said.why {
         Some(Some(why)) if !why.is_empty() => why,
         // The value is not a string, which has been noted.
         Some(None) => return,
@@ -184,6 +156,7 @@ fn entry(
             return;
         }
     };
+    let (way, optional) = (said.way, said.optional);
     let several = places.len() > 1;
     for (text, span) in places {
         let start = if several { &span } else { &item.span() };
@@ -195,13 +168,59 @@ fn entry(
         lifts.extend(read.map(|(place, links, holds)| Lift {
             text,
             place,
-            why: why.to_owned(),
+            why: why.clone(),
             optional,
             origin,
             lifted: Vec::new(),
             links,
             holds,
         }));
+    }
+}
+
+/// What an entry says.
+struct Said {
+    places: Option<Vec<(String, std::ops::Range<usize>)>>,
+    way: Way,
+    /// The inner `None`: something else than a text, which has been noted.
+    why: Option<Option<String>>,
+    optional: bool,
+}
+
+impl Said {
+    fn read(document: &mut Document<'_>, section: Section, table: &DeTable<'_>) -> Said {
+        let mut said = Said {
+            places: None,
+            way: Way::Connect,
+            why: None,
+            optional: false,
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            match name {
+                _ if !section.keys().contains(&name) => {
+                    document.unknown_key(key, section.place(), section.keys());
+                }
+                "why" => {
+                    let why = document.string(name, value);
+                    said.why = Some(why.map(|why| why.trim().to_owned()));
+                }
+                "optional" => said.optional = document.boolean(name, value).unwrap_or(false),
+                _ if said.places.is_some() => {
+                    let message = "an entry has `to` or `on`, not both";
+                    document
+                        .error("endpoint", key.span(), message)
+                        .help("write two entries");
+                }
+                _ => {
+                    said.places = names(document, name, value);
+                    if name == "on" {
+                        said.way = Way::Listen;
+                    }
+                }
+            }
+        }
+        said
     }
 }
 
@@ -246,7 +265,7 @@ fn peer(
             let links = path.map(|located| located.links).unwrap_or_default();
             Some((LiftedPlace::Peer(endpoint, way), links, true))
         }
-        Err(super::net::Wrong::Place(super::PlaceError::Unset(_))) if optional => None,
+        Err(Wrong::Place(super::PlaceError::Unset(_))) if optional => None,
         Err(wrong) => {
             wrong.note(document, text, span);
             None

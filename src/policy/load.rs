@@ -9,11 +9,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::capability::past_peers;
+use super::file::File;
 use super::inherit::inherit;
 use super::led;
 use super::lift;
 use super::merge::merge;
-use super::parse::{File, parse};
+use super::parse::parse;
 use super::places::{Surroundings, way_to};
 use super::presets::{names, preset, presets};
 use super::temporary;

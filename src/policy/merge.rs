@@ -1,6 +1,6 @@
 //! Merges the files of an `extends`: the extending file's settings replace those that it inherits.
 
-use super::parse::File;
+use super::file::File;
 use super::{Default, Entry, Limits, NetEntry, PathEntry, Rule};
 
 /// The merged settings of a file and all that it extends.

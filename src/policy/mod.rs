@@ -8,12 +8,15 @@
 //! | `brackets` | the bracket that a broken file lacks |
 //! | `document` | one file's TOML, with the places of things and the problems found |
 //! | `parse` | a file's keys and its `[[test]]`s |
+//! | `file` | what one file says |
+//! | `read` | what entries of several sections have in common |
 //! | `entry` | an entry of `[syscalls]`, and what rules share with it |
 //! | `rule` | a file's `[[rule]]`s |
 //! | `argv` | a rule's conditions on a path or a program's arguments |
 //! | `files` | a file's `[fs]` |
 //! | `home` | whether a policy opens the home directory by accident |
 //! | `net` | a file's `[net]` |
+//! | `endpoint` | an endpoint with its variables replaced |
 //! | `process` | a file's `[process]` |
 //! | `capability` | the capabilities that may be kept |
 //! | `peer` | the one peer of a sentence |
@@ -39,7 +42,9 @@ mod capability;
 mod diagnostic;
 mod digest;
 mod document;
+mod endpoint;
 mod entry;
+mod file;
 mod files;
 mod given;
 mod home;
@@ -61,6 +66,7 @@ mod peer;
 mod places;
 mod presets;
 mod process;
+mod read;
 mod rule;
 mod temporary;
 pub mod written;

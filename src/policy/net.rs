@@ -5,11 +5,12 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
-use super::files::{action, names, note};
+use super::endpoint::{Wrong, endpoint};
 use super::lift::{self, Section};
-use super::places::{Surroundings, expand_name, expand_plain, locate};
+use super::places::Surroundings;
+use super::read::{action, names};
 use super::{Action, Lift, NetEntry, Origin, PlaceError};
-use crate::net::{Endpoint, Parsed, Socket, Way};
+use crate::net::Way;
 use crate::syscalls::Errno;
 
 /// A list of `[net]`.
@@ -190,62 +191,6 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
                     "to" => Way::Connect,
                     _ => Way::Listen,
                 });
-            }
-        }
-    }
-}
-
-/// Why a text is not an endpoint.
-pub(super) enum Wrong {
-    /// A variable, or a socket's path.
-    Place(PlaceError),
-    /// The endpoint, after its variables were replaced.
-    Endpoint(String, crate::net::EndpointError),
-}
-
-/// Parses an endpoint, with variables replaced.
-pub(super) fn endpoint(text: &str, closes: bool, around: &Surroundings) -> Result<Endpoint, Wrong> {
-    // The path of a socket is expanded like all paths.
-    let path = text
-        .strip_prefix("unix:")
-        .filter(|name| !name.starts_with('@') && *name != "*");
-    let expanded = match path {
-        Some(_) => text.to_owned(),
-        None if text.starts_with("unix:@") => expand_name(text, around).map_err(Wrong::Place)?,
-        None => expand_plain(text, around).map_err(Wrong::Place)?,
-    };
-    let parsed = Endpoint::parse(&expanded, closes)
-        .map_err(|error| Wrong::Endpoint(expanded.clone(), error))?;
-    match parsed {
-        Parsed::Endpoint(endpoint) => Ok(endpoint),
-        Parsed::Path(path) => match locate(&path, around) {
-            Ok(located) => Ok(Endpoint::Unix(Socket::Path(located.pattern))),
-            Err(error) => Err(Wrong::Place(error)),
-        },
-    }
-}
-
-impl Wrong {
-    /// Notes it in the document.
-    pub(super) fn note(self, document: &mut Document<'_>, text: &str, span: &Range<usize>) {
-        match self {
-            Wrong::Place(error) => note(document, text, span, error),
-            Wrong::Endpoint(expanded, error) => {
-                let (at, message) = match expanded == text {
-                    true => (document.inside(span, text, &error.range), error.message),
-                    // The wrong part came from a variable.
-                    false => (
-                        span.clone(),
-                        format!(
-                            "{}, in what \"{text}\" stands for: {expanded:?}",
-                            error.message
-                        ),
-                    ),
-                };
-                let note = document.error("endpoint", at, message);
-                if let Some(help) = error.help {
-                    note.help(help);
-                }
             }
         }
     }

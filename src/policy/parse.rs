@@ -6,36 +6,15 @@ use std::ops::Range;
 
 use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
-use super::files::note;
+use super::file::File;
 use super::peer::one_peer;
 use super::places::{Surroundings, locate};
-use super::process::Process;
-use super::{
-    About, Action, Default, Diagnostic, Entry, Expect, Lift, Limits, NetEntry, PathEntry, Rule,
-    Test,
-};
+use super::read::note;
+use super::{About, Action, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
 use crate::net::Way;
 use crate::paths::Access;
 use crate::syscalls::{self, Errno};
-
-/// The contents of one file.
-#[derive(Debug, std::default::Default)]
-pub(super) struct File {
-    pub description: Option<String>,
-    pub default: Option<Default>,
-    /// Names and paths as written, with their places.
-    pub extends: Vec<(String, Range<usize>)>,
-    pub entries: Vec<Entry>,
-    pub rules: Vec<Rule>,
-    pub paths: Vec<PathEntry>,
-    pub left_out: Vec<PathEntry>,
-    pub peers: Vec<NetEntry>,
-    pub lifts: Vec<Lift>,
-    pub limits: Limits,
-    pub process: Process,
-    pub tests: Vec<Test>,
-}
 
 const KEYS: &[&str] = &[
     "description",
@@ -201,42 +180,13 @@ fn test(
         expect,
         origin,
     };
-    let verb = sentence.trim_start().split_once(' ');
-    if let Some((verb, path)) = verb
-        && let Some(access) = Access::from_word(verb)
-    {
-        return match locate(path.trim(), around) {
-            Ok(located) if located.pattern.is_literal() => {
-                Some(made(About::Path(access, located.pattern.base().to_owned())))
-            }
-            Ok(_) => {
-                let message = "a sentence names one path, without wildcards";
-                document.error("test", span, message);
-                None
-            }
-            Err(error) => {
-                note(document, path, &span, error);
-                None
-            }
-        };
-    }
-    if let Some((verb, text)) = verb
-        && let Some(way) = Way::from_word(verb)
-    {
-        let text = text.trim();
-        return match one_peer(way, text, around) {
-            Ok(Some(peer)) => Some(made(About::Peer(peer))),
-            Ok(None) => {
-                document
-                    .error("test", span, "a sentence names one endpoint: a host or a name, and a port")
-                    .help("write `connect 93.184.216.34:443`, `connect registry.example:443`, `listen udp://0.0.0.0:53` or `connect unix:/run/x`");
-                None
-            }
-            Err(wrong) => {
-                wrong.note(document, text, &span);
-                None
-            }
-        };
+    if let Some((verb, text)) = sentence.trim_start().split_once(' ') {
+        if let Some(access) = Access::from_word(verb) {
+            return about_path(document, access, text, span, around).map(made);
+        }
+        if let Some(way) = Way::from_word(verb) {
+            return about_peer(document, way, text.trim(), span, around).map(made);
+        }
     }
     match syscalls::parse_call(sentence) {
         Ok(call) => Some(made(About::Call(call))),
@@ -254,6 +204,53 @@ fn test(
             if let Some(near) = near {
                 note.help(format!("did you mean `{near}`?"));
             }
+            None
+        }
+    }
+}
+
+/// A sentence about a path.
+fn about_path(
+    document: &mut Document<'_>,
+    access: Access,
+    path: &str,
+    span: Range<usize>,
+    around: &Surroundings,
+) -> Option<About> {
+    match locate(path.trim(), around) {
+        Ok(located) if located.pattern.is_literal() => {
+            Some(About::Path(access, located.pattern.base().to_owned()))
+        }
+        Ok(_) => {
+            let message = "a sentence names one path, without wildcards";
+            document.error("test", span, message);
+            None
+        }
+        Err(error) => {
+            note(document, path, &span, error);
+            None
+        }
+    }
+}
+
+/// A sentence about a peer.
+fn about_peer(
+    document: &mut Document<'_>,
+    way: Way,
+    text: &str,
+    span: Range<usize>,
+    around: &Surroundings,
+) -> Option<About> {
+    match one_peer(way, text, around) {
+        Ok(Some(peer)) => Some(About::Peer(peer)),
+        Ok(None) => {
+            document
+                .error("test", span, "a sentence names one endpoint: a host or a name, and a port")
+                .help("write `connect 93.184.216.34:443`, `connect registry.example:443`, `listen udp://0.0.0.0:53` or `connect unix:/run/x`");
+            None
+        }
+        Err(wrong) => {
+            wrong.note(document, text, &span);
             None
         }
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::net::{Wrong, endpoint};
+use super::endpoint::{Wrong, endpoint};
 use super::places::{PlaceError, Surroundings};
 use super::{NetEntry, Peer, Who};
 use crate::net::{Address, Endpoint, Host, Protocol, Reach, Scope, Socket, To, Way};

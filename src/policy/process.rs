@@ -12,9 +12,9 @@ use toml::de::DeValue;
 use super::Origin;
 use super::capability;
 use super::document::{Document, Key, Value};
-use super::files::note;
 use super::isolate::{self, Isolation};
 use super::places::{PlaceError, Surroundings, expand_plain};
+use super::read::note;
 use crate::condition::nearest;
 use crate::paths::Glob;
 

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::document::{Document, Value};
-use super::entry::{SaysKeys, refuse, target, unknown_target};
-use super::files::note;
-use super::net::endpoint;
+use super::endpoint::endpoint;
+use super::entry::{Says, SaysKeys, refuse, target, unknown_target};
 use super::places::{Surroundings, locate};
+use super::read::note;
 use super::{Argv, Object, Rule, Target};
 use crate::condition::{Condition, ConditionError};
+use crate::net::Endpoint;
+use crate::paths::Pattern;
 use crate::syscalls::named::named;
 use crate::syscalls::{Syscall, SyscallSet};
 
@@ -25,39 +27,14 @@ pub(super) fn rule(
     item: &Value<'_>,
     around: &Surroundings,
 ) -> Option<Rule> {
-    let table = document.table("rule", "an array of tables: `[[rule]]`", item)?;
-    let mut keys = SaysKeys::default();
-    let mut targets = None;
-    let mut when = None;
-    let mut path = None;
-    let mut argv = None;
-    let mut peer = None;
-    for (key, value) in table {
-        match key.get_ref().as_ref() {
-            "syscall" => targets = Some((document.strings("syscall", value), value.span())),
-            "when" => when = Some((document.string("when", value), value.span())),
-            "path" => path = Some((document.string("path", value), value.span())),
-            "argv" => argv = Some((document.strings("argv", value), value.span())),
-            "peer" => peer = Some((document.string("peer", value), value.span())),
-            name if keys.take(document, name, value) => {}
-            _ => {
-                document.unknown_key(key, "in a [[rule]]", KEYS);
-            }
-        }
-    }
-    let says = keys.finish(document, item.span(), "this rule");
-    if targets.is_none() {
-        document
-            .error("missing-key", item.span(), "this rule has no `syscall`")
-            .help("add `syscall = \"NAME\"`, a group or a list");
-    }
-    if when.is_none() && path.is_none() && argv.is_none() && peer.is_none() {
-        document
-            .error("missing-key", item.span(), "this rule has no condition")
-            .help(
-                "add `when = \"…\"`, `path`, `peer` or `argv`, or write an entry below [syscalls]",
-            );
-    }
+    let Keys {
+        says,
+        targets,
+        when,
+        path,
+        argv,
+        peer,
+    } = Keys::read(document, item)?;
     let (targets, targets_span) = targets?;
     let covered = covered(document, &targets);
     if targets.is_empty() {
@@ -105,6 +82,67 @@ pub(super) fn rule(
     })
 }
 
+/// A text with its place. The inner `None`: something else than a text, which has been noted.
+type Text<'v> = (Option<&'v str>, Range<usize>);
+
+/// The keys of a rule.
+struct Keys<'v> {
+    says: Option<Says>,
+    targets: Option<Words<'v>>,
+    when: Option<Text<'v>>,
+    path: Option<Text<'v>>,
+    argv: Option<Words<'v>>,
+    peer: Option<Text<'v>>,
+}
+
+impl<'v> Keys<'v> {
+    fn read(document: &mut Document<'_>, item: &'v Value<'_>) -> Option<Keys<'v>> {
+        let table = document.table("rule", "an array of tables: `[[rule]]`", item)?;
+        let mut says = SaysKeys::default();
+        let mut keys = Keys {
+            says: None,
+            targets: None,
+            when: None,
+            path: None,
+            argv: None,
+            peer: None,
+        };
+        for (key, value) in table {
+            let span = value.span();
+            match key.get_ref().as_ref() {
+                "syscall" => keys.targets = Some((document.strings("syscall", value), span)),
+                "when" => keys.when = Some((document.string("when", value), span)),
+                "path" => keys.path = Some((document.string("path", value), span)),
+                "argv" => keys.argv = Some((document.strings("argv", value), span)),
+                "peer" => keys.peer = Some((document.string("peer", value), span)),
+                name if says.take(document, name, value) => {}
+                _ => {
+                    document.unknown_key(key, "in a [[rule]]", KEYS);
+                }
+            }
+        }
+        keys.says = says.finish(document, item.span(), "this rule");
+        if keys.targets.is_none() {
+            document
+                .error("missing-key", item.span(), "this rule has no `syscall`")
+                .help("add `syscall = \"NAME\"`, a group or a list");
+        }
+        if keys.when.is_none() && !keys.has_object() {
+            document
+                .error("missing-key", item.span(), "this rule has no condition")
+                .help(
+                    "add `when = \"…\"`, `path`, `peer` or `argv`, or write an entry below [syscalls]",
+                );
+        }
+        Some(keys)
+    }
+
+    /// Whether it is about memory: a path, a peer, arguments.
+    fn has_object(&self) -> bool {
+        self.path.is_some() || self.argv.is_some() || self.peer.is_some()
+    }
+}
+
 /// A list of words, or one word, with places.
 type Words<'v> = (Vec<(&'v str, Range<usize>)>, Range<usize>);
 
@@ -113,8 +151,8 @@ type Words<'v> = (Vec<(&'v str, Range<usize>)>, Range<usize>);
 fn object(
     document: &mut Document<'_>,
     covered: &[&'static Syscall],
-    path: Option<(Option<&str>, Range<usize>)>,
-    peer: Option<(Option<&str>, Range<usize>)>,
+    path: Option<Text<'_>>,
+    peer: Option<Text<'_>>,
     argv: Option<Words<'_>>,
     around: &Surroundings,
 ) -> Option<Option<Object>> {
@@ -128,59 +166,86 @@ fn object(
         return Some(None);
     }
     if let Some((text, span)) = path {
-        let text = text?;
-        let nameless = |syscall: &&&Syscall| named(syscall.name).is_empty();
-        if let Some(syscall) = covered.iter().find(nameless) {
-            let message = format!("{} names no path", syscall.name);
-            document
-                .error("path", span, message)
-                .help("name only system calls that take a path, or write `when`");
-            return None;
-        }
-        match locate(text, around) {
-            Ok(located) => object.path = Some((text.to_owned(), located.pattern)),
-            Err(error) => {
-                note(document, text, &span, error);
-                return None;
-            }
-        }
+        object.path = Some(named_path(document, covered, text?, span, around)?);
     }
     if let Some((text, span)) = peer {
-        let text = text?;
-        let nameless = |syscall: &&&Syscall| !NAME_PEERS.contains(&syscall.name);
-        if let Some(syscall) = covered.iter().find(nameless) {
-            document
-                .error("peer", span, format!("{} names no peer", syscall.name))
-                .help(format!("`peer` goes with {}", NAME_PEERS.join(", ")));
-            return None;
-        }
-        // No scheme means TCP, unless the rule denies; the action is not known yet.
-        match endpoint(text, true, around) {
-            Ok(endpoint) => object.peer = Some((text.to_owned(), endpoint)),
-            Err(wrong) => {
-                wrong.note(document, text, &span);
-                return None;
-            }
-        }
+        object.peer = Some(named_peer(document, covered, text?, span, around)?);
     }
     if let Some((words, span)) = argv {
-        let starts = |syscall: &&&Syscall| !matches!(syscall.name, "execve" | "execveat");
-        if let Some(syscall) = covered.iter().find(starts) {
-            let message = format!("{} takes no argument vector", syscall.name);
-            document
-                .error("argv", span, message)
-                .help("`argv` goes with execve and execveat");
-            return None;
-        }
-        match Argv::new(words.iter().map(|(word, _)| *word)) {
-            Ok(argv) => object.argv = Some(argv),
-            Err(message) => {
-                document.error("argv", span, message);
-                return None;
-            }
-        }
+        object.argv = Some(named_argv(document, covered, &words, span)?);
     }
     Some(Some(object))
+}
+
+fn named_path(
+    document: &mut Document<'_>,
+    covered: &[&'static Syscall],
+    text: &str,
+    span: Range<usize>,
+    around: &Surroundings,
+) -> Option<(String, Pattern)> {
+    let nameless = |syscall: &&&Syscall| named(syscall.name).is_empty();
+    if let Some(syscall) = covered.iter().find(nameless) {
+        let message = format!("{} names no path", syscall.name);
+        document
+            .error("path", span, message)
+            .help("name only system calls that take a path, or write `when`");
+        return None;
+    }
+    match locate(text, around) {
+        Ok(located) => Some((text.to_owned(), located.pattern)),
+        Err(error) => {
+            note(document, text, &span, error);
+            None
+        }
+    }
+}
+
+fn named_peer(
+    document: &mut Document<'_>,
+    covered: &[&'static Syscall],
+    text: &str,
+    span: Range<usize>,
+    around: &Surroundings,
+) -> Option<(String, Endpoint)> {
+    let nameless = |syscall: &&&Syscall| !NAME_PEERS.contains(&syscall.name);
+    if let Some(syscall) = covered.iter().find(nameless) {
+        document
+            .error("peer", span, format!("{} names no peer", syscall.name))
+            .help(format!("`peer` goes with {}", NAME_PEERS.join(", ")));
+        return None;
+    }
+    // No scheme means TCP, unless the rule denies; the action is not known yet.
+    match endpoint(text, true, around) {
+        Ok(endpoint) => Some((text.to_owned(), endpoint)),
+        Err(wrong) => {
+            wrong.note(document, text, &span);
+            None
+        }
+    }
+}
+
+fn named_argv(
+    document: &mut Document<'_>,
+    covered: &[&'static Syscall],
+    words: &[(&str, Range<usize>)],
+    span: Range<usize>,
+) -> Option<Argv> {
+    let starts = |syscall: &&&Syscall| !matches!(syscall.name, "execve" | "execveat");
+    if let Some(syscall) = covered.iter().find(starts) {
+        let message = format!("{} takes no argument vector", syscall.name);
+        document
+            .error("argv", span, message)
+            .help("`argv` goes with execve and execveat");
+        return None;
+    }
+    match Argv::new(words.iter().map(|(word, _)| *word)) {
+        Ok(argv) => Some(argv),
+        Err(message) => {
+            document.error("argv", span, message);
+            None
+        }
+    }
 }
 
 /// The syscalls of this architecture that the targets name, each once.

@@ -1,0 +1,21 @@
+//! The run that a denial is of, as far as an advice depends on it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// What is known of the run that a denial belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// The caller's TMPDIR, resolved.
+    pub tmpdir: Option<PathBuf>,
+    /// The directory that the jail starts in.
+    pub directory: Option<PathBuf>,
+    /// Numbers in the denied name that are process ids of the jail.
+    pub processes: Vec<i32>,
+    /// Whether a symbolic link itself was denied: an entry would cover its target instead.
+    pub link: bool,
+    /// The caller's home directory, resolved.
+    pub home: Option<PathBuf>,
+    /// The nameservers of /etc/resolv.conf, if the denial is about port 53.
+    pub nameservers: Vec<IpAddr>,
+}
