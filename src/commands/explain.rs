@@ -23,7 +23,7 @@ use crate::policy::{
     Action, Lift, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer,
 };
 use crate::report::{nameservers, surroundings};
-use crate::syscalls::{Call, CallError, Errno, parse_call};
+use crate::syscalls::{Call, CallError, Errno, Syscall, parse_call};
 
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
@@ -128,18 +128,9 @@ fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
     }
 }
 
-/// Explains a peer: the verdict, what decided, what to change.
-fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -> String {
-    let said = plan.judge.peer(peer);
-    let verdict = said.verdict;
-    let mut table = Table::new(&[1]);
+/// What the verdict on a peer rests on that may change.
+fn peer_notes(policy: &Policy, plan: &Plan, peer: &Peer, verdict: &Verdict, table: &mut Table<2>) {
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
-    table.title(given.trim().to_owned());
-    table.row([head("verdict"), outcome(&verdict)]);
-    table.row([head("decided by"), explain_reason(policy, &verdict).into()]);
-    if let Some(line) = source_line(policy, &verdict) {
-        table.row([head(""), line.into()]);
-    }
     let by_name = match verdict.reason {
         Reason::Peer(index) => policy
             .peers
@@ -177,6 +168,21 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
             "the address belongs to this host: `public` and `private` do not include it".into(),
         ]);
     }
+}
+
+/// Explains a peer: the verdict, what decided, what to change.
+fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -> String {
+    let said = plan.judge.peer(peer);
+    let verdict = said.verdict;
+    let mut table = Table::new(&[1]);
+    let head = |text: &str| Cell::styled(text, Style::new().dimmed());
+    table.title(given.trim().to_owned());
+    table.row([head("verdict"), outcome(&verdict)]);
+    table.row([head("decided by"), explain_reason(policy, &verdict).into()]);
+    if let Some(line) = source_line(policy, &verdict) {
+        table.row([head(""), line.into()]);
+    }
+    peer_notes(policy, plan, peer, &verdict, &mut table);
     let inet = matches!(peer.who, Who::Inet { .. });
     let (enforcer, cost) = match &said.by {
         Some(call) => plan.enforcer(call),
@@ -413,95 +419,8 @@ fn host_text(host: &Host) -> String {
 }
 
 fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
-    let (place, mut entry, action) = match route.what {
-        What::Entry(index) => match policy.syscalls.get(index) {
-            Some(entry) => (
-                policy.place(entry.origin),
-                entry.key.clone(),
-                action(entry.action),
-            ),
-            None => return Default::default(),
-        },
-        What::Rule(index) => match policy.rules.get(index) {
-            Some(rule) => (
-                policy.place(rule.origin),
-                rule_head(rule),
-                action(rule.action),
-            ),
-            None => return Default::default(),
-        },
-        What::Path(index) => match policy.paths.get(index) {
-            Some(entry) => (
-                policy.place(entry.origin),
-                format!("{} {:?}", entry.key(), entry.text),
-                action(match entry.action {
-                    // The action that a list implies.
-                    Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
-                    other => other,
-                }),
-            ),
-            None => return Default::default(),
-        },
-        What::PolicyFile(index) => match policy.sources.get(index) {
-            Some(source) => (
-                source.name.clone(),
-                "the policy file itself".to_owned(),
-                action(Action::Deny(Errno::EPERM)),
-            ),
-            None => return Default::default(),
-        },
-        What::Peer(index) => match policy.peers.get(index) {
-            Some(entry) => (
-                policy.place(entry.origin),
-                format!("{} {:?}", entry.key(), entry.text),
-                action(match entry.action {
-                    Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
-                    other => other,
-                }),
-            ),
-            None => return Default::default(),
-        },
-        What::Limit(kind) => {
-            let Some((origin, text)) = policy.limits.said(kind) else {
-                return Default::default();
-            };
-            let entry = format!("limits.{} = {text}", kind.key());
-            (policy.place(origin), entry, Cell::from("limit"))
-        }
-        What::Isolation(word) => {
-            let mut said = policy.process.isolate.iter();
-            let Some(said) = said.find(|said| said.value == word) else {
-                return Default::default();
-            };
-            let entry = format!("process.isolate = \"{}\"", word.word());
-            (policy.place(said.origin), entry, Cell::from("own"))
-        }
-        What::Default => (
-            policy.place(policy.default.origin),
-            "anything that no entry names".to_owned(),
-            action(policy.default.action),
-        ),
-        What::Baseline(rule) => (rule.id.to_owned(), protection(rule), answer(rule.answer)),
-        What::Signals => (
-            String::new(),
-            "signals to processes outside".to_owned(),
-            action(Action::Deny(Errno::EPERM)),
-        ),
-        What::Memory => (
-            String::new(),
-            "memory and descriptors of processes outside, in /proc".to_owned(),
-            action(Action::Deny(Errno::EACCES)),
-        ),
-        What::Always => (
-            String::new(),
-            baseline::ALWAYS.join(", "),
-            action(Action::Allow),
-        ),
-        What::Foreign => (
-            String::new(),
-            "x32, i386 and unknown calls".to_owned(),
-            action(Action::Deny(Errno::ENOSYS)),
-        ),
+    let Some((place, mut entry, action)) = subject(policy, route.what) else {
+        return Default::default();
     };
     if route.reach.0 != 0 && route.reach.0 < route.reach.1 {
         let _ = write!(entry, " ({} of {})", route.reach.0, route.reach.1);
@@ -514,6 +433,76 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
         route.because.clone().into_owned().into(),
         route.cost.text().into(),
     ]
+}
+
+/// What a route is about: where the policy says it, what it says, and what happens.
+type Subject = (String, String, Cell);
+
+fn subject(policy: &Policy, what: What) -> Option<Subject> {
+    Some(match what {
+        What::Entry(index) => {
+            let entry = policy.syscalls.get(index)?;
+            let place = policy.place(entry.origin);
+            (place, entry.key.clone(), action(entry.action))
+        }
+        What::Rule(index) => {
+            let rule = policy.rules.get(index)?;
+            let place = policy.place(rule.origin);
+            (place, rule_head(rule), action(rule.action))
+        }
+        What::Path(index) => {
+            let entry = policy.paths.get(index)?;
+            let text = format!("{} {:?}", entry.key(), entry.text);
+            (policy.place(entry.origin), text, listed(entry.action))
+        }
+        What::PolicyFile(index) => {
+            let name = policy.sources.get(index)?.name.clone();
+            let denied = action(Action::Deny(Errno::EPERM));
+            (name, "the policy file itself".to_owned(), denied)
+        }
+        What::Peer(index) => {
+            let entry = policy.peers.get(index)?;
+            let text = format!("{} {:?}", entry.key(), entry.text);
+            (policy.place(entry.origin), text, listed(entry.action))
+        }
+        What::Limit(kind) => {
+            let (origin, text) = policy.limits.said(kind)?;
+            let entry = format!("limits.{} = {text}", kind.key());
+            (policy.place(origin), entry, Cell::from("limit"))
+        }
+        What::Isolation(word) => {
+            let mut said = policy.process.isolate.iter();
+            let said = said.find(|said| said.value == word)?;
+            let entry = format!("process.isolate = \"{}\"", word.word());
+            (policy.place(said.origin), entry, Cell::from("own"))
+        }
+        What::Default => (
+            policy.place(policy.default.origin),
+            "anything that no entry names".to_owned(),
+            action(policy.default.action),
+        ),
+        What::Baseline(rule) => (rule.id.to_owned(), protection(rule), answer(rule.answer)),
+        What::Signals => unsaid("signals to processes outside", Action::Deny(Errno::EPERM)),
+        What::Memory => unsaid(
+            "memory and descriptors of processes outside, in /proc",
+            Action::Deny(Errno::EACCES),
+        ),
+        What::Always => unsaid(&baseline::ALWAYS.join(", "), Action::Allow),
+        What::Foreign => unsaid("x32, i386 and unknown calls", Action::Deny(Errno::ENOSYS)),
+    })
+}
+
+/// The action of an entry of a list. EACCES is the one that the list implies.
+fn listed(said: Action) -> Cell {
+    action(match said {
+        Action::Deny(Errno::EACCES) => Action::Deny(Errno::EPERM),
+        other => other,
+    })
+}
+
+/// What no policy says.
+fn unsaid(text: &str, does: Action) -> Subject {
+    (String::new(), text.to_owned(), action(does))
 }
 
 /// The system calls of a protection, and its condition.
@@ -641,31 +630,7 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
         level if level < specific => "less specific",
         _ => "not stricter",
     };
-
-    let mut lost = Vec::new();
-    for (index, rule) in policy.rules.iter().enumerate() {
-        let conditions: Vec<_> = rule
-            .conditions
-            .iter()
-            .filter(|(about, _)| about.name == syscall.name)
-            .collect();
-        if conditions.is_empty() || verdict.reason == Reason::Rule(index) {
-            continue;
-        }
-        let because = match conditions
-            .iter()
-            .any(|(_, condition)| condition.holds(&call.args))
-        {
-            true => outweighed(3),
-            false => "its condition does not hold",
-        };
-        lost.push(format!(
-            "{} {} = \"{}\": {because}",
-            policy.place(rule.origin),
-            rule_head(rule),
-            rule.action
-        ));
-    }
+    let mut lost = lost_rules(policy, call, syscall, verdict, outweighed(3));
     for (index, entry) in policy.syscalls.iter().enumerate() {
         let level = match entry.target {
             Target::Syscall(about) if about.name == syscall.name => 2,
@@ -673,12 +638,9 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
             _ => continue,
         };
         if verdict.reason != Reason::Entry(index) {
-            lost.push(format!(
-                "{} {}: {}",
-                policy.place(entry.origin),
-                entry_text(entry),
-                outweighed(level)
-            ));
+            let place = policy.place(entry.origin);
+            let because = outweighed(level);
+            lost.push(format!("{place} {}: {because}", entry_text(entry)));
         }
     }
     if verdict.reason != Reason::Default {
@@ -689,20 +651,54 @@ fn lost(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<Str
             outweighed(0)
         ));
     }
+    lost.extend(lost_protections(plan, call, verdict));
+    lost
+}
+
+/// The rules that name a system call and did not decide. `outweighed`: why, where their condition holds.
+fn lost_rules(
+    policy: &Policy,
+    call: &Call,
+    syscall: &Syscall,
+    verdict: &Verdict,
+    outweighed: &str,
+) -> Vec<String> {
+    let mut lost = Vec::new();
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let conditions = rule.conditions.iter();
+        let mut conditions = conditions
+            .filter(|(about, _)| about.name == syscall.name)
+            .peekable();
+        if conditions.peek().is_none() || verdict.reason == Reason::Rule(index) {
+            continue;
+        }
+        let because = match conditions.any(|(_, condition)| condition.holds(&call.args)) {
+            true => outweighed,
+            false => "its condition does not hold",
+        };
+        let place = policy.place(rule.origin);
+        let (head, action) = (rule_head(rule), rule.action);
+        lost.push(format!("{place} {head} = \"{action}\": {because}"));
+    }
+    lost
+}
+
+/// The protections that hold for a call and did not decide.
+fn lost_protections(plan: &Plan, call: &Call, verdict: &Verdict) -> Vec<String> {
     let protections = plan
         .judge
         .chain(call.nr)
         .map_or(&[][..], |chain| chain.baseline);
     let own = |rule: &&&baseline::Rule| !matches!(rule.answer, Answer::Close(_));
     let about = protections.iter().filter(own);
-    for rule in about.filter(|rule| rule.applies(&call.args)) {
-        let decided = matches!(verdict.reason, Reason::Baseline(by) if by == *rule);
+    let about = about.filter(|rule| rule.applies(&call.args));
+    let lost = about.filter(|rule| {
+        let decided = matches!(verdict.reason, Reason::Baseline(by) if by == **rule);
         let asked = matches!(rule.answer, Answer::Check(_)) && verdict.check.is_some();
-        if !decided && !asked {
-            lost.push(format!("baseline {}: not stricter", rule.id));
-        }
-    }
-    lost
+        !decided && !asked
+    });
+    lost.map(|rule| format!("baseline {}: not stricter", rule.id))
+        .collect()
 }
 
 impl std::fmt::Display for ExplainError {

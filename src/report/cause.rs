@@ -53,10 +53,6 @@ impl<'a> Cause<'a> {
                     found.map(|it| (it.origin, &it.key, &it.why)),
                 )
             }
-            Reason::Default => Self {
-                place: place(policy.default.origin),
-                ..Self::bare(ReasonKind::Default)
-            },
             Reason::Path(index) => {
                 let found = policy.paths.get(index);
                 written(
@@ -95,7 +91,7 @@ impl<'a> Cause<'a> {
                 entry: None,
                 why: Some(rule.reason),
             },
-            Reason::PathDefault | Reason::PeerDefault => Self {
+            Reason::Default | Reason::PathDefault | Reason::PeerDefault => Self {
                 place: place(policy.default.origin),
                 ..Self::bare(ReasonKind::Default)
             },

@@ -459,6 +459,49 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// What only the log is about, and whether a denial explains a failure.
+    fn log_event(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Exec { pid, program } => {
+                self.blame.executed(pid);
+                self.record(|time, _| Record::Exec {
+                    time,
+                    pid,
+                    ancestry: program.ancestry(),
+                });
+            }
+            Event::Spawn {
+                parent,
+                child,
+                thread,
+            } => {
+                self.record(|time, _| Record::Spawn {
+                    time,
+                    pid: parent,
+                    child,
+                    thread,
+                });
+            }
+            Event::Signal { pid, tid, signal } => {
+                self.record(|time, _| Record::Signal {
+                    time,
+                    pid,
+                    tid,
+                    signal: signal.into(),
+                });
+            }
+            Event::Exit { pid, parent, exit } => {
+                self.blame.ended(pid, parent, exit != Exit::Code(0));
+                self.record(|time, _| Record::Exit {
+                    time,
+                    pid,
+                    exit: exit.into(),
+                });
+            }
+            _ => {}
+        }
+    }
+
     /// One write per message, so that the command's own output cannot split it. The reader may have
     /// gone; that must not affect the command.
     fn say(&mut self, text: &str) {
@@ -504,42 +547,10 @@ impl Observer for Report<'_> {
                 self.blame.started(pid);
                 self.start(pid, program);
             }
-            Event::Exec { pid, program } => {
-                self.blame.executed(pid);
-                self.record(|time, _| Record::Exec {
-                    time,
-                    pid,
-                    ancestry: program.ancestry(),
-                });
-            }
-            Event::Spawn {
-                parent,
-                child,
-                thread,
-            } => {
-                self.record(|time, _| Record::Spawn {
-                    time,
-                    pid: parent,
-                    child,
-                    thread,
-                });
-            }
-            Event::Signal { pid, tid, signal } => {
-                self.record(|time, _| Record::Signal {
-                    time,
-                    pid,
-                    tid,
-                    signal: signal.into(),
-                });
-            }
-            Event::Exit { pid, parent, exit } => {
-                self.blame.ended(pid, parent, exit != Exit::Code(0));
-                self.record(|time, _| Record::Exit {
-                    time,
-                    pid,
-                    exit: exit.into(),
-                });
-            }
+            Event::Exec { .. }
+            | Event::Spawn { .. }
+            | Event::Signal { .. }
+            | Event::Exit { .. } => self.log_event(event),
             // `Report::end` writes the end of the log, because it also knows failures.
             Event::Used(used) => {
                 if let Some((_, gathered)) = &mut self.document {
