@@ -1,7 +1,7 @@
-//! The order of the modules, held against their `use crate::` lines: knowledge does not depend on
-//! mechanism, and nothing runs in a circle.
+//! The order of the modules, held against what they use: knowledge does not depend on mechanism, no modules
+//! use each other in a circle, and no function is long.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -161,4 +161,197 @@ fn unsafe_code_stands_in_sys_alone() {
         });
         assert!(!named, "{} holds unsafe code", path.display());
     }
+}
+
+/// A module by the parts of its path: `["supervise", "tracee"]`.
+type Module = Vec<String>;
+
+/// The text of a file without its unit tests.
+fn without_tests(text: &str) -> &str {
+    let end = text.find("#[cfg(test)]\nmod tests {");
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// The child modules that are compiled for unit tests alone.
+fn test_modules(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split("#[cfg(test)]\n").skip(1);
+    parts.filter_map(|part| {
+        let line = part.lines().next()?.trim_start_matches("pub ");
+        line.strip_prefix("mod ")?.strip_suffix(';')
+    })
+}
+
+/// All modules of the library, each with the text of its file, without those that are for unit tests.
+fn modules() -> BTreeMap<Module, String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    files(&src, &mut paths);
+    let mut found = BTreeMap::new();
+    let mut only_tests = BTreeSet::new();
+    for path in paths {
+        let parts = path.strip_prefix(&src).expect("a path in src");
+        let parts = parts.with_extension("");
+        let mut module: Module = parts
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
+        module.pop_if(|last| last == "mod");
+        let text = fs::read_to_string(&path).expect("a readable file");
+        only_tests.extend(test_modules(&text).map(|child| {
+            let child = child.to_owned();
+            module.iter().cloned().chain([child]).collect::<Module>()
+        }));
+        if module != ["lib"] && module != ["main"] {
+            found.insert(module, without_tests(&text).to_owned());
+        }
+    }
+    found.retain(|module, _| !only_tests.contains(module));
+    found
+}
+
+/// The paths of a tree of `use`, one each.
+fn paths_of_use(tree: &str) -> Vec<String> {
+    let Some((head, list)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or_default();
+        return vec![path.split_whitespace().collect()];
+    };
+    let list = list.rsplit_once('}').map_or(list, |(list, _)| list);
+    let mut paths = Vec::new();
+    let (mut depth, mut part) = (0, String::new());
+    for character in list.chars().chain([',']) {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let inner = paths_of_use(&std::mem::take(&mut part)).into_iter();
+                paths.extend(inner.map(|path| format!("{}{path}", head.trim())));
+                continue;
+            }
+            _ => {}
+        }
+        part.push(character);
+    }
+    paths
+}
+
+/// What the text of a module names: the trees of its `use`, and paths of several parts elsewhere.
+fn named(text: &str) -> Vec<String> {
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
+    let mut paths = Vec::new();
+    let mut rest = String::new();
+    for statement in code.split_inclusive(';') {
+        let start = statement
+            .rfind("\nuse ")
+            .or_else(|| statement.rfind("\npub use "))
+            .or_else(|| statement.rfind(" use "));
+        match start {
+            Some(start) => {
+                let (before, tree) = statement.split_at(start);
+                let tree = tree.split_once("use ").map_or("", |(_, tree)| tree);
+                paths.extend(paths_of_use(tree.trim_end_matches(';')));
+                rest.push_str(before);
+            }
+            None => rest.push_str(statement),
+        }
+    }
+    let is_path = |c: char| c == ':' || c == '_' || c.is_ascii_alphanumeric();
+    let words = rest.split(|c| !is_path(c));
+    paths.extend(words.filter(|word| word.contains("::")).map(str::to_owned));
+    paths
+}
+
+/// The module that a path leads to, seen from another one.
+fn led_to(from: &Module, path: &str, modules: &BTreeMap<Module, String>) -> Option<Module> {
+    let mut parts = path.split("::").map(str::to_owned).peekable();
+    let mut to: Module = match parts.peek()?.as_str() {
+        "crate" => Vec::new(),
+        "super" => from.clone(),
+        first => {
+            let child: Module = from.iter().cloned().chain([first.to_owned()]).collect();
+            modules.contains_key(&child).then(|| from.clone())?
+        }
+    };
+    while let Some(part) = parts.next_if(|part| part == "crate" || part == "super") {
+        if part == "super" {
+            to.pop();
+        }
+    }
+    to.extend(parts);
+    while !to.is_empty() && !modules.contains_key(&to) {
+        to.pop();
+    }
+    (!to.is_empty()).then_some(to)
+}
+
+/// A module may use what stands in one above it in the tree of folders: that is how a folder is divided.
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    let modules = modules();
+    let uses = |(from, text): (&Module, &String)| {
+        let paths = named(text).into_iter();
+        let uses: BTreeSet<Module> = paths
+            .filter_map(|path| led_to(from, &path, &modules))
+            .filter(|to| !from.starts_with(to))
+            .collect();
+        (from.clone(), uses)
+    };
+    let mut uses: BTreeMap<Module, BTreeSet<Module>> = modules.iter().map(uses).collect();
+    assert!(uses.values().filter(|uses| !uses.is_empty()).count() > 100);
+    // What uses nothing that is left, and what is used by nothing that is left, is in no circle.
+    loop {
+        let before = uses.len();
+        let left: BTreeSet<Module> = uses.keys().cloned().collect();
+        uses.values_mut()
+            .for_each(|uses| uses.retain(|to| left.contains(to)));
+        uses.retain(|_, uses| !uses.is_empty());
+        let used: BTreeSet<Module> = uses.values().flatten().cloned().collect();
+        uses.retain(|from, _| used.contains(from));
+        if uses.len() == before {
+            break;
+        }
+    }
+    let circle = uses.iter().map(|(from, uses)| {
+        let uses: Vec<String> = uses.iter().map(|to| to.join("::")).collect();
+        format!("{} uses {}", from.join("::"), uses.join(", "))
+    });
+    let circle: Vec<String> = circle.collect();
+    assert!(circle.is_empty(), "a circle:\n{}", circle.join("\n"));
+}
+
+#[test]
+fn no_function_is_longer_than_70_lines() {
+    const MOST: usize = 70;
+    let mut long = Vec::new();
+    for (module, text) in modules() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let is_function = code.starts_with("fn ")
+                || code.contains(" fn ") && !code.contains("//") && !code.contains('"');
+            if !is_function || code.ends_with(';') || code.ends_with('}') {
+                continue;
+            }
+            let indent = line.len() - code.len();
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines.iter().skip(at).position(|line| **line == end);
+            if let Some(length) = length.filter(|length| length + 1 > MOST) {
+                long.push(format!(
+                    "{}: {} lines: {code}",
+                    module.join("::"),
+                    length + 1
+                ));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn the_loop_of_the_supervisor_is_short() {
+    let modules = modules();
+    let text = &modules[&vec!["supervise".to_owned()]];
+    assert!(text.lines().count() <= 150);
 }
