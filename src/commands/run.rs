@@ -204,7 +204,7 @@ impl Ready {
             kill_on_exit: run.kill_on_exit,
             stand_in: true,
             measure: report.is_some(),
-            bell: None,
+            stop_handle: None,
             timer: sys::signal::heed_ticks().is_ok(),
         };
         let mut report = Report::new(

@@ -9,7 +9,7 @@ use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Host, Plan};
 use crate::policy::{self, Limits};
 use crate::report::{self, Report, Verdict};
-use crate::supervise::{Bell, Event, Observer, Options};
+use crate::supervise::{Event, Observer, Options, StopHandle};
 use crate::sys;
 use crate::trace::Tid;
 use std::ffi::{OsStr, OsString};
@@ -558,7 +558,7 @@ impl Ready {
     }
 
     /// Runs it on this thread, which must have no children. `timer`: see [`Options::timer`].
-    pub(crate) fn run(self, bell: Option<Bell>, timer: bool, told: Told) -> Finished {
+    pub(crate) fn run(self, stop_handle: Option<StopHandle>, timer: bool, told: Told) -> Finished {
         let Ready {
             policy,
             plan,
@@ -576,7 +576,7 @@ impl Ready {
             kill_on_exit,
             stand_in: false,
             measure: true,
-            bell,
+            stop_handle,
             timer,
         };
         let name = policy.sources.first().map(|source| source.name.clone());

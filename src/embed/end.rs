@@ -1,6 +1,6 @@
 //! The end of a jail, for other ways to wait for it: a descriptor, callbacks, another thread.
 
-use crate::supervise::{Bell, BellCall};
+use crate::supervise::{StopHandle, StopReason};
 use crate::sys;
 use std::fmt;
 use std::io;
@@ -61,13 +61,13 @@ impl End {
     }
 
     /// Waits for it.
-    pub fn wait(&self, bell: &Bell) {
+    pub fn wait(&self, stop_handle: &StopHandle) {
         let mut state = self.state();
         while !state.ended {
             let waited = self.changed.wait_timeout(state, LOOK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if !state.ended {
-                bell.insist();
+                stop_handle.force();
             }
         }
     }
@@ -106,20 +106,20 @@ impl fmt::Debug for End {
 /// Kills one jail, from any thread; does nothing once it has ended.
 #[derive(Debug, Clone)]
 pub struct Killer {
-    pub(super) bell: Bell,
+    pub(super) stop_handle: StopHandle,
     pub(super) end: Arc<End>,
 }
 
 impl Killer {
     /// As [`super::Handle::kill`]: does not wait.
     pub fn kill(&self) {
-        self.bell.ring(BellCall::Kill);
+        self.stop_handle.request(StopReason::Kill);
     }
 
     /// Kills it, and waits until no process of it is left.
     pub fn kill_and_wait(&self) {
         self.kill();
-        self.end.wait(&self.bell);
+        self.end.wait(&self.stop_handle);
     }
 }
 

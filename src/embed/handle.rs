@@ -5,7 +5,7 @@ use super::builder::{Ready, Told};
 use super::end::{End, KillOnDrop, Killer};
 use super::event::{self, Events};
 use crate::report::Verdict;
-use crate::supervise::{Bell, BellCall};
+use crate::supervise::{StopHandle, StopReason};
 use crate::trace::Tid;
 use std::io::PipeReader;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -46,7 +46,7 @@ pub struct Outcome {
 #[must_use = "dropping the handle kills the jail"]
 pub struct Handle {
     pid: Tid,
-    bell: Bell,
+    stop_handle: StopHandle,
     end: Arc<End>,
     events: Option<Events>,
     /// The pipes from which stdout and stderr can be read ([`super::Stdio::Piped`]).
@@ -59,13 +59,13 @@ pub struct Handle {
 impl Handle {
     /// Starts the thread; returns once the command is started.
     pub(super) fn start(mut ready: Ready, all: bool) -> Result<Handle, Error> {
-        let bell = Bell::new();
+        let stop_handle = StopHandle::new();
         let end = End::new().map_err(Error::Stream)?;
         let readers = ready.take_readers();
         let (sender, events) = event::channel(all);
         let (told, started) = channel();
         let (done, outcome) = channel();
-        let rung = bell.clone();
+        let for_supervisor = stop_handle.clone();
         let ended = end.at_drop();
         let thread = std::thread::Builder::new()
             .name("jail".to_owned())
@@ -75,13 +75,13 @@ impl Handle {
                     events: Some(sender),
                 };
                 // The receiver may be gone.
-                let _ = done.send(ready.run(Some(rung), false, told).outcome());
+                let _ = done.send(ready.run(Some(for_supervisor), false, told).outcome());
                 drop(ended);
             })
             .map_err(Error::Thread)?;
         let mut handle = Handle {
             pid: 0,
-            bell,
+            stop_handle,
             end,
             events: Some(events),
             readers,
@@ -109,13 +109,13 @@ impl Handle {
 
     /// Kills all remaining processes of the jail. Does not wait.
     pub fn kill(&self) {
-        self.bell.ring(BellCall::Kill);
+        self.stop_handle.request(StopReason::Kill);
     }
 
     /// Returns a handle that kills the jail from another thread while this one waits for it.
     pub fn killer(&self) -> Killer {
         Killer {
-            bell: self.bell.clone(),
+            stop_handle: self.stop_handle.clone(),
             end: Arc::clone(&self.end),
         }
     }
@@ -164,7 +164,7 @@ impl Handle {
         match self.outcome.try_recv() {
             Ok(result) => self.ended(result).map(Some),
             Err(TryRecvError::Empty) => {
-                self.bell.insist();
+                self.stop_handle.force();
                 Ok(None)
             }
             Err(TryRecvError::Disconnected) => Err(Error::Lost),
@@ -179,7 +179,7 @@ impl Handle {
         match self.outcome.recv_timeout(time) {
             Ok(result) => self.ended(result).map(Some),
             Err(RecvTimeoutError::Timeout) => {
-                self.bell.insist();
+                self.stop_handle.force();
                 Ok(None)
             }
             Err(RecvTimeoutError::Disconnected) => Err(Error::Lost),
@@ -192,7 +192,7 @@ impl Handle {
         loop {
             match self.outcome.recv_timeout(LOOK) {
                 Ok(result) => return self.ended(result),
-                Err(RecvTimeoutError::Timeout) => self.bell.insist(),
+                Err(RecvTimeoutError::Timeout) => self.stop_handle.force(),
                 Err(RecvTimeoutError::Disconnected) => return self.ended(Err(Error::Lost)),
             }
         }

@@ -6,7 +6,7 @@
 //! a reader only as long as the caller allows.
 
 use crate::launch::Command;
-use crate::supervise::{Bell, BellCall};
+use crate::supervise::{StopHandle, StopReason};
 use crate::sys;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -101,7 +101,7 @@ impl Pump {
     pub fn start(
         wiring: Wiring,
         limit: Option<u64>,
-        bell: &Bell,
+        stop_handle: &StopHandle,
         command: &mut Command,
     ) -> io::Result<Option<Pump>> {
         if wiring.is_empty() {
@@ -138,7 +138,7 @@ impl Pump {
             feed,
             flows: [stdout, stderr],
             left: limit.unwrap_or(u64::MAX),
-            bell: bell.clone(),
+            stop_handle: stop_handle.clone(),
             over: Some(over),
             until: Arc::clone(&until),
         };
@@ -357,7 +357,7 @@ struct Work {
     flows: [Option<Flow>; 2],
     /// The remaining bytes of the limit.
     left: u64,
-    bell: Bell,
+    stop_handle: StopHandle,
     /// Signals the end of the jail; `None` after that.
     over: Option<UnixStream>,
     until: Arc<Mutex<Option<Instant>>>,
@@ -463,7 +463,8 @@ impl Work {
     /// notes signals.
     fn is_unwanted(&self) -> bool {
         const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
-        self.bell.rung() == Some(BellCall::Kill) || ENDING.into_iter().any(sys::signal::has_arrived)
+        self.stop_handle.requested() == Some(StopReason::Kill)
+            || ENDING.into_iter().any(sys::signal::has_arrived)
     }
 
     /// Passes on what was read; if there is nothing, reads.
@@ -484,7 +485,7 @@ impl Work {
         if read > left {
             // Request the stop first: a command that then dies of the closed pipe dies because of the
             // limit.
-            self.bell.ring(BellCall::Output);
+            self.stop_handle.request(StopReason::Output);
             // If the command lives long enough to write again, it gets EPIPE.
             for flow in self.flows.iter_mut().flatten() {
                 flow.from = None;

@@ -5,7 +5,7 @@ use crate::launch::{self, Command, Nursery, Started};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::supervise::{
-    self, Bell, BellCall, Ending, Event, Observer, Options, Outcome, SuperviseError,
+    self, Ending, Event, Observer, Options, Outcome, StopHandle, StopReason, SuperviseError,
 };
 use crate::sys;
 use crate::trace::Exit;
@@ -26,11 +26,11 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> (Result<Outcome, SuperviseError>, Written) {
     if !wiring.is_empty() {
-        options.bell.get_or_insert_with(Bell::new);
+        options.stop_handle.get_or_insert_with(StopHandle::new);
     }
-    let bell = options.bell.clone().unwrap_or_default();
+    let stop_handle = options.stop_handle.clone().unwrap_or_default();
     let limit = plan.limits.output.as_ref().map(|limit| limit.value);
-    let pump = match Pump::start(wiring, limit, &bell, &mut command) {
+    let pump = match Pump::start(wiring, limit, &stop_handle, &mut command) {
         Ok(pump) => pump,
         Err(error) => {
             let failed = SuperviseError::Streams(error);
@@ -56,7 +56,7 @@ pub fn run(
     // The last output was read when no process was left.
     if let Ok(outcome) = &mut result
         && outcome.ending == Ending::Exited
-        && bell.rung() == Some(BellCall::Output)
+        && stop_handle.requested() == Some(StopReason::Output)
     {
         observer.event(&Event::Limit(LimitKind::Output));
         outcome.ending = Ending::Limit(LimitKind::Output);

@@ -270,7 +270,7 @@ fn born(init: Tid) -> Result<Option<Tid>, Errno> {
             _ => None,
         };
         // No signal is meant for it.
-        tracee.resume(Resume::Continue)?;
+        tracee.resume(Resume::CONTINUE)?;
         if let Some(child) = child {
             return Ok(Some(child as Tid));
         }

@@ -15,7 +15,7 @@
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `tracee::address_space`, `syscall::pin` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
 //! | events that are ready and not answered yet | [`round`](super::control::round) | a stop and an end for each task |
-//! | calls that are under way in another form | `syscall::emulate`, `syscall::socket` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`socket::connect::spare`) |
+//! | calls that are under way in another form | `syscall::pending` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`socket::connect::spare`) |
 //! | open files that are passed on | `path::passing` | one for each task, one descriptor each, for some calls |
 //! | who has confined itself by Landlock | `syscall::path` | one for each task |
 //! | what a rule has judged of an execve | `path::exec` | one for each task, hashes of a fixed size; dropped at its next call |
@@ -37,7 +37,7 @@
 #[cfg(test)]
 mod tests {
     use crate::supervise::limits::Memory;
-    use crate::supervise::syscall::path::Files;
+    use crate::supervise::syscall::path::Paths;
     use crate::supervise::tracee::{ChildState, Namespaces, Process, Task, Tracees};
     use crate::sys::Errno;
     use crate::sys::files::Shared;
@@ -86,7 +86,7 @@ mod tests {
     /// A jail without a kernel.
     struct World {
         tracees: Tracees,
-        files: Files,
+        paths: Paths,
         memory: Memory,
         /// Spawns whose event has not been told: parent, child, flags.
         late: Vec<(Tid, Tid, u64)>,
@@ -108,7 +108,7 @@ mod tests {
             let tracees = Tracees::of_test(MAIN, Namespaces::default(), is_own);
             Self {
                 tracees: tracees.that_share(shares),
-                files: Files::new(Vec::new()),
+                paths: Paths::new(Vec::new()),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
                 last: MAIN,
@@ -205,10 +205,12 @@ mod tests {
             let before = self
                 .tracees
                 .get(former)
-                .map(|task| task.files.is_confined());
+                .map(|task| task.paths.is_confined());
             let executed = self.tracees.executed(pid, former);
-            assert_eq!(Some(executed.task.files.is_confined()), before);
-            assert!(!executed.task.files.is_pending() && !executed.task.waits.is_pending());
+            assert_eq!(Some(executed.task.paths.is_confined()), before);
+            assert!(
+                executed.task.pending.borrow().is_none() && !executed.task.restart.is_pending()
+            );
         }
 
         /// The end of a task is told.
@@ -223,10 +225,10 @@ mod tests {
         fn fill(&mut self) {
             if let Some((tid, Real { pid, .. })) = self.any() {
                 let task = self.tracees.at(tid);
-                task.files.fill(&self.files);
-                task.net.fill();
-                task.process().net.fill();
-                task.waits.fill();
+                task.paths.fill(self.paths.judged_of_test());
+                task.sockets.fill();
+                task.process().sockets.fill();
+                task.restart.fill();
                 self.memory.fill(&task);
                 self.tracees.sent(pid, libc::SIGTERM, tid);
             }

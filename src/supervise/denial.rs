@@ -1,49 +1,14 @@
 //! A denied call, with what a report may want to know of it while the tracee is still stopped.
 
 use super::Program;
+use super::object::Object;
 use super::tracee::{Task, Tracees};
 use crate::judge::Verdict;
-use crate::net::Way;
-use crate::paths::Access;
-use crate::policy::Who;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
 use crate::trace::Tid;
 use std::fmt;
 use std::rc::Rc;
-
-/// What a denied call was about.
-#[derive(Debug, Clone)]
-pub enum Object {
-    /// A path.
-    Path(PathObject),
-    /// A peer.
-    Peer(PeerObject),
-}
-
-/// What a denied call asked for of a peer.
-#[derive(Debug, Clone)]
-pub struct PeerObject {
-    /// In which direction.
-    pub way: Way,
-    /// The endpoint, as a policy would write it.
-    pub to: String,
-    /// The names that its address is known by.
-    pub names: Vec<String>,
-    /// The same, as it is; `None`: no entry could name it.
-    pub who: Option<Box<Who>>,
-}
-
-/// What a denied call asked of a path.
-#[derive(Debug, Clone)]
-pub struct PathObject {
-    /// What it wanted.
-    pub access: Access,
-    /// The path as the call had it.
-    pub given: Vec<u8>,
-    /// Where it leads.
-    pub resolved: Vec<u8>,
-}
 
 /// A denied call. Nothing is read or formatted before somebody asks.
 pub struct Denial<'a> {

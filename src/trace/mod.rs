@@ -14,7 +14,7 @@ mod stopped;
 pub use meter::Meter;
 pub use registers::Registers;
 pub use status::{Exit, Stop, Wait};
-pub use stopped::{Resume, Stopped};
+pub use stopped::{Resume, ResumeAction, Stopped};
 
 use crate::sys::{self, Errno};
 

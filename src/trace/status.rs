@@ -48,7 +48,7 @@ pub enum Stop {
     /// First stop of a child that was attached when it was created, or the end of a group-stop.
     /// `Continue`.
     Attach,
-    /// Syscall-stop: the entry or the exit of a call, after `Resume::SetAndStop` and its like.
+    /// Syscall-stop: the entry or the exit of a call, after [`Resume::and_stop`](super::Resume::and_stop).
     Syscall,
     /// Any other stop; no option requests one. `Continue`.
     Other(i32),

@@ -17,9 +17,19 @@ pub struct Stopped {
 
 /// The answer to a stop.
 #[derive(Debug, Clone, Copy)]
+pub struct Resume {
+    /// What the tracee does next.
+    pub action: ResumeAction,
+    /// Whether it stops at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): after a
+    /// seccomp-stop whose call runs, that is the exit of this call. `Listen` and `Kill` ignore it.
+    pub stop_at_syscall: bool,
+}
+
+/// What a stopped tracee does next.
+#[derive(Debug, Clone, Copy)]
 // 224 bytes on the stack, once per stop: a box would cost more.
 #[allow(clippy::large_enum_variant)]
-pub enum Resume {
+pub enum ResumeAction {
     /// Continue as if it had not stopped.
     Continue,
     /// Continue, and deliver this signal.
@@ -32,28 +42,45 @@ pub enum Resume {
     /// Continue with these registers: at a seccomp-stop another call, or other arguments; at any other
     /// stop the registers from before.
     Set(Registers),
-    /// As `Set`, and stop at the next entry or exit of a call ([`Stop::Syscall`](super::Stop)): at a
-    /// seccomp-stop that is the exit of this call.
-    SetAndStop(Registers),
-    /// As `Continue`, `Deliver` and `Return`, and stop at the next entry or exit of a call.
-    ContinueAndStop,
-    /// See `ContinueAndStop`.
-    DeliverAndStop(i32),
-    /// See `ContinueAndStop`.
-    ReturnAndStop(Registers, i64),
     /// Kill its whole process.
     Kill,
 }
 
 impl Resume {
+    /// See [`ResumeAction::Continue`].
+    pub const CONTINUE: Resume = Resume::by(ResumeAction::Continue);
+    /// See [`ResumeAction::Listen`].
+    pub const LISTEN: Resume = Resume::by(ResumeAction::Listen);
+    /// See [`ResumeAction::Kill`].
+    pub const KILL: Resume = Resume::by(ResumeAction::Kill);
+
+    const fn by(action: ResumeAction) -> Resume {
+        Resume {
+            action,
+            stop_at_syscall: false,
+        }
+    }
+
+    /// See [`ResumeAction::Deliver`].
+    pub const fn deliver(signal: i32) -> Resume {
+        Resume::by(ResumeAction::Deliver(signal))
+    }
+
+    /// See [`ResumeAction::Return`].
+    pub const fn returning(registers: Registers, value: i64) -> Resume {
+        Resume::by(ResumeAction::Return(registers, value))
+    }
+
+    /// See [`ResumeAction::Set`].
+    pub const fn set(registers: Registers) -> Resume {
+        Resume::by(ResumeAction::Set(registers))
+    }
+
     /// The same, with a stop at the next entry or exit of a call.
-    pub fn and_stop(self) -> Resume {
-        match self {
-            Resume::Continue => Resume::ContinueAndStop,
-            Resume::Deliver(signal) => Resume::DeliverAndStop(signal),
-            Resume::Return(registers, value) => Resume::ReturnAndStop(registers, value),
-            Resume::Set(registers) => Resume::SetAndStop(registers),
-            other => other,
+    pub const fn and_stop(self) -> Resume {
+        Resume {
+            stop_at_syscall: true,
+            ..self
         }
     }
 }
@@ -115,23 +142,19 @@ impl Stopped {
     pub fn resume(self, how: Resume) -> Result<(), Errno> {
         let tid = self.tid;
         self.forget();
-        let result = match how {
-            Resume::Continue => sys::ptrace::cont(tid, 0),
-            Resume::Deliver(signal) => sys::ptrace::cont(tid, signal),
-            Resume::ContinueAndStop => sys::ptrace::cont_to_syscall(tid, 0),
-            Resume::DeliverAndStop(signal) => sys::ptrace::cont_to_syscall(tid, signal),
-            Resume::ReturnAndStop(registers, value) => registers
-                .answer(tid, value)
-                .and_then(|()| sys::ptrace::cont_to_syscall(tid, 0)),
-            Resume::Listen => sys::ptrace::listen(tid),
-            Resume::Kill => sys::process::kill(tid, libc::SIGKILL),
-            Resume::Set(registers) => registers.set(tid).and_then(|()| sys::ptrace::cont(tid, 0)),
-            Resume::SetAndStop(registers) => registers
-                .set(tid)
-                .and_then(|()| sys::ptrace::cont_to_syscall(tid, 0)),
-            Resume::Return(registers, value) => registers
-                .answer(tid, value)
-                .and_then(|()| sys::ptrace::cont(tid, 0)),
+        let go_on = |signal| match how.stop_at_syscall {
+            true => sys::ptrace::cont_to_syscall(tid, signal),
+            false => sys::ptrace::cont(tid, signal),
+        };
+        let result = match how.action {
+            ResumeAction::Continue => go_on(0),
+            ResumeAction::Deliver(signal) => go_on(signal),
+            ResumeAction::Listen => sys::ptrace::listen(tid),
+            ResumeAction::Return(registers, value) => {
+                registers.answer(tid, value).and_then(|()| go_on(0))
+            }
+            ResumeAction::Set(registers) => registers.set(tid).and_then(|()| go_on(0)),
+            ResumeAction::Kill => sys::process::kill(tid, libc::SIGKILL),
         };
         alive(result).map(drop)
     }

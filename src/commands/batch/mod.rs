@@ -69,6 +69,41 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         return Err("--resume continues a file of verdicts: give --output FILE".to_owned());
     }
     let mut cases = Cases::open(batch.cases.as_deref())?;
+    let policies = loaded_policies(batch, &mut cases, color)?;
+    let (output, done) = Output::open(batch.output.as_deref(), batch.resume)?;
+    let work = Work {
+        batch,
+        name: cases.name().to_owned(),
+        host: launch::probe(&Withheld::from_environment()),
+        timer: sys::signal::heed_ticks().is_ok(),
+        policies,
+        bar: progress(batch, cases.count()),
+        cases: Mutex::new(cases),
+        done,
+        output: Mutex::new(output),
+        failed: AtomicBool::new(false),
+        stop: Stop::new(),
+        broken: Mutex::new(None),
+    };
+    work.run_jobs(jobs);
+    work.bar.finish_and_clear();
+    let broken = work
+        .broken
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(message) = broken {
+        return Err(message);
+    }
+    if let Some(path) = batch.output.as_deref().filter(|_| batch.resume)
+        && let Err(message) = output::compact(path)
+    {
+        eprintln!("jail: {message}");
+    }
+    Ok(work.failed.into_inner().into())
+}
+
+/// The policies that the batch and its cases name.
+fn loaded_policies(batch: &Batch, cases: &mut Cases, color: bool) -> Result<Policies, String> {
     let policies = Policies {
         warned: AtomicBool::new(batch.quiet),
         ..Policies::default()
@@ -90,60 +125,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     for (policy, directory) in cases.policies() {
         let _ = policies.get(&policy, directory.as_deref());
     }
-    let (output, done) = Output::open(batch.output.as_deref(), batch.resume)?;
-    let work = Work {
-        batch,
-        name: cases.name().to_owned(),
-        host: launch::probe(&Withheld::from_environment()),
-        timer: sys::signal::heed_ticks().is_ok(),
-        policies,
-        bar: progress(batch, cases.count()),
-        cases: Mutex::new(cases),
-        done,
-        output: Mutex::new(output),
-        failed: AtomicBool::new(false),
-        stop: Stop::new(),
-        broken: Mutex::new(None),
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| work.stop.watch(|| work.bar.finish_and_clear()));
-        let worker = || {
-            std::thread::Builder::new()
-                .name("jail-batch".to_owned())
-                .spawn_scoped(scope, || work.run())
-        };
-        let mut workers = Vec::new();
-        for _ in 0..jobs {
-            match worker() {
-                Ok(worker) => workers.push(worker),
-                Err(error) => {
-                    work.fail(format!(
-                        "cannot start a thread for a job: {error}; use fewer --jobs"
-                    ));
-                    break;
-                }
-            }
-        }
-        let lost = workers.into_iter().filter_map(|worker| worker.join().err());
-        if lost.count() > 0 {
-            work.fail("a thread of the batch panicked".to_owned());
-        }
-        work.stop.over();
-    });
-    work.bar.finish_and_clear();
-    let broken = work
-        .broken
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some(message) = broken {
-        return Err(message);
-    }
-    if let Some(path) = batch.output.as_deref().filter(|_| batch.resume)
-        && let Err(message) = output::compact(path)
-    {
-        eprintln!("jail: {message}");
-    }
-    Ok(work.failed.into_inner().into())
+    Ok(policies)
 }
 
 fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
@@ -294,6 +276,35 @@ impl Run {
 }
 
 impl Work<'_> {
+    /// Runs all cases, on so many threads.
+    fn run_jobs(&self, jobs: usize) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.stop.watch(|| self.bar.finish_and_clear()));
+            let worker = || {
+                std::thread::Builder::new()
+                    .name("jail-batch".to_owned())
+                    .spawn_scoped(scope, || self.run())
+            };
+            let mut workers = Vec::new();
+            for _ in 0..jobs {
+                match worker() {
+                    Ok(worker) => workers.push(worker),
+                    Err(error) => {
+                        self.fail(format!(
+                            "cannot start a thread for a job: {error}; use fewer --jobs"
+                        ));
+                        break;
+                    }
+                }
+            }
+            let lost = workers.into_iter().filter_map(|worker| worker.join().err());
+            if lost.count() > 0 {
+                self.fail("a thread of the batch panicked".to_owned());
+            }
+            self.stop.over();
+        });
+    }
+
     /// The loop of a thread.
     fn run(&self) {
         while !self.stop.is_wanted() {
@@ -359,7 +370,11 @@ impl Work<'_> {
             kept: [stdout, stderr],
             error,
         } = match ready {
-            Ok(ready) => ready.run(Some(running.bell.clone()), self.timer, Default::default()),
+            Ok(ready) => ready.run(
+                Some(running.stop_handle.clone()),
+                self.timer,
+                Default::default(),
+            ),
             Err(error) => return Ok(Run::failed(embed::failed(name, &command, &error))),
         };
         match error {

@@ -1,7 +1,7 @@
 //! SIGTERM, SIGINT and SIGHUP: these end the running commands, whose verdicts are written, and then the
 //! batch itself.
 
-use crate::supervise::{Bell, BellCall};
+use crate::supervise::{StopHandle, StopReason};
 use crate::sys::{event, signal};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -35,7 +35,7 @@ pub struct Stop {
 #[derive(Default)]
 struct Running {
     next: u64,
-    bells: Vec<(u64, Bell)>,
+    stop_handles: Vec<(u64, StopHandle)>,
 }
 
 /// A running command, until this is dropped after its verdict is written.
@@ -43,7 +43,7 @@ pub struct Run<'a> {
     stop: &'a Stop,
     id: u64,
     /// Ends it.
-    pub bell: Bell,
+    pub stop_handle: StopHandle,
 }
 
 impl Stop {
@@ -73,13 +73,13 @@ impl Stop {
         if self.is_wanted() {
             return None;
         }
-        let (id, bell) = (running.next, Bell::new());
+        let (id, stop_handle) = (running.next, StopHandle::new());
         running.next += 1;
-        running.bells.push((id, bell.clone()));
+        running.stop_handles.push((id, stop_handle.clone()));
         Some(Run {
             stop: self,
             id,
-            bell,
+            stop_handle,
         })
     }
 
@@ -108,11 +108,11 @@ impl Stop {
         };
         let mut running = self.running();
         self.start_no_more();
-        for (_, bell) in &running.bells {
-            bell.ring(BellCall::Kill);
+        for (_, stop_handle) in &running.stop_handles {
+            stop_handle.request(StopReason::Kill);
         }
         let mut patient = true;
-        while !running.bells.is_empty() {
+        while !running.stop_handles.is_empty() {
             let waited = self.idle.wait_timeout(running, AGAIN);
             let (still, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             running = still;
@@ -142,8 +142,8 @@ impl Stop {
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         let mut running = self.stop.running();
-        running.bells.retain(|(id, _)| *id != self.id);
-        if running.bells.is_empty() {
+        running.stop_handles.retain(|(id, _)| *id != self.id);
+        if running.stop_handles.is_empty() {
             self.stop.idle.notify_all();
         }
     }

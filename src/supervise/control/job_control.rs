@@ -6,10 +6,24 @@ use crate::supervise::{Ending, Event, SuperviseError, Supervisor};
 use crate::sys::{self, Errno};
 use crate::trace::Wait;
 
+/// What is known of the stops of the command, and of signals for it.
+#[derive(Default)]
+pub struct JobControl {
+    /// Where this process stands in for the command.
+    pub forward: Option<Forward>,
+    /// The stopping signal that was last delivered to the main command, and whether a process of
+    /// the jail sent it.
+    pub delivered: (i32, bool),
+    /// The signal by which the main command is stopped, while it is.
+    pub main_stopped: Option<i32>,
+    /// The signal by which this process is about to stop as well.
+    pub stopping: Option<i32>,
+}
+
 impl Supervisor<'_> {
     /// Passes on the signals that were sent to this process alone.
     pub fn pass_on(&mut self) {
-        let Some(forward) = &mut self.forward else {
+        let Some(forward) = &mut self.job.forward else {
             return;
         };
         if !forward.is_due() {
@@ -27,7 +41,7 @@ impl Supervisor<'_> {
                 asked: false,
             }),
             forward::Next::End => self.end(Ending::Exited),
-            forward::Next::Stop => self.stopping = self.main_stopped,
+            forward::Next::Stop => self.job.stopping = self.job.main_stopped,
         }
     }
 
@@ -44,7 +58,7 @@ impl Supervisor<'_> {
         }
         // Where the command was stopped from inside, only another process there may be meant to continue it:
         // it needs its supervisor.
-        let inside = self.delivered == (signal, true);
+        let inside = self.job.delivered == (signal, true);
         !inside || self.may_stop_alone()
     }
 
@@ -56,16 +70,16 @@ impl Supervisor<'_> {
 
     /// The signal by which this process itself was lately asked to stop.
     fn was_asked_to_stop(&self) -> Option<i32> {
-        self.forward.as_ref().and_then(Forward::asked_to_stop)
+        self.job.forward.as_ref().and_then(Forward::asked_to_stop)
     }
 
     /// Stops this process as the main command has stopped, so that the caller's shell sees it.
     pub fn stop_if_due(&mut self) -> Result<(), SuperviseError> {
-        let Some(signal) = self.stopping.take() else {
+        let Some(signal) = self.job.stopping.take() else {
             return Ok(());
         };
         // A tree that is being killed does not go on: nobody would wait for its end.
-        if self.forward.is_none() || self.ending.is_some() {
+        if self.job.forward.is_none() || self.ending.is_some() {
             return Ok(());
         }
         // It may have been continued in the meantime: then nobody would continue us.
@@ -98,7 +112,7 @@ impl Supervisor<'_> {
     /// terminal to this process's group, as it does to any job, so it is passed on.
     fn stop_self(&self, signal: i32, keeps: bool) -> Result<(), Errno> {
         // A jail that the caller has stopped ends nothing, so that the watchdog must not either.
-        let watchdog = self.watchdog.as_ref().filter(|_| !keeps);
+        let watchdog = self.guard.watchdog.as_ref().filter(|_| !keeps);
         if let Some(watchdog) = watchdog {
             watchdog.waits();
         }

@@ -5,9 +5,12 @@
 //! answered. Where only one task stops, that would be a second call for each event, so then it is tried
 //! at each eighth event only.
 
-use crate::supervise::{ANYBODY, SuperviseError, Supervisor};
+use crate::supervise::{SuperviseError, Supervisor};
 use crate::trace::{self, Tid, Wait};
 use std::collections::VecDeque;
+
+/// Any tracee, for a wait.
+pub const ANYBODY: Tid = -1;
 
 /// How many events are waited for one by one, where one task at a time has an event.
 const LOOK: u32 = 8;

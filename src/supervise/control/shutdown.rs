@@ -1,16 +1,18 @@
-//! How a jail comes to its end: limits, a bell that is rung, errors; what is left then, and the outcome.
+//! How a jail comes to its end: limits, a stop request, errors; what is left then, and the outcome.
 
 use super::forward::Forward;
 use crate::policy::LimitKind;
 use crate::supervise::limits;
+use crate::supervise::start::wait_for_all;
 use crate::supervise::syscall::charged;
 use crate::supervise::tracee::Task;
 use crate::supervise::{
-    Bell, BellCall, Ending, Event, Outcome, SuperviseError, Supervisor, Used, wait_for_all,
+    Ending, Event, Outcome, StopHandle, StopReason, SuperviseError, Supervisor, Used,
 };
 use crate::sys::{self, Errno};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Resume, Stopped, Tid};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 impl Supervisor<'_> {
@@ -32,7 +34,7 @@ impl Supervisor<'_> {
             _ if !self.running => self.end(Ending::Limit(LimitKind::Wall)),
             limits::Due::Ask => {
                 self.asked_to_end = Some(LimitKind::Wall);
-                if let Some(watchdog) = &self.watchdog {
+                if let Some(watchdog) = &self.guard.watchdog {
                     watchdog.asked();
                 }
                 self.observer.event(&Event::Limit(LimitKind::Wall));
@@ -59,7 +61,7 @@ impl Supervisor<'_> {
 
     /// A task is about to end. If the supervisor adds up memory, it looks at it once more: by ticks alone it
     /// would be chance whether a program is found that ends between two of them.
-    pub fn ends(&mut self, task: &Task) -> Resume {
+    pub fn ends(&mut self, _: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
         let pid = task.pid();
         if self.running && !self.gives_back(pid) {
             self.limits.ends(task);
@@ -69,7 +71,7 @@ impl Supervisor<'_> {
             self.meter.saw_peak(peak.unwrap_or_default());
         }
         // SIGKILL does not wake a task in this stop.
-        Resume::Continue
+        Ok(Resume::CONTINUE)
     }
 
     /// Whether the command's own process stops before it ends, to measure its memory. Another thread of this
@@ -151,15 +153,20 @@ impl Supervisor<'_> {
             .is_some_and(crate::launch::Group::is_past)
     }
 
-    /// Ends the jail if somebody has rung for it.
-    pub fn heed_bell(&mut self) {
+    /// Ends the jail if a stop was requested.
+    pub fn heed_stop_request(&mut self) {
         if self.ending.is_some() {
             return;
         }
-        match self.options.bell.as_ref().and_then(Bell::rung) {
+        match self
+            .options
+            .stop_handle
+            .as_ref()
+            .and_then(StopHandle::requested)
+        {
             None => {}
-            Some(BellCall::Kill) => self.end(Ending::Caller),
-            Some(BellCall::Output) => {
+            Some(StopReason::Kill) => self.end(Ending::Caller),
+            Some(StopReason::Output) => {
                 self.observer.event(&Event::Limit(LimitKind::Output));
                 self.end(Ending::Limit(LimitKind::Output));
             }
@@ -168,8 +175,8 @@ impl Supervisor<'_> {
 
     /// The main process has ended, and cannot wake this thread any more: if it has left others, a
     /// clock can.
-    pub fn rehang_bell(&mut self) -> Result<(), SuperviseError> {
-        let Some(bell) = &self.options.bell else {
+    pub fn rearm_stop_handle(&mut self) -> Result<(), SuperviseError> {
+        let Some(stop_handle) = &self.options.stop_handle else {
             return Ok(());
         };
         if self.tracees.len() == 0 && self.held.is_empty() {
@@ -179,12 +186,13 @@ impl Supervisor<'_> {
             // This user may have no process left for a clock. Any process of the tree will do, as long as
             // it lives.
             let mut others = self.tracees.leaders().into_iter();
-            self.sleeper = others.find(|&pid| bell.hang(pid).is_ok());
+            self.wake_target = others.find(|&pid| stop_handle.wake_through(pid).is_ok());
             return Ok(());
         }
         if let Some(clock) = self.limits.clock() {
             self.meter.leave_out(clock);
-            bell.hang(clock)
+            stop_handle
+                .wake_through(clock)
                 .map_err(SuperviseError::system("pidfd_open"))?;
         }
         Ok(())
@@ -196,7 +204,7 @@ impl Supervisor<'_> {
         if self.tracees.len() == 0 && self.held.is_empty() {
             self.limits.stop();
             charged::end();
-            if let Some(watchdog) = &self.watchdog {
+            if let Some(watchdog) = &self.guard.watchdog {
                 watchdog.stop();
             }
         }
@@ -215,7 +223,7 @@ impl Supervisor<'_> {
     /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
     pub fn clock_gone(&mut self) -> Result<(), SuperviseError> {
         self.limits.clock_gone();
-        self.heed_bell();
+        self.heed_stop_request();
         match self.tracees.len() {
             0 => Ok(()),
             _ if self.ending.is_some() => Ok(()),
@@ -242,11 +250,11 @@ impl Supervisor<'_> {
         }
         self.limits.stop();
         charged::end();
-        if let Some(watchdog) = &self.watchdog {
+        if let Some(watchdog) = &self.guard.watchdog {
             watchdog.stop();
         }
-        for (tracee, _) in self.held.drain(..) {
-            let _ = tracee.resume(Resume::Kill);
+        for child in self.held.take(|_, _| true) {
+            let _ = child.resume(Resume::KILL);
         }
         wait_for_all(&mut self.meter);
     }
@@ -273,8 +281,8 @@ impl Supervisor<'_> {
     }
 
     pub fn outcome(&mut self) -> Result<Outcome, SuperviseError> {
-        // It may have been rung for who was about to end.
-        self.heed_bell();
+        // A stop may have been requested while the last task was about to end.
+        self.heed_stop_request();
         if matches!(self.ending, None | Some(Ending::Exited))
             && let Some(limit) = self.was_past()
         {
@@ -290,7 +298,7 @@ impl Supervisor<'_> {
         }
         match self.main_exit {
             Some(exit) => {
-                let asked = self.forward.as_ref().is_some_and(Forward::interrupted);
+                let asked = self.job.forward.as_ref().is_some_and(Forward::interrupted);
                 let interrupted = asked && exit == Exit::Signal(libc::SIGINT);
                 Ok(Outcome {
                     exit,

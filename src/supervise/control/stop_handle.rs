@@ -1,9 +1,10 @@
-//! A bell: by it any thread ends a jail that another one supervises.
+//! A stop handle: by it any thread ends a jail that another thread supervises.
 //!
-//! The supervisor sleeps in a wait for its tracees, which nothing but an event of theirs ends, unless
-//! a signal handler of this program did, and a library has none. So whoever rings says why, and kills
-//! the main process, whose end is such an event; once that is gone, the clock, which is a tracee too.
-//! Both are known by pidfds (pidfd_open(2), Linux 5.3): no id that may be another's by now is used.
+//! The supervisor sleeps in a wait for its tracees. Only an event of a tracee ends that wait, or a signal
+//! handler of this program, and a library has none. So a stop request stores its reason and kills the main
+//! process, whose end is such an event. Once the main process is gone, the clock, which is also a tracee,
+//! takes its place. Both are known by pidfds (pidfd_open(2), Linux 5.3), because an id may have been given to
+//! another process.
 
 use crate::sys::companion::Leaver;
 use crate::sys::{Errno, process};
@@ -15,110 +16,114 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a jail may take to end before [`Bell::insist`] does more.
+/// How long a jail may take to end before [`StopHandle::force`] does more.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a jail is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Call {
+pub enum StopReason {
     /// The caller wants it.
     Kill = 1,
     /// The command has written more than the policy allows.
     Output = 2,
 }
 
-/// Ends one jail, from any thread. Clones are the same bell.
+/// Ends one jail, from any thread. Clones end the same jail.
 #[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Inner>);
+pub struct StopHandle(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The first [`Call`], 0 for none.
-    call: AtomicU8,
-    rope: Mutex<Rope>,
+    /// The first [`StopReason`], 0 for none.
+    reason: AtomicU8,
+    wakeup: Mutex<Wakeup>,
 }
 
 #[derive(Debug, Default)]
-struct Rope {
-    /// Whose end wakes the supervisor.
-    sleeper: Option<OwnedFd>,
+struct Wakeup {
+    /// The process whose end wakes the supervisor.
+    target: Option<OwnedFd>,
     /// The supervisor's thread, while it has a jail.
     supervisor: Option<Tid>,
-    /// Since when somebody wants the end.
+    /// When the stop was requested first.
     since: Option<Instant>,
     /// The watchdog's processes, which are the supervisor's children: as long as one is there, a wait
     /// for any child does not find that none is left.
     watchdog: Vec<Leaver>,
 }
 
-impl Bell {
-    /// One that nobody has rung.
+impl StopHandle {
+    /// A handle by which no stop was requested yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Ends the jail, at once or as soon as it has been started; afterwards it does nothing. The
-    /// first call counts.
-    pub fn ring(&self, call: Call) {
+    /// reason of the first request counts.
+    pub fn request(&self, reason: StopReason) {
         let inner = &self.0;
         let _ = inner
-            .call
-            .compare_exchange(0, call as u8, Ordering::AcqRel, Ordering::Acquire);
-        let mut rope = self.rope();
-        rope.since.get_or_insert_with(Instant::now);
-        if let Some(sleeper) = &rope.sleeper {
+            .reason
+            .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
+        let mut wakeup = self.wakeup();
+        wakeup.since.get_or_insert_with(Instant::now);
+        if let Some(target) = &wakeup.target {
             // It may have ended by itself: then the supervisor is awake, and looks.
-            let _ = process::pidfd_kill(sleeper.as_fd(), libc::SIGKILL);
+            let _ = process::pidfd_kill(target.as_fd(), libc::SIGKILL);
         }
     }
 
-    /// Somebody has rung and waits in vain: this program has taken what would have woken the
-    /// supervisor, by a wait for anybody. So whoever is traced by that thread is killed, until it finds
-    /// nobody left.
-    pub fn insist(&self) {
-        let rope = self.rope();
-        let Some(supervisor) = rope.supervisor else {
+    /// A stop was requested and the jail does not end: this program has taken the event that would have
+    /// woken the supervisor, by a wait for any child. So all that the supervisor's thread traces is killed,
+    /// until its wait finds none left.
+    pub fn force(&self) {
+        let wakeup = self.wakeup();
+        let Some(supervisor) = wakeup.supervisor else {
             return;
         };
-        if rope.since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+        if wakeup
+            .since
+            .is_some_and(|since| since.elapsed() >= PATIENCE)
+        {
             kill_tracees(supervisor);
-            rope.watchdog.iter().for_each(Leaver::ask);
+            wakeup.watchdog.iter().for_each(Leaver::ask);
         }
     }
 
-    /// Whether somebody has rung.
-    pub fn rung(&self) -> Option<Call> {
-        match self.0.call.load(Ordering::Acquire) {
-            1 => Some(Call::Kill),
-            2 => Some(Call::Output),
+    /// The reason for which a stop was requested, if one was.
+    pub fn requested(&self) -> Option<StopReason> {
+        match self.0.reason.load(Ordering::Acquire) {
+            1 => Some(StopReason::Kill),
+            2 => Some(StopReason::Output),
             _ => None,
         }
     }
 
-    /// From now on the end of this process wakes the supervisor, who looks once more after this.
-    pub fn hang(&self, pid: Tid) -> Result<(), Errno> {
-        let sleeper = process::pidfd(pid)?;
-        let mut rope = self.rope();
-        rope.sleeper = Some(sleeper);
-        rope.supervisor = Some(process::gettid());
+    /// From now on the end of this process wakes the supervisor. The supervisor looks for a request once
+    /// more after this.
+    pub fn wake_through(&self, pid: Tid) -> Result<(), Errno> {
+        let target = process::pidfd(pid)?;
+        let mut wakeup = self.wakeup();
+        wakeup.target = Some(target);
+        wakeup.supervisor = Some(process::gettid());
         Ok(())
     }
 
     /// The watchdog that there is from now on.
-    pub fn watched_by(&self, watchdog: Vec<Leaver>) {
-        self.rope().watchdog = watchdog;
+    pub fn has_watchdog(&self, watchdog: Vec<Leaver>) {
+        self.wakeup().watchdog = watchdog;
     }
 
-    /// The jail is over: who rings rings in vain.
-    pub fn take_down(&self) {
-        let mut rope = self.rope();
-        (rope.sleeper, rope.supervisor) = (None, None);
-        rope.watchdog.clear();
+    /// The jail is over: a later request does nothing.
+    pub fn close(&self) {
+        let mut wakeup = self.wakeup();
+        (wakeup.target, wakeup.supervisor) = (None, None);
+        wakeup.watchdog.clear();
     }
 
-    fn rope(&self) -> MutexGuard<'_, Rope> {
-        self.0.rope.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wakeup(&self) -> MutexGuard<'_, Wakeup> {
+        self.0.wakeup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,11 +162,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_call_counts() {
-        let bell = Bell::new();
-        assert_eq!(bell.rung(), None);
-        bell.clone().ring(Call::Output);
-        bell.ring(Call::Kill);
-        assert_eq!(bell.rung(), Some(Call::Output));
+    fn the_first_request_counts() {
+        let stop_handle = StopHandle::new();
+        assert_eq!(stop_handle.requested(), None);
+        stop_handle.clone().request(StopReason::Output);
+        stop_handle.request(StopReason::Kill);
+        assert_eq!(stop_handle.requested(), Some(StopReason::Output));
     }
 }

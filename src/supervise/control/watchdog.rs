@@ -6,13 +6,13 @@
 //! signal ends it, SIGKILL neither, and while the thread lives the kernel does not kill its tracees.
 //!
 //! The watchdog makes no such call. It looks whether the supervisor is at work and does not move; only
-//! then it looks at the limits, at a pending SIGKILL and at [`Bell`], and kills the tree. The dead hogs
+//! then it looks at the limits, at a pending SIGKILL and at [`StopHandle`], and kills the tree. The dead hogs
 //! free the processor, the lock is released, and the supervisor goes on and reports the limit.
 //!
 //! It is a [`Companion`]: what it runs here must not allocate, lock, panic or use thread-local variables.
 
 use crate::launch::{CountAt, Group};
-use crate::supervise::Bell;
+use crate::supervise::StopHandle;
 use crate::sys::bare::{number, number_after};
 use crate::sys::companion::{Companion, Leaver, Task};
 use crate::sys::memory::{self, IdSet};
@@ -95,7 +95,7 @@ struct Board {
     /// What says, all together, that the kernel has killed a process because memory is limited.
     killed: Option<[Count; 2]>,
     page: u64,
-    bell: Option<Bell>,
+    stop_handle: Option<StopHandle>,
     /// proc_pid_stat(5) of the supervisor's thread.
     stat: CString,
 }
@@ -130,7 +130,7 @@ impl Watchdog {
     /// Starts one for this thread, which is at work. `tasks`: each with its process.
     pub fn start(
         limits: Limits<'_>,
-        bell: Option<Bell>,
+        stop_handle: Option<StopHandle>,
         asked: bool,
         tasks: &[(Tid, Tid)],
     ) -> Result<Watchdog, Errno> {
@@ -150,7 +150,7 @@ impl Watchdog {
             memory: limits.memory,
             killed: limits.group.map(counts).transpose()?,
             page: memory::page_size(),
-            bell,
+            stop_handle,
             stat: CString::new(stat).map_err(|_| Errno::EINVAL)?,
         };
         for &(tid, pid) in tasks {
@@ -353,8 +353,11 @@ impl Board {
 
     /// The supervisor is stuck, or too slow.
     fn act(&self, beat: u32, stat: Option<&bare::File>) {
-        let rung = self.bell.as_ref().is_some_and(|bell| bell.rung().is_some());
-        if rung || stat.is_some_and(is_killed) {
+        let requested = self
+            .stop_handle
+            .as_ref()
+            .is_some_and(|stop_handle| stop_handle.requested().is_some());
+        if requested || stat.is_some_and(is_killed) {
             return self.kill(beat, libc::SIGKILL);
         }
         let now = bare::now();

@@ -1,7 +1,7 @@
 //! Processor time of the whole tree: what those that have ended used, and the clocks of those that
 //! live. Both tell of a process alone, nothing of what it has waited for, so that each counts once.
 
-use super::turn::Round;
+use super::turn::Turns;
 use crate::supervise::tracee::Tracees;
 use crate::sys;
 use crate::trace::Tid;
@@ -15,14 +15,14 @@ const TIME: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Cpu {
     limit: Duration,
-    round: Round,
+    round: Turns,
 }
 
 impl Cpu {
     pub fn new(limit: Duration) -> Self {
         Self {
             limit,
-            round: Round::default(),
+            round: Turns::default(),
         }
     }
 

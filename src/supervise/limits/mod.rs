@@ -2,7 +2,8 @@
 //! memory where no cgroup keeps it.
 
 mod cpu;
-mod memory;
+pub mod memory;
+pub mod state;
 mod turn;
 
 use super::control::timer::Clock;
@@ -17,10 +18,7 @@ use crate::trace::{Resume, Stopped, Tid};
 pub(super) use cpu::Cpu;
 pub(super) use memory::Memory;
 use memory::moments;
-use memory::smaps::Resident;
 pub(super) use memory::smaps::peak;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How often the clock ticks: what a limit of time may be late by.
@@ -36,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const START: Duration = Duration::from_secs(10);
 
 /// The limits of a jail that runs.
-pub struct Watch {
+pub struct LimitWatch {
     clock: Option<Clock>,
     /// Whether a clock may be a timer.
     timer: bool,
@@ -46,74 +44,6 @@ pub struct Watch {
     tasks: Option<u64>,
     cpu: Option<Cpu>,
     memory: Option<Memory>,
-}
-
-/// What is kept for each process.
-#[derive(Debug, Default)]
-pub struct ProcessState {
-    /// What its clock said when it was last read.
-    ran: Cell<Duration>,
-    /// What was last read of its memory.
-    resident: Cell<Option<Resident>>,
-    /// The descriptor to go on with, where it had too many for one look.
-    next: Cell<i32>,
-    /// The end of its heap, as it last asked for it.
-    heap: Cell<Option<u64>>,
-}
-
-impl ProcessState {
-    /// It runs another program: its memory is another, its clock goes on.
-    pub fn executed(&self) -> Self {
-        Self {
-            ran: self.ran.clone(),
-            ..Self::default()
-        }
-    }
-}
-
-/// What is kept for each task.
-#[derive(Debug, Default)]
-pub struct TaskState {
-    /// It is about to open a file, or to map one.
-    opening: RefCell<Option<Opening>>,
-}
-
-/// Tasks that are in a call which may make something that takes memory.
-#[derive(Debug, Default)]
-struct Making {
-    tasks: Cell<usize>,
-    /// Whether a task has ended in such a call since the last look.
-    unfinished: Cell<bool>,
-}
-
-/// That a task is in such a call, until it returns.
-#[derive(Debug)]
-struct Opening(Rc<Making>, bool);
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        let Opening(making, returned) = self;
-        making.tasks.set(making.tasks.get() - 1);
-        making.unfinished.set(making.unfinished.get() || !*returned);
-    }
-}
-
-impl TaskState {
-    fn open(&self, making: &Rc<Making>) {
-        self.opening.borrow_mut().get_or_insert_with(|| {
-            making.tasks.set(making.tasks.get() + 1);
-            Opening(Rc::clone(making), false)
-        });
-    }
-
-    /// Its call returns; whether it is such a call.
-    fn returns(&self) -> bool {
-        let Some(mut opening) = self.opening.take() else {
-            return false;
-        };
-        opening.1 = true;
-        true
-    }
 }
 
 /// What is to be done.
@@ -126,9 +56,14 @@ pub enum Due {
     Kill,
 }
 
-impl Watch {
+impl LimitWatch {
     /// `timer`: whether ticks may be signals.
-    pub fn new(plan: &Plan, started: &Started, timer: bool, now: Instant) -> Result<Watch, Errno> {
+    pub fn new(
+        plan: &Plan,
+        started: &Started,
+        timer: bool,
+        now: Instant,
+    ) -> Result<LimitWatch, Errno> {
         let limits = &plan.limits;
         let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
         let unbegun = limits.wall.as_ref().map(|wall| wall.value);
@@ -150,7 +85,7 @@ impl Watch {
             None => TICK,
         };
         let ticks = wall.is_some() || cpu.is_some() || memory.is_some();
-        Ok(Watch {
+        Ok(LimitWatch {
             clock: ticks
                 .then(|| Clock::start(every, memory.is_some(), timer, started.user()))
                 .transpose()?,
@@ -344,7 +279,7 @@ mod tests {
     #[test]
     fn all_are_asked_once_and_killed_after_the_grace() {
         let now = Instant::now();
-        let watch = Watch {
+        let watch = LimitWatch {
             clock: None,
             timer: false,
             wall: Some((now + Duration::from_secs(10), Duration::from_secs(1))),

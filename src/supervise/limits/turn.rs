@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// Where the last look ended.
 #[derive(Debug, Default)]
-pub struct Round {
+pub struct Turns {
     last: Tid,
 }
 
-impl Round {
+impl Turns {
     /// Looks at one process after the other, each once at most, from where the last look ended, until
     /// the time is over. `all` is sorted.
     pub fn go(&mut self, all: &[Tid], time: Duration, mut look: impl FnMut(Tid)) {
@@ -30,7 +30,7 @@ impl Round {
 mod tests {
     use super::*;
 
-    fn looked(round: &mut Round, all: &[Tid], time: Duration) -> Vec<Tid> {
+    fn looked(round: &mut Turns, all: &[Tid], time: Duration) -> Vec<Tid> {
         let mut seen = Vec::new();
         round.go(all, time, |tid| seen.push(tid));
         seen
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_next_look_goes_on_where_the_last_has_ended() {
-        let mut round = Round::default();
+        let mut round = Turns::default();
         let (none, long) = (Duration::ZERO, Duration::from_secs(60));
         assert_eq!(looked(&mut round, &[3, 5, 7], none), [3]);
         assert_eq!(looked(&mut round, &[3, 5, 7], none), [5]);

@@ -1,12 +1,273 @@
-//! The system calls that the filter hands to the supervisor.
+//! The system calls that the filter hands to the supervisor: what answers each.
+//!
+//! | a call | is answered by |
+//! |---|---|
+//! | names paths, or acts on a descriptor | [`path`] |
+//! | names peers, or the address of a socket | [`socket`] |
+//! | acts on another task | [`target`] |
+//! | is not decided by what it names | the judge alone |
+//!
+//! `stop` is a call in its stop, and what becomes of it. A call that goes on in another form than it was made
+//! is [`pending`] until it returns ([`emulate`], with its strings in a page that nothing can change, [`pin`]).
 
-pub mod arguments;
+mod arguments;
 pub mod charged;
 pub mod emulate;
-pub mod own_filter;
+mod own_filter;
 pub mod path;
+pub mod pending;
 pub mod pin;
 pub mod refusal;
+mod region;
 pub mod restart;
+pub mod restarted;
 pub mod socket;
+pub mod stop;
 pub mod target;
+
+use super::tracee::Task;
+use super::{Denial, Ending, Event, Object, Supervisor};
+use crate::baseline::Check;
+use crate::judge::Verdict;
+use crate::policy::Action;
+use crate::sys::Errno;
+use crate::syscalls::{Op, Syscall};
+use crate::trace::{Registers, Resume, ResumeAction, Stopped};
+use pending::Pending;
+use std::rc::Rc;
+use stop::{Answer, SyscallStop};
+
+impl Supervisor<'_> {
+    /// A call that the filter passed on.
+    pub fn called(&mut self, tracee: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
+        self.stats.seccomp += 1;
+        let Some(registers) = tracee.registers()? else {
+            return Ok(Resume::CONTINUE);
+        };
+        task.paths.calls();
+        // The exit of a call that is judged again may be another part's.
+        if !task.restart.has_changed() {
+            task.restart.forget();
+        }
+        if self.own_filter.may_be() && is_foreign(tracee)? {
+            return Ok(Resume::returning(registers, NO_CALL));
+        }
+        if let Some(error) = self.limits.refuses(&self.tracees, &registers.call()) {
+            return Ok(Resume::returning(registers, -(error as i64)));
+        }
+        if self.running && self.gives_back_by(task, &registers.call()) {
+            return Ok(Resume::KILL);
+        }
+        let how = self.decide(tracee, task, registers)?;
+        Ok(self.limits.calls(task, &registers.call(), how))
+    }
+
+    fn decide(
+        &mut self,
+        tracee: &Stopped,
+        task: &Rc<Task>,
+        registers: Registers,
+    ) -> Result<Resume, Errno> {
+        let call = registers.call();
+        if !self.running && is_exec(call.syscall()) {
+            // The command's own execve: the policy is about what the command does.
+            return Ok(Resume::CONTINUE);
+        }
+        let plan = self.plan;
+        let verdict = plan.judge.call(&call);
+        let mut stop = SyscallStop {
+            plan,
+            tracees: &self.tracees,
+            task,
+            tracee,
+            registers,
+            call,
+            rules: plan.judge.needs_objects(&call),
+            vector: Vec::new(),
+        };
+        let answer = if is_about_peers(&stop, &verdict) {
+            self.stats.peers += 1;
+            self.sockets.answer(&mut self.paths, &mut stop)?
+        } else if stop.rules || matches!(verdict.check, Some(Check::Paths)) {
+            self.stats.paths += 1;
+            self.paths.answer(&mut stop)?
+        } else {
+            return self.decide_by_registers(tracee, task, registers, verdict);
+        };
+        match answer {
+            Answer::Go(resume) => {
+                const REFUSED: [i64; 2] = [-(libc::EPERM as i64), -(libc::EACCES as i64)];
+                if matches!(resume.action, ResumeAction::Return(_, value) if REFUSED.contains(&value))
+                {
+                    self.stats.refused += 1;
+                }
+                Ok(resume)
+            }
+            Answer::Deny(verdict, object) => Ok(self.denied(task, registers, verdict, object)),
+        }
+    }
+
+    /// A call that is not decided by a path or a peer.
+    fn decide_by_registers(
+        &mut self,
+        tracee: &Stopped,
+        task: &Rc<Task>,
+        registers: Registers,
+        mut verdict: Verdict,
+    ) -> Result<Resume, Errno> {
+        let call = registers.call();
+        // The jail's filter lets such a call run without a stop: another filter has made this one.
+        if verdict.action == Action::Allow
+            && verdict.check.is_none()
+            && !is_exec(call.syscall())
+            && is_foreign(tracee)?
+        {
+            return Ok(Resume::returning(registers, NO_CALL));
+        }
+        let mut stop = SyscallStop {
+            plan: self.plan,
+            tracees: &self.tracees,
+            task,
+            tracee,
+            registers,
+            call,
+            rules: false,
+            vector: Vec::new(),
+        };
+        if verdict.check == Some(Check::Look) {
+            self.stats.paths += 1;
+            return Ok(self.paths.look(&mut stop));
+        }
+        if verdict.check == Some(Check::OwnFilter) {
+            if let Some(how) = self.paths.emulation.before_filter(&stop) {
+                return Ok(how);
+            }
+            self.installs_filter(tracee.tid(), &call);
+            self.paths.emulation.may_be_filtered();
+        }
+        if let Some(check) = verdict.check {
+            match self.tracees.check(task, check, &call) {
+                target::Checked::Inside => {}
+                target::Checked::Outside(denied) => {
+                    if let Some(errno) = arguments::wrong(tracee.tid(), &call) {
+                        let value = -i64::from(errno.number());
+                        return Ok(Resume::returning(registers, value));
+                    }
+                    verdict = denied.verdict(verdict, check, &call);
+                }
+                target::Checked::Done(value) => return Ok(Resume::returning(registers, value)),
+            }
+        }
+        Ok(self.denied(task, registers, verdict, None))
+    }
+
+    /// The answer to a call by its verdict, and its report.
+    pub fn denied(
+        &mut self,
+        task: &Task,
+        registers: Registers,
+        verdict: Verdict,
+        object: Option<Object>,
+    ) -> Resume {
+        let call = registers.call();
+        match verdict.action {
+            Action::Allow => Resume::CONTINUE,
+            Action::Deny(errno) => {
+                self.stats.denied += 1;
+                if !verdict.quiet {
+                    let denial = Denial::new(task, call, verdict, object, &self.tracees);
+                    self.observer.event(&Event::Denied(denial));
+                }
+                Resume::returning(registers, -i64::from(errno.number()))
+            }
+            Action::Kill => {
+                self.stats.denied += 1;
+                let denial = Denial::new(task, call, verdict, object, &self.tracees);
+                self.observer.event(&Event::Killed(denial));
+                self.end(Ending::Policy);
+                Resume::KILL
+            }
+        }
+    }
+
+    /// A syscall-stop: a call returns, or one begins of a process whose calls are all seen.
+    pub fn returned(&mut self, tracee: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
+        self.stats.returns += 1;
+        self.limits.returns(tracee, task)?;
+        if let Some(looked) = self.paths.looked(tracee, task)? {
+            self.report_refused(task, looked);
+        }
+        if let Some(pending) = task.pending.take() {
+            return self.pending_returned(tracee, task, pending);
+        }
+        if task.restart.is_pending() {
+            return restart::stepped(tracee, task);
+        }
+        // Of a process that talks to a resolver each call is seen.
+        match tracee.is_entry()? {
+            true => self.sockets.begins(self.plan, tracee, task),
+            false => Ok(Resume::CONTINUE),
+        }
+    }
+
+    /// A call returns that was under way in another form than it was made.
+    fn pending_returned(
+        &mut self,
+        tracee: &Stopped,
+        task: &Task,
+        pending: Pending,
+    ) -> Result<Resume, Errno> {
+        if pending.is_of_socket() {
+            return socket::Sockets::returned(tracee, task, pending);
+        }
+        match path::arrived(self.plan, tracee, &pending)? {
+            Some((verdict, object)) => self.refuse_program(tracee, task, verdict, object),
+            None => self.injected_returned(tracee, task, pending),
+        }
+    }
+
+    /// Landlock has refused a call: it is reported as what the policy denies.
+    fn report_refused(&mut self, task: &Task, looked: path::state::Denied) {
+        self.stats.denied += 1;
+        let path::state::Denied {
+            call,
+            verdict,
+            object,
+        } = looked;
+        let denial = Denial::new(task, call, verdict, Some(object), &self.tracees);
+        self.observer.event(&Event::Denied(denial));
+    }
+}
+
+/// Whether a call is answered by what `[net]` says.
+fn is_about_peers(stop: &SyscallStop<'_>, verdict: &Verdict) -> bool {
+    stop.call.syscall().is_some_and(names_peer)
+        && match verdict.check {
+            Some(Check::Peers) => true,
+            Some(_) => stop.rules || stop.plan.net.watches_bind(),
+            None => stop.rules,
+        }
+}
+
+/// What RET_TRACE means without a tracer: seccomp(2).
+const NO_CALL: i64 = -(libc::ENOSYS as i64);
+
+/// Whether a seccomp-stop is not of the jail's filter.
+///
+/// Of several filters that answer RET_TRACE the newest gives the data (seccomp_run_filters of
+/// kernel/seccomp.c), and no filter is newer than the command's. So where both trap a call, it is the
+/// command's that is told, and the call does not run. A filter that takes the jail's number on purpose
+/// has its calls judged like all others.
+fn is_foreign(tracee: &Stopped) -> Result<bool, Errno> {
+    let data = tracee.message()?;
+    Ok(data.is_some_and(|data| data != u64::from(crate::plan::TRACE_DATA)))
+}
+
+/// Whether a call names a peer, or the address of a socket.
+fn names_peer(syscall: &Syscall) -> bool {
+    matches!(syscall.op, Op::Bind | Op::Peer(_))
+}
+
+fn is_exec(syscall: Option<&Syscall>) -> bool {
+    syscall.is_some_and(|syscall| matches!(syscall.op, Op::Exec(_)))
+}

@@ -6,7 +6,6 @@
 //! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
 
 use crate::supervise::credentials::as_tracer;
-use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::sys::files::{Mapping, mapping};
 use crate::trace::Tid;
@@ -32,11 +31,11 @@ pub const REGION: u64 = SLOT * SLOTS;
 /// What is kept for each address space.
 #[derive(Debug, Default)]
 pub struct Pages {
-    region: RefCell<Option<Region>>,
+    pub(super) region: RefCell<Option<Region>>,
     /// A region that is mapped and not sealed yet.
-    unsealed: Cell<Option<u64>>,
+    pub(super) unsealed: Cell<Option<u64>>,
     /// Where the memory that this one was copied from had its region.
-    inherited: Cell<Option<u64>>,
+    pub(super) inherited: Cell<Option<u64>>,
     /// None could be mapped: a filter of the command's own refuses what that takes.
     refused: Cell<bool>,
     /// /proc/PID/mem, open for writing.
@@ -46,10 +45,10 @@ pub struct Pages {
 }
 
 #[derive(Debug, Clone)]
-struct Region {
-    address: u64,
+pub(super) struct Region {
+    pub(super) address: u64,
     /// A bit for each slot in use.
-    used: u128,
+    pub(super) used: u128,
 }
 
 /// A slot in use, free again when dropped.
@@ -133,7 +132,7 @@ impl Pages {
     }
 
     /// Whether a region may be mapped, as far as nothing is there and nothing refuses it.
-    fn is_free(&self) -> bool {
+    pub(super) fn is_free(&self) -> bool {
         !self.has_region() && !self.refused.get()
     }
 
@@ -196,14 +195,14 @@ impl Pages {
     /// | the OOM reaper, process_mrelease | the task is being killed, and reads of it fail |
     /// | KSM, swap, migration, huge pages | keep the content |
     /// | devices that write to a program's memory (GPU, RDMA, vhost), user_events of tracefs | only if the policy grants their nodes |
-    fn is_private(&self, tid: Tid, address: u64, length: u64) -> bool {
+    pub(super) fn is_private(&self, tid: Tid, address: u64, length: u64) -> bool {
         self.mapping(tid, address).is_some_and(|found| {
             !found.shared && found.anonymous && address.saturating_add(length) <= found.end
         })
     }
 
     /// The mapping that holds an address.
-    fn mapping(&self, tid: Tid, address: u64) -> Option<Mapping> {
+    pub(super) fn mapping(&self, tid: Tid, address: u64) -> Option<Mapping> {
         let mut maps = self.maps.borrow_mut();
         if maps.is_none() {
             *maps = as_tracer(|| File::open(format!("/proc/{tid}/maps")).map_err(errno)).ok();
@@ -214,7 +213,7 @@ impl Pages {
 
 /// Whether no page of a region is there, in memory or in swap: /proc/PID/pagemap, a word a page
 /// (Documentation/admin-guide/mm/pagemap.rst). Where it cannot be asked, one may be.
-fn is_untouched(tid: Tid, address: u64) -> bool {
+pub(super) fn is_untouched(tid: Tid, address: u64) -> bool {
     const PAGE: u64 = 4096;
     const PRESENT_OR_SWAPPED: u64 = 3 << 62;
     let mut words = vec![0xff; (REGION / PAGE * 8) as usize];
@@ -230,7 +229,7 @@ fn is_untouched(tid: Tid, address: u64) -> bool {
 
 /// Whether the mapping that holds an address is sealed: `sl` of its VmFlags (proc_pid_smaps(5), Linux
 /// 6.10). Where it cannot be asked, it is not.
-fn is_sealed(tid: Tid, address: u64) -> bool {
+pub(super) fn is_sealed(tid: Tid, address: u64) -> bool {
     let open = || File::open(format!("/proc/{tid}/smaps")).map_err(errno);
     as_tracer(open).is_ok_and(|smaps| is_sealed_in(BufReader::new(smaps), address))
 }
@@ -279,62 +278,10 @@ pub(super) fn are_many(tasks: usize) -> bool {
     tasks > most_open()
 }
 
-impl Task {
-    /// Whether a region may be mapped: the memory has none, and no other task shares it that could put
-    /// something else in its place before it is sealed.
-    pub(super) fn may_map(&self) -> bool {
-        self.space().pages.is_free() && !self.space().is_shared()
-    }
-
-    /// The region was sealed: unless there is one, it is used from now on if it is what it should be,
-    /// whoever put it there, be it another task that shares the memory. Sealed, private, anonymous and
-    /// read-only memory can be changed by nobody.
-    ///
-    /// `filtered`: a filter of the command's own may have answered mseal in the place of the kernel.
-    pub(super) fn sealed(&self, address: u64, filtered: bool) -> bool {
-        let (tid, pages) = (self.tid(), &self.space().pages);
-        pages.unsealed.set(None);
-        // Another thread has wanted one at the same time, and its slots may be in use.
-        if pages.has_region() {
-            return true;
-        }
-        let found = pages.mapping(tid, address);
-        let sound = found.is_some_and(|found| {
-            found.start <= address
-                && address + REGION <= found.end
-                && !found.shared
-                && !found.writable
-                && found.anonymous
-        });
-        // Of memory that has never been touched, nobody can have kept a page to write to later, by a
-        // read that is under way for instance.
-        let sound = sound && (!self.space().is_shared() || is_untouched(tid, address));
-        let sound = sound && (!filtered || is_sealed(tid, address));
-        if sound {
-            *pages.region.borrow_mut() = Some(Region { address, used: 0 });
-        }
-        sound
-    }
-
-    /// A region that was copied with the memory by fork(2) is used here, too, if it is what it should be
-    /// ([`Task::sealed`]). Asked once.
-    pub(super) fn inherits(&self) -> bool {
-        let inherited = self.space().pages.inherited.take();
-        inherited.is_some_and(|address| self.sealed(address, true))
-    }
-
-    /// Whether nothing can change these bytes, nor the descriptors and the working directory of the
-    /// task, before it goes on.
-    pub(super) fn is_private(&self, address: u64, length: usize) -> bool {
-        let pages = &self.space().pages;
-        self.space().is_alone() && pages.is_private(self.tid(), address, length as u64 + 1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::tracee::{Namespaces, Tracees};
+    use crate::supervise::tracee::{Namespaces, Task, Tracees};
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     const VFORK: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;

@@ -2,7 +2,7 @@
 //! that, the command's EPERM or SIGSYS looks like the policy's.
 
 use super::own_filter::{self, Refusal};
-use super::path::Files;
+use super::pending::Pending;
 use crate::supervise::tracee::Task;
 use crate::supervise::{Event, Supervisor};
 use crate::sys::Errno;
@@ -12,6 +12,8 @@ use crate::trace::{Resume, Stopped, Tid};
 /// What is known of such a filter, until it is told.
 #[derive(Debug, Default)]
 pub struct OwnFilter {
+    /// Whether a task may have installed one.
+    installed: bool,
     /// What it refuses, and how.
     refusals: Vec<(Op, Refusal)>,
     /// The task whose call of jail's making has returned last, where the refusal is a signal.
@@ -19,9 +21,17 @@ pub struct OwnFilter {
     told: bool,
 }
 
+impl OwnFilter {
+    /// Whether a task may have installed one.
+    pub fn may_be(&self) -> bool {
+        self.installed
+    }
+}
+
 impl Supervisor<'_> {
     /// A task installs a filter.
     pub fn installs_filter(&mut self, tid: Tid, call: &Call) {
+        self.own_filter.installed = true;
         if !self.own_filter.told {
             let refusals = own_filter::refusals(tid, call);
             self.own_filter.refusals.extend(refusals);
@@ -29,15 +39,20 @@ impl Supervisor<'_> {
     }
 
     /// A call of jail's making returns, to be answered so.
-    pub fn returned(&mut self, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
+    pub fn injected_returned(
+        &mut self,
+        tracee: &Stopped,
+        task: &Task,
+        pending: Pending,
+    ) -> Result<Resume, Errno> {
         let tid = tracee.tid();
         let made = match self.own_filter.refusals.is_empty() {
             true => None,
-            false => Files::injected(task),
+            false => pending.injected(),
         };
         let result = tracee.registers()?.map(|registers| registers.result());
-        let how = self.files.returned(tracee, task)?;
-        let unmapped = self.files.unmapped_task().is_some();
+        let how = self.paths.emulation.returned(tracee, task, pending)?;
+        let unmapped = self.paths.emulation.unmapped_task().is_some();
         self.own_filter.last = None;
         let refusals = self.own_filter.refusals.iter();
         for &(op, refusal) in refusals.filter(|(op, _)| Some(*op) == made) {
@@ -70,6 +85,7 @@ impl Supervisor<'_> {
     /// Told once: what follows has the same cause.
     fn told_refusal(&mut self, task: &Task, call: Op) {
         self.own_filter = OwnFilter {
+            installed: true,
             told: true,
             ..OwnFilter::default()
         };

@@ -11,12 +11,12 @@
 //! wait never ends early. Calls whose EINTR may hide work that was done (close, open, ioctl but
 //! tcdrain) are left alone.
 
+use super::restarted::{Next, Restarted};
 use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno, socket};
 use crate::syscalls::Call;
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Resume, Stopped, Tid};
-use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -123,62 +123,6 @@ fn timespec_at(tid: Tid, address: u64) -> Result<Duration, Errno> {
         + Duration::from_nanos(nanoseconds.into()))
 }
 
-/// What is seen next of a restarted call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Entry,
-    Exit,
-    /// It was interrupted again.
-    Signal,
-}
-
-/// A restarted call that has a time-out.
-#[derive(Debug, Clone, Copy)]
-struct Restarted {
-    call: Call,
-    until: Instant,
-    next: Next,
-    /// The argument that has what is left of the time-out, while the call runs.
-    left: Option<(usize, u64)>,
-}
-
-/// What is kept for each task.
-#[derive(Debug, Default)]
-pub struct TaskState {
-    restarted: Cell<Option<Restarted>>,
-}
-
-impl TaskState {
-    /// Whether a syscall-stop of this task is one of a restarted call.
-    pub fn is_pending(&self) -> bool {
-        self.restarted.get().is_some()
-    }
-
-    /// Whether the arguments of this task's call must be restored at its exit.
-    pub fn has_changed(&self) -> bool {
-        self.restarted.get().is_some_and(|it| it.left.is_some())
-    }
-
-    /// Its call is answered in another way.
-    pub fn forget(&self) {
-        self.restarted.take();
-    }
-
-    /// Keeps for a task what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&self) {
-        self.restarted.set(Some(Restarted {
-            call: Call {
-                nr: 0,
-                args: [0; 6],
-            },
-            until: Instant::now(),
-            next: Next::Exit,
-            left: None,
-        }));
-    }
-}
-
 /// A signal-delivery-stop. `can_follow`: no other part of the supervisor asked for syscall-stops.
 pub fn signalled(
     tracee: &Stopped,
@@ -186,11 +130,11 @@ pub fn signalled(
     task: &Task,
     can_follow: bool,
 ) -> Result<(), Errno> {
-    if crate::supervise::is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
+    if is_stopping(signal) && !is_ignored(tracee.tid(), signal) {
         // SIGCONT may come before the stop takes effect, and then there is no group-stop.
         return stopped(tracee, task);
     }
-    let restarted = &task.waits.restarted;
+    let restarted = &task.restart.restarted;
     let before = restarted.take();
     let Some(registers) = tracee.registers()? else {
         return Ok(());
@@ -243,10 +187,18 @@ pub fn signalled(
     tracee.set_registers(&registers.restarting())
 }
 
+/// Whether a signal stops a process by default.
+pub fn is_stopping(signal: i32) -> bool {
+    matches!(
+        signal,
+        libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
+    )
+}
+
 /// A group-stop, or a signal that causes one. Without a jail, too, it ends such a call with EINTR
 /// (signal(7)), and so it must stay when SIGCONT, which is ignored as a rule, is delivered next.
 pub fn stopped(tracee: &Stopped, task: &Task) -> Result<(), Errno> {
-    task.waits.forget();
+    task.restart.forget();
     let Some(registers) = tracee.registers()? else {
         return Ok(());
     };
@@ -261,12 +213,12 @@ pub fn stopped(tracee: &Stopped, task: &Task) -> Result<(), Errno> {
 
 /// A syscall-stop of a restarted call.
 pub fn stepped(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
-    let kept = &task.waits.restarted;
+    let kept = &task.restart.restarted;
     let Some(restarted) = kept.take() else {
-        return Ok(Resume::Continue);
+        return Ok(Resume::CONTINUE);
     };
     let Some(registers) = tracee.registers()? else {
-        return Ok(Resume::Continue);
+        return Ok(Resume::CONTINUE);
     };
     let Call { nr, args } = restarted.call;
     match restarted.next {
@@ -274,11 +226,11 @@ pub fn stepped(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
             let next = Next::Exit;
             kept.set(Some(Restarted { next, ..restarted }));
             let Some((at, value)) = restarted.left else {
-                return Ok(Resume::ContinueAndStop);
+                return Ok(Resume::CONTINUE.and_stop());
             };
             let mut args = args;
             args[at] = value;
-            Ok(Resume::SetAndStop(registers.with_call(nr, args)))
+            Ok(Resume::set(registers.with_call(nr, args)).and_stop())
         }
         Next::Exit => {
             let again = registers.result() == -i64::from(libc::EINTR);
@@ -293,13 +245,13 @@ pub fn stepped(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
                 kept.set(Some(interrupted));
             }
             let how = match restarted.left {
-                Some(_) => Resume::Set(registers.with_call(nr, args)),
-                None => Resume::Continue,
+                Some(_) => Resume::set(registers.with_call(nr, args)),
+                None => Resume::CONTINUE,
             };
             Ok(if again { how.and_stop() } else { how })
         }
         // A handler has run after all, or no signal came: this is another call.
-        Next::Entry | Next::Signal => Ok(Resume::Continue),
+        Next::Entry | Next::Signal => Ok(Resume::CONTINUE),
     }
 }
 

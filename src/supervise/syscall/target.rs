@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 const HIGHEST_SIGNAL: i32 = 64;
 
 /// What the tree says of a target.
-pub enum Found {
+pub enum Checked {
     /// The call may go on.
     Inside,
     /// The target is out of the jail.
@@ -32,7 +32,7 @@ pub struct Denied(Errno);
 
 impl Denied {
     /// The verdict that replaces the judge's "allowed if inside".
-    pub fn verdict(self, asked: Verdict, check: Check, call: &Call) -> Verdict {
+    pub fn verdict(self, stop: Verdict, check: Check, call: &Call) -> Verdict {
         let about = |rule: &&'static Rule| {
             rule.answer == Answer::Check(check)
                 && call
@@ -43,7 +43,7 @@ impl Denied {
         let reason = Baseline::new(0)
             .rules()
             .find(about)
-            .map_or(asked.reason, Reason::Baseline);
+            .map_or(stop.reason, Reason::Baseline);
         Verdict {
             action: Action::Deny(self.0),
             quiet: false,
@@ -55,20 +55,20 @@ impl Denied {
 
 impl Tracees {
     /// Whether the target of a call by `tid` is in the jail.
-    pub fn check(&self, task: &Task, check: Check, call: &Call) -> Found {
-        let outside = || Found::Outside(Denied(Errno::EPERM));
+    pub fn check(&self, task: &Task, check: Check, call: &Call) -> Checked {
+        let outside = || Checked::Outside(Denied(Errno::EPERM));
         let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
-            (_, Target::Harmless) => Found::Inside,
+            (_, Target::Harmless) => Checked::Inside,
             // An id means nobody else than the jail's own, and their init.
             (_, Target::Task(INIT)) if hides_ids => outside(),
-            (_, Target::Task(_) | Target::Group(_)) if hides_ids => Found::Inside,
-            (Check::Signal, Target::Everyone) if hides_ids => Found::Inside,
-            (_, Target::Task(id)) if self.has(id) || self.is_zombie(id) => Found::Inside,
+            (_, Target::Task(_) | Target::Group(_)) if hides_ids => Checked::Inside,
+            (Check::Signal, Target::Everyone) if hides_ids => Checked::Inside,
+            (_, Target::Task(id)) if self.has(id) || self.is_zombie(id) => Checked::Inside,
             // What is not there at all is no secret, and programs tell by it that a process has
             // ended. Answered here: whoever is given that id a moment later must not be reached.
             (_, Target::Task(id)) if sys::process::kill(id, 0) == Err(sys::Errno::ESRCH) => {
-                Found::Done(-i64::from(Errno::ESRCH.number()))
+                Checked::Done(-i64::from(Errno::ESRCH.number()))
             }
             (_, Target::Task(_) | Target::User(_)) => outside(),
             (Check::Signal, target) => {
@@ -78,18 +78,18 @@ impl Tracees {
                     // The caller is gone: its group must not become everyone.
                     Target::OwnGroup => match sys::process::getpgid(caller) {
                         Ok(group) => Some(group),
-                        Err(errno) => return Found::Done(-i64::from(errno as i32)),
+                        Err(errno) => return Checked::Done(-i64::from(errno as i32)),
                     },
                     _ => None,
                 };
                 self.signal(caller, group, call.args[1] as u32 as i32)
             }
             (_, Target::Group(group)) => match self.is_own_group(group) {
-                true => Found::Inside,
+                true => Checked::Inside,
                 false => outside(),
             },
             (_, Target::OwnGroup) => match sys::process::getpgid(task.pid()) {
-                Ok(group) if self.is_own_group(group) => Found::Inside,
+                Ok(group) if self.is_own_group(group) => Checked::Inside,
                 _ => outside(),
             },
             (_, Target::Everyone) => outside(),
@@ -104,7 +104,7 @@ impl Tracees {
 
     /// kill(2) to a group or to everyone, which reaches outsiders too: done here for the jail's
     /// own processes alone, with kill's answers. `None`: everyone but the caller.
-    fn signal(&self, caller: Tid, group: Option<Tid>, signal: i32) -> Found {
+    fn signal(&self, caller: Tid, group: Option<Tid>, signal: i32) -> Checked {
         let targets: BTreeSet<Tid> = match group {
             Some(group) => self
                 .processes()
@@ -118,11 +118,11 @@ impl Tracees {
                 .collect(),
         };
         if targets.is_empty() {
-            return Found::Done(-i64::from(Errno::ESRCH.number()));
+            return Checked::Done(-i64::from(Errno::ESRCH.number()));
         }
         // valid_signal of linux/signal.h. What cannot be delivered must not be remembered.
         if !(0..=HIGHEST_SIGNAL).contains(&signal) {
-            return Found::Done(-i64::from(Errno::EINVAL.number()));
+            return Checked::Done(-i64::from(Errno::EINVAL.number()));
         }
         let results: Vec<_> = targets
             .into_iter()
@@ -135,8 +135,8 @@ impl Tracees {
             .collect();
         let errno = results.iter().find_map(|result| result.err());
         match (results.iter().any(Result::is_ok), errno) {
-            (false, Some(errno)) => Found::Done(-i64::from(errno as i32)),
-            _ => Found::Done(0),
+            (false, Some(errno)) => Checked::Done(-i64::from(errno as i32)),
+            _ => Checked::Done(0),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The flags of a parent's event tell it. Where that event has not come, and may never come (the parent was
 //! killed), the kernel is asked (kcmp(2)).
 
-use super::task::{ChildState, Spawn};
-use crate::supervise::syscall::path;
+use super::spawn::{ChildState, Spawn};
+use crate::supervise::syscall::pin::Pages;
 use crate::sys::Errno;
 use crate::sys::files::Shared;
 use crate::trace::Tid;
@@ -27,7 +27,7 @@ pub struct AddressSpace {
     unsure: bool,
     /// The one that this is, where a late event has told it.
     same: RefCell<Option<Rc<AddressSpace>>>,
-    pub pages: Rc<path::Pages>,
+    pub pages: Rc<Pages>,
 }
 
 /// That a task has an address space.
@@ -173,7 +173,7 @@ fn is_thread_of(one: Tid, other: Tid) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::{Namespaces, Task, Tracees};
+    use crate::supervise::tracee::{Namespaces, Task, Tracees};
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     const VFORK: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;

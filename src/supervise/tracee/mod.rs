@@ -5,13 +5,16 @@
 //! the kernel is asked whether it still is a tracee's.
 
 mod address_space;
+pub mod held;
 mod namespaces;
 mod process;
+mod spawn;
 mod task;
 
 pub use namespaces::{INIT, Namespaces};
 pub use process::{Process, Program};
-pub use task::{ChildState, Spawn, Task};
+pub use spawn::{ChildState, Spawn};
+pub use task::Task;
 
 use crate::sys;
 use crate::sys::files::share;
@@ -148,8 +151,8 @@ impl Tracees {
                 task.process().made_by(parent.pid());
             }
         }
-        if self.tasks.values().any(|task| task.files.is_confined()) {
-            task.files.may_be_confined();
+        if self.tasks.values().any(|task| task.paths.is_confined()) {
+            task.paths.may_be_confined();
         }
         self.insert(Rc::clone(&task));
         task
@@ -222,7 +225,7 @@ impl Tracees {
             task.process().inherit(&parent.process());
             task.process().made_by(parent.pid());
         }
-        task.files.inherit(&parent.files);
+        task.paths.inherit(&parent.paths);
         task.announced.set(true);
         self.insert(task);
         spawn
@@ -251,7 +254,7 @@ impl Tracees {
         task.executed.set(true);
         // A Landlock domain is a thread's own, and survives.
         if let Some(caller) = &caller {
-            task.files.inherit(&caller.files);
+            task.paths.inherit(&caller.paths);
         }
         let task = Rc::new(task);
         self.tasks.insert(pid, Rc::clone(&task));
@@ -448,7 +451,7 @@ mod tests {
     #[test]
     fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
         use crate::baseline::Check;
-        use crate::supervise::syscall::target::Found;
+        use crate::supervise::syscall::target::Checked;
         // The signal 0 is sent to nobody, and tells who it would reach: here this process.
         let own = std::process::id() as Tid;
         let mut tracees = Tracees {
@@ -462,13 +465,13 @@ mod tests {
         let caller = tracees.adopt(Tid::MAX);
         let found = tracees.check(&caller, Check::Signal, &call);
         let gone = -i64::from(libc::ESRCH);
-        assert!(matches!(found, Found::Done(value) if value == gone));
+        assert!(matches!(found, Checked::Done(value) if value == gone));
     }
 
     #[test]
     fn a_number_that_is_no_signal_is_not_remembered() {
         use crate::baseline::Check;
-        use crate::supervise::syscall::target::Found;
+        use crate::supervise::syscall::target::Checked;
         let own = std::process::id() as Tid;
         let mut tracees = Tracees {
             is_own: |_| true,
@@ -483,7 +486,7 @@ mod tests {
             };
             let found = tracees.check(&task, Check::Signal, &call);
             let invalid = -i64::from(libc::EINVAL);
-            assert!(matches!(found, Found::Done(value) if value == invalid));
+            assert!(matches!(found, Checked::Done(value) if value == invalid));
             assert!(task.process().remembered() == 0, "{number}");
         }
     }

@@ -1,7 +1,8 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
-use crate::supervise::limits;
-use crate::supervise::syscall::{path, socket};
+use crate::supervise::limits::state as limits;
+use crate::supervise::syscall::path::state as paths;
+use crate::supervise::syscall::socket::dns::talk;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,8 +19,8 @@ pub struct Process {
     /// as the sender: the signal, and the sender's id to the jail. No more than 64: a second one of the
     /// same number takes the place of the first.
     sent: RefCell<Vec<(i32, Tid)>>,
-    pub files: path::ProcessState,
-    pub net: socket::ProcessState,
+    pub paths: paths::ProcessState,
+    pub sockets: talk::ProcessState,
     pub limits: limits::ProcessState,
 }
 

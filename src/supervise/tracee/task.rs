@@ -2,8 +2,11 @@
 
 use super::address_space::Member;
 use super::process::{Process, Program};
-use crate::supervise::limits;
-use crate::supervise::syscall::{path, restart, socket};
+use crate::supervise::limits::state as limits;
+use crate::supervise::syscall::path::state as paths;
+use crate::supervise::syscall::pending::Pending;
+use crate::supervise::syscall::restarted;
+use crate::supervise::syscall::socket::state as sockets;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,10 +22,13 @@ pub struct Task {
     pub(super) executed: Cell<bool>,
     /// Its id in the jail's pid namespace, once it was asked for.
     pub(super) inside: Cell<Option<Tid>>,
-    pub files: path::TaskState,
-    pub net: socket::TaskState,
+    /// Its call that is under way in another form than it was made. Of those that hold a socket there
+    /// are no more than there are descriptors to spare.
+    pub pending: RefCell<Option<Pending>>,
+    pub paths: paths::TaskState,
+    pub sockets: sockets::TaskState,
     pub limits: limits::TaskState,
-    pub waits: restart::TaskState,
+    pub restart: restarted::TaskState,
 }
 
 impl Task {
@@ -34,10 +40,11 @@ impl Task {
             announced: Cell::new(false),
             executed: Cell::new(false),
             inside: Cell::new(None),
-            files: path::TaskState::default(),
-            net: socket::TaskState::default(),
+            pending: RefCell::default(),
+            paths: paths::TaskState::default(),
+            sockets: sockets::TaskState::default(),
             limits: limits::TaskState::default(),
-            waits: restart::TaskState::default(),
+            restart: restarted::TaskState::default(),
         }
     }
 
@@ -78,39 +85,6 @@ impl Task {
     /// The program that it runs.
     pub fn program(&self) -> Rc<Program> {
         self.process.borrow().program(self.tid)
-    }
-}
-
-/// What a parent's event says of a child: FORK, VFORK or CLONE of ptrace(2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spawn {
-    /// The task that made it.
-    pub parent: Tid,
-    /// The process of that task.
-    pub process: Tid,
-    pub child: Tid,
-    /// The clone(2) flags of the call.
-    pub flags: u64,
-    pub state: ChildState,
-}
-
-/// How far a child is when its parent's event is told. The event may come late: a child whose parent
-/// does not report is released, and then may execute a program, or end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChildState {
-    /// It runs what its parent ran, with the memory that the flags give it.
-    New,
-    /// It has executed a program: its memory is its own, whatever the flags say.
-    Executed,
-    /// It has ended, and its end was told: nothing may be kept for it, or the next task with that id
-    /// inherits it.
-    Gone,
-}
-
-impl Spawn {
-    /// Whether the child is a thread of its parent's process.
-    pub fn is_thread(&self) -> bool {
-        self.flags & libc::CLONE_THREAD as u64 != 0
     }
 }
 

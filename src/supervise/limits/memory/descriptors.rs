@@ -1,9 +1,9 @@
-//! Files in memory that the tree has open: memfds, and files of a tmpfs that it writes. What is written
+//! TmpfsFiles in memory that the tree has open: memfds, and files of a tmpfs that it writes. What is written
 //! to them and not mapped is in no process's memory.
 
 use super::smaps::Inode;
-use super::tmpfs::Files;
-use crate::supervise::limits::turn::Round;
+use super::tmpfs::TmpfsFiles;
+use crate::supervise::limits::turn::Turns;
 use crate::supervise::tracee::Tracees;
 use crate::trace::Tid;
 use nix::dir::Dir;
@@ -33,10 +33,10 @@ struct Open {
     holder: (Tid, i32),
 }
 
-/// Files in memory, each once.
+/// TmpfsFiles in memory, each once.
 #[derive(Debug, Default)]
 pub struct Descriptors {
-    round: Round,
+    round: Turns,
     found: HashMap<Inode, Open>,
     /// The rest of a look at those that were found.
     left: Vec<Inode>,
@@ -46,7 +46,7 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Looks for more, and how large those are that are known.
-    pub fn look(&mut self, tracees: &Tracees, processes: &[Tid], written: &mut Files) {
+    pub fn look(&mut self, tracees: &Tracees, processes: &[Tid], written: &mut TmpfsFiles) {
         self.forget();
         let mut round = std::mem::take(&mut self.round);
         let end = Instant::now() + TIME;
@@ -73,7 +73,13 @@ impl Descriptors {
 
     /// Looks at the descriptors of a process from this one on. Returns the one to go on with where there are
     /// too many for one look.
-    fn look_at(&mut self, pid: Tid, from: i32, end: Instant, written: &mut Files) -> Option<i32> {
+    fn look_at(
+        &mut self,
+        pid: Tid,
+        from: i32,
+        end: Instant,
+        written: &mut TmpfsFiles,
+    ) -> Option<i32> {
         for fd in descriptors(pid, from) {
             if Instant::now() >= end {
                 return Some(fd);

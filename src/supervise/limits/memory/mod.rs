@@ -24,17 +24,17 @@ mod sysv_ipc;
 mod sysv_shm;
 mod tmpfs;
 
-use super::Making;
-use super::turn::Round;
+use super::state::Making;
+use super::turn::Turns;
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{Call, Op};
-use crate::trace::{Resume, Stopped, Tid};
+use crate::trace::{Resume, ResumeAction, Stopped, Tid};
 use descriptors::Descriptors;
 use moments::Moments;
 use objects::Objects;
 use pass::Around;
-use pss::{Weighed, Weighing};
+use pss::{PssSum, Summed};
 use smaps::{Inode, Resident};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -43,7 +43,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use sysv_ipc::{Kept, Kind};
 use sysv_shm::Segments;
-use tmpfs::Files;
+use tmpfs::TmpfsFiles;
 
 /// What reading of processes may take at a tick of 20 ms: some 30 µs each.
 const TIME: Duration = Duration::from_millis(3);
@@ -67,9 +67,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Memory {
     /// In bytes.
     limit: u64,
-    round: Round,
+    round: Turns,
     descriptors: Descriptors,
-    written: Files,
+    written: TmpfsFiles,
     objects: Objects,
     /// How many tasks are about to open a file, or to map one.
     making: Rc<Making>,
@@ -83,7 +83,7 @@ pub struct Memory {
     /// The device of memfds, System V segments and shared anonymous mappings: files of a mount that only
     /// the kernel has.
     nameless: u64,
-    weighing: Option<Weighing>,
+    pss_sum: Option<PssSum>,
     /// At how many looks the tree was past its limit, and how often all files had been looked at then:
     /// those that have not been since may be gone.
     past: (u32, (u64, u64)),
@@ -101,9 +101,9 @@ impl Memory {
         let nameless = nameless();
         Self {
             limit,
-            round: Round::default(),
+            round: Turns::default(),
             descriptors: Descriptors::default(),
-            written: Files::new(writable),
+            written: TmpfsFiles::new(writable),
             objects: Objects::new(nameless),
             making: Rc::default(),
             segments: Segments::new(user),
@@ -112,7 +112,7 @@ impl Memory {
             own_ipc,
             ended: HashSet::new(),
             nameless,
-            weighing: None,
+            pss_sum: None,
             past: (0, (0, 0)),
             since: Instant::now(),
             rest: Instant::now(),
@@ -158,7 +158,7 @@ impl Memory {
         if rough.saturating_add(self.moments.inexact()) <= self.limit {
             self.saw(rough);
             self.moments.found(rough, begin);
-            self.weighing = None;
+            self.pss_sum = None;
             self.past.0 = 0;
             return false;
         }
@@ -188,7 +188,7 @@ impl Memory {
     /// come to an end.
     fn look_now(&mut self, tracees: &Tracees, pid: Tid) -> bool {
         let processes = tracees.leaders();
-        let weighing = self.weighing.take();
+        let pss_sum = self.pss_sum.take();
         self.rest = Instant::now();
         let begin = self.rest;
         let steps = if processes.len() > LARGE { 1 } else { STEPS };
@@ -200,14 +200,14 @@ impl Memory {
             if self.is_past(tracees, &processes) {
                 return true;
             }
-            if self.weighing.is_none() && self.past.0 == 0 {
+            if self.pss_sum.is_none() && self.past.0 == 0 {
                 return false;
             }
             if step >= steps && begin.elapsed() >= LONGEST {
                 break;
             }
         }
-        self.weighing = self.weighing.take().and(weighing);
+        self.pss_sum = self.pss_sum.take().and(pss_sum);
         false
     }
 
@@ -251,24 +251,24 @@ impl Memory {
     ) -> bool {
         let found = match self.limit.checked_sub(files) {
             Some(enough) => self.weigh_pages(tracees, owners, open, enough),
-            None => Weighed::Heavy(0),
+            None => Summed::Heavy(0),
         };
         match found {
-            Weighed::Unfinished => false,
-            Weighed::Light(pages) => {
+            Summed::Unfinished => false,
+            Summed::Light(pages) => {
                 self.saw(pages + files);
-                let weighing = self.weighing.take();
-                let since = weighing.as_ref().map_or(begin, Weighing::since);
+                let pss_sum = self.pss_sum.take();
+                let since = pss_sum.as_ref().map_or(begin, PssSum::since);
                 self.moments.found(pages + files, since);
-                let took = weighing.map_or(Duration::ZERO, |it| it.took());
+                let took = pss_sum.map_or(Duration::ZERO, |it| it.took());
                 if self.past.0 == 0 {
                     self.rest = Instant::now() + (took + begin.elapsed()) * REST;
                 }
                 self.past.0 = 0;
                 false
             }
-            Weighed::Heavy(pages) => {
-                self.weighing = None;
+            Summed::Heavy(pages) => {
+                self.pss_sum = None;
                 let (looks, (before, objects)) = self.past;
                 // Both have looked at all of their files again.
                 let looked = self.written.passes().min(self.descriptors.passes());
@@ -296,13 +296,13 @@ impl Memory {
         owners: &[Tid],
         open: &HashMap<Inode, u64>,
         enough: u64,
-    ) -> Weighed {
-        let weighing = self.weighing.get_or_insert_with(|| {
+    ) -> Summed {
+        let pss_sum = self.pss_sum.get_or_insert_with(|| {
             let most =
                 |pid: &Tid| std::cmp::Reverse(kept(tracees, *pid).map(|memory| memory.sum()));
             let mut order = address_spaces::certain(tracees, owners);
             order.sort_by_key(most);
-            Weighing::new(order)
+            PssSum::new(order)
         });
         // What is open, or of a tmpfs and the jail's, counts as a file; what is of a tmpfs and not the
         // jail's, does not count.
@@ -316,7 +316,7 @@ impl Memory {
             0 => WEIGH,
             _ => WEIGH_AGAIN,
         };
-        weighing.go(enough, time, |pid| share(pid, counts))
+        pss_sum.go(enough, time, |pid| share(pid, counts))
     }
 
     fn saw(&mut self, sum: u64) {
@@ -366,10 +366,7 @@ impl Memory {
     /// A call goes on: if it may open a file for writing, make one, or map one for others, its return must
     /// be seen.
     pub fn calls(&mut self, task: &Task, call: &Call, how: Resume) -> Resume {
-        let goes_on = matches!(
-            how,
-            Resume::Continue | Resume::Set(_) | Resume::SetAndStop(_)
-        );
+        let goes_on = matches!(how.action, ResumeAction::Continue | ResumeAction::Set(_));
         let keeps = || Kind::of(call).is_some();
         let watched = || tmpfs::may_fill(call) || makes_memfd(call) || maps_shared(call) || keeps();
         match goes_on && watched() {
@@ -452,7 +449,7 @@ fn maps_shared(call: &Call) -> bool {
 }
 
 /// What passes over the tree ask.
-struct Jail<'a>(&'a Tracees, &'a Files);
+struct Jail<'a>(&'a Tracees, &'a TmpfsFiles);
 
 impl Around for Jail<'_> {
     fn tasks(&self) -> Vec<(Tid, Tid)> {

@@ -2,7 +2,7 @@
 //! them. So the supervisor also looks before a task ends and before a call that gives much back. It leaves
 //! that out where the tree cannot have too much: memory cannot be filled faster than [`growth`] says.
 
-use crate::supervise::limits::ProcessState;
+use crate::supervise::limits::state::ProcessState;
 use crate::sys;
 use crate::syscalls::{Call, Op};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl Moments {
     }
 }
 
-/// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
+/// Whether a call gives much memory back: see the rules of [`LimitWatch::FILL`](crate::baseline::LimitWatch), whose
 /// conditions the filter has checked.
 pub fn releases(process: &ProcessState, call: &Call) -> bool {
     match (call.op(), call.args) {

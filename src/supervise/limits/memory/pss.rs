@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// What came of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weighed {
+pub enum Summed {
     /// There is more to look at.
     Unfinished,
     /// All together are no more than is enough: so much.
@@ -20,7 +20,7 @@ pub enum Weighed {
 
 /// Processes that are being weighed.
 #[derive(Debug)]
-pub struct Weighing {
+pub struct PssSum {
     order: Vec<Tid>,
     weights: Vec<u64>,
     /// How many of the second look are done, in the second look.
@@ -29,7 +29,7 @@ pub struct Weighing {
     took: Duration,
 }
 
-impl Weighing {
+impl PssSum {
     /// Of these, and of none that are made later.
     pub fn new(order: Vec<Tid>) -> Self {
         Self {
@@ -52,15 +52,10 @@ impl Weighing {
     }
 
     /// Goes on for so long. The heaviest should come first: what is more than `enough` is known by few.
-    pub fn go(
-        &mut self,
-        enough: u64,
-        time: Duration,
-        mut weigh: impl FnMut(Tid) -> u64,
-    ) -> Weighed {
+    pub fn go(&mut self, enough: u64, time: Duration, mut weigh: impl FnMut(Tid) -> u64) -> Summed {
         let begin = Instant::now();
-        let mut result = Weighed::Unfinished;
-        while result == Weighed::Unfinished {
+        let mut result = Summed::Unfinished;
+        while result == Summed::Unfinished {
             result = self.step(enough, &mut weigh);
             if begin.elapsed() >= time {
                 break;
@@ -70,7 +65,7 @@ impl Weighing {
         result
     }
 
-    fn step(&mut self, enough: u64, weigh: &mut impl FnMut(Tid) -> u64) -> Weighed {
+    fn step(&mut self, enough: u64, weigh: &mut impl FnMut(Tid) -> u64) -> Summed {
         let known = self.weights.len();
         let again = self.again.filter(|done| *done < known);
         if let Some(done) = again
@@ -78,19 +73,19 @@ impl Weighing {
         {
             *weight = weigh(pid).min(*weight);
             self.again = Some(done + 1);
-            return Weighed::Unfinished;
+            return Summed::Unfinished;
         }
         let sum = self.weights.iter().copied().fold(0, u64::saturating_add);
         match (sum > enough, self.again, self.order.get(known)) {
             (true, None, _) => self.again = Some(0),
-            (true, Some(_), _) => return Weighed::Heavy(sum),
-            (false, _, None) => return Weighed::Light(sum),
+            (true, Some(_), _) => return Summed::Heavy(sum),
+            (false, _, None) => return Summed::Light(sum),
             (false, again, Some(&pid)) => {
                 self.weights.push(weigh(pid));
                 self.again = again.map(|done| done + 1);
             }
         }
-        Weighed::Unfinished
+        Summed::Unfinished
     }
 }
 
@@ -107,12 +102,12 @@ mod tests {
             looks += 1;
             pid as u64
         };
-        let mut light = Weighing::new(vec![3, 2, 1]);
-        assert_eq!(light.go(6, LONG, &mut weigh), Weighed::Light(6));
-        let mut heavy = Weighing::new(vec![3, 2, 1]);
-        assert_eq!(heavy.go(4, LONG, &mut weigh), Weighed::Heavy(5));
+        let mut light = PssSum::new(vec![3, 2, 1]);
+        assert_eq!(light.go(6, LONG, &mut weigh), Summed::Light(6));
+        let mut heavy = PssSum::new(vec![3, 2, 1]);
+        assert_eq!(heavy.go(4, LONG, &mut weigh), Summed::Heavy(5));
         assert_eq!(looks, 3 + 2 * 2);
-        assert_eq!(Weighing::new(vec![]).go(0, LONG, |_| 1), Weighed::Light(0));
+        assert_eq!(PssSum::new(vec![]).go(0, LONG, |_| 1), Summed::Light(0));
     }
 
     #[test]
@@ -127,10 +122,7 @@ mod tests {
                 _ => 8,
             }
         };
-        assert_eq!(
-            Weighing::new(vec![1, 2]).go(9, LONG, weigh),
-            Weighed::Light(8)
-        );
+        assert_eq!(PssSum::new(vec![1, 2]).go(9, LONG, weigh), Summed::Light(8));
     }
 
     #[test]
@@ -142,16 +134,16 @@ mod tests {
             if looks <= 2 { 6 } else { 4 }
         };
         assert_eq!(
-            Weighing::new(vec![1, 2, 3]).go(10, LONG, weigh),
-            Weighed::Heavy(12)
+            PssSum::new(vec![1, 2, 3]).go(10, LONG, weigh),
+            Summed::Heavy(12)
         );
     }
 
     #[test]
     fn it_goes_on_where_its_time_was_over() {
-        let mut weighing = Weighing::new(vec![1, 2, 3]);
+        let mut pss_sum = PssSum::new(vec![1, 2, 3]);
         let mut steps = 1;
-        while weighing.go(5, Duration::ZERO, |pid| pid as u64) == Weighed::Unfinished {
+        while pss_sum.go(5, Duration::ZERO, |pid| pid as u64) == Summed::Unfinished {
             steps += 1;
         }
         // Three, the turn, three again, and the sum.

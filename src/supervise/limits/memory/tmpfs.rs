@@ -1,4 +1,4 @@
-//! Files of a tmpfs that the jail has filled: those that one of its processes has opened for writing.
+//! TmpfsFiles of a tmpfs that the jail has filled: those that one of its processes has opened for writing.
 //! Open or not, they are in no process's memory.
 //!
 //! Others write to the same file systems at the same time, and nothing of a file tells who has filled
@@ -46,7 +46,7 @@ const RECORD: usize = 1024 + 128;
 
 /// All of them.
 #[derive(Debug)]
-pub struct Files {
+pub struct TmpfsFiles {
     /// When the jail began.
     begun: SystemTime,
     mounts: Vec<Mount>,
@@ -77,7 +77,7 @@ pub fn may_fill(call: &Call) -> bool {
     }
 }
 
-impl Files {
+impl TmpfsFiles {
     /// `writable`: where the command may change files; `None`: anywhere.
     pub fn new(writable: Option<&[PathBuf]>) -> Self {
         Self {
@@ -276,17 +276,17 @@ mod tests {
 
     const WRITTEN: usize = 1 << 16;
 
-    /// Files in a directory that is taken for a tmpfs.
-    fn files(root: &Path) -> Files {
+    /// TmpfsFiles in a directory that is taken for a tmpfs.
+    fn files(root: &Path) -> TmpfsFiles {
         fs::create_dir_all(root.join("deep")).expect("mkdir");
         let device = symlink_metadata(root).expect("a directory").dev();
-        Files {
+        TmpfsFiles {
             mounts: vec![Mount {
                 path: root.to_owned(),
                 device,
                 trees: vec![root.to_owned()],
             }],
-            ..Files::new(Some(&[]))
+            ..TmpfsFiles::new(Some(&[]))
         }
     }
 
@@ -296,7 +296,7 @@ mod tests {
         let mut files = files(&root);
         let own = std::process::id() as Tid;
         let none = HashMap::new();
-        let sum = |files: &mut Files| {
+        let sum = |files: &mut TmpfsFiles| {
             (0..4).for_each(|_| {
                 files.rest = Instant::now();
                 files.look(&none);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     /// What is counted after some looks.
-    fn sum_after(files: &mut Files) -> u64 {
+    fn sum_after(files: &mut TmpfsFiles) -> u64 {
         let none = HashMap::new();
         (0..6).for_each(|_| {
             files.rest = Instant::now();

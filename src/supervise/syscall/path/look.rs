@@ -8,20 +8,18 @@
 //! missing. So what was found of a directory once is believed for good.
 
 use super::open::{opening, reached};
-use super::resolve::{Start, Wants, path_of, read_path};
-use super::{Asked, Files, Judged, Object, Refused, access};
-use crate::judge::Verdict;
+use super::resolve::{LookupFlags, Start, path_of, read_path};
+use super::state::Denied;
+use super::{Judged, Paths, Refused, SyscallStop, access};
 use crate::paths::Access;
 use crate::supervise::credentials::as_tracer;
 use crate::supervise::tracee::Task;
 use crate::sys::Errno;
-use crate::syscalls::Call;
 use crate::syscalls::named::follows_open;
 use crate::syscalls::op::{self, Exec, Op, WriteMetadata};
 use crate::trace::{Resume, Stopped};
 use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat};
 use nix::sys::stat::{SFlag, fstatat};
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
@@ -39,10 +37,6 @@ pub struct Looks {
     /// How often a task of the jail has changed its working directory, which others may share.
     moves: u64,
 }
-
-/// The working directory of a process, with the count of moves when it was found: it is known as long as
-/// no task of the jail has changed its own.
-pub type Directory = RefCell<Option<(u64, Vec<u8>)>>;
 
 /// Paths that are remembered.
 const PATHS: usize = 16_384;
@@ -74,15 +68,6 @@ impl Open {
     }
 }
 
-/// A call that the policy denies, until it returns.
-#[derive(Debug)]
-pub struct Denied {
-    /// As it was made.
-    pub call: Call,
-    pub verdict: Verdict,
-    pub object: Object,
-}
-
 impl Looks {
     /// A task changes its working directory, which others may share.
     pub fn moves(&mut self) {
@@ -109,39 +94,39 @@ impl Looks {
     }
 }
 
-impl Files {
+impl Paths {
     /// Looks at a call that Landlock decides.
-    pub fn look(&mut self, asked: &mut Asked<'_>) -> Resume {
-        let denied = match asked.call.op() {
+    pub fn look(&mut self, stop: &mut SyscallStop<'_>) -> Resume {
+        let denied = match stop.call.op() {
             Op::Chdir | Op::Fchdir => {
                 self.looks.moves();
-                return Resume::Continue;
+                return Resume::CONTINUE;
             }
-            Op::Open(op) => self.look_at_open(asked, op),
-            Op::Exec(op) => self.look_at_program(asked, op),
-            Op::Bind => self.look_at_socket(asked),
+            Op::Open(op) => self.look_at_open(stop, op),
+            Op::Exec(op) => self.look_at_program(stop, op),
+            Op::Bind => self.look_at_socket(stop),
             op => {
                 // It may make a directory, or a link to one.
                 self.looks.missing.clear();
-                look_at_names(asked, op)
+                look_at_names(stop, op)
             }
         };
         let Err(Refused::Denied(verdict, object)) = denied else {
             // What else is wrong with it is the kernel's to say.
-            return Resume::Continue;
+            return Resume::CONTINUE;
         };
         let denied = Denied {
-            call: asked.call,
+            call: stop.call,
             verdict,
             object,
         };
-        asked.task.files.denied.replace(Some(denied));
-        Resume::ContinueAndStop
+        stop.task.paths.denied.replace(Some(denied));
+        Resume::CONTINUE.and_stop()
     }
 
     /// A call returns that the policy denies: what is to be reported, if the kernel has refused it.
     pub fn looked(&self, tracee: &Stopped, task: &Task) -> Result<Option<Denied>, Errno> {
-        let Some(denied) = task.files.denied.take() else {
+        let Some(denied) = task.paths.denied.take() else {
             return Ok(None);
         };
         let Some(registers) = tracee.registers()? else {
@@ -152,22 +137,22 @@ impl Files {
         Ok(refused.contains(&registers.result()).then_some(denied))
     }
 
-    fn look_at_open(&mut self, asked: &Asked<'_>, op: op::Open) -> Judged<()> {
-        let tid = asked.tracee.tid();
-        let (start, address, how) = opening(asked, op)?;
+    fn look_at_open(&mut self, stop: &SyscallStop<'_>, op: op::Open) -> Judged<()> {
+        let tid = stop.tracee.tid();
+        let (start, address, how) = opening(stop, op)?;
         let given = read_path(tid, address)?;
         // Whether something is created does not matter here: then it is a change as well.
         let access = how.access(false);
         let follow = follows_open(how.flags);
-        let text = self.text(asked, start, &given);
+        let text = self.text(stop, start, &given);
         if let Some(text) = &text
-            && self.is_open(asked, text, access, follow)
+            && self.is_open(stop, text, access, follow)
         {
             return Ok(());
         }
-        let found = reached(asked, start, &given, how)?;
+        let found = reached(stop, start, &given, how)?;
         let access = how.access(found.object.is_some());
-        asked.judge(access, &given, &found)?;
+        stop.judge(access, &given, &found)?;
         if let Some(text) = text {
             self.looks.remember(text, access);
         }
@@ -175,11 +160,11 @@ impl Files {
     }
 
     /// A program, and what interprets it.
-    fn look_at_program(&mut self, asked: &mut Asked<'_>, op: Exec) -> Judged<()> {
+    fn look_at_program(&mut self, stop: &mut SyscallStop<'_>, op: Exec) -> Judged<()> {
         let text = match op {
             Exec::Execve => {
-                let given = asked.path(asked.row(0)?)?;
-                self.text(asked, Start::Directory, &given)
+                let given = stop.path(stop.row(0)?)?;
+                self.text(stop, Start::Directory, &given)
             }
             Exec::Execveat => None,
         };
@@ -189,7 +174,7 @@ impl Files {
         {
             return Ok(());
         }
-        self.exec(asked)?;
+        self.exec(stop)?;
         if let Some(text) = text {
             self.looks.remember(text, Access::Exec);
         }
@@ -197,24 +182,24 @@ impl Files {
     }
 
     /// The name of a socket.
-    fn look_at_socket(&mut self, asked: &Asked<'_>) -> Judged<()> {
-        let Some(name) = super::places::socket(asked)? else {
+    fn look_at_socket(&mut self, stop: &SyscallStop<'_>) -> Judged<()> {
+        let Some(name) = super::places::socket(stop)? else {
             return Ok(());
         };
-        let found = asked.found_at(&name, Wants::NAME)?;
-        asked.judge(Access::Write, &name, &found)
+        let found = stop.found_at(&name, LookupFlags::NAME)?;
+        stop.judge(Access::Write, &name, &found)
     }
 
     /// A path as the task has written it, with the directory that it starts from. `None`: it means
     /// something else to each process, or there is none.
-    fn text(&mut self, asked: &Asked<'_>, start: Start, given: &[u8]) -> Option<Vec<u8>> {
-        if given.is_empty() || asked.tracees.namespaces.has_own_mounts() {
+    fn text(&mut self, stop: &SyscallStop<'_>, start: Start, given: &[u8]) -> Option<Vec<u8>> {
+        if given.is_empty() || stop.tracees.namespaces.has_own_mounts() {
             return None;
         }
         let text = match given.starts_with(b"/") {
             true => given.to_vec(),
             false => {
-                let mut text = self.directory(asked, start)?;
+                let mut text = self.directory(stop, start)?;
                 text.push(b'/');
                 text.extend_from_slice(given);
                 text
@@ -224,10 +209,10 @@ impl Files {
     }
 
     /// Where relative paths of a task start.
-    fn directory(&self, asked: &Asked<'_>, start: Start) -> Option<Vec<u8>> {
-        let tid = asked.tracee.tid();
-        let process = asked.task.process();
-        let known = &process.files.directory;
+    fn directory(&self, stop: &SyscallStop<'_>, start: Start) -> Option<Vec<u8>> {
+        let tid = stop.tracee.tid();
+        let process = stop.task.process();
+        let known = &process.paths.directory;
         let moves = self.looks.moves;
         let link = match start {
             Start::Directory => {
@@ -253,7 +238,13 @@ impl Files {
 
     /// Whether a path is known to be open, or lies in a directory that is and is no link that leads out
     /// of it. Entries of a policy that Landlock holds are whole trees.
-    fn is_open(&mut self, asked: &Asked<'_>, text: &[u8], access: Access, follow: bool) -> bool {
+    fn is_open(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        text: &[u8],
+        access: Access,
+        follow: bool,
+    ) -> bool {
         let known = |open: &Open| open.allows(access);
         if self.looks.open.get(text).is_some_and(known) {
             return true;
@@ -268,7 +259,7 @@ impl Files {
         let open = match self.looks.open.get(head) {
             Some(open) => *open,
             None if self.looks.missing.contains(head) => return true,
-            None => match open_directory(asked, head) {
+            None => match open_directory(stop, head) {
                 Ok(Some(open)) => {
                     self.looks.keep(head.to_vec(), open);
                     open
@@ -290,15 +281,15 @@ impl Files {
 }
 
 /// What the policy allows of all that lies in a directory. `None`: its files differ in that.
-fn open_directory(asked: &Asked<'_>, head: &[u8]) -> Result<Option<Open>, Errno> {
+fn open_directory(stop: &SyscallStop<'_>, head: &[u8]) -> Result<Option<Open>, Errno> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
-    let directory = asked.tracees.namespaces.open(head, flags, 0)?;
+    let directory = stop.tracees.namespaces.open(head, flags, 0)?;
     let path = path_of(&directory)?;
     if path.starts_with(b"/proc") {
         return Ok(None);
     }
     let allows = |access| {
-        let verdict = asked.plan.judge.path(access, &path);
+        let verdict = stop.plan.judge.path(access, &path);
         verdict.action == crate::policy::Action::Allow
     };
     Ok(Some(Open {
@@ -321,18 +312,18 @@ fn is_link(path: &[u8]) -> bool {
 }
 
 /// Names that are made, removed or moved, and files that are made shorter.
-fn look_at_names(asked: &Asked<'_>, op: Op) -> Judged<()> {
-    for row in asked.rows() {
-        let given = asked.path(row)?;
+fn look_at_names(stop: &SyscallStop<'_>, op: Op) -> Judged<()> {
+    for row in stop.rows() {
+        let given = stop.path(row)?;
         let wants = match op {
-            Op::WriteMetadata(WriteMetadata::Truncate) => Wants::object(true),
-            _ => Wants {
-                follow: row.follows(&asked.call),
-                ..Wants::NAME
+            Op::WriteMetadata(WriteMetadata::Truncate) => LookupFlags::object(true),
+            _ => LookupFlags {
+                follow: row.follows(&stop.call),
+                ..LookupFlags::NAME
             },
         };
-        let found = asked.found(row, &given, wants)?;
-        asked.judge_path(access(row.asks), &given, &found)?;
+        let found = stop.found(row, &given, wants)?;
+        stop.judge_path(access(row.asks), &given, &found)?;
     }
     Ok(())
 }

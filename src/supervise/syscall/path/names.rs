@@ -6,17 +6,18 @@
 //! umask, and the limit on the size of files.
 
 use super::metadata::{changed, on_descriptor, on_object, writable};
-use super::resolve::{self, Found, Wants, is_directory};
-use super::{Asked, Files, Judged, Refused, object, protect};
+use super::raw::{AT_FDCWD, fd, link, perform, six, text};
+use super::resolve::{self, LookupFlags, Resolved, is_directory};
+use super::{Judged, Paths, Refused, SyscallStop, object, protect};
 use crate::paths::Access;
-use crate::supervise::syscall::charged;
+use crate::supervise::syscall::{charged, emulate};
 use crate::sys::files::Arg;
 use crate::sys::{Errno, memory};
 use crate::syscalls::named::{AT_EMPTY_PATH, Named};
 use crate::syscalls::op::{Names, Op, ReadMetadata, WriteMetadata};
 use crate::trace::Resume;
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// Which argument holds flags, and those that the kernel knows: it refuses all others, where the
 /// supervisor makes another call that would not see them.
@@ -36,22 +37,6 @@ const FLAGS: &[(Op, u8, u32)] = &[
     (Op::WriteMetadata(WriteMetadata::Utimensat), 3, 0x1100),
 ];
 
-pub(super) const AT_FDCWD: Arg<'static> = Arg::Number(libc::AT_FDCWD as i64 as u64);
-
-/// The path of a descriptor of this process, which leads to its object whatever that is.
-pub(super) fn link(object: &OwnedFd) -> CString {
-    CString::new(format!("/proc/self/fd/{}", object.as_raw_fd())).unwrap_or_default()
-}
-
-pub(super) fn fd(object: &OwnedFd) -> Arg<'static> {
-    Arg::Number(object.as_raw_fd() as u64)
-}
-
-pub(super) fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
-    let mut args = args.into_iter();
-    std::array::from_fn(|_| args.next().unwrap_or(Arg::Number(0)))
-}
-
 /// linux/btrfs.h: BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY and their second versions. They
 /// make, copy and remove whole trees in a directory, by a name in memory, and tell no security module.
 /// A copy has what is denied in the original under another path, and its name may be protected. So they
@@ -65,29 +50,29 @@ const TREE_REQUESTS: [u32; 6] = [
     0x5000_943f,
 ];
 
-impl Files {
+impl Paths {
     /// Makes a call with these paths.
-    pub(super) fn perform(&mut self, asked: &mut Asked<'_>, op: Op) -> Judged<Resume> {
+    pub(super) fn perform(&mut self, stop: &mut SyscallStop<'_>, op: Op) -> Judged<Resume> {
         if let Some((_, index, known)) = FLAGS.iter().find(|(call, ..)| *call == op)
-            && asked.arg(*index) as u32 & !known != 0
+            && stop.arg(*index) as u32 & !known != 0
         {
             return Err(Errno::EINVAL.into());
         }
         // Where another domain decides too, the task makes the call itself, of the paths that were
         // judged, and nothing is answered until it has returned: nobody can rename anything.
-        let own = asked.plan.files.pins && asked.task.files.is_confined();
+        let own = stop.plan.files.pins && stop.task.paths.is_confined();
         let result = match op {
-            Op::WriteMetadata(WriteMetadata::Truncate) if own => on_path(asked),
-            Op::OnDescriptor(op) => on_descriptor(asked, op).map(Made::Done),
-            Op::Names(op) => self.names(asked, op, own),
-            op => on_object(asked, op).map(Made::Done),
+            Op::WriteMetadata(WriteMetadata::Truncate) if own => on_path(stop),
+            Op::OnDescriptor(op) => on_descriptor(stop, op).map(Made::Done),
+            Op::Names(op) => self.names(stop, op, own),
+            op => on_object(stop, op).map(Made::Done),
         };
         match result? {
-            Made::Done(value) => Ok(Resume::Return(asked.registers, value)),
-            Made::Judged(first, second) => self.on_paths(asked, &first, second.as_deref()),
+            Made::Done(value) => Ok(Resume::returning(stop.registers, value)),
+            Made::Judged(first, second) => self.on_paths(stop, &first, second.as_deref()),
             Made::Held(path, file) => {
-                let resume = self.on_paths(asked, &path, None)?;
-                Files::hold(asked, file);
+                let resume = self.on_paths(stop, &path, None)?;
+                emulate::hold(stop, file);
                 Ok(resume)
             }
         }
@@ -96,7 +81,7 @@ impl Files {
     /// The call as it is, but of these paths.
     fn on_paths(
         &mut self,
-        asked: &Asked<'_>,
+        stop: &SyscallStop<'_>,
         first: &[u8],
         second: Option<&[u8]>,
     ) -> Judged<Resume> {
@@ -104,12 +89,12 @@ impl Files {
         if longest >= resolve::PATH_MAX {
             return Err(Errno::ENAMETOOLONG.into());
         }
-        let tid = asked.tracee.tid();
-        let mut args = asked.call.args;
+        let tid = stop.tracee.tid();
+        let mut args = stop.call.args;
         let mut written = Ok(());
-        let resume = self.pinned_at_once(asked, &[], first, |slot| {
+        let resume = self.emulation.pinned_at_once(stop, &[], first, |slot| {
             let places = [slot.path(), slot.second()];
-            for (row, place) in asked.rows().iter().zip(places) {
+            for (row, place) in stop.rows().iter().zip(places) {
                 if let Some(arg) = args.get_mut(usize::from(row.path)) {
                     *arg = place;
                 }
@@ -121,26 +106,26 @@ impl Files {
         Ok(resume)
     }
 
-    fn names(&mut self, asked: &Asked<'_>, op: Names, own: bool) -> Judged<Made> {
+    fn names(&mut self, stop: &SyscallStop<'_>, op: Names, own: bool) -> Judged<Made> {
         match op {
-            Names::Rename | Names::Renameat => rename(asked, 0, own),
-            Names::Renameat2 => rename(asked, asked.arg(4), own),
-            Names::Link | Names::Linkat => link_to(asked, own),
-            Names::Mkdir | Names::Mkdirat => self.make(asked, New::Directory, own),
-            Names::Mknod | Names::Mknodat => self.make(asked, New::Node, own),
-            Names::Symlink | Names::Symlinkat => self.make(asked, New::Link, own),
-            Names::Rmdir => remove(asked, libc::AT_REMOVEDIR as u64, own),
-            Names::Unlink => remove(asked, 0, own),
-            Names::Unlinkat => remove(asked, asked.arg(2), own),
+            Names::Rename | Names::Renameat => rename(stop, 0, own),
+            Names::Renameat2 => rename(stop, stop.arg(4), own),
+            Names::Link | Names::Linkat => link_to(stop, own),
+            Names::Mkdir | Names::Mkdirat => self.make(stop, New::Directory, own),
+            Names::Mknod | Names::Mknodat => self.make(stop, New::Node, own),
+            Names::Symlink | Names::Symlinkat => self.make(stop, New::Link, own),
+            Names::Rmdir => remove(stop, libc::AT_REMOVEDIR as u64, own),
+            Names::Unlink => remove(stop, 0, own),
+            Names::Unlinkat => remove(stop, stop.arg(2), own),
         }
     }
 
-    fn make(&mut self, asked: &Asked<'_>, new: New, own: bool) -> Judged<Made> {
-        let row = asked.row(0)?;
-        let (path, directory, entry) = made(asked, row)?;
+    fn make(&mut self, stop: &SyscallStop<'_>, new: New, own: bool) -> Judged<Made> {
+        let row = stop.row(0)?;
+        let (path, directory, entry) = made(stop, row)?;
         match new {
-            New::Link => protect::may_be_link(asked, &path, &path)?,
-            New::Node => protect::may_be_file(asked, &path, &path)?,
+            New::Link => protect::may_be_link(stop, &path, &path)?,
+            New::Node => protect::may_be_file(stop, &path, &path)?,
             New::Directory => {}
         }
         if own {
@@ -149,79 +134,71 @@ impl Files {
         let first = row.path + 1;
         let (number, device) = match new {
             New::Link => {
-                let target = text(resolve::read_path(asked.tracee.tid(), asked.arg(0))?)?;
+                let target = text(resolve::read_path(stop.tracee.tid(), stop.arg(0))?)?;
                 let args = [Arg::Text(&target), fd(&directory), Arg::Text(&entry)];
                 return Ok(Made::Done(perform(libc::SYS_symlinkat, six(args))?));
             }
             New::Directory => (libc::SYS_mkdirat, 0),
-            New::Node => (libc::SYS_mknodat, asked.arg(first + 1)),
+            New::Node => (libc::SYS_mknodat, stop.arg(first + 1)),
         };
-        let umask = self.umask.take(asked.tracee.tid())?;
-        let mode = Arg::Number(asked.arg(first));
+        let umask = self.umask.take(stop.tracee.tid())?;
+        let mode = Arg::Number(stop.arg(first));
         let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
         let made = charged::perform(number, six(args), Some(umask))?;
         Ok(Made::Done(made))
     }
 
     /// Requests that change an inode through any descriptor.
-    pub(super) fn ioctl(&mut self, asked: &Asked<'_>) -> Judged<Resume> {
+    pub(super) fn ioctl(&mut self, stop: &SyscallStop<'_>) -> Judged<Resume> {
         // linux/fs.h: an int, or `struct fsxattr`.
         const NUMBERS: [u32; 2] = [0x4008_6602, 0x4008_7602];
         const FSXATTR: (u32, usize) = (0x401c_5820, 28);
-        let tid = asked.tracee.tid();
-        let file = changed(asked, asked.arg(0))?;
-        let request = asked.arg(1) as u32;
-        if asked.plan.files.excepts && TREE_REQUESTS.contains(&request) {
+        let tid = stop.tracee.tid();
+        let file = changed(stop, stop.arg(0))?;
+        let request = stop.arg(1) as u32;
+        if stop.plan.files.excepts && TREE_REQUESTS.contains(&request) {
             return Err(Errno::EACCES.into());
         }
         let length = match request {
             request if NUMBERS.contains(&request) => 4,
             request if request == FSXATTR.0 => FSXATTR.1,
             // Verity and encryption: nobody may put another descriptor in its place.
-            _ if asked.task.space().is_alone() => return Ok(Resume::Continue),
+            _ if stop.task.space().is_alone() => return Ok(Resume::CONTINUE),
             _ => return Err(Errno::EACCES.into()),
         };
         let mut bytes = [0; FSXATTR.1];
         let part = bytes.get_mut(..length).unwrap_or_default();
-        if memory::read(tid, asked.arg(2), part).unwrap_or(0) < length {
+        if memory::read(tid, stop.arg(2), part).unwrap_or(0) < length {
             return Err(Errno::EFAULT.into());
         }
         let args = [fd(&file), Arg::Number(request.into()), Arg::In(&bytes)];
         let value = perform(libc::SYS_ioctl, six(args))?;
-        Ok(Resume::Return(asked.registers, value))
+        Ok(Resume::returning(stop.registers, value))
     }
 
     /// name_to_handle_at fills in two places: it goes on, of the path that was judged.
-    pub(super) fn handle(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let row = asked.row(0)?;
-        let given = asked.path(row)?;
-        let wants = Wants::object(row.follows(&asked.call));
-        let found = asked.found(row, &given, wants)?;
-        asked.judge(Access::Stat, &given, &found)?;
+    pub(super) fn handle(&mut self, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
+        let row = stop.row(0)?;
+        let given = stop.path(row)?;
+        let wants = LookupFlags::object(row.follows(&stop.call));
+        let found = stop.found(row, &given, wants)?;
+        stop.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());
         }
-        if found.pathless && !asked.task.space().is_alone() {
+        if found.pathless && !stop.task.space().is_alone() {
             return Err(Errno::EACCES.into());
         }
-        if found.pathless || !asked.plan.files.pins {
-            return Ok(Resume::Continue);
+        if found.pathless || !stop.plan.files.pins {
+            return Ok(Resume::CONTINUE);
         }
-        let [_, _, handle, mount, flags, _] = asked.call.args;
+        let [_, _, handle, mount, flags, _] = stop.call.args;
         let here = libc::AT_FDCWD as i64 as u64;
-        self.pinned_at_once(asked, &[], &found.path, |slot| {
-            [here, slot.path(), handle, mount, flags & !AT_EMPTY_PATH, 0]
-        })
+        self.emulation
+            .pinned_at_once(stop, &[], &found.path, |slot| {
+                [here, slot.path(), handle, mount, flags & !AT_EMPTY_PATH, 0]
+            })
     }
-}
-
-/// Makes a call, in the command's cgroup if the kernel keeps something for it.
-pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
-    charged::perform(number, args, None)
-}
-
-pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
-    Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
 }
 
 /// What is to be made.
@@ -245,14 +222,14 @@ enum Made {
 /// truncate, by the task itself. Nothing else is answered until it returns, so it must not wait: while
 /// the file is open for writing here nobody gets a lease of it (fcntl(2)), and whoever has one is
 /// asked for it, and not waited for.
-fn on_path(asked: &Asked<'_>) -> Judged<Made> {
-    let row = asked.row(0)?;
-    let given = asked.path(row)?;
-    let found = asked.found(row, &given, Wants::object(row.follows(&asked.call)))?;
+fn on_path(stop: &SyscallStop<'_>) -> Judged<Made> {
+    let row = stop.row(0)?;
+    let given = stop.path(row)?;
+    let found = stop.found(row, &given, LookupFlags::object(row.follows(&stop.call)))?;
     let Some(object) = &found.object else {
         return Err(Errno::ENOENT.into());
     };
-    asked.judge(Access::Write, &given, &found)?;
+    stop.judge(Access::Write, &given, &found)?;
     match found.pathless {
         true => Err(Errno::EACCES.into()),
         false => {
@@ -263,23 +240,23 @@ fn on_path(asked: &Asked<'_>) -> Judged<Made> {
 }
 
 /// The path of what is to be made, its directory, and its name there.
-fn made(asked: &Asked<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
-    let given = asked.path(row)?;
-    let wants = Wants::NAME;
-    let found = asked.found(row, &given, wants)?;
+fn made(stop: &SyscallStop<'_>, row: &Named) -> Judged<(Vec<u8>, OwnedFd, CString)> {
+    let given = stop.path(row)?;
+    let wants = LookupFlags::NAME;
+    let found = stop.found(row, &given, wants)?;
     if found.object.is_some() {
         // That it is there is no secret, unless it is denied.
-        asked.judge_existing(&given, &found)?;
+        stop.judge_existing(&given, &found)?;
         return Err(Errno::EEXIST.into());
     }
-    asked.judge(Access::Write, &given, &found)?;
+    stop.judge(Access::Write, &given, &found)?;
     let (directory, name) = found.parent.ok_or(Errno::ENOENT)?;
     Ok((found.path, directory, name))
 }
 
 /// ENOENT where a name leads to nothing: it was not judged, and another task may make it before the
 /// call is made. `.` and `..` are always there, and the kernel says what is wrong with them.
-fn exists(found: &Found) -> Judged<()> {
+fn exists(found: &Resolved) -> Judged<()> {
     let dots = |name: &CString| matches!(name.as_bytes(), b"." | b"..");
     match found.object.is_some() || found.parent.as_ref().is_some_and(|(_, name)| dots(name)) {
         true => Ok(()),
@@ -287,14 +264,14 @@ fn exists(found: &Found) -> Judged<()> {
     }
 }
 
-fn remove(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
-    let row = asked.row(0)?;
-    let given = asked.path(row)?;
-    let wants = Wants::NAME;
-    let found = asked.found(row, &given, wants)?;
+fn remove(stop: &SyscallStop<'_>, flags: u64, own: bool) -> Judged<Made> {
+    let row = stop.row(0)?;
+    let given = stop.path(row)?;
+    let wants = LookupFlags::NAME;
+    let found = stop.found(row, &given, wants)?;
     exists(&found)?;
     if found.object.is_some() {
-        asked.judge(Access::Write, &given, &found)?;
+        stop.judge(Access::Write, &given, &found)?;
     }
     if own && found.object.is_some() {
         return Ok(Made::Judged(found.path, None));
@@ -304,28 +281,28 @@ fn remove(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
     Ok(Made::Done(perform(libc::SYS_unlinkat, six(args))?))
 }
 
-fn rename(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
-    let (from_row, to_row) = (asked.row(0)?, asked.row(1)?);
-    let wants = Wants::NAME;
-    let (from_given, to_given) = (asked.path(from_row)?, asked.path(to_row)?);
-    let from = asked.found(from_row, &from_given, wants)?;
-    let to = asked.found(to_row, &to_given, wants)?;
+fn rename(stop: &SyscallStop<'_>, flags: u64, own: bool) -> Judged<Made> {
+    let (from_row, to_row) = (stop.row(0)?, stop.row(1)?);
+    let wants = LookupFlags::NAME;
+    let (from_given, to_given) = (stop.path(from_row)?, stop.path(to_row)?);
+    let from = stop.found(from_row, &from_given, wants)?;
+    let to = stop.found(to_row, &to_given, wants)?;
     let exchange = flags & u64::from(libc::RENAME_EXCHANGE) != 0;
     exists(&from)?;
     if exchange {
         exists(&to)?;
     }
     if let Some(object) = &from.object {
-        asked.ask_rules(Access::Write, &from_given, &[&from, &to])?;
-        asked.judge(Access::Write, &from_given, &from)?;
-        asked.judge(Access::Write, &to_given, &to)?;
-        stays(asked, object, &from_given, &from, &to.path)?;
+        stop.ask_rules(Access::Write, &from_given, &[&from, &to])?;
+        stop.judge(Access::Write, &from_given, &from)?;
+        stop.judge(Access::Write, &to_given, &to)?;
+        stays(stop, object, &from_given, &from, &to.path)?;
         if exchange && let Some(object) = &to.object {
-            stays(asked, object, &to_given, &to, &from.path)?;
+            stays(stop, object, &to_given, &to, &from.path)?;
         }
         if flags & u64::from(libc::RENAME_WHITEOUT) != 0 {
             // It leaves a device at the former name.
-            protect::may_be_file(asked, &from_given, &from.path)?;
+            protect::may_be_file(stop, &from_given, &from.path)?;
         }
     }
     if own && from.object.is_some() {
@@ -354,50 +331,50 @@ fn rename(asked: &Asked<'_>, flags: u64, own: bool) -> Judged<Made> {
     let old: protect::Name<'_> = (&from.path, from_directory, from_name);
     let new: protect::Name<'_> = (&to.path, to_directory, to_name);
     if !one {
-        protect::was_file(asked, old, new)?;
+        protect::was_file(stop, old, new)?;
     }
     if other == Some(false) {
-        protect::was_file(asked, new, old)?;
+        protect::was_file(stop, new, old)?;
     }
     Ok(Made::Done(value))
 }
 
 /// Whether a file, or what lies beneath a directory, stays under the denials that it is under.
 fn stays(
-    asked: &Asked<'_>,
+    stop: &SyscallStop<'_>,
     renamed: &OwnedFd,
     given: &[u8],
-    from: &Found,
+    from: &Resolved,
     to: &[u8],
 ) -> Judged<()> {
     let leaves = match is_directory(renamed) {
-        true => asked.plan.judge.moved(&from.path, to),
-        false => asked.plan.judge.renamed(&from.path, to),
+        true => stop.plan.judge.moved(&from.path, to),
+        false => stop.plan.judge.renamed(&from.path, to),
     };
     match leaves {
-        None => protect::may_become(asked, renamed, given, from, to),
+        None => protect::may_become(stop, renamed, given, from, to),
         Some(verdict) => Err(Refused::Denied(verdict, object(Access::Write, given, from))),
     }
 }
 
-fn link_to(asked: &Asked<'_>, own: bool) -> Judged<Made> {
-    let (from_row, to_row) = (asked.row(0)?, asked.row(1)?);
-    let given = asked.path(from_row)?;
-    let wants = Wants::object(from_row.follows(&asked.call));
-    let from = asked.found(from_row, &given, wants)?;
+fn link_to(stop: &SyscallStop<'_>, own: bool) -> Judged<Made> {
+    let (from_row, to_row) = (stop.row(0)?, stop.row(1)?);
+    let given = stop.path(from_row)?;
+    let wants = LookupFlags::object(from_row.follows(&stop.call));
+    let from = stop.found(from_row, &given, wants)?;
     let Some(source) = &from.object else {
         return Err(Errno::ENOENT.into());
     };
-    asked.judge(Access::Write, &given, &from)?;
-    let (path, directory, entry) = made(asked, to_row)?;
-    stays(asked, source, &given, &from, &path)?;
-    if asked.rules {
-        let to = asked.found(to_row, &asked.path(to_row)?, Wants::NAME)?;
+    stop.judge(Access::Write, &given, &from)?;
+    let (path, directory, entry) = made(stop, to_row)?;
+    stays(stop, source, &given, &from, &path)?;
+    if stop.rules {
+        let to = stop.found(to_row, &stop.path(to_row)?, LookupFlags::NAME)?;
         // Another name than the one that is made would be another thread's doing.
         if to.path != path {
             return Err(Errno::EACCES.into());
         }
-        asked.ask_rules(Access::Write, &given, &[&from, &to])?;
+        stop.ask_rules(Access::Write, &given, &[&from, &to])?;
     }
     if own && !from.pathless {
         return Ok(Made::Judged(from.path, Some(path)));

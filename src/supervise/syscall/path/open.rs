@@ -4,8 +4,8 @@
 //! string is in a page that nobody can change, and a directory that has become a symbolic link
 //! meanwhile fails it with ELOOP.
 
-use super::resolve::{Found, PATH_MAX, Start, Wants, is_directory, read_path, resolve};
-use super::{Asked, Files, Judged, Refused, object, passing, protect, refusal};
+use super::resolve::{LookupFlags, PATH_MAX, Resolved, Start, is_directory, read_path, resolve};
+use super::{Judged, Paths, Refused, SyscallStop, object, passing, protect, refusal};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
@@ -16,7 +16,7 @@ use crate::syscalls::op::{Op, Open};
 use crate::trace::Resume;
 use nix::sys::stat::fstat;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// What an open asks, whichever call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +104,9 @@ fn creates(flags: u64) -> bool {
 }
 
 /// An open as a call has it: where its path starts and lies, and what it asks.
-pub(super) fn opening(asked: &Asked<'_>, op: Open) -> Judged<(Start, u64, How)> {
-    let tid = asked.tracee.tid();
-    let args = asked.call.args;
+pub(super) fn opening(stop: &SyscallStop<'_>, op: Open) -> Judged<(Start, u64, How)> {
+    let tid = stop.tracee.tid();
+    let args = stop.call.args;
     Ok(match op {
         Open::Open => (Start::Directory, args[0], How::of_openat(args[1], args[2])),
         Open::Creat => {
@@ -127,66 +127,82 @@ pub(super) fn opening(asked: &Asked<'_>, op: Open) -> Judged<(Start, u64, How)> 
 }
 
 /// Where an open leads, as far as what is not there and what is there already decide it.
-pub(super) fn reached(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found> {
+pub(super) fn reached(
+    stop: &SyscallStop<'_>,
+    start: Start,
+    given: &[u8],
+    how: How,
+) -> Judged<Resolved> {
     if how.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
         // open(2), BUGS: nobody can mean it (an error since Linux 6.4).
         return Err(Errno::EINVAL.into());
     }
-    let found = find(asked, start, given, how)?;
+    let found = find(stop, start, given, how)?;
     let exists = found.object.is_some();
     if !exists && how.flags & O_CREAT == 0 {
         // What is not there is not denied, but what is hidden is told.
-        asked.judge(Access::Stat, given, &found)?;
+        stop.judge(Access::Stat, given, &found)?;
         return Err(Errno::ENOENT.into());
     }
     if exists && how.flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
         // That it is there is no secret, unless it is denied.
-        asked.judge_existing(given, &found)?;
+        stop.judge_existing(given, &found)?;
         return Err(Errno::EEXIST.into());
     }
     Ok(found)
 }
 
-impl Files {
-    pub(super) fn open(&mut self, asked: &mut Asked<'_>, op: Open) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
-        let args = asked.call.args;
-        let (start, address, how) = opening(asked, op)?;
-        let given = read_path(tid, address)?;
-        let found = reached(asked, start, &given, how)?;
-        let by_link = match self.judge_open(asked, &given, &found, how)? {
+impl Paths {
+    pub(super) fn open(&mut self, stop: &mut SyscallStop<'_>, op: Open) -> Judged<Resume> {
+        let (start, address, how) = opening(stop, op)?;
+        let given = read_path(stop.tracee.tid(), address)?;
+        let found = reached(stop, start, &given, how)?;
+        let by_link = match self.judge_open(stop, &given, &found, how)? {
             Way::Path => false,
             Way::Link => true,
             Way::Passed => {
                 let object = found.object.as_ref().ok_or(Errno::ENOENT)?;
                 let file = passing::opened(object, how.flags as i32)?;
-                return self.pass(asked, file, how.flags & libc::O_CLOEXEC as u64 != 0);
+                return passing::pass(stop, file, how.flags & libc::O_CLOEXEC as u64 != 0);
             }
         };
         if found.object.is_none() {
-            protect::may_be_file(asked, &given, &found.path)?;
+            protect::may_be_file(stop, &given, &found.path)?;
         }
         // The flags of openat2 are in memory, too.
-        let settled = op != Open::Openat2;
-        if settled && self.is_settled(asked, address, &given, &found) {
-            return Ok(Resume::Continue);
+        let stable = op != Open::Openat2;
+        if stable && self.is_stable(stop, address, &given, &found) {
+            return Ok(Resume::CONTINUE);
         }
-        if !asked.plan.files.pins {
-            return Ok(Resume::Continue);
+        if !stop.plan.files.pins {
+            return Ok(Resume::CONTINUE);
         }
+        self.goes_on(stop, start, given, found, how, by_link)
+    }
+
+    /// An open goes on as openat2 of what it was judged for. `by_link`: of the caller's own descriptor.
+    fn goes_on(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        start: Start,
+        given: Vec<u8>,
+        found: Resolved,
+        how: How,
+        by_link: bool,
+    ) -> Judged<Resume> {
         let openat2 = Op::Open(Open::Openat2).number().ok_or(Errno::ENOSYS)?;
         let here = libc::AT_FDCWD as i64 as u64;
         // Nobody but the task itself can change where a relative path starts: it goes on from there,
         // be it out of reach by an absolute one.
         let from = match start {
             Start::Directory => here,
-            Start::Descriptor(_) => args[0],
+            Start::Descriptor(_) => stop.arg(0),
         };
         let goes_up = given.split(|byte| *byte == b'/').any(|part| part == b"..");
         let relative = !given.starts_with(b"/")
             && how.resolve == 0
             && !found.links
-            && asked.task.space().is_alone();
+            && stop.task.space().is_alone();
         let long = found.path.len() >= PATH_MAX;
         if relative && goes_up && long && how.flags & O_CREAT == 0 {
             let directory = found.object.as_ref().is_some_and(is_directory);
@@ -198,9 +214,10 @@ impl Files {
                         resolve: NO_SYMLINKS,
                         ..how
                     };
-                    self.pinned_now(asked, openat2, &how.bytes(), &given, |slot| {
-                        [from, slot.path(), slot.address, 24, 0, 0]
-                    })
+                    self.emulation
+                        .pinned_now(stop, openat2, &how.bytes(), &given, |slot| {
+                            [from, slot.path(), slot.address, 24, 0, 0]
+                        })
                 }
                 false => Err(Errno::ENAMETOOLONG.into()),
             };
@@ -224,52 +241,53 @@ impl Files {
             },
             ..how
         };
-        self.pinned(asked, openat2, &pinned.bytes(), &path, |slot| {
-            [from, slot.path(), slot.address, 24, 0, 0]
-        })
+        self.emulation
+            .pinned(stop, openat2, &pinned.bytes(), &path, |slot| {
+                [from, slot.path(), slot.address, 24, 0, 0]
+            })
     }
 }
 
-impl Files {
+impl Paths {
     /// Judges an open.
     fn judge_open(
         &mut self,
-        asked: &Asked<'_>,
+        stop: &SyscallStop<'_>,
         given: &[u8],
-        found: &Found,
+        found: &Resolved,
         how: How,
     ) -> Judged<Way> {
         let access = how.access(found.object.is_some());
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
-        match asked.judge(access, given, found) {
+        match stop.judge(access, given, found) {
             Err(Refused::Denied(verdict, _))
                 if verdict.reason == Reason::PathDefault && self.was_handed(found, how) =>
             {
-                let again = |files: &mut Files, access| files.may_reopen(asked, access, found.own);
+                let again = |paths: &mut Paths, access| paths.may_reopen(stop, access, found.own);
                 let linked = found.magic.is_some()
                     && again(self, access)
                     && (!how.reads() || again(self, Access::Read));
                 // What has taken its place meanwhile, Landlock keeps closed: its rule is about the
                 // inode.
                 let held = |access| match access {
-                    Access::Read => asked.plan.files.handled.read,
-                    _ => asked.plan.files.handled.write,
+                    Access::Read => stop.plan.files.handled.read,
+                    _ => stop.plan.files.handled.write,
                 };
                 let object = found.object.as_ref();
-                let leads = |object| asked.view().leads_to(&found.path, object);
+                let leads = |object| stop.view().leads_to(&found.path, object);
                 match linked {
                     true => Ok(Way::Link),
                     false if held(access) && !found.pathless && object.is_some_and(leads) => {
                         Ok(Way::Path)
                     }
-                    false if self.may_pass(asked, found, how) => Ok(Way::Passed),
+                    false if self.may_pass(stop, found, how) => Ok(Way::Passed),
                     false => denied(verdict),
                 }
             }
             Err(refused) => Err(refused),
             Ok(()) if !found.pathless || found.magic.is_none() => Ok(Way::Path),
-            Ok(()) if self.may_reopen(asked, access, found.own) => Ok(Way::Link),
-            Ok(()) if self.may_pass(asked, found, how) => Ok(Way::Passed),
+            Ok(()) if self.may_reopen(stop, access, found.own) => Ok(Way::Link),
+            Ok(()) if self.may_pass(stop, found, how) => Ok(Way::Passed),
             Ok(()) => denied(Verdict {
                 quiet: is_spare_pipe(found),
                 ..refusal(Reason::Pathless)
@@ -280,16 +298,16 @@ impl Files {
     /// Whether the supervisor may open what was found, and pass it on. A task that has confined itself may
     /// be denied more than the supervisor is. Where memory is added up, a file that may grow is seen when
     /// the task's own open returns.
-    fn may_pass(&self, asked: &Asked<'_>, found: &Found, how: How) -> bool {
+    fn may_pass(&self, stop: &SyscallStop<'_>, found: &Resolved, how: How) -> bool {
         let object = found.object.as_ref();
-        let unseen = asked.plan.files.watch.has(Watch::FILL) && how.writes();
-        !unseen && !asked.task.files.is_confined() && object.is_some_and(passing::opens_at_once)
+        let unseen = stop.plan.files.watch.has(Watch::FILL) && how.writes();
+        !unseen && !stop.task.paths.is_confined() && object.is_some_and(passing::opens_at_once)
     }
 
     /// Whether this was handed over to the command, for all that is asked of it now. Only what Landlock
     /// knows to ask of an open counts: not the access mode 3, nor truncation without writing, which
     /// needs ABI 3.
-    fn was_handed(&self, found: &Found, how: How) -> bool {
+    fn was_handed(&self, found: &Resolved, how: How) -> bool {
         let plain = how.flags & O_ACCMODE != O_ACCMODE
             && (how.flags & O_TRUNC == 0 || how.flags & O_ACCMODE != 0);
         let Some(Ok(stat)) = found.object.as_ref().map(fstat) else {
@@ -305,14 +323,14 @@ impl Files {
     /// Whether what has no path may be opened again by way of its descriptor. While the call is on
     /// its way, a task that shares the descriptors can put another one in its place, which it has
     /// for less: that is held by nothing but Landlock.
-    fn may_reopen(&mut self, asked: &Asked<'_>, access: Access, own: bool) -> bool {
-        let floor = asked.plan.files.floor;
+    fn may_reopen(&mut self, stop: &SyscallStop<'_>, access: Access, own: bool) -> bool {
+        let floor = stop.plan.files.floor;
         match access {
             Access::Handle | Access::Stat => true,
             Access::Read if floor.read => true,
             Access::Write if floor.write => true,
             // By the link of another process, that one can.
-            _ => own && asked.task.space().is_alone(),
+            _ => own && stop.task.space().is_alone(),
         }
     }
 }
@@ -320,7 +338,7 @@ impl Files {
 /// Whether this is a pipe, by a number above those of the standard streams. Programs with threads
 /// open such a pipe again to have flags of its own (the jobserver of make and cargo), and go on with
 /// the descriptor that they have where that fails.
-fn is_spare_pipe(found: &Found) -> bool {
+fn is_spare_pipe(found: &Resolved) -> bool {
     let number = found.magic.as_ref().and_then(|magic| {
         let name = magic.rsplit(|byte| *byte == b'/').next()?;
         std::str::from_utf8(name).ok()?.parse::<u32>().ok()
@@ -329,96 +347,133 @@ fn is_spare_pipe(found: &Found) -> bool {
 }
 
 /// Where an open's path leads.
-fn find(asked: &Asked<'_>, start: Start, given: &[u8], how: How) -> Judged<Found> {
-    let wants = Wants {
+fn find(stop: &SyscallStop<'_>, start: Start, given: &[u8], how: How) -> Judged<Resolved> {
+    let wants = LookupFlags {
         file: how.flags & O_CREAT != 0,
-        ..Wants::object(follows_open(how.flags))
+        ..LookupFlags::object(follows_open(how.flags))
     };
-    let restricted = how.resolve & !RESOLVE_CACHED;
-    if restricted == 0 {
-        return Ok(resolve(asked.view(), start, given, wants)?);
+    if how.resolve & !RESOLVE_CACHED == 0 {
+        return Ok(resolve(stop.view(), start, given, wants)?);
     }
-    // RESOLVE_BENEATH and the like: the kernel resolves it from the caller's own directory, as far
-    // as it goes, and what it found has a path.
-    let fd = match start {
-        Start::Directory => libc::AT_FDCWD,
-        Start::Descriptor(fd) => fd,
-    };
-    let from = super::resolve::descriptor(asked.view(), fd);
-    // RESOLVE_IN_ROOT: the caller's directory is the root.
-    let absolute = given.starts_with(b"/") && restricted & libc::RESOLVE_IN_ROOT == 0;
-    let from = match absolute {
-        true => None,
-        false => from?.object,
-    };
-    let raw = from
-        .as_ref()
-        .map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
+    let way = Restricted::new(stop, start, given, how)?;
     let nofollow = if wants.follow { 0 } else { libc::O_NOFOLLOW };
-    let namespaces = &asked.tracees.namespaces;
-    let open = |path: &[u8], flags| {
-        if absolute && namespaces.has_own_mounts() {
-            if restricted & libc::RESOLVE_BENEATH != 0 {
-                return Err(Errno::EXDEV);
-            }
-            return namespaces.open(path, libc::O_PATH | flags, restricted);
-        }
-        let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
-        crate::sys::files::openat2(raw, &path, libc::O_PATH | flags, restricted)
-    };
-    // An absolute link on the way leads into the root of this process, whatever the tracee's is.
-    let same = |found: &OwnedFd| -> Judged<()> {
-        let path = asked.view().path_of(found)?;
-        match !namespaces.has_own_mounts() || asked.view().leads_to(&path, found) {
-            true => Ok(()),
-            false => Err(Errno::ENOENT.into()),
-        }
-    };
-    let (head, name) = match given.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (
-            given.get(..=at).unwrap_or_default(),
-            given.get(at + 1..).unwrap_or_default(),
-        ),
-        None => (&b"."[..], given),
-    };
-    let opened = match open(given, nofollow) {
+    let opened = match way.open(given, nofollow) {
         Ok(opened) => opened,
-        Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && !name.is_empty() => {
-            let parent = open(head, libc::O_DIRECTORY)?;
-            same(&parent)?;
-            let mut path = asked.view().path_of(&parent)?;
-            super::resolve::join(&mut path, name);
-            return Ok(Found {
-                path,
-                object: None,
-                parent: None,
-                pathless: false,
-                magic: None,
-                own: false,
-                links: true,
-                passed: None,
-            });
+        Err(Errno::ENOENT) if how.flags & O_CREAT != 0 && ends_in_name(given) => {
+            return way.missing(given);
         }
         Err(errno) => return Err(errno.into()),
     };
-    same(&opened)?;
-    let path = asked.view().path_of(&opened)?;
-    let found = Found {
-        pathless: !path.starts_with(b"/"),
-        path,
-        object: Some(opened),
-        parent: None,
-        magic: None,
-        own: false,
-        links: true,
-        passed: None,
-    };
+    let path = way.path_of(&opened)?;
+    let found = reached_by_kernel(path, Some(opened));
     // `/proc/self` would be this process here: no program needs both.
     if found.path.starts_with(b"/proc/") {
         let object = object(how.access(true), given, &found);
         return Err(Refused::Denied(refusal(Reason::Pathless), object));
     }
     Ok(found)
+}
+
+/// RESOLVE_BENEATH and the like: the kernel resolves the path from the caller's own directory, as far as it
+/// goes, and what it found has a path.
+struct Restricted<'a> {
+    stop: &'a SyscallStop<'a>,
+    /// The directory that it starts at; `None`: the root, or the path is absolute.
+    from: Option<OwnedFd>,
+    absolute: bool,
+    resolve: u64,
+}
+
+impl<'a> Restricted<'a> {
+    fn new(
+        stop: &'a SyscallStop<'a>,
+        start: Start,
+        given: &[u8],
+        how: How,
+    ) -> Judged<Restricted<'a>> {
+        let resolve = how.resolve & !RESOLVE_CACHED;
+        let fd = match start {
+            Start::Directory => libc::AT_FDCWD,
+            Start::Descriptor(fd) => fd,
+        };
+        let from = super::resolve::descriptor(stop.view(), fd);
+        // RESOLVE_IN_ROOT: the caller's directory is the root.
+        let absolute = given.starts_with(b"/") && resolve & libc::RESOLVE_IN_ROOT == 0;
+        Ok(Restricted {
+            stop,
+            from: match absolute {
+                true => None,
+                false => from?.object,
+            },
+            absolute,
+            resolve,
+        })
+    }
+
+    fn open(&self, path: &[u8], flags: i32) -> Result<OwnedFd, Errno> {
+        let namespaces = &self.stop.tracees.namespaces;
+        if self.absolute && namespaces.has_own_mounts() {
+            if self.resolve & libc::RESOLVE_BENEATH != 0 {
+                return Err(Errno::EXDEV);
+            }
+            return namespaces.open(path, libc::O_PATH | flags, self.resolve);
+        }
+        let from = self
+            .from
+            .as_ref()
+            .map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
+        let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+        crate::sys::files::openat2(from, &path, libc::O_PATH | flags, self.resolve)
+    }
+
+    /// The path of what was found. An absolute link on the way leads into the root of this process,
+    /// whatever the tracee's is.
+    fn path_of(&self, found: &OwnedFd) -> Judged<Vec<u8>> {
+        let view = self.stop.view();
+        let path = view.path_of(found)?;
+        let own_mounts = self.stop.tracees.namespaces.has_own_mounts();
+        match !own_mounts || view.leads_to(&path, found) {
+            true => Ok(path),
+            false => Err(Errno::ENOENT.into()),
+        }
+    }
+
+    /// A name that is to be made.
+    fn missing(&self, given: &[u8]) -> Judged<Resolved> {
+        let (head, name) = match given.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => (
+                given.get(..=at).unwrap_or_default(),
+                given.get(at + 1..).unwrap_or_default(),
+            ),
+            None => (&b"."[..], given),
+        };
+        let parent = self.open(head, libc::O_DIRECTORY)?;
+        let mut path = self.path_of(&parent)?;
+        super::resolve::join(&mut path, name);
+        Ok(Resolved {
+            pathless: false,
+            ..reached_by_kernel(path, None)
+        })
+    }
+}
+
+/// Whether a path ends in a name, which can be made.
+fn ends_in_name(path: &[u8]) -> bool {
+    path.last().is_some_and(|last| *last != b'/')
+}
+
+/// What the kernel has found of a path.
+fn reached_by_kernel(path: Vec<u8>, object: Option<OwnedFd>) -> Resolved {
+    Resolved {
+        pathless: !path.starts_with(b"/"),
+        path,
+        object,
+        parent: None,
+        magic: None,
+        own: false,
+        links: true,
+        passed: None,
+    }
 }
 
 /// openat2's `struct open_how`, with the kernel's checks of its size (copy_struct_from_user).

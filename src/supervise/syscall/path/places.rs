@@ -6,15 +6,15 @@
 //! `bind`), or where that cannot be, by the task as a chdir is.
 
 use super::bind::Binding;
-use super::resolve::{PATH_MAX, Start, Wants, path_of, resolve};
-use super::{Asked, Files, Found, Judged, Object, PathObject, protect, refusal};
+use super::resolve::{LookupFlags, PATH_MAX, Start, path_of, resolve};
+use super::{Judged, Object, PathObject, Paths, Resolved, SyscallStop, protect, refusal};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::supervise::credentials::as_tracer;
-use crate::supervise::syscall::emulate::Pending;
-use crate::supervise::tracee::Task;
+use crate::supervise::syscall::emulate;
+use crate::supervise::syscall::pending::Pending;
 use crate::sys::Errno;
 use crate::sys::files::{descriptor_of, openat2};
 use crate::trace::{Resume, Stopped, Tid};
@@ -45,14 +45,14 @@ const SUN_PATH: usize = 108;
 const FAMILY: usize = 2;
 
 /// The address of a bind, and its length.
-fn address(asked: &Asked<'_>) -> Judged<([u8; SOCKADDR], usize)> {
-    let length = asked.arg(2) as u32 as usize;
+fn address(stop: &SyscallStop<'_>) -> Judged<([u8; SOCKADDR], usize)> {
+    let length = stop.arg(2) as u32 as usize;
     if length > SOCKADDR {
         return Err(Errno::EINVAL.into());
     }
     let mut bytes = [0; SOCKADDR];
     let buffer = bytes.get_mut(..length).unwrap_or_default();
-    let read = crate::sys::memory::read(asked.tracee.tid(), asked.arg(1), buffer).unwrap_or(0);
+    let read = crate::sys::memory::read(stop.tracee.tid(), stop.arg(1), buffer).unwrap_or(0);
     match read < length {
         true => Err(Errno::EFAULT.into()),
         false => Ok((bytes, length)),
@@ -69,31 +69,77 @@ fn name(bytes: &[u8; SOCKADDR], length: usize) -> Option<Vec<u8>> {
 }
 
 /// The path that a bind would make a socket at, if it has one.
-pub(super) fn socket(asked: &Asked<'_>) -> Judged<Option<Vec<u8>>> {
-    let (bytes, length) = address(asked)?;
+pub(super) fn socket(stop: &SyscallStop<'_>) -> Judged<Option<Vec<u8>>> {
+    let (bytes, length) = address(stop)?;
     Ok(name(&bytes, length))
 }
 
-impl Files {
+/// A call returns: what denies the directory that a chdir has led to, if anything. No flag keeps
+/// chdir from following a link that a process of another jail has made meanwhile; that a hidden
+/// directory is there would be known then, so the task must not run on.
+pub fn arrived(
+    plan: &Plan,
+    tracee: &Stopped,
+    pending: &Pending,
+) -> Result<Option<(Verdict, Object)>, Errno> {
+    let tid = tracee.tid();
+    let Pending::Return {
+        entered: Some(judged),
+        ..
+    } = pending
+    else {
+        return Ok(None);
+    };
+    let returned = tracee.registers()?.map(|registers| registers.result());
+    if returned != Some(0) {
+        return Ok(None);
+    }
+    let here = match directory_of(tid) {
+        Ok(here) => here,
+        // The task is gone.
+        Err(Errno::ENOENT | Errno::ESRCH) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    if same(&here, judged) {
+        return Ok(None);
+    }
+    let (path, verdict) = match path_of(&here) {
+        Ok(path) => {
+            let verdict = plan.judge.path(Access::Stat, &path);
+            (path, verdict)
+        }
+        // It cannot be judged.
+        Err(Errno::ENAMETOOLONG) => (Vec::new(), refusal(Reason::Changed)),
+        Err(errno) => return Err(errno),
+    };
+    let object = Object::Path(PathObject {
+        access: Access::Stat,
+        given: path.clone(),
+        resolved: path,
+    });
+    Ok((verdict.action != Action::Allow).then_some((verdict, object)))
+}
+
+impl Paths {
     /// chdir(2): relative paths start there, and are resolved anew each time.
-    pub(super) fn chdir(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
+    pub(super) fn chdir(&mut self, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
         self.looks.moves();
-        let row = asked.row(0)?;
-        let given = asked.path(row)?;
-        let found = asked.found(row, &given, Wants::object(true))?;
-        asked.judge(Access::Stat, &given, &found)?;
+        let row = stop.row(0)?;
+        let given = stop.path(row)?;
+        let found = stop.found(row, &given, LookupFlags::object(true))?;
+        stop.judge(Access::Stat, &given, &found)?;
         if found.object.is_none() {
             return Err(Errno::ENOENT.into());
         }
-        if !asked.plan.files.pins {
-            return Ok(Resume::Continue);
+        if !stop.plan.files.pins {
+            return Ok(Resume::CONTINUE);
         }
         // What has no path to it is reached by the link that led there.
         let path = match (&found.magic, found.pathless) {
             (Some(magic), true) => magic.clone(),
             // Out of a directory that is gone: no path leads there.
-            (None, true) if self.is_own(asked, asked.arg(row.path), given.len()) => {
-                return Ok(Resume::Continue);
+            (None, true) if self.is_own(stop, stop.arg(row.path), given.len()) => {
+                return Ok(Resume::CONTINUE);
             }
             (None, true) => return Err(Errno::ENOENT.into()),
             (_, false) => found.path,
@@ -103,99 +149,55 @@ impl Files {
             true => given,
             false => path,
         };
-        let resume = self.pinned_at_once(asked, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])?;
+        let resume = self
+            .emulation
+            .pinned_at_once(stop, &[], &path, |slot| [slot.path(), 0, 0, 0, 0, 0])?;
         if let Some(directory) = found.object {
-            Files::enter(asked, directory);
+            emulate::enter(stop, directory);
         }
         Ok(resume)
     }
 
-    /// A call returns: what denies the directory that a chdir has led to, if anything. No flag keeps
-    /// chdir from following a link that a process of another jail has made meanwhile; that a hidden
-    /// directory is there would be known then, so the task must not run on.
-    pub fn arrived(
-        plan: &Plan,
-        tracee: &Stopped,
-        task: &Task,
-    ) -> Result<Option<(Verdict, Object)>, Errno> {
-        let tid = tracee.tid();
-        let pending = task.files.pending.borrow();
-        let Some(Pending::Return { entered, .. }) = pending.as_ref() else {
-            return Ok(None);
-        };
-        let Some(judged) = entered else {
-            return Ok(None);
-        };
-        let returned = tracee.registers()?.map(|registers| registers.result());
-        if returned != Some(0) {
-            return Ok(None);
-        }
-        let here = match directory_of(tid) {
-            Ok(here) => here,
-            // The task is gone.
-            Err(Errno::ENOENT | Errno::ESRCH) => return Ok(None),
-            Err(errno) => return Err(errno),
-        };
-        if same(&here, judged) {
-            return Ok(None);
-        }
-        let (path, verdict) = match path_of(&here) {
-            Ok(path) => {
-                let verdict = plan.judge.path(Access::Stat, &path);
-                (path, verdict)
-            }
-            // It cannot be judged.
-            Err(Errno::ENAMETOOLONG) => (Vec::new(), refusal(Reason::Changed)),
-            Err(errno) => return Err(errno),
-        };
-        let object = Object::Path(PathObject {
-            access: Access::Stat,
-            given: path.clone(),
-            resolved: path,
-        });
-        Ok((verdict.action != Action::Allow).then_some((verdict, object)))
-    }
-
     /// bind(2) of a unix socket makes a file.
-    pub(super) fn bind(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let (bytes, length) = address(asked)?;
-        self.bind_address(asked, bytes, length)
+    pub(super) fn bind(&mut self, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
+        let (bytes, length) = address(stop)?;
+        self.bind_address(stop, bytes, length)
     }
 
     /// bind(2) of this address, which is not read again: another task may have changed it.
     pub fn bind_address(
         &mut self,
-        asked: &mut Asked<'_>,
+        stop: &mut SyscallStop<'_>,
         mut bytes: [u8; SOCKADDR],
         length: usize,
     ) -> Judged<Resume> {
-        let address = asked.arg(1);
+        let address = stop.arg(1);
         let Some(name) = name(&bytes, length) else {
             // No path: whatever it is changed to meanwhile, is bound by what [net] says.
-            return self.bind_to(asked, bytes, length);
+            return self.bind_to(stop, bytes, length);
         };
-        let wants = Wants::NAME;
-        let found = resolve(asked.view(), Start::Directory, &name, wants)?;
+        let wants = LookupFlags::NAME;
+        let found = resolve(stop.view(), Start::Directory, &name, wants)?;
         if found.object.is_some() {
-            asked.judge_existing(&name, &found)?;
+            stop.judge_existing(&name, &found)?;
             return Err(Errno::EADDRINUSE.into());
         }
-        asked.judge(Access::Write, &name, &found)?;
-        protect::may_be_file(asked, &name, &found.path)?;
-        if self.is_settled(
-            asked,
+        stop.judge(Access::Write, &name, &found)?;
+        protect::may_be_file(stop, &name, &found.path)?;
+        if self.is_stable(
+            stop,
             address,
             bytes.get(..length).unwrap_or_default(),
             &found,
         ) {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         }
-        let here = Files::may_bind_here(asked, &name, &found);
+        let here = Paths::may_bind_here(stop, &name, &found);
         // The name stays as it was given, unless it means something else here, or another task may
         // change where it leads.
         let stays = match here {
             true => found.passed.is_some(),
-            false => !found.links && (name.starts_with(b"/") || asked.task.space().is_alone()),
+            false => !found.links && (name.starts_with(b"/") || stop.task.space().is_alone()),
         };
         let mut length = length;
         if !stays {
@@ -215,31 +217,36 @@ impl Files {
             length = end + 1;
         }
         match here {
-            true => self.bind_here(asked, bytes.get(..length).unwrap_or_default(), &found),
-            false => self.bind_to(asked, bytes, length),
+            true => self.bind_here(stop, bytes.get(..length).unwrap_or_default(), &found),
+            false => self.bind_to(stop, bytes, length),
         }
     }
 
     /// Whether the supervisor can bind in a task's name, so that no other jail can interfere: by
     /// Landlock, of a path that leads to the same place here. A task that has confined itself may be
     /// denied more than the supervisor is.
-    fn may_bind_here(asked: &Asked<'_>, name: &[u8], found: &Found) -> bool {
+    fn may_bind_here(stop: &SyscallStop<'_>, name: &[u8], found: &Resolved) -> bool {
         let absolute = name.starts_with(b"/") || found.passed.is_none();
-        let same_root = !asked.tracees.namespaces.has_own_mounts() || !absolute;
-        same_root && asked.plan.files.abi() > 0 && !asked.task.files.is_confined()
+        let same_root = !stop.tracees.namespaces.has_own_mounts() || !absolute;
+        same_root && stop.plan.files.abi() > 0 && !stop.task.paths.is_confined()
     }
 
-    fn bind_here(&mut self, asked: &Asked<'_>, address: &[u8], found: &Found) -> Judged<Resume> {
-        let tid = asked.tracee.tid();
-        let number = asked.arg(0) as u32 as std::os::fd::RawFd;
-        let socket = descriptor_of(tid, asked.task.pid(), number).map_err(|errno| {
+    fn bind_here(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        address: &[u8],
+        found: &Resolved,
+    ) -> Judged<Resume> {
+        let tid = stop.tracee.tid();
+        let number = stop.arg(0) as u32 as std::os::fd::RawFd;
+        let socket = descriptor_of(tid, stop.task.pid(), number).map_err(|errno| {
             match errno {
                 // What else may be wrong: the thread is gone.
                 Errno::ENOENT => Errno::EBADF,
                 other => other,
             }
         })?;
-        let start = asked.descriptor(Start::Directory)?.object;
+        let start = stop.descriptor(Start::Directory)?.object;
         let (Some((directory, _)), Some(start)) = (&found.parent, &start) else {
             return Err(Errno::ENOENT.into());
         };
@@ -251,21 +258,21 @@ impl Files {
             directory,
         };
         binding.make()?;
-        Ok(Resume::Return(asked.registers, 0))
+        Ok(Resume::returning(stop.registers, 0))
     }
 
     /// bind(2) of this address.
     fn bind_to(
         &mut self,
-        asked: &Asked<'_>,
+        stop: &SyscallStop<'_>,
         bytes: [u8; SOCKADDR],
         length: usize,
     ) -> Judged<Resume> {
-        if !asked.plan.files.pins {
-            return Ok(Resume::Continue);
+        if !stop.plan.files.pins {
+            return Ok(Resume::CONTINUE);
         }
-        let fd = asked.arg(0);
-        self.pinned_at_once(asked, &bytes, &[], |slot| {
+        let fd = stop.arg(0);
+        self.emulation.pinned_at_once(stop, &bytes, &[], |slot| {
             [fd, slot.address, length as u64, 0, 0, 0]
         })
     }

@@ -4,11 +4,11 @@
 //! A walk looks at what is there. What it finds not to be covered stays so, since no jail of this
 //! policy can make or move a covered name; so the walk need not be repeated when the rename is made.
 
-use super::resolve::{Found, PATH_MAX, is_directory, join};
-use super::{Asked, Judged, PathObject, Refused};
+use super::resolve::{PATH_MAX, Resolved, is_directory, join};
+use super::{Judged, PathObject, Refused, SyscallStop};
 use crate::judge::{Beneath, Entered, Verdict};
 use crate::paths::Access;
-use crate::supervise::denial::Object;
+use crate::supervise::object::Object;
 use crate::sys::Errno;
 use crate::sys::files::{Arg, NO_SYMLINKS, openat2, perform};
 use nix::fcntl::AtFlags;
@@ -37,13 +37,13 @@ fn denied<T>(verdict: Verdict, given: &[u8], path: Vec<u8>) -> Judged<T> {
 
 /// Whether `to` may become another name of an object, or its only one.
 pub(super) fn may_become(
-    asked: &Asked<'_>,
+    stop: &SyscallStop<'_>,
     object: &OwnedFd,
     given: &[u8],
-    from: &Found,
+    from: &Resolved,
     to: &[u8],
 ) -> Judged<()> {
-    let judge = &asked.plan.judge;
+    let judge = &stop.plan.judge;
     if is_directory(object) {
         if let Some(verdict) = judge.gained(&from.path, to) {
             return denied(verdict, given, to.to_vec());
@@ -54,22 +54,22 @@ pub(super) fn may_become(
         };
     }
     match is_link(object) {
-        true => may_be_link(asked, given, to),
-        false => may_be_file(asked, given, to),
+        true => may_be_link(stop, given, to),
+        false => may_be_file(stop, given, to),
     }
 }
 
 /// Whether anything but a directory may be changed or made at `path`.
-pub(super) fn may_be_file(asked: &Asked<'_>, given: &[u8], path: &[u8]) -> Judged<()> {
-    match asked.plan.judge.occupied(path) {
+pub(super) fn may_be_file(stop: &SyscallStop<'_>, given: &[u8], path: &[u8]) -> Judged<()> {
+    match stop.plan.judge.occupied(path) {
         Some(verdict) => denied(verdict, given, path.to_vec()),
         None => Ok(()),
     }
 }
 
 /// Whether a symbolic link may stand at `path`.
-pub(super) fn may_be_link(asked: &Asked<'_>, given: &[u8], path: &[u8]) -> Judged<()> {
-    match asked.plan.judge.replaced(path) {
+pub(super) fn may_be_link(stop: &SyscallStop<'_>, given: &[u8], path: &[u8]) -> Judged<()> {
+    match stop.plan.judge.replaced(path) {
         Some(verdict) => denied(verdict, given, path.to_vec()),
         None => Ok(()),
     }
@@ -86,10 +86,10 @@ pub(super) type Name<'a> = (&'a [u8], &'a OwnedFd, &'a CStr);
 
 /// A file that was renamed: it was judged as what it was, and another jail may have put a directory or
 /// a symbolic link in its place before the call was made. Then the rename is taken back.
-pub(super) fn was_file(asked: &Asked<'_>, from: Name<'_>, to: Name<'_>) -> Judged<()> {
+pub(super) fn was_file(stop: &SyscallStop<'_>, from: Name<'_>, to: Name<'_>) -> Judged<()> {
     let (from_path, from_directory, from_name) = from;
     let (path, to_directory, to_name) = to;
-    let judge = &asked.plan.judge;
+    let judge = &stop.plan.judge;
     let verdict = judge
         .replaced(path)
         .or_else(|| judge.gained(from_path, path));
@@ -112,7 +112,7 @@ pub(super) fn was_file(asked: &Asked<'_>, from: Name<'_>, to: Name<'_>) -> Judge
     ];
     if perform(libc::SYS_renameat2, args).is_err() && kind == Ok(SFlag::S_IFLNK) {
         let args = [number(to_directory), Arg::Text(to_name), Arg::Number(0)];
-        let _ = perform(libc::SYS_unlinkat, super::names::six(args));
+        let _ = perform(libc::SYS_unlinkat, super::raw::six(args));
     }
     denied(verdict, path, path.to_vec())
 }
@@ -192,7 +192,7 @@ impl Walk<'_> {
                 Arg::Out(&mut self.buffer),
                 Arg::Number(BUFFER as u64),
             ];
-            let filled = perform(libc::SYS_getdents64, super::names::six(args));
+            let filled = perform(libc::SYS_getdents64, super::raw::six(args));
             let Ok(filled) = filled else {
                 return self.unsearched(&level.beneath);
             };

@@ -71,7 +71,7 @@ impl Start {
 
 /// Where a path leads.
 #[derive(Debug)]
-pub struct Found {
+pub struct Resolved {
     /// Absolute, without symbolic links.
     pub path: Vec<u8>,
     /// What is there; `None` where nothing is, in a directory that is.
@@ -95,7 +95,7 @@ pub struct Found {
 
 /// What is wanted of a resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wants {
+pub struct LookupFlags {
     /// Follow a symbolic link at the end.
     pub follow: bool,
     /// The parent directory and the name.
@@ -104,10 +104,10 @@ pub struct Wants {
     pub file: bool,
 }
 
-impl Wants {
+impl LookupFlags {
     /// What a path leads to.
-    pub fn object(follow: bool) -> Wants {
-        Wants {
+    pub fn object(follow: bool) -> LookupFlags {
+        LookupFlags {
             follow,
             parent: false,
             file: false,
@@ -115,7 +115,7 @@ impl Wants {
     }
 
     /// The name at its end, and the directory that it stands in.
-    pub const NAME: Wants = Wants {
+    pub const NAME: LookupFlags = LookupFlags {
         follow: false,
         parent: true,
         file: false,
@@ -167,7 +167,12 @@ pub fn path_of(fd: &OwnedFd) -> Result<Vec<u8>, Errno> {
 }
 
 /// Resolves a path.
-pub fn resolve(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Found, Errno> {
+pub fn resolve(
+    view: View<'_>,
+    start: Start,
+    path: &[u8],
+    wants: LookupFlags,
+) -> Result<Resolved, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
@@ -178,7 +183,7 @@ pub fn resolve(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Resul
 }
 
 /// What a descriptor of the tracee stands for, for an empty path.
-pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
+pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Resolved, Errno> {
     let name = match Start::of(fd as u64) {
         Start::Directory => "cwd".to_owned(),
         Start::Descriptor(fd) if fd < 0 => return Err(Errno::EBADF),
@@ -189,7 +194,7 @@ pub fn descriptor(view: View<'_>, fd: RawFd) -> Result<Found, Errno> {
     let link = format!("/proc/{}/{name}", view.tracees.number(view.tid));
     let path = view.path_of(&object)?;
     let (path, pathless) = view.named(path, &object)?;
-    Ok(Found {
+    Ok(Resolved {
         path,
         object: Some(object),
         parent: None,
@@ -242,8 +247,8 @@ impl View<'_> {
     }
 }
 
-/// One look, where no component is special and none is a symbolic link: the text is the path then.
-fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Option<Found>, Errno> {
+/// A path made absolute without a look at it; `None`: a component is special.
+fn plain_path(view: View<'_>, start: Start, path: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
     let mut full = Vec::with_capacity(path.len() + 64);
     if !path.starts_with(b"/") {
         if start != Start::Directory {
@@ -273,9 +278,21 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
     }
     // A trailing slash wants a directory; /proc has links that are not text.
     let ends_plainly = !matches!(path.last(), Some(b'/' | b'.'));
-    if full.is_empty() || !ends_plainly || full.starts_with(b"/proc") || full.len() >= PATH_MAX {
+    let special =
+        full.is_empty() || !ends_plainly || full.starts_with(b"/proc") || full.len() >= PATH_MAX;
+    Ok((!special).then_some(full))
+}
+
+/// One look, where no component is special and none is a symbolic link: the text is the path then.
+fn fast(
+    view: View<'_>,
+    start: Start,
+    path: &[u8],
+    wants: LookupFlags,
+) -> Result<Option<Resolved>, Errno> {
+    let Some(full) = plain_path(view, start, path)? else {
         return Ok(None);
-    }
+    };
     // Beneath a directory that may not be searched a relative path still leads somewhere.
     let walked = |errno| match errno {
         // What the judge denies is told as the policy has it.
@@ -286,7 +303,7 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
     };
     let (head, name) = split(&full);
     let flags = libc::O_PATH | if wants.follow { 0 } else { libc::O_NOFOLLOW };
-    let found = |object, parent| Found {
+    let found = |object, parent| Resolved {
         path: full.clone(),
         object,
         parent,
@@ -318,8 +335,8 @@ fn fast(view: View<'_>, start: Start, path: &[u8], wants: Wants) -> Result<Optio
 }
 
 /// A path that leads nowhere.
-fn nothing(path: Vec<u8>) -> Found {
-    Found {
+fn nothing(path: Vec<u8>) -> Resolved {
+    Resolved {
         path,
         object: None,
         parent: None,
@@ -346,7 +363,7 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 /// One component after another, as namei does it.
 struct Walk<'a> {
     view: View<'a>,
-    wants: Wants,
+    wants: LookupFlags,
     /// What is left, the next one last.
     todo: Vec<Vec<u8>>,
     here: OwnedFd,
@@ -367,7 +384,7 @@ enum Entry {
 }
 
 impl<'a> Walk<'a> {
-    fn new(view: View<'a>, start: Start, path: &[u8], wants: Wants) -> Result<Self, Errno> {
+    fn new(view: View<'a>, start: Start, path: &[u8], wants: LookupFlags) -> Result<Self, Errno> {
         let mut walk = Walk {
             view,
             wants,
@@ -411,7 +428,7 @@ impl<'a> Walk<'a> {
         self.todo.extend(parts.into_iter().rev());
     }
 
-    fn run(mut self) -> Result<Found, Errno> {
+    fn run(mut self) -> Result<Resolved, Errno> {
         let mut steps = 0;
         while let Some(name) = self.todo.pop() {
             steps += 1;
@@ -467,8 +484,12 @@ impl<'a> Walk<'a> {
                 return Ok(nothing(self.path));
             }
         }
-        // The path named a directory by `/`, `.` or `..`.
-        Ok(Found {
+        self.directory()
+    }
+
+    /// The path named a directory by `/`, `.` or `..`.
+    fn directory(self) -> Result<Resolved, Errno> {
+        Ok(Resolved {
             object: Some(self.here.try_clone().map_err(|_| Errno::EMFILE)?),
             parent: match self.wants.parent {
                 true => Some((self.here, CString::from(c"."))),
@@ -565,7 +586,7 @@ impl<'a> Walk<'a> {
         object: OwnedFd,
         stat: &FileStat,
         last: bool,
-    ) -> Result<Option<Found>, Errno> {
+    ) -> Result<Option<Resolved>, Errno> {
         let text = CString::new(name).map_err(|_| Errno::EINVAL)?;
         if is_of_proc(&object) && self.open_link(&text, NO_MAGICLINKS).err() == Some(Errno::ELOOP) {
             return self.magic(name, &text, last);
@@ -582,7 +603,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A link of /proc that leads to an object, whatever its text says.
-    fn magic(&mut self, name: &[u8], text: &CStr, last: bool) -> Result<Option<Found>, Errno> {
+    fn magic(&mut self, name: &[u8], text: &CStr, last: bool) -> Result<Option<Resolved>, Errno> {
         let mut link = self.path.clone();
         join(&mut link, name);
         let process = self.process();
@@ -603,7 +624,7 @@ impl<'a> Walk<'a> {
             self.passed = None;
             return Ok(None);
         }
-        Ok(Some(Found {
+        Ok(Some(Resolved {
             path,
             object: Some(object),
             parent: None,
@@ -657,7 +678,7 @@ impl<'a> Walk<'a> {
         Err(Errno::EACCES)
     }
 
-    fn end(self, entry: Entry, name: &[u8]) -> Result<Found, Errno> {
+    fn end(self, entry: Entry, name: &[u8]) -> Result<Resolved, Errno> {
         let mut path = self.path;
         if name != b"." && name != b".." {
             join(&mut path, name);
@@ -676,7 +697,7 @@ impl<'a> Walk<'a> {
             // The kernel's own errors for a slash after what is no directory.
             name.push(b'/');
         }
-        Ok(Found {
+        Ok(Resolved {
             path,
             object,
             parent: match self.wants.parent {
@@ -717,7 +738,7 @@ fn is_of_proc(object: &OwnedFd) -> bool {
     fstatfs(object.as_fd()).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC)
 }
 
-impl Found {
+impl Resolved {
     /// Whether it is in a procfs, wherever that is mounted.
     pub fn is_of_proc(&self) -> bool {
         self.object.as_ref().is_some_and(is_of_proc)

@@ -4,7 +4,8 @@
 //! all that goes through the terminal anyway. A terminal whose master the task does not hold is never
 //! opened: its call goes on, and Landlock denies it.
 
-use super::{Asked, Files, Judged, Object, PathObject, Refused, Wants};
+use super::passing;
+use super::{Judged, LookupFlags, Object, PathObject, Paths, Refused, SyscallStop};
 use crate::judge::Reason;
 use crate::paths::Access;
 use crate::policy::Action;
@@ -22,7 +23,7 @@ const MASTERS: (u64, u64) = (5, 2);
 /// How many descriptors of a task are looked at for a master.
 const MOST_LOOKED_AT: usize = 1024;
 
-impl Files {
+impl Paths {
     /// Whether a call may be about a terminal of the task's own.
     pub(super) fn may_be_terminal(call: &Call) -> bool {
         match call.op() {
@@ -33,11 +34,11 @@ impl Files {
     }
 
     /// Opens a terminal that the task has made, and passes it on. `None`: it is none.
-    pub(super) fn own_terminal(&mut self, asked: &Asked<'_>) -> Judged<Option<Resume>> {
-        match opened(asked)? {
+    pub(super) fn own_terminal(&mut self, stop: &SyscallStop<'_>) -> Judged<Option<Resume>> {
+        match opened(stop)? {
             Some(terminal) => {
-                let closes_on_exec = flags(&asked.call) & libc::O_CLOEXEC != 0;
-                self.pass(asked, terminal, closes_on_exec).map(Some)
+                let closes_on_exec = flags(&stop.call) & libc::O_CLOEXEC != 0;
+                passing::pass(stop, terminal, closes_on_exec).map(Some)
             }
             None => Ok(None),
         }
@@ -61,10 +62,10 @@ fn open_flags(call: &Call) -> i32 {
 }
 
 /// The terminal that a call is about, opened here by the master that the task holds.
-fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
-    let tid = asked.tracee.tid();
-    let pid = asked.task.pid();
-    let call = &asked.call;
+fn opened(stop: &SyscallStop<'_>) -> Judged<Option<OwnedFd>> {
+    let tid = stop.tracee.tid();
+    let pid = stop.task.pid();
+    let call = &stop.call;
     let by_master = call.op() == Op::Ioctl;
     let (master, named) = match by_master {
         true => (master(tid, pid, call.args[0] as u32 as RawFd), None),
@@ -77,7 +78,7 @@ fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
         return Ok(None);
     };
     let path = format!("/dev/pts/{}", terminal::number(master.as_fd())?);
-    may_be_passed(asked, path.as_bytes())?;
+    may_be_passed(stop, path.as_bytes())?;
     // It must not become the controlling terminal of this process.
     let kept = libc::O_ACCMODE | libc::O_NONBLOCK;
     let opening = flags(call) & kept | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -95,14 +96,14 @@ fn opened(asked: &Asked<'_>) -> Judged<Option<OwnedFd>> {
 
 /// The denial of an entry, or of a rule about paths: that the terminal is the task's own outweighs the
 /// default alone.
-fn may_be_passed(asked: &Asked<'_>, path: &[u8]) -> Judged<()> {
-    let accesses = match flags(&asked.call) & libc::O_ACCMODE {
+fn may_be_passed(stop: &SyscallStop<'_>, path: &[u8]) -> Judged<()> {
+    let accesses = match flags(&stop.call) & libc::O_ACCMODE {
         libc::O_RDONLY => &[Access::Read][..],
         libc::O_WRONLY => &[Access::Write],
         _ => &[Access::Read, Access::Write],
     };
     for access in accesses {
-        let verdict = asked.plan.judge.path(*access, path);
+        let verdict = stop.plan.judge.path(*access, path);
         if verdict.action != Action::Allow && matches!(verdict.reason, Reason::Path(_)) {
             let object = Object::Path(PathObject {
                 access: *access,
@@ -112,9 +113,9 @@ fn may_be_passed(asked: &Asked<'_>, path: &[u8]) -> Judged<()> {
             return Err(Refused::Denied(verdict, object));
         }
     }
-    if asked.rules {
-        let found = asked.found_at(path, Wants::object(false))?;
-        asked.ask_rules(Access::Write, path, &[&found])?;
+    if stop.rules {
+        let found = stop.found_at(path, LookupFlags::object(false))?;
+        stop.ask_rules(Access::Write, path, &[&found])?;
     }
     Ok(())
 }

@@ -7,9 +7,11 @@
 //! tampered with.
 
 use super::dns::observe::DNS;
-use super::{Net, Pending, Socket, Who, done, named, paused, unnamed};
+use super::state::Waited;
+use super::{Pending, Socket, Sockets, Who, done, named, paused, unnamed};
 use crate::net::{Address, Family, Protocol, Way};
-use crate::supervise::syscall::path::{Asked, Files, Judged};
+use crate::supervise::syscall::path::Paths;
+use crate::supervise::syscall::stop::{Judged, SyscallStop};
 use crate::sys::{Errno, files as sys_files};
 use crate::sys::{signal, socket};
 use crate::syscalls::op::{Op, Peer};
@@ -27,29 +29,15 @@ const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();
 /// The longest pause between two tries to get into a full queue.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
-/// How a task waits for room in the backlog, or the queue, of a unix socket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Waited {
-    /// When it gives up: SO_SNDTIMEO.
-    until: Option<Instant>,
-    pause: Duration,
-}
-
-#[cfg(test)]
-impl Waited {
-    pub(super) fn of_test() -> Self {
-        Waited {
-            until: None,
-            pause: Duration::ZERO,
-        }
-    }
-}
-
-impl Net {
-    pub(super) fn connect(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let [fd, address, length, ..] = asked.call.args;
-        let (socket, mut bytes) = named(asked, fd, address, length)?;
-        let mut settled = true;
+impl Sockets {
+    pub(super) fn connect(
+        &mut self,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
+    ) -> Judged<Resume> {
+        let [fd, address, length, ..] = stop.call.args;
+        let (socket, mut bytes) = named(stop, fd, address, length)?;
+        let mut stable = true;
         let inet = matches!(socket.family, Family::V4 | Family::V6);
         let named = Address::decode(&bytes, socket.family, false);
         // An address of another family means nothing to a socket that [net] is about.
@@ -57,48 +45,50 @@ impl Net {
         match named {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
-                for protocol in Net::protocols(asked, socket.protocol) {
-                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                for protocol in Sockets::protocols(stop, socket.protocol) {
+                    self.judge(stop, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
-                settled = !Address::settle(&mut bytes, socket.family);
-                if port == DNS && asked.plan.net.observes {
-                    self.observe(asked, socket.protocol, ip);
+                stable = !Address::settle(&mut bytes, socket.family);
+                if port == DNS && stop.plan.net.observes {
+                    self.observe(stop, socket.protocol, ip);
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {
-                let found = self.judge_path(asked, &name)?;
-                if files.is_settled(asked, address, &bytes, &found) {
-                    return Ok(Resume::Continue);
+                let found = self.judge_path(stop, &name)?;
+                if paths.is_stable(stop, address, &bytes, &found) {
+                    return Ok(Resume::CONTINUE);
                 }
                 let Some(object) = &found.object else {
                     return Err(Errno::ENOENT.into());
                 };
                 let link = unix_address(object);
-                return self.make(asked, socket, link);
+                return self.make(stop, socket, link);
             }
             Address::Abstract(name) if socket.family == Family::Unix => {
-                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+                self.judge(stop, Way::Connect, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
             // AF_UNSPEC ends an association.
-            address => unnamed(asked, &socket, &address)?,
+            address => unnamed(stop, &socket, &address)?,
         }
-        if settled && files.is_own(asked, address, bytes.len()) {
-            return Ok(Resume::Continue);
+        if stable && paths.is_own(stop, address, bytes.len()) {
+            return Ok(Resume::CONTINUE);
         }
-        if foreign || asked.task.files.is_confined() {
-            return files.pinned_call(asked, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
+        if foreign || stop.task.paths.is_confined() {
+            return paths
+                .emulation
+                .pinned_call(stop, &bytes, |at| [fd, at, bytes.len() as u64, 0, 0, 0]);
         }
-        self.make(asked, socket, bytes)
+        self.make(stop, socket, bytes)
     }
 
     /// Connects here. A task that would wait does so by itself.
-    fn make(&mut self, asked: &Asked<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
+    fn make(&mut self, stop: &SyscallStop<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
         let flags = sys_files::status_flags(socket.fd.as_fd())?;
-        let original = asked.registers;
+        let original = stop.registers;
         if socket::option(socket.fd.as_fd(), libc::SO_TYPE)? == libc::SOCK_DGRAM {
             // It never waits, and others may be using the socket meanwhile.
-            return done(asked, socket::connect(socket.fd.as_fd(), &address));
+            return done(stop, socket::connect(socket.fd.as_fd(), &address));
         }
         let waits = flags & libc::O_NONBLOCK == 0;
         // Too many tasks wait: this process needs descriptors to look at all others.
@@ -116,33 +106,33 @@ impl Net {
             Err(Errno::EINPROGRESS | Errno::EALREADY) if waits => {
                 let nr = Op::Peer(Peer::Sendto).number().ok_or(Errno::ENOSYS)?;
                 let flags = libc::MSG_NOSIGNAL as u64;
-                let changed = original.with_call(nr, [asked.arg(0), 0, 0, flags, 0, 0]);
+                let changed = original.with_call(nr, [stop.arg(0), 0, 0, flags, 0, 0]);
                 let pending = Pending::Connect {
                     original,
                     socket: socket.fd,
                     address,
                     begun,
                 };
-                asked.task.net.pending.replace(Some(pending));
-                Ok(Resume::SetAndStop(changed))
+                stop.task.pending.replace(Some(pending));
+                Ok(Resume::set(changed).and_stop())
             }
             // The backlog of a unix socket is full.
             Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => {
-                self.wait(asked, &socket)
+                self.wait(stop, &socket)
             }
             Err(Errno::EISCONN) if waits && socket.protocol == Protocol::Tcp => {
                 // Begun before, and it stands: but who connects twice is told so.
-                done(asked, Err(Errno::EISCONN))
+                done(stop, Err(Errno::EISCONN))
             }
-            result => done(asked, result),
+            result => done(stop, result),
         }
     }
 
     /// The task waits a little, and makes its call again.
-    pub(super) fn wait(&mut self, asked: &Asked<'_>, socket: &Socket) -> Judged<Resume> {
-        let original = asked.registers;
+    pub(super) fn wait(&mut self, stop: &SyscallStop<'_>, socket: &Socket) -> Judged<Resume> {
+        let original = stop.registers;
         let now = Instant::now();
-        let waited = match asked.task.net.waited.take() {
+        let waited = match stop.task.sockets.waited.take() {
             Some(waited) => Waited {
                 pause: LONGEST_PAUSE.min(waited.pause * 2),
                 ..waited
@@ -154,12 +144,12 @@ impl Net {
         };
         let left = waited.until.map(|until| until.duration_since(now));
         if left.is_some_and(|left| left.is_zero()) {
-            return done(asked, Err(Errno::EAGAIN));
+            return done(stop, Err(Errno::EAGAIN));
         }
         let pause = left.map_or(waited.pause, |left| left.min(waited.pause));
         let paused = paused(original, pause)?;
         let pending = Pending::Again { original, waited };
-        asked.task.net.pending.replace(Some(pending));
+        stop.task.pending.replace(Some(pending));
         Ok(paused)
     }
 }

@@ -3,9 +3,11 @@
 //! all) cannot be taken along.
 
 use super::connect::unix_address;
-use super::send::unpinned;
-use super::{Net, Socket, bytes_at};
-use crate::supervise::syscall::path::{Asked, Judged};
+use super::{Socket, Sockets, bytes_at};
+use crate::judge::Reason;
+use crate::net::Way;
+use crate::supervise::object::{Object, PeerObject};
+use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop, refusal};
 use crate::sys::files::status_flags;
 use crate::sys::{Errno, memory, socket};
 use crate::trace::Resume;
@@ -36,11 +38,11 @@ pub(super) struct Destination {
     pub path: Vec<u8>,
 }
 
-impl Net {
+impl Sockets {
     /// Sends a datagram here. A task that would wait does so by itself.
     pub(super) fn deliver(
         &mut self,
-        asked: &Asked<'_>,
+        stop: &SyscallStop<'_>,
         sender: &Socket,
         flags: u64,
         control: &[u8],
@@ -50,17 +52,17 @@ impl Net {
         if !control.is_empty() {
             return Err(unpinned(&to.path));
         }
-        let tid = asked.tracee.tid();
+        let tid = stop.tracee.tid();
         let bytes = match data {
-            Data::Whole { at, length } => whole(asked, at, length)?,
-            Data::Pieces { at, count, .. } => pieces(asked, at, count)?,
+            Data::Whole { at, length } => whole(stop, at, length)?,
+            Data::Pieces { at, count, .. } => pieces(stop, at, count)?,
         };
         let waits = flags & libc::MSG_DONTWAIT as u64 == 0
             && status_flags(sender.fd.as_fd())? & libc::O_NONBLOCK == 0;
         let flags = flags as u32 as i32 | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let address = unix_address(&to.object);
         let value = match socket::send_to(sender.fd.as_fd(), &bytes, flags, &address) {
-            Err(Errno::EAGAIN) if waits => return self.wait(asked, sender),
+            Err(Errno::EAGAIN) if waits => return self.wait(stop, sender),
             Err(errno) => -i64::from(errno as i32),
             Ok(sent) => match data {
                 Data::Pieces {
@@ -73,22 +75,22 @@ impl Net {
                 _ => sent as i64,
             },
         };
-        Ok(Resume::Return(asked.registers, value))
+        Ok(Resume::returning(stop.registers, value))
     }
 }
 
-fn whole(asked: &Asked<'_>, at: u64, length: u64) -> Result<Vec<u8>, Errno> {
+fn whole(stop: &SyscallStop<'_>, at: u64, length: u64) -> Result<Vec<u8>, Errno> {
     match usize::try_from(length) {
-        Ok(length) if length <= LONGEST => bytes_at(asked.tracee.tid(), at, length),
+        Ok(length) if length <= LONGEST => bytes_at(stop.tracee.tid(), at, length),
         _ => Err(Errno::EMSGSIZE),
     }
 }
 
-fn pieces(asked: &Asked<'_>, at: u64, count: u64) -> Result<Vec<u8>, Errno> {
+fn pieces(stop: &SyscallStop<'_>, at: u64, count: u64) -> Result<Vec<u8>, Errno> {
     if count > MOST_PIECES {
         return Err(Errno::EMSGSIZE);
     }
-    let vector = bytes_at(asked.tracee.tid(), at, count as usize * PIECE)?;
+    let vector = bytes_at(stop.tracee.tid(), at, count as usize * PIECE)?;
     let mut bytes = Vec::new();
     for piece in vector.chunks_exact(PIECE) {
         let word = |from: usize| {
@@ -99,7 +101,22 @@ fn pieces(asked: &Asked<'_>, at: u64, count: u64) -> Result<Vec<u8>, Errno> {
         if length > (LONGEST - bytes.len()) as u64 {
             return Err(Errno::EMSGSIZE);
         }
-        bytes.extend(whole(asked, at, length)?);
+        bytes.extend(whole(stop, at, length)?);
     }
     Ok(bytes)
+}
+
+pub(super) fn unpinned(path: &[u8]) -> Refused {
+    let object = no_entry(&format!("unix:{}", String::from_utf8_lossy(path)));
+    Refused::Denied(refusal(Reason::Unpinned), object)
+}
+
+/// A peer that no entry could name.
+pub(super) fn no_entry(to: &str) -> Object {
+    Object::Peer(PeerObject {
+        way: Way::Connect,
+        to: to.to_owned(),
+        names: Vec::new(),
+        who: None,
+    })
 }

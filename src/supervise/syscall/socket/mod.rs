@@ -13,11 +13,14 @@
 
 mod connect;
 mod deliver;
-mod dns;
+pub mod dns;
 mod peers;
 mod send;
+pub mod state;
 
-use super::path::{Answer, Asked, Files, Judged, Refused, SOCKADDR};
+use super::path::{LookupFlags, Paths, Resolved, SOCKADDR};
+use super::pending::{Pending, again};
+use super::stop::{Answer, Judged, Refused, SyscallStop};
 use crate::judge::Reason;
 use crate::net::{Address, Family, Protocol, Way};
 use crate::paths::Access;
@@ -28,67 +31,15 @@ use crate::sys::{Errno, Taken, memory};
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use dns::names::Names;
-pub use dns::observe::ProcessState;
 use peers::Who;
-use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// What the supervisor knows of the sockets of a jail.
-pub struct Net {
+pub struct Sockets {
     names: Names,
     /// The number from which on a descriptor is not kept for a task that waits.
     spare: RawFd,
-}
-
-/// What is kept for each task.
-#[derive(Default)]
-pub struct TaskState {
-    /// Its call that is under way in another form than it was made. Of those that hold a socket there
-    /// are no more than there are descriptors to spare.
-    pending: RefCell<Option<Pending>>,
-    /// It is about to make a call again for which it has waited.
-    waited: Cell<Option<connect::Waited>>,
-    /// It is about to make a call again because a look-up was under way, for which it has waited since
-    /// then.
-    parked: Cell<Option<Instant>>,
-}
-
-impl TaskState {
-    /// Whether it is in a call of the supervisor's own making.
-    pub fn is_pending(&self) -> bool {
-        self.pending.borrow().is_some()
-    }
-
-    /// Keeps for a task what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&self) {
-        self.waited.set(Some(connect::Waited::of_test()));
-        self.parked.set(Some(Instant::now()));
-    }
-}
-
-/// A call that is under way in another form than the tracee made it.
-enum Pending {
-    /// A connect that was begun here: the task waits for its end.
-    Connect {
-        original: Registers,
-        socket: Taken,
-        address: Vec<u8>,
-        /// EINPROGRESS, or EALREADY where it is not the first.
-        begun: Errno,
-    },
-    /// The task waits a little, and then makes its call again.
-    Again {
-        original: Registers,
-        waited: connect::Waited,
-    },
-    /// The task waits a little for a look-up that is under way, and then makes its call again.
-    LookUp { original: Registers, since: Instant },
-    /// The task waits for an answer of a resolver, and then makes its call again.
-    Answer { original: Registers },
-    /// The call runs with less than it was asked for.
-    Fewer { original: Registers },
 }
 
 /// A socket of a tracee: another descriptor of the same open file.
@@ -100,11 +51,11 @@ pub(super) struct Socket {
 
 impl Socket {
     /// The socket of a descriptor. EBADF, ENOTSOCK as the kernel has them.
-    fn of(asked: &Asked<'_>, fd: u64) -> Result<Socket, Errno> {
-        let tid = asked.tracee.tid();
+    fn of(stop: &SyscallStop<'_>, fd: u64) -> Result<Socket, Errno> {
+        let tid = stop.tracee.tid();
         let number = fd as u32 as RawFd;
         let fd =
-            crate::sys::files::descriptor_of(tid, asked.task.pid(), number).map_err(|errno| {
+            crate::sys::files::descriptor_of(tid, stop.task.pid(), number).map_err(|errno| {
                 match errno {
                     Errno::ENOENT => Errno::EBADF,
                     other => other,
@@ -123,7 +74,7 @@ impl Socket {
     }
 }
 
-impl Net {
+impl Sockets {
     pub fn new(plan: &crate::plan::Plan) -> Self {
         Self {
             names: Names::new(plan.judge.names()),
@@ -132,69 +83,73 @@ impl Net {
     }
 
     /// Answers a call that the policy allows if its peers are open.
-    pub fn answer(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Result<Answer, Errno> {
-        let result = match asked.call.op() {
+    pub fn answer(
+        &mut self,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
+    ) -> Result<Answer, Errno> {
+        let result = match stop.call.op() {
             Op::Peer(op) => match op {
-                Peer::Connect => self.connect(files, asked),
-                Peer::Listen => self.listen(asked),
-                Peer::Sendto => self.send_to(files, asked),
-                Peer::Sendmsg => self.send_message(files, asked),
-                Peer::Sendmmsg => self.send_messages(files, asked),
+                Peer::Connect => self.connect(paths, stop),
+                Peer::Listen => self.listen(stop),
+                Peer::Sendto => self.send_to(paths, stop),
+                Peer::Sendmsg => self.send_message(paths, stop),
+                Peer::Sendmmsg => self.send_messages(paths, stop),
             },
-            Op::Bind => self.bind(files, asked),
+            Op::Bind => self.bind(paths, stop),
             // No other call names peers.
             _ => Err(Errno::ENOSYS.into()),
         };
-        let state = &asked.task.net;
-        if !state.is_pending() {
+        let state = &stop.task.sockets;
+        let pending = stop.task.pending.borrow();
+        let waits = pending.as_ref().is_some_and(Pending::is_of_socket);
+        drop(pending);
+        if !waits {
             state.waited.take();
         }
         let since = state.parked.take();
         Ok(match result {
             Ok(resume) => Answer::Go(resume),
             Err(Refused::Errno(errno)) => {
-                Answer::Go(Resume::Return(asked.registers, -i64::from(errno as i32)))
+                Answer::Go(Resume::returning(stop.registers, -i64::from(errno as i32)))
             }
             Err(Refused::Denied(verdict, object)) => Answer::Deny(verdict, Some(object)),
             Err(Refused::Called(verdict)) => Answer::Deny(verdict, None),
             Err(Refused::Later(pause)) => {
                 let since = since.unwrap_or_else(Instant::now);
-                Answer::Go(Net::park(asked, pause, since)?)
+                Answer::Go(Sockets::park(stop, pause, since)?)
             }
         })
     }
 
     /// A call of the supervisor's own making returns.
-    pub fn returned(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
-        let state = &task.net;
-        let Some(pending) = state.pending.take() else {
-            return Ok(Resume::Continue);
-        };
+    pub fn returned(tracee: &Stopped, task: &Task, pending: Pending) -> Result<Resume, Errno> {
+        let state = &task.sockets;
         let Some(registers) = tracee.registers()? else {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         };
         let result = registers.result();
         Ok(match pending {
             Pending::Again { original, waited } if result >= 0 => {
                 state.waited.set(Some(waited));
-                super::path::again(original)
+                again(original)
             }
             Pending::Again { original, waited } => {
-                Resume::Set(original.with_result(connect::interrupted(waited)))
+                Resume::set(original.with_result(connect::interrupted(waited)))
             }
             // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
             // connect that fails with EINTR would be one that goes on (connect(2)).
             Pending::LookUp { original, .. } if connect::ERESTART.contains(&result) => {
-                Resume::Set(original.with_result(ERESTARTNOINTR))
+                Resume::set(original.with_result(ERESTARTNOINTR))
             }
             // Where a filter of the command's own closes poll, it does not pause.
             Pending::LookUp { original, since } => {
                 state.parked.set(Some(since));
-                super::path::again(original)
+                again(original)
             }
-            Pending::Answer { original } if result >= 0 => super::path::again(original),
+            Pending::Answer { original } if result >= 0 => again(original),
             Pending::Answer { original } | Pending::Fewer { original } => {
-                Resume::Set(original.with_result(result))
+                Resume::set(original.with_result(result))
             }
             Pending::Connect {
                 original,
@@ -202,74 +157,79 @@ impl Net {
                 address,
                 begun,
             } => match connect::ended(&socket, &address, begun, result) {
-                Some(result) => Resume::Set(original.with_result(result)),
-                None => super::path::again(original),
+                Some(result) => Resume::set(original.with_result(result)),
+                None => again(original),
             },
+            // Those of paths are not made here.
+            Pending::Return { original, .. }
+            | Pending::Passing { original }
+            | Pending::Map { original }
+            | Pending::Seal { original, .. } => Resume::set(original.with_result(result)),
         })
     }
 
     /// The task waits for a look-up, and makes its call again; others go on meanwhile.
-    fn park(asked: &Asked<'_>, pause: Duration, since: Instant) -> Result<Resume, Errno> {
-        let original = asked.registers;
+    fn park(stop: &SyscallStop<'_>, pause: Duration, since: Instant) -> Result<Resume, Errno> {
+        let original = stop.registers;
         let paused = paused(original, pause)?;
         let pending = Pending::LookUp { original, since };
-        asked.task.net.pending.replace(Some(pending));
+        stop.task.pending.replace(Some(pending));
         Ok(paused)
     }
 
-    fn bind(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let (socket, bytes) = named(asked, asked.arg(0), asked.arg(1), asked.arg(2))?;
+    fn bind(&mut self, paths: &mut Paths, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
+        let (socket, bytes) = named(stop, stop.arg(0), stop.arg(1), stop.arg(2))?;
         let place = Address::decode(&bytes, socket.family, true);
         // An address of another family means nothing to a socket that [net] is about.
         let foreign = place == Address::Other;
         match place {
             Address::Inet { ip, port } if matches!(socket.family, Family::V4 | Family::V6) => {
                 let ip = Address::canonical(ip, false);
-                for protocol in Net::protocols(asked, socket.protocol) {
+                for protocol in Sockets::protocols(stop, socket.protocol) {
                     let who = Who::Inet { protocol, ip, port };
-                    match self.judge(asked, Way::Listen, who) {
+                    match self.judge(stop, Way::Listen, who) {
                         Err(Refused::Denied(verdict, _))
                             if port == 0
                                 && verdict.reason == Reason::PeerDefault
-                                && Net::may_send(asked, protocol) => {}
+                                && Sockets::may_send(stop, protocol) => {}
                         judged => judged?,
                     }
                 }
             }
             Address::Path(name) if socket.family == Family::Unix => {
-                return self.bind_path(files, asked, &bytes, &name);
+                return self.bind_path(paths, stop, &bytes, &name);
             }
             Address::Abstract(name) if socket.family == Family::Unix => {
-                self.judge(asked, Way::Listen, Who::Abstract(&name))?;
+                self.judge(stop, Way::Listen, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
             // inet6_bind of net/ipv6/af_inet6.c; to a socket of IPv4 it may be an address.
             Address::Unspecified if socket.family == Family::V6 => {
                 return Err(Errno::EAFNOSUPPORT.into());
             }
-            address => unnamed(asked, &socket, &address)?,
+            address => unnamed(stop, &socket, &address)?,
         }
-        if files.is_own(asked, asked.arg(1), bytes.len()) {
-            return Ok(Resume::Continue);
+        if paths.is_own(stop, stop.arg(1), bytes.len()) {
+            return Ok(Resume::CONTINUE);
         }
-        if foreign || asked.task.files.is_confined() {
-            return files.pinned_call(asked, &bytes, |address| {
-                [asked.arg(0), address, bytes.len() as u64, 0, 0, 0]
+        if foreign || stop.task.paths.is_confined() {
+            return paths.emulation.pinned_call(stop, &bytes, |address| {
+                [stop.arg(0), address, bytes.len() as u64, 0, 0, 0]
             });
         }
-        done(asked, socket::bind(socket.fd.as_fd(), &bytes))
+        done(stop, socket::bind(socket.fd.as_fd(), &bytes))
     }
 
     /// A unix socket is made where [fs] lets files be made, unless [net] denies it.
     fn bind_path(
         &mut self,
-        files: &mut Files,
-        asked: &mut Asked<'_>,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
         given: &[u8],
         name: &[u8],
     ) -> Judged<Resume> {
-        let found = asked.found_at(name, super::path::Wants::NAME)?;
-        match self.judge(asked, Way::Listen, Who::Path(&found.path)) {
+        let found = stop.found_at(name, LookupFlags::NAME)?;
+        match self.judge(stop, Way::Listen, Who::Path(&found.path)) {
             Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {}
             judged => judged?,
         }
@@ -278,11 +238,11 @@ impl Net {
             return Err(Errno::EINVAL.into());
         };
         start.copy_from_slice(given);
-        files.bind_address(asked, bytes, given.len())
+        paths.bind_address(stop, bytes, given.len())
     }
 
-    fn listen(&mut self, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let socket = Socket::of(asked, asked.arg(0))?;
+    fn listen(&mut self, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
+        let socket = Socket::of(stop, stop.arg(0))?;
         if matches!(socket.family, Family::V4 | Family::V6) {
             let mut own = socket::own_address(socket.fd.as_fd())?;
             let unbound = |own: &[u8]| {
@@ -308,34 +268,34 @@ impl Net {
                     port: 0,
                 };
                 let bound = Who::Inet { protocol, ip, port };
-                match self.judge(asked, Way::Listen, bound) {
+                match self.judge(stop, Way::Listen, bound) {
                     Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {
-                        self.judge(asked, Way::Listen, chosen)?;
+                        self.judge(stop, Way::Listen, chosen)?;
                     }
                     // An entry denies the port, whoever has chosen it.
                     judged => judged?,
                 }
             }
         } else {
-            by_rules(asked)?;
+            by_rules(stop)?;
         }
-        if asked.task.space().is_alone() {
-            return Ok(Resume::Continue);
+        if stop.task.space().is_alone() {
+            return Ok(Resume::CONTINUE);
         }
         // Landlock has no right for it: a task that has confined itself may do it, too.
-        let backlog = asked.arg(1) as u32 as i32;
-        done(asked, socket::listen(socket.fd.as_fd(), backlog))
+        let backlog = stop.arg(1) as u32 as i32;
+        done(stop, socket::listen(socket.fd.as_fd(), backlog))
     }
 
     /// Judges the path of a unix socket, in [net] and in [fs].
-    fn judge_path(&mut self, asked: &Asked<'_>, name: &[u8]) -> Judged<super::path::Found> {
-        let found = asked.found_at(name, super::path::Wants::object(true))?;
-        asked.judge_only(Access::Handle, name, &found)?;
+    fn judge_path(&mut self, stop: &SyscallStop<'_>, name: &[u8]) -> Judged<Resolved> {
+        let found = stop.found_at(name, LookupFlags::object(true))?;
+        stop.judge_only(Access::Handle, name, &found)?;
         if found.object.is_none() {
             // What is not there is not denied.
             return Err(Errno::ENOENT.into());
         }
-        self.judge(asked, Way::Connect, Who::Path(&found.path))?;
+        self.judge(stop, Way::Connect, Who::Path(&found.path))?;
         Ok(found)
     }
 }
@@ -350,14 +310,14 @@ fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
         Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
         None => (Op::SchedYield.number().ok_or(Errno::ENOSYS)?, [0; 6]),
     };
-    Ok(Resume::SetAndStop(original.with_call(nr, args)))
+    Ok(Resume::set(original.with_call(nr, args)).and_stop())
 }
 
 /// The socket of a call, and the bytes of the address that it names: EINVAL and EFAULT as
 /// move_addr_to_kernel of net/socket.c has them.
-fn named(asked: &Asked<'_>, fd: u64, address: u64, length: u64) -> Judged<(Socket, Vec<u8>)> {
-    let socket = Socket::of(asked, fd)?;
-    let bytes = address_at(asked.tracee.tid(), address, length)?;
+fn named(stop: &SyscallStop<'_>, fd: u64, address: u64, length: u64) -> Judged<(Socket, Vec<u8>)> {
+    let socket = Socket::of(stop, fd)?;
+    let bytes = address_at(stop.tracee.tid(), address, length)?;
     Ok((socket, bytes))
 }
 
@@ -382,30 +342,30 @@ fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
 
 /// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
 /// of [net]'s.
-fn unnamed(asked: &Asked<'_>, socket: &Socket, address: &Address) -> Judged<()> {
+fn unnamed(stop: &SyscallStop<'_>, socket: &Socket, address: &Address) -> Judged<()> {
     // To a socket that another task puts in its place, it may be an address.
-    let stays = *address == Address::Other || asked.task.space().is_alone();
+    let stays = *address == Address::Other || stop.task.space().is_alone();
     match (socket.family, address) {
-        _ if stays => by_rules(asked),
-        (Family::V4 | Family::V6, Address::Unspecified) => by_rules(asked),
+        _ if stays => by_rules(stop),
+        (Family::V4 | Family::V6, Address::Unspecified) => by_rules(stop),
         (Family::V4 | Family::V6, _) => Err(Errno::EAFNOSUPPORT.into()),
         (Family::Unix | Family::Other, _) => Err(Errno::EINVAL.into()),
     }
 }
 
 /// What rules say of a call that names nobody: those about peers do not hold.
-fn by_rules(asked: &Asked<'_>) -> Judged<()> {
-    if !asked.rules {
+fn by_rules(stop: &SyscallStop<'_>) -> Judged<()> {
+    if !stop.rules {
         return Ok(());
     }
-    match asked.plan.judge.call(&asked.call) {
+    match stop.plan.judge.call(&stop.call) {
         verdict if verdict.action == Action::Allow => Ok(()),
         verdict => Err(Refused::Called(verdict)),
     }
 }
 
 /// A call that was made here.
-fn done(asked: &Asked<'_>, result: Result<(), Errno>) -> Judged<Resume> {
+fn done(stop: &SyscallStop<'_>, result: Result<(), Errno>) -> Judged<Resume> {
     let value = result.map_or_else(|errno| -i64::from(errno as i32), |()| 0);
-    Ok(Resume::Return(asked.registers, value))
+    Ok(Resume::returning(stop.registers, value))
 }

@@ -3,14 +3,14 @@
 //! An address that is about to be denied may be one of a name that is still being looked up: then the call
 //! is made again later ([`Refused::Later`]).
 
-use super::Net;
+use super::Sockets;
 use super::dns::names::{Known, Names};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::net::{Protocol, Reach, To, Way};
 use crate::policy::{self, Action};
-use crate::supervise::denial::{Object, PeerObject};
-use crate::supervise::syscall::path::{Asked, Judged, Refused};
+use crate::supervise::object::{Object, PeerObject};
+use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop};
 use crate::sys::route;
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -44,14 +44,14 @@ impl Who<'_> {
     }
 }
 
-impl Net {
+impl Sockets {
     /// What the policy says of a way to somebody.
-    pub(super) fn judge(&mut self, asked: &Asked<'_>, way: Way, to: Who<'_>) -> Judged<()> {
-        let names = asked.plan.net.names;
+    pub(super) fn judge(&mut self, stop: &SyscallStop<'_>, way: Way, to: Who<'_>) -> Judged<()> {
+        let names = stop.plan.net.names;
         if names {
             self.names.take_in();
         }
-        let mut verdict = self.ask(asked, way, to);
+        let mut verdict = self.ask(stop, way, to);
         // No name opens what an entry denies.
         let open = |verdict: &Verdict| !matches!(verdict.reason, Reason::Peer(_));
         if let (Who::Inet { ip, .. }, Way::Connect) = (to, way)
@@ -60,8 +60,8 @@ impl Net {
             && open(&verdict.0)
         {
             match self.names.look_up(ip) {
-                Known::Named => verdict = self.ask(asked, way, to),
-                Known::Later(pause) if may_wait(asked) => {
+                Known::Named => verdict = self.ask(stop, way, to),
+                Known::Later(pause) if may_wait(stop) => {
                     return Err(Refused::Later(pause));
                 }
                 Known::Later(_) | Known::Unknown => {}
@@ -73,11 +73,11 @@ impl Net {
         }
     }
 
-    fn ask(&self, asked: &Asked<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+    fn ask(&self, stop: &SyscallStop<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
         // Interfaces get and lose addresses, so the kernel is asked at each call.
         let own = match who {
             Who::Inet { ip, .. } => {
-                asked.plan.net.asks_own && way == Way::Connect && route::is_own(ip)
+                stop.plan.net.asks_own && way == Way::Connect && route::is_own(ip)
             }
             Who::Path(_) | Who::Abstract(_) => false,
         };
@@ -103,17 +103,17 @@ impl Net {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             who: Some(Box::new(who.owned(own))),
         };
-        if asked.rules {
+        if stop.rules {
             let mut holds = |object: &policy::Object| {
                 object.path.is_none() && object.argv.is_none() && object.covers_peer(&reach)
             };
-            let verdict = asked.plan.judge.call_on(&asked.call, &mut holds);
+            let verdict = stop.plan.judge.call_on(&stop.call, &mut holds);
             if verdict.action != Action::Allow {
                 return (verdict, object());
             }
         }
-        let mut verdict = match asked.plan.net.governed {
-            true => asked.plan.judge.reach(&reach),
+        let mut verdict = match stop.plan.net.governed {
+            true => stop.plan.judge.reach(&reach),
             false => allowed(),
         };
         // Programs that look for a route connect a datagram socket and send nothing: what they are
@@ -138,7 +138,7 @@ impl Net {
                 port,
                 names,
             };
-            let other = asked.plan.judge.reach(&Reach { way, to });
+            let other = stop.plan.judge.reach(&Reach { way, to });
             verdict.quiet = port == 0 || other.action == Action::Allow;
         }
         (verdict, object())
@@ -146,9 +146,9 @@ impl Net {
 
     /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
     /// without a bind does.
-    pub(super) fn may_send(asked: &Asked<'_>, protocol: Protocol) -> bool {
-        !asked.plan.net.governed || {
-            let speaks = |class| !asked.plan.net.watch.has(class);
+    pub(super) fn may_send(stop: &SyscallStop<'_>, protocol: Protocol) -> bool {
+        !stop.plan.net.governed || {
+            let speaks = |class| !stop.plan.net.watch.has(class);
             match protocol {
                 Protocol::Tcp => speaks(Watch::NO_STREAMS),
                 Protocol::Udp => speaks(Watch::NO_DATAGRAMS),
@@ -159,20 +159,20 @@ impl Net {
 
     /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
     /// make it, another may put any socket in the place of the one that is judged.
-    pub(super) fn protocols(asked: &Asked<'_>, own: Protocol) -> Vec<Protocol> {
+    pub(super) fn protocols(stop: &SyscallStop<'_>, own: Protocol) -> Vec<Protocol> {
         let mut protocols = vec![own];
-        if asked.task.files.is_confined() && !asked.task.space().is_alone() {
+        if stop.task.paths.is_confined() && !stop.task.space().is_alone() {
             let others = [Protocol::Tcp, Protocol::Udp];
             let others = others.into_iter().filter(|other| *other != own);
-            protocols.extend(others.filter(|other| Net::may_send(asked, *other)));
+            protocols.extend(others.filter(|other| Sockets::may_send(stop, *other)));
         }
         protocols
     }
 }
 
 /// Whether a call may wait for a look-up, which others may begin again and again.
-fn may_wait(asked: &Asked<'_>) -> bool {
-    let since = asked.task.net.parked.get();
+fn may_wait(stop: &SyscallStop<'_>) -> bool {
+    let since = stop.task.sockets.parked.get();
     since.is_none_or(Names::may_wait)
 }
 

@@ -4,13 +4,13 @@
 //! pages that nobody can change; what is sent stays where it is. The socket cannot be held: the address
 //! must be open whatever socket another task puts in its place.
 
-use super::deliver::{Data, Destination};
-use super::{Net, Socket, Who, address_at, by_rules, bytes_at, unnamed};
+use super::deliver::{Data, Destination, no_entry};
+use super::{Socket, Sockets, Who, address_at, by_rules, bytes_at, unnamed};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::policy::Action;
-use crate::supervise::denial::{Object, PeerObject};
-use crate::supervise::syscall::path::{Asked, Files, Judged, Refused, refusal};
+use crate::supervise::syscall::path::{Paths, Resolved};
+use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop, refusal};
 use crate::sys::Errno;
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::Resume;
@@ -48,7 +48,7 @@ struct Judgement {
     name: Vec<u8>,
     control: Vec<u8>,
     /// Whether nobody can change what was judged.
-    settled: bool,
+    stable: bool,
     /// Where it is to be sent from here.
     to: Option<Destination>,
 }
@@ -79,55 +79,63 @@ impl Header {
     }
 }
 
-impl Net {
-    pub(super) fn send_to(&mut self, files: &mut Files, asked: &mut Asked<'_>) -> Judged<Resume> {
-        let [fd, data, size, flags, address, length] = asked.call.args;
-        let socket = Socket::of(asked, fd)?;
+impl Sockets {
+    pub(super) fn send_to(
+        &mut self,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
+    ) -> Judged<Resume> {
+        let [fd, data, size, flags, address, length] = stop.call.args;
+        let socket = Socket::of(stop, fd)?;
         if address == 0 {
             // Only with MSG_FASTOPEN: nobody is named.
-            by_rules(asked)?;
-            return Ok(Resume::Continue);
+            by_rules(stop)?;
+            return Ok(Resume::CONTINUE);
         }
-        let bytes = address_at(asked.tracee.tid(), address, length)?;
-        let name = self.judge_name(files, asked, &socket, flags, address, bytes)?;
-        if name.settled {
-            return Ok(Resume::Continue);
+        let bytes = address_at(stop.tracee.tid(), address, length)?;
+        let name = self.judge_name(paths, stop, &socket, flags, address, bytes)?;
+        if name.stable {
+            return Ok(Resume::CONTINUE);
         }
         if let Some(to) = &name.to {
             let data = Data::Whole {
                 at: data,
                 length: size,
             };
-            return self.deliver(asked, &socket, flags, &[], data, to);
+            return self.deliver(stop, &socket, flags, &[], data, to);
         }
-        let flags = steady(asked, flags);
+        let flags = steady(stop, flags);
         let length = name.bytes.len() as u64;
         if length == 0 {
-            return Ok(files.changed_call(asked, [fd, data, size, flags, 0, 0]));
+            return Ok(paths
+                .emulation
+                .changed_call(stop, [fd, data, size, flags, 0, 0]));
         }
-        files.pinned_call(asked, &name.bytes, |at| [fd, data, size, flags, at, length])
+        paths
+            .emulation
+            .pinned_call(stop, &name.bytes, |at| [fd, data, size, flags, at, length])
     }
 
     pub(super) fn send_message(
         &mut self,
-        files: &mut Files,
-        asked: &mut Asked<'_>,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
     ) -> Judged<Resume> {
-        let [fd, message, flags, ..] = asked.call.args;
-        let socket = Socket::of(asked, fd)?;
-        let bytes = bytes_at(asked.tracee.tid(), message, HEADER)?;
-        let judged = self.judge_message(files, asked, &socket, flags, message, &bytes)?;
-        if judged.settled {
-            return Ok(Resume::Continue);
+        let [fd, message, flags, ..] = stop.call.args;
+        let socket = Socket::of(stop, fd)?;
+        let bytes = bytes_at(stop.tracee.tid(), message, HEADER)?;
+        let judged = self.judge_message(paths, stop, &socket, flags, message, &bytes)?;
+        if judged.stable {
+            return Ok(Resume::CONTINUE);
         }
         if let Some(to) = &judged.to {
             let data = Header::of(&bytes).data(None);
-            return self.deliver(asked, &socket, flags, &judged.control, data, to);
+            return self.deliver(stop, &socket, flags, &judged.control, data, to);
         }
-        let flags = steady(asked, flags);
-        files.pinned_as(
-            asked,
-            asked.call.nr,
+        let flags = steady(stop, flags);
+        paths.emulation.pinned_as(
+            stop,
+            stop.call.nr,
             |at| slot_bytes(bytes, &judged, at),
             |at| [fd, at, flags, 0, 0, 0],
             None,
@@ -136,50 +144,52 @@ impl Net {
 
     pub(super) fn send_messages(
         &mut self,
-        files: &mut Files,
-        asked: &mut Asked<'_>,
+        paths: &mut Paths,
+        stop: &mut SyscallStop<'_>,
     ) -> Judged<Resume> {
-        let [fd, vector, count, flags, ..] = asked.call.args;
-        let tid = asked.tracee.tid();
-        let socket = Socket::of(asked, fd)?;
+        let [fd, vector, count, flags, ..] = stop.call.args;
+        let tid = stop.tracee.tid();
+        let socket = Socket::of(stop, fd)?;
         let count = u64::from(count as u32).min(MOST_MESSAGES);
         if count == 0 {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         }
         let first = bytes_at(tid, vector, HEADER)?;
-        let judged = self.judge_message(files, asked, &socket, flags, vector, &first)?;
-        if let Some(to) = judged.to.as_ref().filter(|_| !judged.settled) {
+        let judged = self.judge_message(paths, stop, &socket, flags, vector, &first)?;
+        if let Some(to) = judged.to.as_ref().filter(|_| !judged.stable) {
             let data = Header::of(&first).data(Some(vector + HEADER as u64));
-            return self.deliver(asked, &socket, flags, &judged.control, data, to);
+            return self.deliver(stop, &socket, flags, &judged.control, data, to);
         }
-        if !judged.settled {
-            return send_first(files, asked, first, &judged);
+        if !judged.stable {
+            return send_first(paths, stop, first, &judged);
         }
         for place in 1..count {
             let at = vector + place * HEADERS;
             let fits = bytes_at(tid, at, HEADER)
                 .map_err(Refused::from)
-                .and_then(|bytes| self.judge_message(files, asked, &socket, flags, at, &bytes));
-            if !matches!(fits, Ok(Judgement { settled: true, .. })) {
+                .and_then(|bytes| self.judge_message(paths, stop, &socket, flags, at, &bytes));
+            if !matches!(fits, Ok(Judgement { stable: true, .. })) {
                 // Those before it are sent; it is told of when it comes first (sendmmsg(2)).
-                return Ok(files.changed_call(asked, [fd, vector, place, flags, 0, 0]));
+                return Ok(paths
+                    .emulation
+                    .changed_call(stop, [fd, vector, place, flags, 0, 0]));
             }
         }
-        Ok(Resume::Continue)
+        Ok(Resume::CONTINUE)
     }
 
     fn judge_message(
         &mut self,
-        files: &mut Files,
-        asked: &Asked<'_>,
+        paths: &mut Paths,
+        stop: &SyscallStop<'_>,
         socket: &Socket,
         flags: u64,
         at: u64,
         bytes: &[u8],
     ) -> Judged<Judgement> {
-        let tid = asked.tracee.tid();
+        let tid = stop.tracee.tid();
         let header = Header::of(bytes);
-        let mut settled = files.is_own(asked, at, HEADER);
+        let mut stable = paths.is_own(stop, at, HEADER);
         let mut name = Vec::new();
         let mut to = None;
         if header.name != 0 && header.name_length != 0 {
@@ -189,12 +199,12 @@ impl Net {
             // Longer ones are cut by the kernel (copy_msghdr_from_user of net/socket.c).
             let length = u64::from(header.name_length).min(crate::sys::socket::ADDRESS as u64);
             let given = address_at(tid, header.name, length)?;
-            let judged = self.judge_name(files, asked, socket, flags, header.name, given)?;
-            settled &= judged.settled;
+            let judged = self.judge_name(paths, stop, socket, flags, header.name, given)?;
+            stable &= judged.stable;
             name = judged.bytes;
             to = judged.to;
         } else {
-            by_rules(asked)?;
+            by_rules(stop)?;
         }
         let control = match (header.control, header.control_length) {
             (0, _) | (_, 0) => Vec::new(),
@@ -208,13 +218,13 @@ impl Net {
                 action: Action::Deny(crate::syscalls::Errno::EPERM),
                 ..refusal(Reason::Baseline(rule))
             };
-            return Err(Refused::Denied(verdict, peer("the hosts of a route")));
+            return Err(Refused::Denied(verdict, no_entry("the hosts of a route")));
         }
-        settled &= control.is_empty() || files.is_own(asked, header.control, control.len());
+        stable &= control.is_empty() || paths.is_own(stop, header.control, control.len());
         Ok(Judgement {
             name,
             control,
-            settled,
+            stable,
             to,
         })
     }
@@ -222,16 +232,16 @@ impl Net {
     /// Judges the address of a message.
     fn judge_name(
         &mut self,
-        files: &mut Files,
-        asked: &Asked<'_>,
+        paths: &mut Paths,
+        stop: &SyscallStop<'_>,
         socket: &Socket,
         flags: u64,
         at: u64,
         mut bytes: Vec<u8>,
     ) -> Judged<Name> {
-        let alone = asked.task.space().is_alone();
+        let alone = stop.task.space().is_alone();
         let inet = matches!(socket.family, Family::V4 | Family::V6);
-        let mut settled = files.is_own(asked, at, bytes.len());
+        let mut stable = paths.is_own(stop, at, bytes.len());
         match Address::decode(&bytes, socket.family, true) {
             Address::Inet { ip, port } if inet => {
                 let ip = Address::canonical(ip, true);
@@ -241,78 +251,85 @@ impl Net {
                     // It does not look at the name (tcp(7)); another socket would.
                     return Ok(Name::none());
                 }
-                self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                self.judge(stop, Way::Connect, Who::Inet { protocol, ip, port })?;
                 if matches!(protocol, Protocol::Lite | Protocol::Other) && !alone {
                     let protocol = Protocol::Udp;
-                    self.judge(asked, Way::Connect, Who::Inet { protocol, ip, port })?;
+                    self.judge(stop, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
-                settled &= !Address::settle(&mut bytes, socket.family);
-                if fast && !settled {
+                stable &= !Address::settle(&mut bytes, socket.family);
+                if fast && !stable {
                     // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
                     return Err(Errno::EOPNOTSUPP.into());
                 }
-                if port == super::dns::observe::DNS && asked.plan.net.observes {
-                    self.observe(asked, protocol, ip);
+                if port == super::dns::observe::DNS && stop.plan.net.observes {
+                    self.observe(stop, protocol, ip);
                 }
             }
             // Whichever it is, it may be sent to.
-            Address::Path(_) if asked.plan.net.unix_open && !asked.rules => {}
+            Address::Path(_) if stop.plan.net.unix_open && !stop.rules => {}
             Address::Path(name) if socket.family == Family::Unix => {
-                let found = self.judge_path(asked, &name)?;
-                settled = files.is_settled(asked, at, &bytes, &found);
-                if !settled {
-                    // Another task could lead its path elsewhere, and the message be sent there.
-                    let whole = files
-                        .stays(asked, &found.path)
-                        .then(|| path_address(&found.path));
-                    let (path, object) = (found.path, found.object);
-                    return match (whole.flatten(), object) {
-                        (Some(bytes), _) => Ok(Name {
-                            bytes,
-                            settled,
-                            to: None,
-                        }),
-                        (None, Some(object)) => Ok(Name {
-                            bytes,
-                            settled,
-                            to: Some(Destination { object, path }),
-                        }),
-                        (None, None) => Err(Errno::ENOENT.into()),
-                    };
+                let found = self.judge_path(stop, &name)?;
+                stable = paths.is_stable(stop, at, &bytes, &found);
+                if !stable {
+                    return unstable(paths, stop, found, bytes);
                 }
             }
             Address::Abstract(name) if socket.family == Family::Unix => {
-                self.judge(asked, Way::Connect, Who::Abstract(&name))?;
+                self.judge(stop, Way::Connect, Who::Abstract(&name))?;
             }
             Address::Malformed => return Err(Errno::EINVAL.into()),
             // No name to IPv6 (udpv6_sendmsg of net/ipv6/udp.c), but to IPv4, which another process
             // may make of the socket (IPV6_ADDRFORM of ipv6(7)).
             Address::Unspecified if socket.family == Family::V6 => {
-                by_rules(asked)?;
+                by_rules(stop)?;
                 return Ok(Name::none());
             }
-            address => unnamed(asked, socket, &address)?,
+            address => unnamed(stop, socket, &address)?,
         }
         Ok(Name {
             bytes,
-            settled,
+            stable,
             to: None,
         })
     }
 }
 
+/// The name of a unix socket whose path another task could lead elsewhere, so that the message would be
+/// sent there.
+fn unstable(
+    paths: &mut Paths,
+    stop: &SyscallStop<'_>,
+    found: Resolved,
+    bytes: Vec<u8>,
+) -> Judged<Name> {
+    let whole = paths
+        .stays(stop, &found.path)
+        .then(|| path_address(&found.path));
+    let (path, object) = (found.path, found.object);
+    let (bytes, to) = match (whole.flatten(), object) {
+        (Some(bytes), _) => (bytes, None),
+        (None, Some(object)) => (bytes, Some(Destination { object, path })),
+        (None, None) => return Err(Errno::ENOENT.into()),
+    };
+    Ok(Name {
+        bytes,
+        stable: false,
+        to,
+    })
+}
+
 /// sendmmsg may send fewer messages than it was given: one, by sendmsg.
 fn send_first(
-    files: &mut Files,
-    asked: &Asked<'_>,
+    paths: &mut Paths,
+    stop: &SyscallStop<'_>,
     header: Vec<u8>,
     judged: &Judgement,
 ) -> Judged<Resume> {
-    let [fd, vector, _, flags, ..] = asked.call.args;
-    let flags = steady(asked, flags);
+    let [fd, vector, _, flags, ..] = stop.call.args;
+    let flags = steady(stop, flags);
     let nr = Op::Peer(Peer::Sendmsg).number().ok_or(Errno::ENOSYS)?;
-    files.pinned_as(
-        asked,
+    paths.emulation.pinned_as(
+        stop,
         nr,
         |at| slot_bytes(header, judged, at),
         |at| [fd, at, flags, 0, 0, 0],
@@ -321,8 +338,8 @@ fn send_first(
 }
 
 /// The flags of a call that another task may put another socket under: none that connects.
-fn steady(asked: &Asked<'_>, flags: u64) -> u64 {
-    match asked.task.space().is_alone() {
+fn steady(stop: &SyscallStop<'_>, flags: u64) -> u64 {
+    match stop.task.space().is_alone() {
         true => flags,
         false => flags & !FAST_OPEN,
     }
@@ -331,7 +348,7 @@ fn steady(asked: &Asked<'_>, flags: u64) -> u64 {
 /// The address of a message, as it may be sent.
 struct Name {
     bytes: Vec<u8>,
-    settled: bool,
+    stable: bool,
     /// Where it is to be sent from here.
     to: Option<Destination>,
 }
@@ -341,24 +358,10 @@ impl Name {
     fn none() -> Name {
         Name {
             bytes: Vec::new(),
-            settled: false,
+            stable: false,
             to: None,
         }
     }
-}
-
-pub(super) fn unpinned(path: &[u8]) -> Refused {
-    let object = peer(&format!("unix:{}", String::from_utf8_lossy(path)));
-    Refused::Denied(refusal(Reason::Unpinned), object)
-}
-
-fn peer(to: &str) -> Object {
-    Object::Peer(PeerObject {
-        way: Way::Connect,
-        to: to.to_owned(),
-        names: Vec::new(),
-        who: None,
-    })
 }
 
 fn path_address(path: &[u8]) -> Option<Vec<u8>> {
@@ -460,7 +463,7 @@ mod tests {
         let judged = Judgement {
             name: vec![2, 0, 1],
             control: vec![9; 24],
-            settled: false,
+            stable: false,
             to: None,
         };
         let bytes = slot_bytes(header, &judged, 0x10000);

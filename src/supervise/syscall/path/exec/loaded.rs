@@ -5,16 +5,16 @@
 //! to refuse its program kills it once more, and nothing is reported of it.
 
 use super::program::mapped;
-use super::vector::{Digest, Keys, Vector};
+use super::vector::{JudgedExec, Keys};
 use super::{CALLS, NO_LOADER};
 use crate::baseline::{Answer, Rule, Watch, When};
 use crate::judge::{Judge, Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::denial::Object;
+use crate::supervise::object::Object;
 use crate::supervise::syscall::path::resolve::PATH_MAX;
-use crate::supervise::syscall::path::{Files, PathObject, refusal};
+use crate::supervise::syscall::path::{PathObject, Paths, refusal};
 use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::syscalls;
@@ -51,19 +51,6 @@ const fn unseen(id: &'static str, reason: &'static str) -> Rule {
     }
 }
 
-/// What a rule has judged of an execve. Of a fixed size, however long the arguments are: a call that
-/// fails leaves it behind until the task's next call.
-#[derive(Debug)]
-pub struct Judged {
-    pub vector: Vector,
-    /// The program as the call named it; `None`: by a descriptor alone.
-    pub given: Option<Digest>,
-    /// Where that leads.
-    pub path: Digest,
-    /// Whether it is a script.
-    pub script: bool,
-}
-
 /// Why a program must not run.
 type Refusal = (Verdict, Object);
 
@@ -76,11 +63,11 @@ struct Image {
     nameless: bool,
 }
 
-impl Files {
+impl Paths {
     /// What has been loaded is judged. What denies it, if anything. `former`: the task that has made the
     /// execve.
     pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Option<&Task>) -> Option<Refusal> {
-        let judged = former.and_then(|task| task.files.judged.take());
+        let judged = former.and_then(|task| task.paths.judged.take());
         if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }
@@ -91,7 +78,7 @@ impl Files {
         &mut self,
         plan: &Plan,
         pid: Tid,
-        judged: Option<Judged>,
+        judged: Option<JudgedExec>,
     ) -> Result<(), Refusal> {
         let image = Image::of(pid)?;
         if judged.is_some_and(|judged| !ran_as(self.exec.keys(), pid, &judged, &image.path)) {
@@ -187,7 +174,7 @@ fn without_deleted(path: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether a program that has just been loaded is the one, with the arguments, that was judged.
-fn ran_as(keys: &Keys, pid: Tid, judged: &Judged, path: &[u8]) -> bool {
+fn ran_as(keys: &Keys, pid: Tid, judged: &JudgedExec, path: &[u8]) -> bool {
     let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
         return false;
     };

@@ -3,12 +3,12 @@
 //!
 //! The second look is the sound one: whatever was flipped in between, /proc/PID/exe is the program.
 
-pub mod loaded;
+mod loaded;
 mod program;
-mod vector;
+pub mod vector;
 
-use super::resolve::{Found, Start, Wants, is_directory, is_regular, resolve};
-use super::{Asked, Files, Judged as Judgement, Refused, object, refusal};
+use super::resolve::{LookupFlags, Resolved, Start, is_directory, is_regular, resolve};
+use super::{Judged, Paths, Refused, SyscallStop, object, refusal};
 use crate::baseline::{Answer, Rule, When};
 use crate::judge::Reason;
 use crate::paths::Access;
@@ -17,14 +17,13 @@ use crate::sys::Errno;
 use crate::syscalls;
 use crate::syscalls::op::Exec;
 use crate::trace::Resume;
-use loaded::Judged;
 use program::{Elf, Interpreter, interpreter};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, SystemTime};
-use vector::{Keys, Vector};
+use vector::{JudgedExec, Keys, Vector};
 
 /// How many interpreters of interpreters the kernel follows (exec_binprm of fs/exec.c).
 const CHAIN: usize = 5;
@@ -68,8 +67,8 @@ impl Programs {
 
     /// As if a rule had judged an execve.
     #[cfg(test)]
-    pub fn judged_of_test(&self) -> Judged {
-        Judged {
+    pub fn judged_of_test(&self) -> JudgedExec {
+        JudgedExec {
             vector: Vector::of_test(&self.keys),
             given: None,
             path: self.keys.text(b"/x"),
@@ -78,43 +77,43 @@ impl Programs {
     }
 }
 
-impl Files {
-    pub(super) fn exec(&mut self, asked: &mut Asked<'_>) -> Judgement<Resume> {
-        let row = asked.row(0)?;
-        let given = asked.path(row)?;
-        let wants = Wants::object(row.follows(&asked.call));
-        let found = asked.found(row, &given, wants)?;
-        let tid = asked.tracee.tid();
-        let vector = match asked.rules {
+impl Paths {
+    pub(super) fn exec(&mut self, stop: &mut SyscallStop<'_>) -> Judged<Resume> {
+        let row = stop.row(0)?;
+        let given = stop.path(row)?;
+        let wants = LookupFlags::object(row.follows(&stop.call));
+        let found = stop.found(row, &given, wants)?;
+        let tid = stop.tracee.tid();
+        let vector = match stop.rules {
             true => {
-                let (begin, vector) = Vector::read(&self.exec.keys, tid, &asked.call)?;
-                asked.vector = begin;
+                let (begin, vector) = Vector::read(&self.exec.keys, tid, &stop.call)?;
+                stop.vector = begin;
                 Some(vector)
             }
             false => None,
         };
-        let script = self.program(asked, &given, &found)?;
+        let script = self.program(stop, &given, &found)?;
         if let Some(vector) = vector {
             let keys = &self.exec.keys;
-            let judged = Judged {
+            let judged = JudgedExec {
                 vector,
                 given: (!given.is_empty()).then(|| keys.text(&given)),
                 path: keys.text(&found.path),
                 script,
             };
-            asked.task.files.judged.replace(Some(judged));
+            stop.task.paths.judged.replace(Some(judged));
         }
-        Ok(Resume::Continue)
+        Ok(Resume::CONTINUE)
     }
 
     /// A program, and what interprets it. Whether it is a script.
-    fn program(&mut self, asked: &Asked<'_>, given: &[u8], found: &Found) -> Judgement<bool> {
+    fn program(&mut self, stop: &SyscallStop<'_>, given: &[u8], found: &Resolved) -> Judged<bool> {
         if found.object.is_none() {
-            asked.judge(Access::Stat, given, found)?;
+            stop.judge(Access::Stat, given, found)?;
             return Err(Errno::ENOENT.into());
         }
-        asked.judge(Access::Exec, given, found)?;
-        let mut next = self.interpreter(asked, given, found)?;
+        stop.judge(Access::Exec, given, found)?;
+        let mut next = self.interpreter(stop, given, found)?;
         let script = next
             .as_ref()
             .is_some_and(|(interpreter, _)| interpreter.script);
@@ -123,7 +122,7 @@ impl Files {
                 break;
             };
             let given = interpreter.path;
-            let verdict = asked.plan.judge.path(Access::Exec, &asked.own(&found.path));
+            let verdict = stop.plan.judge.path(Access::Exec, &stop.own(&found.path));
             if verdict.action != Action::Allow {
                 return Err(Refused::Denied(
                     verdict,
@@ -131,7 +130,7 @@ impl Files {
                 ));
             }
             next = match interpreter.script {
-                true => self.interpreter(asked, &given, &found)?,
+                true => self.interpreter(stop, &given, &found)?,
                 false => None,
             };
         }
@@ -141,10 +140,10 @@ impl Files {
     /// What interprets a program, if anything does. What is not there is the kernel's to tell.
     fn interpreter(
         &mut self,
-        asked: &Asked<'_>,
+        stop: &SyscallStop<'_>,
         given: &[u8],
-        found: &Found,
-    ) -> Judgement<Option<(Interpreter, Found)>> {
+        found: &Resolved,
+    ) -> Judged<Option<(Interpreter, Resolved)>> {
         let fd = found.object.as_ref().ok_or(Errno::ENOENT)?;
         if is_directory(fd) {
             return Err(Errno::EACCES.into());
@@ -153,15 +152,15 @@ impl Files {
             return Ok(None);
         };
         let loader = !found.pathless && self.is_loader(&file, &found.path);
-        if loader && !asked.plan.judge.names_program(&asked.own(&found.path)) {
+        if loader && !stop.plan.judge.names_program(&stop.own(&found.path)) {
             let verdict = refusal(Reason::Baseline(&NO_LOADER));
             return Err(Refused::Denied(verdict, object(Access::Exec, given, found)));
         }
         let Some(interpreter) = interpreter(&file) else {
             return Ok(None);
         };
-        let wants = Wants::object(true);
-        match resolve(asked.view(), Start::Directory, &interpreter.path, wants) {
+        let wants = LookupFlags::object(true);
+        match resolve(stop.view(), Start::Directory, &interpreter.path, wants) {
             Ok(next) if next.object.is_some() => Ok(Some((interpreter, next))),
             // It is not there, or cannot be reached: the kernel says so, too.
             Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP) => Ok(None),
@@ -181,7 +180,7 @@ impl Files {
             return *known;
         }
         let is = Elf::read(file).is_some_and(|elf| elf.is_loader(file, path));
-        if is_settled(data.ctime()) {
+        if is_stable(data.ctime()) {
             if self.exec.loaders.len() >= LOADERS {
                 self.exec.loaders.clear();
             }
@@ -193,7 +192,7 @@ impl Files {
 
 /// Whether a file that was last changed at this time (in seconds) can only be changed with another one
 /// from now on.
-fn is_settled(changed: i64) -> bool {
+fn is_stable(changed: i64) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let changed = u64::try_from(changed).map(Duration::from_secs);
     match (now, changed) {
@@ -228,9 +227,9 @@ mod tests {
     fn a_file_is_remembered_once_its_time_of_change_can_tell_changes_apart() {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.expect("a clock after 1970").as_secs() as i64;
-        assert!(is_settled(now - 10));
+        assert!(is_stable(now - 10));
         for changed in [now, now - 1, now + 10, -1] {
-            assert!(!is_settled(changed), "{changed}");
+            assert!(!is_stable(changed), "{changed}");
         }
     }
 }

@@ -213,6 +213,19 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
         .flat_map(|line| line.split(|byte| *byte == 0))
 }
 
+/// What a rule has judged of an execve. Of a fixed size, however long the arguments are: a call that
+/// fails leaves it behind until the task's next call.
+#[derive(Debug)]
+pub struct JudgedExec {
+    pub vector: Vector,
+    /// The program as the call named it; `None`: by a descriptor alone.
+    pub given: Option<Digest>,
+    /// Where that leads.
+    pub path: Digest,
+    /// Whether it is a script.
+    pub script: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ pub enum Wanted {
 }
 
 /// The addresses of a name.
-pub struct Found {
+pub struct LookedUp {
     pub name: String,
     /// Each with how long it holds.
     pub addresses: Vec<(IpAddr, Duration)>,
@@ -60,7 +60,7 @@ struct Search {
 }
 
 enum Message {
-    Found(Found),
+    Found(LookedUp),
     End(Instant),
 }
 
@@ -109,7 +109,7 @@ impl Searcher {
     }
 
     /// What has been found since. Never waits.
-    pub fn found(&mut self) -> Option<Found> {
+    pub fn found(&mut self) -> Option<LookedUp> {
         self.begun?;
         let ended = match self.thread.as_ref()?.found.try_recv() {
             Ok(Message::Found(found)) => return Some(found),
@@ -142,7 +142,7 @@ fn look_up(wanted: Vec<Wanted>, until: Instant, sender: &Sender<Message>) {
             }
         };
         let at = Instant::now();
-        let found = Found {
+        let found = LookedUp {
             name,
             addresses,
             at,
@@ -171,7 +171,7 @@ fn answered(
     for count in 0..MOST_ASKED {
         let id = first.wrapping_add(count);
         // What was answered before counts, whatever becomes of this one.
-        let Ok(addresses) = asked(&mut stream, id, question, until) else {
+        let Ok(addresses) = stop(&mut stream, id, question, until) else {
             break;
         };
         let known = all.len();
@@ -188,7 +188,7 @@ fn answered(
 }
 
 /// The addresses of one answer.
-fn asked(
+fn stop(
     stream: &mut TcpStream,
     id: u16,
     question: &Question,

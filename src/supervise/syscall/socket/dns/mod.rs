@@ -4,3 +4,4 @@ pub mod lookup;
 pub mod names;
 pub mod observe;
 pub mod questions;
+pub mod talk;

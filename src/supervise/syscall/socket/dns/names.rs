@@ -3,7 +3,7 @@
 //!
 //! Nothing here waits: a call that is about to be denied while a look-up is under way is made again later.
 
-use super::lookup::{Found, PATIENCE, Searcher, Wanted};
+use super::lookup::{LookedUp, PATIENCE, Searcher, Wanted};
 use crate::net::NamePattern;
 use crate::net::dns::{Answer, Question, TYPE_A, TYPE_AAAA};
 use crate::net::leases::Leases;
@@ -23,7 +23,7 @@ pub struct Names {
     /// Looks the names of the policy up.
     named: Searcher,
     /// Puts the command's questions again.
-    asked: Searcher,
+    stop: Searcher,
     /// The command's questions whose answers were not seen, the last one first: to which resolver.
     questions: VecDeque<(SocketAddr, Question)>,
     /// Whether one of them has not been put again since it was asked.
@@ -51,7 +51,7 @@ impl Names {
         };
         let mut names = Names {
             named: searcher(),
-            asked: searcher(),
+            stop: searcher(),
             patterns,
             leases: Leases::new(),
             questions: VecDeque::new(),
@@ -85,16 +85,16 @@ impl Names {
         if !addresses || !self.is_about(&question.name) {
             return;
         }
-        let asked = (resolver, question);
-        self.questions.retain(|known| *known != asked);
+        let stop = (resolver, question);
+        self.questions.retain(|known| *known != stop);
         self.questions.truncate(MOST_QUESTIONS - 1);
-        self.questions.push_front(asked);
+        self.questions.push_front(stop);
         self.unasked = true;
     }
 
     /// An answer to this question was seen.
     pub fn heard(&mut self, question: &Question) {
-        self.questions.retain(|(_, asked)| asked != question);
+        self.questions.retain(|(_, stop)| stop != question);
     }
 
     /// Looks up what may stand for an address, unless it has just been done.
@@ -106,13 +106,13 @@ impl Names {
         if !self.named.is_fresh() {
             self.named.begin(self.exact());
         }
-        if !self.asked.is_running() && (self.unasked || !self.asked.is_fresh()) {
+        if !self.stop.is_running() && (self.unasked || !self.stop.is_fresh()) {
             self.unasked = false;
             let questions = self.questions.iter().cloned();
-            let wanted = questions.map(|(resolver, asked)| Wanted::Answer(resolver, asked));
-            self.asked.begin(wanted.collect());
+            let wanted = questions.map(|(resolver, stop)| Wanted::Answer(resolver, stop));
+            self.stop.begin(wanted.collect());
         }
-        let since = [&self.named, &self.asked].map(Searcher::waited_for);
+        let since = [&self.named, &self.stop].map(Searcher::waited_for);
         match since.into_iter().flatten().min() {
             // At first often, for most look-ups take no time.
             Some(since) => Known::Later((since / 4).min(LONGEST_PAUSE)),
@@ -127,9 +127,9 @@ impl Names {
 
     /// Leases what has been looked up.
     pub fn take_in(&mut self) {
-        for searcher in [&mut self.named, &mut self.asked] {
+        for searcher in [&mut self.named, &mut self.stop] {
             while let Some(found) = searcher.found() {
-                let Found {
+                let LookedUp {
                     name,
                     addresses,
                     at,

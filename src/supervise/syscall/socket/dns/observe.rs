@@ -16,115 +16,25 @@
 //! What comes through nscd or by HTTPS leases nothing.
 
 use super::questions::{Send, questions};
+use super::talk::{ProcessState, Spoken};
 use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::syscall::path::Asked;
-use crate::supervise::syscall::socket::{Net, Pending};
+use crate::supervise::syscall::pending::Pending;
+use crate::supervise::syscall::socket::Sockets;
+use crate::supervise::syscall::stop::SyscallStop;
 use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, status_flags};
 use crate::sys::{Errno, socket};
 use crate::syscalls::Op;
 use crate::trace::{Registers, Resume, Stopped};
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
 
 /// The port of resolvers.
 pub const DNS: u16 = 53;
-/// A process whose resolver has been silent for so long is not watched any more.
-const SILENCE: Duration = Duration::from_secs(10);
 /// More than the longest datagram.
 const LONGEST: usize = 65_536;
-/// Sockets of a process that are watched at the same time.
-const MOST_SOCKETS: usize = 64;
-
-/// What is kept for each process.
-#[derive(Debug, Default)]
-pub struct ProcessState {
-    /// Its talk with a resolver, if it has one.
-    talk: RefCell<Option<Talk>>,
-}
-
-/// What a process has to do with resolvers.
-#[derive(Debug)]
-struct Talk {
-    sockets: HashMap<RawFd, Spoken>,
-    until: Instant,
-}
-
-/// How a socket speaks with a resolver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spoken {
-    protocol: Protocol,
-    resolver: IpAddr,
-}
-
-#[cfg(test)]
-impl Spoken {
-    pub fn of_test() -> Self {
-        Self {
-            protocol: Protocol::Udp,
-            resolver: IpAddr::from([127, 0, 0, 1]),
-        }
-    }
-}
-
-impl ProcessState {
-    /// It has a socket to a resolver.
-    fn begin(&self, fd: u64, spoken: Spoken) {
-        let mut talk = self.talk.borrow_mut();
-        let talk = talk.get_or_insert_with(|| Talk {
-            sockets: HashMap::new(),
-            until: Instant::now(),
-        });
-        talk.until = Instant::now() + SILENCE;
-        let fd = fd as u32 as RawFd;
-        if talk.sockets.len() < MOST_SOCKETS || talk.sockets.contains_key(&fd) {
-            talk.sockets.insert(fd, spoken);
-        }
-    }
-
-    /// Whether its calls are to be seen.
-    pub fn is_watched(&self) -> bool {
-        let mut talk = self.talk.borrow_mut();
-        if talk.as_ref().is_some_and(|it| Instant::now() >= it.until) {
-            *talk = None;
-        }
-        talk.is_some()
-    }
-
-    /// Keeps for a process what can be kept for one.
-    #[cfg(test)]
-    pub fn fill(&self) {
-        self.begin(3, Spoken::of_test());
-    }
-
-    /// How a socket of it speaks with a resolver, if it does.
-    fn spoken(&self, fd: RawFd) -> Option<Spoken> {
-        self.talk.borrow().as_ref()?.sockets.get(&fd).copied()
-    }
-
-    /// Something was said just now.
-    fn speaks(&self) {
-        if let Some(talk) = self.talk.borrow_mut().as_mut() {
-            talk.until = Instant::now() + SILENCE;
-        }
-    }
-
-    fn closed(&self, fd: RawFd) {
-        let mut talk = self.talk.borrow_mut();
-        if let Some(open) = talk.as_mut() {
-            open.sockets.remove(&fd);
-            if open.sockets.is_empty() {
-                *talk = None;
-            }
-        }
-    }
-}
-
 /// A call that receives.
 struct Receive {
     fd: RawFd,
@@ -153,18 +63,18 @@ impl Receive {
     }
 }
 
-impl Net {
+impl Sockets {
     /// The socket of this call speaks with a resolver from now on.
-    pub fn observe(&mut self, asked: &Asked<'_>, protocol: Protocol, resolver: IpAddr) {
+    pub fn observe(&mut self, stop: &SyscallStop<'_>, protocol: Protocol, resolver: IpAddr) {
         if matches!(protocol, Protocol::Lite | Protocol::Other) {
             return;
         }
-        let tid = asked.tracee.tid();
-        let process = asked.task.process();
+        let tid = stop.tracee.tid();
+        let process = stop.task.process();
         let spoken = Spoken { protocol, resolver };
-        process.net.begin(asked.arg(0), spoken);
-        if let Some(send) = Send::of(&asked.registers) {
-            self.hear(asked.plan, &process.net, spoken, &send.messages(tid));
+        process.sockets.begin(stop.arg(0), spoken);
+        if let Some(send) = Send::of(&stop.registers) {
+            self.hear(stop.plan, &process.sockets, spoken, &send.messages(tid));
         }
     }
 
@@ -172,30 +82,30 @@ impl Net {
     pub fn begins(&mut self, plan: &Plan, tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
         let tid = tracee.tid();
         let process = task.process();
-        let talk = &process.net;
+        let talk = &process.sockets;
         let Some(registers) = tracee.registers()? else {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         };
         let call = registers.call();
         if call.op() == Op::Close {
             talk.closed(call.args[0] as u32 as RawFd);
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         }
         if let Some(send) = Send::of(&registers) {
             if let Some(spoken) = talk.spoken(call.args[0] as u32 as RawFd) {
                 self.hear(plan, talk, spoken, &send.messages(tid));
             }
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         }
         let Some(receive) = Receive::of(&registers) else {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         };
         let datagrams = |spoken: &Spoken| spoken.protocol == Protocol::Udp;
         if !talk.spoken(receive.fd).as_ref().is_some_and(datagrams) {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         }
         let Ok(fd) = descriptor_of(tid, task.pid(), receive.fd) else {
-            return Ok(Resume::Continue);
+            return Ok(Resume::CONTINUE);
         };
         if !socket::is_readable(fd.as_fd()) {
             return Ok(wait_for_answer(task, registers, &receive, &fd));
@@ -206,12 +116,12 @@ impl Net {
             Some(2..) => {
                 let mut args = call.args;
                 args[2] = 1;
-                task.net.pending.replace(Some(Pending::Fewer {
+                task.pending.replace(Some(Pending::Fewer {
                     original: registers,
                 }));
-                Ok(Resume::SetAndStop(registers.with_call(call.nr, args)))
+                Ok(Resume::set(registers.with_call(call.nr, args)).and_stop())
             }
-            _ => Ok(Resume::Continue),
+            _ => Ok(Resume::CONTINUE),
         }
     }
 
@@ -264,11 +174,11 @@ fn wait_for_answer(task: &Task, original: Registers, receive: &Receive, fd: &Own
     let waits = receive.flags & at_once == 0
         && status_flags(fd.as_fd()).is_ok_and(|flags| flags & libc::O_NONBLOCK == 0);
     let (true, Some(nr)) = (waits, Op::Recvfrom.number()) else {
-        return Resume::Continue;
+        return Resume::CONTINUE;
     };
     let args = [receive.fd as u64, 0, 0, libc::MSG_PEEK as u64, 0, 0];
-    task.net.pending.replace(Some(Pending::Answer { original }));
-    Resume::SetAndStop(original.with_call(nr, args))
+    task.pending.replace(Some(Pending::Answer { original }));
+    Resume::set(original.with_call(nr, args)).and_stop()
 }
 
 /// Whether an address is that of a resolver that the policy allows to be asked.
@@ -291,25 +201,4 @@ fn may_be_asked(plan: &Plan, protocol: Protocol, ip: IpAddr) -> bool {
     };
     let way = Way::Connect;
     plan.judge.reach(&Reach { way, to }).action == Action::Allow
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_watched_while_it_has_a_socket_to_a_resolver() {
-        let process = ProcessState::default();
-        let spoken = Spoken {
-            protocol: Protocol::Udp,
-            resolver: [127, 0, 0, 53].into(),
-        };
-        assert!(!process.is_watched());
-        process.begin(5, spoken);
-        process.begin(6, spoken);
-        process.closed(5);
-        assert!(process.is_watched());
-        process.closed(6);
-        assert!(!process.is_watched());
-    }
 }

@@ -1,7 +1,7 @@
 //! A call in its stop: what it names, and what the policy says of that.
 
-use super::resolve::{self, Found, Start, View, Wants, is_directory, read_path, resolve};
-use super::{Asked, Judged, Refused, object, refusal};
+use super::resolve::{self, LookupFlags, Resolved, Start, View, is_directory, read_path, resolve};
+use super::{Judged, Refused, SyscallStop, object, refusal};
 use crate::baseline::Watch;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
@@ -10,7 +10,7 @@ use crate::supervise::{Object, PathObject};
 use crate::sys::Errno;
 use crate::syscalls::named::{Named, named};
 
-impl Asked<'_> {
+impl SyscallStop<'_> {
     pub(super) fn view(&self) -> View<'_> {
         let tid = self.tracee.tid();
         let hides = self.plan.files.watch.has(Watch::STAT);
@@ -20,11 +20,6 @@ impl Asked<'_> {
             tracees: self.tracees,
             hides: hides.then_some(&self.plan.judge),
         }
-    }
-
-    pub fn arg(&self, index: u8) -> u64 {
-        let arg = self.call.args.get(usize::from(index));
-        arg.copied().unwrap_or(0)
     }
 
     /// The paths that the call names.
@@ -43,7 +38,7 @@ impl Asked<'_> {
     }
 
     /// Where a row's path leads.
-    pub(super) fn found(&self, row: &Named, given: &[u8], wants: Wants) -> Judged<Found> {
+    pub(super) fn found(&self, row: &Named, given: &[u8], wants: LookupFlags) -> Judged<Resolved> {
         let start = row
             .dirfd
             .map_or(Start::Directory, |dirfd| Start::of(self.arg(dirfd)));
@@ -54,11 +49,11 @@ impl Asked<'_> {
     }
 
     /// Where a path leads from the working directory.
-    pub fn found_at(&self, given: &[u8], wants: Wants) -> Judged<Found> {
+    pub fn found_at(&self, given: &[u8], wants: LookupFlags) -> Judged<Resolved> {
         Ok(resolve(self.view(), Start::Directory, given, wants)?)
     }
 
-    pub(super) fn descriptor(&self, start: Start) -> Judged<Found> {
+    pub(super) fn descriptor(&self, start: Start) -> Judged<Resolved> {
         let fd = match start {
             Start::Directory => libc::AT_FDCWD,
             Start::Descriptor(fd) => fd,
@@ -72,7 +67,12 @@ impl Asked<'_> {
     }
 
     /// What rules about paths and arguments say of a call that leads to these.
-    pub(super) fn ask_rules(&self, access: Access, given: &[u8], paths: &[&Found]) -> Judged<()> {
+    pub(super) fn ask_rules(
+        &self,
+        access: Access,
+        given: &[u8],
+        paths: &[&Resolved],
+    ) -> Judged<()> {
         if !self.rules {
             return Ok(());
         }
@@ -97,12 +97,12 @@ impl Asked<'_> {
     }
 
     /// What `[fs]` alone says of an access to what was found.
-    pub fn judge_only(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+    pub fn judge_only(&self, access: Access, given: &[u8], found: &Resolved) -> Judged<()> {
         self.judge_path(access, given, found)
     }
 
     /// What the policy says of an access to what was found.
-    pub(super) fn judge(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+    pub(super) fn judge(&self, access: Access, given: &[u8], found: &Resolved) -> Judged<()> {
         // A call of two paths asks for both together.
         if self.rows().len() <= 1 {
             self.ask_rules(access, given, &[found])?;
@@ -112,7 +112,7 @@ impl Asked<'_> {
 
     /// Of what a call would make and what is there already: the kernel says so, unless an entry denies it.
     /// The call asks for a change, and that is reported.
-    pub(super) fn judge_existing(&self, given: &[u8], found: &Found) -> Judged<()> {
+    pub(super) fn judge_existing(&self, given: &[u8], found: &Resolved) -> Judged<()> {
         let judged = self.judge(Access::Handle, given, found);
         judged.map_err(|refused| match refused {
             Refused::Denied(verdict, Object::Path(object)) => {
@@ -123,7 +123,7 @@ impl Asked<'_> {
         })
     }
 
-    pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Found) -> Judged<()> {
+    pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Resolved) -> Judged<()> {
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
         let path = &found.path;

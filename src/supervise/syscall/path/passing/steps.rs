@@ -1,26 +1,9 @@
-//! Open files on their way to a task: the supervisor has opened what the task asked for, because nothing
-//! keeps what was judged from being exchanged before the task itself opens it.
-//!
-//! The task receives the file by calls of the supervisor's making, in place of its own call, which is made
-//! again after each (see `emulate`):
-//!
-//! | step | call |
-//! |---|---|
-//! | 1 | mmap of a page for what the others read and write |
-//! | 2 | socketpair; the supervisor takes one end and sends the file |
-//! | 3 | recvmsg on the other end |
-//! | 4 to 6 | close of both ends, munmap |
-//! | 7, 8 | fcntl(F_DUPFD), close: the lowest number that is free, as open(2) gives |
-//!
-//! What another task writes to the page meanwhile can only change what these calls do to its own process.
+//! The calls by which a task receives an open file.
 
-use super::{Asked, Files, Judged};
-use crate::supervise::syscall::emulate::{Pending, again};
-use crate::supervise::tracee::Task;
 use crate::sys::files::{descriptor_of, openat2};
 use crate::sys::{self, Errno, socket};
 use crate::syscalls::{Call, Op};
-use crate::trace::{Registers, Resume, Tid};
+use crate::trace::Tid;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::fstatfs;
@@ -96,70 +79,41 @@ pub fn opens_at_once(object: &OwnedFd) -> bool {
     }
 }
 
-impl Files {
-    /// Passes an open file on in place of the task's call.
-    pub(super) fn pass(
-        &self,
-        asked: &Asked<'_>,
-        file: OwnedFd,
-        closes_on_exec: bool,
-    ) -> Judged<Resume> {
-        let refused = -i64::from(libc::EACCES);
-        let passing = Passing {
-            pid: asked.task.pid(),
-            call: asked.call,
+impl Passing {
+    /// A file that is to be passed on in place of this call.
+    pub fn new(pid: Tid, call: Call, file: OwnedFd, closes_on_exec: bool) -> Passing {
+        Passing {
+            pid,
+            call,
             step: Step::Map,
             file: Some(file),
             closes_on_exec,
             page: 0,
             ends: [-1; 2],
-            result: refused,
+            result: -i64::from(libc::EACCES),
             received: -1,
-        };
-        asked.task.files.passing.replace(Some(passing));
-        self.go_on_passing(asked).ok_or(Errno::EACCES)?
-    }
-
-    /// The next step, where a file is on its way for this call; `None`: there is none.
-    pub(super) fn go_on_passing(&self, asked: &Asked<'_>) -> Option<Judged<Resume>> {
-        let state = &asked.task.files;
-        let passing = state.passing.borrow();
-        let passing = passing.as_ref()?;
-        if passing.call != asked.call {
-            return None;
         }
-        let (op, args) = passing.next();
-        let Some(nr) = op.number() else {
-            return Some(Err(Errno::ENOSYS.into()));
-        };
-        let original = asked.registers;
-        state.pending.replace(Some(Pending::Passing { original }));
-        Some(Ok(Resume::SetAndStop(original.with_call(nr, args))))
     }
 
-    /// A call of the supervisor's making has returned.
-    pub fn passed_on(&self, task: &Task, original: Registers, result: i64) -> Resume {
-        let mut kept = task.files.passing.borrow_mut();
-        let Some(passing) = kept.as_mut() else {
-            return Resume::Set(original.with_result(-i64::from(libc::EACCES)));
-        };
-        match passing.returned(task.tid(), result) {
+    /// Whether it is for this call of the task.
+    pub fn is_for(&self, call: &Call) -> bool {
+        self.call == *call
+    }
+
+    /// A call of the supervisor's making has returned. `Some`: it was the last one, and this is what the
+    /// task's own call returns.
+    pub fn returned(&mut self, tid: Tid, result: i64) -> Option<i64> {
+        match self.after(tid, result) {
             Some(step) => {
-                passing.step = step;
-                again(original)
+                self.step = step;
+                None
             }
-            None => {
-                let result = passing.result;
-                *kept = None;
-                Resume::Set(original.with_result(result))
-            }
+            None => Some(self.result),
         }
     }
-}
 
-impl Passing {
     /// The call to make next.
-    fn next(&self) -> (Op, [u64; 6]) {
+    pub fn next(&self) -> (Op, [u64; 6]) {
         let [one, other] = self.ends.map(|end| end as u32 as u64);
         match self.step {
             Step::Map => {
@@ -200,7 +154,7 @@ impl Passing {
     }
 
     /// What follows a step; `None`: the last has been made.
-    fn returned(&mut self, tid: Tid, result: i64) -> Option<Step> {
+    fn after(&mut self, tid: Tid, result: i64) -> Option<Step> {
         match self.step {
             Step::Map if result < 0 => None,
             Step::Map => {

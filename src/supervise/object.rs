@@ -1,0 +1,38 @@
+//! What a denied call was about.
+
+use crate::net::Way;
+use crate::paths::Access;
+use crate::policy::Who;
+
+/// What a denied call was about.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// A path.
+    Path(PathObject),
+    /// A peer.
+    Peer(PeerObject),
+}
+
+/// What a denied call asked for of a peer.
+#[derive(Debug, Clone)]
+pub struct PeerObject {
+    /// In which direction.
+    pub way: Way,
+    /// The endpoint, as a policy would write it.
+    pub to: String,
+    /// The names that its address is known by.
+    pub names: Vec<String>,
+    /// The same, as it is; `None`: no entry could name it.
+    pub who: Option<Box<Who>>,
+}
+
+/// What a denied call asked of a path.
+#[derive(Debug, Clone)]
+pub struct PathObject {
+    /// What it wanted.
+    pub access: Access,
+    /// The path as the call had it.
+    pub given: Vec<u8>,
+    /// Where it leads.
+    pub resolved: Vec<u8>,
+}

@@ -1,0 +1,33 @@
+//! System calls that the supervisor makes itself, and their arguments.
+
+use crate::supervise::syscall::charged;
+use crate::supervise::syscall::stop::Judged;
+use crate::sys::Errno;
+use crate::sys::files::Arg;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+pub(super) const AT_FDCWD: Arg<'static> = Arg::Number(libc::AT_FDCWD as i64 as u64);
+
+/// The path of a descriptor of this process, which leads to its object whatever that is.
+pub(super) fn link(object: &OwnedFd) -> CString {
+    CString::new(format!("/proc/self/fd/{}", object.as_raw_fd())).unwrap_or_default()
+}
+
+pub(super) fn fd(object: &OwnedFd) -> Arg<'static> {
+    Arg::Number(object.as_raw_fd() as u64)
+}
+
+pub(super) fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
+    let mut args = args.into_iter();
+    std::array::from_fn(|_| args.next().unwrap_or(Arg::Number(0)))
+}
+
+/// Makes a call, in the command's cgroup if the kernel keeps something for it.
+pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
+    charged::perform(number, args, None)
+}
+
+pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
+    Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
+}

@@ -1,0 +1,78 @@
+//! A call in its stop, and what becomes of it.
+
+use crate::judge::{Reason, Verdict};
+use crate::plan::Plan;
+use crate::policy::Action;
+use crate::supervise::object::Object;
+use crate::supervise::tracee::{Task, Tracees};
+use crate::sys::Errno;
+use crate::syscalls::{self, Call};
+use crate::trace::{Registers, Resume, Stopped};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What becomes of a call.
+pub enum Answer {
+    /// It goes on, or has been made.
+    Go(Resume),
+    /// It is denied, for the sake of this path or peer; `None`: whatever it names.
+    Deny(Verdict, Option<Object>),
+}
+
+/// A call in its stop, with what is needed to answer it.
+pub struct SyscallStop<'a> {
+    pub plan: &'a Plan,
+    pub tracees: &'a Tracees,
+    /// The task that makes it.
+    pub task: &'a Rc<Task>,
+    pub tracee: &'a Stopped,
+    pub registers: Registers,
+    pub call: Call,
+    /// Whether rules about paths or arguments have to be asked.
+    pub rules: bool,
+    /// The arguments of the program that is to be started, where a rule may ask for them.
+    pub vector: Vec<Vec<u8>>,
+}
+
+/// Why a call is not allowed to go on as it is.
+pub enum Refused {
+    /// The kernel's answer.
+    Errno(Errno),
+    /// The policy's.
+    Denied(Verdict, Object),
+    /// The policy's, of a call that names nobody.
+    Called(Verdict),
+    /// Not known yet, of a peer: the call is to be made again after this pause.
+    Later(Duration),
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Self {
+        Refused::Errno(errno)
+    }
+}
+
+pub type Judged<T> = Result<T, Refused>;
+
+impl SyscallStop<'_> {
+    /// An argument of the call.
+    pub fn arg(&self, index: u8) -> u64 {
+        let arg = self.call.args.get(usize::from(index));
+        arg.copied().unwrap_or(0)
+    }
+}
+
+/// A denial that no entry of the policy says.
+pub fn refusal(reason: Reason) -> Verdict {
+    Verdict {
+        action: Action::Deny(syscalls::Errno::EACCES),
+        quiet: false,
+        reason,
+        check: None,
+    }
+}
+
+/// As a system call returns it.
+pub fn errno(errno: Errno) -> i64 {
+    -i64::from(errno as i32)
+}
