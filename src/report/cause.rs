@@ -22,21 +22,20 @@ pub struct Cause<'a> {
     pub why: Option<&'a str>,
 }
 
+/// Where an entry or a rule stands, what it says, and why.
+type Written<'a> = (Origin, &'a String, &'a Option<String>);
+
+/// The file and the line of a place in a policy.
+fn place(policy: &Policy, origin: Origin) -> Option<(&str, u32)> {
+    let source = policy.sources.get(usize::from(origin.source))?;
+    Some((source.name.as_str(), origin.line))
+}
+
 impl<'a> Cause<'a> {
     /// Looks up a reason in its policy.
     pub fn new(policy: &'a Policy, reason: Reason) -> Self {
-        let place = |origin: Origin| {
-            let source = policy.sources.get(usize::from(origin.source))?;
-            Some((source.name.as_str(), origin.line))
-        };
-        let written = |kind, found: Option<(Origin, &'a String, &'a Option<String>)>| Self {
-            kind,
-            place: found.and_then(|(origin, ..)| place(origin)),
-            entry: found
-                .map(|(_, text, _)| text.as_str())
-                .filter(|text| !text.is_empty()),
-            why: found.and_then(|(.., why)| why.as_deref()),
-        };
+        let default = place(policy, policy.default.origin);
+        let written = |kind, found| Self::written(policy, kind, found);
         match reason {
             Reason::Baseline(rule) => Self::protection(rule.id, rule.reason),
             Reason::Rule(index) => {
@@ -87,12 +86,12 @@ impl<'a> Cause<'a> {
             }
             Reason::Closed(rule) => Self {
                 kind: ReasonKind::Default,
-                place: place(policy.default.origin),
+                place: default,
                 entry: None,
                 why: Some(rule.reason),
             },
             Reason::Default | Reason::PathDefault | Reason::PeerDefault => Self {
-                place: place(policy.default.origin),
+                place: default,
                 ..Self::bare(ReasonKind::Default)
             },
             Reason::Metadata => Self::bare(ReasonKind::Metadata),
@@ -102,6 +101,18 @@ impl<'a> Cause<'a> {
             Reason::Unpinned => Self::bare(ReasonKind::Unpinned),
             Reason::Always => Self::bare(ReasonKind::Always),
             Reason::UnknownNumber => Self::bare(ReasonKind::UnknownNumber),
+        }
+    }
+
+    /// An entry or a rule of the policy.
+    fn written(policy: &'a Policy, kind: ReasonKind, found: Option<Written<'a>>) -> Self {
+        Self {
+            kind,
+            place: found.and_then(|(origin, ..)| place(policy, origin)),
+            entry: found
+                .map(|(_, text, _)| text.as_str())
+                .filter(|text| !text.is_empty()),
+            why: found.and_then(|(.., why)| why.as_deref()),
         }
     }
 
