@@ -90,10 +90,10 @@ pub use embed::{
 };
 pub use policy::{Diagnostic, LimitKind, Limits, Problems, Severity};
 pub use report::{
-    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId,
-    Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,
+    PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
 };
-pub use trace::Exit;
+pub use trace::{Exit, Tid};
 
 /// The `jail` binary.
 #[cfg(feature = "cli")]

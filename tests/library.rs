@@ -242,7 +242,7 @@ fn events_stream_while_it_runs_and_end_with_it() {
     assert!(handle.events().is_none());
     let next = |what: fn(&Event) -> bool| {
         let until = Instant::now() + Duration::from_secs(30);
-        while let Ok(Some(event)) = events.next_within(until - Instant::now()) {
+        while let Ok(Some(event)) = events.next_timeout(until - Instant::now()) {
             if what(&event) {
                 return event;
             }

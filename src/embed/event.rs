@@ -101,7 +101,7 @@ impl Events {
     ///
     /// # Errors
     /// If none has come in time.
-    pub fn next_within(&self, time: Duration) -> Result<Option<Event>, RecvTimeoutError> {
+    pub fn next_timeout(&self, time: Duration) -> Result<Option<Event>, RecvTimeoutError> {
         match self.events.recv_timeout(time) {
             Ok(event) => Ok(Some(self.taken(event))),
             Err(RecvTimeoutError::Disconnected) => Ok(None),

@@ -49,8 +49,8 @@ mod witness;
 
 pub use place::Place;
 pub use verdict::{
-    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, Peer, PolicyId,
-    Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,
+    PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
 };
 pub use witness::{nameservers, surroundings};
 
@@ -583,12 +583,12 @@ fn facts<'a>(
     witness: Witness,
     killed: bool,
 ) -> Facts<'a> {
-    let object = match (&witness.path, witness.access, &witness.peer) {
-        (Some(_), Some(access), _) => judge::remedy::Object::Path(access, &witness.own),
-        (_, _, Some(peer)) => {
+    let object = match (&witness.path, &witness.peer) {
+        (Some(path), _) => judge::remedy::Object::Path(path.access, &witness.own),
+        (None, Some(peer)) => {
             judge::remedy::Object::Peer(peer.way, peer.who.as_deref(), &peer.names)
         }
-        _ => judge::remedy::Object::Nothing,
+        (None, None) => judge::remedy::Object::Nothing,
     };
     let denied = judge::remedy::Denied {
         call: Some(call),

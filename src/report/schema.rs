@@ -5,8 +5,11 @@ use super::cause::Cause;
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
-    Denial, DenialAction, DenialCount, Ending, Peer, Reason, Resolved, Signal, code_and_signal,
+    Denial, DenialAction, DenialCount, Ending, PathAccess, Peer, PeerAccess, Reason, Resolved,
+    Signal, code_and_signal,
 };
+use crate::net::Way;
+use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Policy};
 use crate::supervise::{self, Outcome, Stats};
 use crate::syscalls::{self, Call};
@@ -173,6 +176,27 @@ impl From<supervise::Ending> for Ending {
     }
 }
 
+impl From<Access> for PathAccess {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Read => PathAccess::Read,
+            Access::Write => PathAccess::Write,
+            Access::Exec => PathAccess::Exec,
+            Access::Stat => PathAccess::Stat,
+            Access::Handle => PathAccess::Open,
+        }
+    }
+}
+
+impl From<Way> for PeerAccess {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Connect => PeerAccess::Connect,
+            Way::Listen => PeerAccess::Listen,
+        }
+    }
+}
+
 impl Denial {
     /// A denied call, or one that killed.
     pub(super) fn new(call: &Call, action: Action, facts: Facts<'_>) -> Self {
@@ -184,12 +208,12 @@ impl Denial {
             args: call.args,
             call: facts.call,
             path: facts.path.map(|path| Resolved {
-                access: path.access.to_owned(),
+                access: path.access.into(),
                 given: path.given,
                 resolved: path.resolved,
             }),
             peer: facts.peer.map(|peer| Peer {
-                way: peer.way.word().to_owned(),
+                way: peer.way.into(),
                 endpoint: peer.to,
                 names: peer.names,
             }),

@@ -90,7 +90,6 @@ fn witness(call: &Call) -> Witness {
         run: Default::default(),
         path: None,
         peer: None,
-        access: None,
         pid: 4712,
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
@@ -291,11 +290,10 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
     report.denied(&openat, &verdict, Some(&object), false, || Witness {
         call: "openat(AT_FDCWD, \"../.env\", O_RDONLY)".to_owned(),
         path: Some(PathFacts {
-            access: "read",
+            access: Access::Read,
             given: "../.env".to_owned(),
             resolved: "/work/.env".to_owned(),
         }),
-        access: Some(Access::Read),
         ..witness(&openat)
     });
     let connect = call("connect", &[3, 0x7ffc_3a10, 16]);

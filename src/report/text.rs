@@ -5,6 +5,7 @@ use super::cause::Cause;
 use super::harmless;
 use super::layout::Layout;
 use crate::net::Way;
+use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
 use crate::supervise::PeerObject;
 use crate::trace::Tid;
@@ -53,7 +54,7 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone)]
 pub struct PathFacts {
     /// The word for the access.
-    pub access: &'static str,
+    pub access: Access,
     /// As the call named it.
     pub given: String,
     /// The resolved path.
@@ -86,7 +87,7 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         }
         (Some(path), _) => {
             let resolved = harmless::text(&path.resolved, CALL);
-            let what = format!("{} of {resolved}", path.access);
+            let what = format!("{} of {resolved}", path.access.word());
             layout.head(&mut out, verb, &what, &facts.cause.long());
             layout.line(&mut out, label, &process);
             layout.line(&mut out, "call:", &call);

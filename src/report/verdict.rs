@@ -218,20 +218,54 @@ pub enum DenialAction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Resolved {
-    /// `read`, `write`, `exec` …
-    pub access: String,
+    /// What was wanted of it.
+    pub access: PathAccess,
     /// As the call named it.
     pub given: String,
     /// The resolved path.
     pub resolved: String,
 }
 
+/// What was wanted of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PathAccess {
+    /// To read it.
+    Read,
+    /// To change it, or to create or remove it.
+    Write,
+    /// To execute it.
+    Exec,
+    /// Its metadata.
+    Stat,
+    /// A descriptor that neither reads nor writes (`O_PATH`).
+    Open,
+    /// One of a later version.
+    #[serde(other)]
+    Other,
+}
+
+/// What was wanted of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PeerAccess {
+    /// To connect or send to it.
+    Connect,
+    /// To listen there.
+    Listen,
+    /// One of a later version.
+    #[serde(other)]
+    Other,
+}
+
 /// A peer that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Peer {
-    /// `connect` or `listen`.
-    pub way: String,
+    /// What was wanted of it.
+    pub way: PeerAccess,
     /// As a policy would write it.
     pub endpoint: String,
     /// The names that its address is known by.

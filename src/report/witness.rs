@@ -3,7 +3,6 @@
 use super::owned;
 use super::text::PathFacts;
 use crate::judge::varying::Run;
-use crate::paths::Access;
 use crate::policy::Who;
 use crate::supervise::{Denial, Object, PeerObject};
 use crate::trace::Tid;
@@ -22,7 +21,6 @@ pub struct Witness {
     pub ancestry: Vec<String>,
     pub call: String,
     pub path: Option<PathFacts>,
-    pub access: Option<Access>,
     pub peer: Option<PeerObject>,
     /// The path as a policy names it.
     pub own: Vec<u8>,
@@ -67,13 +65,9 @@ impl Witness {
             tid: denial.tid,
             ancestry: owned(denial.program().ancestry()),
             call: denial.text(),
-            access: match &denial.object {
-                Some(Object::Path(object)) => Some(object.access),
-                _ => None,
-            },
             path: match &denial.object {
                 Some(Object::Path(object)) => Some(PathFacts {
-                    access: object.access.word(),
+                    access: object.access,
                     given: String::from_utf8_lossy(&object.given).into_owned(),
                     resolved: String::from_utf8_lossy(&object.resolved).into_owned(),
                 }),

@@ -4,9 +4,10 @@ use super::super::cause::Cause;
 use super::super::sample::{call, golden, names, policy};
 use super::super::tally::Tally;
 use super::super::text::{Facts, PathFacts};
-use super::super::verdict::ReasonKind;
+use super::super::verdict::{PathAccess, ReasonKind};
 use super::*;
 use crate::judge::Reason;
+use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Policy};
 use crate::report::line;
 use crate::supervise::Stats;
@@ -38,7 +39,7 @@ fn killed(policy: &Policy) -> (Gathered, Vec<DenialCount>) {
     let read = |pid| Facts {
         pid,
         path: Some(PathFacts {
-            access: "read",
+            access: Access::Read,
             given: "../.env".to_owned(),
             resolved: "/work/.env".to_owned(),
         }),
@@ -273,12 +274,16 @@ fn a_verdict_is_typed() {
     let killed = verdict.killed_by.as_ref().expect("a call that killed");
     assert_eq!(killed.action, DenialAction::Kill);
     assert_eq!(killed.reason.kind, ReasonKind::Rule);
+    let first = verdict.denied.first.as_ref().expect("a denied call");
+    let path = first.path.as_ref().expect("a path");
+    assert_eq!(path.access, PathAccess::Read);
     assert_eq!(killed.args[..3], [0, 0x5412, 0x7ffc_3a10]);
     assert_eq!(verdict.wall, Some(Duration::from_millis(1500)));
     assert_eq!(verdict.cpu_time(), Duration::from_micros(1_453_004));
     assert_eq!(verdict.limit, None);
     let mut later = policy_killed();
     later["limit"] = "memory".into();
+    later["denied"]["first"]["path"]["access"] = "stroke".into();
     later["killed_by"]["action"] = "pause".into();
     later["killed_by"]["reason"]["kind"] = "mood".into();
     let read = |later: &Value| Verdict::parse(later.to_string().as_bytes()).expect("a verdict");
@@ -287,6 +292,8 @@ fn a_verdict_is_typed() {
     let killed = verdict.killed_by.expect("a call that killed");
     assert_eq!(killed.action, DenialAction::Other);
     assert_eq!(killed.reason.kind, ReasonKind::Other);
+    let path = verdict.denied.first.and_then(|first| first.path);
+    assert_eq!(path.map(|path| path.access), Some(PathAccess::Other));
     later["limit"] = "patience".into();
     assert_eq!(read(&later).limit, None);
 }
