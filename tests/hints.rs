@@ -162,7 +162,7 @@ fn in_fresh_home(dir: &Dir, variables: &[&str], words: &[&str]) -> Ran {
         .output()
 }
 
-const LEFT_OUT: &str = "left out of write in [fs], since nothing is there: ";
+const LEFT_OUT: &str = "left out of write in [fs], because they do not exist: ";
 
 /// `build` has no network, and lets caches that builds outside share be read only: there is one advice.
 #[test]
@@ -223,7 +223,7 @@ fn what_was_left_out_is_said_only_if_a_change_was_denied_there() {
         run(script)
             .ends_with(1)
             .complains(&format!("{LEFT_OUT}$CARGO_TARGET_DIR. "))
-            .complains("to grant it: make them before jail is started");
+            .complains("to grant it: create them before jail is started");
     }
     is_silent(&run("echo npm").ends_with(0));
     let explain = || in_fresh_home(&dir, &[], &["explain", "build"]).ends_with(0);

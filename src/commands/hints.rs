@@ -1,5 +1,5 @@
-//! What is said of a command that failed, and that no denial says. It is found out after the command's
-//! end, so that it costs nothing while the command runs.
+//! Hints about a failed command that no denial message gives. They are determined after the command's
+//! end, so they cost nothing while it runs.
 
 use crate::judge::remedy::{Denied, Object, caps_remedy, remedy};
 use crate::judge::varying::Run;
@@ -16,11 +16,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What a shell and env(1) exit with where a program is there and cannot be executed.
+/// The exit code of a shell and env(1) if a program exists but cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
-/// Words of a command line that are looked at.
+/// How many words of a command line are checked.
 const WORDS: usize = 64;
-/// Places that a hint names.
+/// How many places a hint names.
 const PLACES: usize = 6;
 
 /// A command that failed.
@@ -28,18 +28,18 @@ pub struct Ran<'a> {
     pub command: &'a [OsString],
     /// Where it was started.
     pub directory: &'a Path,
-    /// What it exited with.
+    /// Its exit code.
     pub code: i32,
-    /// Whether the kernel has refused a call that the supervisor made for it.
+    /// Whether the kernel refused a call that the supervisor made for it.
     pub refused: bool,
-    /// Paths of which a change was denied.
+    /// Paths for which a change was denied.
     pub changes: &'a [PathBuf],
 }
 
 /// The hints for a command that failed.
 pub fn hints(policy: &Policy, plan: &Plan, ran: &Ran<'_>) -> Vec<Hint> {
     let words = words(ran.command);
-    // What the supervisor denies has a message.
+    // Denials by the supervisor already have a message.
     let executed = (ran.code == NOT_EXECUTABLE && plan.files.silent)
         .then(|| not_executed(policy, plan, &words, ran.directory));
     executed
@@ -60,7 +60,7 @@ fn words(command: &[OsString]) -> Vec<String> {
         .collect()
 }
 
-/// A program of the command line, or its interpreter, that the policy does not let be executed.
+/// A program of the command line, or its interpreter, that the policy does not allow to be executed.
 fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path) -> Option<Hint> {
     let closed = |path: &Path| {
         let found = path.canonicalize().ok()?;
@@ -121,15 +121,15 @@ fn left_out(policy: &Policy, changes: &[PathBuf]) -> Option<Hint> {
     let shown: Vec<&str> = missing.into_iter().take(PLACES).collect();
     Some(Hint {
         text: format!(
-            "left out of write in [fs], since nothing is there: {}{more}. The command cannot make them, \
-             and advice to change an owner or a mode (sudo chown) does not help",
+            "left out of write in [fs], because they do not exist: {}{more}. The command cannot create \
+             them, and advice to change an owner or a mode (sudo chown) does not help",
             shown.join(", ")
         ),
-        remedy: Some("to grant it: make them before jail is started".to_owned()),
+        remedy: Some("to grant it: create them before jail is started".to_owned()),
     })
 }
 
-/// Of a path that does not exist, as the policy has it, the first part that does not: `~/.cargo` of
+/// The first missing part of a path that does not exist, as the policy writes it: `~/.cargo` of
 /// `~/.cargo/registry`.
 fn first_missing(entry: &PathEntry) -> &str {
     let missing = entry.pattern.base().ancestors();
@@ -144,9 +144,10 @@ fn first_missing(entry: &PathEntry) -> &str {
     text
 }
 
-/// That root's capabilities are gone, where the policy does not say which are kept and jail has them. It is
-/// said if the kernel has refused something that the supervisor saw, or where the command was started in
-/// a directory of another user: there every change fails, and Landlock's policies have no stop to see it.
+/// The hint that root's capabilities are gone, if the policy does not say which ones are kept, and jail
+/// has them. It is given if the supervisor saw the kernel refuse something, or if the command started in
+/// a directory of another user: there every change fails, and policies that only use Landlock have no
+/// stop to see it.
 fn without_capabilities(policy: &Policy, ran: &Ran<'_>) -> Option<Hint> {
     const ROOTS: [Capability; 3] = [
         Capability::CAP_CHOWN,
@@ -171,11 +172,11 @@ fn without_capabilities(policy: &Policy, ran: &Ran<'_>) -> Option<Hint> {
         .collect();
     let line = format!("caps = [{}]", lost.join(", "));
     (!lost.is_empty()).then(|| Hint {
-        text: "the command ran as root without root's capabilities: to change owners (chown) and to use \
+        text: "the command ran as root without root's capabilities: changing owners (chown) and using \
                files of other users fails"
             .to_owned(),
         remedy: Some(format!(
-            "{}; with caps = [] this is not said",
+            "{}; with caps = [] this hint is not printed",
             caps_remedy(policy, &line)
         )),
     })

@@ -64,7 +64,7 @@ pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
             "another task could change it after it is judged, and nothing can prevent it".to_owned()
         }
         Reason::Terminal => "a terminal that the command was started with".to_owned(),
-        Reason::Pathless => "what has no path cannot be named by [fs]".to_owned(),
+        Reason::Pathless => "[fs] cannot name a file without a path".to_owned(),
         Reason::Changed => "it was changed after it was judged".to_owned(),
     }
 }

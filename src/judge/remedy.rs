@@ -1,9 +1,9 @@
-//! What to change so that what was denied is allowed the next time: the same words for messages, the log and
-//! `jail explain`. It decides nothing.
+//! Finds what to change so that a denied call is allowed the next time, as one text for messages, the
+//! log and `jail explain`. It decides nothing.
 //!
-//! An entry that is named here allows the same call when it is added as it is written, and opens no more than
-//! the call needs: never the root, a directory of the system or a home directory as a whole. Where no entry
-//! can, that is said.
+//! A suggested entry allows the same call when it is added as written, and opens no more than the call
+//! needs: never the root, a system directory or a home directory as a whole. If no entry can do that,
+//! the text says so.
 
 mod path;
 mod peer;
@@ -44,8 +44,8 @@ pub enum Object<'a> {
     Peer(Way, Option<&'a Who>, &'a [String]),
 }
 
-/// What to change so that a denied call is allowed; `None` if it is. Lines after the first are to be added to
-/// the policy as they are.
+/// What to change so that a denied call is allowed; `None` if it is allowed. Lines after the first are
+/// to be added to the policy verbatim.
 pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<String> {
     if verdict.action == Action::Allow {
         return None;
@@ -59,7 +59,7 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         return Some(closed);
     }
     Some(match verdict.reason {
-        // None of these denies.
+        // These never deny.
         Reason::Always | Reason::Metadata | Reason::Command | Reason::Terminal => return None,
         Reason::Baseline(rule) => protected(policy, rule, denied),
         Reason::Rule(index) => of_rule(policy, policy.rules.get(index)?.origin),
@@ -113,13 +113,13 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
     })
 }
 
-/// Of a system call that the jail closes whatever a policy says.
+/// The remedy for a system call that the jail denies whatever a policy says.
 fn closed(call: &Call) -> Option<String> {
     let why = baseline::closed(call.syscall()?.name)?;
     Some(format!("no policy can allow it: {why}"))
 }
 
-/// Of a kind of socket that no entry can be about.
+/// The remedy for a kind of socket that no entry can cover.
 const NO_ENDPOINT: &str =
     "no entry of [net] can allow it under default = \"deny\": it is about TCP and UDP";
 
@@ -132,10 +132,10 @@ fn list_of(access: Access) -> &'static str {
     }
 }
 
-/// How each advice begins that names no entry since one would open too much.
+/// The start of each text that suggests no entry because one would open too much.
 const NO_NARROW_ENTRY: &str = "no narrow entry can allow it";
 
-/// Of an entry that closes a path or an endpoint.
+/// The remedy for an entry that denies a path or an endpoint.
 fn closing(
     policy: &Policy,
     denied: &Denied<'_>,
@@ -152,22 +152,23 @@ fn closing(
                 _ => "the list of [net]",
             };
             format!(
-                "{add}, with your reason: it takes back {key} of {at} and grants nothing, so that the same must stand in {too}"
+                "{add}, with your reason: it removes {key} of {at} but grants nothing, so the same must also be in {too}"
             )
         }
         Some((name, None)) => format!(
-            "to allow: nothing outweighs {key} at {at}; copy the preset (jail presets {name}) and change it"
+            "to allow: no entry takes precedence over {key} at {at}; copy the preset (jail presets {name}) and change it"
         ),
         None if protects => {
-            format!("to allow: remove or narrow {key} at {at}, which holds whatever write grants")
+            format!("to allow: remove or narrow {key} at {at}, which takes precedence over write")
         }
         None => {
-            format!("to allow: remove or narrow {key} at {at}, for a denial beats what allows")
+            format!("to allow: remove or narrow {key} at {at}; deny takes precedence over allow")
         }
     }
 }
 
-/// The entry of `lift` that takes back what a preset denies, and its list; `None`: it would take back more.
+/// The entry of `lift` that removes the denial of a preset, and its list; `None`: it would lift more
+/// than that.
 fn lift(denied: &Denied<'_>) -> Option<(String, &'static str)> {
     let (key, entry, list) = match denied.object {
         Object::Nothing | Object::Peer(_, None, _) => return None,
@@ -200,7 +201,7 @@ fn lift(denied: &Denied<'_>) -> Option<(String, &'static str)> {
     Some((format!("{{ {key} = {entry}, why = \"...\" }}"), list))
 }
 
-/// Of a protection of the jail itself.
+/// The remedy for a protection of the jail itself.
 fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> String {
     match (rule.id, denied.object) {
         ("no-loader", Object::Path(_, path)) => {
@@ -214,7 +215,7 @@ fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> String {
                 .to_owned()
         }
         ("no-resolvers", _) => {
-            "no policy that has a host name in connect can allow it: names stand for what port 53 answers"
+            "no policy that has a host name in connect can allow it: names stand for the addresses that port 53 answers"
                 .to_owned()
         }
         _ => format!(
@@ -228,10 +229,10 @@ fn of_rule(policy: &Policy, origin: Origin) -> String {
     let at = policy.place(origin);
     match preset(policy, origin) {
         Some(name) => format!(
-            "to allow: no entry outweighs the rule at {at}; copy the preset (jail presets {name}) and change it"
+            "to allow: no entry takes precedence over the rule at {at}; copy the preset (jail presets {name}) and change it"
         ),
         None => format!(
-            "to allow: change the rule at {at}, for of all rules that hold the strictest wins"
+            "to allow: change the rule at {at}; of all rules that hold, the strictest decides"
         ),
     }
 }
@@ -264,7 +265,7 @@ fn is_of_base(name: &str) -> bool {
     group.is_some_and(|group| group.set.iter().any(|syscall| syscall.name == name))
 }
 
-/// The name of the preset that something stands in.
+/// The name of the preset that contains an origin.
 fn preset(policy: &Policy, origin: Origin) -> Option<&str> {
     match policy.sources.get(usize::from(origin.source)) {
         Some(Source {
@@ -274,7 +275,7 @@ fn preset(policy: &Policy, origin: Origin) -> Option<&str> {
     }
 }
 
-/// The file that something is added to, and whether it is a preset.
+/// The file to add an entry to, and whether it is a preset.
 fn main_file(policy: &Policy) -> (&str, bool) {
     match policy.sources.first() {
         Some(main) => (&main.name, main.preset),
@@ -282,7 +283,7 @@ fn main_file(policy: &Policy) -> (&str, bool) {
     }
 }
 
-/// What to change so that capabilities are kept; `line` is the one of `[process]` that says so.
+/// What to change so that capabilities are kept; `line` is the line of `[process]` for it.
 pub fn caps_remedy(policy: &Policy, line: &str) -> String {
     add(policy, line, "[process]")
 }
@@ -307,7 +308,7 @@ fn add_rule(policy: &Policy, syscall: &str, when: &str) -> String {
     format!("{head}\n[[rule]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"")
 }
 
-/// The condition that tells this call from others of its system call: the argument that selects
+/// The condition that distinguishes this call from others of its system call: the argument that selects
 /// what it does.
 fn narrowest(call: &Call) -> Option<String> {
     let syscall = call.syscall()?;

@@ -294,7 +294,7 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
     assert_eq!(
         advice(&rule(INET, "deny"), "socket(AF_INET)").as_deref(),
         Some(
-            "to allow: change the rule at net.toml:1, for of all rules that hold the strictest wins"
+            "to allow: change the rule at net.toml:1; of all rules that hold, the strictest decides"
         )
     );
     assert_eq!(

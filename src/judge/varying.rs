@@ -36,7 +36,7 @@ const FIXED: usize = 3;
 /// A number with fewer digits counts as part of a name.
 const DIGITS: usize = 3;
 
-/// What covers a path now and the next time. The caller's own part of `/proc` is `/proc/self` in it.
+/// What covers a path in this run and the next. In it, the caller's own part of `/proc` is `/proc/self`.
 pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
     // The kernel appends this to the path of a removed file; a program would not use such a name.
     let path = match run.link || path.ends_with(b" (deleted)") {
@@ -78,7 +78,7 @@ pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
 /// The path itself, if that is narrow enough.
 fn narrow(run: &Run, path: &[u8]) -> Named {
     let entry = written::path(path);
-    // What cannot be written is its directory.
+    // A name that cannot be expressed is covered by its directory.
     match is_too_wide(run, path) || is_too_wide(run, entry.as_bytes()) {
         true => Named::Wide(match is_too_wide(run, path) {
             true => path.to_owned(),
@@ -101,7 +101,7 @@ fn pattern(run: &Run, directory: &[u8], path: &[u8]) -> Option<Named> {
     let name = std::str::from_utf8(name).ok()?;
     let range = varying(run, name.as_bytes())?;
     let (before, after) = (name.get(..range.start)?, name.get(range.end..)?);
-    // The names that mktemp and Python make begin with what says so.
+    // The names of mktemp and Python begin with a fixed prefix.
     let before = match before.is_empty() && name.starts_with("tmp") {
         true => "tmp",
         false => before,

@@ -1,5 +1,5 @@
-//! What is said once, at the end: the counts of denials in one line, the stops in a table. It takes
-//! counts and never looks at a process.
+//! The output at the end: the counts of denials in one line, the stops in a table. It takes counts and
+//! never inspects a process.
 
 use super::cause::Cause;
 use super::harmless;
@@ -13,14 +13,14 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 
-/// Entries that the line names.
+/// How many entries the line names.
 const NAMED: usize = 5;
 
-/// Said of a command that has failed, where the kernel may have denied what nobody was told of. `words`:
+/// The hint about a failed command if the kernel may have denied something without a report. `words`:
 /// the command line that ran it.
 pub fn silent(layout: &Layout, words: &[OsString]) -> String {
     let mut out = String::new();
-    let text = "the command failed; what Landlock denies of files and ports was not reported";
+    let text = "the command failed; denials of files and ports by Landlock were not reported";
     match rerun::with(words, "--trace-denials") {
         Some(line) => {
             layout.note(&mut out, &format!("{text}. To see it, run it again:"));
@@ -34,12 +34,12 @@ pub fn silent(layout: &Layout, words: &[OsString]) -> String {
     out
 }
 
-/// What there was to count.
+/// The counts.
 #[derive(Debug, Clone, Default)]
 pub struct Totals<'a> {
     /// Denials, the most frequent first.
     pub counts: &'a [Count],
-    /// Their number, which may be more than the counts tell.
+    /// Their number, which may be more than the sum of the counts.
     pub total: u64,
     /// Programs of a foreign ABI that were killed.
     pub foreign: u64,
@@ -112,7 +112,7 @@ fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
     text
 }
 
-/// That what follows is counted without a message: of one entry and call, or of all.
+/// The message that further denials are only counted: those of one entry and call, or all.
 pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> String {
     let text = match of {
         Some((nr, cause)) => {
@@ -134,7 +134,7 @@ pub fn muted(layout: &Layout, of: Option<(u32, Cause<'_>)>, logged: bool) -> Str
     out
 }
 
-/// What is lost of the log.
+/// The message about events that are missing in the log.
 pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> String {
     let (plural, verb) = if events == 1 {
         ("", "is")

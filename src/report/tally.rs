@@ -8,11 +8,12 @@ use crate::syscalls::{Call, Kind};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Messages for one system call that one entry denies, of objects in one directory or of one host.
+/// How many messages there are for one system call that one entry denies, about objects in one directory
+/// or of one host.
 pub const MESSAGES_EACH: usize = 10;
-/// The same of objects anywhere.
+/// The same about objects anywhere.
 const MESSAGES_OF_CALL: usize = 30;
-/// Messages in all, but for those of [`Budget::Named`], which are as many.
+/// How many messages there are in total, except those of [`Budget::Named`], of which there are as many.
 pub const MESSAGES: usize = 100;
 /// How many pairs of entry and system call are counted separately. A policy of usual size cannot reach
 /// it.
@@ -28,13 +29,14 @@ pub struct Tally {
     total: u64,
 }
 
-/// From what a message is paid: what a program can have denied as often as it wants must not use up the
-/// messages of what the policy names.
+/// The budget that a message counts against: a program can cause some denials as often as it wants, and
+/// these must not use up the messages about what the policy names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Budget {
     /// Denials by `default`, the baseline, system calls and rules.
     Other,
-    /// Denials by an entry of `deny`, `hide` or `protect`. The first of each entry is always told.
+    /// Denials by an entry of `deny`, `hide` or `protect`. The first of each entry always gets a
+    /// message.
     Named,
 }
 
@@ -42,7 +44,7 @@ enum Budget {
 #[derive(Debug, Clone, Copy, Default)]
 struct Spent {
     messages: usize,
-    /// Whether it was said that there are no more.
+    /// Whether the message was printed that there are no more.
     silent: bool,
 }
 
@@ -64,9 +66,10 @@ pub enum Say {
     Nothing,
     /// A message of its own.
     Message,
-    /// That some further ones of this entry and system call are only counted.
+    /// A message that some further ones of this entry and system call are only counted.
     GroupFull,
-    /// That further ones are only counted, but for the first of each entry that names what it denies.
+    /// A message that further ones are only counted, except the first of each entry that names what it
+    /// denies.
     Full,
 }
 
@@ -94,7 +97,7 @@ struct Group {
     count: Count,
     /// The messages so far.
     shown: Vec<Shown>,
-    /// Whether it was said that there are no more, of a directory or of all.
+    /// Whether the message was printed that there are no more, of a directory or of all.
     muted: bool,
 }
 
@@ -172,7 +175,7 @@ impl Shown {
     }
 }
 
-/// What tells one path or peer from another.
+/// A hash that distinguishes paths and peers.
 fn hash(object: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     object.hash(&mut hasher);
@@ -192,8 +195,8 @@ fn directory(object: &[u8]) -> &[u8] {
 impl Tally {
     /// Counts a denial, and returns what to print for it.
     ///
-    /// A denial of a path or a peer is told once for each. The first denial by each entry that names what
-    /// it denies is told whatever was told before.
+    /// A denial of a path or a peer is reported once for each. The first denial by each entry that names
+    /// what it denies is reported in any case.
     pub fn add(&mut self, reason: Reason, call: &Call, object: Option<&[u8]>) -> Say {
         self.total += 1;
         let key = Key::new(reason, call.nr);
@@ -391,7 +394,7 @@ mod tests {
         assert_eq!(shown, MESSAGES);
     }
 
-    /// A program that wants its theft to go unseen has other things denied before.
+    /// A program that wants to hide a denied theft causes other denials before it.
     #[test]
     fn decoys_do_not_silence_a_denial_of_something_else() {
         let open = call("openat", &[]);
@@ -403,7 +406,7 @@ mod tests {
         let say = tally.add(Reason::PathDefault, &open, Some(b"/home/u/.ssh/id_ed25519"));
         assert_eq!(say, Say::Message, "another directory");
 
-        // By every means: many directories, many calls, many entries.
+        // In all ways: many directories, many calls, many entries.
         for decoy in 0..10_000_u32 {
             let path = format!("/{}/{decoy}", decoy % 100);
             let by = Call {

@@ -89,14 +89,14 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = Tid> + '_ {
 
 /// The port of resolvers.
 const DNS: u16 = 53;
-/// Bytes that are read of /etc/resolv.conf.
+/// How many bytes of /etc/resolv.conf are read.
 const MOST: u64 = 1 << 16;
 
 fn is_dns(who: &Who) -> bool {
     matches!(who, Who::Inet { port: DNS, .. })
 }
 
-/// The resolvers of this host: resolv.conf(5). A pipe in the place of the file is not waited for.
+/// The resolvers of this host: resolv.conf(5). Opening must not block if the file is a pipe.
 pub fn nameservers() -> Vec<IpAddr> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new()
@@ -107,7 +107,7 @@ pub fn nameservers() -> Vec<IpAddr> {
     if let Ok(file) = file
         && file.metadata().is_ok_and(|it| it.is_file())
     {
-        // What cannot be read names none.
+        // A file that cannot be read names none.
         let _ = file.take(MOST).read_to_string(&mut text);
     }
     text.lines().filter_map(nameserver).collect()
@@ -121,7 +121,7 @@ fn nameserver(line: &str) -> Option<IpAddr> {
     address.split('%').next()?.parse().ok()
 }
 
-/// Where this process starts, where its caller's home is, and where the caller's temporary files go.
+/// The starting directory, the caller's home directory, and the caller's directory for temporary files.
 pub fn surroundings() -> Run {
     let place = |variable: &str| {
         let path = std::env::var_os(variable).map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! What to change of `[fs]`: an entry that is narrow enough, or that there is none.
+//! What to change in `[fs]`: an entry that is narrow enough, or the statement that there is none.
 
 use super::super::varying::{self, Named};
 use super::{Denied, NO_NARROW_ENTRY, Run, add, list_of, tools};
@@ -6,8 +6,8 @@ use crate::paths::Access;
 use crate::policy::{Policy, written};
 use crate::syscalls::Call;
 
-/// Calls that remove or change a name: that is a change of its directory, and Landlock lets no one name of a
-/// directory be removed.
+/// Calls that remove or change a name: this is a change of its directory, and Landlock cannot grant the
+/// removal of a single name.
 const OF_NAMES: [&str; 8] = [
     "link",
     "linkat",
@@ -19,7 +19,7 @@ const OF_NAMES: [&str; 8] = [
     "unlinkat",
 ];
 
-/// Of a path that nothing opens.
+/// The remedy for a path that no entry allows.
 pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
     if access == Access::Write
         && let Some(advice) = tools::fetches(policy, path)
@@ -36,10 +36,10 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
         false => path,
     };
     let why = match of_name {
-        true => "; a name is removed or changed in its directory",
+        true => "; removing or changing a name needs write to its directory",
         false => "",
     };
-    // The directory of a link is none.
+    // A link itself is not a directory.
     let run = Run {
         link: denied.run.link && !of_name,
         ..denied.run.clone()
@@ -71,7 +71,7 @@ fn too_wide(directory: &[u8], list: &str) -> String {
     }
 }
 
-/// Of a temporary file outside of the run's own directory.
+/// The remedy for a temporary file outside of the run's own directory.
 fn temporary(policy: &Policy, directory: &[u8]) -> String {
     if policy.tmpdir.is_none() {
         let add = add(policy, "tmpdir = \"fresh\"", "[process]");
@@ -84,12 +84,12 @@ fn temporary(policy: &Policy, directory: &[u8]) -> String {
     )
 }
 
-/// What has no path, or none that an entry could name.
+/// A file without a path, or without one that an entry could name.
 pub fn pathless(access: Access) -> String {
     match access {
         Access::Exec => format!(
-            "{NO_NARROW_ENTRY}: what has no path can be executed only where everything can, by \"/\" in exec"
+            "{NO_NARROW_ENTRY}: a file without a path can be executed only if everything can, by \"/\" in exec"
         ),
-        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could put one of a protected file in its place".to_owned(),
+        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could replace it by one of a protected file".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What to change of `[net]`: an endpoint, or that no entry is about the socket.
+//! What to change in `[net]`: an endpoint, or the statement that no entry covers the socket.
 
 use super::super::varying::{self, Named, Run};
 use super::{NO_ENDPOINT, NO_NARROW_ENTRY, add};
@@ -9,7 +9,7 @@ use crate::policy::{Policy, Who, written};
 use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
 
-/// Of a peer that nothing opens.
+/// The remedy for a peer that no entry allows.
 pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> String {
     let wide = |entry: &str, what: &str| {
         let list = way.word();
@@ -36,7 +36,7 @@ pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String])
     let Some(entry) = entry else {
         return NO_ENDPOINT.to_owned();
     };
-    // What a resolver has answered may be anything.
+    // A resolver's answer may contain anything.
     let mut names = names.iter().filter(|name| NamePattern::new(name).is_ok());
     let or = match (who, names.next()) {
         (
@@ -62,7 +62,8 @@ pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String])
     format!("{add}{}", of_resolver(run, way, who))
 }
 
-/// That an address is a resolver of this host, and which word covers that of another host.
+/// A note that an address is a resolver of this host, and which word covers the resolver of another
+/// host.
 fn of_resolver(run: &Run, way: Way, who: &Who) -> String {
     let Who::Inet {
         protocol,
@@ -91,7 +92,7 @@ fn of_resolver(run: &Run, way: Way, who: &Who) -> String {
     )
 }
 
-/// Of a kind of socket or queue that nothing in the policy is about.
+/// The remedy for a kind of socket or queue that no entry of the policy is about.
 pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
     /// SOCK_TYPE_MASK of linux/net.h.
     const TYPE: u64 = 0xf;
@@ -102,7 +103,7 @@ pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
         false => [0, libc::IPPROTO_TCP],
     };
     let usual = usual.contains(&(protocol as u32 as i32));
-    // Addresses for documentation (RFC 5737): they open nothing but the kind of socket.
+    // Addresses for documentation (RFC 5737): they only allow the kind of socket.
     let peer = match rule.id {
         "no-queues" => {
             let add = add(policy, "\"/dev/mqueue\"", "write in [fs]");

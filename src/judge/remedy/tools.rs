@@ -1,8 +1,8 @@
-//! Package managers whose caches a policy lets be read and not changed, as `build` does: what fills the
-//! cache, and how the tool is given another one.
+//! Package managers whose caches a policy allows to be read but not changed, as `build` does: the
+//! command that fills the cache, and the setting that gives the tool another one.
 //!
-//! To grant the change that was denied would let a jailed command change what builds outside execute. The
-//! advice for such a path is therefore another one.
+//! Allowing the denied change would let a jailed command change what builds outside execute, so the
+//! advice for such a path is a different one.
 
 use super::main_file;
 use crate::net::Protocol;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// A package manager.
 struct Tool {
-    /// Where its files lie, as an entry of a policy begins.
+    /// The directory of its files, as an entry of a policy names it.
     homes: &'static [&'static str],
     /// What it writes there while it fetches.
     caches: &'static [&'static str],
@@ -50,7 +50,7 @@ const TOOLS: [Tool; 3] = [
     },
 ];
 
-/// What to do where a package manager may not change its cache; `None`: the path is not such a cache.
+/// What to do if a package manager may not change its cache; `None`: the path is not such a cache.
 pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
     let tool = TOOLS.iter().find(|tool| has(policy, tool, path))?;
     let (fetch, own) = (tool.fetch, tool.own);

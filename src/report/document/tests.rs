@@ -44,7 +44,7 @@ fn killed(policy: &Policy) -> (Gathered, Vec<DenialCount>) {
             resolved: "/work/.env".to_owned(),
         }),
         remedy: Some(
-            "to allow: remove or narrow fs.deny at net.toml:4, for a denial beats what allows"
+            "to allow: remove or narrow fs.deny at net.toml:4; deny takes precedence over allow"
                 .to_owned(),
         ),
         ..facts(
@@ -62,7 +62,7 @@ fn killed(policy: &Policy) -> (Gathered, Vec<DenialCount>) {
     let tiocsti = call("ioctl", &[0, 0x5412, 0x7ffc_3a10]);
     let facts = Facts {
         killed: true,
-        remedy: Some("to allow: change the rule at net.toml:20, for of all rules that hold the strictest wins".to_owned()),
+        remedy: Some("to allow: change the rule at net.toml:20; of all rules that hold, the strictest decides".to_owned()),
         ..facts(policy, Reason::Rule(0), "ioctl(0, TIOCSTI, 0x7ffc3a10)")
     };
     gathered.denied(Denial::new(&tiocsti, Action::Kill, facts));
