@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Dir, JAIL, Ran, nobody_survives, plain, rounds, token};
+use support::{Dir, JAIL, Ran, no_process_survives, plain, rounds, token};
 
 fn batch(dir: &Dir, cases: &str, options: &[&str]) -> Ran {
     let cases = dir.write("cases.jsonl", cases);
@@ -331,7 +331,7 @@ fn where_a_verdict_cannot_be_written_it_says_so_and_nothing_runs_on() {
 }
 
 #[test]
-fn whoever_is_asked_to_end_leaves_nobody_and_whole_lines() {
+fn a_batch_that_is_asked_to_end_leaves_no_process_and_whole_lines() {
     let dir = Dir::new();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let token = token();
@@ -359,7 +359,7 @@ fn whoever_is_asked_to_end_leaves_nobody_and_whole_lines() {
         assert_eq!(found.len(), 67);
         assert_eq!(found.values().filter(killed).count(), 64);
         assert!(ran.out.ends_with('\n'));
-        nobody_survives(&token, Duration::from_secs(5));
+        no_process_survives(&token, Duration::from_secs(5));
     }
 }
 
@@ -435,7 +435,7 @@ fn a_batch_that_was_killed_is_gone_on_with() {
     }
     child.kill().expect("a child");
     let _ = child.wait();
-    nobody_survives(&token, Duration::from_secs(5));
+    no_process_survives(&token, Duration::from_secs(5));
     let first = lines();
     assert!((10..60).contains(&first), "{first}");
     // As if it had been killed in the middle of a line.

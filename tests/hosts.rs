@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
-use support::{Dir, nobody_survives, plain, rounds, token};
+use support::{Dir, no_process_survives, plain, rounds, token};
 
 const LATE: Duration = Duration::from_secs(10);
 
@@ -113,7 +113,7 @@ fn a_jail_whose_stops_the_host_takes_ends_when_it_is_killed() {
                 taken = thief.join().expect("a thief") > 0;
             });
             assert!(taken, "nothing was taken");
-            nobody_survives(&token, LATE);
+            no_process_survives(&token, LATE);
         },
     );
 }
@@ -298,9 +298,9 @@ fn a_reader_that_has_gone_does_not_kill_a_host_that_heeds_sigpipe() {
 }
 
 #[test]
-fn a_handle_is_dropped_though_nobody_reads_what_the_jail_has_written() {
+fn a_handle_is_dropped_even_if_the_jails_output_is_not_read() {
     host(
-        "a_handle_is_dropped_though_nobody_reads_what_the_jail_has_written",
+        "a_handle_is_dropped_even_if_the_jails_output_is_not_read",
         || {
             let (mut reader, writer) = std::io::pipe().expect("a pipe");
             let file = Arc::new(OwnedFd::from(writer));
@@ -443,7 +443,7 @@ os.posix_spawn('/no/such', ['no'], {})",
             }
             drop(jails);
             owns_again(before);
-            nobody_survives(&token, LATE);
+            no_process_survives(&token, LATE);
         },
     );
 }
@@ -463,8 +463,8 @@ fn a_host_that_ignores_sigchld_has_its_verdicts() {
 }
 
 #[test]
-fn what_a_command_does_to_its_pipes_harms_nobody() {
-    host("what_a_command_does_to_its_pipes_harms_nobody", || {
+fn what_a_command_does_to_its_pipes_harms_no_other_process() {
+    host("what_a_command_does_to_its_pipes_harms_no_other_process", || {
         let run = |script: &str| {
             let jail = shell("").command(["python3", "-c", script]);
             let before = Instant::now();
@@ -576,14 +576,14 @@ fn a_jail_of_another_user_or_in_a_namespace_of_its_own_is_killed_as_any_other() 
                         assert_eq!(outcome.verdict.ending, Ending::Killed, "{more} {script}");
                     }
                 }
-                nobody_survives(&token, LATE);
+                no_process_survives(&token, LATE);
             }
         },
     );
 }
 
 #[test]
-fn a_host_that_panics_or_ends_leaves_nobody() {
+fn a_host_that_panics_or_ends_leaves_no_process() {
     let token = token();
     for how in ["panic", "exit", "abort"] {
         const VARIABLE: &str = "JAIL_TEST_END";
@@ -599,7 +599,7 @@ fn a_host_that_panics_or_ends_leaves_nobody() {
                         panic!("a host that panics");
                     });
                     assert!(thread.join().is_err());
-                    nobody_survives(token, LATE);
+                    no_process_survives(token, LATE);
                 }
                 "exit" => std::process::exit(3),
                 _ => std::process::abort(),
@@ -610,12 +610,12 @@ fn a_host_that_panics_or_ends_leaves_nobody() {
         plain([own])
             .args([
                 "--exact",
-                "a_host_that_panics_or_ends_leaves_nobody",
+                "a_host_that_panics_or_ends_leaves_no_process",
                 "--nocapture",
             ])
             .env(VARIABLE, format!("{token} {how}"))
             .output();
-        nobody_survives(&token, LATE);
+        no_process_survives(&token, LATE);
     }
 }
 
@@ -778,7 +778,7 @@ fn a_host_whose_handlers_interrupt_every_wait_has_its_verdicts() {
                     handle.wait().expect("an outcome");
                 }
                 over.store(true, Ordering::Relaxed);
-                nobody_survives(&token, LATE);
+                no_process_survives(&token, LATE);
             });
             // A stop tells its tracer's process as an end does (ptrace(2)).
             assert!(CHILDREN.load(Ordering::Relaxed) > 0);

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Dir, nobody_survives, plain, probe, rounds, token};
+use support::{Dir, no_process_survives, plain, probe, rounds, token};
 
 /// Everything may be read and executed, so that the tests' own programs can.
 fn policy(more: &str) -> Policy {
@@ -79,7 +79,7 @@ fn two_jails_talk_to_each_other_and_hear_each_others_end() {
 }
 
 #[test]
-fn a_large_input_arrives_and_one_that_nobody_reads_does_no_harm() {
+fn a_large_input_arrives_and_an_unread_one_does_no_harm() {
     let bytes: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
     let run = |script: &str| {
         let jail = shell(script).stdin(bytes.clone()).keep(1 << 23);
@@ -202,7 +202,7 @@ fn a_jail_that_runs_can_be_killed_from_any_thread() {
         assert_eq!(outcome.verdict.ending, Ending::Killed, "{script}");
         assert_eq!(outcome.verdict.exit_code, 137);
     }
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_handle_that_is_dropped_kills_its_jail() {
     let before = Instant::now();
     let script = format!("exec -a {token} sleep 60 & exec -a {token} setsid sleep 60");
     drop(shell(&script).spawn().expect("a jail"));
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
     assert!(before.elapsed() < LATE);
 }
 
@@ -276,7 +276,7 @@ fn events_stream_while_it_runs_and_end_with_it() {
 }
 
 #[test]
-fn events_that_nobody_takes_are_counted_and_bounded() {
+fn events_that_are_not_taken_are_counted_and_bounded() {
     let mut handle = Jail::builder()
         .policy(policy("[syscalls]\nsetpgid = \"deny\"\n"))
         .command(["python3", "-c"])

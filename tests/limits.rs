@@ -24,7 +24,7 @@ mod stopped;
 mod stuck;
 
 use std::time::{Duration, Instant};
-use support::{Dir, JAIL, Ran, jail, nobody_survives, plain, probe, token};
+use support::{Dir, JAIL, Ran, jail, no_process_survives, plain, probe, token};
 
 /// What a limit of time may be late by where tests crowd the machine; what is not ended goes on for
 /// half a minute.
@@ -64,7 +64,7 @@ fn a_sleeper_is_asked_to_end_when_its_time_is_up() {
     assert!(took >= END && took < END + LATE, "{took:?}");
     ran.complains("it has run for 700ms")
         .complains("limits.toml:7 limits.wall");
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
 }
 
 /// Its end is no exit of its own, also where the rest is then killed.
@@ -81,7 +81,7 @@ fn who_ends_when_asked_was_past_the_limit_with_kill_on_exit_too() {
 }
 
 #[test]
-fn whoever_does_not_listen_is_killed_after_the_grace() {
+fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
     for script in [
         "trap '' TERM; while :; do :; done",
         "trap 'echo no' TERM; while :; do sleep 0.05; done",
@@ -99,7 +99,7 @@ fn whoever_does_not_listen_is_killed_after_the_grace() {
 }
 
 #[test]
-fn whoever_is_quicker_ends_as_it_does_and_at_once() {
+fn a_command_within_its_time_ends_normally_and_at_once() {
     let (ran, took) = run("wall = \"30s\"", "exit 3");
     assert_eq!(ran.code(), Some(3));
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -111,7 +111,7 @@ fn whoever_is_quicker_ends_as_it_does_and_at_once() {
 }
 
 #[test]
-fn whoever_ends_when_asked_was_past_its_time_all_the_same() {
+fn a_command_that_ends_at_sigterm_has_still_exceeded_its_time() {
     let (ran, _) = run(WALL, "trap 'exit 0' TERM; while :; do sleep 0.02; done");
     assert_eq!(ran.code(), Some(124));
 }
@@ -138,7 +138,7 @@ fn a_bomb_of_processes_ends_at_the_limit() {
         ran.complains("more than 32 tasks at the same time")
             .complains("limits.processes");
     }
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
 }
 
 #[test]

@@ -374,7 +374,7 @@ fn no_race_for_a_peer_is_won_in_a_jail_without_landlock() {
 }
 
 #[test]
-fn a_call_that_is_denied_by_its_name_is_denied_whoever_its_peer_is() {
+fn a_call_that_is_denied_by_its_name_is_denied_for_any_peer() {
     let _alone = alone();
     let mut place = Place::new();
     let policy = std::fs::read_to_string(&place.policy).expect("the policy");
@@ -403,7 +403,7 @@ fn a_call_that_is_denied_by_its_name_is_denied_whoever_its_peer_is() {
 }
 
 #[test]
-fn nobody_holds_the_supervisor_up_in_a_connect() {
+fn a_connect_cannot_block_the_supervisor() {
     let _alone = alone();
     let place = Place::new();
     let (ran, _) = place.jailed(None, "held-up", 3);

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Dir, JAIL, nobody_survives, plain, token};
+use support::{Dir, JAIL, no_process_survives, plain, token};
 
 const LATE: Duration = Duration::from_secs(5);
 
@@ -104,7 +104,7 @@ fn without_a_limit_a_file_stays_a_file_and_is_not_counted() {
 }
 
 #[test]
-fn whose_reader_has_gone_hears_of_it() {
+fn a_writer_whose_reader_has_gone_gets_epipe() {
     // 128 + SIGPIPE, as without jail.
     for limits in ["", "output = \"100MiB\""] {
         let (out, report) = shell(limits, "$jail yes | head -n 1; echo ${PIPESTATUS[0]}");
@@ -166,7 +166,7 @@ fn a_line_comes_out_while_the_command_runs() {
     assert_eq!(line, "first\n");
     child.kill().expect("a child");
     let _ = child.wait();
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).expect("an end");
     assert_eq!(rest, "");

@@ -15,7 +15,7 @@ fn within(words: &[String]) -> Run {
 const NO_GETPPID: &str = "default = \"allow\"\n[syscalls]\ngetppid = \"deny\"\n";
 
 #[test]
-fn a_child_that_nobody_traces_cannot_be_made_by_clone() {
+fn clone_cannot_create_an_untraced_child() {
     let words = attack("untraced-clone", &[]);
     let (bare, within) = (How::default().run(&words), within(&words));
     row("clone CLONE_UNTRACED", &bare.cell(), &within.cell());
@@ -270,7 +270,7 @@ fn the_vsyscall_page_does_not_lead_past_a_denial() {
 
 /// As an old kernel answers, so that programs fall back.
 #[test]
-fn numbers_that_nobody_knows_do_not_exist() {
+fn unknown_numbers_do_not_exist() {
     for number in [336 + 1, 423, 471, 999, 0x3fff_ffff, -1] {
         let words = attack("number", &[&number]);
         let (bare, within) = (How::default().run(&words), within(&words));

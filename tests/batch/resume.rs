@@ -1,6 +1,6 @@
 //! `--resume` tries again what could not be run; SIGTERM ends what runs and writes its verdict.
 
-use super::{Dir, JAIL, batch, nobody_survives, plain, token, verdicts};
+use super::{Dir, JAIL, batch, no_process_survives, plain, token, verdicts};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -142,7 +142,7 @@ fn a_signal_ends_what_runs_and_writes_its_verdicts_and_they_are_run_again() {
         };
         assert_eq!((of("exited"), of("killed")), (3, 4), "{signal}: {text}");
         assert!(found.len() == 7 && text.ends_with('\n'));
-        nobody_survives(&token, Duration::from_secs(5));
+        no_process_survives(&token, Duration::from_secs(5));
         dir.write("go", "");
         plain(words).cwd(dir.path()).output().ends_with(0);
         let found = verdicts(&std::fs::read_to_string(&output).expect("verdicts"));

@@ -189,7 +189,7 @@ fn a_directory_that_was_handed_over_opens_nothing() {
 }
 
 #[test]
-fn what_is_denied_hidden_or_protected_stays_so_for_who_was_handed_it() {
+fn what_is_denied_hidden_or_protected_stays_so_if_it_was_handed_over() {
     for (entry, flags, expected) in [
         ("deny = [\"@/none\"]", O_RDWR, "EACCES\nEACCES\n"),
         ("deny = [\"@/**/file\"]", O_RDWR, "EACCES\nEACCES\n"),
@@ -211,7 +211,7 @@ fn what_is_denied_hidden_or_protected_stays_so_for_who_was_handed_it() {
 }
 
 #[test]
-fn the_policy_itself_is_not_changed_by_who_has_it_as_stdin() {
+fn the_policy_itself_cannot_be_changed_through_stdin() {
     for landlock in LANDLOCK {
         let scene = Scene::new();
         let policy = scene.policy(SUBTREES);

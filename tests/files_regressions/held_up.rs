@@ -17,7 +17,7 @@ fn fifo(path: &str) {
 }
 
 #[test]
-fn a_fifo_as_the_interpreter_of_a_script_holds_nobody_up() {
+fn a_fifo_as_the_interpreter_of_a_script_blocks_no_process() {
     let scene = Scene::new();
     fifo(&scene.at("bin/pipe"));
     scene.program("bin/script", "#!@/bin/pipe\n");
@@ -35,7 +35,7 @@ fn a_fifo_as_the_interpreter_of_a_script_holds_nobody_up() {
 }
 
 #[test]
-fn a_fifo_as_the_loader_of_a_program_holds_nobody_up() {
+fn a_fifo_as_the_loader_of_a_program_blocks_no_process() {
     let tree = Tree::new();
     fifo(&tree.text("@/w/pipe"));
     let policy = tree.lists("read = [\"@\"]\nwrite = [\"@/w\"]\nexec = [\"@/bin\", \"@/w\"]\n");

@@ -2,7 +2,7 @@
 //! and ends as without.
 
 use crate::scene::{ALL, How, Scene, tried};
-use crate::support::{Running, nobody_survives, survivors, token};
+use crate::support::{Running, no_process_survives, survivors, token};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Duration;
@@ -191,13 +191,13 @@ fn a_daemon_is_waited_for_or_ended_as_without() {
             let command = ["./probe", "daemon", &name, "20000"];
             let ran = scene.with(how, &["--kill-on-exit"], &command).output();
             ran.ends_with(3);
-            nobody_survives(&token, Duration::from_millis(500));
+            no_process_survives(&token, Duration::from_millis(500));
         }
     }
 }
 
 #[test]
-fn nobody_survives_the_supervisors_death_or_the_inits() {
+fn no_process_survives_the_supervisors_death_or_the_inits() {
     for list in LISTS {
         let scene = Scene::isolated(list);
         for how in How::all() {
@@ -222,7 +222,7 @@ fn nobody_survives_the_supervisors_death_or_the_inits() {
                         false => run.signal(Signal::SIGKILL),
                     }
                     run.until("its end", Running::has_ended);
-                    nobody_survives(&token, Duration::from_secs(2));
+                    no_process_survives(&token, Duration::from_secs(2));
                 }
             }
         }
@@ -284,7 +284,7 @@ fn threads_stop_and_continue_as_their_proc_of_their_own_shows() {
 }
 
 #[test]
-fn a_signal_to_jail_reaches_the_command_once_and_from_nobody_it_knows() {
+fn a_signal_to_jail_reaches_the_command_once_and_from_an_unknown_sender() {
     for list in LISTS {
         let scene = Scene::isolated(list);
         for how in How::all() {
@@ -323,7 +323,7 @@ fn the_wall_limit_ends_all() {
         let command = ["sh", "-c", "trap '' TERM; sleep 20 & sleep 20", &token];
         if let Some(ran) = tried(scene.run(how, &command).output(), how) {
             ran.ends_with(124);
-            nobody_survives(&token, Duration::from_secs(1));
+            no_process_survives(&token, Duration::from_secs(1));
         }
     }
 }

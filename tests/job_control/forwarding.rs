@@ -1,7 +1,7 @@
 //! Signals from outside, to jail alone or to its process group: the command has each exactly once,
 //! from its true sender.
 
-use crate::support::{JAIL, Run, Running, nobody_survives, permissive, plain, probe, token};
+use crate::support::{JAIL, Run, Running, no_process_survives, permissive, plain, probe, token};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -133,7 +133,7 @@ fn signals_are_told_once_while_many_processes_keep_jail_busy() {
     let told = out.split_once('\n').map(|(_, told)| told);
     assert_eq!(told, Some(from_here(Signal::SIGUSR1).repeat(30).as_str()));
     drop(run);
-    nobody_survives(&token, Duration::from_secs(2));
+    no_process_survives(&token, Duration::from_secs(2));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_signal_ends_a_command_that_does_not_handle_it() {
 }
 
 #[test]
-fn a_signal_that_the_command_ignores_ends_nobody() {
+fn a_signal_that_the_command_ignores_ends_no_process() {
     let mut run = permissive([
         "sh",
         "-c",
@@ -263,7 +263,7 @@ fn a_signal_ignored_from_the_start_stays_ignored() {
 }
 
 #[test]
-fn a_signal_as_jail_starts_ends_it_and_leaves_nobody() {
+fn a_signal_as_jail_starts_ends_it_and_leaves_no_process() {
     for round in 0..30 {
         let token = token();
         let run = permissive([probe(), "listen", "10", &token]).start();
@@ -274,7 +274,7 @@ fn a_signal_as_jail_starts_ends_it_and_leaves_nobody() {
             .code()
             .or(ran.status.signal().map(|signal| 128 + signal));
         assert_eq!(code, Some(143), "{}", ran.err);
-        nobody_survives(&token, Duration::from_secs(1));
+        no_process_survives(&token, Duration::from_secs(1));
     }
 }
 
@@ -378,7 +378,7 @@ fn timeout_ends_jail_and_everything_in_it() {
     ])
     .output()
     .ends_with(124);
-    nobody_survives(&token, Duration::from_secs(1));
+    no_process_survives(&token, Duration::from_secs(1));
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn sigkill_of_jail_ends_the_command() {
     run.line("ready");
     run.signal(Signal::SIGKILL);
     run.until("its end", Running::has_ended);
-    nobody_survives(&token, Duration::from_secs(1));
+    no_process_survives(&token, Duration::from_secs(1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An interactive bash on a terminal, with jail as its job.
 
-use crate::support::nobody_survives;
+use crate::support::no_process_survives;
 use crate::terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Terminal};
 use std::time::Duration;
 
@@ -274,7 +274,7 @@ fn hanging_up_ends_the_command() {
     terminal.enter(&format!("$JAIL $PROBE listen 10 {token}"));
     terminal.expect("ready");
     terminal.close();
-    nobody_survives(&token, Duration::from_secs(10));
+    no_process_survives(&token, Duration::from_secs(10));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn hanging_up_ends_the_command_where_jail_leads_the_session() {
     terminal.enter(&format!("exec $JAIL $PROBE listen 10 {token}"));
     terminal.expect("ready");
     terminal.close();
-    nobody_survives(&token, Duration::from_secs(5));
+    no_process_survives(&token, Duration::from_secs(5));
 }
 
 #[test]

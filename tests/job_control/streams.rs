@@ -1,6 +1,6 @@
 //! Job control where streams go through jail, where jail was born with children, and of `jail batch`.
 
-use crate::support::{Dir, JAIL, nobody_survives, token};
+use crate::support::{Dir, JAIL, no_process_survives, token};
 use crate::terminal::{CTRL_C, CTRL_Z, Terminal};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn ctrl_z_stops_a_command_whose_output_goes_through_jail_and_fg_continues_it() {
 
 /// Where there are limits, jail stops only if it was asked to itself.
 #[test]
-fn ctrl_z_stops_a_command_with_limits_whoever_carries_it_out() {
+fn ctrl_z_stops_a_command_with_limits_whichever_process_enforces_them() {
     let dir = Dir::new();
     for limits in ["wall = \"1h\"", "cpu = \"1h\"", "memory = \"1GiB\""] {
         let text = format!("default = \"allow\"\n[limits]\n{limits}\n");
@@ -190,5 +190,5 @@ fn a_batch_stops_and_goes_on_with_its_commands() {
     terminal.key(CTRL_C);
     terminal.prompt();
     assert_eq!(terminal.status(), "130");
-    nobody_survives(&token, Duration::from_secs(5));
+    no_process_survives(&token, Duration::from_secs(5));
 }

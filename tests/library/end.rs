@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use support::{nobody_survives, token};
+use support::{no_process_survives, token};
 
 /// poll(2), which nix has no wrapper of here: whether a descriptor is readable.
 fn is_readable(fd: &impl AsRawFd, time: Duration) -> bool {
@@ -89,7 +89,7 @@ fn a_guard_that_is_dropped_kills_and_waits() {
     assert_eq!(support::survivors(&token), Vec::<i32>::new());
     let outcome = waiter.join().expect("a thread").expect("an outcome");
     assert_eq!(outcome.verdict.ending, Ending::Killed);
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who lives on when somebody ends: orphans, storms without their supervisor, a policy's kill.
 
 use crate::support::{
-    Dir, Running, is_watchdog, jail, nobody_survives, permissive, probe, rounds, survivors, token,
+    Dir, Running, is_watchdog, jail, no_process_survives, permissive, probe, rounds, survivors, token,
 };
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -35,7 +35,7 @@ fn kill_on_exit_ends_a_daemon_with_the_command() {
     .output()
     .ends_with(3);
     assert!(start.elapsed() < Duration::from_secs(5));
-    nobody_survives(&done, Duration::from_secs(2));
+    no_process_survives(&done, Duration::from_secs(2));
     assert!(!std::path::Path::new(&done).exists());
 }
 
@@ -53,7 +53,7 @@ fn asked_twice_jail_ends_what_the_command_left_behind() {
     assert_eq!(without_watchdog(&done).len(), 2, "jail and the daemon");
     run.signal(Signal::SIGINT);
     let ran = run.finish();
-    nobody_survives(&done, Duration::from_secs(2));
+    no_process_survives(&done, Duration::from_secs(2));
     assert!(!std::path::Path::new(&done).exists());
     // Dead of the user's request, or with the command's own code.
     assert!(
@@ -72,7 +72,7 @@ fn a_first_request_reaches_what_the_command_left_behind() {
     wait_for_daemon(&run, &done);
     run.signal(Signal::SIGTERM);
     run.finish().ends_with(3);
-    nobody_survives(&done, Duration::from_secs(2));
+    no_process_survives(&done, Duration::from_secs(2));
 }
 
 /// The processes with this token, without the one that keeps the limits.
@@ -107,7 +107,7 @@ fn wait_for_daemon(run: &Running, token: &str) {
 }
 
 #[test]
-fn nobody_survives_the_death_of_the_supervisor() {
+fn no_process_survives_the_death_of_the_supervisor() {
     for round in 0..rounds(3) {
         for (index, kind) in ["fork", "vfork", "threads", "daemons"]
             .into_iter()
@@ -121,20 +121,20 @@ fn nobody_survives_the_death_of_the_supervisor() {
             assert!(survivors(&token).len() > 2, "{kind}: no storm");
             run.signal(Signal::SIGKILL);
             run.until("its end", Running::has_ended);
-            nobody_survives(&token, Duration::from_secs(2));
+            no_process_survives(&token, Duration::from_secs(2));
         }
     }
 }
 
 #[test]
-fn nobody_survives_when_the_supervisor_dies_as_it_starts() {
+fn no_process_survives_if_the_supervisor_dies_as_it_starts() {
     for round in 0..rounds(3) * 10 {
         let token = token();
         let run = permissive([probe(), "storm", "fork", &token]).start();
         std::thread::sleep(Duration::from_micros(round as u64 * 331 % 9_000));
         run.signal(Signal::SIGKILL);
         drop(run);
-        nobody_survives(&token, Duration::from_secs(2));
+        no_process_survives(&token, Duration::from_secs(2));
     }
 }
 
@@ -151,7 +151,7 @@ fn a_rule_that_kills_ends_a_fork_bomb() {
             .output()
             .ends_with(159)
             .complains("getppid");
-        nobody_survives(&token, Duration::from_millis(100));
+        no_process_survives(&token, Duration::from_millis(100));
     }
 }
 
@@ -168,5 +168,5 @@ fn a_rule_that_kills_ends_a_storm_of_threads() {
         .output()
         .ends_with(159)
         .says("ready\n");
-    nobody_survives(&token, Duration::from_millis(100));
+    no_process_survives(&token, Duration::from_millis(100));
 }

@@ -76,7 +76,7 @@ fn waitid_with_wnowait_leaves_the_child_to_be_waited_for() {
 }
 
 #[test]
-fn children_run_on_whose_parent_is_killed_as_they_are_born() {
+fn children_keep_running_if_their_parent_is_killed_during_the_fork() {
     repeatedly(2, &["parent-killed", "40"], 0);
 }
 

@@ -3,7 +3,7 @@
 
 use super::memory::{InMemory, modes};
 use super::{LATE, policy};
-use crate::support::{Dir, jail, nobody_survives, rounds, token};
+use crate::support::{Dir, jail, no_process_survives, rounds, token};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is wrong with it, and how it ends.
@@ -148,7 +148,7 @@ fn late(bomb: &Bomb, mode: &str, directory: &str) -> Duration {
             bomb.name
         ));
     }
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
     // What is limited by the clock is so from its start, and may have had no time to say anything.
     let near = match (bomb.left.is_zero(), ran.out.lines().next().map(str::parse)) {
         (false, _) => begin + bomb.left,
@@ -160,7 +160,7 @@ fn late(bomb: &Bomb, mode: &str, directory: &str) -> Duration {
 }
 
 #[test]
-fn each_bomb_ends_by_its_own_limit_and_harms_nobody_else() {
+fn each_bomb_ends_by_its_own_limit_and_harms_no_other_process() {
     let Some(directory) = InMemory::new() else {
         return;
     };

@@ -1,13 +1,13 @@
 //! Processor time: of the whole tree, each process once, whoever waits for whom.
 
 use super::{LATE, run, run_program};
-use crate::support::{nobody_survives, probe, rounds, token};
+use crate::support::{no_process_survives, probe, rounds, token};
 use std::time::Duration;
 
 const CPU: &str = "cpu = \"500ms\"";
 
 #[test]
-fn whoever_uses_up_its_processor_time_is_killed_at_once() {
+fn a_command_that_uses_up_its_processor_time_is_killed_at_once() {
     let token = token();
     let spin = "while :; do :; done";
     for script in [
@@ -25,7 +25,7 @@ fn whoever_uses_up_its_processor_time_is_killed_at_once() {
             assert!(took < Duration::from_secs(20), "{script}: {took:?}");
             ran.complains("more than 500ms of processor time")
                 .complains("limits.toml:7 limits.cpu");
-            nobody_survives(&token, LATE);
+            no_process_survives(&token, LATE);
         }
     }
 }
@@ -54,7 +54,7 @@ fn a_sleeper_uses_none() {
 }
 
 #[test]
-fn whoever_has_used_too_much_by_its_end_was_past_the_limit_all_the_same() {
+fn a_command_that_has_used_too_much_by_its_end_has_exceeded_the_limit() {
     // Over before the second tick.
     let (ran, _) = run_program("cpu = \"20ms\"", &[probe(), "spin", "30", "waits"]);
     assert_eq!(ran.code(), Some(124), "{}", ran.err);

@@ -1,7 +1,7 @@
 //! Memory: of the whole tree, whatever it is had as, by each mechanism that the host has.
 
 use super::policy;
-use crate::support::{Dir, Ran, jail, nobody_survives, plain, probe, rounds, token};
+use crate::support::{Dir, Ran, jail, no_process_survives, plain, probe, rounds, token};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ pub fn is_ended(mode: &str, command: &[&str]) {
 }
 
 #[test]
-fn whoever_has_too_much_is_ended() {
+fn a_command_that_uses_too_much_memory_is_ended() {
     for mode in modes() {
         for _ in 0..rounds(1) {
             for (kind, size) in [
@@ -108,7 +108,7 @@ fn whoever_has_too_much_is_ended() {
             ] {
                 let token = token();
                 is_ended(mode, &[probe(), "memory", kind, size, &token]);
-                nobody_survives(&token, Duration::from_secs(2));
+                no_process_survives(&token, Duration::from_secs(2));
             }
         }
     }
@@ -146,7 +146,7 @@ impl Drop for Segments {
 }
 
 #[test]
-fn system_v_segments_count_while_nobody_has_them_attached() {
+fn system_v_segments_count_while_no_process_has_them_attached() {
     for mode in modes() {
         let _left = Segments;
         is_ended(mode, &[probe(), "memory", "segments", "256"]);
@@ -154,7 +154,7 @@ fn system_v_segments_count_while_nobody_has_them_attached() {
 }
 
 #[test]
-fn whoever_stays_within_is_let_be() {
+fn a_command_within_its_limit_is_not_ended() {
     let most = MOST.to_string();
     for mode in modes() {
         for _ in 0..rounds(1) {
@@ -235,7 +235,7 @@ fn what_others_write_to_files_in_memory_is_not_the_jails() {
 }
 
 #[test]
-fn a_file_in_memory_that_somebody_else_has_filled_may_be_mapped_and_added_to() {
+fn a_file_in_memory_that_another_process_has_filled_may_be_mapped_and_added_to() {
     let Some(directory) = InMemory::new() else {
         return;
     };
@@ -307,12 +307,12 @@ fn all_are_ended_where_a_child_is_killed_for_its_memory() {
         let begin = Instant::now();
         is_ended(mode, &["bash", "-c", &script]);
         assert!(begin.elapsed() < Duration::from_secs(15), "{mode}");
-        nobody_survives(&token, Duration::from_secs(2));
+        no_process_survives(&token, Duration::from_secs(2));
     }
 }
 
 #[test]
-fn a_signal_that_somebody_sends_is_not_the_limits() {
+fn a_signal_of_another_process_is_not_mistaken_for_the_limits() {
     for mode in modes() {
         run_in(mode, &["bash", "-c", "kill -KILL $$"]).ends_with(137);
     }

@@ -1,7 +1,7 @@
 //! What the kernel counts for each user: a command that uses it up makes no other jail of that user fail.
 
 use super::{LATE, policy};
-use crate::support::{Dir, Running, is_root, nobody_survives, plain, token};
+use crate::support::{Dir, Running, is_root, no_process_survives, plain, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ fn signals_that_a_command_queues_make_no_other_jail_of_the_user_fail() {
     is_passed_on(&dir, &policy);
     assert!(!flood.has_ended(), "it has held its signals until now");
     drop(flood);
-    nobody_survives(&token, LATE);
+    no_process_survives(&token, LATE);
 }
 
 fn flood_wall(dir: &Dir) -> String {

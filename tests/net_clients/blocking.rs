@@ -125,8 +125,8 @@ except TimeoutError as error:
 }
 
 #[test]
-fn a_connect_to_where_nobody_answers_times_out() {
-    let test = "blocking::a_connect_to_where_nobody_answers_times_out";
+fn a_connect_to_an_address_without_an_answer_times_out() {
+    let test = "blocking::a_connect_to_an_address_without_an_answer_times_out";
     // What is sent there comes back, and is for nobody.
     let setup =
         "ip addr add 10.11.12.1/32 dev lo; ip route add 10.11.12.0/24 dev lo src 10.11.12.1";

@@ -75,7 +75,7 @@ fn a_peer_can_end_the_jail() {
 }
 
 #[test]
-fn whoever_is_not_there_refuses_as_without_a_jail() {
+fn a_missing_server_refuses_as_without_a_jail() {
     let Some(python) = python() else { return };
     let scene = Scene::new();
     let policy = scene.policy("connect = [\"127.0.0.1\", \"[::1]\", \"unix:@\"]");

@@ -152,7 +152,7 @@ for restarts in False, True:
 }
 
 #[test]
-fn datagrams_reach_whom_the_policy_names() {
+fn datagrams_reach_the_peers_that_the_policy_names() {
     let Some(python) = python() else { return };
     let scene = Scene::new();
     let policy = scene.policy(NET);

@@ -67,7 +67,7 @@ fn unnamed(ran: Option<Ran>) {
 }
 
 #[test]
-fn net_reaches_nobody_on_this_host() {
+fn net_reaches_no_address_of_this_host() {
     let (scene, http) = (Scene::new(), hello(0, &["127.0.0.1", "127.0.0.2"]));
     let policy = scene.preset("net");
     for user in users() {
@@ -261,7 +261,7 @@ fn metadata_is_denied_whatever_else_is_open() {
 
 /// Python's and Node's own ways: both ask the kernel by NETLINK_ROUTE.
 #[test]
-fn offline_lists_the_interfaces_and_reaches_nobody() {
+fn offline_lists_the_interfaces_and_reaches_no_peer() {
     let scene = Scene::new();
     let policy = scene.preset("offline");
     let names = "import socket; print(sorted(name for _, name in socket.if_nameindex()))";

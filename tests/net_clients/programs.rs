@@ -69,7 +69,7 @@ fn hello() -> Http {
 }
 
 #[test]
-fn curl_reaches_whom_the_policy_names() {
+fn curl_reaches_the_peers_that_the_policy_names() {
     let Some(curl) = program("curl") else { return };
     let (scene, http) = (Scene::new(), hello());
     reaches(&scene, &http, "/hello", "hello\n", |url, _| {
@@ -114,7 +114,7 @@ fn curl_reaches_the_unix_socket_that_the_policy_names() {
 }
 
 #[test]
-fn pythons_urllib_reaches_whom_the_policy_names() {
+fn pythons_urllib_reaches_the_peers_that_the_policy_names() {
     let Some(python) = python() else { return };
     let (scene, http) = (Scene::new(), hello());
     let script = scene.script(
@@ -131,7 +131,7 @@ sys.stdout.write(opener.open(sys.argv[1]).read().decode())
 }
 
 #[test]
-fn pythons_asyncio_reaches_whom_the_policy_names() {
+fn pythons_asyncio_reaches_the_peers_that_the_policy_names() {
     let Some(python) = python() else { return };
     let (scene, http) = (Scene::new(), hello());
     // A hundred at once.
@@ -162,7 +162,7 @@ asyncio.run(main())
 }
 
 #[test]
-fn git_clones_from_whom_the_policy_names() {
+fn git_clones_from_the_peers_that_the_policy_names() {
     let Some(git) = program("git") else { return };
     let scene = Scene::new();
     let made = scene.at("made");
@@ -189,7 +189,7 @@ $git -C "$bare" update-server-info
 }
 
 #[test]
-fn nodes_fetch_reaches_whom_the_policy_names() {
+fn nodes_fetch_reaches_the_peers_that_the_policy_names() {
     let Some(node) = program("node") else { return };
     let (scene, http) = (Scene::new(), hello());
     let script = scene.script(
@@ -211,7 +211,7 @@ fn engine(path: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_static_go_program_reaches_whom_the_policy_names() {
+fn a_static_go_program_reaches_the_peers_that_the_policy_names() {
     // A client of a container engine is one.
     let Some(docker) = program("docker") else {
         return;
@@ -242,7 +242,7 @@ fn a_static_go_program_reaches_whom_the_policy_names() {
 }
 
 #[test]
-fn a_go_program_of_the_tests_own_reaches_whom_the_policy_names() {
+fn a_go_program_of_the_tests_own_reaches_the_peers_that_the_policy_names() {
     let Some(go) = program("go") else { return };
     let (scene, http) = (Scene::new(), hello());
     let source = scene.script(

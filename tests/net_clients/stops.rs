@@ -173,7 +173,7 @@ fn what_landlock_denies_is_reported_where_that_is_wished_for() {
 }
 
 #[test]
-fn a_command_that_fails_for_what_nobody_saw_is_told_how_to_see_it() {
+fn a_hint_says_how_to_see_denials_that_were_not_reported() {
     let Some(python) = python() else { return };
     let scene = Scene::new();
     let port = free_port();

@@ -54,7 +54,7 @@ with concurrent.futures.ThreadPoolExecutor(40) as pool:
 }
 
 #[test]
-fn nodes_workers_reach_whom_the_policy_names() {
+fn nodes_workers_reach_the_peers_that_the_policy_names() {
     let Some(node) = program("node") else { return };
     let scene = Scene::new();
     let hosts = ["127.0.0.1", "127.0.0.2"];
@@ -166,7 +166,7 @@ os.path.exists("unix.sock") and os.unlink("unix.sock")
 }
 
 #[test]
-fn a_thread_that_connects_keeps_nobody_waiting() {
+fn a_thread_that_connects_does_not_delay_others() {
     let Some(python) = python() else { return };
     let scene = Scene::new();
     let policy = scene.policy("connect = [\"127.0.0.1\", \"unix:@\"]\nlisten = [\"127.0.0.1:0\"]");

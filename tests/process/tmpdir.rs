@@ -48,7 +48,7 @@ fn nothing_is_left(base: &Path, ran: &Ran) {
 }
 
 #[test]
-fn the_command_has_a_directory_that_nobody_else_has() {
+fn the_command_has_a_directory_that_no_other_run_has() {
     let (scene, base) = scene(FRESH);
     let script = "test \"$TMPDIR\" = \"$TMP\" && test \"$TMPDIR\" = \"$TEMP\" && stat -c '%a %u' \"$TMPDIR\" && \
         f=$(mktemp) && printf '#!/bin/sh\\necho ran\\n' >$f && chmod +x $f && $f; ls -A \"$TMPDIR/..\" | wc -l; pwd";

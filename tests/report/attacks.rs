@@ -179,7 +179,7 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
 
 /// Its stderr is the command's, too, which fills it and then is told of.
 #[test]
-fn a_stderr_that_nobody_reads_delays_no_report() {
+fn a_stderr_without_a_reader_delays_no_report() {
     let dir = Dir::new();
     let (_reader, writer) = full_pipe();
     // As stdin it is passed on to be stderr.
@@ -217,7 +217,7 @@ fn a_stderr_that_nobody_reads_delays_no_report() {
 }
 
 #[test]
-fn a_descriptor_that_nobody_reads_holds_jail_up_for_a_while_only() {
+fn a_descriptor_without_a_reader_delays_jail_for_a_limited_time() {
     let dir = Dir::new();
     let (_reader, writer) = full_pipe();
     dir.write("policy.toml", POLICY);

@@ -153,7 +153,7 @@ fn a_directory_in_its_place_moves_aside() {
 }
 
 #[test]
-fn a_directory_that_is_moved_takes_the_report_with_it_and_nobody_elses_file_is_replaced() {
+fn a_directory_that_is_moved_takes_the_report_with_it_and_no_other_file_is_replaced() {
     let dir = Dir::new();
     dir.write("out/x", "");
     let other = dir.write("other/report.json", "kept");
@@ -221,7 +221,7 @@ fn a_jail_that_is_killed_leaves_no_report_and_no_half_of_one() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_any_more_is_told() {
+fn a_pipe_whose_reader_has_gone_is_reported() {
     // The reader has gone when the command ends: it was waited for.
     let script = r#"{ "$0" --policy permissive --report fd:3 -- sleep 0.5 3>&1 >/dev/null; echo "$?" >&2; } | true"#;
     plain(["bash", "-c", script, JAIL])

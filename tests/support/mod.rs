@@ -507,7 +507,7 @@ pub fn survivors(token: &str) -> Vec<i32> {
 
 /// Panics, and kills them, unless all processes with this token are gone soon.
 #[track_caller]
-pub fn nobody_survives(token: &str, within: Duration) {
+pub fn no_process_survives(token: &str, within: Duration) {
     let end = Instant::now() + within;
     loop {
         let left = survivors(token);
