@@ -41,7 +41,7 @@ pub mod plan {
 
 pub mod policy {
     pub use crate::policy::{
-        About, Action, Expect, Origin, Policy, Rule, Surroundings, Target, Who, lint, locate, peer,
+        About, Action, Expect, Origin, PathContext, Policy, Rule, Target, Who, lint, locate, peer,
         presets, render,
     };
 }

@@ -12,7 +12,7 @@ use jail::internal::launch;
 use jail::internal::net::Way;
 use jail::internal::paths::Access;
 use jail::internal::plan::Plan;
-use jail::internal::policy::{Action, Policy, Surroundings, locate, peer};
+use jail::internal::policy::{Action, PathContext, Policy, locate, peer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use support::{Dir, jail, plain, probe, rounds};
@@ -164,7 +164,7 @@ fn policies() -> impl Strategy<Value = String> {
 
 /// What `jail explain` finds.
 fn decided(plan: &Plan, sentence: &str) -> Sentence {
-    let around = Surroundings::own();
+    let around = PathContext::own();
     let (verb, object) = sentence.split_once(' ').expect("a sentence");
     match Way::from_word(verb) {
         Some(way) => plan

@@ -237,7 +237,7 @@ fn what_was_left_out_is_said_only_if_a_change_was_denied_there() {
 /// To run it again says nothing new where the cause was told.
 #[test]
 fn a_failure_that_a_reported_denial_explains_gets_no_other_hint() {
-    const AGAIN: &str = "was not reported";
+    const AGAIN: &str = "were not reported";
     let dir = Dir::new();
     dir.write("elsewhere/x", "");
     let policy = policy(&dir, "");

@@ -464,29 +464,31 @@ fn a_host_that_ignores_sigchld_has_its_verdicts() {
 
 #[test]
 fn what_a_command_does_to_its_pipes_harms_no_other_process() {
-    host("what_a_command_does_to_its_pipes_harms_no_other_process", || {
-        let run = |script: &str| {
-            let jail = shell("").command(["python3", "-c", script]);
-            let before = Instant::now();
-            let outcome = jail
-                .limits(Limits::new().output(1 << 22).wall(Duration::from_secs(30)))
-                .keep(1 << 22)
-                .run()
-                .expect("an outcome");
-            assert!(before.elapsed() < LATE, "{script}");
-            outcome
-        };
-        // A pipe of another size, written to its last byte before the end.
-        let outcome = run("import os, fcntl
+    host(
+        "what_a_command_does_to_its_pipes_harms_no_other_process",
+        || {
+            let run = |script: &str| {
+                let jail = shell("").command(["python3", "-c", script]);
+                let before = Instant::now();
+                let outcome = jail
+                    .limits(Limits::new().output(1 << 22).wall(Duration::from_secs(30)))
+                    .keep(1 << 22)
+                    .run()
+                    .expect("an outcome");
+                assert!(before.elapsed() < LATE, "{script}");
+                outcome
+            };
+            // A pipe of another size, written to its last byte before the end.
+            let outcome = run("import os, fcntl
 fcntl.fcntl(1, 1031, 1 << 20)
 os.write(1, b'x' * (1 << 20))");
-        assert_eq!(outcome.stdout.len(), 1 << 20);
-        // Many small writes, one a page of the pipe.
-        let outcome = run("import os, fcntl
+            assert_eq!(outcome.stdout.len(), 1 << 20);
+            // Many small writes, one a page of the pipe.
+            let outcome = run("import os, fcntl
 for n in range(5000): os.write(1, b'x'); os.write(2, b'y')");
-        assert_eq!((outcome.stdout.len(), outcome.stderr.len()), (5000, 5000));
-        // Non-blocking, with signals.
-        let outcome = run("import os, fcntl, signal
+            assert_eq!((outcome.stdout.len(), outcome.stderr.len()), (5000, 5000));
+            // Non-blocking, with signals.
+            let outcome = run("import os, fcntl, signal
 signal.signal(signal.SIGIO, lambda *_: None)
 fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
 try: fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())
@@ -495,9 +497,9 @@ done = 0
 while done < 1000000:
     try: done += os.write(1, b'x' * (1000000 - done))
     except BlockingIOError: pass");
-        assert_eq!(outcome.stdout.len(), 1_000_000);
-        // Reads its own output: then it is nobody else's.
-        let outcome = run("import os
+            assert_eq!(outcome.stdout.len(), 1_000_000);
+            // Reads its own output: then it is nobody else's.
+            let outcome = run("import os
 fd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)
 os.write(1, b'one')
 try: os.read(fd, 100)
@@ -505,15 +507,16 @@ except BlockingIOError: pass
 os.close(1)
 os.open('/proc/self/fd/2', os.O_WRONLY)
 os.write(1, b'two')");
-        assert_eq!(outcome.verdict.code, Some(0), "{outcome:?}");
-        assert_eq!(outcome.stderr, b"two");
-        // Pages that are lent, not copied.
-        let outcome = run("import os
+            assert_eq!(outcome.verdict.code, Some(0), "{outcome:?}");
+            assert_eq!(outcome.stderr, b"two");
+            // Pages that are lent, not copied.
+            let outcome = run("import os
 r, w = os.pipe()
 os.write(w, b'z' * 4096)
 os.splice(r, 1, 4096)");
-        assert_eq!(outcome.stdout, [b'z'; 4096]);
-    });
+            assert_eq!(outcome.stdout, [b'z'; 4096]);
+        },
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jail::internal::judge::{Judge, explain_reason};
 use jail::internal::plan::{Host, Plan};
-use jail::internal::policy::{About, Action, Policy, Surroundings, peer, presets};
+use jail::internal::policy::{About, Action, PathContext, Policy, peer, presets};
 use jail::internal::{net::Way, syscalls};
 
 /// The presets that take something away whatever they are joined with: their descriptions say so.
@@ -50,7 +50,7 @@ fn questions() -> Vec<(String, About)> {
             all.push((text, About::Call(call)));
         }
     }
-    let around = Surroundings::own();
+    let around = PathContext::own();
     for host in [
         "8.8.8.8",
         "[2606:4700::1]",

@@ -6,7 +6,7 @@ use jail::internal::judge::Judge;
 use jail::internal::net::Way;
 use jail::internal::paths::Access;
 use jail::internal::plan::{Host, Plan};
-use jail::internal::policy::{Action, Policy, Surroundings, peer};
+use jail::internal::policy::{Action, PathContext, Policy, peer};
 
 /// Files of a directory of the test's own.
 struct Files(PathBuf);
@@ -47,7 +47,7 @@ fn allows(judge: &Judge, access: Access, path: &str) -> bool {
 }
 
 fn connects(judge: &Judge, to: &str) -> bool {
-    let peer = peer(Way::Connect, to, &Surroundings::own()).expect("a peer");
+    let peer = peer(Way::Connect, to, &PathContext::own()).expect("a peer");
     judge.peer(&peer).verdict.action == Action::Allow
 }
 
@@ -201,7 +201,7 @@ lift = [
     ] {
         assert_eq!(connects(&judge, to), allowed, "{to}");
     }
-    let listen = peer(Way::Listen, "10.1.2.3:5432", &Surroundings::own()).expect("a peer");
+    let listen = peer(Way::Listen, "10.1.2.3:5432", &PathContext::own()).expect("a peer");
     assert_ne!(judge.peer(&listen).verdict.action, Action::Allow);
 }
 

@@ -18,11 +18,11 @@ use crate::judge::varying::Run;
 use crate::judge::{Reason, Sentence, Verdict, entry_text, explain_reason, rule_head};
 use crate::net::Way;
 use crate::paths::Access;
-use crate::plan::{Host, Plan, PlanError, Route, What, Wishes};
+use crate::plan::{Host, Plan, PlanError, PlanOptions, Route, What};
 use crate::policy::{
-    Action, Lift, Peer, PlaceError, Policy, Surroundings, Target, Who, locate, peer,
+    Action, Lift, PathContext, Peer, PlaceError, Policy, Target, Who, locate, peer,
 };
-use crate::report::{nameservers, surroundings};
+use crate::report::{nameservers, run_context};
 use crate::syscalls::{Call, CallError, Errno, Syscall, parse_call};
 
 /// Where and how to print.
@@ -62,11 +62,11 @@ pub fn run(
     view: View,
     out: &mut dyn Write,
 ) -> Result<(), ExplainError> {
-    let wishes = Wishes {
+    let options = PlanOptions {
         alone: true,
-        ..Wishes::default()
+        ..PlanOptions::default()
     };
-    let plan = Plan::with(policy, host, wishes).map_err(ExplainError::Plan)?;
+    let plan = Plan::with(policy, host, options).map_err(ExplainError::Plan)?;
     let text = match call {
         None => whole(policy, host, &plan, view),
         Some(text) if let Some((access, path)) = sentence(text)? => {
@@ -94,7 +94,7 @@ fn sentence(text: &str) -> Result<Option<(Access, PathBuf)>, ExplainError> {
     let Some(access) = Access::from_word(verb) else {
         return Ok(None);
     };
-    match locate(path.trim(), &Surroundings::own()) {
+    match locate(path.trim(), &PathContext::own()) {
         Ok(located) => Ok(Some((access, located.pattern.base().to_owned()))),
         Err(PlaceError::Unset(name)) => Err(ExplainError::Path(format!(
             "the variable {name} is not set"
@@ -112,7 +112,7 @@ fn peer_of(text: &str) -> Result<Option<Peer>, ExplainError> {
         None => Ok(None),
         Some(way) => {
             let mut peer =
-                peer(way, endpoint.trim(), &Surroundings::own()).map_err(ExplainError::Peer)?;
+                peer(way, endpoint.trim(), &PathContext::own()).map_err(ExplainError::Peer)?;
             // As the supervisor does when the call is made.
             if let (
                 Way::Connect,
@@ -253,7 +253,7 @@ fn advise(
     text: &mut String,
 ) {
     let run = Run {
-        home: surroundings().home,
+        home: run_context().home,
         nameservers: nameservers(),
         ..Run::default()
     };

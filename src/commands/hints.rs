@@ -7,7 +7,7 @@ use crate::launch::script_interpreter;
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::{Action, Isolation, List, PathEntry, Policy};
-use crate::report::{Hint, surroundings};
+use crate::report::{Hint, run_context};
 use caps::{CapSet, Capability};
 use nix::unistd::{AccessFlags, access, geteuid};
 use std::collections::BTreeSet;
@@ -92,7 +92,7 @@ fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path
                 call: None,
                 object: Object::Path(Access::Exec, found.as_os_str().as_bytes()),
                 run: &Run {
-                    home: surroundings().home,
+                    home: run_context().home,
                     ..Run::default()
                 },
             };

@@ -4,8 +4,8 @@ use super::hints::{Ran, hints};
 use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary, Withheld};
-use crate::plan::{Plan, Wishes};
-use crate::policy::{self, Policy, Surroundings, opened_home};
+use crate::plan::{Plan, PlanOptions};
+use crate::policy::{self, PathContext, Policy, opened_home};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
@@ -116,11 +116,12 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let log = run.log.as_deref().map(open_log).transpose()?;
     let name = run.policy.as_deref().unwrap_or_default();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
-    let mut policy = Policy::load_to_run_in(name, Path::new("."), Surroundings::at(start))
-        .map_err(|problems| Failure {
+    let mut policy = Policy::load_to_run_in(name, Path::new("."), PathContext::at(start)).map_err(
+        |problems| Failure {
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
-        })?;
+        },
+    )?;
     if let Some(wrong) = policy::nothing_starts(&policy) {
         return Err(fail(format_args!(
             "the policy {name} cannot be used: {wrong}; nothing was run"
@@ -152,14 +153,14 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let program = launch::program(&command);
     let limited = policy.limits.output.is_some();
     let terminals = command.terminals(&policy, [false, limited, limited]);
-    let wishes = Wishes {
+    let options = PlanOptions {
         command: program.as_deref(),
         terminals: &terminals,
         trace_denials: traces(run),
         datagrams: command.passes_datagrams(),
         alone: true,
     };
-    let plan = Plan::with(&policy, &host, wishes).map_err(fail)?;
+    let plan = Plan::with(&policy, &host, options).map_err(fail)?;
     Ok(Ready {
         policy,
         plan: Arc::new(plan),
@@ -174,7 +175,7 @@ fn traces(run: &Run) -> bool {
     match run.trace_denials {
         TraceDenials::Always => true,
         TraceDenials::Never => false,
-        // A person who watches is told at once; a program that reads stderr can ask for it.
+        // A user at a terminal gets the message at once; a program that reads stderr can request it.
         TraceDenials::Auto => run.log.is_some() || !run.quiet && io::stderr().is_terminal(),
     }
 }

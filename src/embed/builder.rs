@@ -1,9 +1,9 @@
 //! What to run, and how.
 
 use super::event::{self, Sender};
-use super::nurseries::Nurseries;
 use super::plans::{About, Plans};
 use super::pump::{Output, Wiring, past_streams};
+use super::spawners::Spawners;
 use super::{Error, Handle, Outcome, Policy};
 use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Host, Plan};
@@ -176,7 +176,7 @@ pub struct Builder {
     host: Option<Host>,
     /// Shared with its clones, like the next field.
     plans: Arc<Plans>,
-    nurseries: Arc<Nurseries>,
+    spawners: Arc<Spawners>,
 }
 
 impl Default for Builder {
@@ -196,7 +196,7 @@ impl Default for Builder {
             all_events: false,
             host: None,
             plans: Arc::default(),
-            nurseries: Arc::default(),
+            spawners: Arc::default(),
         }
     }
 }
@@ -343,7 +343,9 @@ impl Builder {
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("jail".to_owned())
-                .spawn_scoped(scope, || ready.run(None, false, Told::default()).outcome())
+                .spawn_scoped(scope, || {
+                    ready.run(None, false, Listeners::default()).outcome()
+                })
                 .map_err(Error::Thread)?
                 .join()
                 .unwrap_or(Err(Error::Lost))
@@ -437,7 +439,7 @@ impl Builder {
             wiring,
             readers,
             passed: self.passed.clone(),
-            nurseries: Arc::clone(&self.nurseries),
+            spawners: Arc::clone(&self.spawners),
             kill_on_exit: self.kill_on_exit,
             temporary,
         })
@@ -514,7 +516,7 @@ pub(crate) struct Ready {
     readers: Readers,
     /// Kept open until the command has them.
     passed: Vec<Arc<OwnedFd>>,
-    nurseries: Arc<Nurseries>,
+    spawners: Arc<Spawners>,
     kill_on_exit: bool,
     /// Removed when the run is over.
     temporary: Option<Temporary>,
@@ -545,7 +547,7 @@ impl Finished {
 
 /// The receivers of information while it runs.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct Listeners {
     /// Gets the main process's id, once.
     pub started: Option<mpsc::Sender<Tid>>,
     pub(super) events: Option<Sender>,
@@ -558,7 +560,12 @@ impl Ready {
     }
 
     /// Runs it on this thread, which must have no children. `timer`: see [`Options::timer`].
-    pub(crate) fn run(self, stop_handle: Option<StopHandle>, timer: bool, told: Told) -> Finished {
+    pub(crate) fn run(
+        self,
+        stop_handle: Option<StopHandle>,
+        timer: bool,
+        listeners: Listeners,
+    ) -> Finished {
         let Ready {
             policy,
             plan,
@@ -566,7 +573,7 @@ impl Ready {
             wiring,
             readers,
             passed,
-            nurseries,
+            spawners,
             kill_on_exit,
             temporary,
         } = self;
@@ -584,26 +591,26 @@ impl Ready {
         let arguments = command.arguments.clone();
         let report = Report::recording(&policy, arguments.clone(), name.clone());
         let mut observer = Starting {
-            started: told.started,
-            told: event::Told {
+            started: listeners.started,
+            sink: event::EventSink {
                 report,
                 policy: &policy,
-                sender: told.events,
+                sender: listeners.events,
             },
         };
-        let mut nursery = nurseries.take();
+        let mut spawner = spawners.take();
         let (result, written) = super::run(
             command,
             wiring,
             &plan,
             options,
-            nursery.as_mut(),
+            spawner.as_mut(),
             &mut observer,
         );
-        nurseries.put(nursery);
+        spawners.put(spawner);
         drop(passed);
         drop(temporary);
-        let mut report = observer.told.report;
+        let mut report = observer.sink.report;
         report.wrote(written.stdout, written.stderr);
         let verdict = match &result {
             Ok(outcome) => report.end(outcome),
@@ -622,7 +629,7 @@ impl Ready {
 /// Reports once that the command was started.
 struct Starting<'a> {
     started: Option<mpsc::Sender<Tid>>,
-    told: event::Told<'a>,
+    sink: event::EventSink<'a>,
 }
 
 impl Observer for Starting<'_> {
@@ -632,11 +639,11 @@ impl Observer for Starting<'_> {
         {
             let _ = started.send(pid);
         }
-        self.told.event(event);
+        self.sink.event(event);
     }
 
     fn wants_all(&self) -> bool {
-        self.told.wants_all()
+        self.sink.wants_all()
     }
 }
 

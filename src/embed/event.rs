@@ -178,13 +178,13 @@ impl Event {
 }
 
 /// Passes events of a jail's thread to the report and to a listener.
-pub(super) struct Told<'a> {
+pub(super) struct EventSink<'a> {
     pub report: Report<'a>,
     pub policy: &'a Policy,
     pub sender: Option<Sender>,
 }
 
-impl Observer for Told<'_> {
+impl Observer for EventSink<'_> {
     fn event(&mut self, event: &supervise::Event<'_>) {
         if let Some(sender) = &self.sender
             && let Some(event) = owned(self.policy, event)
@@ -200,23 +200,23 @@ impl Observer for Told<'_> {
 }
 
 fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
-    use supervise::Event as Said;
+    use supervise::Event as Inner;
     Some(match *event {
-        Said::Start { pid, program } => Event::Started {
+        Inner::Start { pid, program } => Event::Started {
             pid,
             program: program.to_owned(),
         },
-        Said::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false))),
-        Said::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true))),
-        Said::Limit(limit) => Event::Limit(limit),
-        Said::Foreign { pid, .. } => Event::Foreign { pid },
+        Inner::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false))),
+        Inner::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true))),
+        Inner::Limit(limit) => Event::Limit(limit),
+        Inner::Foreign { pid, .. } => Event::Foreign { pid },
         // Only for the console: the outcome is the same as without a jail.
-        Said::Refused { .. } => return None,
-        Said::Exec { pid, program } => Event::Exec {
+        Inner::Refused { .. } => return None,
+        Inner::Exec { pid, program } => Event::Exec {
             pid,
             ancestry: program.ancestry().into_iter().map(str::to_owned).collect(),
         },
-        Said::Spawn {
+        Inner::Spawn {
             parent,
             child,
             thread,
@@ -225,9 +225,9 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
             child,
             thread,
         },
-        Said::Signal { pid, signal, .. } => Event::Signal { pid, signal },
-        Said::Exit { pid, exit, .. } => Event::Ended { pid, exit },
-        Said::Waiting { .. } | Said::Used(_) => return None,
+        Inner::Signal { pid, signal, .. } => Event::Signal { pid, signal },
+        Inner::Exit { pid, exit, .. } => Event::Ended { pid, exit },
+        Inner::Waiting { .. } | Inner::Used(_) => return None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! A jail that runs in its own thread.
 
 use super::Error;
-use super::builder::{Ready, Told};
+use super::builder::{Listeners, Ready};
 use super::end::{End, KillOnDrop, Killer};
 use super::event::{self, Events};
 use crate::report::Verdict;
@@ -63,19 +63,19 @@ impl Handle {
         let end = End::new().map_err(Error::Stream)?;
         let readers = ready.take_readers();
         let (sender, events) = event::channel(all);
-        let (told, started) = channel();
+        let (tell, started) = channel();
         let (done, outcome) = channel();
         let for_supervisor = stop_handle.clone();
         let ended = end.at_drop();
         let thread = std::thread::Builder::new()
             .name("jail".to_owned())
             .spawn(move || {
-                let told = Told {
-                    started: Some(told),
+                let listeners = Listeners {
+                    started: Some(tell),
                     events: Some(sender),
                 };
                 // The receiver may be gone.
-                let _ = done.send(ready.run(Some(for_supervisor), false, told).outcome());
+                let _ = done.send(ready.run(Some(for_supervisor), false, listeners).outcome());
                 drop(ended);
             })
             .map_err(Error::Thread)?;

@@ -13,7 +13,7 @@
 //! | `end` | its end, for other ways to wait for it |
 //! | `event` | events of a jail, for a listener |
 //! | `policy` | a policy, loaded once and shared |
-//! | `nurseries` | memory in which commands start |
+//! | `spawners` | memory in which commands start |
 //! | `plans` | a cache of plans, for the next run under the same policy |
 //! | `run` | runs a command from start to end on this thread |
 //! | `pump` | its standard streams, if they are pipes |
@@ -24,11 +24,11 @@ mod end;
 mod error;
 mod event;
 mod handle;
-mod nurseries;
 mod plans;
 mod policy;
 mod pump;
 mod run;
+mod spawners;
 
 pub use builder::{Builder, Jail, Stdin, Stdio};
 pub(crate) use builder::{Finished, failed};

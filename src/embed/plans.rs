@@ -3,7 +3,7 @@
 //! A plan depends only on what is compared here; it reads no files, because the paths of a policy were
 //! resolved when it was loaded.
 
-use crate::plan::{Host, Plan, PlanError, Terminal, Wishes};
+use crate::plan::{Host, Plan, PlanError, PlanOptions, Terminal};
 use crate::policy::{Limits, Policy};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,7 +72,7 @@ impl Plans {
         if let Some(found) = lock(&self.planned).iter().find(is) {
             return Ok(Arc::clone(&found.plan));
         }
-        let wishes = Wishes {
+        let options = PlanOptions {
             command: about.program.as_deref(),
             terminals: &about.terminals,
             trace_denials: false,
@@ -80,7 +80,7 @@ impl Plans {
             // This program does other work, so it must not be moved into another cgroup.
             alone: false,
         };
-        let plan = Arc::new(Plan::with(policy, &about.host, wishes)?);
+        let plan = Arc::new(Plan::with(policy, &about.host, options)?);
         let planned = Planned {
             policy: Arc::clone(policy),
             about,

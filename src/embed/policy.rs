@@ -1,6 +1,6 @@
 //! A policy as a host program holds it: loaded once, shared by all jails that run under it.
 
-use crate::policy::{self, Limits, Problems, Surroundings};
+use crate::policy::{self, Limits, PathContext, Problems};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Policy {
     /// # Errors
     /// As [`Policy::load`].
     pub fn load_in(name_or_path: &str, directory: &Path) -> Result<Policy, Problems> {
-        let around = Surroundings::at(directory);
+        let around = PathContext::at(directory);
         policy::Policy::load_to_run_in(name_or_path, Path::new("."), around).map(Policy::from)
     }
 

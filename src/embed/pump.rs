@@ -86,7 +86,7 @@ pub struct Pump {
     thread: JoinHandle<Written>,
     /// Shut down when the jail has ended. A pipe would not work: a child that the host has forked may
     /// keep its other end open.
-    over: UnixStream,
+    end: UnixStream,
     /// How long readers may take after that; `None`: no limit.
     until: Arc<Mutex<Option<Instant>>>,
 }
@@ -132,14 +132,14 @@ impl Pump {
         if joined {
             command.stderr = command.stdout.clone();
         }
-        let (over, writer) = UnixStream::pair()?;
+        let (end, writer) = UnixStream::pair()?;
         let until = Arc::new(Mutex::new(None));
         let work = Work {
             feed,
             flows: [stdout, stderr],
             left: limit.unwrap_or(u64::MAX),
             stop_handle: stop_handle.clone(),
-            over: Some(over),
+            end: Some(end),
             until: Arc::clone(&until),
         };
         // No handler of this program must run in the thread, and SIGPIPE must become an errno.
@@ -151,7 +151,7 @@ impl Pump {
         let thread = thread?;
         Ok(Some(Pump {
             thread,
-            over: writer,
+            end: writer,
             until,
         }))
     }
@@ -162,7 +162,7 @@ impl Pump {
     pub fn finish(self, patience: Option<Duration>) -> Written {
         let until = patience.map(|patience| Instant::now() + patience);
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        let _ = self.over.shutdown(Shutdown::Both);
+        let _ = self.end.shutdown(Shutdown::Both);
         self.thread.join().unwrap_or_default()
     }
 }
@@ -359,7 +359,7 @@ struct Work {
     left: u64,
     stop_handle: StopHandle,
     /// Signals the end of the jail; `None` after that.
-    over: Option<UnixStream>,
+    end: Option<UnixStream>,
     until: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -368,7 +368,7 @@ impl Work {
         let mut buffer = vec![0; BUFFER];
         while self.is_busy() {
             let Some(ready) = self.wait() else { break };
-            if ready.over {
+            if ready.end {
                 self.end(&mut buffer);
                 continue;
             }
@@ -394,7 +394,7 @@ impl Work {
     }
 
     fn is_busy(&self) -> bool {
-        self.over.is_some()
+        self.end.is_some()
             || self
                 .flows
                 .iter()
@@ -410,27 +410,27 @@ impl Work {
             fds.push(PollFd::new(fd, events));
             whose.push(who);
         };
-        if let Some(over) = &self.over {
-            add(over.as_fd(), PollFlags::POLLIN, Who::Over);
+        if let Some(end) = &self.end {
+            add(end.as_fd(), PollFlags::POLLIN, Source::End);
         }
         if let Some(to) = self.feed.as_ref().and_then(|feed| feed.to.as_ref()) {
-            add(to.as_fd(), PollFlags::POLLOUT, Who::Feed);
+            add(to.as_fd(), PollFlags::POLLOUT, Source::Feed);
         }
         for (index, flow) in self.flows.iter().enumerate() {
             let Some(flow) = flow else { continue };
             if let Some((fd, events)) = flow.waits_for() {
-                add(fd, events, Who::Flow(index));
+                add(fd, events, Source::Flow(index));
             }
             if let Some(reader) = flow.reader() {
-                add(reader, PollFlags::empty(), Who::Reader(index));
+                add(reader, PollFlags::empty(), Source::Reader(index));
             }
         }
-        let until = match &self.over {
+        let until = match &self.end {
             Some(_) => None,
             None => *self.until.lock().unwrap_or_else(PoisonError::into_inner),
         };
         let timeout = match until {
-            None if self.over.is_none() => PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX),
+            None if self.end.is_none() => PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
             Some(until) => {
                 let left = until.checked_duration_since(Instant::now())?;
@@ -450,10 +450,10 @@ impl Work {
                 continue;
             }
             match who {
-                Who::Over => ready.over = true,
-                Who::Feed => ready.feed = true,
-                Who::Flow(index) => ready.flows[index] = true,
-                Who::Reader(index) => ready.hung_up[index] = true,
+                Source::End => ready.end = true,
+                Source::Feed => ready.feed = true,
+                Source::Flow(index) => ready.flows[index] = true,
+                Source::Reader(index) => ready.hung_up[index] = true,
             }
         }
         Some(ready)
@@ -497,7 +497,7 @@ impl Work {
 
     /// The jail has ended: reads what each pipe holds, and no more.
     fn end(&mut self, buffer: &mut [u8]) {
-        self.over = None;
+        self.end = None;
         self.feed = None;
         for index in 0..2 {
             let mut left = self.flows[index].as_ref().map_or(0, Flow::capacity);
@@ -526,15 +526,15 @@ impl Work {
 
 #[derive(Default)]
 struct Ready {
-    over: bool,
+    end: bool,
     feed: bool,
     flows: [bool; 2],
     /// The passed-on output has no reader.
     hung_up: [bool; 2],
 }
 
-enum Who {
-    Over,
+enum Source {
+    End,
     Feed,
     Flow(usize),
     Reader(usize),

@@ -1,7 +1,7 @@
 //! Runs a command from start to end on this thread, with its streams.
 
 use super::pump::{Pump, Wiring, Written};
-use crate::launch::{self, Command, Nursery, Started};
+use crate::launch::{self, Command, Spawner, Started};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::supervise::{
@@ -22,7 +22,7 @@ pub fn run(
     wiring: Wiring,
     plan: &Arc<Plan>,
     mut options: Options,
-    nursery: Option<&mut Nursery>,
+    spawner: Option<&mut Spawner>,
     observer: &mut dyn Observer,
 ) -> (Result<Outcome, SuperviseError>, Written) {
     if !wiring.is_empty() {
@@ -38,7 +38,7 @@ pub fn run(
         }
     };
     let stand_in = options.stand_in;
-    let mut result = supervised(command, plan, options, nursery, observer);
+    let mut result = supervised(command, plan, options, spawner, observer);
     if stand_in {
         // No process is left that could be stopped together with this one, so the terminal may stop this
         // process while it waits for a reader.
@@ -77,7 +77,7 @@ fn supervised(
     command: Command,
     plan: &Arc<Plan>,
     options: Options,
-    nursery: Option<&mut Nursery>,
+    spawner: Option<&mut Spawner>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
     let supervise = |started: Started| {
@@ -98,8 +98,8 @@ fn supervised(
         supervise::run(started, plan, options, observer)
     };
     // Once the command is started, only it holds its streams.
-    match nursery {
-        Some(nursery) => launch::start_in(nursery, command, plan, supervise)
+    match spawner {
+        Some(spawner) => launch::start_in(spawner, command, plan, supervise)
             .map_err(SuperviseError::Launch)
             .flatten(),
         None => {

@@ -317,12 +317,12 @@ fn where_nothing_can_be_added_advice_says_what_to_change() {
 mod net {
     use super::*;
     use crate::net::Way;
-    use crate::policy::{Surroundings, peer};
+    use crate::policy::{PathContext, peer};
 
     fn of(text: &str, sentence: &str) -> Verdict {
         let (way, endpoint) = sentence.split_once(' ').unwrap();
         let way = Way::from_word(way).unwrap();
-        let peer = peer(way, endpoint, &Surroundings::own()).unwrap();
+        let peer = peer(way, endpoint, &PathContext::own()).unwrap();
         let policy = policy(&format!("[net]\n{text}"));
         let judge = Judge::new(&policy, &Baseline::newest());
         peer.reach(|reach| judge.reach(reach))

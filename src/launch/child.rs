@@ -1,8 +1,8 @@
 //! The child's side: system calls only, in an order in which each step is still permitted.
 
-use super::floor::Floor;
 use super::init;
 use super::isolation::Spaces;
+use super::landlock::Floor;
 use super::privileges::Privileges;
 use super::{Command, LaunchError, Step};
 use crate::plan::Plan;
@@ -76,7 +76,7 @@ impl<'a> Prepared<'a> {
             false => None,
         };
         if let Some(pidfd) = &mut pidfd {
-            super::floor::past_streams(pidfd)?;
+            super::landlock::past_streams(pidfd)?;
         }
         let mut pass_fds: Vec<RawFd> = command
             .pass_fds

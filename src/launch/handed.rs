@@ -6,7 +6,7 @@
 //! the command opens itself do not. An entry of the policy that denies, hides or protects the file takes
 //! precedence.
 
-use super::{Command, floor};
+use super::{Command, landlock};
 use crate::plan::{Plan, Reopened};
 use crate::sys::files::{openat2, status_flags_of};
 use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
@@ -94,7 +94,7 @@ fn held(fd: RawFd, plan: &Plan) -> Option<Handed> {
     if is_of_proc(object.as_fd()) {
         return None;
     }
-    floor::past_streams(&mut object).ok()?;
+    landlock::past_streams(&mut object).ok()?;
     Some(Handed {
         object,
         device: found.st_dev,

@@ -3,35 +3,35 @@
 //! Everything is decided and allocated before the fork. The child only makes system calls; what
 //! fails there is reported by step and errno through a shared page, never by a half-started child.
 
-mod birth;
 mod cgroup;
 mod child;
 mod containers;
 mod error;
-mod floor;
 mod handed;
 mod host;
 mod init;
 mod isolation;
+mod landlock;
 mod lookup;
 mod mounts;
-mod nursery;
 mod obstacles;
 mod privileges;
+mod spawn;
+mod spawner;
 mod temporary;
 mod terminals;
 mod unavailable;
 mod under;
 
-pub use birth::{start, start_in};
 pub use cgroup::{CountAt, Group, Members};
 pub use error::{Circumstances, LaunchError, Step};
-pub use floor::ruleset;
 pub use handed::Handed;
 pub use host::{Withheld, probe, probe_for};
 pub use isolation::Isolation;
+pub use landlock::ruleset;
 pub use lookup::{program, script_interpreter};
-pub use nursery::Nursery;
+pub use spawn::{start, start_in};
+pub use spawner::Spawner;
 pub use temporary::Temporary;
 pub use unavailable::Unavailable;
 

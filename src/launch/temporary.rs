@@ -172,7 +172,7 @@ fn open_directory(path: &Path) -> io::Result<File> {
         .custom_flags(flags)
         .open(path)?;
     let mut fd = OwnedFd::from(file);
-    super::floor::past_streams(&mut fd).map_err(io::Error::other)?;
+    super::landlock::past_streams(&mut fd).map_err(io::Error::other)?;
     Ok(fd.into())
 }
 

@@ -4,7 +4,7 @@
 use super::unavailable::Unavailable;
 use super::{Command, Isolation, Temporary, User};
 use crate::plan::Host;
-use crate::policy::{self, Isolation as Word, List, Policy, Said};
+use crate::policy::{self, Isolation as Word, List, Policy, Setting};
 use caps::{CapSet, Capability};
 use nix::unistd;
 use std::ffi::{CString, OsStr};
@@ -34,34 +34,42 @@ impl Command {
         for (name, value) in &process.set {
             self.set_variable(name.as_ref(), value.value.as_ref());
         }
-        if let (Some(said), None) = (&process.directory, &self.directory) {
+        if let (Some(setting), None) = (&process.directory, &self.directory) {
             let directory = match policy.tmpdir.as_ref() {
                 // The run's own directory, which is created later.
-                Some(tmpdir) if said.value.starts_with(tmpdir) => Ok(said.value.clone()),
-                _ => directory(&said.value),
+                Some(tmpdir) if setting.value.starts_with(tmpdir) => Ok(setting.value.clone()),
+                _ => directory(&setting.value),
             };
             self.directory = Some(
                 directory
-                    .map_err(|(reason, help)| unavailable(policy, said, "cwd", reason, help))?,
+                    .map_err(|(reason, help)| unavailable(policy, setting, "cwd", reason, help))?,
             );
         }
-        self.umask = process.umask.as_ref().map(|said| said.value).or(self.umask);
-        self.nice = process.nice.as_ref().map(|said| said.value).or(self.nice);
+        self.umask = process
+            .umask
+            .as_ref()
+            .map(|setting| setting.value)
+            .or(self.umask);
+        self.nice = process
+            .nice
+            .as_ref()
+            .map(|setting| setting.value)
+            .or(self.nice);
         if let Some(kept) = &process.capabilities {
-            for said in kept {
-                held(said.value)
-                    .map_err(|(reason, help)| unavailable(policy, said, "caps", reason, help))?;
+            for setting in kept {
+                held(setting.value)
+                    .map_err(|(reason, help)| unavailable(policy, setting, "caps", reason, help))?;
             }
-            self.capabilities = kept.iter().map(|said| said.value).collect();
+            self.capabilities = kept.iter().map(|setting| setting.value).collect();
         }
-        if let Some(said) = &process.user {
-            let user = user(&said.value)
-                .map_err(|(reason, help)| unavailable(policy, said, "user", reason, help))?;
+        if let Some(setting) = &process.user {
+            let user = user(&setting.value)
+                .map_err(|(reason, help)| unavailable(policy, setting, "user", reason, help))?;
             self.user = Some(user);
         }
-        if let Some(said) = &process.stdin {
-            let file = open(&said.value)
-                .map_err(|(reason, help)| unavailable(policy, said, "stdin", reason, help))?;
+        if let Some(setting) = &process.stdin {
+            let file = open(&setting.value)
+                .map_err(|(reason, help)| unavailable(policy, setting, "stdin", reason, help))?;
             self.stdin = Some(Arc::new(file.into()));
         }
         self.isolation = isolation(policy, host)?;
@@ -100,7 +108,7 @@ impl Temporary {
         command: &mut Command,
         set: &dyn Fn(&OsStr) -> bool,
     ) -> Result<Option<Temporary>, Unavailable> {
-        let (Some(said), Some(place)) = (&policy.process.tmpdir, &policy.tmpdir) else {
+        let (Some(setting), Some(place)) = (&policy.process.tmpdir, &policy.tmpdir) else {
             return Ok(None);
         };
         let made = match command.isolation.mount {
@@ -115,7 +123,7 @@ impl Temporary {
                         format!("cannot create a directory in {base}: {}", described(&error));
                     unavailable(
                         policy,
-                        said,
+                        setting,
                         "tmpdir",
                         reason,
                         "set TMPDIR to a writable directory",
@@ -145,12 +153,12 @@ impl Temporary {
 /// starts.
 fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
     let words = &policy.process.isolate;
-    let said = |word: Word| words.iter().find(|said| said.value == word);
+    let entry = |word: Word| words.iter().find(|setting| setting.value == word);
     let Some(first) = words.first() else {
         return Ok(Isolation::default());
     };
     let unavailable =
-        |said, (reason, help): Missing| unavailable(policy, said, "isolate", reason, help);
+        |setting, (reason, help): Missing| unavailable(policy, setting, "isolate", reason, help);
     let writable = policy
         .paths
         .iter()
@@ -161,13 +169,13 @@ fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
             .collect()
     };
     let isolation = Isolation {
-        user: said(Word::User).is_some(),
-        pid: said(Word::Pid).is_some(),
-        net: said(Word::Net).is_some(),
-        ipc: said(Word::Ipc).is_some(),
-        uts: said(Word::Uts).is_some(),
-        mount: said(Word::Mount).or(said(Word::ReadOnly)).is_some(),
-        read_only: said(Word::ReadOnly).map(|_| writable()),
+        user: entry(Word::User).is_some(),
+        pid: entry(Word::Pid).is_some(),
+        net: entry(Word::Net).is_some(),
+        ipc: entry(Word::Ipc).is_some(),
+        uts: entry(Word::Uts).is_some(),
+        mount: entry(Word::Mount).or(entry(Word::ReadOnly)).is_some(),
+        read_only: entry(Word::ReadOnly).map(|_| writable()),
         temporary: policy.limits.memory.as_ref().map(|limit| limit.value),
         tmpdir: None,
         place: policy.place(first.origin),
@@ -213,13 +221,13 @@ type Missing = (String, &'static str);
 
 fn unavailable<T>(
     policy: &Policy,
-    said: &Said<T>,
+    setting: &Setting<T>,
     key: &'static str,
     reason: String,
     help: &'static str,
 ) -> Unavailable {
     Unavailable {
-        place: policy.place(said.origin),
+        place: policy.place(setting.origin),
         key,
         reason,
         help,

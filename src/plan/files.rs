@@ -10,7 +10,7 @@ use super::Host;
 use super::route::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
-use crate::policy::{Action, Isolation, List, PathEntry, Policy, Said};
+use crate::policy::{Action, Isolation, List, PathEntry, Policy, Setting};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 
@@ -117,7 +117,7 @@ pub struct Files {
 
 /// What a plan depends on besides policy and host.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wishes<'a> {
+pub struct PlanOptions<'a> {
     /// The program that the caller named, resolved.
     pub command: Option<&'a Path>,
     /// The terminals that it is started with, which it may also open by name.
@@ -132,7 +132,7 @@ pub struct Wishes<'a> {
 
 impl Files {
     /// Plans `[fs]`.
-    pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Files {
+    pub fn new(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Files {
         let scene = Scene::of(policy);
         let governed = scene.governed();
         let abi = host.landlock_abi;
@@ -176,7 +176,7 @@ impl Files {
                 write: governed.write && !open.write,
                 exec: governed.exec && !open.exec,
             };
-            files.grants = scene.grants(wishes);
+            files.grants = scene.grants(options);
             files.floor = open.and(files.handled.within(scene.literal()));
         }
         // The command may get a read-only descriptor of a protected file.
@@ -185,7 +185,7 @@ impl Files {
         files.core_dumps = !governed.write || exact.write;
         files.keep_judged(rules);
         files.silent = !files.unseen().is_none();
-        if wishes.trace_denials {
+        if options.trace_denials {
             files.look();
         }
         files
@@ -595,7 +595,7 @@ impl<'a> Scene<'a> {
 
     /// Landlock's rules. An entry that it cannot express is granted from its base on, or from the part
     /// of the base that exists.
-    fn grants(&self, wishes: Wishes<'_>) -> Vec<(PathBuf, Rights)> {
+    fn grants(&self, options: PlanOptions<'_>) -> Vec<(PathBuf, Rights)> {
         let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
         let mut add = |path: &Path, rights: Rights| {
             let known = grants.iter_mut().find(|(known, _)| same(known, path));
@@ -614,7 +614,7 @@ impl<'a> Scene<'a> {
             };
             add(base, Rights::of(entry.list));
         }
-        for terminal in wishes.terminals {
+        for terminal in options.terminals {
             let rights = Rights {
                 read: terminal.read,
                 write: terminal.write,
@@ -622,7 +622,7 @@ impl<'a> Scene<'a> {
             };
             add(&terminal.path, rights);
         }
-        if let Some(command) = wishes.command {
+        if let Some(command) = options.command {
             add(
                 command,
                 Rights {
@@ -695,7 +695,7 @@ impl<'a> Scene<'a> {
     /// Whether the command cannot reach POSIX message queues: their file system is not open for changes,
     /// or the command has its own IPC namespace, whose file system no path leads to.
     fn closes_queues(&self) -> bool {
-        let own = |said: &Said<Isolation>| said.value == Isolation::Ipc;
+        let own = |setting: &Setting<Isolation>| setting.value == Isolation::Ipc;
         let isolated = self.policy.process.isolate.iter().any(own);
         let opens = |(entry, _): (&PathEntry, _)| {
             entry.list == List::Write && entry.place.is_some() && entry.pattern.covers(QUEUES)

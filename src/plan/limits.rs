@@ -6,7 +6,7 @@
 
 use super::host::MemoryCgroup;
 use super::route::{Cost, Enforcer, Route, What};
-use super::{Files, Host, Wishes};
+use super::{Files, Host, PlanOptions};
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Policy};
@@ -34,14 +34,14 @@ impl Memory {
     pub(super) fn new(
         policy: &Policy,
         host: &Host,
-        wishes: Wishes<'_>,
+        options: PlanOptions<'_>,
         files: &Files,
         judge: &Judge,
     ) -> Option<Memory> {
         policy.limits.memory.as_ref()?;
         Some(match host.memory {
             MemoryCgroup::None => Memory::Sampler("no memory cgroup can be created here"),
-            MemoryCgroup::V2Alone if !wishes.alone => {
+            MemoryCgroup::V2Alone if !options.alone => {
                 Memory::Sampler("this process would have to leave its cgroup")
             }
             _ if !keeps_cgroups(files, judge) => {
@@ -49,7 +49,7 @@ impl Memory {
             }
             MemoryCgroup::V1 => Memory::CgroupV1,
             MemoryCgroup::V2 | MemoryCgroup::V2Alone => Memory::CgroupV2 {
-                alone: wishes.alone,
+                alone: options.alone,
             },
         })
     }

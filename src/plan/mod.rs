@@ -22,7 +22,7 @@ mod tests;
 pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
-pub use files::{Files, Rights, Wishes};
+pub use files::{Files, PlanOptions, Rights};
 pub use host::{Host, MemoryCgroup};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
@@ -103,25 +103,25 @@ pub enum PlanError {
 impl Plan {
     /// Plans a policy for a host.
     pub fn new(policy: &Policy, host: &Host) -> Result<Plan, PlanError> {
-        Plan::with(policy, host, Wishes::default())
+        Plan::with(policy, host, PlanOptions::default())
     }
 
     /// Plans a policy for a host and a command.
-    pub fn with(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Result<Plan, PlanError> {
-        let mut files = Files::new(policy, host, wishes);
+    pub fn with(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Result<Plan, PlanError> {
+        let mut files = Files::new(policy, host, options);
         // To add up the memory of processes, the supervisor must be able to read it.
         files
             .watch
             .add(Watch::DUMPABLE, policy.limits.memory.is_some());
-        let net = Net::new(policy, host, wishes);
+        let net = Net::new(policy, host, options);
         let judge = |watch: Watch| {
             let watch = watch.and(Watch::OWN_FILTER);
             let baseline = Baseline::new(host.landlock_abi).watching(watch);
-            let judge = Judge::of_command(policy, &baseline, wishes.command, wishes.terminals);
+            let judge = Judge::of_command(policy, &baseline, options.command, options.terminals);
             (baseline, judge)
         };
         let (mut baseline, mut judged) = judge(files.watch.and(net.watch));
-        let memory = Memory::new(policy, host, wishes, &files, &judged);
+        let memory = Memory::new(policy, host, options, &files, &judged);
         // To add up memory, the supervisor must see which files are filled.
         if matches!(memory, Some(Memory::Sampler(_))) {
             files.watch.add(Watch::FILL, true);

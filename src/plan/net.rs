@@ -7,11 +7,11 @@
 
 use super::files::meets;
 use super::route::{Cost, Enforcer, Route, What};
-use super::{Host, Wishes};
+use super::{Host, PlanOptions};
 use crate::baseline::Watch;
 use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
 use crate::paths::Pattern;
-use crate::policy::{Action, Isolation, List, NetEntry, NetList, Policy, Said};
+use crate::policy::{Action, Isolation, List, NetEntry, NetList, Policy, Setting};
 
 /// The first Landlock ABI that knows TCP ports (Linux 6.7).
 const PORTS_ABI: u32 = 4;
@@ -53,13 +53,13 @@ pub struct Net {
 
 impl Net {
     /// Plans `[net]`.
-    pub fn new(policy: &Policy, host: &Host, wishes: Wishes<'_>) -> Net {
+    pub fn new(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Net {
         let scene = Scene { policy };
         let names = policy
             .peers
             .iter()
             .any(|entry| entry.endpoint.name().is_some());
-        let own = |said: &Said<Isolation>| said.value == Isolation::Net;
+        let own = |said: &Setting<Isolation>| said.value == Isolation::Net;
         let mut plan = Net {
             watch: Watch::NONE,
             connect_ports: None,
@@ -80,7 +80,7 @@ impl Net {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
         let unix = scene.is_about_unix();
         // If only TCP sockets can be created, only connect and listen must be checked.
-        let datagrams = udp || unix || !tcp || wishes.datagrams;
+        let datagrams = udp || unix || !tcp || options.datagrams;
         if !scene.is_open() {
             plan.watch.add(Watch::NO_INTERNET, !tcp && !udp);
             plan.watch.add(Watch::NO_STREAMS, !tcp && udp);
@@ -90,7 +90,7 @@ impl Net {
         }
         plan.watch.add(Watch::NO_DETOURS, plan.governed);
         plan.watch.add(Watch::NAMES, names);
-        plan.watch_calls(&scene, host, wishes, datagrams);
+        plan.watch_calls(&scene, host, options, datagrams);
         let lets = |list| {
             let mut peers = policy.peers.iter();
             // A host that cannot inspect sockets goes without optional entries.
@@ -107,9 +107,16 @@ impl Net {
     }
 
     /// Has the supervisor see the calls that it must decide. `datagrams`: a message may name its peer.
-    fn watch_calls(&mut self, scene: &Scene<'_>, host: &Host, wishes: Wishes<'_>, datagrams: bool) {
+    fn watch_calls(
+        &mut self,
+        scene: &Scene<'_>,
+        host: &Host,
+        options: PlanOptions<'_>,
+        datagrams: bool,
+    ) {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
-        let exact = scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !wishes.trace_denials;
+        let exact =
+            scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !options.trace_denials;
         let whole = |protocol, way| scene.is_whole(protocol, way);
         let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
         let ask_udp = udp && !whole(Protocol::Udp, Way::Connect);
@@ -117,7 +124,7 @@ impl Net {
         self.watch
             .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
         self.watch.add(Watch::FAST_OPEN, ask_tcp);
-        let sends = ask_udp || ask_unix && datagrams || wishes.datagrams;
+        let sends = ask_udp || ask_unix && datagrams || options.datagrams;
         self.watch.add(Watch::SEND_TO, sends);
         self.watch.add(Watch::SEND_MESSAGE, sends);
         let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);

@@ -283,7 +283,7 @@ mod net {
     fn net_of(text: &str, host: &Host) -> Net {
         let policy =
             Policy::parse(text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
-        Net::new(&policy, host, Wishes::default())
+        Net::new(&policy, host, PlanOptions::default())
     }
 
     fn net(text: &str) -> Net {
@@ -331,11 +331,11 @@ mod net {
         // The calls that it does not see.
         assert!(plan.watch.has(Watch::FAST_OPEN.and(Watch::LISTEN)));
         let policy = Policy::parse(text, "net.toml").unwrap();
-        let wishes = Wishes {
+        let options = PlanOptions {
             trace_denials: true,
-            ..Wishes::default()
+            ..PlanOptions::default()
         };
-        let traced = Net::new(&policy, &Host::newest(), wishes);
+        let traced = Net::new(&policy, &Host::newest(), options);
         assert!(traced.watch.has(Watch::CONNECT) && !traced.silent);
         let before = Host {
             landlock_abi: 3,
@@ -430,12 +430,12 @@ fn memory_is_a_cgroups_where_one_can_be_made_that_the_command_cannot_change() {
             memory,
             ..Host::newest()
         };
-        let wishes = Wishes {
+        let options = PlanOptions {
             alone,
-            ..Wishes::default()
+            ..PlanOptions::default()
         };
         let text = format!("{text}\n[limits]\nmemory = \"1MiB\"\n");
-        let plan = Plan::with(&policy(&text), &host, wishes).unwrap();
+        let plan = Plan::with(&policy(&text), &host, options).unwrap();
         let keeper = plan.memory.expect("an enforcer");
         // Only the memory limit needs to know which tasks fill a file.
         let adds_up = matches!(keeper, Memory::Sampler(_));

@@ -64,14 +64,14 @@ pub(super) fn past_peers(policy: &Policy) -> Vec<Diagnostic> {
             .iter()
             .any(|rule| rule.object.as_ref().is_some_and(about_peers));
     let kept = policy.process.capabilities.iter().flatten();
-    kept.filter(|said| restricted && NETWORK.contains(&said.value))
-        .map(|said| {
+    kept.filter(|setting| restricted && NETWORK.contains(&setting.value))
+        .map(|setting| {
             let message = format!(
                 "{} cannot be kept where peers are restricted: with it the command bypasses [net]",
-                said.value
+                setting.value
             );
             Diagnostic::error("baseline", message)
-                .at(said.origin.source, said.span.clone())
+                .at(setting.origin.source, setting.span.clone())
                 .help(
                     "remove it, or restrict no peers: `default = \"allow\"` and no denial in [net]",
                 )

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::PlaceError;
 use super::document::Document;
-use super::places::{Surroundings, expand_name, expand_plain, locate};
+use super::places::{PathContext, expand_name, expand_plain, locate};
 use super::read::note;
 use crate::net::{Endpoint, Parsed, Socket};
 
@@ -17,7 +17,7 @@ pub(super) enum Wrong {
 }
 
 /// Parses an endpoint, with variables replaced.
-pub(super) fn endpoint(text: &str, closes: bool, around: &Surroundings) -> Result<Endpoint, Wrong> {
+pub(super) fn endpoint(text: &str, closes: bool, around: &PathContext) -> Result<Endpoint, Wrong> {
     // The path of a socket is expanded like all paths.
     let path = text
         .strip_prefix("unix:")

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
 use super::lift::{self, Section};
-use super::places::{Located, PlaceError, Surroundings, locate};
+use super::places::{Located, PathContext, PlaceError, locate};
 use super::read::{action, names, note};
 use super::{Action, Lift, Origin, PathEntry};
 use crate::syscalls::Errno;
@@ -74,7 +74,7 @@ pub(super) struct Entries {
 pub(super) fn entries(
     document: &mut Document<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) -> Entries {
     let expected = "a table: `[fs]`, then lists such as `read = [\".\"]`";
@@ -103,7 +103,7 @@ pub(super) fn entries(
 
 /// The keys of an entry that is a table.
 #[derive(std::default::Default)]
-struct Said {
+struct EntryKeys {
     /// Each of several places has its own line.
     paths: Option<Vec<(String, Range<usize>)>>,
     action: Option<Action>,
@@ -131,20 +131,20 @@ fn add(
     document: &mut Document<'_>,
     list: List,
     item: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     entries: &mut Entries,
 ) {
-    let mut said = Said::default();
+    let mut keys = EntryKeys::default();
     match item.get_ref() {
-        DeValue::String(text) => said.paths = Some(vec![(text.to_string(), item.span())]),
-        DeValue::Table(table) => table_of(document, list, table, &mut said),
+        DeValue::String(text) => keys.paths = Some(vec![(text.to_string(), item.span())]),
+        DeValue::Table(table) => table_of(document, list, table, &mut keys),
         other => {
             let expected = "a path, or { path = \"…\", why = \"…\" }";
             document.wrong_type(list.key(), expected, other, item.span());
             return;
         }
     }
-    let Some(paths) = said.paths.take() else {
+    let Some(paths) = keys.paths.take() else {
         document
             .error("missing-key", item.span(), "this entry has no `path`")
             .help("write a path, or { path = \"…\" }");
@@ -162,7 +162,7 @@ fn add(
         };
         for text in alternatives.unwrap_or_else(|| vec![text]) {
             let at = (text, span.clone());
-            let Some(entry) = entry(document, (list, &said), at, origin, around) else {
+            let Some(entry) = entry(document, (list, &keys), at, origin, around) else {
                 continue;
             };
             // A denied path may be created later.
@@ -177,10 +177,10 @@ fn add(
 
 fn entry(
     document: &mut Document<'_>,
-    (list, said): (List, &Said),
+    (list, keys): (List, &EntryKeys),
     (text, span): (String, Range<usize>),
     origin: Origin,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<PathEntry> {
     let Located {
         pattern,
@@ -195,7 +195,7 @@ fn entry(
             }
             located
         }
-        Err(PlaceError::Unset(_)) if said.optional => return None,
+        Err(PlaceError::Unset(_)) if keys.optional => return None,
         Err(error) => {
             note(document, &text, &span, error);
             return None;
@@ -209,31 +209,31 @@ fn entry(
         place,
         links,
         own,
-        optional: said.optional,
-        action: said.action.unwrap_or(match list {
+        optional: keys.optional,
+        action: keys.action.unwrap_or(match list {
             List::Deny | List::Protect => Action::Deny(Errno::EACCES),
             List::Hide => Action::Deny(Errno::ENOENT),
             List::Read | List::Write | List::Exec => Action::Allow,
         }),
-        why: said.why.clone(),
+        why: keys.why.clone(),
         origin,
     })
 }
 
-fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, said: &mut Said) {
+fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, keys: &mut EntryKeys) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         match (name, list) {
-            ("path", _) => said.paths = names(document, name, value),
-            ("why", _) => said.why = document.string(name, value).map(str::to_owned),
+            ("path", _) => keys.paths = names(document, name, value),
+            ("why", _) => keys.why = document.string(name, value).map(str::to_owned),
             ("optional", _) => {
-                said.optional = document.boolean(name, value).unwrap_or(false);
+                keys.optional = document.boolean(name, value).unwrap_or(false);
             }
             ("action", List::Deny) => {
-                said.action = action(document, value, "fs.deny", "read, write or exec");
+                keys.action = action(document, value, "fs.deny", "read, write or exec");
             }
             ("action", List::Protect) => {
-                said.action = action(document, value, "fs.protect", "write");
+                keys.action = action(document, value, "fs.protect", "write");
             }
             _ => {
                 let known: &[&str] = match list {

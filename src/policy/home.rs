@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::places::{Surroundings, way_to};
+use super::places::{PathContext, way_to};
 use super::{Diagnostic, List, Policy};
 
 /// The error for a relative entry of `write` that is the home directory, or one above it. An entry that
@@ -13,7 +13,7 @@ pub fn opened_home(policy: &Policy) -> Option<Diagnostic> {
 }
 
 fn home() -> Option<PathBuf> {
-    let home = (Surroundings::own().variable)("HOME").map(PathBuf::from)?;
+    let home = (PathContext::own().variable)("HOME").map(PathBuf::from)?;
     home.is_absolute().then(|| way_to(&home).pop()).flatten()
 }
 

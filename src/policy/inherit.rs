@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::File;
 use super::isolate::{self, Isolation};
-use super::process::{Process, Said, TemporaryDirectory, User, Variables};
+use super::process::{Process, Setting, TemporaryDirectory, User, Variables};
 use super::{Diagnostic, Origin, Source};
 use caps::Capability;
 
@@ -16,15 +16,15 @@ use caps::Capability;
 #[derive(Clone, std::default::Default)]
 struct Candidates {
     pass: Option<Vec<Variables>>,
-    set: BTreeMap<String, Vec<Said<String>>>,
-    directory: Vec<Said<PathBuf>>,
-    umask: Vec<Said<u32>>,
-    nice: Vec<Said<i32>>,
-    capabilities: Option<Vec<Said<Capability>>>,
-    stdin: Vec<Said<PathBuf>>,
-    user: Vec<Said<User>>,
-    isolate: Vec<Said<Isolation>>,
-    tmpdir: Vec<Said<TemporaryDirectory>>,
+    set: BTreeMap<String, Vec<Setting<String>>>,
+    directory: Vec<Setting<PathBuf>>,
+    umask: Vec<Setting<u32>>,
+    nice: Vec<Setting<i32>>,
+    capabilities: Option<Vec<Setting<Capability>>>,
+    stdin: Vec<Setting<PathBuf>>,
+    user: Vec<Setting<User>>,
+    isolate: Vec<Setting<Isolation>>,
+    tmpdir: Vec<Setting<TemporaryDirectory>>,
 }
 
 /// Merges the first file and those that it extends, and reports conflicts.
@@ -92,7 +92,7 @@ fn candidates(
 impl Candidates {
     /// Adds the values of another extended file.
     fn join(&mut self, other: Candidates) {
-        fn more<T: PartialEq>(values: &mut Vec<Said<T>>, others: Vec<Said<T>>) {
+        fn more<T: PartialEq>(values: &mut Vec<Setting<T>>, others: Vec<Setting<T>>) {
             for other in others {
                 if values.iter().all(|known| known.value != other.value) {
                     values.push(other);
@@ -117,14 +117,14 @@ impl Candidates {
         self.isolated(&other.isolate);
         self.capabilities = match (self.capabilities.take(), other.capabilities) {
             (Some(mut one), Some(other)) => {
-                one.retain(|said| other.iter().any(|other| other.value == said.value));
+                one.retain(|setting| other.iter().any(|other| other.value == setting.value));
                 Some(one)
             }
             (one, other) => one.or(other),
         };
     }
 
-    fn isolated(&mut self, words: &[Said<Isolation>]) {
+    fn isolated(&mut self, words: &[Setting<Isolation>]) {
         for word in words {
             isolate::add(&mut self.isolate, word.clone());
         }
@@ -132,7 +132,7 @@ impl Candidates {
 
     /// The file's own values.
     fn replace(&mut self, own: &Process) {
-        fn by<T: Clone>(values: &mut Vec<Said<T>>, own: &Option<Said<T>>) {
+        fn by<T: Clone>(values: &mut Vec<Setting<T>>, own: &Option<Setting<T>>) {
             if let Some(own) = own {
                 *values = vec![own.clone()];
             }
@@ -166,9 +166,9 @@ impl Settle<'_> {
     fn one<T>(
         &mut self,
         key: &str,
-        values: Vec<Said<T>>,
+        values: Vec<Setting<T>>,
         shown: impl Fn(&T) -> String,
-    ) -> Option<Said<T>> {
+    ) -> Option<Setting<T>> {
         if let [one, other, ..] = values.as_slice() {
             let message = format!(
                 "`{key}` is inherited as {} from {} and as {} from {}",

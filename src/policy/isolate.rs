@@ -3,7 +3,7 @@
 
 use toml::de::DeValue;
 
-use super::Said;
+use super::Setting;
 use super::document::{Document, Value};
 use crate::condition::nearest;
 
@@ -48,7 +48,7 @@ impl Isolation {
 }
 
 /// The words of a list, each once.
-pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Said<Isolation>> {
+pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Setting<Isolation>> {
     if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
         let expected = "a list of words such as [\"pid\", \"net\"]";
         document.wrong_type("isolate", expected, value.get_ref(), value.span());
@@ -61,7 +61,7 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Sai
                 let origin = document.origin(&span);
                 add(
                     &mut found,
-                    Said {
+                    Setting {
                         value: *word,
                         origin,
                         span,
@@ -88,9 +88,9 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Sai
 }
 
 /// Adds a word unless it is present: lists of files that extend one another are joined.
-pub(super) fn add(found: &mut Vec<Said<Isolation>>, said: Said<Isolation>) {
-    if found.iter().all(|known| known.value != said.value) {
-        found.push(said);
-        found.sort_by_key(|said| said.value);
+pub(super) fn add(found: &mut Vec<Setting<Isolation>>, setting: Setting<Isolation>) {
+    if found.iter().all(|known| known.value != setting.value) {
+        found.push(setting);
+        found.sort_by_key(|setting| setting.value);
     }
 }

@@ -37,14 +37,14 @@ pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
         (!open).then(|| error(&what, link, base).at(entry.origin.source, span))
     });
     found.extend(entries);
-    if let Some(said) = &policy.process.stdin {
-        let mut way = way_to(&said.value);
+    if let Some(setting) = &policy.process.stdin {
+        let mut way = way_to(&setting.value);
         if let Some(end) = way.pop()
             && let Some(link) = link_of(policy, &way)
             && !is_open(policy, List::Read, &end)
         {
             let error = error("stdin of [process]", link, &end);
-            found.push(error.at(said.origin.source, said.span.clone()));
+            found.push(error.at(setting.origin.source, setting.span.clone()));
         }
     }
     found

@@ -16,7 +16,7 @@ use super::document::{Document, Value};
 use super::endpoint::{Wrong, endpoint};
 use super::file::File;
 use super::lint_net::{contains, meet};
-use super::places::{Surroundings, locate};
+use super::places::{PathContext, locate};
 use super::read::{names, note};
 use super::{Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy, Severity};
 use crate::condition::nearest;
@@ -101,7 +101,7 @@ pub(super) fn entries(
     document: &mut Document<'_>,
     section: Section,
     value: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Vec<Lift> {
     let mut lifts = Vec::new();
     let expected = "a table with a reason, or a list of such tables";
@@ -115,7 +115,7 @@ fn entry(
     document: &mut Document<'_>,
     section: Section,
     item: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) {
     let table = match item.get_ref() {
@@ -132,7 +132,7 @@ fn entry(
             return;
         }
     };
-    let said = Said::read(document, section, table);
+    let said = Setting::read(document, section, table);
     let Some(places) = said.places else {
         let message = match section {
             Section::Files => "this entry has no `path`",
@@ -179,7 +179,7 @@ fn entry(
 }
 
 /// What an entry says.
-struct Said {
+struct Setting {
     places: Option<Vec<(String, std::ops::Range<usize>)>>,
     way: Way,
     /// The inner `None`: something else than a text, which has been noted.
@@ -187,9 +187,9 @@ struct Said {
     optional: bool,
 }
 
-impl Said {
-    fn read(document: &mut Document<'_>, section: Section, table: &DeTable<'_>) -> Said {
-        let mut said = Said {
+impl Setting {
+    fn read(document: &mut Document<'_>, section: Section, table: &DeTable<'_>) -> Setting {
+        let mut said = Setting {
             places: None,
             way: Way::Connect,
             why: None,
@@ -232,7 +232,7 @@ fn path(
     text: &str,
     span: &std::ops::Range<usize>,
     optional: bool,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<Read> {
     match locate(text, around) {
         Ok(mut located) => {
@@ -254,7 +254,7 @@ fn peer(
     text: &str,
     span: &std::ops::Range<usize>,
     (way, optional): (Way, bool),
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<Read> {
     match endpoint(text, true, around) {
         Ok(endpoint) => {

@@ -3,7 +3,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::places::{Surroundings, way_to};
+use super::places::{PathContext, way_to};
 use super::{Action, Diagnostic, List, Policy, Severity, Target};
 use crate::syscalls;
 
@@ -149,7 +149,7 @@ fn warning(code: &'static str, message: String) -> Diagnostic {
 
 /// Warnings about entries that open the whole home directory.
 pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
-    let home = (Surroundings::own().variable)("HOME").map(std::path::PathBuf::from);
+    let home = (PathContext::own().variable)("HOME").map(std::path::PathBuf::from);
     let Some(home) = home
         .filter(|home| home.is_absolute())
         .and_then(|home| way_to(&home).pop())

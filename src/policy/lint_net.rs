@@ -18,14 +18,14 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             .or_else(|| repeated(policy, index, entry))
             .or_else(|| own_resolver(policy, entry))
             .or_else(|| misspelt(entry));
-        if let Some(said) = vain {
-            warnings.push(warning(policy, entry, said));
+        if let Some(finding) = vain {
+            warnings.push(warning(policy, entry, finding));
             continue;
         }
         if entry.endpoint.name().is_none() {
             continue;
         }
-        let said = match entry.list {
+        let finding = match entry.list {
             NetList::Deny => Some((
                 "name-denied",
                 format!("\"{}\" is denied by its name alone", entry.text),
@@ -34,17 +34,17 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             NetList::Connect if !resolvers_told => resolvers(policy),
             _ => None,
         };
-        if let Some(said) = said {
+        if let Some(finding) = finding {
             resolvers_told |= entry.list == NetList::Connect;
-            warnings.push(warning(policy, entry, said));
+            warnings.push(warning(policy, entry, finding));
         }
     }
 }
 
 /// Code, message, help.
-type Said = (&'static str, String, String);
+type Finding = (&'static str, String, String);
 
-fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Said) -> Diagnostic {
+fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Finding) -> Diagnostic {
     let span = policy.span(entry.origin, &entry.text);
     let warning = Diagnostic::error(code, message).at(entry.origin.source, span);
     Diagnostic {
@@ -55,7 +55,7 @@ fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Said) -> Di
 }
 
 /// A name depends on the resolver that answers for it.
-fn resolvers(policy: &Policy) -> Option<Said> {
+fn resolvers(policy: &Policy) -> Option<Finding> {
     let asked = |entry: &&NetEntry, protocol| match &entry.endpoint {
         Endpoint::Inet { ports, .. } => {
             entry.list == NetList::Connect && entry.endpoint.speaks(protocol) && ports.contains(53)
@@ -94,7 +94,7 @@ fn resolvers(policy: &Policy) -> Option<Said> {
 }
 
 /// A name that was likely meant as one of the words for address ranges.
-fn misspelt(entry: &NetEntry) -> Option<Said> {
+fn misspelt(entry: &NetEntry) -> Option<Finding> {
     let name = entry.endpoint.name()?.as_str();
     let word = nearest(name, ["public", "private", "localhost"])?;
     let message = format!("\"{}\" is read as a host name", entry.text);
@@ -103,7 +103,7 @@ fn misspelt(entry: &NetEntry) -> Option<Said> {
 }
 
 /// If names allow anything, the command cannot listen on the resolvers' port.
-fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
+fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Finding> {
     let Endpoint::Inet { ports, .. } = &entry.endpoint else {
         return None;
     };
@@ -126,7 +126,7 @@ fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Said> {
 }
 
 /// An allowing entry that is denied completely.
-fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
+fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Finding> {
     if entry.closes() {
         return None;
     }
@@ -149,7 +149,7 @@ fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Said> {
 }
 
 /// An entry that another entry already covers.
-fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Said> {
+fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Finding> {
     let other = policy.peers.iter().enumerate().find(|(place, other)| {
         *place != index
             && other.list == entry.list

@@ -68,11 +68,11 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
 pub(super) const VAIN: &str = "nothing lets the command change it";
 
 /// Code, message, help.
-type Said = (&'static str, String, String);
+type Finding = (&'static str, String, String);
 
 /// An entry that allows or protects and is denied completely, or that allows writing and is protected
 /// completely.
-fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+fn closed(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     let closing = closed_by(policy, entry)?;
     let (what, help) = match (entry.list, closing.list) {
         (List::Protect, _) => (
@@ -101,7 +101,7 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Said> {
 
 /// An entry of `protect` where nothing can be changed anyway. Presets that are meant to be extended use
 /// `optional`.
-fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+fn vain(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     let vain = entry.list == List::Protect && !entry.optional && !opens(policy, entry);
     vain.then(|| {
         (
@@ -118,7 +118,7 @@ fn vain(policy: &Policy, entry: &PathEntry) -> Option<Said> {
 
 /// An entry that another entry already covers. The path of an optional entry may be elsewhere on another
 /// host.
-fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said> {
+fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Finding> {
     // A path that is relative or has a variable may also be elsewhere at another time.
     let start = |entry: &PathEntry| {
         let starts = |first: &char| entry.text.starts_with(*first);
@@ -138,7 +138,7 @@ fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Said>
 }
 
 /// A denial behind a symbolic link that the command can replace.
-fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+fn movable(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     let link = entry.links.first().filter(|_| entry.list.denies())?;
     let open = writable(policy, link)?;
     let message = format!(
@@ -154,7 +154,7 @@ fn movable(policy: &Policy, entry: &PathEntry) -> Option<Said> {
 }
 
 /// A path that does not exist.
-fn missing(policy: &Policy, entry: &PathEntry) -> Option<Said> {
+fn missing(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     let there = entry.place.is_some() || entry.own || entry.optional;
     if there || !entry.pattern.is_literal() {
         return None;

@@ -15,7 +15,7 @@ use super::led;
 use super::lift;
 use super::merge::merge;
 use super::parse::parse;
-use super::places::{Surroundings, way_to};
+use super::places::{PathContext, way_to};
 use super::presets::{names, preset, presets};
 use super::temporary;
 use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
@@ -34,7 +34,7 @@ impl Policy {
     /// # Errors
     /// All errors in all files.
     pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        Loading::new(Surroundings::own()).start(name_or_path, dir)
+        Loading::new(PathContext::own()).start(name_or_path, dir)
     }
 
     /// As [`Policy::load`], with warnings: [`lint`](super::lint) returns them, and if the policy cannot
@@ -45,7 +45,7 @@ impl Policy {
     pub fn load_to_check(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
         Loading {
             warns: true,
-            ..Loading::new(Surroundings::own())
+            ..Loading::new(PathContext::own())
         }
         .start(name_or_path, dir)
     }
@@ -56,7 +56,7 @@ impl Policy {
     /// # Errors
     /// As [`Policy::load`].
     pub fn load_to_run(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        Policy::load_to_run_in(name_or_path, dir, Surroundings::own())
+        Policy::load_to_run_in(name_or_path, dir, PathContext::own())
     }
 
     /// As [`Policy::load_to_run`], for a command that starts elsewhere: its paths are relative to
@@ -67,7 +67,7 @@ impl Policy {
     pub fn load_to_run_in(
         name_or_path: &str,
         dir: &Path,
-        around: Surroundings,
+        around: PathContext,
     ) -> Result<Policy, Problems> {
         Loading {
             to_run: true,
@@ -81,7 +81,7 @@ impl Policy {
     /// # Errors
     /// If there is none with that name.
     pub fn preset(name: &str) -> Result<Policy, Problems> {
-        let mut loading = Loading::new(Surroundings::own());
+        let mut loading = Loading::new(PathContext::own());
         match preset(name) {
             Some(preset) => loading.add(Found::preset(preset)),
             None => loading.problems.push(unknown_preset(name, "")),
@@ -94,7 +94,7 @@ impl Policy {
     /// # Errors
     /// All errors.
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
-        let mut loading = Loading::new(Surroundings::own());
+        let mut loading = Loading::new(PathContext::own());
         let text = Cow::Owned(text.to_owned());
         loading.add(Found {
             name: name.to_owned(),
@@ -270,13 +270,13 @@ struct Loading {
     to_run: bool,
     /// Whether to collect warnings for a policy that cannot be used.
     warns: bool,
-    around: Surroundings,
+    around: PathContext,
     /// The first source, in case all must be read again.
     main: Option<Found>,
 }
 
 impl Loading {
-    fn new(around: Surroundings) -> Loading {
+    fn new(around: PathContext) -> Loading {
         Loading {
             sources: Vec::new(),
             files: Vec::new(),

@@ -82,9 +82,9 @@ pub use lint::lint;
 pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
 pub use net::NetList;
 pub use peer::peer;
-pub use places::{Place, PlaceError, Surroundings, locate};
+pub use places::{PathContext, Place, PlaceError, locate};
 pub use presets::{Preset, presets};
-pub use process::{Process, Said, User};
+pub use process::{Process, Setting, User};
 pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;

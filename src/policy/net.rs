@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::document::{Document, Value};
 use super::endpoint::{Wrong, endpoint};
 use super::lift::{self, Section};
-use super::places::Surroundings;
+use super::places::PathContext;
 use super::read::{action, names};
 use super::{Action, Lift, NetEntry, Origin, PlaceError};
 use crate::net::Way;
@@ -50,7 +50,7 @@ impl NetList {
 pub(super) fn entries(
     document: &mut Document<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) -> Vec<NetEntry> {
     let expected = "a table: `[net]`, then lists such as `connect = [\"*:443\"]`";
@@ -79,7 +79,7 @@ pub(super) fn entries(
 
 /// The keys of an entry that is a table.
 #[derive(std::default::Default)]
-struct Said {
+struct EntryKeys {
     /// Each of several endpoints has its own line.
     endpoints: Option<Vec<(String, Range<usize>)>>,
     /// The one direction that it applies to.
@@ -94,21 +94,21 @@ fn add(
     document: &mut Document<'_>,
     list: NetList,
     item: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     entries: &mut Vec<NetEntry>,
 ) {
     let key = list.keys().first().copied().unwrap_or("to");
-    let mut said = Said::default();
+    let mut keys = EntryKeys::default();
     match item.get_ref() {
-        DeValue::String(text) => said.endpoints = Some(vec![(text.to_string(), item.span())]),
-        DeValue::Table(table) => table_of(document, list, table, &mut said),
+        DeValue::String(text) => keys.endpoints = Some(vec![(text.to_string(), item.span())]),
+        DeValue::Table(table) => table_of(document, list, table, &mut keys),
         other => {
             let expected = format!("an endpoint, or {{ {key} = \"…\", why = \"…\" }}");
             document.wrong_type(list.key(), &expected, other, item.span());
             return;
         }
     }
-    let Some(endpoints) = said.endpoints.take() else {
+    let Some(endpoints) = keys.endpoints.take() else {
         document
             .error(
                 "missing-key",
@@ -122,21 +122,21 @@ fn add(
     for (text, span) in endpoints {
         let start = if several { &span } else { &item.span() };
         let origin = document.origin(start);
-        entries.extend(entry(document, (list, &said), (text, span), origin, around));
+        entries.extend(entry(document, (list, &keys), (text, span), origin, around));
     }
 }
 
 fn entry(
     document: &mut Document<'_>,
-    (list, said): (NetList, &Said),
+    (list, keys): (NetList, &EntryKeys),
     (text, span): (String, Range<usize>),
     origin: Origin,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<NetEntry> {
     let closes = list == NetList::Deny;
     let endpoint = match endpoint(&text, closes, around) {
         Ok(endpoint) => endpoint,
-        Err(Wrong::Place(PlaceError::Unset(_))) if said.optional => return None,
+        Err(Wrong::Place(PlaceError::Unset(_))) if keys.optional => return None,
         Err(wrong) => {
             wrong.note(document, &text, &span);
             return None;
@@ -147,24 +147,24 @@ fn entry(
         text,
         endpoint,
         lifted: Vec::new(),
-        ways: match (list, said.way) {
+        ways: match (list, keys.way) {
             (NetList::Connect, _) => &[Way::Connect],
             (NetList::Listen, _) => &[Way::Listen],
             (NetList::Deny, None) => &[Way::Connect, Way::Listen],
             (NetList::Deny, Some(Way::Connect)) => &[Way::Connect],
             (NetList::Deny, Some(Way::Listen)) => &[Way::Listen],
         },
-        action: said.action.unwrap_or(match list {
+        action: keys.action.unwrap_or(match list {
             NetList::Deny => Action::Deny(Errno::EACCES),
             NetList::Connect | NetList::Listen => Action::Allow,
         }),
-        why: said.why.clone(),
-        optional: said.optional,
+        why: keys.why.clone(),
+        optional: keys.optional,
         origin,
     })
 }
 
-fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, said: &mut Said) {
+fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, keys: &mut EntryKeys) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         if !list.keys().contains(&name) {
@@ -173,10 +173,10 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
             continue;
         }
         match name {
-            "why" => said.why = document.string(name, value).map(str::to_owned),
-            "optional" => said.optional = document.boolean(name, value).unwrap_or(false),
-            "action" => said.action = action(document, value, "net.deny", "connect or listen"),
-            _ if said.endpoints.is_some() => {
+            "why" => keys.why = document.string(name, value).map(str::to_owned),
+            "optional" => keys.optional = document.boolean(name, value).unwrap_or(false),
+            "action" => keys.action = action(document, value, "net.deny", "connect or listen"),
+            _ if keys.endpoints.is_some() => {
                 document
                     .error(
                         "endpoint",
@@ -186,8 +186,8 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, sai
                     .help("write the endpoint alone: it is then denied in both directions");
             }
             _ => {
-                said.endpoints = names(document, name, value);
-                said.way = Some(match name {
+                keys.endpoints = names(document, name, value);
+                keys.way = Some(match name {
                     "to" => Way::Connect,
                     _ => Way::Listen,
                 });

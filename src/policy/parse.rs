@@ -8,7 +8,7 @@ use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
 use super::file::File;
 use super::peer::one_peer;
-use super::places::{Surroundings, locate};
+use super::places::{PathContext, locate};
 use super::read::note;
 use super::{About, Action, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
@@ -30,7 +30,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// The contents of a file, with all its errors.
-pub(super) fn parse(source: u16, text: &str, around: &Surroundings) -> (File, Vec<Diagnostic>) {
+pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
     let mut file = File::default();
     for (key, value) in &tree {
@@ -139,7 +139,7 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
 fn tests(
     document: &mut Document<'_>,
     item: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     tests: &mut Vec<Test>,
 ) {
     let Some(table) = document.table("test", "an array of tables: `[[test]]`", item) else {
@@ -171,7 +171,7 @@ fn test(
     sentence: &str,
     span: Range<usize>,
     expect: Expect,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<Test> {
     let origin = document.origin(&span);
     let made = |about| Test {
@@ -215,7 +215,7 @@ fn about_path(
     access: Access,
     path: &str,
     span: Range<usize>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<About> {
     match locate(path.trim(), around) {
         Ok(located) if located.pattern.is_literal() => {
@@ -239,7 +239,7 @@ fn about_peer(
     way: Way,
     text: &str,
     span: Range<usize>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<About> {
     match one_peer(way, text, around) {
         Ok(Some(peer)) => Some(About::Peer(peer)),

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::endpoint::{Wrong, endpoint};
-use super::places::{PlaceError, Surroundings};
+use super::places::{PathContext, PlaceError};
 use super::{NetEntry, Peer, Who};
 use crate::net::{Address, Endpoint, Host, Protocol, Reach, Scope, Socket, To, Way};
 
 /// The peer of a sentence; `None` if it is not exactly one.
-pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Option<Peer>, Wrong> {
+pub(super) fn one_peer(way: Way, text: &str, around: &PathContext) -> Result<Option<Peer>, Wrong> {
     let who = match endpoint(text, false, around)? {
         Endpoint::Inet {
             protocol,
@@ -49,7 +49,7 @@ pub(super) fn one_peer(way: Way, text: &str, around: &Surroundings) -> Result<Op
 ///
 /// # Errors
 /// If it is not an endpoint, or does not name exactly one peer.
-pub fn peer(way: Way, text: &str, around: &Surroundings) -> Result<Peer, String> {
+pub fn peer(way: Way, text: &str, around: &PathContext) -> Result<Peer, String> {
     match one_peer(way, text, around) {
         Ok(Some(peer)) => Ok(peer),
         Ok(None) => Err(format!(

@@ -15,14 +15,14 @@ use crate::paths::{Pattern, PatternError};
 
 /// What a policy's paths are relative to.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct PathContext {
     /// The jail's starting directory.
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
     /// Cached results of the file system. The keys are bytes, because hashing a `Path` walks its
     /// components.
-    known: RefCell<HashMap<OsString, Stands>>,
+    known: RefCell<HashMap<OsString, Existing>>,
     /// Directories as written, with their resolved paths: most entries of a policy share a few.
     directories: RefCell<HashMap<String, Option<Resolved>>>,
     /// Whether a file says `tmpdir = "fresh"`.
@@ -45,7 +45,7 @@ struct Resolved {
 
 /// What exists at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Stands {
+enum Existing {
     /// A symbolic link with this target.
     Link(PathBuf),
     /// Something else.
@@ -54,15 +54,15 @@ enum Stands {
     Nothing,
 }
 
-impl Surroundings {
-    /// The surroundings of this process.
-    pub fn own() -> Surroundings {
-        Surroundings::at(Path::new("."))
+impl PathContext {
+    /// The context of this process.
+    pub fn own() -> PathContext {
+        PathContext::at(Path::new("."))
     }
 
-    /// The surroundings of this process, in another directory.
-    pub fn at(directory: &Path) -> Surroundings {
-        Surroundings {
+    /// The context of this process, in another directory.
+    pub fn at(directory: &Path) -> PathContext {
+        PathContext {
             directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
             variable: |name| std::env::var_os(name),
             known: RefCell::default(),
@@ -74,8 +74,8 @@ impl Surroundings {
     }
 
     /// The same, with the command's own TMPDIR.
-    pub(super) fn with_tmpdir(self, tmpdir: PathBuf) -> Surroundings {
-        Surroundings {
+    pub(super) fn with_tmpdir(self, tmpdir: PathBuf) -> PathContext {
+        PathContext {
             tmpdir: Some(tmpdir),
             directories: RefCell::default(),
             ..self
@@ -94,7 +94,7 @@ impl Surroundings {
     }
 
     /// What exists at a path whose directory is resolved.
-    fn at_path(&self, path: &Path) -> Stands {
+    fn at_path(&self, path: &Path) -> Existing {
         if let Some(known) = self.known.borrow().get(path.as_os_str()) {
             return known.clone();
         }
@@ -126,13 +126,13 @@ impl Surroundings {
         path.push(name);
         let stands = match found.exists {
             true => look(&path),
-            false => Stands::Nothing,
+            false => Existing::Nothing,
         };
         Some(Located {
             place: match stands {
-                Stands::Link(_) => return None,
-                Stands::Else => Some(Place::default()),
-                Stands::Nothing => None,
+                Existing::Link(_) => return None,
+                Existing::Else => Some(Place::default()),
+                Existing::Nothing => None,
             },
             pattern: Pattern::literal(&path).ok()?,
             links: found.links.clone(),
@@ -157,12 +157,12 @@ impl Surroundings {
 }
 
 /// What exists at a path whose directory is resolved.
-fn look(path: &Path) -> Stands {
+fn look(path: &Path) -> Existing {
     match fs::read_link(path) {
-        Ok(target) => Stands::Link(target),
+        Ok(target) => Existing::Link(target),
         // EINVAL: it exists, and is not a link (readlink(2)).
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Stands::Else,
-        Err(_) => Stands::Nothing,
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Existing::Else,
+        Err(_) => Existing::Nothing,
     }
 }
 
@@ -209,7 +209,7 @@ impl From<PatternError> for PlaceError {
 ///
 /// # Errors
 /// An unset variable, or a text that is not a path.
-pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> {
+pub fn locate(text: &str, around: &PathContext) -> Result<Located, PlaceError> {
     if let Some(located) = around.in_known_directory(text) {
         return Ok(located);
     }
@@ -248,7 +248,7 @@ pub fn locate(text: &str, around: &Surroundings) -> Result<Located, PlaceError> 
 /// A path of this process as the kernel resolves it: the symbolic links on the way, then the resolved
 /// path.
 pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
-    let around = Surroundings::own();
+    let around = PathContext::own();
     let Resolved {
         path: end,
         links: mut way,
@@ -284,17 +284,17 @@ fn is_own(path: &Path) -> bool {
 
 /// The text with `~` and `$VAR` replaced; wildcards in a value are escaped. After a backslash, `$` is
 /// literal, and the pattern removes the backslash.
-fn expand(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+fn expand(text: &str, around: &PathContext) -> Result<String, PlaceError> {
     expand_with(text, around, escape, &['$', '\\'])
 }
 
 /// The pattern of a name that is not a path, with `$VAR` replaced, but not `\$`.
-pub(super) fn expand_name(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+pub(super) fn expand_name(text: &str, around: &PathContext) -> Result<String, PlaceError> {
     expand_with(text, around, str::to_owned, &['$', '\\'])
 }
 
 /// The text of a value that is not a path, with `$VAR` replaced.
-pub(super) fn expand_plain(text: &str, around: &Surroundings) -> Result<String, PlaceError> {
+pub(super) fn expand_plain(text: &str, around: &PathContext) -> Result<String, PlaceError> {
     match text.is_empty() {
         true => Ok(String::new()),
         false => expand_with(text, around, str::to_owned, &['$']),
@@ -303,7 +303,7 @@ pub(super) fn expand_plain(text: &str, around: &Surroundings) -> Result<String, 
 
 fn expand_with(
     text: &str,
-    around: &Surroundings,
+    around: &PathContext,
     written: fn(&str) -> String,
     marks: &[char],
 ) -> Result<String, PlaceError> {
@@ -415,7 +415,7 @@ const LINKS: usize = 40;
 
 /// A path with symbolic links resolved, as far as it exists, and the links on the way. `/proc/self`
 /// depends on the calling process, so it stays as it is.
-fn resolve(path: &Path, around: &Surroundings) -> Resolved {
+fn resolve(path: &Path, around: &PathContext) -> Resolved {
     let mut done = PathBuf::from("/");
     let mut links = Vec::new();
     let mut todo: Vec<OsString> = reversed(path);
@@ -431,7 +431,7 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
             break;
         }
         match around.at_path(&next) {
-            Stands::Link(target) if links.len() < LINKS => {
+            Existing::Link(target) if links.len() < LINKS => {
                 links.push(next);
                 if target.is_absolute() {
                     done = PathBuf::from("/");
@@ -439,7 +439,7 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
                 todo.extend(reversed(&target));
             }
             // Nothing exists beneath a missing path, so `..` is resolved lexically.
-            Stands::Nothing => {
+            Existing::Nothing => {
                 done = next;
                 while let Some(component) = todo.pop() {
                     match component == ".." {
@@ -452,7 +452,7 @@ fn resolve(path: &Path, around: &Surroundings) -> Resolved {
         }
     }
     Resolved {
-        exists: is_own(&done) || around.at_path(&done) != Stands::Nothing,
+        exists: is_own(&done) || around.at_path(&done) != Existing::Nothing,
         path: done,
         links,
     }
@@ -475,8 +475,8 @@ fn reversed(path: &Path) -> Vec<OsString> {
 mod tests {
     use super::*;
 
-    fn around() -> Surroundings {
-        Surroundings {
+    fn around() -> PathContext {
+        PathContext {
             directory: PathBuf::from("/nowhere/here"),
             variable: |name| match name {
                 "HOME" => Some("/nowhere/home".into()),
@@ -484,7 +484,7 @@ mod tests {
                 "EMPTY" => Some("".into()),
                 _ => None,
             },
-            ..Surroundings::own()
+            ..PathContext::own()
         }
     }
 

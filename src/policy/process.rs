@@ -13,14 +13,14 @@ use super::Origin;
 use super::capability;
 use super::document::{Document, Key, Value};
 use super::isolate::{self, Isolation};
-use super::places::{PlaceError, Surroundings, expand_plain};
+use super::places::{PathContext, PlaceError, expand_plain};
 use super::read::note;
 use crate::condition::nearest;
 use crate::paths::Glob;
 
 /// A value of `[process]`, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said<T> {
+pub struct Setting<T> {
     /// The value.
     pub value: T,
     /// Its line.
@@ -35,23 +35,23 @@ pub struct Process {
     /// The variables of the caller's environment that are passed on; `None`: all.
     pub pass: Option<Vec<Variables>>,
     /// Variables that are set after that.
-    pub set: BTreeMap<String, Said<String>>,
+    pub set: BTreeMap<String, Setting<String>>,
     /// The working directory, absolute.
-    pub directory: Option<Said<PathBuf>>,
+    pub directory: Option<Setting<PathBuf>>,
     /// The umask.
-    pub umask: Option<Said<u32>>,
+    pub umask: Option<Setting<u32>>,
     /// The nice value.
-    pub nice: Option<Said<i32>>,
+    pub nice: Option<Setting<i32>>,
     /// The capabilities that are kept, by number; `None` also means none.
-    pub capabilities: Option<Vec<Said<Capability>>>,
+    pub capabilities: Option<Vec<Setting<Capability>>>,
     /// The file for stdin, absolute.
-    pub stdin: Option<Said<PathBuf>>,
+    pub stdin: Option<Setting<PathBuf>>,
     /// The user.
-    pub user: Option<Said<User>>,
+    pub user: Option<Setting<User>>,
     /// Its own namespaces, each once and in order.
-    pub isolate: Vec<Said<Isolation>>,
+    pub isolate: Vec<Setting<Isolation>>,
     /// Where its temporary files go.
-    pub tmpdir: Option<Said<TemporaryDirectory>>,
+    pub tmpdir: Option<Setting<TemporaryDirectory>>,
 }
 
 /// Where a command's temporary files go. If it is missing: to the caller's directory.
@@ -111,7 +111,7 @@ const KEYS: &[&str] = &[
 pub(super) fn process(
     document: &mut Document<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Process {
     let mut found = Process::default();
     let expected = "a table: `[process]`, then keys such as `umask = \"022\"`";
@@ -135,8 +135,8 @@ pub(super) fn process(
     found
 }
 
-fn said<T>(document: &Document<'_>, span: Range<usize>, value: T) -> Said<T> {
-    Said {
+fn setting<T>(document: &Document<'_>, span: Range<usize>, value: T) -> Setting<T> {
+    Setting {
         value,
         origin: document.origin(&span),
         span,
@@ -146,7 +146,7 @@ fn said<T>(document: &Document<'_>, span: Range<usize>, value: T) -> Said<T> {
 fn environment(
     document: &mut Document<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
     found: &mut Process,
 ) {
     let expected = "a table: { pass = [\"PATH\", \"LC_*\"], set = { CI = \"1\" } }";
@@ -206,8 +206,8 @@ fn variable(
     document: &mut Document<'_>,
     name: &Key<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
-) -> Option<Said<String>> {
+    around: &PathContext,
+) -> Option<Setting<String>> {
     let good = is_name(document, name.get_ref(), &name.span());
     let text = document.string(name.get_ref(), value)?;
     let expanded = match expand_plain(text, around) {
@@ -217,7 +217,7 @@ fn variable(
         other => other,
     };
     match expanded {
-        Ok(expanded) => good.then(|| said(document, value.span(), expanded)),
+        Ok(expanded) => good.then(|| setting(document, value.span(), expanded)),
         Err(error) => {
             note(document, text, &value.span(), error);
             None
@@ -230,8 +230,8 @@ fn path(
     document: &mut Document<'_>,
     key: &str,
     value: &Value<'_>,
-    around: &Surroundings,
-) -> Option<Said<PathBuf>> {
+    around: &PathContext,
+) -> Option<Setting<PathBuf>> {
     let text = document.string(key, value)?;
     let malformed = |message: &str| Err(PlaceError::Malformed(message.to_owned()));
     let expanded = match expand_plain(text, around) {
@@ -242,7 +242,7 @@ fn path(
     match expanded {
         Ok(path) => {
             let path = around.directory.join(path).components().collect();
-            Some(said(document, value.span(), path))
+            Some(setting(document, value.span(), path))
         }
         Err(error) => {
             note(document, text, &value.span(), error);
@@ -251,7 +251,7 @@ fn path(
     }
 }
 
-fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<u32>> {
+fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<u32>> {
     let DeValue::String(text) = value.get_ref() else {
         let expected = "octal text such as \"022\"";
         document.wrong_type("umask", expected, value.get_ref(), value.span());
@@ -259,7 +259,7 @@ fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<u32>> {
     };
     let octal = !text.is_empty() && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     match u32::from_str_radix(text, 8) {
-        Ok(mask) if octal && mask <= 0o777 => Some(said(document, value.span(), mask)),
+        Ok(mask) if octal && mask <= 0o777 => Some(setting(document, value.span(), mask)),
         _ => {
             let message = format!("`umask` must be octal, from \"000\" to \"777\", not {text:?}");
             document.error("umask", value.span(), message);
@@ -268,7 +268,7 @@ fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<u32>> {
     }
 }
 
-fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
+fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<i32>> {
     let DeValue::Integer(number) = value.get_ref() else {
         document.wrong_type(
             "nice",
@@ -281,7 +281,7 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
     // A number that does not fit is out of range in any case.
     let parsed = i32::from_str_radix(number.as_str(), number.radix()).ok();
     if let Some(nice @ 0..=19) = parsed {
-        return Some(said(document, value.span(), nice));
+        return Some(setting(document, value.span(), nice));
     }
     let written = number.to_string();
     let message = format!("`nice` must be a number from 0 to 19, not {written}");
@@ -294,13 +294,16 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<i32>> {
     None
 }
 
-fn capabilities(document: &mut Document<'_>, value: &Value<'_>) -> Option<Vec<Said<Capability>>> {
+fn capabilities(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+) -> Option<Vec<Setting<Capability>>> {
     if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
         let expected = "a list of names such as [\"CAP_NET_BIND_SERVICE\"]";
         document.wrong_type("caps", expected, value.get_ref(), value.span());
         return None;
     }
-    let mut found: Vec<Said<Capability>> = Vec::new();
+    let mut found: Vec<Setting<Capability>> = Vec::new();
     for (name, span) in document.strings("caps", value) {
         match capability::named(name) {
             Ok(capability) => {
@@ -310,7 +313,7 @@ fn capabilities(document: &mut Document<'_>, value: &Value<'_>) -> Option<Vec<Sa
                         .error("baseline", span, message)
                         .help("remove it; run what needs it outside of the jail");
                 } else if found.iter().all(|known| known.value != capability) {
-                    found.push(said(document, span, capability));
+                    found.push(setting(document, span, capability));
                 }
             }
             Err(near) => {
@@ -326,15 +329,15 @@ fn capabilities(document: &mut Document<'_>, value: &Value<'_>) -> Option<Vec<Sa
             }
         }
     }
-    found.sort_by_key(|said| said.value.index());
+    found.sort_by_key(|setting| setting.value.index());
     Some(found)
 }
 
 fn temporary(
     document: &mut Document<'_>,
     value: &Value<'_>,
-    around: &Surroundings,
-) -> Option<Said<TemporaryDirectory>> {
+    around: &PathContext,
+) -> Option<Setting<TemporaryDirectory>> {
     const FRESH: &str = "fresh";
     let DeValue::String(text) = value.get_ref() else {
         document.wrong_type("tmpdir", "\"fresh\"", value.get_ref(), value.span());
@@ -342,7 +345,7 @@ fn temporary(
     };
     if text == FRESH {
         around.tmpdir_is_fresh.set(true);
-        return Some(said(document, value.span(), TemporaryDirectory::Fresh));
+        return Some(setting(document, value.span(), TemporaryDirectory::Fresh));
     }
     let help = match (nearest(text, [FRESH]), text.contains('/')) {
         (Some(_), _) => "did you mean \"fresh\"?",
@@ -354,7 +357,7 @@ fn temporary(
     None
 }
 
-fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<User>> {
+fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<User>> {
     let text = document.string("user", value)?;
     // The last number means "unchanged" to setresuid(2).
     let number = |text: &str| {
@@ -378,5 +381,5 @@ fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Said<User>> {
             .error("user", value.span(), message)
             .help("write \"nobody\", or numbers such as \"65534:65534\"");
     }
-    user.map(|user| said(document, value.span(), user))
+    user.map(|user| setting(document, value.span(), user))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::document::{Document, Value};
 use super::endpoint::endpoint;
 use super::entry::{Says, SaysKeys, refuse, target, unknown_target};
-use super::places::{Surroundings, locate};
+use super::places::{PathContext, locate};
 use super::read::note;
 use super::{Argv, Object, Rule, Target};
 use crate::condition::{Condition, ConditionError};
@@ -25,7 +25,7 @@ const NAME_PEERS: &[&str] = &["bind", "connect", "sendmmsg", "sendmsg", "sendto"
 pub(super) fn rule(
     document: &mut Document<'_>,
     item: &Value<'_>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<Rule> {
     let Keys {
         says,
@@ -154,7 +154,7 @@ fn object(
     path: Option<Text<'_>>,
     peer: Option<Text<'_>>,
     argv: Option<Words<'_>>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<Option<Object>> {
     let mut object = Object {
         path: None,
@@ -182,7 +182,7 @@ fn named_path(
     covered: &[&'static Syscall],
     text: &str,
     span: Range<usize>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<(String, Pattern)> {
     let nameless = |syscall: &&&Syscall| named(syscall.name).is_empty();
     if let Some(syscall) = covered.iter().find(nameless) {
@@ -206,7 +206,7 @@ fn named_peer(
     covered: &[&'static Syscall],
     text: &str,
     span: Range<usize>,
-    around: &Surroundings,
+    around: &PathContext,
 ) -> Option<(String, Endpoint)> {
     let nameless = |syscall: &&&Syscall| !NAME_PEERS.contains(&syscall.name);
     if let Some(syscall) = covered.iter().find(nameless) {

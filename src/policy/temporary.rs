@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Action, List, PathEntry, Place, Policy, Surroundings};
+use super::{Action, List, PathContext, PathEntry, Place, Policy};
 use crate::net::{Endpoint, Socket};
 use crate::paths::Pattern;
 
@@ -16,7 +16,7 @@ pub const VARIABLES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 const USUAL: &str = "/tmp";
 
 /// The placeholder for the directory: beneath the caller's TMPDIR, at the same depth as that of a run.
-pub(super) fn place(around: &Surroundings) -> PathBuf {
+pub(super) fn place(around: &PathContext) -> PathBuf {
     let caller: Option<OsString> = (around.variable)(VARIABLES[0]);
     let named = caller.map(PathBuf::from);
     let named = named.filter(|path| path.is_absolute() && path.is_dir());
@@ -25,8 +25,8 @@ pub(super) fn place(around: &Surroundings) -> PathBuf {
 }
 
 /// Opens the directory in a policy that has one.
-pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
-    let Some(said) = &policy.process.tmpdir else {
+pub(super) fn grant(policy: &mut Policy, around: &PathContext) {
+    let Some(setting) = &policy.process.tmpdir else {
         return;
     };
     let place = around.tmpdir.clone().unwrap_or_else(|| place(around));
@@ -52,7 +52,7 @@ pub(super) fn grant(policy: &mut Policy, around: &Surroundings) {
         optional: false,
         action: Action::Allow,
         why: Some("a directory of the run's own".to_owned()),
-        origin: said.origin,
+        origin: setting.origin,
     };
     let entries = [entry(List::Write), entry(List::Exec)];
     policy.paths.extend(entries);

@@ -118,7 +118,7 @@ pub fn endpoint(who: &Who) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Surroundings, locate};
+    use super::super::{PathContext, locate};
     use super::*;
     use crate::net::{Endpoint, Parsed, Reach, To, Way};
     use proptest::prelude::*;
@@ -155,7 +155,7 @@ mod tests {
         let table: toml::Table = toml.parse().expect(&toml);
         let read = table["x"].as_str().expect("a text");
         assert_eq!(read, text);
-        let located = locate(read, &Surroundings::own());
+        let located = locate(read, &PathContext::own());
         located.expect(text).pattern.covers(path)
     }
 

@@ -185,7 +185,7 @@ impl<'a> Cause<'a> {
 
 /// A policy may come from an untrusted place, so its text must not move the cursor.
 fn safe(text: &str) -> String {
-    super::harmless::text(text, CONDITION)
+    super::escape::text(text, CONDITION)
 }
 
 #[cfg(test)]

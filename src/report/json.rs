@@ -1,7 +1,7 @@
 //! JSON on one line, with all characters escaped that could control a terminal, because logs are shown
 //! on terminals, too.
 
-use super::harmless;
+use super::escape;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
@@ -23,7 +23,7 @@ impl Formatter for Harmless {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(|character| !harmless::is_harmless(character)) {
+        while let Some(at) = rest.find(|character| !escape::is_plain(character)) {
             let (plain, hostile) = rest.split_at(at);
             out.write_all(plain.as_bytes())?;
             let mut hostile = hostile.chars();

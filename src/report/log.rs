@@ -91,7 +91,7 @@ pub fn put(out: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::harmless;
+    use super::super::escape;
     use super::super::sample::Sink;
     use super::*;
 
@@ -134,7 +134,7 @@ mod tests {
             "{line}"
         );
         assert_eq!(
-            line.chars().filter(|&c| !harmless::is_harmless(c)).count(),
+            line.chars().filter(|&c| !escape::is_plain(c)).count(),
             1,
             "its end"
         );

@@ -47,7 +47,7 @@ fn quoted(word: &OsStr) -> String {
 /// Whether a terminal would not show the character as itself, or would reorder others.
 fn is_hidden(character: char) -> bool {
     let text = character.to_string();
-    super::harmless::text(&text, text.len()) != text
+    super::escape::text(&text, text.len()) != text
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! never inspects a process.
 
 use super::cause::Cause;
-use super::harmless;
+use super::escape;
 use super::layout::Layout;
 use super::rerun;
 use super::tally::Count;
@@ -23,12 +23,12 @@ pub fn silent(layout: &Layout, words: &[OsString]) -> String {
     let text = "the command failed; denials of files and ports by Landlock were not reported";
     match rerun::with(words, "--trace-denials") {
         Some(line) => {
-            layout.note(&mut out, &format!("{text}. To see it, run it again:"));
+            layout.note(&mut out, &format!("{text}. To see them, run it again:"));
             layout.verbatim(&mut out, &line);
         }
         None => layout.note(
             &mut out,
-            &format!("{text}: to see it, run it again with --trace-denials"),
+            &format!("{text}: to see them, run it again with --trace-denials"),
         ),
     }
     out
@@ -142,7 +142,7 @@ pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> 
         ("s", "are")
     };
     let mut out = String::new();
-    let (log, events) = (harmless::text(log, 200), grouped(events));
+    let (log, events) = (escape::text(log, 200), grouped(events));
     layout.note(
         &mut out,
         &format!("{events} event{plural} {verb} missing in the log {log}: {error}"),

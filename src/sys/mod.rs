@@ -5,13 +5,13 @@
 
 pub mod bare;
 pub mod clock;
+pub mod clone_vm;
 pub mod companion;
 pub mod event;
 pub mod files;
 pub mod landlock;
 pub mod memory;
 pub mod namespace;
-pub mod nursery;
 pub mod performer;
 pub mod process;
 pub mod ptrace;

@@ -1,7 +1,7 @@
 //! Job control as without namespaces: keys on a terminal, and a shell with jobs of its own inside. The
 //! terminal's process groups are the host's, of which a pid namespace knows nothing.
 
-use crate::support::{Dir, jail, nobody_survives};
+use crate::support::{Dir, jail, no_process_survives};
 use crate::terminal::{CTRL_C, CTRL_D, CTRL_Z, Terminal};
 use std::time::Duration;
 
@@ -100,5 +100,5 @@ fn closing_the_terminal_ends_a_command() {
     ));
     terminal.expect("running");
     terminal.close();
-    nobody_survives(&token, Duration::from_secs(5));
+    no_process_survives(&token, Duration::from_secs(5));
 }

@@ -1,7 +1,8 @@
 //! Who lives on when somebody ends: orphans, storms without their supervisor, a policy's kill.
 
 use crate::support::{
-    Dir, Running, is_watchdog, jail, no_process_survives, permissive, probe, rounds, survivors, token,
+    Dir, Running, is_watchdog, jail, no_process_survives, permissive, probe, rounds, survivors,
+    token,
 };
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;

@@ -16,7 +16,7 @@ use super::{Batch, FAILED};
 use crate::embed::{self, Builder, Error, Finished, Stdio};
 use crate::launch::{self, Withheld};
 use crate::plan::Host;
-use crate::policy::{self, Policy, Problems, Surroundings};
+use crate::policy::{self, PathContext, Policy, Problems};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Ending, Verdict};
 use crate::sys;
@@ -166,7 +166,7 @@ impl Policies {
         if let Some(policy) = known.get(&key) {
             return Ok(policy.clone());
         }
-        let around = Surroundings::at(directory.unwrap_or(Path::new(".")));
+        let around = PathContext::at(directory.unwrap_or(Path::new(".")));
         let policy = Policy::load_to_run_in(name, Path::new("."), around)?;
         let opens_home = policy::opened_home(&policy).is_some();
         if opens_home && !self.warned.swap(true, Ordering::Relaxed) {

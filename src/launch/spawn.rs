@@ -1,9 +1,9 @@
 //! Starting the command: its argument vectors, the fork, and PTRACE_SEIZE.
 
 use super::cgroup::{self, Group};
-use super::floor::{self, Floor};
+use super::landlock::{self, Floor};
 use super::{
-    Circumstances, Command, Handed, Isolation, LaunchError, Nursery, Started, User, c_string,
+    Circumstances, Command, Handed, Isolation, LaunchError, Spawner, Started, User, c_string,
     child, containers, lookup, obstacles,
 };
 use crate::plan::Plan;
@@ -84,7 +84,7 @@ impl Words {
 }
 
 /// A child that was created, until it is seized or fails.
-struct Birth {
+struct Spawn {
     page: Arc<SharedWords>,
     group: Option<Group>,
     /// Whether the child shares this process's memory until its execve.
@@ -97,7 +97,7 @@ struct Birth {
     handed: Vec<Handed>,
 }
 
-impl Birth {
+impl Spawn {
     /// Blocks all signals: none may run a handler of this program in the child, or kill the parent
     /// half-way.
     fn new(
@@ -164,14 +164,14 @@ impl Birth {
         if !self.isolation.pid {
             return Ok(self.started(pid, None));
         }
-        let born = born(pid).map_err(|errno| {
+        let spawned = spawned(pid).map_err(|errno| {
             let _ = sys::process::kill(pid, libc::SIGKILL);
             LaunchError::System {
                 call: "wait4",
                 errno,
             }
         });
-        match born? {
+        match spawned? {
             Some(main) => Ok(self.started(main, Some(pid))),
             None => {
                 let failure = self.started(pid, None).failure();
@@ -193,9 +193,9 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     // If the child gets its own mounts, it must itself look up the paths that are granted.
     let later = command.isolation.mount;
     let handed = command.handed(plan);
-    let floor = floor::floor(plan.domain, &plan.files, &plan.net, &handed, later)?;
+    let floor = landlock::floor(plan.domain, &plan.files, &plan.net, &handed, later)?;
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
-    let birth = Birth::new(command, &words, plan, handed, false)?;
+    let spawn = Spawn::new(command, &words, plan, handed, false)?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
@@ -203,25 +203,25 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         namespaces => sys::namespace::fork_into(namespaces),
     };
     match forked {
-        Ok(Fork::Child) => child::run(&prepared, birth.page.words(), &birth.mask),
-        Ok(Fork::Parent(pid)) => birth.seize(pid),
+        Ok(Fork::Child) => child::run(&prepared, spawn.page.words(), &spawn.mask),
+        Ok(Fork::Parent(pid)) => spawn.seize(pid),
         Err(errno) if namespaces != 0 => {
-            let _ = sys::signal::set_mask(&birth.mask);
+            let _ = sys::signal::set_mask(&spawn.mask);
             let unavailable = obstacles::of(&command.isolation, "clone", errno);
             Err(LaunchError::Isolation(unavailable))
         }
-        Err(errno) => Err(birth.failed("fork", errno)),
+        Err(errno) => Err(spawn.failed("fork", errno)),
     }
 }
 
-/// As [`start`], for a program that starts many commands: the child starts in `nursery`, which avoids
+/// As [`start`], for a program that starts many commands: the child starts in `spawner`, which avoids
 /// the copy of this process. The streams that this process holds for the command are closed before
 /// `then` is called, which must supervise the command to its end.
 ///
 /// # Errors
 /// If it cannot be started; `then` was not called.
 pub fn start_in<T>(
-    nursery: &mut Nursery,
+    spawner: &mut Spawner,
     command: Command,
     plan: &Arc<Plan>,
     then: impl FnOnce(Started) -> T,
@@ -235,20 +235,20 @@ pub fn start_in<T>(
     }
     let words = Words::new(&command, plan)?;
     let handed = command.handed(plan);
-    let prepared = words.prepared(&command, plan, nursery.floor(plan, &handed)?)?;
-    let birth = Birth::new(&command, &words, plan, handed, true)?;
-    let (page, mask) = (birth.page.clone(), birth.mask);
-    let mut birth = Some(birth);
+    let prepared = words.prepared(&command, plan, spawner.floor(plan, &handed)?)?;
+    let spawn = Spawn::new(&command, &words, plan, handed, true)?;
+    let (page, mask) = (spawn.page.clone(), spawn.mask);
+    let mut spawn = Some(spawn);
     let run = || -> () { child::run(&prepared, page.words(), &mask) };
-    let born = nursery.room.with_child(&run, |pid| {
-        let birth = birth.take()?;
+    let spawned = spawner.room.with_child(&run, |pid| {
+        let spawn = spawn.take()?;
         drop(command);
-        Some(birth.seize(pid).map(then))
+        Some(spawn.seize(pid).map(then))
     });
-    match (born, birth) {
+    match (spawned, spawn) {
         (Ok(Some(result)), _) => result,
         (Ok(None), _) => Err(LaunchError::NoCommand),
-        (Err(errno), Some(birth)) => Err(birth.failed("clone", errno)),
+        (Err(errno), Some(spawn)) => Err(spawn.failed("clone", errno)),
         (Err(errno), None) => Err(LaunchError::System {
             call: "clone",
             errno,
@@ -257,7 +257,7 @@ pub fn start_in<T>(
 }
 
 /// Waits until the init has created the command; `None`: the init has ended before that.
-fn born(init: Tid) -> Result<Option<Tid>, Errno> {
+fn spawned(init: Tid) -> Result<Option<Tid>, Errno> {
     let mut meter = Meter::default();
     while let Some(wait) = trace::wait_on(init, &mut meter)? {
         let (tracee, stop) = match wait {

@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The process that made a call, and the call as text. It is read from the process only on demand.
-pub struct Witness {
+pub struct Caller {
     pub pid: Tid,
     pub tid: Tid,
     pub ancestry: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Witness {
     pub run: Run,
 }
 
-impl Witness {
+impl Caller {
     /// The data of the denial.
     pub fn of(denial: &Denial<'_>) -> Self {
         let own = match &denial.object {
@@ -58,7 +58,7 @@ impl Witness {
                     }
                     _ => Vec::new(),
                 },
-                ..surroundings()
+                ..run_context()
             },
             own,
             pid: denial.pid(),
@@ -122,7 +122,7 @@ fn nameserver(line: &str) -> Option<IpAddr> {
 }
 
 /// The starting directory, the caller's home directory, and the caller's directory for temporary files.
-pub fn surroundings() -> Run {
+pub fn run_context() -> Run {
     let place = |variable: &str| {
         let path = std::env::var_os(variable).map(PathBuf::from);
         let path = path.filter(|path| path.is_absolute());

@@ -23,18 +23,18 @@ const GUARD: usize = 4096 * 16;
 pub type Body<'a> = &'a (dyn Fn() + Sync);
 
 /// Room for one child at a time. It is reusable, from any thread.
-pub struct Nursery {
+pub struct CloneVmSpawner {
     stack: NonNull<c_void>,
     sleeper: Option<JoinHandle<()>>,
-    bed: Arc<Bed>,
+    shared: Arc<Shared>,
     /// The process that created it. A fork of that process has no sleeper thread: its C library reuses
     /// the sleeper's memory and thread pointer for another thread.
     owner: pid_t,
 }
 
-/// What the sleeper and the nursery share.
+/// What the sleeper and the spawner share.
 #[derive(Default)]
-struct Bed {
+struct Shared {
     /// The sleeper's thread pointer, once it sleeps; [`NO_POINTER`] if it cannot.
     pointer: AtomicUsize,
     /// 1 asks the sleeper to end.
@@ -45,14 +45,14 @@ const NO_POINTER: usize = usize::MAX;
 
 // SAFETY: the stack is owned memory that only the child of `with_child` uses, which has ended or
 // executed before that returns; everything else is Send.
-unsafe impl Send for Nursery {}
+unsafe impl Send for CloneVmSpawner {}
 
-impl Nursery {
+impl CloneVmSpawner {
     /// Creates one, with a thread that sleeps until this is dropped.
     ///
     /// # Errors
     /// If memory or a thread cannot be had.
-    pub fn new() -> io::Result<Nursery> {
+    pub fn new() -> io::Result<CloneVmSpawner> {
         // SAFETY: a new mapping, at no address that is in use.
         let stack = unsafe {
             libc::mmap(
@@ -69,10 +69,10 @@ impl Nursery {
             stack => NonNull::new(stack),
         };
         let stack = stack.ok_or_else(io::Error::last_os_error)?;
-        let mut nursery = Nursery {
+        let mut spawner = CloneVmSpawner {
             stack,
             sleeper: None,
-            bed: Arc::default(),
+            shared: Arc::default(),
             owner: process::getpid(),
         };
         // SAFETY: the mapping's own first pages.
@@ -80,17 +80,17 @@ impl Nursery {
             libc::mprotect(stack.as_ptr(), GUARD, libc::PROT_NONE)
         }))
         .map_err(|errno| io::Error::from_raw_os_error(errno as i32))?;
-        let bed = Arc::clone(&nursery.bed);
+        let shared = Arc::clone(&spawner.shared);
         let sleeper = std::thread::Builder::new()
-            .name("jail-nursery".to_owned())
+            .name("jail-spawner".to_owned())
             .stack_size(64 << 10)
-            .spawn(move || bed.sleep())?;
-        nursery.sleeper = Some(sleeper);
+            .spawn(move || shared.sleep())?;
+        spawner.sleeper = Some(sleeper);
         loop {
-            match nursery.bed.pointer.load(Ordering::Acquire) {
+            match spawner.shared.pointer.load(Ordering::Acquire) {
                 0 => std::thread::yield_now(),
                 NO_POINTER => return Err(io::Error::other("signals cannot be blocked")),
-                _ => return Ok(nursery),
+                _ => return Ok(spawner),
             }
         }
     }
@@ -120,10 +120,10 @@ impl Nursery {
         let mut body: Body<'_> = child;
         let body = std::ptr::from_mut(&mut body).cast::<c_void>();
         let flags = libc::CLONE_VM | libc::CLONE_SETTLS | libc::SIGCHLD;
-        // SAFETY: the stack is this nursery's, which is borrowed exclusively, its top is aligned to a
+        // SAFETY: the stack is this spawner's, which is borrowed exclusively, its top is aligned to a
         // page, and `begin` gets a pointer to `body`. Both, and all that `child` borrows, live until
         // `settled` has seen the child end or execute: it is dropped before them, also on unwinding. The
-        // thread pointer is that of a thread of this process that sleeps as long as the nursery lives.
+        // thread pointer is that of a thread of this process that sleeps as long as the spawner lives.
         let pid = unsafe {
             let top = self.stack.as_ptr().byte_add(STACK + GUARD);
             let none = null_mut::<c_void>();
@@ -133,7 +133,7 @@ impl Nursery {
                 flags,
                 body,
                 none,
-                self.bed.pointer.load(Ordering::Acquire) as *mut c_void,
+                self.shared.pointer.load(Ordering::Acquire) as *mut c_void,
                 none,
             )))? as pid_t
         };
@@ -144,22 +144,22 @@ impl Nursery {
     }
 }
 
-impl Drop for Nursery {
+impl Drop for CloneVmSpawner {
     fn drop(&mut self) {
-        self.bed.leave.store(1, Ordering::Release);
-        process::futex_wake(&self.bed.leave);
+        self.shared.leave.store(1, Ordering::Release);
+        process::futex_wake(&self.shared.leave);
         match self.sleeper.take() {
             Some(sleeper) if self.is_own() => _ = sleeper.join(),
             // A fork has no such thread to join or detach.
             sleeper => std::mem::forget(sleeper),
         }
-        // SAFETY: this nursery's own mapping, or this fork's copy of it, which no child uses: see
+        // SAFETY: this spawner's own mapping, or this fork's copy of it, which no child uses: see
         // `with_child`.
         unsafe { libc::munmap(self.stack.as_ptr(), STACK + GUARD) };
     }
 }
 
-impl Bed {
+impl Shared {
     fn sleep(&self) {
         // No handler may run on this thread: it would use thread-local variables that the child uses.
         let pointer = match signal::block_all() {
@@ -243,12 +243,12 @@ mod tests {
 
     #[test]
     fn a_child_writes_where_its_parent_reads_and_has_an_errno_of_its_own() {
-        let mut nursery = Nursery::new().expect("a nursery");
+        let mut spawner = CloneVmSpawner::new().expect("a spawner");
         let said = AtomicI32::new(0);
         for round in 1..100 {
             let mask = signal::block_all().expect("a mask");
             Errno::set_raw(7);
-            let status = nursery.with_child(
+            let status = spawner.with_child(
                 &|| {
                     Errno::set_raw(round);
                     said.store(Errno::last_raw(), Ordering::Release);
@@ -263,16 +263,16 @@ mod tests {
 
     #[test]
     fn a_child_that_its_parent_leaves_is_ended_before_its_memory_is() {
-        let mut nursery = Nursery::new().expect("a nursery");
+        let mut spawner = CloneVmSpawner::new().expect("a spawner");
         let mask = signal::block_all().expect("a mask");
         let before = Instant::now();
         let sleep = || loop {
             std::hint::spin_loop();
         };
-        let pid = nursery.with_child(&sleep, |pid| pid).expect("a child");
+        let pid = spawner.with_child(&sleep, |pid| pid).expect("a child");
         let left = wait::is_own(pid);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            nursery.with_child(&sleep, |_| panic!("on purpose"))
+            spawner.with_child(&sleep, |_| panic!("on purpose"))
         }));
         signal::set_mask(&mask).expect("the mask");
         assert!(!left && panicked.is_err());
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn signals_do_not_end_the_wait_for_a_child_that_is_left() {
-        let mut nursery = Nursery::new().expect("a nursery");
+        let mut spawner = CloneVmSpawner::new().expect("a spawner");
         signal::heed_ticks().expect("a handler");
         let mask = signal::block_all().expect("a mask");
         let sleep = || loop {
@@ -291,7 +291,7 @@ mod tests {
             let timer =
                 signal::ThreadTimer::start(Duration::from_micros(20), Duration::from_micros(20))
                     .expect("a timer");
-            let pid = nursery.with_child(&sleep, |pid| pid).expect("a child");
+            let pid = spawner.with_child(&sleep, |pid| pid).expect("a child");
             drop(timer);
             assert!(!wait::is_own(pid));
         }

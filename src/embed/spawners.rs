@@ -1,6 +1,6 @@
 //! A pool of the memory in which commands start: allocated once, used by one run after another.
 
-use crate::launch::Nursery;
+use crate::launch::Spawner;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
@@ -8,36 +8,36 @@ use std::thread::available_parallelism;
 
 /// The free ones.
 #[derive(Default)]
-pub struct Nurseries(Mutex<Vec<Nursery>>);
+pub struct Spawners(Mutex<Vec<Spawner>>);
 
-impl Nurseries {
+impl Spawners {
     /// A free one, or a new one. `None`: no more can be created, so use a fork.
-    pub fn take(&self) -> Option<Nursery> {
+    pub fn take(&self) -> Option<Spawner> {
         let free = {
             let mut free = self.free();
             // In a fork of this program the copies are useless.
-            free.retain(Nursery::is_own);
+            free.retain(Spawner::is_own);
             free.pop()
         };
-        free.or_else(|| Nursery::new().ok())
+        free.or_else(|| Spawner::new().ok())
     }
 
     /// Returns one to the pool. There are never more than are used at the same time.
-    pub fn put(&self, nursery: Option<Nursery>) {
+    pub fn put(&self, spawner: Option<Spawner>) {
         let most = available_parallelism().map_or(1, NonZero::get);
         let mut free = self.free();
         if free.len() < most {
-            free.extend(nursery);
+            free.extend(spawner);
         }
     }
 
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Nursery>> {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Spawner>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Nurseries {
+impl fmt::Debug for Spawners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} nurseries", self.free().len())
+        write!(f, "{} spawners", self.free().len())
     }
 }

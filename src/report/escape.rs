@@ -13,7 +13,7 @@ pub fn text(text: &str, limit: usize) -> String {
 
 /// A name: unquoted if it is unambiguous, otherwise quoted.
 pub fn name(name: &str, limit: usize) -> String {
-    if !name.is_empty() && name.chars().take(limit).all(is_plain) {
+    if !name.is_empty() && name.chars().take(limit).all(is_unambiguous) {
         return text(name, limit);
     }
     let mut safe = String::from('"');
@@ -44,7 +44,7 @@ fn push(safe: &mut String, text: &str, limit: usize) {
 }
 
 fn push_character(safe: &mut String, character: char) {
-    match is_harmless(character) {
+    match is_plain(character) {
         true => safe.push(character),
         false => _ = write!(safe, "{}", character.escape_debug()),
     }
@@ -52,7 +52,7 @@ fn push_character(safe: &mut String, character: char) {
 
 /// Whether a terminal shows the character as itself, in its own place: neither a control or format
 /// character, nor one that joins those before it.
-pub fn is_harmless(character: char) -> bool {
+pub fn is_plain(character: char) -> bool {
     match character {
         ' '..='~' => true,
         // Escapes unprintable characters and combining marks: see its documentation.
@@ -61,7 +61,7 @@ pub fn is_harmless(character: char) -> bool {
 }
 
 /// A report uses spaces, brackets and arrows as separators.
-fn is_plain(character: char) -> bool {
+fn is_unambiguous(character: char) -> bool {
     character.is_alphanumeric() || "._+-@:/,~#%=".contains(character)
 }
 

@@ -5,7 +5,7 @@
 //! reused only if the paths still lead to the same files: a directory that was created anew is another
 //! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.)
 
-use super::floor::{self, Floor};
+use super::landlock::{self, Floor};
 use super::{Handed, LaunchError};
 use crate::plan::{Files, Plan};
 use crate::sys;
@@ -13,13 +13,13 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 /// Starts commands, one at a time.
-pub struct Nursery {
-    pub(super) room: sys::nursery::Nursery,
-    laid: Option<Laid>,
+pub struct Spawner {
+    pub(super) room: sys::clone_vm::CloneVmSpawner,
+    cached: Option<CachedRuleset>,
 }
 
 /// A cached ruleset.
-struct Laid {
+struct CachedRuleset {
     plan: Arc<Plan>,
     found: Vec<Option<Found>>,
     floor: Option<Arc<Floor>>,
@@ -33,19 +33,19 @@ struct Found {
     mode: u32,
 }
 
-impl Nursery {
+impl Spawner {
     /// Creates one.
     ///
     /// # Errors
     /// If memory or a thread cannot be had.
-    pub fn new() -> std::io::Result<Nursery> {
-        Ok(Nursery {
-            room: sys::nursery::Nursery::new()?,
-            laid: None,
+    pub fn new() -> std::io::Result<Spawner> {
+        Ok(Spawner {
+            room: sys::clone_vm::CloneVmSpawner::new()?,
+            cached: None,
         })
     }
 
-    /// Whether commands can be started in it: see [`sys::nursery::Nursery::is_own`].
+    /// Whether commands can be started in it: see [`sys::clone_vm::CloneVmSpawner::is_own`].
     pub fn is_own(&self) -> bool {
         self.room.is_own()
     }
@@ -58,7 +58,7 @@ impl Nursery {
         handed: &[Handed],
     ) -> Result<Option<Arc<Floor>>, LaunchError> {
         let make = || {
-            let floor = floor::floor(plan.domain, &plan.files, &plan.net, handed, false)?;
+            let floor = landlock::floor(plan.domain, &plan.files, &plan.net, handed, false)?;
             Ok(floor.map(Arc::new))
         };
         if !handed.is_empty() {
@@ -66,14 +66,14 @@ impl Nursery {
         }
         // Taken before the ruleset is created, so that a change meanwhile is noticed next time.
         let found = found(&plan.files);
-        if let Some(laid) = &self.laid
-            && Arc::ptr_eq(&laid.plan, plan)
-            && laid.found == found
+        if let Some(cached) = &self.cached
+            && Arc::ptr_eq(&cached.plan, plan)
+            && cached.found == found
         {
-            return Ok(laid.floor.clone());
+            return Ok(cached.floor.clone());
         }
         let floor = make()?;
-        self.laid = Some(Laid {
+        self.cached = Some(CachedRuleset {
             plan: Arc::clone(plan),
             found,
             floor: floor.clone(),
