@@ -11,7 +11,7 @@
 //! | `tally` | denials counted, and which get a message |
 //! | `text` | the messages |
 //! | `layout` | how a message lies on the screen |
-//! | `harmless` | text of the jailed program, made fit for a terminal |
+//! | `escape` | text of the jailed program, made fit for a terminal |
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
@@ -21,15 +21,16 @@
 //! | `place` | where that goes, whole or not at all |
 //! | `json` | JSON on one line |
 //! | `noise` | denials that nobody need read of |
-//! | `witness` | who made a denied call |
+//! | `caller` | who made a denied call |
 //! | `console` | stderr, which nobody may read |
 
 mod blame;
+mod caller;
 mod cause;
 mod console;
 mod document;
+mod escape;
 pub mod evidence;
-mod harmless;
 mod json;
 mod layout;
 mod log;
@@ -45,14 +46,13 @@ mod tally;
 mod tests;
 mod text;
 mod verdict;
-mod witness;
 
+pub use caller::{nameservers, run_context};
 pub use place::Place;
 pub use verdict::{
     Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,
     PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
 };
-pub use witness::{nameservers, surroundings};
 
 use crate::judge;
 use crate::paths::Access;
@@ -61,6 +61,7 @@ use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use blame::Blame;
+use caller::Caller;
 use cause::Cause;
 use console::{Console, Discard, Messages};
 use document::{End, Gathered, Known};
@@ -77,7 +78,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use summary::Totals;
 use tally::{Count, Say, Tally};
 use text::Facts;
-use witness::Witness;
 
 /// Paths that are kept for the hints at the end.
 const CHANGES: usize = 64;
@@ -263,7 +263,7 @@ impl<'a> Report<'a> {
     pub fn failed(mut self, error: &SuperviseError) -> Option<Verdict> {
         let counts = DenialCount::all(self.policy, &self.counts());
         let verdict = self.verdict(counts.clone(), error.into());
-        let text = harmless::text(&error.to_string(), 4096);
+        let text = escape::text(&error.to_string(), 4096);
         let mut out = String::new();
         self.layout.note(&mut out, &text);
         self.say(&out);
@@ -324,7 +324,7 @@ impl<'a> Report<'a> {
         verdict: &judge::Verdict,
         object: Option<&Object>,
         is_noise: bool,
-        witness: impl FnOnce() -> Witness,
+        caller: impl FnOnce() -> Caller,
     ) {
         if let Some(Object::Path(path)) = object
             && (verdict.reason, path.access) == (judge::Reason::PathDefault, Access::Write)
@@ -353,7 +353,7 @@ impl<'a> Report<'a> {
         let first = |(_, gathered): &(Option<Place>, Gathered)| gathered.wants_denial();
         let keep = self.document.as_ref().is_some_and(first);
         if say == Say::Message || self.log.is_some() || keep {
-            let facts = facts(self.policy, call, verdict, witness(), false);
+            let facts = facts(self.policy, call, verdict, caller(), false);
             if say == Say::Message {
                 self.say(&text::denial(&self.layout, &facts));
             }
@@ -368,8 +368,8 @@ impl<'a> Report<'a> {
     }
 
     /// The call that ended the jail.
-    fn killed(&mut self, call: &Call, verdict: &judge::Verdict, witness: Witness) {
-        let facts = facts(self.policy, call, verdict, witness, true);
+    fn killed(&mut self, call: &Call, verdict: &judge::Verdict, caller: Caller) {
+        let facts = facts(self.policy, call, verdict, caller, true);
         self.killed = Some(facts.cause);
         if !self.quiet {
             self.say(&text::denial(&self.layout, &facts));
@@ -451,7 +451,7 @@ impl<'a> Report<'a> {
         let Some(log) = &mut self.log else { return };
         let record = record((self.clock)(), log.lost());
         if let Err(error) = log.write(&record) {
-            let name = harmless::text(&self.log_name, 200);
+            let name = escape::text(&self.log_name, 200);
             let mut line = String::new();
             let text = format!("cannot write to the log {name}: {error}; events are being lost");
             self.layout.note(&mut line, &text);
@@ -519,11 +519,11 @@ impl Observer for Report<'_> {
                     self.blame.denied(denial.pid());
                 }
                 self.denied(&denial.call, &denial.verdict, object, is_noise, || {
-                    Witness::of(denial)
+                    Caller::of(denial)
                 });
             }
             Event::Killed(ref denial) => {
-                self.killed(&denial.call, &denial.verdict, Witness::of(denial));
+                self.killed(&denial.call, &denial.verdict, Caller::of(denial));
             }
             Event::Limit(limit) => self.limit(limit),
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
@@ -572,7 +572,7 @@ impl Observer for Report<'_> {
 /// A denied call, or one that killed, as a verdict has it.
 pub fn denial(policy: &Policy, denied: &supervise::Denial<'_>, killed: bool) -> Denial {
     let (call, verdict) = (&denied.call, &denied.verdict);
-    let facts = facts(policy, call, verdict, Witness::of(denied), killed);
+    let facts = facts(policy, call, verdict, Caller::of(denied), killed);
     Denial::new(call, verdict.action, facts)
 }
 
@@ -580,11 +580,11 @@ fn facts<'a>(
     policy: &'a Policy,
     call: &Call,
     verdict: &judge::Verdict,
-    witness: Witness,
+    caller: Caller,
     killed: bool,
 ) -> Facts<'a> {
-    let object = match (&witness.path, &witness.peer) {
-        (Some(path), _) => judge::remedy::Object::Path(path.access, &witness.own),
+    let object = match (&caller.path, &caller.peer) {
+        (Some(path), _) => judge::remedy::Object::Path(path.access, &caller.own),
         (None, Some(peer)) => {
             judge::remedy::Object::Peer(peer.way, peer.who.as_deref(), &peer.names)
         }
@@ -593,17 +593,17 @@ fn facts<'a>(
     let denied = judge::remedy::Denied {
         call: Some(call),
         object,
-        run: &witness.run,
+        run: &caller.run,
     };
     Facts {
         killed,
         remedy: judge::remedy::remedy(policy, &denied, verdict),
-        call: witness.call,
-        path: witness.path,
-        peer: witness.peer,
-        pid: witness.pid,
-        tid: witness.tid,
-        ancestry: witness.ancestry,
+        call: caller.call,
+        path: caller.path,
+        peer: caller.peer,
+        pid: caller.pid,
+        tid: caller.tid,
+        ancestry: caller.ancestry,
         cause: Cause::new(policy, verdict.reason),
     }
 }
@@ -643,7 +643,7 @@ pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
 
 /// Reports that there is no document.
 fn unwritten(name: &str, error: &std::io::Error) -> String {
-    let name = harmless::text(name, 200);
+    let name = escape::text(name, 200);
     format!("cannot write the report {name}: {error}; no report was written")
 }
 

@@ -81,11 +81,11 @@ impl Fixture {
 
 fn socket(report: &mut Report<'_>, family: u64) {
     let call = call("socket", &[family, 1, 0]);
-    report.denied(&call, &DENIED, None, false, || witness(&call));
+    report.denied(&call, &DENIED, None, false, || caller(&call));
 }
 
-fn witness(call: &Call) -> Witness {
-    Witness {
+fn caller(call: &Call) -> Caller {
+    Caller {
         own: Vec::new(),
         run: Default::default(),
         path: None,
@@ -154,7 +154,7 @@ fn quiet_says_nothing_of_denials_and_logs_them_all_the_same() {
     report.killed(
         &call("ioctl", &[0, 0x5412, 0]),
         &KILLED,
-        witness(&call("ioctl", &[])),
+        caller(&call("ioctl", &[])),
     );
     report.foreign(1, &names(&["old"]));
     let _ = report.end(&OUTCOME);
@@ -248,7 +248,7 @@ fn a_repeated_denial_reads_nothing_and_formats_nothing() {
     let fixture = Fixture::new();
     let mut report = fixture.report(false, false);
     let call = call("socket", &[2, 1, 0]);
-    report.denied(&call, &DENIED, None, false, || witness(&call));
+    report.denied(&call, &DENIED, None, false, || caller(&call));
     let rounds = 1_000_000;
     let start = Instant::now();
     for _ in 0..rounds {
@@ -287,14 +287,14 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         reason: Reason::Path(0),
         ..DENIED
     };
-    report.denied(&openat, &verdict, Some(&object), false, || Witness {
+    report.denied(&openat, &verdict, Some(&object), false, || Caller {
         call: "openat(AT_FDCWD, \"../.env\", O_RDONLY)".to_owned(),
         path: Some(PathFacts {
             access: Access::Read,
             given: "../.env".to_owned(),
             resolved: "/work/.env".to_owned(),
         }),
-        ..witness(&openat)
+        ..caller(&openat)
     });
     let connect = call("connect", &[3, 0x7ffc_3a10, 16]);
     let peer = PeerObject {
@@ -309,9 +309,9 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         ..DENIED
     };
     let object = Object::Peer(peer.clone());
-    report.denied(&connect, &verdict, Some(&object), false, || Witness {
+    report.denied(&connect, &verdict, Some(&object), false, || Caller {
         peer: Some(peer),
-        ..witness(&connect)
+        ..caller(&connect)
     });
     report.event(&Event::Signal {
         pid: 4712,
@@ -332,9 +332,9 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
     report.killed(
         &tiocsti,
         &KILLED,
-        Witness {
+        Caller {
             pid: 4711,
-            ..witness(&tiocsti)
+            ..caller(&tiocsti)
         },
     );
     report.event(&Event::Exit {

@@ -1,8 +1,8 @@
-//! Events as text for people. All text from the jail passes through `harmless` here. It never writes.
+//! Events as text for people. All text from the jail passes through `escape` here. It never writes.
 
 use super::Hint;
 use super::cause::Cause;
-use super::harmless;
+use super::escape;
 use super::layout::Layout;
 use crate::net::Way;
 use crate::paths::Access;
@@ -68,14 +68,14 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         false => ("denied", "by"),
         true => ("killed for", "called by"),
     };
-    let call = harmless::text(&facts.call, CALL);
+    let call = escape::text(&facts.call, CALL);
     let process = process(&facts.ancestry, facts.pid, facts.tid);
     match (&facts.path, &facts.peer) {
         (None, Some(peer)) => {
             layout.head(
                 &mut out,
                 verb,
-                &harmless::text(&peer_text(peer), CALL),
+                &escape::text(&peer_text(peer), CALL),
                 &facts.cause.long(),
             );
             layout.line(&mut out, label, &process);
@@ -86,7 +86,7 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
             layout.line(&mut out, label, &process);
         }
         (Some(path), _) => {
-            let resolved = harmless::text(&path.resolved, CALL);
+            let resolved = escape::text(&path.resolved, CALL);
             let what = format!("{} of {resolved}", path.access.word());
             layout.head(&mut out, verb, &what, &facts.cause.long());
             layout.line(&mut out, label, &process);
@@ -94,7 +94,7 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         }
     }
     if let Some(why) = facts.cause.why {
-        layout.line(&mut out, "why:", &harmless::text(why, WHY));
+        layout.line(&mut out, "why:", &escape::text(why, WHY));
     }
     if let Some(remedy) = &facts.remedy {
         self::remedy(layout, &mut out, remedy);
@@ -108,12 +108,12 @@ fn remedy(layout: &Layout, out: &mut String, remedy: &str) {
         Some((head, rest)) => (head, Some(rest)),
         None => (remedy, None),
     };
-    let head = harmless::text(head, REMEDY);
+    let head = escape::text(head, REMEDY);
     let (label, text) = head.split_once(": ").unwrap_or(("to allow", &head));
     layout.quoting(out, &format!("{label}:"), text);
     let lines = rule.into_iter().flat_map(str::lines);
     for line in rule.map(|_| "[[rule]]").into_iter().chain(lines) {
-        layout.verbatim(out, &harmless::text(line, REMEDY));
+        layout.verbatim(out, &escape::text(line, REMEDY));
     }
 }
 
@@ -185,11 +185,11 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
         _ => format!("it has run for {said}"),
     };
     let mut out = String::with_capacity(200);
-    let place = harmless::text(&format!("[{place} limits.{}]", limit.key()), NAME + 40);
+    let place = escape::text(&format!("[{place} limits.{}]", limit.key()), NAME + 40);
     layout.head(
         &mut out,
         "ended the command:",
-        &harmless::text(&what, CALL),
+        &escape::text(&what, CALL),
         &place,
     );
     layout.line(
@@ -204,7 +204,7 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
 pub fn hint(layout: &Layout, hint: &Hint) -> String {
     const TEXT: usize = 600;
     let mut out = String::with_capacity(200);
-    layout.note(&mut out, &harmless::text(&hint.text, TEXT));
+    layout.note(&mut out, &escape::text(&hint.text, TEXT));
     if let Some(remedy) = &hint.remedy {
         self::remedy(layout, &mut out, remedy);
     }
@@ -217,7 +217,7 @@ pub fn waiting(layout: &Layout, left: &[String], asked: bool) -> String {
     let shown: Vec<String> = left
         .iter()
         .take(LEFT)
-        .map(|one| harmless::text(one, NAME + 20))
+        .map(|one| escape::text(one, NAME + 20))
         .collect();
     let more = match left.len().saturating_sub(LEFT) {
         0 => String::new(),
@@ -252,7 +252,7 @@ fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
         if index > 0 {
             text.push_str(" → ");
         }
-        text.push_str(&harmless::name(name, NAME));
+        text.push_str(&escape::name(name, NAME));
     }
     let thread = if tid == pid {
         String::new()
