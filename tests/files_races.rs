@@ -195,6 +195,12 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race() {
     let _alone = alone();
     let mut lost = Vec::new();
     for Attack { name, part } in Attack::all() {
+        if name.starts_with("aio-") && in_memory() {
+            println!(
+                "NOT TRIED HERE: {name}: a tmpfs reads at once what is to be read in the background"
+            );
+            continue;
+        }
         // On a busy machine it takes longer to win.
         let mut rounds = (0..8).map(|_| {
             let ran = Tree::new().naive(&name, &part, 10);
@@ -210,6 +216,12 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race() {
         }
     }
     assert!(lost.is_empty(), "these attacks prove nothing: {lost:?}");
+}
+
+/// Whether temporary directories lie in a tmpfs.
+fn in_memory() -> bool {
+    let found = nix::sys::statfs::statfs(&std::env::temp_dir()).expect("statfs");
+    found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC
 }
 
 #[test]
