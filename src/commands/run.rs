@@ -5,7 +5,7 @@ use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Plan, PlanOptions};
-use crate::policy::{self, PathContext, Policy, opened_home};
+use crate::policy::{self, LimitKind, PathContext, Policy, opened_home};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
@@ -151,7 +151,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let temporary = Temporary::settle(&mut policy, &mut command, &set)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     let program = launch::program(&command);
-    let limited = policy.limits.output.is_some();
+    let limited = policy.limits.get(LimitKind::Output).is_some();
     let terminals = command.terminals(&policy, [false, limited, limited]);
     let options = PlanOptions {
         command: program.as_deref(),
@@ -200,7 +200,10 @@ impl Ready {
             log,
             temporary,
         } = self;
-        let wiring = wire(report.is_some(), policy.limits.output.is_some());
+        let wiring = wire(
+            report.is_some(),
+            policy.limits.get(LimitKind::Output).is_some(),
+        );
         let options = Options {
             kill_on_exit: run.kill_on_exit,
             stand_in: true,

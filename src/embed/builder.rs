@@ -7,7 +7,7 @@ use super::spawners::Spawners;
 use super::{Error, Handle, Outcome, Policy};
 use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Host, Plan};
-use crate::policy::{self, Limits};
+use crate::policy::{self, LimitKind, Limits};
 use crate::report::{self, Report, Verdict};
 use crate::supervise::{Event, Observer, Options, StopHandle};
 use crate::sys;
@@ -373,7 +373,7 @@ impl Builder {
         let all = Withheld::default();
         match (&self.host, &self.policy) {
             (Some(host), _) => *host,
-            (None, Some(policy)) if self.limits.memory.is_none() => {
+            (None, Some(policy)) if self.limits.get(LimitKind::Memory).is_none() => {
                 launch::probe_for(policy.shared(), &all)
             }
             (None, _) => launch::probe(&all),
@@ -406,7 +406,7 @@ impl Builder {
             let message = "descriptors 0, 1 and 2 cannot be passed: set them as streams";
             return Err(Error::Stream(io::Error::other(message)));
         }
-        let limited = policy.limits.output.is_some();
+        let limited = policy.limits.get(LimitKind::Output).is_some();
         let (wiring, readers) = self.wire(&mut command, limited).map_err(Error::Stream)?;
         let mut command = command.under(&policy, host)?;
         for change in &self.environment {

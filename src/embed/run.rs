@@ -29,7 +29,7 @@ pub fn run(
         options.stop_handle.get_or_insert_with(StopHandle::new);
     }
     let stop_handle = options.stop_handle.clone().unwrap_or_default();
-    let limit = plan.limits.output.as_ref().map(|limit| limit.value);
+    let limit = plan.limits.number(LimitKind::Output);
     let pump = match Pump::start(wiring, limit, &stop_handle, &mut command) {
         Ok(pump) => pump,
         Err(error) => {

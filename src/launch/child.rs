@@ -6,7 +6,7 @@ use super::landlock::Floor;
 use super::privileges::Privileges;
 use super::{Command, LaunchError, Step};
 use crate::plan::Plan;
-use crate::policy::Limit;
+use crate::policy::LimitKind;
 use crate::sys::memory::WORDS;
 use crate::sys::process::{self, CStrings, Fork};
 use crate::sys::{self, Errno, namespace, signal};
@@ -130,13 +130,11 @@ impl<'a> Prepared<'a> {
 fn resource_limits(plan: &Plan) -> Vec<(process::Resource, u64)> {
     let limits = &plan.limits;
     let all = [
-        (libc::RLIMIT_NOFILE, &limits.open_files),
-        (libc::RLIMIT_FSIZE, &limits.file_size),
-        (libc::RLIMIT_STACK, &limits.stack),
+        (libc::RLIMIT_NOFILE, LimitKind::OpenFiles),
+        (libc::RLIMIT_FSIZE, LimitKind::FileSize),
+        (libc::RLIMIT_STACK, LimitKind::Stack),
     ];
-    let said = |(resource, limit): (_, &Option<Limit<u64>>)| {
-        limit.as_ref().map(|limit| (resource, limit.value))
-    };
+    let said = |(resource, kind)| Some((resource, limits.number(kind)?));
     all.into_iter().filter_map(said).collect()
 }
 

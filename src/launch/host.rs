@@ -2,7 +2,7 @@
 
 use super::{cgroup, containers};
 use crate::plan::{Host, MemoryCgroup};
-use crate::policy::Policy;
+use crate::policy::{LimitKind, Policy};
 use crate::sys;
 
 /// Abilities of the host that are not to be used, so that tests can do without them. By default all are used.
@@ -41,7 +41,7 @@ pub fn probe(withheld: &Withheld) -> Host {
 
 /// As [`probe`], but only for what this policy can depend on: looking for cgroups takes time.
 pub fn probe_for(policy: &Policy, withheld: &Withheld) -> Host {
-    match policy.limits.memory.is_some() {
+    match policy.limits.get(LimitKind::Memory).is_some() {
         true => probe(withheld),
         false => kernel(withheld),
     }

@@ -7,6 +7,7 @@ use super::{
     child, containers, lookup, obstacles,
 };
 use crate::plan::Plan;
+use crate::policy::LimitKind;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
 use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
@@ -108,10 +109,10 @@ impl Spawn {
         shares: bool,
     ) -> Result<Self, LaunchError> {
         let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
-        let group = plan.limits.memory.as_ref();
+        let group = plan.limits.number(LimitKind::Memory);
         Ok(Self {
             page: Arc::new(page),
-            group: group.and_then(|limit| cgroup::make(plan.memory, limit.value)),
+            group: group.and_then(|most| cgroup::make(plan.memory, most)),
             shares,
             mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
             program: words.program.clone(),

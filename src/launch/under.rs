@@ -4,7 +4,7 @@
 use super::unavailable::Unavailable;
 use super::{Command, Isolation, Temporary, User};
 use crate::plan::Host;
-use crate::policy::{self, Isolation as Word, List, Policy, Setting};
+use crate::policy::{self, Isolation as Word, LimitKind, List, Policy, Setting};
 use caps::{CapSet, Capability};
 use nix::unistd;
 use std::ffi::{CString, OsStr};
@@ -176,7 +176,7 @@ fn isolation(policy: &Policy, host: &Host) -> Result<Isolation, Unavailable> {
         uts: entry(Word::Uts).is_some(),
         mount: entry(Word::Mount).or(entry(Word::ReadOnly)).is_some(),
         read_only: entry(Word::ReadOnly).map(|_| writable()),
-        temporary: policy.limits.memory.as_ref().map(|limit| limit.value),
+        temporary: policy.limits.number(LimitKind::Memory),
         tmpdir: None,
         place: policy.place(first.origin),
     };

@@ -38,7 +38,7 @@ impl Memory {
         files: &Files,
         judge: &Judge,
     ) -> Option<Memory> {
-        policy.limits.memory.as_ref()?;
+        policy.limits.get(LimitKind::Memory)?;
         Some(match host.memory {
             MemoryCgroup::None => Memory::Sampler("no memory cgroup can be created here"),
             MemoryCgroup::V2Alone if !options.alone => {

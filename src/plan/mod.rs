@@ -36,7 +36,7 @@ use crate::baseline::{Baseline, Watch};
 use crate::condition::TooComplex;
 use crate::judge::{Judge, Reason};
 use crate::paths::Access;
-use crate::policy::{Action, Limits, Policy};
+use crate::policy::{Action, LimitKind, Limits, Policy};
 use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -110,9 +110,10 @@ impl Plan {
     pub fn with(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Result<Plan, PlanError> {
         let mut files = Files::new(policy, host, options);
         // To add up the memory of processes, the supervisor must be able to read it.
-        files
-            .watch
-            .add(Watch::DUMPABLE, policy.limits.memory.is_some());
+        files.watch.add(
+            Watch::DUMPABLE,
+            policy.limits.get(LimitKind::Memory).is_some(),
+        );
         let net = Net::new(policy, host, options);
         let judge = |watch: Watch| {
             let watch = watch.and(Watch::OWN_FILTER);

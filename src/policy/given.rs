@@ -1,6 +1,7 @@
 //! Limits that a program sets, in place of a policy's. They have a source of their own, so that messages
 //! name them like a file's.
 
+use super::limits::{Amount, Unit};
 use super::{Limit, LimitKind, Limits, Origin, Policy, Source};
 use crate::condition::nearest;
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ impl Limits {
     /// # Errors
     /// What is wrong, in words.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
-        let Some(kind) = LimitKind::ALL.into_iter().find(|kind| kind.key() == key) else {
+        let Some(kind) = LimitKind::of_key(key) else {
             let keys = LimitKind::ALL.map(LimitKind::key);
             return Err(match nearest(key, keys) {
                 Some(near) => format!("unknown limit `{key}`; did you mean `{near}`?"),
@@ -38,91 +39,81 @@ impl Limits {
     }
 
     /// Wall-clock time from start to end.
-    pub fn wall(mut self, most: Duration) -> Limits {
-        self.wall = Some(time(most));
-        self
+    pub fn wall(self, most: Duration) -> Limits {
+        self.given(LimitKind::Wall, time(most))
     }
 
     /// The time between SIGTERM, when the wall limit is reached, and SIGKILL.
-    pub fn grace(mut self, most: Duration) -> Limits {
-        self.grace = Some(time(most));
-        self
+    pub fn grace(self, most: Duration) -> Limits {
+        self.given(LimitKind::Grace, time(most))
     }
 
     /// The processor time of all processes together.
-    pub fn cpu(mut self, most: Duration) -> Limits {
-        self.cpu = Some(time(most));
-        self
+    pub fn cpu(self, most: Duration) -> Limits {
+        self.given(LimitKind::Cpu, time(most))
     }
 
     /// The memory of all processes together, in bytes.
-    pub fn memory(mut self, most: u64) -> Limits {
-        self.memory = Some(number(most, "B"));
-        self
+    pub fn memory(self, most: u64) -> Limits {
+        self.given(LimitKind::Memory, number(most, LimitKind::Memory))
     }
 
     /// The number of processes and threads at the same time.
-    pub fn processes(mut self, most: u64) -> Limits {
-        self.processes = Some(number(most, ""));
-        self
+    pub fn processes(self, most: u64) -> Limits {
+        self.given(LimitKind::Processes, number(most, LimitKind::Processes))
     }
 
     /// The number of descriptors of one process.
-    pub fn open_files(mut self, most: u64) -> Limits {
-        self.open_files = Some(number(most, ""));
-        self
+    pub fn open_files(self, most: u64) -> Limits {
+        self.given(LimitKind::OpenFiles, number(most, LimitKind::OpenFiles))
     }
 
     /// The size of a written file, in bytes.
-    pub fn file_size(mut self, most: u64) -> Limits {
-        self.file_size = Some(number(most, "B"));
-        self
+    pub fn file_size(self, most: u64) -> Limits {
+        self.given(LimitKind::FileSize, number(most, LimitKind::FileSize))
     }
 
     /// The stack size of a process, in bytes.
-    pub fn stack(mut self, most: u64) -> Limits {
-        self.stack = Some(number(most, "B"));
-        self
+    pub fn stack(self, most: u64) -> Limits {
+        self.given(LimitKind::Stack, number(most, LimitKind::Stack))
     }
 
     /// The bytes written to stdout and stderr together.
-    pub fn output(mut self, most: u64) -> Limits {
-        self.output = Some(number(most, "B"));
+    pub fn output(self, most: u64) -> Limits {
+        self.given(LimitKind::Output, number(most, LimitKind::Output))
+    }
+
+    fn given(mut self, kind: LimitKind, (value, text): (Amount, String)) -> Limits {
+        let origin = Origin { source: 0, line: 0 };
+        self.put(
+            kind,
+            Some(Limit {
+                value,
+                text,
+                origin,
+            }),
+        );
         self
     }
 }
 
-/// A number that is at least 1.
-pub(super) fn read_number(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(number @ 1..) => Ok(number),
-        _ => Err(format!("it must be a number, at least 1, not {text}")),
-    }
+fn time(most: Duration) -> (Amount, String) {
+    (Amount::Time(most), format!("{}ms", most.as_millis()))
 }
 
-fn time(most: Duration) -> Limit<Duration> {
-    limit(most, format!("{}ms", most.as_millis()))
-}
-
-/// Formats it in the largest unit that divides it.
-fn number(most: u64, bytes: &str) -> Limit<u64> {
+/// Formats it; bytes in the largest unit that divides them.
+fn number(most: u64, kind: LimitKind) -> (Amount, String) {
+    let bytes = kind.unit() == Unit::Bytes;
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let whole = units
         .into_iter()
-        .find(|(unit, _)| !bytes.is_empty() && most > 0 && most.is_multiple_of(*unit));
+        .find(|(unit, _)| bytes && most > 0 && most.is_multiple_of(*unit));
     let text = match whole {
         Some((unit, name)) => format!("{}{name}", most / unit),
-        None => format!("{most}{bytes}"),
+        None if bytes => format!("{most}B"),
+        None => most.to_string(),
     };
-    limit(most, text)
-}
-
-fn limit<T>(value: T, text: String) -> Limit<T> {
-    Limit {
-        value,
-        text,
-        origin: Origin { source: 0, line: 0 },
-    }
+    (Amount::Number(most), text)
 }
 
 impl Policy {

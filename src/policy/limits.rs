@@ -6,41 +6,37 @@ use std::time::Duration;
 
 use super::Origin;
 use super::document::{Document, Value};
-use super::given::read_number;
 use toml::de::DeValue;
 
 /// A limit, as written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limit<T> {
+pub struct Limit {
     /// What it is.
-    pub value: T,
+    pub value: Amount,
     /// As its author wrote it.
     pub text: String,
     /// Its place in the policy.
     pub origin: Origin,
 }
 
-/// `[limits]`; what is `None` is not limited.
-#[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
-pub struct Limits {
-    /// Wall-clock time from start to end.
-    pub(crate) wall: Option<Limit<Duration>>,
-    /// The time between SIGTERM and SIGKILL.
-    pub(crate) grace: Option<Limit<Duration>>,
-    /// The processor time of all processes together.
-    pub(crate) cpu: Option<Limit<Duration>>,
-    /// The memory of all processes together, in bytes.
-    pub(crate) memory: Option<Limit<u64>>,
-    /// The number of tasks at the same time: processes and their threads.
-    pub(crate) processes: Option<Limit<u64>>,
-    /// The number of descriptors of one process.
-    pub(crate) open_files: Option<Limit<u64>>,
-    /// The size of a written file, in bytes.
-    pub(crate) file_size: Option<Limit<u64>>,
-    /// The stack size of a process, in bytes.
-    pub(crate) stack: Option<Limit<u64>>,
-    /// The bytes written to stdout and stderr together.
-    pub(crate) output: Option<Limit<u64>>,
+/// How much is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Amount {
+    /// So long.
+    Time(Duration),
+    /// So many, or so many bytes.
+    Number(u64),
+}
+
+/// The unit in which a limit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// `10s`
+    Time,
+    /// `512MiB`
+    Bytes,
+    /// `64`
+    Number,
 }
 
 /// A key of `[limits]`.
@@ -67,148 +63,129 @@ pub enum LimitKind {
     Output,
 }
 
+/// The key of each kind and the unit of its value, in the order of the kinds.
+#[rustfmt::skip]
+const KINDS: [(LimitKind, &str, Unit); 9] = [
+    (LimitKind::Wall,      "wall",       Unit::Time),
+    (LimitKind::Grace,     "grace",      Unit::Time),
+    (LimitKind::Cpu,       "cpu",        Unit::Time),
+    (LimitKind::Memory,    "memory",     Unit::Bytes),
+    (LimitKind::Processes, "processes",  Unit::Number),
+    (LimitKind::OpenFiles, "open-files", Unit::Number),
+    (LimitKind::FileSize,  "file-size",  Unit::Bytes),
+    (LimitKind::Stack,     "stack",      Unit::Bytes),
+    (LimitKind::Output,    "output",     Unit::Bytes),
+];
+
 impl LimitKind {
     /// All of them.
-    pub const ALL: [LimitKind; 9] = [
-        LimitKind::Wall,
-        LimitKind::Grace,
-        LimitKind::Cpu,
-        LimitKind::Memory,
-        LimitKind::Processes,
-        LimitKind::OpenFiles,
-        LimitKind::FileSize,
-        LimitKind::Stack,
-        LimitKind::Output,
-    ];
+    pub const ALL: [LimitKind; KINDS.len()] = {
+        let mut all = [LimitKind::Wall; KINDS.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = KINDS[at].0;
+            at += 1;
+        }
+        all
+    };
 
     /// As written in a policy.
     pub const fn key(self) -> &'static str {
-        match self {
-            LimitKind::Wall => "wall",
-            LimitKind::Grace => "grace",
-            LimitKind::Cpu => "cpu",
-            LimitKind::Memory => "memory",
-            LimitKind::Processes => "processes",
-            LimitKind::OpenFiles => "open-files",
-            LimitKind::FileSize => "file-size",
-            LimitKind::Stack => "stack",
-            LimitKind::Output => "output",
-        }
+        KINDS[self as usize].1
+    }
+
+    pub(super) const fn unit(self) -> Unit {
+        KINDS[self as usize].2
+    }
+
+    /// The kind with this key.
+    pub(super) fn of_key(key: &str) -> Option<LimitKind> {
+        LimitKind::ALL.into_iter().find(|kind| kind.key() == key)
     }
 }
 
-const KEYS: &[&str] = &[
-    "wall",
-    "grace",
-    "cpu",
-    "memory",
-    "processes",
-    "open-files",
-    "file-size",
-    "stack",
-    "output",
-];
+/// `[limits]`; what is `None` is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
+pub struct Limits([Option<Limit>; KINDS.len()]);
 
 impl Limits {
-    /// These limits, and the inherited ones for those that are missing.
-    pub(super) fn or(self, inherited: Limits) -> Limits {
-        Limits {
-            wall: self.wall.or(inherited.wall),
-            grace: self.grace.or(inherited.grace),
-            cpu: self.cpu.or(inherited.cpu),
-            memory: self.memory.or(inherited.memory),
-            processes: self.processes.or(inherited.processes),
-            open_files: self.open_files.or(inherited.open_files),
-            file_size: self.file_size.or(inherited.file_size),
-            stack: self.stack.or(inherited.stack),
-            output: self.output.or(inherited.output),
+    /// A limit, if there is one.
+    pub(crate) fn get(&self, kind: LimitKind) -> Option<&Limit> {
+        self.0.get(kind as usize)?.as_ref()
+    }
+
+    /// A limit of time.
+    pub(crate) fn time(&self, kind: LimitKind) -> Option<Duration> {
+        match self.get(kind)?.value {
+            Amount::Time(time) => Some(time),
+            Amount::Number(_) => None,
         }
     }
 
-    /// The stricter of each.
-    pub(super) fn and(self, other: Limits) -> Limits {
-        Limits {
-            wall: least(self.wall, other.wall),
-            grace: least(self.grace, other.grace),
-            cpu: least(self.cpu, other.cpu),
-            memory: least(self.memory, other.memory),
-            processes: least(self.processes, other.processes),
-            open_files: least(self.open_files, other.open_files),
-            file_size: least(self.file_size, other.file_size),
-            stack: least(self.stack, other.stack),
-            output: least(self.output, other.output),
-        }
-    }
-
-    /// Parses a limit as written in a policy. It has no place yet.
-    pub(super) fn read(&mut self, kind: LimitKind, text: &str) -> Result<(), String> {
-        fn limit<T>(value: T, text: &str) -> Option<Limit<T>> {
-            Some(Limit {
-                value,
-                text: text.to_owned(),
-                origin: Origin { source: 0, line: 0 },
-            })
-        }
-        match kind {
-            LimitKind::Wall => self.wall = limit(read_duration(text)?, text),
-            LimitKind::Grace => self.grace = limit(read_duration(text)?, text),
-            LimitKind::Cpu => self.cpu = limit(read_duration(text)?, text),
-            LimitKind::Memory => self.memory = limit(read_bytes(text)?, text),
-            LimitKind::Processes => self.processes = limit(read_number(text)?, text),
-            LimitKind::OpenFiles => self.open_files = limit(read_number(text)?, text),
-            LimitKind::FileSize => self.file_size = limit(read_bytes(text)?, text),
-            LimitKind::Stack => self.stack = limit(read_bytes(text)?, text),
-            LimitKind::Output => self.output = limit(read_bytes(text)?, text),
-        }
-        Ok(())
-    }
-
-    /// Sets the place of a limit, if there is one.
-    pub(super) fn stand(&mut self, kind: LimitKind, at: Origin) {
-        fn of<T>(limit: &mut Option<Limit<T>>, at: Origin) {
-            if let Some(limit) = limit {
-                limit.origin = at;
-            }
-        }
-        match kind {
-            LimitKind::Wall => of(&mut self.wall, at),
-            LimitKind::Grace => of(&mut self.grace, at),
-            LimitKind::Cpu => of(&mut self.cpu, at),
-            LimitKind::Memory => of(&mut self.memory, at),
-            LimitKind::Processes => of(&mut self.processes, at),
-            LimitKind::OpenFiles => of(&mut self.open_files, at),
-            LimitKind::FileSize => of(&mut self.file_size, at),
-            LimitKind::Stack => of(&mut self.stack, at),
-            LimitKind::Output => of(&mut self.output, at),
+    /// A limit of anything else.
+    pub(crate) fn number(&self, kind: LimitKind) -> Option<u64> {
+        match self.get(kind)?.value {
+            Amount::Time(_) => None,
+            Amount::Number(number) => Some(number),
         }
     }
 
     /// The place of a limit, and its text.
     pub fn said(&self, kind: LimitKind) -> Option<(Origin, &str)> {
-        fn of<T>(limit: &Option<Limit<T>>) -> Option<(Origin, &str)> {
-            limit
-                .as_ref()
-                .map(|limit| (limit.origin, limit.text.as_str()))
-        }
-        match kind {
-            LimitKind::Wall => of(&self.wall),
-            LimitKind::Grace => of(&self.grace),
-            LimitKind::Cpu => of(&self.cpu),
-            LimitKind::Memory => of(&self.memory),
-            LimitKind::Processes => of(&self.processes),
-            LimitKind::OpenFiles => of(&self.open_files),
-            LimitKind::FileSize => of(&self.file_size),
-            LimitKind::Stack => of(&self.stack),
-            LimitKind::Output => of(&self.output),
+        let limit = self.get(kind)?;
+        Some((limit.origin, limit.text.as_str()))
+    }
+
+    pub(super) fn put(&mut self, kind: LimitKind, limit: Option<Limit>) {
+        if let Some(place) = self.0.get_mut(kind as usize) {
+            *place = limit;
         }
     }
-}
 
-fn least<T: PartialOrd>(one: Option<Limit<T>>, other: Option<Limit<T>>) -> Option<Limit<T>> {
-    match (one, other) {
-        (Some(one), Some(other)) if other.value < one.value => Some(other),
-        (Some(one), _) => Some(one),
-        (None, other) => other,
+    /// These limits, and the inherited ones for those that are missing.
+    pub(super) fn or(self, inherited: Limits) -> Limits {
+        self.with(inherited, Option::or)
+    }
+
+    /// The stricter of each.
+    pub(super) fn and(self, other: Limits) -> Limits {
+        self.with(other, |one, other| match (one, other) {
+            (Some(one), Some(other)) if other.value < one.value => Some(other),
+            (Some(one), _) => Some(one),
+            (None, other) => other,
+        })
+    }
+
+    fn with(
+        self,
+        other: Limits,
+        both: impl Fn(Option<Limit>, Option<Limit>) -> Option<Limit>,
+    ) -> Limits {
+        let mut others = other.0.into_iter();
+        Limits(self.0.map(|one| both(one, others.next().flatten())))
+    }
+
+    /// Parses a limit as written in a policy. It has no place yet.
+    pub(super) fn read(&mut self, kind: LimitKind, text: &str) -> Result<(), String> {
+        let value = match kind.unit() {
+            Unit::Time => Amount::Time(read_duration(text)?),
+            Unit::Bytes => Amount::Number(read_bytes(text)?),
+            Unit::Number => Amount::Number(read_number(text)?),
+        };
+        let limit = Limit {
+            value,
+            text: text.to_owned(),
+            origin: Origin { source: 0, line: 0 },
+        };
+        self.put(kind, Some(limit));
+        Ok(())
+    }
+
+    /// Sets the place of a limit, if there is one.
+    pub(super) fn stand(&mut self, kind: LimitKind, at: Origin) {
+        if let Some(Some(limit)) = self.0.get_mut(kind as usize) {
+            limit.origin = at;
+        }
     }
 }
 
@@ -220,28 +197,25 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
         return limits;
     };
     for (key, value) in table {
-        match key.get_ref().as_ref() {
-            "wall" => limits.wall = duration(document, "wall", value),
-            "grace" => limits.grace = duration(document, "grace", value),
-            "cpu" => limits.cpu = duration(document, "cpu", value),
-            "memory" => limits.memory = bytes(document, "memory", value),
-            "processes" => limits.processes = number(document, "processes", value),
-            "open-files" => limits.open_files = number(document, "open-files", value),
-            "file-size" => limits.file_size = bytes(document, "file-size", value),
-            "stack" => limits.stack = bytes(document, "stack", value),
-            "output" => limits.output = bytes(document, "output", value),
-            _ => {
-                document.unknown_key(key, "in [limits]", KEYS);
-            }
-        }
+        let name = key.get_ref().as_ref();
+        let Some(kind) = LimitKind::of_key(name) else {
+            document.unknown_key(key, "in [limits]", &LimitKind::ALL.map(LimitKind::key));
+            continue;
+        };
+        let limit = match kind.unit() {
+            Unit::Time => duration(document, name, value),
+            Unit::Bytes => bytes(document, name, value),
+            Unit::Number => number(document, name, value),
+        };
+        limits.put(kind, limit);
     }
     limits
 }
 
-fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<Duration>> {
+fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
     let text = document.string(key, value)?.to_owned();
     match read_duration(&text) {
-        Ok(duration) => Some(limit(document, value, text, duration)),
+        Ok(duration) => Some(limit(document, value, text, Amount::Time(duration))),
         Err(message) => wrong(
             document,
             value.span(),
@@ -251,10 +225,10 @@ fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option
     }
 }
 
-fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<u64>> {
+fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
     let text = document.string(key, value)?.to_owned();
     match read_bytes(&text) {
-        Ok(bytes) => Some(limit(document, value, text, bytes)),
+        Ok(bytes) => Some(limit(document, value, text, Amount::Number(bytes))),
         Err(message) => wrong(
             document,
             value.span(),
@@ -264,7 +238,7 @@ fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Li
     }
 }
 
-fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit<u64>> {
+fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
     let text = match value.get_ref() {
         DeValue::Integer(number) => number.to_string(),
         other => {
@@ -273,7 +247,7 @@ fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<L
         }
     };
     match text.parse::<u64>() {
-        Ok(number @ 1..) => Some(limit(document, value, text, number)),
+        Ok(number @ 1..) => Some(limit(document, value, text, Amount::Number(number))),
         _ => wrong(
             document,
             value.span(),
@@ -283,7 +257,7 @@ fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<L
     }
 }
 
-fn limit<T>(document: &Document<'_>, value: &Value<'_>, text: String, read: T) -> Limit<T> {
+fn limit(document: &Document<'_>, value: &Value<'_>, text: String, read: Amount) -> Limit {
     Limit {
         value: read,
         text,
@@ -291,12 +265,12 @@ fn limit<T>(document: &Document<'_>, value: &Value<'_>, text: String, read: T) -
     }
 }
 
-fn wrong<T>(
+fn wrong(
     document: &mut Document<'_>,
     span: Range<usize>,
     message: String,
     help: &str,
-) -> Option<T> {
+) -> Option<Limit> {
     document.error("limit", span, message).help(help);
     None
 }
@@ -333,6 +307,14 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number that is at least 1.
+fn read_number(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(format!("it must be a number, at least 1, not {text}")),
+    }
+}
+
 pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let factor: u64 = match unit {
@@ -359,7 +341,7 @@ pub(super) fn read_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-impl<T> fmt::Display for Limit<T> {
+impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -412,27 +394,35 @@ mod tests {
 
     #[test]
     fn a_file_replaces_what_it_inherits_and_of_two_the_stricter_holds() {
-        let at = |value, line| {
-            Some(Limit {
-                value,
-                text: String::new(),
-                origin: Origin { source: 0, line },
-            })
+        let at = |value, line| Limit {
+            value: Amount::Number(value),
+            text: String::new(),
+            origin: Origin { source: 0, line },
         };
-        let one = Limits {
-            processes: at(64, 1),
-            stack: at(5, 1),
-            ..Limits::default()
+        let of = |all: &[(LimitKind, Limit)]| {
+            let mut limits = Limits::default();
+            for (kind, limit) in all {
+                limits.put(*kind, Some(limit.clone()));
+            }
+            limits
         };
-        let other = Limits {
-            processes: at(16, 2),
-            open_files: at(9, 2),
-            ..Limits::default()
-        };
+        let (processes, files) = (LimitKind::Processes, LimitKind::OpenFiles);
+        let one = of(&[(processes, at(64, 1)), (LimitKind::Stack, at(5, 1))]);
+        let other = of(&[(processes, at(16, 2)), (files, at(9, 2))]);
         let own = one.clone().or(other.clone());
-        assert_eq!((own.processes, own.open_files), (at(64, 1), at(9, 2)));
+        assert_eq!(own.get(processes), Some(&at(64, 1)));
+        assert_eq!(own.get(files), Some(&at(9, 2)));
         let both = one.and(other);
-        assert_eq!(both.processes, at(16, 2));
-        assert_eq!((both.open_files, both.stack), (at(9, 2), at(5, 1)));
+        assert_eq!(both.get(processes), Some(&at(16, 2)));
+        assert_eq!(both.get(files), Some(&at(9, 2)));
+        assert_eq!(both.get(LimitKind::Stack), Some(&at(5, 1)));
+    }
+
+    #[test]
+    fn the_table_has_the_kinds_in_their_order() {
+        for (place, (kind, key, _)) in KINDS.into_iter().enumerate() {
+            assert_eq!((kind as usize, kind.key()), (place, key));
+            assert_eq!(LimitKind::of_key(key), Some(kind));
+        }
     }
 }

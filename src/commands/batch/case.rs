@@ -163,6 +163,7 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::LimitKind;
 
     #[test]
     fn a_line_is_read_and_a_wrong_one_says_what_is_wrong() {
@@ -172,7 +173,7 @@ mod tests {
         let case = case.expect("a case");
         assert_eq!(case.command, ["true"]);
         let limits = case.limits().expect("limits");
-        assert_eq!(limits.processes.map(|limit| limit.value), Some(3));
+        assert_eq!(limits.number(LimitKind::Processes), Some(3));
         for (line, message) in [
             (
                 "{\"command\": [\"true\"]",

@@ -65,20 +65,19 @@ impl LimitWatch {
         now: Instant,
     ) -> Result<LimitWatch, Errno> {
         let limits = &plan.limits;
-        let grace = limits.grace.as_ref().map_or(GRACE, |grace| grace.value);
-        let unbegun = limits.wall.as_ref().map(|wall| wall.value);
+        let grace = limits.time(LimitKind::Grace).unwrap_or(GRACE);
+        let unbegun = limits.time(LimitKind::Wall);
         let wall = unbegun.map(|wall| (after(now, wall.max(START)), grace));
-        let cpu = limits.cpu.as_ref().map(|limit| Cpu::new(limit.value));
+        let cpu = limits.time(LimitKind::Cpu).map(Cpu::new);
         // The launcher has made a cgroup where it could.
         let memory = limits
-            .memory
-            .as_ref()
+            .number(LimitKind::Memory)
             .filter(|_| started.group().is_none())
-            .map(|limit| {
+            .map(|most| {
                 let own = || nix::unistd::geteuid().as_raw();
                 let user = started.user().map_or_else(own, |user| user.uid);
                 let writable = plan.files.writable.as_deref();
-                Memory::new(limit.value, user, writable, started.isolation().ipc)
+                Memory::new(most, user, writable, started.isolation().ipc)
             });
         let every = match memory {
             Some(_) => FAST_TICK,
@@ -92,7 +91,7 @@ impl LimitWatch {
             timer,
             wall,
             unbegun,
-            tasks: limits.processes.as_ref().map(|limit| limit.value),
+            tasks: limits.number(LimitKind::Processes),
             cpu,
             memory,
         })
