@@ -53,9 +53,11 @@
 //!
 //! What the supervisor keeps for a task is part of its `Task` (`supervise::tracee`), of the process that its
 //! threads share, or of the address space that CLONE_VM shares, and is dropped with it. An area adds state
-//! there as its own `TaskState` or `ProcessState`; it is told of no spawn, execve or end.
+//! there as its own `TaskState` or `ProcessState`, in a module that uses nothing of `tracee`; it is told of no
+//! spawn, execve or end. `docs/architecture.md` says where a system call, a limit or a message is added.
 //!
-//! `tests/layers.rs` holds the order: nothing uses what stands above it. What is absent on purpose:
+//! `tests/layers.rs` holds the order: nothing uses what stands above it, and no modules use each other in a
+//! circle. What is absent on purpose:
 //! `policy`, `plan`, `judge`, `syscalls` do no I/O but loading files; nothing but `sys` is unsafe;
 //! nothing but `main.rs` exits; no stop is answered twice or not at all (see
 //! `trace::Stopped`).
