@@ -3,6 +3,7 @@
 use super::lookup::script_interpreter;
 use super::unavailable::Unavailable;
 use crate::policy::written;
+use crate::sys::proc::Status;
 use crate::sys::{self, Errno};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::OsString;
@@ -219,14 +220,13 @@ pub struct Circumstances {
 impl Circumstances {
     /// Reads them; `child` is the process that could not be seized, if there is one.
     pub(super) fn read(child: Option<i32>) -> Self {
-        let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let own = Status::own().unwrap_or_default();
         let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
-        let child =
-            child.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        let child = child.and_then(Status::of);
         Self {
-            tracer: child.as_deref().and_then(tracer).or_else(|| tracer(&own)),
+            tracer: child.as_ref().and_then(tracer).or_else(|| tracer(&own)),
             yama: yama.and_then(|scope| scope.trim().parse().ok()),
-            filtered: field(&own, "Seccomp:") == Some("2"),
+            filtered: own.field("Seccomp") == Some("2"),
             undumpable: matches!(sys::process::is_dumpable(), Ok(false)),
         }
     }
@@ -328,21 +328,14 @@ fn describe(errno: Errno) -> String {
     format!("{} ({errno:?})", errno.desc())
 }
 
-/// The tracer of the process of this /proc/PID/status, by pid and name.
-fn tracer(status: &str) -> Option<(i32, String)> {
-    let tracer: i32 = field(status, "TracerPid:")?.parse().ok()?;
+/// The tracer of the process with this status, by pid and name.
+fn tracer(status: &Status) -> Option<(i32, String)> {
+    let tracer: i32 = status.number("TracerPid")?;
     if tracer == 0 {
         return None;
     }
     let name = std::fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
     Some((tracer, name.trim_end().to_owned()))
-}
-
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(str::trim)
 }
 
 fn seize(f: &mut fmt::Formatter<'_>, errno: Errno, host: &Circumstances) -> fmt::Result {

@@ -21,6 +21,27 @@ pub fn read(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno>
     }
 }
 
+/// Fills `buffer`, or fails with EFAULT.
+pub fn read_all(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+    match buffer.is_empty() || read(tid, address, buffer) == Ok(buffer.len()) {
+        true => Ok(()),
+        false => Err(Errno::EFAULT),
+    }
+}
+
+/// So many bytes, or EFAULT.
+pub fn bytes_at(tid: pid_t, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; length];
+    read_all(tid, address, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The word of 64 bits that begins at this byte of what was read; 0 where not all of it is there.
+pub fn word(bytes: &[u8], at: usize) -> u64 {
+    let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+    word.map_or(0, |word| u64::from_ne_bytes(*word))
+}
+
 /// proc_pid_mem(5). Reads a page that is mapped without PROT_READ, too.
 fn read_file(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
     let errno = |error: std::io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {

@@ -13,6 +13,7 @@ pub mod landlock;
 pub mod memory;
 pub mod namespace;
 pub mod performer;
+pub mod proc;
 pub mod process;
 pub mod ptrace;
 pub mod route;

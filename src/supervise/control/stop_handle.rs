@@ -7,6 +7,7 @@
 //! another process.
 
 use crate::sys::companion::Leaver;
+use crate::sys::proc::Status;
 use crate::sys::{Errno, process};
 use crate::trace::Tid;
 use std::fs;
@@ -148,12 +149,12 @@ fn kill_tracees(tracer: Tid) {
 /// Whether a thread of a process, of whose folder in /proc this is the path, is traced by this one.
 fn has_tracer(process: &Path, tracer: Tid) -> bool {
     let threads = fs::read_dir(process.join("task"));
-    threads.into_iter().flatten().flatten().any(|thread| {
-        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("TracerPid:"));
-        line.and_then(|id| id.trim().parse().ok()) == Some(tracer)
+    let mut threads = threads.into_iter().flatten().flatten();
+    threads.any(|thread| {
+        let tid = thread.file_name();
+        let tid = tid.to_str().and_then(|tid| tid.parse().ok());
+        let status = tid.and_then(Status::of).unwrap_or_default();
+        status.number("TracerPid") == Some(tracer)
     })
 }
 

@@ -102,10 +102,8 @@ fn wrong_signal(number: u64) -> Option<Errno> {
 fn read<const N: usize>(tid: Tid, address: u64, length: usize) -> Result<[u8; N], Errno> {
     let mut bytes = [0; N];
     let part = bytes.get_mut(..length).unwrap_or_default();
-    match part.is_empty() || memory::read(tid, address, part).unwrap_or(0) == part.len() {
-        true => Ok(bytes),
-        false => Err(Errno::EFAULT),
-    }
+    memory::read_all(tid, address, part).map_err(|_| Errno::EFAULT)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

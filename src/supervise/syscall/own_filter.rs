@@ -83,14 +83,13 @@ struct Instruction {
 /// The program of a `struct sock_fprog`: its length, and where it lies.
 fn read(tid: Tid, address: u64) -> Option<Vec<Instruction>> {
     let mut head = [0; 16];
-    (memory::read(tid, address, &mut head).ok()? == head.len()).then_some(())?;
+    memory::read_all(tid, address, &mut head).ok()?;
     let [a, b, _, _, _, _, _, _, at @ ..] = head;
     let length = usize::from(u16::from_ne_bytes([a, b]));
     if length > MOST {
         return None;
     }
-    let mut bytes = vec![0; length * INSTRUCTION];
-    (memory::read(tid, u64::from_ne_bytes(at), &mut bytes).ok()? == bytes.len()).then_some(())?;
+    let bytes = memory::bytes_at(tid, u64::from_ne_bytes(at), length * INSTRUCTION).ok()?;
     let instruction = |bytes: &[u8]| {
         let [a, b, if_true, if_false, k @ ..] = *bytes.first_chunk::<INSTRUCTION>()?;
         Some(Instruction {

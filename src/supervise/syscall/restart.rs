@@ -13,7 +13,8 @@
 
 use super::restarted::{Next, Restarted};
 use crate::supervise::tracee::Task;
-use crate::sys::{self, Errno, socket};
+use crate::sys::proc::Status;
+use crate::sys::{self, Errno, memory, socket};
 use crate::syscalls::Call;
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Resume, Stopped, Tid};
@@ -109,14 +110,8 @@ impl Waiting {
 /// Reads a `struct timespec` of 64-bit numbers.
 fn timespec_at(tid: Tid, address: u64) -> Result<Duration, Errno> {
     let mut bytes = [0; 16];
-    if sys::memory::read(tid, address, &mut bytes)? < bytes.len() {
-        return Err(Errno::EFAULT);
-    }
-    let (seconds, nanoseconds) = bytes.split_at(8);
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes);
-    let (Ok(seconds), Ok(nanoseconds)) = (number(seconds), number(nanoseconds)) else {
-        return Err(Errno::EFAULT);
-    };
+    memory::read_all(tid, address, &mut bytes)?;
+    let (seconds, nanoseconds) = (memory::word(&bytes, 0), memory::word(&bytes, 8));
     // The kernel has accepted the value, unless another task has changed it since.
     let nanoseconds = u32::try_from(nanoseconds).map_err(|_| Errno::EINVAL)?;
     Ok(Duration::from_secs(seconds.min(u64::from(u32::MAX)))
@@ -258,14 +253,12 @@ pub fn stepped(tracee: &Stopped, task: &Task) -> Result<Resume, Errno> {
 /// Whether a signal that is about to be delivered will be ignored: SigIgn and SigCgt of
 /// proc_pid_status(5), and the default dispositions of signal(7).
 fn is_ignored(tid: Tid, signal: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    is_ignored_by(&status, signal)
+    is_ignored_by(&Status::of(tid).unwrap_or_default(), signal)
 }
 
-fn is_ignored_by(status: &str, signal: i32) -> bool {
+fn is_ignored_by(status: &Status, signal: i32) -> bool {
     let has = |field: &str| {
-        let mask = status.lines().find_map(|line| line.strip_prefix(field));
-        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let mask = status.mask(field);
         let bit = u32::try_from(signal - 1)
             .ok()
             .and_then(|bit| 1u64.checked_shl(bit));
@@ -275,7 +268,7 @@ fn is_ignored_by(status: &str, signal: i32) -> bool {
         signal,
         libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH
     );
-    match (has("SigIgn:"), has("SigCgt:")) {
+    match (has("SigIgn"), has("SigCgt")) {
         (Some(true), _) => true,
         (_, Some(caught)) => by_default && !caught,
         _ => false,
@@ -300,9 +293,9 @@ mod tests {
             (0, false),
             (65, false),
         ] {
-            assert_eq!(is_ignored_by(status, signal), ignored, "{signal}");
+            assert_eq!(is_ignored_by(&status.into(), signal), ignored, "{signal}");
         }
-        assert!(!is_ignored_by("", libc::SIGCHLD));
+        assert!(!is_ignored_by(&"".into(), libc::SIGCHLD));
     }
 
     #[test]

@@ -18,10 +18,11 @@ pub use task::Task;
 
 use crate::sys;
 use crate::sys::files::share;
+use crate::sys::proc::Status;
 use crate::trace::Tid;
 use address_space::{Member, Shares};
 use namespaces::id_within;
-use process::{id, process_of, program_name};
+use process::{process_of, program_name};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use task::is_ending;
@@ -137,15 +138,15 @@ impl Tracees {
         if let Some(known) = self.tasks.get(&tid) {
             return Rc::clone(known);
         }
-        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let status = Status::of(tid).unwrap_or_default();
         let others = self.tasks.values().map(|task| (task.tid(), task.space()));
         let space = Member::ask(tid, others, self.shares);
         let task = Rc::new(Task::new(tid, Rc::default(), space));
-        if let Some(pid) = id(&status, "Tgid:") {
+        if let Some(pid) = status.number("Tgid") {
             self.belongs(&task, pid);
             // A process runs its parent's program until it executes another one.
             if pid == tid
-                && let Some(parent) = id(&status, "PPid:").and_then(|parent| self.get(parent))
+                && let Some(parent) = status.number("PPid").and_then(|parent| self.get(parent))
             {
                 task.process().inherit(&parent.process());
                 task.process().made_by(parent.pid());
@@ -339,9 +340,9 @@ impl Tracees {
     /// Whether this is a process of the jail that has ended, and whose parent in the jail has not
     /// yet waited for it: it can be signalled, to no effect.
     pub fn is_zombie(&self, pid: Tid) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        status.lines().any(|line| line.starts_with("State:\tZ"))
-            && id(&status, "PPid:").is_some_and(|parent| self.has(parent))
+        let status = Status::of(pid).unwrap_or_default();
+        let state = status.field("State").unwrap_or_default();
+        state.starts_with('Z') && status.number("PPid").is_some_and(|parent| self.has(parent))
     }
 
     /// Every process of the jail.

@@ -7,6 +7,7 @@
 use crate::launch::Isolation;
 use crate::supervise::credentials::as_tracer;
 use crate::sys::files::openat2;
+use crate::sys::proc::Status;
 use crate::sys::{self, Errno};
 use crate::trace::Tid;
 use std::ffi::CString;
@@ -91,9 +92,7 @@ impl Namespaces {
 
 /// The id of a task in its innermost pid namespace: the last of NSpid (proc_pid_status(5), Linux 4.1).
 pub(super) fn id_within(tid: Tid) -> Option<Tid> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    let ids = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))?;
-    ids.split_ascii_whitespace().next_back()?.parse().ok()
+    let status = Status::of(tid)?;
+    let mut ids = status.field("NSpid")?.split_ascii_whitespace();
+    ids.next_back()?.parse().ok()
 }

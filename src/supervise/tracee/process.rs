@@ -3,6 +3,7 @@
 use crate::supervise::limits::state as limits;
 use crate::supervise::syscall::path::state as paths;
 use crate::supervise::syscall::socket::dns::talk;
+use crate::sys::proc::Status;
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -141,14 +142,7 @@ impl Program {
 
 /// The thread group of a task, which must be in a stop or it may be gone.
 pub(super) fn process_of(tid: Tid) -> Option<Tid> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    id(&status, "Tgid:")
-}
-
-/// A field of /proc/PID/status that holds an id.
-pub(super) fn id(status: &str, field: &str) -> Option<Tid> {
-    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
-    value.trim().parse().ok()
+    Status::of(tid)?.number("Tgid")
 }
 
 /// What a person calls the program: the script's name where a script runs (`comm`, which the

@@ -1,5 +1,6 @@
 //! What /proc says of a process's memory: proc_pid_status(5), proc_pid_smaps(5). In bytes.
 
+use crate::sys::proc::Status;
 use crate::trace::Tid;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -53,26 +54,23 @@ pub fn resident(pid: Tid) -> Option<Resident> {
 }
 
 fn resident_of(tid: Tid) -> Option<Resident> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    let field = |name| kilobytes(&status, name);
+    let status = Status::of(tid)?;
+    let field = |name| status.bytes(name).unwrap_or_default();
     // One that has ended has none of these lines.
-    status.contains("\nVmRSS:").then(|| Resident {
+    status.field("VmRSS").map(|_| Resident {
         memory: Memory {
-            anonymous: field("RssAnon:"),
-            shared: field("RssShmem:"),
+            anonymous: field("RssAnon"),
+            shared: field("RssShmem"),
         },
-        swapped: field("VmSwap:"),
-        tables: field("VmPTE:"),
+        swapped: field("VmSwap"),
+        tables: field("VmPTE"),
     })
 }
 
 /// The most that a process had resident since its last execve(2), pages of files included. `None`: it is
 /// gone.
 pub fn peak(tid: Tid) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    status
-        .contains("\nVmHWM:")
-        .then(|| kilobytes(&status, "VmHWM:"))
+    Status::of(tid)?.bytes("VmHWM")
 }
 
 /// What is read of a process, or of another thread of it where the first one has ended: that has no

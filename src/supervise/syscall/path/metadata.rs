@@ -99,12 +99,11 @@ fn value(stop: &SyscallStop<'_>, address: u64, length: u64) -> Judged<Vec<u8>> {
     if length > XATTR_MOST {
         return Err(Errno::E2BIG.into());
     }
-    let mut bytes = vec![0; length as usize];
-    if length > 0 && memory::read(stop.tracee.tid(), address, &mut bytes).unwrap_or(0) < bytes.len()
-    {
-        return Err(Errno::EFAULT.into());
-    }
-    Ok(bytes)
+    Ok(memory::bytes_at(
+        stop.tracee.tid(),
+        address,
+        length as usize,
+    )?)
 }
 
 /// `struct xattr_args` of linux/xattr.h: value, size, flags.
@@ -328,10 +327,7 @@ fn set_times(stop: &SyscallStop<'_>, op: Op, place: &CStr) -> Judged<i64> {
         0 => None,
         address => Some(value(stop, address, length)?),
     };
-    let number = |bytes: &[u8], at: usize| {
-        let part = bytes.get(at * 8..at * 8 + 8).unwrap_or_default();
-        i64::from_ne_bytes(part.try_into().unwrap_or_default())
-    };
+    let number = |bytes: &[u8], at: usize| memory::word(bytes, at * 8) as i64;
     // Two timespecs, whichever form they came in.
     let times = match times {
         None => None,

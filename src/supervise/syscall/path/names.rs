@@ -168,9 +168,7 @@ impl Paths {
         };
         let mut bytes = [0; FSXATTR.1];
         let part = bytes.get_mut(..length).unwrap_or_default();
-        if memory::read(tid, stop.arg(2), part).unwrap_or(0) < length {
-            return Err(Errno::EFAULT.into());
-        }
+        memory::read_all(tid, stop.arg(2), part)?;
         let args = [fd(&file), Arg::Number(request.into()), Arg::In(&bytes)];
         let value = perform(libc::SYS_ioctl, six(args))?;
         Ok(Resume::returning(stop.registers, value))

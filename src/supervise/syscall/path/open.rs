@@ -486,18 +486,12 @@ fn read_how(tid: crate::trace::Tid, address: u64, size: u64) -> Judged<How> {
     if size > PAGE {
         return Err(Errno::E2BIG.into());
     }
-    let mut bytes = vec![0; size as usize];
-    if memory::read(tid, address, &mut bytes).unwrap_or(0) < bytes.len() {
-        return Err(Errno::EFAULT.into());
-    }
+    let bytes = memory::bytes_at(tid, address, size as usize)?;
     let (known, rest) = bytes.split_at(SMALLEST as usize);
     if rest.iter().any(|byte| *byte != 0) {
         return Err(Errno::E2BIG.into());
     }
-    let field = |at: usize| {
-        let bytes = known.get(at..at + 8).unwrap_or_default();
-        u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
-    };
+    let field = |at| memory::word(known, at);
     let how = How {
         flags: field(0),
         mode: field(8),

@@ -52,11 +52,8 @@ fn address(stop: &SyscallStop<'_>) -> Judged<([u8; SOCKADDR], usize)> {
     }
     let mut bytes = [0; SOCKADDR];
     let buffer = bytes.get_mut(..length).unwrap_or_default();
-    let read = crate::sys::memory::read(stop.tracee.tid(), stop.arg(1), buffer).unwrap_or(0);
-    match read < length {
-        true => Err(Errno::EFAULT.into()),
-        false => Ok((bytes, length)),
-    }
+    crate::sys::memory::read_all(stop.tracee.tid(), stop.arg(1), buffer)?;
+    Ok((bytes, length))
 }
 
 /// The path in an address, if it has one.

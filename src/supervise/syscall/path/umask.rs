@@ -1,6 +1,7 @@
 //! The umask of what the supervisor makes in a task's name: the task's own, and the caller's again when
 //! the jail has ended. Whatever is made after that (the report) must not have one of the command's.
 
+use crate::sys::proc::Status;
 use crate::sys::{Errno, files};
 use crate::trace::Tid;
 
@@ -14,12 +15,10 @@ pub struct Umask {
 impl Umask {
     /// Takes over that of a task (proc_pid_status(5), Linux 4.7), and returns it.
     pub fn take(&mut self, tid: Tid) -> Result<u32, Errno> {
-        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let mask = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Umask:"))
-            .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
-            .ok_or(Errno::ESRCH)?;
+        let status = Status::of(tid).unwrap_or_default();
+        let mask = status.field("Umask");
+        let mask = mask.and_then(|mask| u32::from_str_radix(mask, 8).ok());
+        let mask = mask.ok_or(Errno::ESRCH)?;
         if self.before.is_none() {
             // Other threads keep theirs.
             files::own_umask()?;

@@ -3,7 +3,7 @@
 //! all) cannot be taken along.
 
 use super::connect::unix_address;
-use super::{Socket, Sockets, bytes_at};
+use super::{Socket, Sockets};
 use crate::judge::Reason;
 use crate::net::Way;
 use crate::supervise::object::{Object, PeerObject};
@@ -81,7 +81,7 @@ impl Sockets {
 
 fn whole(stop: &SyscallStop<'_>, at: u64, length: u64) -> Result<Vec<u8>, Errno> {
     match usize::try_from(length) {
-        Ok(length) if length <= LONGEST => bytes_at(stop.tracee.tid(), at, length),
+        Ok(length) if length <= LONGEST => memory::bytes_at(stop.tracee.tid(), at, length),
         _ => Err(Errno::EMSGSIZE),
     }
 }
@@ -90,14 +90,10 @@ fn pieces(stop: &SyscallStop<'_>, at: u64, count: u64) -> Result<Vec<u8>, Errno>
     if count > MOST_PIECES {
         return Err(Errno::EMSGSIZE);
     }
-    let vector = bytes_at(stop.tracee.tid(), at, count as usize * PIECE)?;
+    let vector = memory::bytes_at(stop.tracee.tid(), at, count as usize * PIECE)?;
     let mut bytes = Vec::new();
     for piece in vector.chunks_exact(PIECE) {
-        let word = |from: usize| {
-            let word = piece.get(from..from + 8).unwrap_or_default();
-            u64::from_ne_bytes(word.try_into().unwrap_or_default())
-        };
-        let (at, length) = (word(0), word(8));
+        let (at, length) = (memory::word(piece, 0), memory::word(piece, 8));
         if length > (LONGEST - bytes.len()) as u64 {
             return Err(Errno::EMSGSIZE);
         }

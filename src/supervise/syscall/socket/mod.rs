@@ -328,16 +328,7 @@ fn address_at(tid: Tid, address: u64, length: u64) -> Result<Vec<u8>, Errno> {
     if length > ADDRESS {
         return Err(Errno::EINVAL);
     }
-    bytes_at(tid, address, length)
-}
-
-/// Bytes of a tracee, all of them.
-fn bytes_at(tid: Tid, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = vec![0; length];
-    match length == 0 || memory::read(tid, address, &mut bytes).unwrap_or(0) == length {
-        true => Ok(bytes),
-        false => Err(Errno::EFAULT),
-    }
+    memory::bytes_at(tid, address, length)
 }
 
 /// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none

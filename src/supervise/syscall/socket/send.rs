@@ -5,13 +5,13 @@
 //! must be open whatever socket another task puts in its place.
 
 use super::deliver::{Data, Destination, no_entry};
-use super::{Socket, Sockets, Who, address_at, by_rules, bytes_at, unnamed};
+use super::{Socket, Sockets, Who, address_at, by_rules, unnamed};
 use crate::judge::{Reason, Verdict};
 use crate::net::{Address, Family, Protocol, Way};
 use crate::policy::Action;
 use crate::supervise::syscall::path::{Paths, Resolved};
 use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop, refusal};
-use crate::sys::Errno;
+use crate::sys::{Errno, memory};
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::Resume;
 
@@ -55,10 +55,7 @@ struct Judgement {
 
 impl Header {
     fn of(bytes: &[u8]) -> Header {
-        let word = |at: usize| {
-            let bytes = bytes.get(at..at + 8).unwrap_or_default();
-            u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
-        };
+        let word = |at| memory::word(bytes, at);
         Header {
             name: word(0),
             name_length: word(8) as u32,
@@ -123,7 +120,7 @@ impl Sockets {
     ) -> Judged<Resume> {
         let [fd, message, flags, ..] = stop.call.args;
         let socket = Socket::of(stop, fd)?;
-        let bytes = bytes_at(stop.tracee.tid(), message, HEADER)?;
+        let bytes = memory::bytes_at(stop.tracee.tid(), message, HEADER)?;
         let judged = self.judge_message(paths, stop, &socket, flags, message, &bytes)?;
         if judged.stable {
             return Ok(Resume::CONTINUE);
@@ -154,7 +151,7 @@ impl Sockets {
         if count == 0 {
             return Ok(Resume::CONTINUE);
         }
-        let first = bytes_at(tid, vector, HEADER)?;
+        let first = memory::bytes_at(tid, vector, HEADER)?;
         let judged = self.judge_message(paths, stop, &socket, flags, vector, &first)?;
         if let Some(to) = judged.to.as_ref().filter(|_| !judged.stable) {
             let data = Header::of(&first).data(Some(vector + HEADER as u64));
@@ -165,7 +162,7 @@ impl Sockets {
         }
         for place in 1..count {
             let at = vector + place * HEADERS;
-            let fits = bytes_at(tid, at, HEADER)
+            let fits = memory::bytes_at(tid, at, HEADER)
                 .map_err(Refused::from)
                 .and_then(|bytes| self.judge_message(paths, stop, &socket, flags, at, &bytes));
             if !matches!(fits, Ok(Judgement { stable: true, .. })) {
@@ -209,7 +206,7 @@ impl Sockets {
         let control = match (header.control, header.control_length) {
             (0, _) | (_, 0) => Vec::new(),
             (_, length) if length > CONTROL as u64 => return Err(Errno::ENOBUFS.into()),
-            (at, length) => bytes_at(tid, at, length as usize)?,
+            (at, length) => memory::bytes_at(tid, at, length as usize)?,
         };
         if has_route(&control)
             && let Some(rule) = crate::baseline::routing_headers()

@@ -191,7 +191,7 @@ impl Passing {
     /// Sends the file over the task's own pair, and lays out what recvmsg(2) takes.
     fn send(&mut self, tid: Tid) -> Result<(), Errno> {
         let mut ends = [0; 8];
-        read(tid, self.page, &mut ends)?;
+        sys::memory::read_all(tid, self.page, &mut ends)?;
         let [a, b, c, d, e, f, g, h] = ends;
         self.ends = [[a, b, c, d], [e, f, g, h]].map(RawFd::from_ne_bytes);
         let [_, other] = self.ends;
@@ -216,7 +216,7 @@ impl Passing {
     /// The descriptor that has arrived; EMFILE: there was no room for it (unix(7)).
     fn received(&self, tid: Tid) -> i64 {
         let mut control = [0; CONTROL_SIZE];
-        if read(tid, self.page + CONTROL, &mut control).is_err() {
+        if sys::memory::read_all(tid, self.page + CONTROL, &mut control).is_err() {
             return -i64::from(libc::EACCES);
         }
         let length = control.first_chunk().copied().map_or(0, u64::from_ne_bytes);
@@ -225,14 +225,6 @@ impl Passing {
             Some(fd) if length == 20 => fd.into(),
             _ => -i64::from(libc::EMFILE),
         }
-    }
-}
-
-/// Reads all of it, or fails.
-fn read(tid: Tid, address: u64, bytes: &mut [u8]) -> Result<(), Errno> {
-    match sys::memory::read(tid, address, bytes)? == bytes.len() {
-        true => Ok(()),
-        false => Err(Errno::EFAULT),
     }
 }
 

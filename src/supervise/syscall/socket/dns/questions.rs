@@ -75,8 +75,8 @@ fn joined(tid: Tid, at: u64, count: u64) -> Vec<u8> {
 
 fn word(tid: Tid, at: u64) -> Option<u64> {
     let mut word = [0; 8];
-    let read = memory::read(tid, at, &mut word).unwrap_or(0);
-    (read == word.len()).then(|| u64::from_ne_bytes(word))
+    memory::read_all(tid, at, &mut word).ok()?;
+    Some(u64::from_ne_bytes(word))
 }
 
 /// The questions in bytes that are sent: over TCP each after its length, or one whose length was sent
