@@ -207,10 +207,11 @@ fn is_in_time_in(what: &str, late: Late, attacks: &[Attack], modes: &[&str]) {
                 median.as_millis(),
                 worst.as_millis()
             );
-            // Where other tests crowd the machine. Without a watchdog it is many seconds. A cgroup's limit
-            // is met while the kernel still writes files to make room.
+            // Where other tests crowd the machine. Without a watchdog it is many seconds, and memory is not
+            // limited before the 15 s of wall. The process that grows gets a small part of a busy processor,
+            // and where a cgroup limits it, the kernel still writes files to make room.
             let most = match (what, *mode) {
-                ("memory", "v1" | "v2") => 5 * LATE,
+                ("memory", _) => 5 * LATE,
                 // Its start takes longer, too.
                 ("busy", _) => 2 * LATE,
                 _ => LATE,
