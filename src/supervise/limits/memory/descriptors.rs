@@ -1,4 +1,4 @@
-//! TmpfsFiles in memory that the tree has open: memfds, and files of a tmpfs that it writes. What is written
+//! Files in memory that the tree has open: memfds, and files of a tmpfs that it writes. What is written
 //! to them and not mapped is in no process's memory.
 
 use super::smaps::Inode;
@@ -33,7 +33,7 @@ struct Open {
     holder: (Tid, i32),
 }
 
-/// TmpfsFiles in memory, each once.
+/// Files in memory, each once.
 #[derive(Debug, Default)]
 pub struct Descriptors {
     round: Turns,

@@ -67,7 +67,7 @@ impl Moments {
     }
 }
 
-/// Whether a call gives much memory back: see the rules of [`LimitWatch::FILL`](crate::baseline::LimitWatch), whose
+/// Whether a call gives much memory back: see the rules of [`Watch::FILL`](crate::baseline::Watch), whose
 /// conditions the filter has checked.
 pub fn releases(process: &ProcessState, call: &Call) -> bool {
     match (call.op(), call.args) {

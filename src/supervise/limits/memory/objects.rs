@@ -286,7 +286,7 @@ impl Objects {
         !self.held.is_empty() || !self.shared.is_empty()
     }
 
-    /// TmpfsFiles that are there, each with what it takes in bytes.
+    /// Files that are there, each with what it takes in bytes.
     pub fn files(&self) -> impl Iterator<Item = (Inode, u64)> {
         let there = self
             .held

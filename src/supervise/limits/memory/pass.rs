@@ -29,7 +29,7 @@ pub trait Around {
 /// What a pass has found.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// TmpfsFiles that somebody has open or mapped.
+    /// Files that somebody has open or mapped.
     pub files: HashSet<Inode>,
     /// Shared anonymous mappings, each with the end of its last part that is mapped.
     pub shared: HashMap<Inode, u64>,

@@ -1,4 +1,4 @@
-//! TmpfsFiles of a tmpfs that the jail has filled: those that one of its processes has opened for writing.
+//! Files of a tmpfs that the jail has filled: those that one of its processes has opened for writing.
 //! Open or not, they are in no process's memory.
 //!
 //! Others write to the same file systems at the same time, and nothing of a file tells who has filled
@@ -276,7 +276,7 @@ mod tests {
 
     const WRITTEN: usize = 1 << 16;
 
-    /// TmpfsFiles in a directory that is taken for a tmpfs.
+    /// Files in a directory that is taken for a tmpfs.
     fn files(root: &Path) -> TmpfsFiles {
         fs::create_dir_all(root.join("deep")).expect("mkdir");
         let device = symlink_metadata(root).expect("a directory").dev();

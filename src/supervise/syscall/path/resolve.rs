@@ -369,7 +369,7 @@ struct Walk<'a> {
     here: OwnedFd,
     path: Vec<u8>,
     links: usize,
-    /// See [`Found::passed`].
+    /// See [`Resolved::passed`].
     passed: Option<Vec<Vec<u8>>>,
     /// Whether what the path ends in must be a directory.
     slash: bool,

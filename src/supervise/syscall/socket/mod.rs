@@ -220,7 +220,7 @@ impl Sockets {
         done(stop, socket::bind(socket.fd.as_fd(), &bytes))
     }
 
-    /// A unix socket is made where [fs] lets files be made, unless [net] denies it.
+    /// A unix socket is made where `[fs]` lets files be made, unless `[net]` denies it.
     fn bind_path(
         &mut self,
         paths: &mut Paths,
@@ -287,7 +287,7 @@ impl Sockets {
         done(stop, socket::listen(socket.fd.as_fd(), backlog))
     }
 
-    /// Judges the path of a unix socket, in [net] and in [fs].
+    /// Judges the path of a unix socket, in `[net]` and in `[fs]`.
     fn judge_path(&mut self, stop: &SyscallStop<'_>, name: &[u8]) -> Judged<Resolved> {
         let found = stop.found_at(name, LookupFlags::object(true))?;
         stop.judge_only(Access::Handle, name, &found)?;
@@ -332,7 +332,7 @@ fn address_at(tid: Tid, address: u64, length: u64) -> Result<Vec<u8>, Errno> {
 }
 
 /// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
-/// of [net]'s.
+/// of `[net]`'s.
 fn unnamed(stop: &SyscallStop<'_>, socket: &Socket, address: &Address) -> Judged<()> {
     // To a socket that another task puts in its place, it may be an address.
     let stays = *address == Address::Other || stop.task.space().is_alone();
