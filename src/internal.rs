@@ -1,7 +1,7 @@
-//! What this package's own tests and benchmarks use of the inner modules, and nothing else.
+//! The parts of the inner modules that this package's own tests and benchmarks use, and nothing else.
 //!
-//! It is no part of the library's interface, and changes without notice. An item is listed here only while a
-//! file of `tests/` or `benches/` names it, so that the compiler reports what nothing uses.
+//! It is not part of the library's interface, and changes without notice. An item is listed here only
+//! while a file of `tests/` or `benches/` names it, so that the compiler reports what nothing uses.
 
 pub mod baseline {
     pub use crate::baseline::{ALWAYS, Baseline, Watch, closed};

@@ -1,4 +1,4 @@
-//! What parses conditions and values has in common: tokens, arguments, depth.
+//! Shared parts of the parsers of conditions and values: tokens, arguments, depth.
 
 use std::ops::Range;
 

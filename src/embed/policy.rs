@@ -1,4 +1,4 @@
-//! A policy as a host program holds it: loaded once, shared by all jails that run under it.
+//! A policy for a host program: loaded once, shared by all jails that run under it.
 
 use crate::policy::{self, Limits, PathContext, Problems};
 use std::path::Path;
@@ -11,18 +11,18 @@ use std::sync::Arc;
 pub struct Policy(Arc<policy::Policy>);
 
 impl Policy {
-    /// A policy by what `jail --policy` takes: a built-in policy's name, or the path of a TOML file. Its
-    /// relative paths begin in the working directory.
+    /// Loads a policy by the argument of `jail --policy`: a built-in policy's name, or the path of a
+    /// TOML file. Its relative paths start in the working directory.
     ///
     /// # Errors
-    /// Everything that is wrong with it, in all of its files together.
+    /// All errors in all of its files.
     pub fn load(name_or_path: &str) -> Result<Policy, Problems> {
         Policy::load_in(name_or_path, Path::new("."))
     }
 
     /// As [`Policy::load`], for a command that starts in another directory
-    /// ([`Builder::current_dir`](super::Builder::current_dir)): the policy's relative paths begin there. The
-    /// path of the policy itself begins in the working directory.
+    /// ([`Builder::current_dir`](super::Builder::current_dir)): the policy's relative paths start there.
+    /// The path of the policy itself starts in the working directory.
     ///
     /// # Errors
     /// As [`Policy::load`].
@@ -34,7 +34,7 @@ impl Policy {
     /// A built-in policy.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// If there is none with that name.
     pub fn preset(name: &str) -> Result<Policy, Problems> {
         policy::Policy::preset(name).map(Policy::from)
     }
@@ -42,7 +42,7 @@ impl Policy {
     /// A policy given as text, which may extend built-in policies only. Messages call it `name`.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors.
     pub fn parse(text: &str, name: &str) -> Result<Policy, Problems> {
         policy::Policy::parse(text, name).map(Policy::from)
     }

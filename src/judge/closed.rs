@@ -1,4 +1,4 @@
-//! What an entry covers that denies, hides or protects.
+//! What an entry of `deny`, `hide` or `protect` covers.
 
 use crate::paths::{Pattern, Progress};
 

@@ -1,4 +1,4 @@
-//! The run that a denial is of, as far as an advice depends on it.
+//! The run of a denial, as far as advice depends on it.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

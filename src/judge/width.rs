@@ -1,4 +1,4 @@
-//! Places that no advice opens as a whole: the root, the system's directories, and home directories.
+//! Places that advice never opens as a whole: the root, the system's directories, and home directories.
 //!
 //! An entry of `[fs]` covers everything beneath its path. An entry for such a place would grant far more than
 //! the denied call needs.
@@ -40,7 +40,7 @@ const SYSTEM: &[&str] = &[
     "/var",
 ];
 
-/// Directories of which each child is a directory of the system or of a user.
+/// Directories whose children are all directories of the system or of a user.
 const PARENTS: &[&str] = &[
     "/gnu",
     "/home",

@@ -5,10 +5,11 @@ use crate::plan::{Host, MemoryCgroup};
 use crate::policy::{LimitKind, Policy};
 use crate::sys;
 
-/// Abilities of the host that are not to be used, so that tests can do without them. By default all are used.
+/// Abilities of the host that must not be used, so that tests can run without them. By default all are
+/// used.
 ///
-/// The `jail` binary reads them from its environment. The library never does: it shares the environment
-/// with its host program.
+/// The `jail` binary reads them from its environment. The library never does, because it shares the
+/// environment with its host program.
 #[derive(Debug, Clone, Default)]
 pub struct Withheld {
     /// The highest Landlock ABI that is used; 0: none.

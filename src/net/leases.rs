@@ -30,7 +30,7 @@ impl NamePattern {
     /// Parses a pattern. Upper case and a dot at the end make no difference.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about what is wrong.
     pub fn new(text: &str) -> Result<NamePattern, String> {
         let wrong = |what: &str| Err(format!("`{}` is not a name: {what}", text.escape_debug()));
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();

@@ -9,11 +9,12 @@ use super::bpf;
 use crate::condition::{Op, Test, TooComplex};
 use crate::syscalls::Width;
 
-/// Appends tests of which all must pass for the next instruction to be reached: otherwise that one is
+/// Appends tests that must all pass to reach the next instruction; otherwise that instruction is
 /// skipped.
 ///
 /// # Errors
-/// More tests than a conditional jump can skip. [`MAX_TESTS`](crate::condition::MAX_TESTS) are fewer.
+/// If there are more tests than a conditional jump can skip. [`MAX_TESTS`](crate::condition::MAX_TESTS)
+/// is less.
 pub fn all(code: &mut Vec<sock_filter>, tests: &[Test]) -> Result<(), TooComplex> {
     let mut compare = Compare {
         code,
@@ -25,7 +26,7 @@ pub fn all(code: &mut Vec<sock_filter>, tests: &[Test]) -> Result<(), TooComplex
     compare.link()
 }
 
-/// Where a comparison leads.
+/// The target of a comparison.
 #[derive(Clone, Copy)]
 enum To {
     /// To the instruction after so many.
@@ -36,13 +37,13 @@ enum To {
 
 const NEXT: To = To::Skip(0);
 
-/// Which jump of an instruction is still to be set.
+/// Which jump of an instruction must still be set.
 enum Jump {
     Then,
     Else,
 }
 
-/// Instructions under construction, with the jumps to where a test has not passed.
+/// Instructions under construction, with the jumps for tests that do not pass.
 struct Compare<'a> {
     code: &'a mut Vec<sock_filter>,
     misses: Vec<(usize, Jump)>,
@@ -68,7 +69,7 @@ impl Compare<'_> {
         };
         let has_upper = test.width == Width::Qword && upper.mask != 0;
         if has_upper {
-            // What the lower half takes, if it is looked at at all.
+            // The number of instructions for the lower half, if it is compared.
             let rest = To::Skip(lower.len());
             self.load(upper);
             match test.op {
@@ -194,7 +195,7 @@ mod tests {
         at == code.len()
     }
 
-    /// Values about the borders of both halves.
+    /// Values around the borders of both halves.
     const VALUES: [u64; 11] = [
         0,
         1,

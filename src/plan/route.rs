@@ -1,4 +1,5 @@
-//! Who enforces an entry of a policy or a rule of the baseline, why that one, and at what cost: the words.
+//! The types and texts for what enforces an entry of a policy or a rule of the baseline, why, and at
+//! what cost.
 
 use std::borrow::Cow;
 

@@ -257,7 +257,7 @@ impl<'t> Document<'t> {
 pub(super) struct Note<'d>(Option<&'d mut Diagnostic>);
 
 impl Note<'_> {
-    /// What stands beside the caret.
+    /// The text beside the caret.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         if let Some(diagnostic) = &mut self.0 {
             diagnostic.label = Some(label.into());

@@ -1,4 +1,4 @@
-//! An endpoint as a policy has it: variables replaced, the path of a socket resolved.
+//! An endpoint as a policy writes it: with variables replaced, and the path of a socket resolved.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::places::{PathContext, expand_name, expand_plain, locate};
 use super::read::note;
 use crate::net::{Endpoint, Parsed, Socket};
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 pub(super) enum Wrong {
     /// A variable, or a socket's path.
     Place(PlaceError),

@@ -1,4 +1,4 @@
-//! What one file of a policy says.
+//! The contents of one file of a policy.
 
 use std::ops::Range;
 

@@ -51,7 +51,7 @@ pub enum LimitKind {
     Cpu,
     /// The memory of all processes together, in bytes.
     Memory,
-    /// Processes and threads at the same time.
+    /// The number of processes and threads at the same time.
     Processes,
     /// The number of descriptors of one process.
     OpenFiles,

@@ -1,4 +1,5 @@
-//! What entries of several sections have in common: the names, the action, a place that there is not.
+//! Shared parts of the entries of several sections: the names, the action, the error for an invalid
+//! place.
 
 use std::ops::Range;
 

@@ -1,17 +1,17 @@
-//! Whether a denial that was reported explains that the command failed.
+//! Whether a reported denial explains why the command failed.
 //!
-//! A denial is taken for the cause of a failure if the process that made the call fails afterwards, running
-//! the same program. It is taken for the cause of the parent's failure as well, if no other child of the
-//! parent fails later. This is a guess: it decides only whether a hint is printed.
+//! A denial counts as the cause of a failure if the process that made the call fails afterwards while
+//! running the same program. It also counts as the cause of the parent's failure if no other child of
+//! the parent fails later. This is a guess: it only decides whether a hint is printed.
 
 use crate::trace::Tid;
 use std::collections::HashSet;
 
-/// Processes for whose failure a reported denial is a cause. Each is a process that lives.
+/// The living processes whose failure a reported denial would explain.
 #[derive(Debug, Default)]
 pub struct Blame {
     explained: HashSet<Tid>,
-    /// The command's own process, while it lives.
+    /// The command's own process, while it is alive.
     main: Option<Tid>,
     /// Whether its failure is explained.
     ended: bool,
@@ -28,12 +28,12 @@ impl Blame {
         self.explained.insert(pid);
     }
 
-    /// Whether ends and programs of processes matter by now.
+    /// Whether ends and programs of processes matter so far.
     pub fn is_open(&self) -> bool {
         !self.explained.is_empty()
     }
 
-    /// A process runs another program, to which nothing was denied yet.
+    /// A process runs another program, which has had no denial yet.
     pub fn executed(&mut self, pid: Tid) {
         self.explained.remove(&pid);
     }

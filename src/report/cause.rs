@@ -22,7 +22,7 @@ pub struct Cause<'a> {
     pub why: Option<&'a str>,
 }
 
-/// Where an entry or a rule stands, what it says, and why.
+/// The place of an entry or a rule, its text, and its author's reason.
 type Written<'a> = (Origin, &'a String, &'a Option<String>);
 
 /// The file and the line of a place in a policy.

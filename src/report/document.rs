@@ -1,4 +1,4 @@
-//! What a [`Verdict`] says, gathered while the jail runs.
+//! Gathers the contents of a [`Verdict`] while the jail runs.
 
 use super::verdict::{
     Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PolicyId, Tasks,
@@ -182,7 +182,7 @@ impl Gathered {
     }
 }
 
-/// As exact as the document: what is read of it equals what was written.
+/// As exact as the document, so that a value that is read equals the one that was written.
 fn to_microseconds(time: Duration) -> Duration {
     Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }

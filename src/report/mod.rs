@@ -10,7 +10,7 @@
 //! | `cause` | a reason of the judge, taken apart |
 //! | `tally` | denials counted, and which get a message |
 //! | `text` | the messages |
-//! | `layout` | how a message lies on the screen |
+//! | `layout` | the layout of a message on the screen |
 //! | `escape` | text of the jailed program, made fit for a terminal |
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
@@ -18,11 +18,11 @@
 //! | `document` | what a verdict says, gathered while the jail runs |
 //! | `verdict` | the verdict: the document of `--report`, and a line of `jail batch` |
 //! | `evidence` | files of jail's own, opened without following a link |
-//! | `place` | where that goes, whole or not at all |
+//! | `place` | the destination of the document, written whole or not at all |
 //! | `json` | JSON on one line |
-//! | `noise` | denials that nobody need read of |
-//! | `caller` | who made a denied call |
-//! | `console` | stderr, which nobody may read |
+//! | `noise` | denials that get no message |
+//! | `caller` | the process that made a denied call |
+//! | `console` | stderr, written without blocking |
 
 mod blame;
 mod caller;
@@ -79,7 +79,7 @@ use summary::Totals;
 use tally::{Count, Say, Tally};
 use text::Facts;
 
-/// Paths that are kept for the hints at the end.
+/// How many paths are kept for the hints at the end.
 const CHANGES: usize = 64;
 
 /// What the user wants to see.
@@ -93,8 +93,8 @@ pub struct Settings {
     pub width: Option<usize>,
     /// Whether to print the table of stops at the end.
     pub stats: bool,
-    /// Whether Landlock denies what nobody sees: said if the command fails, with the command line by
-    /// which it is seen.
+    /// Set if Landlock denies something without a report: the command line, which is printed if the
+    /// command fails, so that the user can run it again and see the denials.
     pub silent: Option<Vec<OsString>>,
     /// The log, and its name in messages.
     pub log: Option<(File, String)>,
@@ -133,9 +133,9 @@ pub struct Report<'a> {
     tally: Tally,
     /// Denials that are in the log and in the counts, but have no message.
     noise: Tally,
-    /// Whether what was denied explains how the command ends.
+    /// Whether denials explain how the command ends.
     blame: Blame,
-    /// Paths of which a change was denied by the default, no more than [`CHANGES`].
+    /// Paths for which the default denied a change, no more than [`CHANGES`].
     changes: Vec<PathBuf>,
     foreign: u64,
     /// Programs of a foreign ABI that already had a message, by the hash of their name.
@@ -234,7 +234,7 @@ impl<'a> Report<'a> {
         verdict
     }
 
-    /// Paths of which a change was denied by the default: the first of them.
+    /// The first paths for which the default denied a change.
     pub fn changes(&self) -> &[PathBuf] {
         &self.changes
     }
@@ -274,7 +274,7 @@ impl<'a> Report<'a> {
         verdict
     }
 
-    /// The verdict, if there is to be one: written to its place, or returned where it has none.
+    /// The verdict, if one was requested: written to its destination, or returned if it has none.
     fn verdict(&mut self, counts: Vec<DenialCount>, end: End) -> Option<Verdict> {
         let (place, gathered) = self.document.take()?;
         let known = Known {
@@ -625,7 +625,7 @@ pub fn not_started(policy: &str, command: &[OsString], exit_code: u8, error: Str
 /// A verdict as a document: JSON on one line.
 pub fn line(verdict: &impl serde::Serialize) -> Vec<u8> {
     let mut line = Vec::new();
-    // Nothing in it can fail to be JSON, nor memory to be written.
+    // All of it can be serialised, and writing to memory cannot fail.
     let _ = json::line(&mut line, verdict);
     line
 }

@@ -209,7 +209,7 @@ pub enum DenialAction {
     Deny,
     /// It ended the whole jail.
     Kill,
-    /// An ending that a later version added.
+    /// An action that a later version added.
     #[serde(other)]
     Other,
 }
@@ -241,7 +241,7 @@ pub enum PathAccess {
     Stat,
     /// A descriptor that neither reads nor writes (`O_PATH`).
     Open,
-    /// One of a later version.
+    /// An access that a later version added.
     #[serde(other)]
     Other,
 }
@@ -255,7 +255,7 @@ pub enum PeerAccess {
     Connect,
     /// To listen there.
     Listen,
-    /// One of a later version.
+    /// An access that a later version added.
     #[serde(other)]
     Other,
 }
@@ -323,7 +323,7 @@ pub enum ReasonKind {
     Pathless,
     /// A program that was changed after it was judged.
     Changed,
-    /// An ending that a later version added.
+    /// A reason that a later version added.
     #[serde(other)]
     Other,
 }
