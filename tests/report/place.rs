@@ -55,7 +55,7 @@ fn a_place_that_cannot_be_written_ends_jail_before_anything_runs() {
     for (file, words) in [
         (
             "missing/report.json",
-            "there is not a directory missing; create it first",
+            "there is no directory missing; create it first",
         ),
         (".", "it is a directory"),
         (here.as_str(), "it is a directory"),
