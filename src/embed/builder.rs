@@ -1,27 +1,18 @@
 //! What to run, and how.
 
-use super::event::{self, Sender};
 use super::plans::{About, Plans};
-use super::pump::{Output, Wiring, past_streams};
+use super::ready::{Listeners, Ready};
 use super::spawners::Spawners;
-use super::{Error, Handle, Outcome, Policy};
+use super::streams::Streams;
+use super::{Error, Handle, Outcome, Policy, Stdin, Stdio};
 use crate::launch::{self, Command, Temporary, Withheld};
-use crate::plan::{Host, Plan};
+use crate::plan::Host;
 use crate::policy::{self, LimitKind, Limits};
-use crate::report::{self, Report, Verdict};
-use crate::supervise::{Event, Observer, Options, StopHandle};
-use crate::sys;
-use crate::trace::Tid;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
-
-/// How much of each output is kept by default.
-const KEPT: usize = 1 << 20;
 
 /// The entry point of the library: `Jail::builder()`.
 ///
@@ -48,85 +39,6 @@ impl Jail {
     /// An empty builder.
     pub fn builder() -> Builder {
         Builder::default()
-    }
-}
-
-/// The command's stdin.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum Stdin {
-    /// Nothing: /dev/null.
-    #[default]
-    Null,
-    /// This process's stdin.
-    Inherit,
-    /// These bytes, through a pipe.
-    Bytes(Arc<[u8]>),
-    /// A file, from its current offset.
-    File(Arc<OwnedFd>),
-}
-
-/// The destination of the command's stdout or stderr.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum Stdio {
-    /// A pipe: the output is counted, and kept up to [`Builder::keep`].
-    #[default]
-    Capture,
-    /// A pipe that the host reads while the command runs: [`Handle::stdout`] and [`Handle::stderr`]. The
-    /// command waits for the reader. [`Builder::run`] captures the output instead, because it has no
-    /// handle.
-    Piped,
-    /// Discarded: /dev/null.
-    Null,
-    /// This process's own stdout or stderr.
-    Inherit,
-    /// A file.
-    File(Arc<OwnedFd>),
-}
-
-macro_rules! stdin_from_bytes {
-    ($($type:ty),*) => {
-        $(impl From<$type> for Stdin {
-            fn from(bytes: $type) -> Self {
-                let bytes: &[u8] = bytes.as_ref();
-                Self::Bytes(bytes.into())
-            }
-        })*
-    };
-}
-stdin_from_bytes!(&str, String, &[u8], Vec<u8>);
-
-impl<const N: usize> From<&[u8; N]> for Stdin {
-    fn from(bytes: &[u8; N]) -> Self {
-        Self::from(bytes.as_slice())
-    }
-}
-
-impl From<File> for Stdin {
-    fn from(file: File) -> Self {
-        OwnedFd::from(file).into()
-    }
-}
-
-/// For example one end of a pipe whose other end belongs to another jail. It is open as long as a
-/// builder holds it.
-impl From<OwnedFd> for Stdin {
-    fn from(fd: OwnedFd) -> Self {
-        Self::File(Arc::new(fd))
-    }
-}
-
-impl From<File> for Stdio {
-    fn from(file: File) -> Self {
-        OwnedFd::from(file).into()
-    }
-}
-
-/// As for [`Stdin`]: a reader of the other end of a pipe also waits for the builder to close this end.
-impl From<OwnedFd> for Stdio {
-    fn from(fd: OwnedFd) -> Self {
-        Self::File(Arc::new(fd))
     }
 }
 
@@ -165,10 +77,7 @@ pub struct Builder {
     /// Changes to the environment, in order.
     environment: Vec<Change>,
     directory: Option<PathBuf>,
-    stdin: Stdin,
-    stdout: Stdio,
-    stderr: Stdio,
-    keep: usize,
+    streams: Streams,
     passed: Vec<Arc<OwnedFd>>,
     kill_on_exit: bool,
     all_events: bool,
@@ -187,10 +96,7 @@ impl Default for Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
             directory: None,
-            stdin: Stdin::default(),
-            stdout: Stdio::default(),
-            stderr: Stdio::default(),
-            keep: KEPT,
+            streams: Streams::default(),
             passed: Vec::new(),
             kill_on_exit: true,
             all_events: false,
@@ -272,26 +178,26 @@ impl Builder {
 
     /// The command's stdin; by default nothing.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
-        self.stdin = stdin.into();
+        self.streams.stdin = stdin.into();
         self
     }
 
     /// The destination of its stdout; by default it is captured.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
-        self.stdout = stdout.into();
+        self.streams.stdout = stdout.into();
         self
     }
 
     /// The destination of its stderr; by default it is captured.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
-        self.stderr = stderr.into();
+        self.streams.stderr = stderr.into();
         self
     }
 
     /// How much of each captured output is kept, in bytes; by default 1 MiB. More output is read and
     /// counted but dropped, so that the command does not block.
     pub fn keep(mut self, bytes: usize) -> Self {
-        self.keep = bytes;
+        self.streams.keep = bytes;
         self
     }
 
@@ -330,14 +236,10 @@ impl Builder {
     /// If the command's program was not reached, or the jail failed. Everything that the command itself
     /// does, and any way in which it ends, is an outcome.
     pub fn run(&self) -> Result<Outcome, Error> {
-        if matches!(self.stdout, Stdio::Piped) || matches!(self.stderr, Stdio::Piped) {
-            let captured = |to: &Stdio| match to {
-                Stdio::Piped => Stdio::Capture,
-                other => other.clone(),
-            };
-            let builder = self.clone();
-            let (stdout, stderr) = (captured(&self.stdout), captured(&self.stderr));
-            return builder.stdout(stdout).stderr(stderr).run();
+        if self.streams.are_piped() {
+            let mut builder = self.clone();
+            builder.streams.capture();
+            return builder.run();
         }
         let ready = self.prepare(&self.probed())?;
         std::thread::scope(|scope| {
@@ -407,7 +309,10 @@ impl Builder {
             return Err(Error::Stream(io::Error::other(message)));
         }
         let limited = policy.limits.get(LimitKind::Output).is_some();
-        let (wiring, readers) = self.wire(&mut command, limited).map_err(Error::Stream)?;
+        let (wiring, readers) = self
+            .streams
+            .wire(&mut command, limited)
+            .map_err(Error::Stream)?;
         let mut command = command.under(&policy, host)?;
         for change in &self.environment {
             change.apply(&mut command);
@@ -444,210 +349,4 @@ impl Builder {
             temporary,
         })
     }
-
-    fn wire(&self, command: &mut Command, limited: bool) -> io::Result<(Wiring, Readers)> {
-        let mut wiring = Wiring::default();
-        match &self.stdin {
-            Stdin::Null => command.stdin = Some(null()?),
-            Stdin::Inherit => {}
-            Stdin::Bytes(bytes) => wiring.stdin = Some(bytes.to_vec()),
-            Stdin::File(file) => command.stdin = Some(other(file.as_raw_fd())?.into()),
-        }
-        let (stdout, stdout_reader) = piped(&self.stdout)?;
-        let (stderr, stderr_reader) = piped(&self.stderr)?;
-        (command.stdout, wiring.stdout) = self.output(&stdout, 1, limited)?;
-        (command.stderr, wiring.stderr) = self.output(&stderr, 2, limited)?;
-        Ok((wiring, [stdout_reader, stderr_reader]))
-    }
-
-    /// The direct destination of an output, and the part of it that goes through a pipe.
-    fn output(&self, to: &Stdio, own: RawFd, limited: bool) -> io::Result<Wired> {
-        Ok(match (to, limited) {
-            // `piped` has replaced this variant.
-            (Stdio::Capture | Stdio::Piped, _) => (None, Some(Output::Keep(self.keep))),
-            (Stdio::Null, true) => (None, Some(Output::Keep(0))),
-            (Stdio::Null, false) => (Some(null()?), None),
-            (Stdio::Inherit, true) => (None, Some(Output::Pass(other(own)?))),
-            (Stdio::Inherit, false) => (None, None),
-            (Stdio::File(file), true) => (None, Some(Output::Pass(other(file.as_raw_fd())?))),
-            (Stdio::File(file), false) => (Some(other(file.as_raw_fd())?.into()), None),
-        })
-    }
-}
-
-/// The pipes from which stdout and stderr can be read.
-type Readers = [Option<PipeReader>; 2];
-
-/// For an output to a new pipe: its write end, and the end that the host reads.
-fn piped(to: &Stdio) -> io::Result<(Stdio, Option<PipeReader>)> {
-    match to {
-        Stdio::Piped => {
-            let (reader, writer) = io::pipe()?;
-            let writer = past_streams(writer.into())?;
-            let reader = past_streams(reader.into())?;
-            Ok((writer.into(), Some(reader.into())))
-        }
-        other => Ok((other.clone(), None)),
-    }
-}
-
-type Wired = (Option<Arc<OwnedFd>>, Option<Output>);
-
-/// Another descriptor, above 2, for the same open file.
-fn other(fd: RawFd) -> io::Result<OwnedFd> {
-    sys::process::duplicate(fd).ok_or_else(io::Error::last_os_error)
-}
-
-fn null() -> io::Result<Arc<OwnedFd>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?;
-    Ok(Arc::new(past_streams(file.into())?))
-}
-
-/// All that is decided before the command is started.
-pub(crate) struct Ready {
-    policy: Arc<policy::Policy>,
-    plan: Arc<Plan>,
-    command: Command,
-    wiring: Wiring,
-    /// The host's ends of pipes.
-    readers: Readers,
-    /// Kept open until the command has them.
-    passed: Vec<Arc<OwnedFd>>,
-    spawners: Arc<Spawners>,
-    kill_on_exit: bool,
-    /// Removed when the run is over.
-    temporary: Option<Temporary>,
-}
-
-/// A run that is over. It has a verdict also where it has no outcome.
-pub(crate) struct Finished {
-    pub verdict: Verdict,
-    /// What was kept of stdout and stderr.
-    pub kept: [Vec<u8>; 2],
-    /// Why there is no outcome.
-    pub error: Option<Error>,
-}
-
-impl Finished {
-    pub(super) fn outcome(self) -> Result<Outcome, Error> {
-        let [stdout, stderr] = self.kept;
-        match self.error {
-            Some(error) => Err(error),
-            None => Ok(Outcome {
-                verdict: self.verdict,
-                stdout,
-                stderr,
-            }),
-        }
-    }
-}
-
-/// The receivers of information while it runs.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    /// Gets the main process's id, once.
-    pub started: Option<mpsc::Sender<Tid>>,
-    pub(super) events: Option<Sender>,
-}
-
-impl Ready {
-    /// The ends from which the host reads stdout and stderr.
-    pub(super) fn take_readers(&mut self) -> Readers {
-        std::mem::take(&mut self.readers)
-    }
-
-    /// Runs it on this thread, which must have no children. `timer`: see [`Options::timer`].
-    pub(crate) fn run(
-        self,
-        stop_handle: Option<StopHandle>,
-        timer: bool,
-        listeners: Listeners,
-    ) -> Finished {
-        let Ready {
-            policy,
-            plan,
-            command,
-            wiring,
-            readers,
-            passed,
-            spawners,
-            kill_on_exit,
-            temporary,
-        } = self;
-        // Ends that were not taken have no reader.
-        drop(readers);
-        let options = Options {
-            kill_on_exit,
-            stand_in: false,
-            measure: true,
-            stop_handle,
-            timer,
-        };
-        let name = policy.sources.first().map(|source| source.name.clone());
-        let name = name.unwrap_or_default();
-        let arguments = command.arguments.clone();
-        let report = Report::recording(&policy, arguments.clone(), name.clone());
-        let mut observer = Starting {
-            started: listeners.started,
-            sink: event::EventSink {
-                report,
-                policy: &policy,
-                sender: listeners.events,
-            },
-        };
-        let mut spawner = spawners.take();
-        let (result, written) = super::run(
-            command,
-            wiring,
-            &plan,
-            options,
-            spawner.as_mut(),
-            &mut observer,
-        );
-        spawners.put(spawner);
-        drop(passed);
-        drop(temporary);
-        let mut report = observer.sink.report;
-        report.wrote(written.stdout, written.stderr);
-        let verdict = match &result {
-            Ok(outcome) => report.end(outcome),
-            Err(error) => report.failed(error),
-        };
-        let error = result.err().map(Error::from);
-        Finished {
-            // A report that records always has one.
-            error: error.or(verdict.is_none().then_some(Error::Lost)),
-            verdict: verdict.unwrap_or_else(|| failed(&name, &arguments, &Error::Lost)),
-            kept: written.kept,
-        }
-    }
-}
-
-/// Reports once that the command was started.
-struct Starting<'a> {
-    started: Option<mpsc::Sender<Tid>>,
-    sink: event::EventSink<'a>,
-}
-
-impl Observer for Starting<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Start { pid, .. } = *event
-            && let Some(started) = self.started.take()
-        {
-            let _ = started.send(pid);
-        }
-        self.sink.event(event);
-    }
-
-    fn wants_all(&self) -> bool {
-        self.sink.wants_all()
-    }
-}
-
-/// The verdict of a command that was not started, or whose thread was lost.
-pub(crate) fn failed(policy: &str, command: &[OsString], error: &Error) -> Verdict {
-    report::not_started(policy, command, error.exit_code(), error.to_string())
 }

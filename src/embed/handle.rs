@@ -1,9 +1,9 @@
 //! A jail that runs in its own thread.
 
 use super::Error;
-use super::builder::{Listeners, Ready};
 use super::end::{End, KillOnDrop, Killer};
 use super::event::{self, Events};
+use super::ready::{Listeners, Ready};
 use crate::report::Verdict;
 use crate::supervise::{StopHandle, StopReason};
 use crate::trace::Tid;

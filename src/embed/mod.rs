@@ -9,6 +9,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `builder` | what to run, and how |
+//! | `streams` | its standard streams: where they come from and go to |
+//! | `ready` | a prepared run, from its start to its verdict |
 //! | `handle` | a running jail |
 //! | `end` | its end, for other ways to wait for it |
 //! | `event` | events of a jail, for a listener |
@@ -16,7 +18,7 @@
 //! | `spawners` | memory in which commands start |
 //! | `plans` | a cache of plans, for the next run under the same policy |
 //! | `run` | runs a command from start to end on this thread |
-//! | `pump` | its standard streams, if they are pipes |
+//! | `pump` | feeds and reads streams that are pipes |
 //! | `error` | why there is no outcome |
 
 mod builder;
@@ -27,15 +29,18 @@ mod handle;
 mod plans;
 mod policy;
 mod pump;
+mod ready;
 mod run;
 mod spawners;
+mod streams;
 
-pub use builder::{Builder, Jail, Stdin, Stdio};
-pub(crate) use builder::{Finished, failed};
+pub use builder::{Builder, Jail};
 pub use end::{KillOnDrop, Killer};
 pub use error::{Error, Failure};
 pub use event::{Event, Events};
 pub use handle::{Handle, Outcome};
 pub use policy::Policy;
 pub use pump::{Output, Wiring};
+pub(crate) use ready::{Finished, failed};
 pub use run::run;
+pub use streams::{Stdin, Stdio};

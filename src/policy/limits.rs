@@ -131,7 +131,7 @@ impl Limits {
     }
 
     /// The place of a limit, and its text.
-    pub fn said(&self, kind: LimitKind) -> Option<(Origin, &str)> {
+    pub(crate) fn said(&self, kind: LimitKind) -> Option<(Origin, &str)> {
         let limit = self.get(kind)?;
         Some((limit.origin, limit.text.as_str()))
     }

@@ -17,6 +17,7 @@
 //! | `log` | the log's file |
 //! | `document` | what a verdict says, gathered while the jail runs |
 //! | `verdict` | the verdict: the document of `--report`, and a line of `jail batch` |
+//! | `format` | how its times, limits and registers are written |
 //! | `evidence` | files of jail's own, opened without following a link |
 //! | `place` | the destination of the document, written whole or not at all |
 //! | `json` | JSON on one line |
@@ -31,6 +32,7 @@ mod console;
 mod document;
 mod escape;
 pub mod evidence;
+mod format;
 mod json;
 mod layout;
 mod log;
