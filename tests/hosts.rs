@@ -69,53 +69,110 @@ fn owns_again(before: (usize, usize, usize)) {
     assert_eq!(possessions(), before, "descriptors, threads, children");
 }
 
+/// A host in which another thread takes whatever a wait for any child tells, while `run` runs.
+fn with_thief(run: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    let taken = std::thread::scope(|scope| {
+        let thief = scope.spawn(|| {
+            let mut taken = 0;
+            while !over.load(Ordering::Relaxed) {
+                // SAFETY: a null pointer asks for no status.
+                match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } {
+                    1.. => taken += 1,
+                    _ => std::thread::yield_now(),
+                }
+            }
+            taken
+        });
+        run();
+        over.store(true, Ordering::Relaxed);
+        thief.join().expect("a thief")
+    });
+    assert!(taken > 0, "nothing was taken");
+}
+
+/// Kills a jail at some moment; it must end.
+fn kill_at_some_moment(jail: &jail::Builder, round: usize) {
+    let Ok(mut handle) = jail.spawn() else {
+        return;
+    };
+    let _ = handle.wait_timeout(Duration::from_millis(20 * round as u64));
+    let before = Instant::now();
+    match round % 2 {
+        0 => drop(handle),
+        _ => {
+            handle.kill();
+            let _ = handle.wait();
+        }
+    }
+    assert!(before.elapsed() < LATE, "{:?}", before.elapsed());
+}
+
 #[test]
 fn a_jail_whose_stops_the_host_takes_ends_when_it_is_killed() {
     host(
         "a_jail_whose_stops_the_host_takes_ends_when_it_is_killed",
         || {
             let token = token();
-            let over = AtomicBool::new(false);
-            let mut taken = false;
-            std::thread::scope(|scope| {
-                let thief = scope.spawn(|| {
-                    let mut taken = 0;
-                    while !over.load(Ordering::Relaxed) {
-                        // SAFETY: a null pointer asks for no status.
-                        match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } {
-                            1.. => taken += 1,
-                            _ => std::thread::yield_now(),
-                        }
-                    }
-                    taken
-                });
+            let script =
+                format!("for n in 1 2 3 4; do (exec -a {token} sleep 60) & /bin/true; done; wait");
+            with_thief(|| {
                 for round in 0..rounds(12) {
-                    let script = format!(
-                        "for n in 1 2 3 4; do (exec -a {token} sleep 60) & /bin/true; done; wait"
-                    );
                     // With a clock, and without.
                     let limits = ["", "[limits]\nwall = \"60s\"\n"][round / 2 % 2];
-                    let Ok(mut handle) = policed(limits, &script).spawn() else {
-                        continue;
-                    };
-                    let _ = handle.wait_timeout(Duration::from_millis(20 * round as u64));
-                    let before = Instant::now();
-                    match round % 2 {
-                        0 => drop(handle),
-                        _ => {
-                            handle.kill();
-                            let _ = handle.wait();
-                        }
-                    }
-                    assert!(before.elapsed() < LATE, "{:?}", before.elapsed());
+                    kill_at_some_moment(&policed(limits, &script), round);
                 }
-                over.store(true, Ordering::Relaxed);
-                taken = thief.join().expect("a thief") > 0;
             });
-            assert!(taken, "nothing was taken");
             no_process_survives(&token, LATE);
         },
     );
+}
+
+/// A task that stops before it ends hears no SIGKILL. Such stops are made where memory is measured; the clock,
+/// by whose ticks a limit of memory is looked at, is itself a child whose stops can be taken.
+#[test]
+fn a_jail_whose_exit_stops_the_host_takes_ends_when_it_is_killed() {
+    let own = "a_jail_whose_exit_stops_the_host_takes_ends_when_it_is_killed";
+    host(own, || {
+        if support::is_root() {
+            // Signals of root pass everywhere; those of a user pass to its own processes.
+            become_user(65534);
+        }
+        let token = token();
+        // Many ends, so that one of them is always under way.
+        let script = format!(
+            "(exec -a {token} sleep 60) & for n in 1 2 3 4; do (while :; do /bin/true; done) & done; wait"
+        );
+        // Where the supervisor adds up.
+        let without_cgroup = Host {
+            memory: MemoryCgroup::None,
+            ..probe(&Withheld::default())
+        };
+        let limits = ["", "[limits]\nmemory = \"1GiB\"\n"];
+        let jail = |round: usize, script: &str| {
+            policed(limits[round / 2 % 2], script).host(without_cgroup)
+        };
+        with_thief(|| {
+            for round in 0..rounds(12) {
+                kill_at_some_moment(&jail(round, &script), round);
+            }
+            // The command itself ends, and its stop may be taken.
+            for round in 0..rounds(20) {
+                kill_at_some_moment(&jail(round, "exit 3"), round % 4);
+            }
+        });
+        no_process_survives(&token, LATE);
+    });
+}
+
+/// From now on this program is another user's.
+fn become_user(user: u32) {
+    // SAFETY: takes numbers.
+    unsafe {
+        assert_eq!(libc::setresgid(user, user, user), 0);
+        assert_eq!(libc::setresuid(user, user, user), 0);
+        libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
+    }
 }
 
 #[test]
@@ -244,13 +301,7 @@ fn without_room_for_processes_it_is_an_error_and_nothing_is_left() {
         || {
             if support::is_root() {
                 // Nothing limits root's. A user who has nothing else running.
-                let user = 700_000 + std::process::id();
-                // SAFETY: takes numbers.
-                unsafe {
-                    assert_eq!(libc::setresgid(user, user, user), 0);
-                    assert_eq!(libc::setresuid(user, user, user), 0);
-                    libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
-                }
+                become_user(700_000 + std::process::id());
             } else {
                 println!(
                     "NOT TRIED HERE: the exact number; other processes of this user count, too"

@@ -87,9 +87,6 @@ impl Supervisor<'_> {
             self.limits.begins(Instant::now());
         }
         self.lives_on(tid, former as Tid);
-        if own && (self.limits.keeps_memory() || self.measures_ends()) {
-            tracee.watch_exits(true)?;
-        }
         self.tracees.namespaces.enter(tid);
         let Executed {
             task,
@@ -97,6 +94,9 @@ impl Supervisor<'_> {
             program,
         } = self.tracees.executed(tid, former as Tid);
         let refused = self.paths.loaded(self.plan, tid, caller.as_deref());
+        if own {
+            self.watch_ends(tracee)?;
+        }
         // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, &task, verdict, object);

@@ -30,7 +30,7 @@ use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::sys::Errno;
 use crate::trace::{Exit, Meter, Resume, Stop, Stopped, Tid, Wait};
-use control::{job_control::JobControl, round::Round, wait::Guard};
+use control::{job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
 use credentials::Credentials;
 use limits::LimitWatch;
 use syscall::{charged, path::Paths, refusal::OwnFilter, socket::Sockets};
@@ -60,6 +60,7 @@ struct Supervisor<'a> {
     main_exit: Option<Exit>,
     /// Set when the tree is being killed, and why.
     ending: Option<Ending>,
+    ends: Ends,
     /// The limit for which all have been asked to end.
     asked_to_end: Option<LimitKind>,
     job: JobControl,
@@ -106,9 +107,7 @@ impl Supervisor<'_> {
             .take(tracee.tid())
             .map_err(SuperviseError::system("capset"))?;
         let how = match self.ending {
-            // SIGKILL does not wake a task that ends already.
-            Some(_) if stop == Stop::Exit => Resume::CONTINUE,
-            Some(_) => Resume::KILL,
+            Some(_) => self.stopped_in_the_end(&tracee, stop),
             None => self
                 .answer(&tracee, stop)
                 .map_err(SuperviseError::system("ptrace"))?,

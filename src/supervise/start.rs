@@ -3,6 +3,7 @@
 use super::control::forward::Forward;
 use super::control::job_control::JobControl;
 use super::control::round::Round;
+use super::control::shutdown::{Ends, killed};
 use super::control::wait::Guard;
 use super::credentials::Credentials;
 use super::limits::LimitWatch;
@@ -16,7 +17,7 @@ use super::{Observer, Outcome, Stats, StopHandle, SuperviseError, Supervisor};
 use crate::launch::Started;
 use crate::plan::Plan;
 use crate::sys::Errno;
-use crate::trace::{self, Meter, Resume, Stop, Wait};
+use crate::trace::{self, Meter, Wait};
 use std::time::Instant;
 
 /// How a jail is run.
@@ -96,6 +97,7 @@ impl<'a> Supervisor<'a> {
             running: false,
             main_exit: None,
             ending: None,
+            ends: Ends::default(),
             asked_to_end: None,
             job: JobControl::default(),
             limits,
@@ -156,11 +158,10 @@ fn give_up(started: &Started, limits: Option<&LimitWatch>) {
 }
 
 /// Waits until none is left of those that were killed.
-pub(super) fn wait_for_all(meter: &mut Meter) {
+fn wait_for_all(meter: &mut Meter) {
     loop {
         match trace::wait(meter) {
-            Ok(Some(Wait::Stopped(tracee, Stop::Exit))) => _ = tracee.resume(Resume::CONTINUE),
-            Ok(Some(Wait::Stopped(tracee, _))) => _ = tracee.resume(Resume::KILL),
+            Ok(Some(Wait::Stopped(tracee, stop))) => _ = tracee.resume(killed(stop)),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return,
         }

@@ -1,9 +1,10 @@
 //! How a jail comes to its end: limits, a stop request, errors; what is left then, and the outcome.
 
 use super::forward::Forward;
+use super::round::ANYBODY;
+use super::stop_handle;
 use crate::policy::LimitKind;
 use crate::supervise::limits;
-use crate::supervise::start::wait_for_all;
 use crate::supervise::syscall::charged;
 use crate::supervise::tracee::Task;
 use crate::supervise::{
@@ -11,9 +12,26 @@ use crate::supervise::{
 };
 use crate::sys::{self, Errno};
 use crate::syscalls::Call;
-use crate::trace::{Exit, Resume, Stopped, Tid};
+use crate::trace::{self, Exit, Resume, Stop, Stopped, Tid, Wait};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// Between two looks for the end of a task that was killed, at first and at most.
+const PAUSE: Duration = Duration::from_micros(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+/// How long tasks that were killed may end by themselves.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long no event may come of them until all that this thread traces are looked up.
+const LONG: Duration = Duration::from_secs(1);
+
+/// The ends of tasks.
+#[derive(Debug, Default)]
+pub struct Ends {
+    /// Whether tasks stop before they end.
+    watched: bool,
+    /// How long no event has come of tasks that were killed.
+    silent: Duration,
+}
 
 impl Supervisor<'_> {
     /// A tick of the timer may be due.
@@ -26,7 +44,6 @@ impl Supervisor<'_> {
     /// A tick of the clock.
     pub fn tick(&mut self) {
         self.heed_watchdog();
-        self.continue_ending();
         let asked = self.asked_to_end.is_some();
         match self.limits.due(asked, Instant::now()) {
             limits::Due::Nothing => {}
@@ -66,27 +83,87 @@ impl Supervisor<'_> {
         if self.running && !self.gives_back(pid) {
             self.limits.ends(task);
         }
-        if self.options.measure && self.is_main(pid) {
-            let peak = limits::peak(task.tid());
-            self.meter.saw_peak(peak.unwrap_or_default());
-        }
+        self.measure_end(task.tid(), pid);
         // SIGKILL does not wake a task in this stop.
         Ok(Resume::CONTINUE)
     }
 
-    /// Whether the command's own process stops before it ends, to measure its memory. Another thread of this
-    /// program that waits for any child could take that stop away, and SIGKILL does not wake a task in it, so
-    /// that only a program of jail's own does this: it is the one whose waits a timer may end.
-    pub fn measures_ends(&self) -> bool {
-        self.options.measure && self.options.timer
+    /// A task stops before it ends: what the command's own process has had resident is known only now.
+    pub fn measure_end(&mut self, tid: Tid, pid: Tid) {
+        if self.running && self.options.measure && self.is_main(pid) {
+            let peak = limits::peak(tid);
+            self.meter.saw_peak(peak.unwrap_or_default());
+        }
     }
 
-    /// After a stop of a task that ends was taken away: it is continued. It has been killed.
-    pub fn continue_ending(&self) {
-        if self.ending.is_some() && self.limits.keeps_memory() {
-            for (tid, _) in self.tracees.tasks() {
-                let _ = sys::ptrace::cont(tid, 0);
+    /// A stop of a task that was killed.
+    pub fn stopped_in_the_end(&mut self, tracee: &Stopped, stop: Stop) -> Resume {
+        if stop == Stop::Exit {
+            let pid = self.tracees.at(tracee.tid()).pid();
+            self.measure_end(tracee.tid(), pid);
+        }
+        killed(stop)
+    }
+
+    /// From its execve on the command stops before it ends, and so do its children, if the supervisor adds up
+    /// memory, or a program of jail's own measures that of the command.
+    ///
+    /// Another thread of a program that uses the library can take such a stop away, by a wait for any child, and
+    /// SIGKILL does not wake a task in it. Then only the end of the watchdog wakes this thread: no such wait sees
+    /// it. A process for that alone would cost each jail as much as a third of a short run, so that a library's
+    /// command is measured only where a limit of memory needs the watchdog anyway.
+    pub fn watch_ends(&mut self, tracee: &Stopped) -> Result<(), Errno> {
+        let adds_up = self.limits.keeps_memory();
+        self.ends.watched = adds_up || self.options.measure && self.options.timer;
+        if adds_up && !self.options.timer {
+            self.start_watchdog();
+        }
+        match self.ends.watched {
+            true => tracee.watch_exits(true),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether tasks that are killed must be continued: another thread of this program may have taken the stop
+    /// away that each makes before it ends. A program of jail's own has no such thread.
+    pub fn must_continue_ending(&self) -> bool {
+        self.ending.is_some() && self.ends.watched && !self.options.timer
+    }
+
+    /// Waits for the next event of tasks that were killed, and continues them if there is none for a while.
+    /// `None`: there is no child left.
+    pub fn wait_for_ends(&mut self) -> Result<Option<Wait>, SuperviseError> {
+        let begin = Instant::now();
+        let mut pause = PAUSE;
+        while begin.elapsed() < PATIENCE {
+            if let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? {
+                self.ends.silent = Duration::ZERO;
+                return Ok(Some(wait));
             }
+            if !sys::wait::has_any() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.ends.silent += begin.elapsed();
+        // What has come meanwhile was not taken away.
+        if let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? {
+            return Ok(Some(wait));
+        }
+        self.continue_killed();
+        Ok(Some(Wait::Interrupted))
+    }
+
+    /// Continues all tasks, which were killed. After a longer silence also those of which no event has told,
+    /// since the other thread has taken it.
+    fn continue_killed(&mut self) {
+        for (tid, _) in self.tracees.tasks() {
+            let _ = sys::ptrace::cont(tid, 0);
+        }
+        if self.ends.silent >= LONG {
+            self.ends.silent = Duration::ZERO;
+            stop_handle::continue_tracees();
         }
     }
 
@@ -102,7 +179,7 @@ impl Supervisor<'_> {
     /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
     /// Where only the command's own process is measured by that, others need not.
     pub fn attached(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
-        let measured = self.measures_ends() && !self.limits.keeps_memory();
+        let measured = self.ends.watched && !self.limits.keeps_memory();
         if measured && self.running && !self.is_main(task.pid()) {
             tracee.watch_exits(false)?;
         }
@@ -256,7 +333,18 @@ impl Supervisor<'_> {
         for child in self.held.take(|_, _| true) {
             let _ = child.resume(Resume::KILL);
         }
-        wait_for_all(&mut self.meter);
+        self.ending.get_or_insert(Ending::Caller);
+        loop {
+            let wait = match self.must_continue_ending() {
+                true => self.wait_for_ends(),
+                false => self.wait_by(trace::wait),
+            };
+            match wait {
+                Ok(Some(Wait::Stopped(tracee, stop))) => _ = tracee.resume(killed(stop)),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// Everybody has ended: what they used, if somebody asked.
@@ -309,5 +397,13 @@ impl Supervisor<'_> {
             }
             None => Err(SuperviseError::MainLost),
         }
+    }
+}
+
+/// The answer to a stop of a task that was killed. SIGKILL does not wake one that ends already.
+pub fn killed(stop: Stop) -> Resume {
+    match stop {
+        Stop::Exit => Resume::CONTINUE,
+        _ => Resume::KILL,
     }
 }

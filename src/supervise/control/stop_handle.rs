@@ -8,11 +8,11 @@
 
 use crate::sys::companion::Leaver;
 use crate::sys::proc::Status;
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, process, ptrace};
 use crate::trace::Tid;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -129,33 +129,48 @@ impl StopHandle {
 }
 
 /// Kills all processes that this thread traces, as proc(5) names it. A process that is stopped for it
-/// dies all the same.
+/// dies all the same, but one that stops before it ends.
 fn kill_tracees(tracer: Tid) {
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = process.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
+    for (pid, path) in processes() {
         // Its id may be another's by the time that it is killed: once there is a pidfd, it is not.
-        if has_tracer(&process.path(), tracer)
+        if !traced(&path, tracer).is_empty()
             && let Ok(pidfd) = process::pidfd(pid)
-            && has_tracer(&process.path(), tracer)
+            && !traced(&path, tracer).is_empty()
         {
             let _ = process::pidfd_kill(pidfd.as_fd(), libc::SIGKILL);
         }
     }
 }
 
-/// Whether a thread of a process, of whose folder in /proc this is the path, is traced by this one.
-fn has_tracer(process: &Path, tracer: Tid) -> bool {
-    let threads = fs::read_dir(process.join("task"));
-    let mut threads = threads.into_iter().flatten().flatten();
-    threads.any(|thread| {
-        let tid = thread.file_name();
-        let tid = tid.to_str().and_then(|tid| tid.parse().ok());
-        let status = tid.and_then(Status::of).unwrap_or_default();
-        status.number("TracerPid") == Some(tracer)
+/// Continues all tasks that this thread traces: they were killed. The kernel refuses any other.
+pub fn continue_tracees() {
+    let tracer = process::gettid();
+    for (_, path) in processes() {
+        for tid in traced(&path, tracer) {
+            let _ = ptrace::cont(tid, 0);
+        }
+    }
+}
+
+/// Each process that there is, and its folder in /proc.
+fn processes() -> impl Iterator<Item = (Tid, PathBuf)> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        Some((pid, process.path()))
     })
+}
+
+/// The threads of a process, of whose folder in /proc this is the path, that are traced by this thread.
+fn traced(process: &Path, tracer: Tid) -> Vec<Tid> {
+    let threads = fs::read_dir(process.join("task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let tids = threads.filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+    let is_traced = |tid: &Tid| {
+        let status = Status::of(*tid).unwrap_or_default();
+        status.number("TracerPid") == Some(tracer)
+    };
+    tids.filter(is_traced).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,10 @@ impl Supervisor<'_> {
                 return self.still(wait).map(Some);
             }
             let wait = match self.held.is_empty() {
+                true if self.must_continue_ending() => match self.wait_for_ends()? {
+                    Some(wait) => wait,
+                    None => return Ok(None),
+                },
                 true => match self.wait_by(trace::wait)? {
                     Some(wait) => wait,
                     None => return Ok(None),
