@@ -140,8 +140,11 @@ fn a_signal_ends_what_runs_and_writes_its_verdicts_and_they_are_run_again() {
             let all = found.values().filter(|verdict| verdict["ending"] == ending);
             all.count()
         };
-        assert_eq!((of("exited"), of("killed")), (3, 4), "{signal}: {text}");
-        assert!(found.len() == 7 && text.ends_with('\n'));
+        // A command in the group may die of the signal before the batch is told of it, which then begins another.
+        let killed = of("killed");
+        assert!(killed == 4 || group && killed > 4, "{signal}: {text}");
+        assert_eq!(of("exited"), 3, "{signal}: {text}");
+        assert!(found.len() == 3 + killed && text.ends_with('\n'));
         no_process_survives(&token, Duration::from_secs(5));
         dir.write("go", "");
         plain(words).cwd(dir.path()).output().ends_with(0);
