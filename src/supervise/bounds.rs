@@ -10,14 +10,14 @@
 //! | kept | where | bound |
 //! |---|---|---|
 //! | tasks, with process and program | [`tracee`](super::tracee) | one each; a name has 255 bytes at most, a chain of programs 33 names |
-//! | who sent a signal | `tracee::Process` | 64 for each process |
+//! | the senders of signals | `tracee::Process` | 64 for each process |
 //! | ids in the jail's namespace | `tracee::Task` | one for each task |
 //! | children whose parent's event has not come | `Supervisor::held` | one for each task, for 2 ms |
 //! | what address spaces share; pages of judged paths | `tracee::address_space`, `syscall::pin` | one for each task; 2 files are open for each of 200 address spaces, and of an eighth of the descriptors that this process may have |
 //! | events that are ready and not answered yet | [`round`](super::control::round) | a stop and an end for each task |
 //! | calls that are under way in another form | `syscall::pending` | one for each task: registers, an address of 128 bytes, one descriptor, and that only while the last 256 are free (`socket::connect::spare`) |
 //! | open files that are passed on | `path::passing` | one for each task, one descriptor each, for some calls |
-//! | who has confined itself by Landlock | `syscall::path` | one for each task |
+//! | tasks that confined themselves by Landlock | `syscall::path` | one for each task |
 //! | what a rule has judged of an execve | `path::exec` | one for each task, hashes of a fixed size; dropped at its next call |
 //! | arguments and paths of one call | `path::exec::vector`, `path::resolve` | 6 MiB, while the call is answered |
 //! | which files are dynamic loaders | `path::exec` | 4,096 |

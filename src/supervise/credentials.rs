@@ -71,7 +71,7 @@ impl Credentials {
     }
 
     /// Takes over the effective capabilities of a stopped task: it may have given up some of those
-    /// kept, or have lowered them for a call that it makes for somebody else.
+    /// kept, or have lowered them for a call that it makes for another process.
     pub fn take(&mut self, tid: Tid) -> Result<(), Errno> {
         if self.kept.is_empty() || self.before.is_none() {
             return Ok(());

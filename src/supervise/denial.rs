@@ -10,7 +10,7 @@ use crate::trace::Tid;
 use std::fmt;
 use std::rc::Rc;
 
-/// A denied call. Nothing is read or formatted before somebody asks.
+/// A denied call. Nothing is read or formatted before it is asked for.
 pub struct Denial<'a> {
     /// The thread that made the call.
     pub tid: Tid,

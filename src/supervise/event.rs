@@ -1,4 +1,4 @@
-//! What happens in a jail, for whoever wants to know.
+//! What happens in a jail, for its listeners.
 
 use super::{Denial, Program, Used};
 use crate::policy::LimitKind;
@@ -80,7 +80,7 @@ pub enum Event<'a> {
     Used(Used),
 }
 
-/// Whoever wants to know.
+/// A listener.
 pub trait Observer {
     /// Takes an event. Must not block for long: the tree waits.
     fn event(&mut self, event: &Event<'_>);

@@ -60,7 +60,7 @@ pub enum Next {
     Wait,
     /// Tell the user what it waits for.
     Waiting,
-    /// Tell the user who did not ask what it waits for.
+    /// Tell a user who did not ask what jail waits for.
     Left,
     /// Kill what is left.
     End,
@@ -112,7 +112,7 @@ impl Forward {
     pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
         let ticks = signal::note_arrivals(&SIGNALS)?;
         // A message must get through from the background, too, where the terminal is set to stop
-        // whoever writes from there (`stty tostop`).
+        // a process that writes from there (`stty tostop`).
         signal::set_ignored(libc::SIGTTOU, true)?;
         let own = if hidden { 0 } else { sys::process::getpid() };
         Ok(Self {
@@ -244,7 +244,7 @@ impl Forward {
         Ok(())
     }
 
-    /// Whom a signal of the terminal has missed, as kill(2) names it: the command, or its process
+    /// What a signal of the terminal has missed, as kill(2) names it: the command, or its process
     /// group as a negative number.
     ///
     /// The terminal signals the foreground process group, and when it hangs up only the leader of the

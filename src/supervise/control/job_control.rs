@@ -78,11 +78,11 @@ impl Supervisor<'_> {
         let Some(signal) = self.job.stopping.take() else {
             return Ok(());
         };
-        // A tree that is being killed does not go on: nobody would wait for its end.
+        // A tree that is being killed does not go on: no parent would wait for its end.
         if self.job.forward.is_none() || self.ending.is_some() {
             return Ok(());
         }
-        // It may have been continued in the meantime: then nobody would continue us.
+        // It may have been continued in the meantime: then nothing would continue jail.
         let main = self.started.pid;
         match self.poll(main)? {
             None => self.stop_by(signal).map_err(SuperviseError::system("kill")),

@@ -223,7 +223,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Whether the kernel has killed somebody for the sake of the limit of memory.
+    /// Whether the kernel has killed a process because of the memory limit.
     pub fn is_out_of_memory(&self) -> bool {
         self.started
             .group()
@@ -297,7 +297,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Without a clock there is no time limit: it ends only when nobody is left, or is not to end.
+    /// Without a clock there is no time limit: it ends only when no task is left, or is not to end.
     pub fn clock_gone(&mut self) -> Result<(), SuperviseError> {
         self.limits.clock_gone();
         self.heed_stop_request();
@@ -347,7 +347,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Everybody has ended: what they used, if somebody asked.
+    /// All tasks have ended: what they used, if that is to be reported.
     pub fn tell_usage(&mut self) {
         if let Some(usage) = self.meter.usage().filter(|_| self.options.measure) {
             let group = self.started.group();

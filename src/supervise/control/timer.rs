@@ -7,7 +7,7 @@
 //! runs the jail. That child is traced, for its stops to be seen and for it to die with the supervisor,
 //! and is no part of the jail: nothing of the policy is about it. It shares the program's memory, so that
 //! its start costs the same whatever the size of the program. Only two programs need a copy of theirs,
-//! by fork(2): one that is not dumpable, because nobody may trace what shares its memory, and one that
+//! by fork(2): one that is not dumpable, because no process may trace what shares its memory, and one that
 //! runs the command as another user, because the child must become that user too.
 
 use crate::launch::User;
@@ -50,7 +50,7 @@ enum Kind {
 
 impl Clock {
     /// Starts one for this thread. `every`: how often it ticks. `early`: the first ticks come after 1 ms, 2 ms
-    /// and so on. `timer`: ticks may be signals. `user`: whom this thread becomes while a jail runs, who must
+    /// and so on. `timer`: ticks may be signals. `user`: the user that this thread becomes while a jail runs, who must
     /// be able to end it.
     pub fn start(
         every: Duration,
@@ -92,7 +92,7 @@ impl Clock {
         !matches!(self.kind, Kind::Copy(_) | Kind::Stops(_))
     }
 
-    /// Whether a tick that is a signal is due. It may have come while nobody waited.
+    /// Whether a tick that is a signal is due. It may have come while no thread waited.
     pub fn has_ticked(&mut self, now: Instant) -> bool {
         let due = self.interrupts() && now >= self.next;
         if due {
@@ -143,7 +143,7 @@ impl Task for Knock {
     }
 }
 
-/// A process that stops itself at each tick, once it is traced: a stop that nobody traces would last.
+/// A process that stops itself at each tick, once it is traced: a stop without a tracer would last.
 struct Stops {
     every: Duration,
     early: Duration,
@@ -200,10 +200,10 @@ fn start_process(every: Duration, user: Option<&User>) -> Result<Tid, Errno> {
 
 fn fork(every: Duration, user: Option<&User>, traced: &AtomicU32) -> Result<Tid, Errno> {
     match process::fork()? {
-        // What it inherits it must not keep open: somebody may wait for the end of a pipe.
+        // What it inherits it must not keep open: a process may wait for the end of a pipe.
         Fork::Child => {
             let _ = process::close_range(0, u32::MAX);
-            // Jail itself is not dumpable, and nobody but root may trace what is not.
+            // Jail itself is not dumpable, and only root may trace what is not.
             let _ = process::set_dumpable(true);
             if user.is_some_and(|user| user.take(None).is_err()) {
                 process::exit(1);
@@ -242,7 +242,7 @@ mod tests {
         let [traced, ..] = page.words();
         let every = Duration::from_millis(1);
         let tid = fork(every, None, traced).expect("a clock");
-        // Whoever is to do it may wait for a processor.
+        // The thread that is to do it may wait for a processor.
         std::thread::sleep(100 * every);
         if nix::unistd::geteuid().is_root() {
             println!("NOT TRIED HERE: who has CAP_SYS_PTRACE may always seize it");

@@ -28,7 +28,7 @@ pub struct Guard {
 
 impl Supervisor<'_> {
     /// The next event. The parent's of a child that is held follows the spawn at once, unless the
-    /// parent was killed in between: then nothing more may ever come, and nobody must wait for it.
+    /// parent was killed in between: then nothing more may ever come, and there must be no wait for it.
     pub fn next(&mut self) -> Result<Option<Wait>, SuperviseError> {
         loop {
             if let Some(wait) = self.round.next() {

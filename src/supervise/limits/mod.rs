@@ -168,7 +168,7 @@ impl LimitWatch {
         self.clock = None;
     }
 
-    /// Nobody is left to be watched.
+    /// No task is left to be watched.
     pub fn stop(&self) {
         if let Some(clock) = &self.clock {
             clock.stop();
@@ -219,13 +219,13 @@ impl LimitWatch {
         }
     }
 
-    /// Nobody is left: whether they used more processor time than they may, whichever tick would have
+    /// No task is left: whether they used more processor time than they may, whichever tick would have
     /// seen it.
     pub fn was_past(&self, ended: Duration) -> bool {
         self.cpu.as_ref().is_some_and(|cpu| cpu.was_past(ended))
     }
 
-    /// The most memory that the tree was seen to have, in bytes; `None` where nobody has looked.
+    /// The most memory that the tree was seen to have, in bytes; `None`: it was never measured.
     pub fn most_memory(&self) -> Option<u64> {
         self.memory.as_ref().and_then(Memory::most)
     }

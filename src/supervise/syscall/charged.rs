@@ -55,7 +55,7 @@ pub fn begin(group: Option<&Group>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Nobody is left: the process ends. It is waited for as all are.
+/// No task is left: the process ends. It is waited for as all are.
 pub fn end() {
     STATE.with_borrow_mut(|state| state.performer.take());
 }

@@ -1,4 +1,4 @@
-//! Calls that go on with what was judged, in pages that nobody can change (see `pin`), and what is
+//! Calls that go on with what was judged, in pages that no task can change (see `pin`), and what is
 //! done when they return.
 
 use super::path::passing;
@@ -61,7 +61,7 @@ impl Emulation {
             }
             Pending::Seal { original, .. } if result < 0 => self.unmapped(task, original, result),
             // Between the two the task may have run: a signal handler, an aborted rseq section. What
-            // lies there is looked at now, while it is stopped and nobody else is there.
+            // lies there is looked at now, while it is stopped and no other task shares it.
             Pending::Seal { original, address } => match task.sealed(address, self.filtered) {
                 true if !self.asynchronous => again(original),
                 _ => self.unmapped(task, original, errno(Errno::EACCES)),
@@ -160,7 +160,7 @@ impl Emulation {
         }
     }
 
-    /// Lets the call go on with these bytes where nobody can change them; `args` gets their address.
+    /// Lets the call go on with these bytes where no task can change them; `args` gets their address.
     pub fn pinned_call(
         &mut self,
         stop: &SyscallStop<'_>,

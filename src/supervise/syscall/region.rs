@@ -11,8 +11,8 @@ impl Task {
     }
 
     /// The region was sealed: unless there is one, it is used from now on if it is what it should be,
-    /// whoever put it there, be it another task that shares the memory. Sealed, private, anonymous and
-    /// read-only memory can be changed by nobody.
+    /// also if another task that shares the memory put it there. Sealed, private, anonymous and
+    /// read-only memory cannot be changed by any task.
     ///
     /// `filtered`: a filter of the command's own may have answered mseal in the place of the kernel.
     pub(super) fn sealed(&self, address: u64, filtered: bool) -> bool {
@@ -30,7 +30,7 @@ impl Task {
                 && !found.writable
                 && found.anonymous
         });
-        // Of memory that has never been touched, nobody can have kept a page to write to later, by a
+        // Of memory that has never been touched, no task can have kept a page to write to later, by a
         // read that is under way for instance.
         let sound = sound && (!self.space().is_shared() || is_untouched(tid, address));
         let sound = sound && (!filtered || is_sealed(tid, address));

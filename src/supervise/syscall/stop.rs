@@ -40,7 +40,7 @@ pub enum Refused {
     Errno(Errno),
     /// The policy's.
     Denied(Verdict, Object),
-    /// The policy's, of a call that names nobody.
+    /// The policy's, of a call that names no peer.
     Called(Verdict),
     /// Not known yet, of a peer: the call is to be made again after this pause.
     Later(Duration),

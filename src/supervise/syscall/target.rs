@@ -1,7 +1,7 @@
 //! Calls that act on other tasks: whether the target is in the jail.
 //!
 //! Only what the baseline's `Check` rules pass on gets here: registers told that the call aims at
-//! somebody, and who is in the jail is known here alone. A pid may be reused between the check and
+//! a task, and only the supervisor knows which tasks are in the jail. A pid may be reused between the check and
 //! the call, after its last holder in the jail was reaped; the threat model says so.
 
 use crate::baseline::{Answer, Baseline, Check, Rule, Target};
@@ -60,13 +60,13 @@ impl Tracees {
         let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
             (_, Target::Harmless) => Checked::Inside,
-            // An id means nobody else than the jail's own, and their init.
+            // An id means only tasks of the jail, and their init.
             (_, Target::Task(INIT)) if hides_ids => outside(),
             (_, Target::Task(_) | Target::Group(_)) if hides_ids => Checked::Inside,
             (Check::Signal, Target::Everyone) if hides_ids => Checked::Inside,
             (_, Target::Task(id)) if self.has(id) || self.is_zombie(id) => Checked::Inside,
             // What is not there at all is no secret, and programs tell by it that a process has
-            // ended. Answered here: whoever is given that id a moment later must not be reached.
+            // ended. Answered here: a process that gets that id a moment later must not be reached.
             (_, Target::Task(id)) if sys::process::kill(id, 0) == Err(sys::Errno::ESRCH) => {
                 Checked::Done(-i64::from(Errno::ESRCH.number()))
             }
@@ -97,7 +97,7 @@ impl Tracees {
     }
 
     /// A group whose leader was made in the jail: only the jail's own processes are in it, unless
-    /// somebody outside joins it on purpose.
+    /// a process outside joins it on purpose.
     fn is_own_group(&self, group: Tid) -> bool {
         self.has(group)
     }

@@ -87,7 +87,7 @@ impl Tracees {
         self.tasks.len()
     }
 
-    /// How many tasks there are without those that are ending: whoever has waited for a thread goes on
+    /// How many tasks there are without those that are ending: a task that has waited for a thread goes on
     /// before its end is told here.
     pub fn living(&self) -> usize {
         self.tasks.keys().filter(|tid| !is_ending(**tid)).count()

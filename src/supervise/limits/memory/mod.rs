@@ -95,7 +95,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// `user`: whom the command runs as. `writable`: where it may change files; `None`: anywhere.
+    /// `user`: the user that the command runs as. `writable`: where it may change files; `None`: anywhere.
     /// `own_ipc`: whether it has an IPC namespace of its own.
     pub fn new(limit: u64, user: u32, writable: Option<&[PathBuf]>, own_ipc: bool) -> Self {
         let nameless = nameless();
@@ -461,7 +461,7 @@ impl Around for Jail<'_> {
     }
 }
 
-/// A process's share of its anonymous pages, and of those of files that count. Of one that nobody may
+/// A process's share of its anonymous pages, and of those of files that count. Of one that no process may
 /// look at (a program that may not be read) all that it has resident.
 fn share(pid: Tid, counts: impl Fn(Inode) -> bool) -> u64 {
     match smaps::share(pid) {

@@ -263,7 +263,7 @@ impl Objects {
             self.share(inode, bytes);
         }
         self.held.retain(|inode, held| {
-            // It may be in a message that nobody has received.
+            // It may be in a message that no process has received.
             let there = seen.files.contains(inode) || seen.in_flight;
             match (held.linked, held.found.tell(there, begun)) {
                 (true, missed) => missed == 0,

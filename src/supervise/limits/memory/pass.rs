@@ -2,7 +2,7 @@
 //! memory are still there.
 //!
 //! A pass ends when each task has been looked at since it began, those that were made meanwhile too. A
-//! mapping goes from one process to another only by fork(2), so that whoever has it at the end has it
+//! mapping goes from one process to another only by fork(2), so that a process that has it at the end has it
 //! since its birth, and was looked at since.
 
 use super::smaps::{self, Inode};
@@ -29,11 +29,11 @@ pub trait Around {
 /// What a pass has found.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Files that somebody has open or mapped.
+    /// Files that a process has open or mapped.
     pub files: HashSet<Inode>,
     /// Shared anonymous mappings, each with the end of its last part that is mapped.
     pub shared: HashMap<Inode, u64>,
-    /// Whether descriptors are in messages that nobody has received.
+    /// Whether descriptors are in messages that no process has received.
     pub in_flight: bool,
 }
 

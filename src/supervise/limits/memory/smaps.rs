@@ -5,7 +5,7 @@ use crate::trace::Tid;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-/// Memory that is given back when nobody has it any more; the pages of files on disks are not in it.
+/// Memory that is given back when no process has it any more; the pages of files on disks are not in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Anonymous.
@@ -14,7 +14,7 @@ pub struct Memory {
     pub shared: u64,
 }
 
-/// What a process has, whoever else has it.
+/// What a process has, shared or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resident {
     /// In memory.
@@ -48,7 +48,7 @@ impl Memory {
 /// A file, as stat(2) tells one from another: device and inode.
 pub type Inode = (u64, u64);
 
-/// What a process has resident: all of each page, whoever else has it. `None`: it is gone.
+/// What a process has resident: all of each page, shared or not. `None`: it is gone.
 pub fn resident(pid: Tid) -> Option<Resident> {
     of_any_thread(pid, resident_of)
 }
@@ -85,7 +85,7 @@ fn of_any_thread<T>(pid: Tid, read: impl Fn(Tid) -> Option<T>) -> Option<T> {
 }
 
 /// A process's share: of a page that n mappings have, a n-th (Linux 5.3 tells the kinds apart).
-/// `None`: nobody may look, or it is gone.
+/// `None`: it may not be looked at, or it is gone.
 pub fn share(pid: Tid) -> Option<Memory> {
     let rollup = rollup(pid)?;
     let field = |name| kilobytes(&rollup, name);
@@ -97,7 +97,7 @@ pub fn share(pid: Tid) -> Option<Memory> {
 
 /// A process's anonymous memory, counted page by page: what [`resident`] tells is kept by each processor
 /// on its own for a while (percpu_counter, Linux 6.2), and may be off by some MiB on a machine of many.
-/// `None`: nobody may look, or it is gone.
+/// `None`: it may not be looked at, or it is gone.
 pub fn anonymous(pid: Tid) -> Option<u64> {
     let rollup = rollup(pid)?;
     let swapped = kilobytes(&rollup, "Swap:").min(resident(pid)?.swapped);

@@ -3,7 +3,7 @@
 //!
 //! Nothing tells who has made one. So each semget(2) and msgget(2) is seen at its return, and what it gives
 //! is the jail's unless it was there before. What is first seen while such a call is under way may be what it
-//! makes: it becomes nobody's then. A task may end in its call, which never returns: then what is new, and of
+//! makes: no process owns it then. A task may end in its call, which never returns: then what is new, and of
 //! the command's user, is the jail's.
 
 use crate::syscalls::{Call, Op};
@@ -156,7 +156,7 @@ mod tests {
             0 1 600 10 5 5 5 5 0 0\n0 2 600 20 5 5 5 5 0 0\ntorn 3\n";
         let mut sets = kept(Kind::Semaphores);
         assert_eq!(sets.sum_of(text, false), 0);
-        // The first was there before: somebody outside has made it.
+        // The first was there before: a process outside has made it.
         sets.got(1);
         sets.got(4);
         let more = format!("{text}0 4 600 30 5 5 5 5 0 0\n");

@@ -1,5 +1,5 @@
 //! System V shared memory: a segment keeps its pages, also those that are in the page tables of no
-//! process, because nobody has attached it or because they were dropped (MADV_DONTNEED).
+//! process, because no process has attached it or because they were dropped (MADV_DONTNEED).
 
 use crate::trace::Tid;
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 /// Segments, as /proc/sysvipc/shm tells them (proc_sysvipc(5)).
 #[derive(Debug)]
 pub struct Segments {
-    /// Those that were there at the start, or that somebody outside has made since.
+    /// Those that were there at the start, or that a process outside has made since.
     others: HashSet<i64>,
     /// Those that the jail has made.
     own: HashSet<i64>,

@@ -147,8 +147,8 @@ impl TmpfsFiles {
                 && read_link(link).is_err_and(too_long)
     }
 
-    /// Whether it is one of them. A file that somebody has open for writing becomes one: it was inherited,
-    /// or given by somebody outside.
+    /// Whether it is one of them. A file that a process has open for writing becomes one: it was inherited,
+    /// or given by a process outside.
     pub fn has(&mut self, link: &Path, stat: &Metadata) -> bool {
         let inode = (stat.dev(), stat.ino());
         let writes = || symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0);
@@ -189,7 +189,7 @@ impl TmpfsFiles {
         };
         let mut is = |bytes| {
             (file.bytes, file.last, file.lost) = (bytes, bytes, None);
-            // What was cut away was nobody's any more.
+            // What was cut away belongs to no process any more.
             file.before = file.before.min(bytes);
         };
         if let Some(&bytes) = open.get(&inode) {
@@ -229,7 +229,7 @@ impl TmpfsFiles {
         });
         self.rest = Instant::now() + begin.elapsed() * REST;
         match done {
-            // It may be where nobody can look: it is what it was.
+            // It may be where no process can look: it is what it was.
             true if search.is_blind() => {
                 for file in self
                     .files

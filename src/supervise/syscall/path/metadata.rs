@@ -31,7 +31,7 @@ pub(super) fn changed(stop: &SyscallStop<'_>, descriptor: u64) -> Judged<Taken> 
         other => other,
     })?;
     let flags = files::status_flags(file.as_fd())?;
-    // Whoever may write to it was judged when it was opened, or was given it.
+    // A task that may write to it was judged when it opened it, or was given it.
     if flags & libc::O_ACCMODE != libc::O_RDONLY && flags & libc::O_PATH == 0 {
         return Ok(file);
     }

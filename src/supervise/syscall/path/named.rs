@@ -125,7 +125,7 @@ impl SyscallStop<'_> {
 
     pub(super) fn judge_path(&self, access: Access, given: &[u8], found: &Resolved) -> Judged<()> {
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
-        // A pipe, a socket, a memfd: whoever has a descriptor of it has it already.
+        // A pipe, a socket, a memfd: a task that has a descriptor of it has it already.
         let path = &found.path;
         let nameless = found.pathless && (!path.starts_with(b"/") || path.starts_with(b"/memfd:"));
         if nameless {

@@ -1,4 +1,4 @@
-//! Calls that the supervisor makes in a tracee's name, on descriptors of what it has judged: nobody
+//! Calls that the supervisor makes in a tracee's name, on descriptors of what it has judged: no task
 //! can put anything else in between.
 //!
 //! The supervisor has the tracee's user and groups and, while a jail runs, no capability that the
@@ -59,7 +59,7 @@ impl Paths {
             return Err(Errno::EINVAL.into());
         }
         // Where another domain decides too, the task makes the call itself, of the paths that were
-        // judged, and nothing is answered until it has returned: nobody can rename anything.
+        // judged, and nothing is answered until it has returned: no task can rename anything.
         let own = stop.plan.files.pins && stop.task.paths.is_confined();
         let result = match op {
             Op::WriteMetadata(WriteMetadata::Truncate) if own => on_path(stop),
@@ -162,7 +162,7 @@ impl Paths {
         let length = match request {
             request if NUMBERS.contains(&request) => 4,
             request if request == FSXATTR.0 => FSXATTR.1,
-            // Verity and encryption: nobody may put another descriptor in its place.
+            // Verity and encryption: no task may put another descriptor in its place.
             _ if stop.task.space().is_alone() => return Ok(Resume::CONTINUE),
             _ => return Err(Errno::EACCES.into()),
         };
@@ -218,7 +218,7 @@ enum Made {
 }
 
 /// truncate, by the task itself. Nothing else is answered until it returns, so it must not wait: while
-/// the file is open for writing here nobody gets a lease of it (fcntl(2)), and whoever has one is
+/// the file is open for writing here no process gets a lease of it (fcntl(2)), and one that has a lease is
 /// asked for it, and not waited for.
 fn on_path(stop: &SyscallStop<'_>) -> Judged<Made> {
     let row = stop.row(0)?;

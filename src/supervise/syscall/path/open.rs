@@ -1,7 +1,7 @@
 //! open, openat, openat2, creat.
 //!
 //! An open that is allowed goes on as openat2(2) with RESOLVE_NO_SYMLINKS of the resolved path: the
-//! string is in a page that nobody can change, and a directory that has become a symbolic link
+//! string is in a page that no task can change, and a directory that has become a symbolic link
 //! meanwhile fails it with ELOOP.
 
 use super::resolve::{LookupFlags, PATH_MAX, Resolved, Start, is_directory, read_path, resolve};
@@ -134,7 +134,7 @@ pub(super) fn reached(
     how: How,
 ) -> Judged<Resolved> {
     if how.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
-        // open(2), BUGS: nobody can mean it (an error since Linux 6.4).
+        // open(2), BUGS: no program can mean it (an error since Linux 6.4).
         return Err(Errno::EINVAL.into());
     }
     let found = find(stop, start, given, how)?;
@@ -192,7 +192,7 @@ impl Paths {
     ) -> Judged<Resume> {
         let openat2 = Op::Open(Open::Openat2).number().ok_or(Errno::ENOSYS)?;
         let here = libc::AT_FDCWD as i64 as u64;
-        // Nobody but the task itself can change where a relative path starts: it goes on from there,
+        // Only the task itself can change where a relative path starts: it goes on from there,
         // be it out of reach by an absolute one.
         let from = match start {
             Start::Directory => here,

@@ -1,7 +1,7 @@
 //! A path resolved as the tracee would resolve it: its working directory and descriptors, its
 //! `/proc/self`. The answer is a descriptor of what is there, and the path without a symbolic link.
 //!
-//! It judges nothing. What it finds may change a moment later: whoever acts on it acts on the
+//! It judges nothing. What it finds may change a moment later: a caller that acts on it acts on the
 //! descriptor, or has the kernel open the path that it found without following links.
 
 use crate::judge::Judge;
@@ -38,7 +38,7 @@ pub struct View<'a> {
     pub pid: Tid,
     /// The processes of the jail: the magic links of others lead nowhere.
     pub tracees: &'a Tracees,
-    /// Where the policy hides something, who knows what.
+    /// Where the policy hides something: what is hidden.
     pub hides: Option<&'a Judge>,
 }
 
@@ -560,7 +560,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// `/proc/self` and `/proc/thread-self` are whoever asks, and here another one asks.
+    /// `/proc/self` and `/proc/thread-self` are the caller, and here the supervisor is the caller.
     fn own_process(&self, name: &[u8]) -> Option<String> {
         /// PROC_ROOT_INO of linux/proc_fs.h.
         const ROOT: u64 = 1;

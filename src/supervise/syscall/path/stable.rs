@@ -16,7 +16,7 @@ impl Paths {
         }
     }
 
-    /// Whether nobody in the jail can change these bytes, or which sockets the descriptors of their
+    /// Whether no task of the jail can change these bytes, or which sockets the descriptors of their
     /// owner stand for, before its call goes on.
     pub fn is_own(&mut self, stop: &SyscallStop<'_>, address: u64, length: usize) -> bool {
         // A jail of one task may share memory with processes outside, by a file that is mapped.

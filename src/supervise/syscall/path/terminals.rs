@@ -1,6 +1,6 @@
 //! Terminals that the jail makes itself. Landlock grants what is there when the jail starts, so the other
 //! side of a new pseudoterminal is closed to the task that has made it. The supervisor opens it, by the
-//! master that the task holds, and passes it on (see `passing`): whoever holds the master reads and writes
+//! master that the task holds, and passes it on (see `passing`): a task that holds the master reads and writes
 //! all that goes through the terminal anyway. A terminal whose master the task does not hold is never
 //! opened: its call goes on, and Landlock denies it.
 

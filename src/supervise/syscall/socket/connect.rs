@@ -121,7 +121,7 @@ impl Sockets {
                 self.wait(stop, &socket)
             }
             Err(Errno::EISCONN) if waits && socket.protocol == Protocol::Tcp => {
-                // Begun before, and it stands: but who connects twice is told so.
+                // Begun before, and it stands: but a second connect gets the error for that.
                 done(stop, Err(Errno::EISCONN))
             }
             result => done(stop, result),
@@ -156,7 +156,7 @@ impl Sockets {
 
 /// connect(2) that returns at once. Whether an open file blocks is a flag that all share: another
 /// task may set it again in between, and then a tick ends the call. Of a socket that is connected it
-/// is left alone: nobody is waited for, and others may be reading.
+/// is left alone: there is no wait, and others may be reading.
 fn without_waiting(socket: &OwnedFd, flags: i32, address: &[u8]) -> Result<(), Errno> {
     let connected = || socket::peer_address(socket.as_fd()).is_ok();
     let waits = flags & libc::O_NONBLOCK == 0 && !connected();
@@ -196,7 +196,7 @@ pub(super) fn ended(socket: &OwnedFd, address: &[u8], begun: Errno, sent: i64) -
             sent if sent == code(Errno::EAGAIN) => Some(code(begun)),
             _ => None,
         },
-        // The send was told why, and nobody is told twice.
+        // The send was given the reason, and it is given once.
         Err(errno) => match sent {
             0.. => Some(code(errno)),
             sent if ERESTART.contains(&sent)

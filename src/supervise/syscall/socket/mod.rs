@@ -1,10 +1,10 @@
-//! Calls that name peers: each is judged, and then either goes on as it is, where nobody can change
+//! Calls that name peers: each is judged, and then either goes on as it is, where no other task can change
 //! anything in between, or is made by the supervisor on the same socket.
 //!
-//! | a call | where somebody could interfere |
+//! | a call | where another task could interfere |
 //! |---|---|
 //! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
-//! | sendto, sendmsg | goes on with its header and address in pages that nobody can change, if they are allowed to whatever socket it may turn out to be on |
+//! | sendto, sendmsg | goes on with its header and address in pages that no task can change, if they are allowed to whatever socket it may turn out to be on |
 //! | sendmmsg | as sendmsg, of its first message |
 //! | a datagram to a unix socket's path where something may be renamed | is sent here, to the very socket that the path led to |
 //! | a unix socket's path | connect is made here to the very socket that the path led to; bind goes by the rules for files |
@@ -272,7 +272,7 @@ impl Sockets {
                     Err(Refused::Denied(verdict, _)) if verdict.reason == Reason::PeerDefault => {
                         self.judge(stop, Way::Listen, chosen)?;
                     }
-                    // An entry denies the port, whoever has chosen it.
+                    // An entry denies the port, also if the kernel has chosen it.
                     judged => judged?,
                 }
             }
@@ -331,7 +331,7 @@ fn address_at(tid: Tid, address: u64, length: u64) -> Result<Vec<u8>, Errno> {
     memory::bytes_at(tid, address, length)
 }
 
-/// A call that names nobody, as far as its socket is concerned: the kernel refuses it, or it is none
+/// A call that names no peer, as far as its socket is concerned: the kernel refuses it, or it is none
 /// of `[net]`'s.
 fn unnamed(stop: &SyscallStop<'_>, socket: &Socket, address: &Address) -> Judged<()> {
     // To a socket that another task puts in its place, it may be an address.

@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Whom a call names.
+/// The peer that a call names.
 #[derive(Clone, Copy)]
 pub(super) enum Who<'a> {
     Inet {
@@ -45,7 +45,7 @@ impl Who<'_> {
 }
 
 impl Sockets {
-    /// What the policy says of a way to somebody.
+    /// What the policy says of a way to a peer.
     pub(super) fn judge(&mut self, stop: &SyscallStop<'_>, way: Way, to: Who<'_>) -> Judged<()> {
         let names = stop.plan.net.names;
         if names {

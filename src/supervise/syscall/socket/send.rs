@@ -1,7 +1,7 @@
 //! sendto, sendmsg, sendmmsg: calls that may name a peer in memory.
 //!
 //! Where another task could change it, the message's header, its address and its control data go on in
-//! pages that nobody can change; what is sent stays where it is. The socket cannot be held: the address
+//! pages that no task can change; what is sent stays where it is. The socket cannot be held: the address
 //! must be open whatever socket another task puts in its place.
 
 use super::deliver::{Data, Destination, no_entry};
@@ -47,7 +47,7 @@ struct Judgement {
     /// The bytes of its address that are to be used.
     name: Vec<u8>,
     control: Vec<u8>,
-    /// Whether nobody can change what was judged.
+    /// Whether no task can change what was judged.
     stable: bool,
     /// Where it is to be sent from here.
     to: Option<Destination>,
@@ -85,7 +85,7 @@ impl Sockets {
         let [fd, data, size, flags, address, length] = stop.call.args;
         let socket = Socket::of(stop, fd)?;
         if address == 0 {
-            // Only with MSG_FASTOPEN: nobody is named.
+            // Only with MSG_FASTOPEN: no peer is named.
             by_rules(stop)?;
             return Ok(Resume::CONTINUE);
         }
@@ -351,7 +351,7 @@ struct Name {
 }
 
 impl Name {
-    /// Nobody is named.
+    /// No peer is named.
     fn none() -> Name {
         Name {
             bytes: Vec::new(),

@@ -213,7 +213,7 @@ fn open_program(fd: &OwnedFd) -> Result<Option<File>, Errno> {
     match opened.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EACCES | Errno::EPERM) => Ok(None),
-        // Somebody has a lease to write to it: fcntl(2), F_SETLEASE.
+        // A process has a lease to write to it: fcntl(2), F_SETLEASE.
         Err(Errno::EWOULDBLOCK) => Err(Errno::ETXTBSY),
         Err(errno) => Err(errno),
     }

@@ -1,6 +1,6 @@
 //! What the supervisor looks up by itself, on a thread of its own: the names of the policy as the host's
 //! programs do (nss: /etc/hosts, DNS and whatever else is configured), and questions that the command has
-//! put to a resolver, put to the same resolver again over TCP, where nobody can answer in its place.
+//! put to a resolver, put to the same resolver again over TCP, where no other process can answer in its place.
 //!
 //! The answers arrive on sockets of this process, which no task of the jail can read from or write to.
 
