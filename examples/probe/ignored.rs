@@ -8,21 +8,25 @@ const TIME: Duration = Duration::from_millis(160);
 /// For one that has to be interrupted.
 const LONG: Duration = Duration::from_secs(20);
 
-fn is_stopped(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-    state.is_none_or(|state| state.starts_with(['T', 't']))
+/// The state of a process, as in proc_pid_stat(5); `None`: it is gone.
+fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.chars().next()
 }
 
-/// A child sends these signals, each after a pause, and ends.
+/// A child sends these signals, each after a pause and once this process waits in its call, and ends.
 fn sender(signals: Vec<i32>, pause: Duration) -> i32 {
     let own = std::process::id() as i32;
     raw::fork(move || {
         for &signal in &signals {
             std::thread::sleep(pause);
-            // Or it takes the place of the SIGSTOP.
-            while signal == libc::SIGCONT && signals.contains(&libc::SIGSTOP) && !is_stopped(own) {
-                std::thread::yield_now();
+            // SIGCONT would take the place of a SIGSTOP that has not stopped it yet. Any other signal would be
+            // handled before the call, which then waits for its whole time.
+            let continues = signal == libc::SIGCONT && signals.contains(&libc::SIGSTOP);
+            let ready: &[char] = if continues { &['T', 't'] } else { &['S'] };
+            while state(own).is_some_and(|state| !ready.contains(&state)) {
+                std::thread::sleep(Duration::from_millis(1));
             }
             if raw::kill(own, signal).is_err() {
                 return 1;
