@@ -18,21 +18,31 @@ fn state(pid: i32) -> Option<char> {
 /// A child sends these signals, each after a pause and once this process waits in its call, and ends.
 fn sender(signals: Vec<i32>, pause: Duration) -> i32 {
     let own = std::process::id() as i32;
+    let stops = signals.contains(&libc::SIGSTOP);
     raw::fork(move || {
-        for &signal in &signals {
-            std::thread::sleep(pause);
-            // SIGCONT would take the place of a SIGSTOP that has not stopped it yet. Any other signal would be
-            // handled before the call, which then waits for its whole time.
-            let continues = signal == libc::SIGCONT && signals.contains(&libc::SIGSTOP);
-            let ready: &[char] = if continues { &['T', 't'] } else { &['S'] };
-            while state(own).is_some_and(|state| !ready.contains(&state)) {
-                std::thread::sleep(Duration::from_millis(1));
+        loop {
+            for &signal in &signals {
+                std::thread::sleep(pause);
+                // SIGCONT would take the place of a SIGSTOP that has not stopped it yet. Any other signal would
+                // be handled before the call, which then waits for its whole time.
+                let ready: &[char] = match stops && signal == libc::SIGCONT {
+                    true => &['T', 't'],
+                    false => &['S'],
+                };
+                while state(own).is_some_and(|state| !ready.contains(&state)) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                if raw::kill(own, signal).is_err() {
+                    return 1;
+                }
             }
-            if raw::kill(own, signal).is_err() {
-                return 1;
+            if !stops {
+                return 0;
             }
+            // A traced process also looks stopped while its tracer is told of the SIGSTOP, and SIGCONT was too
+            // early then: once more.
+            std::thread::sleep(Duration::from_secs(1));
         }
-        0
     })
 }
 
