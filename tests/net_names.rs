@@ -6,18 +6,10 @@
 mod support;
 
 use std::process::Command;
-use support::{Dir, JAIL, Ran, is_root, plain};
+use support::{Dir, JAIL, Ran, example, is_root, plain};
 
 fn names() -> String {
-    let path = std::path::Path::new(JAIL)
-        .with_file_name("examples")
-        .join("names");
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo build --examples`",
-        path.display()
-    );
-    path.display().to_string()
+    example("names")
 }
 
 /// How a namespace is made here.

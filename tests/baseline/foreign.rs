@@ -2,7 +2,7 @@
 
 use crate::arena::*;
 #[cfg(target_arch = "x86_64")]
-use crate::support::{JAIL, permissive, plain};
+use crate::support::{example, permissive, plain};
 
 /// Who can do this without a jail.
 #[derive(PartialEq)]
@@ -474,12 +474,9 @@ fn wrong_arguments_are_told_before_the_process_is_refused() {
     };
     let victim = Victim::new();
     let rows = rows(victim.pid());
-    let program = std::path::Path::new(JAIL)
-        .with_file_name("examples")
-        .join("files");
-    let program = program.to_str().expect("a path of the test");
+    let program = example("files");
     let steps = rows.iter().map(|(step, _)| step.as_str());
-    let command: Vec<&str> = [program, "steps"].into_iter().chain(steps).collect();
+    let command: Vec<&str> = [&*program, "steps"].into_iter().chain(steps).collect();
     let expected: String = rows.iter().map(|(_, errno)| format!("{errno}\n")).collect();
     plain(&command).output().ends_with(0).says(&expected);
     for landlock in [None, Some("0")] {
@@ -497,7 +494,7 @@ fn wrong_arguments_are_told_before_the_process_is_refused() {
         libc::SYS_sched_setscheduler,
         victim.pid()
     );
-    permissive([program, "steps", &right])
+    permissive([&*program, "steps", &right])
         .output()
         .says("EPERM\n")
         .complains("no-foreign-scheduling");

@@ -2,7 +2,7 @@
 
 use super::presets::Home;
 use super::scene::{Scene, run};
-use super::support::{Dir, JAIL, Ran, Run, jail, token};
+use super::support::{Dir, JAIL, Ran, Run, example, jail, token};
 use jail::internal::judge::Judge;
 use jail::internal::plan::{Host, Plan};
 use jail::internal::policy::{Action, Policy};
@@ -528,10 +528,11 @@ fn connected(
     endpoints: &[String],
     variables: &[(String, String)],
 ) -> Vec<String> {
-    let net = Path::new(JAIL).with_file_name("examples").join("net");
-    let net = net.to_str().expect("a path");
+    let net = example("net");
     let script = "net=$1; shift; for to; do case $(\"$net\" connect-stream \"$to\" - x) in ok | lost | *EPIPE* | *ECONNRESET*) echo \"$to\" ;; esac; done";
-    let words = ["--policy", policy, "--", "/bin/sh", "-c", script, "sh", net];
+    let words = [
+        "--policy", policy, "--", "/bin/sh", "-c", script, "sh", &net,
+    ];
     let mut command = jail(words)
         .args(endpoints)
         .cwd(directory)

@@ -1,12 +1,12 @@
 //! Runs the cells: once without a jail, once in each, and compares.
 
 use super::contract::{Place, Verdict, broken, policy, verdict};
-use super::support::{Dir, JAIL, Ran, Run, Running, is_root, jail, plain};
+use super::support::{Dir, Ran, Run, Running, example, is_root, jail, plain};
 use super::table;
 use super::tree::{Snapshot, prepare, snapshot};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -230,15 +230,7 @@ pub fn calls() -> &'static [Call] {
     })
 }
 
-/// The probe program (`examples/files`), which `cargo test` builds beside the binary.
+/// The probe program.
 fn files() -> String {
-    let path: PathBuf = Path::new(JAIL).with_file_name("examples").join("files");
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo build --examples`",
-        path.display()
-    );
-    path.to_str()
-        .expect("the target directory's path is no UTF-8")
-        .to_owned()
+    example("files")
 }

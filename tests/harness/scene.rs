@@ -1,7 +1,7 @@
 //! A copy of the examples in a directory of its own, with the binaries in PATH, and the users who run
 //! them.
 
-use crate::support::{Dir, JAIL, Run, is_root, plain, probe};
+use crate::support::{Dir, JAIL, Run, example, is_root, plain, probe};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,10 +28,9 @@ impl Scene {
         for made in ["bin", "tmp"] {
             std::fs::create_dir(dir.path().join(made)).expect("mkdir");
         }
-        let examples = Path::new(JAIL).with_file_name("examples");
         let programs = [
             Path::new(JAIL).to_owned(),
-            examples.join("judge"),
+            example("judge").into(),
             probe().into(),
         ];
         // By another program: a descriptor for writing that a fork of another test inherits would make

@@ -5,14 +5,13 @@ use super::contract::{
     verdict,
 };
 use super::peers::{Own, Peer, free_port, peers};
-use super::support::{Dir, JAIL, Ran, Run, is_root, plain, token};
+use super::support::{Dir, JAIL, Ran, Run, example, is_root, plain, token};
 use super::table::{Cell, table};
 use super::{address, raw};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -463,18 +462,8 @@ fn reach(at: &str, row: &Row, token: &str) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// The probe program (`examples/net`), which `cargo test` builds beside the binary.
+/// The probe program.
 fn probe() -> &'static str {
     static PROBE: OnceLock<String> = OnceLock::new();
-    PROBE.get_or_init(|| {
-        let path = Path::new(JAIL).with_file_name("examples").join("net");
-        assert!(
-            path.exists(),
-            "{} is not built: run `cargo build --examples`",
-            path.display()
-        );
-        let text = path.to_str();
-        text.expect("the target directory's path is no UTF-8")
-            .to_owned()
-    })
+    PROBE.get_or_init(|| example("net"))
 }
