@@ -3,6 +3,7 @@
 use super::forward::Forward;
 use super::round::ANYBODY;
 use super::stop_handle;
+use super::wait::Pause;
 use crate::policy::LimitKind;
 use crate::supervise::limits;
 use crate::supervise::syscall::charged;
@@ -16,9 +17,6 @@ use crate::trace::{self, Exit, Resume, Stop, Stopped, Tid, Wait};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Between two looks for the end of a task that was killed, at first and at most.
-const PAUSE: Duration = Duration::from_micros(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 /// How long tasks that were killed may end by themselves.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long no event may come of them until all that this thread traces are looked up.
@@ -134,7 +132,7 @@ impl Supervisor<'_> {
     /// `None`: there is no child left.
     pub fn wait_for_ends(&mut self) -> Result<Option<Wait>, SuperviseError> {
         let begin = Instant::now();
-        let mut pause = PAUSE;
+        let mut pause = Pause::new();
         while begin.elapsed() < PATIENCE {
             if let Some(wait) = self.wait_by(|meter| trace::poll(ANYBODY, meter))? {
                 self.ends.silent = Duration::ZERO;
@@ -143,8 +141,7 @@ impl Supervisor<'_> {
             if !sys::wait::has_any() {
                 return Ok(None);
             }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause.sleep();
         }
         self.ends.silent += begin.elapsed();
         // What has come meanwhile was not taken away.
@@ -377,7 +374,7 @@ impl Supervisor<'_> {
             self.ending = None;
             self.past(limit);
         }
-        // Who ends when asked to was past the limit all the same, whoever is killed for it.
+        // A tree that ends when asked to was past the limit, also if nothing had to be killed.
         let asked = self.asked_to_end.map(Ending::Limit);
         let ended = self.ending.filter(|ending| *ending != Ending::Exited);
         let ending = ended.or(asked).unwrap_or(Ending::Exited);

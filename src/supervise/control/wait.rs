@@ -13,9 +13,22 @@ use std::time::{Duration, Instant};
 /// How long no other watchdog is started after one could not be.
 const REST: Duration = Duration::from_millis(100);
 
-/// Between two looks for the return of a call, at first and at most.
-const PAUSE: Duration = Duration::from_micros(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+/// Pauses between looks for an event that no wait can wait for: short ones first, then longer ones.
+pub struct Pause(Duration);
+
+impl Pause {
+    const SHORTEST: Duration = Duration::from_micros(20);
+    const LONGEST: Duration = Duration::from_millis(1);
+
+    pub fn new() -> Self {
+        Self(Self::SHORTEST)
+    }
+
+    pub fn sleep(&mut self) {
+        std::thread::sleep(self.0);
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}
 
 /// The watchdog, as far as there is one.
 #[derive(Default)]
@@ -234,7 +247,7 @@ impl Supervisor<'_> {
 
     /// Waits for a call to return, and answers nothing else until then but time and the caller.
     pub fn finish(&mut self, tid: Tid) -> Result<(), SuperviseError> {
-        let mut pause = PAUSE;
+        let mut pause = Pause::new();
         loop {
             let found = match self.poll(tid)? {
                 None if self.limits.has_timer() => {
@@ -249,8 +262,7 @@ impl Supervisor<'_> {
                 None if !sys::wait::is_own(tid) => return Ok(()),
                 None => {
                     self.look_at_clock()?;
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause.sleep();
                 }
             }
             self.heed_stop_request();
