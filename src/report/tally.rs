@@ -224,18 +224,23 @@ impl Tally {
             }
         };
         group.count.times += 1;
-        if !is_first && (spent.silent || group.muted && group.is_full()) {
+        if is_first {
+            group.shown.push(Shown::of(call, object));
+            spent.messages += 1;
+            return Say::Message;
+        }
+        if spent.silent || group.muted && group.is_full() {
             return Say::Nothing;
         }
         let new = Shown::of(call, object);
-        if !is_first && group.shown.contains(&new) {
+        if group.shown.contains(&new) {
             return Say::Nothing;
         }
-        if !is_first && spent.messages >= MESSAGES {
+        if spent.messages >= MESSAGES {
             spent.silent = true;
             return Say::Full;
         }
-        if !is_first && !group.has_room(new) {
+        if !group.has_room(new) {
             return match std::mem::replace(&mut group.muted, true) {
                 true => Say::Nothing,
                 false => Say::GroupFull,
