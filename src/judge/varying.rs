@@ -58,16 +58,12 @@ pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
         false => steady,
     };
     let own = own_tmpdir(run) == Some(directory);
-    let replaced = own || is_one_of(&REPLACED, directory);
-    if access == Access::Write && replaced {
-        // A policy with a directory of the run's own means that by $TMPDIR.
-        return match own && policy.tmpdir.is_none() && !is_one_of(&TEMPORARY, directory) {
-            true => Named::Entry("$TMPDIR".to_owned()),
-            false => Named::Temporary(directory.to_owned()),
-        };
-    }
+    // A policy with a directory of the run's own means that by $TMPDIR.
     if own && policy.tmpdir.is_none() && !is_one_of(&TEMPORARY, directory) {
         return Named::Entry("$TMPDIR".to_owned());
+    }
+    if access == Access::Write && (own || is_one_of(&REPLACED, directory)) {
+        return Named::Temporary(directory.to_owned());
     }
     if own || is_too_wide(run, directory) {
         return pattern(run, directory, path).unwrap_or_else(|| Named::Wide(directory.to_owned()));
@@ -77,13 +73,13 @@ pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
 
 /// The path itself, if that is narrow enough.
 fn narrow(run: &Run, path: &[u8]) -> Named {
-    let entry = written::path(path);
+    if is_too_wide(run, path) {
+        return Named::Wide(path.to_owned());
+    }
     // A name that cannot be expressed is covered by its directory.
-    match is_too_wide(run, path) || is_too_wide(run, entry.as_bytes()) {
-        true => Named::Wide(match is_too_wide(run, path) {
-            true => path.to_owned(),
-            false => entry.into_bytes(),
-        }),
+    let entry = written::path(path);
+    match is_too_wide(run, entry.as_bytes()) {
+        true => Named::Wide(entry.into_bytes()),
         false => Named::Entry(entry),
     }
 }
@@ -162,9 +158,9 @@ fn process_entry(rest: &[u8]) -> Option<Named> {
             break;
         };
         let of_tasks = rest.first().is_some_and(|first| *first == b"task");
-        match (place, listed) {
-            (1, true) if of_tasks => text.push_str("/[0-9]*"),
-            (1, true) => break,
+        match place {
+            1 if of_tasks => text.push_str("/[0-9]*"),
+            1 => break,
             _ => {
                 text.push('/');
                 text.push_str(&written::literal(plain));

@@ -4,20 +4,8 @@ use super::super::varying::{self, Named};
 use super::{Denied, NO_NARROW_ENTRY, Run, add, list_of, tools};
 use crate::paths::Access;
 use crate::policy::{Policy, written};
-use crate::syscalls::Call;
-
-/// Calls that remove or change a name: this is a change of its directory, and Landlock cannot grant the
-/// removal of a single name.
-const OF_NAMES: [&str; 8] = [
-    "link",
-    "linkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "rmdir",
-    "unlink",
-    "unlinkat",
-];
+use crate::syscalls::op::Names;
+use crate::syscalls::{Call, Op};
 
 /// The remedy for a path that no entry allows.
 pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
@@ -27,10 +15,8 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
         return advice;
     }
     let list = list_of(access);
-    let call = denied.call.and_then(Call::syscall);
-    let of_name = access == Access::Write
-        && path != b"/"
-        && call.is_some_and(|call| OF_NAMES.contains(&call.name));
+    let of_name =
+        access == Access::Write && path != b"/" && denied.call.is_some_and(removes_or_changes_name);
     let place = match of_name {
         true => varying::above(path),
         false => path,
@@ -92,4 +78,14 @@ pub fn pathless(access: Access) -> String {
         ),
         _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could replace it by one of a protected file".to_owned(),
     }
+}
+
+/// Whether a call removes or changes a name: this is a change of its directory, and Landlock cannot grant the
+/// removal of a single name.
+fn removes_or_changes_name(call: &Call) -> bool {
+    use Names::{Link, Linkat, Rename, Renameat, Renameat2, Rmdir, Unlink, Unlinkat};
+    matches!(
+        call.op(),
+        Op::Names(Link | Linkat | Rename | Renameat | Renameat2 | Rmdir | Unlink | Unlinkat)
+    )
 }
