@@ -3,7 +3,7 @@
 
 use super::{Reason, Verdict};
 use crate::baseline;
-use crate::net::{Endpoint, NamePattern, Reach, To, Way};
+use crate::net::{Endpoint, NamePattern, Reach, To, Way, dns};
 use crate::policy::{Action, Policy};
 use crate::syscalls::Errno;
 
@@ -17,9 +17,6 @@ pub(super) struct Net {
     /// Whether names allow anything: then no entry allows listening on the resolvers' port.
     rests_on_resolvers: bool,
 }
-
-/// The resolvers' port.
-const DNS: u16 = 53;
 
 #[derive(Debug)]
 struct Entry {
@@ -92,7 +89,13 @@ impl Net {
     fn is_resolver(&self, reach: &Reach<'_>) -> bool {
         self.rests_on_resolvers
             && reach.way == Way::Listen
-            && matches!(reach.to, To::Inet { port: DNS, .. })
+            && matches!(
+                reach.to,
+                To::Inet {
+                    port: dns::PORT,
+                    ..
+                }
+            )
     }
 
     /// The names that entries are about.

@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+/// The port of resolvers.
+pub const PORT: u16 = 53;
+
 /// The longest message: its length has two bytes over TCP.
 const MAX_MESSAGE: usize = 65_535;
 /// How many records of the answer section are read.

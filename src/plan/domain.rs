@@ -16,7 +16,7 @@ pub enum Domain {
 }
 
 /// The first ABI that can grant LANDLOCK_ACCESS_FS_REFER.
-const REFER_ABI: u32 = 2;
+pub const REFER_ABI: u32 = 2;
 
 impl Domain {
     /// The best domain that the host supports.

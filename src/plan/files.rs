@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Host;
+use super::domain::REFER_ABI;
 use super::route::{Cost, Enforcer, Route, What};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
@@ -14,9 +15,6 @@ use crate::policy::{Action, Isolation, List, PathEntry, Policy, Setting};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 
-/// The first Landlock ABI that can allow what every ABI denies otherwise: rename and link between
-/// directories (LANDLOCK_ACCESS_FS_REFER, Linux 5.19).
-const REFER_ABI: u32 = 2;
 /// The first that knows of truncation (LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2).
 const TRUNCATE_ABI: u32 = 3;
 /// mseal(2), of Linux 6.10, makes pages that cannot be replaced; PROCMAP_QUERY, of 6.11, tells which

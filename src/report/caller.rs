@@ -3,6 +3,7 @@
 use super::owned;
 use super::text::PathFacts;
 use crate::judge::varying::Run;
+use crate::net::dns;
 use crate::policy::Who;
 use crate::supervise::{Denial, Object, PeerObject};
 use crate::trace::Tid;
@@ -87,13 +88,17 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = Tid> + '_ {
     digits.filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }
 
-/// The port of resolvers.
-const DNS: u16 = 53;
 /// How many bytes of /etc/resolv.conf are read.
 const MOST: u64 = 1 << 16;
 
 fn is_dns(who: &Who) -> bool {
-    matches!(who, Who::Inet { port: DNS, .. })
+    matches!(
+        who,
+        Who::Inet {
+            port: dns::PORT,
+            ..
+        }
+    )
 }
 
 /// The resolvers of this host: resolv.conf(5). Opening must not block if the file is a pipe.

@@ -6,10 +6,9 @@
 //! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
 //! tampered with.
 
-use super::dns::observe::DNS;
 use super::state::Waited;
 use super::{Pending, Socket, Sockets, Who, done, named, paused, unnamed};
-use crate::net::{Address, Family, Protocol, Way};
+use crate::net::{Address, Family, Protocol, Way, dns};
 use crate::supervise::syscall::path::Paths;
 use crate::supervise::syscall::stop::{Judged, SyscallStop};
 use crate::sys::{Errno, files as sys_files};
@@ -49,7 +48,7 @@ impl Sockets {
                     self.judge(stop, Way::Connect, Who::Inet { protocol, ip, port })?;
                 }
                 stable = !Address::settle(&mut bytes, socket.family);
-                if port == DNS && stop.plan.net.observes {
+                if port == dns::PORT && stop.plan.net.observes {
                     self.observe(stop, socket.protocol, ip);
                 }
             }

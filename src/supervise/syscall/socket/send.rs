@@ -7,7 +7,7 @@
 use super::deliver::{Data, Destination, no_entry};
 use super::{Socket, Sockets, Who, address_at, by_rules, unnamed};
 use crate::judge::{Reason, Verdict};
-use crate::net::{Address, Family, Protocol, Way};
+use crate::net::{Address, Family, Protocol, Way, dns};
 use crate::policy::Action;
 use crate::supervise::syscall::path::{Paths, Resolved};
 use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop, refusal};
@@ -258,7 +258,7 @@ impl Sockets {
                     // As where it is switched off (tcp(7), tcp_fastopen): programs connect then.
                     return Err(Errno::EOPNOTSUPP.into());
                 }
-                if port == super::dns::observe::DNS && stop.plan.net.observes {
+                if port == dns::PORT && stop.plan.net.observes {
                     self.observe(stop, protocol, ip);
                 }
             }

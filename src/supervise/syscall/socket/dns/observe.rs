@@ -31,8 +31,6 @@ use crate::trace::{Registers, Resume, Stopped};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
-/// The port of resolvers.
-pub const DNS: u16 = 53;
 /// More than the longest datagram.
 const LONGEST: usize = 65_536;
 /// A call that receives.
@@ -162,7 +160,7 @@ impl Sockets {
         }
         for question in sent.iter().flat_map(|sent| questions(sent, protocol)) {
             talk.speaks();
-            self.names.asks((resolver, DNS).into(), question);
+            self.names.asks((resolver, dns::PORT).into(), question);
         }
     }
 }
@@ -184,9 +182,10 @@ fn wait_for_answer(task: &Task, original: Registers, receive: &Receive, fd: &Own
 /// Whether an address is that of a resolver that the policy allows to be asked.
 fn is_resolver(plan: &Plan, family: Family, protocol: Protocol, address: &[u8]) -> bool {
     match Address::decode(address, family, false) {
-        Address::Inet { ip, port: DNS } => {
-            may_be_asked(plan, protocol, Address::canonical(ip, true))
-        }
+        Address::Inet {
+            ip,
+            port: dns::PORT,
+        } => may_be_asked(plan, protocol, Address::canonical(ip, true)),
         _ => false,
     }
 }
@@ -196,7 +195,7 @@ fn may_be_asked(plan: &Plan, protocol: Protocol, ip: IpAddr) -> bool {
         protocol,
         ip: Some(ip),
         own: false,
-        port: DNS,
+        port: dns::PORT,
         names: &[],
     };
     let way = Way::Connect;
