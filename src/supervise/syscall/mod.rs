@@ -29,9 +29,10 @@ use super::tracee::Task;
 use super::{Denial, Ending, Event, Object, Supervisor};
 use crate::baseline::Check;
 use crate::judge::Verdict;
+use crate::plan::Plan;
 use crate::policy::Action;
 use crate::sys::Errno;
-use crate::syscalls::{Op, Syscall};
+use crate::syscalls::{Call, Op, Syscall};
 use crate::trace::{Registers, Resume, ResumeAction, Stopped};
 use pending::Pending;
 use std::rc::Rc;
@@ -75,6 +76,12 @@ impl Supervisor<'_> {
         }
         let plan = self.plan;
         let verdict = plan.judge.call(&call);
+        let rules = plan.judge.needs_objects(&call);
+        let by_peers = is_about_peers(plan, &call, rules, &verdict);
+        let by_paths = rules || matches!(verdict.check, Some(Check::Paths));
+        if !by_peers && !by_paths {
+            return self.decide_by_registers(tracee, task, registers, verdict);
+        }
         let mut stop = SyscallStop {
             plan,
             tracees: &self.tracees,
@@ -82,17 +89,15 @@ impl Supervisor<'_> {
             tracee,
             registers,
             call,
-            rules: plan.judge.needs_objects(&call),
+            rules,
             vector: Vec::new(),
         };
-        let answer = if is_about_peers(&stop, &verdict) {
+        let answer = if by_peers {
             self.stats.peers += 1;
             self.sockets.answer(&mut self.paths, &mut stop)?
-        } else if stop.rules || matches!(verdict.check, Some(Check::Paths)) {
+        } else {
             self.stats.paths += 1;
             self.paths.answer(&mut stop)?
-        } else {
-            return self.decide_by_registers(tracee, task, registers, verdict);
         };
         match answer {
             Answer::Go(resume) => {
@@ -239,13 +244,13 @@ impl Supervisor<'_> {
     }
 }
 
-/// Whether a call is answered by what `[net]` says.
-fn is_about_peers(stop: &SyscallStop<'_>, verdict: &Verdict) -> bool {
-    stop.call.syscall().is_some_and(names_peer)
+/// Whether a call is answered by what `[net]` says. `rules`: whether a rule looks at what it names.
+fn is_about_peers(plan: &Plan, call: &Call, rules: bool, verdict: &Verdict) -> bool {
+    call.syscall().is_some_and(names_peer)
         && match verdict.check {
             Some(Check::Peers) => true,
-            Some(_) => stop.rules || stop.plan.net.watches_bind(),
-            None => stop.rules,
+            Some(_) => rules || plan.net.watches_bind(),
+            None => rules,
         }
 }
 
