@@ -549,7 +549,7 @@ while done < 1000000:
     try: done += os.write(1, b'x' * (1000000 - done))
     except BlockingIOError: pass");
             assert_eq!(outcome.stdout.len(), 1_000_000);
-            // Reads its own output: then it is nobody else's.
+            // Reads its own output, which then has no other reader.
             let outcome = run("import os
 fd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)
 os.write(1, b'one')

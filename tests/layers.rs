@@ -300,7 +300,7 @@ fn no_modules_use_each_other_in_a_circle() {
     };
     let mut uses: BTreeMap<Module, BTreeSet<Module>> = modules.iter().map(uses).collect();
     assert!(uses.values().filter(|uses| !uses.is_empty()).count() > 100);
-    // What uses nothing that is left, and what is used by nothing that is left, is in no circle.
+    // A module is in no circle if it uses none of the others, or if none of them uses it: remove it.
     loop {
         let before = uses.len();
         let left: BTreeSet<Module> = uses.keys().cloned().collect();

@@ -33,9 +33,9 @@ pub enum Stdio {
     /// A pipe: the output is counted, and kept up to [`Builder::keep`](super::Builder::keep).
     #[default]
     Capture,
-    /// A pipe that the host reads while the command runs: [`Handle::stdout`](super::Handle::stdout) and [`Handle::stderr`](super::Handle::stderr). The
-    /// command waits for the reader. [`Builder::run`](super::Builder::run) captures the output instead, because it has no
-    /// handle.
+    /// A pipe that the host reads while the command runs: [`Handle::stdout`](super::Handle::stdout) and
+    /// [`Handle::stderr`](super::Handle::stderr). The command waits for the reader.
+    /// [`Builder::run`](super::Builder::run) captures the output instead, because it has no handle.
     Piped,
     /// Discarded: /dev/null.
     Null,

@@ -453,7 +453,7 @@ mod tests {
     fn the_group_of_a_caller_that_is_gone_is_not_everyone() {
         use crate::baseline::Check;
         use crate::supervise::syscall::target::Checked;
-        // The signal 0 is sent to nobody, and tells who it would reach: here this process.
+        // The signal 0 is not delivered; the result tells what it would reach: here this process.
         let own = std::process::id() as Tid;
         let mut tracees = Tracees {
             is_own: |_| true,

@@ -8,8 +8,8 @@
 //! A shared anonymous mapping has no descriptor: it counts with its whole size.
 //!
 //! A pass looks at the descriptors and mappings of all tasks. What several passes do not find any more is
-//! gone, and the supervisor's own descriptor is closed. A file of a tmpfs that has a name and that nobody
-//! has open or mapped is left to [`super::tmpfs`]: to reach it again it must be opened again.
+//! gone, and the supervisor's own descriptor is closed. A file of a tmpfs that has a name and that no
+//! process has open or mapped is left to [`super::tmpfs`]: to reach it again it must be opened again.
 
 use super::pass::{Around, Pass, Seen};
 use super::smaps::{self, Inode};

@@ -344,7 +344,7 @@ fn unnamed(stop: &SyscallStop<'_>, socket: &Socket, address: &Address) -> Judged
     }
 }
 
-/// What rules say of a call that names nobody: those about peers do not hold.
+/// What rules say of a call that names no peer: those about peers do not hold.
 fn by_rules(stop: &SyscallStop<'_>) -> Judged<()> {
     if !stop.rules {
         return Ok(());

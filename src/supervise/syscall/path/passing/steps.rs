@@ -66,7 +66,7 @@ pub fn opened(object: &OwnedFd, flags: i32) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// Whether an open of this waits for nobody: a regular file, or a pipe that was made by pipe(2).
+/// Whether an open of this waits for no other process: a regular file, or a pipe that was made by pipe(2).
 pub fn opens_at_once(object: &OwnedFd) -> bool {
     /// PIPEFS_MAGIC of linux/magic.h.
     const PIPES: i64 = 0x5049_5045;
