@@ -434,6 +434,24 @@ mod tests {
     }
 
     #[test]
+    fn the_first_denial_of_a_named_entry_is_told_when_its_budget_is_spent() {
+        let mut tally = Tally::default();
+        for decoy in 0..10_000_u32 {
+            let path = format!("/{}/{decoy}", decoy % 100);
+            let by = Call {
+                nr: decoy % 40,
+                args: [0; 6],
+            };
+            tally.add(Reason::Path(0), &by, Some(path.as_bytes()));
+        }
+        assert!(tally.spent[1].silent && tally.groups.len() < GROUPS);
+        let open = call("openat", &[]);
+        let mut say = |reason| tally.add(reason, &open, Some(b"/0/secret"));
+        assert_eq!(say(Reason::Path(1)), Say::Message);
+        assert_eq!(say(Reason::Path(1)), Say::Nothing);
+    }
+
+    #[test]
     fn the_most_frequent_comes_first() {
         let mut tally = Tally::default();
         for (times, request) in [(1, 3), (3, 5), (2, 4)] {
