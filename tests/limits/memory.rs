@@ -127,7 +127,8 @@ fn files_in_memory_count_open_or_not() {
     }
 }
 
-/// The probe's System V segments stay when it is killed: they are known by their size, and removed.
+/// The probe's System V segments stay when it is killed: they are known by their size, and removed. Another
+/// test's probe may be using its own at this time: those have a creator that lives.
 struct Segments;
 
 impl Drop for Segments {
@@ -136,8 +137,9 @@ impl Drop for Segments {
         let text = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
         for line in text.lines().skip(1) {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            if let [_, id, _, size, ..] = fields.as_slice()
+            if let [_, id, _, size, creator, ..] = fields.as_slice()
                 && *size == SIZE.to_string()
+                && !std::path::Path::new("/proc").join(creator).exists()
             {
                 let _ = plain(["ipcrm", "-m", id]).output();
             }
