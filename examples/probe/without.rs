@@ -51,8 +51,16 @@ const OLD_CONTAINER: &[i64] = &[
     libc::SYS_process_vm_writev,
 ];
 
+/// All of Landlock.
+const LANDLOCK: &[i64] = &[
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+];
+
 /// `without WHAT COMMAND…`: runs the command so that `namespaces` cannot be made, or in a `container`,
-/// or in an `old-container`; `traces`: under a filter that answers times(2) with SECCOMP_RET_TRACE.
+/// or in an `old-container`, or so that calls of `ptrace`, `seccomp` or `landlock` fail; `traces`: under a
+/// filter that answers times(2) with SECCOMP_RET_TRACE.
 pub fn without(arguments: &[String]) -> i32 {
     let Some((what, command)) = arguments.split_first() else {
         return 2;
@@ -68,10 +76,14 @@ pub fn without(arguments: &[String]) -> i32 {
         "namespaces" => NAMESPACES.to_vec(),
         "container" => [NAMESPACES, CONTAINER].concat(),
         "old-container" => [NAMESPACES, CONTAINER, OLD_CONTAINER].concat(),
+        "ptrace" => vec![libc::SYS_ptrace],
+        "seccomp" => vec![libc::SYS_seccomp],
+        "landlock" => LANDLOCK.to_vec(),
         _ => return 2,
     };
     match (denying(&denied), missing_clone3()) {
-        (Some(denied), Some(missing)) => run_under(&[denied, missing], command),
+        // The last one may deny seccomp(2) itself.
+        (Some(denied), Some(missing)) => run_under(&[missing, denied], command),
         _ => 2,
     }
 }

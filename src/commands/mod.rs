@@ -3,6 +3,7 @@
 
 mod batch;
 mod check;
+mod doctor;
 mod explain;
 mod hints;
 mod presets;
@@ -34,7 +35,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]"
+    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -165,6 +166,12 @@ enum Sub {
         /// The preset to print
         name: Option<String>,
     },
+    /// Show what this host gives jail, what is missing, what that costs, and how to close the gap
+    Doctor {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Parses the command line and does what it says.
@@ -218,6 +225,13 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         }
         Sub::Test { files } => test::run(&files, here, err, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
+        Sub::Doctor { json } => {
+            let view = explain::View {
+                color: out,
+                width: columns(&stdout),
+            };
+            doctor::run(json, view, &mut stdout)
+        }
         Sub::Explain { policy, call } => {
             let policy = match Policy::load(&policy, here) {
                 Ok(policy) => policy,

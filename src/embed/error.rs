@@ -1,6 +1,6 @@
 //! Why a jail has no outcome.
 
-use crate::launch::Unavailable;
+use crate::launch::{LaunchError, Unavailable};
 use crate::plan::PlanError;
 use crate::supervise::SuperviseError;
 use std::path::PathBuf;
@@ -38,6 +38,17 @@ impl Error {
         match self {
             Error::Jail(Failure(Stage::Supervise(error))) => error.exit_code(),
             _ => 125,
+        }
+    }
+
+    /// What the policy asks for and this host does not give, if that is the reason.
+    pub(crate) fn unavailable(&self) -> Option<&Unavailable> {
+        match self {
+            Error::Unavailable(Failure(Stage::Process(unavailable))) => Some(unavailable),
+            Error::Jail(Failure(Stage::Supervise(SuperviseError::Launch(
+                LaunchError::Isolation(unavailable),
+            )))) => Some(unavailable),
+            _ => None,
         }
     }
 

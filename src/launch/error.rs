@@ -219,7 +219,7 @@ pub struct Circumstances {
 
 impl Circumstances {
     /// Reads them; `child` is the process that could not be seized, if there is one.
-    pub(super) fn read(child: Option<i32>) -> Self {
+    pub fn read(child: Option<i32>) -> Self {
         let own = Status::own().unwrap_or_default();
         let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
         let child = child.and_then(Status::of);

@@ -23,7 +23,7 @@ mod terminals;
 mod unavailable;
 mod under;
 
-pub use cgroup::{CountAt, Group, Members};
+pub use cgroup::{CountAt, Group, Members, hierarchies};
 pub use error::{Circumstances, LaunchError, Step};
 pub use handed::Handed;
 pub use host::{Withheld, probe, probe_for};

@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 const TRUNCATE_ABI: u32 = 3;
 /// mseal(2), of Linux 6.10, makes pages that cannot be replaced; PROCMAP_QUERY, of 6.11, tells which
 /// pages are sealed.
-pub(super) const MSEAL: (u32, u32) = (6, 11);
+pub const MSEAL: (u32, u32) = (6, 11);
 /// openat2(2).
 const OPENAT2: (u32, u32) = (5, 6);
 

@@ -22,7 +22,7 @@ mod tests;
 pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
-pub use files::{Files, PlanOptions, Rights};
+pub use files::{Files, MSEAL, PlanOptions, Rights};
 pub use host::{Host, MemoryCgroup};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;

@@ -50,6 +50,7 @@ mod text;
 mod verdict;
 
 pub use caller::{nameservers, run_context};
+pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{
     Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,

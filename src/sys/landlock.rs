@@ -8,19 +8,34 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{from_ref, null};
 
-/// The Landlock ABI of this kernel; 0 if Landlock is not built in or is switched off.
-pub fn abi() -> u32 {
-    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
-    // SAFETY: with this flag the kernel takes no attribute and only returns a number.
-    let version = unsafe {
+/// A flag of landlock_create_ruleset(2) with which it creates nothing, and returns a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Query {
+    /// LANDLOCK_CREATE_RULESET_VERSION: the ABI. ENOSYS: Landlock is not built in. EOPNOTSUPP: it was
+    /// not enabled at boot.
+    Version = 1,
+    /// LANDLOCK_CREATE_RULESET_ERRATA (Linux 6.15, and later releases of older series): a mask of the
+    /// errata that are fixed, in which bit n stands for erratum n + 1. EINVAL: this kernel does not say.
+    Errata = 2,
+}
+
+/// Asks this kernel's Landlock for a number.
+pub fn query(what: Query) -> Result<u32, Errno> {
+    // SAFETY: with these flags the kernel takes no attribute and only returns a number.
+    let number = check(unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             null::<u8>(),
             0usize,
-            LANDLOCK_CREATE_RULESET_VERSION,
+            what as u32,
         )
-    };
-    u32::try_from(version).unwrap_or(0)
+    })?;
+    Ok(u32::try_from(number).unwrap_or(0))
+}
+
+/// The Landlock ABI of this kernel; 0 if Landlock is not built in or is switched off.
+pub fn abi() -> u32 {
+    query(Query::Version).unwrap_or(0)
 }
 
 /// Puts the calling thread into a new domain of the ruleset. Needs no_new_privs.

@@ -72,10 +72,22 @@ fn read_at_once(tid: pid_t, address: u64, buffer: &mut [u8]) -> Result<usize, Er
     Ok(read as usize)
 }
 
+/// Whether process_vm_readv(2) (Linux 3.2) is available: reads this process's own memory.
+pub fn try_reading() -> Result<(), Errno> {
+    let (from, mut into) = ([1u8; 8], [0; 8]);
+    let address = from.as_ptr().addr() as u64;
+    read_at_once(super::process::getpid(), address, &mut into).map(drop)
+}
+
 /// Whether mseal(2) (Linux 6.10) is available: calls it for zero bytes, which returns 0.
-pub fn can_seal() -> bool {
+pub fn try_sealing() -> Result<(), Errno> {
     // SAFETY: takes numbers only, and touches no memory where the length is 0.
-    unsafe { libc::syscall(libc::SYS_mseal, 0usize, 0usize, 0usize) == 0 }
+    check(unsafe { libc::syscall(libc::SYS_mseal, 0usize, 0usize, 0usize) }).map(drop)
+}
+
+/// The same as a yes or no.
+pub fn can_seal() -> bool {
+    try_sealing().is_ok()
 }
 
 /// process_vm_writev(2) (Linux 3.2): writes all of `bytes` to `address`. EFAULT: not all of it is

@@ -17,6 +17,7 @@ pub mod proc;
 pub mod process;
 pub mod ptrace;
 pub mod route;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 mod taken;

@@ -290,16 +290,31 @@ pub fn duplicate(fd: RawFd) -> Option<OwnedFd> {
     }
 }
 
-/// uname(2): the kernel's major and minor version.
-pub fn kernel_version() -> Option<(u32, u32)> {
+/// close_range(2) (Linux 5.9) for no descriptor: whether it is available.
+pub fn try_closing() -> Result<(), Errno> {
+    // No descriptor has this number: the limit of descriptors is below it.
+    close_range(c_uint::MAX, c_uint::MAX)
+}
+
+/// uname(2): the kernel's release and the architecture: `6.18.2-generic`, `x86_64`.
+pub fn kernel_names() -> Option<(String, String)> {
     let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
     // SAFETY: the kernel fills the structure in; zeroed bytes are one too, with empty strings.
     let (result, name) = unsafe { (libc::uname(name.as_mut_ptr()), name.assume_init()) };
-    // SAFETY: the kernel ends the string with a NUL; a zeroed one is empty.
-    let release = unsafe { CStr::from_ptr(name.release.as_ptr()) };
-    let mut numbers = release.to_str().ok()?.split(['.', '-']).map(str::parse);
-    match (result, numbers.next()?, numbers.next()?) {
-        (0, Ok(major), Ok(minor)) => Some((major, minor)),
+    let text = |bytes: &[c_char]| {
+        // SAFETY: the kernel ends each string with a NUL; a zeroed one is empty.
+        let text = unsafe { CStr::from_ptr(bytes.as_ptr()) };
+        text.to_string_lossy().into_owned()
+    };
+    (result == 0).then(|| (text(&name.release), text(&name.machine)))
+}
+
+/// The kernel's major and minor version.
+pub fn kernel_version() -> Option<(u32, u32)> {
+    let (release, _) = kernel_names()?;
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    match (numbers.next()?, numbers.next()?) {
+        (Ok(major), Ok(minor)) => Some((major, minor)),
         _ => None,
     }
 }

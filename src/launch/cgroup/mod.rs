@@ -10,6 +10,7 @@ mod v2;
 use crate::plan::{Memory, MemoryCgroup};
 use crate::sys::bare::number_after;
 use crate::trace::Tid;
+use places::{Place, Version};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -59,6 +60,36 @@ pub fn probe(only: Option<&str>) -> MemoryCgroup {
         true => MemoryCgroup::V1,
         false => MemoryCgroup::None,
     }
+}
+
+/// A hierarchy of cgroups with this process's own place in it, to explain what [`probe`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// 1 or 2.
+    pub version: u32,
+    /// This process's own cgroup, as it is mounted.
+    pub own: PathBuf,
+    /// Whether the memory controller is available in it.
+    pub controller: bool,
+    /// Whether this process may create cgroups in it.
+    pub writable: bool,
+}
+
+/// Version 2, and the hierarchy of version 1 with the memory controller, as far as they are mounted.
+pub fn hierarchies() -> Vec<Hierarchy> {
+    [(2, Version::V2), (1, Version::V1)]
+        .into_iter()
+        .filter_map(|(number, version)| {
+            let own = Place::find(version)?.own;
+            let listed = places::has_word(&own.join("cgroup.controllers"), "memory");
+            Some(Hierarchy {
+                version: number,
+                controller: version == Version::V1 || listed,
+                writable: places::is_writable(&own),
+                own,
+            })
+        })
+        .collect()
 }
 
 /// Creates the cgroup that a plan asks for. `None`: it asks for none, or the cgroup cannot be created

@@ -1,0 +1,165 @@
+//! What `jail doctor` found out about a host: plain data. The fields are those of the document.
+
+use crate::plan::{Host, MemoryCgroup};
+use crate::sys::Errno;
+use serde::{Serialize, Serializer};
+
+/// All that was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Findings {
+    /// Why no command can be run under a policy here.
+    pub reason: Option<String>,
+    pub kernel: Kernel,
+    /// The effective user id.
+    pub user: u32,
+    pub landlock: Landlock,
+    pub seccomp: Seccomp,
+    pub ptrace: Ptrace,
+    /// One for each word of `isolate`; `None`: not tried, because no command can be run.
+    pub namespaces: Option<Vec<Namespace>>,
+    pub cgroup: Cgroup,
+    /// The lowest address that a process may map (vm.mmap_min_addr).
+    pub mmap_min_addr: Option<u64>,
+    pub calls: Vec<Probed>,
+    pub terminal: Terminal,
+    /// The variables that are set and take abilities away.
+    pub environment: Vec<Variable>,
+    /// The host that plans are made for.
+    #[serde(skip)]
+    pub host: Host,
+    /// The same, without what the environment takes away.
+    #[serde(skip)]
+    pub all: Host,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Kernel {
+    pub release: String,
+    pub architecture: String,
+    #[serde(skip)]
+    pub version: (u32, u32),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Landlock {
+    /// The kernel's ABI; 0: none.
+    pub abi: u32,
+    /// The ABI that jail uses.
+    pub used: u32,
+    /// Why there is none.
+    #[serde(serialize_with = "name")]
+    pub errno: Option<Errno>,
+    /// The errata that are fixed; `None`: this kernel does not say.
+    pub errata: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Seccomp {
+    /// The actions that a filter may return; `None`: seccomp(2) does not say.
+    pub actions: Option<Vec<&'static str>>,
+    /// Whether this process is under a filter itself: a container's, or another jail's.
+    pub filtered: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Ptrace {
+    /// The process that traces this one.
+    pub tracer: Option<Tracer>,
+    /// kernel.yama.ptrace_scope; `None`: there is no Yama.
+    pub yama: Option<u8>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Tracer {
+    pub pid: i32,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Namespace {
+    /// The word of `isolate`.
+    pub word: &'static str,
+    /// Why it cannot be used.
+    pub reason: Option<String>,
+    /// The next step.
+    #[serde(skip)]
+    pub help: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Cgroup {
+    /// Which cgroups with a limit of memory can be created.
+    #[serde(serialize_with = "kind")]
+    pub memory: MemoryCgroup,
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Hierarchy {
+    /// 1 or 2.
+    pub version: u32,
+    /// This process's own cgroup.
+    pub own: String,
+    /// Whether it has the memory controller.
+    pub controller: bool,
+    /// Whether cgroups can be created in it.
+    pub writable: bool,
+}
+
+/// A system call that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probed {
+    pub name: &'static str,
+    /// Why it is missing.
+    #[serde(serialize_with = "name")]
+    pub errno: Option<Errno>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Terminal {
+    /// Whether stdin is a terminal.
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
+    /// The width of stdout.
+    pub columns: Option<usize>,
+    /// `TERM`.
+    pub term: Option<String>,
+    /// Whether `NO_COLOR` is set.
+    pub no_color: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Variable {
+    pub name: &'static str,
+    pub value: String,
+}
+
+impl Findings {
+    /// Whether a call was tried and is available.
+    pub fn has(&self, name: &str) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|call| call.name == name && call.errno.is_none())
+    }
+
+    /// Whether the supervisor can inspect the command's sockets.
+    pub fn takes_sockets(&self) -> bool {
+        self.has("pidfd_getfd")
+    }
+}
+
+/// As the report's document writes an errno: `"EPERM"`.
+fn name<S: Serializer>(errno: &Option<Errno>, serializer: S) -> Result<S::Ok, S::Error> {
+    errno
+        .map(|errno| format!("{errno:?}"))
+        .serialize(serializer)
+}
+
+fn kind<S: Serializer>(memory: &MemoryCgroup, serializer: S) -> Result<S::Ok, S::Error> {
+    match memory {
+        MemoryCgroup::None => serializer.serialize_none(),
+        MemoryCgroup::V1 => serializer.serialize_str("v1"),
+        MemoryCgroup::V2 => serializer.serialize_str("v2"),
+        MemoryCgroup::V2Alone => serializer.serialize_str("v2-alone"),
+    }
+}
