@@ -15,8 +15,18 @@ const LANGUAGES: &[(&str, &str)] = &[
 ];
 
 /// A scene whose submissions are those that this user's host has languages for.
+///
+/// The wall time is longer than the examples': on a busy machine a submission would reach it before the limit
+/// of memory or of processor time that it is there for.
 fn scene(user: User) -> Scene {
     let scene = Scene::new(&["examples/judge"]);
+    for file in ["policies/solution.toml", "problems/sum/judge.toml"] {
+        let path = scene.dir.path().join("examples/judge").join(file);
+        let text = std::fs::read_to_string(&path).expect("limits");
+        let (before, after) = text.split_once("\nwall ").expect("a limit of wall time");
+        let (_, rest) = after.split_once('\n').unwrap_or_default();
+        std::fs::write(&path, format!("{before}\nwall = \"120s\"\n{rest}")).expect("write");
+    }
     for (ending, program) in LANGUAGES {
         if !scene.has(user, &[program]) {
             let problems = scene.dir.path().join("examples/judge/problems");
