@@ -83,7 +83,11 @@ pub fn run_in(mode: &str, command: &[&str]) -> Ran {
 
 #[track_caller]
 pub fn is_ended(mode: &str, command: &[&str]) {
-    let ran = run_in(mode, command);
+    has_ended(mode, run_in(mode, command));
+}
+
+#[track_caller]
+fn has_ended(mode: &str, ran: Ran) {
     if ran.code() != Some(124) {
         ran.fail(&format!("should have ended with 124 under {mode}"));
     }
@@ -124,6 +128,34 @@ fn files_in_memory_count_open_or_not() {
             let path = directory.0.to_str().expect("UTF-8");
             is_ended(mode, &[probe(), "memory", kind, "512", path]);
         }
+    }
+}
+
+/// With `--trace-denials` the supervisor looks at opens only to report what Landlock denies. It must still see
+/// at their return which files they fill.
+#[test]
+fn files_count_whose_opens_are_looked_at_to_report_denials() {
+    for mode in modes() {
+        let Some(directory) = InMemory::new() else {
+            return;
+        };
+        let path = directory.0.to_str().expect("UTF-8");
+        let dir = Dir::new();
+        let policy = limited(&dir);
+        // The policy is protected: where the command could change it, opens would be judged.
+        let text = std::fs::read_to_string(&policy).expect("a policy");
+        let own = dir.path().to_str().expect("UTF-8");
+        dir.write("limits.toml", text.replace(own, path));
+        let run = |megabytes: &str| {
+            jail(["--trace-denials", "--policy", &policy, "--"])
+                .args([probe(), "memory", "allocated", megabytes, path])
+                .cwd(dir.path())
+                .env("JAIL_CGROUP", mode)
+                .output()
+        };
+        has_ended(mode, run("256"));
+        let _ = plain(["find", path, "-type", "f", "-delete"]).output();
+        run(&MOST.to_string()).ends_with(0).says("done\n");
     }
 }
 
