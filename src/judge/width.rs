@@ -4,7 +4,7 @@
 //! the denied call needs.
 
 use super::run::Run;
-use crate::paths::is_beneath;
+use crate::paths::{is_beneath, split};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -71,18 +71,6 @@ pub fn is_too_wide(run: &Run, path: &[u8]) -> bool {
 /// Whether each child of a directory is too wide.
 pub fn is_parent(directory: &[u8]) -> bool {
     PARENTS.iter().any(|known| known.as_bytes() == directory)
-}
-
-/// The directory of a path, and its name there.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(0) => (b"/", path.get(1..).unwrap_or_default()),
-        Some(end) => (
-            path.get(..end).unwrap_or_default(),
-            path.get(end + 1..).unwrap_or_default(),
-        ),
-        None => (b"", path),
-    }
 }
 
 #[cfg(test)]

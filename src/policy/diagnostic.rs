@@ -50,6 +50,13 @@ impl Diagnostic {
         }
     }
 
+    pub(super) fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::error(code, message)
+        }
+    }
+
     pub(super) fn at(mut self, source: u16, span: Range<usize>) -> Diagnostic {
         self.source = Some(source);
         self.span = span;

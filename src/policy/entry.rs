@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Key, Value};
+use super::read::errno;
 use super::{Action, Entry, Target};
 use crate::baseline;
 use crate::condition::nearest;
@@ -133,23 +134,8 @@ fn action(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<A
         "kill" => return Some(Action::Kill),
         _ => {}
     }
-    if let Some(errno) = Errno::from_name(text) {
-        return Some(Action::Deny(errno));
-    }
-    let known = ["allow", "deny", "kill"].into_iter().chain(Errno::names());
-    let help = match nearest(text, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "an action is \"allow\", \"deny\", \"kill\" or an errno name such as \"ENOSYS\""
-            .to_owned(),
-    };
-    document
-        .error(
-            "unknown-action",
-            value.span(),
-            format!("unknown action \"{text}\""),
-        )
-        .help(help);
-    None
+    let forms = "an action is \"allow\", \"deny\", \"kill\" or an errno name such as \"ENOSYS\"";
+    errno(document, value, text, &["allow", "deny", "kill"], forms)
 }
 
 /// An entry of `[syscalls]`.

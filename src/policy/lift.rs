@@ -18,7 +18,7 @@ use super::file::File;
 use super::lint_net::{contains, meet};
 use super::places::{PathContext, locate};
 use super::read::{names, note};
-use super::{Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy, Severity};
+use super::{Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Reach, Way};
 use crate::paths::Pattern;
@@ -526,14 +526,8 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         }
         let message = format!("{} \"{}\" lifts nothing", lift.key(), lift.text);
         let span = policy.span(lift.origin, &lift.text);
-        let warning = Diagnostic::error("lifts-nothing", message).at(lift.origin.source, span);
-        warnings.push(
-            Diagnostic {
-                severity: Severity::Warning,
-                ..warning
-            }
-            .help(instead(policy, lift)),
-        );
+        let warning = Diagnostic::warning("lifts-nothing", message).at(lift.origin.source, span);
+        warnings.push(warning.help(instead(policy, lift)));
     }
 }
 

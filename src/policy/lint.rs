@@ -2,7 +2,7 @@
 //!
 //! Only the main file is checked; the files that it extends are checked on their own.
 
-use super::{Diagnostic, Entry, Origin, Policy, Rule, Severity, Target};
+use super::{Diagnostic, Entry, Origin, Policy, Rule, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
 
@@ -237,11 +237,7 @@ fn always(condition: &Condition) -> bool {
 
 /// A warning that marks the line.
 fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
-    let error = Diagnostic::error(code, message).at(origin.source, policy.span(origin, ""));
-    Diagnostic {
-        severity: Severity::Warning,
-        ..error
-    }
+    Diagnostic::warning(code, message).at(origin.source, policy.span(origin, ""))
 }
 
 /// A warning that marks the rule's condition.

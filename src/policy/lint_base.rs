@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::places::{PathContext, way_to};
-use super::{Action, Diagnostic, List, Policy, Severity, Target};
+use super::{Action, Diagnostic, List, Policy, Target};
 use crate::syscalls;
 
 /// The preset that allows what all programs need.
@@ -116,7 +116,11 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             "{}; a policy that is only extended may get it from the policies that extend it",
             extend_base(policy)
         );
-        warnings.push(warning("no-base", message).help(help));
+        warnings.push(
+            Diagnostic::warning("no-base", message)
+                .at(0, 0..0)
+                .help(help),
+        );
     } else if let Some(warning) = opens_nothing_here(policy) {
         warnings.push(warning);
     }
@@ -137,14 +141,11 @@ fn opens_nothing_here(policy: &Policy) -> Option<Diagnostic> {
     }
     let message = "this policy opens no files but the system's: the command cannot read the directory that it starts in";
     let help = "add read = [\".\"] to [fs], or extend \"workspace\", too";
-    Some(warning("no-files", message.to_owned()).help(help))
-}
-
-fn warning(code: &'static str, message: String) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Warning,
-        ..Diagnostic::error(code, message).at(0, 0..0)
-    }
+    Some(
+        Diagnostic::warning("no-files", message)
+            .at(0, 0..0)
+            .help(help),
+    )
 }
 
 /// Warnings about entries that open the whole home directory.
@@ -170,7 +171,7 @@ pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             entry.text
         );
         let span = policy.span(entry.origin, &entry.text);
-        let warning = warning("home", message).at(entry.origin.source, span);
+        let warning = Diagnostic::warning("home", message).at(entry.origin.source, span);
         warnings.push(warning.help("name the directories that are needed, or say `why`"));
     }
 }

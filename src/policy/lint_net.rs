@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Diagnostic, NetEntry, NetList, Policy, Severity};
+use super::{Diagnostic, NetEntry, NetList, Policy};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Host, Protocol, Scope, Socket};
 
@@ -46,12 +46,9 @@ type Finding = (&'static str, String, String);
 
 fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Finding) -> Diagnostic {
     let span = policy.span(entry.origin, &entry.text);
-    let warning = Diagnostic::error(code, message).at(entry.origin.source, span);
-    Diagnostic {
-        severity: Severity::Warning,
-        ..warning
-    }
-    .help(help)
+    Diagnostic::warning(code, message)
+        .at(entry.origin.source, span)
+        .help(help)
 }
 
 /// A name depends on the resolver that answers for it.

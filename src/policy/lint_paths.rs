@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Action, Diagnostic, List, PathEntry, Policy, Severity};
+use super::{Action, Diagnostic, List, PathEntry, Policy};
 
 /// How many files are checked for a pattern: the search must end.
 const LOOKED_AT: usize = 20_000;
@@ -54,14 +54,8 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             })
         })?;
     let span = policy.span(entry.origin, &entry.text);
-    let warning = Diagnostic::error(code, message).at(entry.origin.source, span);
-    Some(
-        Diagnostic {
-            severity: Severity::Warning,
-            ..warning
-        }
-        .help(help),
-    )
+    let warning = Diagnostic::warning(code, message).at(entry.origin.source, span);
+    Some(warning.help(help))
 }
 
 /// Why an entry of `protect` never decides anything where nothing can be changed.

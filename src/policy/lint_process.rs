@@ -3,7 +3,7 @@
 
 use nix::unistd;
 
-use super::{Diagnostic, Origin, Policy, Severity, User};
+use super::{Diagnostic, Origin, Policy, User};
 
 /// Warnings about the main file's keys.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
@@ -44,12 +44,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
 }
 
 fn warning(policy: &Policy, origin: Origin, message: String, help: &str) -> Option<Diagnostic> {
-    let warning = Diagnostic::error("missing", message).at(origin.source, policy.span(origin, ""));
-    (origin.source == 0).then(|| {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..warning
-        }
-        .help(help)
-    })
+    let span = policy.span(origin, "");
+    let warning = Diagnostic::warning("missing", message).at(origin.source, span);
+    (origin.source == 0).then(|| warning.help(help))
 }

@@ -55,15 +55,25 @@ pub(super) fn action(
         }
         _ => {}
     }
+    let forms = "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"";
+    errno(document, value, text, &["deny", "kill"], forms)
+}
+
+/// An action that is the name of an errno. `words`: the others that may stand here, which the text is not.
+pub(super) fn errno(
+    document: &mut Document<'_>,
+    value: &Value<'_>,
+    text: &str,
+    words: &[&'static str],
+    forms: &str,
+) -> Option<Action> {
     if let Some(errno) = Errno::from_name(text) {
         return Some(Action::Deny(errno));
     }
-    let known = ["deny", "kill"].into_iter().chain(Errno::names());
+    let known = words.iter().copied().chain(Errno::names());
     let help = match nearest(text, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => {
-            "an action here is \"deny\", \"kill\" or an errno name such as \"EPERM\"".to_owned()
-        }
+        None => forms.to_owned(),
     };
     let message = format!("unknown action \"{text}\"");
     document

@@ -301,7 +301,7 @@ fn fast(
         Errno::EACCES if !path.starts_with(b"/") => Ok(None),
         errno => Err(errno),
     };
-    let (head, name) = split(&full);
+    let (head, name) = crate::paths::split(&full);
     let flags = libc::O_PATH | if wants.follow { 0 } else { libc::O_NOFOLLOW };
     let found = |object, parent| Resolved {
         path: full.clone(),
@@ -345,18 +345,6 @@ fn nothing(path: Vec<u8>) -> Resolved {
         own: false,
         links: true,
         passed: None,
-    }
-}
-
-/// A path's directory and its last component.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(0) => (b"/", path.get(1..).unwrap_or_default()),
-        Some(at) => (
-            path.get(..at).unwrap_or_default(),
-            path.get(at + 1..).unwrap_or_default(),
-        ),
-        None => (b"", path),
     }
 }
 
