@@ -153,11 +153,14 @@ errnos! {
     ENOTRECOVERABLE  131,
     ERFKILL          132,
     EHWPOISON        133,
+    EFTYPE           134,
 }
 
 /// Aliases, with the main name.
 const ALIASES: &[(&str, Errno)] = &[
     ("EDEADLOCK", Errno::EDEADLK),
+    ("EFSBADCRC", Errno::EBADMSG),
+    ("EFSCORRUPTED", Errno::EUCLEAN),
     ("ENOTSUP", Errno::EOPNOTSUPP),
     ("EWOULDBLOCK", Errno::EAGAIN),
 ];
@@ -237,11 +240,11 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_kernel() {
-        let missing: Vec<_> = (1..=133)
+        let missing: Vec<_> = (1..=134)
             .filter(|n| Errno::from_number(*n).is_none())
             .collect();
         assert_eq!(missing, [41, 58]);
-        for number in [0, -1, 134, 512] {
+        for number in [0, -1, 135, 512] {
             assert_eq!(Errno::from_number(number), None);
         }
     }

@@ -1,5 +1,6 @@
 //! Groups of system calls, by systemd's names and with its membership (that of
-//! version 258), so that a list written for `SystemCallFilter=` means the same here.
+//! version 258), so that a list written for `SystemCallFilter=` means the same here. Newer calls stand
+//! beside the calls that they resemble: `rseq_slice_yield` beside `rseq`, `fchroot` beside `chroot`.
 //!
 //! A member is a call, a call of another architecture, or another group. The sets
 //! are flattened at compile time.
@@ -143,9 +144,9 @@ groups! {
         "getresgid32" "getresuid" "getresuid32" "getrlimit" "getsid" "gettid" "gettimeofday"
         "getuid" "getuid32" "lsm_get_self_attr" "lsm_list_modules" "membarrier" "mmap" "mmap2"
         "mprotect" "mseal" "munmap" "nanosleep" "pause" "prlimit64" "restart_syscall"
-        "riscv_flush_icache" "riscv_hwprobe" "rseq" "rt_sigreturn" "sched_getaffinity"
-        "sched_yield" "set_robust_list" "set_thread_area" "set_tid_address" "set_tls" "sigreturn"
-        "time" "ugetrlimit" "uretprobe"
+        "riscv_flush_icache" "riscv_hwprobe" "rseq" "rseq_slice_yield" "rt_sigreturn"
+        "sched_getaffinity" "sched_yield" "set_robust_list" "set_thread_area" "set_tid_address"
+        "set_tls" "sigreturn" "time" "ugetrlimit" "uretprobe"
     ]
     "@file-system" "Opening, listing, creating, renaming and removing files" [
         "access" "chdir" "chmod" "close" "creat" "faccessat" "faccessat2" "fallocate" "fchdir"
@@ -183,8 +184,8 @@ groups! {
         "delete_module" "finit_module" "init_module"
     ]
     "@mount" "Mounting, unmounting and changing the root" [
-        "chroot" "fsconfig" "fsmount" "fsopen" "fspick" "mount" "mount_setattr" "move_mount"
-        "open_tree_attr" "pivot_root" "umount" "umount2"
+        "chroot" "fchroot" "fsconfig" "fsmount" "fsopen" "fspick" "mount" "mount_setattr"
+        "move_mount" "open_tree_attr" "pivot_root" "umount" "umount2"
     ]
     "@network-io" "Sockets of every family" [
         "accept" "accept4" "bind" "connect" "getpeername" "getsockname" "getsockopt" "listen"
@@ -202,8 +203,8 @@ groups! {
     ]
     "@privileged" "What needs capabilities" [
         "@chown" "@clock" "@module" "@raw-io" "@reboot" "@swap" "_sysctl" "acct" "bpf" "capset"
-        "chroot" "fanotify_init" "fanotify_mark" "nfsservctl" "open_by_handle_at" "pivot_root"
-        "quotactl" "quotactl_fd" "setdomainname" "setfsuid" "setfsuid32" "setgroups"
+        "chroot" "fanotify_init" "fanotify_mark" "fchroot" "nfsservctl" "open_by_handle_at"
+        "pivot_root" "quotactl" "quotactl_fd" "setdomainname" "setfsuid" "setfsuid32" "setgroups"
         "setgroups32" "sethostname" "setresuid" "setresuid32" "setreuid" "setreuid32" "setuid"
         "setuid32" "vhangup"
     ]

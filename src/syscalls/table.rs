@@ -1,4 +1,4 @@
-//! The rows: every system call of Linux 6.19 on x86-64 and aarch64, including retired ones that keep
+//! The rows: every system call of Linux 7.3 on x86-64 and aarch64, including retired ones that keep
 //! their number.
 //!
 //! Numbers are the kernel's (`syscall_64.tbl`, and `scripts/syscall.tbl` for aarch64). Arguments are
@@ -33,7 +33,7 @@ macro_rules! sys {
 pub const COUNT: usize = TABLE.len();
 
 /// The rows, sorted by name. Not assigned on an architecture: `-`.
-pub(super) static TABLE: [Syscall; 384] = [
+pub(super) static TABLE: [Syscall; 386] = [
     sys!("_sysctl",                 156,   -, [args: Pointer]),
     sys!("accept",                   43, 202, [sockfd: Fd, addr: Pointer, addrlen: Pointer], Op::Accept),
     sys!("accept4",                 288, 242, [sockfd: Fd, addr: Pointer, addrlen: Pointer, flags: Flags(&SOCK_FLAGS)], Op::Accept4),
@@ -100,6 +100,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("fchmodat2",               452, 452, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, mode: Mode, flags: Flags(&AT)], Op::WriteMetadata(WriteMetadata::Fchmodat2)),
     sys!("fchown",                   93,  55, [fd: Fd, owner: Id, group: Id], Op::OnDescriptor(OnDescriptor::Fchown)),
     sys!("fchownat",                260,  54, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, owner: Id, group: Id, flags: Flags(&AT)], Op::WriteMetadata(WriteMetadata::Fchownat)),
+    sys!("fchroot",                 472, 472, [fd: Fd, flags: Uint]),
     sys!("fcntl",                    72,  25, [fd: Fd, cmd: Enum(&FCNTL), arg: Ulong], Op::Fcntl),
     sys!("fdatasync",                75,  83, [fd: Fd]),
     sys!("fgetxattr",               193,  10, [fd: Fd, name: String, value: Pointer, size: Size]),
@@ -182,7 +183,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("kexec_load",              246, 104, [entry: Ulong, nr_segments: Ulong, segments: Pointer, flags: Flags64(&KEXEC)]),
     sys!("keyctl",                  250, 219, [operation: Enum(&KEYCTL), arg2: Ulong, arg3: Ulong, arg4: Ulong, arg5: Ulong]),
     sys!("kill",                     62, 129, [pid: Pid, sig: Signal], Op::Kill),
-    sys!("landlock_add_rule",       445, 445, [ruleset_fd: Fd, rule_type: Enum(&LANDLOCK_RULE), rule_attr: Pointer, flags: Uint]),
+    sys!("landlock_add_rule",       445, 445, [ruleset_fd: Fd, rule_type: Enum(&LANDLOCK_RULE), rule_attr: Pointer, flags: Flags(&LANDLOCK_ADD)]),
     sys!("landlock_create_ruleset", 444, 444, [attr: Pointer, size: Size, flags: Flags(&LANDLOCK_CREATE)]),
     sys!("landlock_restrict_self",  446, 446, [ruleset_fd: Fd, flags: Flags(&LANDLOCK_RESTRICT)], Op::LandlockRestrictSelf),
     sys!("lchown",                   94,   -, [pathname: Path { dirfd: None }, owner: Id, group: Id], Op::WriteMetadata(WriteMetadata::Lchown)),
@@ -302,6 +303,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("restart_syscall",         219, 128, []),
     sys!("rmdir",                    84,   -, [pathname: Path { dirfd: None }], Op::Names(Names::Rmdir)),
     sys!("rseq",                    334, 293, [rseq: Pointer, rseq_len: Uint, flags: Flags(&RSEQ), sig: Uint]),
+    sys!("rseq_slice_yield",        471, 471, []),
     sys!("rt_sigaction",             13, 134, [signum: Signal, act: Pointer, oldact: Pointer, sigsetsize: Size]),
     sys!("rt_sigpending",           127, 136, [set: Pointer, sigsetsize: Size]),
     sys!("rt_sigprocmask",           14, 135, [how: Enum(&SIG_HOW), set: Pointer, oldset: Pointer, sigsetsize: Size]),
@@ -313,7 +315,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("sched_get_priority_max",  146, 125, [policy: Enum(&SCHED)]),
     sys!("sched_get_priority_min",  147, 126, [policy: Enum(&SCHED)]),
     sys!("sched_getaffinity",       204, 123, [pid: Pid, cpusetsize: Uint, mask: Pointer]),
-    sys!("sched_getattr",           315, 275, [pid: Pid, attr: Pointer, size: Uint, flags: Uint]),
+    sys!("sched_getattr",           315, 275, [pid: Pid, attr: Pointer, size: Uint, flags: Flags(&SCHED_GETATTR)]),
     sys!("sched_getparam",          143, 121, [pid: Pid, param: Pointer]),
     sys!("sched_getscheduler",      145, 120, [pid: Pid]),
     sys!("sched_rr_get_interval",   148, 127, [pid: Pid, tp: Pointer]),
@@ -372,7 +374,7 @@ pub(super) static TABLE: [Syscall; 384] = [
     sys!("splice",                  275,  76, [fd_in: Fd, off_in: Pointer, fd_out: Fd, off_out: Pointer, len: Size, flags: Flags(&SPLICE)]),
     sys!("stat",                      4,   -, [pathname: Path { dirfd: None }, statbuf: Pointer], Op::ReadMetadata(ReadMetadata::Stat)),
     sys!("statfs",                  137,  43, [path: Path { dirfd: None }, buf: Pointer], Op::ReadMetadata(ReadMetadata::Statfs)),
-    sys!("statmount",               457, 457, [req: Pointer, buf: Pointer, bufsize: Size, flags: Uint]),
+    sys!("statmount",               457, 457, [req: Pointer, buf: Pointer, bufsize: Size, flags: Flags(&STATMOUNT)]),
     sys!("statx",                   332, 291, [dirfd: Dirfd, pathname: Path { dirfd: Some(0) }, flags: Flags(&AT), mask: Flags(&STATX), statxbuf: Pointer], Op::ReadMetadata(ReadMetadata::Statx)),
     sys!("swapoff",                 168, 225, [path: Path { dirfd: None }]),
     sys!("swapon",                  167, 224, [path: Path { dirfd: None }, swapflags: Flags(&SWAP)]),
