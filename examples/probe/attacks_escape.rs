@@ -15,6 +15,9 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("survivors",       survivors),
     ("clone",           clone),
     ("unshare",         unshare),
+    ("open_tree",       open_tree),
+    ("fsmount",         fsmount),
+    ("fchroot",         fchroot),
     ("listener",        listener),
     ("stacked-filter",  stacked_filter),
     ("own-trace",       own_trace),
@@ -173,6 +176,40 @@ fn unshare(arguments: &Arguments<'_>) -> Loot {
         Ok(now) if now != before => Ok(format!("a new {kind} namespace")),
         // pid_for_children has no name before the first child.
         Err(libc::ENOENT) => Ok(format!("a new {kind} namespace")),
+        _ => Err(libc::EIO),
+    }
+}
+
+/// OPEN_TREE_NAMESPACE (Linux 7.0) and FSMOUNT_NAMESPACE (Linux 7.1) of linux/mount.h.
+const MOUNT_NAMESPACE: u64 = 2;
+
+/// The number of open_tree or open_tree_attr: a mount namespace of its own for `/`.
+fn open_tree(arguments: &Arguments<'_>) -> Loot {
+    let root = c"/".as_ptr() as u64;
+    let flags = DIRTY | MOUNT_NAMESPACE;
+    call(arguments.number(0) as i64, [AT_FDCWD, root, flags, 0, 0, 0])?;
+    Ok("a new mount namespace".into())
+}
+
+/// A mount namespace of its own for a new tmpfs.
+fn fsmount(_: &Arguments<'_>) -> Loot {
+    // FSCONFIG_CMD_CREATE of linux/mount.h.
+    const CREATE: u64 = 6;
+    let tmpfs = call3(libc::SYS_fsopen, c"tmpfs".as_ptr() as u64, 0, 0);
+    // Without privileges there is none, and the call is made all the same.
+    let fd = tmpfs.unwrap_or(u64::MAX);
+    let _ = call(libc::SYS_fsconfig, [fd, CREATE, 0, 0, 0, 0]);
+    call3(libc::SYS_fsmount, fd, DIRTY | MOUNT_NAMESPACE, 0)?;
+    Ok("a new mount namespace".into())
+}
+
+/// A root where every look-up fails (Linux 7.3): no privileges are needed with no_new_privs.
+fn fchroot(_: &Arguments<'_>) -> Loot {
+    const SYS_FCHROOT: i64 = 472;
+    const FD_FAILFS_ROOT: i32 = -10004;
+    call3(SYS_FCHROOT, FD_FAILFS_ROOT as u32 as u64, 0, 0)?;
+    match std::fs::metadata("/").map_err(|error| error.raw_os_error()) {
+        Err(Some(libc::EOPNOTSUPP)) => Ok("a root without files".into()),
         _ => Err(libc::EIO),
     }
 }

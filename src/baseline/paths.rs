@@ -215,10 +215,11 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         When { text: "(flags & AT_EMPTY_PATH) != 0", any: &[&[any_of(4, AT_EMPTY_PATH)]] },
         "what a descriptor is decides")),
     // They need capabilities that hardly any program in a jail has, except open_by_handle_at since 6.13,
-    // which may not need them.
+    // which may not need them, and fchroot (Linux 7.3), which takes any task with no_new_privs to
+    // FD_FAILFS_ROOT, where no absolute path leads anywhere.
     (Watch::GOVERNED, Rule {
         id: "no-other-paths",
-        syscalls: &["mount", "umount2", "pivot_root", "chroot", "move_mount", "mount_setattr", "fsmount", "fspick",
+        syscalls: &["mount", "umount2", "pivot_root", "chroot", "fchroot", "move_mount", "mount_setattr", "fsmount", "fspick",
                     "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "uselib", "open_by_handle_at"],
         when: EACH,
         answer: Answer::Deny(Errno::EPERM),

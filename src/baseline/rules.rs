@@ -1,6 +1,6 @@
 //! The table of the baseline: one row per protection. Data only.
 //!
-//! Widths and argument orders are those of the `SYSCALL_DEFINE` lines of Linux 6.18; if the kernel reads
+//! Widths and argument orders are those of the `SYSCALL_DEFINE` lines of Linux 7.3; if the kernel reads
 //! only 32 bits, so do the tests; otherwise a dirty upper half would bypass them.
 
 use super::{Answer, Check, Rule, When};
@@ -17,10 +17,14 @@ const EACH: When = When {
 };
 
 // linux/sched.h
-const CLONE_NEWTIME: u64 = 0x0000_0080;
+/// `VM | FS | FILES | SIGHAND | THREAD | SYSVSEM`: all flags of unshare that make no namespace.
+const UNSHARE_SHARED: u64 = 0x0005_0f00;
 const CLONE_UNTRACED: u64 = 0x0080_0000;
 /// `NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET`.
 const CLONE_NEW: u64 = 0x7e02_0000;
+// linux/mount.h
+const OPEN_TREE_NAMESPACE: u64 = 1 << 1;
+const FSMOUNT_NAMESPACE: u64 = 1 << 1;
 // linux/seccomp.h
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER: u64 = 1 << 3;
@@ -159,12 +163,35 @@ pub(super) static COMMON: &[Rule] = &[
         id:       "no-unshare",
         syscalls: &["unshare"],
         when:     When {
-            text: "(flags & (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)) != 0",
-            any:  &[&[has_any(0, CLONE_NEW | CLONE_NEWTIME)]],
+            // Every flag but the known harmless ones: Linux 7.1 has added UNSHARE_EMPTY_MNTNS, whose bit
+            // means something else to clone.
+            text: "(flags & ~(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)) != 0",
+            any:  &[&[Test {
+                width: Width::Qword,
+                ..has_any(0, !UNSHARE_SHARED)
+            }]],
         },
         answer:   EPERM,
         reason:   "a new namespace gives capabilities and views that the policy did not foresee",
         attack:   "a user namespace gives all capabilities over new mount and network namespaces",
+    },
+    Rule {
+        id:       "no-tree-namespace",
+        syscalls: &["open_tree", "open_tree_attr"],
+        when:     When { text: "(flags & OPEN_TREE_NAMESPACE) != 0", any: &[&[has_any(2, OPEN_TREE_NAMESPACE)]] },
+        answer:   EPERM,
+        reason:   "a new namespace gives capabilities and views that the policy did not foresee",
+        // linux/mount.h, Linux 7.0.
+        attack:   "a mount namespace whose root is a directory of the jail's choice",
+    },
+    Rule {
+        id:       "no-fsmount-namespace",
+        syscalls: &["fsmount"],
+        when:     When { text: "(flags & FSMOUNT_NAMESPACE) != 0", any: &[&[has_any(1, FSMOUNT_NAMESPACE)]] },
+        answer:   EPERM,
+        reason:   "a new namespace gives capabilities and views that the policy did not foresee",
+        // linux/mount.h, Linux 7.1.
+        attack:   "a mount namespace whose root is a file system of the jail's choice",
     },
     Rule {
         id:       "no-setns",

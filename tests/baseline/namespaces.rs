@@ -5,8 +5,9 @@
 
 use crate::arena::*;
 
-/// linux/sched.h; the name in /proc/PID/ns.
-const FLAGS: [(&str, u64, &str); 8] = [
+/// linux/sched.h; the name in /proc/PID/ns. UNSHARE_EMPTY_MNTNS (Linux 7.1) is of unshare alone.
+const FLAGS: [(&str, u64, &str); 9] = [
+    ("UNSHARE_EMPTY_MNTNS", 0x0010_0000, "mnt"),
     ("CLONE_NEWTIME", 0x80, "time"),
     ("CLONE_NEWNS", 0x0002_0000, "mnt"),
     ("CLONE_NEWCGROUP", 0x0200_0000, "cgroup"),
@@ -48,12 +49,52 @@ fn hold(call: &str, rule: &str, flags: &[(&str, u64, &str)]) {
 #[test]
 fn clone_makes_no_namespaces() {
     // clone takes CLONE_NEWTIME for a part of the exit signal: it has nothing to hold there.
-    hold("clone", "no-namespaces", &FLAGS[1..]);
+    hold("clone", "no-namespaces", &FLAGS[2..]);
 }
 
 #[test]
 fn unshare_makes_no_namespaces() {
     hold("unshare", "no-unshare", &FLAGS);
+}
+
+/// An attack without a jail and within, where `rule` answers.
+fn is_denied(line: &str, words: &[String], policy: &str, rule: &str) {
+    let bare = How::default().run(words);
+    if bare.result().is_err() {
+        println!("NOT TRIED HERE: {line} without a jail: {}", bare.cell());
+    }
+    let within = How {
+        policy: Some(policy),
+        ..How::default()
+    }
+    .run(words);
+    row(line, &bare.cell(), &format!("{} by {rule}", within.cell()));
+    assert_eq!(within.result(), Err("EPERM"), "{line}: {within:?}");
+    assert!(within.err.contains(rule), "{line}: who did it? {within:?}");
+}
+
+#[test]
+fn calls_for_mounts_make_no_namespaces() {
+    for (name, number) in [("open_tree", libc::SYS_open_tree), ("open_tree_attr", 467)] {
+        let words = attack("open_tree", &[&number]);
+        let line = format!("{name} OPEN_TREE_NAMESPACE");
+        is_denied(&line, &words, ANYTHING, "no-tree-namespace");
+    }
+    let words = attack("fsmount", &[]);
+    is_denied(
+        "fsmount FSMOUNT_NAMESPACE",
+        &words,
+        ANYTHING,
+        "no-fsmount-namespace",
+    );
+}
+
+/// Where paths are governed: the supervisor looks them up from the root that it knows.
+#[test]
+fn fchroot_changes_no_root() {
+    let policy = "extends = [\"permissive\"]\n[fs]\ndeny = [\"**/.denied\"]\n";
+    let words = attack("fchroot", &[]);
+    is_denied("fchroot FD_FAILFS_ROOT", &words, policy, "no-other-paths");
 }
 
 /// The kernel itself refuses flags in the upper half: nothing may slip by there.

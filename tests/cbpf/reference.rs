@@ -197,9 +197,9 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || on(Watch::FILL)
                 || on(Watch::EXEC_OF_DESCRIPTOR) && a[4] & 0x1000 != 0,
         ),
-        "mount" | "umount2" | "pivot_root" | "chroot" | "move_mount" | "mount_setattr"
-        | "fsmount" | "fspick" | "swapon" | "swapoff" | "acct" | "quotactl" | "quotactl_fd"
-        | "uselib" | "open_by_handle_at"
+        "mount" | "umount2" | "pivot_root" | "chroot" | "fchroot" | "move_mount"
+        | "mount_setattr" | "fsmount" | "fspick" | "swapon" | "swapoff" | "acct" | "quotactl"
+        | "quotactl_fd" | "uselib" | "open_by_handle_at"
             if on(Watch::GOVERNED) =>
         {
             Guard::Deny
@@ -295,11 +295,10 @@ fn protection(name: &str, args: &[u64; 6], landlock: bool) -> Guard {
                     .iter()
                     .any(|bit| a[0] >> bit & 1 == 1),
         ),
-        "unshare" => deny(
-            [7, 17, 25, 26, 27, 28, 29, 30]
-                .iter()
-                .any(|bit| a[0] >> bit & 1 == 1),
-        ),
+        // CLONE_VM, FS, FILES, SIGHAND, THREAD and SYSVSEM.
+        "unshare" => deny(args[0] & !0x0005_0f00 != 0),
+        "open_tree" | "open_tree_attr" => deny(a[2] & 2 != 0),
+        "fsmount" => deny(a[1] & 2 != 0),
         "ioctl" if [0x5412, 0x541c, 0xaa00].contains(&a[1]) => Guard::Deny,
         "keyctl" => deny(a[0] == 18),
         "userfaultfd" => deny(a[0] & 1 == 0),
