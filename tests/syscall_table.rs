@@ -1,8 +1,10 @@
-//! The syscall table against two witnesses that this project did not write: the
-//! kernel's headers as installed on this machine, and the libc crate.
+//! The syscall table against three witnesses that this project did not write: the
+//! kernel's headers as installed on this machine, a list of the newest headers, and the
+//! libc crate.
 //!
-//! The headers may be older than the table, never newer in what they both know.
+//! The headers may be older than the table and the list, never newer.
 //! Without headers the tests that read them say so, and fail where `CI` is set.
+//! JAIL_HEADERS names a folder with other headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,16 +13,18 @@ use std::path::{Path, PathBuf};
 use jail::internal::syscalls;
 use jail::internal::syscalls::arch::{Arch, NATIVE};
 
+#[path = "syscall_table/newest.rs"]
+mod newest;
+
 /// Where headers live: Debian's folder of the architecture, and everyone's.
 fn include_dirs() -> [PathBuf; 2] {
+    let root = std::env::var_os("JAIL_HEADERS");
+    let root = root.map_or("/usr/include".into(), PathBuf::from);
     let triple = match NATIVE {
         Arch::X86_64 => "x86_64-linux-gnu",
         Arch::Aarch64 => "aarch64-linux-gnu",
     };
-    [
-        Path::new("/usr/include").join(triple),
-        PathBuf::from("/usr/include"),
-    ]
+    [root.join(triple), root]
 }
 
 /// A header's text, or a loud skip.
@@ -57,9 +61,18 @@ fn defines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// A plain integer as C writes it: `12`, `0x1fUL`, `0755`, `-1`, `(1 << 4)`.
+/// A plain integer as C writes it: `12`, `0x1fUL`, `0755`, `-1`, `(1 << 4)`, `((__u64)1 << 32)`.
 fn literal(text: &str) -> Option<i64> {
     let text = text.trim();
+    if let Some(bit) = text.strip_prefix("_BITUL") {
+        return 1_i64.checked_shl(u32::try_from(literal(bit)?).ok()?);
+    }
+    // A cast; the values are small.
+    if let Some(cast) = text.strip_prefix("(__")
+        && let Some((_, value)) = cast.split_once(')')
+    {
+        return literal(value);
+    }
     if let Some(inner) = text
         .strip_prefix('(')
         .and_then(|rest| rest.strip_suffix(')'))
@@ -86,7 +99,18 @@ fn literal(text: &str) -> Option<i64> {
 #[test]
 fn literals_are_read_as_c_reads_them() {
     let read = [
-        "12", "0x1fUL", "0755", "-1", "(1 << 4)", "1U<<31", "(-100)", "O_RDONLY", "1|2", "",
+        "12",
+        "0x1fUL",
+        "0755",
+        "-1",
+        "(1 << 4)",
+        "1U<<31",
+        "(-100)",
+        "O_RDONLY",
+        "1|2",
+        "",
+        "_BITUL(2)",
+        "((__u64)1 << 32)",
     ];
     let values = read.map(literal);
     assert_eq!(
@@ -101,7 +125,9 @@ fn literals_are_read_as_c_reads_them() {
             Some(-100),
             None,
             None,
-            None
+            None,
+            Some(4),
+            Some(1 << 32),
         ]
     );
 }
