@@ -110,6 +110,11 @@ impl Watch {
         Watch(self.0 | other.0)
     }
 
+    /// Without these.
+    pub const fn without(self, other: Watch) -> Watch {
+        Watch(self.0 & !other.0)
+    }
+
     /// Adds a class if it is needed.
     pub fn add(&mut self, class: Watch, needed: bool) {
         if needed {

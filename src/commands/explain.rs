@@ -435,6 +435,14 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
     ]
 }
 
+/// What a route is about, with its place: `fs.deny "**/.env" (net.toml:4)`.
+pub fn name(policy: &Policy, what: What) -> String {
+    match subject(policy, what) {
+        Some((place, entry, _)) => format!("{entry} ({place})"),
+        None => String::new(),
+    }
+}
+
 /// What a route is about: where the policy says it, what it says, and what happens.
 type Subject = (String, String, Cell);
 

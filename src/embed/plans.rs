@@ -79,6 +79,8 @@ impl Plans {
             datagrams: about.datagrams,
             // This program does other work, so it must not be moved into another cgroup.
             alone: false,
+            unsupervised: false,
+            start: None,
         };
         let plan = Arc::new(Plan::with(policy, &about.host, options)?);
         let planned = Planned {

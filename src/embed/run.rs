@@ -84,6 +84,7 @@ fn supervised(
         // The command must not reach jail's memory or descriptors through /proc or ptrace. A forked
         // child has its own address space, and execve makes any child dumpable again.
         if options.stand_in
+            && !plan.unsupervised
             && let Err(errno) = sys::process::set_dumpable(false)
         {
             return Err(SuperviseError::System {

@@ -53,6 +53,17 @@ pub struct Prepared<'a> {
     ignore_sigpipe: bool,
     /// The limits to set by setrlimit(2).
     limits: Vec<(process::Resource, u64)>,
+    /// How the program is started if the filter denies execve.
+    start: Option<Start>,
+}
+
+/// A program that is started by one descriptor, which no later program can have: it is closed by the
+/// execve, and from then on the limit of descriptors is below it.
+struct Start {
+    program: OwnedFd,
+    number: RawFd,
+    /// The soft and the hard limit of descriptors before.
+    limits: (u64, u64),
 }
 
 impl<'a> Prepared<'a> {
@@ -112,7 +123,28 @@ impl<'a> Prepared<'a> {
             core_dumps: plan.files.core_dumps,
             ignore_sigpipe: command.ignore_sigpipe,
             limits: resource_limits(plan),
+            start: None,
         })
+    }
+
+    /// Has the program started by this descriptor.
+    pub fn start_by(&mut self, program: OwnedFd, number: u32) -> Result<(), LaunchError> {
+        let limits = process::descriptor_limits()
+            .map_err(LaunchError::system("getrlimit(RLIMIT_NOFILE)"))?;
+        let ranges = self.close.iter().flat_map(|&(first, last)| {
+            match (first..=last).contains(&number) {
+                true => [(first, number - 1), (number + 1, last)],
+                // The second one is empty.
+                false => [(first, last), (1, 0)],
+            }
+        });
+        self.close = ranges.filter(|(first, last)| first <= last).collect();
+        self.start = Some(Start {
+            program,
+            number: number as RawFd,
+            limits,
+        });
+        Ok(())
     }
 
     /// The parent's process id. Inside a pid namespace a process outside has no id.
@@ -168,6 +200,9 @@ pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t)
 /// Returns only on failure.
 fn execute(prepared: &Prepared<'_>) -> Errno {
     let environment = &prepared.environment;
+    if let Some(start) = &prepared.start {
+        return process::execute_open(start.number, &prepared.arguments, environment);
+    }
     match process::execve(prepared.program, &prepared.arguments, environment) {
         Errno::ENOEXEC => match &prepared.through_shell {
             Some(arguments) => process::execve(SHELL, arguments, environment),
@@ -212,6 +247,12 @@ fn confine(
             process::become_descriptor(stream, number).map_err(at(Step::Streams))?;
         }
     }
+    if let Some(start) = &prepared.start {
+        let (_, most) = start.limits;
+        process::set_descriptor_limits((most, most)).map_err(at(Step::Limits))?;
+        process::become_closing_descriptor(start.program.as_raw_fd(), start.number)
+            .map_err(at(Step::PassDescriptors))?;
+    }
     for &(first, last) in &prepared.close {
         process::close_range(first, last).map_err(at(Step::CloseDescriptors))?;
     }
@@ -228,6 +269,11 @@ fn confine(
     }
     if let Some(nice) = prepared.nice {
         process::set_nice(nice).map_err(at(Step::Nice))?;
+    }
+    if let Some(start) = &prepared.start {
+        let most = start.number as u64;
+        let limits = (start.limits.0.min(most), most);
+        process::set_descriptor_limits(limits).map_err(at(Step::Limits))?;
     }
     for &(resource, most) in &prepared.limits {
         process::limit(resource, most).map_err(at(Step::Limits))?;

@@ -15,7 +15,7 @@
 
 use super::{Handed, LaunchError};
 use crate::plan::{Domain, Files, Net, Rights};
-use crate::sys::files::{NO_SYMLINKS, openat2};
+use crate::sys::files::open_without_links;
 use crate::sys::{self, Errno, process};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
@@ -186,7 +186,7 @@ fn grant_handed(ruleset: BorrowedFd<'_>, file: &Handed, handled: BitFlags<Access
 /// the policy was read, so this one was put there since, perhaps by a command of this policy.
 fn granted(path: &Path) -> Option<(File, bool)> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    let fd = openat2(libc::AT_FDCWD, &path, libc::O_PATH, NO_SYMLINKS).ok()?;
+    let fd = open_without_links(&path).ok()?;
     let file = File::from(fd);
     let is_directory = file.metadata().ok()?.is_dir();
     Some((file, is_directory))

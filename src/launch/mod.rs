@@ -22,6 +22,7 @@ mod temporary;
 mod terminals;
 mod unavailable;
 mod under;
+mod untraceable;
 
 pub use cgroup::{CountAt, Group, Members, hierarchies};
 pub use error::{Circumstances, LaunchError, Step};
@@ -34,6 +35,7 @@ pub use spawn::{start, start_in};
 pub use spawner::Spawner;
 pub use temporary::Temporary;
 pub use unavailable::Unavailable;
+pub use untraceable::{start_descriptor, untraceable};
 
 use crate::sys::{self, Errno, memory::SharedWords};
 use crate::trace::Tid;

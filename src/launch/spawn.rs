@@ -4,7 +4,7 @@ use super::cgroup::{self, Group};
 use super::landlock::{self, Floor};
 use super::{
     Circumstances, Command, Handed, Isolation, LaunchError, Spawner, Started, User, c_string,
-    child, containers, lookup, obstacles,
+    child, containers, lookup, obstacles, untraceable,
 };
 use crate::plan::Plan;
 use crate::policy::LimitKind;
@@ -72,7 +72,7 @@ impl Words {
             environment,
             ..
         } = self;
-        child::Prepared::new(
+        let mut prepared = child::Prepared::new(
             command,
             path,
             self.script,
@@ -80,7 +80,11 @@ impl Words {
             environment,
             plan,
             floor,
-        )
+        )?;
+        if let Some(number) = plan.start {
+            prepared.start_by(untraceable::opened(&self.program)?, number)?;
+        }
+        Ok(prepared)
     }
 }
 
@@ -96,6 +100,8 @@ struct Spawn {
     user: Option<User>,
     isolation: Isolation,
     handed: Vec<Handed>,
+    /// Whether it runs without a supervisor, and is not seized.
+    unsupervised: bool,
 }
 
 impl Spawn {
@@ -120,6 +126,7 @@ impl Spawn {
             user: command.user.clone(),
             isolation: command.isolation.clone(),
             handed,
+            unsupervised: plan.unsupervised,
         })
     }
 
@@ -149,7 +156,9 @@ impl Spawn {
         // If the child cannot be put into the cgroup, the supervisor adds up its memory instead.
         let joined = |group: &Group| self.shares || group.take(pid).is_ok();
         self.group = self.group.take().filter(joined);
-        if let Err(errno) = trace::seize(pid) {
+        if !self.unsupervised
+            && let Err(errno) = trace::seize(pid)
+        {
             let host = Circumstances::read(Some(pid));
             let _ = sys::process::kill(pid, libc::SIGKILL);
             let _ = sys::wait::wait(pid, 0);

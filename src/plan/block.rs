@@ -5,12 +5,13 @@
 
 use seccompiler::sock_filter;
 
-use super::bpf::{Return, jump};
+use super::bpf::{self, Return, jump};
 use super::compare;
-use crate::baseline::Answer;
+use crate::baseline::{Answer, Check, Rule};
 use crate::condition::{Test, TooComplex};
 use crate::judge::{Chain, Ruling};
 use crate::policy::Action;
+use crate::syscalls::Errno;
 
 /// How the filter answers the calls of one system call.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,27 @@ pub enum Block {
     Plain(Return),
     /// By its registers.
     Conditional(Vec<sock_filter>),
+}
+
+/// What answers a call that is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The supervisor, which reports it.
+    Supervisor,
+    /// The supervisor, also if the denial is silent.
+    SupervisorAlways,
+    /// The filter: there is no supervisor. It returns no RET_TRACE: a tracer outside might answer that.
+    Filter,
+}
+
+impl By {
+    /// The answer to what registers do not decide.
+    fn undecided(self) -> Return {
+        match self {
+            By::Supervisor | By::SupervisorAlways => Return::TRACE,
+            By::Filter => Return::errno(Errno::EPERM),
+        }
+    }
 }
 
 /// A test of registers and where it leads.
@@ -51,10 +73,10 @@ struct Tail<'a> {
 }
 
 impl Block {
-    /// Compiles a chain. `traced`: a silent denial goes to the supervisor too.
-    pub fn new(chain: &Chain<'_>, traced: bool) -> Result<Block, TooComplex> {
-        let answer = |ruling: &Ruling| match answer(ruling.action, ruling.quiet) {
-            errno if traced && errno != Return::ALLOW => Return::TRACE,
+    /// Compiles a chain.
+    pub fn new(chain: &Chain<'_>, by: By) -> Result<Block, TooComplex> {
+        let answer = |ruling: &Ruling| match answer(ruling.action, ruling.quiet, by) {
+            errno if by == By::SupervisorAlways && errno != Return::ALLOW => Return::TRACE,
             other => other,
         };
         // Most system calls have neither rules nor protections.
@@ -70,8 +92,9 @@ impl Block {
                 ..chain.otherwise
             },
             Return::ALLOW,
+            by,
         );
-        let default = Tail::new(chain, &chain.otherwise, answer(&chain.otherwise));
+        let default = Tail::new(chain, &chain.otherwise, answer(&chain.otherwise), by);
         let to = |ruling: &Ruling| {
             let (to, tail) = match ruling.action {
                 _ if ruling.outranks_baseline() => return To::Return(answer(ruling)),
@@ -90,13 +113,13 @@ impl Block {
         for step in chain.rules {
             // Rules about memory are for the supervisor.
             let to = |ruling: &Ruling| match step.object {
-                Some(_) => To::Return(Return::TRACE),
+                Some(_) => To::Return(by.undecided()),
                 None => to(ruling),
             };
             match step.condition.alternatives() {
                 // Too large for a filter, so from here on the supervisor decides.
                 Err(_) => {
-                    last = To::Return(Return::TRACE);
+                    last = To::Return(by.undecided());
                     break;
                 }
                 Ok(any) if any.iter().any(Vec::is_empty) => {
@@ -120,16 +143,39 @@ impl Block {
     }
 }
 
+impl Block {
+    /// The block of execveat(2), which also allows to execute an open file by this descriptor.
+    pub fn or_executes(self, descriptor: u32) -> Block {
+        const AT_EMPTY_PATH: u32 = libc::AT_EMPTY_PATH as u32;
+        // Both are ints: the kernel reads the low half, which comes first.
+        let argument = |place: u32| bpf::load(bpf::ARGS + 8 * place);
+        let mut code = vec![
+            argument(0),
+            bpf::if_equal(descriptor, 0, 3),
+            argument(4),
+            bpf::if_equal(AT_EMPTY_PATH, 0, 1),
+            Return::ALLOW.instruction(),
+        ];
+        match self {
+            Block::Plain(answer) => code.push(answer.instruction()),
+            Block::Conditional(rest) => code.extend(rest),
+        }
+        Block::Conditional(code)
+    }
+}
+
 impl<'a> Tail<'a> {
-    fn new(chain: &Chain<'a>, ruling: &Ruling, last: Return) -> Tail<'a> {
+    fn new(chain: &Chain<'a>, ruling: &Ruling, last: Return, by: By) -> Tail<'a> {
         let mut tail = Tail {
             branches: Vec::new(),
             last,
         };
         for rule in chain.baseline.iter().filter(|rule| ruling.subject_to(rule)) {
-            let to = match rule.answer {
-                Answer::Quiet(errno) => Return::errno(errno),
-                Answer::Deny(_) | Answer::Close(_) | Answer::Check(_) => Return::TRACE,
+            let to = match (rule.answer, by) {
+                (Answer::Quiet(errno), _) => Return::errno(errno),
+                (Answer::Deny(errno) | Answer::Close(errno), By::Filter) => Return::errno(errno),
+                (Answer::Check(check), By::Filter) => Return::errno(unchecked(rule, check)),
+                (Answer::Deny(_) | Answer::Close(_) | Answer::Check(_), _) => Return::TRACE,
             };
             if rule.covers_each() {
                 tail.last = to;
@@ -152,11 +198,27 @@ impl<'a> Tail<'a> {
 }
 
 /// The filter's action for a ruling: a call that is to be reported goes to the supervisor.
-fn answer(action: Action, quiet: bool) -> Return {
-    match (action, quiet) {
-        (Action::Allow, _) => Return::ALLOW,
-        (Action::Deny(errno), true) => Return::errno(errno),
-        (Action::Deny(_), false) | (Action::Kill, _) => Return::TRACE,
+fn answer(action: Action, quiet: bool, by: By) -> Return {
+    match (action, quiet, by) {
+        (Action::Allow, _, _) => Return::ALLOW,
+        (Action::Deny(errno), true, _) | (Action::Deny(errno), _, By::Filter) => {
+            Return::errno(errno)
+        }
+        // Such a policy is not run without a supervisor.
+        (Action::Kill, _, By::Filter) => Return::errno(Errno::EPERM),
+        (Action::Deny(_), false, _) | (Action::Kill, _, _) => Return::TRACE,
+    }
+}
+
+/// The errno of a call whose target only the supervisor could look up: that of a target outside. Programs
+/// can do without openat2(2).
+fn unchecked(rule: &Rule, check: Check) -> Errno {
+    match check {
+        Check::Paths if rule.syscalls == ["openat2"] => Errno::ENOSYS,
+        Check::Task { .. } | Check::Who { .. } | Check::Signal | Check::Owner => Errno::EPERM,
+        Check::Paths | Check::Peers | Check::Filling | Check::Look | Check::OwnFilter => {
+            Errno::EACCES
+        }
     }
 }
 

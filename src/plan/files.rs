@@ -23,6 +23,11 @@ pub const MSEAL: (u32, u32) = (6, 11);
 /// openat2(2).
 const OPENAT2: (u32, u32) = (5, 6);
 
+/// Why an entry that Landlock could enforce is not left to it.
+pub(super) const DENIED_WITHIN: &str = "another entry denies within it";
+/// The same, of changes only.
+pub(super) const PROTECTED_WITHIN: &str = "a part of what may be changed is protected";
+
 /// Rights of a Landlock rule, in the terms of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {
@@ -126,6 +131,12 @@ pub struct PlanOptions<'a> {
     pub datagrams: bool,
     /// Whether this process only runs the jail, so that it may be moved into another cgroup.
     pub alone: bool,
+    /// Whether there is no supervisor, because no tracer can be had: filter and Landlock hold what they
+    /// can, and [`Plan::needs`](super::Plan::needs) names the entries that need more.
+    pub unsupervised: bool,
+    /// Without a supervisor: the descriptor from which the program is started if execve is denied. The
+    /// launcher ensures that it never exists again.
+    pub start: Option<u32>,
 }
 
 impl Files {
@@ -403,10 +414,10 @@ impl Files {
                         Cost::StopPerOpen,
                     )
                 } else if self.watch.has(Watch::READ) || entry.list == List::Exec {
-                    let because = why.unwrap_or("another entry denies within it");
+                    let because = why.unwrap_or(DENIED_WITHIN);
                     route(self.supervisor(), because, Cost::StopPerOpen)
                 } else {
-                    let because = why.unwrap_or("a part of what may be changed is protected");
+                    let because = why.unwrap_or(PROTECTED_WITHIN);
                     route(self.supervisor(), because, Cost::StopPerChange)
                 }
             }

@@ -7,7 +7,7 @@
 use seccompiler::sock_filter;
 
 use super::PlanError;
-use super::block::Block;
+use super::block::{Block, By};
 use super::bpf::{self, Return};
 use crate::judge::Judge;
 use crate::syscalls::{self, Errno, arch};
@@ -53,10 +53,32 @@ impl Filter {
         if waits {
             traced.extend(numbers(&WAITING));
         }
+        let by = |nr| match traced.contains(&nr) {
+            true => By::SupervisorAlways,
+            false => By::Supervisor,
+        };
+        Filter::answered(judge, by, None)
+    }
+
+    /// The same without a supervisor. `start`: the descriptor that may be executed, whatever is denied.
+    pub fn unsupervised(judge: &Judge, start: Option<u32>) -> Result<Filter, PlanError> {
+        Filter::answered(judge, |_| By::Filter, start)
+    }
+
+    fn answered(
+        judge: &Judge,
+        by: impl Fn(u32) -> By,
+        start: Option<u32>,
+    ) -> Result<Filter, PlanError> {
+        let execveat = syscalls::by_name("execveat").and_then(syscalls::Syscall::number);
         let mut blocks: Vec<Vec<sock_filter>> = Vec::with_capacity(32);
         let mut leaves = Vec::with_capacity(syscalls::COUNT);
         for (nr, chain) in judge.chains() {
-            let block = Block::new(&chain, traced.contains(&nr)).map_err(PlanError::Condition)?;
+            let block = Block::new(&chain, by(nr)).map_err(PlanError::Condition)?;
+            let block = match start.filter(|_| Some(nr) == execveat) {
+                Some(descriptor) => block.or_executes(descriptor),
+                None => block,
+            };
             let leaf = match block {
                 Block::Plain(answer) => Leaf::Plain(answer),
                 Block::Conditional(code) => {

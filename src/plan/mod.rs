@@ -18,6 +18,7 @@ mod routes;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod unsupervised;
 
 pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
@@ -27,6 +28,7 @@ pub use host::{Host, MemoryCgroup};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
 pub use route::{Cost, Enforcer, Route, What};
+pub use unsupervised::Need;
 
 use bpf::Return;
 use filter::{Filter, Leaf};
@@ -58,6 +60,10 @@ pub struct Plan {
     pub limits: Limits,
     /// The enforcer of the memory limit, if there is one.
     pub memory: Option<Memory>,
+    /// Whether there is no supervisor.
+    pub unsupervised: bool,
+    /// The descriptor from which the program must be started, because its filter denies execve.
+    pub start: Option<u32>,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
 }
@@ -116,7 +122,10 @@ impl Plan {
         );
         let net = Net::new(policy, host, options);
         let judge = |watch: Watch| {
-            let watch = watch.and(Watch::OWN_FILTER);
+            let watch = match options.unsupervised {
+                true => unsupervised::watched(watch),
+                false => watch.and(Watch::OWN_FILTER),
+            };
             let baseline = Baseline::new(host.landlock_abi).watching(watch);
             let judge = Judge::of_command(policy, &baseline, options.command, options.terminals);
             (baseline, judge)
@@ -129,9 +138,17 @@ impl Plan {
             (baseline, judged) = judge(files.watch.and(net.watch));
         }
         let judge = judged;
-        let filter = Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?;
+        let start = options
+            .start
+            .filter(|_| options.unsupervised && unsupervised::closes_execve(&judge));
+        let filter = match options.unsupervised {
+            true => Filter::unsupervised(&judge, start)?,
+            false => Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?,
+        };
         Ok(Plan {
             memory,
+            unsupervised: options.unsupervised,
+            start,
             files,
             net,
             limits: policy.limits.clone(),

@@ -492,3 +492,67 @@ fn message_queues_are_closed_where_their_file_system_is_not_open() {
     )));
     assert!(!closed("default = \"allow\"\n[fs]\ndeny = [\"**/.env\"]\n"));
 }
+
+fn unsupervised(text: &str, host: &Host) -> (Policy, Plan) {
+    let policy = policy(text);
+    let options = PlanOptions {
+        unsupervised: true,
+        ..PlanOptions::default()
+    };
+    let plan = Plan::with(&policy, host, options).unwrap();
+    (policy, plan)
+}
+
+/// A tracer outside would answer it by its own policy.
+#[test]
+fn a_filter_without_a_supervisor_never_asks_a_tracer() {
+    const ACTION: u32 = 0xffff_0000;
+    const RET_TRACE: u32 = 0x7ff0_0000;
+    for preset in crate::policy::presets() {
+        for host in [OLD, Host::newest()] {
+            let text = format!("extends = [\"{}\"]", preset.name);
+            let (_, plan) = unsupervised(&text, &host);
+            let returns = plan.filter.iter().filter(|step| step.code == 0x06);
+            let mut traces = returns.filter(|step| step.k & ACTION == RET_TRACE);
+            assert!(traces.next().is_none(), "{}", preset.name);
+        }
+    }
+}
+
+#[test]
+fn a_policy_of_subtrees_needs_no_supervisor() {
+    let text = "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/srv\"]\n";
+    let (policy, plan) = unsupervised(text, &Host::newest());
+    assert_eq!(plan.needs(&policy), []);
+    let denied = [
+        "chmod, chown, utimes, setxattr",
+        "connect",
+        "bind",
+        "sendmsg",
+    ];
+    assert_eq!(plan.unchecked(), denied);
+    let (policy, plan) = unsupervised(text, &OLD);
+    assert!(plan.needs(&policy).contains(&Need::Signals));
+}
+
+#[test]
+fn what_needs_a_supervisor_is_known() {
+    let needs = |more: &str| {
+        let text = format!("extends = [\"base\"]\n{more}");
+        let (policy, plan) = unsupervised(&text, &Host::newest());
+        plan.needs(&policy)
+    };
+    assert_eq!(needs(""), []);
+    assert_eq!(needs("[syscalls]\nexecve = \"EACCES\"\n"), [Need::Start]);
+    assert_eq!(needs("[limits]\nopen-files = 20\n"), []);
+    let wall = Need::Row(What::Limit(LimitKind::Wall));
+    assert_eq!(needs("[limits]\nwall = \"1s\"\n"), [wall]);
+    let of = |more: &str| needs(more).len();
+    assert_eq!(of("[fs]\nread = [\"/\"]\ndeny = [\"/srv/**/.env\"]\n"), 1);
+    assert_eq!(of("[fs]\nread = [\"/srv/*.txt\"]\n"), 1);
+    assert_eq!(of("[fs]\nread = [\"/\"]\nhide = [\"/srv\"]\n"), 1);
+    assert_eq!(of("[net]\nconnect = [\"192.0.2.1:80\"]\n"), 1);
+    assert_eq!(of("[net]\nconnect = [\"*:80\", \"unix:*\"]\n"), 0);
+    assert_eq!(of("[process]\nisolate = [\"net\"]\n"), 1);
+    assert_eq!(of("[syscalls]\nuname = \"kill\"\n"), 1);
+}

@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod object;
 mod outcome;
+mod relay;
 mod start;
 mod syscall;
 mod tracee;

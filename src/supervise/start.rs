@@ -45,6 +45,9 @@ pub fn run(
     options: Options,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, SuperviseError> {
+    if plan.unsupervised {
+        return super::relay::run(&started, &options);
+    }
     let forward = options
         .stand_in
         .then(|| Forward::new(started.pid, started.isolation().pid))

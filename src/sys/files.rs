@@ -5,6 +5,7 @@ use super::{Errno, Taken, check};
 use libc::{c_int, c_long, pid_t};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr::from_mut;
 
 /// RESOLVE_NO_SYMLINKS of openat2(2).
@@ -35,6 +36,26 @@ pub fn openat2(
     })?;
     // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// Opens what an absolute path names, by O_PATH, unless a symbolic link is in the path: ELOOP. By openat2(2),
+/// or, if that is missing, by open(2): the kernel then names another path for what was opened.
+pub fn open_without_links(path: &CStr) -> Result<OwnedFd, Errno> {
+    match openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) {
+        Err(Errno::ENOSYS) => {}
+        other => return other,
+    }
+    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the path is NUL-terminated.
+    let fd = check(unsafe { libc::open(path.as_ptr(), flags) })?;
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
+    let file = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
+    let name = std::fs::read_link(format!("/proc/self/fd/{fd}"));
+    let name = name.map_err(|_| Errno::ENOENT)?;
+    match name.as_os_str().as_bytes() == path.to_bytes() {
+        true => Ok(file),
+        false => Err(Errno::ELOOP),
+    }
 }
 
 /// pidfd_open(2) (Linux 5.3), of a thread with PIDFD_THREAD (6.9), else of its process; then

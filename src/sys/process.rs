@@ -51,6 +51,23 @@ pub fn execve(path: &CStr, arguments: &CStrings<'_>, environment: &CStrings<'_>)
     Errno::last()
 }
 
+/// execveat(2) with AT_EMPTY_PATH (Linux 3.19): executes an open file. Returns only on failure.
+pub fn execute_open(file: RawFd, arguments: &CStrings<'_>, environment: &CStrings<'_>) -> Errno {
+    // SAFETY: the path is NUL-terminated, both arrays are NULL-terminated, and all they point to
+    // outlives the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            file,
+            c"".as_ptr(),
+            arguments.0.as_ptr(),
+            environment.0.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::last()
+}
+
 /// _exit(2): ends the process at once, without handlers or destructors.
 pub fn exit(code: c_int) -> ! {
     // SAFETY: takes no memory and does not return.
@@ -143,6 +160,12 @@ pub fn become_descriptor(fd: RawFd, number: RawFd) -> Result<(), Errno> {
     check(unsafe { libc::dup2(fd, number) }).map(drop)
 }
 
+/// dup3(2) with O_CLOEXEC: `fd` becomes `number`, too, which execve closes.
+pub fn become_closing_descriptor(fd: RawFd, number: RawFd) -> Result<(), Errno> {
+    // SAFETY: takes numbers only; the caller owns the descriptors of this forked child.
+    check(unsafe { libc::dup3(fd, number, libc::O_CLOEXEC) }).map(drop)
+}
+
 /// setpriority(2): the nice value of this process.
 pub fn set_nice(nice: c_int) -> Result<(), Errno> {
     // SAFETY: takes numbers only.
@@ -217,15 +240,30 @@ pub fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
     check(unsafe { libc::setrlimit64(resource, &limit) }).map(drop)
 }
 
+/// setrlimit(2) RLIMIT_NOFILE: the soft and the hard limit of descriptors. Async-signal-safe.
+pub fn set_descriptor_limits((soft, hard): (u64, u64)) -> Result<(), Errno> {
+    let limit = libc::rlimit64 {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: `limit` is valid for reading.
+    check(unsafe { libc::setrlimit64(libc::RLIMIT_NOFILE, &limit) }).map(drop)
+}
+
 /// getrlimit(2): how many descriptors this process may have.
 pub fn descriptor_limit() -> Result<u64, Errno> {
+    descriptor_limits().map(|(soft, _)| soft)
+}
+
+/// The same, and how far this process may raise that.
+pub fn descriptor_limits() -> Result<(u64, u64), Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: `limit` is valid for writing.
     check(unsafe { libc::getrlimit64(libc::RLIMIT_NOFILE, &mut limit) })?;
-    Ok(limit.rlim_cur)
+    Ok((limit.rlim_cur, limit.rlim_max))
 }
 
 /// setrlimit(2): no core dumps, and the hard limit keeps it so. Async-signal-safe.
@@ -246,6 +284,11 @@ pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
 /// Whether this process is dumpable: prctl(2), PR_GET_DUMPABLE. 2 means that only root may read its core.
 pub fn is_dumpable() -> Result<bool, Errno> {
     prctl(libc::PR_GET_DUMPABLE, 0).map(|dumpable| dumpable == 1)
+}
+
+/// PR_SET_CHILD_SUBREAPER (Linux 3.4): orphans among this process's descendants become its children.
+pub fn adopt_orphans() -> Result<(), Errno> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map(drop)
 }
 
 /// PR_SET_SECUREBITS. Needs CAP_SETPCAP.

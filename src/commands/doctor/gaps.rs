@@ -76,7 +76,7 @@ const CALLS: &[Call] = &[
     Call { name: "close_range", since: (5, 9), docker: PROFILE,
         cost: "no command can be run, because its descriptors cannot be closed" },
     Call { name: "openat2", since: (5, 6), docker: PROFILE,
-        cost: "no path can be opened for Landlock, so nothing can be executed under a policy of paths" },
+        cost: "where it fails with EPERM, no path can be opened for Landlock, so nothing can be executed under a policy of paths" },
     Call { name: "pidfd_getfd", since: (5, 6), docker: CAPABILITY,
         cost: "a policy that allows some connections and not others stops with an error before anything runs; entries that say `optional` are left out" },
     Call { name: "pidfd_open", since: (5, 3), docker: PROFILE,

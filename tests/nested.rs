@@ -1,0 +1,240 @@
+//! Where no tracer can be had: in another jail, under strace, in a container without ptrace. A policy that
+//! needs a supervisor for nothing but reports runs without one; for any other the run stops with an error that
+//! names its entries.
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use support::{Dir, JAIL, Ran, Run, plain, probe};
+
+struct Scene {
+    dir: Dir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let dir = Dir::new();
+        let (at, programs) = (dir.path().display(), Path::new(JAIL).parent());
+        let programs = programs.expect("a folder").display();
+        // It opens what the inner jails need. A policy's own file needs a supervisor if it may be changed.
+        let outer = format!(
+            "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"{at}/open\"]\n"
+        );
+        let inner = format!(
+            "extends = [\"base\"]\n[fs]\nread = [\"{at}/open\", \"{at}/policies\", \"{programs}\"]\n\
+             exec = [\"{programs}\"]\nwrite = [\"{at}/open\"]\n"
+        );
+        dir.write("outer.toml", &outer);
+        dir.write("policies/wide.toml", &outer);
+        dir.write("inner.toml", &inner);
+        dir.write("secret/file", "secret\n");
+        dir.write("open/file", "open\n");
+        Scene { dir }
+    }
+
+    /// A command under these policies, the outermost first.
+    fn under(&self, policies: &[&str], command: &[&str]) -> Run {
+        let mut words: Vec<String> = Vec::new();
+        for policy in policies {
+            let file = self.dir.path().join(format!("{policy}.toml"));
+            let policy = match file.exists() {
+                true => file.to_string_lossy().into_owned(),
+                false => (*policy).to_owned(),
+            };
+            words.extend([JAIL, "--policy", &policy, "--"].map(str::to_owned));
+        }
+        words.extend(command.iter().map(|word| (*word).to_owned()));
+        plain(words)
+    }
+}
+
+fn says_once(ran: Ran) -> Ran {
+    let told = ran.err.matches("jail: no tracer here").count();
+    assert_eq!(told, 1, "{}", ran.err);
+    ran
+}
+
+#[test]
+fn jails_run_three_deep_with_exit_codes_and_signals() {
+    let scene = Scene::new();
+    let three = ["outer", "outer", "inner"];
+    let ran = scene.under(&three, &["echo", "ran"]).output();
+    ran.ends_with(0)
+        .says("ran\n")
+        .complains("jail: no tracer here");
+    for (script, code) in [
+        ("exit 7", 7),
+        ("kill -TERM $$", 128 + 15),
+        ("kill -9 $$", 128 + 9),
+    ] {
+        scene
+            .under(&three, &["sh", "-c", script])
+            .output()
+            .ends_with(code);
+        says_once(
+            scene
+                .under(&["outer", "inner"], &["sh", "-c", script])
+                .output(),
+        )
+        .ends_with(code);
+    }
+    let missing = scene.under(&three, &["no-such-program"]).output();
+    missing.ends_with(127).complains("command not found");
+}
+
+#[test]
+fn an_inner_policy_narrows_and_does_not_widen() {
+    let scene = Scene::new();
+    let secret = scene.dir.file("secret/file");
+    let open = scene.dir.file("open/file");
+    scene
+        .under(&["outer"], &["cat", &secret])
+        .output()
+        .ends_with(0);
+    let ran = scene.under(&["outer", "inner"], &["cat", &open]).output();
+    says_once(ran).ends_with(0).says("open\n");
+    let ran = scene.under(&["outer", "inner"], &["cat", &secret]).output();
+    ran.ends_with(1).complains("Permission denied");
+    let ran = scene
+        .under(&["inner", "policies/wide"], &["cat", &secret])
+        .output();
+    ran.ends_with(1).complains("Permission denied");
+}
+
+/// The filter answers it: the outer jail would allow the call, and has nothing to report.
+#[test]
+fn a_call_that_only_the_inner_policy_denies_fails_unreported() {
+    let scene = Scene::new();
+    let text = "extends = [\"outer.toml\"]\n[syscalls]\nuname = \"EPERM\"\n";
+    scene.dir.write("calls.toml", text);
+    let ran = scene.under(&["outer", "calls"], &["uname", "-s"]).output();
+    let ran = says_once(ran).ends_with(1);
+    assert!(!ran.err.contains("denied uname"), "{}", ran.err);
+    scene
+        .under(&["outer"], &["uname", "-s"])
+        .output()
+        .ends_with(0);
+}
+
+#[test]
+fn what_needs_a_supervisor_is_named_and_nothing_runs() {
+    let scene = Scene::new();
+    for (name, more, named) in [
+        (
+            "deny",
+            "[fs]\ndeny = [\"**/.env\"]\n",
+            "fs.deny \"**/.env\"",
+        ),
+        ("wall", "[limits]\nwall = \"5s\"\n", "limits.wall = 5s"),
+        (
+            "isolate",
+            "[process]\nisolate = [\"net\"]\n",
+            "process.isolate = \"net\"",
+        ),
+        ("kill", "[syscalls]\nuname = \"kill\"\n", "uname"),
+        (
+            "peer",
+            "[net]\nconnect = [\"127.0.0.1:80\"]\n",
+            "net.connect \"127.0.0.1:80\"",
+        ),
+    ] {
+        let text = format!("extends = [\"outer.toml\"]\n{more}");
+        scene.dir.write(&format!("{name}.toml"), text);
+        let ran = scene.under(&["outer", name], &["echo", "ran"]).output();
+        let named = format!("{named} ({}:3)", scene.dir.file(&format!("{name}.toml")));
+        ran.ends_with(125)
+            .says("")
+            .complains(&named)
+            .complains("nothing was run");
+    }
+}
+
+/// The first program is started by a descriptor that can never exist again.
+#[test]
+fn a_policy_that_denies_execve_starts_its_program_and_no_other() {
+    let scene = Scene::new();
+    let closed =
+        "extends = [\"outer.toml\"]\n[syscalls]\nexecve = \"EACCES\"\nexecveat = \"EACCES\"\n";
+    scene.dir.write("closed.toml", closed);
+    for policy in ["closed", "compute"] {
+        let run = |script: &str| {
+            let run = scene.under(&["outer", policy], &["/bin/bash", "-c", script]);
+            says_once(run.cwd(scene.dir.path()).output())
+        };
+        run("echo $0 $((3 + 4)); exit 5")
+            .ends_with(5)
+            .says("/bin/bash 7\n");
+        run("/bin/true")
+            .ends_with(126)
+            .complains("Permission denied");
+        let ran = run("ulimit -Hn").ends_with(0);
+        let number: u32 = ran.out.trim().parse().expect("a limit");
+        let again = format!("ulimit -n {}", number + 1);
+        assert_ne!(run(&again).code(), Some(0));
+        let opened = format!("exec {number}</bin/true && echo opened");
+        assert_eq!(run(&opened).out, "");
+    }
+    scene.dir.program("script", "#!/bin/sh\nexit 0\n");
+    let script = scene.dir.file("script");
+    let ran = scene.under(&["outer", "closed"], &[&script]).output();
+    ran.ends_with(125)
+        .complains("a denied execve")
+        .complains("nothing was run");
+}
+
+#[test]
+fn limits_of_one_process_and_the_report_work() {
+    let scene = Scene::new();
+    scene.dir.write(
+        "limited.toml",
+        "extends = [\"outer.toml\"]\n[limits]\nopen-files = 17\n",
+    );
+    let ran = scene
+        .under(&["outer", "limited"], &["sh", "-c", "ulimit -n"])
+        .output();
+    ran.ends_with(0).says("17\n");
+    let report = scene.dir.file("open/report.json");
+    let inner = scene.dir.file("inner.toml");
+    let words = [
+        JAIL, "--policy", &inner, "--report", &report, "--", "sh", "-c", "exit 3",
+    ];
+    scene.under(&["outer"], &words).output().ends_with(3);
+    let report = std::fs::read_to_string(report).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["ending"], "exited");
+    assert_eq!(report["code"], 3);
+}
+
+#[test]
+fn under_strace_and_without_ptrace_it_runs_too() {
+    let scene = Scene::new();
+    let inner = ["sh", "-c", "exit 7"];
+    let policy = scene.dir.file("inner.toml");
+    let jailed = [[JAIL, "--policy", &policy, "--"].as_slice(), &inner].concat();
+    let ran = plain([probe(), "without", "ptrace"]).args(&jailed).output();
+    says_once(ran).ends_with(7);
+    let strace = ["strace", "-f", "-o", "/dev/null"];
+    if plain(strace).args(["true"]).output().code() != Some(0) {
+        println!("NOT TRIED HERE: strace is missing, or cannot trace");
+        return;
+    }
+    says_once(plain(strace).args(&jailed).output()).ends_with(7);
+}
+
+#[test]
+fn signals_reach_the_command_and_options_that_need_a_tracer_are_errors() {
+    let scene = Scene::new();
+    let policy = scene.dir.file("inner.toml");
+    let lacking = || plain([probe(), "without", "ptrace", JAIL]);
+    for option in ["--kill-on-exit", "--stats", "--trace-denials"] {
+        let ran = lacking().args([option, "--policy", &policy, "--", "true"]);
+        ran.output().ends_with(125).complains(option);
+    }
+    let script = "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.1; done";
+    let words = ["--policy", &policy, "--", "sh", "-c", script];
+    let mut running = lacking().args(words).start();
+    running.line("ready");
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    running.finish().ends_with(9).says("ready\ngot\n");
+}
