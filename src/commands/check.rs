@@ -26,12 +26,13 @@ pub fn run(
                 code = 1;
                 writeln!(err, "{}\n", problems.render(color))?;
             }
-            Ok(policy) if let Some(error) = policy::opened_home(&policy) => {
-                code = 1;
-                let text = policy::render(&policy.sources, &[error], color);
-                writeln!(err, "{text}\n")?;
-            }
             Ok(policy) => {
+                if let Some(error) = policy::opened_home(&policy) {
+                    code = 1;
+                    let text = policy::render(&policy.sources, &[error], color);
+                    writeln!(err, "{text}\n")?;
+                    continue;
+                }
                 let mut warnings = policy::lint(&policy);
                 warnings.extend(closed(&policy));
                 if let Some(host) = strict {

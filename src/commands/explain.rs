@@ -69,21 +69,26 @@ pub fn run(
     let plan = Plan::with(policy, host, options).map_err(ExplainError::Plan)?;
     let text = match call {
         None => whole(policy, host, &plan, view),
-        Some(text) if let Some((access, path)) = sentence(text)? => {
-            of_path(policy, &plan, access, &path, view)
-        }
-        Some(text) if let Some(peer) = peer_of(text)? => of_peer(policy, &plan, &peer, text, view),
-        Some(text) => {
-            let call = parse_call(text).map_err(|source| ExplainError::Call {
-                text: text.to_owned(),
-                source,
-            })?;
-            one(policy, &plan, &call, view)
-        }
+        Some(text) => of_call(policy, &plan, text, view)?,
     };
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(ExplainError::Output)
+}
+
+/// One call, or the access to a path or a peer.
+fn of_call(policy: &Policy, plan: &Plan, text: &str, view: View) -> Result<String, ExplainError> {
+    if let Some((access, path)) = sentence(text)? {
+        return Ok(of_path(policy, plan, access, &path, view));
+    }
+    if let Some(peer) = peer_of(text)? {
+        return Ok(of_peer(policy, plan, &peer, text, view));
+    }
+    let call = parse_call(text).map_err(|source| ExplainError::Call {
+        text: text.to_owned(),
+        source,
+    })?;
+    Ok(one(policy, plan, &call, view))
 }
 
 /// Parses `read PATH` and the like; `None`: it is something else.
