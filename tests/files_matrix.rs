@@ -1,7 +1,7 @@
 //! Every call that takes a path, with the path named in every way, in every kind of place: what the
 //! policy language promises for `[fs]`, compared with the same calls without a jail.
 //!
-//! The calls are those of `examples/files`. Each cell of the matrix has a victim of its own, which
+//! The calls are those of `tests/programs/files`. Each cell of the matrix has a victim of its own, which
 //! must be untouched where the call is denied, and as without the jail where it is allowed. To see
 //! the tables: `cargo test --test files_matrix -- --nocapture --test-threads=1`.
 #![cfg(target_arch = "x86_64")]

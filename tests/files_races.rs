@@ -1,4 +1,4 @@
-//! Races for a denied file: `examples/races` names an allowed path while something turns the name,
+//! Races for a denied file: `tests/programs/races` names an allowed path while something turns the name,
 //! a directory or a descriptor into a denied one.
 //!
 //! Each attack first wins against a supervisor that checks and then lets the call go on; an attack

@@ -1,5 +1,5 @@
 //! Races against a jail of one task, which no other task of the jail can help: the kernel discards
-//! memory (`examples/races lazy`).
+//! memory (`tests/programs/races lazy`).
 //!
 //! Each attack first wins against a supervisor that checks and then lets the call go on.
 //! `JAIL_RACE_SECONDS` says for how long each (1).

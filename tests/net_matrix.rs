@@ -1,16 +1,16 @@
 //! Every call that reaches a peer, or lets itself be reached, in every family, under every kind of
 //! entry: what the policy language promises for `[net]`, with a real listener for each.
 //!
-//! The attempts are those of `examples/net`. Each cell is a jail of its own, once with a probe that
+//! The attempts are those of `tests/programs/net`. Each cell is a jail of its own, once with a probe that
 //! has one thread and once with two. What is allowed must have arrived at the listener, what is
 //! denied must not, and the message must name the line and the endpoint. To see the tables:
 //! `cargo test --test net_matrix -- --nocapture --test-threads=1`.
 
 mod support;
 
-#[path = "../examples/net/address.rs"]
+#[path = "programs/net/address.rs"]
 mod address;
-#[path = "../examples/net/raw.rs"]
+#[path = "programs/net/raw.rs"]
 mod raw;
 
 #[path = "net_matrix/contract.rs"]

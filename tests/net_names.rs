@@ -1,4 +1,4 @@
-//! Names: a world with resolvers of its own (`examples/names`), in a network namespace, and jailed
+//! Names: a world with resolvers of its own (`tests/programs/names`), in a network namespace, and jailed
 //! clients that may reach some names.
 //!
 //! Making the namespace needs root, or user namespaces; where neither is to be had the tests say so.
@@ -243,7 +243,7 @@ fn ordinary_clients_resolve_and_connect() {
     }
 }
 
-/// Each attack of `examples/names/attack.rs` in a world of its own, and a connect that tells whether it
+/// Each attack of `tests/programs/names/attack.rs` in a world of its own, and a connect that tells whether it
 /// has won.
 fn attacked(attacks: &[&str], world: impl Fn() -> World) {
     let names = names();

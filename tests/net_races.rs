@@ -1,4 +1,4 @@
-//! Races for a denied peer: `examples/races net` names an allowed one, or has a socket that may name
+//! Races for a denied peer: `tests/programs/races net` names an allowed one, or has a socket that may name
 //! it, while something turns the address, the socket or the way to it into a denied one.
 //!
 //! All peers are sockets of this process, on loopback addresses, in a temporary directory and under

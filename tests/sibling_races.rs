@@ -1,5 +1,5 @@
 //! Races between jails of one policy that share a tree: the only process of one opens, makes or executes
-//! something by a path, and that of another turns the way to it into a denied one (`examples/races flip`
+//! something by a path, and that of another turns the way to it into a denied one (`tests/programs/races flip`
 //! and `act`). No task of the first jail could.
 //!
 //! `tests/files_races.rs` shows that each of these attacks wins against a supervisor that checks and

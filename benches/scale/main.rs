@@ -5,7 +5,7 @@
 //! `true` under a limit of time, by the memory of the program that calls it (goal: the same). Nothing
 //! here judges what it prints but the goals.
 
-#[path = "../../examples/probe/fair.rs"]
+#[path = "../../tests/programs/probe/fair.rs"]
 mod fair;
 
 use std::error::Error;

@@ -149,7 +149,7 @@ fn every_call_that_takes_a_path_is_tried() {
     };
     for named in NAMED.iter().filter(|named| named.asks != Asks::Stat) {
         let known = tried(named.syscall) || CLOSED.contains(&named.syscall);
-        assert!(known, "{} needs a row in examples/files", named.syscall);
+        assert!(known, "{} needs a row in tests/programs/files", named.syscall);
     }
 }
 

@@ -117,7 +117,7 @@ pub fn in_tree(text: &str, tree: &Path) -> String {
     text.replace("\"@\"", &format!("\"{tree}\""))
 }
 
-/// The probe program (`examples/files`), which `cargo test` builds beside the binary.
+/// The probe program (`tests/programs/files`), which `cargo test` builds beside the binary.
 pub fn files() -> String {
     example("files")
 }

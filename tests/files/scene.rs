@@ -175,7 +175,7 @@ impl Scene {
 
 static FILES: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
-/// The probe program (`examples/files`), which `cargo test` builds beside the binary.
+/// The probe program (`tests/programs/files`), which `cargo test` builds beside the binary.
 pub fn files() -> String {
     example("files")
 }

@@ -26,13 +26,13 @@ pub const JAIL: &str = env!("CARGO_BIN_EXE_jail");
 /// whatever hangs, hangs for ever.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The probe program (`examples/probe`), which `cargo test` builds beside the binary.
+/// The probe program (`tests/programs/probe`), which `cargo test` builds beside the binary.
 pub fn probe() -> &'static str {
     static PROBE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     PROBE.get_or_init(|| example("probe"))
 }
 
-/// A program of `examples/`, which `cargo test` builds beside the binary.
+/// A program of `tests/programs/` or of `examples/`: `cargo test` builds both as examples of the package.
 pub fn example(name: &str) -> String {
     let path = Path::new(JAIL).with_file_name("examples").join(name);
     assert!(

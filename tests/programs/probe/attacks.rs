@@ -4,21 +4,13 @@
 //! with 0 or 1. An attack says only what the kernel told it; whether anything really happened is
 //! for the test to see. It must never be aimed at anything that the test did not start.
 
-#[path = "attacks_alone.rs"]
 mod alone;
-#[path = "attacks_escape.rs"]
 mod escape;
-#[path = "attacks_foreign.rs"]
 mod foreign;
-#[path = "attacks_kernel.rs"]
 mod kernel;
-#[path = "attacks_outside.rs"]
 mod outside;
-#[path = "attacks_raw.rs"]
 mod raw;
-#[path = "attacks_signals.rs"]
 mod signals;
-#[path = "attacks_stage.rs"]
 mod stage;
 
 pub use stage::stage;
