@@ -1,4 +1,4 @@
-//! Which mechanism enforces what, and the statistics of the filter. `tests/filter_*.rs` test the program
+//! Which mechanism enforces what, and the statistics of the filter. `tests/filter` tests the program
 //! by running it.
 
 use super::*;

@@ -1,7 +1,7 @@
 //! Cases that are allowed to change the files of the batch: what it runs was settled before.
 
-use super::support::{Dir, JAIL, plain};
 use super::verdicts;
+use crate::support::{Dir, JAIL, plain};
 use std::fs::File;
 
 /// Opens the directory of the batch, and nothing outside.

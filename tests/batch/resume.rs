@@ -69,7 +69,7 @@ fn a_file_that_cannot_be_replaced_keeps_both_verdicts_and_it_is_said() {
     assert_eq!(batch(&dir, cases, &options).code(), Some(1));
     dir.program("here", "#!/bin/sh\n");
     // The name of the new file is the old one's with the process's id: a directory in its place.
-    if super::support::is_root() {
+    if crate::support::is_root() {
         println!("NOT TRIED HERE: root writes in whatever directory; run it as an ordinary user");
         return;
     }

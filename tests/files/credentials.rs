@@ -2,7 +2,7 @@
 
 use super::presets::Home;
 use super::scene::{Scene, run};
-use super::support::{Dir, JAIL, Ran, Run, example, jail, token};
+use crate::support::{Dir, JAIL, Ran, Run, example, jail, token};
 use jail::internal::judge::Judge;
 use jail::internal::plan::{Host, Plan};
 use jail::internal::policy::{Action, Policy};

@@ -1,8 +1,8 @@
 //! `deny` and `hide` within what is open, and the ways round them.
 
 use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run, start};
-use super::support::jail;
 use crate::steps;
+use crate::support::jail;
 use libc::{AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE};
 use std::fs::File;
 use std::io::Write;
@@ -268,7 +268,7 @@ fn cat(scene: &Scene, landlock: Option<&str>, path: &str, stdin: File) -> (Optio
 #[test]
 fn stdin_is_opened_again_for_what_it_is() {
     let scene = scene();
-    let outsider = super::support::Dir::new();
+    let outsider = crate::support::Dir::new();
     let outsider = outsider.write("file", "somewhere else");
     let file = |path: &str| File::open(path).expect("a file of the test");
     for path in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {

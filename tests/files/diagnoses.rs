@@ -1,7 +1,7 @@
 //! `jail explain`, `jail check` and `jail test` on policies with paths.
 
 use super::scene::{SUBTREES, Scene, run};
-use super::support::{Ran, jail};
+use crate::support::{Ran, jail};
 
 /// The cells of the first row of this place.
 fn row(text: &str, place: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 //! access of the descriptor, and gets nothing else by that.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, files, open, run};
-use super::support::{JAIL, plain};
+use crate::support::{JAIL, plain};
 use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 use std::fs::File;
 
@@ -28,7 +28,7 @@ fn answers(name: &str, flags: i32, steps: &[String], outside: &[&str], within: &
         let steps = steps.iter().map(|step| scene.text(step));
         program.into_iter().chain(steps).collect()
     };
-    let found = |scene: &Scene, run: super::support::Run| -> Vec<String> {
+    let found = |scene: &Scene, run: crate::support::Run| -> Vec<String> {
         let ran = super::scene::run(run.stdin(handed(scene, name, flags)));
         ran.ends_with(0).out.lines().map(str::to_owned).collect()
     };

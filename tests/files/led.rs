@@ -2,7 +2,7 @@
 
 use super::presets::Home;
 use super::scene::run;
-use super::support::{Run, jail};
+use crate::support::{Run, jail};
 
 fn within(home: &Home, policy: &str, script: &str) -> Run {
     let target = home.path().join("project/target");

@@ -1,7 +1,7 @@
 //! What is said of denied paths, on stderr and in the log.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, run};
-use crate::support::JAIL;
+use crate::support::{JAIL, starting};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -161,6 +161,7 @@ fn a_denial_of_landlock_is_reported_at_a_terminal() {
     let script = format!("cat {} 2>/dev/null; true", scene.at("none/file"));
     let told = |options: &[&str]| {
         let pty = nix::pty::openpty(None, None).expect("a terminal");
+        let _starting = starting();
         let status = Command::new(JAIL)
             .args(options)
             .args(["--color=never", "--policy", &policy, "--"])

@@ -1,7 +1,7 @@
 //! Opens that the supervisor answers, while signals arrive, threads run and programs change.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, files, run, start};
-use super::support::{probe, rounds};
+use crate::support::{probe, rounds};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Duration;

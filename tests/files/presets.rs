@@ -4,7 +4,7 @@
 //! names a directory for it; else it is made in the target directory or in the caller's home.
 
 use super::scene::{LANDLOCK, Scene, run};
-use super::support::{Run, is_root, jail, plain, token};
+use crate::support::{Run, is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

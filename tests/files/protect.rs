@@ -1,7 +1,7 @@
 //! `protect`: read and executed as granted, never changed, moved or replaced.
 
 use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run};
-use super::support::jail;
+use crate::support::jail;
 use libc::{
     AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
     RENAME_EXCHANGE, RENAME_WHITEOUT,

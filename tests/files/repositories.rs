@@ -2,7 +2,7 @@
 
 use super::presets::Home;
 use super::scene::run;
-use super::support::plain;
+use crate::support::plain;
 
 /// A repository `DIR` whose configuration has git write `ran` into the home directory.
 const EVIL: &str = r#"evil() {

@@ -1,10 +1,9 @@
 //! A directory tree with places of each kind, policies for it, and commands run in both worlds.
 
-use super::support::{Dir, Ran, Run, Running, example, is_root, jail, plain};
+use crate::support::{Dir, Ran, Run, Running, copy, example, is_root, jail, plain};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{PoisonError, RwLock};
 
 /// The values of `JAIL_LANDLOCK_ABI` that each claim is tried with; `None`: all that the host has.
 pub const LANDLOCK: [Option<&str>; 3] = [None, Some("1"), Some("0")];
@@ -15,10 +14,6 @@ read  = ["@/r", "@/bin"]
 write = ["@/w"]
 exec  = ["@/bin"]
 "#;
-
-/// A program that is being written must not be open in a process that another thread has just
-/// forked: to start it would be ETXTBSY.
-static WRITING: RwLock<()> = RwLock::new(());
 
 /// The tree: `r` may be read, `w` changed, `bin` executed, `none` nothing. Each has a `file` that
 /// holds its own name, `bin` has the probe program `files`.
@@ -58,22 +53,19 @@ impl Scene {
 
     /// Writes a program.
     pub fn program(&self, name: &str, content: &str) -> String {
-        let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
         self.dir.program(name, self.text(content))
     }
 
     /// Copies a program.
     pub fn copy(&self, from: &str, name: &str) -> String {
-        let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
         let content = fs::read(from).expect("a program to copy");
         self.dir.program(name, content)
     }
 
     /// Copies a program into a directory to which no path needs to lead.
     pub fn copy_into(&self, from: &str, directory: &OwnedFd, name: &str) {
-        let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
-        let to = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
-        fs::copy(from, to).expect("a program to copy");
+        let (own, directory) = (std::process::id(), directory.as_raw_fd());
+        copy(from, format!("/proc/{own}/fd/{directory}/{name}"));
     }
 
     /// Makes a symbolic link; `@` in its target is the tree.
@@ -193,7 +185,6 @@ pub fn run(run: Run) -> Ran {
 /// Runs beside the test.
 #[track_caller]
 pub fn start(run: Run) -> Running {
-    let _writing = WRITING.read().unwrap_or_else(PoisonError::into_inner);
     run.start()
 }
 

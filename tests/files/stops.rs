@@ -1,6 +1,7 @@
 //! What costs a stop, and what must not.
 
 use super::scene::{SUBTREES, Scene, run};
+use crate::support::starting;
 use std::process::Command;
 
 /// What `--stats` says of stops for paths, and of all but those of processes.
@@ -74,7 +75,11 @@ fn what_is_protected_stops_no_reading() {
 fn a_policy_of_subtrees_does_not_stop_git() {
     let scene = Scene::new();
     let repo = scene.at("w/repo");
-    let Ok(made) = Command::new("git").args(["init", "-q", &repo]).status() else {
+    let made = {
+        let _starting = starting();
+        Command::new("git").args(["init", "-q", &repo]).status()
+    };
+    let Ok(made) = made else {
         eprintln!("NOT TESTED: there is no git here");
         return;
     };

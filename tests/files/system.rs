@@ -2,7 +2,7 @@
 //! nothing in which programs of other people meet.
 
 use super::scene::{LANDLOCK, Scene, open, run};
-use super::support::{is_root, jail, plain, token};
+use crate::support::{is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

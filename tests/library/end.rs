@@ -154,7 +154,7 @@ fn a_host_that_is_not_dumpable_hears_why_it_cannot_trace() {
     let own = std::env::current_exe().expect("this program");
     let dir = Dir::new();
     let copy = dir.file("host");
-    std::fs::copy(own, &copy).expect("a copy");
+    support::copy(own, &copy);
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).expect("permissions");
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];

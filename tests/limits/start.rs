@@ -3,8 +3,8 @@
 //! execve(2) of a file waits while another process holds a lease on it (fcntl(2), F_SETLEASE), as it may
 //! wait for a processor or a disk.
 
-use super::support::Running;
 use super::{Dir, jail, plain};
+use crate::support::{Running, copy};
 use serde_json::Value;
 
 /// Holds a lease on this file for so long after somebody wants to open it.
@@ -30,7 +30,7 @@ fn hold(dir: &Dir, file: &str, seconds: f64) -> Running {
 /// Runs a program whose file is held for so long, with a limit of 300 ms; its report.
 fn run(seconds: f64) -> (Value, Dir) {
     let dir = Dir::new();
-    std::fs::copy("/bin/true", dir.file("true")).expect("a program");
+    copy("/bin/true", dir.file("true"));
     let mut holder = hold(&dir, &dir.file("true"), seconds);
     let policy = super::policy(&dir, "wall = \"300ms\"\ngrace = \"100ms\"");
     let report = dir.file("report.json");

@@ -1,7 +1,7 @@
 //! What a command does to change the report, or to delay it.
 
 use crate::read;
-use crate::support::{Dir, JAIL, Run, is_root, jail, plain, probe};
+use crate::support::{Dir, JAIL, Run, copy, is_root, jail, plain, probe};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -113,7 +113,7 @@ fn a_socket_that_is_closed_by_the_supervisor_last_is_not_lingered_for() {
 fn a_name_is_no_part_of_the_document() {
     let dir = Dir::new();
     let name = "x\",\"exit_code\":0,\"\u{1b}]0;\n{}\\";
-    std::fs::copy(probe(), dir.path().join(name)).expect("a copy");
+    copy(probe(), dir.path().join(name));
     let command = format!("./{name}");
     let ran = limited(&dir, &["--quiet"], &[&command, "meddles", "renames-itself"]).output();
     ran.ends_with(5);

@@ -4,6 +4,7 @@
 //! it has said. The harness must never trace, and wait for nothing but what it has started here.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod arena;
 pub mod races;
 
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +16,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,31 @@ pub fn example(name: &str) -> String {
     path.to_str()
         .expect("the target directory's path is no UTF-8")
         .to_owned()
+}
+
+/// Held for writing while a test writes a program, and for reading while one starts a command: the child of a
+/// fork holds the descriptor until it executes, and executing the new program would fail with ETXTBSY.
+static PROGRAMS: RwLock<()> = RwLock::new(());
+
+/// While this is held, programs may be written, and [`Run`] starts nothing.
+pub fn writing_programs() -> RwLockWriteGuard<'static, ()> {
+    PROGRAMS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held while a test starts a command itself, without [`Run`].
+pub fn starting() -> RwLockReadGuard<'static, ()> {
+    PROGRAMS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies a program. cp(1) writes it, so that no child of this process can hold the descriptor.
+pub fn copy(from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) {
+    let words = [
+        OsStr::new("cp"),
+        OsStr::new("--"),
+        from.as_ref(),
+        to.as_ref(),
+    ];
+    plain(words).output().ends_with(0);
 }
 
 /// How often a stress test repeats its work: `default`, or what `JAIL_TEST_ROUNDS` says.
@@ -130,6 +156,7 @@ impl Dir {
 
     /// Writes an executable file.
     pub fn program(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let _writing = writing_programs();
         let path = self.write(name, content);
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&path, mode).expect("cannot make a file executable");
@@ -230,7 +257,12 @@ impl Run {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = format!("{:?}", self.command);
         heed_the_terminal();
-        let mut child = match self.command.spawn() {
+        // It returns once the child has executed the command.
+        let started = {
+            let _starting = starting();
+            self.command.spawn()
+        };
+        let mut child = match started {
             Ok(child) => child,
             Err(error) => panic!("cannot start {what}: {error}"),
         };

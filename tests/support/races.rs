@@ -1,16 +1,76 @@
 //! What the suites of races share.
 
-use super::{Ran, example};
+use super::{Ran, copy, example};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// For how long each attack is tried.
-pub fn seconds() -> u64 {
-    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(1)
+/// One race at a time: each needs two processors.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The example `races`.
+/// For how long each attack is tried: `JAIL_RACE_SECONDS`, which may have a fraction.
+pub fn seconds() -> f64 {
+    let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
+    seconds.and_then(|it| it.parse().ok()).unwrap_or(1.0)
+}
+
+/// For how long it is tried once more where there were too few tries, as on a busy machine.
+pub fn longer() -> f64 {
+    (5.0 * seconds()).max(5.0)
+}
+
+/// How long a race of so many seconds may take: an attacker goes on for five times as long, and for at
+/// least five seconds, until it has tried often enough.
+pub fn timeout(seconds: f64) -> Duration {
+    Duration::from_secs_f64(5.0 * seconds + 60.0)
+}
+
+/// The program `races`.
 pub fn races() -> String {
     example("races")
+}
+
+/// Copies it to where a policy allows it.
+pub fn copy_races(to: &str) {
+    copy(races(), to);
+}
+
+/// The line `NAME tries N wins M passed K …`.
+#[derive(Debug)]
+pub struct Score {
+    pub tries: u64,
+    pub wins: u64,
+    pub passed: u64,
+    pub unavailable: bool,
+}
+
+impl Score {
+    /// Of the first attack that has printed one.
+    #[track_caller]
+    pub fn of(ran: &Ran) -> Self {
+        let mut lines = ran.out.lines();
+        let score = lines.find_map(|line| Self::read(line.split_once(" tries ")?.1));
+        score.unwrap_or_else(|| ran.fail("should have printed a score"))
+    }
+
+    /// Of this attack; `None` if it has printed none.
+    pub fn named(name: &str, ran: &Ran) -> Option<Self> {
+        let mut lines = ran.out.lines();
+        lines.find_map(|line| Self::read(line.strip_prefix(name)?.strip_prefix(" tries ")?))
+    }
+
+    fn read(rest: &str) -> Option<Self> {
+        let words: Vec<&str> = rest.split(' ').collect();
+        let number = |at: usize| words.get(at)?.parse().ok();
+        Some(Self {
+            tries: number(0)?,
+            wins: number(2)?,
+            passed: number(4)?,
+            unavailable: words.contains(&"unavailable"),
+        })
+    }
 }
 
 /// The number after a word of the line `NAME tries N wins M …`.

@@ -19,7 +19,7 @@ const PEEK: i32 = libc::MSG_PEEK;
 pub fn attack(how: &str, address: &str) -> std::io::Result<String> {
     let target: Ipv4Addr = address.parse().expect("an address");
     let tried = match how {
-        how if how.starts_with("race=") => race::race(target, how[5..].parse().unwrap_or(1)),
+        how if how.starts_with("race=") => race::race(target, how[5..].parse().unwrap_or(1.0)),
         "echo" => echo(target),
         "peek-offset" => peek_offset(target),
         "peek-offset-of-stream" => peek_offset_of_stream(target),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
 
 /// Races for some seconds, or until the target can be reached.
-pub fn race(target: Ipv4Addr, seconds: u64) -> std::io::Result<()> {
+pub fn race(target: Ipv4Addr, seconds: f64) -> std::io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let (own, peer) = (socket.local_addr()?, other.local_addr()?);
@@ -57,7 +57,7 @@ pub fn race(target: Ipv4Addr, seconds: u64) -> std::io::Result<()> {
                 }
             }
         });
-        let end = Instant::now() + Duration::from_secs(seconds);
+        let end = Instant::now() + Duration::from_secs_f64(seconds);
         let mut count = 0_u32;
         while Instant::now() < end {
             let _ = socket.recv(&mut [0; 2048]);

@@ -10,6 +10,7 @@ use crate::place::{Place, set_up};
 use crate::protect;
 use crate::replace::{Score, Trick, replace};
 use crate::role::{self, Role};
+use crate::seconds::time;
 use crate::tamper::tamper;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,8 +19,13 @@ use std::time::{Duration, Instant};
 /// No attack tries more often.
 const MOST_TRIES: u64 = 200_000;
 
-/// An attack goes on until it has tried as often, for five times as long if need be.
+/// An attack goes on until it has tried as often: for five times as long if need be, and for at least
+/// [`LEAST_TIME`].
 const LEAST_TRIES: u64 = 1_001;
+const LEAST_TIME: Duration = Duration::from_secs(5);
+
+/// How long an attack goes on where it is not told.
+const DEFAULT_TIME: Duration = Duration::from_secs(20);
 
 #[rustfmt::skip]
 const ATTACKS: &[(&str, Flip, Act)] = &[
@@ -117,8 +123,8 @@ pub fn main() -> ExitCode {
     match words[..] {
         ["list"] => list(),
         ["setup", directory] => set_up(Path::new(directory)),
-        ["naive", name, good, bad] => return naive(name, good, bad, 20),
-        ["naive", name, good, bad, seconds] => return naive(name, good, bad, number(seconds)),
+        ["naive", name, good, bad] => return naive(name, good, bad, DEFAULT_TIME),
+        ["naive", name, good, bad, seconds] => return naive(name, good, bad, time(seconds)),
         ["net", ref words @ ..] => return net::run(words),
         ["lazy", ref words @ ..] => {
             return lazy::run(words).unwrap_or(ExitCode::from(2));
@@ -131,24 +137,20 @@ pub fn main() -> ExitCode {
         }
         ["flip", name, good, bad] => {
             role::take(Role::Flips);
-            return attack(name, good, bad, 0, false);
+            return attack(name, good, bad, Duration::ZERO, false);
         }
         ["act", name, good, bad, seconds] => {
             role::take(Role::Acts);
-            return attack(name, good, bad, number(seconds), false);
+            return attack(name, good, bad, time(seconds), false);
         }
-        [name, good, bad] => return attack(name, good, bad, 20, false),
-        [name, good, bad, seconds] => return attack(name, good, bad, number(seconds), false),
+        [name, good, bad] => return attack(name, good, bad, DEFAULT_TIME, false),
+        [name, good, bad, seconds] => return attack(name, good, bad, time(seconds), false),
         _ => {
             eprintln!("races [naive] ATTACK GOOD BAD [SECONDS] | setup DIRECTORY | list");
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
-}
-
-fn number(text: &str) -> u64 {
-    text.parse().expect("SECONDS is a number")
 }
 
 /// Each attack with the part of the tree that it needs.
@@ -169,7 +171,7 @@ fn list() {
     }
 }
 
-fn naive(name: &str, good: &str, bad: &str, seconds: u64) -> ExitCode {
+fn naive(name: &str, good: &str, bad: &str, time: Duration) -> ExitCode {
     let bad_path = Path::new(bad);
     let denied = if good == bad {
         Denied::Writing(bad_path.to_path_buf())
@@ -178,22 +180,21 @@ fn naive(name: &str, good: &str, bad: &str, seconds: u64) -> ExitCode {
         Denied::Directory(directory.to_path_buf())
     };
     let code = supervise(&denied, || {
-        let code = attack(name, good, bad, seconds, true);
+        let code = attack(name, good, bad, time, true);
         i32::from(code != ExitCode::SUCCESS)
     });
     ExitCode::from(code as u8)
 }
 
 /// Tries until the time is over, or until the first win.
-fn attack(name: &str, good: &str, bad: &str, seconds: u64, until_won: bool) -> ExitCode {
+fn attack(name: &str, good: &str, bad: &str, enough: Duration, until_won: bool) -> ExitCode {
     if name == "tamper" {
         let (tries, wins) = tamper(until_won, good).unwrap_or_default();
         println!("tamper tries {tries} wins {wins} passed {tries}");
         return ExitCode::SUCCESS;
     }
     if let Some((name, trick)) = TRICKS.iter().find(|row| row.0 == name) {
-        let time = Duration::from_secs(seconds);
-        let score = replace(*trick, &Place::new(good, bad), time);
+        let score = replace(*trick, &Place::new(good, bad), enough);
         let Score {
             tries,
             replaced,
@@ -216,11 +217,11 @@ fn attack(name: &str, good: &str, bad: &str, seconds: u64, until_won: bool) -> E
     };
     let acting = act.at(place);
     let start = Instant::now();
-    let enough = Duration::from_secs(seconds);
+    let latest = LEAST_TIME.max(5 * enough);
     let (mut tries, mut wins, mut passed) = (0, 0, 0);
     while tries < MOST_TRIES {
         let time = start.elapsed();
-        if time >= enough && (tries >= LEAST_TRIES || time >= 5 * enough) {
+        if time >= enough && (tries >= LEAST_TRIES || time >= latest) {
             break;
         }
         match on.during(tries, || acting.attempt(&on, tries)) {

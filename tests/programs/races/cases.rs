@@ -8,6 +8,7 @@ use crate::place::{BAD_PROGRAM, SECRET};
 use crate::raw::critical::{self, Critical, Request};
 use crate::raw::programs::{Arguments, execute};
 use crate::raw::{self, Text};
+use crate::seconds::time;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -61,10 +62,6 @@ struct Score {
     wins: u64,
     passed: u64,
     aborted: u64,
-}
-
-fn time(seconds: &str) -> Duration {
-    Duration::from_secs(seconds.parse().unwrap_or(2))
 }
 
 /// Changes the working directory between two, for ever.

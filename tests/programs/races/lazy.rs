@@ -10,9 +10,10 @@ use crate::naive::{Denied, argument, supervise, supervise_by};
 use crate::place::SECRET;
 use crate::raw::lazy::{self, Lazy};
 use crate::raw::{self, Text, sockets};
+use crate::seconds::time;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So many pages `races lazy many-WAY …` gives back at once, for a cgroup that is short of memory.
 const MANY: usize = 1000;
@@ -98,7 +99,7 @@ fn race(way: &str, act: &str, good: &str, bad: &str, seconds: &str, until_won: b
         let _ = raw::wait(raw::fork(|| 0), 0);
     }
     println!("page {} {}", std::process::id(), pages.first()?.second());
-    let end = Instant::now() + Duration::from_secs(seconds.parse().ok()?);
+    let end = Instant::now() + time(seconds);
     let (mut tries, mut wins, mut passed, mut refused) = (0, 0, 0, 0);
     while Instant::now() < end && (wins == 0 || !until_won) {
         for page in &pages {

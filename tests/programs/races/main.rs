@@ -33,6 +33,8 @@ mod replace;
 #[cfg(target_arch = "x86_64")]
 mod role;
 #[cfg(target_arch = "x86_64")]
+mod seconds;
+#[cfg(target_arch = "x86_64")]
 mod tamper;
 
 #[cfg(target_arch = "x86_64")]

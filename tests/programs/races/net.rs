@@ -10,10 +10,11 @@ mod place;
 mod scenes;
 mod turn;
 
+use crate::seconds::time;
 use acts::Try;
 use place::Place;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// No attack tries more often.
 const MOST_TRIES: u64 = 200_000;
@@ -44,7 +45,7 @@ pub fn run(words: &[&str]) -> ExitCode {
 }
 
 fn attack(name: &str, seconds: &str, place: &Place) {
-    let time = Duration::from_secs(seconds.parse().expect("SECONDS is a number"));
+    let time = time(seconds);
     if name == "held-up" {
         return held::hold_up(place, time);
     }

@@ -5,22 +5,23 @@
 //! `NAME tries N wins M`. A win has changed `kept/file`, or put a file or a link where `sub/kept`
 //! is. The attacks by two jails are two programs: `NAME` and `NAME-other`.
 
+use crate::seconds::time;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Does what the words say; `None` if there is no such attack.
 pub fn run(words: &[&str]) -> Option<ExitCode> {
     let (name, seconds) = match *words {
-        [name] => (name, 1),
-        [name, seconds] => (name, seconds.parse().ok()?),
+        [name] => (name, "1"),
+        [name, seconds] => (name, seconds),
         _ => return None,
     };
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let end = Instant::now() + time(seconds);
     let (tries, wins) = match name {
         "missing" => beside(end, make_and_remove, missing),
         "filled" => beside(end, fill, filled),

@@ -1,0 +1,18 @@
+//! The policies in the documents, and what others build on jail: the pieces of `examples/` and
+//! docs/harness.md, each run as it is written, by the user of the tests and by an ordinary user, also where
+//! no namespace can be made.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bazel;
+mod ci;
+mod containers;
+mod harness;
+mod judge;
+mod machines;
+mod minimal;
+mod policies;
+mod python;
+mod runner;
+mod scene;

@@ -1,0 +1,11 @@
+//! The BPF program of a policy, run in an interpreter (`cbpf`) instead of in the kernel, and the table of
+//! system calls that it is made from.
+
+#![allow(clippy::unwrap_used)]
+
+mod cbpf;
+mod generated;
+mod machine;
+mod presets;
+mod shape;
+mod table;

@@ -1,0 +1,11 @@
+//! What a policy means, its errors and its warnings, the presets, and `jail check`, `jail test` and `jail
+//! presets`. No test here runs a command in a jail.
+
+mod commands;
+mod join;
+mod lift;
+mod meaning;
+mod messages;
+mod presets;
+mod random;
+mod tmpdir;

@@ -1,0 +1,12 @@
+//! `[process]`: what a policy lets the command start with, and what is refused before anything runs.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacks;
+mod capabilities;
+mod extends;
+mod scene;
+mod starts;
+mod tmpdir;
+mod user;
