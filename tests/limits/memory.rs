@@ -17,7 +17,7 @@ fn limited(dir: &Dir) -> String {
 }
 
 /// Whether this host has what a mode stands for.
-fn has(mode: &str) -> bool {
+pub fn has(mode: &str) -> bool {
     let dir = Dir::new();
     let policy = limited(&dir);
     let ran = jail(["explain", &policy]).env("JAIL_CGROUP", mode).output();

@@ -1,6 +1,6 @@
 //! A connect that waits: as long as without a jail, and for what it waits for without one.
 
-use super::scene::{Policy, Scene, own_network, python, silent, users};
+use super::scene::{Policy, Scene, each_way, own_network, python, silent, users};
 use crate::support::{Run, Running};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -69,24 +69,21 @@ const NET: &str =
     "connect = [\"127.0.0.0/8\", \"10.0.0.0/8\", \"unix:@\"]\nlisten = [\"127.0.0.1:0\"]";
 
 /// The script says the same without a jail and within, alone and with another thread.
-#[track_caller]
 fn same(script: &str, says: &str) {
     let Some(python) = python() else { return };
-    for user in users() {
-        for mode in ["alone", "threads"] {
-            let scene = Scene::new();
-            let policy = scene.policy(NET);
-            let file = scene.script("script.py", &format!("{PRELUDE}\n{script}"));
-            let command = [python.as_str(), &file, mode];
-            scene
-                .outside(user, &command)
-                .output()
-                .ends_with(0)
-                .says(says);
-            let ran = scene.within(user, &policy, &command).output();
-            silent(&ran.ends_with(0).says(says));
-        }
-    }
+    each_way(|user, mode| {
+        let scene = Scene::new();
+        let policy = scene.policy(NET);
+        let file = scene.script("script.py", &format!("{PRELUDE}\n{script}"));
+        let command = [python.as_str(), &file, mode];
+        scene
+            .outside(user, &command)
+            .output()
+            .ends_with(0)
+            .says(says);
+        let ran = scene.within(user, &policy, &command).output();
+        silent(&ran.ends_with(0).says(says));
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is sent in messages arrives whole, with what goes along.
 
-use super::scene::{Scene, denied, python, silent, users};
+use super::scene::{Scene, denied, each_way, python, silent, users};
 
 /// All that makes the supervisor look at messages.
 const NET: &str = r#"connect = ["udp://127.0.0.1", "127.0.0.1", "unix:@"]
@@ -33,21 +33,18 @@ def unix():
 "#;
 
 /// The script says this without a jail and within, alone and with another thread.
-#[track_caller]
 fn same(script: &str, says: &str) {
     let Some(python) = python() else { return };
-    let scene = Scene::new();
-    let policy = scene.policy(NET);
-    let file = scene.script("script.py", &format!("{PRELUDE}\n{script}"));
-    for user in users() {
-        for mode in ["alone", "threads"] {
-            let command = [python.as_str(), &file, mode];
-            let free = scene.outside(user, &command).output();
-            free.ends_with(0).says(says);
-            let ran = scene.within(user, &policy, &command).output();
-            silent(&ran.ends_with(0).says(says));
-        }
-    }
+    each_way(|user, mode| {
+        let scene = Scene::new();
+        let policy = scene.policy(NET);
+        let file = scene.script("script.py", &format!("{PRELUDE}\n{script}"));
+        let command = [python.as_str(), &file, mode];
+        let free = scene.outside(user, &command).output();
+        free.ends_with(0).says(says);
+        let ran = scene.within(user, &policy, &command).output();
+        silent(&ran.ends_with(0).says(says));
+    });
 }
 
 #[test]

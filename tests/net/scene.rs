@@ -169,6 +169,18 @@ pub fn users() -> Vec<User> {
     }
 }
 
+/// Each user, alone and with another thread. These run side by side, for most of what is tried waits.
+pub fn each_way(test: impl Fn(User, &str) + Sync) {
+    let test = &test;
+    std::thread::scope(|scope| {
+        for user in users() {
+            for mode in ["alone", "threads"] {
+                scope.spawn(move || test(user, mode));
+            }
+        }
+    });
+}
+
 /// Panics unless a denied way to a peer was reported with the line that decided, and with what to
 /// change.
 #[track_caller]

@@ -3,6 +3,7 @@
 
 use super::http::Http;
 use super::scene::{Scene, User, denied, python, silent, users};
+use crate::support::races::seconds;
 
 #[test]
 fn a_socket_that_was_connected_is_as_without_a_jail() {
@@ -239,7 +240,7 @@ def stream():
     return s, listener.accept()[0], listener.getsockname()
 
 for s, other, to in datagrams(), stream():
-    ends = time.monotonic() + 3
+    ends = time.monotonic() + float(sys.argv[1])
 
     def connect(s=s, to=to):
         while time.monotonic() < ends:
@@ -265,8 +266,9 @@ sys.stdout.flush()
 os._exit(0)
 "#,
     );
+    let seconds = (3.0 * seconds()).max(1.0).to_string();
     for user in users() {
-        let command = [&python, &script];
+        let command = [&python, &script, &seconds];
         let says = "{True}\n{True}\n";
         let free = scene.outside(user, &command).output();
         free.ends_with(0).says(says);

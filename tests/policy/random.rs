@@ -109,8 +109,14 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
+/// As many as proptest's own variable says.
+fn cases() -> u32 {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    cases.and_then(|it| it.parse().ok()).unwrap_or(500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn no_text_makes_it_panic(text in any::<String>()) {

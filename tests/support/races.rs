@@ -13,7 +13,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 /// For how long each attack is tried: `JAIL_RACE_SECONDS`, which may have a fraction.
 pub fn seconds() -> f64 {
     let seconds = std::env::var("JAIL_RACE_SECONDS").ok();
-    seconds.and_then(|it| it.parse().ok()).unwrap_or(1.0)
+    seconds.and_then(|it| it.parse().ok()).unwrap_or(0.25)
 }
 
 /// For how long it is tried once more where there were too few tries, as on a busy machine.
