@@ -201,13 +201,13 @@ fn an_ordinary_user_gets_an_answer_of_its_own() {
         return;
     }
     let dir = copies();
-    let nobody = [
+    let ordinary = [
         "setpriv",
         "--reuid=65534",
         "--regid=65534",
         "--clear-groups",
     ];
-    let ran = plain(nobody)
+    let ran = plain(ordinary)
         .args([dir.file("jail").as_str(), "doctor", "--json"])
         .cwd("/")
         .output();

@@ -4,6 +4,7 @@
 
 mod support;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::path::Path;
 use support::{Dir, JAIL, Ran, Run, plain, probe};
@@ -231,10 +232,12 @@ fn signals_reach_the_command_and_options_that_need_a_tracer_are_errors() {
         let ran = lacking().args([option, "--policy", &policy, "--", "true"]);
         ran.output().ends_with(125).complains(option);
     }
-    let script = "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.1; done";
+    let script = "trap 'echo got; exit 9' TERM ALRM; echo ready; while :; do sleep 0.1; done";
     let words = ["--policy", &policy, "--", "sh", "-c", script];
-    let mut running = lacking().args(words).start();
-    running.line("ready");
-    running.signal(nix::sys::signal::Signal::SIGTERM);
-    running.finish().ends_with(9).says("ready\ngot\n");
+    for signal in [Signal::SIGTERM, Signal::SIGALRM] {
+        let mut running = lacking().args(words).start();
+        running.line("ready");
+        running.signal(signal);
+        running.finish().ends_with(9).says("ready\ngot\n");
+    }
 }

@@ -1,29 +1,11 @@
 //! A command that runs without a supervisor: this process passes signals on, stops as the command stops,
 //! and waits for its end. It traces nothing.
 
+use super::control::forward;
 use super::{Ending, Options, Outcome, Stats, SuperviseError};
 use crate::launch::Started;
-use crate::sys::signal::{self, Arrived};
-use crate::sys::{self, Errno};
+use crate::sys::{self, Errno, signal};
 use crate::trace::Exit;
-
-/// What a caller may send to a command to steer it.
-const SIGNALS: [i32; 11] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGABRT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGTERM,
-    libc::SIGCONT,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGWINCH,
-];
-
-/// Those that ask to end.
-const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// Waits for a started command and for what it leaves behind.
 pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseError> {
@@ -36,8 +18,7 @@ pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseErr
     // What the command leaves behind becomes a child of this process.
     sys::process::adopt_orphans().map_err(failed("prctl(PR_SET_CHILD_SUBREAPER)"))?;
     if options.stand_in {
-        signal::note_arrivals(&SIGNALS).map_err(failed("sigaction"))?;
-        signal::set_ignored(libc::SIGTTOU, true).map_err(failed("sigaction"))?;
+        forward::catch().map_err(failed("sigaction"))?;
     }
     let mut relay = Relay {
         main: started.pid,
@@ -82,13 +63,13 @@ impl Relay {
     /// not waited for.
     fn pass_on(&mut self) -> bool {
         let mut ends = false;
-        while let Some(Arrived { signal, code, .. }) = signal::take() {
-            if code == libc::SI_KERNEL {
-                self.interrupted |= signal == libc::SIGINT;
+        while let Some(arrived) = signal::take() {
+            if forward::is_for_group(&arrived) {
+                self.interrupted |= arrived.signal == libc::SIGINT;
             } else if self.exit.is_none() {
-                let _ = sys::process::kill(self.main, signal);
+                let _ = sys::process::kill(self.main, arrived.signal);
             }
-            ends |= self.exit.is_some() && ENDING.contains(&signal);
+            ends |= self.exit.is_some() && forward::ENDING.contains(&arrived.signal);
         }
         signal::rest();
         ends

@@ -1,4 +1,4 @@
-//! Asks this host. Nothing that is asked here changes the host.
+//! Probes this host. No probe changes it.
 
 use super::findings::{
     Cgroup, Findings, Hierarchy, Kernel, Landlock, Namespace, Probed, Ptrace, Seccomp, Terminal,

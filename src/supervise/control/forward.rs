@@ -32,7 +32,21 @@ const SIGNALS: [i32; 12] = [
 ];
 
 /// Those that ask to end.
-const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+pub const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Starts catching signals. Returns whether a timer ends a wait that a signal came just before.
+pub fn catch() -> Result<bool, Errno> {
+    let ticks = signal::note_arrivals(&SIGNALS)?;
+    // A message must get through from the background, too, where the terminal is set to stop
+    // a process that writes from there (`stty tostop`).
+    signal::set_ignored(libc::SIGTTOU, true)?;
+    Ok(ticks)
+}
+
+/// Whether the terminal has sent the signal, to a whole process group. A timer is this process's own.
+pub fn is_for_group(arrived: &Arrived) -> bool {
+    arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM
+}
 
 /// How long a signal to the whole group may take to show at the command.
 const GRACE: Duration = Duration::from_millis(10);
@@ -110,10 +124,7 @@ impl Forward {
     ///
     /// `hidden`: whether the command is in a pid namespace of its own.
     pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
-        let ticks = signal::note_arrivals(&SIGNALS)?;
-        // A message must get through from the background, too, where the terminal is set to stop
-        // a process that writes from there (`stty tostop`).
-        signal::set_ignored(libc::SIGTTOU, true)?;
+        let ticks = catch()?;
         let own = if hidden { 0 } else { sys::process::getpid() };
         Ok(Self {
             main,
@@ -304,8 +315,7 @@ impl Forward {
                 self.asked_to_stop = Some((arrived.signal, now));
                 next = Next::Stop;
             }
-            // From the terminal. A timer is this process's own.
-            if arrived.code == libc::SI_KERNEL && arrived.signal != libc::SIGALRM {
+            if is_for_group(&arrived) {
                 self.interrupted |= arrived.signal == libc::SIGINT;
                 if let Some(target) = self.missed(arrived.signal) {
                     self.group = (target < 0).then_some((arrived.signal, now));
