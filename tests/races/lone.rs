@@ -112,16 +112,20 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_to_discarded_memory() {
     }
     let _alone = alone();
     let place = Place::new();
+    let mut lost = Vec::new();
     for way in WAYS {
         for act in ACTS {
             let words = ["naive", way];
-            let ran = place.race(plain([races().as_str()]), &words, act, 20.0);
-            if has(way, &ran) {
-                println!("naive   {way}-{act} won at try {}", score(&ran, "tries"));
-                assert_eq!(score(&ran, "wins"), 1, "{way}-{act} proves nothing");
+            // On a busy machine it takes longer to win; a new start wins sooner than a longer try.
+            let naive = || place.race(plain([races().as_str()]), &words, act, 5.0);
+            let mut rounds = (0..16).map(|_| naive());
+            match rounds.find(|ran| !has(way, ran) || score(ran, "wins") > 0) {
+                Some(ran) => println!("naive   {way}-{act} {}", score(&ran, "tries")),
+                None => lost.push(format!("{way}-{act}")),
             }
         }
     }
+    assert!(lost.is_empty(), "these attacks prove nothing: {lost:?}");
 }
 
 #[test]
