@@ -1,6 +1,7 @@
 //! Where attacks are run: the same one without a jail and within, against victims of its own.
 //! It judges nothing; the tests do.
 
+use crate::support::slow;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
@@ -172,7 +173,7 @@ impl How<'_> {
 
 /// Waits for a child; kills it when it takes too long.
 pub fn end_of(child: &mut Child, what: &str) -> ExitStatus {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + slow(PATIENCE);
     loop {
         if let Some(status) = child.try_wait().expect("wait") {
             return status;
@@ -187,7 +188,7 @@ pub fn end_of(child: &mut Child, what: &str) -> ExitStatus {
 
 /// Whether this comes true within a while.
 pub fn eventually(mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + slow(Duration::from_secs(5));
     while !holds() {
         if Instant::now() > end {
             return false;

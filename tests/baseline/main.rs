@@ -7,7 +7,6 @@
 //!
 //! Attacks must never be aimed at anything that a test did not start.
 
-#[cfg(target_arch = "x86_64")]
 #[path = "../support/mod.rs"]
 mod support;
 

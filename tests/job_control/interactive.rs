@@ -1,6 +1,6 @@
 //! An interactive bash on a terminal, with jail as its job.
 
-use crate::support::no_process_survives;
+use crate::support::{no_process_survives, slow};
 use crate::terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Terminal};
 use std::time::Duration;
 
@@ -333,7 +333,7 @@ fn nohup_keeps_the_command_when_the_terminal_hangs_up() {
     let script = format!("echo yes > {running}; sleep 0.5; echo yes > {done}");
     terminal.run(&format!("nohup $JAIL sh -c '{script}' >/dev/null 2>&1 &"));
     let says_yes = |path: &str| {
-        let end = std::time::Instant::now() + Duration::from_secs(20);
+        let end = std::time::Instant::now() + slow(Duration::from_secs(20));
         while std::fs::read_to_string(path).unwrap_or_default() != "yes\n" {
             assert!(std::time::Instant::now() < end, "nothing in {path}");
             std::thread::sleep(Duration::from_millis(5));

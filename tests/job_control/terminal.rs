@@ -2,7 +2,7 @@
 //!
 //! The bash has a session of its own; at its end everything in that session is killed.
 
-use crate::support::{JAIL, permissive_policy, probe};
+use crate::support::{JAIL, permissive_policy, probe, slow};
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
@@ -144,7 +144,7 @@ impl Terminal {
     /// Waits for a text to appear; returns what appeared before it.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> String {
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + slow(TIMEOUT);
         loop {
             let screen = self
                 .screen
@@ -187,7 +187,7 @@ impl Terminal {
     /// Whether bash lists a job in such a state, soon.
     #[track_caller]
     pub fn job_becomes(&mut self, state: &str) {
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + slow(TIMEOUT);
         loop {
             let jobs = self.run("jobs");
             if jobs.contains(state) {
@@ -221,7 +221,7 @@ impl Terminal {
     /// Waits until no process of the session but bash runs.
     #[track_caller]
     pub fn until_all_are_stopped(&self) {
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + slow(TIMEOUT);
         loop {
             let session = self.session();
             if session.iter().all(|process| "TtZ".contains(process.state)) {
@@ -236,7 +236,7 @@ impl Terminal {
     /// for the shell, and the terminal forgets what was typed before it.
     #[track_caller]
     pub fn until_there_is(&self, word: &str) {
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + slow(TIMEOUT);
         loop {
             let session = self.session();
             if session.iter().any(|process| process.command.contains(word)) {
@@ -251,7 +251,7 @@ impl Terminal {
     /// that is pressed in between is lost.
     #[track_caller]
     pub fn until_all_go_on(&self) {
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + slow(TIMEOUT);
         loop {
             let session = self.session();
             if session.iter().all(|process| !"Tt".contains(process.state)) {

@@ -1,8 +1,8 @@
 //! Who lives on when somebody ends: orphans, storms without their supervisor, a policy's kill.
 
 use crate::support::{
-    Dir, Running, is_watchdog, jail, no_process_survives, permissive, probe, rounds, survivors,
-    token,
+    Dir, Running, is_watchdog, jail, no_process_survives, permissive, probe, rounds, slow,
+    survivors, token,
 };
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -85,7 +85,7 @@ fn without_watchdog(token: &str) -> Vec<i32> {
 
 /// Until the command itself is gone: jail and the daemon are left.
 fn wait_for_daemon(run: &Running, token: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + slow(Duration::from_secs(20));
     loop {
         let left = without_watchdog(token);
         // The command is a child of jail's, the daemon is none. In this order: two may be jail and

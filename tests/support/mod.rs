@@ -27,6 +27,16 @@ pub const JAIL: &str = env!("CARGO_BIN_EXE_jail");
 /// whatever hangs, hangs for ever.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long this machine may take for what takes others so long: `JAIL_TEST_SLOW` times as long, where that
+/// is set, as for an emulated processor.
+pub fn slow(time: Duration) -> Duration {
+    let factor: Option<f64> = std::env::var("JAIL_TEST_SLOW")
+        .ok()
+        .and_then(|factor| factor.parse().ok())
+        .filter(|factor| (1.0..=1000.0).contains(factor));
+    time.mul_f64(factor.unwrap_or(1.0))
+}
+
 /// The probe program (`tests/programs/probe`), which `cargo test` builds beside the binary.
 pub fn probe() -> &'static str {
     static PROBE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
@@ -274,7 +284,7 @@ impl Run {
             status: None,
             out,
             err,
-            end: Instant::now() + self.timeout,
+            end: Instant::now() + slow(self.timeout),
         }
     }
 }
@@ -540,7 +550,7 @@ pub fn survivors(token: &str) -> Vec<i32> {
 /// Panics, and kills them, unless all processes with this token are gone soon.
 #[track_caller]
 pub fn no_process_survives(token: &str, within: Duration) {
-    let end = Instant::now() + within;
+    let end = Instant::now() + slow(within);
     loop {
         let left = survivors(token);
         if left.is_empty() {

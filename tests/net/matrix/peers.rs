@@ -2,7 +2,7 @@
 //! policy leaves open. All are on loopback, or unix sockets of the test's own.
 
 use super::{address, raw};
-use crate::support::{Dir, token};
+use crate::support::{Dir, slow, token};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -196,7 +196,7 @@ impl Peers {
 
     /// The same, once they may have been on their way.
     pub fn arrives(&self, data: &str) -> Option<String> {
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + slow(Duration::from_secs(5));
         while self.arrived(data).is_none() && Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
         }
