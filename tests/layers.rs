@@ -357,3 +357,37 @@ fn the_loop_of_the_supervisor_is_short() {
     let text = &modules[&vec!["supervise".to_owned()]];
     assert!(text.lines().count() <= 150);
 }
+
+/// What the tests print about what they cannot try: `tests/compat/kernels` counts these lines. Any other
+/// loud word would make it seem that all was tried.
+#[test]
+fn a_test_that_cannot_try_something_says_so_in_the_same_words() {
+    let mut paths = Vec::new();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    files(&tests, &mut paths);
+    paths.retain(|path| !path.starts_with(tests.join("programs")) && !path.ends_with("layers.rs"));
+    let mut others = Vec::new();
+    let mut found = 0;
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("a readable file");
+        for printed in text.split("println!(").skip(1) {
+            let Some(literal) = printed.trim_start().strip_prefix('"') else {
+                continue;
+            };
+            let literal = literal.trim_start_matches("!!! ");
+            let word = literal.split([' ', ':']).next().unwrap_or_default();
+            if literal.starts_with("NOT TRIED HERE") {
+                found += 1;
+            } else if word.len() > 2 && word.chars().all(|letter| letter.is_ascii_uppercase()) {
+                let line = literal.lines().next().unwrap_or_default();
+                others.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(found > 50, "{found}");
+    assert!(
+        others.is_empty(),
+        "say NOT TRIED HERE instead:\n{}",
+        others.join("\n")
+    );
+}

@@ -27,7 +27,7 @@ fn hold(call: &str, rule: &str, flags: &[(&str, u64, &str)]) {
             Ok(loot) => loot.to_owned(),
             Err(errno) if !expected => format!("{errno} (an ordinary user may not)"),
             Err(errno) => {
-                println!("THIS HOST FORBIDS {name}: {errno}, nothing was shown");
+                println!("NOT TRIED HERE: {name} without a jail: {errno}");
                 format!("{errno} (forbidden on this host)")
             }
         };

@@ -27,7 +27,10 @@ fn capabilities_are_gone() {
         let bare = How::default().run(&words);
         let cell = match bare.result() {
             Ok(_) => bare.cell(),
-            Err(errno) if !root() => format!("{errno} (an ordinary user may not)"),
+            Err(errno) if !root() => {
+                println!("NOT TRIED HERE: {name} without a jail: {errno}");
+                format!("{errno} (an ordinary user may not)")
+            }
             Err(errno) => panic!("{name} as root: {errno}"),
         };
         let _ = fs::remove_file(&device);
@@ -63,7 +66,7 @@ fn a_setuid_program_gains_nothing() {
     .run(&status);
     assert!(within.out.contains("NoNewPrivs:\t1"), "{within:?}");
     if !root() {
-        println!("NOT ROOT: no setuid program could be made, NoNewPrivs was looked at alone");
+        println!("NOT TRIED HERE: a setuid program: only root can make one");
         return row(
             "a setuid program",
             "not run (only root can make one)",
@@ -90,7 +93,7 @@ fn a_setuid_program_gains_nothing() {
     }
     .run(&words);
     if bare.result() != Ok("euid 0") {
-        println!("SETUID HAS NO EFFECT HERE (a nosuid mount?): nothing was shown");
+        println!("NOT TRIED HERE: a setuid program has no effect without a jail (a nosuid mount?)");
     }
     let mut before = user();
     before.extend([jail, "--policy".into(), policy, "--".into()]);

@@ -42,7 +42,7 @@ fn nothing_can_be_typed_into_the_callers_terminal() {
     let cell = if text == "id\n" {
         "typed \"id\\n\"".to_owned()
     } else {
-        println!("dev.tty.legacy_tiocsti IS 0: an ordinary user cannot type here anyway");
+        println!("NOT TRIED HERE: TIOCSTI without a jail: dev.tty.legacy_tiocsti is 0");
         assert!(!root(), "{bare:?}");
         format!("{} (dev.tty.legacy_tiocsti is 0)", bare.cell())
     };
@@ -62,7 +62,7 @@ fn a_console_cannot_be_asked_to_paste() {
     let cell = match bare.result() {
         Ok(_) => bare.cell(),
         Err(errno) => {
-            println!("NO VIRTUAL CONSOLE FOR THIS USER: {errno}, TIOCLINUX was shown within alone");
+            println!("NOT TRIED HERE: TIOCLINUX without a jail: no virtual console: {errno}");
             format!("{errno} (no virtual console for this user)")
         }
     };

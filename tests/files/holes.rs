@@ -102,7 +102,7 @@ fn a_file_that_alone_may_be_written_keeps_its_name_and_its_place() {
 fn a_core_dump_is_not_written_where_nothing_may_be() {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     if pattern.starts_with(['/', '|']) {
-        eprintln!("NOT TESTED: cores are written elsewhere: {pattern}");
+        eprintln!("NOT TRIED HERE: cores are written elsewhere: {pattern}");
         return;
     }
     let cores = |scene: &Scene, place: &str| {

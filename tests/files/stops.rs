@@ -80,7 +80,7 @@ fn a_policy_of_subtrees_does_not_stop_git() {
         Command::new("git").args(["init", "-q", &repo]).status()
     };
     let Ok(made) = made else {
-        eprintln!("NOT TESTED: there is no git here");
+        eprintln!("NOT TRIED HERE: there is no git");
         return;
     };
     assert!(made.success(), "git init");

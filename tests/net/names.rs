@@ -24,7 +24,7 @@ fn unshare() -> Option<&'static [&'static str]> {
         .is_ok_and(|status| status.success());
     if !works {
         eprintln!(
-            "NOT RUN: {} does not work here: no namespace for a resolver",
+            "NOT TRIED HERE: {} does not work: no namespace for a resolver",
             way.join(" ")
         );
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 macro_rules! not_tested {
     ($($text:tt)*) => {{
         // Not by eprintln, which the harness keeps to itself.
-        let text = format!("NOT TESTED: {}\n", format_args!($($text)*));
+        let text = format!("NOT TRIED HERE: {}\n", format_args!($($text)*));
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
     }};
 }

@@ -5,7 +5,7 @@ use crate::support::{Dir, JAIL, Run, is_root, plain, probe};
 use std::os::unix::fs::PermissionsExt;
 
 /// Every test without this says so.
-pub const NOT_ROOT: &str = "NOT ROOT: nothing was shown";
+pub const NOT_ROOT: &str = "NOT TRIED HERE: not root";
 
 pub struct Scene {
     pub dir: Dir,

@@ -129,7 +129,7 @@ fn a_fifo_or_a_device_that_may_not_be_read_is_not_opened_to_be_truncated() {
     let device = scene.at("places/device");
     match mknod(device.as_str(), SFlag::S_IFCHR, mode, makedev(1, 3)) {
         Ok(()) => names.push("device"),
-        Err(errno) => println!("no device was tried: mknod: {errno}"),
+        Err(errno) => println!("NOT TRIED HERE: a device: mknod: {errno}"),
     }
     let policy = scene.policy("read = [\"@/places/open*\"]\n");
     let attack: Vec<String> = names
@@ -189,7 +189,7 @@ action = "deny"
             format!("{} :@/w/other/file", libc::SYS_unlink),
         ]);
     } else {
-        println!("not tried, for this is not root: what a supervisor of root's could do");
+        println!("NOT TRIED HERE: what a supervisor of root could do: not root");
     }
     let outside = scene.steps_outside(&attack);
     assert_eq!(outside[..2], ["EPERM"; 2]);
