@@ -10,6 +10,7 @@ mod ci;
 mod containers;
 mod harness;
 mod judge;
+mod kernels;
 mod machines;
 mod minimal;
 mod policies;

@@ -51,6 +51,10 @@ def mount_everything():
     mount("tmpfs", "/dev/shm", "tmpfs", options="mode=1777")
     mount("tmpfs", "/run", "tmpfs", options="mode=755")
     mount("cgroup2", CGROUPS, "cgroup2")
+    try:
+        mount("mqueue", "/dev/mqueue", "mqueue")
+    except OSError:
+        os.rmdir("/dev/mqueue")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink(f"/proc/self/fd{target}", f"/dev/{name}")
 

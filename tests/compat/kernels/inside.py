@@ -1,0 +1,102 @@
+"""Runs the tests of one suite one by one, inside the machine, and writes a line of JSON about each.
+
+    python3 /inside.py PROGRAM MODULE SECONDS
+
+Only tests of MODULE run, or all if it is empty. Each test is a process of its own, which is killed after
+SECONDS: so a test that hangs or crashes costs no other its result. The first line names the kernel and all
+tests that will run, and the last one says that all have run; what reads this must miss neither.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CGROUPS = "/sys/fs/cgroup/delegated"
+# How much of a failed test's output is kept.
+TAIL = 6000
+GAP = re.compile(r"NOT TRIED HERE.*")
+SUMMARY = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", re.M)
+
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+
+def listed(program, module):
+    """The names of the tests."""
+    done = subprocess.run([program, "--list", "--format=terse"], check=True, capture_output=True, text=True)
+    names = [line[: -len(": test")] for line in done.stdout.splitlines() if line.endswith(": test")]
+    return [name for name in names if not module or name.startswith(module + "::")]
+
+
+def verdict(code, output):
+    """`passed` only if libtest says that exactly this one test has passed."""
+    if code is None:
+        return "timed out"
+    found = SUMMARY.findall(output)
+    counts = found[-1] if found else None
+    if code == 0 and counts == ("1", "0", "0"):
+        return "passed"
+    if code == 0 and counts == ("0", "0", "1"):
+        return "ignored"
+    return "failed"
+
+
+def gaps(output):
+    """What the test says that it could not try, each once."""
+    return list(dict.fromkeys(found.rstrip() for found in GAP.findall(output)))
+
+
+def kill_what_is_left():
+    """Kills what a test has left behind, in the cgroups that are made for the tests in this machine."""
+    for place, _, _ in os.walk(CGROUPS):
+        try:
+            with open(os.path.join(place, "cgroup.procs")) as processes:
+                pids = [int(pid) for pid in processes]
+        except OSError:
+            continue
+        for pid in pids:
+            if pid not in (os.getpid(), os.getppid()):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+
+
+def run(program, name, seconds):
+    """Runs one test: its exit code, None if it took too long, and its output."""
+    command = [program, "--exact", name, "--nocapture", "--test-threads=1"]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = None
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    kill_what_is_left()
+    return code, text
+
+
+def main():
+    program, module, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    names = listed(program, module)
+    say(kernel=os.uname().release, planned=names)
+    for name in names:
+        begin = time.monotonic()
+        code, output = run(program, name, seconds)
+        result = verdict(code, output)
+        tail = "" if result == "passed" else output[-TAIL:]
+        say(test=name, result=result, seconds=round(time.monotonic() - begin, 1), gaps=gaps(output), output=tail)
+    say(end=True)
+
+
+if __name__ == "__main__":
+    main()

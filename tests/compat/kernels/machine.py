@@ -1,0 +1,184 @@
+"""An emulated machine with a kernel of one's choice, in which programs of this checkout run.
+
+`build` makes the programs, `Machine.run` packs them into an image, boots it and runs one command in it.
+`init.py` is the machine's first process.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+from image import Image
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+PROJECT = os.path.realpath(os.path.join(HERE, "..", "..", ".."))
+QEMU = "qemu-system-x86_64"
+PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+# Emulation works everywhere. Without cmpxchg16b, because qemu 7.2 makes a kernel crash on it.
+OPTIONS = "-accel tcg -cpu max,cx16=off"
+# What the tests run, and what helps to examine a failure. A test says itself what it misses.
+PROGRAMS = (
+    "bash sh env true false echo printf cat cp mv rm ln ls mkdir rmdir mkfifo mknod touch chmod chown stat "
+    "readlink realpath unlink link truncate dd head tail tr wc sort seq tee id whoami tty stty sleep timeout "
+    "uname nice nohup test expr basename dirname date df du yes xargs find grep sed mount umount unshare "
+    "nsenter setpriv setsid prlimit script ps kill strace perl ip git git-receive-pack git-upload-pack"
+).split()
+
+
+class Missing(Exception):
+    """Something that this needs of the host is not there."""
+
+
+class NotBuilt(Exception):
+    """cargo has failed, and has said why."""
+
+
+def need_qemu():
+    """Raises `Missing` unless a machine can be started."""
+    if not shutil.which(QEMU):
+        raise Missing(f"there is no {QEMU}: install qemu for x86-64 (Debian: qemu-system-x86)")
+
+
+class Programs:
+    """What cargo has built: `jail` and the example programs, and tests by the names of their suites."""
+
+    def __init__(self, programs, tests):
+        self.programs = programs
+        self.tests = tests
+
+
+def build(tests, project=PROJECT, release=False):
+    """Builds the programs and these suites, as cargo is configured here."""
+    profile = ["--release"] if release else []
+    programs = _cargo(project, ["build", *profile, "--bins", "--examples"])
+    named = [word for test in tests for word in ("--test", test)]
+    # The programs are in this list, too.
+    listed = _cargo(project, ["test", *profile, "--no-run", *named])
+    return Programs(programs, {name: path for name, path in listed.items() if name in tests})
+
+
+def _cargo(project, command):
+    """The executables that result, by name."""
+    if not shutil.which("cargo"):
+        raise Missing("there is no cargo in the PATH")
+    command = ["cargo", *command, "--message-format=json-render-diagnostics"]
+    done = subprocess.run(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise NotBuilt(" ".join(command))
+    messages = map(json.loads, done.stdout.splitlines())
+    return {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
+
+
+class Machine:
+    """A kernel, and what its machine consists of."""
+
+    def __init__(self, kernel, project=PROJECT, options=OPTIONS, append="", memory=4096, extra=()):
+        self.kernel = kernel
+        self.project = project
+        self.options = options
+        self.append = append
+        self.memory = memory
+        self.extra = extra
+
+    def run(self, built, command, output, user=0, cgroup="delegated/leaf", environment=(), timeout=900, log=None):
+        """Boots, runs a line for bash, and hands each piece of its output to `output`.
+
+        Returns the command's exit code, or None if the machine ended before the command: then the kernel's
+        messages are in `log`, or on stderr without one."""
+        need_qemu()
+        folders = ["/tests", *sorted({os.path.dirname(path) for path in built.programs.values()})]
+        job = {
+            "command": command,
+            "uid": user,
+            "cgroup": cgroup,
+            "cwd": self.project,
+            "environment": {
+                "PATH": ":".join([*folders, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"]),
+                "HOME": "/tmp" if user else "/root",
+                "TMPDIR": "/tmp",
+                **dict(environment),
+            },
+        }
+        with tempfile.TemporaryDirectory() as directory:
+            with open(os.path.join(directory, "image"), "wb") as file:
+                image = Image(file)
+                self._pack(image, built)
+                image.text("/job.json", json.dumps(job))
+                image.end()
+            return self._boot(directory, output, timeout, log)
+
+    def _pack(self, image, built):
+        for path in ("/proc", "/sys", "/dev", "/run", "/root", "/root-mount"):
+            image.directory(path)
+        for path in ("/tmp", "/var/tmp"):
+            image.directory(path, 0o1777)
+        # The kernel opens it for init, before anything is mounted.
+        image.character_device("/dev/console", 5, 1)
+        image.text("/etc/passwd", f"root:x:0:0::/root:/bin/bash\nnobody:x:{NOBODY}:{NOBODY}::/tmp:/bin/bash\n")
+        image.text("/etc/group", f"root:x:0:\nnogroup:x:{NOBODY}:\n")
+        image.text("/etc/shadow", "root:*:20000::::::\nnobody:*:20000::::::\n", 0o600)
+        image.text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
+        image.text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+        if os.path.exists("/etc/ld.so.cache"):
+            image.copy("/etc/ld.so.cache")
+        for name, mode in (("init.py", 0o755), ("inside.py", 0o644)):
+            with open(os.path.join(HERE, name)) as file:
+                image.text("/" + name.replace("init.py", "init"), file.read(), mode)
+        self._pack_python(image)
+        missing = [program for program in (*PROGRAMS, *self.extra) if not image.program(program)]
+        if missing:
+            print(f"not in the machine, since not here: {' '.join(missing)}", file=sys.stderr)
+        for path in (*built.programs.values(), *built.tests.values()):
+            image.copy(path)
+        for test, path in built.tests.items():
+            image.link(f"/tests/{test}", path)
+        # The tests read policies, golden files and the like of the project.
+        command = ["git", "ls-files", "-z"]
+        listed = subprocess.run(command, cwd=self.project, check=True, capture_output=True, text=True).stdout
+        for name in listed.split("\0"):
+            path = os.path.join(self.project, name)
+            if name and os.path.lexists(path):
+                image.copy(path)
+
+    def _pack_python(self, image):
+        image.copy(PYTHON)
+        paths = "import sysconfig; print(*{sysconfig.get_path('stdlib'), sysconfig.get_path('platstdlib')}, sep='\\n')"
+        listed = subprocess.run([PYTHON, "-I", "-c", paths], check=True, capture_output=True, text=True).stdout
+        left_out = ("test", "idlelib", "tkinter", "__pycache__", "dist-packages", "site-packages")
+        for path in listed.split("\n"):
+            if path:
+                image.copy_tree(path, without=left_out)
+
+    def _boot(self, directory, output, timeout, log):
+        result = os.path.join(directory, "result")
+        console = log or os.path.join(directory, "console")
+        command = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+        command += self.options.split()
+        command += ["-smp", "2", "-m", str(self.memory)]
+        command += ["-kernel", self.kernel, "-initrd", os.path.join(directory, "image")]
+        command += ["-append", f"console=ttyS0 quiet panic=-1 cgroup_no_v1=all {self.append}"]
+        command += ["-serial", f"file:{console}", "-serial", "stdio", "-serial", f"file:{result}"]
+        machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        alarm = threading.Timer(timeout, machine.kill)
+        alarm.start()
+        try:
+            while data := machine.stdout.read1():
+                output(data)
+            machine.wait()
+        finally:
+            alarm.cancel()
+            machine.kill()
+            machine.wait()
+        try:
+            with open(result) as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            if not log:
+                with open(console, errors="replace") as file:
+                    sys.stderr.write(file.read())
+            return None
