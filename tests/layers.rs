@@ -324,8 +324,8 @@ fn no_modules_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_function_is_longer_than_70_lines() {
-    const MOST: usize = 70;
+fn no_function_is_longer_than_69_lines() {
+    const MOST: usize = 69;
     let mut long = Vec::new();
     for (module, text) in modules() {
         let lines: Vec<&str> = text.lines().collect();

@@ -3,7 +3,7 @@
 
 use super::verdict::ReasonKind;
 use crate::judge::{POLICY_FILE, Reason, UNSEARCHED};
-use crate::policy::{Origin, Policy};
+use crate::policy::{Origin, PathEntry, Policy};
 use std::fmt::Write;
 
 /// How much of a condition the brackets show.
@@ -35,30 +35,32 @@ impl<'a> Cause<'a> {
     /// Looks up a reason in its policy.
     pub fn new(policy: &'a Policy, reason: Reason) -> Self {
         let default = place(policy, policy.default.origin);
-        let written = |kind, found| Self::written(policy, kind, found);
+        let path = |kind, index: usize| {
+            let found: Option<&PathEntry> = policy.paths.get(index);
+            Self::written(policy, kind, found.map(|it| (it.origin, &it.text, &it.why)))
+        };
         match reason {
             Reason::Baseline(rule) => Self::protection(rule.id, rule.reason),
             Reason::Rule(index) => {
                 let found = policy.rules.get(index);
-                written(
-                    ReasonKind::Rule,
-                    found.map(|it| (it.origin, &it.text, &it.why)),
-                )
+                let found = found.map(|it| (it.origin, &it.text, &it.why));
+                Self::written(policy, ReasonKind::Rule, found)
             }
             Reason::Entry(index) => {
                 let found = policy.syscalls.get(index);
-                written(
-                    ReasonKind::Entry,
-                    found.map(|it| (it.origin, &it.key, &it.why)),
-                )
+                let found = found.map(|it| (it.origin, &it.key, &it.why));
+                Self::written(policy, ReasonKind::Entry, found)
             }
-            Reason::Path(index) => {
-                let found = policy.paths.get(index);
-                written(
-                    ReasonKind::Path,
-                    found.map(|it| (it.origin, &it.text, &it.why)),
-                )
+            Reason::Peer(index) => {
+                let found = policy.peers.get(index);
+                let found = found.map(|it| (it.origin, &it.text, &it.why));
+                Self::written(policy, ReasonKind::Peer, found)
             }
+            Reason::Path(index) => path(ReasonKind::Path, index),
+            Reason::Unsearched(index) => Self {
+                why: Some(UNSEARCHED),
+                ..path(ReasonKind::Unsearched, index)
+            },
             Reason::PolicyFile(index) => Self {
                 place: policy
                     .sources
@@ -67,23 +69,6 @@ impl<'a> Cause<'a> {
                 why: Some(POLICY_FILE),
                 ..Self::bare(ReasonKind::PolicyFile)
             },
-            Reason::Unsearched(index) => {
-                let found = policy.paths.get(index);
-                Self {
-                    why: Some(UNSEARCHED),
-                    ..written(
-                        ReasonKind::Unsearched,
-                        found.map(|it| (it.origin, &it.text, &it.why)),
-                    )
-                }
-            }
-            Reason::Peer(index) => {
-                let found = policy.peers.get(index);
-                written(
-                    ReasonKind::Peer,
-                    found.map(|it| (it.origin, &it.text, &it.why)),
-                )
-            }
             Reason::Closed(rule) => Self {
                 kind: ReasonKind::Default,
                 place: default,

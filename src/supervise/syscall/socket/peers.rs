@@ -116,30 +116,8 @@ impl Sockets {
             true => stop.plan.judge.reach(&reach),
             false => allowed(),
         };
-        // Programs that look for a route connect a datagram socket and send nothing: what they are
-        // after is reached by TCP.
-        if let (
-            To::Inet {
-                protocol: Protocol::Udp,
-                ip,
-                own,
-                port,
-                names,
-            },
-            Way::Connect,
-        ) = (to, way)
-            && verdict.reason == Reason::PeerDefault
-            && verdict.action != Action::Allow
-        {
-            let to = To::Inet {
-                protocol: Protocol::Tcp,
-                ip,
-                own,
-                port,
-                names,
-            };
-            let other = stop.plan.judge.reach(&Reach { way, to });
-            verdict.quiet = port == 0 || other.action == Action::Allow;
+        if verdict.action != Action::Allow && verdict.reason == Reason::PeerDefault {
+            verdict.quiet |= looks_for_route(stop, &reach);
         }
         (verdict, object())
     }
@@ -174,6 +152,34 @@ impl Sockets {
 fn may_wait(stop: &SyscallStop<'_>) -> bool {
     let since = stop.task.sockets.parked.get();
     since.is_none_or(Names::may_wait)
+}
+
+/// Whether a program may just look for a route: it connects a datagram socket and sends nothing. What it
+/// is after is reached by TCP.
+fn looks_for_route(stop: &SyscallStop<'_>, reach: &Reach<'_>) -> bool {
+    match (reach.way, reach.to) {
+        (
+            Way::Connect,
+            To::Inet {
+                protocol: Protocol::Udp,
+                ip,
+                own,
+                port,
+                names,
+            },
+        ) => {
+            let to = To::Inet {
+                protocol: Protocol::Tcp,
+                ip,
+                own,
+                port,
+                names,
+            };
+            let way = Way::Connect;
+            port == 0 || stop.plan.judge.reach(&Reach { way, to }).action == Action::Allow
+        }
+        _ => false,
+    }
 }
 
 fn allowed() -> Verdict {
