@@ -42,7 +42,10 @@ impl<'t> Document<'t> {
             problems: Vec::new(),
             broken: None,
         };
-        let unclosed = unclosed(text).filter(|_| !errors.is_empty());
+        let unclosed = match errors.is_empty() {
+            true => None,
+            false => unclosed(text),
+        };
         document.broken = unclosed.map(|bracket| bracket.at);
         for error in errors {
             let span = error.span().unwrap_or(0..0);

@@ -424,8 +424,7 @@ impl Loading {
         text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u32 + 1
     }
 
-    /// A file used TMPDIR, and a file says that TMPDIR is not the caller's; this is known only after all
-    /// have been read.
+    /// A file used TMPDIR before another said that it is not the caller's.
     fn again(mut self) -> Result<Policy, Problems> {
         let place = temporary::place(&self.around);
         let around = self.around.with_tmpdir(place);
@@ -445,7 +444,7 @@ impl Loading {
     fn finish(mut self) -> Result<Policy, Problems> {
         if self.around.tmpdir_is_fresh.get()
             && self.around.tmpdir_is_used.get()
-            && self.around.tmpdir.is_none()
+            && self.around.tmpdir.get().is_none()
         {
             return self.again();
         }

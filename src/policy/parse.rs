@@ -33,6 +33,10 @@ const KEYS: &[&str] = &[
 pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
     let mut file = File::default();
+    // Before the paths, because `tmpdir` says what TMPDIR means in them.
+    if let Some((_, value)) = tree.iter().find(|(key, _)| key.get_ref() == "process") {
+        file.process = super::process::process(&mut document, value, around);
+    }
     for (key, value) in &tree {
         match key.get_ref().as_ref() {
             "description" => file.description = description(&mut document, value),
@@ -64,7 +68,7 @@ pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec
                 file.peers = super::net::entries(&mut document, value, around, lifts);
             }
             "limits" => file.limits = super::limits::limits(&mut document, value),
-            "process" => file.process = super::process::process(&mut document, value, around),
+            "process" => {}
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)

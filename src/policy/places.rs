@@ -1,7 +1,7 @@
 //! Turns the text of a path into the place that it names: expands variables, makes it absolute, resolves
 //! symbolic links. Besides the loading of files this is the only I/O of a policy.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -30,7 +30,7 @@ pub struct PathContext {
     /// Whether TMPDIR was used.
     pub(super) tmpdir_is_used: Cell<bool>,
     /// The value of TMPDIR in place of the caller's.
-    pub(super) tmpdir: Option<PathBuf>,
+    pub(super) tmpdir: OnceCell<PathBuf>,
 }
 
 /// A path without symbolic links.
@@ -69,14 +69,14 @@ impl PathContext {
             directories: RefCell::default(),
             tmpdir_is_fresh: Cell::default(),
             tmpdir_is_used: Cell::default(),
-            tmpdir: None,
+            tmpdir: OnceCell::default(),
         }
     }
 
     /// The same, with the command's own TMPDIR.
     pub(super) fn with_tmpdir(self, tmpdir: PathBuf) -> PathContext {
         PathContext {
-            tmpdir: Some(tmpdir),
+            tmpdir: OnceCell::from(tmpdir),
             directories: RefCell::default(),
             ..self
         }
@@ -86,7 +86,7 @@ impl PathContext {
     fn variable(&self, name: &str) -> Option<OsString> {
         if name == temporary::VARIABLES[0] {
             self.tmpdir_is_used.set(true);
-            if let Some(fresh) = &self.tmpdir {
+            if let Some(fresh) = self.tmpdir.get() {
                 return Some(fresh.clone().into_os_string());
             }
         }
@@ -125,7 +125,7 @@ impl PathContext {
         path.push(&found.path);
         path.push(name);
         let stands = match found.exists {
-            true => look(&path),
+            true => self.at_path(&path),
             false => Existing::Nothing,
         };
         Some(Located {

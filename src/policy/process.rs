@@ -345,6 +345,11 @@ fn temporary(
     };
     if text == FRESH {
         around.tmpdir_is_fresh.set(true);
+        if !around.tmpdir_is_used.get() {
+            around
+                .tmpdir
+                .get_or_init(|| super::temporary::place(around));
+        }
         return Some(setting(document, value.span(), TemporaryDirectory::Fresh));
     }
     let help = match (nearest(text, [FRESH]), text.contains('/')) {

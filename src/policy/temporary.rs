@@ -29,7 +29,11 @@ pub(super) fn grant(policy: &mut Policy, around: &PathContext) {
     let Some(setting) = &policy.process.tmpdir else {
         return;
     };
-    let place = around.tmpdir.clone().unwrap_or_else(|| place(around));
+    let place = around
+        .tmpdir
+        .get()
+        .cloned()
+        .unwrap_or_else(|| place(around));
     let Ok(pattern) = Pattern::literal(&place) else {
         return;
     };
