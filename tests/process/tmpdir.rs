@@ -193,6 +193,39 @@ fn a_hostile_tree_is_removed_and_what_its_links_lead_to_stays() {
     assert_eq!(mode & 0o777, 0o755);
 }
 
+/// Which of the files says so, and where, makes no difference.
+#[test]
+fn tmpdir_in_a_path_is_the_directory_of_the_run() {
+    const DENIED: &str = "[fs]\nread = [\"/\"]\nwrite = [\"/dev\"]\ndeny = [\"$TMPDIR/x\"]\n";
+    const FRESH_ONLY: &str = "[process]\ntmpdir = \"fresh\"\n";
+    const ALLOW: &str = "default = \"allow\"\n";
+    let parent = Dir::new();
+    let fresh = parent.write("fresh.toml", FRESH_ONLY);
+    let denied = parent.write("denied.toml", format!("{ALLOW}{DENIED}"));
+    for policy in [
+        format!("{ALLOW}{FRESH_ONLY}{DENIED}"),
+        format!("{ALLOW}{DENIED}{FRESH_ONLY}"),
+        format!("{ALLOW}extends = [\"{fresh}\"]\n{DENIED}"),
+        format!("{ALLOW}extends = [\"{denied}\"]\n{FRESH_ONLY}"),
+        format!("extends = [\"{denied}\", \"{fresh}\"]\n"),
+        format!("extends = [\"{fresh}\", \"{denied}\"]\n"),
+    ] {
+        let (scene, base) = scene(&policy);
+        fs::write(base.join("x"), "callers\n").expect("a file");
+        let script = format!(
+            "echo y >$TMPDIR/y && cat $TMPDIR/y {}/x; echo x >$TMPDIR/x",
+            base.display()
+        );
+        let ran = run(&scene, &base, &script).output();
+        assert_eq!(ran.out, "y\ncallers\n", "{policy}: {}", ran.err);
+        assert!(
+            ran.err.contains("ermission denied"),
+            "{policy}: {}",
+            ran.err
+        );
+    }
+}
+
 /// Another user has made the name before: it is not used.
 #[test]
 fn a_directory_that_others_may_enter_is_not_used() {
