@@ -24,9 +24,9 @@ OPTIONS = "-accel tcg -cpu max,cx16=off"
 # What the tests run, and what helps to examine a failure. A test says itself what it misses.
 PROGRAMS = (
     "bash sh env true false echo printf cat cp mv rm ln ls mkdir rmdir mkfifo mknod touch chmod chown stat "
-    "readlink realpath unlink link truncate dd head tail tr wc sort seq tee id whoami tty stty sleep timeout "
+    "pwd mktemp cut readlink realpath unlink link truncate dd head tail tr wc sort seq tee id whoami tty stty sleep timeout "
     "uname nice nohup test expr basename dirname date df du yes xargs find grep sed mount umount unshare "
-    "nsenter setpriv setsid prlimit script ps kill strace perl ip git git-receive-pack git-upload-pack"
+    "nsenter setpriv setsid prlimit script ps kill strace perl ip curl nginx git git-receive-pack git-upload-pack"
 ).split()
 
 
