@@ -3,8 +3,11 @@
 use crate::launch::Spawner;
 use std::fmt;
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::available_parallelism;
+
+/// How many are kept. To ask each time would read files of the cgroup.
+static MOST: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, NonZero::get));
 
 /// The free ones.
 #[derive(Default)]
@@ -24,9 +27,8 @@ impl Spawners {
 
     /// Returns one to the pool. There are never more than are used at the same time.
     pub fn put(&self, spawner: Option<Spawner>) {
-        let most = available_parallelism().map_or(1, NonZero::get);
         let mut free = self.free();
-        if free.len() < most {
+        if free.len() < *MOST {
             free.extend(spawner);
         }
     }

@@ -6,6 +6,11 @@
 use super::{Command, LaunchError, Step, User};
 use crate::sys::{Errno, process};
 use caps::{CapSet, Capability, CapsHashSet};
+use std::sync::LazyLock;
+
+/// The capabilities that this kernel has. All are dropped, whether the bounding set has them or not:
+/// to ask for each would cost as much, and the answer may differ between threads.
+static KNOWN: LazyLock<CapsHashSet> = LazyLock::new(caps::runtime::thread_all_supported);
 
 /// What dropping needs, allocated before the fork.
 pub struct Privileges {
@@ -25,13 +30,10 @@ impl Privileges {
         let kept: CapsHashSet = command.capabilities.iter().copied().collect();
         let locks = caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP);
         let locks = own_users || locks.map_err(failed)?;
-        let mut bounding = Vec::new();
-        if own_users {
-            bounding.extend(caps::runtime::thread_all_supported().difference(&kept));
-        } else if locks {
-            let all = caps::read(None, CapSet::Bounding).map_err(failed)?;
-            bounding.extend(all.difference(&kept));
-        }
+        let bounding = match locks {
+            true => KNOWN.difference(&kept).copied().collect(),
+            false => Vec::new(),
+        };
         Ok(Self {
             user: command.user.clone(),
             kept,

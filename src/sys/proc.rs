@@ -1,7 +1,13 @@
 //! What /proc tells of a process or a thread: proc_pid_status(5).
 
 use libc::pid_t;
+use std::fs::File;
+use std::io::Read;
 use std::str::FromStr;
+
+/// A status has about 1,400 bytes. The limit leaves room for a user of many groups.
+const USUAL: usize = 4096;
+const MOST: u64 = 1 << 20;
 
 /// The fields of /proc/PID/status.
 #[derive(Debug, Clone, Default)]
@@ -10,14 +16,12 @@ pub struct Status(String);
 impl Status {
     /// That of a process or a thread. `None`: it is gone, or this process has no descriptor left.
     pub fn of(tid: pid_t) -> Option<Status> {
-        let text = std::fs::read_to_string(format!("/proc/{tid}/status"));
-        text.ok().map(Status)
+        read(&format!("/proc/{tid}/status"))
     }
 
     /// That of this process.
     pub fn own() -> Option<Status> {
-        let text = std::fs::read_to_string("/proc/self/status");
-        text.ok().map(Status)
+        read("/proc/self/status")
     }
 
     /// A field's value: `field("Tgid")`.
@@ -42,6 +46,14 @@ impl Status {
         let number = self.field(name)?.strip_suffix("kB")?.trim_end();
         number.parse::<u64>().ok()?.checked_mul(1024)
     }
+}
+
+/// Reads with room for all at once, because files of /proc have no size.
+fn read(path: &str) -> Option<Status> {
+    let mut text = String::with_capacity(USUAL);
+    let mut file = File::open(path).ok()?.take(MOST);
+    file.read_to_string(&mut text).ok()?;
+    Some(Status(text))
 }
 
 impl From<&str> for Status {
