@@ -241,3 +241,91 @@ fn signals_reach_the_command_and_options_that_need_a_tracer_are_errors() {
         running.finish().ends_with(9).says("ready\ngot\n");
     }
 }
+
+/// Reaches a port that is allowed and one that is not, by TCP and UDP, and unix sockets outside.
+const REACHES: &str = r#"
+import errno, socket, sys
+good, bad, closed, path, name = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+HOST, INTERNET, UNIX = "127.0.0.1", socket.AF_INET, socket.AF_UNIX
+
+def tried(way):
+    try:
+        way()
+        return "reached"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+def connected(family, kind, to):
+    return tried(lambda: socket.socket(family, kind).connect(to))
+
+def sent(family, to):
+    return tried(lambda: socket.socket(family, socket.SOCK_DGRAM).sendto(b"x", to))
+
+stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
+print("tcp", connected(INTERNET, stream, (HOST, good)), connected(INTERNET, stream, (HOST, bad)))
+print("udp", sent(INTERNET, (HOST, good)), connected(INTERNET, datagram, (HOST, good)))
+print("closed", sent(INTERNET, (HOST, closed)), connected(INTERNET, datagram, (HOST, closed)))
+print("path", connected(UNIX, stream, path), sent(UNIX, path + ".datagrams"))
+print("abstract", connected(UNIX, stream, "\0" + name))
+"#;
+
+#[test]
+fn ports_need_no_supervisor_where_landlock_knows_them_and_unix_sockets() {
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+
+    const PYTHON: &str = "/usr/bin/python3";
+    if !Path::new(PYTHON).exists() {
+        println!("NOT TRIED HERE: {PYTHON} is missing");
+        return;
+    }
+    let scene = Scene::new();
+    let (tcp, udp) = loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = tcp.local_addr().expect("its address").port();
+        if let Ok(udp) = UdpSocket::bind(("127.0.0.1", port)) {
+            break (tcp, udp);
+        }
+    };
+    let good = udp.local_addr().expect("its address").port().to_string();
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let bad = other.local_addr().expect("its address").port().to_string();
+    let hidden = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    hidden.set_nonblocking(true).expect("an open socket");
+    let closed = hidden.local_addr().expect("its address").port().to_string();
+    let path = scene.dir.file("open/socket");
+    let _stream = UnixListener::bind(&path).expect("a socket");
+    let datagrams = UnixDatagram::bind(format!("{path}.datagrams")).expect("a socket");
+    datagrams.set_nonblocking(true).expect("an open socket");
+    let name = support::token();
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let _abstract = UnixListener::bind_addr(&address).expect("a socket");
+
+    let open = "[net]\nconnect = [\"*\", \"udp://*\", \"unix:*\"]\nlisten = [\"*\", \"udp://*\", \"unix:*\"]\n";
+    let outer = format!("extends = [\"outer.toml\"]\n{open}");
+    scene.dir.write("open.toml", outer);
+    let ports = format!("[net]\nconnect = [\"*:{good}\", \"udp://*:{good}\"]\n");
+    let inner = format!("extends = [\"outer.toml\"]\n{ports}");
+    scene.dir.write("ports.toml", inner);
+    let script = scene.dir.write("open/reaches.py", REACHES);
+    let command = [PYTHON, &script, &good, &bad, &closed, &path, &name];
+
+    let all = "tcp reached reached\nudp reached reached\nclosed reached reached\npath reached reached\nabstract reached\n";
+    let ran = scene.under(&["open"], &command).output();
+    ran.ends_with(0).says(all);
+    while hidden.recv(&mut [0; 8]).is_ok() || datagrams.recv(&mut [0; 8]).is_ok() {}
+    let document = plain([JAIL, "doctor", "--json"]).output().out;
+    let document: Value = serde_json::from_str(&document).expect("a document");
+    let ran = scene.under(&["open", "ports"], &command).output();
+    if document["landlock"]["used"].as_u64() < Some(10) {
+        println!("NOT TRIED HERE: UDP ports by Landlock: this kernel's is older than 10");
+        ran.ends_with(125).complains("net.connect");
+        return;
+    }
+    says_once(ran).ends_with(0).says(
+        "tcp reached EACCES\nudp reached reached\nclosed EACCES EACCES\npath EACCES EACCES\nabstract EPERM\n",
+    );
+    assert!(hidden.recv(&mut [0; 8]).is_err() && datagrams.recv(&mut [0; 8]).is_err());
+    drop((tcp, udp, other));
+}

@@ -93,7 +93,7 @@ pub fn confine() -> Result<()> {
     lap();
     sys::process::no_new_privs()?;
     if let Some(ruleset) = launch::ruleset(plan.domain, &plan.files, &plan.net)? {
-        sys::landlock::restrict_self(ruleset.as_fd())?;
+        sys::landlock::restrict_self(ruleset.as_fd(), false)?;
     }
     lap();
     seccompiler::apply_filter(&plan.filter)?;

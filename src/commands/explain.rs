@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
-use crate::baseline::{self, Answer};
+use crate::baseline::{self, Answer, SIGNAL_SCOPE_ABI};
 use crate::judge::remedy::{Denied, Object, remedy};
 use crate::judge::varying::Run;
 use crate::judge::{Reason, Sentence, Verdict, entry_text, explain_reason, rule_head};
 use crate::net::Way;
 use crate::paths::Access;
-use crate::plan::{Host, Plan, PlanError, PlanOptions, Route, What};
+use crate::plan::{Cost, Enforcer, Host, Plan, PlanError, PlanOptions, Route, What};
 use crate::policy::{
     Action, Lift, PathContext, Peer, PlaceError, Policy, Target, Who, locate, peer,
 };
@@ -188,15 +188,18 @@ fn of_peer(policy: &Policy, plan: &Plan, peer: &Peer, given: &str, view: View) -
         table.row([head(""), line.into()]);
     }
     peer_notes(policy, plan, peer, &verdict, &mut table);
-    let inet = matches!(peer.who, Who::Inet { .. });
-    let (enforcer, cost) = match &said.by {
-        Some(call) => plan.enforcer(call),
-        None => plan.net.enforcer(peer.way, inet),
+    let protocol = match peer.who {
+        Who::Inet { protocol, .. } => Some(protocol),
+        Who::Path(_) | Who::Abstract(_) => None,
     };
-    table.row([
-        head("enforced by"),
-        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
-    ]);
+    let (enforced, abi) = match &said.by {
+        Some(call) => (plan.enforcer(call), Some(SIGNAL_SCOPE_ABI)),
+        None => (
+            plan.net.enforcer(peer.way, protocol),
+            plan.net.needs_abi(peer.way, protocol),
+        ),
+    };
+    table.row([head("enforced by"), enforcement(enforced, abi)]);
     lifted(
         policy,
         |lift| peer.reach(|reach| lift.covers_peer(reach)),
@@ -226,14 +229,11 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
     if let Some(line) = source_line(policy, &verdict) {
         table.row([head(""), line.into()]);
     }
-    let (enforcer, cost) = match &said.by {
-        Some(call) => plan.enforcer(call),
-        None => plan.files.enforcer(access),
+    let (enforced, abi) = match &said.by {
+        Some(call) => (plan.enforcer(call), Some(SIGNAL_SCOPE_ABI)),
+        None => (plan.files.enforcer(access), plan.files.needs_abi(access)),
     };
-    table.row([
-        head("enforced by"),
-        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
-    ]);
+    table.row([head("enforced by"), enforcement(enforced, abi)]);
     lifted(
         policy,
         |lift| lift.covers_path(path.as_os_str().as_bytes()),
@@ -247,6 +247,11 @@ fn of_path(policy: &Policy, plan: &Plan, access: Access, path: &Path, view: View
     };
     advise(policy, said.by.as_ref(), object, &verdict, &mut text);
     text
+}
+
+/// A mechanism, with the Landlock ABI that it uses, and its cost.
+fn enforcement((enforcer, cost): (Enforcer, Cost), abi: Option<u32>) -> Cell {
+    format!("{}; cost: {}", enforcer.with_abi(abi), cost.text()).into()
 }
 
 /// What to change so that it is allowed.
@@ -434,7 +439,7 @@ fn cells(policy: &Policy, route: &Route) -> [Cell; 6] {
         place.into(),
         entry.into(),
         action,
-        route.enforcer.text().into(),
+        route.enforcer.with_abi(route.abi).into_owned().into(),
         route.because.clone().into_owned().into(),
         route.cost.text().into(),
     ]
@@ -548,7 +553,6 @@ fn answer(answer: Answer) -> Cell {
 /// Explains a call: the verdict, what decided, what else matched, what enforces it, what to change.
 fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
     let verdict = plan.judge.call(call);
-    let (enforcer, cost) = plan.enforcer(call);
     let mut table = Table::new(&[1]);
     let head = |text: &str| Cell::styled(text, Style::new().dimmed());
     table.title(call.to_string());
@@ -563,10 +567,9 @@ fn one(policy: &Policy, plan: &Plan, call: &Call, view: View) -> String {
             format!("{} ({})", check.reason, check.id).into(),
         ]);
     }
-    table.row([
-        head("enforced by"),
-        format!("{}; cost: {}", enforcer.text(), cost.text()).into(),
-    ]);
+    // Of calls, Landlock decides about signals alone.
+    let enforced = enforcement(plan.enforcer(call), Some(SIGNAL_SCOPE_ABI));
+    table.row([head("enforced by"), enforced]);
     let mut label = "also said";
     for lost in lost(policy, plan, call, &verdict) {
         table.row([head(label), lost.into()]);

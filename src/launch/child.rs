@@ -295,7 +295,8 @@ fn confine(
     prepared.privileges.give_up()?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
     if let Some(floor) = &prepared.floor {
-        sys::landlock::restrict_self(floor.ruleset.as_fd()).map_err(at(Step::Landlock))?;
+        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
+            .map_err(at(Step::Landlock))?;
         process::close(floor.ruleset.as_raw_fd());
     }
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;

@@ -10,8 +10,20 @@
 //! | 4 | 6.7 | TCP ports | the supervisor alone judges connect and bind |
 //! | 5 | 6.10 | IOCTL_DEV | not used: a program that may open a device may also control it |
 //! | 6 | 6.12 | scopes: signals, abstract sockets | the supervisor judges signals, and alone judges abstract sockets |
-//! | 7 | 6.15 | control of the audit log | not used |
-//! | 8 to 10 | 7.0 to 7.2 | threads at once, unix sockets by path, more | not used for files |
+//! | 7 | 6.15 | control of the audit log | denials before the execve, and those of domains within, are logged |
+//! | 8 | 7.0 | TSYNC: all threads at once | not used: the child that restricts itself has one thread |
+//! | 9 | 7.1 | RESOLVE_UNIX: unix sockets outside of the domain, by path | the supervisor judges each message that names a unix socket |
+//! | 10 | 7.2 | UDP ports; quiet rules | the supervisor judges each message; quiet rules are not used, because the whole domain is quiet |
+//! | 11 | 7.3 | NO_NEW_PRIVS with the domain | not used: the child sets it before |
+//!
+//! Errata (LANDLOCK_CREATE_RULESET_ERRATA) lower no ABI, because nothing that a plan rests on is weaker
+//! where they are not fixed:
+//!
+//! | erratum | without the fix | in a plan |
+//! |---|---|---|
+//! | 1 (ABI 4) | ports of TCP also apply to MPTCP, SMC and SCTP | the filter closes these wherever ports are handled |
+//! | 2 (ABI 6) | a scope of signals also applies to other threads of the process | all threads are in the jail's domain |
+//! | 3 (ABI 1) | a file in a directory that was moved out of a bind mount has the rights of the hierarchy beneath the mount alone | a rename gains nothing: where trees have different rights, the supervisor makes it |
 
 use super::{Handed, LaunchError};
 use crate::plan::{Domain, Files, Net, Rights};
@@ -31,6 +43,8 @@ use std::path::Path;
 pub struct Floor {
     pub ruleset: OwnedFd,
     pub beneath: Vec<Beneath>,
+    /// Whether the domain is kept out of the audit log.
+    pub quiet: bool,
 }
 
 /// A rule for a path: the rights if it is a directory, and if it is not.
@@ -56,6 +70,9 @@ pub fn floor(
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
     let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
     let mut handled = access(files.handled, abi);
+    if net.unix.is_some() {
+        handled |= AccessFs::ResolveUnix;
+    }
     // Once files are restricted at all, REFER is denied unless it is granted (landlock(7)).
     if refers && (domain == Domain::Plain || !handled.is_empty()) {
         handled |= AccessFs::Refer;
@@ -67,7 +84,7 @@ pub fn floor(
     if net.scoped {
         scoped |= Scope::AbstractUnixSocket;
     }
-    let ports = net.connect_ports.is_some() || net.bind_ports.is_some();
+    let ports = ports(net).iter().any(|(_, ports)| ports.is_some());
     if handled.is_empty() && scoped.is_empty() && !ports {
         return Ok(None);
     }
@@ -82,7 +99,11 @@ pub fn floor(
     for file in handed {
         grant_handed(ruleset.as_fd(), file, handled, abi);
     }
-    Ok(Some(Floor { ruleset, beneath }))
+    Ok(Some(Floor {
+        ruleset,
+        beneath,
+        quiet: files.abi() >= sys::landlock::QUIET_ABI,
+    }))
 }
 
 /// If the caller has closed its streams, a new descriptor takes one of their numbers, and the command's
@@ -93,6 +114,16 @@ pub fn past_streams(fd: &mut OwnedFd) -> Result<(), LaunchError> {
         *fd = other.map_err(LaunchError::system("fcntl(F_DUPFD_CLOEXEC)"))?;
     }
     Ok(())
+}
+
+/// The rights for ports, each with the only ports that have it; `None`: the right is not handled.
+fn ports(net: &Net) -> [(AccessNet, &Option<Vec<u16>>); 4] {
+    [
+        (AccessNet::ConnectTcp, &net.connect_ports),
+        (AccessNet::BindTcp, &net.bind_ports),
+        (AccessNet::ConnectSendUdp, &net.connect_udp),
+        (AccessNet::BindUdp, &net.bind_udp),
+    ]
 }
 
 fn create(
@@ -110,10 +141,7 @@ fn create(
     if !scoped.is_empty() {
         ruleset = ruleset.scope(scoped)?;
     }
-    let ports = [
-        (AccessNet::ConnectTcp, &net.connect_ports),
-        (AccessNet::BindTcp, &net.bind_ports),
-    ];
+    let ports = ports(net);
     for (access, ports) in ports {
         if ports.is_some() {
             ruleset = ruleset.handle_access(access)?;
@@ -129,7 +157,9 @@ fn create(
     let named = named.map(|(path, rights)| (path.as_path(), access(*rights, abi) & handled));
     let refers = handled.contains(AccessFs::Refer) && !files.handled.write;
     let everywhere = refers.then_some((Path::new("/"), AccessFs::Refer.into()));
-    for (path, access) in named.chain(everywhere) {
+    let sockets = net.unix.iter().flatten();
+    let sockets = sockets.map(|path| (path.as_path(), AccessFs::ResolveUnix.into()));
+    for (path, access) in named.chain(everywhere).chain(sockets) {
         match &mut later {
             // A string with a NUL byte is not a path, and grants nothing.
             Some(later) => later.extend(CString::new(path.as_os_str().as_bytes()).ok().map(
@@ -220,6 +250,44 @@ fn describe(error: &RulesetError) -> String {
 mod tests {
     use super::*;
 
+    /// The list of constants is that of the newest kernel headers (`tests/compat/headers`).
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        let list = include_str!("../../tests/filter/table/linux.txt");
+        let number = |name: &str| {
+            let start = format!("constant LANDLOCK_{name} 0x");
+            let digits = list.lines().find_map(|line| line.strip_prefix(&start));
+            u64::from_str_radix(digits.expect("listed"), 16).expect("a number")
+        };
+        for (name, ours) in [
+            ("ACCESS_FS_READ_FILE", AccessFs::ReadFile as u64),
+            ("ACCESS_FS_REFER", AccessFs::Refer as u64),
+            ("ACCESS_FS_RESOLVE_UNIX", AccessFs::ResolveUnix as u64),
+            ("ACCESS_NET_BIND_TCP", AccessNet::BindTcp as u64),
+            ("ACCESS_NET_CONNECT_TCP", AccessNet::ConnectTcp as u64),
+            ("ACCESS_NET_BIND_UDP", AccessNet::BindUdp as u64),
+            (
+                "ACCESS_NET_CONNECT_SEND_UDP",
+                AccessNet::ConnectSendUdp as u64,
+            ),
+            (
+                "SCOPE_ABSTRACT_UNIX_SOCKET",
+                Scope::AbstractUnixSocket as u64,
+            ),
+            ("SCOPE_SIGNAL", Scope::Signal as u64),
+            (
+                "RESTRICT_SELF_LOG_SAME_EXEC_OFF",
+                sys::landlock::LOG_SAME_EXEC_OFF.into(),
+            ),
+            (
+                "RESTRICT_SELF_LOG_SUBDOMAINS_OFF",
+                sys::landlock::LOG_SUBDOMAINS_OFF.into(),
+            ),
+        ] {
+            assert_eq!(ours, number(name), "{name}");
+        }
+    }
+
     #[test]
     fn each_abi_adds_what_it_has() {
         let all = Rights {
@@ -233,5 +301,7 @@ mod tests {
         assert!(lacks(ABI::V2, AccessFs::Truncate) && !lacks(ABI::V3, AccessFs::Truncate));
         assert!(lacks(ABI::V7, AccessFs::IoctlDev));
         assert_eq!(access(all, ABI::V3), access(all, ABI::V7));
+        // Rights for sockets are handled only where a plan says so.
+        assert_eq!(access(all, ABI::V3), access(all, ABI::from(11)));
     }
 }

@@ -7,7 +7,7 @@
 
 use super::landlock::{self, Floor};
 use super::{Handed, LaunchError};
-use crate::plan::{Files, Plan};
+use crate::plan::Plan;
 use crate::sys;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Spawner {
             return make();
         }
         // Taken before the ruleset is created, so that a change meanwhile is noticed next time.
-        let found = found(&plan.files);
+        let found = found(plan);
         if let Some(cached) = &self.cached
             && Arc::ptr_eq(&cached.plan, plan)
             && cached.found == found
@@ -82,9 +82,10 @@ impl Spawner {
     }
 }
 
-fn found(files: &Files) -> Vec<Option<Found>> {
-    let paths = files.grants.iter().map(|(path, _)| path);
-    let found = paths.map(|path| {
+fn found(plan: &Plan) -> Vec<Option<Found>> {
+    let paths = plan.files.grants.iter().map(|(path, _)| path);
+    let sockets = plan.net.unix.iter().flatten();
+    let found = paths.chain(sockets).map(|path| {
         let found = path.symlink_metadata().ok()?;
         Some(Found {
             device: found.dev(),

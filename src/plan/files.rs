@@ -323,6 +323,15 @@ impl Files {
         }
     }
 
+    /// The first Landlock ABI that can enforce an access, as far as this host's can.
+    pub fn needs_abi(&self, access: Access) -> Option<u32> {
+        match access {
+            Access::Read | Access::Exec | Access::Handle => Some(1),
+            Access::Write => Some(TRUNCATE_ABI.min(self.abi)),
+            Access::Stat => None,
+        }
+    }
+
     /// One row per entry, and one per file of the policy.
     pub(super) fn routes(&self, policy: &Policy) -> Vec<Route> {
         let entries = policy.paths.iter().enumerate();
@@ -360,6 +369,7 @@ impl Files {
             enforcer,
             because: because.into(),
             cost,
+            abi: self.needs_abi(Access::Write),
             reach: (0, 0),
         }
     }
@@ -370,6 +380,10 @@ impl Files {
             enforcer,
             because: because.into(),
             cost,
+            abi: self.needs_abi(match entry.list {
+                List::Write | List::Protect => Access::Write,
+                _ => Access::Read,
+            }),
             reach: (0, 0),
         };
         let why = self.why.get(index).copied().flatten();

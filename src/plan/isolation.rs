@@ -20,6 +20,7 @@ pub(super) fn routes(policy: &Policy) -> Vec<Route> {
             enforcer: Enforcer::Namespace,
             because: because.into(),
             cost: Cost::Nothing,
+            abi: None,
             reach: (0, 0),
         }
     };

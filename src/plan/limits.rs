@@ -128,6 +128,7 @@ pub(super) fn routes(policy: &Policy, memory: Option<Memory>) -> Vec<Route> {
             enforcer,
             because: because.into(),
             cost,
+            abi: None,
             reach: (0, 0),
         }
     };

@@ -2,21 +2,40 @@
 //! supervisor must see, and why.
 //!
 //! Registers tell the kind of a new socket, so the filter denies the kinds that no entry is about.
-//! Landlock knows TCP ports, but neither hosts nor other protocols. The supervisor judges everything
-//! that depends on an address.
+//! Landlock knows ports of TCP and UDP, and the directories of unix sockets, but no hosts and no other
+//! protocols. The supervisor judges everything else that depends on an address.
+//!
+//! | ABI | Linux | holds | without it |
+//! |---|---|---|---|
+//! | 4 | 6.7 | TCP ports | each connect stops |
+//! | 6 | 6.12 | abstract unix sockets outside of the jail | the supervisor alone judges them |
+//! | 9 | 7.1 | unix sockets outside of the jail, by directory | each sendmsg stops if there are unix datagrams |
+//! | 10 | 7.2 | UDP ports | each sendmsg stops if there is UDP |
+//!
+//! Landlock's right for unix sockets does not apply to sockets that were made in the jail. So it decides
+//! alone only about datagrams, whose stops are costly; each connect to a unix socket stays with the
+//! supervisor, if there is one.
 
-use super::files::meets;
+mod scene;
+#[cfg(test)]
+mod tests;
+
 use super::route::{Cost, Enforcer, Route, What};
 use super::{Host, PlanOptions};
 use crate::baseline::Watch;
-use crate::net::{self, Endpoint, Ports, Protocol, Socket, Way};
-use crate::paths::Pattern;
-use crate::policy::{Action, Isolation, List, NetEntry, NetList, Policy, Setting};
+use crate::net::{self, Endpoint, Protocol, Socket, Way};
+use crate::policy::{Isolation, NetEntry, NetList, Policy, Setting};
+use scene::Scene;
+use std::path::PathBuf;
 
 /// The first Landlock ABI that knows TCP ports (Linux 6.7).
 const PORTS_ABI: u32 = 4;
 /// The first that scopes abstract unix sockets (Linux 6.12).
 const SCOPE_ABI: u32 = 6;
+/// The first that knows unix sockets by their paths (Linux 7.1).
+const UNIX_ABI: u32 = 9;
+/// The first that knows UDP ports (Linux 7.2).
+const UDP_ABI: u32 = 10;
 /// Above this number of ports a Landlock rule for each is not worthwhile: the supervisor alone enforces
 /// them.
 const MOST_PORTS: usize = 1024;
@@ -30,6 +49,13 @@ pub struct Net {
     pub connect_ports: Option<Vec<u16>>,
     /// The only ports to which it allows TCP to bind. Port 0 means a port that the kernel chooses.
     pub bind_ports: Option<Vec<u16>>,
+    /// The only ports to which it allows UDP to connect and to send; `None`: all.
+    pub connect_udp: Option<Vec<u16>>,
+    /// The only ports to which it allows UDP to bind.
+    pub bind_udp: Option<Vec<u16>>,
+    /// The only directories in which it allows reaching the paths of unix sockets that were made outside
+    /// of the jail; `None`: all.
+    pub unix: Option<Vec<PathBuf>>,
     /// Whether Landlock denies abstract unix sockets outside of the jail.
     pub scoped: bool,
     /// Whether the policy restricts peers at all.
@@ -64,6 +90,9 @@ impl Net {
             watch: Watch::NONE,
             connect_ports: None,
             bind_ports: None,
+            connect_udp: None,
+            bind_udp: None,
+            unix: None,
             scoped: false,
             governed: scene.governed(),
             names,
@@ -102,7 +131,9 @@ impl Net {
         if !scene.is_open() {
             plan.hand_to_landlock(&scene, host);
         }
-        plan.silent = plan.connect_ports.is_some() && !plan.watch.has(Watch::CONNECT);
+        let connects = plan.connect_ports.is_some() && !plan.watch.has(Watch::CONNECT);
+        let sends = plan.connect_udp.is_some() && udp || plan.unix.is_some();
+        plan.silent = connects || sends && !plan.watch.has(Watch::SEND_MESSAGE);
         plan
     }
 
@@ -115,16 +146,28 @@ impl Net {
         datagrams: bool,
     ) {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
-        let exact =
-            scene.ports_decide() && host.landlock_abi >= PORTS_ABI && !options.trace_denials;
+        // Landlock reports nothing.
+        let has = |abi| host.landlock_abi >= abi && !options.trace_denials;
         let whole = |protocol, way| scene.is_whole(protocol, way);
         let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
-        let ask_udp = udp && !whole(Protocol::Udp, Way::Connect);
+        let held_tcp = has(PORTS_ABI) && scene.ports_decide(Protocol::Tcp);
+        // The supervisor reads what is asked of resolvers.
+        let held_udp = has(UDP_ABI) && !self.names && scene.ports_decide(Protocol::Udp);
+        let ask_udp = udp && !whole(Protocol::Udp, Way::Connect) && !held_udp;
         let ask_unix = !scene.is_unix_whole(Way::Connect) || scene.denies_paths();
-        self.watch
-            .add(Watch::CONNECT, ask_tcp && !exact || ask_udp || ask_unix);
+        // It is of use where it saves a stop.
+        let stops = ask_udp || options.datagrams;
+        if ask_unix && has(UNIX_ABI) && (options.unsupervised || datagrams && !stops) {
+            self.unix = scene.unix_directories();
+        }
+        let held_unix = self.unix.is_some();
+        let connects_unix = ask_unix && !(held_unix && options.unsupervised);
+        self.watch.add(
+            Watch::CONNECT,
+            ask_tcp && !held_tcp || ask_udp || connects_unix,
+        );
         self.watch.add(Watch::FAST_OPEN, ask_tcp);
-        let sends = ask_udp || ask_unix && datagrams || options.datagrams;
+        let sends = stops || ask_unix && datagrams && !held_unix;
         self.watch.add(Watch::SEND_TO, sends);
         self.watch.add(Watch::SEND_MESSAGE, sends);
         let ask_listen = tcp && !whole(Protocol::Tcp, Way::Listen);
@@ -149,14 +192,22 @@ impl Net {
 
     /// Gives Landlock the ports and the abstract sockets, as far as this host's can hold them.
     fn hand_to_landlock(&mut self, scene: &Scene<'_>, host: &Host) {
-        if host.landlock_abi >= PORTS_ABI {
-            self.connect_ports = scene.ports(NetList::Connect);
-            self.bind_ports = scene.ports(NetList::Listen).map(|mut ports| {
+        let bound = |protocol| {
+            scene.ports(NetList::Listen, protocol).map(|mut ports| {
                 // A client binds to any free port.
                 ports.insert(0, 0);
                 ports.dedup();
                 ports
-            });
+            })
+        };
+        if host.landlock_abi >= PORTS_ABI {
+            self.connect_ports = scene.ports(NetList::Connect, Protocol::Tcp);
+            self.bind_ports = bound(Protocol::Tcp);
+        }
+        if host.landlock_abi >= UDP_ABI {
+            self.connect_udp = scene.ports(NetList::Connect, Protocol::Udp);
+            // Port 0 also stands for the port that the kernel chooses at the first send.
+            self.bind_udp = bound(Protocol::Udp);
         }
         self.scoped = host.landlock_abi >= SCOPE_ABI
             && !scene.policy.peers.iter().any(|entry| {
@@ -173,13 +224,28 @@ impl Net {
         self.watch.has(Watch::BIND)
     }
 
-    /// The enforcer of one direction, as far as the peer does not matter.
-    pub fn enforcer(&self, way: Way, inet: bool) -> (Enforcer, Cost) {
-        let (class, ports) = match way {
-            Way::Connect => (Watch::CONNECT, &self.connect_ports),
-            Way::Listen => (Watch::BIND, &self.bind_ports),
+    /// The first Landlock ABI that can enforce anything about peers of this kind; `None`: Landlock does
+    /// not. `protocol`: `None` for unix sockets.
+    pub fn needs_abi(&self, way: Way, protocol: Option<Protocol>) -> Option<u32> {
+        let (ports, abi) = match (way, protocol) {
+            (Way::Connect, None) if self.unix.is_some() => return Some(UNIX_ABI),
+            (_, None) => return self.scoped.then_some(SCOPE_ABI),
+            (Way::Connect, Some(Protocol::Udp)) => (&self.connect_udp, UDP_ABI),
+            (Way::Listen, Some(Protocol::Udp)) => (&self.bind_udp, UDP_ABI),
+            (Way::Connect, Some(_)) => (&self.connect_ports, PORTS_ABI),
+            (Way::Listen, Some(_)) => (&self.bind_ports, PORTS_ABI),
         };
-        let floor = inet && ports.is_some() || !inet && self.scoped;
+        ports.is_some().then_some(abi)
+    }
+
+    /// The enforcer of one direction, as far as the peer does not matter. `protocol`: `None` for unix
+    /// sockets.
+    pub fn enforcer(&self, way: Way, protocol: Option<Protocol>) -> (Enforcer, Cost) {
+        let class = match way {
+            Way::Connect => Watch::CONNECT,
+            Way::Listen => Watch::BIND,
+        };
+        let floor = self.needs_abi(way, protocol).is_some();
         match (self.governed, self.watch.has(class)) {
             (false, false) => (Enforcer::NotNeeded, Cost::Nothing),
             (_, false) => (Enforcer::Landlock, Cost::Nothing),
@@ -211,14 +277,36 @@ impl Net {
 
     fn route(&self, index: usize, entry: &NetEntry) -> Route {
         let way = entry.ways.first().copied().unwrap_or(Way::Connect);
-        let inet = matches!(entry.endpoint, Endpoint::Inet { .. });
+        let protocol = match entry.endpoint {
+            Endpoint::Inet { protocol, .. } => Some(protocol.unwrap_or(Protocol::Tcp)),
+            Endpoint::Unix(_) => None,
+        };
+        let abi = self.needs_abi(way, protocol);
         let (enforcer, cost) = match entry.closes() || self.governed {
-            true => self.enforcer(way, inet),
+            true => match self.enforcer(way, protocol) {
+                // Nothing of this kind is denied.
+                (Enforcer::Landlock, _) if abi.is_none() && !entry.closes() => {
+                    (Enforcer::NotNeeded, Cost::Nothing)
+                }
+                found => found,
+            },
             false => (Enforcer::NotNeeded, Cost::Nothing),
         };
+        let sends_stop = self.watch.has(Watch::SEND_MESSAGE);
         let because = match (&entry.endpoint, enforcer) {
             (_, Enforcer::NotNeeded) => "nothing restricts it",
+            (Endpoint::Unix(_), Enforcer::Landlock) => "directories alone decide",
             (_, Enforcer::Landlock) => "ports alone decide",
+            (Endpoint::Unix(Socket::Path(_)), _)
+                if way == Way::Connect && self.unix.is_some() && !sends_stop =>
+            {
+                "Landlock alone decides about datagrams, by directory"
+            }
+            (Endpoint::Inet { .. }, Enforcer::SupervisorOnFloor)
+                if way == Way::Connect && protocol == Some(Protocol::Udp) && !sends_stop =>
+            {
+                "Landlock alone decides about datagrams, by port"
+            }
             (Endpoint::Unix(Socket::Path(_)), _) => "only the supervisor knows paths of sockets",
             (Endpoint::Unix(_), _) => "names of sockets are in memory",
             (
@@ -235,163 +323,8 @@ impl Net {
             enforcer,
             because: because.into(),
             cost,
+            abi,
             reach: (0, 0),
         }
-    }
-}
-
-/// Questions about all entries of a policy together.
-struct Scene<'a> {
-    policy: &'a Policy,
-}
-
-impl Scene<'_> {
-    /// Whether peers that no entry names are allowed.
-    fn is_open(&self) -> bool {
-        self.policy.default.action == Action::Allow
-    }
-
-    fn governed(&self) -> bool {
-        !self.is_open() || self.policy.peers.iter().any(NetEntry::closes)
-    }
-
-    /// Whether `[fs]` denies paths that may be sockets.
-    fn denies_paths(&self) -> bool {
-        self.policy
-            .paths
-            .iter()
-            .any(|entry| matches!(entry.list, List::Deny | List::Hide))
-    }
-
-    /// Whether a denied socket may be in a place where files may be renamed.
-    fn denies_what_may_be_renamed(&self) -> bool {
-        let renames = |socket: &Pattern| {
-            let mut trees = self.policy.paths.iter();
-            self.is_open()
-                || trees.any(|entry| entry.list == List::Write && meets(socket, &entry.pattern))
-        };
-        self.closing(Way::Connect).any(|entry| {
-            match &entry.endpoint {
-                Endpoint::Unix(Socket::Path(socket)) => renames(socket),
-                // Renamed to a place that is lifted.
-                Endpoint::Unix(Socket::Any) => entry.lifted.iter().any(|(lifted, _)| {
-                    matches!(lifted, Endpoint::Unix(Socket::Path(place)) if renames(place))
-                }),
-                _ => false,
-            }
-        })
-    }
-
-    fn allowing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {
-        self.policy
-            .peers
-            .iter()
-            .filter(move |entry| !entry.closes() && entry.ways.contains(&way))
-    }
-
-    fn closing(&self, way: Way) -> impl Iterator<Item = &NetEntry> {
-        self.policy
-            .peers
-            .iter()
-            .filter(move |entry| entry.closes() && entry.ways.contains(&way))
-    }
-
-    /// Whether any entry may allow a use of a socket of this protocol.
-    fn may_be(&self, protocol: Protocol) -> bool {
-        let speaks = |way| {
-            self.allowing(way)
-                .any(|entry| entry.endpoint.speaks(protocol))
-        };
-        self.is_open() || speaks(Way::Connect) || speaks(Way::Listen)
-    }
-
-    /// Whether names allow anything: then the resolvers' port cannot be bound.
-    fn opens_names(&self) -> bool {
-        !self.is_open()
-            && self
-                .allowing(Way::Connect)
-                .any(|entry| entry.endpoint.name().is_some())
-    }
-
-    /// Whether an entry or a rule allows addresses except those of this host.
-    fn leaves_out_own(&self) -> bool {
-        let mut peers = self.policy.rules.iter().filter_map(|rule| {
-            let (_, endpoint) = rule.object.as_ref()?.peer.as_ref()?;
-            (rule.action == Action::Allow).then_some(endpoint)
-        });
-        self.allowing(Way::Connect)
-            .any(|entry| entry.endpoint.leaves_out_own())
-            || peers.any(Endpoint::leaves_out_own)
-            || self
-                .closing(Way::Connect)
-                .flat_map(|entry| &entry.lifted)
-                .any(|(endpoint, _)| endpoint.leaves_out_own())
-    }
-
-    fn is_about_unix(&self) -> bool {
-        let unix = |entry: &NetEntry| matches!(entry.endpoint, Endpoint::Unix(_));
-        self.is_open()
-            || self
-                .policy
-                .peers
-                .iter()
-                .any(|entry| !entry.closes() && unix(entry))
-    }
-
-    /// Whether every peer may be reached by a protocol.
-    fn is_whole(&self, protocol: Protocol, way: Way) -> bool {
-        let all = |entry: &NetEntry| {
-            entry.endpoint.speaks(protocol)
-                && matches!(
-                    &entry.endpoint,
-                    Endpoint::Inet { host: net::Host::Any, ports, .. } if ports.are_all()
-                )
-        };
-        (self.is_open() || self.allowing(way).any(all))
-            && !self.closing(way).any(|entry| {
-                // An entry without a protocol covers all protocols.
-                entry.endpoint.speaks(protocol)
-            })
-    }
-
-    fn is_unix_whole(&self, way: Way) -> bool {
-        let all = |entry: &NetEntry| matches!(entry.endpoint, Endpoint::Unix(Socket::Any));
-        (self.is_open() || self.allowing(way).any(all))
-            && !self
-                .closing(way)
-                .any(|entry| matches!(entry.endpoint, Endpoint::Unix(_)))
-    }
-
-    /// Whether the entries about connecting by TCP only name ports, and few enough.
-    fn ports_decide(&self) -> bool {
-        let any = |entry: &NetEntry| match &entry.endpoint {
-            Endpoint::Inet { host, .. } => *host == net::Host::Any,
-            Endpoint::Unix(_) => true,
-        };
-        let tcp = |entry: &&NetEntry| entry.endpoint.speaks(Protocol::Tcp);
-        !self.is_open()
-            && self.allowing(Way::Connect).filter(tcp).all(any)
-            && !self.closing(Way::Connect).any(|entry| tcp(&entry))
-            && self.ports(NetList::Connect).is_some()
-    }
-
-    /// The TCP ports of a list; `None`: too many for rules.
-    fn ports(&self, list: NetList) -> Option<Vec<u16>> {
-        let mut all: Vec<u16> = Vec::new();
-        for entry in self.policy.peers.iter().filter(|entry| entry.list == list) {
-            let Endpoint::Inet { ports, .. } = &entry.endpoint else {
-                continue;
-            };
-            if !entry.endpoint.speaks(Protocol::Tcp) {
-                continue;
-            }
-            if Ports::count(ports) > MOST_PORTS {
-                return None;
-            }
-            all.extend(ports.iter());
-        }
-        all.sort_unstable();
-        all.dedup();
-        (all.len() <= MOST_PORTS).then_some(all)
     }
 }

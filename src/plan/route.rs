@@ -17,6 +17,8 @@ pub struct Route {
     pub because: Cow<'static, str>,
     /// The cost.
     pub cost: Cost,
+    /// The first Landlock ABI that can enforce it; `None`: Landlock does not.
+    pub abi: Option<u32>,
     /// How many system calls it decides, and how many it names.
     pub reach: (usize, usize),
 }
@@ -116,6 +118,16 @@ pub enum Cost {
 }
 
 impl Enforcer {
+    /// For tables, with the Landlock ABI that is used.
+    pub fn with_abi(self, abi: Option<u32>) -> Cow<'static, str> {
+        match (self, abi) {
+            (Enforcer::Landlock | Enforcer::SupervisorOnFloor, Some(abi)) => {
+                format!("{} {abi}", self.text()).into()
+            }
+            _ => self.text().into(),
+        }
+    }
+
     /// For tables.
     pub const fn text(self) -> &'static str {
         match self {

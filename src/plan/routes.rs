@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
+use super::domain::REFER_ABI;
 use super::filter::Leaf;
 use super::route::{Cost, Enforcer, Route, What};
 use super::survey::Survey;
 use super::{Domain, Files, Memory, Net};
-use crate::baseline::{self, Answer, Baseline, Check};
+use crate::baseline::{self, Answer, Baseline, Check, SIGNAL_SCOPE_ABI};
 use crate::judge::{Judge, Reason};
 use crate::policy::Policy;
 
@@ -68,12 +69,19 @@ pub(super) fn routes(
 }
 
 /// A row that depends on nothing of a policy.
-const fn fixed(what: What, enforcer: Enforcer, because: &'static str, cost: Cost) -> Route {
+const fn fixed(
+    what: What,
+    enforcer: Enforcer,
+    because: &'static str,
+    cost: Cost,
+    abi: Option<u32>,
+) -> Route {
     Route {
         what,
         enforcer,
         because: Cow::Borrowed(because),
         cost,
+        abi,
         reach: (0, 0),
     }
 }
@@ -83,6 +91,7 @@ const SIGNALS: Route = fixed(
     Enforcer::Landlock,
     "it knows every way to send one",
     Cost::Nothing,
+    Some(SIGNAL_SCOPE_ABI),
 );
 
 const ALWAYS: Route = fixed(
@@ -90,6 +99,7 @@ const ALWAYS: Route = fixed(
     Enforcer::Filter,
     "its number decides",
     Cost::Nothing,
+    None,
 );
 
 const FOREIGN: Route = fixed(
@@ -97,6 +107,7 @@ const FOREIGN: Route = fixed(
     Enforcer::Filter,
     "programs fall back on it",
     Cost::Program,
+    None,
 );
 
 /// The memory of processes outside.
@@ -105,5 +116,11 @@ fn memory(domain: Domain) -> Route {
         Domain::None => (Enforcer::Missing, "it takes Linux 5.19 with Landlock"),
         _ => (Enforcer::Landlock, "its domains cannot trace outside"),
     };
-    fixed(What::Memory, enforcer, because, Cost::Nothing)
+    fixed(
+        What::Memory,
+        enforcer,
+        because,
+        Cost::Nothing,
+        Some(REFER_ABI),
+    )
 }

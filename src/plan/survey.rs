@@ -28,6 +28,7 @@ impl How {
             enforcer: self.enforcer,
             because: self.because,
             cost: self.cost,
+            abi: None,
             reach: (self.decides, named.max(self.decides)),
         }
     }

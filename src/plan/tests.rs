@@ -524,6 +524,15 @@ fn a_policy_of_subtrees_needs_no_supervisor() {
     let text = "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/srv\"]\n";
     let (policy, plan) = unsupervised(text, &Host::newest());
     assert_eq!(plan.needs(&policy), []);
+    // Landlock holds unix sockets outside of the jail, and no internet socket can be made.
+    let denied = ["chmod, chown, utimes, setxattr", "bind"];
+    assert_eq!(plan.unchecked(), denied);
+    let older = Host {
+        landlock_abi: 8,
+        ..Host::newest()
+    };
+    let (policy, plan) = unsupervised(text, &older);
+    assert_eq!(plan.needs(&policy), []);
     let denied = [
         "chmod, chown, utimes, setxattr",
         "connect",

@@ -38,6 +38,18 @@ pub(super) fn endpoint(text: &str, closes: bool, around: &PathContext) -> Result
     }
 }
 
+/// Whether this is the path of an existing directory, and the same one for every process.
+pub(super) fn is_directory(endpoint: &Endpoint) -> bool {
+    let Endpoint::Unix(Socket::Path(pattern)) = endpoint else {
+        return false;
+    };
+    // Its links are resolved, so one that is there now was put there since.
+    let found = || std::fs::symlink_metadata(pattern.base());
+    pattern.is_literal()
+        && !pattern.base().starts_with("/proc")
+        && found().is_ok_and(|found| found.is_dir())
+}
+
 impl Wrong {
     /// Notes it in the document.
     pub(super) fn note(self, document: &mut Document<'_>, text: &str, span: &Range<usize>) {

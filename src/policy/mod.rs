@@ -201,6 +201,8 @@ pub struct NetEntry {
     pub text: String,
     /// What it covers.
     pub endpoint: Endpoint,
+    /// Whether it is about the unix sockets beneath a path, and a directory is there.
+    pub directory: bool,
     /// The exceptions that a file that inherits the entry has lifted.
     pub lifted: Vec<(Endpoint, Way)>,
     /// The directions that it applies to.

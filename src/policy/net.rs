@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Value};
-use super::endpoint::{Wrong, endpoint};
+use super::endpoint::{Wrong, endpoint, is_directory};
 use super::lift::{self, Section};
 use super::places::PathContext;
 use super::read::{action, names};
@@ -145,6 +145,7 @@ fn entry(
     Some(NetEntry {
         list,
         text,
+        directory: is_directory(&endpoint),
         endpoint,
         lifted: Vec::new(),
         ways: match (list, keys.way) {

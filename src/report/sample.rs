@@ -74,6 +74,7 @@ pub fn policy() -> Policy {
             list: NetList::Deny,
             text: "93.184.216.0/24".to_owned(),
             endpoint: Endpoint::Unix(Socket::Any),
+            directory: false,
             lifted: Vec::new(),
             ways: &[Way::Connect],
             action: Action::Deny(Errno::EACCES),

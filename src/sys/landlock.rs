@@ -38,11 +38,27 @@ pub fn abi() -> u32 {
     query(Query::Version).unwrap_or(0)
 }
 
+/// The first ABI whose domains can be kept out of the audit log (Linux 6.15).
+pub const QUIET_ABI: u32 = 7;
+
+/// LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF (ABI 7): what the domain denies is not logged before the next
+/// execve. After it nothing is logged anyway, unless a flag asks for that.
+pub const LOG_SAME_EXEC_OFF: u32 = 1 << 0;
+/// LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF (ABI 7): what domains within the domain deny is not logged.
+pub const LOG_SUBDOMAINS_OFF: u32 = 1 << 2;
+
 /// Puts the calling thread into a new domain of the ruleset. Needs no_new_privs.
 /// Async-signal-safe.
-pub fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
+///
+/// `quiet`: no denial is written to the audit log, neither of this domain nor of those that programs
+/// create within it. Needs [`QUIET_ABI`].
+pub fn restrict_self(ruleset: BorrowedFd<'_>, quiet: bool) -> Result<(), Errno> {
+    let flags = match quiet {
+        true => LOG_SAME_EXEC_OFF | LOG_SUBDOMAINS_OFF,
+        false => 0,
+    };
     // SAFETY: takes a descriptor and flags, no memory.
-    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32) })
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), flags) })
         .map(drop)
 }
 

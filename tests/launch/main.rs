@@ -6,6 +6,7 @@
 mod endings;
 mod exit_codes;
 mod processes;
+mod quiet;
 mod start;
 mod stops;
 #[path = "../support/mod.rs"]

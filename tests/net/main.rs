@@ -23,3 +23,4 @@ mod servers;
 mod sockets;
 mod stops;
 mod threads;
+mod udp;

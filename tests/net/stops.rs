@@ -6,7 +6,7 @@ use crate::support::Ran;
 
 /// A row of `--stats`.
 #[track_caller]
-fn row(ran: &Ran, start: &str) -> u64 {
+pub fn row(ran: &Ran, start: &str) -> u64 {
     let line = ran
         .err
         .lines()
@@ -18,8 +18,8 @@ fn row(ran: &Ran, start: &str) -> u64 {
     number.unwrap_or_else(|| ran.fail(&format!("no row {start:?}")))
 }
 
-const PEERS: &str = "of them for peers";
-const ALL: &str = "jail: stops other than fork, exec, exit and signals";
+pub const PEERS: &str = "of them for peers";
+pub const ALL: &str = "jail: stops other than fork, exec, exit and signals";
 
 /// Transfers data as often as it is told, over a connection made once.
 const TRANSFER: &str = r#"

@@ -36,7 +36,8 @@ const ABIS: [(u32, &str); 11] = [
 ];
 
 /// The errata of Landlock by number, with the first ABI that has each, and what it causes in a jail
-/// (security/landlock/errata of Linux).
+/// (security/landlock/errata of Linux). Erratum 4 (Linux 7.3), about whiteouts of overlay file systems, is
+/// not a gap: jail grants both rights that may be needed for one, or none.
 const ERRATA: [(u32, u32, &str); 3] = [
     (
         1,

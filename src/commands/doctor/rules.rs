@@ -49,6 +49,7 @@ const SAMPLES: &[Sample] = &[
     Sample { rules: "[fs] write",          policy: TREES,   subject: Subject::Path(List::Write) },
     Sample { rules: "[fs] deny, patterns", policy: DENIES,  subject: Subject::Path(List::Deny) },
     Sample { rules: "[net] TCP ports",     policy: PORTS,   subject: Subject::Peer },
+    Sample { rules: "[net] UDP ports",     policy: UDP,     subject: Subject::Peer },
     Sample { rules: "[net] addresses",     policy: PEERS,   subject: Subject::Peer },
     Sample { rules: "[limits] memory",     policy: MEMORY,  subject: Subject::Memory },
     Sample { rules: "signals to outside",  policy: NOTHING, subject: Subject::Signals },
@@ -59,6 +60,7 @@ const NOTHING: &str = "";
 const TREES: &str = "[fs]\nread = [\"/usr\"]\nwrite = [\"/usr\"]\n";
 const DENIES: &str = "[fs]\nread = [\"/usr\"]\ndeny = [\"/usr/**/.env\"]\n";
 const PORTS: &str = "[net]\nconnect = [\"*:443\", \"unix:*\"]\n";
+const UDP: &str = "[net]\nconnect = [\"udp://*:443\", \"unix:*\"]\n";
 const PEERS: &str = "[net]\nconnect = [\"192.0.2.1:443\"]\n";
 const MEMORY: &str = "[limits]\nmemory = \"1GiB\"\n";
 
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn every_sample_has_a_row_on_every_host() {
         let samples = Samples::new();
-        for landlock_abi in [0, 1, 2, 3, 4, 6, u32::MAX] {
+        for landlock_abi in [0, 1, 2, 3, 4, 6, 9, 10, u32::MAX] {
             for kernel in [(5, 10), (6, 9), (6, 11)] {
                 let host = Host {
                     landlock_abi,

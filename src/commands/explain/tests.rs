@@ -29,9 +29,18 @@ const PLAIN: View = View {
 };
 
 fn explained(text: &str, call: Option<&str>, view: View) -> Result<String, ExplainError> {
+    explained_on(&HOST, text, call, view)
+}
+
+fn explained_on(
+    host: &Host,
+    text: &str,
+    call: Option<&str>,
+    view: View,
+) -> Result<String, ExplainError> {
     let policy = Policy::parse(text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
     let mut out = Vec::new();
-    run(&policy, &HOST, call, view, &mut out)?;
+    run(&policy, host, call, view, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -100,6 +109,68 @@ fn the_table_has_each_entry_with_its_line_action_and_enforcer() {
     assert_eq!(row("net.toml:1")[2..4], ["deny", "filter, supervisor"]);
     assert!(row("net.toml:4")[1].starts_with("@network-io ("), "{text}");
     assert!(text.contains("Linux 6.18 with Landlock 7"), "{text}");
+}
+
+const PORTS: &str = "\
+extends = [\"base\"]
+
+[fs]
+read = [\"/usr\"]
+write = [\"/usr/lib\"]
+
+[net]
+connect = [\"udp://*:53\", \"*:443\", \"unix:/usr/bin\"]
+listen = [\"udp://*:5353\"]
+";
+
+#[test]
+fn each_rule_names_the_landlock_abi_that_it_uses() {
+    let rows = |abi| {
+        let host = Host {
+            landlock_abi: abi,
+            ..Host::newest()
+        };
+        let text = explained_on(&host, PORTS, None, PLAIN).unwrap();
+        let cells = |line: &str| {
+            let cells = line.split("  ").map(str::trim);
+            let cells: Vec<_> = cells.filter(|cell| !cell.is_empty()).collect();
+            cells[1..].join(" | ")
+        };
+        let own = text.lines().filter(|line| line.starts_with("net.toml:"));
+        own.map(cells).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        rows(11),
+        "\
+fs.read \"/usr\" | allow | Landlock 1 | a subtree | none
+fs.write \"/usr/lib\" | allow | Landlock 3 | a subtree; the supervisor sees changes of metadata | 1 stop per chmod, chown, utimes
+net.connect \"udp://*:53\" | allow | supervisor over Landlock 10 | Landlock alone decides about datagrams, by port | 1 stop per connect
+net.connect \"*:443\" | allow | supervisor over Landlock 4 | addresses are in memory | 1 stop per connect
+net.connect \"unix:/usr/bin\" | allow | supervisor over Landlock 9 | Landlock alone decides about datagrams, by directory | 1 stop per connect
+net.listen \"udp://*:5353\" | allow | supervisor over Landlock 10 | addresses are in memory | 1 stop per bind or listen"
+    );
+    assert_eq!(
+        rows(8),
+        "\
+fs.read \"/usr\" | allow | Landlock 1 | a subtree | none
+fs.write \"/usr/lib\" | allow | Landlock 3 | a subtree; the supervisor sees changes of metadata | 1 stop per chmod, chown, utimes
+net.connect \"udp://*:53\" | allow | supervisor | addresses are in memory | 1 stop per connect or sendmsg
+net.connect \"*:443\" | allow | supervisor over Landlock 4 | addresses are in memory | 1 stop per connect or sendmsg
+net.connect \"unix:/usr/bin\" | allow | supervisor over Landlock 6 | only the supervisor knows paths of sockets | 1 stop per connect or sendmsg
+net.listen \"udp://*:5353\" | allow | supervisor | addresses are in memory | 1 stop per bind or listen"
+    );
+    let host = Host {
+        landlock_abi: 10,
+        ..Host::newest()
+    };
+    let open = "extends = [\"base\"]\n[net]\nconnect = [\"udp://*:53\", \"unix:*\"]\n";
+    for (question, enforced) in [
+        ("connect udp://192.0.2.1:53", "Landlock 10; cost: none"),
+        ("kill(7, SIGTERM)", "Landlock 6; cost: none"),
+    ] {
+        let text = explained_on(&host, open, Some(question), PLAIN).unwrap();
+        assert!(text.contains(&format!("enforced by  {enforced}")), "{text}");
+    }
 }
 
 #[test]

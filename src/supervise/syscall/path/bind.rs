@@ -19,6 +19,8 @@ pub(super) struct Binding<'a> {
     pub start: &'a OwnedFd,
     /// Where the path leads to.
     pub directory: &'a OwnedFd,
+    /// Whether a denial is kept out of the audit log.
+    pub quiet: bool,
 }
 
 impl Binding<'_> {
@@ -42,7 +44,7 @@ impl Binding<'_> {
         nix::unistd::fchdir(self.start)?;
         let ruleset = landlock::sockets_beneath(self.directory.as_fd())?;
         sys::process::no_new_privs()?;
-        landlock::restrict_self(ruleset.as_fd())?;
+        landlock::restrict_self(ruleset.as_fd(), self.quiet)?;
         socket::bind(self.socket, self.address)
     }
 }
@@ -81,6 +83,7 @@ mod tests {
                 address: &address,
                 start: &start,
                 directory: &directory,
+                quiet: landlock::abi() >= landlock::QUIET_ABI,
             };
             let made = binding.make();
             (made, socket.local_addr().unwrap())

@@ -17,6 +17,7 @@ use crate::supervise::syscall::emulate;
 use crate::supervise::syscall::pending::Pending;
 use crate::sys::Errno;
 use crate::sys::files::{descriptor_of, openat2};
+use crate::sys::landlock::QUIET_ABI;
 use crate::trace::{Resume, Stopped, Tid};
 use nix::sys::stat::fstat;
 use std::ffi::CString;
@@ -253,6 +254,7 @@ impl Paths {
             address,
             start,
             directory,
+            quiet: stop.plan.files.abi() >= QUIET_ABI,
         };
         binding.make()?;
         Ok(Resume::returning(stop.registers, 0))
