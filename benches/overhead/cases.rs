@@ -161,6 +161,11 @@ pub fn processes(programs: &Programs) -> Result<()> {
             "mapping: 1 MiB filled and unmapped, µs",
             ["mapping", "200", "0"],
         ),
+        // The filter looks at the address of each.
+        (
+            "mmap and munmap of a page, not filled, µs",
+            ["page", "5000", "0"],
+        ),
     ];
     let jail = &programs.jail;
     let memory = &programs.memory;

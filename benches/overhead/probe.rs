@@ -61,7 +61,8 @@ fn unit_of(work: &str) -> Result<fn() -> Result<()>> {
             while pieces.pop().is_some() {}
             Ok(())
         },
-        "mapping" => map_and_unmap,
+        "mapping" => || map_and_unmap(1 << 20, true),
+        "page" => || map_and_unmap(4096, false),
         "exec" => || {
             let status = Command::new(path_of_true()?).env_clear().status()?;
             if status.success() {
@@ -91,18 +92,19 @@ fn fork_and_exit() -> Result<()> {
     Ok(())
 }
 
-/// Of 1 MiB, without the allocator, which would keep it.
-fn map_and_unmap() -> Result<()> {
-    const LENGTH: usize = 1 << 20;
+/// Without the allocator, which would keep it.
+fn map_and_unmap(length: usize, filled: bool) -> Result<()> {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping of the kernel's choice, written to within its length and then unmapped.
     #[allow(unsafe_code)]
     let done = unsafe {
-        let address = libc::mmap(std::ptr::null_mut(), LENGTH, access, flags, -1, 0);
+        let address = libc::mmap(std::ptr::null_mut(), length, access, flags, -1, 0);
         address != libc::MAP_FAILED && {
-            std::ptr::write_bytes(address.cast::<u8>(), 1, LENGTH);
-            libc::munmap(address, LENGTH) == 0
+            if filled {
+                std::ptr::write_bytes(address.cast::<u8>(), 1, length);
+            }
+            libc::munmap(address, length) == 0
         }
     };
     done.then_some(())
