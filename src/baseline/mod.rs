@@ -5,6 +5,7 @@
 
 mod check;
 mod net;
+mod pages;
 mod paths;
 mod rules;
 mod terms;
@@ -14,6 +15,7 @@ mod watch;
 
 pub use check::{Check, Target};
 pub use net::NO_RESOLVERS;
+pub use pages::{NO_PAGES, PAGES_END};
 pub use paths::NO_MEMORY_FILES;
 pub use watch::Watch;
 
@@ -51,6 +53,7 @@ impl Watch {
             .iter()
             .chain(net::WATCHED)
             .chain(paths::LOOKED_LAST)
+            .chain(pages::GUARDS)
             .filter(move |(class, _)| self.any(*class))
             .map(|(_, rule)| rule)
     }
@@ -61,6 +64,7 @@ impl Watch {
             .iter()
             .chain(net::WATCHED)
             .chain(paths::LOOKED_LAST)
+            .chain(pages::GUARDS)
             .map(|(_, rule)| rule)
     }
 }

@@ -53,8 +53,6 @@ const PR_SET_SECCOMP: u64 = 22;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 // linux/mman.h: MAP_SHARED_VALIDATE has this bit, too.
 const MAP_SHARED: u64 = 1;
-// linux/sched.h
-const CLONE_VM: u64 = 0x100;
 /// The supervisor does not see a call that gives back less than this. From this size on malloc(3) uses
 /// mmap(2); below it uses a heap, whose end it gives back by brk(2).
 const MUCH: u64 = 128 << 10;
@@ -256,11 +254,6 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
         reason: "POSIX message queues are files of /dev/mqueue, which [fs] does not let the command change, or which does not exist",
         attack: "a queue of another program of the same user is removed",
     }),
-    (Watch::SHARING, watch("shares-memory", &["clone"],
-        When { text: "(flags & CLONE_VM) != 0", any: &[&[any_of(0, CLONE_VM)]] },
-        "pages for paths are mapped while no other task can tamper with them")),
-    (Watch::SHARING, watch("shares-memory-vfork", &["vfork"], EACH,
-        "pages for paths are mapped while no other task can tamper with them")),
     (Watch::MEMORY.and(Watch::DUMPABLE), watch("undumpable", &["prctl"],
         When { text: "option == PR_SET_DUMPABLE && arg2 == 0", any: &[&[is(0, PR_SET_DUMPABLE), is(1, 0)]] },
         "the supervisor reads the paths of calls from memory, and how much of it there is")),

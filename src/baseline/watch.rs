@@ -36,8 +36,9 @@ impl Watch {
     /// Opens with access mode 3, which open(2) documents for device control: Landlock requires no right
     /// for them, and yet they truncate, and return a descriptor for changing metadata.
     pub const MODE_3: Watch = Watch(1 << 14);
-    /// Tasks that share memory: the pages that hold judged paths must exist before.
-    pub const SHARING: Watch = Watch(1 << 15);
+    /// Calls that could touch the pages in which the supervisor keeps what it has judged. Denied where it
+    /// uses them.
+    pub const PINS: Watch = Watch(1 << 15);
     /// Calls that would blind the supervisor, or change memory unnoticed by it.
     pub const MEMORY: Watch = Watch(1 << 13);
     /// connect(2).
@@ -101,6 +102,16 @@ impl Watch {
         .and(Watch::LOOK_WRITE)
         .and(Watch::LOOK_NAMES)
         .and(Watch::LOOK_EXEC);
+
+    /// Classes of calls of which one at least is watched wherever paths or peers are judged.
+    pub const JUDGED: Watch = Watch::MEMORY
+        .and(Watch::MOVE)
+        .and(Watch::CONNECT)
+        .and(Watch::SEND_TO)
+        .and(Watch::SEND_MESSAGE)
+        .and(Watch::FAST_OPEN)
+        .and(Watch::BIND)
+        .and(Watch::LISTEN);
 
     /// Every class of opens by which a writing open is judged by its path.
     pub const WRITING: Watch = Watch::READ.and(Watch::WRITE);

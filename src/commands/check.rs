@@ -173,8 +173,7 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
             span: policy.span(origin, text),
             label: None,
             help: Some(
-                "this needs Linux 6.11 (mseal), or a policy of paths that Landlock can enforce"
-                    .to_owned(),
+                "this needs Linux 5.10, or a policy of paths that Landlock can enforce".to_owned(),
             ),
         })
         .collect()

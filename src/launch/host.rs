@@ -1,6 +1,6 @@
 //! The host's abilities, probed once.
 
-use super::{cgroup, containers};
+use super::cgroup;
 use crate::plan::{Host, MemoryCgroup};
 use crate::policy::{LimitKind, Policy};
 use crate::sys;
@@ -52,7 +52,7 @@ fn kernel(withheld: &Withheld) -> Host {
     let newest = sys::landlock::abi();
     Host {
         landlock_abi: withheld.landlock_above.unwrap_or(newest).min(newest),
-        kernel: containers::kernel(),
+        kernel: sys::process::kernel_version().unwrap_or_default(),
         memory: MemoryCgroup::None,
         namespaces: !withheld.namespaces,
     }

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Host;
 use super::domain::REFER_ABI;
 use super::route::{Cost, Enforcer, Route, What};
+use super::{Host, Net};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
 use crate::policy::{Action, Isolation, List, PathEntry, Policy, Setting};
@@ -17,11 +17,9 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The first that knows of truncation (LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2).
 const TRUNCATE_ABI: u32 = 3;
-/// mseal(2), of Linux 6.10, makes pages that cannot be replaced; PROCMAP_QUERY, of 6.11, tells which
-/// pages are sealed.
-pub const MSEAL: (u32, u32) = (6, 11);
-/// openat2(2).
-const OPENAT2: (u32, u32) = (5, 6);
+/// The first kernel on which the guarded pages were tried. They need openat2(2) of Linux 5.6 and
+/// MAP_FIXED_NOREPLACE of 4.17.
+pub const PINS: (u32, u32) = (5, 10);
 
 /// Why an entry that Landlock could enforce is not left to it.
 pub(super) const DENIED_WITHIN: &str = "another entry denies within it";
@@ -101,7 +99,7 @@ pub struct Files {
     pub floor: Rights,
     /// Which accesses the policy restricts at all.
     pub governed: Rights,
-    /// Whether judged paths can be protected from change: mseal and openat2.
+    /// Whether judged paths can be protected from change: guarded pages, and openat2.
     pub pins: bool,
     /// Whether the kernel may write core dumps: these bypass the supervisor, but not Landlock.
     pub core_dumps: bool,
@@ -145,7 +143,7 @@ impl Files {
         let scene = Scene::of(policy);
         let governed = scene.governed();
         let abi = host.landlock_abi;
-        let pins = host.kernel >= MSEAL && host.kernel >= OPENAT2;
+        let pins = host.kernel >= PINS;
         let mut files = Files {
             watch: Watch::NONE,
             handled: Rights::NONE,
@@ -241,26 +239,34 @@ impl Files {
             .and(Watch::HANDLE)
             .and(Watch::TRUNCATING)
             .and(Watch::MODE_3);
-        let memory = Path::new("/proc/1/mem");
-        let reaches = self.writable.as_ref().is_none_or(|trees| {
-            trees
-                .iter()
-                .any(|tree| memory.starts_with(tree) || tree.starts_with("/proc"))
-        });
+        let reaches = self.reaches_memory();
         self.watch
             .add(Watch::WRITE, (rules || self.watch.any(opens)) && reaches);
-        // If only some opens need pages, they are mapped on demand, and the call fails if that is not
-        // possible. If each open needs them, they must always be available.
         let often = Watch::READ
             .and(Watch::WRITE)
             .and(Watch::HANDLE)
             .and(Watch::TRUNCATING)
             .and(Watch::CHANGE)
             .and(Watch::STAT);
-        let shared = self.pins && (rules || self.watch.any(often));
-        self.watch.add(Watch::SHARING, shared);
         // The paths of rare calls are always pinned, so these calls need no restrictions on memory.
         self.watch.add(Watch::LAZY_MEMORY, self.watch.any(often));
+    }
+
+    /// Keeps what is judged in pages that no task can touch, where paths or peers are judged.
+    pub(super) fn guard_pages(&mut self, net: &Net) {
+        let judges = self.watch.and(net.watch).any(Watch::JUDGED);
+        self.watch.add(Watch::PINS, self.pins && judges);
+        // Also where [fs] opens everything.
+        let peers = self.pins && net.watch.any(Watch::JUDGED);
+        self.watch.add(Watch::WRITE, peers && self.reaches_memory());
+    }
+
+    /// Whether the policy lets the command write to /proc/PID/mem, as far as Landlock can keep it from that.
+    fn reaches_memory(&self) -> bool {
+        let memory = Path::new("/proc/1/mem");
+        let reaches = |tree: &PathBuf| memory.starts_with(tree) || tree.starts_with("/proc");
+        let trees = self.writable.as_ref();
+        trees.is_none_or(|trees| trees.iter().any(reaches))
     }
 
     /// The accesses that Landlock alone decides.
@@ -285,16 +291,7 @@ impl Files {
     /// Whether the supervisor makes a tracee run calls of the supervisor: to map pages that hold paths,
     /// and to open what was judged.
     pub fn rewrites(&self) -> bool {
-        let pinned = [
-            Watch::READ,
-            Watch::WRITE,
-            Watch::HANDLE,
-            Watch::TRUNCATING,
-            Watch::MODE_3,
-            Watch::CHANGE,
-            Watch::STAT,
-        ];
-        self.pins && pinned.iter().any(|class| self.watch.has(*class))
+        self.watch.has(Watch::PINS)
     }
 
     /// The Landlock ABI that was planned for.

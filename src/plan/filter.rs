@@ -142,17 +142,16 @@ const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
 
 /// The calls that the supervisor makes a tracee run. The filter is evaluated for them again: another
 /// RET_TRACE causes no second stop, but any other answer except "allow" applies (seccomp(2)).
-const REWRITTEN: [&str; 3] = ["mmap", "mseal", "openat2"];
+const REWRITTEN: [&str; 2] = ["mmap", "openat2"];
 
 /// The same for sockets: calls to wait, to send what was judged, and to map pages for that.
-const WAITING: [&str; 7] = [
+const WAITING: [&str; 6] = [
     "sendto",
     "sendmsg",
     "recvfrom",
     "poll",
     "sched_yield",
     "mmap",
-    "mseal",
 ];
 
 fn numbers(names: &[&str]) -> Vec<u32> {

@@ -23,7 +23,7 @@ mod unsupervised;
 pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
-pub use files::{Files, MSEAL, PlanOptions, Rights};
+pub use files::{Files, PINS, PlanOptions, Rights};
 pub use host::{Host, MemoryCgroup};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
@@ -121,6 +121,9 @@ impl Plan {
             policy.limits.get(LimitKind::Memory).is_some(),
         );
         let net = Net::new(policy, host, options);
+        if !options.unsupervised {
+            files.guard_pages(&net);
+        }
         let judge = |watch: Watch| {
             let watch = match options.unsupervised {
                 true => unsupervised::watched(watch),

@@ -71,7 +71,7 @@ pub struct Net {
     pub unix_open: bool,
     /// Whether denials happen that the supervisor does not see and so cannot report.
     pub silent: bool,
-    /// Whether the address in a message can be protected from change: mseal.
+    /// Whether the address in a message can be protected from change: guarded pages.
     pub pins: bool,
     /// Whether everything that must be allowed needs an inspection of the command's socket: pidfd_getfd.
     pub takes_sockets: bool,
@@ -100,7 +100,7 @@ impl Net {
             observes: names && !policy.process.isolate.iter().any(own),
             unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
-            pins: host.kernel >= super::files::MSEAL,
+            pins: host.kernel >= super::files::PINS,
             takes_sockets: false,
         };
         if !plan.governed && !scene.denies_paths() {

@@ -565,3 +565,58 @@ fn what_needs_a_supervisor_is_known() {
     assert_eq!(of("[process]\nisolate = [\"net\"]\n"), 1);
     assert_eq!(of("[syscalls]\nuname = \"kill\"\n"), 1);
 }
+
+/// A host with this kernel, without Landlock.
+fn of_kernel(kernel: (u32, u32)) -> Host {
+    Host { kernel, ..OLD }
+}
+
+#[test]
+fn what_is_judged_is_guarded_from_linux_5_10_on() {
+    let guarded = |text: &str, kernel| {
+        let plan = Plan::new(&policy(text), &of_kernel(kernel)).unwrap();
+        plan.files.watch.has(Watch::PINS)
+    };
+    let paths = "[fs]\nread = [\"/usr\"]\ndeny = [\"**/.env\"]";
+    let peers = "default = \"allow\"\n[net]\ndeny = [\"10.0.0.0/8\"]";
+    for text in [paths, peers] {
+        assert!(guarded(text, (5, 10)) && !guarded(text, (5, 9)), "{text}");
+    }
+    // Nothing is judged by what is in memory.
+    assert!(!guarded(
+        "default = \"allow\"\n[syscalls]\nmkdir = \"deny\"",
+        (5, 10)
+    ));
+}
+
+#[test]
+fn no_entry_of_a_preset_is_racy_from_linux_5_10_on() {
+    let racy = |policy: &Policy, kernel| {
+        let plan = Plan::new(policy, &of_kernel(kernel)).unwrap();
+        let mut routes = plan.routes(policy).into_iter();
+        routes.any(|route| route.enforcer == Enforcer::RacySupervisor)
+    };
+    let mut before = 0;
+    for preset in crate::policy::presets() {
+        let policy = Policy::preset(preset.name).unwrap();
+        assert!(!racy(&policy, (5, 10)), "{}", preset.name);
+        before += usize::from(racy(&policy, (5, 9)));
+    }
+    assert!(before > 0, "no preset needs the supervisor for paths");
+}
+
+#[test]
+fn where_peers_are_judged_no_task_may_write_to_its_own_memory_by_a_file() {
+    let writes = |text: &str| {
+        let plan = Plan::new(&policy(text), &Host::newest()).unwrap();
+        plan.files.watch.has(Watch::WRITE)
+    };
+    let peers = "[net]\ndeny = [\"10.0.0.0/8\"]";
+    assert!(writes(&format!("default = \"allow\"\n{peers}")));
+    assert!(writes(
+        "[fs]\nread = [\"/\"]\nwrite = [\"/\"]\nexec = [\"/\"]\n[net]\nconnect = [\"udp://10.0.0.1:53\"]"
+    ));
+    assert!(!writes(
+        "[fs]\nwrite = [\"/tmp\"]\n[net]\nconnect = [\"udp://10.0.0.1:53\"]"
+    ));
+}

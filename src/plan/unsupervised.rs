@@ -16,7 +16,6 @@ use crate::syscalls;
 /// itself, more strictly: it denies a terminal that was created later, and a rename or link that would
 /// give a file more rights.
 const LEFT_OUT: Watch = Watch::MEMORY
-    .and(Watch::SHARING)
     .and(Watch::DUMPABLE)
     .and(Watch::LAZY_MEMORY)
     .and(Watch::OWN_FILTER)

@@ -159,14 +159,14 @@ pub fn refused(layout: &Layout, pid: Tid, ancestry: &[String], call: &str) -> St
     layout.line(
         &mut out,
         "why:",
-        "to judge the path of an open, the supervisor has the command call openat2, and mseal before the first one; the \
+        "to judge the path of an open, the supervisor has the command call openat2, and mmap before the first one; the \
          filter, which does not come from the policy, allows openat and refuses this call with an \
          errno or SIGSYS (exit code 159)",
     );
     layout.line(
         &mut out,
         "to run it:",
-        "allow openat2 and mseal in that filter or switch it off, or use a policy of subtrees, without `deny`, `hide` and patterns in [fs]",
+        "allow openat2 and mmap in that filter or switch it off, or use a policy of subtrees, without `deny`, `hide` and patterns in [fs]",
     );
     out
 }

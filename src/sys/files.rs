@@ -179,10 +179,6 @@ pub fn file_size_limit(pid: pid_t) -> Result<u64, Errno> {
 /// One mapping of another process's memory, as PROCMAP_QUERY returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// Its first byte.
-    pub start: u64,
-    /// Whether it is writable.
-    pub writable: bool,
     /// One past its last byte.
     pub end: u64,
     /// Whether it is shared (MAP_SHARED).
@@ -194,7 +190,6 @@ pub struct Mapping {
 /// ioctl PROCMAP_QUERY (Linux 6.11) on an open /proc/PID/maps: the mapping that holds an address.
 pub fn mapping(maps: BorrowedFd<'_>, address: u64) -> Result<Mapping, Errno> {
     const PROCMAP_QUERY: libc::Ioctl = 0xc068_6611_u32 as libc::Ioctl;
-    const PROCMAP_QUERY_VMA_WRITABLE: u64 = 2;
     const PROCMAP_QUERY_VMA_SHARED: u64 = 8;
     /// `struct procmap_query` of linux/fs.h.
     #[repr(C)]
@@ -224,8 +219,6 @@ pub fn mapping(maps: BorrowedFd<'_>, address: u64) -> Result<Mapping, Errno> {
     // SAFETY: `query` is a valid procmap_query of the size it states, and asks for no name.
     check(unsafe { libc::ioctl(maps.as_raw_fd(), PROCMAP_QUERY, from_mut(&mut query)) })?;
     Ok(Mapping {
-        start: query.vma_start,
-        writable: query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE != 0,
         end: query.vma_end,
         shared: query.vma_flags & PROCMAP_QUERY_VMA_SHARED != 0,
         anonymous: query.inode == 0 && (query.dev_major, query.dev_minor) == (0, 0),

@@ -79,17 +79,6 @@ pub fn try_reading() -> Result<(), Errno> {
     read_at_once(super::process::getpid(), address, &mut into).map(drop)
 }
 
-/// Whether mseal(2) (Linux 6.10) is available: calls it for zero bytes, which returns 0.
-pub fn try_sealing() -> Result<(), Errno> {
-    // SAFETY: takes numbers only, and touches no memory where the length is 0.
-    check(unsafe { libc::syscall(libc::SYS_mseal, 0usize, 0usize, 0usize) }).map(drop)
-}
-
-/// The same as a yes or no.
-pub fn can_seal() -> bool {
-    try_sealing().is_ok()
-}
-
 /// process_vm_writev(2) (Linux 3.2): writes all of `bytes` to `address`. EFAULT: not all of it is
 /// writable; a part may have been written.
 pub fn write(tid: pid_t, address: u64, bytes: &[u8]) -> Result<(), Errno> {

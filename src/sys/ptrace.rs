@@ -107,6 +107,23 @@ pub fn set_siginfo(tid: pid_t, info: &siginfo_t) -> Result<(), Errno> {
     )
 }
 
+/// PTRACE_POKEDATA: writes these bytes to the memory of a stopped tracee, also where it is read-only. It
+/// writes whole words: up to 7 bytes after them become 0.
+pub fn write_memory(tid: pid_t, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    const WORD: usize = size_of::<usize>();
+    for (at, part) in (address..).step_by(WORD).zip(bytes.chunks(WORD)) {
+        let mut word = [0; WORD];
+        word.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+        request(
+            libc::PTRACE_POKEDATA,
+            tid,
+            at as *mut c_void,
+            usize::from_ne_bytes(word) as *mut c_void,
+        )?;
+    }
+    Ok(())
+}
+
 /// PTRACE_GETREGS: all general registers in one request.
 #[cfg(target_arch = "x86_64")]
 pub fn registers(tid: pid_t) -> Result<RawRegisters, Errno> {

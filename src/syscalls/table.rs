@@ -233,7 +233,7 @@ pub(super) static TABLE: [Syscall; 386] = [
     sys!("mq_timedsend",            242, 182, [mqdes: Fd, msg_ptr: Pointer, msg_len: Size, msg_prio: Uint, abs_timeout: Pointer]),
     sys!("mq_unlink",               241, 181, [name: String]),
     sys!("mremap",                   25, 216, [old_address: Pointer, old_size: Size, new_size: Size, flags: Flags64(&MREMAP), new_address: Pointer], Op::Mremap),
-    sys!("mseal",                   462, 462, [addr: Pointer, length: Size, flags: Ulong], Op::Mseal),
+    sys!("mseal",                   462, 462, [addr: Pointer, length: Size, flags: Ulong]),
     sys!("msgctl",                   71, 187, [msqid: Int, cmd: Enum(&MSG_CTL), buf: Pointer]),
     sys!("msgget",                   68, 186, [key: Int, msgflg: Flags(&IPC_GET)], Op::Msgget),
     sys!("msgrcv",                   70, 188, [msqid: Int, msgp: Pointer, msgsz: Size, msgtyp: Long, msgflg: Flags(&MSGOP)]),

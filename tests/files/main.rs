@@ -17,6 +17,7 @@ mod handed;
 mod holes;
 mod led;
 mod lift;
+mod low;
 mod matrix;
 mod messages;
 mod middle;

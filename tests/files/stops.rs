@@ -55,8 +55,8 @@ fn what_is_protected_stops_no_reading() {
     let policy = scene.policy(&format!(
         "{SUBTREES}protect = [\"@/w/**/.envrc\", \"@/w/file\"]"
     ));
-    // A vfork gives its child a page for paths.
     let nothing = stops(&scene, &policy, "/bin/true; /bin/true").0;
+    assert_eq!(nothing, 0, "neither clone nor vfork stops");
     for script in [
         "find @/w @/r; cat @/r/file file",
         "/bin/ls -l tree @/r; cd tree; /usr/bin/test -e a/b/c",

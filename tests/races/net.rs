@@ -445,7 +445,7 @@ fn nothing_is_won(mode: &str, landlock: Option<&str>) {
 }
 
 #[test]
-fn memory_that_holds_judged_addresses_cannot_be_had_before_it_is_sealed() {
+fn memory_that_holds_judged_addresses_cannot_be_had() {
     let _alone = alone();
     let place = Place::new();
     let mut faults = Vec::new();

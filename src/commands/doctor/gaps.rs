@@ -3,7 +3,7 @@
 
 use super::findings::{Findings, Hierarchy, Probed};
 use super::rules::{Row, Samples};
-use crate::plan::{Host, MSEAL, MemoryCgroup};
+use crate::plan::{Host, MemoryCgroup, PINS};
 use crate::sys::Errno;
 use serde::Serialize;
 
@@ -88,7 +88,6 @@ const CALLS: &[Call] = &[
         cost: "the supervisor reads arguments through /proc/PID/mem, which is slower" },
     Call { name: "kcmp", since: (3, 5), docker: CAPABILITY,
         cost: "tasks are assumed to share their memory: one stop more for some calls" },
-    // mseal: see `racy`.
 ];
 
 /// All gaps, in the order in which they matter.
@@ -231,21 +230,12 @@ impl Survey<'_> {
             "`jail check --strict` refuses what is racy: another thread of the command can change what was judged"
                 .to_owned(),
         );
-        let (major, minor) = MSEAL;
-        let old = self.findings.kernel.version < MSEAL;
+        let (major, minor) = PINS;
         Some(Gap {
             id: "racy",
-            gap: match old {
-                true => format!("this kernel is older than Linux {major}.{minor}"),
-                false => format!("mseal(2) is missing: {}", self.because((6, 10))),
-            },
+            gap: format!("this kernel is older than Linux {major}.{minor}"),
             costs,
-            close: match old {
-                true => {
-                    format!("use Linux {major}.{minor} or newer, or rules that Landlock enforces")
-                }
-                false => self.allow("mseal", (6, 10), PROFILE),
-            },
+            close: format!("use Linux {major}.{minor} or newer, or rules that Landlock enforces"),
         })
     }
 

@@ -176,7 +176,7 @@ fn calls() -> Vec<Probed> {
     let own = process::getpid();
     let signal = || process::pidfd_kill(process::pidfd(own)?.as_fd(), 0);
     let open = || files::openat2(libc::AT_FDCWD, c"/", libc::O_PATH, files::NO_SYMLINKS);
-    let tried: [(&str, Result<(), Errno>); 8] = [
+    let tried: [(&str, Result<(), Errno>); 7] = [
         ("close_range", process::try_closing()),
         ("openat2", open().map(drop)),
         ("process_vm_readv", memory::try_reading()),
@@ -184,7 +184,6 @@ fn calls() -> Vec<Probed> {
         ("pidfd_send_signal", signal()),
         ("pidfd_getfd", files::can_take_descriptors()),
         ("kcmp", files::share(own, own, Shared::Memory).map(drop)),
-        ("mseal", memory::try_sealing()),
     ];
     let probed = |(name, result): (_, Result<(), Errno>)| Probed {
         name,

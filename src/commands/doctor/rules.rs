@@ -157,7 +157,7 @@ mod tests {
     fn every_sample_has_a_row_on_every_host() {
         let samples = Samples::new();
         for landlock_abi in [0, 1, 2, 3, 4, 6, 9, 10, u32::MAX] {
-            for kernel in [(5, 10), (6, 9), (6, 11)] {
+            for kernel in [(5, 9), (5, 10), (6, 11)] {
                 let host = Host {
                     landlock_abi,
                     kernel,

@@ -3,9 +3,10 @@
 
 use super::path::passing;
 use super::pending::{Pending, again};
-use super::pin::{REGION, Slot, are_many};
-use super::stop::{Judged, SyscallStop, errno};
-use crate::baseline::Watch;
+use super::pin::{Mapped, Slot, are_many, place};
+use super::stop::{Judged, Refused, SyscallStop, errno, refusal};
+use crate::baseline::{NO_PAGES, Watch};
+use crate::judge::Reason;
 use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno};
 use crate::syscalls::Op;
@@ -20,9 +21,7 @@ pub struct Emulation {
     must_finish: Option<Tid>,
     /// Whether a task may have reads under way that end while it is stopped.
     asynchronous: bool,
-    /// Whether a task may have a seccomp filter of its own.
-    filtered: bool,
-    /// A task whose call has just failed for want of pages for paths.
+    /// A task whose call has just failed for want of pages for what was judged.
     unmapped: Option<Tid>,
 }
 
@@ -51,21 +50,14 @@ impl Emulation {
             }
             Pending::Return { original, .. } => Resume::set(original.with_result(result)),
             Pending::Passing { original } => passing::returned(task, original, result),
-            Pending::Map { original } if (-4095..0).contains(&result) => {
-                self.unmapped(task, original, result)
-            }
-            // The task makes its own call again; then there is a region to be sealed.
             Pending::Map { original } => {
-                task.space().pages.mapped(result as u64);
-                again(original)
+                let space = task.space();
+                match space.pages().mapped(tid, result, space.is_known()) {
+                    // The task makes its own call again, which then uses the pages or is denied.
+                    Mapped::There | Mapped::Occupied => again(original),
+                    Mapped::Failed(result) => self.unmapped(task, original, result),
+                }
             }
-            Pending::Seal { original, .. } if result < 0 => self.unmapped(task, original, result),
-            // Between the two the task may have run: a signal handler, an aborted rseq section. What
-            // lies there is looked at now, while it is stopped and no other task shares it.
-            Pending::Seal { original, address } => match task.sealed(address, self.filtered) {
-                true if !self.asynchronous => again(original),
-                _ => self.unmapped(task, original, errno(Errno::EACCES)),
-            },
             // Those of sockets are not made here.
             Pending::Connect { original, .. }
             | Pending::Again { original, .. }
@@ -75,50 +67,36 @@ impl Emulation {
         })
     }
 
-    /// No region could be mapped or sealed: a filter of the command's own may have refused it. A call
-    /// that was only to come after that goes on; what needs a region later fails then.
+    /// The pages could not be mapped: a filter of the command's own may have refused it, or the memory of the
+    /// task has reached a limit. The installation of a filter goes on; what needs the pages later fails then.
     fn unmapped(&mut self, task: &Task, original: Registers, result: i64) -> Resume {
-        task.space().pages.refused();
-        let goes_on = match original.call().op() {
-            Op::Seccomp | Op::Prctl => true,
-            // What a filter answers in the place of the kernel is no refusal.
-            Op::Clone | Op::Vfork | Op::IoSetup => self.filtered && result != errno(Errno::EACCES),
-            _ => false,
-        };
-        match goes_on {
-            true => again(original),
-            false => {
+        task.space().pages().refused();
+        match original.call().op() {
+            Op::Seccomp | Op::Prctl => again(original),
+            _ => {
                 self.unmapped = Some(task.tid());
                 Resume::set(original.with_result(result))
             }
         }
     }
 
-    /// Before a filter of the command's own stands, which may refuse it, the region is mapped. `None`: there
-    /// is one, or it cannot be.
+    /// Before a filter of the command's own stands, which may refuse it, the pages are mapped, if many calls
+    /// use them. `None`: they are mapped, or cannot be.
     pub fn before_filter(&mut self, stop: &SyscallStop<'_>) -> Option<Resume> {
-        let net = &stop.plan.net;
-        let needed =
-            stop.plan.files.watch.has(Watch::SHARING) || net.pins && net.watch.has(Watch::MEMORY);
-        match needed && stop.task.may_map() {
+        let used = stop.plan.files.watch.has(Watch::PINS) && stop.plan.keeps_memory();
+        match used && stop.task.space().pages().may_map() {
             true => self.map(stop).ok(),
             false => None,
         }
     }
 
-    /// The task whose call has failed because no region could be mapped or sealed.
+    /// The task whose call has failed because the pages could not be mapped.
     pub fn unmapped_task(&mut self) -> Option<Tid> {
         self.unmapped.take()
     }
 
-    /// A task may have a seccomp filter of its own from now on. It is asked about the calls that the
-    /// supervisor makes in the task's name, too, and may answer them by 0 without making them.
-    pub fn may_be_filtered(&mut self) {
-        self.filtered = true;
-    }
-
     /// Lets a call go on as `nr` with the arguments that `args` makes of a slot, which holds `head`
-    /// and `path`. If there is no slot yet, it is mapped first and the call comes again.
+    /// and `path`. If there are no pages yet, they are mapped first and the call comes again.
     pub(super) fn pinned(
         &mut self,
         stop: &SyscallStop<'_>,
@@ -140,6 +118,10 @@ impl Emulation {
         first: Option<u64>,
     ) -> Judged<Resume> {
         let original = stop.registers;
+        if !stop.plan.files.watch.has(Watch::PINS) {
+            // Nothing keeps other tasks from the pages.
+            return Err(Errno::EACCES.into());
+        }
         if let Some(slot) = slot(stop) {
             fill(&slot)?;
             let changed = original.with_call(nr, args(&slot));
@@ -153,10 +135,14 @@ impl Emulation {
             stop.task.pending.replace(Some(pending));
             return Ok(Resume::set(changed).and_stop());
         }
-        match stop.task.space().pages.has_region() {
-            false => self.map(stop),
+        let pages = stop.task.space().pages();
+        if pages.are_mapped() {
             // Too many calls are under way.
-            true => Err(Errno::ENFILE.into()),
+            return Err(Errno::ENFILE.into());
+        }
+        match pages.are_occupied() {
+            true => Err(Refused::Called(refusal(Reason::Baseline(&NO_PAGES)))),
+            false => self.map(stop),
         }
     }
 
@@ -204,37 +190,18 @@ impl Emulation {
         Resume::set(original.with_call(stop.call.nr, args)).and_stop()
     }
 
-    /// Maps a region for paths, or seals the one that was mapped: the call is made again afterwards.
-    pub(super) fn map(&mut self, stop: &SyscallStop<'_>) -> Judged<Resume> {
+    /// Has the task map the pages: its call is made again afterwards. The mmap names an address that the
+    /// filter hands to the supervisor, but a call that was changed in its stop does not stop again
+    /// (seccomp(2), SECCOMP_RET_TRACE).
+    fn map(&mut self, stop: &SyscallStop<'_>) -> Judged<Resume> {
+        let place = place().ok_or(Errno::EACCES)?;
         let original = stop.registers;
-        // A filter of the command's own may kill for what follows.
-        if self.filtered && !self.asynchronous && stop.task.inherits() {
-            return Ok(again(original));
-        }
-        let (op, args, pending) = match stop.task.space().pages.unsealed() {
-            Some(address) => (
-                Op::Mseal,
-                [address, REGION, 0, 0, 0, 0],
-                Pending::Seal { original, address },
-            ),
-            None => {
-                let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-                let args = [0, REGION, libc::PROT_READ as u64, flags, u64::MAX, 0];
-                (Op::Mmap, args, Pending::Map { original })
-            }
-        };
-        let nr = op.number().ok_or(Errno::ENOSYS)?;
-        stop.task.pending.replace(Some(pending));
+        let nr = Op::Mmap.number().ok_or(Errno::ENOSYS)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+        let (length, access) = (place.end - place.start, libc::PROT_READ as u64);
+        let args = [place.start, length, access, flags as u64, u64::MAX, 0];
+        stop.task.pending.replace(Some(Pending::Map { original }));
         Ok(Resume::set(original.with_call(nr, args)).and_stop())
-    }
-
-    /// Before memory is shared, the region is mapped: afterwards another task could put its own
-    /// pages in its place before they are sealed, or keep them from its children.
-    pub(super) fn share(&mut self, stop: &SyscallStop<'_>) -> Judged<Resume> {
-        match stop.task.may_map() {
-            true => self.map(stop),
-            false => Ok(Resume::CONTINUE),
-        }
     }
 
     /// A task may have reads under way from now on that end while it is stopped (io_setup(2)).
@@ -282,15 +249,15 @@ impl Emulation {
     }
 }
 
-/// A free slot of a task; `None`: a region has to be mapped. Of many address spaces only this one keeps
+/// A free slot of a task; `None`: the pages have to be mapped first, or all are in use. Of many address spaces only this one keeps
 /// files open.
 fn slot(stop: &SyscallStop<'_>) -> Option<Slot> {
     if are_many(stop.tracees.len()) {
         let others = stop.tracees.all();
         let others = others.filter(|task| task.tid() != stop.task.tid());
-        others.for_each(|task| task.space().pages.close());
+        others.for_each(|task| task.space().pages().close());
     }
-    stop.task.space().pages.slot()
+    stop.task.space().pages().slot()
 }
 
 /// Keeps a file open until a task's call has returned.

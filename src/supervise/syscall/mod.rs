@@ -148,7 +148,6 @@ impl Supervisor<'_> {
                 return Ok(how);
             }
             self.installs_filter(tracee.tid(), &call);
-            self.paths.emulation.may_be_filtered();
         }
         if let Some(check) = verdict.check {
             match self.tracees.check(task, check, &call) {

@@ -26,9 +26,9 @@ pub enum Refusal {
     Signal,
 }
 
-/// Calls that jail makes in place of an open: openat2 of the path that it has judged, and mseal of the pages
+/// Calls that jail makes in place of an open: openat2 of the path that it has judged, and mmap of the pages
 /// for that.
-const MADE: [Op; 2] = [Op::Open(Open::Openat2), Op::Mseal];
+const MADE: [Op; 2] = [Op::Open(Open::Openat2), Op::Mmap];
 
 /// Which of these the filter that this call installs refuses, where it lets openat pass.
 pub fn refusals(tid: Tid, call: &Call) -> Vec<(Op, Refusal)> {

@@ -23,10 +23,8 @@ pub enum Pending {
     },
     /// A step on the way of an open file to the task.
     Passing { original: Registers },
-    /// mmap of a region.
+    /// mmap of the pages for what is judged.
     Map { original: Registers },
-    /// mseal of it.
-    Seal { original: Registers, address: u64 },
     /// A connect that was begun here: the task waits for its end.
     Connect {
         original: Registers,
@@ -66,7 +64,6 @@ impl Pending {
                 _ => None,
             },
             Pending::Map { .. } => Some(Op::Mmap),
-            Pending::Seal { .. } => Some(Op::Mseal),
             _ => None,
         }
     }

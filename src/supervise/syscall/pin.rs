@@ -1,17 +1,22 @@
-//! The memory of tracees as far as the supervisor uses it: pages that hold what was judged. Which tasks
-//! share an address space is in `tracee::address_space`.
+//! The guarded pages: memory of tracees that holds what was judged. Which tasks share an address space is in
+//! `tracee::address_space`.
 //!
-//! A page of slots is private, anonymous, read-only and sealed (mseal(2), Linux 6.10): the process
-//! that it lies in can neither write, replace, remap nor discard it, nor can anybody else. The
-//! supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for writing.
+//! The pages lie at the lowest addresses that a program may map, and are private, anonymous and read-only.
+//! The filter denies each call that could touch them, from the first instruction of a program on
+//! ([`PAGES_END`]): the process that they lie in can neither write, replace, remap nor discard them, nor can
+//! any other. The supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for
+//! writing.
 
+use crate::baseline::PAGES_END;
 use crate::supervise::credentials::as_tracer;
-use crate::sys::Errno;
 use crate::sys::files::{Mapping, mapping};
+use crate::sys::memory::page_size;
+use crate::sys::{self, Errno};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::Read;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
@@ -23,19 +28,34 @@ pub const SLOT: u64 = 16384;
 pub const PATH_AT: u64 = 128;
 /// Where its second path begins.
 const SECOND_AT: u64 = PATH_AT + 4096;
-/// Slots of a region: calls that may be under way at the same time. A call that finds none fails.
-const SLOTS: u64 = 128;
-/// Bytes of a region.
-pub const REGION: u64 = SLOT * SLOTS;
+/// The pages begin here at least, and at a multiple of it: security modules may refuse lower addresses
+/// whatever vm.mmap_min_addr says (CONFIG_LSM_MMAP_MIN_ADDR), and no page of memory is larger.
+const LEAST: u64 = 65536;
+
+/// The addresses of the pages, the same in every process. They begin at vm.mmap_min_addr. A slot is for a call
+/// that is under way; a call that finds none free fails. `None`: vm.mmap_min_addr leaves no room for a slot.
+pub(super) fn place() -> Option<Range<u64>> {
+    static PLACE: OnceLock<Option<Range<u64>>> = OnceLock::new();
+    let read = || {
+        // If it cannot be read or is no number, the kernel refuses to map what it does not allow.
+        let least = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
+        place_above(least.trim().parse().unwrap_or(0))
+    };
+    PLACE.get_or_init(read).clone()
+}
+
+fn place_above(lowest: u64) -> Option<Range<u64>> {
+    let start = lowest.max(LEAST).checked_next_multiple_of(LEAST)?;
+    (start + SLOT <= PAGES_END).then_some(start..PAGES_END)
+}
 
 /// What is kept for each address space.
 #[derive(Debug, Default)]
 pub struct Pages {
-    pub(super) region: RefCell<Option<Region>>,
-    /// A region that is mapped and not sealed yet.
-    pub(super) unsealed: Cell<Option<u64>>,
-    /// Where the memory that this one was copied from had its region.
-    pub(super) inherited: Cell<Option<u64>>,
+    /// Their slots, once the pages are mapped.
+    slots: RefCell<Option<Rc<Slots>>>,
+    /// Whether something else lies there: they cannot be mapped until the next execve.
+    occupied: Cell<bool>,
     /// None could be mapped: a filter of the command's own refuses what that takes.
     refused: Cell<bool>,
     /// /proc/PID/mem, open for writing.
@@ -44,27 +64,47 @@ pub struct Pages {
     maps: RefCell<Option<File>>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Region {
-    pub(super) address: u64,
-    /// A bit for each slot in use.
-    pub(super) used: u128,
+/// The slots of mapped pages.
+#[derive(Debug)]
+struct Slots {
+    place: Range<u64>,
+    /// A bit for each slot in use, and for each that has no room.
+    used: Cell<u128>,
+}
+
+impl Slots {
+    fn new(place: Range<u64>) -> Rc<Self> {
+        let count = (place.end - place.start) / SLOT;
+        let used = Cell::new(u128::MAX.checked_shl(count as u32).unwrap_or(0));
+        Rc::new(Self { place, used })
+    }
+
+    fn take(&self) -> Option<u64> {
+        let used = self.used.get();
+        let free = (used != u128::MAX).then(|| used.trailing_ones())?;
+        self.used.set(used | 1 << free);
+        Some(self.place.start + u64::from(free) * SLOT)
+    }
+
+    fn give_back(&self, address: u64) {
+        let place = address.wrapping_sub(self.place.start) / SLOT;
+        let bit = 1u128.checked_shl(place as u32).unwrap_or(0);
+        self.used.set(self.used.get() & !bit);
+    }
 }
 
 /// A slot in use, free again when dropped.
 #[derive(Debug)]
 pub struct Slot {
     pages: Rc<Pages>,
+    slots: Rc<Slots>,
     /// Where it lies in the tracee.
     pub address: u64,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(region) = self.pages.region.borrow_mut().as_mut() {
-            let place = self.address.wrapping_sub(region.address) / SLOT;
-            region.used &= !1u128.checked_shl(place as u32).unwrap_or(0);
-        }
+        self.slots.give_back(self.address);
     }
 }
 
@@ -107,16 +147,28 @@ impl Slot {
 }
 
 impl Pages {
-    /// Those of memory that was copied from this by fork(2).
+    /// Those of a child that was made by fork(2), and has not run yet.
     ///
-    /// What a child has of its parent's pages need not be what the parent has: they may have been marked
-    /// for it (MADV_DONTFORK) before they were sealed. It gets its own.
-    pub fn copied(&self) -> Self {
-        let region = self.region.borrow();
-        let region = region.as_ref().map(|region| region.address);
-        Self {
-            inherited: Cell::new(region.or(self.inherited.get())),
-            ..Self::default()
+    /// It has a copy of mapped pages, which it cannot touch either. But another thread may have had them mapped
+    /// after the memory was copied and before this event. So the child is looked at now, when
+    /// nothing but the copy can have put something there.
+    pub fn copied(&self, child: Tid) -> Self {
+        let copy = Self::default();
+        if self.are_mapped() && place().is_some_and(|place| are_there(child, &place)) {
+            copy.found();
+        }
+        copy
+    }
+
+    /// These are the same memory as others, which was not known. Where one of the two has mapped the pages,
+    /// the other one uses these slots, too.
+    pub fn are_also(&self, other: &Pages) {
+        let (own, others) = (self.slots.borrow().clone(), other.slots.borrow().clone());
+        match (own, others) {
+            (None, Some(slots)) => *self.slots.borrow_mut() = Some(slots),
+            // Mapped once, they cannot be mapped again. If they were, no slot would be used twice.
+            (Some(own), Some(others)) => own.used.set(own.used.get() | others.used.get()),
+            (_, None) => {}
         }
     }
 
@@ -126,44 +178,82 @@ impl Pages {
         self.maps.take();
     }
 
-    /// Whether a region is there.
-    pub fn has_region(&self) -> bool {
-        self.region.borrow().is_some()
+    /// Whether the pages are mapped.
+    pub fn are_mapped(&self) -> bool {
+        self.slots.borrow().is_some()
     }
 
-    /// Whether a region may be mapped, as far as nothing is there and nothing refuses it.
-    pub(super) fn is_free(&self) -> bool {
-        !self.has_region() && !self.refused.get()
+    /// Whether something else lies there.
+    pub(super) fn are_occupied(&self) -> bool {
+        self.occupied.get() || place().is_none()
     }
 
-    /// A region was mapped.
-    pub fn mapped(&self, address: u64) {
-        self.unsealed.set(Some(address));
+    /// Whether they may be mapped, as far as is known.
+    pub(super) fn may_map(&self) -> bool {
+        !self.are_mapped() && !self.are_occupied() && !self.refused.get()
     }
 
-    /// A region that is to be sealed.
-    pub fn unsealed(&self) -> Option<u64> {
-        self.unsealed.get()
+    /// The mmap of them has returned this. `sure`: it is known which tasks share the memory.
+    pub(super) fn mapped(&self, tid: Tid, result: i64, sure: bool) -> Mapped {
+        let Some(place) = place() else {
+            return Mapped::Occupied;
+        };
+        if result == place.start as i64 {
+            self.found();
+            return Mapped::There;
+        }
+        if result != -i64::from(libc::EEXIST) {
+            // Nothing but a filter answers by another number.
+            return Mapped::Failed(match result {
+                -4095..0 => result,
+                _ => -i64::from(libc::EACCES),
+            });
+        }
+        // Another thread has had them mapped at the same time; or a thread of the parent had, before a fork.
+        // Then they have not been used yet. If they have, other tasks may be using their slots, or a read
+        // may be under way into memory that was moved here when no other address was free.
+        let there = || sure && are_there(tid, &place) && are_untouched(tid, &place);
+        if self.are_mapped() || there() {
+            self.found();
+            return Mapped::There;
+        }
+        self.occupied.set(true);
+        Mapped::Occupied
     }
 
-    /// No region can be mapped, or sealed.
+    /// The pages are there. If they were known to be, their slots may be in use.
+    fn found(&self) {
+        let mut slots = self.slots.borrow_mut();
+        if slots.is_none() {
+            *slots = place().map(Slots::new);
+        }
+    }
+
+    /// They cannot be mapped.
     pub fn refused(&self) {
         self.refused.set(true);
     }
 
-    /// A free slot; `None`: a region has to be mapped.
+    /// A free slot; `None`: the pages are not mapped, or all slots are in use.
     pub fn slot(self: &Rc<Self>) -> Option<Slot> {
-        let mut region = self.region.borrow_mut();
-        let region = region.as_mut().filter(|region| region.used != u128::MAX)?;
-        let place = region.used.trailing_ones();
-        region.used |= 1 << place;
+        let slots = self.slots.borrow().clone()?;
+        let address = slots.take()?;
         Some(Slot {
             pages: Rc::clone(self),
-            address: region.address + u64::from(place) * SLOT,
+            slots,
+            address,
         })
     }
 
+    /// Writes to the pages of a stopped task.
     fn write(&self, tid: Tid, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        // A kernel may keep a tracer from writing to read-only memory by this file
+        // (proc_mem.force_override, Linux 6.12), and not by ptrace, which is slower.
+        self.write_file(tid, address, bytes)
+            .or_else(|_| sys::ptrace::write_memory(tid, address, bytes))
+    }
+
+    fn write_file(&self, tid: Tid, address: u64, bytes: &[u8]) -> Result<(), Errno> {
         let mut file = self.file.borrow_mut();
         if file.is_none() {
             let path = format!("/proc/{tid}/mem");
@@ -211,48 +301,63 @@ impl Pages {
     }
 }
 
-/// Whether no page of a region is there, in memory or in swap: /proc/PID/pagemap, a word a page
-/// (Documentation/admin-guide/mm/pagemap.rst). Where it cannot be asked, one may be.
-pub(super) fn is_untouched(tid: Tid, address: u64) -> bool {
-    const PAGE: u64 = 4096;
+/// What has become of an mmap of the pages.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mapped {
+    /// They are there.
+    There,
+    /// Something else is.
+    Occupied,
+    /// It has failed with this result.
+    Failed(i64),
+}
+
+/// Whether /proc/PID/maps shows the pages at this place: private, anonymous and read-only.
+fn are_there(tid: Tid, place: &Range<u64>) -> bool {
+    // Hardly anything lies below them. A line that is not read whole does not count.
+    let mut lines = [0; 4096];
+    let read = as_tracer(|| {
+        let mut file = File::open(format!("/proc/{tid}/maps")).map_err(errno)?;
+        file.read(&mut lines).map_err(errno)
+    });
+    let lines = lines.get(..read.unwrap_or(0)).unwrap_or_default();
+    shows(lines, place)
+}
+
+fn shows(maps: &[u8], place: &Range<u64>) -> bool {
+    let mut lines = maps.split_inclusive(|byte| *byte == b'\n');
+    lines.any(|line| line.ends_with(b"\n") && is_of_pages(line, place).unwrap_or(false))
+}
+
+/// Whether a line of proc_pid_maps(5), `START-END PERMISSIONS OFFSET DEVICE INODE [NAME]`, is that of the pages.
+/// The kernel joins neighbouring mappings that are alike.
+fn is_of_pages(line: &[u8], place: &Range<u64>) -> Option<bool> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    let covers = number(start)? <= place.start && place.end <= number(end)?;
+    let access = words.next()?.as_bytes();
+    // They may be executable (READ_IMPLIES_EXEC of personality(2)).
+    let private = matches!(access, [b'r', b'-', _, b'p']);
+    let (device, inode) = (words.nth(1)?, words.next()?);
+    Some(covers && private && (device, inode) == ("00:00", "0") && words.next().is_none())
+}
+
+/// Whether none of the pages has any content, in memory or in swap: /proc/PID/pagemap, a word a page
+/// (Documentation/admin-guide/mm/pagemap.rst). Where it cannot be asked, one may have.
+fn are_untouched(tid: Tid, place: &Range<u64>) -> bool {
     const PRESENT_OR_SWAPPED: u64 = 3 << 62;
-    let mut words = vec![0xff; (REGION / PAGE * 8) as usize];
+    let page = page_size();
+    let mut words = vec![0xff; ((place.end - place.start) / page * 8) as usize];
     let read = as_tracer(|| File::open(format!("/proc/{tid}/pagemap")).map_err(errno))
         .map_err(std::io::Error::from)
-        .and_then(|file| file.read_exact_at(&mut words, address / PAGE * 8));
+        .and_then(|file| file.read_exact_at(&mut words, place.start / page * 8));
     let absent = |word: &[u8]| {
         let word = u64::from_ne_bytes(word.try_into().unwrap_or([0xff; 8]));
         word & PRESENT_OR_SWAPPED == 0
     };
     read.is_ok() && words.chunks_exact(8).all(absent)
-}
-
-/// Whether the mapping that holds an address is sealed: `sl` of its VmFlags (proc_pid_smaps(5), Linux
-/// 6.10). Where it cannot be asked, it is not.
-pub(super) fn is_sealed(tid: Tid, address: u64) -> bool {
-    let open = || File::open(format!("/proc/{tid}/smaps")).map_err(errno);
-    as_tracer(open).is_ok_and(|smaps| is_sealed_in(BufReader::new(smaps), address))
-}
-
-fn is_sealed_in(smaps: impl BufRead, address: u64) -> bool {
-    let mut here = false;
-    for line in smaps.split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
-        if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| here) {
-            return flags.split_ascii_whitespace().any(|flag| flag == "sl");
-        }
-        if let Some(range) = range(&line) {
-            here = range.contains(&address);
-        }
-    }
-    false
-}
-
-/// The addresses that the first line of a mapping begins with, `START-END PERMISSIONS …`.
-fn range(line: &str) -> Option<std::ops::Range<u64>> {
-    let (start, end) = line.split(' ').next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    Some(number(start)?..number(end)?)
 }
 
 fn errno(error: std::io::Error) -> Errno {
@@ -285,22 +390,19 @@ mod tests {
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     const VFORK: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+    const PLACE: Range<u64> = LEAST..PAGES_END;
 
     fn tracees() -> Tracees {
         Tracees::of_test(1, Namespaces::default(), |_| true)
     }
 
-    /// As if a region had been mapped, sealed and looked at.
-    fn region(task: &Task) {
-        let region = Region {
-            address: 0x10000,
-            used: 0,
-        };
-        *task.space().pages.region.borrow_mut() = Some(region);
+    /// As if the pages had been mapped.
+    fn map(task: &Task) {
+        *task.space().pages().slots.borrow_mut() = Some(Slots::new(PLACE));
     }
 
     fn slot(task: &Task) -> Option<Slot> {
-        task.space().pages.slot()
+        task.space().pages().slot()
     }
 
     fn child(tracees: &mut Tracees, parent: &Rc<Task>, tid: Tid, flags: u64) -> Rc<Task> {
@@ -318,56 +420,114 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_mapping_is_told_by_its_flags() {
-        let smaps = "\
-7f00-7f10 r--p 00000000 00:00 0
-Size:                 64 kB
-VmFlags: rd mr mw me
-7f10-7f20 r--p 00000000 00:00 0 /a 7f20-7f30
-VmFlags: rd mr mw me sl
-";
-        let sealed = |address| is_sealed_in(smaps.as_bytes(), address);
-        assert!(sealed(0x7f10) && sealed(0x7f1f));
-        assert!(!sealed(0x7f00) && !sealed(0x7f20));
-        assert!(!is_sealed(Tid::MAX, 0x7f10));
+    fn the_pages_begin_where_programs_may_map_and_never_below_64_kib() {
+        let start = |lowest| place_above(lowest).map(|place| place.start);
+        for low in [0, 4096, 32768, 65535, 65536] {
+            assert_eq!(start(low), Some(0x10000), "{low}");
+        }
+        assert_eq!(start(65537), Some(0x20000));
+        assert_eq!(start(1 << 20), Some(1 << 20));
+        assert_eq!(start(PAGES_END - LEAST), Some(PAGES_END - LEAST));
+        for high in [PAGES_END - LEAST + 1, PAGES_END, 1 << 40, u64::MAX] {
+            assert_eq!(start(high), None, "{high}");
+        }
+    }
+
+    #[test]
+    fn the_pages_are_told_by_their_line() {
+        let there = |lines: &str| shows(lines.as_bytes(), &PLACE);
+        assert!(there("00010000-00200000 r--p 00000000 00:00 0 \n"));
+        let between = "00000000-00001000 r-xp 00000000 00:05 9   /dev/zero\n\
+                       00010000-00210000 r-xp 00000000 00:00 0\n00400000-00401000 r--p 00000000 00:00 0\n";
+        assert!(there(between));
+        for other in [
+            "00010000-00200000 r--p 00000000 00:00 0",
+            "00010000-00200000 rw-p 00000000 00:00 0\n",
+            "00010000-00200000 r--s 00000000 00:00 0\n",
+            "00010000-00200000 ---p 00000000 00:00 0\n",
+            "00010000-00200000 r--p 00000000 08:01 7 /a 00:00 0\n",
+            "00010000-00200000 r--p 00000000 00:00 0 [heap]\n",
+            "00010000-001ff000 r--p 00000000 00:00 0\n001ff000-00200000 r--p 00000000 00:00 0\n",
+            "00011000-00200000 r--p 00000000 00:00 0\n",
+            "",
+        ] {
+            assert!(!there(other), "{other}");
+        }
+        assert!(!are_there(Tid::MAX, &PLACE) && !are_untouched(Tid::MAX, &PLACE));
     }
 
     #[test]
     fn slots_are_used_once_and_free_when_dropped() {
         let task = tracees().at(1);
         assert!(slot(&task).is_none());
-        region(&task);
+        map(&task);
         let taken: Vec<Slot> = std::iter::from_fn(|| slot(&task)).collect();
-        assert_eq!(taken.len() as u64, SLOTS);
+        assert_eq!(taken.len() as u64, (PLACE.end - PLACE.start) / SLOT);
         let mut places: Vec<u64> = taken.iter().map(|slot| slot.address).collect();
         places.dedup();
-        assert_eq!(places.len() as u64, SLOTS);
-        let within = |at: &u64| (0x10000..0x10000 + REGION).contains(at);
+        assert_eq!(places.len(), taken.len());
+        let within = |at: &u64| PLACE.contains(at) && at + SLOT <= PLACE.end;
         assert!(places.iter().all(within));
         drop(taken);
         assert!(slot(&task).is_some());
     }
 
     #[test]
-    fn the_region_of_a_thread_that_was_faster_stays_with_what_is_in_use() {
+    fn pages_that_another_thread_has_mapped_meanwhile_keep_the_slots_that_are_in_use() {
         let task = tracees().at(1);
-        region(&task);
+        map(&task);
         let first = slot(&task).expect("a slot");
-        task.space().pages.mapped(0x90000);
-        assert!(task.sealed(0x90000, false));
+        let pages = task.space().pages();
+        let again = [
+            place().expect("room").start as i64,
+            -i64::from(libc::EEXIST),
+        ];
+        for result in again {
+            assert_eq!(pages.mapped(1, result, false), Mapped::There);
+        }
         let next = slot(&task).expect("a slot");
         assert_eq!(next.address, first.address + SLOT);
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_the_pages_is_not_used() {
+        let task = tracees().at(Tid::MAX);
+        let pages = task.space().pages();
+        let failed = |result, with: i32| {
+            let with = Mapped::Failed(-i64::from(with));
+            assert_eq!(pages.mapped(Tid::MAX, result, true), with);
+        };
+        failed(-i64::from(libc::ENOMEM), libc::ENOMEM);
+        // A filter has answered, or a kernel that does not know the flag.
+        failed(0, libc::EACCES);
+        failed(0x7f00_0000_0000, libc::EACCES);
+        assert!(pages.may_map());
+        let exists = -i64::from(libc::EEXIST);
+        assert_eq!(pages.mapped(Tid::MAX, exists, true), Mapped::Occupied);
+        assert!(pages.are_occupied() && !pages.may_map() && slot(&task).is_none());
+    }
+
+    #[test]
+    fn memory_that_is_the_same_has_the_same_slots() {
+        let (one, other) = (Rc::new(Pages::default()), Rc::new(Pages::default()));
+        *other.slots.borrow_mut() = Some(Slots::new(PLACE));
+        let first = other.slot().expect("a slot");
+        one.are_also(&other);
+        let second = one.slot().expect("a slot");
+        assert_eq!(second.address, first.address + SLOT);
+        drop(first);
+        assert_eq!(one.slot().map(|slot| slot.address), Some(PLACE.start));
     }
 
     #[test]
     fn a_program_that_was_executed_before_the_parents_event_keeps_its_memory() {
         let mut tracees = tracees();
         let parent = tracees.at(1);
-        region(&parent);
+        map(&parent);
         tracees.adopt(2);
         tracees.executed(2, 2);
         let late = child(&mut tracees, &parent, 2, VFORK);
-        assert!(slot(&late).is_none(), "its parent's region is not there");
+        assert!(slot(&late).is_none(), "its parent's pages are not there");
         tracees.gone(2);
         let new = child(&mut tracees, &parent, 2, VFORK);
         assert!(slot(&new).is_some());
@@ -377,28 +537,16 @@ VmFlags: rd mr mw me sl
     fn a_thread_shares_the_pages_a_fork_and_an_exec_do_not_have_them() {
         let mut tracees = tracees();
         let first = tracees.at(1);
-        region(&first);
+        map(&first);
         let fork = child(&mut tracees, &first, 2, libc::SIGCHLD as u64);
-        assert!(slot(&fork).is_none() && fork.may_map());
-        assert!(!first.may_map());
+        assert!(slot(&fork).is_none() && fork.space().pages().may_map());
+        assert!(!first.space().pages().may_map());
         let thread = child(&mut tracees, &first, 3, THREAD);
         let taken = slot(&first).expect("a slot");
         assert_ne!(slot(&thread).map(|slot| slot.address), Some(taken.address));
         let executed = tracees.executed(3, 3).task;
         assert!(slot(&executed).is_none());
         assert!(slot(&first).is_some());
-    }
-
-    #[test]
-    fn a_region_is_mapped_only_where_no_other_task_is() {
-        let mut tracees = tracees();
-        let first = tracees.at(1);
-        assert!(first.may_map());
-        let other = child(&mut tracees, &first, 3, libc::CLONE_VM as u64);
-        assert!(!first.may_map() && !other.may_map());
-        drop(other);
-        tracees.gone(3);
-        assert!(first.may_map());
     }
 
     #[test]

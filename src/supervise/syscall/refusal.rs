@@ -58,8 +58,8 @@ impl Supervisor<'_> {
         for &(op, refusal) in refusals.filter(|(op, _)| Some(*op) == made) {
             match refusal {
                 Refusal::Errno(errno) if result == Some(-i64::from(errno)) => {
-                    // Where no pages can be had, most calls go on.
-                    if op != Op::Mseal || unmapped {
+                    // A filter may be installed without them.
+                    if op != Op::Mmap || unmapped {
                         self.told_refusal(task, op);
                         break;
                     }

@@ -27,7 +27,7 @@ pub struct AddressSpace {
     unsure: bool,
     /// The one that this is, where a late event has told it.
     same: RefCell<Option<Rc<AddressSpace>>>,
-    pub pages: Rc<Pages>,
+    pages: Rc<Pages>,
 }
 
 /// That a task has an address space.
@@ -67,6 +67,19 @@ impl AddressSpace {
         }
     }
 
+    /// The pages that hold what was judged.
+    pub fn pages(&self) -> Rc<Pages> {
+        match self.same.borrow().as_ref() {
+            Some(same) => same.pages(),
+            None => Rc::clone(&self.pages),
+        }
+    }
+
+    /// Whether it is known which tasks have it.
+    pub fn is_known(&self) -> bool {
+        !self.unsure
+    }
+
     /// No event has told of its task: whatever the kernel says, it is not alone.
     pub(super) fn entangle(&self) {
         self.entangled.set(true);
@@ -94,8 +107,9 @@ impl Member {
     pub(super) fn is_also(&self, parent: &Self) {
         if self.id() != parent.id() {
             let root = parent.same.borrow().clone();
-            self.same
-                .replace(Some(root.unwrap_or_else(|| Rc::clone(&parent.0))));
+            let root = root.unwrap_or_else(|| Rc::clone(&parent.0));
+            root.pages().are_also(&self.pages());
+            self.same.replace(Some(root));
         }
     }
 
@@ -107,7 +121,7 @@ impl Member {
         }
         Self::of(&Rc::new(AddressSpace {
             entangled: Cell::new(shares(spawn)),
-            pages: Rc::new(self.pages.copied()),
+            pages: Rc::new(self.pages().copied(spawn.child)),
             ..AddressSpace::default()
         }))
     }

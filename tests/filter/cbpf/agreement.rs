@@ -56,7 +56,7 @@ pub fn assert_agreement(
     let watch = plan.files.watch.and(plan.net.watch);
     let mut own: Vec<&str> = Vec::new();
     if plan.files.rewrites() {
-        own.extend(["mmap", "mseal", "openat2"]);
+        own.extend(["mmap", "openat2"]);
     }
     if plan.net.watch != Watch::NONE {
         own.extend([
@@ -66,7 +66,6 @@ pub fn assert_agreement(
             "poll",
             "sched_yield",
             "mmap",
-            "mseal",
         ]);
     }
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);

@@ -133,7 +133,11 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
                 || on(Watch::TERMINALS) && flags & 0o10001503 == 0o402,
         )
     };
+    if on(Watch::PINS) && touches_pages(name, args) {
+        return Guard::Deny;
+    }
     match name {
+        "arch_prctl" if on(Watch::PINS) && a[0] == 0x4002 => Guard::Unknown(Errno::ENODEV),
         "open" => open(a[1]),
         "openat" => open(a[2]),
         "creat" => check(on(Watch::WRITE) || on(Watch::FILL)),
@@ -219,14 +223,27 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),
         "mq_open" | "mq_unlink" if on(Watch::NO_QUEUES) => Guard::Close,
         "memfd_secret" | "vmsplice" if on(Watch::FILL) => Guard::Quiet,
-        "clone" => check(on(Watch::SHARING) && a[0] & 0x100 != 0),
-        "vfork" => check(on(Watch::SHARING)),
         "prctl" => check(
             a[0] == 22 || (on(Watch::MEMORY) || on(Watch::DUMPABLE)) && a[0] == 4 && a[1] == 0,
         ),
         "seccomp" => check(a[0] == 1),
         "io_setup" | "landlock_restrict_self" => check(on(Watch::MEMORY)),
         _ => Guard::None,
+    }
+}
+
+/// Whether a call may change the addresses below 2 MiB, whatever is in the top byte of an address.
+fn touches_pages(name: &str, args: &[u64; 6]) -> bool {
+    let low = |arg: usize| args[arg] << 8 >> 8 < 0x20_0000;
+    match name {
+        "munmap" | "mprotect" | "pkey_mprotect" | "madvise" | "remap_file_pages" => {
+            low(0) && args[1] != 0
+        }
+        "mremap" => low(0) || args[3] & 2 != 0 && low(4),
+        "mmap" => low(0) && (args[0] != 0 || args[3] & 0x10_0010 != 0),
+        "shmat" => low(1) && args[1] != 0,
+        "prctl" => args[0] as u32 == 35,
+        _ => false,
     }
 }
 

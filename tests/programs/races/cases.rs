@@ -6,6 +6,7 @@
 use crate::flip::turning;
 use crate::place::{BAD_PROGRAM, SECRET};
 use crate::raw::critical::{self, Critical, Request};
+use crate::raw::heap::map_low_by_exhaustion;
 use crate::raw::programs::{Arguments, execute};
 use crate::raw::{self, Text};
 use crate::seconds::time;
@@ -34,6 +35,10 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["open", good, bad, seconds] => open(good, bad, time(seconds)),
         ["argument", how, seconds] => argument(how, time(seconds))?,
         ["program", good, bad, seconds] => program(good, bad, time(seconds)),
+        ["exhausted", good] => {
+            exhausted(good);
+            return Some(ExitCode::SUCCESS);
+        }
         ["arguments", program, length, times] => {
             many(program, length.parse().ok()?, times.parse().ok()?);
             return Some(ExitCode::SUCCESS);
@@ -62,6 +67,19 @@ struct Score {
     wins: u64,
     passed: u64,
     aborted: u64,
+}
+
+/// Has the kernel give it the lowest addresses, where a jail keeps what it has checked, before an open of its
+/// own is checked. Then it opens GOOD for writing, and so does a child.
+fn exhausted(good: &str) {
+    let low = map_low_by_exhaustion(crate::raw::region::low().end);
+    println!("low {}", if low.is_some() { "taken" } else { "free" });
+    let good = Text::private(good);
+    let open = || raw::open_at(libc::AT_FDCWD, good, libc::O_RDWR).err();
+    let code = open().map_or(0, |errno| errno as i32);
+    let child = raw::fork(|| open().map_or(0, |errno| errno as i32));
+    let status = raw::wait(child, 0).map_or(0, |(_, status)| status);
+    println!("open {code} child {}", libc::WEXITSTATUS(status));
 }
 
 /// Changes the working directory between two, for ever.

@@ -6,6 +6,7 @@
 
 pub mod aio;
 pub mod critical;
+pub mod heap;
 pub mod lazy;
 pub mod programs;
 pub mod region;

@@ -1,5 +1,5 @@
-//! A race for the memory in which a jail holds checked paths, between its mapping and its sealing:
-//! a thread puts its own memory in its place, and turns what is written there into the bad path.
+//! A race for the memory in which a jail holds checked paths, as soon as it is mapped: a thread puts its own
+//! memory in its place, and turns what is written there into the bad path.
 
 use crate::place::{Place, SECRET};
 use crate::raw::region;
@@ -8,8 +8,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The size of the region that is waited for.
-const SIZE: usize = 2 * 1024 * 1024;
 /// Opens in each process.
 const OPENS: u64 = 100;
 
@@ -17,7 +15,7 @@ const LOST: i32 = 0;
 const REPLACED: i32 = 1;
 const WON: i32 = 2;
 
-/// What is done to the region before it is sealed.
+/// What is done to the region.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Trick {
     /// Other memory is mapped over it.
@@ -69,9 +67,7 @@ fn race(trick: Trick, place: &Place) -> i32 {
     let [good, bad] = [&place.good, &place.bad].map(Text::private);
     let thread = std::thread::spawn(move || take_over(&BOTH, trick, good, bad));
     std::thread::sleep(Duration::from_millis(1));
-    // The kernel takes the same place again for the next mapping of this size.
-    let next = region::unsealed(SIZE);
-    let _ = region::unmap(&next);
+    let next = region::low();
     BOTH.address.store(next.start, Ordering::Release);
     while !BOTH.ready.load(Ordering::Acquire) {
         std::hint::spin_loop();
@@ -126,7 +122,7 @@ fn take_over(both: &Both, trick: Trick, good: Text, bad: Text) {
         start = both.address.load(Ordering::Acquire);
     }
     both.ready.store(true, Ordering::Release);
-    let it = start..start + SIZE;
+    let it = start..region::low().end;
     while !region::is_mapped(&it) {
         if both.ended.load(Ordering::Relaxed) {
             return;

@@ -1,7 +1,8 @@
 //! Attacks on the memory that a jail may have mapped here to hold checked paths.
 
-use crate::raw::region;
-use crate::raw::{self, Called};
+use crate::raw::region::{self, low};
+use crate::raw::{self, Called, heap};
+use nix::errno::Errno;
 use std::fs;
 use std::ops::Range;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use std::time::Duration;
 type Attack = (&'static str, fn(&Range<usize>) -> Called);
 
 const MADV_GUARD_INSTALL: i32 = 102;
+/// Bit 57, the lowest of a tag on x86-64.
+const TAG: usize = 1 << 57;
 
-/// What must fail; whatever destroys most comes last.
+/// What must fail, or change nothing; whatever destroys most comes last.
 #[rustfmt::skip]
 const ATTACKS: &[Attack] = &[
     ("process_vm_writev",       region::vm_write_itself),
@@ -25,6 +28,7 @@ const ATTACKS: &[Attack] = &[
     ("userfaultfd-missing",     |it| region::watch_faults(it, region::MODES[0])),
     ("userfaultfd-wp",          |it| region::watch_faults(it, region::MODES[1])),
     ("uffdio_move",             region::move_page),
+    ("uffdio_move-user",        region::move_page_of_user),
     ("madvise-wipeonfork",      |it| region::advise(it, libc::MADV_WIPEONFORK)),
     ("madvise-dontfork",        |it| region::advise(it, libc::MADV_DONTFORK)),
     ("madvise-guard",           |it| region::advise(it, MADV_GUARD_INSTALL)),
@@ -32,23 +36,44 @@ const ATTACKS: &[Attack] = &[
     ("madvise-free",            |it| region::advise(it, libc::MADV_FREE)),
     ("madvise-dontneed",        |it| region::advise(it, libc::MADV_DONTNEED)),
     ("madvise-dontneed-locked", |it| region::advise(it, libc::MADV_DONTNEED_LOCKED)),
+    ("madvise-from-below",      |it| region::advise(&(0..it.end), libc::MADV_DONTNEED)),
+    ("madvise-each",            advise_each),
     ("process_madvise",         |it| region::advise_as_process(it, libc::MADV_DONTNEED)),
     ("mprotect-write",          |it| region::protect(it, libc::PROT_READ | libc::PROT_WRITE)),
     ("mprotect-none",           |it| region::protect(it, libc::PROT_NONE)),
     ("mprotect-page",           |it| region::protect(&(it.start..it.start + raw::PAGE), libc::PROT_READ | libc::PROT_WRITE)),
+    ("mprotect-tagged",         |it| region::protect(&tagged(it), libc::PROT_READ | libc::PROT_WRITE)),
     ("pkey_mprotect",           |it| region::protect_by_key(it, libc::PROT_READ | libc::PROT_WRITE)),
-    ("shmat-remap",             region::attach_over),
+    ("shmat-remap",             |it| region::attach_over(it, 0, libc::SHM_REMAP)),
+    ("shmat-rounded",           |it| region::attach_over(it, 1, libc::SHM_REMAP | libc::SHM_RND)),
     ("mmap-fixed",              region::map_fixed),
+    ("mmap-fixed-page",         |it| region::map_fixed(&(it.end - raw::PAGE..it.end))),
+    ("mmap-fixed-growsdown",    |it| region::map_fixed_as(it, libc::MAP_GROWSDOWN)),
+    ("mmap-fixed-from-zero",    |it| region::map_fixed(&(0..it.end))),
     ("mremap-over",             region::move_over),
+    ("mremap-to-zero",          |it| region::move_to_zero(it.end)),
     ("mremap-dontunmap",        |it| region::move_away(it, libc::MREMAP_DONTUNMAP)),
     ("mremap-shrink",           region::shrink),
     ("mremap-away",             |it| region::move_away(it, 0)),
+    ("mm-map-and-brk",          heap::unmap_as_heap),
+    ("tags-and-munmap",         |it| heap::enable_tags().and_then(|_| region::unmap(&tagged(it)))),
     ("munmap-page",             |it| region::unmap(&(it.end - raw::PAGE..it.end))),
+    ("munmap-from-below",       |it| region::unmap(&(0..it.end))),
     ("munmap",                  region::unmap),
 ];
 
-/// Attacks each such region (of its own making if `own`); the tries and wins, or `None` if there
-/// is no region.
+fn tagged(it: &Range<usize>) -> Range<usize> {
+    it.start | TAG..it.end | TAG
+}
+
+/// By each number of an advice that there may be.
+fn advise_each(it: &Range<usize>) -> Called {
+    let mut advised = (0..=1024).map(|advice| region::advise(it, advice));
+    advised.find(Result::is_ok).unwrap_or(Err(Errno::EPERM))
+}
+
+/// Attacks each such region (of its own making if `own`: as the jail's, and anew for each attack); the tries
+/// and wins, or `None` if there is no region.
 pub fn tamper(own: bool, good: &str) -> Option<(u64, u64)> {
     // A jail may need no such memory for a process that is alone.
     std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
@@ -60,27 +85,42 @@ pub fn tamper(own: bool, good: &str) -> Option<(u64, u64)> {
     }
     let mut tries = 0;
     let mut wins = 0;
-    let own = own.then(|| region::unsealed(128 * 1024));
-    let regions = own.map_or_else(regions, |own| vec![own]);
+    let regions = match own {
+        true => vec![low()],
+        false => regions(),
+    };
     if regions.is_empty() {
         println!("tamper-region none");
         return None;
     }
     for it in regions {
-        let text = first_text(&region::copy(&it));
+        if own {
+            region::place(&it);
+        }
+        let text = first_text(&region::first_page(&it).unwrap_or_default());
         println!("tamper-region {:#x} {} {text}", it.start, it.end - it.start);
         for (name, attack) in ATTACKS {
+            if own {
+                region::place(&it);
+            }
+            let before = region::first_page(&it);
             tries += 1;
-            match attack(&it) {
-                Ok(_) => {
+            // Some destroy it and fail.
+            let result = attack(&it);
+            match result {
+                Err(errno) if is_as_before(&it, &before) => println!("tamper-{name} {errno:?}"),
+                _ => {
                     wins += 1;
                     println!("tamper-{name} won");
                 }
-                Err(errno) => println!("tamper-{name} {errno:?}"),
             }
         }
     }
     Some((tries, wins))
+}
+
+fn is_as_before(it: &Range<usize>, before: &Option<Vec<u8>>) -> bool {
+    before.is_some() && region::first_page(it) == *before && region::is_readable_only(it)
 }
 
 /// The anonymous private regions that can be read and nothing else.

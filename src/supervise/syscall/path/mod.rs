@@ -119,13 +119,10 @@ impl Paths {
             Op::Bind => self.bind(stop),
             Op::Ioctl => self.ioctl(stop),
             Op::NameToHandleAt => self.handle(stop),
-            Op::Clone | Op::Vfork => self.emulation.share(stop),
             Op::LandlockRestrictSelf => {
                 self.confine(stop);
                 Ok(Resume::CONTINUE)
             }
-            // Reads that are under way could change the pages before they are sealed.
-            Op::IoSetup if stop.task.may_map() => self.emulation.map(stop),
             Op::IoSetup => {
                 self.emulation.reads_may_be_under_way();
                 Ok(Resume::CONTINUE)
@@ -139,15 +136,15 @@ impl Paths {
             // What a rule about paths has asked for although nothing here makes it: the rule is asked,
             // and then the call fails with ENOSYS.
             #[rustfmt::skip]
-            Op::Peer(_) | Op::Accept | Op::Accept4 | Op::Brk | Op::Close | Op::EpollPwait
-            | Op::EpollPwait2 | Op::EpollWait | Op::Fchdir | Op::Fcntl | Op::Fork
+            Op::Peer(_) | Op::Accept | Op::Accept4 | Op::Brk | Op::Clone | Op::Close
+            | Op::EpollPwait | Op::EpollPwait2 | Op::EpollWait | Op::Fchdir | Op::Fcntl | Op::Fork
             | Op::IoGetevents | Op::IoprioSet | Op::Kill | Op::Madvise | Op::MemfdCreate
-            | Op::Mmap | Op::Mremap | Op::Mseal | Op::Msgget | Op::Munmap | Op::Poll
+            | Op::Mmap | Op::Mremap | Op::Msgget | Op::Munmap | Op::Poll
             | Op::Prlimit64 | Op::Read | Op::Readv | Op::Recvfrom | Op::Recvmmsg | Op::Recvmsg
             | Op::RtSigtimedwait | Op::SchedSetaffinity | Op::SchedSetattr | Op::SchedSetparam
             | Op::SchedSetscheduler | Op::SchedYield | Op::Seccomp | Op::Semget | Op::Semop
             | Op::Semtimedop | Op::Sendfile | Op::Shmget | Op::Socketpair | Op::Tgkill | Op::Tkill
-            | Op::Write | Op::Writev | Op::Other => self.perform(stop, Op::Other),
+            | Op::Vfork | Op::Write | Op::Writev | Op::Other => self.perform(stop, Op::Other),
         }
     }
 }

@@ -163,8 +163,7 @@ impl Sockets {
             // Those of paths are not made here.
             Pending::Return { original, .. }
             | Pending::Passing { original }
-            | Pending::Map { original }
-            | Pending::Seal { original, .. } => Resume::set(original.with_result(result)),
+            | Pending::Map { original } => Resume::set(original.with_result(result)),
         })
     }
 

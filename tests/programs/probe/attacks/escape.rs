@@ -317,11 +317,11 @@ fn own_kill(arguments: &Arguments<'_>) -> Loot {
     getppid(arguments)
 }
 
-/// A filter of its own that answers a call (by number) with success and does not make it. Then a child with
-/// two threads looks for pages that are read-only and not sealed, where a supervisor could keep what it has
+/// A filter of its own that answers a call (by number) with success and does not make it. Then a child
+/// looks for pages that are read-only and can be opened to writing, where a supervisor could keep what it has
 /// judged. With a second argument a program that is executed under the filter does so.
 fn own_seal(arguments: &Arguments<'_>) -> Loot {
-    const REGION: u64 = 2 << 20;
+    const REGION: u64 = 1 << 20;
     install_for(arguments.number(0) as libc::c_long, RET_ERRNO, |fprog| {
         call3(libc::SYS_seccomp, SET_MODE_FILTER, 0, fprog)
     })?;
@@ -333,13 +333,12 @@ fn own_seal(arguments: &Arguments<'_>) -> Loot {
         return Err(error.raw_os_error().unwrap_or(libc::EIO));
     }
     let pid = raw::clone(libc::SIGCHLD as u64, || {
-        let thread = std::thread::Builder::new().spawn(|| {});
-        if thread.is_ok_and(|thread| thread.join().is_ok()) {
-            let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-            let regions = maps
-                .lines()
-                .filter(|line| line.contains(" r--p 00000000 00:00 0"));
-            let open = regions.filter_map(|line| {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let regions = maps
+            .lines()
+            .filter(|line| line.contains(" r--p 00000000 00:00 0"));
+        let open: Vec<i32> = regions
+            .filter_map(|line| {
                 let (start, end) = line.split(' ').next()?.split_once('-')?;
                 let number = |text| u64::from_str_radix(text, 16).ok();
                 let (start, end) = (number(start)?, number(end)?);
@@ -347,14 +346,16 @@ fn own_seal(arguments: &Arguments<'_>) -> Loot {
                 let at = (start..end).step_by(REGION as usize);
                 let opens = |at: &u64| call3(libc::SYS_mprotect, *at, REGION, access).is_ok();
                 (end - start >= REGION).then(|| at.filter(opens).count() as i32)
-            });
-            return open.sum();
+            })
+            .collect();
+        match open.is_empty() {
+            true => 100,
+            false => open.iter().sum(),
         }
-        100
     })?;
     match raw::exit_code(pid)? {
-        0 => Ok("all is sealed".into()),
-        100 => Ok("no thread".into()),
+        0 => Ok("all is closed".into()),
+        100 => Ok("no pages".into()),
         open => Ok(format!("{open} open to writing")),
     }
 }

@@ -1,5 +1,5 @@
-//! Races for the memory in which a jail holds the addresses that it has judged, between its mapping
-//! and its sealing: it is mapped when it is needed, where there may be threads already.
+//! Races for the memory in which a jail holds the addresses that it has judged, as soon as it is mapped: that
+//! is when it is needed, where there may be threads already.
 
 use super::acts::{NAME, UDP, socket};
 use super::place::{HERE, Place, THERE, v4};
@@ -9,12 +9,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The size of the region that is waited for, and a page of it.
-const SIZE: usize = 2 * 1024 * 1024;
 /// Sends in each process.
 const SENDS: usize = 40;
 
-/// What is done to the region before it is sealed.
+/// What is done to the region.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Trick {
     /// Other memory, to be written to, is mapped over it.
@@ -93,9 +91,7 @@ fn one(trick: Trick, place: &Place) -> i32 {
     }
     let (from, to) = (good.clone(), bad);
     let thread = std::thread::spawn(move || play(&BOTH, trick, &from, &to));
-    // The kernel takes the same place again for the next mapping of this size.
-    let next = region::unsealed(SIZE);
-    let _ = region::unmap(&next);
+    let next = region::low();
     BOTH.address.store(next.start, Ordering::Release);
     while !BOTH.ready.load(Ordering::Acquire) {
         std::thread::yield_now();
@@ -127,7 +123,7 @@ fn play(both: &Both, trick: Trick, good: &[u8], bad: &[u8]) {
         start = both.address.load(Ordering::Acquire);
     }
     both.ready.store(true, Ordering::Release);
-    let it = start..start + SIZE;
+    let it = start..region::low().end;
     while !region::is_mapped(&it) {
         if both.ended.load(Ordering::Relaxed) {
             return;
@@ -137,7 +133,7 @@ fn play(both: &Both, trick: Trick, good: &[u8], bad: &[u8]) {
         Trick::Replace => region::map_fixed(&it),
         Trick::Prepare => region::map_fixed(&it).and_then(|_| {
             let cells = region::as_bytes(&it);
-            for slot in (0..SIZE).step_by(16384) {
+            for slot in (0..it.end - it.start).step_by(16384) {
                 for (cell, byte) in cells.iter().skip(slot).zip(bad) {
                     cell.store(*byte, Ordering::Relaxed);
                 }

@@ -7,18 +7,41 @@ fn size(region: &Range<usize>) -> usize {
     region.end - region.start
 }
 
-pub fn copy(region: &Range<usize>) -> Vec<u8> {
-    let mut bytes = vec![0; size(region)];
-    let length = vm_read(std::process::id() as i32, &mut bytes, region.start);
-    bytes.truncate(length);
-    bytes
+/// Where a jail keeps what it has checked: from the lowest address that may be mapped, up to 2 MiB.
+pub fn low() -> Range<usize> {
+    const STEP: usize = 64 << 10;
+    let least = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
+    let least: usize = least.trim().parse().unwrap_or(0);
+    least.max(STEP).next_multiple_of(STEP)..2 << 20
 }
 
-/// A read-only anonymous region as the jail's, but not sealed.
-pub fn unsealed(length: usize) -> Range<usize> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    let start = map_raw(0, length, libc::PROT_READ, flags, -1).expect("mmap") as usize;
-    start..start + length
+/// Makes it a read-only anonymous region with a text in it, as the jail's; nothing keeps it so.
+pub fn place(region: &Range<usize>) {
+    map_fixed(region).expect("mmap");
+    let text = as_bytes(region).iter().zip(b"/some/path\0");
+    text.for_each(|(cell, byte)| cell.store(*byte, Ordering::Relaxed));
+    protect(region, libc::PROT_READ).expect("mprotect");
+}
+
+/// What its first page holds, if the kernel can read it.
+pub fn first_page(region: &Range<usize>) -> Option<Vec<u8>> {
+    let mut pipe = [0; 2];
+    let mut bytes = vec![0; PAGE];
+    // SAFETY: the kernel writes two descriptors and a page of `bytes`; what is not mapped is told by an error.
+    let read = unsafe {
+        libc::pipe(pipe.as_mut_ptr());
+        libc::write(pipe[1], region.start as *const c_void, PAGE);
+        let _ = close(pipe[1]);
+        libc::read(pipe[0], bytes.as_mut_ptr().cast(), PAGE)
+    };
+    let _ = close(pipe[0]);
+    (read == PAGE as isize).then_some(bytes)
+}
+
+/// Whether the kernel can read its last page, and not write to it.
+pub fn is_readable_only(region: &Range<usize>) -> bool {
+    let last = region.end - PAGE..region.end;
+    first_page(&last).is_some() && !is_writable(region)
 }
 
 /// Whether its first page is mapped.
@@ -52,7 +75,11 @@ pub fn unmap(region: &Range<usize>) -> Called {
 }
 
 pub fn map_fixed(region: &Range<usize>) -> Called {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    map_fixed_as(region, 0)
+}
+
+pub fn map_fixed_as(region: &Range<usize>, more: c_int) -> Called {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | more;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     map_raw(region.start, size(region), protection, flags, -1)
 }
@@ -73,6 +100,12 @@ pub fn move_over(region: &Range<usize>) -> Called {
     let from = map(size(region), false).as_ptr().addr();
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     remap(from, size(region), size(region), flags, region.start)
+}
+
+/// Moves memory to address 0, which fails; before that the kernel unmaps what lies there, up to `end`.
+pub fn move_to_zero(end: usize) -> Called {
+    let from = map(end, false).as_ptr().addr();
+    remap(from, end, end, libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, 0)
 }
 
 pub fn shrink(region: &Range<usize>) -> Called {
@@ -132,12 +165,13 @@ fn from_child(attack: impl FnOnce() -> Called) -> Called {
     }
 }
 
-pub fn attach_over(region: &Range<usize>) -> Called {
+/// Attaches a segment over it, at so many bytes after its start.
+pub fn attach_over(region: &Range<usize>, after: usize, flags: c_int) -> Called {
     // SAFETY: as above; the segment is removed at once, which lets it live while attached.
     unsafe {
         let id = libc::shmget(libc::IPC_PRIVATE, size(region), 0o600);
         let id = check(id.into())? as i32;
-        let at = libc::shmat(id, region.start as *const c_void, libc::SHM_REMAP);
+        let at = libc::shmat(id, (region.start + after) as *const c_void, flags);
         let result = check(at as i64);
         libc::shmctl(id, libc::IPC_RMID, null_mut());
         result
@@ -163,10 +197,13 @@ const UFFDIO_MOVE: u64 = 0xc028_aa05;
 /// Missing pages, write protection.
 pub const MODES: [u64; 2] = [1, 2];
 
+/// UFFD_USER_MODE_ONLY of linux/userfaultfd.h (Linux 5.11): no privilege is needed.
+const OF_USER: c_int = 1;
+
 /// A userfaultfd, asked for by its call or by its device.
-fn fault_descriptor() -> Result<i32, Errno> {
+fn fault_descriptor(flags: c_int) -> Result<i32, Errno> {
     // SAFETY: takes no memory.
-    let fd = check(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) });
+    let fd = check(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | flags) });
     let fd = fd.or_else(|errno| {
         let device = open_path("/dev/userfaultfd", libc::O_RDWR).map_err(|_| errno)?;
         // SAFETY: USERFAULTFD_IOC_NEW takes flags.
@@ -185,7 +222,7 @@ fn register(fd: i32, region: &Range<usize>, mode: u64) -> Called {
 }
 
 pub fn watch_faults(region: &Range<usize>, mode: u64) -> Called {
-    let fd = fault_descriptor()?;
+    let fd = fault_descriptor(0)?;
     let result = register(fd, region, mode);
     let _ = close(fd);
     result
@@ -193,7 +230,15 @@ pub fn watch_faults(region: &Range<usize>, mode: u64) -> Called {
 
 /// Moves the first page out of the region, to memory that is registered.
 pub fn move_page(region: &Range<usize>) -> Called {
-    let fd = fault_descriptor()?;
+    move_page_by(region, fault_descriptor(0)?)
+}
+
+/// The same, by a descriptor that serves no faults of the kernel's.
+pub fn move_page_of_user(region: &Range<usize>) -> Called {
+    move_page_by(region, fault_descriptor(OF_USER)?)
+}
+
+fn move_page_by(region: &Range<usize>, fd: i32) -> Called {
     let to = map(PAGE, false).as_ptr().addr();
     register(fd, &(to..to + PAGE), 1)?;
     let what = [to as u64, region.start as u64, PAGE as u64, 0, 0];

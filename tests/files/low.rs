@@ -1,0 +1,115 @@
+//! Programs that are linked for low addresses, where the jail keeps the paths that it has judged.
+
+use super::scene::{LANDLOCK, SUBTREES, Scene, run};
+
+/// A static program at this address that opens a file and ends with the errno, 0 if there is none.
+fn opener(base: u64, path: &str) -> Vec<u8> {
+    const HEADERS: u64 = 64 + 56;
+    #[rustfmt::skip]
+    let mut code = vec![
+        0xb8, 2, 0, 0, 0,                    // mov eax, SYS_open
+        0x48, 0xbf, 0, 0, 0, 0, 0, 0, 0, 0,  // mov rdi, path
+        0x31, 0xf6,                          // xor esi, esi
+        0x0f, 0x05,                          // syscall
+        0x31, 0xff,                          // xor edi, edi
+        0x85, 0xc0,                          // test eax, eax
+        0x79, 0x04,                          // jns to the exit
+        0xf7, 0xd8,                          // neg eax
+        0x89, 0xc7,                          // mov edi, eax
+        0xb8, 231, 0, 0, 0,                  // mov eax, SYS_exit_group
+        0x0f, 0x05,                          // syscall
+    ];
+    let path_at = base + HEADERS + code.len() as u64;
+    code[7..15].copy_from_slice(&path_at.to_le_bytes());
+    let size = HEADERS + code.len() as u64 + path.len() as u64 + 1;
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    // ET_EXEC, EM_X86_64, version; entry, program headers, no sections; sizes and counts.
+    file.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    file.extend(
+        [base + HEADERS, 64, 0]
+            .iter()
+            .flat_map(|it| it.to_le_bytes()),
+    );
+    file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+    // PT_LOAD, readable and executable.
+    file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    let segment = [0, base, base, size, size, 0x1000];
+    file.extend(segment.iter().flat_map(|it| it.to_le_bytes()));
+    file.extend(code);
+    file.extend(path.bytes().chain([0]));
+    file
+}
+
+fn scene(base: u64) -> (Scene, String) {
+    let scene = Scene::new();
+    let program = scene.at("none/program");
+    std::fs::write(&program, opener(base, &scene.at("w/file"))).expect("cannot write it");
+    let program = scene.copy(&program, "bin/opener");
+    (scene, program)
+}
+
+fn lowest() -> u64 {
+    let least = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
+    least.trim().parse().unwrap_or(0)
+}
+
+#[test]
+fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
+    for base in [0x10000, 0x1f_f000] {
+        if base < lowest() {
+            println!("NOT TRIED HERE: a program at {base:#x}: vm.mmap_min_addr is higher");
+            continue;
+        }
+        let (scene, program) = scene(base);
+        run(scene.outside(&[&program])).ends_with(0);
+        for landlock in LANDLOCK {
+            let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
+            let ran = run(scene.within(landlock, &denied, &[&program]));
+            let ran = ran.ends_with(libc::EACCES);
+            assert!(
+                ran.err.contains("no-pages") && ran.err.contains("2 MiB"),
+                "{}",
+                ran.err
+            );
+        }
+        // Landlock alone decides: no path is kept anywhere.
+        let subtrees = scene.policy(SUBTREES);
+        run(scene.within(None, &subtrees, &[&program])).ends_with(0);
+    }
+}
+
+#[test]
+fn a_program_linked_for_a_usual_address_opens_what_is_judged() {
+    // Where lld and mold, and GNU ld, link programs that cannot be moved.
+    for base in [0x20_0000, 0x40_0000] {
+        let (scene, program) = scene(base);
+        for landlock in LANDLOCK {
+            let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
+            let ran = run(scene.within(landlock, &denied, &[&program]));
+            assert_eq!(ran.ends_with(0).err, "");
+            let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/file\"]"));
+            run(scene.within(landlock, &denied, &[&program])).ends_with(libc::EACCES);
+        }
+    }
+}
+
+#[test]
+fn an_odd_layout_of_memory_leaves_room_for_the_pages() {
+    let scene = Scene::new();
+    let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
+    let file = scene.at("w/file");
+    for layout in [
+        "--addr-compat-layout",
+        "--read-implies-exec",
+        "--addr-no-randomize",
+        "--mmap-page-zero",
+        "--3gb",
+    ] {
+        // A child of a shell uses its copy of the pages.
+        let script = "cat \"$0\" > copy && (cat < \"$0\") && rm copy";
+        let command = ["setarch", "x86_64", layout, "sh", "-c", script, &file];
+        run(scene.outside(&command)).ends_with(0).says("w");
+        let ran = run(scene.within(None, &denied, &command)).ends_with(0);
+        assert_eq!(ran.says("w").err, "", "{layout}");
+    }
+}
