@@ -12,15 +12,18 @@
 //! | a way | why not |
 //! |---|---|
 //! | munmap, mprotect, pkey_mprotect, madvise (each advice), remap_file_pages, mremap of old memory | denied below `PAGES_END` |
-//! | mremap to a new place | with MREMAP_FIXED denied below `PAGES_END`, also to 0: what lies there is unmapped even if the call fails. Without the flag the kernel chooses a free place |
+//! | mremap to a new place | with MREMAP_FIXED denied below `PAGES_END`, also to 0: what lies there is unmapped even if the call fails. With MREMAP_DONTUNMAP alone the address is a hint, which is denied there, too. Without both flags the kernel chooses a free place |
+//! | mremap to a smaller size | unmaps from the sum of address and new size on, which wraps round to low addresses before Linux 6.17: an address or a size of 2^56 or more is denied, so there is no wrap |
 //! | mmap with MAP_FIXED | denied below `PAGES_END`, also at 0: CAP_SYS_RAWIO maps below vm.mmap_min_addr |
 //! | mmap with a hint, shmat with an address | denied below `PAGES_END`, except 0, which means any place. SHM_RND rounds down by less than `PAGES_END` is aligned to |
 //! | brk | unmaps what lies between two ends of the heap, which the kernel keeps. The heap never lies over the pages, for they are only mapped where nothing is; prctl(PR_SET_MM), which moves the ends, is denied |
 //! | MAP_GROWSDOWN, the stack | grow into free addresses only |
+//! | mprotect with PROT_GROWSDOWN | begins at the start of a mapping that grows down, which the pages are not. No mapping of the program is taken for the pages unless /proc/PID/smaps says that it is like them |
 //! | a full address space | the kernel then chooses the lowest addresses that are free: the pages are not, or cannot be mapped any more. Then the call that needs them is denied |
 //! | tags in the upper bits of an address | the top byte is ignored here, as aarch64 does. arch_prctl(ARCH_ENABLE_TAGGED_ADDR) of x86-64 (Linux 6.4) is refused |
 //! | map_shadow_stack | never replaces anything |
 //! | mlock, mseal, mbind, move_pages, KSM, swap | keep content and protection |
+//! | shmdt | detaches segments only |
 //! | userfaultfd | fills pages that are missing; those that hold something are not, and UFFDIO_MOVE takes writable ones only |
 //! | process_madvise, process_vm_writev, ptrace, io_uring, writes to /proc/PID/mem | denied to every jail |
 //! | reads and system calls that write to memory | cannot: it is read-only |
@@ -38,11 +41,15 @@ pub const PAGES_END: u64 = 1 << 21;
 
 /// The bits of an address without its top byte, in which tags may be.
 const ADDRESS: u64 = 0x00ff_ffff_ffff_ffff;
+/// The top byte.
+const TOP: u64 = !ADDRESS;
 
 // asm-generic/mman-common.h, linux/mman.h
 const MAP_FIXED: u64 = libc::MAP_FIXED as u64;
 const MAP_FIXED_NOREPLACE: u64 = libc::MAP_FIXED_NOREPLACE as u64;
 const MREMAP_FIXED: u64 = libc::MREMAP_FIXED as u64;
+// linux/mman.h, Linux 5.7
+const MREMAP_DONTUNMAP: u64 = 4;
 // linux/prctl.h, asm/prctl.h of x86
 const PR_SET_MM: u64 = 35;
 const ARCH_ENABLE_TAGGED_ADDR: u64 = 0x4002;
@@ -61,6 +68,17 @@ const fn low(arg: u8) -> Test {
 /// This argument is not 0.
 const fn given(arg: u8) -> Test {
     whole(arg, Op::Ne, 0)
+}
+
+/// This argument is 2^56 or more: no address or size is, but with a tag.
+const fn huge(arg: u8) -> Test {
+    Test {
+        arg,
+        width: Width::Qword,
+        mask: Some(TOP),
+        op: Op::Ne,
+        value: 0,
+    }
 }
 
 const fn guard(
@@ -88,10 +106,19 @@ pub(super) static GUARDS: &[(Watch, Rule)] = &[
         "a path is replaced, or its page discarded, between check and use"),
     guard("no-low-moves", &["mremap"],
         When {
-            text: "old_address < 0x200000 || (flags & MREMAP_FIXED) != 0 && new_address < 0x200000",
-            any: &[&[low(0)], &[any_of(3, MREMAP_FIXED), low(4)]],
+            text: "new_size != 0 && old_address < 0x200000 || (flags & MREMAP_FIXED) != 0 && new_address < 0x200000 \
+                   || (flags & MREMAP_DONTUNMAP) != 0 && new_address != NULL && new_address < 0x200000",
+            // The kernel refuses a new size of 0 first.
+            any: &[&[low(0), given(2)], &[any_of(3, MREMAP_FIXED), low(4)],
+                   &[any_of(3, MREMAP_DONTUNMAP), low(4), given(4)]],
         },
         "a page is moved away, or another one is moved over it"),
+    guard("no-wrapped-sizes", &["mremap"],
+        When {
+            text: "old_address >= 0x100000000000000 || new_size >= 0x100000000000000",
+            any: &[&[huge(0)], &[huge(2)]],
+        },
+        "what is cut off begins at the sum of both, which wraps round to a page"),
     guard("no-low-mappings", &["mmap"],
         When {
             text: "addr < 0x200000 && (addr != NULL || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0)",
@@ -159,9 +186,27 @@ mod tests {
         }
         let far = 1 << 40;
         assert!(!denied("mremap", [far, 1, 1, 1, 0, 0]));
+        assert!(denied("mremap", [0, 1, 1, 0, 0, 0]) && !denied("mremap", [0; 6]));
         assert!(denied("mremap", [far, 1, 1, 1 | MREMAP_FIXED, 0, 0]));
         assert!(!denied("mremap", [far, 1, 1, 1 | MREMAP_FIXED, far, 0]));
+        let anywhere = 1 | MREMAP_DONTUNMAP;
+        assert!(!denied("mremap", [far, 1, 1, anywhere, 0, 0]));
+        assert!(denied("mremap", [far, 1, 1, anywhere, 0x10000, 0]));
+        assert!(!denied("mremap", [far, 1, 1, 1, 0x10000, 0]));
         assert!(!denied("shmat", [0; 6]));
+    }
+
+    #[test]
+    fn no_address_and_size_of_mremap_add_up_to_a_low_address() {
+        for address in [PAGES_END, 1 << 47, (1 << 56) - 4096, 1 << 56, !4095] {
+            for end in [0x10000, PAGES_END - 4096] {
+                let size = u64::wrapping_sub(end, address);
+                let old_size = size.wrapping_add(4096);
+                let args = [address, old_size, size, 0, 0, 0];
+                assert!(denied("mremap", args), "{address:#x} {size:#x}");
+            }
+        }
+        assert!(!denied("mremap", [1 << 47, 1 << 46, 1 << 45, 0, 0, 0]));
     }
 
     #[test]

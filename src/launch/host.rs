@@ -18,16 +18,21 @@ pub struct Withheld {
     pub cgroups_but: Option<String>,
     /// Whether namespaces are not used.
     pub namespaces: bool,
+    /// Whether memory is not written to through /proc/PID/mem.
+    pub memory_files: bool,
 }
 
 impl Withheld {
-    /// What `JAIL_LANDLOCK_ABI=n`, `JAIL_CGROUP=v1|v2|none` and `JAIL_NAMESPACES=none` withhold.
+    /// What `JAIL_LANDLOCK_ABI=n`, `JAIL_CGROUP=v1|v2|none`, `JAIL_NAMESPACES=none` and
+    /// `JAIL_MEMORY_FILES=none` withhold.
     pub fn from_environment() -> Withheld {
         let variable = |name| std::env::var(name).ok();
+        let none = |name| variable(name).is_some_and(|value| value == "none");
         Withheld {
             landlock_above: variable("JAIL_LANDLOCK_ABI").and_then(|abi| abi.parse().ok()),
             cgroups_but: variable("JAIL_CGROUP"),
-            namespaces: variable("JAIL_NAMESPACES").is_some_and(|value| value == "none"),
+            namespaces: none("JAIL_NAMESPACES"),
+            memory_files: none("JAIL_MEMORY_FILES"),
         }
     }
 }
@@ -55,5 +60,6 @@ fn kernel(withheld: &Withheld) -> Host {
         kernel: sys::process::kernel_version().unwrap_or_default(),
         memory: MemoryCgroup::None,
         namespaces: !withheld.namespaces,
+        memory_files: !withheld.memory_files,
     }
 }

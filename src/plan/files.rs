@@ -101,6 +101,8 @@ pub struct Files {
     pub governed: Rights,
     /// Whether judged paths can be protected from change: guarded pages, and openat2.
     pub pins: bool,
+    /// Whether the pages are written through /proc/PID/mem ([`Host::memory_files`]).
+    pub memory_files: bool,
     /// Whether the kernel may write core dumps: these bypass the supervisor, but not Landlock.
     pub core_dumps: bool,
     /// Whether denials happen that the supervisor does not see and so cannot report.
@@ -151,6 +153,7 @@ impl Files {
             floor: scene.everywhere(),
             governed,
             pins,
+            memory_files: host.memory_files,
             core_dumps: true,
             silent: false,
             excepts: scene.denies() || scene.hides() || scene.protects(),

@@ -13,6 +13,9 @@ pub struct Host {
     pub memory: MemoryCgroup,
     /// Whether namespaces may be used. The kernel is asked for them when a command starts.
     pub namespaces: bool,
+    /// Whether the supervisor writes to a command's memory through /proc/PID/mem. Where the kernel does not
+    /// let it, it finds out by itself.
+    pub memory_files: bool,
 }
 
 /// A cgroup with the memory controller that this process can create for a child.
@@ -38,6 +41,7 @@ impl Host {
             kernel: (u32::MAX, 0),
             memory: MemoryCgroup::V2,
             namespaces: true,
+            memory_files: true,
         }
     }
 }

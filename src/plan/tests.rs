@@ -14,6 +14,7 @@ const OLD: Host = Host {
     kernel: (5, 4),
     memory: MemoryCgroup::None,
     namespaces: true,
+    memory_files: true,
 };
 
 fn route(text: &str, host: &Host, what: What) -> Route {
@@ -591,16 +592,22 @@ fn what_is_judged_is_guarded_from_linux_5_10_on() {
 
 #[test]
 fn no_entry_of_a_preset_is_racy_from_linux_5_10_on() {
-    let racy = |policy: &Policy, kernel| {
-        let plan = Plan::new(policy, &of_kernel(kernel)).unwrap();
+    let racy = |policy: &Policy, kernel, landlock_abi| {
+        let host = Host {
+            landlock_abi,
+            ..of_kernel(kernel)
+        };
+        let plan = Plan::new(policy, &host).unwrap();
         let mut routes = plan.routes(policy).into_iter();
         routes.any(|route| route.enforcer == Enforcer::RacySupervisor)
     };
     let mut before = 0;
     for preset in crate::policy::presets() {
         let policy = Policy::preset(preset.name).unwrap();
-        assert!(!racy(&policy, (5, 10)), "{}", preset.name);
-        before += usize::from(racy(&policy, (5, 9)));
+        for abi in 0..=11 {
+            assert!(!racy(&policy, (5, 10), abi), "{} {abi}", preset.name);
+        }
+        before += usize::from(racy(&policy, (5, 9), 0));
     }
     assert!(before > 0, "no preset needs the supervisor for paths");
 }

@@ -113,3 +113,25 @@ fn an_odd_layout_of_memory_leaves_room_for_the_pages() {
         assert_eq!(ran.says("w").err, "", "{layout}");
     }
 }
+
+/// Linux 6.12 has kernels that keep a tracer from writing to read-only memory through /proc/PID/mem
+/// (proc_mem.force_override=never). PTRACE_POKEDATA writes whole words.
+#[test]
+fn paths_are_kept_where_memory_cannot_be_written_through_a_file() {
+    let scene = Scene::new();
+    let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret*\"]"));
+    // Names of each length within a word, longer ones before shorter ones.
+    let script = "for name in 87654321 7654321 654321 54321 4321 321 21 1; do \
+                  echo \"$name\" > \"$name\" && cat \"$name\" && mv \"$name\" \"to-$name\" \
+                  && ln \"to-$name\" \"$name\" && cat \"$name\" && rm \"$name\" \"to-$name\"; done; \
+                  echo no > secret-1 || :; cat file";
+    let says = "87654321\n87654321\n7654321\n7654321\n654321\n654321\n54321\n54321\n\
+                4321\n4321\n321\n321\n21\n21\n1\n1\nw";
+    for landlock in LANDLOCK {
+        let command = ["sh", "-c", script];
+        let jailed = scene.within(landlock, &denied, &command);
+        let ran = run(jailed.env("JAIL_MEMORY_FILES", "none"));
+        let ran = ran.ends_with(0).says(says);
+        assert!(ran.err.contains("secret-1"), "{}", ran.err);
+    }
+}

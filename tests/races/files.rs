@@ -309,28 +309,57 @@ fn memory_that_holds_checked_paths_resists_all_tampering() {
     }
 }
 
+/// A tree, and a policy in another directory under which only writing opens are judged, so none of the
+/// loader's.
+fn judging_writes() -> (Tree, Dir, String) {
+    let (tree, policies) = (Tree::new(), Dir::new());
+    let text = format!(
+        "default = \"allow\"\n[fs]\nprotect = [\"{}\"]\n",
+        tree.root.file("w/bad")
+    );
+    let policy = policies.write("writes.toml", text);
+    (tree, policies, policy)
+}
+
 /// A full address space makes the kernel map where the jail would keep what it has checked.
 #[test]
 fn what_is_checked_is_denied_where_the_program_has_its_own_memory() {
     let _alone = alone();
-    // Only writing opens are judged, so that none of the loader's is.
-    let tree = Tree::closing("protect");
+    let (tree, _policies, policy) = judging_writes();
     let [good, _] = tree.targets("files");
     let program = tree.root.file("bin/races");
     let command = [program.as_str(), "case", "exhausted", &good];
     let free = plain(command).output().ends_with(0);
     free.says("low taken\nopen 0 child 0\n");
-    let policy = tree.policy.as_str();
-    for landlock in [None, Some("1")] {
-        let run = jail(["--policy", policy, "--"]).args(command);
-        let run = match landlock {
-            Some(version) => run.env("JAIL_LANDLOCK_ABI", version),
-            None => run,
-        };
-        let ran = run.output().ends_with(0);
+    for landlock in ["11", "1", "0"] {
+        let run = jail(["--policy", &policy, "--"]).args(command);
+        let ran = run.env("JAIL_LANDLOCK_ABI", landlock).output().ends_with(0);
         assert!(ran.err.contains("no-pages"), "{}", ran.err);
         let denied = libc::EACCES;
         ran.says(&format!("low taken\nopen {denied} child {denied}\n"));
+    }
+}
+
+/// mprotect with PROT_GROWSDOWN begins where the mapping does, whatever address it names.
+#[test]
+fn memory_of_the_program_that_grows_downwards_is_never_the_jails() {
+    let _alone = alone();
+    let (tree, _policies, policy) = judging_writes();
+    let [good, _] = tree.targets("files");
+    let program = tree.root.file("bin/races");
+    for (how, jailed) in [
+        // The jail's own rule, and then memory that is not taken for the jail's.
+        ("by a hint", "put false open 0 writable false\n".to_owned()),
+        (
+            "by exhaustion",
+            format!("put true open {} writable true\n", libc::EACCES),
+        ),
+    ] {
+        let command = [program.as_str(), "case", "growing", how, &good];
+        let free = plain(command).output().ends_with(0);
+        free.says("put true open 0 writable true\n");
+        let ran = jail(["--policy", &policy, "--"]).args(command);
+        ran.output().ends_with(0).says(&jailed);
     }
 }
 

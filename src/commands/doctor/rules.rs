@@ -163,6 +163,7 @@ mod tests {
                     kernel,
                     memory: MemoryCgroup::None,
                     namespaces: true,
+                    memory_files: true,
                 };
                 assert_eq!(samples.rows(&host, true).len(), SAMPLES.len(), "{host:?}");
             }

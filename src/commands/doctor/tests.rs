@@ -42,6 +42,7 @@ fn whole() -> Findings {
         kernel: (7, 3),
         memory: MemoryCgroup::V2,
         namespaces: true,
+        memory_files: true,
     };
     Findings {
         reason: None,
@@ -141,6 +142,7 @@ fn container() -> Findings {
         kernel: findings.host.kernel,
         memory: MemoryCgroup::None,
         namespaces: true,
+        memory_files: true,
     };
     with_host(&mut findings, host);
     findings.landlock.errno = Some(Errno::EPERM);

@@ -21,6 +21,7 @@ const HOST: Host = Host {
     kernel: (6, 18),
     memory: MemoryCgroup::None,
     namespaces: true,
+    memory_files: true,
 };
 
 const PLAIN: View = View {

@@ -3,7 +3,8 @@
 
 use super::path::passing;
 use super::pending::{Pending, again};
-use super::pin::{Mapped, Slot, are_many, place};
+use super::pin::{Mapped, Slot, Writing, are_many};
+use super::place::place;
 use super::stop::{Judged, Refused, SyscallStop, errno, refusal};
 use crate::baseline::{NO_PAGES, Watch};
 use crate::judge::Reason;
@@ -121,6 +122,9 @@ impl Emulation {
         if !stop.plan.files.watch.has(Watch::PINS) {
             // Nothing keeps other tasks from the pages.
             return Err(Errno::EACCES.into());
+        }
+        if stop.task.space().has_own_memory() && !self.asynchronous {
+            stop.task.space().pages().take_copy();
         }
         if let Some(slot) = slot(stop) {
             fill(&slot)?;
@@ -249,15 +253,19 @@ impl Emulation {
     }
 }
 
-/// A free slot of a task; `None`: the pages have to be mapped first, or all are in use. Of many address spaces only this one keeps
-/// files open.
+/// A free slot of a task; `None`: the pages have to be mapped first, or all are in use. Of many address spaces
+/// only this one keeps files open.
 fn slot(stop: &SyscallStop<'_>) -> Option<Slot> {
     if are_many(stop.tracees.len()) {
         let others = stop.tracees.all();
         let others = others.filter(|task| task.tid() != stop.task.tid());
         others.for_each(|task| task.space().pages().close());
     }
-    stop.task.space().pages().slot()
+    let by = match stop.plan.files.memory_files {
+        true => Writing::ByFile,
+        false => Writing::ByPtrace,
+    };
+    stop.task.space().pages().slot(by)
 }
 
 /// Keeps a file open until a task's call has returned.

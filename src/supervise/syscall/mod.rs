@@ -8,7 +8,8 @@
 //! | is not decided by what it names | the judge alone |
 //!
 //! `stop` is a call in its stop, and what becomes of it. A call that goes on in another form than it was made
-//! is [`pending`] until it returns ([`emulate`], with its strings in a page that nothing can change, [`pin`]).
+//! is [`pending`] until it returns ([`emulate`], with its strings in a page that nothing can change, [`pin`], at
+//! a [`place`] that is the same in every process).
 
 mod arguments;
 pub mod charged;
@@ -17,6 +18,7 @@ mod own_filter;
 pub mod path;
 pub mod pending;
 pub mod pin;
+mod place;
 pub mod refusal;
 mod region;
 pub mod restart;

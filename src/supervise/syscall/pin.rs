@@ -7,48 +7,23 @@
 //! any other. The supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for
 //! writing.
 
-use crate::baseline::PAGES_END;
+use super::place::{SLOT, are_alike, are_there, are_untouched, errno, place};
 use crate::supervise::credentials::as_tracer;
 use crate::sys::files::{Mapping, mapping};
-use crate::sys::memory::page_size;
 use crate::sys::{self, Errno};
 use crate::trace::Tid;
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io::Read;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-/// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
-pub const SLOT: u64 = 16384;
 /// Where a slot's path begins.
 pub const PATH_AT: u64 = 128;
 /// Where its second path begins.
 const SECOND_AT: u64 = PATH_AT + 4096;
-/// The pages begin here at least, and at a multiple of it: security modules may refuse lower addresses
-/// whatever vm.mmap_min_addr says (CONFIG_LSM_MMAP_MIN_ADDR), and no page of memory is larger.
-const LEAST: u64 = 65536;
-
-/// The addresses of the pages, the same in every process. They begin at vm.mmap_min_addr. A slot is for a call
-/// that is under way; a call that finds none free fails. `None`: vm.mmap_min_addr leaves no room for a slot.
-pub(super) fn place() -> Option<Range<u64>> {
-    static PLACE: OnceLock<Option<Range<u64>>> = OnceLock::new();
-    let read = || {
-        // If it cannot be read or is no number, the kernel refuses to map what it does not allow.
-        let least = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
-        place_above(least.trim().parse().unwrap_or(0))
-    };
-    PLACE.get_or_init(read).clone()
-}
-
-fn place_above(lowest: u64) -> Option<Range<u64>> {
-    let start = lowest.max(LEAST).checked_next_multiple_of(LEAST)?;
-    (start + SLOT <= PAGES_END).then_some(start..PAGES_END)
-}
-
 /// What is kept for each address space.
 #[derive(Debug, Default)]
 pub struct Pages {
@@ -58,6 +33,8 @@ pub struct Pages {
     occupied: Cell<bool>,
     /// None could be mapped: a filter of the command's own refuses what that takes.
     refused: Cell<bool>,
+    /// The memory of a child whose parent's event has not come had such pages before the child ran.
+    inherited: Cell<bool>,
     /// /proc/PID/mem, open for writing.
     file: RefCell<Option<File>>,
     /// /proc/PID/maps.
@@ -98,8 +75,20 @@ impl Slots {
 pub struct Slot {
     pages: Rc<Pages>,
     slots: Rc<Slots>,
+    /// How it is written.
+    by: Writing,
     /// Where it lies in the tracee.
     pub address: u64,
+}
+
+/// How the supervisor writes to the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// Through /proc/PID/mem. A kernel may keep a tracer from writing to read-only memory by this file
+    /// (proc_mem.force_override=never, Linux 6.12): then by PTRACE_POKEDATA.
+    ByFile,
+    /// By PTRACE_POKEDATA alone, which is slower.
+    ByPtrace,
 }
 
 impl Drop for Slot {
@@ -117,13 +106,13 @@ impl Slot {
         }
         bytes.extend_from_slice(path);
         bytes.push(0);
-        self.pages.write(tid, self.address, &bytes)
+        self.pages.write(tid, self.address, &bytes, self.by)
     }
 
     /// Fills the slot with these bytes.
     pub fn fill(&self, tid: Tid, bytes: &[u8]) -> Result<(), Errno> {
         match bytes.len() as u64 <= SLOT {
-            true => self.pages.write(tid, self.address, bytes),
+            true => self.pages.write(tid, self.address, bytes, self.by),
             false => Err(Errno::ENOBUFS),
         }
     }
@@ -132,7 +121,7 @@ impl Slot {
     pub fn write_second(&self, tid: Tid, path: &[u8]) -> Result<(), Errno> {
         let mut bytes = path.to_vec();
         bytes.push(0);
-        self.pages.write(tid, self.second(), &bytes)
+        self.pages.write(tid, self.second(), &bytes, self.by)
     }
 
     /// Where its second path lies.
@@ -157,7 +146,39 @@ impl Pages {
         if self.are_mapped() && place().is_some_and(|place| are_there(child, &place)) {
             copy.found();
         }
+        // The parent has not used its own yet.
+        if self.inherited.get() {
+            return Self::of_unannounced(child);
+        }
         copy
+    }
+
+    /// Those of a child that was made and released before its parent's event, and has not run yet. If it has
+    /// its memory for itself, pages in it are a copy ([`Pages::take_copy`]).
+    pub fn of_unannounced(child: Tid) -> Self {
+        let pages = Self::default();
+        let there = place().is_some_and(|place| are_alike(child, &place));
+        pages.inherited.set(there);
+        pages
+    }
+
+    /// It is not known whether the child had run before.
+    pub fn may_have_run(&self) {
+        self.inherited.set(false);
+    }
+
+    /// Pages that the child was made with are used. The caller knows that no other task has the same memory,
+    /// and that no read is under way into it: then nothing but the supervisor can change them, also if the
+    /// parent had put memory of its own there.
+    pub(super) fn take_copy(&self) {
+        if self.inherited.take() {
+            self.found();
+        }
+    }
+
+    /// What lay there is judged anew: it was not known whether another task has the same memory.
+    pub fn look_again(&self) {
+        self.occupied.set(false);
     }
 
     /// These are the same memory as others, which was not known. Where one of the two has mapped the pages,
@@ -194,13 +215,17 @@ impl Pages {
     }
 
     /// The mmap of them has returned this. `sure`: it is known which tasks share the memory.
+    ///
+    /// Pages of which two parts of the supervisor do not know that they are the same must never have slots
+    /// for both. So whatever is found, and not known to be mapped by this call, must be untouched, and is
+    /// touched then.
     pub(super) fn mapped(&self, tid: Tid, result: i64, sure: bool) -> Mapped {
         let Some(place) = place() else {
             return Mapped::Occupied;
         };
+        let first = || are_untouched(tid, &place) && self.touch(tid, &place);
         if result == place.start as i64 {
-            self.found();
-            return Mapped::There;
+            return self.judged(sure || self.are_mapped() || first());
         }
         if result != -i64::from(libc::EEXIST) {
             // Nothing but a filter answers by another number.
@@ -212,13 +237,22 @@ impl Pages {
         // Another thread has had them mapped at the same time; or a thread of the parent had, before a fork.
         // Then they have not been used yet. If they have, other tasks may be using their slots, or a read
         // may be under way into memory that was moved here when no other address was free.
-        let there = || sure && are_there(tid, &place) && are_untouched(tid, &place);
-        if self.are_mapped() || there() {
+        let there = || sure && are_alike(tid, &place) && first();
+        self.judged(self.are_mapped() || there())
+    }
+
+    fn judged(&self, there: bool) -> Mapped {
+        if there {
             self.found();
             return Mapped::There;
         }
         self.occupied.set(true);
         Mapped::Occupied
+    }
+
+    /// From now on the pages are not untouched.
+    fn touch(&self, tid: Tid, place: &Range<u64>) -> bool {
+        self.write(tid, place.start, &[0], Writing::ByFile).is_ok()
     }
 
     /// The pages are there. If they were known to be, their slots may be in use.
@@ -235,22 +269,25 @@ impl Pages {
     }
 
     /// A free slot; `None`: the pages are not mapped, or all slots are in use.
-    pub fn slot(self: &Rc<Self>) -> Option<Slot> {
+    pub fn slot(self: &Rc<Self>, by: Writing) -> Option<Slot> {
         let slots = self.slots.borrow().clone()?;
         let address = slots.take()?;
         Some(Slot {
             pages: Rc::clone(self),
             slots,
+            by,
             address,
         })
     }
 
     /// Writes to the pages of a stopped task.
-    fn write(&self, tid: Tid, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-        // A kernel may keep a tracer from writing to read-only memory by this file
-        // (proc_mem.force_override, Linux 6.12), and not by ptrace, which is slower.
-        self.write_file(tid, address, bytes)
-            .or_else(|_| sys::ptrace::write_memory(tid, address, bytes))
+    fn write(&self, tid: Tid, address: u64, bytes: &[u8], by: Writing) -> Result<(), Errno> {
+        match by {
+            Writing::ByFile => self
+                .write_file(tid, address, bytes)
+                .or_else(|_| sys::ptrace::write_memory(tid, address, bytes)),
+            Writing::ByPtrace => sys::ptrace::write_memory(tid, address, bytes),
+        }
     }
 
     fn write_file(&self, tid: Tid, address: u64, bytes: &[u8]) -> Result<(), Errno> {
@@ -312,58 +349,6 @@ pub(super) enum Mapped {
     Failed(i64),
 }
 
-/// Whether /proc/PID/maps shows the pages at this place: private, anonymous and read-only.
-fn are_there(tid: Tid, place: &Range<u64>) -> bool {
-    // Hardly anything lies below them. A line that is not read whole does not count.
-    let mut lines = [0; 4096];
-    let read = as_tracer(|| {
-        let mut file = File::open(format!("/proc/{tid}/maps")).map_err(errno)?;
-        file.read(&mut lines).map_err(errno)
-    });
-    let lines = lines.get(..read.unwrap_or(0)).unwrap_or_default();
-    shows(lines, place)
-}
-
-fn shows(maps: &[u8], place: &Range<u64>) -> bool {
-    let mut lines = maps.split_inclusive(|byte| *byte == b'\n');
-    lines.any(|line| line.ends_with(b"\n") && is_of_pages(line, place).unwrap_or(false))
-}
-
-/// Whether a line of proc_pid_maps(5), `START-END PERMISSIONS OFFSET DEVICE INODE [NAME]`, is that of the pages.
-/// The kernel joins neighbouring mappings that are alike.
-fn is_of_pages(line: &[u8], place: &Range<u64>) -> Option<bool> {
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    let covers = number(start)? <= place.start && place.end <= number(end)?;
-    let access = words.next()?.as_bytes();
-    // They may be executable (READ_IMPLIES_EXEC of personality(2)).
-    let private = matches!(access, [b'r', b'-', _, b'p']);
-    let (device, inode) = (words.nth(1)?, words.next()?);
-    Some(covers && private && (device, inode) == ("00:00", "0") && words.next().is_none())
-}
-
-/// Whether none of the pages has any content, in memory or in swap: /proc/PID/pagemap, a word a page
-/// (Documentation/admin-guide/mm/pagemap.rst). Where it cannot be asked, one may have.
-fn are_untouched(tid: Tid, place: &Range<u64>) -> bool {
-    const PRESENT_OR_SWAPPED: u64 = 3 << 62;
-    let page = page_size();
-    let mut words = vec![0xff; ((place.end - place.start) / page * 8) as usize];
-    let read = as_tracer(|| File::open(format!("/proc/{tid}/pagemap")).map_err(errno))
-        .map_err(std::io::Error::from)
-        .and_then(|file| file.read_exact_at(&mut words, place.start / page * 8));
-    let absent = |word: &[u8]| {
-        let word = u64::from_ne_bytes(word.try_into().unwrap_or([0xff; 8]));
-        word & PRESENT_OR_SWAPPED == 0
-    };
-    read.is_ok() && words.chunks_exact(8).all(absent)
-}
-
-fn errno(error: std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
-}
-
 /// More address spaces than this do not keep files open, one or two each.
 const MOST_OPEN: usize = 200;
 /// Nor more than this part of the descriptors that this process may have: it needs them to look at tasks.
@@ -385,7 +370,9 @@ pub(super) fn are_many(tasks: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::LEAST;
     use super::*;
+    use crate::baseline::PAGES_END;
     use crate::supervise::tracee::{Namespaces, Task, Tracees};
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
@@ -402,7 +389,7 @@ mod tests {
     }
 
     fn slot(task: &Task) -> Option<Slot> {
-        task.space().pages().slot()
+        task.space().pages().slot(Writing::ByFile)
     }
 
     fn child(tracees: &mut Tracees, parent: &Rc<Task>, tid: Tid, flags: u64) -> Rc<Task> {
@@ -417,43 +404,6 @@ mod tests {
             assert!(open <= MOST_OPEN && 2 * open as u64 <= limit / 4, "{limit}");
         }
         assert_eq!(most_open_of(u64::MAX), MOST_OPEN);
-    }
-
-    #[test]
-    fn the_pages_begin_where_programs_may_map_and_never_below_64_kib() {
-        let start = |lowest| place_above(lowest).map(|place| place.start);
-        for low in [0, 4096, 32768, 65535, 65536] {
-            assert_eq!(start(low), Some(0x10000), "{low}");
-        }
-        assert_eq!(start(65537), Some(0x20000));
-        assert_eq!(start(1 << 20), Some(1 << 20));
-        assert_eq!(start(PAGES_END - LEAST), Some(PAGES_END - LEAST));
-        for high in [PAGES_END - LEAST + 1, PAGES_END, 1 << 40, u64::MAX] {
-            assert_eq!(start(high), None, "{high}");
-        }
-    }
-
-    #[test]
-    fn the_pages_are_told_by_their_line() {
-        let there = |lines: &str| shows(lines.as_bytes(), &PLACE);
-        assert!(there("00010000-00200000 r--p 00000000 00:00 0 \n"));
-        let between = "00000000-00001000 r-xp 00000000 00:05 9   /dev/zero\n\
-                       00010000-00210000 r-xp 00000000 00:00 0\n00400000-00401000 r--p 00000000 00:00 0\n";
-        assert!(there(between));
-        for other in [
-            "00010000-00200000 r--p 00000000 00:00 0",
-            "00010000-00200000 rw-p 00000000 00:00 0\n",
-            "00010000-00200000 r--s 00000000 00:00 0\n",
-            "00010000-00200000 ---p 00000000 00:00 0\n",
-            "00010000-00200000 r--p 00000000 08:01 7 /a 00:00 0\n",
-            "00010000-00200000 r--p 00000000 00:00 0 [heap]\n",
-            "00010000-001ff000 r--p 00000000 00:00 0\n001ff000-00200000 r--p 00000000 00:00 0\n",
-            "00011000-00200000 r--p 00000000 00:00 0\n",
-            "",
-        ] {
-            assert!(!there(other), "{other}");
-        }
-        assert!(!are_there(Tid::MAX, &PLACE) && !are_untouched(Tid::MAX, &PLACE));
     }
 
     #[test]
@@ -511,12 +461,13 @@ mod tests {
     fn memory_that_is_the_same_has_the_same_slots() {
         let (one, other) = (Rc::new(Pages::default()), Rc::new(Pages::default()));
         *other.slots.borrow_mut() = Some(Slots::new(PLACE));
-        let first = other.slot().expect("a slot");
+        let first = other.slot(Writing::ByFile).expect("a slot");
         one.are_also(&other);
-        let second = one.slot().expect("a slot");
+        let second = one.slot(Writing::ByFile).expect("a slot");
         assert_eq!(second.address, first.address + SLOT);
         drop(first);
-        assert_eq!(one.slot().map(|slot| slot.address), Some(PLACE.start));
+        let free = one.slot(Writing::ByFile);
+        assert_eq!(free.map(|slot| slot.address), Some(PLACE.start));
     }
 
     #[test]
@@ -547,6 +498,53 @@ mod tests {
         let executed = tracees.executed(3, 3).task;
         assert!(slot(&executed).is_none());
         assert!(slot(&first).is_some());
+    }
+
+    #[test]
+    fn a_copy_is_used_once_it_is_known_to_be_one() {
+        let copied = || {
+            let pages = Rc::new(Pages::default());
+            pages.inherited.set(true);
+            pages
+        };
+        let pages = copied();
+        assert!(pages.slot(Writing::ByFile).is_none());
+        pages.take_copy();
+        let taken = pages.slot(Writing::ByFile).expect("a slot");
+        // Asked again it changes nothing.
+        pages.take_copy();
+        let next = pages.slot(Writing::ByFile).expect("a slot");
+        assert_ne!(taken.address, next.address);
+        let pages = copied();
+        pages.may_have_run();
+        pages.take_copy();
+        assert!(pages.slot(Writing::ByFile).is_none());
+    }
+
+    #[test]
+    fn a_late_event_tells_that_memory_is_apart_and_what_lay_there_is_judged_anew() {
+        let mut tracees = tracees().that_share(|_, _, _| Err(Errno::EPERM));
+        let parent = tracees.at(1);
+        map(&parent);
+        let task = tracees.adopt(2);
+        let exists = -i64::from(libc::EEXIST);
+        let pages = task.space().pages();
+        let known = task.space().is_known();
+        assert!(!known && !task.space().has_own_memory());
+        assert_eq!(pages.mapped(2, exists, known), Mapped::Occupied);
+        let late = child(&mut tracees, &parent, 2, libc::SIGCHLD as u64);
+        assert!(Rc::ptr_eq(&late, &task) && late.space().has_own_memory());
+        assert!(pages.may_map() && !late.space().is_shared());
+    }
+
+    #[test]
+    fn memory_that_may_be_anothers_is_not_used_unless_it_is_untouched() {
+        let task = tracees().at(Tid::MAX);
+        let pages = task.space().pages();
+        // There is no such task: nothing can be known of its memory.
+        let start = place().expect("room").start as i64;
+        assert_eq!(pages.mapped(Tid::MAX, start, false), Mapped::Occupied);
+        assert!(slot(&task).is_none());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct AddressSpace {
     /// Its tasks share descriptors or the working directory with tasks of another one.
     entangled: Cell<bool>,
     /// The kernel did not tell whether its first task shares it.
-    unsure: bool,
+    unsure: Cell<bool>,
     /// The one that this is, where a late event has told it.
     same: RefCell<Option<Rc<AddressSpace>>>,
     pages: Rc<Pages>,
@@ -51,7 +51,7 @@ impl Drop for Member {
 impl AddressSpace {
     /// Whether more than one task has it, or that is not known.
     pub fn is_shared(&self) -> bool {
-        self.unsure || self.tasks.get() > 1
+        self.unsure.get() || self.tasks.get() > 1
     }
 
     /// Whether its task shares neither memory nor descriptors nor working directory with another.
@@ -77,12 +77,25 @@ impl AddressSpace {
 
     /// Whether it is known which tasks have it.
     pub fn is_known(&self) -> bool {
-        !self.unsure
+        !self.unsure.get()
+    }
+
+    /// Whether it is known that no task had it before its own.
+    pub fn has_own_memory(&self) -> bool {
+        self.is_known() && self.same.borrow().is_none()
     }
 
     /// No event has told of its task: whatever the kernel says, it is not alone.
     pub(super) fn entangle(&self) {
         self.entangled.set(true);
+        self.pages.may_have_run();
+    }
+
+    /// The event of the parent comes late, and tells that the task was made with memory of its own.
+    pub(super) fn is_apart(&self) {
+        if self.unsure.replace(false) {
+            self.pages.look_again();
+        }
     }
 }
 
@@ -129,7 +142,7 @@ impl Member {
     /// A process runs a new program: nothing of the memory that its task had before is left. Its directory
     /// it may go on sharing.
     pub(super) fn executed(before: Option<&Self>) -> Self {
-        let entangled = before.is_none_or(|before| before.unsure || before.entangled.get());
+        let entangled = before.is_none_or(|before| before.unsure.get() || before.entangled.get());
         Self::of(&Rc::new(AddressSpace {
             entangled: Cell::new(entangled),
             ..AddressSpace::default()
@@ -163,7 +176,8 @@ impl Member {
         }
         let space = space.unwrap_or_else(|| {
             Rc::new(AddressSpace {
-                unsure,
+                unsure: Cell::new(unsure),
+                pages: Rc::new(Pages::of_unannounced(tid)),
                 ..AddressSpace::default()
             })
         });

@@ -203,8 +203,10 @@ impl Tracees {
             // children may share it by now.
             Some(task) => {
                 task.space().spawned(&spawn);
-                if spawn.state == ChildState::New && spawn.flags & libc::CLONE_VM as u64 != 0 {
-                    task.space().is_also(parent.space());
+                match (spawn.state, spawn.flags & libc::CLONE_VM as u64) {
+                    (ChildState::New, 0) => task.space().is_apart(),
+                    (ChildState::New, _) => task.space().is_also(parent.space()),
+                    _ => {}
                 }
                 task
             }

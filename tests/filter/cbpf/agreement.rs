@@ -19,12 +19,14 @@ pub const HOSTS: [Host; 2] = [
         kernel: (6, 18),
         memory: MemoryCgroup::None,
         namespaces: true,
+        memory_files: true,
     },
     Host {
         landlock_abi: 0,
         kernel: (5, 4),
         memory: MemoryCgroup::None,
         namespaces: true,
+        memory_files: true,
     },
 ];
 

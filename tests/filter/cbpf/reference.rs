@@ -239,7 +239,11 @@ fn touches_pages(name: &str, args: &[u64; 6]) -> bool {
         "munmap" | "mprotect" | "pkey_mprotect" | "madvise" | "remap_file_pages" => {
             low(0) && args[1] != 0
         }
-        "mremap" => low(0) || args[3] & 2 != 0 && low(4),
+        "mremap" => {
+            let huge = |arg: usize| args[arg] >> 56 != 0;
+            let moves = args[3] & 2 != 0 || args[3] & 4 != 0 && args[4] != 0;
+            low(0) && args[2] != 0 || huge(0) || huge(2) || moves && low(4)
+        }
         "mmap" => low(0) && (args[0] != 0 || args[3] & 0x10_0010 != 0),
         "shmat" => low(1) && args[1] != 0,
         "prctl" => args[0] as u32 == 35,

@@ -6,9 +6,9 @@
 use crate::flip::turning;
 use crate::place::{BAD_PROGRAM, SECRET};
 use crate::raw::critical::{self, Critical, Request};
-use crate::raw::heap::map_low_by_exhaustion;
+use crate::raw::heap::{grow_low_by_exhaustion, map_low_by_exhaustion};
 use crate::raw::programs::{Arguments, execute};
-use crate::raw::{self, Text};
+use crate::raw::{self, PAGE, Text, region};
 use crate::seconds::time;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -37,6 +37,10 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["program", good, bad, seconds] => program(good, bad, time(seconds)),
         ["exhausted", good] => {
             exhausted(good);
+            return Some(ExitCode::SUCCESS);
+        }
+        ["growing", how, good] => {
+            growing(how, good);
             return Some(ExitCode::SUCCESS);
         }
         ["arguments", program, length, times] => {
@@ -72,7 +76,7 @@ struct Score {
 /// Has the kernel give it the lowest addresses, where a jail keeps what it has checked, before an open of its
 /// own is checked. Then it opens GOOD for writing, and so does a child.
 fn exhausted(good: &str) {
-    let low = map_low_by_exhaustion(crate::raw::region::low().end);
+    let low = map_low_by_exhaustion(region::low().end);
     println!("low {}", if low.is_some() { "taken" } else { "free" });
     let good = Text::private(good);
     let open = || raw::open_at(libc::AT_FDCWD, good, libc::O_RDWR).err();
@@ -80,6 +84,26 @@ fn exhausted(good: &str) {
     let child = raw::fork(|| open().map_or(0, |errno| errno as i32));
     let status = raw::wait(child, 0).map_or(0, |(_, status)| status);
     println!("open {code} child {}", libc::WEXITSTATUS(status));
+}
+
+/// Puts memory that grows downwards where a jail keeps what it has checked, and beyond, before an open of its
+/// own is checked. Then it opens GOOD for writing, and makes that memory writable by an address that is not the
+/// jail's.
+fn growing(how: &str, good: &str) {
+    let low = region::low();
+    let beyond = low.end..low.end + low.start;
+    let put = match how {
+        "by a hint" => {
+            region::move_growing(&(low.start..beyond.end)).ok() == Some(low.start as i64)
+        }
+        _ => grow_low_by_exhaustion(&(low.start..beyond.end)),
+    };
+    let good = Text::private(good);
+    let code = raw::open_at(libc::AT_FDCWD, good, libc::O_RDWR).err();
+    let code = code.map_or(0, |errno| errno as i32);
+    let _ = region::protect_downwards(&(beyond.start..beyond.start + PAGE));
+    let writable = region::is_writable(&low);
+    println!("put {put} open {code} writable {writable}");
 }
 
 /// Changes the working directory between two, for ever.

@@ -53,6 +53,36 @@ pub fn enable_tags() -> Called {
     check(unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_ENABLE_TAGGED_ADDR, 6) })
 }
 
+/// Fills the address space until the kernel has nothing left for a mapping of this length but this place, and
+/// has it map memory there that grows downwards.
+pub fn grow_low_by_exhaustion(place: &Range<usize>) -> bool {
+    const MOST: usize = 8000;
+    let next = place.end..place.end + PAGE;
+    if region::map_fixed(&next).is_err() {
+        return false;
+    }
+    let length = place.end - place.start;
+    let mut taken: Vec<Range<usize>> = Vec::with_capacity(MOST);
+    let mut size = length << 25;
+    let mut found = false;
+    while !found && size >= length && taken.len() < MOST {
+        let (access, grows) = match size == length {
+            true => (libc::PROT_READ, libc::MAP_GROWSDOWN),
+            false => (libc::PROT_NONE, 0),
+        };
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | grows;
+        match map_raw(0, size, access, flags, -1) {
+            Ok(at) if at as usize == place.start => found = true,
+            Ok(at) => taken.push(at as usize..at as usize + size),
+            Err(_) => size /= 2,
+        }
+    }
+    for it in &taken {
+        let _ = region::unmap(it);
+    }
+    found
+}
+
 /// Fills the address space until the kernel has nothing left for a mapping but what lies below `end`: that
 /// mapping. The rest is unmapped again. `None`: there is no room below `end`.
 pub fn map_low_by_exhaustion(end: usize) -> Option<Range<usize>> {

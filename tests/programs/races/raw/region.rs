@@ -108,6 +108,35 @@ pub fn move_to_zero(end: usize) -> Called {
     remap(from, end, end, libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, 0)
 }
 
+/// Has the kernel cut off this region from other memory, by sizes whose sum with the address of that memory
+/// wraps round (before Linux 6.17).
+pub fn shrink_wrapped(region: &Range<usize>) -> Called {
+    let from = map(PAGE, false).as_ptr().addr();
+    let length = region.start.wrapping_sub(from);
+    remap(from, length.wrapping_add(size(region)), length, 0, 0)
+}
+
+/// The same from an address that the kernel has for itself.
+pub fn shrink_from_above(region: &Range<usize>) -> Called {
+    let from = 0_usize.wrapping_sub(PAGE);
+    let length = region.start + PAGE;
+    remap(from, length + size(region), length, 0, 0)
+}
+
+/// Moves memory that grows downwards to this region, if it is free: the address is a hint.
+pub fn move_growing(to: &Range<usize>) -> Called {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN;
+    let from = map_raw(0, size(to), libc::PROT_READ, flags, -1)? as usize;
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_DONTUNMAP;
+    remap(from, size(to), size(to), flags, to.start)
+}
+
+/// Makes memory writable, from the beginning of its mapping on if that grows downwards.
+pub fn protect_downwards(region: &Range<usize>) -> Called {
+    const PROT_GROWSDOWN: c_int = 0x0100_0000;
+    protect(region, PROT_GROWSDOWN | libc::PROT_READ | libc::PROT_WRITE)
+}
+
 pub fn shrink(region: &Range<usize>) -> Called {
     remap(region.start, size(region), PAGE, 0, 0)
 }
@@ -163,6 +192,12 @@ fn from_child(attack: impl FnOnce() -> Called) -> Called {
         (_, 0) => Ok(0),
         (_, status) => Err(Errno::from_raw(libc::WEXITSTATUS(status))),
     }
+}
+
+/// Detaches a segment that begins there.
+pub fn detach(region: &Range<usize>) -> Called {
+    // SAFETY: as above.
+    check(unsafe { libc::shmdt(region.start as *const c_void) }.into())
 }
 
 /// Attaches a segment over it, at so many bytes after its start.
