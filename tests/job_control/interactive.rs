@@ -46,8 +46,7 @@ fn ctrl_z_stops_the_command_and_fg_continues_it() {
         terminal.key(CTRL_Z);
         assert!(terminal.prompt().contains("Stopped"));
         assert!(terminal.run("jobs").contains("Stopped"));
-        terminal.enter("fg");
-        terminal.expect("sh -c");
+        terminal.foreground("sh -c");
     }
     terminal.enter("hello");
     terminal.expect("got hello");
@@ -92,9 +91,7 @@ fn a_pipeline_stops_continues_and_ends_as_one_job() {
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
-    terminal.enter("fg");
-    terminal.expect("| cat");
-    std::thread::sleep(Duration::from_millis(50));
+    terminal.foreground("| cat");
     terminal.key(CTRL_C);
     terminal.prompt();
     assert_eq!(terminal.status(), "130");
@@ -108,9 +105,7 @@ fn two_jails_in_one_pipeline_stop_and_end_together() {
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
-    terminal.enter("fg");
-    terminal.expect("cat");
-    std::thread::sleep(Duration::from_millis(50));
+    terminal.foreground("cat");
     terminal.key(CTRL_C);
     terminal.prompt();
     assert_eq!(terminal.run("jobs"), "");
@@ -154,8 +149,7 @@ fn reading_the_terminal_from_the_background_stops_the_command() {
     let mut terminal = Terminal::new();
     terminal.run("$JAIL cat &");
     terminal.job_becomes("Stopped");
-    terminal.enter("fg");
-    terminal.expect("cat");
+    terminal.foreground("cat");
     terminal.enter("hello");
     terminal.expect("hello");
     terminal.key(CTRL_D);
@@ -222,9 +216,7 @@ fn an_interactive_bash_in_the_jail_has_job_control_of_its_own() {
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
     assert!(terminal.run("jobs").contains("Stopped"));
-    terminal.enter("fg");
-    terminal.expect("sh -c");
-    std::thread::sleep(Duration::from_millis(50));
+    terminal.foreground("sh -c");
     terminal.key(CTRL_C);
     terminal.prompt();
     assert_eq!(terminal.status(), "130");
@@ -306,8 +298,7 @@ fn ctrl_z_stops_a_command_that_has_made_a_group_of_its_own() {
     terminal.expect("running");
     terminal.key(CTRL_Z);
     assert!(terminal.prompt().contains("Stopped"));
-    terminal.enter("fg");
-    terminal.expect("timeout 60");
+    terminal.foreground("timeout 60");
     terminal.enter("hello");
     terminal.expect("got hello");
     terminal.prompt();

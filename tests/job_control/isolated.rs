@@ -33,8 +33,7 @@ fn ctrl_z_stops_the_command_and_fg_continues_it() {
             terminal.key(CTRL_Z);
             assert!(terminal.prompt().contains("Stopped"));
             assert!(terminal.run("jobs").contains("Stopped"));
-            terminal.enter("fg");
-            terminal.expect("sh -c");
+            terminal.foreground("sh -c");
         }
         terminal.enter("hello");
         terminal.expect("got hello");
@@ -73,8 +72,7 @@ fn a_shell_inside_has_jobs_of_its_own() {
         terminal.key(CTRL_Z);
         terminal.expect("Stopped");
         terminal.expect("<inner>");
-        terminal.enter("fg");
-        terminal.expect("cat");
+        terminal.foreground("cat");
         terminal.enter("words");
         terminal.expect("words");
         terminal.key(CTRL_C);

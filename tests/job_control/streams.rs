@@ -34,9 +34,7 @@ fn ctrl_z_stops_a_command_whose_output_goes_through_jail_and_fg_continues_it() {
             terminal.key(CTRL_Z);
             assert!(terminal.prompt().contains("Stopped"), "{after}");
             terminal.until_all_are_stopped();
-            terminal.enter("fg");
-            terminal.expect("sh -c");
-            terminal.until_all_go_on();
+            terminal.foreground("sh -c");
         }
         terminal.enter("hello");
         terminal.expect("got hello");
@@ -69,8 +67,7 @@ fn ctrl_z_stops_a_command_with_limits_whichever_process_enforces_them() {
                 for _ in 0..2 {
                     terminal.key(CTRL_Z);
                     assert!(terminal.prompt().contains("Stopped"), "{limits} {trap}");
-                    terminal.enter("fg");
-                    terminal.expect("sh -c");
+                    terminal.foreground("sh -c");
                 }
                 terminal.enter("hello");
                 terminal.expect("got");
@@ -83,8 +80,7 @@ fn ctrl_z_stops_a_command_with_limits_whichever_process_enforces_them() {
         terminal.prompt();
         std::thread::sleep(Duration::from_millis(500));
         assert!(terminal.run("jobs").contains("Stopped"), "{limits}");
-        terminal.enter("fg");
-        terminal.expect("sh -c");
+        terminal.foreground("sh -c");
         terminal.enter("hello");
         terminal.prompt();
         assert_eq!(terminal.status(), "6", "{limits}");
@@ -142,8 +138,7 @@ fn ctrl_z_stops_jail_while_it_waits_for_a_reader_too() {
     // Had jail not stopped, bash would wait for it, and it for who reads.
     assert!(terminal.prompt().contains("Stopped"));
     terminal.until_all_are_stopped();
-    terminal.enter("fg");
-    terminal.expect("100000");
+    terminal.foreground("100000");
     terminal.prompt();
     assert_eq!(terminal.status(), "0");
 }

@@ -247,8 +247,16 @@ impl Terminal {
         }
     }
 
-    /// Waits until none of them is stopped: bash shows a job's command before it continues it, and a key
-    /// that is pressed in between is lost.
+    /// Continues the last job in the foreground, and waits until it runs. Bash shows the job's command, which
+    /// holds `shown`, before it continues it; a key that is pressed in between is lost.
+    #[track_caller]
+    pub fn foreground(&mut self, shown: &str) {
+        self.enter("fg");
+        self.expect(shown);
+        self.until_all_go_on();
+    }
+
+    /// Waits until none of them is stopped.
     #[track_caller]
     pub fn until_all_go_on(&self) {
         let end = Instant::now() + slow(TIMEOUT);
