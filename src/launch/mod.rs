@@ -90,15 +90,15 @@ pub struct User {
 }
 
 impl Command {
-    /// Whether the command inherits a socket on which messages can name their peers.
+    /// Whether the command inherits a socket on which the supervisor must judge each peer that is named.
     pub fn passes_datagrams(&self) -> bool {
         let mut all = self
             .streams()
             .into_iter()
             .zip(0..)
             .map(|(stream, own)| stream.unwrap_or(own));
-        all.any(sys::socket::names_peers)
-            || self.pass_fds.iter().copied().any(sys::socket::names_peers)
+        all.any(sys::socket::needs_a_look)
+            || self.pass_fds.iter().copied().any(sys::socket::needs_a_look)
     }
 
     /// The command's stdin, stdout and stderr, where they are not the caller's.

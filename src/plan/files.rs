@@ -127,7 +127,8 @@ pub struct PlanOptions<'a> {
     pub terminals: &'a [Terminal],
     /// Whether every denial must be seen and reported.
     pub trace_denials: bool,
-    /// Whether the command inherits a socket on which messages can name their peers.
+    /// Whether the command inherits a socket that is neither TCP nor a unix socket that must be connected:
+    /// neither the filter nor Landlock holds what it reaches.
     pub datagrams: bool,
     /// Whether this process only runs the jail, so that it may be moved into another cgroup.
     pub alone: bool,

@@ -164,7 +164,7 @@ impl Net {
         let connects_unix = ask_unix && !(held_unix && options.unsupervised);
         self.watch.add(
             Watch::CONNECT,
-            ask_tcp && !held_tcp || ask_udp || connects_unix,
+            ask_tcp && !held_tcp || stops || connects_unix,
         );
         self.watch.add(Watch::FAST_OPEN, ask_tcp);
         let sends = stops || ask_unix && datagrams && !held_unix;
@@ -174,6 +174,7 @@ impl Net {
         let ask_bind = ask_listen
             || scene.opens_names()
             || udp && !whole(Protocol::Udp, Way::Listen)
+            || options.datagrams
             || !scene.is_unix_whole(Way::Listen);
         self.watch.add(Watch::BIND, ask_bind);
         self.watch.add(Watch::LISTEN, ask_listen);

@@ -27,22 +27,37 @@ pub fn option(socket: BorrowedFd<'_>, name: c_int) -> Result<c_int, Errno> {
     Ok(value)
 }
 
-/// Whether this is an open socket on which a message may name its peer: any socket except a stream.
-pub fn names_peers(fd: RawFd) -> bool {
-    let mut kind: c_int = 0;
+/// Whether this is an open socket that may reach peers in a way that rules for TCP ports do not cover: any
+/// but TCP, and unix sockets that must be connected. Also of a stream the protocol counts: MPTCP and SCTP
+/// are not TCP for Landlock.
+pub fn needs_a_look(fd: RawFd) -> bool {
+    let Some(kind) = option_of(fd, libc::SO_TYPE) else {
+        return false;
+    };
+    let of = |name| option_of(fd, name);
+    match of(libc::SO_DOMAIN) {
+        Some(libc::AF_UNIX) => !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET),
+        Some(libc::AF_INET | libc::AF_INET6) => of(libc::SO_PROTOCOL) != Some(libc::IPPROTO_TCP),
+        _ => true,
+    }
+}
+
+/// An option of SOL_SOCKET that is a number; `None`: this is no open socket, or has no such option.
+fn option_of(fd: RawFd, name: c_int) -> Option<c_int> {
+    let mut value: c_int = 0;
     let mut length = size_of::<c_int>() as socklen_t;
-    // SAFETY: `kind` is valid for writing `length` bytes; the kernel refuses a number that is not a
+    // SAFETY: `value` is valid for writing `length` bytes; the kernel refuses a number that is not a
     // socket.
     let result = unsafe {
         libc::getsockopt(
             fd,
             libc::SOL_SOCKET,
-            libc::SO_TYPE,
-            from_mut(&mut kind).cast(),
+            name,
+            from_mut(&mut value).cast(),
             from_mut(&mut length),
         )
     };
-    result == 0 && !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
+    (result == 0).then_some(value)
 }
 
 /// SO_SNDTIMEO of socket(7): how long a call may wait; `None`: without limit.

@@ -56,6 +56,11 @@ impl Scene {
         self.dir.file(name)
     }
 
+    /// The path of a jail that all users may execute.
+    pub fn jail(&self) -> &str {
+        &self.jail
+    }
+
     /// Writes a file, with `@` for the directory.
     pub fn write(&self, name: &str, content: &str) -> String {
         let directory = self.dir.path().display().to_string();

@@ -1,10 +1,10 @@
 //! A policy of UDP ports, and one of directories of unix sockets: what Landlock 10 (Linux 7.2) and 9 (7.1)
 //! enforce without a stop at each message means what the supervisor makes of it on other kernels.
 
-use super::scene::{Scene, each_way, python, users};
+use super::scene::{Scene, denied, each_way, python, users};
 use super::stops::{ALL, PEERS, row};
 use crate::support::{Dir, JAIL, plain};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -311,17 +311,23 @@ fn a_directory_of_unix_sockets_is_what_datagrams_reach() {
         let arrived =
             |socket: &UnixDatagram| std::iter::from_fn(|| socket.recv(&mut [0; 8]).ok()).count();
         let script = scene.script("unix.py", UNIX);
-        let policy = scene.policy(&format!(
-            "connect = [\"udp://*:9\", \"unix:{}\"]",
-            granted.path().display()
-        ));
-        for (round, abi) in abis().into_iter().enumerate() {
+        // Directories alone take ABI 9, with ports of UDP 10.
+        let tried = abis().into_iter();
+        let tried = tried.flat_map(|abi| [(abi, 9, ""), (abi, 10, "\"udp://*:9\", ")]);
+        for (round, (abi, least, udp)) in tried.enumerate() {
+            let policy = scene.policy(&format!(
+                "connect = [{udp}\"unix:{}\"]",
+                granted.path().display()
+            ));
             let own = scene.at(&format!("own-{round}"));
             let command = [&python, &script, &paths[0], &paths[1], &name, &own];
             let run = scene.within(user, &policy, &command);
             let ran = with(run, abi).output().ends_with(0);
             // Landlock's scope answers EPERM, and its right for paths is not about sockets of the jail.
-            let by_landlock = abi.is_none() && newest >= 10;
+            let used = abi
+                .map_or(newest, |abi| abi.parse().expect("a number"))
+                .min(newest);
+            let by_landlock = used >= least;
             let [scope, own] = match by_landlock {
                 true => ["EPERM", "sent"],
                 false => ["EACCES"; 2],
@@ -337,6 +343,75 @@ fn a_directory_of_unix_sockets_is_what_datagrams_reach() {
             );
             assert_eq!(arrived(&servers[0]), 3);
             assert_eq!(arrived(&servers[1]) + arrived(&hidden), 0);
+        }
+    }
+}
+
+/// Connects the socket that it inherits as stdin, and sends.
+const INHERITED: &str = r#"
+import errno, socket, sys
+s = socket.socket(fileno=0)
+try:
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+    s.send(b"x")
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"#;
+
+/// Makes a socket of a protocol its stdin, and executes a command; 3: the kernel has no such protocol.
+const PASSES: &str = r#"
+import os, socket, sys
+kind, protocol = map(int, sys.argv[1:3])
+try:
+    s = socket.socket(socket.AF_INET, kind, protocol)
+except OSError:
+    sys.exit(3)
+os.dup2(s.fileno(), 0)
+os.execv(sys.argv[3], sys.argv[3:])
+"#;
+
+#[test]
+fn an_inherited_socket_is_connected_to_no_port_that_no_entry_names() {
+    let Some(python) = python() else { return };
+    let scene = Scene::new();
+    let script = scene.script("inherited.py", INHERITED);
+    let passes = scene.script("passes.py", PASSES);
+    let good = Receiver::new();
+    scene.policy(&format!("connect = [\"*:{}\", \"unix:*\"]", good.port));
+    let kinds = [
+        (libc::SOCK_DGRAM, libc::IPPROTO_UDP, "udp://"),
+        (libc::SOCK_STREAM, libc::IPPROTO_MPTCP, ""),
+    ];
+    for user in users() {
+        for (kind, protocol, scheme) in kinds {
+            let hidden = Receiver::new();
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            listener.set_nonblocking(true).expect("an open socket");
+            let port = match kind {
+                libc::SOCK_STREAM => listener.local_addr().expect("its address").port(),
+                _ => hidden.port,
+            };
+            let [kind, protocol, port] =
+                [kind, protocol, port.into()].map(|number| number.to_string());
+            let passed = [&python, &passes, &kind, &protocol];
+            let jail = [scene.jail(), "--policy", "net.toml", "--"];
+            let words = passed.map(String::as_str).into_iter().chain(jail);
+            let words = words.chain([python.as_str(), &script, &port]);
+            let ran = scene.outside(user, &words.collect::<Vec<_>>()).output();
+            if ran.code() == Some(3) {
+                crate::not_tested!("an inherited socket of protocol {protocol}: there is none");
+                continue;
+            }
+            let ran = ran.ends_with(0);
+            assert_eq!(ran.out, "EACCES\n", "{protocol}: {}", ran.err);
+            let peer = format!("connect to {scheme}127.0.0.1:{port}");
+            match scheme {
+                // No entry can allow it.
+                "" => drop(ran.complains(&format!("jail: denied {peer} "))),
+                _ => denied(&ran, &peer, "default of base"),
+            }
+            assert!(listener.accept().is_err() && hidden.arrived() == 0);
         }
     }
 }

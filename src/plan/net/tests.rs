@@ -99,7 +99,7 @@ fn what_landlock_cannot_tell_of_udp_stays_with_the_supervisor() {
     for options in [traced, inherits] {
         let policy = policy("[net]\nconnect = [\"udp://*:53\", \"unix:*\"]");
         let plan = Net::new(&policy, &Host::newest(), options);
-        assert!(plan.watch.has(SENDS));
+        assert!(plan.watch.has(SENDS.and(Watch::CONNECT)));
     }
 }
 
@@ -136,6 +136,28 @@ fn unix_sockets_in_directories_are_landlocks_from_abi_9_on_and_no_send_stops() {
     ] {
         let plan = with(fs);
         assert!(plan.unix.is_none() && plan.watch.has(SENDS), "{fs}");
+    }
+}
+
+/// The filter keeps such sockets from being made, and cannot keep them from being used.
+#[test]
+fn what_an_inherited_socket_reaches_is_judged() {
+    let open = "connect = [\"*:443\", \"unix:*\"]\nlisten = [\"*\", \"unix:*\"]";
+    let judged = SENDS.and(Watch::CONNECT).and(Watch::BIND);
+    for abi in [7, 9, 10, 11] {
+        for unsupervised in [false, true] {
+            let plan = |datagrams| {
+                let options = PlanOptions {
+                    datagrams,
+                    unsupervised,
+                    ..PlanOptions::default()
+                };
+                let policy = policy(&format!("[net]\n{open}"));
+                Net::new(&policy, &with_abi(abi), options)
+            };
+            assert!(plan(true).watch.has(judged), "{abi}");
+            assert!(!plan(false).watch.any(judged), "{abi}");
+        }
     }
 }
 
