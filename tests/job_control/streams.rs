@@ -78,8 +78,7 @@ fn ctrl_z_stops_a_command_with_limits_whichever_process_enforces_them() {
         // It reads from the background.
         terminal.enter("$JAIL sh -c 'sleep 1000 & read -r line; kill $!; exit 6' &");
         terminal.prompt();
-        std::thread::sleep(Duration::from_millis(500));
-        assert!(terminal.run("jobs").contains("Stopped"), "{limits}");
+        terminal.job_becomes("Stopped");
         terminal.foreground("sh -c");
         terminal.enter("hello");
         terminal.prompt();
