@@ -17,6 +17,7 @@
 //! | mmap with MAP_FIXED | denied below `PAGES_END`, also at 0: CAP_SYS_RAWIO maps below vm.mmap_min_addr |
 //! | mmap with a hint, shmat with an address | denied below `PAGES_END`, except 0, which means any place. SHM_RND rounds down by less than `PAGES_END` is aligned to |
 //! | brk | unmaps what lies between two ends of the heap, which the kernel keeps. The heap never lies over the pages, for they are only mapped where nothing is; prctl(PR_SET_MM), which moves the ends, is denied |
+//! | uselib (kernels with CONFIG_USELIB) | denied: the memory of zeros that follows a library replaces what lies there |
 //! | MAP_GROWSDOWN, the stack | grow into free addresses only |
 //! | mprotect with PROT_GROWSDOWN | begins at the start of a mapping that grows down, which the pages are not. No mapping of the program is taken for the pages unless /proc/PID/smaps says that it is like them |
 //! | a full address space | the kernel then chooses the lowest addresses that are free: the pages are not, or cannot be mapped any more. Then the call that needs them is denied |
@@ -128,6 +129,9 @@ pub(super) static GUARDS: &[(Watch, Rule)] = &[
     guard("no-low-segments", &["shmat"],
         When { text: "shmaddr != NULL && shmaddr < 0x200000", any: &[&[low(1), given(1)]] },
         "SHM_REMAP puts memory that others share over a page"),
+    guard("no-low-libraries", &["uselib"],
+        EACH,
+        "a library with much memory of zeros, which replaces a page"),
     guard("no-memory-layout", &["prctl"],
         When { text: "option == PR_SET_MM", any: &[&[is(0, PR_SET_MM)]] },
         "PR_SET_MM_MAP puts the heap's bounds round a page, and brk unmaps it"),

@@ -4,6 +4,10 @@ use super::cgroup;
 use crate::plan::{Host, MemoryCgroup};
 use crate::policy::{LimitKind, Policy};
 use crate::sys;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Abilities of the host that must not be used, so that tests can run without them. By default all are
 /// used.
@@ -61,5 +65,69 @@ fn kernel(withheld: &Withheld) -> Host {
         memory: MemoryCgroup::None,
         namespaces: !withheld.namespaces,
         memory_files: !withheld.memory_files,
+        proc_elsewhere: proc_elsewhere(),
+    }
+}
+
+/// Where the proc file system is mounted besides `/proc`, as it was when this was first asked. If that cannot be
+/// read, it may be anywhere.
+fn proc_elsewhere() -> &'static [PathBuf] {
+    static PLACES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    PLACES.get_or_init(|| match std::fs::read("/proc/self/mountinfo") {
+        Ok(mounts) => mounts
+            .split(|byte| *byte == b'\n')
+            .filter_map(proc_mounted)
+            .filter(|place| !place.starts_with("/proc"))
+            .collect(),
+        Err(_) => vec![PathBuf::from("/")],
+    })
+}
+
+/// The place of a mount, of one line of /proc/PID/mountinfo, if it is the proc file system. The kernel writes
+/// blanks and backslashes in octal.
+fn proc_mounted(line: &[u8]) -> Option<PathBuf> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let place = words.nth(4)?;
+    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+    (kind == b"proc").then(|| PathBuf::from(OsString::from_vec(plain(place))))
+}
+
+/// Without octal escapes.
+fn plain(mut escaped: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    while let Some((first, rest)) = escaped.split_first() {
+        match (first, rest) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', left @ ..]) => {
+                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                escaped = left;
+            }
+            _ => {
+                bytes.push(*first);
+                escaped = rest;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_of_proc_is_told_by_its_kind() {
+        let of = |line: &str| proc_mounted(line.as_bytes());
+        let line = |place, kind| {
+            format!("22 1 0:21 / {place} rw,nosuid shared:5 master:1 - {kind} proc rw")
+        };
+        assert_eq!(
+            of(&line("/srv/a\\040b\\134", "proc")),
+            Some("/srv/a b\\".into())
+        );
+        assert_eq!(of("22 1 0:21 /7 /x ro - proc none rw"), Some("/x".into()));
+        assert_eq!(of(&line("/proc", "tmpfs")), None);
+        assert_eq!(of("22 1 0:21 / /x"), None);
+        assert_eq!(of(""), None);
+        assert_eq!(plain(b"\\9\\04"), b"\\9\\04");
     }
 }

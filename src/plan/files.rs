@@ -103,6 +103,7 @@ pub struct Files {
     pub pins: bool,
     /// Whether the pages are written through /proc/PID/mem ([`Host::memory_files`]).
     pub memory_files: bool,
+    proc_elsewhere: &'static [PathBuf],
     /// Whether the kernel may write core dumps: these bypass the supervisor, but not Landlock.
     pub core_dumps: bool,
     /// Whether denials happen that the supervisor does not see and so cannot report.
@@ -155,6 +156,7 @@ impl Files {
             governed,
             pins,
             memory_files: host.memory_files,
+            proc_elsewhere: host.proc_elsewhere,
             core_dumps: true,
             silent: false,
             excepts: scene.denies() || scene.hides() || scene.protects(),
@@ -267,10 +269,14 @@ impl Files {
 
     /// Whether the policy lets the command write to /proc/PID/mem, as far as Landlock can keep it from that.
     fn reaches_memory(&self) -> bool {
-        let memory = Path::new("/proc/1/mem");
-        let reaches = |tree: &PathBuf| memory.starts_with(tree) || tree.starts_with("/proc");
-        let trees = self.writable.as_ref();
-        trees.is_none_or(|trees| trees.iter().any(reaches))
+        let elsewhere = self.proc_elsewhere.iter().map(PathBuf::as_path);
+        let mut places = elsewhere.chain([Path::new("/proc")]);
+        self.writable.as_ref().is_none_or(|trees| {
+            places.any(|place| {
+                let reaches = |tree: &PathBuf| place.starts_with(tree) || tree.starts_with(place);
+                trees.iter().any(reaches)
+            })
+        })
     }
 
     /// The accesses that Landlock alone decides.

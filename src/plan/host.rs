@@ -2,6 +2,8 @@
 //!
 //! This file never asks the kernel: the caller that starts a jail probes once and passes the result on.
 
+use std::path::PathBuf;
+
 /// A host's abilities, as far as a plan depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host {
@@ -16,6 +18,9 @@ pub struct Host {
     /// Whether the supervisor writes to a command's memory through /proc/PID/mem. Where the kernel does not
     /// let it, it finds out by itself.
     pub memory_files: bool,
+    /// Where the proc file system is mounted besides `/proc`: such a place, too, has files that write to the
+    /// memory of a task.
+    pub proc_elsewhere: &'static [PathBuf],
 }
 
 /// A cgroup with the memory controller that this process can create for a child.
@@ -42,6 +47,7 @@ impl Host {
             memory: MemoryCgroup::V2,
             namespaces: true,
             memory_files: true,
+            proc_elsewhere: &[],
         }
     }
 }

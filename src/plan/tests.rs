@@ -15,6 +15,7 @@ const OLD: Host = Host {
     memory: MemoryCgroup::None,
     namespaces: true,
     memory_files: true,
+    proc_elsewhere: &[],
 };
 
 fn route(text: &str, host: &Host, what: What) -> Route {
@@ -626,4 +627,24 @@ fn where_peers_are_judged_no_task_may_write_to_its_own_memory_by_a_file() {
     assert!(!writes(
         "[fs]\nwrite = [\"/tmp\"]\n[net]\nconnect = [\"udp://10.0.0.1:53\"]"
     ));
+}
+
+#[test]
+fn proc_that_is_mounted_where_the_policy_lets_write_is_seen() {
+    let seen = |place: &str, rest: &str| {
+        let places: &'static [PathBuf] = Box::leak(Box::new([PathBuf::from(place)]));
+        let host = Host {
+            proc_elsewhere: places,
+            ..Host::newest()
+        };
+        let text = format!("[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/tmp\"]\n{rest}");
+        let plan = Plan::new(&policy(&text), &host).unwrap();
+        plan.files.watch.has(Watch::WRITE)
+    };
+    for rest in ["", "[net]\nconnect = [\"udp://10.0.0.1:53\"]"] {
+        for place in ["/", "/tmp", "/tmp/root/proc"] {
+            assert!(seen(place, rest), "{place}");
+        }
+        assert!(!seen("/srv/proc", rest) && !seen("/tmpfs", rest));
+    }
 }

@@ -1,6 +1,8 @@
-//! Programs that are linked for low addresses, where the jail keeps the paths that it has judged.
+//! The lowest addresses, where the jail keeps the paths that it has judged: programs that are linked for them, and
+//! other ways to their memory.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, run};
+use crate::support::{JAIL, is_root, plain};
 
 /// A static program at this address that opens a file and ends with the errno, 0 if there is none.
 fn opener(base: u64, path: &str) -> Vec<u8> {
@@ -133,5 +135,43 @@ fn paths_are_kept_where_memory_cannot_be_written_through_a_file() {
         let ran = run(jailed.env("JAIL_MEMORY_FILES", "none"));
         let ran = ran.ends_with(0).says(says);
         assert!(ran.err.contains("secret-1"), "{}", ran.err);
+    }
+}
+
+/// The memory of a task can be written through every mount of the proc file system.
+#[test]
+fn memory_cannot_be_written_through_proc_that_is_mounted_elsewhere() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.at("w/proc")).expect("cannot create a directory");
+    // Landlock alone would hold this policy, but for messages to sockets.
+    let peers = format!("{SUBTREES}[net]\nconnect = [\"unix:@/w\"]\ndeny = [\"unix:@/w/bad\"]");
+    let policy = scene.policy(&peers);
+    let mount = format!(
+        "mount --rbind /proc '{}' && exec \"$@\"",
+        scene.at("w/proc")
+    );
+    let namespace = if is_root() { "-m" } else { "-rm" };
+    let elsewhere = ["unshare", namespace, "sh", "-c", &mount, "sh"];
+    let elsewhere = || plain(elsewhere).cwd(scene.at("w")).env("LC_ALL", "C");
+    let attack = ["sh", "-c", "exec 3<> proc/self/mem && echo won"];
+    let free = run(elsewhere().args(attack));
+    if free.code() != Some(0) {
+        println!("NOT TRIED HERE: a mount of proc: {}", free.err);
+        return;
+    }
+    free.says("won\n");
+    for abi in ["11", "1", "0"] {
+        let jail = [JAIL, "--policy", &policy, "--"];
+        let ran = run(elsewhere()
+            .args(jail)
+            .args(attack)
+            .env("JAIL_LANDLOCK_ABI", abi));
+        assert!(
+            ran.err.contains("no-memory-files"),
+            "{abi}: {}{}",
+            ran.out,
+            ran.err
+        );
+        ran.says("");
     }
 }

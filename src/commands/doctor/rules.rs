@@ -164,6 +164,7 @@ mod tests {
                     memory: MemoryCgroup::None,
                     namespaces: true,
                     memory_files: true,
+                    proc_elsewhere: &[],
                 };
                 assert_eq!(samples.rows(&host, true).len(), SAMPLES.len(), "{host:?}");
             }

@@ -43,6 +43,7 @@ fn whole() -> Findings {
         memory: MemoryCgroup::V2,
         namespaces: true,
         memory_files: true,
+        proc_elsewhere: &[],
     };
     Findings {
         reason: None,
@@ -143,6 +144,7 @@ fn container() -> Findings {
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
+        proc_elsewhere: &[],
     };
     with_host(&mut findings, host);
     findings.landlock.errno = Some(Errno::EPERM);

@@ -22,6 +22,7 @@ const HOST: Host = Host {
     memory: MemoryCgroup::None,
     namespaces: true,
     memory_files: true,
+    proc_elsewhere: &[],
 };
 
 const PLAIN: View = View {

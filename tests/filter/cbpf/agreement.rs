@@ -20,6 +20,7 @@ pub const HOSTS: [Host; 2] = [
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
+        proc_elsewhere: &[],
     },
     Host {
         landlock_abi: 0,
@@ -27,6 +28,7 @@ pub const HOSTS: [Host; 2] = [
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
+        proc_elsewhere: &[],
     },
 ];
 

@@ -208,6 +208,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         {
             Guard::Deny
         }
+        "uselib" if on(Watch::PINS) => Guard::Deny,
         "open_tree" | "open_tree_attr" if on(Watch::GOVERNED) => Guard::Quiet,
         "madvise" if on(Watch::LAZY_MEMORY) && a[2] == 8 || on(Watch::FILL) && a[2] == 25 => {
             Guard::Unknown(Errno::EINVAL)
