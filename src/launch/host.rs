@@ -7,7 +7,7 @@ use crate::sys;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 /// Abilities of the host that must not be used, so that tests can run without them. By default all are
 /// used.
@@ -69,17 +69,30 @@ fn kernel(withheld: &Withheld) -> Host {
     }
 }
 
-/// Where the proc file system is mounted besides `/proc`, as it was when this was first asked. If that cannot be
-/// read, it may be anywhere.
+/// Where the proc file system is mounted besides `/proc` now. If that cannot be read, it may be anywhere.
 fn proc_elsewhere() -> &'static [PathBuf] {
-    static PLACES: OnceLock<Vec<PathBuf>> = OnceLock::new();
-    PLACES.get_or_init(|| match std::fs::read("/proc/self/mountinfo") {
+    kept(match std::fs::read("/proc/self/mountinfo") {
         Ok(mounts) => mounts
             .split(|byte| *byte == b'\n')
             .filter_map(proc_mounted)
             .filter(|place| !place.starts_with("/proc"))
             .collect(),
         Err(_) => vec![PathBuf::from("/")],
+    })
+}
+
+/// Keeps a list for ever, each once: a program may start many jails, but mounts change seldom.
+fn kept(places: Vec<PathBuf>) -> &'static [PathBuf] {
+    static KEPT: Mutex<Vec<&'static [PathBuf]>> = Mutex::new(Vec::new());
+    if places.is_empty() {
+        return &[];
+    }
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = all.iter().copied().find(|known| *known == places);
+    known.unwrap_or_else(|| {
+        let places: &'static [PathBuf] = places.leak();
+        all.push(places);
+        places
     })
 }
 
