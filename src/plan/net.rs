@@ -205,7 +205,8 @@ impl Net {
             self.connect_ports = scene.ports(NetList::Connect, Protocol::Tcp);
             self.bind_ports = bound(Protocol::Tcp);
         }
-        if host.landlock_abi >= UDP_ABI {
+        // Beneath a supervisor that judges each message these rules would save no stop.
+        if host.landlock_abi >= UDP_ABI && !self.watch.has(Watch::SEND_MESSAGE) {
             self.connect_udp = scene.ports(NetList::Connect, Protocol::Udp);
             // Port 0 also stands for the port that the kernel chooses at the first send.
             self.bind_udp = bound(Protocol::Udp);
