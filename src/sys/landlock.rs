@@ -51,7 +51,7 @@ pub const LOG_SUBDOMAINS_OFF: u32 = 1 << 2;
 /// Async-signal-safe.
 ///
 /// `quiet`: no denial is written to the audit log, neither of this domain nor of those that programs
-/// create within it. Needs [`QUIET_ABI`].
+/// create within it. Needs Landlock 7.
 pub fn restrict_self(ruleset: BorrowedFd<'_>, quiet: bool) -> Result<(), Errno> {
     let flags = match quiet {
         true => LOG_SAME_EXEC_OFF | LOG_SUBDOMAINS_OFF,
