@@ -110,6 +110,8 @@ fn an_ability_that_the_environment_takes_away_is_told() {
 
 #[test]
 fn without_a_call_that_jail_needs_the_answer_is_1_and_names_it() {
+    // Without ptrace a policy runs that needs no supervisor, if Landlock restricts signals.
+    let old = ["env", "JAIL_LANDLOCK_ABI=5"];
     let dir = copies();
     let (jail, probe) = (dir.file("jail"), dir.file("probe"));
     for (lacking, reason) in [
@@ -122,19 +124,12 @@ fn without_a_call_that_jail_needs_the_answer_is_1_and_names_it() {
             "cannot run here: cannot confine the command: seccomp",
         ),
     ] {
-        let ran = plain([probe.as_str(), "without", lacking, &jail, "doctor"]).output();
+        let without = [probe.as_str(), "without", lacking, &jail, "doctor"];
+        let ran = plain(old).args(without).output();
         let ran = answers(ran, 1, reason);
         ran.says_part("under a filter itself")
             .says_part("not tried");
-        let ran = plain([
-            probe.as_str(),
-            "without",
-            lacking,
-            &jail,
-            "doctor",
-            "--json",
-        ])
-        .output();
+        let ran = plain(old).args(without).args(["--json"]).output();
         let document = document(&ran.ends_with(1));
         assert_eq!(document["runs"], false, "{lacking}");
         assert!(document["namespaces"].is_null(), "{lacking}");
@@ -143,6 +138,36 @@ fn without_a_call_that_jail_needs_the_answer_is_1_and_names_it() {
             lacking == "seccomp"
         );
     }
+}
+
+#[test]
+fn without_ptrace_it_says_what_runs_without_a_supervisor() {
+    let dir = copies();
+    let (jail, probe) = (dir.file("jail"), dir.file("probe"));
+    if landlock_abi() < 6 {
+        println!("NOT TRIED HERE: without a supervisor; Landlock does not restrict signals");
+        return;
+    }
+    let without = [probe.as_str(), "without", "ptrace", &jail, "doctor"];
+    let first = "can run here only without a supervisor: cannot trace the command: PTRACE_SEIZE";
+    let ran = answers(plain(without).output(), 0, first);
+    ran.says_part("[fs] deny, patterns  not available here")
+        .says_part("chmod, chown, utimes are denied")
+        .says_part("under a filter itself")
+        .says_part("not tried");
+    let ran = plain(without).args(["--json"]).output().ends_with(0);
+    let document = document(&ran);
+    assert_eq!(document["runs"], true);
+    assert!(document["unsupervised"].is_string(), "{document}");
+    assert_eq!(document["gaps"][0]["id"], "no-tracer");
+}
+
+/// The Landlock ABI of this host.
+fn landlock_abi() -> u64 {
+    let ran = jail(["doctor", "--json"]).output();
+    document(&ran)["landlock"]["abi"]
+        .as_u64()
+        .expect("a number")
 }
 
 #[test]
@@ -218,18 +243,22 @@ fn an_ordinary_user_gets_an_answer_of_its_own() {
 
 #[test]
 fn under_a_tracer_it_names_the_tracer() {
+    let (code, answer) = match landlock_abi() {
+        ..6 => (1, "cannot run here"),
+        _ => (0, "can run here only without a supervisor"),
+    };
     let reason = |tracer: &str| {
-        format!("cannot run here: cannot trace the command: it is already traced by {tracer} (pid ")
+        format!("{answer}: cannot trace the command: it is already traced by {tracer} (pid ")
     };
     let inside = jail(["--policy", "permissive", "--", JAIL, "doctor"]).output();
-    answers(inside, 1, &reason("jail")).says_part("traced by jail");
+    answers(inside, code, &reason("jail")).says_part("traced by jail");
     let strace = ["strace", "-f", "-o", "/dev/null"];
     if plain(strace).args(["true"]).output().code() != Some(0) {
         println!("NOT TRIED HERE: strace is missing, or cannot trace");
         return;
     }
     let ran = plain(strace).args([JAIL, "doctor"]).output();
-    answers(ran, 1, &reason("strace"));
+    answers(ran, code, &reason("strace"));
 }
 
 /// The output on a terminal of its own.

@@ -9,6 +9,8 @@ use serde::{Serialize, Serializer};
 pub struct Findings {
     /// Why no command can be run under a policy here.
     pub reason: Option<String>,
+    /// Why commands run without a supervisor here; `None`: they have one, or none can be run.
+    pub unsupervised: Option<String>,
     pub kernel: Kernel,
     /// The effective user id.
     pub user: u32,
@@ -30,6 +32,16 @@ pub struct Findings {
     /// The same, without what the environment takes away.
     #[serde(skip)]
     pub all: Host,
+}
+
+/// What a supervisor can do on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supervision {
+    Whole,
+    /// It cannot inspect the command's sockets.
+    WithoutSockets,
+    /// There is none.
+    None,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -142,9 +154,13 @@ impl Findings {
         calls.any(|call| call.name == name && call.errno.is_none())
     }
 
-    /// Whether the supervisor can inspect the command's sockets.
-    pub fn takes_sockets(&self) -> bool {
-        self.has("pidfd_getfd")
+    /// What a supervisor can do here.
+    pub fn supervision(&self) -> Supervision {
+        match (&self.unsupervised, self.has("pidfd_getfd")) {
+            (Some(_), _) => Supervision::None,
+            (None, false) => Supervision::WithoutSockets,
+            (None, true) => Supervision::Whole,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a host lacks, what that costs, and the next step. The costs are differences between the plans for
 //! this host and those for a host without the gap. This asks the host nothing.
 
-use super::findings::{Findings, Hierarchy, Probed};
+use super::findings::{Findings, Hierarchy, Probed, Supervision};
 use super::rules::{Row, Samples};
 use crate::plan::{Host, MemoryCgroup, PINS};
 use crate::sys::Errno;
@@ -95,6 +95,7 @@ pub fn gaps(findings: &Findings, samples: &Samples) -> Vec<Gap> {
     let survey = Survey { findings, samples };
     let mut gaps = Vec::new();
     gaps.extend(survey.actions());
+    gaps.extend(survey.no_tracer());
     gaps.extend(survey.landlock());
     gaps.extend(survey.errata());
     gaps.extend(survey.racy());
@@ -113,17 +114,26 @@ struct Survey<'a> {
 impl Survey<'_> {
     /// The kinds of rules that another mechanism would enforce, or at another cost, on the other host.
     fn falls(&self, here: &Host, other: &Host) -> Vec<String> {
-        let rows = |host| self.samples.rows(host, self.findings.takes_sockets());
-        let (here, other) = (rows(here), rows(other));
-        let pairs = here.iter().zip(&other);
-        let differ = pairs
-            .filter(|(here, other)| (here.enforcer, here.cost) != (other.enforcer, other.cost));
-        differ
-            .map(|(here, other)| {
-                let (rules, here, other) = (here.rules, told(here), told(other));
-                format!("{rules}: {here}, otherwise {other}")
-            })
-            .collect()
+        let rows = |host| self.samples.rows(host, self.findings.supervision());
+        differences(&rows(here), &rows(other))
+    }
+
+    /// No tracer can be had.
+    fn no_tracer(&self) -> Option<Gap> {
+        let reason = self.findings.unsupervised.as_ref()?;
+        let rows = |supervision| self.samples.rows(&self.findings.host, supervision);
+        let mut costs = differences(&rows(Supervision::None), &rows(Supervision::Whole));
+        costs.push(
+            "denials are not reported; a policy that needs a supervisor stops with an error before anything runs"
+                .to_owned(),
+        );
+        Some(Gap {
+            id: "no-tracer",
+            gap: format!("commands run without a supervisor: {reason}"),
+            costs,
+            close: "run jail outside of a debugger, strace or another jail, in a container that allows ptrace(2)"
+                .to_owned(),
+        })
     }
 
     fn actions(&self) -> Option<Gap> {
@@ -354,6 +364,19 @@ impl Survey<'_> {
             (false, false) => format!("use a kernel that has {call}"),
         }
     }
+}
+
+/// The kinds of rules that have another mechanism or cost.
+fn differences(here: &[Row], other: &[Row]) -> Vec<String> {
+    let pairs = here.iter().zip(other);
+    let differ =
+        pairs.filter(|(here, other)| (here.enforcer, here.cost) != (other.enforcer, other.cost));
+    differ
+        .map(|(here, other)| {
+            let (rules, here, other) = (here.rules, told(here), told(other));
+            format!("{rules}: {here}, otherwise {other}")
+        })
+        .collect()
 }
 
 /// A mechanism with its cost, if it has one.

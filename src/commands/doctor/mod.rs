@@ -56,7 +56,7 @@ pub fn run(json: bool, view: View, out: &mut dyn Write) -> io::Result<u8> {
 
 fn printed(findings: &Findings, json: bool, view: View) -> Vec<u8> {
     let samples = Samples::new();
-    let rules = samples.rows(&findings.host, findings.takes_sockets());
+    let rules = samples.rows(&findings.host, findings.supervision());
     let gaps = gaps::gaps(findings, &samples);
     match json {
         true => report::line(&Document {

@@ -14,6 +14,8 @@ use crate::sys::{Errno, memory, process, seccomp, terminal};
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio as Stream};
 
 /// The words of `isolate`.
 const WORDS: [Isolation; 7] = [
@@ -37,13 +39,20 @@ pub fn probe(withheld: &Withheld) -> Findings {
     let host = launch::probe(withheld);
     let all = launch::probe(&Withheld::default());
     let around = Circumstances::read(None);
-    let reason = match tried(&host, "") {
-        Ok(reason) => reason,
-        Err(error) => Some(error.to_string()),
+    let untraceable = launch::untraceable().map(|error| error.to_string());
+    let (reason, unsupervised) = match untraceable {
+        Some(why) if runs_unsupervised() => (None, Some(why)),
+        Some(why) => (Some(why), None),
+        None => match tried(&host, "") {
+            Ok(reason) => (reason, None),
+            Err(error) => (Some(error.to_string()), None),
+        },
     };
+    let supervised = reason.is_none() && unsupervised.is_none();
     Findings {
-        namespaces: reason.is_none().then(|| namespaces(&host)),
+        namespaces: supervised.then(|| namespaces(&host)),
         reason,
+        unsupervised,
         kernel: kernel(),
         user: nix::unistd::geteuid().as_raw(),
         landlock: landlock(&host),
@@ -68,12 +77,28 @@ pub fn probe(withheld: &Withheld) -> Findings {
     }
 }
 
+/// This program. A file that was replaced or removed while it runs is still found by the link.
+fn own() -> PathBuf {
+    let own = std::env::current_exe().ok().filter(|own| own.exists());
+    own.unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+/// Whether `jail --version` can be run where no tracer can be had.
+fn runs_unsupervised() -> bool {
+    let own = own();
+    let mut jail = Command::new(&own);
+    jail.args(["--quiet", "--policy", "read-only", "--"]);
+    jail.arg(&own).arg("--version");
+    jail.stdin(Stream::null())
+        .stdout(Stream::null())
+        .stderr(Stream::null());
+    jail.status().is_ok_and(|status| status.success())
+}
+
 /// Runs this program under a policy that restricts files, with these further lines: its version, which
 /// it prints nowhere. `Some`: it ran, and did not succeed.
 fn tried(host: &Host, more: &str) -> Result<Option<String>, Error> {
-    // A file that was replaced or removed while it runs is still found by the link.
-    let own = std::env::current_exe().ok().filter(|own| own.exists());
-    let own = own.unwrap_or_else(|| "/proc/self/exe".into());
+    let own = own();
     let text = format!("extends = [\"read-only\"]\n{more}");
     let policy = match Policy::parse(&text, "jail doctor") {
         Ok(policy) => policy,

@@ -1,7 +1,8 @@
 //! Which mechanism enforces each kind of rule on a host, and at what cost: what the plans of small
 //! policies say. This asks the host nothing.
 
-use crate::plan::{Cost, Enforcer, Host, Plan, PlanOptions, What};
+use super::findings::Supervision;
+use crate::plan::{Cost, Enforcer, Host, Need, Plan, PlanOptions, What};
 use crate::policy::{LimitKind, List, Policy};
 use crate::syscalls::parse_call;
 use serde::Serialize;
@@ -70,8 +71,8 @@ pub struct Samples {
     planned: RefCell<Vec<Planned>>,
 }
 
-/// A host, whether its sockets can be inspected, and its rows.
-type Planned = (Host, bool, Vec<Row>);
+/// A host, what a supervisor can do there, and its rows.
+type Planned = (Host, Supervision, Vec<Row>);
 
 impl Samples {
     /// Reads the policies.
@@ -88,24 +89,25 @@ impl Samples {
         }
     }
 
-    /// One row for each sample. `takes_sockets`: whether the supervisor can inspect the command's sockets.
-    pub fn rows(&self, host: &Host, takes_sockets: bool) -> Vec<Row> {
+    /// One row for each sample.
+    pub fn rows(&self, host: &Host, supervision: Supervision) -> Vec<Row> {
         let mut planned = self.planned.borrow_mut();
-        let is = |known: &&Planned| (known.0, known.1) == (*host, takes_sockets);
+        let is = |known: &&Planned| (known.0, known.1) == (*host, supervision);
         if let Some((_, _, rows)) = planned.iter().find(is) {
             return rows.clone();
         }
         let samples = self.policies.iter();
-        let rows = samples.filter_map(|(sample, policy)| row(sample, policy, host, takes_sockets));
+        let rows = samples.filter_map(|(sample, policy)| row(sample, policy, host, supervision));
         let rows: Vec<Row> = rows.collect();
-        planned.push((*host, takes_sockets, rows.clone()));
+        planned.push((*host, supervision, rows.clone()));
         rows
     }
 }
 
-fn row(sample: &Sample, policy: &Policy, host: &Host, takes_sockets: bool) -> Option<Row> {
+fn row(sample: &Sample, policy: &Policy, host: &Host, supervision: Supervision) -> Option<Row> {
     let options = PlanOptions {
         alone: true,
+        unsupervised: supervision == Supervision::None,
         ..PlanOptions::default()
     };
     let plan = Plan::with(policy, host, options).ok()?;
@@ -113,12 +115,13 @@ fn row(sample: &Sample, policy: &Policy, host: &Host, takes_sockets: bool) -> Op
         rules: sample.rules,
         enforcer: enforcer.text(),
         because,
-        cost: match enforcer {
-            Enforcer::Missing => "-",
+        cost: match (enforcer, supervision) {
+            (Enforcer::Missing, _) => "-",
+            (_, Supervision::None) => without_stops(cost),
             _ => cost.text(),
         },
     };
-    if plan.net.takes_sockets && !takes_sockets {
+    if plan.net.takes_sockets && supervision == Supervision::WithoutSockets {
         let because = "pidfd_getfd(2) is missing, so nothing is run".to_owned();
         return Some(row(Enforcer::Missing, because, Cost::Nothing));
     }
@@ -143,9 +146,22 @@ fn row(sample: &Sample, policy: &Policy, host: &Host, takes_sockets: bool) -> Op
             return Some(row(enforcer, because.to_owned(), cost));
         }
     };
+    if options.unsupervised && plan.needs(policy).contains(&Need::Row(what)) {
+        let because = "it needs a supervisor, so nothing is run".to_owned();
+        return Some(row(Enforcer::Missing, because, Cost::Nothing));
+    }
     let mut routes = plan.routes(policy).into_iter();
     let route = routes.find(|route| route.what == what)?;
     Some(row(route.enforcer, route.because.into_owned(), route.cost))
+}
+
+/// The cost where no supervisor can answer a stop.
+fn without_stops(cost: Cost) -> &'static str {
+    match cost {
+        Cost::Nothing | Cost::Program | Cost::StopIfDenied => "none",
+        Cost::StopIfMetadata => "chmod, chown, utimes are denied",
+        _ => "these calls are denied",
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +182,14 @@ mod tests {
                     memory_files: true,
                     proc_elsewhere: &[],
                 };
-                assert_eq!(samples.rows(&host, true).len(), SAMPLES.len(), "{host:?}");
+                for supervision in [
+                    Supervision::Whole,
+                    Supervision::WithoutSockets,
+                    Supervision::None,
+                ] {
+                    let rows = samples.rows(&host, supervision);
+                    assert_eq!(rows.len(), SAMPLES.len(), "{host:?} {supervision:?}");
+                }
             }
         }
     }

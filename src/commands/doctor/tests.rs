@@ -47,6 +47,7 @@ fn whole() -> Findings {
     };
     Findings {
         reason: None,
+        unsupervised: None,
         kernel: Kernel {
             release: "7.3.4-generic".to_owned(),
             architecture: "x86_64".to_owned(),
@@ -164,7 +165,7 @@ fn container() -> Findings {
 /// Under strace, where stdout is a file.
 fn traced() -> Findings {
     let mut findings = whole();
-    findings.reason = Some(
+    findings.unsupervised = Some(
         "cannot trace the command: it is already traced by strace (pid 4711), and Linux allows one tracer per process; run jail outside of that debugger, strace or other jail"
             .to_owned(),
     );
@@ -175,6 +176,18 @@ fn traced() -> Findings {
     findings.namespaces = None;
     findings.terminal.columns = None;
     findings.terminal.stdout = false;
+    findings
+}
+
+/// No command can be traced, and none runs without a supervisor.
+fn closed() -> Findings {
+    let mut findings = traced();
+    findings.reason = findings.unsupervised.take();
+    findings.landlock.abi = 5;
+    findings.landlock.used = 5;
+    findings.landlock.errata = Some(vec![1, 3]);
+    findings.host.landlock_abi = 5;
+    findings.all.landlock_abi = 5;
     findings
 }
 
@@ -223,9 +236,11 @@ fn hosts_of_every_kind_are_told_on_80_columns() {
         ("old.txt", old()),
         ("container.txt", container()),
         ("traced.txt", traced()),
+        ("closed.txt", closed()),
     ] {
         let text = shown(&findings);
-        let longest = text.lines().map(|line| line.chars().count()).max();
+        let printed = text.replace("VERSION", env!("CARGO_PKG_VERSION"));
+        let longest = printed.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(80), "{name}: {longest:?}\n{text}");
         assert!(!text.contains('\u{1b}'), "{name}");
         golden(name, &text);
@@ -240,11 +255,23 @@ fn a_host_that_lacks_nothing_fits_on_one_screen() {
 }
 
 #[test]
-fn the_reason_why_nothing_can_run_comes_first() {
-    let text = shown(&traced());
+fn the_reason_why_nothing_or_not_everything_can_run_comes_first() {
+    let text = shown(&closed());
     let first = "jail VERSION cannot run here: cannot trace the command: it is already";
     assert!(text.starts_with(first), "{text}");
-    assert!(document(&traced())["runs"] == false && document(&whole())["runs"] == true);
+    let text = shown(&traced());
+    let first = "jail VERSION can run here only without a supervisor: cannot trace the";
+    assert!(text.starts_with(first), "{text}");
+    let document = |findings| -> [Value; 3] {
+        let document = document(&findings);
+        ["runs", "reason", "unsupervised"].map(|field| document[field].clone())
+    };
+    let [runs, reason, unsupervised] = document(closed());
+    assert!(runs == false && reason.is_string() && unsupervised.is_null());
+    let [runs, reason, unsupervised] = document(traced());
+    assert!(runs == true && reason.is_null() && unsupervised.is_string());
+    let [runs, reason, unsupervised] = document(whole());
+    assert!(runs == true && reason.is_null() && unsupervised.is_null());
 }
 
 #[test]
@@ -261,7 +288,7 @@ fn colours_are_used_only_where_asked_for() {
 
 #[test]
 fn text_from_outside_cannot_control_the_terminal() {
-    let mut findings = traced();
+    let mut findings = closed();
     findings.reason = Some("traced by \u{1b}[2Jx".to_owned());
     findings.terminal.term = Some("\u{1b}]0;x\u{7}".to_owned());
     findings.environment = vec![Variable {
@@ -286,6 +313,10 @@ struct Expected {
 
 #[rustfmt::skip]
 const EXPECTED: &[Expected] = &[
+    Expected {
+        change: |it| it.unsupervised = Some("it is already traced".to_owned()),
+        id: "no-tracer", gap: "without a supervisor: it is already traced", cost: "[net] addresses: not available here", close: "outside of a debugger",
+    },
     Expected {
         change: |it| it.seccomp.actions = None,
         id: "seccomp", gap: "seccomp(2) cannot be used", cost: "no command", close: "that has seccomp",

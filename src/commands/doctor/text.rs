@@ -38,19 +38,18 @@ fn head(text: &str) -> Cell {
 
 fn answer(findings: &Findings, view: View) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let cell = match &findings.reason {
-        None => Cell::styled(
-            format!("jail {version} can run here."),
-            AnsiColor::Green.on_default().bold(),
+    let (text, color) = match (&findings.reason, &findings.unsupervised) {
+        (Some(reason), _) => (
+            format!("jail {version} cannot run here: {reason}"),
+            AnsiColor::Red,
         ),
-        Some(reason) => Cell::styled(
-            escaped(
-                &format!("jail {version} cannot run here: {reason}"),
-                LONGEST,
-            ),
-            AnsiColor::Red.on_default().bold(),
+        (None, Some(reason)) => (
+            format!("jail {version} can run here only without a supervisor: {reason}"),
+            AnsiColor::Yellow,
         ),
+        (None, None) => (format!("jail {version} can run here."), AnsiColor::Green),
     };
+    let cell = Cell::styled(escaped(&text, LONGEST), color.on_default().bold());
     let mut table: Table<1> = Table::new(&[0]);
     table.row([cell]);
     rendered(&table, view)
@@ -141,7 +140,8 @@ fn ptrace(findings: &Findings) -> String {
         Some(scope) => format!("Yama's ptrace_scope is {scope}"),
         None => "no Yama".to_owned(),
     };
-    match (&findings.ptrace.tracer, &findings.reason) {
+    let not = findings.reason.as_ref().or(findings.unsupervised.as_ref());
+    match (&findings.ptrace.tracer, not) {
         (Some(tracer), _) => format!(
             "this process is traced by {} (pid {}); {yama}",
             tracer.name, tracer.pid
