@@ -151,6 +151,32 @@ fn what_needs_a_supervisor_is_named_and_nothing_runs() {
     }
 }
 
+/// A preset has hundreds of such entries: the message names the first and counts the others.
+#[test]
+fn a_message_about_many_entries_is_short() {
+    let scene = Scene::new();
+    let own = "extends = [\"outer.toml\", \"protect-credentials\"]\n[fs]\nread = [\"~\"]\ndeny = [\"~/.mine\"]\n";
+    scene.dir.write("many.toml", own);
+    let ran = scene.under(&["outer", "many"], &["echo", "ran"]).output();
+    let ran = ran.ends_with(125).says("");
+    let mine = format!(
+        "      fs.deny \"~/.mine\" ({}:4)\n",
+        scene.dir.file("many.toml")
+    );
+    let ran = ran.complains(&mine).complains(" of protect-credentials");
+    let message = ran
+        .err
+        .split("jail: cannot trace")
+        .nth(1)
+        .expect("a message");
+    let entries = message.matches("fs.deny").count();
+    assert!((2..=8).contains(&entries), "{message}");
+    let lines = message
+        .lines()
+        .take_while(|line| !line.starts_with("jail:"));
+    assert!(lines.count() <= 11, "{message}");
+}
+
 /// The first program is started by a descriptor that can never exist again.
 #[test]
 fn a_policy_that_denies_execve_starts_its_program_and_no_other() {

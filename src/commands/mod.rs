@@ -10,6 +10,7 @@ mod presets;
 mod run;
 mod table;
 mod test;
+mod untraced;
 mod usage;
 
 use crate::launch::{self, Withheld};

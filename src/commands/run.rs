@@ -1,11 +1,11 @@
 //! `jail --policy POLICY -- COMMAND`: loads, plans, runs and reports.
 
-use super::explain;
 use super::hints::{Ran, hints};
+use super::untraced;
 use super::{FAILED, Run, TraceDenials};
 use crate::embed::{self, Output, Wiring};
-use crate::launch::{self, Command, LaunchError, Temporary, Withheld};
-use crate::plan::{Host, Need, Plan, PlanOptions};
+use crate::launch::{self, Command, Temporary, Withheld};
+use crate::plan::{Host, Plan, PlanOptions};
 use crate::policy::{self, LimitKind, PathContext, Policy, opened_home};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
@@ -180,59 +180,9 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
     };
     let plan = Plan::with(policy, host, options).map_err(fail)?;
     if let Some(error) = untraceable {
-        unsupervised(run, policy, &plan, &error)?;
+        untraced::checked(run, policy, &plan, &error).map_err(fail)?;
     }
     Ok(plan)
-}
-
-/// No tracer can be had: the run goes on without a supervisor if nothing needs one, and says so.
-fn unsupervised(
-    run: &Run,
-    policy: &Policy,
-    plan: &Plan,
-    error: &LaunchError,
-) -> Result<(), Failure> {
-    let options = [
-        (run.kill_on_exit, "--kill-on-exit"),
-        (run.stats, "--stats"),
-        (run.trace_denials == TraceDenials::Always, "--trace-denials"),
-    ];
-    let options = options.into_iter().filter(|(given, _)| *given);
-    let mut needs: Vec<String> = options.map(|(_, option)| option.to_owned()).collect();
-    needs.extend(
-        plan.needs(policy)
-            .into_iter()
-            .map(|need| named(policy, need)),
-    );
-    if !needs.is_empty() {
-        return Err(fail(format_args!(
-            "{error}. Without a tracer jail cannot enforce: {}; nothing was run",
-            needs.join(", ")
-        )));
-    }
-    if !run.quiet {
-        let unchecked = plan.unchecked();
-        let denied = match unchecked.is_empty() {
-            true => String::new(),
-            false => format!("; denied as a whole: {}", unchecked.join(", ")),
-        };
-        eprintln!("jail: no tracer here, so denials are not reported{denied}");
-    }
-    Ok(())
-}
-
-/// An entry that needs a supervisor, with its place.
-fn named(policy: &Policy, need: Need) -> String {
-    let what = match need {
-        Need::Start => {
-            return "a denied execve, if the program is a script or keeps capabilities".to_owned();
-        }
-        Need::Signals => {
-            return "that signals stay in the jail (it takes Landlock ABI 6)".to_owned();
-        }
-        Need::Row(what) => what,
-    };
-    explain::name(policy, what)
 }
 
 /// Whether denials by Landlock are reported.
