@@ -20,10 +20,10 @@ class Image:
         self.file = file
         self.seen = {"/"}
 
-    def _entry(self, name, mode, content=b"", device=(0, 0)):
+    def _entry(self, name, mode, content=b"", device=(0, 0), changed=0):
         name = name.lstrip("/").encode() + b"\0"
         number = len(self.seen) if name != b"TRAILER!!!\0" else 0
-        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name), 0)
+        fields = (number, mode, 0, 0, 1, changed, len(content), 0, 0, *device, len(name), 0)
         header = b"070701" + b"".join(b"%08X" % field for field in fields) + name
         self.file.write(header + b"\0" * (-len(header) % 4))
         self.file.write(content)
@@ -66,8 +66,10 @@ class Image:
             self.seen.add(path)
             with open(path, "rb") as file:
                 content = file.read()
-            # Readable for all: the tests also run as an ordinary user.
-            self._entry(path, stat.S_IFREG | stat.S_IMODE(status.st_mode) | 0o444, content)
+            # Readable for all: the tests also run as an ordinary user. Python's caches are valid for the time
+            # at which a module was changed.
+            mode = stat.S_IFREG | stat.S_IMODE(status.st_mode) | 0o444
+            self._entry(path, mode, content, changed=int(status.st_mtime))
             if content.startswith(b"\x7fELF"):
                 for library in libraries(path):
                     self.copy(library)
