@@ -90,7 +90,7 @@ pub use embed::{
     Builder, Error, Event, Events, Failure, Handle, Jail, KillOnDrop, Killer, Outcome, Policy,
     Stdin, Stdio,
 };
-pub use policy::{Diagnostic, LimitKind, Limits, Problems, Severity};
+pub use policy::{Code, Diagnostic, LimitKind, Limits, Problems, Severity};
 pub use report::{
     Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,
     PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,

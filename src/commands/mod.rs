@@ -6,6 +6,7 @@ mod check;
 mod doctor;
 mod explain;
 mod hints;
+mod other_host;
 mod presets;
 mod run;
 mod table;
@@ -36,7 +37,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [--strict] FILE...\n       jail test FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -142,15 +143,16 @@ enum Sub {
     Batch(Batch),
     /// Check policy files and print every problem
     Check {
-        /// Also fail on warnings, and on entries that this host cannot enforce soundly
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        options: check::Options,
         /// Policy files or presets
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
     /// Check the [[test]]s of policy files without running anything
     Test {
+        #[command(flatten)]
+        options: test::Options,
         /// Policy files or presets
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
@@ -220,11 +222,12 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
     let here = Path::new(".");
     match sub {
         Sub::Batch(batch) => Ok(batch::run(&batch, err)),
-        Sub::Check { strict, files } => {
-            let host = strict.then(|| launch::probe(&Withheld::from_environment()));
-            check::run(&files, here, host.as_ref(), err, &mut stdout, &mut stderr)
+        Sub::Check { options, files } => {
+            check::run(&files, &options, here, err, &mut stdout, &mut stderr)
         }
-        Sub::Test { files } => test::run(&files, here, err, &mut stdout, &mut stderr),
+        Sub::Test { options, files } => {
+            test::run(&files, &options, here, err, &mut stdout, &mut stderr)
+        }
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
         Sub::Doctor { json } => {
             let view = explain::View {

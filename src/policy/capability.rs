@@ -3,7 +3,7 @@
 
 use caps::Capability;
 
-use super::{Action, Diagnostic, NetEntry, Policy};
+use super::{Action, Code, Diagnostic, NetEntry, Policy};
 use crate::condition::nearest;
 
 const PAST_KERNEL: &str = "with it code can be run in the kernel, past every filter";
@@ -70,7 +70,7 @@ pub(super) fn past_peers(policy: &Policy) -> Vec<Diagnostic> {
                 "{} cannot be kept where peers are restricted: with it the command bypasses [net]",
                 setting.value
             );
-            Diagnostic::error("baseline", message)
+            Diagnostic::error(Code::Baseline, message)
                 .at(setting.origin.source, setting.span.clone())
                 .help(
                     "remove it, or restrict no peers: `default = \"allow\"` and no denial in [net]",

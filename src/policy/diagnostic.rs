@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::Source;
+use super::{Code, Source};
 
 /// Whether a problem makes the policy unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Its severity.
     pub severity: Severity,
-    /// A stable name for the kind of problem, for example `unknown-syscall`.
-    pub code: &'static str,
+    /// The kind of problem.
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// Index of the source; `None` if there is no file to point into.
@@ -38,7 +38,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(super) fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn error(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
             code,
@@ -50,20 +50,20 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Warning,
             ..Diagnostic::error(code, message)
         }
     }
 
-    pub(super) fn at(mut self, source: u16, span: Range<usize>) -> Diagnostic {
+    pub(crate) fn at(mut self, source: u16, span: Range<usize>) -> Diagnostic {
         self.source = Some(source);
         self.span = span;
         self
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Diagnostic {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self
     }
@@ -118,7 +118,7 @@ fn render_one(sources: &[Source], diagnostic: &Diagnostic, renderer: &Renderer) 
     };
     let title = level
         .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code);
+        .id(diagnostic.code.id());
     let help = diagnostic.help.as_deref();
     let source = diagnostic
         .source

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::brackets::{Unclosed, unclosed};
-use super::{Diagnostic, Origin};
+use super::{Code, Diagnostic, Origin};
 use crate::condition::nearest;
 
 /// A TOML value with its place.
@@ -49,13 +49,17 @@ impl<'t> Document<'t> {
         document.broken = unclosed.map(|bracket| bracket.at);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            document.error("toml", span, error.message().trim_end());
+            document.error(Code::Toml, span, error.message().trim_end());
         }
         if let Some(Unclosed { at, close, line }) = unclosed {
             document.problems.retain(|problem| problem.span.start < at);
             let open = text.get(at..=at).unwrap_or_default();
             document
-                .error("toml", at..at + 1, format!("this `{open}` is never closed"))
+                .error(
+                    Code::Toml,
+                    at..at + 1,
+                    format!("this `{open}` is never closed"),
+                )
                 .help(format!("add `{close}` at the end of line {}", line + 1));
         }
         (document, tree.into_inner())
@@ -64,7 +68,7 @@ impl<'t> Document<'t> {
     /// Notes a problem; the caller may complete it.
     pub fn error(
         &mut self,
-        code: &'static str,
+        code: Code,
         span: Range<usize>,
         message: impl Into<String>,
     ) -> Note<'_> {
@@ -206,7 +210,7 @@ impl<'t> Document<'t> {
             DeValue::Array(_) => "an array",
             DeValue::Table(_) => "a table",
         };
-        self.error("wrong-type", span, format!("`{key}` must be {expected}"))
+        self.error(Code::WrongType, span, format!("`{key}` must be {expected}"))
             .label(format!("this is {found}"));
     }
 
@@ -218,7 +222,7 @@ impl<'t> Document<'t> {
             None => format!("the keys here are {}", known.join(", ")),
         };
         self.error(
-            "unknown-key",
+            Code::UnknownKey,
             key.span(),
             format!("unknown key `{name}` {place}"),
         )
@@ -238,7 +242,7 @@ impl<'t> Document<'t> {
         let broken: Vec<u32> = self
             .problems
             .iter()
-            .filter(|problem| problem.code == "toml")
+            .filter(|problem| problem.code == Code::Toml)
             .map(|problem| self.line(problem.span.start))
             .collect();
         if !broken.is_empty() {
@@ -246,9 +250,9 @@ impl<'t> Document<'t> {
             self.problems = problems
                 .into_iter()
                 .filter(|problem| {
-                    let follows = problem.code == "missing-key"
+                    let follows = problem.code == Code::MissingKey
                         || broken.contains(&self.line(problem.span.start));
-                    problem.code == "toml" || !follows
+                    problem.code == Code::Toml || !follows
                 })
                 .collect();
         }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Code;
 use super::PlaceError;
 use super::document::Document;
 use super::places::{PathContext, expand_name, expand_plain, locate};
@@ -67,7 +68,7 @@ impl Wrong {
                         ),
                     ),
                 };
-                let note = document.error("endpoint", at, message);
+                let note = document.error(Code::Endpoint, at, message);
                 if let Some(help) = error.help {
                     note.help(help);
                 }

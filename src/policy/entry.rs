@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::Code;
 use super::document::{Document, Key, Value};
 use super::read::errno;
 use super::{Action, Entry, Target};
@@ -28,7 +29,7 @@ pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Rang
     if name.starts_with('@') {
         let near = nearest(name, syscalls::groups().iter().map(|group| group.name));
         document
-            .error("unknown-group", span, format!("unknown group `{name}`"))
+            .error(Code::UnknownGroup, span, format!("unknown group `{name}`"))
             .help(match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
@@ -43,7 +44,11 @@ pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Rang
         .map(|group| group.name)
         .find(|group| group.get(1..) == Some(name));
     let near = group.or_else(|| nearest(name, syscalls::all().iter().map(|syscall| syscall.name)));
-    let note = document.error("unknown-syscall", span, format!("unknown syscall `{name}`"));
+    let note = document.error(
+        Code::UnknownSyscall,
+        span,
+        format!("unknown syscall `{name}`"),
+    );
     if let Some(near) = near {
         note.help(format!("did you mean `{near}`?"));
     }
@@ -94,7 +99,7 @@ impl SaysKeys {
         let Some(action) = self.action else {
             if !self.wrong_action {
                 document
-                    .error("missing-key", place, format!("{what} has no `action`"))
+                    .error(Code::MissingKey, place, format!("{what} has no `action`"))
                     .help("an action is \"allow\", \"deny\", \"kill\" or an errno name such as \"ENOSYS\"");
             }
             return None;
@@ -108,7 +113,7 @@ impl SaysKeys {
             };
             document
                 .error(
-                    "quiet",
+                    Code::Quiet,
                     span.clone(),
                     format!("`quiet` goes with \"deny\" and errno names only: {reason}"),
                 )
@@ -211,7 +216,7 @@ pub(super) fn refuse(document: &mut Document<'_>, name: &str, action: Action, sp
         return;
     };
     document
-        .error("baseline", span.clone(), message)
+        .error(Code::Baseline, span.clone(), message)
         .label(label)
         .help("remove it; `jail explain` shows what the jail decides itself");
 }

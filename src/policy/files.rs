@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::Code;
 use super::document::{Document, Value};
 use super::lift::{self, Section};
 use super::places::{Located, PathContext, PlaceError, locate};
@@ -146,7 +147,7 @@ fn add(
     }
     let Some(paths) = keys.paths.take() else {
         document
-            .error("missing-key", item.span(), "this entry has no `path`")
+            .error(Code::MissingKey, item.span(), "this entry has no `path`")
             .help("write a path, or { path = \"…\" }");
         return;
     };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::places::{PathContext, way_to};
-use super::{Diagnostic, List, Policy};
+use super::{Code, Diagnostic, List, Policy};
 
 /// The error for a relative entry of `write` that is the home directory, or one above it. An entry that
 /// names the home directory explicitly is intended.
@@ -34,7 +34,7 @@ fn opens(policy: &Policy, home: &std::path::Path) -> Option<Diagnostic> {
     };
     let span = policy.span(entry.origin, &entry.text);
     Some(
-        Diagnostic::error("home", message)
+        Diagnostic::error(Code::OpenedHome, message)
             .at(entry.origin.source, span)
             .help("the command could change what shells, editors and other programs run: start jail in a project's directory"),
     )

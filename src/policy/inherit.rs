@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::File;
 use super::isolate::{self, Isolation};
 use super::process::{Process, Setting, TemporaryDirectory, User, Variables};
-use super::{Diagnostic, Origin, Source};
+use super::{Code, Diagnostic, Origin, Source};
 use caps::Capability;
 
 /// The values that a file has or inherits: more than one if the files that it extends differ.
@@ -180,7 +180,7 @@ impl Settle<'_> {
             let main = self.sources.first().map_or("", |source| &source.name);
             let help = format!("set it in `[process]` of {main}");
             self.problems.push(
-                Diagnostic::error("two-values", message)
+                Diagnostic::error(Code::TwoValues, message)
                     .at(other.origin.source, other.span.clone())
                     .help(help),
             );

@@ -3,6 +3,7 @@
 
 use toml::de::DeValue;
 
+use super::Code;
 use super::Setting;
 use super::document::{Document, Value};
 use crate::condition::nearest;
@@ -76,7 +77,7 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Set
                 };
                 document
                     .error(
-                        "unknown-isolation",
+                        Code::UnknownIsolation,
                         span,
                         format!("`isolate` does not know the word `{text}`"),
                     )

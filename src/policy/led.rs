@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::places::way_to;
-use super::{Action, Diagnostic, LiftedPlace, List, PathEntry, Policy};
+use super::{Action, Code, Diagnostic, LiftedPlace, List, PathEntry, Policy};
 use crate::net::{Endpoint, Socket};
 use nix::unistd::{AccessFlags, access};
 
@@ -53,7 +53,7 @@ pub(super) fn elsewhere(policy: &Policy) -> Vec<Diagnostic> {
 fn error(what: &str, link: &Path, to: &Path) -> Diagnostic {
     let (link, to) = (link.display(), to.display());
     Diagnostic::error(
-        "led-elsewhere",
+        Code::LedElsewhere,
         format!(
             "{what} leads to {to} through the symbolic link {link}, which the command may have created"
         ),

@@ -18,7 +18,7 @@ use super::file::File;
 use super::lint_net::{contains, meet};
 use super::places::{PathContext, locate};
 use super::read::{names, note};
-use super::{Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy};
+use super::{Code, Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Reach, Way};
 use crate::paths::Pattern;
@@ -123,7 +123,7 @@ fn entry(
         DeValue::String(_) => {
             let message = "an entry of `lift` needs a reason";
             document
-                .error("missing-key", item.span(), message)
+                .error(Code::MissingKey, item.span(), message)
                 .help(format!("write {}", section.form()));
             return;
         }
@@ -139,7 +139,7 @@ fn entry(
             Section::Net => "this entry has neither `to` nor `on`",
         };
         document
-            .error("missing-key", item.span(), message)
+            .error(Code::MissingKey, item.span(), message)
             .help(format!("write {}", section.form()));
         return;
     };
@@ -151,7 +151,7 @@ fn entry(
             let help = "say why this may be used although another file denies it: why = \"…\"";
             let message = "an entry of `lift` needs a reason";
             document
-                .error("missing-key", item.span(), message)
+                .error(Code::MissingKey, item.span(), message)
                 .help(help);
             return;
         }
@@ -209,7 +209,7 @@ impl Setting {
                 _ if said.places.is_some() => {
                     let message = "an entry has `to` or `on`, not both";
                     document
-                        .error("endpoint", key.span(), message)
+                        .error(Code::Endpoint, key.span(), message)
                         .help("write two entries");
                 }
                 _ => {
@@ -510,7 +510,7 @@ pub(super) fn past_baseline(policy: &Policy) -> Vec<Diagnostic> {
             );
             let span = policy.span(lift.origin, &lift.text);
             Some(
-                Diagnostic::error("baseline", message)
+                Diagnostic::error(Code::Baseline, message)
                     .at(lift.origin.source, span)
                     .help("the jail protects itself with it: remove the entry"),
             )
@@ -526,7 +526,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         }
         let message = format!("{} \"{}\" lifts nothing", lift.key(), lift.text);
         let span = policy.span(lift.origin, &lift.text);
-        let warning = Diagnostic::warning("lifts-nothing", message).at(lift.origin.source, span);
+        let warning = Diagnostic::warning(Code::LiftsNothing, message).at(lift.origin.source, span);
         warnings.push(warning.help(instead(policy, lift)));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::Code;
 use super::Origin;
 use super::document::{Document, Value};
 use toml::de::DeValue;
@@ -271,7 +272,7 @@ fn wrong(
     message: String,
     help: &str,
 ) -> Option<Limit> {
-    document.error("limit", span, message).help(help);
+    document.error(Code::Limit, span, message).help(help);
     None
 }
 

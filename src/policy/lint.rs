@@ -2,22 +2,24 @@
 //!
 //! Only the main file is checked; the files that it extends are checked on their own.
 
-use super::{Diagnostic, Entry, Origin, Policy, Rule, Target};
+use super::{Action, Code, Diagnostic, Entry, List, Origin, PathEntry, Policy, Rule, Target};
 use crate::condition::Condition;
 use crate::syscalls::{self, Syscall};
 
 /// Warnings that stay true whatever else is added to the policy.
-const CERTAIN: &[&str] = &[
-    "always-holds",
-    "duplicate",
-    "hard-link",
-    "home",
-    "matches-nothing",
-    "missing",
-    "missing-path",
-    "name-denied",
-    "never-holds",
-    "shadowed",
+const CERTAIN: &[Code] = &[
+    Code::AlwaysHolds,
+    Code::Defeated,
+    Code::Duplicate,
+    Code::HardLink,
+    Code::WholeHome,
+    Code::MatchesNothing,
+    Code::Missing,
+    Code::MissingPath,
+    Code::NameDenied,
+    Code::NeverHolds,
+    Code::SaysNothing,
+    Code::Shadowed,
 ];
 
 /// As [`lint`], for a policy that could be read only in part: only warnings that are true in any case.
@@ -33,6 +35,8 @@ pub(super) fn lint_rest(policy: &Policy) -> Vec<Diagnostic> {
 pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     super::lint_base::lint(policy, &mut warnings);
+    super::lint_empty::lint(policy, &mut warnings);
+    super::lint_power::lint(policy, &mut warnings);
     super::lint_base::lint_home(policy, &mut warnings);
     super::lint_process::lint(policy, &mut warnings);
     extends(policy, &mut warnings);
@@ -71,7 +75,7 @@ fn extends(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             warnings.push(warning(
                 policy,
                 origin,
-                "duplicate",
+                Code::Duplicate,
                 format!("`{name}` is extended twice"),
             ));
         }
@@ -118,7 +122,7 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
                 }
                 _ => "a stricter entry of the same name decides",
             };
-            warnings.push(warning(policy, entry.origin, "shadowed", message).help(help));
+            warnings.push(warning(policy, entry.origin, Code::Shadowed, message).help(help));
         } else if !used.matters && entry.why.is_none() && !entry.quiet && entry.replaces.is_none() {
             let default = policy.place(policy.default.origin);
             let message = format!(
@@ -126,7 +130,7 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
                 entry.action
             );
             warnings.push(
-                warning(policy, entry.origin, "redundant", message)
+                warning(policy, entry.origin, Code::Redundant, message)
                     .help("remove it, or give the reason for it as `why`"),
             );
         }
@@ -178,7 +182,7 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
             "this rule says the same as the one at {}",
             policy.place(twin.origin)
         );
-        return Some(warning(policy, rule.origin, "duplicate", message));
+        return Some(warning(policy, rule.origin, Code::Duplicate, message));
     }
     if rule
         .conditions
@@ -188,9 +192,12 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         return Some(when_warning(
             policy,
             rule,
-            "never-holds",
+            Code::NeverHolds,
             "the condition can never hold",
         ));
+    }
+    if let Some(warning) = copied(policy, rule) {
+        return Some(warning);
     }
     if rule.object.is_some() {
         // The contents of memory are not known in advance.
@@ -202,8 +209,13 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         .all(|(_, condition)| always(condition))
     {
         return Some(
-            when_warning(policy, rule, "always-holds", "the condition always holds")
-                .help("an entry below [syscalls] says the same"),
+            when_warning(
+                policy,
+                rule,
+                Code::AlwaysHolds,
+                "the condition always holds",
+            )
+            .help("an entry below [syscalls] says the same"),
         );
     }
     let stricter = |other: &&Rule| {
@@ -220,7 +232,40 @@ fn lint_rule(policy: &Policy, index: usize, rule: &Rule) -> Option<Diagnostic> {
         "this rule can never decide anything: the one at {} is stricter",
         policy.place(shadow.origin)
     );
-    Some(warning(policy, rule.origin, "shadowed", message))
+    Some(warning(policy, rule.origin, Code::Shadowed, message))
+}
+
+/// A rule that denies executing a program at one place, while the command can copy it to another.
+fn copied(policy: &Policy, rule: &Rule) -> Option<Diagnostic> {
+    let object = rule.object.as_ref()?;
+    let (text, pattern) = object.path.as_ref()?;
+    let starts =
+        |(syscall, _): &(&Syscall, Condition)| matches!(syscall.name, "execve" | "execveat");
+    if rule.action == Action::Allow || !rule.conditions.iter().any(starts) {
+        return None;
+    }
+    let path = pattern.base_bytes();
+    let list = |list: List| policy.paths.iter().filter(move |entry| entry.list == list);
+    let covers =
+        |outer: &PathEntry, inner: &PathEntry| outer.pattern.covers(inner.pattern.base_bytes());
+    let closed = |entry: &PathEntry| entry.list.denies() && entry.covers(path);
+    let reads = list(List::Read)
+        .chain(list(List::Write))
+        .any(|entry| entry.covers(path));
+    if !reads || policy.paths.iter().any(closed) {
+        return None;
+    }
+    let open = list(List::Write)
+        .find(|write| list(List::Exec).any(|exec| covers(exec, write) || covers(write, exec)))?;
+    let message = format!(
+        "the rule does not keep \"{text}\" from being executed: the command can copy it into fs.write \"{}\" at {}, and execute the copy",
+        open.text,
+        policy.place(open.origin)
+    );
+    let warning = warning(policy, rule.origin, Code::Defeated, message);
+    let span = policy.span(rule.origin, text);
+    let help = "deny the program in [fs], so that it cannot be read; or open no place for both write and exec";
+    Some(Diagnostic { span, ..warning }.help(help))
 }
 
 fn never(condition: &Condition) -> bool {
@@ -236,12 +281,12 @@ fn always(condition: &Condition) -> bool {
 }
 
 /// A warning that marks the line.
-fn warning(policy: &Policy, origin: Origin, code: &'static str, message: String) -> Diagnostic {
+fn warning(policy: &Policy, origin: Origin, code: Code, message: String) -> Diagnostic {
     Diagnostic::warning(code, message).at(origin.source, policy.span(origin, ""))
 }
 
 /// A warning that marks the rule's condition.
-fn when_warning(policy: &Policy, rule: &Rule, code: &'static str, message: &str) -> Diagnostic {
+fn when_warning(policy: &Policy, rule: &Rule, code: Code, message: &str) -> Diagnostic {
     let warning = warning(policy, rule.origin, code, message.to_owned());
     Diagnostic {
         span: policy.span(rule.origin, &rule.when),

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::places::{PathContext, way_to};
-use super::{Action, Diagnostic, List, Policy, Target};
+use super::{Action, Code, Diagnostic, List, Policy, Target};
 use crate::syscalls;
 
 /// The preset that allows what all programs need.
@@ -94,6 +94,10 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     if policy.sources.first().is_none_or(|main| main.preset) {
         return;
     }
+    if super::lint_empty::is_empty(policy) {
+        // Another warning says so.
+        return;
+    }
     let opens_files = policy.paths.iter().any(|entry| entry.list.allows());
     let opens_peers = policy.peers.iter().any(|entry| !entry.closes());
     let is_empty = policy.sources.len() == 1
@@ -117,7 +121,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             extend_base(policy)
         );
         warnings.push(
-            Diagnostic::warning("no-base", message)
+            Diagnostic::warning(Code::NoBase, message)
                 .at(0, 0..0)
                 .help(help),
         );
@@ -142,7 +146,7 @@ fn opens_nothing_here(policy: &Policy) -> Option<Diagnostic> {
     let message = "this policy opens no files but the system's: the command cannot read the directory that it starts in";
     let help = "add read = [\".\"] to [fs], or extend \"workspace\", too";
     Some(
-        Diagnostic::warning("no-files", message)
+        Diagnostic::warning(Code::NoFiles, message)
             .at(0, 0..0)
             .help(help),
     )
@@ -171,7 +175,7 @@ pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             entry.text
         );
         let span = policy.span(entry.origin, &entry.text);
-        let warning = Diagnostic::warning("home", message).at(entry.origin.source, span);
+        let warning = Diagnostic::warning(Code::WholeHome, message).at(entry.origin.source, span);
         warnings.push(warning.help("name the directories that are needed, or say `why`"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Diagnostic, NetEntry, NetList, Policy};
+use super::{Code, Diagnostic, NetEntry, NetList, Policy};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Host, Protocol, Scope, Socket};
 
@@ -27,7 +27,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         }
         let finding = match entry.list {
             NetList::Deny => Some((
-                "name-denied",
+                Code::NameDenied,
                 format!("\"{}\" is denied by its name alone", entry.text),
                 "jail learns which addresses a name has only when the command looks it up: connecting by IP address is not blocked; deny the addresses".to_owned(),
             )),
@@ -42,7 +42,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
 }
 
 /// Code, message, help.
-type Finding = (&'static str, String, String);
+type Finding = (Code, String, String);
 
 fn warning(policy: &Policy, entry: &NetEntry, (code, message, help): Finding) -> Diagnostic {
     let span = policy.span(entry.origin, &entry.text);
@@ -63,7 +63,7 @@ fn resolvers(policy: &Policy) -> Option<Finding> {
     let either = |entry: &&NetEntry| udp(entry) || asked(entry, Protocol::Tcp);
     if !policy.peers.iter().any(|entry| udp(&entry)) {
         return Some((
-            "no-resolver",
+            Code::NoResolver,
             "host names are allowed, but no resolver that could look them up".to_owned(),
             "add the resolver to net.connect: \"udp://ADDRESS:53\", with a nameserver of /etc/resolv.conf".to_owned(),
         ));
@@ -79,7 +79,7 @@ fn resolvers(policy: &Policy) -> Option<Finding> {
     };
     let open = policy.peers.iter().filter(either).find(many)?;
     Some((
-        "any-resolver",
+        Code::AnyResolver,
         format!(
             "host names are only as trustworthy as the resolver, and \"{}\" at {} lets the command choose it",
             open.text,
@@ -96,7 +96,7 @@ fn misspelt(entry: &NetEntry) -> Option<Finding> {
     let word = nearest(name, ["public", "private", "localhost"])?;
     let message = format!("\"{}\" is read as a host name", entry.text);
     let help = format!("did you mean `{word}`?");
-    (!name.contains('.')).then_some(("misspelt", message, help))
+    (!name.contains('.')).then_some((Code::Misspelt, message, help))
 }
 
 /// If names allow anything, the command cannot listen on the resolvers' port.
@@ -111,7 +111,7 @@ fn own_resolver(policy: &Policy, entry: &NetEntry) -> Option<Finding> {
     }
     let name = policy.peers.iter().find(named)?;
     Some((
-        "own-resolver",
+        Code::OwnResolver,
         format!(
             "listen \"{}\" allows nothing: \"{}\" at {} depends on what resolvers answer, and port 53 is reserved for them",
             entry.text,
@@ -132,7 +132,7 @@ fn shadowed(policy: &Policy, entry: &NetEntry) -> Option<Finding> {
         .iter()
         .find(|other| other.closes() && other.lifted.is_empty() && says_as_much(other, entry))?;
     Some((
-        "shadowed",
+        Code::Shadowed,
         format!(
             "{} \"{}\" allows nothing: {} \"{}\" at {} takes precedence",
             entry.key(),
@@ -162,7 +162,7 @@ fn repeated(policy: &Policy, index: usize, entry: &NetEntry) -> Option<Finding> 
     });
     let (_, other) = other.filter(|_| !entry.optional)?;
     Some((
-        "redundant",
+        Code::Redundant,
         format!(
             "{} \"{}\" adds nothing to \"{}\" at {}",
             entry.key(),

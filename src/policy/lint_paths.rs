@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Action, Diagnostic, List, PathEntry, Policy};
+use super::{Action, Code, Diagnostic, List, PathEntry, Policy};
 
 /// How many files are checked for a pattern: the search must end.
 const LOOKED_AT: usize = 20_000;
@@ -19,12 +19,13 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
         .or_else(|| superfluous(policy, index, entry))
         .or_else(|| vain(policy, entry))
         .or_else(|| movable(policy, entry))
-        .or_else(|| missing(policy, entry))
+        .or_else(|| defeated(policy, entry))
+        .or_else(|| missing(entry))
         .or_else(|| {
             let linked = entry.place.is_some_and(|place| place.linked);
             (linked && !entry.list.allows()).then(|| {
                 (
-                    "hard-link",
+                    Code::HardLink,
                     format!(
                         "{} has other names: hard links, through which it can be reached",
                         base.display()
@@ -44,7 +45,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             let expected = entry.optional && entry.list == List::Protect;
             (!expected && !entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
                 (
-                    "matches-nothing",
+                    Code::MatchesNothing,
                     format!("the pattern \"{}\" matches no existing file", entry.text),
                     format!(
                         "jail looks for matches beneath {}; files created later are matched, too",
@@ -62,7 +63,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
 pub(super) const VAIN: &str = "nothing lets the command change it";
 
 /// Code, message, help.
-type Finding = (&'static str, String, String);
+type Finding = (Code, String, String);
 
 /// An entry that allows or protects and is denied completely, or that allows writing and is protected
 /// completely.
@@ -90,7 +91,7 @@ fn closed(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
         closing.text,
         policy.place(closing.origin),
     );
-    Some(("shadowed", message, help.to_owned()))
+    Some((Code::Shadowed, message, help.to_owned()))
 }
 
 /// An entry of `protect` where nothing can be changed anyway. Presets that are meant to be extended use
@@ -99,7 +100,7 @@ fn vain(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     let vain = entry.list == List::Protect && !entry.optional && !opens(policy, entry);
     vain.then(|| {
         (
-            "shadowed",
+            Code::Shadowed,
             format!(
                 "fs.protect \"{}\" never decides anything: {VAIN}",
                 entry.text
@@ -128,7 +129,7 @@ fn superfluous(policy: &Policy, index: usize, entry: &PathEntry) -> Option<Findi
         other.text,
         policy.place(other.origin),
     );
-    Some(("redundant", message, "remove it".to_owned()))
+    Some((Code::Redundant, message, "remove it".to_owned()))
 }
 
 /// A denial behind a symbolic link that the command can replace.
@@ -144,33 +145,55 @@ fn movable(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
         "the entry covers {}, where it leads now; deny every place that it may lead to",
         entry.pattern.base().display()
     );
-    Some(("movable", message, help))
+    Some((Code::Movable, message, help))
+}
+
+/// A denial of a path that does not exist, beneath a directory that the command can replace. While something is
+/// there, jail keeps the directories above it from being renamed.
+fn defeated(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
+    let missing = entry.place.is_none() && !entry.own && entry.pattern.is_literal();
+    if !missing || entry.optional || !entry.list.denies() {
+        return None;
+    }
+    let base = entry.pattern.base();
+    let above = base.parent()?;
+    // The command cannot replace the directory that the entry opens, because that would change the one above.
+    let open = writable(policy, above).filter(|open| open.pattern.base() != above)?;
+    let message = format!(
+        "{} \"{}\" can be defeated: fs.write \"{}\" at {} lets the command replace {} by a symbolic link",
+        entry.key(),
+        entry.text,
+        open.text,
+        policy.place(open.origin),
+        above.display()
+    );
+    let help = format!(
+        "{} does not exist, and the entry covers this path only: create it first, deny {} as a whole, or protect it",
+        base.display(),
+        above.display()
+    );
+    Some((Code::Defeated, message, help))
 }
 
 /// A path that does not exist.
-fn missing(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
+fn missing(entry: &PathEntry) -> Option<Finding> {
     let there = entry.place.is_some() || entry.own || entry.optional;
     if there || !entry.pattern.is_literal() {
         return None;
     }
     let base = entry.pattern.base();
-    let parent = base.parent().unwrap_or(Path::new("/"));
-    let help = match (entry.list.allows(), writable(policy, parent)) {
+    let help = match entry.list.allows() {
         _ if entry.list == List::Protect => {
             "the command cannot create it; write { path = \"…\", optional = true } if it may be missing"
                 .to_owned()
         }
-        (true, _) => {
+        true => {
             "the supervisor checks each open because of it, since Landlock accepts only existing files: create it first, or write { path = \"…\", optional = true }".to_owned()
         }
-        (false, Some(open)) => format!(
-            "the command may change a directory above it (fs.write \"{}\"): it can replace one by a symbolic link, and the entry covers this path only",
-            open.text
-        ),
-        (false, None) => "it is denied once it exists".to_owned(),
+        false => "it is denied once it exists".to_owned(),
     };
     Some((
-        "missing-path",
+        Code::MissingPath,
         format!("{} does not exist", base.display()),
         help,
     ))

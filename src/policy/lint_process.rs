@@ -3,7 +3,7 @@
 
 use nix::unistd;
 
-use super::{Diagnostic, Origin, Policy, User};
+use super::{Code, Diagnostic, Origin, Policy, User};
 
 /// Warnings about the main file's keys.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
@@ -45,6 +45,6 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
 
 fn warning(policy: &Policy, origin: Origin, message: String, help: &str) -> Option<Diagnostic> {
     let span = policy.span(origin, "");
-    let warning = Diagnostic::warning("missing", message).at(origin.source, span);
+    let warning = Diagnostic::warning(Code::Missing, message).at(origin.source, span);
     (origin.source == 0).then(|| warning.help(help))
 }

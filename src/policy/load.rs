@@ -18,7 +18,7 @@ use super::parse::parse;
 use super::places::{PathContext, way_to};
 use super::presets::{names, preset, presets};
 use super::temporary;
-use super::{Action, Default, Diagnostic, Origin, Policy, Problems, Source};
+use super::{Action, Code, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
 
@@ -122,7 +122,7 @@ fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
         let Some(dir) = dir else {
             return Err(Box::new(
                 Diagnostic::error(
-                    "extends",
+                    Code::Extends,
                     format!("only presets can be extended here, not `{name}`"),
                 )
                 .help("a policy without a file has no directory to resolve a path from"),
@@ -148,14 +148,14 @@ fn unknown_preset(name: &str, hint: &str) -> Diagnostic {
         Some(near) => format!("did you mean `{near}`? {hint}"),
         None => format!("the presets are {}. {hint}", names()),
     };
-    Diagnostic::error("unknown-preset", format!("unknown preset `{name}`")).help(help.trim_end())
+    Diagnostic::error(Code::UnknownPreset, format!("unknown preset `{name}`")).help(help.trim_end())
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
     let reason = error.to_string();
     let reason = reason.split(" (os error").next().unwrap_or_default();
     let problem = Diagnostic::error(
-        "unreadable",
+        Code::Unreadable,
         format!("cannot read the policy `{name}`: {reason}"),
     );
     let stem = Path::new(name)
@@ -356,7 +356,7 @@ impl Loading {
     fn extended(&mut self, name: &str, by: &str, dir: Option<&Path>) -> Result<u16, Diagnostic> {
         if self.sources.len() == MAX_FILES || self.chain.len() == MAX_CHAIN {
             return Err(
-                Diagnostic::error("extends", "too many files extend one another")
+                Diagnostic::error(Code::Extends, "too many files extend one another")
                     .help(format!("at most {MAX_FILES} files, {MAX_CHAIN} in a chain")),
             );
         }
@@ -410,7 +410,7 @@ impl Loading {
             .map(|source| source.name.as_str())
             .collect();
         Err(Diagnostic::error(
-            "cycle",
+            Code::Cycle,
             format!("`extends` forms a cycle: {}", names.join(" → ")),
         )
         .help("remove one of these `extends`"))
@@ -449,7 +449,7 @@ impl Loading {
             return self.again();
         }
         let mut wrong = std::mem::take(&mut self.problems);
-        let broken = wrong.iter().any(|problem| problem.code == "toml");
+        let broken = wrong.iter().any(|problem| problem.code == Code::Toml);
         if self.files.is_empty() || !wrong.is_empty() && (broken || !self.warns) {
             wrong.sort_by_key(|problem| (problem.source, problem.span.start));
             return Err(Problems {

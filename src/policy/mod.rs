@@ -28,10 +28,13 @@
 //! | `limits` | a file's `[limits]` |
 //! | `lint` | warnings: what is valid but likely a mistake |
 //! | `lint_base` | the same for the whole: whether any program can start |
+//! | `lint_empty` | the same for what says nothing |
 //! | `lint_paths` | the same for `[fs]` |
+//! | `lint_power` | the same for entries that reach beyond the jail |
 //! | `lint_process` | the same for `[process]` |
 //! | `lint_net` | the same for `[net]` |
 //! | `digest` | a number for all that a policy says |
+//! | `code` | the stable numbers of the kinds of problems |
 //! | `diagnostic` | one problem, and how it is shown |
 //! | `presets` | the built-in policies |
 //! | `temporary` | the directory of `tmpdir = "fresh"`: a place held for it, and the run's own in its stead |
@@ -39,6 +42,7 @@
 mod argv;
 mod brackets;
 mod capability;
+mod code;
 mod diagnostic;
 mod digest;
 mod document;
@@ -55,8 +59,10 @@ mod lift;
 mod limits;
 mod lint;
 mod lint_base;
+mod lint_empty;
 mod lint_net;
 mod lint_paths;
+mod lint_power;
 mod lint_process;
 mod load;
 mod merge;
@@ -72,6 +78,7 @@ mod temporary;
 pub mod written;
 
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
+pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use home::opened_home;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::Code;
 use super::document::{Document, Value};
 use super::endpoint::{Wrong, endpoint, is_directory};
 use super::lift::{self, Section};
@@ -111,7 +112,7 @@ fn add(
     let Some(endpoints) = keys.endpoints.take() else {
         document
             .error(
-                "missing-key",
+                Code::MissingKey,
                 item.span(),
                 format!("this entry has no `{key}`"),
             )
@@ -180,7 +181,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, key
             _ if keys.endpoints.is_some() => {
                 document
                     .error(
-                        "endpoint",
+                        Code::Endpoint,
                         key.span(),
                         "an entry has `to` or `on`, not both",
                     )

@@ -10,7 +10,7 @@ use super::file::File;
 use super::peer::one_peer;
 use super::places::{PathContext, locate};
 use super::read::note;
-use super::{About, Action, Default, Diagnostic, Expect, Test};
+use super::{About, Action, Code, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
 use crate::net::Way;
 use crate::paths::Access;
@@ -111,7 +111,7 @@ fn description(document: &mut Document<'_>, value: &Value<'_>) -> Option<String>
     let text = document.string("description", value)?;
     if text.contains('\n') {
         document.error(
-            "description",
+            Code::Description,
             value.span(),
             "`description` must be one sentence on one line",
         );
@@ -129,7 +129,7 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
             let message = format!("`default` is \"allow\" or \"deny\", not \"{other}\"");
             let near =
                 nearest(other, ["allow", "deny"]).map(|near| format!("did you mean \"{near}\"?"));
-            let note = document.error("unknown-action", value.span(), message);
+            let note = document.error(Code::UnknownAction, value.span(), message);
             if let Some(help) = near {
                 note.help(help);
             }
@@ -204,7 +204,7 @@ fn test(
                     nearest(name, syscalls::constants().map(|(name, _)| name))
                 }
             });
-            let note = document.error("test", at, error.message);
+            let note = document.error(Code::Test, at, error.message);
             if let Some(near) = near {
                 note.help(format!("did you mean `{near}`?"));
             }
@@ -227,7 +227,7 @@ fn about_path(
         }
         Ok(_) => {
             let message = "a sentence names one path, without wildcards";
-            document.error("test", span, message);
+            document.error(Code::Test, span, message);
             None
         }
         Err(error) => {
@@ -249,7 +249,7 @@ fn about_peer(
         Ok(Some(peer)) => Some(About::Peer(peer)),
         Ok(None) => {
             document
-                .error("test", span, "a sentence names one endpoint: a host or a name, and a port")
+                .error(Code::Test, span, "a sentence names one endpoint: a host or a name, and a port")
                 .help("write `connect 93.184.216.34:443`, `connect registry.example:443`, `listen udp://0.0.0.0:53` or `connect unix:/run/x`");
             None
         }

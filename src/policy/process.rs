@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use caps::Capability;
 use toml::de::DeValue;
 
+use super::Code;
 use super::Origin;
 use super::capability;
 use super::document::{Document, Key, Value};
@@ -181,7 +182,9 @@ fn is_name(document: &mut Document<'_>, name: &str, span: &Range<usize>) -> bool
     if !good {
         let message = format!("{name:?} is not a variable name");
         let help = "a name is not empty, and has no `=` and no NUL byte";
-        document.error("variable", span.clone(), message).help(help);
+        document
+            .error(Code::Variable, span.clone(), message)
+            .help(help);
     }
     good
 }
@@ -196,7 +199,7 @@ fn variables(document: &mut Document<'_>, name: &str, span: Range<usize>) -> Opt
             glob,
         }),
         Err(error) => {
-            document.error("variable", span, error.0);
+            document.error(Code::Variable, span, error.0);
             None
         }
     }
@@ -262,7 +265,7 @@ fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<u32>>
         Ok(mask) if octal && mask <= 0o777 => Some(setting(document, value.span(), mask)),
         _ => {
             let message = format!("`umask` must be octal, from \"000\" to \"777\", not {text:?}");
-            document.error("umask", value.span(), message);
+            document.error(Code::Umask, value.span(), message);
             None
         }
     }
@@ -285,7 +288,7 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<i32>> 
     }
     let written = number.to_string();
     let message = format!("`nice` must be a number from 0 to 19, not {written}");
-    let note = document.error("nice", value.span(), message);
+    let note = document.error(Code::Nice, value.span(), message);
     if written.starts_with('-') {
         note.help(
             "a higher priority than the caller's needs privileges that a command does not get",
@@ -310,7 +313,7 @@ fn capabilities(
                 if let Some(reason) = capability::refused(capability) {
                     let message = format!("no policy can keep {capability}: {reason}");
                     document
-                        .error("baseline", span, message)
+                        .error(Code::Baseline, span, message)
                         .help("remove it; run what needs it outside of the jail");
                 } else if found.iter().all(|known| known.value != capability) {
                     found.push(setting(document, span, capability));
@@ -324,7 +327,7 @@ fn capabilities(
                         .to_owned(),
                 };
                 document
-                    .error("unknown-capability", span, message)
+                    .error(Code::UnknownCapability, span, message)
                     .help(help);
             }
         }
@@ -358,7 +361,9 @@ fn temporary(
         (None, false) => "without `tmpdir` the command has the caller's TMPDIR",
     };
     let message = format!("`tmpdir` can only be \"fresh\", not {text:?}");
-    document.error("tmpdir", value.span(), message).help(help);
+    document
+        .error(Code::Tmpdir, value.span(), message)
+        .help(help);
     None
 }
 
@@ -383,7 +388,7 @@ fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<User>>
     if user.is_none() {
         let message = format!("`user` must be a name or \"UID:GID\", not {text:?}");
         document
-            .error("user", value.span(), message)
+            .error(Code::User, value.span(), message)
             .help("write \"nobody\", or numbers such as \"65534:65534\"");
     }
     user.map(|user| setting(document, value.span(), user))

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::Action;
+use super::Code;
 use super::document::{Document, Value};
 use super::places::PlaceError;
 use crate::condition::nearest;
@@ -23,7 +24,7 @@ pub(super) fn names(
         if items.is_empty() {
             let message = format!("`{key}` is an empty list: the entry names nothing");
             document
-                .error("empty-list", value.span(), message)
+                .error(Code::EmptyList, value.span(), message)
                 .help("name a place, or remove the entry");
         }
         return Some(named);
@@ -46,7 +47,7 @@ pub(super) fn action(
         "allow" => {
             document
                 .error(
-                    "action",
+                    Code::Action,
                     value.span(),
                     format!("an entry of {list} cannot allow"),
                 )
@@ -77,7 +78,7 @@ pub(super) fn errno(
     };
     let message = format!("unknown action \"{text}\"");
     document
-        .error("unknown-action", value.span(), message)
+        .error(Code::UnknownAction, value.span(), message)
         .help(help);
     None
 }
@@ -99,12 +100,14 @@ pub(super) fn note(
                 true => "`~` has no meaning here: the variable HOME is not set".to_owned(),
                 false => format!("the variable `{name}` is not set"),
             };
-            document.error("unset-variable", at, message).help(format!(
-                "set {name} in jail's environment, or write the path out"
-            ));
+            document
+                .error(Code::UnsetVariable, at, message)
+                .help(format!(
+                    "set {name} in jail's environment, or write the path out"
+                ));
         }
         PlaceError::Malformed(message) => {
-            document.error("path", span.clone(), message);
+            document.error(Code::Path, span.clone(), message);
         }
     }
 }

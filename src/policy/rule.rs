@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Code;
 use super::document::{Document, Value};
 use super::endpoint::endpoint;
 use super::entry::{Says, SaysKeys, refuse, target, unknown_target};
@@ -38,7 +39,11 @@ pub(super) fn rule(
     let (targets, targets_span) = targets?;
     let covered = covered(document, &targets);
     if targets.is_empty() {
-        document.error("missing-key", targets_span, "this rule covers no syscall");
+        document.error(
+            Code::MissingKey,
+            targets_span,
+            "this rule covers no syscall",
+        );
     }
     if let Some(says) = &says {
         for (name, span) in &targets {
@@ -124,12 +129,12 @@ impl<'v> Keys<'v> {
         keys.says = says.finish(document, item.span(), "this rule");
         if keys.targets.is_none() {
             document
-                .error("missing-key", item.span(), "this rule has no `syscall`")
+                .error(Code::MissingKey, item.span(), "this rule has no `syscall`")
                 .help("add `syscall = \"NAME\"`, a group or a list");
         }
         if keys.when.is_none() && !keys.has_object() {
             document
-                .error("missing-key", item.span(), "this rule has no condition")
+                .error(Code::MissingKey, item.span(), "this rule has no condition")
                 .help(
                     "add `when = \"…\"`, `path`, `peer` or `argv`, or write an entry below [syscalls]",
                 );
@@ -188,7 +193,7 @@ fn named_path(
     if let Some(syscall) = covered.iter().find(nameless) {
         let message = format!("{} names no path", syscall.name);
         document
-            .error("path", span, message)
+            .error(Code::Path, span, message)
             .help("name only system calls that take a path, or write `when`");
         return None;
     }
@@ -211,7 +216,7 @@ fn named_peer(
     let nameless = |syscall: &&&Syscall| !NAME_PEERS.contains(&syscall.name);
     if let Some(syscall) = covered.iter().find(nameless) {
         document
-            .error("peer", span, format!("{} names no peer", syscall.name))
+            .error(Code::Peer, span, format!("{} names no peer", syscall.name))
             .help(format!("`peer` goes with {}", NAME_PEERS.join(", ")));
         return None;
     }
@@ -235,14 +240,14 @@ fn named_argv(
     if let Some(syscall) = covered.iter().find(starts) {
         let message = format!("{} takes no argument vector", syscall.name);
         document
-            .error("argv", span, message)
+            .error(Code::Argv, span, message)
             .help("`argv` goes with execve and execveat");
         return None;
     }
     match Argv::new(words.iter().map(|(word, _)| *word)) {
         Ok(argv) => Some(argv),
         Err(message) => {
-            document.error("argv", span, message);
+            document.error(Code::Argv, span, message);
             None
         }
     }
@@ -304,7 +309,7 @@ fn conditions(
     for (_, condition) in &conditions {
         if let Err(error) = condition.alternatives() {
             document
-                .error("condition", span, error.to_string())
+                .error(Code::Condition, span, error.to_string())
                 .help("split it into several rules");
             return None;
         }
@@ -322,7 +327,7 @@ fn note_condition(
     error: ConditionError,
 ) {
     let at = document.inside(span, when, &error.range);
-    let mut note = document.error("condition", at, error.message);
+    let mut note = document.error(Code::Condition, at, error.message);
     if count > 1 {
         note = note.label(format!("read for {}", syscall.name));
     }
@@ -361,7 +366,7 @@ fn note_lacking(
     };
     document
         .error(
-            "condition",
+            Code::Condition,
             at,
             format!("not every syscall of this rule has an argument `{name}`"),
         )

@@ -336,7 +336,7 @@ fn a_workspace_in_the_home_directory_is_warned_of_and_refused_by_check() {
         assert_eq!(ran.err, "");
         let checked = at(jail(["check", "workspace"]), place);
         match warned {
-            true => _ = run(checked).ends_with(1).complains("error[home]"),
+            true => _ = run(checked).ends_with(1).complains("error[E603]"),
             false => _ = run(checked).ends_with(0),
         }
     }

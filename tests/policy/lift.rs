@@ -293,7 +293,7 @@ fn no_link_of_the_commands_own_lifts_anything() {
         let codes: Vec<&str> = problems
             .diagnostics
             .iter()
-            .map(|found| found.code)
+            .map(|found| found.code.name())
             .collect();
         assert_eq!(codes, ["led-elsewhere"], "{problems}");
     }

@@ -1,86 +1,14 @@
-//! `jail check FILE…`: prints every error and warning of every file. It runs nothing. With `--strict`
-//! warnings are failures, too, and so is what this host cannot enforce soundly.
+//! Findings of `jail check` that need a plan: entries that no call can use, and entries that a host cannot
+//! enforce.
 
-use std::io::{self, Write};
-use std::path::Path;
-
+use crate::commands::other_host::OtherHost;
 use crate::judge::{Reason, Sentence, explain_reason};
 use crate::paths::Access;
-use crate::plan::{Enforcer, Host, Plan, What};
-use crate::policy::{self, Action, Diagnostic, List, NetEntry, Origin, Policy, Severity};
-
-/// Prints problems to `err`, and one line for each valid file to `out`. Returns 1 if a file has a
-/// problem, otherwise 0.
-pub fn run(
-    files: &[String],
-    dir: &Path,
-    strict: Option<&Host>,
-    color: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<u8> {
-    let mut code = 0;
-    for file in files {
-        match Policy::load_to_check(file, dir) {
-            Err(problems) => {
-                code = 1;
-                writeln!(err, "{}\n", problems.render(color))?;
-            }
-            Ok(policy) => {
-                if let Some(error) = policy::opened_home(&policy) {
-                    code = 1;
-                    let text = policy::render(&policy.sources, &[error], color);
-                    writeln!(err, "{text}\n")?;
-                    continue;
-                }
-                let mut warnings = policy::lint(&policy);
-                warnings.extend(closed(&policy));
-                if let Some(host) = strict {
-                    warnings.extend(racy(&policy, host));
-                    code |= u8::from(!warnings.is_empty());
-                }
-                if !warnings.is_empty() {
-                    writeln!(
-                        err,
-                        "{}\n",
-                        policy::render(&policy.sources, &warnings, color)
-                    )?;
-                }
-                writeln!(
-                    out,
-                    "{file}: ok: {}, {}, {}, {}, {}",
-                    count(policy.syscalls.len(), "entry", "entries"),
-                    count(policy.paths.len(), "path", "paths"),
-                    count(policy.peers.len(), "endpoint", "endpoints"),
-                    count(policy.rules.len(), "rule", "rules"),
-                    count(policy.tests.len(), "test", "tests"),
-                )?;
-                for line in lifted(&policy) {
-                    writeln!(out, "{file}: {line}")?;
-                }
-            }
-        }
-    }
-    Ok(code)
-}
-
-/// The lifted entries, one per line.
-fn lifted(policy: &Policy) -> Vec<String> {
-    let lines = policy.lifts.iter().flat_map(|lift| {
-        lift.lifted.iter().map(move |entry| {
-            let what = match entry.whole {
-                true => format!("{} \"{}\"", entry.key, entry.text),
-                false => format!("\"{}\" of {} \"{}\"", lift.text, entry.key, entry.text),
-            };
-            let (at, by) = (policy.place(entry.origin), policy.place(lift.origin));
-            format!("lifted: {what} at {at}, by {by}: {}", lift.why)
-        })
-    });
-    lines.collect()
-}
+use crate::plan::{Enforcer, Host, Plan, Route, What};
+use crate::policy::{self, Action, Code, Diagnostic, List, NetEntry, Origin, Policy, Severity};
 
 /// Entries of the main file that allow nothing, because no call that needs them is allowed.
-fn closed(policy: &Policy) -> Vec<Diagnostic> {
+pub fn closed(policy: &Policy) -> Vec<Diagnostic> {
     // The plan knows which sockets can be created at all.
     let Ok(plan) = Plan::new(policy, &Host::newest()) else {
         return Vec::new();
@@ -95,7 +23,7 @@ fn closed(policy: &Policy) -> Vec<Diagnostic> {
         let reason = explain_reason(policy, &said.verdict);
         Some(Diagnostic {
             severity: Severity::Warning,
-            code: "shadowed",
+            code: Code::Shadowed,
             message: format!("{key} \"{text}\" allows nothing: {name} is denied by {reason}"),
             source: Some(origin.source),
             span: policy.span(origin, text),
@@ -130,7 +58,7 @@ fn closed(policy: &Policy) -> Vec<Diagnostic> {
 fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
     Diagnostic {
         severity: Severity::Warning,
-        code: "shadowed",
+        code: Code::Shadowed,
         message: format!(
             "{} \"{}\" allows nothing: the socket's file cannot be created there",
             entry.key(),
@@ -147,7 +75,7 @@ fn unmade(policy: &Policy, entry: &NetEntry) -> Diagnostic {
 }
 
 /// Entries that another thread of the command can bypass on this host.
-fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
+pub fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
     let Ok(plan) = Plan::new(policy, host) else {
         return Vec::new();
     };
@@ -167,7 +95,7 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
         })
         .map(|(key, text, origin)| Diagnostic {
             severity: Severity::Error,
-            code: "racy",
+            code: Code::Racy,
             message: format!("{key} \"{text}\" cannot be enforced soundly here"),
             source: Some(origin.source),
             span: policy.span(origin, text),
@@ -179,6 +107,79 @@ fn racy(policy: &Policy, host: &Host) -> Vec<Diagnostic> {
         .collect()
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+/// What another host cannot enforce at all, or not soundly, unless [`racy`] reports it.
+pub fn lacks(policy: &Policy, other: &OtherHost, strict: bool) -> Vec<Diagnostic> {
+    let plan = match Plan::new(policy, &other.host) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let message = format!("{} cannot enforce this policy: {error}", other.name);
+            return vec![Diagnostic::warning(Code::HostLacks, message).at(0, 0..0)];
+        }
+    };
+    let routes = plan.routes(policy);
+    let mut found: Vec<Diagnostic> = routes
+        .iter()
+        .filter(|route| !strict || route.enforcer != Enforcer::RacySupervisor)
+        .filter_map(|route| lacking(policy, route, other))
+        .collect();
+    for setting in &policy.process.isolate {
+        let word = setting.value.word();
+        let closed = other.closed.iter().find(|(closed, _)| closed == word);
+        if let Some((_, reason)) = closed {
+            let message = format!(
+                "isolate = \"{word}\" cannot be used on {}: {reason}",
+                other.name
+            );
+            let at = (setting.origin.source, policy.span(setting.origin, word));
+            found.push(
+                Diagnostic::warning(Code::HostLacks, message)
+                    .at(at.0, at.1)
+                    .help("no command can be started there under this policy: remove the word, or change that host"),
+            );
+        }
+    }
+    found
+}
+
+/// An entry that needs more than the host has.
+fn lacking(policy: &Policy, route: &Route, other: &OtherHost) -> Option<Diagnostic> {
+    let what = match route.enforcer {
+        Enforcer::RacySupervisor => "cannot be enforced soundly",
+        Enforcer::Missing => "cannot be enforced",
+        _ => return None,
+    };
+    let (key, text, origin) = match route.what {
+        What::Path(index) => {
+            let entry = policy.paths.get(index)?;
+            (entry.key(), entry.text.clone(), entry.origin)
+        }
+        What::Peer(index) => {
+            let entry = policy.peers.get(index)?;
+            (entry.key(), entry.text.clone(), entry.origin)
+        }
+        What::Limit(kind) => {
+            let (origin, text) = policy.limits.said(kind)?;
+            (format!("limits.{}", kind.key()), text.to_owned(), origin)
+        }
+        What::Isolation(word) => {
+            let said = policy
+                .process
+                .isolate
+                .iter()
+                .find(|said| said.value == word)?;
+            ("isolate".to_owned(), word.word().to_owned(), said.origin)
+        }
+        _ => return None,
+    };
+    let message = format!("{key} \"{text}\" {what} on {}", other.name);
+    let span = policy.span(origin, &text);
+    Some(
+        Diagnostic::warning(Code::HostLacks, message)
+            .at(origin.source, span)
+            .help(format!(
+                "there it would be: {}, {}",
+                route.enforcer.text(),
+                route.because
+            )),
+    )
 }
