@@ -6,6 +6,7 @@
 mod support;
 
 mod bazel;
+mod bindings;
 mod ci;
 mod containers;
 mod harness;

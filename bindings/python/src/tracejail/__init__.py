@@ -1,0 +1,41 @@
+"""Run untrusted commands under a policy.
+
+This package calls the ``jail`` binary and reads its report::
+
+    import tracejail
+
+    result = tracejail.run(["python3", "answer.py"], policy="compute",
+                           limits={"wall": "10s", "memory": "512MiB"},
+                           input="3 4\\n", capture_output=True, text=True)
+    if result.verdict.ending != "exited":
+        print("stopped by", result.verdict.limit or result.verdict.ending)
+    for denial in result.verdict.denials:
+        print(denial.call, "denied by", denial.place)
+
+The binary is the one that ``TRACEJAIL_BINARY`` names, or else ``jail`` in ``PATH``.
+"""
+
+from ._binary import JailNotFound, binary
+from ._process import DEVNULL, PIPE, STDOUT, CommandFailed, Jail, NotStarted, Result, run
+from ._verdict import Count, Cpu, Denial, Memory, Output, Reason, Signal, Verdict
+
+__all__ = [
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "CommandFailed",
+    "Count",
+    "Cpu",
+    "Denial",
+    "Jail",
+    "JailNotFound",
+    "Memory",
+    "NotStarted",
+    "Output",
+    "Reason",
+    "Result",
+    "Signal",
+    "Verdict",
+    "binary",
+    "run",
+]

@@ -1,0 +1,193 @@
+"""The report of a run, as plain data. The fields are those of docs/report.md; later versions of jail may
+add fields, which are in ``Verdict.document``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+
+@dataclass(frozen=True)
+class Signal:
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Processor time of the whole tree, in seconds."""
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        return self.user + self.system
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In bytes."""
+
+    #: The largest resident memory of one process.
+    peak: Optional[int]
+    #: The largest memory of all processes together, if it was measured.
+    tree: Optional[int]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Bytes written, as far as they passed through jail."""
+
+    stdout: Optional[int]
+    stderr: Optional[int]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a call was denied."""
+
+    kind: str
+    #: The policy's file or preset, and its line.
+    source: Optional[str]
+    line: Optional[int]
+    entry: Optional[str]
+    why: Optional[str]
+
+    @property
+    def place(self) -> str:
+        """``net.toml:9``, or the kind if no line decided."""
+        return f"{self.source}:{self.line}" if self.source and self.line else self.kind
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Reason:
+        return cls(
+            kind=found["kind"],
+            source=found.get("source"),
+            line=found.get("line"),
+            entry=found.get("entry") or found.get("rule"),
+            why=found.get("why"),
+        )
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A call that was denied, or that ended the jail."""
+
+    syscall: Optional[str]
+    #: The decoded call: ``openat(AT_FDCWD, "../.env", O_RDONLY)``.
+    call: str
+    #: The path after symbolic links were resolved.
+    path: Optional[str]
+    peer: Optional[str]
+    action: str
+    errno: Optional[str]
+    reason: Reason
+    #: The programs that led to it, from the command to the caller.
+    ancestry: tuple[str, ...]
+    #: What to change in the policy to allow the call.
+    remedy: Optional[str]
+    #: The event as jail wrote it.
+    document: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """The policy's line: ``net.toml:9``."""
+        return self.reason.place
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Denial:
+        path, peer = found.get("path"), found.get("peer")
+        remedy = found.get("remedy")
+        return cls(
+            syscall=found.get("syscall"),
+            call=found["call"],
+            path=path.get("resolved") or path.get("given") if isinstance(path, Mapping) else path,
+            peer=peer.get("endpoint") if isinstance(peer, Mapping) else peer,
+            action=found["action"],
+            errno=found.get("errno"),
+            reason=Reason.of(found["reason"]),
+            ancestry=tuple(found.get("ancestry") or ()),
+            remedy=remedy if isinstance(remedy, str) or remedy is None else str(remedy),
+            document=found,
+        )
+
+
+@dataclass(frozen=True)
+class Count:
+    """How often one entry denied one system call."""
+
+    syscall: Optional[str]
+    times: int
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ended."""
+
+    #: ``exited``, ``signalled``, ``policy``, ``time``, ``tasks``, ``memory``, ``output``, ``killed``,
+    #: ``failed`` or ``not-started``.
+    ending: str
+    #: The limit that was exceeded, by its key in ``[limits]``.
+    limit: Optional[str]
+    #: Jail's exit code.
+    exit_code: int
+    #: The command's own exit code, if it ended by itself.
+    code: Optional[int]
+    signal: Optional[Signal]
+    #: Why jail failed, or could not start the command.
+    error: Optional[str]
+    #: Elapsed seconds.
+    wall: Optional[float]
+    cpu: Optional[Cpu]
+    memory: Optional[Memory]
+    output: Optional[Output]
+    #: The call that ended the jail.
+    killed_by: Optional[Denial]
+    #: How many calls were denied.
+    denied: int
+    #: The first denial.
+    first_denial: Optional[Denial]
+    #: Each entry that denied calls, the most frequent first.
+    counts: tuple[Count, ...]
+    #: The whole report.
+    document: Mapping[str, Any]
+
+    @property
+    def success(self) -> bool:
+        """Whether the command ended by itself with exit code 0."""
+        return self.ending == "exited" and self.code == 0
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Verdict:
+        """Reads the document that ``jail --report`` writes.
+
+        Raises:
+            ValueError: if it is not one of version 1.
+        """
+        if found.get("version") != 1:
+            raise ValueError(f"not a report of version 1: {str(found)[:200]}")
+        signal, cpu, memory, output = (found[key] for key in ("signal", "cpu", "memory", "output"))
+        denied = found["denied"]
+        return cls(
+            ending=found["ending"],
+            limit=found["limit"],
+            exit_code=found["exit_code"],
+            code=found["code"],
+            signal=signal and Signal(signal["name"], signal["number"]),
+            error=found["error"],
+            wall=found["wall"],
+            cpu=cpu and Cpu(cpu["user"], cpu["system"]),
+            memory=memory and Memory(memory["peak"], memory["tree"]),
+            output=output and Output(output["stdout"], output["stderr"]),
+            killed_by=found["killed_by"] and Denial.of(found["killed_by"]),
+            denied=denied["total"],
+            first_denial=denied["first"] and Denial.of(denied["first"]),
+            counts=tuple(
+                Count(count["syscall"], count["times"], Reason.of(count["reason"]))
+                for count in denied["counts"]
+            ),
+            document=found,
+        )
