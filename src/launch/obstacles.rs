@@ -88,11 +88,13 @@ fn reason(
             REMOVE,
         );
     }
-    if errno == Errno::EINVAL {
-        return (
-            ": this kernel lacks one of these namespaces (CONFIG_NAMESPACES)".to_owned(),
-            REMOVE,
-        );
+    let lacks = match errno {
+        Errno::EINVAL => Some(": this kernel lacks one of these namespaces (CONFIG_NAMESPACES)"),
+        Errno::ENOSYS if !filtered => Some(": this kernel has no such call"),
+        _ => None,
+    };
+    if let Some(lacks) = lacks {
+        return (lacks.to_owned(), REMOVE);
     }
     if filtered && matches!(errno, Errno::EPERM | Errno::ENOSYS) {
         return (
@@ -154,5 +156,6 @@ mod tests {
         assert!(says(Errno::EPERM, name, 1).contains("apparmor_restrict_unprivileged_userns is 1"));
         assert!(says(Errno::EPERM, name, 0).contains("no CAP_SYS_ADMIN"));
         assert!(says(Errno::EINVAL, name, 1).contains("CONFIG_NAMESPACES"));
+        assert!(says(Errno::ENOSYS, name, 1).contains("this kernel has no such call"));
     }
 }
