@@ -4,7 +4,7 @@
 //! Each attack first wins against a supervisor that checks and then lets the call go on. Then it runs in the
 //! jail, with all that Landlock offers, with its first version, and without it.
 
-use crate::support::races::{Score, alone, copy_races, longer, races, seconds, timeout};
+use crate::support::races::{Score, alone, copy_races, longer, races, seconds, slowly, timeout};
 use crate::support::{Dir, JAIL, Ran, jail, plain};
 use std::fs::File;
 use std::path::Path;
@@ -161,7 +161,7 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_every_race() {
         }
         // On a busy machine it takes longer to win.
         let mut rounds = (0..8).map(|_| {
-            let ran = Tree::new().naive(&name, &part, 10.0);
+            let ran = Tree::new().naive(&name, &part, slowly(10.0));
             Score::named(&name, &ran).expect("the attack prints its score")
         });
         let won = rounds.find(|score| score.wins > 0);

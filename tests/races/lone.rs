@@ -3,7 +3,7 @@
 //!
 //! Each attack first wins against a supervisor that checks and then lets the call go on.
 
-use crate::support::races::{alone, copy_races, longer, races, score, seconds};
+use crate::support::races::{alone, copy_races, longer, races, score, seconds, slowly};
 use crate::support::{Dir, Ran, Run, is_root, jail, plain};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn a_supervisor_that_checks_and_then_lets_go_on_loses_to_discarded_memory() {
         for act in ACTS {
             let words = ["naive", way];
             // On a busy machine it takes longer to win; a new start wins sooner than a longer try.
-            let naive = || place.race(plain([races().as_str()]), &words, act, 5.0);
+            let naive = || place.race(plain([races().as_str()]), &words, act, slowly(5.0));
             let mut rounds = (0..16).map(|_| naive());
             match rounds.find(|ran| !has(way, ran) || score(ran, "wins") > 0) {
                 Some(ran) => println!("naive   {way}-{act} {}", score(&ran, "tries")),

@@ -1,6 +1,6 @@
 //! What the suites of races share.
 
-use super::{Ran, copy, example};
+use super::{Ran, copy, example, slow};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +16,15 @@ pub fn seconds() -> f64 {
     seconds.and_then(|it| it.parse().ok()).unwrap_or(0.25)
 }
 
-/// For how long it is tried once more where there were too few tries, as on a busy machine.
+/// For how long it is tried once more where there were too few tries, as on a busy machine or an emulated
+/// processor.
 pub fn longer() -> f64 {
-    (5.0 * seconds()).max(5.0)
+    slowly((5.0 * seconds()).max(5.0))
+}
+
+/// So many seconds, or `JAIL_TEST_SLOW` times as many.
+pub fn slowly(seconds: f64) -> f64 {
+    slow(Duration::from_secs_f64(seconds)).as_secs_f64()
 }
 
 /// How long a race of so many seconds may take: an attacker goes on for five times as long, and for at
