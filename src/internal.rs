@@ -36,7 +36,7 @@ pub mod paths {
 }
 
 pub mod plan {
-    pub use crate::plan::{Host, MemoryCgroup, Plan, TRACE_DATA};
+    pub use crate::plan::{Host, MemoryCgroup, Plan, ProcElsewhere, TRACE_DATA};
 }
 
 pub mod policy {

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::launch::{self, Withheld};
-use crate::plan::{Host, MemoryCgroup};
+use crate::plan::{Host, MemoryCgroup, ProcElsewhere};
 
 #[derive(Debug, Args)]
 pub struct HostArgs {
@@ -144,7 +144,7 @@ fn of_file(path: &Path) -> Result<OtherHost, String> {
             memory,
             namespaces: words.is_empty() || closed.len() < words.len(),
             memory_files: !withheld,
-            proc_elsewhere: &[],
+            proc_elsewhere: ProcElsewhere::NOWHERE,
         },
         name,
         closed,

@@ -1,7 +1,8 @@
 //! A cache of plans: the next run of the same program under the same policy reuses its plan.
 //!
-//! A plan depends only on what is compared here; it reads no files, because the paths of a policy were
-//! resolved when it was loaded.
+//! A plan depends only on what is compared here, and perhaps on the mounts of the host, which are asked for again
+//! ([`Plan::is_current`]). It reads no other files, because the paths of a policy were resolved when it was
+//! loaded.
 
 use crate::plan::{Host, Plan, PlanError, PlanOptions, Terminal};
 use crate::policy::{Limits, Policy};
@@ -69,8 +70,12 @@ impl Plans {
         let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
         // A run with its own temporary directory has a policy that no other run will have.
         let keeps = policy.tmpdir.is_none();
-        if let Some(found) = lock(&self.planned).iter().find(is) {
-            return Ok(Arc::clone(&found.plan));
+        {
+            let mut planned = lock(&self.planned);
+            planned.retain(|one| !is(&one) || one.plan.is_current());
+            if let Some(found) = planned.iter().find(is) {
+                return Ok(Arc::clone(&found.plan));
+            }
         }
         let options = PlanOptions {
             command: about.program.as_deref(),

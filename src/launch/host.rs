@@ -1,13 +1,13 @@
 //! The host's abilities, probed once.
 
 use super::cgroup;
-use crate::plan::{Host, MemoryCgroup};
+use crate::plan::{Host, MemoryCgroup, ProcElsewhere, meet};
 use crate::policy::{LimitKind, Policy};
-use crate::sys;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use crate::sys::{self, proc::Mounts};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, statfs};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Abilities of the host that must not be used, so that tests can run without them. By default all are
 /// used.
@@ -49,6 +49,14 @@ pub fn probe(withheld: &Withheld) -> Host {
     }
 }
 
+/// As [`probe`], for a program that does nothing but run many jails: mounts are read once.
+pub fn probe_once(withheld: &Withheld) -> Host {
+    Host {
+        proc_elsewhere: ProcElsewhere(proc_was_in),
+        ..probe(withheld)
+    }
+}
+
 /// As [`probe`], but only for what this policy can depend on: looking for cgroups takes time.
 pub fn probe_for(policy: &Policy, withheld: &Withheld) -> Host {
     match policy.limits.get(LimitKind::Memory).is_some() {
@@ -65,62 +73,58 @@ fn kernel(withheld: &Withheld) -> Host {
         memory: MemoryCgroup::None,
         namespaces: !withheld.namespaces,
         memory_files: !withheld.memory_files,
-        proc_elsewhere: proc_elsewhere(),
+        proc_elsewhere: ProcElsewhere(proc_is_in),
     }
 }
 
-/// Where the proc file system is mounted besides `/proc` now. If that cannot be read, it may be anywhere.
-fn proc_elsewhere() -> &'static [PathBuf] {
-    kept(match std::fs::read("/proc/self/mountinfo") {
-        Ok(mounts) => mounts
-            .split(|byte| *byte == b'\n')
-            .filter_map(proc_mounted)
-            .filter(|place| !place.starts_with("/proc"))
-            .collect(),
-        Err(_) => vec![PathBuf::from("/")],
+/// Whether one of these trees lies in a proc file system now, or has one within.
+fn proc_is_in(trees: &[PathBuf]) -> bool {
+    is_in(trees, |directories| are_met(directories, &procs()))
+}
+
+/// The same, by the mounts that there were when it was first asked.
+fn proc_was_in(trees: &[PathBuf]) -> bool {
+    static PROCS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    is_in(trees, |directories| {
+        are_met(directories, PROCS.get_or_init(procs))
     })
 }
 
-/// Keeps a list for ever, each once: a program may start many jails, but mounts change seldom.
-fn kept(places: Vec<PathBuf>) -> &'static [PathBuf] {
-    static KEPT: Mutex<Vec<&'static [PathBuf]>> = Mutex::new(Vec::new());
-    if places.is_empty() {
-        return &[];
-    }
-    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = all.iter().copied().find(|known| *known == places);
-    known.unwrap_or_else(|| {
-        let places: &'static [PathBuf] = places.leak();
-        all.push(places);
-        places
-    })
-}
-
-/// The place of a mount, of one line of /proc/PID/mountinfo, if it is the proc file system. The kernel writes
-/// blanks and backslashes in octal.
-fn proc_mounted(line: &[u8]) -> Option<PathBuf> {
-    let mut words = line.split(|byte| *byte == b' ');
-    let place = words.nth(4)?;
-    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
-    (kind == b"proc").then(|| PathBuf::from(OsString::from_vec(plain(place))))
-}
-
-/// Without octal escapes.
-fn plain(mut escaped: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(escaped.len());
-    while let Some((first, rest)) = escaped.split_first() {
-        match (first, rest) {
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', left @ ..]) => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                escaped = left;
-            }
-            _ => {
-                bytes.push(*first);
-                escaped = rest;
-            }
+/// `mounted`: whether proc is mounted above or within one of these directories. It is asked only if there are
+/// any, because to read the mounts takes as long as to look at dozens of paths.
+fn is_in(trees: &[PathBuf], mounted: impl FnOnce(&[&Path]) -> bool) -> bool {
+    let mut directories = Vec::new();
+    for tree in trees {
+        match tree.metadata() {
+            // Landlock grants nothing at a path that does not exist when the command starts.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // The files of proc are regular ones. One may be mounted at a place of its own.
+            Ok(found) if found.is_file() => match statfs(tree.as_path()) {
+                Ok(system) if system.filesystem_type() != PROC_SUPER_MAGIC => {}
+                _ => return true,
+            },
+            Ok(found) if !found.is_dir() => {}
+            _ => directories.push(tree.as_path()),
         }
     }
-    bytes
+    !directories.is_empty() && mounted(&directories)
+}
+
+fn are_met(trees: &[&Path], places: &[PathBuf]) -> bool {
+    places.iter().any(|place| meet(trees, place))
+}
+
+/// Where the proc file system is mounted. If that cannot be read, it may be anywhere.
+fn procs() -> Vec<PathBuf> {
+    match Mounts::own() {
+        Ok(mounts) => of_proc(&mounts),
+        Err(_) => vec![PathBuf::from("/")],
+    }
+}
+
+fn of_proc(mounts: &Mounts) -> Vec<PathBuf> {
+    let procs = mounts.iter().filter(|mount| mount.is(&["proc"]));
+    procs.map(|mount| mount.place()).collect()
 }
 
 #[cfg(test)]
@@ -128,19 +132,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mount_of_proc_is_told_by_its_kind() {
-        let of = |line: &str| proc_mounted(line.as_bytes());
-        let line = |place, kind| {
-            format!("22 1 0:21 / {place} rw,nosuid shared:5 master:1 - {kind} proc rw")
-        };
-        assert_eq!(
-            of(&line("/srv/a\\040b\\134", "proc")),
-            Some("/srv/a b\\".into())
+    fn proc_is_found_wherever_it_is_mounted() {
+        let mounts = Mounts::from(
+            "22 1 0:21 / /proc rw,nosuid shared:5 - proc proc rw\n\
+             23 1 0:21 /7 /srv/a\\040b\\134 ro - proc none rw\n\
+             24 1 0:22 / /x rw - tmpfs proc rw\n",
         );
-        assert_eq!(of("22 1 0:21 /7 /x ro - proc none rw"), Some("/x".into()));
-        assert_eq!(of(&line("/proc", "tmpfs")), None);
-        assert_eq!(of("22 1 0:21 / /x"), None);
-        assert_eq!(of(""), None);
-        assert_eq!(plain(b"\\9\\04"), b"\\9\\04");
+        let procs = of_proc(&mounts);
+        assert_eq!(procs, ["/proc", "/srv/a b\\"].map(PathBuf::from));
+        let met = |tree| are_met(&[Path::new(tree)], &procs);
+        assert!(met("/") && met("/srv") && met("/srv/a b\\/x"));
+        assert!(!met("/srv/a") && !met("/x"));
+    }
+
+    #[test]
+    fn the_mounts_are_read_only_for_directories() {
+        let asked = |trees: &[&str]| {
+            let trees: Vec<PathBuf> = trees.iter().map(PathBuf::from).collect();
+            let mut about = Vec::new();
+            let found = is_in(&trees, |directories| {
+                about = directories.iter().map(|tree| tree.to_path_buf()).collect();
+                false
+            });
+            (found, about)
+        };
+        let exe = std::env::current_exe().unwrap();
+        let exe = exe.to_str().unwrap();
+        let none = Vec::<PathBuf>::new();
+        assert_eq!(asked(&["/dev/null", "/not/there", exe]), (false, none));
+        let (found, about) = asked(&["/dev/null", "/tmp", exe]);
+        assert_eq!((found, about), (false, vec!["/tmp".into()]));
+        // A file of proc, wherever it is.
+        assert!(asked(&["/proc/self/mem"]).0);
+        assert!(proc_is_in(&["/".into()]) && proc_was_in(&["/proc/self".into()]));
+        assert!(!proc_is_in(&["/dev/null".into()]));
     }
 }

@@ -27,7 +27,7 @@ mod untraceable;
 pub use cgroup::{CountAt, Group, Members, hierarchies};
 pub use error::{Circumstances, LaunchError, Step};
 pub use handed::Handed;
-pub use host::{Withheld, probe, probe_for};
+pub use host::{Withheld, probe, probe_for, probe_once};
 pub use isolation::Isolation;
 pub use landlock::ruleset;
 pub use lookup::{program, script_interpreter};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::domain::REFER_ABI;
 use super::route::{Cost, Enforcer, Route, What};
-use super::{Host, Net};
+use super::{Host, Net, ProcElsewhere, meet};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
 use crate::policy::{Action, Isolation, List, PathEntry, Policy, Setting};
@@ -103,7 +103,9 @@ pub struct Files {
     pub pins: bool,
     /// Whether the pages are written through /proc/PID/mem ([`Host::memory_files`]).
     pub memory_files: bool,
-    proc_elsewhere: &'static [PathBuf],
+    proc_elsewhere: ProcElsewhere,
+    /// What it said of [`Files::writable`], if the plan depends on that.
+    reaches_proc: Option<bool>,
     /// Whether the kernel may write core dumps: these bypass the supervisor, but not Landlock.
     pub core_dumps: bool,
     /// Whether denials happen that the supervisor does not see and so cannot report.
@@ -157,6 +159,7 @@ impl Files {
             pins,
             memory_files: host.memory_files,
             proc_elsewhere: host.proc_elsewhere,
+            reaches_proc: None,
             core_dumps: true,
             silent: false,
             excepts: scene.denies() || scene.hides() || scene.protects(),
@@ -245,9 +248,7 @@ impl Files {
             .and(Watch::HANDLE)
             .and(Watch::TRUNCATING)
             .and(Watch::MODE_3);
-        let reaches = self.reaches_memory();
-        self.watch
-            .add(Watch::WRITE, (rules || self.watch.any(opens)) && reaches);
+        self.close_memory(rules || self.watch.any(opens));
         let often = Watch::READ
             .and(Watch::WRITE)
             .and(Watch::HANDLE)
@@ -264,19 +265,30 @@ impl Files {
         self.watch.add(Watch::PINS, self.pins && judges);
         // Also where [fs] opens everything.
         let peers = self.pins && net.watch.any(Watch::JUDGED);
-        self.watch.add(Watch::WRITE, peers && self.reaches_memory());
+        self.close_memory(peers);
+    }
+
+    /// Has the supervisor see opens for writing, one of which may be of /proc/PID/mem, if something is `judged`
+    /// in memory.
+    fn close_memory(&mut self, judged: bool) {
+        let closes = judged && !self.watch.has(Watch::WRITE) && self.reaches_memory();
+        self.watch.add(Watch::WRITE, closes);
     }
 
     /// Whether the policy lets the command write to /proc/PID/mem, as far as Landlock can keep it from that.
-    fn reaches_memory(&self) -> bool {
-        let elsewhere = self.proc_elsewhere.iter().map(PathBuf::as_path);
-        let mut places = elsewhere.chain([Path::new("/proc")]);
-        self.writable.as_ref().is_none_or(|trees| {
-            places.any(|place| {
-                let reaches = |tree: &PathBuf| place.starts_with(tree) || tree.starts_with(place);
-                trees.iter().any(reaches)
-            })
-        })
+    fn reaches_memory(&mut self) -> bool {
+        let Some(trees) = &self.writable else {
+            return true;
+        };
+        let ask = self.proc_elsewhere.0;
+        meet(trees, Path::new("/proc"))
+            || !trees.is_empty() && *self.reaches_proc.get_or_insert_with(|| ask(trees))
+    }
+
+    /// Whether a plan that was made now would be the same, as far as the mounts of the host matter to it.
+    pub(super) fn is_current(&self) -> bool {
+        let now = || (self.proc_elsewhere.0)(self.writable.as_deref().unwrap_or_default());
+        self.reaches_proc.is_none_or(|reaches| reaches == now())
     }
 
     /// The accesses that Landlock alone decides.

@@ -2,7 +2,7 @@
 //!
 //! This file never asks the kernel: the caller that starts a jail probes once and passes the result on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A host's abilities, as far as a plan depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,36 @@ pub struct Host {
     /// Whether the supervisor writes to a command's memory through /proc/PID/mem. Where the kernel does not
     /// let it, it finds out by itself.
     pub memory_files: bool,
-    /// Where the proc file system is mounted besides `/proc`: such a place, too, has files that write to the
-    /// memory of a task.
-    pub proc_elsewhere: &'static [PathBuf],
+    /// Where the proc file system is besides `/proc`: such a place, too, has files that write to the memory of a
+    /// task.
+    pub proc_elsewhere: ProcElsewhere,
+}
+
+/// Whether one of these trees lies in a proc file system or has one within, be it mounted at `/proc` or elsewhere.
+///
+/// To know it takes longer than the rest of the probe, and not every plan depends on it, so a plan that does asks
+/// by this function.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcElsewhere(pub fn(&[PathBuf]) -> bool);
+
+impl PartialEq for ProcElsewhere {
+    /// Two functions have one address only if they do the same.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for ProcElsewhere {}
+
+impl ProcElsewhere {
+    /// It is nowhere else.
+    pub const NOWHERE: ProcElsewhere = ProcElsewhere(|_| false);
+}
+
+/// Whether a place lies in one of these trees, or above it.
+pub fn meet(trees: &[impl AsRef<Path>], place: &Path) -> bool {
+    let mut trees = trees.iter().map(AsRef::as_ref);
+    trees.any(|tree| place.starts_with(tree) || tree.starts_with(place))
 }
 
 /// A cgroup with the memory controller that this process can create for a child.
@@ -47,7 +74,7 @@ impl Host {
             memory: MemoryCgroup::V2,
             namespaces: true,
             memory_files: true,
-            proc_elsewhere: &[],
+            proc_elsewhere: ProcElsewhere::NOWHERE,
         }
     }
 }

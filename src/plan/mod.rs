@@ -24,7 +24,7 @@ pub use crate::paths::Terminal;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
 pub use files::{Files, PINS, PlanOptions, Rights};
-pub use host::{Host, MemoryCgroup};
+pub use host::{Host, MemoryCgroup, ProcElsewhere, meet};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
 pub use route::{Cost, Enforcer, Route, What};
@@ -161,6 +161,11 @@ impl Plan {
             baseline,
             leaves: filter.leaves,
         })
+    }
+
+    /// Whether nothing that the plan was told of the host's mounts has changed since.
+    pub fn is_current(&self) -> bool {
+        self.files.is_current()
     }
 
     /// Whether no memory of the command changes by itself, because the kernel discards none of it later.

@@ -15,7 +15,7 @@ const OLD: Host = Host {
     memory: MemoryCgroup::None,
     namespaces: true,
     memory_files: true,
-    proc_elsewhere: &[],
+    proc_elsewhere: ProcElsewhere::NOWHERE,
 };
 
 fn route(text: &str, host: &Host, what: What) -> Route {
@@ -629,12 +629,22 @@ fn where_peers_are_judged_no_task_may_write_to_its_own_memory_by_a_file() {
     ));
 }
 
+/// A host with proc at this place.
+fn told(place: &str) -> ProcElsewhere {
+    ProcElsewhere(match place {
+        "/" => |trees| meet(trees, Path::new("/")),
+        "/tmp" => |trees| meet(trees, Path::new("/tmp")),
+        "/tmp/root/proc" => |trees| meet(trees, Path::new("/tmp/root/proc")),
+        "/srv/proc" => |trees| meet(trees, Path::new("/srv/proc")),
+        _ => |trees| meet(trees, Path::new("/tmpfs")),
+    })
+}
+
 #[test]
 fn proc_that_is_mounted_where_the_policy_lets_write_is_seen() {
     let seen = |place: &str, rest: &str| {
-        let places: &'static [PathBuf] = Box::leak(Box::new([PathBuf::from(place)]));
         let host = Host {
-            proc_elsewhere: places,
+            proc_elsewhere: told(place),
             ..Host::newest()
         };
         let text = format!("[fs]\nread = [\"/\"]\nexec = [\"/\"]\nwrite = [\"/tmp\"]\n{rest}");
@@ -646,5 +656,42 @@ fn proc_that_is_mounted_where_the_policy_lets_write_is_seen() {
             assert!(seen(place, rest), "{place}");
         }
         assert!(!seen("/srv/proc", rest) && !seen("/tmpfs", rest));
+    }
+}
+
+#[test]
+fn only_a_plan_that_depends_on_the_mounts_asks_for_them() {
+    use std::cell::Cell;
+    thread_local!(static ASKED: Cell<u32> = const { Cell::new(0) });
+    let host = Host {
+        // True once, then false.
+        proc_elsewhere: ProcElsewhere(|_| ASKED.replace(ASKED.get() + 1) == 0),
+        ..Host::newest()
+    };
+    let asked = |text: &str| {
+        ASKED.set(0);
+        let plan = Plan::new(&policy(text), &host).unwrap();
+        (plan, ASKED.get())
+    };
+    let write = "write = [\"/tmp\"]";
+    for text in [
+        "extends = \"permissive\"",
+        "extends = \"workspace\"",
+        "[fs]\nread = [\"/\"]",
+        &format!("[fs]\n{write}\ndeny = [\"/tmp/x\"]"),
+        "[fs]\nread = [\"/\"]\nwrite = [\"/\"]",
+    ] {
+        let (plan, times) = asked(text);
+        assert!(times == 0 && plan.is_current(), "{text}");
+    }
+    for text in [
+        &format!("[fs]\n{write}"),
+        &format!("[fs]\n{write}\n[net]\nconnect = [\"udp://10.0.0.1:53\"]"),
+    ] {
+        let (plan, times) = asked(text);
+        assert_eq!(times, 1, "{text}");
+        assert!(plan.files.watch.has(Watch::WRITE), "{text}");
+        // The answer has changed since.
+        assert!(!plan.is_current(), "{text}");
     }
 }

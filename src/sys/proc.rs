@@ -1,4 +1,8 @@
-//! What /proc tells of a process or a thread: proc_pid_status(5).
+//! What /proc tells of a process or a thread: proc_pid_status(5), proc_pid_mountinfo(5).
+
+mod mounts;
+
+pub use mounts::{Mount, Mounts};
 
 use libc::pid_t;
 use std::fs::File;

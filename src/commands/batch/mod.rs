@@ -74,7 +74,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
     let work = Work {
         batch,
         name: cases.name().to_owned(),
-        host: launch::probe(&Withheld::from_environment()),
+        host: launch::probe_once(&Withheld::from_environment()),
         timer: sys::signal::heed_ticks().is_ok(),
         policies,
         bar: progress(batch, cases.count()),

@@ -168,6 +168,7 @@ fn without_stops(cost: Cost) -> &'static str {
 mod tests {
     use super::*;
     use crate::plan::MemoryCgroup;
+    use crate::plan::ProcElsewhere;
 
     #[test]
     fn every_sample_has_a_row_on_every_host() {
@@ -180,7 +181,7 @@ mod tests {
                     memory: MemoryCgroup::None,
                     namespaces: true,
                     memory_files: true,
-                    proc_elsewhere: &[],
+                    proc_elsewhere: ProcElsewhere::NOWHERE,
                 };
                 for supervision in [
                     Supervision::Whole,

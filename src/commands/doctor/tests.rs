@@ -5,7 +5,7 @@ use super::findings::{
     Variable,
 };
 use super::*;
-use crate::plan::{Host, MemoryCgroup};
+use crate::plan::{Host, MemoryCgroup, ProcElsewhere};
 use crate::sys::Errno;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn whole() -> Findings {
         memory: MemoryCgroup::V2,
         namespaces: true,
         memory_files: true,
-        proc_elsewhere: &[],
+        proc_elsewhere: ProcElsewhere::NOWHERE,
     };
     Findings {
         reason: None,
@@ -145,7 +145,7 @@ fn container() -> Findings {
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
-        proc_elsewhere: &[],
+        proc_elsewhere: ProcElsewhere::NOWHERE,
     };
     with_host(&mut findings, host);
     findings.landlock.errno = Some(Errno::EPERM);

@@ -1,7 +1,7 @@
 //! What `jail explain` prints.
 
 use super::*;
-use crate::plan::MemoryCgroup;
+use crate::plan::{MemoryCgroup, ProcElsewhere};
 
 const NET: &str = "\
 default = \"deny\"
@@ -22,7 +22,7 @@ const HOST: Host = Host {
     memory: MemoryCgroup::None,
     namespaces: true,
     memory_files: true,
-    proc_elsewhere: &[],
+    proc_elsewhere: ProcElsewhere::NOWHERE,
 };
 
 const PLAIN: View = View {

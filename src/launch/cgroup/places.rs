@@ -1,8 +1,11 @@
 //! Where this process's own cgroups are: cgroups(7), /proc/self/cgroup and /proc/self/mountinfo.
 
 use crate::plan::CGROUPS;
+use crate::sys::proc::{Mount, Mounts};
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The two hierarchies that can have the memory controller.
@@ -24,53 +27,49 @@ pub struct Place {
 impl Place {
     /// Finds the hierarchy. `None`: it is not mounted, or not where a plan expects it.
     pub fn find(version: Version) -> Option<Place> {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let cgroups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = Mounts::own().ok()?;
+        let cgroups = std::fs::read("/proc/self/cgroup").ok()?;
         place(version, &mounts, &cgroups)
     }
 }
 
-fn place(version: Version, mounts: &str, cgroups: &str) -> Option<Place> {
+fn place(version: Version, mounts: &Mounts, cgroups: &[u8]) -> Option<Place> {
     let mut found = None;
-    for (root, mount) in mounts.lines().filter_map(|line| mounted(version, line)) {
+    for hierarchy in mounts.iter().filter(|mount| is_of(version, mount)) {
+        let mount = hierarchy.place();
         // The plan has only checked this place for whether the command may write to it.
         if !mount.starts_with(CGROUPS) {
             return None;
         }
-        found = found.or(Some((root, mount)));
+        found = found.or(Some((hierarchy.root(), mount)));
     }
     let (root, mount) = found?;
-    let own = cgroups.lines().find_map(|line| member(version, line))?;
+    let mut members = cgroups.split(|byte| *byte == b'\n');
+    let own = members.find_map(|line| member(version, line))?;
     // A path outside of this namespace's root begins with "/..": it is not beneath the mount.
     let own = mount.join(own.strip_prefix(root).ok()?);
     let climbs = own.components().any(|part| part.as_os_str() == "..");
     (!climbs).then_some(Place { mount, own })
 }
 
-/// The root within the hierarchy and the place of a mount, of one line of mountinfo:
-/// `ID PARENT MAJOR:MINOR ROOT MOUNT OPTIONS [TAG]... - TYPE SOURCE SUPEROPTIONS`.
-fn mounted(version: Version, line: &str) -> Option<(PathBuf, PathBuf)> {
-    let (mount, system) = line.split_once(" - ")?;
-    let mut system = system.split(' ');
-    let (kind, options) = (system.next()?, system.nth(1)?);
-    let matches = match version {
-        Version::V1 => kind == "cgroup" && options.split(',').any(|option| option == "memory"),
-        Version::V2 => kind == "cgroup2",
-    };
-    let mut mount = mount.split(' ').skip(3);
-    let (root, point) = (mount.next()?, mount.next()?);
-    matches.then(|| (root.into(), point.into()))
+fn is_of(version: Version, mount: &Mount<'_>) -> bool {
+    match version {
+        Version::V1 => mount.is(&["cgroup"]) && mount.has_super_option("memory"),
+        Version::V2 => mount.is(&["cgroup2"]),
+    }
 }
 
-/// The path of one line of /proc/self/cgroup: `NUMBER:CONTROLLERS:PATH`, for v2 `0::PATH`.
-fn member(version: Version, line: &str) -> Option<&Path> {
-    let (number, rest) = line.split_once(':')?;
-    let (controllers, path) = rest.split_once(':')?;
+/// The path of one line of /proc/self/cgroup: `NUMBER:CONTROLLERS:PATH`, for v2 `0::PATH`. It may hold any
+/// byte but a newline, and none is escaped.
+fn member(version: Version, line: &[u8]) -> Option<&Path> {
+    let mut parts = line.splitn(3, |byte| *byte == b':');
+    let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut names = controllers.split(|byte| *byte == b',');
     let matches = match version {
-        Version::V1 => controllers.split(',').any(|name| name == "memory"),
-        Version::V2 => number == "0" && controllers.is_empty(),
+        Version::V1 => names.any(|name| name == b"memory"),
+        Version::V2 => number == b"0" && controllers.is_empty(),
     };
-    matches.then_some(Path::new(path))
+    matches.then_some(Path::new(OsStr::from_bytes(path)))
 }
 
 /// Whether this thread may write to it, with the rights of its effective user, and the mount is not
@@ -100,7 +99,7 @@ mod tests {
         41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
 
     fn own(version: Version, mounts: &str, cgroups: &str) -> Option<String> {
-        let place = place(version, mounts, cgroups)?;
+        let place = place(version, &Mounts::from(mounts), cgroups.as_bytes())?;
         Some(place.own.to_str().expect("UTF-8").to_owned())
     }
 
@@ -124,6 +123,10 @@ mod tests {
         );
         let deeper = own(Version::V2, mounts, "0::/docker/x/y\n");
         assert_eq!(deeper, is("/sys/fs/cgroup/y"));
+        // Names are escaped in the one file and not in the other.
+        let mounts = "9 8 0:32 /a\\040\\134b /sys/fs/cgroup/c\\040d ro - cgroup2 cgroup rw\n";
+        let named = own(Version::V2, mounts, "0::/a \\b/c:d\n");
+        assert_eq!(named, is("/sys/fs/cgroup/c d/c:d"));
     }
 
     #[test]

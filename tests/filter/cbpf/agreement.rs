@@ -4,7 +4,7 @@
 
 use jail::internal::baseline::Watch;
 use jail::internal::judge::Reason;
-use jail::internal::plan::{Host, MemoryCgroup, Plan};
+use jail::internal::plan::{Host, MemoryCgroup, Plan, ProcElsewhere};
 use jail::internal::policy::{Action, Policy, Rule};
 use jail::internal::syscalls::{Call, Errno};
 
@@ -20,7 +20,7 @@ pub const HOSTS: [Host; 2] = [
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
-        proc_elsewhere: &[],
+        proc_elsewhere: ProcElsewhere::NOWHERE,
     },
     Host {
         landlock_abi: 0,
@@ -28,7 +28,7 @@ pub const HOSTS: [Host; 2] = [
         memory: MemoryCgroup::None,
         namespaces: true,
         memory_files: true,
-        proc_elsewhere: &[],
+        proc_elsewhere: ProcElsewhere::NOWHERE,
     },
 ];
 

@@ -2,6 +2,7 @@
 //! name now than when they were opened.
 
 use super::smaps::Inode;
+use crate::sys::proc::Mounts;
 use std::collections::HashSet;
 use std::fs::{Metadata, read_dir, symlink_metadata};
 use std::os::unix::fs::MetadataExt;
@@ -22,9 +23,9 @@ pub struct Mount {
 /// Those that are mounted, and in which of their trees may be written. `writable`: where the command
 /// may change anything; `None`: anywhere.
 pub fn mounts(writable: Option<&[PathBuf]>) -> Vec<Mount> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let all = Mounts::own().unwrap_or_default();
     let mut mounts: Vec<Mount> = Vec::new();
-    for path in text.lines().filter_map(mounted) {
+    for path in in_memory(&all) {
         let trees = trees(&path, writable);
         let Ok(stat) = symlink_metadata(&path) else {
             continue;
@@ -44,14 +45,11 @@ pub fn mounts(writable: Option<&[PathBuf]>) -> Vec<Mount> {
     mounts
 }
 
-/// The place of a mount, of one line of /proc/PID/mountinfo, if it is a tmpfs; blanks are `\040`.
-fn mounted(line: &str) -> Option<PathBuf> {
-    let (mount, system) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(4);
-    let (path, options) = (mount.next()?, mount.next()?);
-    let kind = system.split(' ').next()?;
-    let writable = options.split(',').all(|option| option != "ro");
-    (matches!(kind, "tmpfs" | "devtmpfs") && writable).then(|| path.replace("\\040", " ").into())
+/// Where file systems in memory are mounted that can be written to.
+fn in_memory(mounts: &Mounts) -> impl Iterator<Item = PathBuf> {
+    let tmpfs = mounts.iter();
+    let tmpfs = tmpfs.filter(|mount| mount.is(&["tmpfs", "devtmpfs"]) && !mount.is_read_only());
+    tmpfs.map(|mount| mount.place())
 }
 
 /// What of a mount may be changed.
@@ -136,10 +134,12 @@ mod tests {
 
     #[test]
     fn a_tmpfs_that_can_be_written_to_is_found_among_mounts() {
-        let line = "25 24 0:23 / /dev/sh\\040m rw,nosuid shared:4 - tmpfs tmpfs rw,size=4k";
-        assert_eq!(mounted(line), Some("/dev/sh m".into()));
-        assert_eq!(mounted(&line.replace("- tmpfs", "- ext4")), None);
-        assert_eq!(mounted(&line.replace("rw,nosuid", "ro,nosuid")), None);
+        let found = |line: &str| in_memory(&Mounts::from(line)).collect::<Vec<_>>();
+        let line = "25 24 0:23 / /dev/sh\\040\\012m rw,nosuid shared:4 - tmpfs tmpfs rw,size=4k";
+        assert_eq!(found(line), [PathBuf::from("/dev/sh \nm")]);
+        for (from, to) in [("- tmpfs", "- ext4"), ("rw,nosuid", "ro,nosuid")] {
+            assert_eq!(found(&line.replace(from, to)), [] as [PathBuf; 0], "{to}");
+        }
     }
 
     #[test]
