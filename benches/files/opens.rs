@@ -15,7 +15,7 @@ use std::process::Stdio;
 /// only root may rename, or of one that is not there.
 const AS_IT_IS: Option<f64> = Some(1.6);
 /// At most this times the floor's one stop: an open whose path is pinned.
-const PINNED: Option<f64> = Some(2.6);
+const PINNED: Option<f64> = Some(2.2);
 
 const ROUNDS: usize = 30;
 const OPENS: u32 = 1000;

@@ -150,8 +150,77 @@ pub fn set_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> 
     )
 }
 
+/// PTRACE_SETREGSET with NT_PRSTATUS, of the registers up to the instruction pointer only: those of calls, and
+/// none of the segment registers, which take a quarter of the request's time. Of a tracee that runs 64-bit code.
+#[cfg(target_arch = "x86_64")]
+pub fn set_call_registers(tid: pid_t, registers: &RawRegisters) -> Result<(), Errno> {
+    let mut vector = libc::iovec {
+        iov_base: from_ref(registers).cast_mut().cast(),
+        iov_len: std::mem::offset_of!(RawRegisters, rip) + size_of::<u64>(),
+    };
+    let set = libc::NT_PRSTATUS as usize as *mut c_void;
+    request(
+        libc::PTRACE_SETREGSET,
+        tid,
+        set,
+        from_mut(&mut vector).cast(),
+    )
+}
+
+/// PTRACE_SET_SYSCALL_INFO (Linux 6.16): at a seccomp-stop, another number and other arguments; nothing else
+/// changes. Older kernels return EIO.
+#[cfg(target_arch = "x86_64")]
+pub fn set_call(tid: pid_t, nr: u32, args: [u64; 6]) -> Result<(), Errno> {
+    /// PTRACE_SET_SYSCALL_INFO of linux/ptrace.h.
+    const SET_SYSCALL_INFO: c_uint = 0x4212;
+    /// `struct ptrace_syscall_info` of a seccomp-stop. Of a setting the kernel reads the kind of the stop, the
+    /// number and the arguments; all else must be 0 or is ignored.
+    #[repr(C)]
+    struct Info {
+        op: u8,
+        unused: [u8; 7],
+        pointers: [u64; 2],
+        nr: u64,
+        args: [u64; 6],
+        data: [u32; 2],
+    }
+    let info = Info {
+        op: libc::PTRACE_SYSCALL_INFO_SECCOMP,
+        unused: [0; 7],
+        pointers: [0; 2],
+        nr: nr.into(),
+        args,
+        data: [0; 2],
+    };
+    request(
+        SET_SYSCALL_INFO,
+        tid,
+        size_of_val(&info) as *mut c_void,
+        from_ref(&info).cast_mut().cast(),
+    )
+}
+
+/// PTRACE_PEEKUSER: one general register, by its offset in `struct user_regs_struct`. It costs half of
+/// PTRACE_GETREGS.
+#[cfg(target_arch = "x86_64")]
+pub fn register(tid: pid_t, offset: usize) -> Result<u64, Errno> {
+    let mut value: u64 = 0;
+    // The system call writes the register, where the function of libc returns it like an error.
+    // SAFETY: the kernel writes one word, to `value`, which outlives the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_ptrace,
+            libc::PTRACE_PEEKUSER,
+            tid,
+            offset,
+            from_mut(&mut value),
+        )
+    };
+    check(result).map(|_| value)
+}
+
 /// PTRACE_POKEUSER: one general register, by its offset in `struct user_regs_struct`, with which
-/// `struct user` begins. Two of these cost less than one PTRACE_SETREGS.
+/// `struct user` begins. Two of these cost less than all registers in one request.
 #[cfg(target_arch = "x86_64")]
 pub fn set_register(tid: pid_t, offset: usize, value: u64) -> Result<(), Errno> {
     request(

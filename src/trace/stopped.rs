@@ -42,6 +42,11 @@ pub enum ResumeAction {
     /// Continue with these registers: at a seccomp-stop another call, or other arguments; at any other
     /// stop the registers from before.
     Set(Registers),
+    /// Continue this seccomp-stop with the call and the arguments of these registers; no other register changes.
+    Call(Registers),
+    /// Continue this exit of a call with the registers that it was made with. It ran with these arguments, and
+    /// returns this value, which is what it has returned.
+    Restore(Registers, [u64; 6], i64),
     /// Kill its whole process.
     Kill,
 }
@@ -76,6 +81,16 @@ impl Resume {
         Resume::by(ResumeAction::Set(registers))
     }
 
+    /// See [`ResumeAction::Call`].
+    pub const fn calling(registers: Registers) -> Resume {
+        Resume::by(ResumeAction::Call(registers))
+    }
+
+    /// See [`ResumeAction::Restore`].
+    pub const fn restoring(registers: Registers, made: [u64; 6], result: i64) -> Resume {
+        Resume::by(ResumeAction::Restore(registers, made, result))
+    }
+
     /// The same, with a stop at the next entry or exit of a call.
     pub const fn and_stop(self) -> Resume {
         Resume {
@@ -101,6 +116,11 @@ impl Stopped {
     /// Its registers. `None`: it was killed in its stop; its death arrives at a later wait.
     pub fn registers(&self) -> Result<Option<Registers>, Errno> {
         alive(sys::ptrace::registers(self.tid)).map(|raw| raw.map(Registers::new))
+    }
+
+    /// At the exit of a call: what it returns. `None`: it was killed in its stop.
+    pub fn result(&self) -> Result<Option<i64>, Errno> {
+        alive(Registers::result_of(self.tid))
     }
 
     /// Sets whether it, and each task that it creates from now on, stops before it ends
@@ -154,6 +174,10 @@ impl Stopped {
                 registers.answer(tid, value).and_then(|()| go_on(0))
             }
             ResumeAction::Set(registers) => registers.set(tid).and_then(|()| go_on(0)),
+            ResumeAction::Call(registers) => registers.set_call(tid).and_then(|()| go_on(0)),
+            ResumeAction::Restore(registers, made, result) => {
+                registers.restore(tid, made, result).and_then(|()| go_on(0))
+            }
             ResumeAction::Kill => sys::process::kill(tid, libc::SIGKILL),
         };
         alive(result).map(drop)

@@ -12,9 +12,14 @@ const PINNED: &str = "read = [\"@/r\", \"@/bin\"]\nwrite = [\"@/w\"]\nexec = [\"
 /// `files busy …` within, with each Landlock.
 #[track_caller]
 fn busy(words: &[&str], says: &str) {
+    busy_under(PINNED, words, says);
+}
+
+#[track_caller]
+fn busy_under(policy: &str, words: &[&str], says: &str) {
     for landlock in LANDLOCK {
         let scene = Scene::new();
-        let policy = scene.policy(PINNED);
+        let policy = scene.policy(policy);
         scene.write("w/secret-x", "x");
         nix::unistd::mkfifo(scene.at("w/fifo").as_str(), nix::sys::stat::Mode::S_IRWXU)
             .expect("a FIFO");
@@ -48,6 +53,14 @@ fn a_timer_signal_disturbs_no_open_and_none_is_lost() {
         // A timer's signals do not queue: what is pending once is one.
         assert!(opens > 1000 && alarms > 300, "{landlock:?}: {}", ran.out);
     }
+}
+
+#[test]
+fn no_register_is_changed_by_a_call_that_goes_on_in_another_form() {
+    let net = "[net]\nconnect = [\"127.0.0.1\"]\nlisten = [\"127.0.0.1:0\"]\n";
+    let times = rounds(200).to_string();
+    let words = ["registers", "@/w/file", "@/w", &times];
+    busy_under(&format!("{PINNED}{net}"), &words, "ok times");
 }
 
 #[test]

@@ -27,19 +27,16 @@ pub struct Emulation {
 }
 
 impl Emulation {
-    /// A call of the supervisor's own making returns.
+    /// A call of the supervisor's own making returns this.
     pub fn returned(
         &mut self,
         tracee: &Stopped,
         task: &Task,
         pending: Pending,
-    ) -> Result<Resume, Errno> {
+        result: i64,
+    ) -> Resume {
         let tid = tracee.tid();
-        let Some(registers) = tracee.registers()? else {
-            return Ok(Resume::CONTINUE);
-        };
-        let result = registers.result();
-        Ok(match pending {
+        match pending {
             Pending::Return {
                 original,
                 first: Some(at),
@@ -49,7 +46,7 @@ impl Emulation {
                 let told = sys::memory::write(tid, at, &sent);
                 Resume::set(original.with_result(told.map_or_else(errno, |()| 1)))
             }
-            Pending::Return { original, .. } => Resume::set(original.with_result(result)),
+            Pending::Return { original, made, .. } => Resume::restoring(original, made, result),
             Pending::Passing { original } => passing::returned(task, original, result),
             Pending::Map { original } => {
                 let space = task.space();
@@ -65,7 +62,7 @@ impl Emulation {
             | Pending::LookUp { original, .. }
             | Pending::Answer { original }
             | Pending::Fewer { original } => Resume::set(original.with_result(result)),
-        })
+        }
     }
 
     /// The pages could not be mapped: a filter of the command's own may have refused it, or the memory of the
@@ -128,16 +125,17 @@ impl Emulation {
         }
         if let Some(slot) = slot(stop) {
             fill(&slot)?;
-            let changed = original.with_call(nr, args(&slot));
+            let made = args(&slot);
             let pending = Pending::Return {
                 original,
+                made,
                 _slot: Some(slot),
                 first,
                 held: None,
                 entered: None,
             };
             stop.task.pending.replace(Some(pending));
-            return Ok(Resume::set(changed).and_stop());
+            return Ok(Resume::calling(original.with_call(nr, made)).and_stop());
         }
         let pages = stop.task.space().pages();
         if pages.are_mapped() {
@@ -185,13 +183,14 @@ impl Emulation {
         let original = stop.registers;
         let pending = Pending::Return {
             original,
+            made: args,
             _slot: None,
             first: None,
             held: None,
             entered: None,
         };
         stop.task.pending.replace(Some(pending));
-        Resume::set(original.with_call(stop.call.nr, args)).and_stop()
+        Resume::calling(original.with_call(stop.call.nr, args)).and_stop()
     }
 
     /// Has the task map the pages: its call is made again afterwards. The mmap names an address that the
@@ -205,7 +204,7 @@ impl Emulation {
         let (length, access) = (place.end - place.start, libc::PROT_READ as u64);
         let args = [place.start, length, access, flags as u64, u64::MAX, 0];
         stop.task.pending.replace(Some(Pending::Map { original }));
-        Ok(Resume::set(original.with_call(nr, args)).and_stop())
+        Ok(Resume::calling(original.with_call(nr, args)).and_stop())
     }
 
     /// A task may have reads under way from now on that end while it is stopped (io_setup(2)).

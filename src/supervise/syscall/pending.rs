@@ -14,6 +14,8 @@ pub enum Pending {
     /// messages, and what was sent of it belongs at this address.
     Return {
         original: Registers,
+        /// The arguments with which it goes on.
+        made: [u64; 6],
         _slot: Option<Slot>,
         first: Option<u64>,
         /// What stays open until then.

@@ -50,14 +50,16 @@ impl Supervisor<'_> {
             true => None,
             false => pending.injected(),
         };
-        let result = tracee.registers()?.map(|registers| registers.result());
-        let how = self.paths.emulation.returned(tracee, task, pending)?;
+        let Some(result) = tracee.result()? else {
+            return Ok(Resume::CONTINUE);
+        };
+        let how = self.paths.emulation.returned(tracee, task, pending, result);
         let unmapped = self.paths.emulation.unmapped_task().is_some();
         self.own_filter.last = None;
         let refusals = self.own_filter.refusals.iter();
         for &(op, refusal) in refusals.filter(|(op, _)| Some(*op) == made) {
             match refusal {
-                Refusal::Errno(errno) if result == Some(-i64::from(errno)) => {
+                Refusal::Errno(errno) if result == -i64::from(errno) => {
                     // A filter may be installed without them.
                     if op != Op::Mmap || unmapped {
                         self.told_refusal(task, op);

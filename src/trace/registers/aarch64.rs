@@ -82,6 +82,26 @@ impl Registers {
         sys::ptrace::set_registers(tid, &self.0)
     }
 
+    /// At a seccomp-stop: sets the number of the call and its arguments.
+    pub(in crate::trace) fn set_call(&self, tid: Tid) -> Result<(), Errno> {
+        self.set(tid)
+    }
+
+    /// At the exit of a call: sets the registers and its result.
+    pub(in crate::trace) fn restore(
+        &self,
+        tid: Tid,
+        _made: [u64; 6],
+        result: i64,
+    ) -> Result<(), Errno> {
+        self.with_result(result).set(tid)
+    }
+
+    /// At the exit of a call: what it returns.
+    pub(in crate::trace) fn result_of(tid: Tid) -> Result<i64, Errno> {
+        Ok(Self::new(sys::ptrace::registers(tid)?).result())
+    }
+
     /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
     ///
     /// The number is not a general register on this architecture: NT_ARM_SYSTEM_CALL sets it.

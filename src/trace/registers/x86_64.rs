@@ -1,19 +1,21 @@
 //! x86-64: syscall(2)'s table "Architecture calling conventions".
 
-use crate::sys::{self, Errno};
+use crate::sys::Errno;
+use crate::sys::ptrace::{self, RawRegisters};
 use crate::syscalls::Call;
 use crate::trace::Tid;
 use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// linux/errno.h: restart the call if no handler runs.
 const ERESTARTNOHAND: i64 = -514;
 
 /// The registers of a tracee in a stop.
 #[derive(Debug, Clone, Copy)]
-pub struct Registers(sys::ptrace::RawRegisters);
+pub struct Registers(RawRegisters);
 
 impl Registers {
-    pub(in crate::trace) fn new(raw: sys::ptrace::RawRegisters) -> Self {
+    pub(in crate::trace) fn new(raw: RawRegisters) -> Self {
         Self(raw)
     }
 
@@ -91,8 +93,66 @@ impl Registers {
         self
     }
 
+    /// Sets the registers, of which only those of calls can have changed.
     pub(in crate::trace) fn set(&self, tid: Tid) -> Result<(), Errno> {
-        sys::ptrace::set_registers(tid, &self.0)
+        match self.is_compat() {
+            true => ptrace::set_registers(tid, &self.0),
+            false => ptrace::set_call_registers(tid, &self.0),
+        }
+    }
+
+    /// At a seccomp-stop: sets the number of the call and its arguments.
+    pub(in crate::trace) fn set_call(&self, tid: Tid) -> Result<(), Errno> {
+        /// Whether the kernel is known to have no request for it.
+        static HAS_NONE: AtomicBool = AtomicBool::new(false);
+        if HAS_NONE.load(Ordering::Relaxed) || self.is_compat() {
+            return self.set(tid);
+        }
+        let call = self.call();
+        match ptrace::set_call(tid, call.nr, call.args) {
+            Err(Errno::ESRCH) => Err(Errno::ESRCH),
+            Err(_) => {
+                HAS_NONE.store(true, Ordering::Relaxed);
+                self.set(tid)
+            }
+            done => done,
+        }
+    }
+
+    /// At the exit of a call: sets the registers, of which the arguments were `made` for this call, and its result.
+    ///
+    /// The kernel acts upon an error by the number of the call, which may be another one now (it is restarted):
+    /// then all are set. Otherwise the number has no meaning any more, and few registers are set one by one.
+    pub(in crate::trace) fn restore(
+        &self,
+        tid: Tid,
+        made: [u64; 6],
+        result: i64,
+    ) -> Result<(), Errno> {
+        const FEW: usize = 2;
+        const PLACES: [usize; 6] = [
+            offset_of!(RawRegisters, rdi),
+            offset_of!(RawRegisters, rsi),
+            offset_of!(RawRegisters, rdx),
+            offset_of!(RawRegisters, r10),
+            offset_of!(RawRegisters, r8),
+            offset_of!(RawRegisters, r9),
+        ];
+        let given = self.call().args.into_iter().zip(made).zip(PLACES);
+        let changed = given.filter(|((given, made), _)| given != made);
+        if result < 0 || self.is_compat() || changed.clone().count() > FEW {
+            return self.with_result(result).set(tid);
+        }
+        for ((given, _), place) in changed {
+            ptrace::set_register(tid, place, given)?;
+        }
+        Ok(())
+    }
+
+    /// At the exit of a call: what it returns.
+    pub(in crate::trace) fn result_of(tid: Tid) -> Result<i64, Errno> {
+        let result = ptrace::register(tid, offset_of!(RawRegisters, rax))?;
+        Ok(result as i64)
     }
 
     /// At a seccomp-stop: the call is not run and returns `value`; no other register changes.
@@ -100,8 +160,7 @@ impl Registers {
     /// Number -1 makes the kernel skip the call, and it leaves rax as set here (seccomp(2),
     /// SECCOMP_RET_TRACE).
     pub(in crate::trace) fn answer(self, tid: Tid, value: i64) -> Result<(), Errno> {
-        use sys::ptrace::{RawRegisters, set_register};
-        set_register(tid, offset_of!(RawRegisters, orig_rax), u64::MAX)?;
-        set_register(tid, offset_of!(RawRegisters, rax), value as u64)
+        ptrace::set_register(tid, offset_of!(RawRegisters, orig_rax), u64::MAX)?;
+        ptrace::set_register(tid, offset_of!(RawRegisters, rax), value as u64)
     }
 }

@@ -8,6 +8,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -20,6 +21,7 @@ pub fn run(words: &[&str]) -> i32 {
     let number = |text: &str| text.parse().unwrap_or(0);
     let result = match *words {
         ["signals", file, denied, millis] => signals(file, denied, number(millis)),
+        ["registers", file, directory, times] => registers(file, directory, number(times)),
         ["fifo", path, restart] => fifo(path, restart == "restart"),
         ["threads", directory, count, times] => {
             threads(directory, number(count) as usize, number(times))
@@ -150,6 +152,68 @@ fn signals(file: &str, denied: &str, millis: u64) -> Result {
     match wrong.is_empty() {
         true => Ok(format!("opens {opens} alarms {alarms}")),
         false => Err(wrong.join("; ")),
+    }
+}
+
+/// Makes calls that go on in another form beside another thread: those that change one register and those that
+/// change three, that succeed and that fail.
+fn registers(file: &str, directory: &str, times: u64) -> Result {
+    thread::spawn(|| thread::sleep(Duration::from_secs(100)));
+    let path = |text: &str| CString::new(text).map_err(|error| error.to_string());
+    let (file, directory) = (path(file)?, path(directory)?);
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let open = listener.local_addr().map_err(|error| error.to_string())?;
+    let mut wrong = Vec::new();
+    let mut expect = |what: &str, (result, changed): (i64, bool), as_expected: fn(i64) -> bool| {
+        if changed || !as_expected(result) {
+            wrong.push(format!(
+                "{what} returned {result}, registers changed: {changed}"
+            ));
+        }
+        result
+    };
+    for _ in 0..times {
+        let flags = i64::from(libc::O_RDWR);
+        let opened = machine::call(libc::SYS_open, &file, flags, 0);
+        let fd = expect("open", opened, |fd| fd >= 3);
+        let _ = crate::raw::call(libc::SYS_close, &[crate::raw::Arg::I(fd)]);
+        let flags = flags | i64::from(libc::O_DIRECTORY);
+        let failed = machine::call(libc::SYS_open, &file, flags, 0);
+        expect("open of no directory", failed, |errno| {
+            errno == -i64::from(libc::ENOTDIR)
+        });
+        let entered = machine::call(libc::SYS_chdir, &directory, 1, 2);
+        expect("chdir", entered, |result| result == 0);
+        let failed = machine::call(libc::SYS_chdir, &file, 1, 2);
+        expect("chdir to a file", failed, |errno| {
+            errno == -i64::from(libc::ENOTDIR)
+        });
+        // Nothing listens at port 1.
+        connect(open.port(), 0)?;
+        connect(1, libc::ECONNREFUSED)?;
+        listener.accept().map_err(|error| error.to_string())?;
+    }
+    match wrong.is_empty() {
+        true => Ok(format!("times {times}")),
+        false => Err(wrong.join("; ")),
+    }
+}
+
+/// Connects to a port of this host: it returns this error, or 0.
+fn connect(port: u16, errno: i32) -> std::result::Result<(), String> {
+    use crate::raw::{Arg, call};
+    let kind = [libc::AF_INET, libc::SOCK_STREAM, 0].map(|arg| Arg::I(arg.into()));
+    let fd = call(libc::SYS_socket, &kind).map_err(|errno| errno.to_string())?;
+    let mut address = (libc::AF_INET as u16).to_ne_bytes().to_vec();
+    address.extend(port.to_be_bytes());
+    address.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let (result, changed) = machine::connect(fd, &address);
+    let _ = call(libc::SYS_close, &[Arg::I(fd)]);
+    match result == -i64::from(errno) && !changed {
+        true => Ok(()),
+        false => Err(format!(
+            "connect returned {result}, registers changed: {changed}"
+        )),
     }
 }
 

@@ -46,9 +46,25 @@ pub fn alarm(after: i64, every: i64) -> Result<(), Errno> {
     Errno::result(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, null_mut()) }).map(drop)
 }
 
-/// Makes a call of a path, a number and a number with known values in the registers that it does
-/// not use; returns its result, and whether any but those that the ABI clobbers came back changed.
+/// Makes a call of a path, a number and a number, as [`call_of`] does.
 pub fn call(number: i64, path: &CStr, second: i64, third: i64) -> (i64, bool) {
+    // SAFETY: the path lives until after the call, which reads no other memory.
+    unsafe { call_of(number, [path.as_ptr() as u64, second as u64, third as u64]) }
+}
+
+/// Makes a connect, as [`call_of`] does.
+pub fn connect(fd: i64, address: &[u8]) -> (i64, bool) {
+    let args = [fd as u64, address.as_ptr() as u64, address.len() as u64];
+    // SAFETY: the address lives until after the call, which reads no other memory.
+    unsafe { call_of(libc::SYS_connect, args) }
+}
+
+/// Makes a call of three arguments with known values in the registers that it does
+/// not use; returns its result, and whether any but those that the ABI clobbers came back changed.
+///
+/// # Safety
+/// The call must read and write no memory but what its arguments name, and that must live.
+unsafe fn call_of(number: i64, args: [u64; 3]) -> (i64, bool) {
     const MARKS: [u64; 7] = [
         0x1111_2222_3333_4444,
         0x2222_3333_4444_5555,
@@ -58,12 +74,10 @@ pub fn call(number: i64, path: &CStr, second: i64, third: i64) -> (i64, bool) {
         0x6666_7777_8888_9999,
         0x7777_8888_9999_aaaa,
     ];
-    let address = path.as_ptr() as u64;
-    let (mut rdi, mut rsi, mut rdx) = (address, second as u64, third as u64);
+    let [mut rdi, mut rsi, mut rdx] = args;
     let [mut r10, mut r8, mut r9, mut r12, mut r13, mut r14, mut r15] = MARKS;
     let mut rax = number;
-    // SAFETY: the path lives until after the call, which reads no other memory; all registers that
-    // it may change are named.
+    // SAFETY: the caller answers for the memory; all registers that the call may change are named.
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -82,7 +96,6 @@ pub fn call(number: i64, path: &CStr, second: i64, third: i64) -> (i64, bool) {
             out("r11") _,
         );
     }
-    let kept = [rdi, rsi, rdx] == [address, second as u64, third as u64]
-        && [r10, r8, r9, r12, r13, r14, r15] == MARKS;
+    let kept = [rdi, rsi, rdx] == args && [r10, r8, r9, r12, r13, r14, r15] == MARKS;
     (rax, !kept)
 }

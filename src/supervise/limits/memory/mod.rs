@@ -366,7 +366,10 @@ impl Memory {
     /// A call goes on: if it may open a file for writing, make one, or map one for others, its return must
     /// be seen.
     pub fn calls(&mut self, task: &Task, call: &Call, how: Resume) -> Resume {
-        let goes_on = matches!(how.action, ResumeAction::Continue | ResumeAction::Set(_));
+        let goes_on = matches!(
+            how.action,
+            ResumeAction::Continue | ResumeAction::Set(_) | ResumeAction::Call(_)
+        );
         let keeps = || Kind::of(call).is_some();
         let watched = || tmpfs::may_fill(call) || makes_memfd(call) || maps_shared(call) || keeps();
         match goes_on && watched() {

@@ -129,12 +129,12 @@ impl Paths {
         let Some(denied) = task.paths.denied.take() else {
             return Ok(None);
         };
-        let Some(registers) = tracee.registers()? else {
+        let Some(result) = tracee.result()? else {
             return Ok(None);
         };
         // EXDEV: a name may not be moved to another directory (LANDLOCK_ACCESS_FS_REFER).
         let refused = [libc::EACCES, libc::EXDEV].map(|errno| -i64::from(errno));
-        Ok(refused.contains(&registers.result()).then_some(denied))
+        Ok(refused.contains(&result).then_some(denied))
     }
 
     fn look_at_open(&mut self, stop: &SyscallStop<'_>, op: op::Open) -> Judged<()> {

@@ -88,8 +88,7 @@ pub fn arrived(
     else {
         return Ok(None);
     };
-    let returned = tracee.registers()?.map(|registers| registers.result());
-    if returned != Some(0) {
+    if tracee.result()? != Some(0) {
         return Ok(None);
     }
     let here = match directory_of(tid) {

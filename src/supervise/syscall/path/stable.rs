@@ -19,10 +19,15 @@ impl Paths {
     /// Whether no task of the jail can change these bytes, or which sockets the descriptors of their
     /// owner stand for, before its call goes on.
     pub fn is_own(&mut self, stop: &SyscallStop<'_>, address: u64, length: usize) -> bool {
+        self.may_be_own(stop) && stop.task.is_private(address, length)
+    }
+
+    /// As far as it can be told without a look at the memory.
+    fn may_be_own(&self, stop: &SyscallStop<'_>) -> bool {
         // A jail of one task may share memory with processes outside, by a file that is mapped.
         !self.emulation.is_asynchronous()
             && stop.plan.keeps_memory()
-            && stop.task.is_private(address, length)
+            && stop.task.space().is_alone()
     }
 
     /// Whether the names of a path can be changed neither under this policy nor by anybody but root:
@@ -46,7 +51,7 @@ impl Paths {
         given: &[u8],
         found: &Resolved,
     ) -> bool {
-        if found.magic.is_some() || found.pathless || !self.is_own(stop, address, given.len()) {
+        if found.magic.is_some() || found.pathless || !self.may_be_own(stop) {
             return false;
         }
         let Some(passed) = &found.passed else {
@@ -54,6 +59,7 @@ impl Paths {
         };
         // The path that was found, and what was passed and does not lie above it.
         let mut places = passed.iter().chain([&found.path]);
-        places.all(|place| self.stays(stop, place))
+        // To look at the memory takes a system call.
+        places.all(|place| self.stays(stop, place)) && stop.task.is_private(address, given.len())
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn go_on(stop: &SyscallStop<'_>) -> Option<Judged<Resume>> {
     stop.task
         .pending
         .replace(Some(Pending::Passing { original }));
-    Some(Ok(Resume::set(original.with_call(nr, args)).and_stop()))
+    Some(Ok(Resume::calling(original.with_call(nr, args)).and_stop()))
 }
 
 /// A call of the supervisor's making has returned.
