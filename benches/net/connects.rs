@@ -22,33 +22,47 @@ fn measure(programs: &Programs) -> Result<()> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port();
-    let policy = programs.directory.join("connects.toml");
-    let policy = policy.to_str().ok_or("a path that is no text")?;
-    std::fs::write(
-        policy,
-        format!(
-            "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\n[net]\nconnect = [\"127.0.0.1:{port}\"]\nlisten = [\"127.0.0.1:{port}\"]\n"
-        ),
-    )?;
+    let policy = |name: &str, more: &str| -> Result<String> {
+        let path = programs.directory.join(name);
+        let text = format!(
+            "extends = [\"base\"]\n[fs]\nread = [\"/\"]\nexec = [\"/\"]\n[net]\nconnect = [\"127.0.0.1:{port}\"{more}]\nlisten = [\"127.0.0.1:{port}\"]\n"
+        );
+        std::fs::write(&path, text)?;
+        Ok(path.to_str().ok_or("a path that is no text")?.to_owned())
+    };
+    let streams = policy("streams.toml", "")?;
+    // A socket of UDP may take the place of one of TCP.
+    let both = policy("both.toml", ", \"udp://127.0.0.2:53\"")?;
     let port = port.to_string();
     println!(
         "{CONNECTS} connections to a listener of the same program, socket, connect, accept and close, µs \
          each; what is added to the unjailed time as a ratio to what the floor adds\n"
     );
-    for (company, how) in [
-        ("alone", "jail: judged, goes on as it is"),
-        ("thread", "jail: judged, made by the supervisor"),
+    for (company, of_streams, of_both) in [
+        (
+            "alone",
+            "jail, TCP: judged, goes on as it is",
+            "jail, TCP and UDP: judged by its socket, goes on as it is",
+        ),
+        (
+            "thread",
+            "jail, TCP: judged, goes on pinned",
+            "jail, TCP and UDP: judged, made by the supervisor",
+        ),
     ] {
         let probe = [&programs.this, "probe", "connect", company, &port, CONNECTS];
-        let variants: [Vec<&str>; 3] = [
+        let jail = |policy| vec![&programs.jail, "--quiet", "--policy", policy, "--"];
+        let variants: [Vec<&str>; 4] = [
             vec![],
             vec![&programs.floor, "connect"],
-            vec![&programs.jail, "--quiet", "--policy", policy, "--"],
+            jail(&streams),
+            jail(&both),
         ];
         let lines = [
             Line::new("unjailed", None),
             Line::new("floor: stop, read the address, continue", None),
-            Line::new(how, TARGET),
+            Line::new(of_streams, TARGET),
+            Line::new(of_both, None),
         ];
         let rounds = Rounds::interleave(ROUNDS, variants.len(), |variant| {
             Ok(inner(&[&variants[variant], &probe[..]].concat())? / MICROSECOND)

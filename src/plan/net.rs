@@ -73,6 +73,8 @@ pub struct Net {
     pub silent: bool,
     /// Whether the address in a message can be protected from change: guarded pages.
     pub pins: bool,
+    /// Whether the command may have sockets of kinds that it cannot create, because it inherits one.
+    pub inherits: bool,
     /// Whether everything that must be allowed needs an inspection of the command's socket: pidfd_getfd.
     pub takes_sockets: bool,
 }
@@ -101,6 +103,7 @@ impl Net {
             unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
             silent: false,
             pins: host.kernel >= super::files::PINS,
+            inherits: options.datagrams,
             takes_sockets: false,
         };
         if !plan.governed && !scene.denies_paths() {

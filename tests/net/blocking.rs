@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 /// `connect` is connect(2) itself, whose EINTR Python does not hide. With the argument `threads`
-/// there is another thread, for whose sake the supervisor connects.
+/// there is another thread, which could change the address.
 const PRELUDE: &str = r#"
 import ctypes, errno, os, select, signal, socket, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -68,12 +68,21 @@ def elapsed(call, *arguments):
 const NET: &str =
     "connect = [\"127.0.0.0/8\", \"10.0.0.0/8\", \"unix:@\"]\nlisten = [\"127.0.0.1:0\"]";
 
+/// With this, the socket may become one of UDP, which may not connect to the same peers: the supervisor
+/// connects. Without it, the task does.
+const MORE: &str = "connect = [\"udp://10.9.9.9:53\", ";
+
 /// The script says the same without a jail and within, alone and with another thread.
 fn same(script: &str, says: &str) {
+    same_under(NET, script, says);
+    same_under(&NET.replace("connect = [", MORE), script, says);
+}
+
+fn same_under(net: &str, script: &str, says: &str) {
     let Some(python) = python() else { return };
     each_way(|user, mode| {
         let scene = Scene::new();
-        let policy = scene.policy(NET);
+        let policy = scene.policy(net);
         let file = scene.script("script.py", &format!("{PRELUDE}\n{script}"));
         let command = [python.as_str(), &file, mode];
         scene

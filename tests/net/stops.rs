@@ -19,6 +19,7 @@ pub fn row(ran: &Ran, start: &str) -> u64 {
 }
 
 pub const PEERS: &str = "of them for peers";
+const RETURNS: &str = "returns of such calls";
 pub const ALL: &str = "jail: stops other than fork, exec, exit and signals";
 
 /// Transfers data as often as it is told, over a connection made once.
@@ -184,4 +185,46 @@ fn a_hint_says_how_to_see_denials_that_were_not_reported() {
         .output()
         .ends_with(1);
     ran.complains("--trace-denials");
+}
+
+/// Connects to itself as often as it is told, beside another thread.
+const CONNECTS: &str = r#"
+import socket, sys, threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+for _ in range(int(sys.argv[1])):
+    a = socket.create_connection(listener.getsockname())
+    b, _ = listener.accept()
+    a.close()
+    b.close()
+print("done")
+"#;
+
+#[test]
+fn a_thread_connects_by_itself_where_any_socket_may_connect_to_the_peer() {
+    let Some(python) = python() else { return };
+    let scene = Scene::new();
+    let script = scene.script("connects.py", CONNECTS);
+    for (net, by_itself) in [
+        ("connect = [\"127.0.0.1\"]", true),
+        ("connect = [\"127.0.0.1\", \"udp://127.0.0.1\"]", true),
+        // Another thread may put a socket of UDP in the place of the one of TCP.
+        ("connect = [\"127.0.0.1\", \"udp://127.0.0.2:53\"]", false),
+    ] {
+        let policy = scene.policy(&format!("{net}\nlisten = [\"127.0.0.1:0\"]"));
+        for user in users() {
+            let [few, many] = ["10", "110"].map(|count| {
+                let command = [python.as_str(), &script, count];
+                let ran = scene.with(user, &["--stats"], &policy, &command).output();
+                let ran = ran.ends_with(0).says("done\n");
+                (row(&ran, PEERS), row(&ran, RETURNS))
+            });
+            assert!(many.0 - few.0 >= 100, "{net}");
+            // What is called by the task stops again when it returns.
+            let returns = many.1 - few.1;
+            assert_eq!(returns >= 100, by_itself, "{net}: {returns}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::baseline::{NO_PAGES, Watch};
 use crate::judge::Reason;
 use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno};
-use crate::syscalls::Op;
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::{Registers, Resume, Stopped, Tid};
 use std::os::fd::OwnedFd;
 
@@ -66,11 +66,14 @@ impl Emulation {
     }
 
     /// The pages could not be mapped: a filter of the command's own may have refused it, or the memory of the
-    /// task has reached a limit. The installation of a filter goes on; what needs the pages later fails then.
+    /// task has reached a limit. The installation of a filter goes on, and so does a connect; what needs the
+    /// pages fails.
     fn unmapped(&mut self, task: &Task, original: Registers, result: i64) -> Resume {
         task.space().pages().refused();
         match original.call().op() {
             Op::Seccomp | Op::Prctl => again(original),
+            // It is made without them.
+            Op::Peer(Peer::Connect) => again(original),
             _ => {
                 self.unmapped = Some(task.tid());
                 Resume::set(original.with_result(result))
@@ -157,6 +160,21 @@ impl Emulation {
     ) -> Judged<Resume> {
         let bytes = bytes.to_vec();
         self.pinned_as(stop, stop.call.nr, |_| bytes, args, None)
+    }
+
+    /// As [`Emulation::pinned_call`], for a call that can be made in another way: `None` where there are no pages,
+    /// or half of the slots are in use. It may wait for long, and others must not fail for want of a slot.
+    pub fn pinned_if_free(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        bytes: &[u8],
+        args: impl FnOnce(u64) -> [u64; 6],
+    ) -> Option<Resume> {
+        let pages = stop.task.space().pages();
+        match stop.plan.files.watch.has(Watch::PINS) && (pages.are_half_free() || pages.may_map()) {
+            true => self.pinned_call(stop, bytes, args).ok(),
+            false => None,
+        }
     }
 
     /// As [`Emulation::pinned_call`], as another call and with bytes that depend on where they lie.

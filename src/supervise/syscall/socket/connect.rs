@@ -1,13 +1,16 @@
 //! connect(2).
 //!
-//! Where another task could change the address or put another socket in the place of the one that was
-//! judged, the supervisor connects, on a descriptor of its own. It must not wait for the peer: a
+//! Where another task could change the address, the call goes on with a copy that no task can change, if the
+//! policy allows it to any socket.
+//!
+//! Where another task could also put a socket that may not connect in the place of the one that was judged, the
+//! supervisor connects, on a descriptor of its own. It must not wait for the peer: a
 //! connect that takes time is begun here, and the task waits for it by a send of nothing, which blocks
 //! until the connection stands (sk_stream_wait_connect of net/core/stream.c) and has no memory to be
 //! tampered with.
 
 use super::state::Waited;
-use super::{Pending, Socket, Sockets, Who, done, named, paused, unnamed};
+use super::{Pending, Socket, Sockets, Who, address_at, done, named, paused, unnamed};
 use crate::net::{Address, Family, Protocol, Way, dns};
 use crate::supervise::syscall::path::Paths;
 use crate::supervise::syscall::stop::{Judged, SyscallStop};
@@ -34,6 +37,9 @@ impl Sockets {
         paths: &mut Paths,
         stop: &mut SyscallStop<'_>,
     ) -> Judged<Resume> {
+        if let Some(resume) = self.connect_by_task(paths, stop) {
+            return Ok(resume);
+        }
         let [fd, address, length, ..] = stop.call.args;
         let (socket, mut bytes) = named(stop, fd, address, length)?;
         let mut stable = true;
@@ -81,6 +87,34 @@ impl Sockets {
         self.make(stop, socket, bytes)
     }
 
+    /// A connect that the policy allows to every socket goes on by the task itself, with its address where no task
+    /// can change it. So the socket needs no look, and waits, time-outs and signals are the kernel's.
+    /// `None`: it depends on the socket, or no place for the address is free.
+    ///
+    /// An address of these two families means the same to each socket that takes it, or the socket refuses it:
+    /// IPv6 takes one of IPv4 only for datagrams (`__ip6_datagram_connect` of net/ipv6/datagram.c), and what is
+    /// no internet socket takes none. AF_UNSPEC depends on the socket.
+    fn connect_by_task(&mut self, paths: &mut Paths, stop: &mut SyscallStop<'_>) -> Option<Resume> {
+        let [fd, address, length, rest @ ..] = stop.call.args;
+        // Errors are told in the kernel's order, by the look at the socket.
+        let mut bytes = address_at(stop.tracee.tid(), address, length).ok()?;
+        let Address::Inet { ip, port } = Address::decode(&bytes, Family::Other, false) else {
+            return None;
+        };
+        let ip = Address::canonical(ip, true);
+        let observed = port == dns::PORT && stop.plan.net.observes;
+        if observed || !self.is_open_to_all(stop, ip, port) {
+            return None;
+        }
+        let settled = Address::settle(&mut bytes, Family::Other);
+        if !settled && paths.is_own(stop, address, bytes.len()) {
+            return Some(Resume::CONTINUE);
+        }
+        let [fourth, fifth, sixth] = rest;
+        let args = |at| [fd, at, length, fourth, fifth, sixth];
+        paths.emulation.pinned_if_free(stop, &bytes, args)
+    }
+
     /// Connects here. A task that would wait does so by itself.
     fn make(&mut self, stop: &SyscallStop<'_>, socket: Socket, address: Vec<u8>) -> Judged<Resume> {
         let flags = sys_files::status_flags(socket.fd.as_fd())?;
@@ -113,7 +147,7 @@ impl Sockets {
                     begun,
                 };
                 stop.task.pending.replace(Some(pending));
-                Ok(Resume::set(changed).and_stop())
+                Ok(Resume::calling(changed).and_stop())
             }
             // The backlog of a unix socket is full.
             Err(Errno::EAGAIN) if waits && socket.family == Family::Unix => {

@@ -3,7 +3,8 @@
 //!
 //! | a call | where another task could interfere |
 //! |---|---|
-//! | connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
+//! | connect to an address of the internet that is open to whatever socket it may turn out to be on | goes on with its address in pages that no task can change |
+//! | any other connect, bind, listen | made here, on another descriptor of the same open socket, with the bytes that were judged |
 //! | sendto, sendmsg | goes on with its header and address in pages that no task can change, if they are allowed to whatever socket it may turn out to be on |
 //! | sendmmsg | as sendmsg, of its first message |
 //! | a datagram to a unix socket's path where something may be renamed | is sent here, to the very socket that the path led to |
@@ -125,10 +126,9 @@ impl Sockets {
     /// A call of the supervisor's own making returns.
     pub fn returned(tracee: &Stopped, task: &Task, pending: Pending) -> Result<Resume, Errno> {
         let state = &task.sockets;
-        let Some(registers) = tracee.registers()? else {
+        let Some(result) = tracee.result()? else {
             return Ok(Resume::CONTINUE);
         };
-        let result = registers.result();
         Ok(match pending {
             Pending::Again { original, waited } if result >= 0 => {
                 state.waited.set(Some(waited));
@@ -309,7 +309,7 @@ fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
         Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),
         None => (Op::SchedYield.number().ok_or(Errno::ENOSYS)?, [0; 6]),
     };
-    Ok(Resume::set(original.with_call(nr, args)).and_stop())
+    Ok(Resume::calling(original.with_call(nr, args)).and_stop())
 }
 
 /// The socket of a call, and the bytes of the address that it names: EINVAL and EFAULT as

@@ -73,6 +73,23 @@ impl Sockets {
         }
     }
 
+    /// Whether the policy lets every socket connect to this address that a task may have, whatever it speaks.
+    /// Then it does not matter which of them another task puts in the place of the one that a call names.
+    pub(super) fn is_open_to_all(&mut self, stop: &SyscallStop<'_>, ip: IpAddr, port: u16) -> bool {
+        use Protocol::{Lite, Other, Tcp, Udp};
+        if stop.plan.net.names {
+            self.names.take_in();
+        }
+        let may_be =
+            |protocol: &Protocol| stop.plan.net.inherits || Sockets::may_send(stop, *protocol);
+        let mut protocols = [Tcp, Udp, Lite, Other].into_iter().filter(may_be);
+        protocols.all(|protocol| {
+            let who = Who::Inet { protocol, ip, port };
+            let (verdict, _) = self.ask(stop, Way::Connect, who);
+            verdict.action == Action::Allow
+        })
+    }
+
     fn ask(&self, stop: &SyscallStop<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
         // Interfaces get and lose addresses, so the kernel is asked at each call.
         let own = match who {
