@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod hints;
 mod other_host;
+mod policy_args;
 mod presets;
 mod run;
 mod table;
@@ -18,6 +19,7 @@ use crate::launch::{self, Withheld};
 use crate::policy::Policy;
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use policy_args::{PolicyArgs, PolicyFlags};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
@@ -37,7 +39,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail --policy POLICY [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -55,9 +57,8 @@ found; 159 the policy killed the command.";
 
 #[derive(Debug, Args)]
 struct Run {
-    /// A built-in policy (see `jail presets`) or a TOML file
-    #[arg(short, long, required = true, value_name = "POLICY")]
-    policy: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Let the command inherit this open descriptor; all others above 2 are closed
     #[arg(long = "pass-fd", value_name = "N")]
     pass_fds: Vec<i32>,
@@ -114,9 +115,8 @@ struct Batch {
     /// File of cases, one JSON object per line; stdin if absent or `-`
     #[arg(value_name = "CASES")]
     cases: Option<PathBuf>,
-    /// Policy for the cases that do not name one
-    #[arg(short, long, value_name = "POLICY")]
-    policy: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Number of cases to run in parallel; by default one per processor
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
@@ -163,6 +163,8 @@ enum Sub {
         policy: String,
         /// A call, such as 'socket(AF_INET, SOCK_DGRAM, 0)', or a path: 'read ~/.ssh'
         call: Option<String>,
+        #[command(flatten)]
+        flags: PolicyFlags,
     },
     /// List the built-in policies, or print one
     Presets {
@@ -236,8 +238,16 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             };
             doctor::run(json, view, &mut stdout)
         }
-        Sub::Explain { policy, call } => {
-            let policy = match Policy::load(&policy, here) {
+        Sub::Explain {
+            policy,
+            call,
+            flags,
+        } => {
+            let layers = match flags.layers(vec![policy]) {
+                Ok(layers) => layers,
+                Err(message) => return refused(&message),
+            };
+            let policy = match Policy::of(&layers, here) {
                 Ok(policy) => policy,
                 Err(problems) => {
                     writeln!(stderr, "{}", problems.render(err))?;
@@ -264,6 +274,12 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             }
         }
     }
+}
+
+/// Prints a message about the command line.
+fn refused(message: &str) -> io::Result<u8> {
+    writeln!(io::stderr(), "jail: {message}")?;
+    Ok(FAILED)
 }
 
 /// The exit code of a subcommand whose output may not have been writable.

@@ -34,8 +34,9 @@ pub fn run(run: Run, color: bool) -> u8 {
         Err(failure) => {
             let code = failure.tell();
             if let Some(place) = report {
-                let policy = run.policy.as_deref().unwrap_or_default();
-                let verdict = report::not_started(policy, &run.command, code, failure.report());
+                let policy = run.policy.layers().map(|layers| layers.name());
+                let policy = policy.unwrap_or_default();
+                let verdict = report::not_started(&policy, &run.command, code, failure.report());
                 if let Err(message) = report::write(place, &verdict) {
                     eprintln!("jail: {message}");
                 }
@@ -115,14 +116,14 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
         )));
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
-    let name = run.policy.as_deref().unwrap_or_default();
+    let layers = run.policy.layers().map_err(fail)?;
+    let name = layers.name();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
-    let mut policy = Policy::load_to_run_in(name, Path::new("."), PathContext::at(start)).map_err(
-        |problems| Failure {
+    let mut policy = Policy::of_to_run_in(&layers, Path::new("."), PathContext::at(start))
+        .map_err(|problems| Failure {
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
-        },
-    )?;
+        })?;
     if let Some(wrong) = policy::nothing_starts(&policy) {
         return Err(fail(format_args!(
             "the policy {name} cannot be used: {wrong}; nothing was run"
@@ -238,7 +239,7 @@ impl Ready {
                 log,
                 report,
                 command: command.arguments.clone(),
-                policy_name: run.policy.clone().unwrap_or_default(),
+                policy_name: policy.name(),
             },
         );
         let (words, directory) = (command.arguments.clone(), command.directory.clone());
@@ -398,7 +399,8 @@ fn open_report(run: &Run, target: &OsStr) -> Result<Place, Failure> {
         )));
     }
     let same = |other: Option<&OsStr>| other == Some(target);
-    if same(run.log.as_deref()) || same(run.policy.as_deref().map(OsStr::new)) {
+    let mut policies = run.policy.named().iter();
+    if same(run.log.as_deref()) || policies.any(|policy| same(Some(OsStr::new(policy)))) {
         return Err(fail(format_args!(
             "--report {name} would replace the log or the policy of that name; name another file"
         )));

@@ -44,12 +44,12 @@ pub(super) fn tip(error: &clap::Error, words: &[String]) -> Option<String> {
     }
     let (before, command) = words.split_at_checked(at)?;
     let before = match before.is_empty() {
-        true => "--policy POLICY".to_owned(),
-        false => shown(before)?,
+        true => String::new(),
+        false => format!("{} ", shown(before)?),
     };
     let command = shown(command).unwrap_or_else(|| "COMMAND [ARGUMENT]...".to_owned());
     Some(format!(
-        "the command goes after `--`: jail {before} -- {command}"
+        "the command goes after `--`: jail {before}-- {command}"
     ))
 }
 

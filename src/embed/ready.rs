@@ -96,8 +96,7 @@ impl Ready {
             stop_handle,
             timer,
         };
-        let name = policy.sources.first().map(|source| source.name.clone());
-        let name = name.unwrap_or_default();
+        let name = policy.name();
         let arguments = command.arguments.clone();
         let report = Report::recording(&policy, arguments.clone(), name.clone());
         let mut observer = Starting {

@@ -5,6 +5,7 @@
 //! needs: never the root, a system directory or a home directory as a whole. If no entry can do that,
 //! the text says so.
 
+mod flag;
 mod path;
 mod peer;
 mod tools;
@@ -143,6 +144,9 @@ fn closing(
     origin: Origin,
     protects: bool,
 ) -> String {
+    if let Some(flag) = policy.flag(origin) {
+        return format!("to allow: remove or narrow {flag}; deny takes precedence over allow");
+    }
     let at = policy.place(origin);
     match preset(policy, origin).map(|name| (name, lift(denied))) {
         Some((_, Some((entry, list)))) => {
@@ -240,6 +244,9 @@ fn of_rule(policy: &Policy, origin: Origin) -> String {
 fn of_entry(policy: &Policy, index: usize, call: &Call) -> Option<String> {
     let entry = policy.syscalls.get(index)?;
     let name = call.syscall()?.name;
+    if let Some(flag) = policy.flag(entry.origin) {
+        return Some(format!("to allow: remove or change {flag}"));
+    }
     let main = entry.origin.source == 0 && !policy.sources.first()?.preset;
     Some(match (entry.target, narrowest(call)) {
         (Target::Syscall(_), Some(when)) => add_rule(policy, name, &when),
@@ -275,11 +282,22 @@ fn preset(policy: &Policy, origin: Origin) -> Option<&str> {
     }
 }
 
-/// The file to add an entry to, and whether it is a preset.
-fn main_file(policy: &Policy) -> (&str, bool) {
+/// Where an entry is added.
+enum Main<'p> {
+    /// A file.
+    File(&'p str),
+    /// A preset, which a policy of the user's own would extend.
+    Preset(&'p str),
+    /// The command line.
+    Flags,
+}
+
+fn main_file(policy: &Policy) -> Main<'_> {
     match policy.sources.first() {
-        Some(main) => (&main.name, main.preset),
-        None => ("?", false),
+        Some(main) if main.flags => Main::Flags,
+        Some(main) if main.preset => Main::Preset(&main.name),
+        Some(main) => Main::File(&main.name),
+        None => Main::File("?"),
     }
 }
 
@@ -290,19 +308,26 @@ pub fn caps_remedy(policy: &Policy, line: &str) -> String {
 
 fn add(policy: &Policy, line: &str, section: &str) -> String {
     match main_file(policy) {
-        (main, false) => format!("to allow: add {line} to {section} of {main}"),
-        (main, true) => format!(
+        Main::File(main) => format!("to allow: add {line} to {section} of {main}"),
+        Main::Preset(main) => format!(
             r#"to allow: in a policy of your own with extends = ["{main}"], add {line} to {section}"#
         ),
+        Main::Flags => match flag::adding(line, section) {
+            Some(flag) => format!("to allow: add {flag}"),
+            None => format!(
+                "to allow: in a policy of your own, given with --policy, add {line} to {section}"
+            ),
+        },
     }
 }
 
 fn add_rule(policy: &Policy, syscall: &str, when: &str) -> String {
     let head = match main_file(policy) {
-        (main, false) => format!("to allow: add to {main}"),
-        (main, true) => {
+        Main::File(main) => format!("to allow: add to {main}"),
+        Main::Preset(main) => {
             format!(r#"to allow: in a policy of your own with extends = ["{main}"], add"#)
         }
+        Main::Flags => "to allow: in a policy of your own, given with --policy, add".to_owned(),
     };
     let when = written::quoted(when);
     format!("{head}\n[[rule]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"")

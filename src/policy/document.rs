@@ -28,20 +28,25 @@ pub(super) struct Document<'t> {
 }
 
 impl<'t> Document<'t> {
-    /// The document and its tree; if it is not valid TOML, the part that could be parsed.
-    pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
+    /// A text whose tree is known.
+    pub fn of(source: u16, text: &'t str) -> Document<'t> {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0)
             .chain(newlines.map(|(at, _)| at + 1))
             .collect();
-        let (tree, errors) = DeTable::parse_recoverable(text);
-        let mut document = Document {
+        Document {
             source,
             text,
             lines,
             problems: Vec::new(),
             broken: None,
-        };
+        }
+    }
+
+    /// The document and its tree; if it is not valid TOML, the part that could be parsed.
+    pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
+        let mut document = Document::of(source, text);
+        let (tree, errors) = DeTable::parse_recoverable(text);
         let unclosed = match errors.is_empty() {
             true => None,
             false => unclosed(text),

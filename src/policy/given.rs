@@ -134,6 +134,7 @@ impl Policy {
         self.sources.push(Source {
             name: NAME.to_owned(),
             preset: false,
+            flags: false,
             text: Cow::Owned(text),
             extends: Vec::new(),
             files: Vec::new(),

@@ -177,8 +177,13 @@ impl Settle<'_> {
                 shown(&other.value),
                 self.place(other.origin),
             );
-            let main = self.sources.first().map_or("", |source| &source.name);
-            let help = format!("set it in `[process]` of {main}");
+            let help = match self.sources.first() {
+                Some(main) if main.flags => format!("decide with --set process.{key}=VALUE"),
+                main => {
+                    let main = main.map_or("", |source| &source.name);
+                    format!("set it in `[process]` of {main}")
+                }
+            };
             self.problems.push(
                 Diagnostic::error(Code::TwoValues, message)
                     .at(other.origin.source, other.span.clone())

@@ -521,7 +521,7 @@ pub(super) fn past_baseline(policy: &Policy) -> Vec<Diagnostic> {
 /// Warnings about lifts of the main file that lift nothing.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     for lift in &policy.lifts {
-        if lift.origin.source != 0 || lift.optional || !lift.lifted.is_empty() {
+        if !policy.is_own(lift.origin) || lift.optional || !lift.lifted.is_empty() {
             continue;
         }
         let message = format!("{} \"{}\" lifts nothing", lift.key(), lift.text);

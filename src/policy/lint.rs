@@ -42,12 +42,12 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     extends(policy, &mut warnings);
     entries(policy, &mut warnings);
     for (index, rule) in policy.rules.iter().enumerate() {
-        if rule.origin.source == 0 {
+        if policy.is_own(rule.origin) {
             warnings.extend(lint_rule(policy, index, rule));
         }
     }
     for (index, entry) in policy.paths.iter().enumerate() {
-        if entry.origin.source == 0 {
+        if policy.is_own(entry.origin) {
             warnings.extend(super::lint_paths::lint(policy, index, entry));
         }
     }
@@ -110,7 +110,7 @@ fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         note_uses(rank, repeats, &mut uses);
     }
     for (entry, used) in policy.syscalls.iter().zip(uses) {
-        if entry.origin.source != 0 || matches!(entry.target, Target::Foreign) {
+        if !policy.is_own(entry.origin) || matches!(entry.target, Target::Foreign) {
             continue;
         }
         let key = &entry.key;

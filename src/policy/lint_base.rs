@@ -77,6 +77,10 @@ fn lacks(policy: &Policy) -> Option<&'static str> {
 /// What to do about a policy without `base`.
 pub fn extend_base(policy: &Policy) -> String {
     match policy.sources.first() {
+        Some(main) if main.flags => {
+            let give = policy.and_policy(BASE);
+            format!("give {give}: it allows what every program needs")
+        }
         Some(main) if main.extends.is_empty() && !main.preset => format!(
             "add extends = [\"{BASE}\"] to {}: it allows what every program needs",
             main.name
@@ -166,7 +170,7 @@ pub(super) fn lint_home(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
             && entry.pattern.is_literal()
             && entry.pattern.base().as_os_str().as_bytes() == home.as_os_str().as_bytes()
             && entry.text.starts_with(['~', '$']);
-        if entry.origin.source != 0 || !whole || entry.why.is_some() {
+        if !policy.is_own(entry.origin) || !whole || entry.why.is_some() {
             continue;
         }
         let message = format!(

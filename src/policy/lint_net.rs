@@ -11,7 +11,7 @@ use crate::net::{Endpoint, Host, Protocol, Scope, Socket};
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let mut resolvers_told = false;
     for (index, entry) in policy.peers.iter().enumerate() {
-        if entry.origin.source != 0 {
+        if !policy.is_own(entry.origin) {
             continue;
         }
         let vain = shadowed(policy, entry)

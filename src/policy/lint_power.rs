@@ -41,7 +41,7 @@ const USER_ENGINES: [&str; 2] = ["docker.sock", "podman/podman.sock"];
 /// Warnings about the main file's entries, and its file.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let opens = |entry: &&PathEntry| {
-        entry.list == List::Write && entry.origin.source == 0 && entry.why.is_none()
+        entry.list == List::Write && policy.is_own(entry.origin) && entry.why.is_none()
     };
     let opened: Vec<&PathEntry> = policy.paths.iter().filter(opens).collect();
     if !opened.is_empty() {
@@ -202,7 +202,7 @@ fn engine_peers(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
         entries.any(|entry| entry.closes() && denies(&entry.endpoint)) || is_denied(policy, socket)
     };
     let own = policy.peers.iter().filter(|entry| {
-        entry.list == NetList::Connect && entry.origin.source == 0 && entry.why.is_none()
+        entry.list == NetList::Connect && policy.is_own(entry.origin) && entry.why.is_none()
     });
     for entry in own {
         let engines = engines();

@@ -46,5 +46,5 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
 fn warning(policy: &Policy, origin: Origin, message: String, help: &str) -> Option<Diagnostic> {
     let span = policy.span(origin, "");
     let warning = Diagnostic::warning(Code::Missing, message).at(origin.source, span);
-    (origin.source == 0).then(|| warning.help(help))
+    policy.is_own(origin).then(|| warning.help(help))
 }

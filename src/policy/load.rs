@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::capability::past_peers;
 use super::file::File;
 use super::inherit::inherit;
+use super::layers::{self, Layers};
 use super::led;
 use super::lift;
 use super::merge::merge;
@@ -34,20 +35,28 @@ impl Policy {
     /// # Errors
     /// All errors in all files.
     pub fn load(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
-        Loading::new(PathContext::own()).start(name_or_path, dir)
+        Policy::of(&Layers::one(name_or_path), dir)
     }
 
-    /// As [`Policy::load`], with warnings: [`lint`](super::lint) returns them, and if the policy cannot
+    /// The policy of a command line; its files are relative to `dir`.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn of(layers: &Layers, dir: &Path) -> Result<Policy, Problems> {
+        Loading::new(PathContext::own()).start(layers, dir)
+    }
+
+    /// As [`Policy::of`], with warnings: [`lint`](super::lint) returns them, and if the policy cannot
     /// be used, they are listed with the errors.
     ///
     /// # Errors
     /// As [`Policy::load`].
-    pub fn load_to_check(name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+    pub fn of_to_check(layers: &Layers, dir: &Path) -> Result<Policy, Problems> {
         Loading {
             warns: true,
             ..Loading::new(PathContext::own())
         }
-        .start(name_or_path, dir)
+        .start(layers, dir)
     }
 
     /// As [`Policy::load`], to start a command: the `[[test]]`s of presets, which are known to pass, are
@@ -69,11 +78,23 @@ impl Policy {
         dir: &Path,
         around: PathContext,
     ) -> Result<Policy, Problems> {
+        Policy::of_to_run_in(&Layers::one(name_or_path), dir, around)
+    }
+
+    /// As [`Policy::load_to_run_in`], for the policy of a command line.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn of_to_run_in(
+        layers: &Layers,
+        dir: &Path,
+        around: PathContext,
+    ) -> Result<Policy, Problems> {
         Loading {
             to_run: true,
             ..Loading::new(around)
         }
-        .start(name_or_path, dir)
+        .start(layers, dir)
     }
 
     /// A built-in policy.
@@ -100,6 +121,7 @@ impl Policy {
             name: name.to_owned(),
             preset: false,
             text,
+            layers: None,
             dir: None,
             identity: None,
             files: Vec::new(),
@@ -221,6 +243,8 @@ struct Found {
     name: String,
     preset: bool,
     text: Cow<'static, str>,
+    /// What the text shows, for the command line.
+    layers: Option<Layers>,
     /// The directory that its paths are relative to.
     dir: Option<PathBuf>,
     /// Its identity; presets and texts have none.
@@ -236,7 +260,20 @@ impl Found {
             name: preset.name.to_owned(),
             preset: true,
             text,
+            layers: None,
             dir: None,
+            identity: None,
+            files: Vec::new(),
+        }
+    }
+
+    fn command_line(layers: &Layers, dir: &Path) -> Found {
+        Found {
+            name: layers::NAME.to_owned(),
+            preset: false,
+            text: Cow::Owned(layers.text()),
+            layers: Some(layers.clone()),
+            dir: Some(dir.to_owned()),
             identity: None,
             files: Vec::new(),
         }
@@ -249,6 +286,7 @@ impl Found {
             name,
             preset: false,
             text: Cow::Owned(text),
+            layers: None,
             dir,
             identity: Some(identity),
             files,
@@ -291,7 +329,11 @@ impl Loading {
         }
     }
 
-    fn start(mut self, name_or_path: &str, dir: &Path) -> Result<Policy, Problems> {
+    fn start(mut self, layers: &Layers, dir: &Path) -> Result<Policy, Problems> {
+        let Some(name_or_path) = layers.alone() else {
+            self.add(Found::command_line(layers, dir));
+            return self.finish();
+        };
         match reference(name_or_path, Some(dir)) {
             Ok(Reference::Preset(preset)) => self.add(Found::preset(preset)),
             Ok(Reference::File(path)) => match Found::file(name_or_path.to_owned(), &path) {
@@ -312,19 +354,24 @@ impl Loading {
             name,
             preset,
             text,
+            layers,
             dir,
             identity,
             files,
         } = found;
         let index = self.sources.len() as u16;
-        let tests = !preset || !self.to_run && index == 0;
+        let tests = !preset || !self.to_run && (index == 0 || self.is_named());
         let part = if tests { &text } else { without_tests(&text) };
-        let (mut file, problems) = parse(index, part, &self.around);
+        let (mut file, problems) = match &layers {
+            Some(layers) => layers::parse(index, part, layers, &self.around),
+            None => parse(index, part, &self.around),
+        };
         self.problems.extend(problems);
         let extends = std::mem::take(&mut file.extends);
         self.sources.push(Source {
             name: name.clone(),
             preset,
+            flags: layers.is_some(),
             text,
             extends: Vec::new(),
             files,
@@ -350,6 +397,12 @@ impl Loading {
             }
         }
         self.chain.pop();
+    }
+
+    /// Whether the command line names the source that is about to be added.
+    fn is_named(&self) -> bool {
+        let main = self.sources.first();
+        self.chain.len() == 1 && main.is_some_and(|main| main.flags)
     }
 
     /// The index of an extended source, which is loaded unless it has been before.
@@ -441,6 +494,26 @@ impl Loading {
         anew.finish()
     }
 
+    /// The main file; the command line has the tests and the description of the files that it names.
+    fn main_file(&mut self) -> File {
+        let mut main = self.files.first_mut().map(std::mem::take);
+        let main_flags = self.sources.first().is_some_and(|main| main.flags);
+        let named = self.parents.first().filter(|_| main_flags);
+        let named = named.map(Vec::as_slice).unwrap_or_default();
+        if let Some(main) = &mut main {
+            for index in named {
+                let Some(file) = self.files.get_mut(usize::from(*index)) else {
+                    continue;
+                };
+                main.tests.append(&mut file.tests);
+                if named.len() == 1 {
+                    main.description = file.description.take();
+                }
+            }
+        }
+        main.unwrap_or_default()
+    }
+
     fn finish(mut self) -> Result<Policy, Problems> {
         if self.around.tmpdir_is_fresh.get()
             && self.around.tmpdir_is_used.get()
@@ -460,7 +533,7 @@ impl Loading {
         let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
         let lifts = lift::apply(&mut self.files, &self.parents);
         let merged = merge(&mut self.files, &self.parents);
-        let main = self.files.swap_remove(0);
+        let main = self.main_file();
         let mut policy = Policy {
             sources: self.sources,
             description: main.description,

@@ -22,6 +22,8 @@
 //! | `peer` | the one peer of a sentence |
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | merges the files of an `extends` |
+//! | `layers` | several policies and the flags of a command line, as one policy |
+//! | `object` | whether a flag names a path or an endpoint |
 //! | `lift` | the denials that a file removes from those that it inherits |
 //! | `isolate` | the words of its `isolate` |
 //! | `inherit` | the same for `[process]` |
@@ -54,6 +56,7 @@ mod given;
 mod home;
 mod inherit;
 mod isolate;
+mod layers;
 mod led;
 mod lift;
 mod limits;
@@ -67,6 +70,7 @@ mod lint_process;
 mod load;
 mod merge;
 mod net;
+mod object;
 mod parse;
 mod peer;
 mod places;
@@ -83,6 +87,7 @@ pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use files::List;
 pub use home::opened_home;
 pub use isolate::Isolation;
+pub use layers::{Flag, FlagKind, Layers};
 pub use lift::{Lift, LiftedPlace};
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
@@ -123,6 +128,8 @@ pub struct Source {
     pub name: String,
     /// Whether it is a built-in preset.
     pub preset: bool,
+    /// Whether it is the command line: its text has one flag a line.
+    pub flags: bool,
     /// Its text, for carets and for the line that decided.
     pub text: Cow<'static, str>,
     /// For each source that it extends: the index of that source, and the line.
@@ -353,8 +360,32 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// An origin as shown in messages: `net.toml:9`.
+    /// The flag at an origin that is on the command line, as typed: `--allow-net 10.0.0.1:443`.
+    pub fn flag(&self, origin: Origin) -> Option<&str> {
+        let source = self.sources.get(usize::from(origin.source))?;
+        source.flags.then(|| self.line(origin))
+    }
+
+    /// Whether an origin is in what the user named, not in what that extends: in the main file, on the
+    /// command line, or in a file that the command line names.
+    pub fn is_own(&self, origin: Origin) -> bool {
+        let Some(main) = self.sources.first() else {
+            return false;
+        };
+        let named = || {
+            let mut extends = main.extends.iter();
+            let source = self.sources.get(usize::from(origin.source));
+            extends.any(|(source, _)| *source == origin.source)
+                && source.is_some_and(|source| !source.preset)
+        };
+        origin.source == 0 || main.flags && named()
+    }
+
+    /// An origin as shown in messages: `net.toml:9`, or `--allow-net` for a flag.
     pub fn place(&self, origin: Origin) -> String {
+        if let Some(flag) = self.flag(origin).and_then(|flag| flag.split(' ').next()) {
+            return flag.to_owned();
+        }
         let name = self
             .sources
             .get(usize::from(origin.source))

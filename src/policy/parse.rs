@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use toml::de::DeTable;
+
 use super::document::{Document, Key, Value};
 use super::entry::{entry, target};
 use super::file::File;
@@ -29,17 +31,32 @@ const KEYS: &[&str] = &[
     "test",
 ];
 
+/// Whether it is a key of a file.
+pub(super) fn is_key(name: &str) -> bool {
+    KEYS.contains(&name)
+}
+
 /// The contents of a file, with all its errors.
 pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
+    let file = contents(&mut document, &tree, around);
+    (file, document.finish())
+}
+
+/// The contents of a file from its tree.
+pub(super) fn contents(
+    document: &mut Document<'_>,
+    tree: &DeTable<'_>,
+    around: &PathContext,
+) -> File {
     let mut file = File::default();
     // Before the paths, because `tmpdir` says what TMPDIR means in them.
     if let Some((_, value)) = tree.iter().find(|(key, _)| key.get_ref() == "process") {
-        file.process = super::process::process(&mut document, value, around);
+        file.process = super::process::process(document, value, around);
     }
-    for (key, value) in &tree {
+    for (key, value) in tree {
         match key.get_ref().as_ref() {
-            "description" => file.description = description(&mut document, value),
+            "description" => file.description = description(document, value),
             "extends" => {
                 let names = document.strings("extends", value);
                 file.extends = names
@@ -48,34 +65,33 @@ pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec
                     .map(|(name, span)| (name.to_owned(), span))
                     .collect();
             }
-            "default" => file.default = default(&mut document, key, value),
+            "default" => file.default = default(document, key, value),
             "syscalls" => {
                 let expected = "a table: `[syscalls]`, then one `NAME = \"ACTION\"` a line";
                 if let Some(table) = document.table("syscalls", expected, value) {
                     file.entries = table
                         .iter()
-                        .filter_map(|(key, value)| entry(&mut document, key, value))
+                        .filter_map(|(key, value)| entry(document, key, value))
                         .collect();
                 }
             }
             "fs" => {
                 let lifts = &mut file.lifts;
-                let entries = super::files::entries(&mut document, value, around, lifts);
+                let entries = super::files::entries(document, value, around, lifts);
                 (file.paths, file.left_out) = (entries.given, entries.left_out);
             }
             "net" => {
                 let lifts = &mut file.lifts;
-                file.peers = super::net::entries(&mut document, value, around, lifts);
+                file.peers = super::net::entries(document, value, around, lifts);
             }
-            "limits" => file.limits = super::limits::limits(&mut document, value),
+            "limits" => file.limits = super::limits::limits(document, value),
             "process" => {}
             "rule" => {
                 for item in document
                     .array("rule", "an array of tables: `[[rule]]`", value)
                     .unwrap_or_default()
                 {
-                    file.rules
-                        .extend(super::rule::rule(&mut document, item, around));
+                    file.rules.extend(super::rule::rule(document, item, around));
                 }
             }
             "test" => {
@@ -83,10 +99,10 @@ pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec
                     .array("test", "an array of tables: `[[test]]`", value)
                     .unwrap_or_default()
                 {
-                    tests(&mut document, item, around, &mut file.tests);
+                    tests(document, item, around, &mut file.tests);
                 }
             }
-            name => unknown_section(&mut document, key, name),
+            name => unknown_section(document, key, name),
         }
     }
     // The tree is sorted by key, but the result must be sorted by line.
@@ -96,7 +112,7 @@ pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec
         .sort_by_key(|entry| (entry.origin, entry.list));
     file.peers.sort_by_key(|entry| (entry.origin, entry.list));
     file.lifts.sort_by_key(|lift| lift.origin);
-    (file, document.finish())
+    file
 }
 
 fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {

@@ -108,6 +108,11 @@ const KEYS: &[&str] = &[
     "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate", "tmpdir",
 ];
 
+/// Whether it is a key of `[process]`.
+pub(super) fn is_key(name: &str) -> bool {
+    KEYS.contains(&name)
+}
+
 /// The contents of a `[process]` table.
 pub(super) fn process(
     document: &mut Document<'_>,

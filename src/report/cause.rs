@@ -9,12 +9,15 @@ use std::fmt::Write;
 /// How much of a condition the brackets show.
 const CONDITION: usize = 60;
 
+/// In place of a line, for a flag of the command line.
+pub const NO_LINE: u32 = 0;
+
 /// What decided a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause<'a> {
     /// What decided.
     pub kind: ReasonKind,
-    /// The file or preset, and the line.
+    /// The file or preset, and the line; or a flag, and [`NO_LINE`].
     pub place: Option<(&'a str, u32)>,
     /// The key of an entry, the condition of a rule, the name of a protection.
     pub entry: Option<&'a str>,
@@ -25,8 +28,11 @@ pub struct Cause<'a> {
 /// The place of an entry or a rule, its text, and its author's reason.
 type Written<'a> = (Origin, &'a String, &'a Option<String>);
 
-/// The file and the line of a place in a policy.
+/// The file and the line of a place in a policy; of the command line the flag, which has no line.
 fn place(policy: &Policy, origin: Origin) -> Option<(&str, u32)> {
+    if let Some(flag) = policy.flag(origin) {
+        return Some((flag.split(' ').next().unwrap_or(flag), NO_LINE));
+    }
     let source = policy.sources.get(usize::from(origin.source))?;
     Some((source.name.as_str(), origin.line))
 }
@@ -138,6 +144,9 @@ impl<'a> Cause<'a> {
 
     /// In brackets, in a list: `[net.toml:9]`.
     pub fn short(&self) -> String {
+        if self.place.is_some_and(|(_, line)| line == NO_LINE) {
+            return self.long();
+        }
         let mut text = self.start();
         text.push(']');
         text
@@ -151,9 +160,10 @@ impl<'a> Cause<'a> {
             | ReasonKind::Entry
             | ReasonKind::Path
             | ReasonKind::Peer
-            | ReasonKind::Unsearched => {
-                format!("[{}:{line}", safe(source))
-            }
+            | ReasonKind::Unsearched => match (line, self.place) {
+                (NO_LINE, Some(_)) => format!("[{}", safe(source)),
+                _ => format!("[{}:{line}", safe(source)),
+            },
             ReasonKind::PolicyFile => format!("[policy file {}", safe(source)),
             ReasonKind::Default => format!("[default of {}", safe(source)),
             ReasonKind::Always => "[always allowed".to_owned(),

@@ -18,6 +18,7 @@ pub fn policy() -> Policy {
     let source = |name: &str, preset| Source {
         name: name.to_owned(),
         preset,
+        flags: false,
         text: "".into(),
         extends: Vec::new(),
         files: Vec::new(),

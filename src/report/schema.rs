@@ -1,7 +1,7 @@
 //! The lines of `--log`: one object per event, as `docs/log.md` describes them. The format is stable:
 //! fields are added, never renamed. It never writes.
 
-use super::cause::Cause;
+use super::cause::{Cause, NO_LINE};
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
@@ -250,7 +250,10 @@ impl From<Cause<'_>> for Reason {
         Self {
             kind: cause.kind,
             source: cause.place.map(|(source, _)| source.to_owned()),
-            line: cause.place.map(|(_, line)| line),
+            line: cause
+                .place
+                .map(|(_, line)| line)
+                .filter(|line| *line != NO_LINE),
             entry: cause.entry.map(str::to_owned),
             why: cause.why.map(str::to_owned),
         }

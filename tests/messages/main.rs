@@ -6,4 +6,5 @@ mod support;
 
 mod advice;
 mod explained;
+mod flags;
 mod hints;

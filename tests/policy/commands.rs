@@ -200,7 +200,7 @@ fn a_wrong_command_line_leads_to_the_one_that_was_meant() {
         ),
         (
             &["make"],
-            "tip: the command goes after `--`: jail --policy POLICY -- make\n",
+            "tip: the command goes after `--`: jail -- make\n",
         ),
         (&["chekc", "x.toml"], "tip: did you mean `jail check`?\n"),
     ] {
@@ -210,7 +210,11 @@ fn a_wrong_command_line_leads_to_the_one_that_was_meant() {
     }
     let help = jail(&["help"]);
     assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
-    assert!(help.out.contains("Usage: jail --policy"), "{}", help.out);
+    assert!(
+        help.out.contains("Usage: jail [--policy POLICY]..."),
+        "{}",
+        help.out
+    );
     let help = jail(&["help", "check"]);
     assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
     assert!(help.out.contains("Usage: jail check"), "{}", help.out);

@@ -16,7 +16,7 @@ use super::{Batch, FAILED};
 use crate::embed::{self, Builder, Error, Finished, Stdio};
 use crate::launch::{self, Withheld};
 use crate::plan::Host;
-use crate::policy::{self, PathContext, Policy, Problems};
+use crate::policy::{self, Layers, PathContext, Policy, Problems};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Ending, Verdict};
 use crate::sys;
@@ -108,22 +108,28 @@ fn loaded_policies(batch: &Batch, cases: &mut Cases, color: bool) -> Result<Poli
         warned: AtomicBool::new(batch.quiet),
         ..Policies::default()
     };
-    if let Some(policy) = &batch.policy {
+    if !batch.policy.named().is_empty() {
+        let policy = batch.policy.layers()?;
         // An error in this policy affects every case, so it is reported once, before any case runs.
-        let builder = policies.get(policy, None).map_err(|problems| {
+        let builder = policies.get(&policy, None).map_err(|problems| {
             eprintln!("{}", problems.render(color));
-            format!("the policy {policy} cannot be used; nothing was run")
+            format!(
+                "the policy {} cannot be used; nothing was run",
+                policy.name()
+            )
         })?;
         if let Some(wrong) = builder.nothing_starts() {
             return Err(format!(
-                "the policy {policy} cannot be used: {wrong}; nothing was run"
+                "the policy {} cannot be used: {wrong}; nothing was run",
+                policy.name()
             ));
         }
     }
     // Loaded before any case runs, because a case may be allowed to change the file. Errors are reported
     // by the cases that name the policy.
     for (policy, directory) in cases.policies() {
-        let _ = policies.get(&policy, directory.as_deref());
+        let layers = batch.policy.over(Some(policy))?;
+        let _ = layers.map(|layers| policies.get(&layers, directory.as_deref()));
     }
     Ok(policies)
 }
@@ -156,18 +162,18 @@ struct Policies {
     warned: AtomicBool,
 }
 
-/// A policy's name, and the directory.
-type Named = (String, Option<PathBuf>);
+/// A policy, and the directory.
+type Named = (Layers, Option<PathBuf>);
 
 impl Policies {
-    fn get(&self, name: &str, directory: Option<&Path>) -> Result<Builder, Problems> {
-        let key = (name.to_owned(), directory.map(Path::to_owned));
+    fn get(&self, layers: &Layers, directory: Option<&Path>) -> Result<Builder, Problems> {
+        let key = (layers.clone(), directory.map(Path::to_owned));
         let mut known = lock(&self.known);
         if let Some(policy) = known.get(&key) {
             return Ok(policy.clone());
         }
         let around = PathContext::at(directory.unwrap_or(Path::new(".")));
-        let policy = Policy::load_to_run_in(name, Path::new("."), around)?;
+        let policy = Policy::of_to_run_in(layers, Path::new("."), around)?;
         let opens_home = policy::opened_home(&policy).is_some();
         if opens_home && !self.warned.swap(true, Ordering::Relaxed) {
             super::run::warn_of_home(&policy);
@@ -332,8 +338,9 @@ impl Work<'_> {
         let run = case.and_then(|case| self.jail(case, running));
         let run = run.unwrap_or_else(|message| {
             let message = format!("{}:{line}: {message}", self.name);
-            let policy = self.batch.policy.as_deref().unwrap_or_default();
-            Run::failed(report::not_started(policy, &[], FAILED, message))
+            let policy = self.batch.policy.over(None).ok().flatten();
+            let policy = policy.map(|layers| layers.name()).unwrap_or_default();
+            Run::failed(report::not_started(&policy, &[], FAILED, message))
         });
         if !run.ran {
             self.failed.store(true, Ordering::Relaxed);
@@ -354,12 +361,14 @@ impl Work<'_> {
 
     /// Runs a case on this thread.
     fn jail(&self, case: Case, running: &Running<'_>) -> Result<Run, String> {
-        let name = case.policy.as_deref().or(self.batch.policy.as_deref());
-        let name = name.ok_or("no policy: give --policy, or `policy` in the case")?;
+        let layers = self.batch.policy.over(case.policy.clone())?;
+        let layers = layers.ok_or("no policy: give --policy, or `policy` in the case")?;
         let policy = self
             .policies
-            .get(name, case.cwd.as_deref())
-            .map_err(|problems| format!("the policy {name}: {}", problems.render(false)))?;
+            .get(&layers, case.cwd.as_deref())
+            .map_err(|problems| {
+                format!("the policy {}: {}", layers.name(), problems.render(false))
+            })?;
         let command: Vec<OsString> = case.command.iter().map(OsString::from).collect();
         let ready = self
             .builder(&case, policy)?
@@ -375,7 +384,7 @@ impl Work<'_> {
                 self.timer,
                 Default::default(),
             ),
-            Err(error) => return Ok(Run::failed(embed::failed(name, &command, &error))),
+            Err(error) => return Ok(Run::failed(embed::failed(&layers.name(), &command, &error))),
         };
         match error {
             Some(Error::Jail(_)) => return Ok(Run::failed(verdict)),

@@ -20,9 +20,10 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use super::other_host::{HostArgs, OtherHost};
+use super::policy_args::PolicyFlags;
 use crate::launch::{self, Withheld};
 use crate::plan::Host;
-use crate::policy::{self, Diagnostic, Policy, Severity, Source};
+use crate::policy::{self, Diagnostic, Layers, Policy, Severity, Source};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -35,6 +36,8 @@ pub struct Options {
     pub format: Format,
     #[command(flatten)]
     pub host: HostArgs,
+    #[command(flatten)]
+    pub flags: PolicyFlags,
 }
 
 /// How problems are printed.
@@ -79,10 +82,17 @@ pub fn run(
         Some(other) => other.host,
         None => launch::probe(&Withheld::from_environment()),
     });
-    let checked: Vec<Checked<'_>> = files
-        .iter()
-        .map(|file| check(file, dir, strict.as_ref(), other.as_ref()))
-        .collect();
+    let mut checked = Vec::new();
+    for file in files {
+        let layers = match options.flags.layers(vec![file.clone()]) {
+            Ok(layers) => layers,
+            Err(message) => {
+                writeln!(err, "jail: {message}")?;
+                return Ok(1);
+            }
+        };
+        checked.push(check(file, &layers, dir, (strict.as_ref(), other.as_ref())));
+    }
     match options.format {
         Format::Text => text::print(&checked, color, out, err)?,
         Format::Json => json::print(&checked, out)?,
@@ -99,11 +109,11 @@ pub fn run(
 /// `strict`: the host on which every entry must be enforced soundly.
 fn check<'a>(
     file: &'a str,
+    layers: &Layers,
     dir: &Path,
-    strict: Option<&Host>,
-    other: Option<&OtherHost>,
+    (strict, other): (Option<&Host>, Option<&OtherHost>),
 ) -> Checked<'a> {
-    let policy = match Policy::load_to_check(file, dir) {
+    let policy = match Policy::of_to_check(layers, dir) {
         Err(problems) => {
             return Checked {
                 file,

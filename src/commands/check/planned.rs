@@ -31,7 +31,10 @@ pub fn closed(policy: &Policy) -> Vec<Diagnostic> {
             help: Some("remove the entry, or allow the call".to_owned()),
         })
     };
-    let paths = policy.paths.iter().filter(|entry| entry.origin.source == 0);
+    let paths = policy
+        .paths
+        .iter()
+        .filter(|entry| policy.is_own(entry.origin));
     let paths = paths.filter_map(|entry| {
         let access = match entry.list {
             List::Read => Access::Read,
@@ -42,7 +45,10 @@ pub fn closed(policy: &Policy) -> Vec<Diagnostic> {
         let said = plan.judge.access(access, entry.pattern.base());
         warn(entry.key(), &entry.text, entry.origin, said)
     });
-    let peers = policy.peers.iter().filter(|entry| entry.origin.source == 0);
+    let peers = policy
+        .peers
+        .iter()
+        .filter(|entry| policy.is_own(entry.origin));
     let peers = peers.filter_map(|entry| {
         let said = plan.judge.peer(&entry.example()?);
         if said.verdict.reason == Reason::PathDefault {

@@ -7,15 +7,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::policy_args::PolicyFlags;
 use crate::judge::{Judge, Verdict, explain_reason};
 use crate::plan::{Host, Plan};
-use crate::policy::{self, Action, Code, Diagnostic, Expect, Policy, Severity, Source, Test};
+use crate::policy::{
+    self, Action, Code, Diagnostic, Expect, Layers, Policy, Severity, Source, Test,
+};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// Also write the results to this file as JUnit XML, one test case per sentence
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    flags: PolicyFlags,
 }
 
 /// How a file was tested.
@@ -55,7 +60,14 @@ pub fn run(
 ) -> io::Result<u8> {
     let mut tested = Vec::new();
     for file in files {
-        let now = test(file, dir);
+        let layers = match options.flags.layers(vec![file.clone()]) {
+            Ok(layers) => layers,
+            Err(message) => {
+                writeln!(err, "jail: {message}")?;
+                return Ok(1);
+            }
+        };
+        let now = test(file, &layers, dir);
         print(&now, color, out, err)?;
         tested.push(now);
     }
@@ -72,8 +84,8 @@ pub fn run(
     Ok(u8::from(!tested.iter().all(passed)))
 }
 
-fn test<'a>(file: &'a str, dir: &Path) -> Tested<'a> {
-    let policy = match Policy::load(file, dir) {
+fn test<'a>(file: &'a str, layers: &Layers, dir: &Path) -> Tested<'a> {
+    let policy = match Policy::of(layers, dir) {
         Ok(policy) => policy,
         Err(problems) => {
             return Tested {

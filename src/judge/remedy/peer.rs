@@ -1,7 +1,7 @@
 //! What to change in `[net]`: an endpoint, or the statement that no entry covers the socket.
 
 use super::super::varying::{self, Named, Run};
-use super::{NO_ENDPOINT, NO_NARROW_ENTRY, add};
+use super::{Main, NO_ENDPOINT, NO_NARROW_ENTRY, add, main_file};
 use crate::baseline::Rule;
 use crate::net::{NamePattern, Protocol, Scope, Way};
 use crate::paths::Access;
@@ -117,6 +117,18 @@ pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
         "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
         _ => return NO_ENDPOINT.to_owned(),
     };
+    if matches!(main_file(policy), Main::Flags) {
+        let add = format!("to allow: add --allow-net for its peer, such as {peer}");
+        return match rule.id {
+            "no-internet" => {
+                format!(
+                    "{add}; for the public network give {}",
+                    policy.and_policy("net")
+                )
+            }
+            _ => add,
+        };
+    }
     let add = add(
         policy,
         &format!("its peer, such as {peer},"),

@@ -4,7 +4,7 @@
 //! Allowing the denied change would let a jailed command change what builds outside execute, so the
 //! advice for such a path is a different one.
 
-use super::main_file;
+use super::{Main, main_file};
 use crate::net::Protocol;
 use crate::paths::is_beneath;
 use crate::policy::{List, NetList, PathEntry, Policy};
@@ -55,9 +55,10 @@ pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
     let tool = TOOLS.iter().find(|tool| has(policy, tool, path))?;
     let (fetch, own) = (tool.fetch, tool.own);
     let or = match (main_file(policy), has_network(policy)) {
-        ((_, false), true) => String::new(),
-        ((_, false), false) => "extend \"https\", and ".to_owned(),
-        ((main, true), network) => {
+        (Main::File(_) | Main::Flags, true) => String::new(),
+        (Main::File(_), false) => "extend \"https\", and ".to_owned(),
+        (Main::Flags, false) => format!("give {}, and ", policy.and_policy("https")),
+        (Main::Preset(main), network) => {
             let more = if network { "" } else { ", \"https\"" };
             format!("in a policy of your own with extends = [\"{main}\"{more}] ")
         }

@@ -1,0 +1,104 @@
+//! The arguments that say which policy holds: `--policy`, and the flags that are entries for one run. All
+//! commands that take a policy share them.
+
+use crate::policy::{Flag, FlagKind, Layers, written};
+use clap::Args;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+/// The policies, and the flags.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PolicyArgs {
+    /// A built-in policy (see `jail presets`) or a TOML file; may be given several times, and is joined as
+    /// `extends` joins
+    #[arg(short, long, value_name = "POLICY")]
+    policy: Vec<String>,
+    #[command(flatten)]
+    flags: PolicyFlags,
+}
+
+/// The flags that are entries of the policy for one run. Their values are written as in a policy file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Entries of the policy for this run")]
+pub struct PolicyFlags {
+    /// Let the command read this path and all beneath it
+    #[arg(long, value_name = "PATH")]
+    allow_read: Vec<OsString>,
+    /// Let the command read and change this path and all beneath it
+    #[arg(long, value_name = "PATH")]
+    allow_write: Vec<OsString>,
+    /// Let the command execute this program, or those beneath this directory
+    #[arg(long, value_name = "PATH")]
+    allow_exec: Vec<OsString>,
+    /// Let the command connect there: HOST:PORTS, udp://HOST:PORTS, unix:PATH
+    #[arg(long, value_name = "ENDPOINT")]
+    allow_net: Vec<OsString>,
+    /// Deny this path or endpoint, whatever else allows it
+    #[arg(long, value_name = "PATH|ENDPOINT")]
+    deny: Vec<OsString>,
+    /// Set a key of limits, process or syscalls, or default: limits.wall=10s
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<OsString>,
+}
+
+impl PolicyArgs {
+    /// What they say; the error is a message.
+    pub fn layers(&self) -> Result<Layers, String> {
+        self.flags.layers(self.policy.clone())
+    }
+
+    /// The flags on top of this policy, or of those that are named; `None`: none is named.
+    pub fn over(&self, policy: Option<String>) -> Result<Option<Layers>, String> {
+        let policies = policy.map_or_else(|| self.policy.clone(), |policy| vec![policy]);
+        match policies.is_empty() {
+            true => Ok(None),
+            false => self.flags.layers(policies).map(Some),
+        }
+    }
+
+    /// The presets and files.
+    pub fn named(&self) -> &[String] {
+        &self.policy
+    }
+}
+
+impl PolicyFlags {
+    /// The flags on top of these policies; the error is a message.
+    pub fn layers(&self, policies: Vec<String>) -> Result<Layers, String> {
+        let all = [
+            (FlagKind::AllowRead, &self.allow_read),
+            (FlagKind::AllowWrite, &self.allow_write),
+            (FlagKind::AllowExec, &self.allow_exec),
+            (FlagKind::AllowNet, &self.allow_net),
+            (FlagKind::Deny, &self.deny),
+            (FlagKind::Set, &self.set),
+        ];
+        let mut flags = Vec::new();
+        for (kind, values) in all {
+            for value in values {
+                let value = text(kind, value)?;
+                flags.push(Flag { kind, value });
+            }
+        }
+        Ok(Layers { policies, flags })
+    }
+}
+
+/// The value as text, which all parts of a policy are.
+fn text(kind: FlagKind, value: &OsString) -> Result<String, String> {
+    if let Some(text) = value.to_str() {
+        return Ok(text.to_owned());
+    }
+    let shown = value.to_string_lossy();
+    let name = kind.name();
+    let help = match value.as_bytes() {
+        path if path.starts_with(b"/") => {
+            format!(
+                "; write `*` for what is not: {name} '{}'",
+                written::path(path)
+            )
+        }
+        _ => "; write `*` for what is not".to_owned(),
+    };
+    Err(format!("{name} {shown}: it is not UTF-8 text{help}"))
+}
