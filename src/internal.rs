@@ -41,8 +41,8 @@ pub mod plan {
 
 pub mod policy {
     pub use crate::policy::{
-        About, Action, Expect, Origin, PathContext, Policy, Rule, Target, Who, lint, locate, peer,
-        presets, render,
+        About, Action, Expect, Flag, FlagKind, Layers, Origin, PathContext, Policy, Rule, Target,
+        Who, lint, locate, peer, presets, render,
     };
 }
 

@@ -14,6 +14,7 @@ mod table;
 mod test;
 mod untraced;
 mod usage;
+mod write_policy;
 
 use crate::launch::{self, Withheld};
 use crate::policy::Policy;
@@ -59,6 +60,9 @@ found; 159 the policy killed the command.";
 struct Run {
     #[command(flatten)]
     policy: PolicyArgs,
+    /// Save the policy, with what the flags say, as this file; without a command only save it
+    #[arg(long, value_name = "FILE")]
+    write_policy: Option<PathBuf>,
     /// Let the command inherit this open descriptor; all others above 2 are closed
     #[arg(long = "pass-fd", value_name = "N")]
     pass_fds: Vec<i32>,
@@ -98,7 +102,11 @@ struct Run {
     #[arg(long)]
     stats: bool,
     /// The command and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required_unless_present = "write_policy",
+        value_name = "COMMAND"
+    )]
     command: Vec<OsString>,
 }
 

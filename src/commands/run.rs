@@ -2,7 +2,7 @@
 
 use super::hints::{Ran, hints};
 use super::untraced;
-use super::{FAILED, Run, TraceDenials};
+use super::{FAILED, Run, TraceDenials, write_policy};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Temporary, Withheld};
 use crate::plan::{Host, Plan, PlanOptions};
@@ -30,7 +30,8 @@ pub fn run(run: Run, color: bool) -> u8 {
         opened => opened.and_then(Result::ok),
     };
     match prepare(&run, closed, color) {
-        Ok(ready) => without_children(|| ready.run(&run, report, color)),
+        Ok(Some(ready)) => without_children(|| ready.run(&run, report, color)),
+        Ok(None) => 0,
         Err(failure) => {
             let code = failure.tell();
             if let Some(place) = report {
@@ -104,7 +105,8 @@ struct Ready {
     temporary: Option<Temporary>,
 }
 
-fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failure> {
+/// `None`: there is no command, and the policy was saved.
+fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready>, Failure> {
     if let Some(fd) = closed {
         return Err(fail(format_args!(
             "--pass-fd {fd}: no such open descriptor"
@@ -124,6 +126,18 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
         })?;
+    if let Some(to) = &run.write_policy {
+        let text = write_policy::write(&layers, to).map_err(|message| {
+            let to = to.display();
+            fail(format_args!(
+                "--write-policy {to}: {message}; nothing was run"
+            ))
+        })?;
+        policy.saved(to, text);
+    }
+    if run.command.is_empty() {
+        return Ok(None);
+    }
     if let Some(wrong) = policy::nothing_starts(&policy) {
         return Err(fail(format_args!(
             "the policy {name} cannot be used: {wrong}; nothing was run"
@@ -153,13 +167,13 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Ready, Failu
     let temporary = Temporary::settle(&mut policy, &mut command, &set)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     let plan = planned(run, &policy, &command, &host)?;
-    Ok(Ready {
+    Ok(Some(Ready {
         policy,
         plan: Arc::new(plan),
         command,
         log,
         temporary,
-    })
+    }))
 }
 
 /// The plan, for a run without a supervisor if no tracer can be had.

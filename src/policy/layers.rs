@@ -170,6 +170,16 @@ pub(super) fn parse(
     (file, document.finish())
 }
 
+/// Calls `read` with the tree; what is wrong with the flags is noted in the document.
+pub(super) fn with_tree(
+    document: &mut Document<'_>,
+    layers: &Layers,
+    read: impl FnOnce(&DeTable<'_>),
+) {
+    let padded = padded(layers);
+    read(&tree(document, layers, &padded));
+}
+
 /// The value of each `--set` as the value of the key `v`, behind as many bytes as there are before it in
 /// the text, so that the places of what is parsed from it are those in the text.
 fn padded(layers: &Layers) -> Vec<String> {

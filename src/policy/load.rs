@@ -130,16 +130,16 @@ impl Policy {
     }
 }
 
-/// What a name in `--policy` or `extends` means.
-enum Reference {
+/// The meaning of a name in `--policy` or `extends`.
+pub(super) enum Reference {
     Preset(&'static super::Preset),
     File(PathBuf),
 }
 
 /// Boxed, because it is rare and large.
-type Refusal = Box<Diagnostic>;
+pub(super) type Refusal = Box<Diagnostic>;
 
-fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
+pub(super) fn reference(name: &str, dir: Option<&Path>) -> Result<Reference, Refusal> {
     if name.contains('/') || name.ends_with(".toml") {
         let Some(dir) = dir else {
             return Err(Box::new(

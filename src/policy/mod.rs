@@ -23,6 +23,7 @@
 //! | `places` | the paths of a policy, expanded and resolved |
 //! | `merge` | merges the files of an `extends` |
 //! | `layers` | several policies and the flags of a command line, as one policy |
+//! | `saved` | the same as the text of a file |
 //! | `object` | whether a flag names a path or an endpoint |
 //! | `lift` | the denials that a file removes from those that it inherits |
 //! | `isolate` | the words of its `isolate` |
@@ -78,6 +79,7 @@ mod presets;
 mod process;
 mod read;
 mod rule;
+mod saved;
 mod temporary;
 pub mod written;
 

@@ -105,14 +105,18 @@ pub(super) fn contents(
             name => unknown_section(document, key, name),
         }
     }
-    // The tree is sorted by key, but the result must be sorted by line.
+    by_line(&mut file);
+    file
+}
+
+/// Sorts the entries by line, since the tree is sorted by key.
+fn by_line(file: &mut File) {
     file.entries.sort_by_key(|entry| entry.origin);
     file.paths.sort_by_key(|entry| (entry.origin, entry.list));
     file.left_out
         .sort_by_key(|entry| (entry.origin, entry.list));
     file.peers.sort_by_key(|entry| (entry.origin, entry.list));
     file.lifts.sort_by_key(|lift| lift.origin);
-    file
 }
 
 fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {

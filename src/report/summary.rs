@@ -21,15 +21,18 @@ const NAMED: usize = 5;
 pub fn silent(layout: &Layout, words: &[OsString]) -> String {
     let mut out = String::new();
     let text = "the command failed; denials of files and ports by Landlock were not reported";
-    match rerun::with(words, "--trace-denials") {
+    let cost =
+        "this costs one stop of the supervisor for each file that is opened, so it is slower";
+    match rerun::traced(words) {
         Some(line) => {
-            layout.note(&mut out, &format!("{text}. To see them, run it again:"));
+            let head = format!("{text}. To see them, run this again ({cost}):");
+            layout.note(&mut out, &head);
             layout.verbatim(&mut out, &line);
         }
-        None => layout.note(
-            &mut out,
-            &format!("{text}: to see them, run it again with --trace-denials"),
-        ),
+        None => {
+            let head = format!("{text}: to see them, run it again with --trace-denials; {cost}");
+            layout.note(&mut out, &head);
+        }
     }
     out
 }

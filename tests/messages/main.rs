@@ -8,3 +8,4 @@ mod advice;
 mod explained;
 mod flags;
 mod hints;
+mod saved;
