@@ -15,7 +15,7 @@ mod watch;
 
 pub use check::{Check, Target};
 pub use net::NO_RESOLVERS;
-pub use pages::{NO_PAGES, PAGES_END};
+pub use pages::{NO_PAGES, PAGES_END, PAGES_LEAST};
 pub use paths::NO_MEMORY_FILES;
 pub use watch::Watch;
 

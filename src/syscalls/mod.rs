@@ -48,7 +48,7 @@ pub use set::SyscallSet;
 pub use signals::{signal_by_name, signal_display, signal_name};
 pub use table::COUNT;
 
-use arch::Arch;
+pub use arch::{Arch, NATIVE};
 
 /// One system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -381,14 +381,13 @@ pub(super) fn are_many(tasks: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::LEAST;
     use super::*;
-    use crate::baseline::PAGES_END;
+    use crate::baseline::{PAGES_END, PAGES_LEAST};
     use crate::supervise::tracee::{Namespaces, Task, Tracees};
 
     const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     const VFORK: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
-    const PLACE: Range<u64> = LEAST..PAGES_END;
+    const PLACE: Range<u64> = PAGES_LEAST..PAGES_END;
 
     fn tracees() -> Tracees {
         Tracees::of_test(1, Namespaces::default(), |_| true)

@@ -1,6 +1,6 @@
 //! Where the guarded pages lie in every process, and what /proc shows of that place.
 
-use crate::baseline::PAGES_END;
+use crate::baseline::{PAGES_END, PAGES_LEAST};
 use crate::supervise::credentials::as_tracer;
 use crate::sys::Errno;
 use crate::sys::memory::page_size;
@@ -13,12 +13,11 @@ use std::sync::OnceLock;
 
 /// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
 pub const SLOT: u64 = 16384;
-/// The pages begin here at least, and at a multiple of it: security modules may refuse lower addresses
-/// whatever vm.mmap_min_addr says (CONFIG_LSM_MMAP_MIN_ADDR), and no page of memory is larger.
-pub const LEAST: u64 = 65536;
+/// The pages begin at a multiple of this: no page of memory is larger.
+const LARGEST_PAGE: u64 = 65536;
 
-/// The addresses of the pages, the same in every process. They begin at vm.mmap_min_addr. A slot is for a call
-/// that is under way; a call that finds none free fails. `None`: vm.mmap_min_addr leaves no room for a slot.
+/// The addresses of the pages, the same in every process. They begin at vm.mmap_min_addr or above. A slot is for
+/// a call that is under way; a call that finds none free fails. `None`: vm.mmap_min_addr leaves no room for one.
 pub fn place() -> Option<Range<u64>> {
     static PLACE: OnceLock<Option<Range<u64>>> = OnceLock::new();
     let read = || {
@@ -30,30 +29,57 @@ pub fn place() -> Option<Range<u64>> {
 }
 
 fn place_above(lowest: u64) -> Option<Range<u64>> {
-    let start = lowest.max(LEAST).checked_next_multiple_of(LEAST)?;
+    let start = lowest
+        .max(PAGES_LEAST)
+        .checked_next_multiple_of(LARGEST_PAGE)?;
     (start + SLOT <= PAGES_END).then_some(start..PAGES_END)
 }
 
 /// Whether /proc/PID/maps shows the pages at this place: private, anonymous and read-only.
 pub fn are_there(tid: Tid, place: &Range<u64>) -> bool {
-    shows(&beginning(tid, "maps"), place)
+    shows(&up_to(place, tid, "maps"), place)
 }
 
 /// Whether /proc/PID/smaps shows a mapping at this place that is like the pages in every way, whichever task
 /// has made it.
 pub fn are_alike(tid: Tid, place: &Range<u64>) -> bool {
-    shows_alike(&beginning(tid, "smaps"), place)
+    shows_alike(&up_to(place, tid, "smaps"), place)
 }
 
-/// What such a file of /proc/PID says of the lowest mappings. Hardly anything lies below the pages.
-fn beginning(tid: Tid, name: &str) -> Vec<u8> {
-    let mut text = vec![0; 4096];
+/// What such a file of /proc/PID says of the mappings up to this place: hardly any lie below it. Of a program
+/// with many the end may be missing, as if the pages were not there.
+fn up_to(place: &Range<u64>, tid: Tid, name: &str) -> Vec<u8> {
+    const MOST: usize = 65536;
+    let mut text = Vec::new();
     let read = as_tracer(|| {
         let mut file = File::open(format!("/proc/{tid}/{name}")).map_err(errno)?;
-        file.read(&mut text).map_err(errno)
+        let mut more = [0; 4096];
+        while text.len() < MOST && !is_past(&text, place) {
+            match file.read(&mut more).map_err(errno)? {
+                0 => break,
+                count => text.extend_from_slice(more.get(..count).unwrap_or_default()),
+            }
+        }
+        Ok(())
     });
-    text.truncate(read.unwrap_or(0));
-    text
+    match read {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether it tells of a mapping above this place.
+fn is_past(text: &[u8], place: &Range<u64>) -> bool {
+    let above = |line: &[u8]| addresses(line).is_some_and(|found| found.start >= place.end);
+    text.split(|byte| *byte == b'\n').any(above)
+}
+
+/// The addresses with which the first line about a mapping begins.
+fn addresses(line: &[u8]) -> Option<Range<u64>> {
+    let range = line.split(|byte| *byte == b' ').next()?;
+    let (start, end) = std::str::from_utf8(range).ok()?.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    Some(number(start)?..number(end)?)
 }
 
 fn shows(maps: &[u8], place: &Range<u64>) -> bool {
@@ -89,11 +115,10 @@ fn are_of_pages(flags: &[u8]) -> bool {
 /// Whether a line of proc_pid_maps(5), `START-END PERMISSIONS OFFSET DEVICE INODE [NAME]`, is that of the pages.
 /// The kernel joins neighbouring mappings that are alike.
 fn is_of_pages(line: &[u8], place: &Range<u64>) -> Option<bool> {
+    let found = addresses(line)?;
+    let covers = found.start <= place.start && place.end <= found.end;
     let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    let covers = number(start)? <= place.start && place.end <= number(end)?;
+    let mut words = line.split_ascii_whitespace().skip(1);
     let access = words.next()?.as_bytes();
     // They may be executable (READ_IMPLIES_EXEC of personality(2)).
     let private = matches!(access, [b'r', b'-', _, b'p']);
@@ -126,18 +151,18 @@ pub fn errno(error: std::io::Error) -> Errno {
 mod tests {
     use super::*;
 
-    const PLACE: Range<u64> = LEAST..PAGES_END;
+    const PLACE: Range<u64> = 0x1_0000..0x20_0000;
 
     #[test]
-    fn the_pages_begin_where_programs_may_map_and_never_below_64_kib() {
+    fn the_pages_begin_where_programs_may_map_and_never_below_their_least_address() {
         let start = |lowest| place_above(lowest).map(|place| place.start);
-        for low in [0, 4096, 32768, 65535, 65536] {
-            assert_eq!(start(low), Some(0x10000), "{low}");
+        for low in [0, 4096, 32768, 65535, PAGES_LEAST - 1, PAGES_LEAST] {
+            assert_eq!(start(low), Some(PAGES_LEAST), "{low}");
         }
-        assert_eq!(start(65537), Some(0x20000));
-        assert_eq!(start(1 << 20), Some(1 << 20));
-        assert_eq!(start(PAGES_END - LEAST), Some(PAGES_END - LEAST));
-        for high in [PAGES_END - LEAST + 1, PAGES_END, 1 << 40, u64::MAX] {
+        assert_eq!(start(PAGES_LEAST + 1), Some(PAGES_LEAST + LARGEST_PAGE));
+        let last = PAGES_END - LARGEST_PAGE;
+        assert_eq!(start(last), Some(last));
+        for high in [last + 1, PAGES_END, 1 << 40, u64::MAX] {
             assert_eq!(start(high), None, "{high}");
         }
     }
@@ -164,6 +189,26 @@ mod tests {
         }
         assert!(!are_there(Tid::MAX, &PLACE) && !are_untouched(Tid::MAX, &PLACE));
         assert!(!are_alike(Tid::MAX, &PLACE));
+    }
+
+    #[test]
+    fn many_mappings_below_are_read_up_to_the_place_and_no_further() {
+        let tid = std::process::id() as Tid;
+        let all = std::fs::read("/proc/self/maps").expect("maps");
+        let mut lines = all.split(|byte| *byte == b'\n').filter_map(addresses);
+        let (first, last) = (
+            lines.next().expect("a line"),
+            lines.next_back().expect("a line"),
+        );
+        let low = up_to(&(0..first.start), tid, "maps");
+        assert!(is_past(&low, &(0..first.start)) && low.len() <= all.len());
+        let high = up_to(&last, tid, "maps");
+        assert!(
+            high.split(|byte| *byte == b'\n')
+                .filter_map(addresses)
+                .any(|it| it == last)
+        );
+        assert!(up_to(&last, Tid::MAX, "maps").is_empty());
     }
 
     #[test]
