@@ -112,7 +112,7 @@ const LISTS: [&str; 4] = [
 /// Steps at the end of a tree that they make, one name after the other.
 fn at_the_end(count: usize, steps: &[String]) -> Vec<String> {
     let name = "d".repeat(NAME);
-    let mkdir = format!("{} :{name} 493", libc::SYS_mkdir);
+    let mkdir = format!("{} :{name} 493", crate::old::SYS_mkdir);
     let chdir = format!("{} :{name}", libc::SYS_chdir);
     let mut all = vec![[mkdir, chdir]; count].concat();
     all.extend(steps.iter().cloned());
@@ -135,23 +135,23 @@ fn a_directory_beyond_path_max_is_used_as_outside() {
         open(".", libc::O_RDONLY | libc::O_DIRECTORY),
         open("..", libc::O_RDONLY | libc::O_DIRECTORY),
         open_at("{fourth}", "..", libc::O_RDONLY | libc::O_DIRECTORY),
-        format!("{} :f buf", libc::SYS_stat),
-        format!("{} :f 0", libc::SYS_access),
-        format!("{} :f 384", libc::SYS_chmod),
-        format!("{} :f :g", libc::SYS_rename),
+        format!("{} :f buf", crate::old::SYS_stat),
+        format!("{} :f 0", crate::old::SYS_access),
+        format!("{} :f 384", crate::old::SYS_chmod),
+        format!("{} :f :g", crate::old::SYS_rename),
         format!("{} {here} :g {here} :h 0", libc::SYS_linkat),
-        format!("{} :g", libc::SYS_unlink),
+        format!("{} :g", crate::old::SYS_unlink),
         format!("{} :h 0", libc::SYS_truncate),
-        format!("{} :nowhere :l", libc::SYS_symlink),
-        format!("{} :l", libc::SYS_unlink),
-        format!("{} :e 493", libc::SYS_mkdir),
-        format!("{} :e/f :h", libc::SYS_rename),
+        format!("{} :nowhere :l", crate::old::SYS_symlink),
+        format!("{} :l", crate::old::SYS_unlink),
+        format!("{} :e 493", crate::old::SYS_mkdir),
+        format!("{} :e/f :h", crate::old::SYS_rename),
         format!("{} :e", libc::SYS_chdir),
         format!("{} :..", libc::SYS_chdir),
-        format!("{} :e", libc::SYS_rmdir),
-        format!("{} :h", libc::SYS_unlink),
+        format!("{} :e", crate::old::SYS_rmdir),
+        format!("{} :h", crate::old::SYS_unlink),
         format!("{} :..", libc::SYS_chdir),
-        format!("{} :{}", libc::SYS_rmdir, "d".repeat(NAME)),
+        format!("{} :{}", crate::old::SYS_rmdir, "d".repeat(NAME)),
     ];
     let count = steps.len();
     // The directory that the fourth step has opened.
@@ -181,12 +181,12 @@ fn what_is_denied_stays_so_beyond_path_max() {
         open("./secret", libc::O_WRONLY | libc::O_CREAT),
         open("../secret", libc::O_RDONLY),
         open(&format!("{up}secret"), libc::O_RDONLY),
-        format!("{} :secret", libc::SYS_unlink),
-        format!("{} :secret :other", libc::SYS_rename),
-        format!("{} :secret :other", libc::SYS_link),
-        format!("{} :secret 511", libc::SYS_chmod),
+        format!("{} :secret", crate::old::SYS_unlink),
+        format!("{} :secret :other", crate::old::SYS_rename),
+        format!("{} :secret :other", crate::old::SYS_link),
+        format!("{} :secret 511", crate::old::SYS_chmod),
         format!("{} :secret 0", libc::SYS_truncate),
-        format!("{} :../secret", libc::SYS_unlink),
+        format!("{} :../secret", crate::old::SYS_unlink),
     ];
     let count = steps.len();
     let into = |scene: &Scene| {

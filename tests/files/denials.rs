@@ -104,14 +104,14 @@ fn what_lies_beside_is_read_by_every_name() {
 #[test]
 fn what_is_hidden_is_not_there() {
     let steps = [
-        format!("{} :@/r/hidden buf", libc::SYS_stat),
-        format!("{} :@/r/hidden/key buf", libc::SYS_lstat),
-        format!("{} :@/r/hidden 0", libc::SYS_access),
+        format!("{} :@/r/hidden buf", crate::old::SYS_stat),
+        format!("{} :@/r/hidden/key buf", crate::old::SYS_lstat),
+        format!("{} :@/r/hidden 0", crate::old::SYS_access),
         format!("{} :@/r/hidden", libc::SYS_chdir),
-        format!("{} :@/r/hidden/key buf 100", libc::SYS_readlink),
+        format!("{} :@/r/hidden/key buf 100", crate::old::SYS_readlink),
         open("@/r/hidden/key", O_RDONLY),
         open("@/r/hidden/key", O_PATH),
-        format!("{} :@/r/locked buf", libc::SYS_stat),
+        format!("{} :@/r/locked buf", crate::old::SYS_stat),
     ];
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let outside = ["ok", "ok", "ok", "ok", "EINVAL", "ok", "ok", "ok"];
@@ -122,7 +122,7 @@ fn what_is_hidden_is_not_there() {
 
 #[test]
 fn no_hard_link_is_made_of_what_is_denied() {
-    let link = format!("{} :@/w/keep/secret-a :@/w/plain", libc::SYS_link);
+    let link = format!("{} :@/w/keep/secret-a :@/w/plain", crate::old::SYS_link);
     let linkat = format!(
         "{} {AT_FDCWD} :keep/secret-a {AT_FDCWD} :@/w/plain2 0",
         libc::SYS_linkat
@@ -137,11 +137,17 @@ fn no_hard_link_is_made_of_what_is_denied() {
 fn nothing_is_made_under_a_denied_name() {
     let make = [
         open("@/w/keep/secret-new", O_RDWR | O_CREAT),
-        format!("{} :@/w/keep/secret-d 448", libc::SYS_mkdir),
-        format!("{} :@/w/keep/plain :@/w/keep/secret-m", libc::SYS_rename),
-        format!("{} :@/w/keep/plain :@/w/keep/secret-l", libc::SYS_link),
-        format!("{} :plain :@/w/keep/secret-s", libc::SYS_symlink),
-        format!("{} :@/w/other/d :@/w/keep/secret-o", libc::SYS_rename),
+        format!("{} :@/w/keep/secret-d 448", crate::old::SYS_mkdir),
+        format!(
+            "{} :@/w/keep/plain :@/w/keep/secret-m",
+            crate::old::SYS_rename
+        ),
+        format!(
+            "{} :@/w/keep/plain :@/w/keep/secret-l",
+            crate::old::SYS_link
+        ),
+        format!("{} :plain :@/w/keep/secret-s", crate::old::SYS_symlink),
+        format!("{} :@/w/other/d :@/w/keep/secret-o", crate::old::SYS_rename),
     ];
     for step in &make {
         let name = step
@@ -180,7 +186,7 @@ fn a_hard_link_that_is_there_already_is_a_hole_that_check_names() {
 
 #[test]
 fn a_directory_is_not_moved_from_under_a_denial() {
-    let rename = |from: &str, to: &str| format!("{} :{from} :{to}", libc::SYS_rename);
+    let rename = |from: &str, to: &str| format!("{} :{from} :{to}", crate::old::SYS_rename);
     let out = [
         rename("@/w/keep/d", "@/w/out"),
         rename("@/w/keep", "@/w/out2"),
@@ -209,7 +215,7 @@ fn a_directory_is_not_moved_from_under_a_denial() {
 #[test]
 fn a_literal_denial_keeps_the_directories_above_it_in_their_place() {
     let lists = DENIED.replace("@/w/keep/**/secret-*", "@/w/keep/d/secret-b");
-    let rename = |from: &str, to: &str| format!("{} :{from} :{to}", libc::SYS_rename);
+    let rename = |from: &str, to: &str| format!("{} :{from} :{to}", crate::old::SYS_rename);
     let out = [
         rename("@/w/keep/d", "@/w/keep/e"),
         rename("@/w/keep", "@/w/kept"),
@@ -246,7 +252,7 @@ fn directories_are_not_exchanged_across_a_denial() {
         }
     }
     let inner = [
-        format!("{} :@/w/keep/e 448", libc::SYS_mkdir),
+        format!("{} :@/w/keep/e 448", crate::old::SYS_mkdir),
         exchange("@/w/keep/d", "@/w/keep/e"),
     ];
     let inner: Vec<&str> = inner.iter().map(String::as_str).collect();

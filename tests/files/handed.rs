@@ -88,14 +88,14 @@ fn a_descriptor_for_reading_changes_nothing() {
         open("/dev/stdin", libc::O_ACCMODE),
         open("/dev/stdin", O_WRONLY | O_APPEND),
         format!("{} :@/none/file 0", libc::SYS_truncate),
-        format!("{} :/dev/stdin 511", libc::SYS_chmod),
-        format!("{} :@/none/file :@/w/moved", libc::SYS_rename),
+        format!("{} :/dev/stdin 511", crate::old::SYS_chmod),
+        format!("{} :@/none/file :@/w/moved", crate::old::SYS_rename),
         format!(
             "{} {here} :/proc/self/fd/0 {here} :@/w/linked {}",
             libc::SYS_linkat,
             libc::AT_SYMLINK_FOLLOW
         ),
-        format!("{} :@/none/file", libc::SYS_unlink),
+        format!("{} :@/none/file", crate::old::SYS_unlink),
     ];
     let mut answered: Vec<String> = Vec::new();
     for kind in KINDS {

@@ -83,9 +83,9 @@ fn a_file_that_alone_may_be_written_keeps_its_name_and_its_place() {
     let steps = |scene: &Scene| {
         steps![scene;
             open("@/w/file", O_RDWR | libc::O_TRUNC),
-            format!("{} :@/w/file 384", libc::SYS_chmod),
-            format!("{} :@/w/file :@/w/linked", libc::SYS_link),
-            format!("{} :@/w/file :@/w/other", libc::SYS_rename),
+            format!("{} :@/w/file 384", crate::old::SYS_chmod),
+            format!("{} :@/w/file :@/w/linked", crate::old::SYS_link),
+            format!("{} :@/w/file :@/w/other", crate::old::SYS_rename),
         ]
     };
     let free = Scene::new();
@@ -220,7 +220,7 @@ fn an_unlinked_file_is_reopened_for_no_more_than_it_was_opened_for_or_its_place_
     // What the command has itself unlinked.
     let own = steps![scene;
         open("@/w/own", O_RDWR | libc::O_CREAT),
-        format!("{} :@/w/own", libc::SYS_unlink),
+        format!("{} :@/w/own", crate::old::SYS_unlink),
         open("/proc/self/fd/{0}", O_RDWR),
         open("/proc/self/fd/{0}", O_RDONLY),
     ];

@@ -75,8 +75,8 @@ fn a_lifted_place_is_used_and_the_rest_stays_closed() {
 
 #[test]
 fn nothing_that_is_denied_gets_a_name_in_a_lifted_place() {
-    let rename = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", libc::SYS_rename);
-    let link = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", libc::SYS_link);
+    let rename = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", crate::old::SYS_rename);
+    let link = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", crate::old::SYS_link);
     for step in [
         rename("app/.env", "tests/.env"),
         rename("secret/a", "secret/public/a"),
@@ -93,7 +93,7 @@ fn nothing_that_is_denied_gets_a_name_in_a_lifted_place() {
         (
             format!(
                 "{} :@/w/app/.env :@/w/secret/public/link",
-                libc::SYS_symlink
+                crate::old::SYS_symlink
             ),
             "ok",
         ),
@@ -103,7 +103,7 @@ fn nothing_that_is_denied_gets_a_name_in_a_lifted_place() {
 
 #[test]
 fn nothing_that_was_lifted_is_brought_to_where_it_is_protected() {
-    let rename = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", libc::SYS_rename);
+    let rename = |from: &str, to: &str| format!("{} :@/w/{from} :@/w/{to}", crate::old::SYS_rename);
     let make = || (open("@/w/tests/.envrc", O_WRONLY | O_CREAT), "ok");
     answers(&[make(), (rename("tests/.envrc", "plain/.envrc"), "EACCES")]);
     // As for any directory in which something may come to be protected: mv copies.

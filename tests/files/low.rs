@@ -1,12 +1,13 @@
-//! The lowest addresses, where the jail keeps the paths that it has judged: programs that are linked for them, and
-//! other ways to their memory.
+//! The addresses where the jail keeps the paths that it has judged: programs that are linked for them, and other
+//! ways to their memory.
 
 use super::scene::{LANDLOCK, SUBTREES, Scene, run};
 use crate::support::{JAIL, is_root, plain};
 
-/// A static program at this address that opens a file and ends with the errno, 0 if there is none.
-fn opener(base: u64, path: &str) -> Vec<u8> {
-    const HEADERS: u64 = 64 + 56;
+/// The instructions of a program that opens a file for reading and ends with the errno, 0 if there is none. They
+/// are at this address, and the path follows them.
+#[cfg(target_arch = "x86_64")]
+fn instructions(address: u64) -> Vec<u8> {
     #[rustfmt::skip]
     let mut code = vec![
         0xb8, 2, 0, 0, 0,                    // mov eax, SYS_open
@@ -21,12 +22,61 @@ fn opener(base: u64, path: &str) -> Vec<u8> {
         0xb8, 231, 0, 0, 0,                  // mov eax, SYS_exit_group
         0x0f, 0x05,                          // syscall
     ];
-    let path_at = base + HEADERS + code.len() as u64;
-    code[7..15].copy_from_slice(&path_at.to_le_bytes());
+    let path = address + code.len() as u64;
+    code[7..15].copy_from_slice(&path.to_le_bytes());
+    code
+}
+
+#[cfg(target_arch = "aarch64")]
+fn instructions(_: u64) -> Vec<u8> {
+    const CODE: [u32; 10] = [
+        0x9280_0c60, // mov x0, AT_FDCWD
+        0x1000_0121, // adr x1, path
+        0xd280_0002, // mov x2, 0
+        0xd280_0003, // mov x3, 0
+        0xd280_0708, // mov x8, SYS_openat
+        0xd400_0001, // svc 0
+        0xf100_001f, // cmp x0, 0
+        0xda80_a7e0, // csneg x0, xzr, x0, ge
+        0xd280_0bc8, // mov x8, SYS_exit_group
+        0xd400_0001, // svc 0
+    ];
+    CODE.iter().flat_map(|it| it.to_le_bytes()).collect()
+}
+
+/// EM_X86_64 or EM_AARCH64 of elf.h.
+const MACHINE: u8 = if cfg!(target_arch = "aarch64") {
+    183
+} else {
+    62
+};
+
+/// Where the pages are: the first addresses, and the last page.
+const PLACES: [u64; 2] = match cfg!(target_arch = "aarch64") {
+    true => [0x7fe1_0000, 0x7fff_f000],
+    false => [0x1_0000, 0x1f_f000],
+};
+/// What the message says of them.
+const SAID: &str = if cfg!(target_arch = "aarch64") {
+    "below 0x80000000"
+} else {
+    "below 2 MiB"
+};
+
+/// Where programs that cannot be moved are linked: by lld and mold, by GNU ld; on aarch64 by Go.
+const USUAL: &[u64] = match cfg!(target_arch = "aarch64") {
+    true => &[0x20_0000, 0x40_0000, 0x1_0000],
+    false => &[0x20_0000, 0x40_0000],
+};
+
+/// A static program at this address.
+fn opener(base: u64, path: &str) -> Vec<u8> {
+    const HEADERS: u64 = 64 + 56;
+    let code = instructions(base + HEADERS);
     let size = HEADERS + code.len() as u64 + path.len() as u64 + 1;
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
-    // ET_EXEC, EM_X86_64, version; entry, program headers, no sections; sizes and counts.
-    file.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    // ET_EXEC, version; entry, program headers, no sections; sizes and counts.
+    file.extend([2, 0, MACHINE, 0, 1, 0, 0, 0]);
     file.extend(
         [base + HEADERS, 64, 0]
             .iter()
@@ -57,7 +107,7 @@ fn lowest() -> u64 {
 
 #[test]
 fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
-    for base in [0x10000, 0x1f_f000] {
+    for base in PLACES {
         if base < lowest() {
             println!("NOT TRIED HERE: a program at {base:#x}: vm.mmap_min_addr is higher");
             continue;
@@ -69,7 +119,7 @@ fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
             let ran = run(scene.within(landlock, &denied, &[&program]));
             let ran = ran.ends_with(libc::EACCES);
             assert!(
-                ran.err.contains("no-pages") && ran.err.contains("2 MiB"),
+                ran.err.contains("no-pages") && ran.err.contains(SAID),
                 "{}",
                 ran.err
             );
@@ -82,8 +132,7 @@ fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
 
 #[test]
 fn a_program_linked_for_a_usual_address_opens_what_is_judged() {
-    // Where lld and mold, and GNU ld, link programs that cannot be moved.
-    for base in [0x20_0000, 0x40_0000] {
+    for base in USUAL.iter().copied() {
         let (scene, program) = scene(base);
         for landlock in LANDLOCK {
             let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
@@ -109,7 +158,15 @@ fn an_odd_layout_of_memory_leaves_room_for_the_pages() {
     ] {
         // A child of a shell uses its copy of the pages.
         let script = "cat \"$0\" > copy && (cat < \"$0\") && rm copy";
-        let command = ["setarch", "x86_64", layout, "sh", "-c", script, &file];
+        let command = [
+            "setarch",
+            std::env::consts::ARCH,
+            layout,
+            "sh",
+            "-c",
+            script,
+            &file,
+        ];
         run(scene.outside(&command)).ends_with(0).says("w");
         let ran = run(scene.within(None, &denied, &command)).ends_with(0);
         assert_eq!(ran.says("w").err, "", "{layout}");

@@ -3,7 +3,6 @@
 //! What every call answers in every place is `matrix`, races are in `tests/races`. Here an
 //! attack is shown to succeed without the jail before it is shown to fail within, with all that
 //! Landlock offers, with its first version, and without it.
-#![cfg(target_arch = "x86_64")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,6 +21,8 @@ mod matrix;
 mod messages;
 mod middle;
 mod names;
+#[path = "../programs/old.rs"]
+mod old;
 mod presets;
 mod programs;
 mod protect;

@@ -72,8 +72,8 @@ fn what_is_protected_is_read_and_listed() {
         open("@/w/.git/config", O_RDONLY),
         open("@/w/.git/hooks", O_RDONLY | O_DIRECTORY),
         open("@/w/.git/hooks/post-commit", O_PATH),
-        format!("{} :@/w/sub/deep/.envrc buf", libc::SYS_stat),
-        format!("{} :@/w/.git/hooks/post-commit 4", libc::SYS_access),
+        format!("{} :@/w/sub/deep/.envrc buf", crate::old::SYS_stat),
+        format!("{} :@/w/.git/hooks/post-commit 4", crate::old::SYS_access),
         format!("{} :@/w/.git/hooks", libc::SYS_chdir),
     ];
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
@@ -96,7 +96,7 @@ fn what_is_protected_is_not_opened_for_writing() {
         open("/proc/self/cwd/sub/deep/.envrc", O_WRONLY),
         openat(&AT_FDCWD.to_string(), ".git/config", O_RDWR),
         format!("{} :@/w/.git/config 0", libc::SYS_truncate),
-        format!("{} :@/w/.git/hooks/x 384", libc::SYS_creat),
+        format!("{} :@/w/.git/hooks/x 384", crate::old::SYS_creat),
     ];
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     each_denied(&[], &steps);
@@ -121,16 +121,11 @@ fn what_is_protected_keeps_its_metadata() {
     let read = open("@/w/.git/config", O_RDONLY);
     let handle = open("@/w/.git/config", O_PATH);
     let steps = [
-        format!("{} :@/w/.git/config 448", libc::SYS_chmod),
-        format!("{} :@/w/.git/hooks 448", libc::SYS_chmod),
+        format!("{} :@/w/.git/config 448", crate::old::SYS_chmod),
+        format!("{} :@/w/.git/hooks 448", crate::old::SYS_chmod),
         format!("{} {{0}} 448", libc::SYS_fchmod),
-        format!(
-            "{} {{1}} :{} 448 {}",
-            libc::SYS_fchmodat2,
-            "",
-            libc::AT_EMPTY_PATH
-        ),
-        format!("{} :@/w/.git/config null", libc::SYS_utime),
+        format!("{} {{1}} :{} 448 {}", 452, "", libc::AT_EMPTY_PATH),
+        format!("{} :@/w/.git/config null", crate::old::SYS_utime),
         format!("{} {{0}} null null 0", libc::SYS_utimensat),
         format!("{} {{0}} -1 -1", libc::SYS_fchown),
     ];
@@ -181,10 +176,13 @@ fn no_request_copies_a_tree_out_of_an_exception() {
 fn what_is_protected_keeps_its_name() {
     let handle = open("@/w/.git/config", O_PATH);
     let steps = [
-        format!("{} :@/w/.git/config", libc::SYS_unlink),
-        format!("{} :@/w/.git/config :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/evil/config :@/w/.git/config", libc::SYS_rename),
-        format!("{} :@/w/.git/config :@/w/x", libc::SYS_link),
+        format!("{} :@/w/.git/config", crate::old::SYS_unlink),
+        format!("{} :@/w/.git/config :@/w/x", crate::old::SYS_rename),
+        format!(
+            "{} :@/w/evil/config :@/w/.git/config",
+            crate::old::SYS_rename
+        ),
+        format!("{} :@/w/.git/config :@/w/x", crate::old::SYS_link),
         format!(
             "{} {{0}} : {AT_FDCWD} :@/w/x {}",
             libc::SYS_linkat,
@@ -195,11 +193,14 @@ fn what_is_protected_keeps_its_name() {
             libc::SYS_linkat,
             libc::AT_SYMLINK_FOLLOW
         ),
-        format!("{} :@/w/evil/config :@/w/sub/.envrc", libc::SYS_link),
-        format!("{} :@/w/evil/config :@/w/sub/.envrc", libc::SYS_symlink),
-        format!("{} :@/w/.git/hooks/d 448", libc::SYS_mkdir),
-        format!("{} :@/w/evil/.envrc 448", libc::SYS_mkdir),
-        format!("{} :@/w/sub/.envrc 4480 0", libc::SYS_mknod),
+        format!("{} :@/w/evil/config :@/w/sub/.envrc", crate::old::SYS_link),
+        format!(
+            "{} :@/w/evil/config :@/w/sub/.envrc",
+            crate::old::SYS_symlink
+        ),
+        format!("{} :@/w/.git/hooks/d 448", crate::old::SYS_mkdir),
+        format!("{} :@/w/evil/.envrc 448", crate::old::SYS_mkdir),
+        format!("{} :@/w/sub/.envrc 4480 0", crate::old::SYS_mknod),
         format!(
             "{} {AT_FDCWD} :@/w/evil/config {AT_FDCWD} :@/w/.git/config {RENAME_EXCHANGE}",
             libc::SYS_renameat2
@@ -232,11 +233,11 @@ fn run_outside(first: &str, second: &str) -> bool {
 #[test]
 fn no_directory_above_what_is_protected_is_moved() {
     let steps = [
-        format!("{} :@/w/.git :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/sub :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/sub/deep :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/sub/ :@/w/plain/x", libc::SYS_rename),
-        format!("{} :@/w/a :@/w/x", libc::SYS_rename),
+        format!("{} :@/w/.git :@/w/x", crate::old::SYS_rename),
+        format!("{} :@/w/sub :@/w/x", crate::old::SYS_rename),
+        format!("{} :@/w/sub/deep :@/w/x", crate::old::SYS_rename),
+        format!("{} :@/w/sub/ :@/w/plain/x", crate::old::SYS_rename),
+        format!("{} :@/w/a :@/w/x", crate::old::SYS_rename),
         format!(
             "{} {AT_FDCWD} :@/w/evil {AT_FDCWD} :@/w/.git {RENAME_EXCHANGE}",
             libc::SYS_renameat2
@@ -258,23 +259,29 @@ fn no_directory_above_what_is_protected_is_moved() {
 fn no_directory_or_link_comes_to_be_above_what_is_protected() {
     let steps = [
         // A directory with prepared content.
-        format!("{} :@/w/evil :@/w/sub/.git", libc::SYS_rename),
-        format!("{} :@/w/evil/hooks :@/w/plain/.envrc", libc::SYS_rename),
+        format!("{} :@/w/evil :@/w/sub/.git", crate::old::SYS_rename),
+        format!(
+            "{} :@/w/evil/hooks :@/w/plain/.envrc",
+            crate::old::SYS_rename
+        ),
         format!(
             "{} {AT_FDCWD} :@/w/evil {AT_FDCWD} :@/w/plain/.git 0",
             libc::SYS_renameat2
         ),
         // A link to prepared content.
-        format!("{} :../evil :@/w/sub/.git", libc::SYS_symlink),
+        format!("{} :../evil :@/w/sub/.git", crate::old::SYS_symlink),
         format!("{} :evil {AT_FDCWD} :@/w/plain/.git", libc::SYS_symlinkat),
-        format!("{} :../evil/config :@/w/plain/.envrc", libc::SYS_symlink),
+        format!(
+            "{} :../evil/config :@/w/plain/.envrc",
+            crate::old::SYS_symlink
+        ),
     ];
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     each_denied(&[], &steps);
-    let link = format!("{} :../evil :@/w/plain/link", libc::SYS_symlink);
+    let link = format!("{} :../evil :@/w/plain/link", crate::old::SYS_symlink);
     let steps = [
-        format!("{} :@/w/plain/link :@/w/sub/.git", libc::SYS_rename),
-        format!("{} :@/w/plain/link :@/w/sub/.git", libc::SYS_link),
+        format!("{} :@/w/plain/link :@/w/sub/.git", crate::old::SYS_rename),
+        format!("{} :@/w/plain/link :@/w/sub/.git", crate::old::SYS_link),
     ];
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     each_denied(&[&link], &steps);
@@ -288,15 +295,15 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
     let steps = [
         open("@/w/one/.git", O_WRONLY | O_CREAT),
         open("@/w/a/.git", O_RDONLY | O_CREAT),
-        format!("{} :@/w/a/.git 33188 0", libc::SYS_mknod),
-        format!("{} :@/w/a/plain :@/w/a/.git", libc::SYS_link),
-        format!("{} :@/w/a/plain :@/w/a/.git", libc::SYS_rename),
+        format!("{} :@/w/a/.git 33188 0", crate::old::SYS_mknod),
+        format!("{} :@/w/a/plain :@/w/a/.git", crate::old::SYS_link),
+        format!("{} :@/w/a/plain :@/w/a/.git", crate::old::SYS_rename),
         open("@/w/tree/.git", O_WRONLY),
         open("@/w/tree/.git", O_RDONLY | O_TRUNC),
         format!("{} :@/w/tree/.git 0", libc::SYS_truncate),
-        format!("{} :@/w/tree/.git", libc::SYS_unlink),
-        format!("{} :@/w/tree/.git :@/w/tree/x", libc::SYS_rename),
-        format!("{} :@/w/a/plain :@/w/tree/.git", libc::SYS_rename),
+        format!("{} :@/w/tree/.git", crate::old::SYS_unlink),
+        format!("{} :@/w/tree/.git :@/w/tree/x", crate::old::SYS_rename),
+        format!("{} :@/w/a/plain :@/w/tree/.git", crate::old::SYS_rename),
         format!(
             "{} {AT_FDCWD} :@/w/a/plain {AT_FDCWD} :@/w/tree/.git {RENAME_EXCHANGE}",
             libc::SYS_renameat2
@@ -307,7 +314,7 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
         ),
     ];
     let free = [
-        format!("{} :@/w/b/.git 448", libc::SYS_mkdir),
+        format!("{} :@/w/b/.git 448", crate::old::SYS_mkdir),
         open("@/w/b/.git/HEAD", O_WRONLY | O_CREAT),
         open("@/w/b/git", O_WRONLY | O_CREAT),
         open("@/w/tree/.git", O_RDONLY),
@@ -354,19 +361,22 @@ fn what_is_not_protected_is_changed_as_ever() {
     let steps = [
         open("@/w/.git/HEAD", O_WRONLY | O_TRUNC),
         open("@/w/.git/config.lock", O_WRONLY | O_CREAT),
-        format!("{} :@/w/.git/config.lock :@/w/.git/index", libc::SYS_rename),
-        format!("{} :@/w/.git/objects 448", libc::SYS_mkdir),
-        format!("{} :@/w/plain :@/w/plain2", libc::SYS_rename),
-        format!("{} :@/w/plain2/d :@/w/sub/d", libc::SYS_rename),
-        format!("{} :@/w/evil :@/w/sub/evil", libc::SYS_rename),
-        format!("{} :@/w/sub/evil/config :@/w/sub/c", libc::SYS_link),
-        format!("{} :c :@/w/sub/link", libc::SYS_symlink),
-        format!("{} :@/w/sub/link :@/w/sub/link2", libc::SYS_rename),
-        format!("{} :@/w/sub/evil/config", libc::SYS_unlink),
-        format!("{} :@/w/plain/.git 448", libc::SYS_mkdir),
-        format!("{} :@/w/plain2", libc::SYS_rmdir),
-        format!("{} :@/w/a/plain 448", libc::SYS_chmod),
-        format!("{} :@/w/a/plain :@/w/a/plain3", libc::SYS_rename),
+        format!(
+            "{} :@/w/.git/config.lock :@/w/.git/index",
+            crate::old::SYS_rename
+        ),
+        format!("{} :@/w/.git/objects 448", crate::old::SYS_mkdir),
+        format!("{} :@/w/plain :@/w/plain2", crate::old::SYS_rename),
+        format!("{} :@/w/plain2/d :@/w/sub/d", crate::old::SYS_rename),
+        format!("{} :@/w/evil :@/w/sub/evil", crate::old::SYS_rename),
+        format!("{} :@/w/sub/evil/config :@/w/sub/c", crate::old::SYS_link),
+        format!("{} :c :@/w/sub/link", crate::old::SYS_symlink),
+        format!("{} :@/w/sub/link :@/w/sub/link2", crate::old::SYS_rename),
+        format!("{} :@/w/sub/evil/config", crate::old::SYS_unlink),
+        format!("{} :@/w/plain/.git 448", crate::old::SYS_mkdir),
+        format!("{} :@/w/plain2", crate::old::SYS_rmdir),
+        format!("{} :@/w/a/plain 448", crate::old::SYS_chmod),
+        format!("{} :@/w/a/plain :@/w/a/plain3", crate::old::SYS_rename),
         format!(
             "{} {AT_FDCWD} :@/w/empty {AT_FDCWD} :@/w/new {RENAME_EXCHANGE}",
             libc::SYS_renameat2
@@ -384,9 +394,9 @@ fn a_directory_that_cannot_be_looked_through_stays() {
     let scene = scene();
     let policy = scene.policy(PROTECTED);
     let steps = [
-        format!("{} :@/w/sub 0", libc::SYS_chmod),
-        format!("{} :@/w/sub :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/sub 448", libc::SYS_chmod),
+        format!("{} :@/w/sub 0", crate::old::SYS_chmod),
+        format!("{} :@/w/sub :@/w/x", crate::old::SYS_rename),
+        format!("{} :@/w/sub 448", crate::old::SYS_chmod),
     ];
     let steps: Vec<String> = steps.iter().map(|step| scene.text(step)).collect();
     let found = scene.steps_within(None, &policy, &steps);
@@ -444,9 +454,9 @@ fn a_link_on_the_way_to_what_is_protected_stays() {
         scene.policy("read = [\"@\"]\nwrite = [\"@/w\"]\nprotect = [\"@/w/hooked/hooks\"]\n");
     let steps = [
         open("@/w/evil/hooks/post-commit", O_WRONLY),
-        format!("{} :@/w/hooked", libc::SYS_unlink),
-        format!("{} :@/w/hooked :@/w/x", libc::SYS_rename),
-        format!("{} :@/w/plain :@/w/hooked", libc::SYS_rename),
+        format!("{} :@/w/hooked", crate::old::SYS_unlink),
+        format!("{} :@/w/hooked :@/w/x", crate::old::SYS_rename),
+        format!("{} :@/w/plain :@/w/hooked", crate::old::SYS_rename),
         open("@/w/evil/config", O_WRONLY),
     ];
     let steps: Vec<String> = steps.iter().map(|step| scene.text(step)).collect();

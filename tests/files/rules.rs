@@ -18,9 +18,9 @@ fn a_rule_denies_a_call_on_a_path_and_no_other() {
         open("@/w/file", O_RDONLY),
         open("link", O_RDWR),
         open("/proc/self/cwd/./file", O_RDONLY),
-        format!("{} :@/w/link 384", libc::SYS_chmod),
+        format!("{} :@/w/link 384", crate::old::SYS_chmod),
         open("@/w/beside", O_RDWR),
-        format!("{} :@/w/beside 384", libc::SYS_chmod),
+        format!("{} :@/w/beside 384", crate::old::SYS_chmod),
     ];
     assert_eq!(scene.steps_outside(&attack), ["ok"; 6]);
     for (answer, errno) in [("deny", "EPERM"), ("ENOENT", "ENOENT")] {
@@ -59,7 +59,7 @@ fn a_rule_allows_on_a_path_what_is_denied_elsewhere() {
         "{SUBTREES}[syscalls]\nmkdir = \"deny\"\n[[rule]]\nsyscall = \"mkdir\"\npath = \"@/w/sub\"\naction = \"allow\"\n"
     ));
     for landlock in LANDLOCK {
-        let mkdir = |name: &str| format!("{} :{name} 448", libc::SYS_mkdir);
+        let mkdir = |name: &str| format!("{} :{name} 448", crate::old::SYS_mkdir);
         let attack = steps![scene; mkdir("@/w/sub"), mkdir("sub/inner"), mkdir("@/w/other"), mkdir("@/r/sub")];
         let found = scene.steps_within(landlock, &policy, &attack);
         assert_eq!(found, ["ok", "ok", "EPERM", "EPERM"], "{landlock:?}");
@@ -71,7 +71,7 @@ fn a_rule_allows_on_a_path_what_is_denied_elsewhere() {
         "{SUBTREES}[syscalls]\nmkdir = \"deny\"\n[[rule]]\nsyscall = \"mkdir\"\npath = \"@\"\naction = \"allow\"\n"
     ));
     for landlock in LANDLOCK {
-        let attack = steps![scene; format!("{} :@/r/sub 448", libc::SYS_mkdir)];
+        let attack = steps![scene; format!("{} :@/r/sub 448", crate::old::SYS_mkdir)];
         assert_eq!(
             scene.steps_within(landlock, &wide, &attack),
             ["EACCES"],
@@ -198,7 +198,7 @@ deny = [
             ["EACCES", "ENOENT", "EPERM", "ELOOP", "ok"],
             "{landlock:?}"
         );
-        let stat = [scene.text(&format!("{} :@/r/gone buf", libc::SYS_stat))];
+        let stat = [scene.text(&format!("{} :@/r/gone buf", crate::old::SYS_stat))];
         assert_eq!(
             scene.steps_within(landlock, &policy, &stat),
             ["ok"],

@@ -198,7 +198,7 @@ macro_rules! steps {
 
 /// `open` with these flags.
 pub fn open(path: &str, flags: i32) -> String {
-    format!("{} :{path} {flags} 384", libc::SYS_open)
+    format!("{} :{path} {flags} 384", crate::old::SYS_open)
 }
 
 /// `openat` from a descriptor.

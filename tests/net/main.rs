@@ -4,7 +4,6 @@
 //! What an allowed peer answers is what it answers without a jail, and one that is not allowed is
 //! reported with the line that decided. Peers are loopback addresses, or addresses of a network
 //! namespace that the test makes. What is missing on the machine is said on stderr.
-#![cfg(target_arch = "x86_64")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,6 @@
 //! against a supervisor that checks a call and then lets it go on; an attack that cannot win proves nothing.
 //! `JAIL_RACE_SECONDS` says how long each attack is tried, `JAIL_RACE_ONLY` selects the attacks on files
 //! and peers by a part of their name.
-#![cfg(target_arch = "x86_64")]
 
 #[path = "../support/mod.rs"]
 mod support;

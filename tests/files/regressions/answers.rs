@@ -69,15 +69,15 @@ fn a_program_that_confines_itself_is_not_helped_to_what_it_denies_itself() {
     let policy = scene.policy(SUBTREES);
     let calls = |scene: &Scene| {
         steps![scene;
-            format!("{} :@/w/made 448", libc::SYS_mkdir),
-            format!("{} :a :@/w/sym", libc::SYS_symlink),
-            format!("{} :@/w/file :@/w/hard", libc::SYS_link),
-            format!("{} :@/w/moved :@/w/moved-2", libc::SYS_rename),
-            format!("{} :@/w/gone", libc::SYS_unlink),
+            format!("{} :@/w/made 448", crate::old::SYS_mkdir),
+            format!("{} :a :@/w/sym", crate::old::SYS_symlink),
+            format!("{} :@/w/file :@/w/hard", crate::old::SYS_link),
+            format!("{} :@/w/moved :@/w/moved-2", crate::old::SYS_rename),
+            format!("{} :@/w/gone", crate::old::SYS_unlink),
             format!("{} :@/w/file 3", libc::SYS_truncate),
-            format!("{} :@/w/empty", libc::SYS_rmdir),
+            format!("{} :@/w/empty", crate::old::SYS_rmdir),
             open("@/w/new", O_CREAT | O_WRONLY),
-            format!("{} :@/w/fifo 4480 0", libc::SYS_mknod),
+            format!("{} :@/w/fifo 4480 0", crate::old::SYS_mknod),
         ]
     };
     let set_up = || {
@@ -170,8 +170,8 @@ action = "deny"
 "#,
     );
     let mut attack = steps![scene;
-        format!("{} :@/w/file 1234 1234", libc::SYS_chown),
-        format!("{} :@/w/device {} {}", libc::SYS_mknod, libc::S_IFCHR | 0o600, makedev(1, 3)),
+        format!("{} :@/w/file 1234 1234", crate::old::SYS_chown),
+        format!("{} :@/w/device {} {}", crate::old::SYS_mknod, libc::S_IFCHR | 0o600, makedev(1, 3)),
         format!("{} :@/w/file :trusted.x :1 1 0", libc::SYS_setxattr),
     ]
     .to_vec();
@@ -185,8 +185,8 @@ action = "deny"
             chown(scene.at(name).as_str(), Some(Uid::from_raw(1234)), None).expect("chown");
         }
         attack.extend(steps![scene;
-            format!("{} :@/w/foreign 511", libc::SYS_chmod),
-            format!("{} :@/w/other/file", libc::SYS_unlink),
+            format!("{} :@/w/foreign 511", crate::old::SYS_chmod),
+            format!("{} :@/w/other/file", crate::old::SYS_unlink),
         ]);
     } else {
         println!("NOT TRIED HERE: what a supervisor of root could do: not root");
@@ -200,8 +200,8 @@ action = "deny"
         assert!(!scene.exists("w/device"));
         // The rule itself holds, and what the owner may do goes on.
         let own = steps![scene;
-            format!("{} :@/w/file 384", libc::SYS_chmod),
-            format!("{} :@/none/file 384", libc::SYS_chmod),
+            format!("{} :@/w/file 384", crate::old::SYS_chmod),
+            format!("{} :@/none/file 384", crate::old::SYS_chmod),
         ];
         let found = scene.steps_within(landlock, &policy, &own);
         assert_eq!(found, ["ok", "EPERM"], "{landlock:?}");

@@ -97,14 +97,14 @@ cat @/w/truncated
 "#,
         after = first.len() + 1,
         files = scene.at("bin/files"),
-        open = libc::SYS_open,
+        open = crate::old::SYS_open,
         rdwr = libc::O_RDWR,
         fcntl = libc::SYS_fcntl,
         setlease = libc::F_SETLEASE,
         wrlck = libc::F_WRLCK,
         sleep = libc::SYS_nanosleep,
         truncate = libc::SYS_truncate,
-        mkdir = libc::SYS_mkdir,
+        mkdir = crate::old::SYS_mkdir,
     ));
     let policy = scene.policy(SUBTREES);
     let command = ["/bin/sh", "-c", &script];

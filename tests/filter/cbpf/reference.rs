@@ -233,8 +233,11 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
     }
 }
 
-/// Whether a call may change the addresses below 2 MiB, whatever is in the top byte of an address.
+/// Whether a call may change the guarded pages, whatever is in the top byte of an address.
 fn touches_pages(name: &str, args: &[u64; 6]) -> bool {
+    if super::NATIVE == super::AARCH64 {
+        return touches_pages_below_2_gib(name, args);
+    }
     let low = |arg: usize| args[arg] << 8 >> 8 < 0x20_0000;
     match name {
         "munmap" | "mprotect" | "pkey_mprotect" | "madvise" | "remap_file_pages" => {
@@ -247,6 +250,36 @@ fn touches_pages(name: &str, args: &[u64; 6]) -> bool {
         }
         "mmap" => low(0) && (args[0] != 0 || args[3] & 0x10_0010 != 0),
         "shmat" => low(1) && args[1] != 0,
+        "prctl" => args[0] as u32 == 35,
+        _ => false,
+    }
+}
+
+/// Of aarch64: those that may reach the 2 MiB below 2 GiB.
+fn touches_pages_below_2_gib(name: &str, args: &[u64; 6]) -> bool {
+    let address = |arg: usize| args[arg] << 8 >> 8;
+    let long = |arg: usize| args[arg] >= 0x800_0000;
+    let reaches = |arg: usize, length: bool| match address(arg) {
+        0x7000_0000..0x8000_0000 => true,
+        at => at < 0x8000_0000 && length,
+    };
+    let gigantic = |arg: usize| address(arg) < 0x8000_0000 && address(arg) % 0x2000_0000 == 0;
+    match name {
+        "munmap" | "mprotect" | "pkey_mprotect" | "madvise" | "remap_file_pages" => {
+            reaches(0, long(1)) && args[1] != 0
+        }
+        "mremap" => {
+            let huge = |arg: usize| args[arg] >> 56 != 0;
+            let (fixed, hint) = (args[3] & 2 != 0, args[3] & 4 != 0);
+            let to = reaches(4, long(2) && args[4] != 0) || fixed && gigantic(4);
+            let from = reaches(0, long(1) || long(2)) && args[2] != 0;
+            from || huge(0) || huge(2) || (fixed || hint) && to
+        }
+        "mmap" => {
+            let placed = args[0] != 0 || args[3] & 0x10_0010 != 0;
+            reaches(0, long(1) && args[0] != 0) || placed && gigantic(0)
+        }
+        "shmat" => address(1) < 0x8000_0000 && args[1] != 0,
         "prctl" => args[0] as u32 == 35,
         _ => false,
     }

@@ -2,13 +2,14 @@
 
 use crate::calls::{CALLS, Call};
 use crate::job::{self, Answer};
+use crate::old;
 use crate::raw::{self, Arg::*};
 use std::ffi::CString;
 use std::io::{BufRead, Write};
 
 /// Prints what the test has to know: `CALL WANTS ACCESS OTHER`.
 pub fn list() {
-    for call in CALLS {
+    for call in CALLS.iter().filter(|call| old::EXIST || !call.old) {
         println!(
             "{} {} {} {}",
             call.name, call.wants, call.access, call.other

@@ -128,7 +128,7 @@ fn signals(file: &str, denied: &str, millis: u64) -> Result {
             break;
         }
         opens += 1;
-        let (fd, changed) = machine::call(libc::SYS_open, &good, i64::from(libc::O_RDWR), 0);
+        let (fd, changed) = machine::open(&good, i64::from(libc::O_RDWR), 0);
         if fd < 3 || changed {
             wrong.push(format!(
                 "open {opens} returned {fd}, registers changed: {changed}"
@@ -138,7 +138,7 @@ fn signals(file: &str, denied: &str, millis: u64) -> Result {
         if closed.is_err() {
             wrong.push(format!("close of {fd}: {closed:?}"));
         }
-        let (fd, changed) = machine::call(libc::SYS_open, &bad, i64::from(libc::O_RDWR), 0);
+        let (fd, changed) = machine::open(&bad, i64::from(libc::O_RDWR), 0);
         if fd != -i64::from(libc::EACCES) || changed {
             wrong.push(format!(
                 "denied open {opens} returned {fd}, registers: {changed}"
@@ -231,7 +231,7 @@ fn fifo(path: &str, restart: bool) -> Result {
     // Not the only task, so that the supervisor must keep the path from changing.
     thread::spawn(|| thread::sleep(Duration::from_secs(100)));
     machine::alarm(100_000, if restart { 50_000 } else { 0 }).map_err(|error| error.to_string())?;
-    let (result, changed) = machine::call(libc::SYS_open, &text, 0, 0);
+    let (result, changed) = machine::open(&text, 0, 0);
     machine::alarm(0, 0).map_err(|error| error.to_string())?;
     let alarms = machine::alarms();
     if let Some(writer) = writer {

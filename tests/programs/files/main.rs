@@ -11,24 +11,17 @@
 //! last component of DIR, to DIR) and `final` (named after the last component of NAME, to DIR/NAME)
 //! go through; `FILES_OTHER` is that of the second path of the calls that have two.
 
-#[cfg(target_arch = "x86_64")]
 mod batch;
-#[cfg(target_arch = "x86_64")]
 mod busy;
-#[cfg(target_arch = "x86_64")]
 mod calls;
-#[cfg(target_arch = "x86_64")]
 mod filtered;
-#[cfg(target_arch = "x86_64")]
 mod job;
-#[cfg(target_arch = "x86_64")]
 mod machine;
-#[cfg(target_arch = "x86_64")]
+#[path = "../old.rs"]
+mod old;
 mod raw;
-#[cfg(target_arch = "x86_64")]
 mod steps;
 
-#[cfg(target_arch = "x86_64")]
 fn main() {
     let arguments: Vec<String> = std::env::args_os()
         .skip(1)
@@ -52,17 +45,9 @@ fn main() {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn usage() {
     eprintln!(
         "usage: files CALL VARIANT DIR NAME | calls | batch | mark | steps STEP… | busy KIND… | filtered ANSWER CALLS ACTION…"
     );
-    std::process::exit(2);
-}
-
-/// The table of calls is that of x86-64.
-#[cfg(not(target_arch = "x86_64"))]
-fn main() {
-    eprintln!("files: x86-64 only");
     std::process::exit(2);
 }

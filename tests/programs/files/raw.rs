@@ -61,7 +61,7 @@ pub fn call_reading(number: i64, arguments: &[Arg]) -> Result<(i64, [Room; 6]), 
             }
         };
     }
-    let [a, b, c, d, e, f] = raw;
+    let (number, [a, b, c, d, e, f]) = crate::old::current(number, raw);
     // SAFETY: every pointer is to a string that ends in NUL or to a page that lives until after the
     // call and may be written.
     let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };

@@ -6,7 +6,7 @@
 //! outside the jail, which asks for it (process_madvise(2), CAP_SYS_NICE).
 //! `races lazy naive …` is the same under a supervisor that checks and then lets go on.
 
-use crate::naive::{Denied, argument, supervise, supervise_by};
+use crate::naive::{Denied, supervise, supervise_by};
 use crate::place::SECRET;
 use crate::raw::lazy::{self, Lazy};
 use crate::raw::{self, Text, sockets};
@@ -27,7 +27,7 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
             let code = match act {
                 "connect" => supervise_by(
                     &[libc::SYS_connect],
-                    |tid, registers| !names(tid, argument(registers, 1), good),
+                    |tid, registers| !names(tid, registers.argument(1), good),
                     attack,
                 ),
                 _ => supervise(&Denied::Directory(bad.into()), attack),

@@ -10,42 +10,24 @@
 //! kernel discards, `races protect …` those on what may be read and not changed, `races net …` those for
 //! peers. It must never rely on being jailed.
 
-#[cfg(target_arch = "x86_64")]
 mod act;
-#[cfg(target_arch = "x86_64")]
 mod cases;
-#[cfg(target_arch = "x86_64")]
 mod flip;
-#[cfg(target_arch = "x86_64")]
 mod lazy;
-#[cfg(target_arch = "x86_64")]
 mod naive;
-#[cfg(target_arch = "x86_64")]
 mod net;
-#[cfg(target_arch = "x86_64")]
+#[path = "../old.rs"]
+mod old;
 mod place;
-#[cfg(target_arch = "x86_64")]
 mod protect;
-#[cfg(target_arch = "x86_64")]
 mod raw;
-#[cfg(target_arch = "x86_64")]
 mod replace;
-#[cfg(target_arch = "x86_64")]
 mod role;
-#[cfg(target_arch = "x86_64")]
 mod seconds;
-#[cfg(target_arch = "x86_64")]
 mod tamper;
 
-#[cfg(target_arch = "x86_64")]
 mod attacks;
 
-#[cfg(target_arch = "x86_64")]
 fn main() -> std::process::ExitCode {
     attacks::main()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn main() {
-    eprintln!("races: not on this architecture");
 }

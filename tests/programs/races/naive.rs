@@ -2,8 +2,9 @@
 //!
 //! It is here to lose: an attack that does not win against it proves nothing about a jail.
 
+use crate::old;
+use crate::raw::tracer::Registers;
 use crate::raw::{self, tracer};
-use libc::user_regs_struct as Registers;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -31,27 +32,27 @@ type Row = (i64, &'static [Name], Last);
 
 #[rustfmt::skip]
 const CALLS: &[Row] = &[
-    (libc::SYS_open,       &[(None, 0)],               Followed),
+    (old::SYS_open,       &[(None, 0)],               Followed),
     (libc::SYS_openat,     &[(Some(0), 1)],            Followed),
     (libc::SYS_openat2,    &[(Some(0), 1)],            Followed),
     (libc::SYS_execve,     &[(None, 0)],               Followed),
     (libc::SYS_execveat,   &[(Some(0), 1)],            Followed),
     (libc::SYS_truncate,   &[(None, 0)],               Followed),
-    (libc::SYS_chmod,      &[(None, 0)],               Followed),
+    (old::SYS_chmod,      &[(None, 0)],               Followed),
     (libc::SYS_fchmodat,   &[(Some(0), 1)],            Followed),
     (libc::SYS_fchownat,   &[(Some(0), 1)],            Followed),
     (libc::SYS_utimensat,  &[(Some(0), 1)],            Followed),
     (libc::SYS_setxattr,   &[(None, 0)],               Followed),
-    (libc::SYS_unlink,     &[(None, 0)],               Kept),
+    (old::SYS_unlink,     &[(None, 0)],               Kept),
     (libc::SYS_unlinkat,   &[(Some(0), 1)],            Kept),
-    (libc::SYS_mkdir,      &[(None, 0)],               Kept),
+    (old::SYS_mkdir,      &[(None, 0)],               Kept),
     (libc::SYS_mkdirat,    &[(Some(0), 1)],            Kept),
     (libc::SYS_mknodat,    &[(Some(0), 1)],            Kept),
     (libc::SYS_bind,       &[(None, 1)],               Kept),
     (libc::SYS_symlinkat,  &[(Some(1), 2)],            Kept),
-    (libc::SYS_link,       &[(None, 0), (None, 1)],    Kept),
+    (old::SYS_link,       &[(None, 0), (None, 1)],    Kept),
     (libc::SYS_linkat,     &[(Some(0), 1), (Some(2), 3)], Kept),
-    (libc::SYS_rename,     &[(None, 0), (None, 1)],    Kept),
+    (old::SYS_rename,     &[(None, 0), (None, 1)],    Kept),
     (libc::SYS_renameat,   &[(Some(0), 1), (Some(2), 3)], Kept),
     (libc::SYS_renameat2,  &[(Some(0), 1), (Some(2), 3)], Kept),
 ];
@@ -103,19 +104,16 @@ pub fn supervise_by(
 
 /// Denies the call at whose beginning this task is stopped, or does nothing.
 fn judge(tid: i32, denies: impl Fn(i32, &Registers) -> bool) {
-    let Ok(mut registers) = tracer::registers(tid) else {
-        return;
-    };
-    if denies(tid, &registers) {
-        registers.orig_rax = u64::MAX;
-        registers.rax = -i64::from(libc::EACCES) as u64;
-        let _ = tracer::set_registers(tid, &registers);
+    if let Ok(registers) = Registers::of(tid)
+        && denies(tid, &registers)
+    {
+        registers.deny(tid);
     }
 }
 
 /// Whether a call names a path that is denied.
 fn denies(tid: i32, registers: &Registers, denied: &Denied) -> bool {
-    let number = registers.orig_rax as i64;
+    let number = registers.number();
     let Some((_, names, last)) = CALLS.iter().find(|row| row.0 == number) else {
         return false;
     };
@@ -128,22 +126,17 @@ fn denies(tid: i32, registers: &Registers, denied: &Denied) -> bool {
     })
 }
 
-pub fn argument(registers: &Registers, number: usize) -> u64 {
-    let it = registers;
-    [it.rdi, it.rsi, it.rdx, it.r10, it.r8, it.r9][number]
-}
-
 /// The absolute path that a call names, without symbolic links.
 fn resolve(tid: i32, registers: &Registers, (dirfd, path): Name, last: Last) -> PathBuf {
     let mut bytes = [0; raw::PAGE];
-    let address = argument(registers, path) as usize;
+    let address = registers.argument(path) as usize;
     let length = raw::vm_read(tid, &mut bytes, address);
-    let skip = match registers.orig_rax as i64 {
+    let skip = match registers.number() {
         libc::SYS_bind => size_of::<libc::sa_family_t>(),
         _ => 0,
     };
     let path = raw::path_of(bytes.get(skip..length).unwrap_or_default());
-    let base = match dirfd.map(|number| argument(registers, number) as i32) {
+    let base = match dirfd.map(|number| registers.argument(number) as i32) {
         None | Some(libc::AT_FDCWD) => format!("/proc/{tid}/cwd"),
         Some(fd) => format!("/proc/{tid}/fd/{fd}"),
     };
@@ -165,12 +158,12 @@ fn resolve(tid: i32, registers: &Registers, (dirfd, path): Name, last: Last) -> 
 
 /// Whether an open asks for more than reading.
 fn writes(tid: i32, registers: &Registers) -> bool {
-    let flags = match registers.orig_rax as i64 {
-        libc::SYS_open => registers.rsi,
-        libc::SYS_openat => registers.rdx,
+    let flags = match registers.number() {
+        old::SYS_open => registers.argument(1),
+        libc::SYS_openat => registers.argument(2),
         libc::SYS_openat2 => {
             let mut flags = [0; 8];
-            raw::vm_read(tid, &mut flags, registers.rdx as usize);
+            raw::vm_read(tid, &mut flags, registers.argument(2) as usize);
             u64::from_ne_bytes(flags)
         }
         _ => return true,

@@ -287,6 +287,15 @@ impl How {
 }
 
 /// Defines calls that take no pointer but to strings that end with NUL or to constants.
+/// open(2), or where there is none what stands for it.
+pub fn open(path: Text, flags: c_int) -> Called {
+    if !crate::old::EXIST {
+        return open_at(libc::AT_FDCWD, path, flags);
+    }
+    // SAFETY: as below.
+    check(unsafe { libc::syscall(crate::old::SYS_open, path.0.as_ptr(), flags, 0o600) })
+}
+
 macro_rules! calls {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $number:ident($($value:expr),*);)*) => {
         $($(#[$doc])*
@@ -299,7 +308,6 @@ macro_rules! calls {
 }
 
 calls! {
-    open(path: Text, flags: c_int) = SYS_open(path.0.as_ptr(), flags, 0o600);
     open_at(dirfd: i32, path: Text, flags: c_int) = SYS_openat(dirfd, path.0.as_ptr(), flags, 0o600);
     open_how(dirfd: i32, path: Text, how: How) = SYS_openat2(dirfd, path.0.as_ptr(), how.0.as_ptr(), How::SIZE);
     close(fd: i32) = SYS_close(fd);

@@ -10,7 +10,7 @@ use std::time::Duration;
 type Attack = (&'static str, fn(&Range<usize>) -> Called);
 
 const MADV_GUARD_INSTALL: i32 = 102;
-/// Bit 57, the lowest of a tag on x86-64.
+/// Bit 57, the lowest of a tag on x86-64, which is one of the top byte that aarch64 ignores.
 const TAG: usize = 1 << 57;
 
 /// What must fail, or change nothing; whatever destroys most comes last.
@@ -45,6 +45,9 @@ const ATTACKS: &[Attack] = &[
     ("mprotect-tagged",         |it| region::protect(&tagged(it), libc::PROT_READ | libc::PROT_WRITE)),
     ("mprotect-downwards",      |it| region::protect_downwards(&(it.end..it.end + raw::PAGE))),
     ("mprotect-downwards-page", |it| region::protect_downwards(&(it.end - raw::PAGE..it.end))),
+    ("madvise-tagged",          |it| region::advise(&tagged(it), libc::MADV_DONTNEED)),
+    ("mremap-tagged",           |it| region::move_away(&tagged(it), 0)),
+    ("munmap-tagged",           |it| region::unmap(&tagged(it))),
     ("pkey_mprotect",           |it| region::protect_by_key(it, libc::PROT_READ | libc::PROT_WRITE)),
     ("shmat-remap",             |it| region::attach_over(it, 0, libc::SHM_REMAP)),
     ("shmat-rounded",           |it| region::attach_over(it, 1, libc::SHM_REMAP | libc::SHM_RND)),
@@ -53,6 +56,8 @@ const ATTACKS: &[Attack] = &[
     ("mmap-fixed-page",         |it| region::map_fixed(&(it.end - raw::PAGE..it.end))),
     ("mmap-fixed-growsdown",    |it| region::map_fixed_as(it, libc::MAP_GROWSDOWN)),
     ("mmap-fixed-from-zero",    |it| region::map_fixed(&(0..it.end))),
+    ("mmap-gigantic",           region::map_gigantic),
+    ("mmap-gigantic-file",      region::map_gigantic_file),
     ("mremap-over",             region::move_over),
     ("mremap-to-zero",          |it| region::move_to_zero(it.end)),
     ("mremap-dontunmap",        |it| region::move_away(it, libc::MREMAP_DONTUNMAP)),

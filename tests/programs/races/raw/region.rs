@@ -7,9 +7,13 @@ fn size(region: &Range<usize>) -> usize {
     region.end - region.start
 }
 
-/// Where a jail keeps what it has checked: from the lowest address that may be mapped, up to 2 MiB.
+/// Where a jail keeps what it has checked: on x86-64 from the lowest address that may be mapped, up to 2 MiB; on
+/// aarch64 below 2 GiB.
 pub fn low() -> Range<usize> {
     const STEP: usize = 64 << 10;
+    if cfg!(target_arch = "aarch64") {
+        return (2 << 30) - (2 << 20) + STEP..2 << 30;
+    }
     let least = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
     let least: usize = least.trim().parse().unwrap_or(0);
     least.max(STEP).next_multiple_of(STEP)..2 << 20
@@ -100,6 +104,35 @@ pub fn move_over(region: &Range<usize>) -> Called {
     let from = map(size(region), false).as_ptr().addr();
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     remap(from, size(region), size(region), flags, region.start)
+}
+
+const GIGANTIC: usize = 1 << 30;
+
+/// Has a page of the largest size cover it: the kernel rounds the length up. The page itself need not exist. Parts of
+/// it cannot be replaced, so it is unmapped again.
+pub fn map_gigantic(region: &Range<usize>) -> Called {
+    map_page_of(
+        region,
+        libc::MAP_ANONYMOUS | libc::MAP_HUGETLB | 30 << libc::MAP_HUGE_SHIFT,
+        -1,
+    )
+}
+
+/// The same, by the descriptor of a file in memory: no argument says how large the page is.
+pub fn map_gigantic_file(region: &Range<usize>) -> Called {
+    let kind = libc::MFD_HUGETLB | 30 << libc::MAP_HUGE_SHIFT;
+    // SAFETY: the name is a constant.
+    let fd = check(unsafe { libc::memfd_create(c"huge".as_ptr(), kind) }.into())? as i32;
+    let result = map_page_of(region, 0, fd);
+    let _ = close(fd);
+    result
+}
+
+fn map_page_of(region: &Range<usize>, kind: c_int, fd: i32) -> Called {
+    let start = region.start / GIGANTIC * GIGANTIC;
+    let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE;
+    map_raw(start, PAGE, libc::PROT_READ, flags | kind, fd)?;
+    unmap(&(start..start + GIGANTIC))
 }
 
 /// Moves memory to address 0, which fails; before that the kernel unmaps what lies there, up to `end`.

@@ -1,8 +1,10 @@
 //! ptrace(2) and seccomp(2) for the naive supervisor.
 
 use super::*;
-use libc::user_regs_struct as Registers;
 use std::mem::zeroed;
+
+/// The registers of a task that is stopped at the beginning of a call.
+pub struct Registers(libc::user_regs_struct);
 
 fn request(request: libc::c_uint, tid: i32, data: usize) -> Called {
     // SAFETY: requests without memory, or with what the callers below pass.
@@ -23,23 +25,75 @@ pub fn go_on(tid: i32, signal: i32) {
     let _ = request(libc::PTRACE_CONT, tid, signal as usize);
 }
 
-pub fn registers(tid: i32) -> Result<Registers, Errno> {
-    // SAFETY: integers; zero is valid.
-    let mut registers: Registers = unsafe { zeroed() };
-    request(
-        libc::PTRACE_GETREGS,
-        tid,
-        (&raw mut registers).expose_provenance(),
-    )?;
-    Ok(registers)
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    pub fn of(tid: i32) -> Result<Self, Errno> {
+        // SAFETY: integers; zero is valid.
+        let mut registers: libc::user_regs_struct = unsafe { zeroed() };
+        let at = (&raw mut registers).expose_provenance();
+        request(libc::PTRACE_GETREGS, tid, at)?;
+        Ok(Self(registers))
+    }
+
+    pub fn number(&self) -> i64 {
+        self.0.orig_rax as i64
+    }
+
+    pub fn argument(&self, number: usize) -> u64 {
+        let it = &self.0;
+        [it.rdi, it.rsi, it.rdx, it.r10, it.r8, it.r9][number]
+    }
+
+    /// The call is not made, and fails.
+    pub fn deny(mut self, tid: i32) {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = -i64::from(libc::EACCES) as u64;
+        let at = (&raw const self.0).expose_provenance();
+        let _ = request(libc::PTRACE_SETREGS, tid, at);
+    }
 }
 
-pub fn set_registers(tid: i32, registers: &Registers) -> Called {
-    request(
-        libc::PTRACE_SETREGS,
-        tid,
-        (&raw const *registers).expose_provenance(),
-    )
+#[cfg(target_arch = "aarch64")]
+impl Registers {
+    pub fn of(tid: i32) -> Result<Self, Errno> {
+        // SAFETY: integers; zero is valid.
+        let mut registers: libc::user_regs_struct = unsafe { zeroed() };
+        register_set(
+            libc::PTRACE_GETREGSET,
+            tid,
+            libc::NT_PRSTATUS,
+            &mut registers,
+        )?;
+        Ok(Self(registers))
+    }
+
+    pub fn number(&self) -> i64 {
+        self.0.regs[8] as i64
+    }
+
+    pub fn argument(&self, number: usize) -> u64 {
+        self.0.regs[number]
+    }
+
+    /// The call is not made, and fails.
+    pub fn deny(mut self, tid: i32) {
+        const NT_ARM_SYSTEM_CALL: c_int = 0x404;
+        self.0.regs[0] = -i64::from(libc::EACCES) as u64;
+        let set = libc::PTRACE_SETREGSET;
+        let _ = register_set(set, tid, NT_ARM_SYSTEM_CALL, &mut -1_i32);
+        let _ = register_set(set, tid, libc::NT_PRSTATUS, &mut self.0);
+    }
+}
+
+/// Reads or writes a set of registers.
+#[cfg(target_arch = "aarch64")]
+fn register_set<T>(how: u32, tid: i32, which: c_int, set: &mut T) -> Called {
+    let vector = libc::iovec {
+        iov_base: (&raw mut *set).cast(),
+        iov_len: size_of::<T>(),
+    };
+    // SAFETY: the kernel reads or writes as many bytes as the set has.
+    check(unsafe { libc::ptrace(how, tid, which as usize, &raw const vector) })
 }
 
 /// From here on, these calls of this process stop for the tracer.
