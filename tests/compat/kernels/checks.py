@@ -123,6 +123,12 @@ class Arguments(unittest.TestCase):
             said = self.refused("--kernel", "9.9", path=directory)
             self.assertIn("there is no apt-get to take Linux 9.9", said)
 
+    def test_processors(self):
+        self.refused("--arch", "mips")
+        with tempfile.TemporaryDirectory() as directory:
+            said = self.refused("--arch", "aarch64", "--test", "files", path=directory)
+            self.assertIn("there is no qemu-system-aarch64: install qemu for aarch64 (Debian: qemu-system-arm)", said)
+
     def test_users_and_numbers(self):
         self.refused("--user", "somebody")
         self.refused("--slow", "much")

@@ -16,8 +16,10 @@ class Image:
     """Written to `file` as it grows, in cpio's "newc" format (cpio(5); the kernel's
     Documentation/driver-api/early-userspace/buffer-format.rst)."""
 
-    def __init__(self, file):
+    def __init__(self, file, root=None):
+        """`root`: a folder whose files are the system's, instead of those of this system."""
         self.file = file
+        self.root = root
         self.seen = {"/"}
 
     def _entry(self, name, mode, content=b"", device=(0, 0), changed=0):
@@ -70,6 +72,9 @@ class Image:
             # at which a module was changed.
             mode = stat.S_IFREG | stat.S_IMODE(status.st_mode) | 0o444
             self._entry(path, mode, content, changed=int(status.st_mtime))
+            if self.root:
+                # Its libraries are in the root.
+                return
             if content.startswith(b"\x7fELF"):
                 for library in libraries(path):
                     self.copy(library)
@@ -87,6 +92,26 @@ class Image:
             self.directory(place)
             for name in files:
                 self.copy(os.path.join(place, name))
+
+    def copy_root(self):
+        """Everything in the root, except what is in the image already."""
+        for place, directories, files in os.walk(self.root):
+            for name in (*directories, *files):
+                source = os.path.join(place, name)
+                self._copy_of_root(source, "/" + os.path.relpath(source, self.root))
+
+    def _copy_of_root(self, source, path):
+        status = os.lstat(source)
+        if path in self.seen:
+            return
+        self.seen.add(path)
+        if stat.S_ISLNK(status.st_mode):
+            self._entry(path, stat.S_IFLNK | 0o777, os.fsencode(os.readlink(source)))
+        elif stat.S_ISDIR(status.st_mode):
+            self._entry(path, stat.S_IFDIR | stat.S_IMODE(status.st_mode))
+        elif stat.S_ISREG(status.st_mode):
+            with open(source, "rb") as file:
+                self._entry(path, stat.S_IFREG | stat.S_IMODE(status.st_mode) | 0o444, file.read())
 
     def program(self, name):
         """A program of the PATH, or of a path; whether there is one."""

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The first process of the virtual machine: makes it a system with cgroup v2, runs the command.
 
-What to run is in /job.json. The command's output goes to the second serial port, its exit code to
-the third. There is no way to report a failure but to say it on the console and to stop.
+What to run is in /job.json. The command's output goes to the first of its two serial ports, its exit
+code to the second. There is no way to report a failure but to say it on the console and to stop.
 """
 
 import ctypes
@@ -80,12 +80,12 @@ def raise_loopback():
         fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sh14x", b"lo", iff_up))
 
 
-def serial_port(number):
+def serial_port(name):
     """Unlike a terminal, it changes no byte of what is written."""
     import termios
     import tty
 
-    port = os.open(f"/dev/ttyS{number}", os.O_WRONLY | os.O_NOCTTY)
+    port = os.open(f"/dev/{name}", os.O_WRONLY | os.O_NOCTTY)
     tty.setraw(port, termios.TCSANOW)
     return port
 
@@ -128,7 +128,7 @@ def main():
     make_cgroups(job["uid"])
     raise_loopback()
     reader, writer = os.pipe()
-    terminal = serial_port(1)
+    terminal = serial_port(job["ports"][0])
     copier = threading.Thread(target=copy, args=(reader, terminal), daemon=True)
     child = start(job, writer)
     os.close(writer)
@@ -144,7 +144,7 @@ def main():
     import termios
 
     termios.tcdrain(terminal)
-    result = serial_port(2)
+    result = serial_port(job["ports"][1])
     os.write(result, b"%d\n" % (status if status >= 0 else 128 - status))
     termios.tcdrain(result)
 

@@ -12,15 +12,14 @@ import sys
 import tempfile
 import threading
 
+import arch
 from image import Image
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PROJECT = os.path.realpath(os.path.join(HERE, "..", "..", ".."))
-QEMU = "qemu-system-x86_64"
 PYTHON = "/usr/bin/python3"
 NOBODY = 65534
-# Emulation works everywhere. Without cmpxchg16b, because qemu 7.2 makes a kernel crash on it.
-OPTIONS = "-accel tcg -cpu max,cx16=off"
+OPTIONS = arch.X86_64.options
 # What the tests run, and what helps to examine a failure. A test says itself what it misses.
 PROGRAMS = (
     "bash sh env true false echo printf cat cp mv rm ln ls mkdir rmdir mkfifo mknod touch chmod chown stat "
@@ -38,10 +37,10 @@ class NotBuilt(Exception):
     """cargo has failed, and has said why."""
 
 
-def need_qemu():
+def need_qemu(processor=arch.X86_64):
     """Raises `Missing` unless a machine can be started."""
-    if not shutil.which(QEMU):
-        raise Missing(f"there is no {QEMU}: install qemu for x86-64 (Debian: qemu-system-x86)")
+    if not shutil.which(processor.qemu):
+        raise Missing(f"there is no {processor.qemu}: install qemu for {processor.name} (Debian: {processor.package})")
 
 
 class Programs:
@@ -52,9 +51,14 @@ class Programs:
         self.tests = tests
 
 
-def build(tests, project=PROJECT, release=False):
+def build(tests, project=PROJECT, release=False, processor=arch.X86_64):
     """Builds the programs and these suites, as cargo is configured here."""
     profile = ["--release"] if release else []
+    profile += ["--target", processor.target] if processor.target else []
+    for name, program in processor.linker.items():
+        if name not in os.environ and not shutil.which(program):
+            raise Missing(f"there is no {program} to link programs for {processor.name}: install it, or name another in {name}")
+        os.environ.setdefault(name, program)
     programs = _cargo(project, ["build", *profile, "--bins", "--examples"])
     named = [word for test in tests for word in ("--test", test)]
     # The programs are in this list, too.
@@ -77,20 +81,23 @@ def _cargo(project, command):
 class Machine:
     """A kernel, and what its machine consists of."""
 
-    def __init__(self, kernel, project=PROJECT, options=OPTIONS, append="", memory=4096, extra=()):
+    def __init__(self, kernel, project=PROJECT, options=OPTIONS, append="", memory=4096, extra=(), processor=arch.X86_64, root=None):
+        """`root`: a folder with the system's programs, instead of those of this system."""
         self.kernel = kernel
         self.project = project
         self.options = options
         self.append = append
         self.memory = memory
         self.extra = extra
+        self.processor = processor
+        self.root = root
 
     def run(self, built, command, output, user=0, cgroup="delegated/leaf", environment=(), timeout=900, log=None):
         """Boots, runs a line for bash, and hands each piece of its output to `output`.
 
         Returns the command's exit code, or None if the machine ended before the command: then the kernel's
         messages are in `log`, or on stderr without one."""
-        need_qemu()
+        need_qemu(self.processor)
         folders = ["/tests", *sorted({os.path.dirname(path) for path in built.programs.values()})]
         job = {
             "command": command,
@@ -106,9 +113,10 @@ class Machine:
                 **dict(environment),
             },
         }
+        job["ports"] = self.processor.ports
         with tempfile.TemporaryDirectory() as directory:
             with open(os.path.join(directory, "image"), "wb") as file:
-                image = Image(file)
+                image = Image(file, self.root)
                 self._pack(image, built)
                 image.text("/job.json", json.dumps(job))
                 image.end()
@@ -126,15 +134,13 @@ class Machine:
         image.text("/etc/shadow", "root:*:20000::::::\nnobody:*:20000::::::\n", 0o600)
         image.text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         image.text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
-        if os.path.exists("/etc/ld.so.cache"):
-            image.copy("/etc/ld.so.cache")
         for name, mode in (("init.py", 0o755), ("inside.py", 0o644)):
             with open(os.path.join(HERE, name)) as file:
                 image.text("/" + name.replace("init.py", "init"), file.read(), mode)
-        self._pack_python(image)
-        missing = [program for program in (*PROGRAMS, *self.extra) if not image.program(program)]
-        if missing:
-            print(f"not in the machine, since not here: {' '.join(missing)}", file=sys.stderr)
+        if self.root:
+            image.copy_root()
+        else:
+            self._pack_system(image)
         for path in (*built.programs.values(), *built.tests.values()):
             image.copy(path)
         for test, path in built.tests.items():
@@ -146,6 +152,14 @@ class Machine:
             path = os.path.join(self.project, name)
             if name and os.path.lexists(path):
                 image.copy(path)
+
+    def _pack_system(self, image):
+        if os.path.exists("/etc/ld.so.cache"):
+            image.copy("/etc/ld.so.cache")
+        self._pack_python(image)
+        missing = [program for program in (*PROGRAMS, *self.extra) if not image.program(program)]
+        if missing:
+            print(f"not in the machine, since not here: {' '.join(missing)}", file=sys.stderr)
 
     def _pack_python(self, image):
         image.copy(PYTHON)
@@ -159,13 +173,14 @@ class Machine:
     def _boot(self, directory, output, timeout, log):
         result = os.path.join(directory, "result")
         console = log or os.path.join(directory, "console")
-        command = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+        command = [self.processor.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
         command += self.options.split()
         command += ["-smp", "2", "-m", str(self.memory)]
         command += ["-kernel", self.kernel, "-initrd", os.path.join(directory, "image")]
         # Without no_timer_check, Linux 5.10 takes the timer of a slow emulation for a broken one, and panics.
-        command += ["-append", f"console=ttyS0 quiet panic=-1 cgroup_no_v1=all no_timer_check {self.append}"]
-        command += ["-serial", f"file:{console}", "-serial", "stdio", "-serial", f"file:{result}"]
+        words = f"quiet panic=-1 cgroup_no_v1=all no_timer_check {self.append}"
+        command += ["-append", f"console={self.processor.console} {words}"]
+        command += self.processor.serial(f"file:{console}", "stdio", f"file:{result}")
         machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         alarm = threading.Timer(timeout, machine.kill)
         alarm.start()
