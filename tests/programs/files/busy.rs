@@ -174,17 +174,17 @@ fn registers(file: &str, directory: &str, times: u64) -> Result {
     };
     for _ in 0..times {
         let flags = i64::from(libc::O_RDWR);
-        let opened = machine::call(libc::SYS_open, &file, flags, 0);
+        let opened = machine::open(&file, flags, 0);
         let fd = expect("open", opened, |fd| fd >= 3);
         let _ = crate::raw::call(libc::SYS_close, &[crate::raw::Arg::I(fd)]);
         let flags = flags | i64::from(libc::O_DIRECTORY);
-        let failed = machine::call(libc::SYS_open, &file, flags, 0);
+        let failed = machine::open(&file, flags, 0);
         expect("open of no directory", failed, |errno| {
             errno == -i64::from(libc::ENOTDIR)
         });
-        let entered = machine::call(libc::SYS_chdir, &directory, 1, 2);
+        let entered = machine::chdir(&directory, 1, 2);
         expect("chdir", entered, |result| result == 0);
-        let failed = machine::call(libc::SYS_chdir, &file, 1, 2);
+        let failed = machine::chdir(&file, 1, 2);
         expect("chdir to a file", failed, |errno| {
             errno == -i64::from(libc::ENOTDIR)
         });

@@ -57,6 +57,12 @@ pub fn open(path: &CStr, flags: i64, mode: i64) -> (i64, bool) {
     unsafe { call_of(number, args) }
 }
 
+/// Makes a chdir, as [`call_of`] does, with further registers that it does not use.
+pub fn chdir(path: &CStr, second: u64, third: u64) -> (i64, bool) {
+    // SAFETY: as above.
+    unsafe { call_of(libc::SYS_chdir, [path.as_ptr() as u64, second, third, MARK]) }
+}
+
 /// Makes a connect, as [`call_of`] does.
 pub fn connect(fd: i64, address: &[u8]) -> (i64, bool) {
     let args = [
