@@ -12,10 +12,10 @@ pub mod condition {
 }
 
 pub mod judge {
-    pub use crate::judge::{Judge, Reason, Sentence, Verdict, explain_reason};
+    pub use crate::judge::{Code, Judge, Reason, Sentence, Standing, Verdict, explain_reason};
 
     pub mod remedy {
-        pub use crate::judge::remedy::{Denied, Object, remedy};
+        pub use crate::judge::remedy::{Denied, Object, Remedy, remedy};
     }
 
     pub mod varying {

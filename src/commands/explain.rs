@@ -273,7 +273,7 @@ fn advise(
         run: &run,
     };
     if let Some(remedy) = remedy(policy, &denied, verdict) {
-        let _ = writeln!(text, "\n{remedy}");
+        let _ = writeln!(text, "\n{}", remedy.text);
     }
 }
 

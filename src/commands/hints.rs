@@ -97,7 +97,10 @@ fn not_executed(policy: &Policy, plan: &Plan, words: &[String], directory: &Path
                 },
             };
             let remedy = remedy(policy, &denied, &verdict);
-            Some(Hint { text, remedy })
+            Some(Hint {
+                text,
+                remedy: remedy.map(|remedy| remedy.text),
+            })
         })
 }
 

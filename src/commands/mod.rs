@@ -3,6 +3,7 @@
 
 mod batch;
 mod check;
+mod denials;
 mod doctor;
 mod explain;
 mod hints;
@@ -84,11 +85,15 @@ struct Run {
     /// Write each event as one line of JSON to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     log: Option<OsString>,
+    /// Write each denial as one line of JSON, with the change that allows it, to this file, or to the
+    /// open descriptor `fd:N`
+    #[arg(long, value_name = "FILE|fd:N")]
+    denials: Option<OsString>,
     /// Write the result of the run as one JSON document to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     report: Option<OsString>,
     /// Also report denials by Landlock, at the cost of one ptrace stop per open; `auto`: if stderr is
-    /// a terminal or a log is written
+    /// a terminal, or a log or denials are written
     #[arg(
         long,
         value_name = "WHEN",

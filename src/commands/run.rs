@@ -1,5 +1,6 @@
 //! `jail --policy POLICY -- COMMAND`: loads, plans, runs and reports.
 
+use super::denials;
 use super::hints::{Ran, hints};
 use super::untraced;
 use super::{FAILED, Run, TraceDenials, write_policy};
@@ -64,7 +65,7 @@ fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
 }
 
 /// Why jail itself failed before the command was started.
-struct Failure {
+pub(super) struct Failure {
     message: String,
     /// The errors of the policy, and the same in the form for stderr.
     problems: Option<(String, String)>,
@@ -89,7 +90,7 @@ impl Failure {
     }
 }
 
-fn fail(message: impl std::fmt::Display) -> Failure {
+pub(super) fn fail(message: impl std::fmt::Display) -> Failure {
     Failure {
         message: message.to_string(),
         problems: None,
@@ -102,6 +103,7 @@ struct Ready {
     plan: Arc<Plan>,
     command: Command,
     log: Option<(File, String)>,
+    denials: Option<(File, String)>,
     temporary: Option<Temporary>,
 }
 
@@ -118,6 +120,8 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
         )));
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
+    let denials = run.denials.as_deref();
+    let denials = denials.map(|to| denials::open(run, to)).transpose()?;
     let layers = run.policy.layers().map_err(fail)?;
     let name = layers.name();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
@@ -172,6 +176,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
         plan: Arc::new(plan),
         command,
         log,
+        denials,
         temporary,
     }))
 }
@@ -206,7 +211,9 @@ fn traces(run: &Run) -> bool {
         TraceDenials::Always => true,
         TraceDenials::Never => false,
         // A user at a terminal gets the message at once; a program that reads stderr can request it.
-        TraceDenials::Auto => run.log.is_some() || !run.quiet && io::stderr().is_terminal(),
+        TraceDenials::Auto => {
+            run.log.is_some() || run.denials.is_some() || !run.quiet && io::stderr().is_terminal()
+        }
     }
 }
 
@@ -228,6 +235,7 @@ impl Ready {
             plan,
             command,
             log,
+            denials,
             temporary,
         } = self;
         let wiring = wire(
@@ -251,6 +259,7 @@ impl Ready {
                 silent: (!plan.unsupervised && (plan.files.silent || plan.net.silent))
                     .then(|| std::env::args_os().collect()),
                 log,
+                denials,
                 report,
                 command: command.arguments.clone(),
                 policy_name: policy.name(),
@@ -359,7 +368,7 @@ fn set_environment(
 }
 
 /// The passed descriptor that would give the command the log or the report.
-fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
+pub(super) fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
     let is = |fd: &RawFd| {
         target.is_some_and(|target| target.as_bytes() == format!("fd:{fd}").as_bytes())
     };
@@ -368,7 +377,7 @@ fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
 
 /// `fd:N`: another descriptor for the same open file. `None`: a path. The inner `None`: it is not
 /// open.
-fn descriptor(target: &OsStr) -> Option<Option<File>> {
+pub(super) fn descriptor(target: &OsStr) -> Option<Option<File>> {
     let number = target.as_bytes().strip_prefix(b"fd:")?;
     let number = std::str::from_utf8(number).ok();
     let fd: Option<RawFd> = number.and_then(|number| number.parse().ok());
@@ -376,7 +385,7 @@ fn descriptor(target: &OsStr) -> Option<Option<File>> {
 }
 
 /// The error for a descriptor that is not open, with the next step.
-fn not_open(option: &str, target: &OsStr, example: &str) -> Failure {
+pub(super) fn not_open(option: &str, target: &OsStr, example: &str) -> Failure {
     let name = target.to_string_lossy();
     let number = name.strip_prefix("fd:").unwrap_or_default();
     fail(format_args!(

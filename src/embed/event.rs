@@ -165,7 +165,8 @@ impl Event {
                 let path = denial.path.as_ref();
                 let path = path.map_or(0, |path| path.given.len() + path.resolved.len());
                 let names = denial.peer.as_ref().map_or(0, |peer| all(&peer.names));
-                let remedy = denial.remedy.as_ref().map_or(0, String::len);
+                let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+                let remedy = text(&denial.advice) + text(&denial.remedy);
                 let rest = [all(&denial.ancestry), names];
                 size_of::<Denial>() + denial.call.len() + path + remedy + rest.iter().sum::<usize>()
             }

@@ -11,6 +11,7 @@
 mod advice;
 mod chain;
 mod closed;
+mod code;
 mod files;
 mod net;
 mod protect;
@@ -24,6 +25,7 @@ pub mod width;
 
 pub use advice::{POLICY_FILE, UNSEARCHED, entry_text, explain_reason, rule_head};
 pub use chain::{Chain, Ruling, Step};
+pub use code::{Code, Standing, code};
 pub use protect::{Beneath, Entered};
 pub use sentence::Sentence;
 

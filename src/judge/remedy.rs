@@ -6,13 +6,16 @@
 //! the text says so.
 
 mod flag;
+mod lift;
+mod patch;
 mod path;
 mod peer;
 mod tools;
 
+pub use patch::Remedy;
+
 use super::advice::source_name;
 use super::varying::Run;
-use super::width::is_too_wide;
 use super::{Reason, Verdict};
 use crate::baseline::{self, Rule};
 use crate::net::Way;
@@ -21,7 +24,7 @@ use crate::policy::{
     Action, List, Origin, Policy, Source, Target, Who, extend_base, lacks_base, written,
 };
 use crate::syscalls::{self, Call, Kind};
-use std::os::unix::ffi::OsStrExt;
+use patch::Place;
 
 /// What was denied.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +48,8 @@ pub enum Object<'a> {
     Peer(Way, Option<&'a Who>, &'a [String]),
 }
 
-/// What to change so that a denied call is allowed; `None` if it is allowed. Lines after the first are
-/// to be added to the policy verbatim.
-pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<String> {
+/// What to change so that a denied call is allowed; `None` if it is allowed.
+pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<Remedy> {
     if verdict.action == Action::Allow {
         return None;
     }
@@ -67,9 +69,9 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         Reason::Entry(index) => of_entry(policy, index, denied.call?)?,
         Reason::Default => of_default(policy, denied.call?)?,
         Reason::Closed(rule) => peer::closed(policy, rule, denied.call?),
-        Reason::UnknownNumber => {
-            "no policy can allow it: jail answers ENOSYS to calls that it does not know".to_owned()
-        }
+        Reason::UnknownNumber => Remedy::never(
+            "no policy can allow it: jail answers ENOSYS to calls that it does not know",
+        ),
         Reason::Path(index) => {
             let entry = policy.paths.get(index)?;
             let protects = entry.list == List::Protect;
@@ -79,16 +81,11 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
             let entry = policy.peers.get(index)?;
             closing(policy, denied, &entry.key(), entry.origin, false)
         }
-        Reason::PolicyFile(index) => format!(
+        Reason::PolicyFile(index) => Remedy::never(format!(
             "no policy can allow it: {} is a file of the policy itself",
             source_name(policy, index)
-        ),
-        Reason::Unsearched(index) => {
-            let at = policy.place(policy.paths.get(index)?.origin);
-            format!(
-                "to allow: copy the directory instead of moving it, or narrow fs.protect at {at}"
-            )
-        }
+        )),
+        Reason::Unsearched(index) => unsearched(policy, policy.paths.get(index)?.origin),
         Reason::PathDefault => match denied.object {
             Object::Path(access, path) if path.starts_with(b"/") => {
                 path::denied(policy, denied, access, path)
@@ -104,20 +101,20 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
             Object::Peer(way, Some(who), names) => {
                 peer::denied(policy, denied.run, way, who, names)
             }
-            _ => NO_ENDPOINT.to_owned(),
+            _ => Remedy::decide(NO_ENDPOINT.to_owned()),
         },
-        Reason::Unpinned => format!(
+        Reason::Unpinned => Remedy::decide(format!(
             "{NO_NARROW_ENTRY}: where this host cannot inspect the command's sockets, only \"unix:*\" in connect of \
              [net] allows a unix socket, and it opens every one"
-        ),
-        Reason::Changed => "no policy can allow it: what was judged is not what ran".to_owned(),
+        )),
+        Reason::Changed => Remedy::never("no policy can allow it: what was judged is not what ran"),
     })
 }
 
 /// The remedy for a system call that the jail denies whatever a policy says.
-fn closed(call: &Call) -> Option<String> {
+fn closed(call: &Call) -> Option<Remedy> {
     let why = baseline::closed(call.syscall()?.name)?;
-    Some(format!("no policy can allow it: {why}"))
+    Some(Remedy::never(format!("no policy can allow it: {why}")))
 }
 
 /// The remedy for a kind of socket that no entry can cover.
@@ -127,14 +124,25 @@ const NO_ENDPOINT: &str =
 /// The list that grants an access.
 fn list_of(access: Access) -> &'static str {
     match access {
-        Access::Write => "write in [fs]",
-        Access::Exec => "exec in [fs]",
-        Access::Read | Access::Stat | Access::Handle => "read in [fs]",
+        Access::Write => "write",
+        Access::Exec => "exec",
+        Access::Read | Access::Stat | Access::Handle => "read",
     }
 }
 
 /// The start of each text that suggests no entry because one would open too much.
 const NO_NARROW_ENTRY: &str = "no narrow entry can allow it";
+
+/// The remedy for a directory that could not be searched before it was moved.
+fn unsearched(policy: &Policy, origin: Origin) -> Remedy {
+    let at = policy.place(origin);
+    let text =
+        format!("to allow: copy the directory instead of moving it, or narrow fs.protect at {at}");
+    match preset(policy, origin) {
+        Some(_) => Remedy::decide(text),
+        None => Remedy::remove(text, origin),
+    }
+}
 
 /// The remedy for an entry that denies a path or an endpoint.
 fn closing(
@@ -143,126 +151,95 @@ fn closing(
     key: &str,
     origin: Origin,
     protects: bool,
-) -> String {
+) -> Remedy {
     if let Some(flag) = policy.flag(origin) {
-        return format!("to allow: remove or narrow {flag}; deny takes precedence over allow");
+        let text = format!("to allow: remove or narrow {flag}; deny takes precedence over allow");
+        return Remedy::remove(text, origin);
     }
     let at = policy.place(origin);
-    match preset(policy, origin).map(|name| (name, lift(denied))) {
-        Some((_, Some((entry, list)))) => {
-            let add = add(policy, &entry, list);
-            let too = match denied.object {
-                Object::Path(access, _) => list_of(access),
-                _ => "the list of [net]",
-            };
-            format!(
-                "{add}, with your reason: it removes {key} of {at} but grants nothing, so the same must also be in {too}"
-            )
-        }
-        Some((name, None)) => format!(
+    match preset(policy, origin).map(|name| (name, lift::lift(denied))) {
+        Some((_, Some(lift))) => lift.remedy(policy, denied, key, &at),
+        Some((name, None)) => Remedy::decide(format!(
             "to allow: no entry takes precedence over {key} at {at}; copy the preset (jail presets {name}) and change it"
+        )),
+        None if protects => Remedy::remove(
+            format!("to allow: remove or narrow {key} at {at}, which takes precedence over write"),
+            origin,
         ),
-        None if protects => {
-            format!("to allow: remove or narrow {key} at {at}, which takes precedence over write")
-        }
-        None => {
-            format!("to allow: remove or narrow {key} at {at}; deny takes precedence over allow")
-        }
+        None => Remedy::remove(
+            format!("to allow: remove or narrow {key} at {at}; deny takes precedence over allow"),
+            origin,
+        ),
     }
-}
-
-/// The entry of `lift` that removes the denial of a preset, and its list; `None`: it would lift more
-/// than that.
-fn lift(denied: &Denied<'_>) -> Option<(String, &'static str)> {
-    let (key, entry, list) = match denied.object {
-        Object::Nothing | Object::Peer(_, None, _) => return None,
-        Object::Path(_, path) => {
-            let entry = written::path(path);
-            if is_too_wide(denied.run, entry.as_bytes()) {
-                return None;
-            }
-            ("path", entry, "lift in [fs]")
-        }
-        Object::Peer(way, Some(who), _) => {
-            let entry = match who {
-                Who::Abstract(name)
-                    if written::abstract_name(name).bytes().all(|it| it == b'*') =>
-                {
-                    return None;
-                }
-                Who::Abstract(name) => format!("unix:@{}", written::abstract_name(name)),
-                Who::Path(path) => format!("unix:{}", written::path(path.as_os_str().as_bytes())),
-                _ => written::endpoint(who)?,
-            };
-            let key = match way {
-                Way::Connect => "to",
-                Way::Listen => "on",
-            };
-            (key, entry, "lift in [net]")
-        }
-    };
-    let entry = written::quoted(&entry);
-    Some((format!("{{ {key} = {entry}, why = \"...\" }}"), list))
 }
 
 /// The remedy for a protection of the jail itself.
-fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> String {
+fn protected(policy: &Policy, rule: &Rule, denied: &Denied<'_>) -> Remedy {
     match (rule.id, denied.object) {
         ("no-loader", Object::Path(_, path)) => {
-            let add = add(policy, &written::quoted(&written::path(path)), "exec in [fs]");
-            format!("{add}; it runs any file that may be read")
+            let entry = written::quoted(&written::path(path));
+            Remedy::add(policy, &entry, &entry, Place::List("exec", "fs"))
+                .and("; it runs any file that may be read")
         }
         // LeakSanitizer's tracer: sanitizer_stoptheworld_linux_libcdep.cpp of LLVM.
-        ("no-untraced-clone", _) => {
+        ("no-untraced-clone", _) => Remedy::never(
             "to run it: if it is LeakSanitizer (a part of AddressSanitizer) that asks, set \
-             ASAN_OPTIONS=detect_leaks=0 (or LSAN_OPTIONS); it stops threads with ptrace, which no policy can allow"
-                .to_owned()
-        }
-        ("no-resolvers", _) => {
-            "no policy that has a host name in connect can allow it: names stand for the addresses that port 53 answers"
-                .to_owned()
-        }
-        _ => format!(
+             ASAN_OPTIONS=detect_leaks=0 (or LSAN_OPTIONS); it stops threads with ptrace, which no policy can allow",
+        ),
+        ("no-resolvers", _) => Remedy::never(
+            "no policy that has a host name in connect can allow it: names stand for the addresses that port 53 answers",
+        ),
+        _ => Remedy::never(format!(
             "no policy can allow it: the jail's own protection ({})",
             rule.id
-        ),
+        )),
     }
 }
 
-fn of_rule(policy: &Policy, origin: Origin) -> String {
+fn of_rule(policy: &Policy, origin: Origin) -> Remedy {
     let at = policy.place(origin);
     match preset(policy, origin) {
-        Some(name) => format!(
+        Some(name) => Remedy::decide(format!(
             "to allow: no entry takes precedence over the rule at {at}; copy the preset (jail presets {name}) and change it"
-        ),
-        None => format!(
-            "to allow: change the rule at {at}; of all rules that hold, the strictest decides"
+        )),
+        None => Remedy::remove(
+            format!(
+                "to allow: change the rule at {at}; of all rules that hold, the strictest decides"
+            ),
+            origin,
         ),
     }
 }
 
-fn of_entry(policy: &Policy, index: usize, call: &Call) -> Option<String> {
+fn of_entry(policy: &Policy, index: usize, call: &Call) -> Option<Remedy> {
     let entry = policy.syscalls.get(index)?;
     let name = call.syscall()?.name;
     if let Some(flag) = policy.flag(entry.origin) {
-        return Some(format!("to allow: remove or change {flag}"));
+        let text = format!("to allow: remove or change {flag}");
+        return Some(Remedy::remove(text, entry.origin));
     }
     let main = entry.origin.source == 0 && !policy.sources.first()?.preset;
+    let line = format!(r#"{name} = "allow""#);
     Some(match (entry.target, narrowest(call)) {
-        (Target::Syscall(_), Some(when)) => add_rule(policy, name, &when),
-        (Target::Syscall(_), None) if main => format!(
-            r#"to allow: change {name} at {} to "allow""#,
-            policy.place(entry.origin)
+        (Target::Syscall(_), Some(when)) => Remedy::rule(policy, name, &when),
+        (Target::Syscall(_), None) if main => Remedy::patched(
+            format!(
+                r#"to allow: change {name} at {} to "allow""#,
+                policy.place(entry.origin)
+            ),
+            policy,
+            &format!("[syscalls]\n{line}\n"),
         ),
-        _ => add(policy, &format!(r#"{name} = "allow""#), "[syscalls]"),
+        _ => Remedy::add(policy, &line, &line, Place::Section("syscalls")),
     })
 }
 
-fn of_default(policy: &Policy, call: &Call) -> Option<String> {
+fn of_default(policy: &Policy, call: &Call) -> Option<Remedy> {
     let name = call.syscall()?.name;
+    let line = format!(r#"{name} = "allow""#);
     Some(match is_of_base(name) && lacks_base(policy) {
-        true => format!("to allow: {}", extend_base(policy)),
-        false => add(policy, &format!(r#"{name} = "allow""#), "[syscalls]"),
+        true => Remedy::base(policy),
+        false => Remedy::add(policy, &line, &line, Place::Section("syscalls")),
     })
 }
 
@@ -303,34 +280,7 @@ fn main_file(policy: &Policy) -> Main<'_> {
 
 /// What to change so that capabilities are kept; `line` is the line of `[process]` for it.
 pub fn caps_remedy(policy: &Policy, line: &str) -> String {
-    add(policy, line, "[process]")
-}
-
-fn add(policy: &Policy, line: &str, section: &str) -> String {
-    match main_file(policy) {
-        Main::File(main) => format!("to allow: add {line} to {section} of {main}"),
-        Main::Preset(main) => format!(
-            r#"to allow: in a policy of your own with extends = ["{main}"], add {line} to {section}"#
-        ),
-        Main::Flags => match flag::adding(line, section) {
-            Some(flag) => format!("to allow: add {flag}"),
-            None => format!(
-                "to allow: in a policy of your own, given with --policy, add {line} to {section}"
-            ),
-        },
-    }
-}
-
-fn add_rule(policy: &Policy, syscall: &str, when: &str) -> String {
-    let head = match main_file(policy) {
-        Main::File(main) => format!("to allow: add to {main}"),
-        Main::Preset(main) => {
-            format!(r#"to allow: in a policy of your own with extends = ["{main}"], add"#)
-        }
-        Main::Flags => "to allow: in a policy of your own, given with --policy, add".to_owned(),
-    };
-    let when = written::quoted(when);
-    format!("{head}\n[[rule]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"")
+    Remedy::add(policy, line, line, Place::Section("process")).text
 }
 
 /// The condition that distinguishes this call from others of its system call: the argument that selects

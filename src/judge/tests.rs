@@ -249,7 +249,7 @@ fn of_call(policy: &Policy, call: &Call, verdict: &Verdict) -> Option<String> {
         object: remedy::Object::Nothing,
         run: &varying::Run::default(),
     };
-    remedy::remedy(policy, &denied, verdict)
+    remedy::remedy(policy, &denied, verdict).map(|remedy| remedy.text)
 }
 
 #[test]

@@ -15,6 +15,7 @@
 //! | `summary` | the counts at the end |
 //! | `schema` | the lines of the log |
 //! | `log` | the log's file |
+//! | `denials` | the file of `--denials` |
 //! | `document` | what a verdict says, gathered while the jail runs |
 //! | `verdict` | the verdict: the document of `--report`, and a line of `jail batch` |
 //! | `format` | how its times, limits and registers are written |
@@ -29,6 +30,7 @@ mod blame;
 mod caller;
 mod cause;
 mod console;
+mod denials;
 mod document;
 mod escape;
 pub mod evidence;
@@ -53,8 +55,8 @@ pub use caller::{nameservers, run_context};
 pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{
-    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PathAccess, Peer,
-    PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Tasks, Verdict,
+    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Line, Memory, OutputBytes, PathAccess,
+    Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Standing, Tasks, Verdict,
 };
 
 use crate::judge;
@@ -67,6 +69,7 @@ use blame::Blame;
 use caller::Caller;
 use cause::Cause;
 use console::{Console, Discard, Messages};
+use denials::{DenialLine, Denials as DenialFile};
 use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
@@ -101,6 +104,8 @@ pub struct Settings {
     pub silent: Option<Vec<OsString>>,
     /// The log, and its name in messages.
     pub log: Option<(File, String)>,
+    /// The file of denials, and its name in messages.
+    pub denials: Option<(File, String)>,
     /// The destination of the document.
     pub report: Option<Place>,
     /// The command, for the log and the document.
@@ -129,6 +134,8 @@ pub struct Report<'a> {
     out: Box<dyn Messages>,
     log: Option<Log>,
     log_name: String,
+    denials: Option<DenialFile>,
+    denials_name: String,
     /// The contents of the document, and its destination; `None`: the caller.
     document: Option<(Option<Place>, Gathered)>,
     command: Vec<OsString>,
@@ -157,11 +164,13 @@ impl<'a> Report<'a> {
             stats,
             silent,
             log,
+            denials,
             report,
             command,
             policy_name,
         } = settings;
         let (log, log_name) = log.unzip();
+        let (denials, denials_name) = denials.unzip();
         Self {
             policy,
             quiet,
@@ -172,6 +181,8 @@ impl<'a> Report<'a> {
             out: Box::new(Console::new(std::io::stderr())),
             log: log.map(Log::new),
             log_name: log_name.unwrap_or_default(),
+            denials: denials.map(DenialFile::new),
+            denials_name: denials_name.unwrap_or_default(),
             document: report.map(|place| (Some(place), Gathered::default())),
             command,
             policy_name,
@@ -355,12 +366,17 @@ impl<'a> Report<'a> {
         };
         let first = |(_, gathered): &(Option<Place>, Gathered)| gathered.wants_denial();
         let keep = self.document.as_ref().is_some_and(first);
-        if say == Say::Message || self.log.is_some() || keep {
+        let listed = self.denials.is_some() && !is_noise;
+        if say == Say::Message || self.log.is_some() || keep || listed {
             let facts = facts(self.policy, call, verdict, caller(), false);
             if say == Say::Message {
                 self.say(&text::denial(&self.layout, &facts));
             }
-            self.keep(Denial::new(call, verdict.action, facts));
+            let denial = Denial::new(call, verdict.action, facts);
+            if listed {
+                self.list(&denial);
+            }
+            self.keep(denial);
         }
         let of = match say {
             Say::GroupFull => Some((call.nr, Cause::new(self.policy, verdict.reason))),
@@ -377,7 +393,20 @@ impl<'a> Report<'a> {
         if !self.quiet {
             self.say(&text::denial(&self.layout, &facts));
         }
-        self.keep(Denial::new(call, verdict.action, facts));
+        let denial = Denial::new(call, verdict.action, facts);
+        self.list(&denial);
+        self.keep(denial);
+    }
+
+    /// For the file of denials.
+    fn list(&mut self, denial: &Denial) {
+        let Some(file) = &mut self.denials else {
+            return;
+        };
+        if let Err(error) = file.write(&DenialLine::new((self.clock)(), denial)) {
+            let text = summary::unlisted(&self.layout, &self.denials_name, error);
+            self.say(&text);
+        }
     }
 
     /// For the log and the document.
@@ -400,12 +429,20 @@ impl<'a> Report<'a> {
             self.say(&text::foreign(&self.layout, pid, ancestry));
         }
         let names = ancestry.iter().map(String::as_str).collect();
-        let reason = text::FOREIGN.into();
+        if let Some(file) = &mut self.denials {
+            let line = DenialLine::foreign((self.clock)(), pid, ancestry);
+            if let Err(error) = file.write(&line) {
+                let text = summary::unlisted(&self.layout, &self.denials_name, error);
+                self.say(&text);
+            }
+        }
         self.record(|time, _| Record::Foreign {
             time,
             pid,
             ancestry: names,
-            reason,
+            code: judge::Code::SyscallForeign.name(),
+            standing: Standing::Final,
+            reason: text::FOREIGN.into(),
         });
     }
 
@@ -437,6 +474,10 @@ impl<'a> Report<'a> {
     fn loss(&mut self) {
         if let Some((lost, error)) = self.log.as_ref().and_then(Log::loss) {
             let line = summary::lost(&self.layout, &self.log_name, lost, error);
+            self.say(&line);
+        }
+        if let Some(lost) = self.denials.as_mut().and_then(DenialFile::finish) {
+            let line = summary::unread(&self.layout, &self.denials_name, &lost);
             self.say(&line);
         }
         let unread = self.out.lost();
@@ -598,9 +639,17 @@ fn facts<'a>(
         object,
         run: &caller.run,
     };
+    let remedy = judge::remedy::remedy(policy, &denied, verdict);
+    let remove = remedy.as_ref().and_then(|remedy| remedy.remove);
     Facts {
         killed,
-        remedy: judge::remedy::remedy(policy, &denied, verdict),
+        code: judge::code(policy, &denied, verdict),
+        standing: remedy
+            .as_ref()
+            .map_or(judge::Standing::Final, |remedy| remedy.standing),
+        remove: remove.and_then(|origin| Line::of(policy, origin)),
+        remedy: remedy.as_ref().and_then(|remedy| remedy.patch.clone()),
+        advice: remedy.map(|remedy| remedy.text),
         call: caller.call,
         path: caller.path,
         peer: caller.peer,

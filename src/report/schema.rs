@@ -5,12 +5,13 @@ use super::cause::{Cause, NO_LINE};
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
-    Denial, DenialAction, DenialCount, Ending, PathAccess, Peer, PeerAccess, Reason, Resolved,
-    Signal, code_and_signal,
+    Denial, DenialAction, DenialCount, Ending, Line, PathAccess, Peer, PeerAccess, Reason,
+    Resolved, Signal, Standing, code_and_signal,
 };
+use crate::judge;
 use crate::net::Way;
 use crate::paths::Access;
-use crate::policy::{Action, LimitKind, Policy};
+use crate::policy::{Action, LimitKind, Origin, Policy};
 use crate::supervise::{self, Outcome, Stats};
 use crate::syscalls::{self, Call};
 use crate::trace::{Exit, Tid};
@@ -63,6 +64,8 @@ pub enum Record<'a> {
         time: f64,
         pid: Tid,
         ancestry: Vec<&'a str>,
+        code: &'static str,
+        standing: Standing,
         reason: Reason,
     },
     /// A signal is delivered.
@@ -197,6 +200,26 @@ impl From<Way> for PeerAccess {
     }
 }
 
+impl From<judge::Standing> for Standing {
+    fn from(standing: judge::Standing) -> Self {
+        match standing {
+            judge::Standing::Askable => Standing::Askable,
+            judge::Standing::Final => Standing::Final,
+        }
+    }
+}
+
+impl Line {
+    /// A place in a policy.
+    pub(super) fn of(policy: &Policy, origin: Origin) -> Option<Self> {
+        let source = policy.sources.get(usize::from(origin.source))?;
+        Some(Self {
+            source: source.name.clone(),
+            line: origin.line,
+        })
+    }
+}
+
 impl Denial {
     /// A denied call, or one that killed.
     pub(super) fn new(call: &Call, action: Action, facts: Facts<'_>) -> Self {
@@ -225,9 +248,13 @@ impl Denial {
                 Action::Deny(errno) => Some(errno.name().to_owned()),
                 Action::Allow | Action::Kill => None,
             },
+            code: facts.code.map_or("", judge::Code::name).to_owned(),
+            standing: facts.standing.into(),
             reason: facts.cause.into(),
             ancestry: facts.ancestry,
+            advice: facts.advice,
             remedy: facts.remedy,
+            remove: facts.remove,
         }
     }
 }

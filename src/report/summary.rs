@@ -2,6 +2,7 @@
 //! never inspects a process.
 
 use super::cause::Cause;
+use super::denials::Lost;
 use super::escape;
 use super::layout::Layout;
 use super::rerun;
@@ -149,6 +150,34 @@ pub fn lost(layout: &Layout, log: &str, events: u64, error: &std::io::Error) -> 
     layout.note(
         &mut out,
         &format!("{events} event{plural} {verb} missing in the log {log}: {error}"),
+    );
+    out
+}
+
+/// The message that the file of denials cannot be written.
+pub fn unlisted(layout: &Layout, file: &str, error: &std::io::Error) -> String {
+    let mut out = String::new();
+    let file = escape::text(file, 200);
+    let text = format!("cannot write the denials to {file}: {error}; some are missing there");
+    layout.note(&mut out, &text);
+    out
+}
+
+/// The message about denials that are missing in their file.
+pub fn unread(layout: &Layout, file: &str, lost: &Lost<'_>) -> String {
+    let why = match lost.error {
+        Some(error) => error.to_string(),
+        None => "it was not read in time, or there were more than 100,000".to_owned(),
+    };
+    let (plural, verb) = match lost.lines {
+        1 => ("", "is"),
+        _ => ("s", "are"),
+    };
+    let mut out = String::new();
+    let (file, lines) = (escape::text(file, 200), grouped(lost.lines));
+    layout.note(
+        &mut out,
+        &format!("{lines} denial{plural} {verb} missing in {file}: {why}"),
     );
     out
 }

@@ -4,6 +4,8 @@ use super::Hint;
 use super::cause::Cause;
 use super::escape;
 use super::layout::Layout;
+use super::verdict::Line;
+use crate::judge::{Code, Standing};
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
@@ -46,8 +48,16 @@ pub struct Facts<'a> {
     pub ancestry: Vec<String>,
     /// What decided.
     pub cause: Cause<'a>,
+    /// The stable name of the cause.
+    pub code: Option<Code>,
+    /// Whether a policy could allow it.
+    pub standing: Standing,
     /// What to change, as a sentence with a label: `to allow: …`.
+    pub advice: Option<String>,
+    /// What to add to the policy, as TOML.
     pub remedy: Option<String>,
+    /// What to remove from it.
+    pub remove: Option<Line>,
 }
 
 /// A path that was denied.
@@ -96,8 +106,8 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
     if let Some(why) = facts.cause.why {
         layout.line(&mut out, "why:", &escape::text(why, WHY));
     }
-    if let Some(remedy) = &facts.remedy {
-        self::remedy(layout, &mut out, remedy);
+    if let Some(advice) = &facts.advice {
+        self::remedy(layout, &mut out, advice);
     }
     out
 }
@@ -288,11 +298,15 @@ mod tests {
                 entry: Some("socket"),
                 why: Some("no network families"),
             },
-            remedy: Some(
+            advice: Some(
                 "to allow: in a policy of your own with extends = [\"offline\"], add\n[[rule]]\n\
                  syscall = \"socket\"\nwhen = \"domain == AF_INET\"\naction = \"allow\""
                     .to_owned(),
             ),
+            code: Some(Code::SyscallEntry),
+            standing: Standing::Askable,
+            remedy: None,
+            remove: None,
         }
     }
 
@@ -307,7 +321,7 @@ mod tests {
                 entry: Some("request == TIOCSTI"),
                 why: Some("types into the caller's terminal"),
             },
-            remedy: Some("to allow: change the rule at net.toml:20".to_owned()),
+            advice: Some("to allow: change the rule at net.toml:20".to_owned()),
             ..socket()
         }
     }
@@ -323,7 +337,7 @@ mod tests {
                 entry: Some(lie),
                 why: Some(lie),
             },
-            remedy: Some(lie.to_owned()),
+            advice: Some(lie.to_owned()),
             ..socket()
         }
     }
@@ -348,7 +362,7 @@ mod tests {
                 entry: None,
                 why: None,
             },
-            remedy: Some(
+            advice: Some(
                 "to allow: add getrandom = \"allow\" to [syscalls] of net.toml".to_owned(),
             ),
             ..socket()
@@ -356,7 +370,7 @@ mod tests {
         let protection = Facts {
             call: "ptrace(PTRACE_ATTACH, 42, 0, 0)".to_owned(),
             cause: Cause::protection("no-ptrace", "a traced process has one tracer"),
-            remedy: Some(
+            advice: Some(
                 "no policy can allow it: the jail's own protection (no-ptrace)".to_owned(),
             ),
             ..socket()

@@ -193,12 +193,50 @@ pub struct Denial {
     pub action: DenialAction,
     /// The errno that it returned.
     pub errno: Option<String>,
+    /// The stable name of the cause: `fs.read.default`.
+    #[serde(default)]
+    pub code: String,
+    /// Whether a policy could allow it.
+    #[serde(default)]
+    pub standing: Standing,
     /// What decided.
     pub reason: Reason,
     /// The programs from the first to the one that called.
     pub ancestry: Vec<String>,
-    /// What to change in the policy.
+    /// What to change in the policy, as a sentence.
+    #[serde(default)]
+    pub advice: Option<String>,
+    /// What to add to the policy, as TOML that is merged into it.
+    #[serde(default)]
     pub remedy: Option<String>,
+    /// The line of a file that must be removed or narrowed.
+    #[serde(default)]
+    pub remove: Option<Line>,
+}
+
+/// Whether a policy could allow a denied call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Standing {
+    /// A policy could.
+    Askable,
+    /// No policy can.
+    Final,
+    /// A standing that a later version added.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// A line of a policy's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Line {
+    /// The file.
+    pub source: String,
+    /// The line in it.
+    pub line: u32,
 }
 
 /// What jail did about a call.

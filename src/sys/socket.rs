@@ -158,6 +158,21 @@ pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<(),
     check(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) } as i64).map(drop)
 }
 
+/// send(2) without waiting and without SIGPIPE: how much was sent.
+pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: `bytes` is valid for reading its length.
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            flags,
+        )
+    };
+    usize::try_from(sent).map_err(|_| Errno::last())
+}
+
 /// bind(2) to the address in these bytes.
 pub fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
     let length = address.len().min(ADDRESS) as socklen_t;

@@ -209,7 +209,7 @@ fn the_first_denial_is_reported_with_its_line_and_all_are_counted() {
         assert_eq!(first["peer"], peer, "{first:#}");
         assert_eq!(first["reason"]["line"], 8);
         assert!(
-            first["remedy"]
+            first["advice"]
                 .as_str()
                 .is_some_and(|text| text.contains("net.deny"))
         );

@@ -5,6 +5,7 @@
 mod support;
 
 mod attacks;
+mod denials;
 mod endings;
 mod output;
 mod place;

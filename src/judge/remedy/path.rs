@@ -1,18 +1,19 @@
 //! What to change in `[fs]`: an entry that is narrow enough, or the statement that there is none.
 
 use super::super::varying::{self, Named};
-use super::{Denied, NO_NARROW_ENTRY, Run, add, list_of, tools};
+use super::patch::Place;
+use super::{Denied, NO_NARROW_ENTRY, Remedy, Run, list_of, tools};
 use crate::paths::Access;
 use crate::policy::{Policy, written};
 use crate::syscalls::op::Names;
 use crate::syscalls::{Call, Op};
 
 /// The remedy for a path that no entry allows.
-pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> String {
+pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8]) -> Remedy {
     if access == Access::Write
         && let Some(advice) = tools::fetches(policy, path)
     {
-        return advice;
+        return Remedy::decide(advice);
     }
     let list = list_of(access);
     let of_name =
@@ -31,20 +32,21 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
         ..denied.run.clone()
     };
     match varying::named(policy, &run, access, place) {
-        Named::Entry(entry) => format!("{}{why}", add(policy, &written::quoted(&entry), list)),
+        Named::Entry(entry) => {
+            let entry = written::quoted(&entry);
+            Remedy::add(policy, &entry, &entry, Place::List(list, "fs")).and(why)
+        }
         Named::Temporary(directory) => temporary(policy, &directory),
-        Named::Wide(directory) => format!("{}{why}", too_wide(&directory, list)),
-        Named::Process => format!(
+        Named::Wide(directory) => Remedy::decide(format!("{}{why}", too_wide(&directory, list))),
+        Named::Process => Remedy::decide(format!(
             "{NO_NARROW_ENTRY}: a process has another number each time, and an entry for all numbers opens \
              every process of this user"
-        ),
+        )),
     }
 }
 
-/// `list`: `read in [fs]`.
-fn too_wide(directory: &[u8], list: &str) -> String {
+fn too_wide(directory: &[u8], key: &str) -> String {
     let entry = written::quoted(&written::path(directory));
-    let key = list.split(' ').next().unwrap_or(list);
     match directory {
         b"/dev/pts" => {
             format!("{NO_NARROW_ENTRY}: {entry} in {key} opens every terminal of this user")
@@ -58,25 +60,28 @@ fn too_wide(directory: &[u8], list: &str) -> String {
 }
 
 /// The remedy for a temporary file outside of the run's own directory.
-fn temporary(policy: &Policy, directory: &[u8]) -> String {
+fn temporary(policy: &Policy, directory: &[u8]) -> Remedy {
     if policy.tmpdir.is_none() {
-        let add = add(policy, "tmpdir = \"fresh\"", "[process]");
-        return format!("{add}: TMPDIR then names a directory of the run's own");
+        let line = "tmpdir = \"fresh\"";
+        return Remedy::add(policy, line, line, Place::Section("process"))
+            .and(": TMPDIR then names a directory of the run's own");
     }
     let directory = written::quoted(&written::path(directory));
-    format!(
+    Remedy::decide(format!(
         "to run it: let the program use $TMPDIR, the run's own directory, by its option or variable for that; \
          {directory} in write of [fs] opens other programs' files, but not with isolate = [\"mount\"] in [process]"
-    )
+    ))
 }
 
 /// A file without a path, or without one that an entry could name.
-pub fn pathless(access: Access) -> String {
+pub fn pathless(access: Access) -> Remedy {
     match access {
-        Access::Exec => format!(
+        Access::Exec => Remedy::decide(format!(
             "{NO_NARROW_ENTRY}: a file without a path can be executed only if everything can, by \"/\" in exec"
+        )),
+        _ => Remedy::never(
+            "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could replace it by one of a protected file",
         ),
-        _ => "no policy can allow it: use the descriptor itself, or open it from a program without threads, since another thread could replace it by one of a protected file".to_owned(),
     }
 }
 

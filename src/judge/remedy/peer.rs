@@ -1,7 +1,8 @@
 //! What to change in `[net]`: an endpoint, or the statement that no entry covers the socket.
 
 use super::super::varying::{self, Named, Run};
-use super::{Main, NO_ENDPOINT, NO_NARROW_ENTRY, add, main_file};
+use super::patch::Place;
+use super::{Main, NO_ENDPOINT, NO_NARROW_ENTRY, Remedy, main_file};
 use crate::baseline::Rule;
 use crate::net::{NamePattern, Protocol, Scope, Way};
 use crate::paths::Access;
@@ -10,10 +11,12 @@ use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
 
 /// The remedy for a peer that no entry allows.
-pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> String {
+pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String]) -> Remedy {
     let wide = |entry: &str, what: &str| {
         let list = way.word();
-        format!("{NO_NARROW_ENTRY}: {entry} in {list} of [net] opens {what}")
+        Remedy::decide(format!(
+            "{NO_NARROW_ENTRY}: {entry} in {list} of [net] opens {what}"
+        ))
     };
     let entry = match who {
         Who::Abstract(name) if !name.is_empty() => match varying::abstract_entry(run, name) {
@@ -28,13 +31,13 @@ pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String])
                     let entry = format!("unix:{}", written::path(&place));
                     return wide(&written::quoted(&entry), "every socket beneath it");
                 }
-                Named::Process => return NO_ENDPOINT.to_owned(),
+                Named::Process => return Remedy::decide(NO_ENDPOINT.to_owned()),
             }
         }
         _ => written::endpoint(who),
     };
     let Some(entry) = entry else {
-        return NO_ENDPOINT.to_owned();
+        return Remedy::decide(NO_ENDPOINT.to_owned());
     };
     // A resolver's answer may contain anything.
     let mut names = names.iter().filter(|name| NamePattern::new(name).is_ok());
@@ -57,9 +60,10 @@ pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String])
         }
         _ => String::new(),
     };
-    let line = format!("{}{or}", written::quoted(&entry));
-    let add = add(policy, &line, &format!("{} in [net]", way.word()));
-    format!("{add}{}", of_resolver(run, way, who))
+    let entry = written::quoted(&entry);
+    let shown = format!("{entry}{or}");
+    Remedy::add(policy, &shown, &entry, Place::List(way.word(), "net"))
+        .and(&of_resolver(run, way, who))
 }
 
 /// A note that an address is a resolver of this host, and which word covers the resolver of another
@@ -93,7 +97,7 @@ fn of_resolver(run: &Run, way: Way, who: &Who) -> String {
 }
 
 /// The remedy for a kind of socket or queue that no entry of the policy is about.
-pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
+pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> Remedy {
     /// SOCK_TYPE_MASK of linux/net.h.
     const TYPE: u64 = 0xf;
     let [_, kind, protocol, ..] = call.args;
@@ -106,36 +110,36 @@ pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> String {
     // Addresses for documentation (RFC 5737): they only allow the kind of socket.
     let peer = match rule.id {
         "no-queues" => {
-            let add = add(policy, "\"/dev/mqueue\"", "write in [fs]");
-            return format!("{add}; it must be mounted there");
+            let entry = "\"/dev/mqueue\"";
+            return Remedy::add(policy, entry, entry, Place::List("write", "fs"))
+                .and("; it must be mounted there");
         }
         "no-unix-datagrams" => "\"unix:/run/peer.sock\"",
-        "no-udp" | "no-tcp" | "no-internet" if !usual => return NO_ENDPOINT.to_owned(),
+        "no-udp" | "no-tcp" | "no-internet" if !usual => {
+            return Remedy::decide(NO_ENDPOINT.to_owned());
+        }
         "no-udp" => "\"udp://192.0.2.1:53\"",
         "no-tcp" => "\"192.0.2.1:443\"",
         "no-internet" if udp => "\"udp://192.0.2.1:53\"",
         "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
-        _ => return NO_ENDPOINT.to_owned(),
+        _ => return Remedy::decide(NO_ENDPOINT.to_owned()),
     };
     if matches!(main_file(policy), Main::Flags) {
-        let add = format!("to allow: add --allow-net for its peer, such as {peer}");
+        let text = format!("to allow: add --allow-net for its peer, such as {peer}");
+        let patch = format!("[net]\nconnect = [{peer}]\n");
+        let add = Remedy::patched(text, policy, &patch);
         return match rule.id {
             "no-internet" => {
-                format!(
-                    "{add}; for the public network give {}",
-                    policy.and_policy("net")
-                )
+                let net = policy.and_policy("net");
+                add.and(&format!("; for the public network give {net}"))
             }
             _ => add,
         };
     }
-    let add = add(
-        policy,
-        &format!("its peer, such as {peer},"),
-        "connect (or listen) in [net]",
-    );
+    let shown = format!("its peer, such as {peer},");
+    let add = Remedy::add(policy, &shown, peer, Place::Peers);
     match rule.id {
-        "no-internet" => format!("{add}; for the public network extend \"net\", too"),
+        "no-internet" => add.and("; for the public network extend \"net\", too"),
         _ => add,
     }
 }
@@ -159,7 +163,7 @@ mod tests {
             name: None,
             port,
         };
-        denied(&policy, &run, Way::Connect, &who, &[])
+        denied(&policy, &run, Way::Connect, &who, &[]).text
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::super::cause::Cause;
 use super::super::sample::{call, golden, names, policy};
 use super::super::tally::Tally;
 use super::super::text::{Facts, PathFacts};
-use super::super::verdict::{PathAccess, ReasonKind};
+use super::super::verdict::{Line, PathAccess, ReasonKind};
 use super::*;
-use crate::judge::Reason;
+use crate::judge::{Code, Reason, Standing};
 use crate::paths::Access;
-use crate::policy::{Action, LimitKind, Policy};
+use crate::policy::{Action, LimitKind, Origin, Policy};
 use crate::report::line;
 use crate::supervise::Stats;
 use crate::syscalls::Errno;
@@ -27,7 +27,11 @@ fn facts<'a>(policy: &'a Policy, reason: Reason, call: &str) -> Facts<'a> {
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
         cause: Cause::new(policy, reason),
+        code: None,
+        standing: Standing::Askable,
+        advice: None,
         remedy: None,
+        remove: None,
     }
 }
 
@@ -43,10 +47,12 @@ fn killed(policy: &Policy) -> (Gathered, Vec<DenialCount>) {
             given: "../.env".to_owned(),
             resolved: "/work/.env".to_owned(),
         }),
-        remedy: Some(
+        code: Some(Code::FsReadDeny),
+        advice: Some(
             "to allow: remove or narrow fs.deny at net.toml:4; deny takes precedence over allow"
                 .to_owned(),
         ),
+        remove: Line::of(policy, Origin { source: 0, line: 4 }),
         ..facts(
             policy,
             Reason::Path(0),
@@ -62,7 +68,15 @@ fn killed(policy: &Policy) -> (Gathered, Vec<DenialCount>) {
     let tiocsti = call("ioctl", &[0, 0x5412, 0x7ffc_3a10]);
     let facts = Facts {
         killed: true,
-        remedy: Some("to allow: change the rule at net.toml:20; of all rules that hold, the strictest decides".to_owned()),
+        code: Some(Code::SyscallRule),
+        remove: Line::of(
+            policy,
+            Origin {
+                source: 0,
+                line: 20,
+            },
+        ),
+        advice: Some("to allow: change the rule at net.toml:20; of all rules that hold, the strictest decides".to_owned()),
         ..facts(policy, Reason::Rule(0), "ioctl(0, TIOCSTI, 0x7ffc3a10)")
     };
     gathered.denied(Denial::new(&tiocsti, Action::Kill, facts));

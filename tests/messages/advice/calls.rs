@@ -1,10 +1,11 @@
 //! Every system call, and every value of the argument that selects what one does, judged: nothing runs.
 
+use super::merge::merge;
 use super::paste::{Files, paste};
 use jail::internal::baseline::Baseline;
-use jail::internal::judge::Judge;
-use jail::internal::judge::remedy::{Denied, Object, remedy};
+use jail::internal::judge::remedy::{Denied, Object, Remedy, remedy};
 use jail::internal::judge::varying::Run;
+use jail::internal::judge::{Judge, Standing};
 use jail::internal::policy::{Action, Policy};
 use jail::internal::syscalls::{self, Call, Kind, Syscall};
 
@@ -36,8 +37,20 @@ fn calls(syscall: &Syscall) -> Vec<Call> {
         .collect()
 }
 
-/// Follows the advice for one call.
+/// What is done about a denial.
+type Change = dyn Fn(Files, &Remedy) -> Option<Files>;
+
+/// Follows the advice for one call, then its remedies.
 fn follow(text: &str, call: &Call) {
+    follow_by(text, call, &|files, remedy| paste(files, &remedy.text));
+    follow_by(text, call, &|files, remedy| {
+        let patch = remedy.patch.as_deref()?;
+        assert_eq!(remedy.standing, Standing::Askable, "{remedy:?}");
+        Some(merge(files, patch))
+    });
+}
+
+fn follow_by(text: &str, call: &Call, change: &Change) {
     let mut files = Files(vec![("net.toml".to_owned(), text.to_owned())]);
     let mut seen: Vec<String> = Vec::new();
     loop {
@@ -58,6 +71,8 @@ fn follow(text: &str, call: &Call) {
         };
         let advice = remedy(&policy, &denied, &verdict);
         let advice = advice.unwrap_or_else(|| panic!("no advice for {call}: {verdict:?}"));
+        let found = advice;
+        let advice = found.text.clone();
         assert!(
             !seen.contains(&advice) && seen.len() < MOST,
             "{call}: to no effect: {advice}\n{main}"
@@ -66,7 +81,7 @@ fn follow(text: &str, call: &Call) {
         if advice.contains("copy the preset") {
             return;
         }
-        match paste(files, &advice) {
+        match change(files, &found) {
             Some(next) => files = next,
             None => return,
         }

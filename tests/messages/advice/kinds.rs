@@ -6,7 +6,7 @@ use crate::support::Dir;
 use jail::internal::baseline::Baseline;
 use jail::internal::judge::remedy::{Denied, Object, remedy};
 use jail::internal::judge::varying::Run;
-use jail::internal::judge::{Reason, Verdict};
+use jail::internal::judge::{Code, Reason, Verdict};
 use jail::internal::net::Way;
 use jail::internal::paths::Access;
 use jail::internal::policy::{Action, Policy};
@@ -471,6 +471,15 @@ fn calls() -> Vec<Row> {
 
 /// Follows the advice of a row in a tree of its own.
 fn follow(row: &Row) -> Ended {
+    in_scene(row, |scene| scene.follow())
+}
+
+/// Merges the remedies of a row in a tree of its own.
+fn remedied(row: &Row) -> Ended {
+    in_scene(row, |scene| scene.remedy())
+}
+
+fn in_scene(row: &Row, end: impl Fn(&Scene<'_>) -> Ended) -> Ended {
     let tree = Dir::new();
     let path = tree.path();
     let text = |text: &str| in_tree(text, path).replace("LOADER", &loader());
@@ -497,7 +506,7 @@ fn follow(row: &Row) -> Ended {
         variables: Vec::new(),
         before: &before,
     };
-    scene.follow()
+    end(&scene)
 }
 
 /// The dynamic loader of this host.
@@ -525,6 +534,55 @@ fn check(row: &Row, ended: &Ended) {
         ended.advices.is_empty() || kind == row.kind,
         "{kind} of {what}"
     );
+}
+
+/// As [`check`], of a remedy; where a preset's rule denies, only a person can change that.
+#[track_caller]
+fn check_remedy(row: &Row) -> Vec<String> {
+    let ended = remedied(row);
+    match row.says.contains("copy the preset") {
+        true => assert!(!ended.allowed, "{:?}", ended.advices),
+        false => check(row, &ended),
+    }
+    for code in &ended.codes {
+        let known = Code::ALL.iter().any(|known| known.name() == code);
+        assert!(known, "{code}");
+    }
+    ended.codes
+}
+
+/// Every kind of denial: its remedy, parsed as TOML and merged into the policy, allows the call.
+#[test]
+fn every_remedy_merged_into_the_policy_allows_the_call() {
+    let sockets = Dir::new();
+    let at = |name: &str| sockets.path().join("s").join(name);
+    fs::create_dir(sockets.path().join("s")).expect("a directory");
+    let _stream = UnixListener::bind(at("[a]{b}$c")).expect("a socket");
+    let _datagrams = UnixDatagram::bind(at("datagrams")).expect("a socket");
+    let tree = sockets.path().display().to_string();
+    let mut seen: Vec<String> = Vec::new();
+    for row in peers(&tree).iter().chain(&places("")).chain(&calls()) {
+        let _ = fs::remove_file(at("new"));
+        seen.extend(check_remedy(row));
+    }
+    for code in [
+        "baseline",
+        "fs.pathless",
+        "fs.read.default",
+        "fs.read.deny",
+        "fs.stat.hide",
+        "fs.write.default",
+        "fs.write.protect",
+        "net.connect.default",
+        "net.connect.deny",
+        "net.listen.default",
+        "net.socket.default",
+        "syscall.default",
+        "syscall.entry",
+        "syscall.rule",
+    ] {
+        assert!(seen.iter().any(|known| known == code), "{code}: {seen:?}");
+    }
 }
 
 #[test]
@@ -708,12 +766,16 @@ fn every_reason_has_an_advice_that_can_be_followed() {
         let files = Files(vec![("net.toml".to_owned(), POLICY.to_owned())]);
         let found = match remedy(&policy, &denied, &verdict) {
             None => Advice::Silent,
-            Some(advice) => match paste(files, &advice) {
+            Some(remedy) => match paste(files, &remedy.text) {
                 None => Advice::None,
                 Some(files) => {
                     let text = &files.0.first().expect("a policy").1;
-                    assert!(Policy::parse(text, "net.toml").is_ok(), "{advice}\n{text}");
-                    assert_ne!(text, POLICY, "{advice}");
+                    assert!(
+                        Policy::parse(text, "net.toml").is_ok(),
+                        "{}\n{text}",
+                        remedy.text
+                    );
+                    assert_ne!(text, POLICY, "{}", remedy.text);
                     Advice::Pasted
                 }
             },

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `paste` | what a user does with an advice |
+//! | `merge` | what a program does with a remedy |
 //! | `scene` | a policy, a command, and both until nothing is denied |
 //! | `calls` | every system call, judged; no process runs |
 //! | `paths` | every call that takes a path, and names of every kind |
@@ -12,6 +13,7 @@
 
 mod calls;
 mod kinds;
+mod merge;
 mod paste;
 mod paths;
 mod scene;

@@ -1,5 +1,6 @@
 //! A policy and a command, run until nothing is denied: each advice of the log goes into the policy.
 
+use super::merge::apply;
 use super::paste::{Files, paste};
 use crate::support::{Dir, Ran, example, jail};
 use serde_json::Value;
@@ -17,6 +18,8 @@ pub struct Ended {
     pub advices: Vec<String>,
     /// The kinds of reasons, as the log has them.
     pub kinds: Vec<String>,
+    /// The codes, as the log has them.
+    pub codes: Vec<String>,
     /// Whether the last run was free of denials.
     pub allowed: bool,
 }
@@ -38,10 +41,25 @@ impl Scene<'_> {
     /// Follows the advice until there is none.
     #[track_caller]
     pub fn follow(&self) -> Ended {
+        self.follow_by(&|files, denial| {
+            let advice = denial["advice"].as_str().expect("an advice");
+            paste(files, advice)
+        })
+    }
+
+    /// Merges the remedies until there is none.
+    #[track_caller]
+    pub fn remedy(&self) -> Ended {
+        self.follow_by(&apply)
+    }
+
+    #[track_caller]
+    fn follow_by(&self, change: &dyn Fn(Files, &Value) -> Option<Files>) -> Ended {
         let text = in_tree(self.policy, self.tree);
         let mut files = Files(vec![("net.toml".to_owned(), text)]);
         let mut advices = Vec::new();
         let mut kinds = Vec::new();
+        let mut codes = Vec::new();
         loop {
             (self.before)();
             let (ran, denial) = self.run(&files);
@@ -50,20 +68,25 @@ impl Scene<'_> {
                     ran,
                     advices,
                     kinds,
+                    codes,
                     allowed: true,
                 };
             };
-            let advice = denial["remedy"].as_str();
+            let advice = denial["advice"].as_str();
             let advice = advice
                 .unwrap_or_else(|| panic!("no advice: {denial}"))
                 .to_owned();
             kinds.extend(denial["reason"]["kind"].as_str().map(str::to_owned));
+            codes.extend(denial["code"].as_str().map(str::to_owned));
+            // What is final has nothing to try.
+            let tries = !denial["remedy"].is_null() || !denial["remove"].is_null();
+            assert!(denial["standing"] == "askable" || !tries, "{denial}");
             assert!(
                 !advices.contains(&advice) && advices.len() < MOST,
                 "to no effect: {advice}\n{files:#?}\n{denial}"
             );
             let main = Files(files.0.clone());
-            let next = paste(main, &advice);
+            let next = change(main, &denial);
             advices.push(advice);
             match next {
                 Some(next) => files = next,
@@ -72,6 +95,7 @@ impl Scene<'_> {
                         ran,
                         advices,
                         kinds,
+                        codes,
                         allowed: false,
                     };
                 }

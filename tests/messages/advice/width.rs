@@ -207,6 +207,7 @@ fn no_advice_about_a_path_opens_more_than_the_call_needs() {
                         let Some(advice) = remedy(&policy, &denied, &verdict) else {
                             continue;
                         };
+                        let advice = advice.text;
                         let list = match access {
                             Access::Write => "write in",
                             Access::Exec => "exec in",
@@ -239,7 +240,9 @@ fn no_advice_about_a_socket_opens_more_than_the_call_needs() {
                 object: Object::Peer(Way::Connect, Some(who), &[]),
                 run: &run,
             };
-            remedy(&policy, &denied, &verdict(reason)).expect("an advice")
+            remedy(&policy, &denied, &verdict(reason))
+                .expect("an advice")
+                .text
         };
         for place in WIDE {
             for name in NAMES {
