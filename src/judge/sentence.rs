@@ -43,7 +43,7 @@ impl Judge {
     }
 
     /// Whether the policy allows no system call.
-    fn is_part(&self) -> bool {
+    pub fn is_part(&self) -> bool {
         let allows =
             |ruling: Ruling| ruling.action == Action::Allow && ruling.reason != Reason::Always;
         !self.chains().any(|(_, chain)| {
@@ -76,7 +76,7 @@ impl Judge {
 
     /// Decides a peer by `[net]`; a unix socket's path also by `[fs]`: creating the file needs `write`
     /// but no entry of `listen`, and a path that is denied there cannot be connected to.
-    fn endpoint(&self, reach: &Reach<'_>) -> Verdict {
+    pub fn endpoint(&self, reach: &Reach<'_>) -> Verdict {
         let verdict = self.reach(reach);
         let To::Path(path) = reach.to else {
             return verdict;

@@ -67,6 +67,11 @@ impl Ports {
         self.0.iter().map(size).sum()
     }
 
+    /// The first and the last port of each range.
+    pub fn ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
         self.0.iter().flat_map(|(first, last)| *first..=*last)

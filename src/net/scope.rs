@@ -91,6 +91,13 @@ impl Scope {
         }
     }
 
+    /// The ranges in which the scope may differ from that of the addresses around them.
+    pub fn networks() -> impl Iterator<Item = (IpAddr, u8)> {
+        let v4 = V4.iter().map(|(ip, bits, _)| (IpAddr::V4(*ip), *bits));
+        let v6 = V6.iter().map(|(ip, bits, _)| (IpAddr::V6(*ip), *bits));
+        v4.chain(v6)
+    }
+
     /// The scope of all addresses that share their first bits with `ip`; `None`: their scopes differ.
     pub fn of_all(ip: IpAddr, bits: u8) -> Option<Scope> {
         let uniform = match ip {

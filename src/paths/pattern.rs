@@ -3,7 +3,7 @@
 
 use super::Glob;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ enum Part {
 pub struct PatternError(pub String);
 
 /// How far into a pattern a path leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// The pattern matches the path or one above it.
     Covered,
@@ -55,6 +55,18 @@ impl Progress {
         self != Progress::Open(0)
     }
 }
+
+/// What a pattern waits for beneath a directory: names, and wildcards.
+#[derive(Debug, Default)]
+pub struct Awaited<'a> {
+    /// Names as they are.
+    pub names: Vec<Vec<u8>>,
+    /// Names that match one of these.
+    pub globs: Vec<&'a Glob>,
+}
+
+/// The largest number of examples of a pattern.
+const EXAMPLES: usize = 16;
 
 /// More parts would not fit into the bits of [`Progress`].
 const MAX_PARTS: usize = 63;
@@ -185,6 +197,53 @@ impl Pattern {
             Some(part) if part == component => Progress::Open(1 << (place + 1)),
             _ => Progress::Open(0),
         }
+    }
+
+    /// What a pattern waits for beneath a directory, given how far the directory leads.
+    pub fn awaits(&self, directory: Progress) -> Awaited<'_> {
+        let mut awaited = Awaited::default();
+        let Progress::Open(states) = directory else {
+            return awaited;
+        };
+        let base = components(self.base.as_os_str().as_bytes()).map(<[u8]>::to_vec);
+        let live = |place: usize| states >> place & 1 == 1;
+        awaited.names.extend(
+            base.enumerate()
+                .filter(|(place, _)| live(*place))
+                .map(|(_, name)| name),
+        );
+        for (place, part) in self.tail.iter().enumerate() {
+            match part {
+                _ if !live(self.depth + place) => {}
+                Part::Literal(name) => awaited.names.push(name.clone()),
+                Part::Glob(glob) => awaited.globs.push(glob),
+                Part::AnyDepth => {}
+            }
+        }
+        awaited
+    }
+
+    /// Some of the paths that it matches.
+    pub fn examples(&self) -> Vec<std::path::PathBuf> {
+        let mut all = vec![self.base.as_os_str().as_bytes().to_vec()];
+        for part in self.tail.iter() {
+            let names = match part {
+                Part::Literal(name) => vec![name.clone()],
+                Part::Glob(glob) => glob.examples(),
+                Part::AnyDepth => continue,
+            };
+            let join = |path: &Vec<u8>, name: &Vec<u8>| {
+                let path = path.strip_suffix(b"/").unwrap_or(path);
+                [path, b"/", name].concat()
+            };
+            all = all
+                .iter()
+                .flat_map(|path| names.iter().map(move |name| join(path, name)))
+                .take(EXAMPLES)
+                .collect();
+        }
+        let path = |path| std::path::PathBuf::from(std::ffi::OsString::from_vec(path));
+        all.into_iter().map(path).collect()
     }
 
     fn tail_step(&self, states: u64, component: &[u8]) -> Progress {

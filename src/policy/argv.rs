@@ -75,6 +75,29 @@ impl Argv {
         self.words.len() + 1
     }
 
+    /// Some of the vectors that match, and one with a word that does not.
+    pub fn examples(&self) -> Vec<Vec<Vec<u8>>> {
+        let first = |glob: &Glob| glob.examples().into_iter().next().unwrap_or_default();
+        let words: Vec<Vec<u8>> = self.words.iter().map(|(_, glob)| first(glob)).collect();
+        let mut found = vec![words.clone()];
+        for (place, (_, glob)) in self.words.iter().enumerate() {
+            for example in glob.examples() {
+                let mut other = words.clone();
+                if let Some(word) = other.get_mut(place) {
+                    *word = example;
+                }
+                found.push(other);
+            }
+        }
+        found.push([words.as_slice(), &[b"jail-other".to_vec()]].concat());
+        if let Some((last, before)) = words.split_last() {
+            found.push(before.to_vec());
+            let changed = [last.as_slice(), b"jail-other"].concat();
+            found.push([before, &[changed]].concat());
+        }
+        found
+    }
+
     /// Whether the vector matches. `arguments` may be truncated after [`Argv::needs`].
     pub fn matches(&self, arguments: &[Vec<u8>]) -> bool {
         let enough = match self.open {

@@ -95,7 +95,7 @@ pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
 pub use net::NetList;
-pub use peer::peer;
+pub use peer::{example_of, peer};
 pub use places::{PathContext, Place, PlaceError, locate};
 pub use presets::{Preset, presets};
 pub use process::{Process, Setting, User};

@@ -63,34 +63,39 @@ pub fn peer(way: Way, text: &str, around: &PathContext) -> Result<Peer, String> 
     }
 }
 
+/// One of the peers that an endpoint covers.
+pub fn example_of(endpoint: &Endpoint) -> Who {
+    match endpoint {
+        Endpoint::Inet {
+            protocol,
+            host,
+            ports,
+        } => {
+            let (ip, name) = match host {
+                Host::Any => (None, None),
+                Host::Loopback => (Some([127, 0, 0, 1].into()), None),
+                Host::Scope(Scope::Public) => (Some([9, 9, 9, 9].into()), None),
+                Host::Scope(_) => (Some([10, 0, 0, 1].into()), None),
+                Host::Prefix(ip, _) => (Some(*ip), None),
+                Host::Name(name) => (None, Some(name.as_str().to_owned())),
+            };
+            Who::Inet {
+                protocol: protocol.unwrap_or(Protocol::Tcp),
+                ip,
+                name,
+                own: false,
+                port: ports.iter().next().unwrap_or(0),
+            }
+        }
+        Endpoint::Unix(Socket::Path(pattern)) => Who::Path(pattern.base().to_owned()),
+        Endpoint::Unix(_) => Who::Abstract(b"x".to_vec()),
+    }
+}
+
 impl NetEntry {
     /// One of the peers that an entry allows; `None` for an entry that denies.
     pub fn example(&self) -> Option<Peer> {
-        let who = match &self.endpoint {
-            Endpoint::Inet {
-                protocol,
-                host,
-                ports,
-            } => {
-                let (ip, name) = match host {
-                    Host::Any => (None, None),
-                    Host::Loopback => (Some([127, 0, 0, 1].into()), None),
-                    Host::Scope(Scope::Public) => (Some([9, 9, 9, 9].into()), None),
-                    Host::Scope(_) => (Some([10, 0, 0, 1].into()), None),
-                    Host::Prefix(ip, _) => (Some(*ip), None),
-                    Host::Name(name) => (None, Some(name.as_str().to_owned())),
-                };
-                Who::Inet {
-                    protocol: protocol.unwrap_or(Protocol::Tcp),
-                    ip,
-                    name,
-                    own: false,
-                    port: ports.iter().next().unwrap_or(0),
-                }
-            }
-            Endpoint::Unix(Socket::Path(pattern)) => Who::Path(pattern.base().to_owned()),
-            Endpoint::Unix(_) => Who::Abstract(b"x".to_vec()),
-        };
+        let who = example_of(&self.endpoint);
         let way = self.ways.first().copied().filter(|_| !self.closes())?;
         Some(Peer { way, who })
     }

@@ -1,0 +1,236 @@
+//! `jail diff A B`: what the second policy allows that the first does not, and the reverse. It runs nothing.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::explain::View;
+use super::table::{Cell, Table};
+use super::{Diff, FAILED};
+use crate::diff::{Change, Comparison, Difference, Effect, Side, compare};
+use crate::policy::{Action, Policy};
+use crate::report::{escaped, line};
+
+/// The maximum number of characters of a request or reason on a terminal.
+const TEXT: usize = 400;
+/// How many groups of requests of one kind the text shows.
+const SHOWN: usize = 40;
+
+/// Compares two policies. Returns 1 if the second allows more and that is forbidden, 125 if one of them cannot
+/// be used, otherwise 0.
+pub(super) fn run(
+    diff: &Diff,
+    dir: &Path,
+    color: bool,
+    view: View,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut policies = Vec::new();
+    for name in [&diff.before, &diff.after] {
+        match Policy::load(name, dir) {
+            Ok(policy) => policies.push(policy),
+            Err(problems) => {
+                writeln!(err, "{}", problems.render(color))?;
+                writeln!(
+                    err,
+                    "jail: the policy {name} cannot be used; nothing was compared"
+                )?;
+                return Ok(FAILED);
+            }
+        }
+    }
+    let mut sides = Vec::new();
+    for (name, policy) in [&diff.before, &diff.after].into_iter().zip(&policies) {
+        match Side::new(policy) {
+            Ok(side) => sides.push(side),
+            Err(error) => {
+                writeln!(err, "jail: {name}: cannot make a plan: {error}")?;
+                return Ok(FAILED);
+            }
+        }
+    }
+    let [before, after] = sides.as_slice() else {
+        return Ok(FAILED);
+    };
+    let found = compare(before, after);
+    match diff.json {
+        true => out.write_all(&line(&Document::new(diff, &found)))?,
+        false => out.write_all(text(diff, &found, view).as_bytes())?,
+    }
+    Ok(u8::from(diff.forbid_widening && found.widens()))
+}
+
+/// The comparison for people.
+fn text(diff: &Diff, found: &Comparison, view: View) -> String {
+    let (before, after) = (escaped(&diff.before, TEXT), escaped(&diff.after, TEXT));
+    let mut table = Table::new(&[1]);
+    let lists = [
+        (format!("{after} allows, {before} does not"), &found.allowed),
+        (format!("{before} allows, {after} does not"), &found.denied),
+        ("both deny, with another answer".to_owned(), &found.answers),
+    ];
+    for (title, list) in lists {
+        if list.is_empty() {
+            continue;
+        }
+        table.title(title);
+        for difference in list.iter().take(SHOWN) {
+            add(&mut table, difference, [&before, &after]);
+        }
+        if list.len() > SHOWN {
+            let more = format!("and {} more kinds; --json has all", list.len() - SHOWN);
+            table.row(["".into(), more.into()]);
+        }
+    }
+    if !found.lifts.is_empty() {
+        table.title(format!("{after} lifts, {before} does not"));
+        for lift in &found.lifts {
+            table.row(["lift".into(), escaped(lift, TEXT).into()]);
+        }
+    }
+    if !found.settings.is_empty() {
+        table.title("settings");
+        for change in &found.settings {
+            table.row([change.key.as_str().into(), setting(change).into()]);
+        }
+    }
+    let mut text = table.render(view.color, view.width);
+    if found.is_empty() {
+        text.push_str("no difference was found\n");
+    }
+    if found.bounded {
+        text.push_str(
+            "there are more combinations than were asked: further differences are possible\n",
+        );
+    }
+    text
+}
+
+/// One difference: the example, and what decides it on each side.
+fn add(table: &mut Table<2>, difference: &Difference, names: [&str; 2]) {
+    let more = match difference.count {
+        1 => String::new(),
+        count => format!("  (and {} like it)", count - 1),
+    };
+    let example = escaped(&difference.example.to_string(), TEXT);
+    let style = Style::new().bold();
+    let kind = Cell::styled("", style);
+    table.row([kind, Cell::styled(format!("{example}{more}"), style)]);
+    for (name, (action, reason)) in names
+        .into_iter()
+        .zip([&difference.before, &difference.after])
+    {
+        let color = match action {
+            Action::Allow => AnsiColor::Green,
+            Action::Deny(_) | Action::Kill => AnsiColor::Red,
+        };
+        let word = match action {
+            Action::Allow => "allowed".to_owned(),
+            Action::Deny(errno) => format!("denied with {errno}"),
+            Action::Kill => "killed".to_owned(),
+        };
+        table.row([
+            Cell::styled(word, Style::new().fg_color(Some(color.into()))),
+            format!("by {name}: {}", escaped(reason, TEXT)).into(),
+        ]);
+    }
+}
+
+fn setting(change: &Change) -> String {
+    let value = |value: &Option<String>| match value {
+        Some(text) => escaped(text, TEXT),
+        None => "none".to_owned(),
+    };
+    let effect = match change.effect {
+        Effect::Wider => " (allows more)",
+        Effect::Narrower => " (allows less)",
+        Effect::Other => "",
+    };
+    format!(
+        "{} → {}{effect}",
+        value(&change.before),
+        value(&change.after)
+    )
+}
+
+/// The comparison as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    before: &'a str,
+    after: &'a str,
+    widens: bool,
+    allowed: Vec<Item<'a>>,
+    denied: Vec<Item<'a>>,
+    answers: Vec<Item<'a>>,
+    lifts: &'a [String],
+    settings: Vec<Setting<'a>>,
+    asked: usize,
+    bounded: bool,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    example: String,
+    count: usize,
+    before: Decision<'a>,
+    after: Decision<'a>,
+}
+
+#[derive(Serialize)]
+struct Decision<'a> {
+    action: String,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Setting<'a> {
+    key: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+    effect: &'static str,
+}
+
+impl<'a> Document<'a> {
+    fn new(diff: &'a Diff, found: &'a Comparison) -> Self {
+        let decision = |(action, reason): &'a (Action, String)| Decision {
+            action: action.to_string(),
+            reason,
+        };
+        let items = |list: &'a [Difference]| {
+            let item = |difference: &'a Difference| Item {
+                example: difference.example.to_string(),
+                count: difference.count,
+                before: decision(&difference.before),
+                after: decision(&difference.after),
+            };
+            list.iter().map(item).collect()
+        };
+        let settings = found.settings.iter().map(|change| Setting {
+            key: &change.key,
+            before: change.before.as_deref(),
+            after: change.after.as_deref(),
+            effect: match change.effect {
+                Effect::Wider => "wider",
+                Effect::Narrower => "narrower",
+                Effect::Other => "other",
+            },
+        });
+        Document {
+            version: 1,
+            before: &diff.before,
+            after: &diff.after,
+            widens: found.widens(),
+            allowed: items(&found.allowed),
+            denied: items(&found.denied),
+            answers: items(&found.answers),
+            lifts: &found.lifts,
+            settings: settings.collect(),
+            asked: found.asked,
+            bounded: found.bounded,
+        }
+    }
+}

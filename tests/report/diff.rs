@@ -1,0 +1,76 @@
+//! `jail diff`: its output, its JSON document and its exit codes.
+
+use crate::support::{Dir, jail};
+use serde_json::Value;
+
+#[test]
+fn each_direction_has_an_example_with_what_decides_it() {
+    let dir = Dir::new();
+    let one = dir.write(
+        "one.toml",
+        "[fs]\nread = [\"/srv/a\"]\nwrite = [\"/srv/w\"]\n",
+    );
+    let other = dir.write(
+        "two.toml",
+        "[fs]\nread = [\"/srv\"]\n[limits]\nwall = \"1m\"\n",
+    );
+    let ran = jail(["diff", &one, &other]).output().ends_with(0);
+    for part in [
+        &format!("{other} allows, {one} does not"),
+        "read /srv",
+        &format!("by {other}: {other}:2 fs.read \"/srv\""),
+        "nothing in [fs] allows it",
+        &format!("{one} allows, {other} does not"),
+        "write /srv/w",
+        "limits.wall",
+        "none → 1m (allows less)",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let ran = jail(["diff", &one, &other, "--json"]).output().ends_with(0);
+    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(found["version"], 1);
+    assert_eq!(found["widens"], true);
+    assert_eq!(found["allowed"][0]["example"], "read /srv");
+    assert_eq!(found["allowed"][0]["after"]["action"], "allow");
+    assert_eq!(found["denied"][0]["before"]["action"], "allow");
+    assert_eq!(found["settings"][0]["effect"], "narrower");
+    let manual = include_str!("../../docs/compare.md");
+    for key in found.as_object().expect("an object").keys() {
+        assert!(manual.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn widening_is_refused_and_narrowing_is_not() {
+    let dir = Dir::new();
+    let narrow = dir.write("narrow.toml", "extends = [\"base\"]\n");
+    let wide = dir.write(
+        "wide.toml",
+        "extends = [\"base\"]\n[syscalls]\nsyslog = \"allow\"\n",
+    );
+    for (one, other, code) in [(&narrow, &wide, 1), (&wide, &narrow, 0), (&wide, &wide, 0)] {
+        let ran = jail(["diff", one, other, "--forbid-widening"])
+            .output()
+            .ends_with(code);
+        assert_eq!(ran.out.contains("syslog("), one != other, "{}", ran.out);
+        assert_eq!(ran.out.contains("no difference was found"), one == other);
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_is_a_message() {
+    let dir = Dir::new();
+    let wrong = dir.write("wrong.toml", "[fs]\nraed = []\n");
+    for [one, other] in [
+        ["base", &wrong],
+        [&wrong, "base"],
+        ["base", "/nowhere.toml"],
+    ] {
+        let ran = jail(["diff", one, other, "--forbid-widening"])
+            .output()
+            .ends_with(125);
+        assert_eq!(ran.out, "");
+        let _ = ran.complains("cannot be used; nothing was compared");
+    }
+}
