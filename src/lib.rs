@@ -44,10 +44,14 @@
 //! | `policy` | TOML to `Policy`: what the user wants, every entry with its line |
 //! | `judge` | a call to its verdict, with the reason: the one place that decides |
 //! | `plan` | a policy and a host to a `Plan`: who enforces what; the BPF program |
+//! | `diff` | two policies compared by what they decide: requests that represent all others, asked both ways |
 //! | `launch` | fork, seize, isolate, close, drop, confine, exec |
 //! | `trace` | the typed ptrace: a stop, and the one answer to it |
 //! | `supervise` | the loop; the one map of tasks, with what they share; paths, peers, limits, signals, job control |
 //! | `report` | events and the outcome to messages, JSON lines and one document |
+//! | `journal` | the lines of a log, read again: events, and the tree of processes |
+//! | `replay` | the calls of a log, decided under another policy |
+//! | `page` | a log as a page for a browser, or as text |
 //! | `embed` | the library's front door: a builder, a handle, an outcome |
 //! | `commands` | the command line, one file a subcommand |
 //!
@@ -70,13 +74,21 @@ mod baseline;
 #[cfg(feature = "cli")]
 mod commands;
 mod condition;
+#[cfg(feature = "cli")]
+mod diff;
 mod embed;
+#[cfg(feature = "cli")]
+mod journal;
 mod judge;
 mod launch;
 mod net;
+#[cfg(feature = "cli")]
+mod page;
 mod paths;
 mod plan;
 mod policy;
+#[cfg(feature = "cli")]
+mod replay;
 mod report;
 mod supervise;
 mod sys;

@@ -17,12 +17,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("policy",    &["baseline", "condition", "net", "paths", "syscalls"]),
     ("judge",     &["baseline", "condition", "net", "paths", "policy", "syscalls"]),
     ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "syscalls"]),
+    ("diff",      &["condition", "judge", "net", "paths", "plan", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
     ("launch",    &["plan", "policy", "sys", "trace"]),
     ("supervise", &["baseline", "judge", "launch", "net", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
-    ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "syscalls", "trace"]),
+    ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "sys", "syscalls", "trace"]),
+    ("journal",   &["report"]),
+    ("replay",    &["baseline", "journal", "judge", "net", "paths", "plan", "policy", "report", "syscalls"]),
+    ("page",      &["journal", "report"]),
     ("embed",     &["launch", "plan", "policy", "report", "supervise", "sys", "trace"]),
-    ("commands",  &["baseline", "condition", "embed", "judge", "launch", "net", "paths", "plan", "policy", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "net", "page", "paths", "plan", "policy", "replay", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

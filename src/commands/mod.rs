@@ -4,14 +4,19 @@
 mod batch;
 mod check;
 mod denials;
+mod diff;
 mod doctor;
 mod explain;
 mod hints;
+mod logs;
 mod other_host;
 mod policy_args;
 mod presets;
+mod replay;
+mod report;
 mod run;
 mod table;
+mod target;
 mod test;
 mod untraced;
 mod usage;
@@ -41,7 +46,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -85,6 +90,10 @@ struct Run {
     /// Write each event as one line of JSON to this file, or to the open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
     log: Option<OsString>,
+    /// Also log what is allowed: each path and peer once for a process, at the cost of one ptrace stop
+    /// per call
+    #[arg(long, requires = "log")]
+    log_accesses: bool,
     /// Write each denial as one line of JSON, with the change that allows it, to this file, or to the
     /// open descriptor `fd:N`
     #[arg(long, value_name = "FILE|fd:N")]
@@ -150,6 +159,55 @@ struct Batch {
     quiet: bool,
 }
 
+#[derive(Debug, Args)]
+struct Diff {
+    /// The first policy: a built-in one or a TOML file
+    #[arg(value_name = "A")]
+    before: String,
+    /// The second policy
+    #[arg(value_name = "B")]
+    after: String,
+    /// Exit with 1 if the second policy allows anything that the first does not
+    #[arg(long)]
+    forbid_widening: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// A log of `jail --log`; stdin if it is `-`
+    #[arg(value_name = "LOG")]
+    log: String,
+    /// The policy to decide under: a built-in one or a TOML file
+    #[arg(short, long, value_name = "POLICY")]
+    policy: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReportLog {
+    /// A log of `jail --log`; stdin if it is `-`
+    #[arg(value_name = "LOG")]
+    log: String,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// A page for a browser, or text for a terminal
+    #[arg(long, value_name = "FORMAT", default_value = "html")]
+    format: PageFormat,
+}
+
+/// The forms of a report of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PageFormat {
+    Html,
+    Text,
+}
+
 #[derive(Debug, Subcommand)]
 enum Sub {
     /// Run many commands, each in its own jail, and print one verdict per line
@@ -170,6 +228,12 @@ enum Sub {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
+    /// Show what one policy allows that another does not, and the reverse
+    Diff(Diff),
+    /// Decide a recorded run under another policy without running anything
+    Replay(Replay),
+    /// Show a log as a page for a browser, or as text
+    Report(ReportLog),
     /// Show what enforces each entry of a policy, or how one call or path is decided
     Explain {
         /// A built-in policy or a TOML file
@@ -235,6 +299,10 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
     // Not locked, because a batch writes from many threads.
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let here = Path::new(".");
+    let view = explain::View {
+        color: out,
+        width: columns(&stdout),
+    };
     match sub {
         Sub::Batch(batch) => Ok(batch::run(&batch, err)),
         Sub::Check { options, files } => {
@@ -243,14 +311,11 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         Sub::Test { options, files } => {
             test::run(&files, &options, here, err, &mut stdout, &mut stderr)
         }
+        Sub::Diff(ref diff) => diff::run(diff, here, err, view, &mut stdout, &mut stderr),
+        Sub::Replay(ref asked) => replay::run(asked, here, err, view, &mut stdout, &mut stderr),
+        Sub::Report(ref asked) => report::run(asked, view.width, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
-        Sub::Doctor { json } => {
-            let view = explain::View {
-                color: out,
-                width: columns(&stdout),
-            };
-            doctor::run(json, view, &mut stdout)
-        }
+        Sub::Doctor { json } => doctor::run(json, view, &mut stdout),
         Sub::Explain {
             policy,
             call,
@@ -266,10 +331,6 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
                     writeln!(stderr, "{}", problems.render(err))?;
                     return Ok(1);
                 }
-            };
-            let view = explain::View {
-                color: out,
-                width: columns(&stdout),
             };
             match explain::run(
                 &policy,

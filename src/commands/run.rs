@@ -2,6 +2,7 @@
 
 use super::denials;
 use super::hints::{Ran, hints};
+use super::target::{descriptor, not_open, passed};
 use super::untraced;
 use super::{FAILED, Run, TraceDenials, write_policy};
 use crate::embed::{self, Output, Wiring};
@@ -65,7 +66,7 @@ fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
 }
 
 /// Why jail itself failed before the command was started.
-pub(super) struct Failure {
+struct Failure {
     message: String,
     /// The errors of the policy, and the same in the form for stderr.
     problems: Option<(String, String)>,
@@ -90,7 +91,7 @@ impl Failure {
     }
 }
 
-pub(super) fn fail(message: impl std::fmt::Display) -> Failure {
+fn fail(message: impl std::fmt::Display) -> Failure {
     Failure {
         message: message.to_string(),
         problems: None,
@@ -121,7 +122,10 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     }
     let log = run.log.as_deref().map(open_log).transpose()?;
     let denials = run.denials.as_deref();
-    let denials = denials.map(|to| denials::open(run, to)).transpose()?;
+    let denials = denials
+        .map(|to| denials::open(run, to))
+        .transpose()
+        .map_err(fail)?;
     let layers = run.policy.layers().map_err(fail)?;
     let name = layers.name();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
@@ -191,6 +195,7 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
         command: program.as_deref(),
         terminals: &terminals,
         trace_denials: untraceable.is_none() && traces(run),
+        records: untraceable.is_none() && run.log_accesses,
         datagrams: command.passes_datagrams(),
         alone: true,
         unsupervised: untraceable.is_some(),
@@ -367,38 +372,12 @@ fn set_environment(
     Ok(())
 }
 
-/// The passed descriptor that would give the command the log or the report.
-pub(super) fn passed(run: &Run, target: Option<&OsStr>) -> Option<RawFd> {
-    let is = |fd: &RawFd| {
-        target.is_some_and(|target| target.as_bytes() == format!("fd:{fd}").as_bytes())
-    };
-    run.pass_fds.iter().copied().find(is)
-}
-
-/// `fd:N`: another descriptor for the same open file. `None`: a path. The inner `None`: it is not
-/// open.
-pub(super) fn descriptor(target: &OsStr) -> Option<Option<File>> {
-    let number = target.as_bytes().strip_prefix(b"fd:")?;
-    let number = std::str::from_utf8(number).ok();
-    let fd: Option<RawFd> = number.and_then(|number| number.parse().ok());
-    Some(fd.and_then(sys::process::duplicate).map(File::from))
-}
-
-/// The error for a descriptor that is not open, with the next step.
-pub(super) fn not_open(option: &str, target: &OsStr, example: &str) -> Failure {
-    let name = target.to_string_lossy();
-    let number = name.strip_prefix("fd:").unwrap_or_default();
-    fail(format_args!(
-        "{option} {name}: no such open descriptor; open it first, as in `{number}>{example}`"
-    ))
-}
-
 /// `--log FILE` or `--log fd:N`, and its name in messages.
 fn open_log(target: &OsStr) -> Result<(File, String), Failure> {
     let name = target.to_string_lossy().into_owned();
     match descriptor(target) {
         Some(Some(file)) => Ok((file, name)),
-        Some(None) => Err(not_open("--log", target, "log.jsonl")),
+        Some(None) => Err(fail(not_open("--log", target, "log.jsonl"))),
         None => match evidence::open(Path::new(target), Content::ReplacedByALog) {
             Ok(file) => Ok((file, name)),
             Err(error) => Err(fail(format_args!("--log {name}: cannot write it: {error}"))),
@@ -430,7 +409,7 @@ fn open_report(run: &Run, target: &OsStr) -> Result<Place, Failure> {
     }
     let place = match descriptor(target) {
         Some(Some(file)) => Place::descriptor(file, name.clone()),
-        Some(None) => return Err(not_open("--report", target, "report.json")),
+        Some(None) => return Err(fail(not_open("--report", target, "report.json"))),
         None => Place::file(Path::new(target)),
     };
     place.map_err(|error| fail(format_args!("--report {name}: {error}")))

@@ -17,7 +17,7 @@ mod tests;
 pub use request::Request;
 pub use settings::{Change, Effect};
 
-use crate::judge::{Judge, Verdict, explain_reason};
+use crate::judge::{Judge, explain_reason};
 use crate::plan::{Host, Plan, PlanError};
 use crate::policy::{Action, Lift, Policy};
 use std::collections::HashMap;
@@ -79,7 +79,8 @@ impl<'a> Side<'a> {
     }
 
     /// Decides a request.
-    pub fn decide(&self, request: &Request) -> Verdict {
+    #[cfg(test)]
+    pub fn decide(&self, request: &Request) -> crate::judge::Verdict {
         request.decide(&self.judge, self.part)
     }
 }
@@ -125,7 +126,12 @@ impl Comparison {
     }
 
     fn add(&mut self, before: &Side<'_>, after: &Side<'_>, request: Request, groups: &mut Groups) {
-        let (one, other) = (before.decide(&request), after.decide(&request));
+        // Of a policy that is meant to be extended, objects alone are compared.
+        let part = before.part || after.part;
+        let (one, other) = (
+            request.decide(&before.judge, part),
+            request.decide(&after.judge, part),
+        );
         let (list, number) = match (one.action, other.action) {
             (one, other) if one == other => return,
             (_, Action::Allow) => (&mut self.allowed, 0),

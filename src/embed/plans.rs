@@ -81,6 +81,7 @@ impl Plans {
             command: about.program.as_deref(),
             terminals: &about.terminals,
             trace_denials: false,
+            records: false,
             datagrams: about.datagrams,
             // This program does other work, so it must not be moved into another cgroup.
             alone: false,

@@ -66,15 +66,6 @@ codes! {
     Baseline         "baseline"            "A protection of the jail itself, which `entry` of `reason` names."
 }
 
-/// Whether a policy could allow a denied call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// A policy could.
-    Askable,
-    /// No policy can.
-    Final,
-}
-
 /// The code of a denial; `None`: it is not one.
 pub fn code(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<Code> {
     Some(match verdict.reason {
@@ -152,7 +143,7 @@ fn way(denied: &Denied<'_>) -> Way {
 mod tests {
     use super::*;
     use crate::baseline::{Baseline, Watch};
-    use crate::judge::remedy::remedy;
+    use crate::judge::remedy::{Standing, remedy};
     use crate::judge::varying::Run;
     use crate::policy::{Action, Who};
     use crate::syscalls::{Errno, parse_call};

@@ -25,8 +25,9 @@ pub mod width;
 
 pub use advice::{POLICY_FILE, UNSEARCHED, entry_text, explain_reason, rule_head};
 pub use chain::{Chain, Ruling, Step};
-pub use code::{Code, Standing, code};
+pub use code::{Code, code};
 pub use protect::{Beneath, Entered};
+pub use remedy::Standing;
 pub use sentence::Sentence;
 
 use crate::baseline::{self, Answer, Baseline, Check};

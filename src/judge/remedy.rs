@@ -12,7 +12,7 @@ mod path;
 mod peer;
 mod tools;
 
-pub use patch::Remedy;
+pub use patch::{Remedy, Standing};
 
 use super::advice::source_name;
 use super::varying::Run;

@@ -130,6 +130,8 @@ pub struct PlanOptions<'a> {
     pub terminals: &'a [Terminal],
     /// Whether every denial must be seen and reported.
     pub trace_denials: bool,
+    /// Whether what is allowed must be seen and reported, too.
+    pub records: bool,
     /// Whether the command inherits a socket that is neither TCP nor a unix socket that must be connected:
     /// neither the filter nor Landlock holds what it reaches.
     pub datagrams: bool,
@@ -171,6 +173,9 @@ impl Files {
         // A rule about paths or arguments needs what [fs] needs: what it judged must not change.
         let rules = policy.rules.iter().any(|rule| rule.object.is_some());
         if governed.is_none() && !scene.hides() && !rules {
+            if options.records {
+                files.look_at_all();
+            }
             return files;
         }
         let exact = match abi {
@@ -203,6 +208,9 @@ impl Files {
         files.silent = !files.unseen().is_none();
         if options.trace_denials {
             files.look();
+        }
+        if options.records {
+            files.look_at_all();
         }
         files
     }
@@ -308,6 +316,21 @@ impl Files {
         self.watch.add(Watch::LOOK_NAMES, unseen.write);
         self.watch.add(Watch::LOOK_EXEC, unseen.exec);
         self.silent = false;
+    }
+
+    /// Makes the supervisor also look at what nothing restricts, to record it.
+    fn look_at_all(&mut self) {
+        let seen = |class| self.watch.has(class);
+        let (read, write, names, exec) = (
+            !seen(Watch::READ),
+            !seen(Watch::WRITE),
+            !seen(Watch::CHANGE),
+            !seen(Watch::EXEC),
+        );
+        self.watch.add(Watch::LOOK_READ, read);
+        self.watch.add(Watch::LOOK_WRITE, write);
+        self.watch.add(Watch::LOOK_NAMES, names);
+        self.watch.add(Watch::LOOK_EXEC, exec);
     }
 
     /// Whether the supervisor makes a tracee run calls of the supervisor: to map pages that hold paths,

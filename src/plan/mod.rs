@@ -62,6 +62,8 @@ pub struct Plan {
     pub memory: Option<Memory>,
     /// Whether there is no supervisor.
     pub unsupervised: bool,
+    /// Whether what is allowed is reported ([`PlanOptions::records`]).
+    pub records: bool,
     /// The descriptor from which the program must be started, because its filter denies execve.
     pub start: Option<u32>,
     baseline: Baseline,
@@ -151,6 +153,7 @@ impl Plan {
         Ok(Plan {
             memory,
             unsupervised: options.unsupervised,
+            records: options.records,
             start,
             files,
             net,

@@ -100,13 +100,15 @@ impl Net {
             names,
             asks_own: scene.leaves_out_own(),
             observes: names && !policy.process.isolate.iter().any(own),
-            unix_open: scene.is_unix_whole(Way::Connect) && !scene.denies_paths(),
+            unix_open: !options.records
+                && scene.is_unix_whole(Way::Connect)
+                && !scene.denies_paths(),
             silent: false,
             pins: host.kernel >= super::files::PINS,
             inherits: options.datagrams,
             takes_sockets: false,
         };
-        if !plan.governed && !scene.denies_paths() {
+        if !plan.governed && !scene.denies_paths() && !options.records {
             return plan;
         }
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
@@ -150,14 +152,15 @@ impl Net {
     ) {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
         // Landlock reports nothing.
-        let has = |abi| host.landlock_abi >= abi && !options.trace_denials;
-        let whole = |protocol, way| scene.is_whole(protocol, way);
+        let has = |abi| host.landlock_abi >= abi && !options.trace_denials && !options.records;
+        let whole = |protocol, way| !options.records && scene.is_whole(protocol, way);
+        let unix_whole = |way| !options.records && scene.is_unix_whole(way);
         let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
         let held_tcp = has(PORTS_ABI) && scene.ports_decide(Protocol::Tcp);
         // The supervisor reads what is asked of resolvers.
         let held_udp = has(UDP_ABI) && !self.names && scene.ports_decide(Protocol::Udp);
         let ask_udp = udp && !whole(Protocol::Udp, Way::Connect) && !held_udp;
-        let ask_unix = !scene.is_unix_whole(Way::Connect) || scene.denies_paths();
+        let ask_unix = !unix_whole(Way::Connect) || scene.denies_paths();
         // It is of use where it saves a stop.
         let stops = ask_udp || options.datagrams;
         if ask_unix && has(UNIX_ABI) && (options.unsupervised || datagrams && !stops) {
@@ -178,7 +181,7 @@ impl Net {
             || scene.opens_names()
             || udp && !whole(Protocol::Udp, Way::Listen)
             || options.datagrams
-            || !scene.is_unix_whole(Way::Listen);
+            || !unix_whole(Way::Listen);
         self.watch.add(Watch::BIND, ask_bind);
         self.watch.add(Watch::LISTEN, ask_listen);
         // A renamed socket would escape its denial.

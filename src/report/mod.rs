@@ -6,6 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `accesses` | which allowed accesses are recorded |
 //! | `blame` | whether a reported denial explains a failure |
 //! | `cause` | a reason of the judge, taken apart |
 //! | `tally` | denials counted, and which get a message |
@@ -26,6 +27,7 @@
 //! | `caller` | the process that made a denied call |
 //! | `console` | stderr, written without blocking |
 
+mod accesses;
 mod blame;
 mod caller;
 mod cause;
@@ -65,6 +67,7 @@ use crate::policy::{LimitKind, Policy};
 use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
+use accesses::Accesses;
 use blame::Blame;
 use caller::Caller;
 use cause::Cause;
@@ -145,6 +148,7 @@ pub struct Report<'a> {
     noise: Tally,
     /// Whether denials explain how the command ends.
     blame: Blame,
+    accesses: Accesses,
     /// Paths for which the default denied a change, no more than [`CHANGES`].
     changes: Vec<PathBuf>,
     foreign: u64,
@@ -189,6 +193,7 @@ impl<'a> Report<'a> {
             tally: Tally::default(),
             noise: Tally::default(),
             blame: Blame::default(),
+            accesses: Accesses::default(),
             changes: Vec::new(),
             foreign: 0,
             foreign_shown: Vec::new(),
@@ -503,11 +508,25 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// A call was allowed.
+    fn accessed(&mut self, pid: Tid, tid: Tid, call: &Call, object: &Object) {
+        if self.log.is_some() && self.accesses.is_new(pid, object) {
+            self.record(|time, _| Record::access(time, pid, tid, call, object));
+        }
+    }
+
     /// What only the log is about, and whether a denial explains a failure.
     fn log_event(&mut self, event: &Event<'_>) {
         match *event {
+            Event::Accessed {
+                pid,
+                tid,
+                call,
+                object,
+            } => self.accessed(pid, tid, call, object),
             Event::Exec { pid, program } => {
                 self.blame.executed(pid);
+                self.accesses.forget(pid);
                 self.record(|time, _| Record::Exec {
                     time,
                     pid,
@@ -536,6 +555,7 @@ impl<'a> Report<'a> {
             }
             Event::Exit { pid, parent, exit } => {
                 self.blame.ended(pid, parent, exit != Exit::Code(0));
+                self.accesses.forget(pid);
                 self.record(|time, _| Record::Exit {
                     time,
                     pid,
@@ -591,7 +611,8 @@ impl Observer for Report<'_> {
                 self.blame.started(pid);
                 self.start(pid, program);
             }
-            Event::Exec { .. }
+            Event::Accessed { .. }
+            | Event::Exec { .. }
             | Event::Spawn { .. }
             | Event::Signal { .. }
             | Event::Exit { .. } => self.log_event(event),

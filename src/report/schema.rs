@@ -2,6 +2,7 @@
 //! fields are added, never renamed. It never writes.
 
 use super::cause::{Cause, NO_LINE};
+use super::format::hexadecimal;
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
@@ -12,7 +13,7 @@ use crate::judge;
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Origin, Policy};
-use crate::supervise::{self, Outcome, Stats};
+use crate::supervise::{self, Object, Outcome, PathObject, PeerObject, Stats};
 use crate::syscalls::{self, Call};
 use crate::trace::{Exit, Tid};
 use serde::Serialize;
@@ -46,6 +47,18 @@ pub enum Record<'a> {
         pid: Tid,
         child: Tid,
         thread: bool,
+    },
+    /// A call on a path or a peer was allowed.
+    Access {
+        time: f64,
+        pid: Tid,
+        tid: Tid,
+        syscall: Option<&'static str>,
+        nr: u32,
+        #[serde(with = "hexadecimal")]
+        args: [u64; 6],
+        path: Option<Resolved>,
+        peer: Option<Peer>,
     },
     /// A call was denied.
     Denied {
@@ -130,6 +143,24 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// A call that was allowed.
+    pub fn access(time: f64, pid: Tid, tid: Tid, call: &Call, object: &Object) -> Self {
+        let (path, peer) = match object {
+            Object::Path(path) => (Some(Resolved::of(path)), None),
+            Object::Peer(peer) => (None, Some(Peer::of(peer))),
+        };
+        Record::Access {
+            time,
+            pid,
+            tid,
+            syscall: call.syscall().map(|syscall| syscall.name),
+            nr: call.nr,
+            args: call.args,
+            path,
+            peer,
+        }
+    }
+
     /// The jail has ended with an outcome.
     pub fn ended(time: f64, outcome: &Outcome, denied: &'a [DenialCount], lost: u64) -> Self {
         Record::End {
@@ -209,13 +240,39 @@ impl From<judge::Standing> for Standing {
     }
 }
 
+impl Resolved {
+    fn of(path: &PathObject) -> Self {
+        Self {
+            access: path.access.into(),
+            given: String::from_utf8_lossy(&path.given).into_owned(),
+            resolved: String::from_utf8_lossy(&path.resolved).into_owned(),
+        }
+    }
+}
+
+impl Peer {
+    fn of(peer: &PeerObject) -> Self {
+        Self {
+            way: peer.way.into(),
+            endpoint: peer.to.clone(),
+            names: peer.names.clone(),
+        }
+    }
+}
+
 impl Line {
     /// A place in a policy.
     pub(super) fn of(policy: &Policy, origin: Origin) -> Option<Self> {
+        if let Some(flag) = policy.flag(origin) {
+            return Some(Self {
+                source: flag.to_owned(),
+                line: None,
+            });
+        }
         let source = policy.sources.get(usize::from(origin.source))?;
         Some(Self {
             source: source.name.clone(),
-            line: origin.line,
+            line: Some(origin.line),
         })
     }
 }

@@ -233,10 +233,10 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Line {
-    /// The file.
+    /// The file; or a flag of the command line, as typed.
     pub source: String,
-    /// The line in it.
-    pub line: u32,
+    /// The line in it; `None` for a flag.
+    pub line: Option<u32>,
 }
 
 /// What jail did about a call.

@@ -108,7 +108,7 @@ mod tests {
             let tracees = Tracees::of_test(MAIN, Namespaces::default(), is_own);
             Self {
                 tracees: tracees.that_share(shares),
-                paths: Paths::new(Vec::new()),
+                paths: Paths::new(Vec::new(), false),
                 memory: Memory::new(u64::MAX, 0, Some(&[]), false),
                 late: Vec::new(),
                 last: MAIN,

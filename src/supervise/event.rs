@@ -1,7 +1,8 @@
 //! What happens in a jail, for its listeners.
 
-use super::{Denial, Program, Used};
+use super::{Denial, Object, Program, Used};
 use crate::policy::LimitKind;
+use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 
 /// One event, borrowed: the tracee it is about may still be in its stop.
@@ -31,6 +32,18 @@ pub enum Event<'a> {
     },
     /// A call was denied, and not quietly.
     Denied(Denial<'a>),
+    /// A call on a path or a peer was allowed, where that is recorded
+    /// ([`Plan::records`](crate::plan::Plan)).
+    Accessed {
+        /// The process.
+        pid: Tid,
+        /// The thread.
+        tid: Tid,
+        /// The call, as its registers had it.
+        call: &'a Call,
+        /// The path or the peer.
+        object: &'a Object,
+    },
     /// A call ended the jail.
     Killed(Denial<'a>),
     /// The command is past a limit, and is being ended.

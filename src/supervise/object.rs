@@ -3,6 +3,10 @@
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::Who;
+use std::cell::RefCell;
+
+/// Objects that a call was allowed.
+pub type Seen = RefCell<Vec<Object>>;
 
 /// What a denied call was about.
 #[derive(Debug, Clone)]

@@ -88,7 +88,7 @@ impl<'a> Supervisor<'a> {
             plan,
             options,
             observer,
-            paths: Paths::new(started.take_handed()),
+            paths: Paths::new(started.take_handed(), plan.records),
             sockets: Sockets::new(plan),
             init: started.init(),
             started,

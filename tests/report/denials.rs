@@ -111,8 +111,7 @@ fn what_kills_and_what_is_final_are_listed() {
 fn a_reader_that_does_not_read_or_has_gone_holds_nothing_up() {
     let dir = Dir::new();
     let policy = policy(&dir, "");
-    let many =
-        "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); : < /etc/shadow; done 2>/dev/null; echo done";
+    let many = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); read x < /etc/shadow; done 2>/dev/null; echo done";
     for (reader, complaint) in [
         // Reads nothing until the command has ended.
         (

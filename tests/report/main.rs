@@ -1,14 +1,18 @@
 //! The report: it says how it ended, whatever the command does, and it is there whole or not at all. `output` is
-//! about `[limits] output`, and how stdout and stderr pass through jail.
+//! about `[limits] output`, and how stdout and stderr pass through jail; `diff`, `replay` and `page` are about the
+//! commands that compare policies and read logs.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod attacks;
 mod denials;
+mod diff;
 mod endings;
 mod output;
+mod page;
 mod place;
+mod replay;
 mod usage;
 
 use serde_json::Value;

@@ -1,8 +1,16 @@
 //! A remedy in its two forms: a sentence for people, and TOML that a program merges into the policy.
 
-use super::super::code::Standing;
 use super::{Main, extend_base, flag, main_file};
 use crate::policy::{Origin, Policy, written};
+
+/// Whether a policy could allow a denied call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A policy could.
+    Askable,
+    /// No policy can.
+    Final,
+}
 
 /// What to change so that a denied call is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

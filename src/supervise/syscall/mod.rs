@@ -84,6 +84,7 @@ impl Supervisor<'_> {
         if !by_peers && !by_paths {
             return self.decide_by_registers(tracee, task, registers, verdict);
         }
+        let seen = self.paths.seen.clone();
         let mut stop = SyscallStop {
             plan,
             tracees: &self.tracees,
@@ -93,6 +94,7 @@ impl Supervisor<'_> {
             call,
             rules,
             vector: Vec::new(),
+            seen: seen.as_deref(),
         };
         let answer = if by_peers {
             self.stats.peers += 1;
@@ -108,6 +110,7 @@ impl Supervisor<'_> {
                 {
                     self.stats.refused += 1;
                 }
+                self.tell_seen(task, &call);
                 Ok(resume)
             }
             Answer::Deny(verdict, object) => Ok(self.denied(task, registers, verdict, object)),
@@ -131,6 +134,7 @@ impl Supervisor<'_> {
         {
             return Ok(Resume::returning(registers, NO_CALL));
         }
+        let seen = self.paths.seen.clone();
         let mut stop = SyscallStop {
             plan: self.plan,
             tracees: &self.tracees,
@@ -140,10 +144,13 @@ impl Supervisor<'_> {
             call,
             rules: false,
             vector: Vec::new(),
+            seen: seen.as_deref(),
         };
         if verdict.check == Some(Check::Look) {
             self.stats.paths += 1;
-            return Ok(self.paths.look(&mut stop));
+            let how = self.paths.look(&mut stop);
+            self.tell_seen(task, &call);
+            return Ok(how);
         }
         if verdict.check == Some(Check::OwnFilter) {
             if let Some(how) = self.paths.emulation.before_filter(&stop) {
@@ -167,6 +174,21 @@ impl Supervisor<'_> {
         Ok(self.denied(task, registers, verdict, None))
     }
 
+    /// Tells what a call was allowed that goes on.
+    fn tell_seen(&mut self, task: &Task, call: &Call) {
+        let Some(seen) = &self.paths.seen else {
+            return;
+        };
+        for object in seen.take() {
+            self.observer.event(&Event::Accessed {
+                pid: task.pid(),
+                tid: task.tid(),
+                call,
+                object: &object,
+            });
+        }
+    }
+
     /// The answer to a call by its verdict, and its report.
     pub fn denied(
         &mut self,
@@ -180,6 +202,10 @@ impl Supervisor<'_> {
             Action::Allow => Resume::CONTINUE,
             Action::Deny(errno) => {
                 self.stats.denied += 1;
+                // Another path of the call may have been allowed.
+                if let Some(seen) = &self.paths.seen {
+                    seen.take();
+                }
                 if !verdict.quiet {
                     let denial = Denial::new(task, call, verdict, object, &self.tracees);
                     self.observer.event(&Event::Denied(denial));

@@ -3,7 +3,7 @@
 use crate::judge::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::object::Object;
+use crate::supervise::object::{Object, Seen};
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{self, Call};
@@ -32,6 +32,8 @@ pub struct SyscallStop<'a> {
     pub rules: bool,
     /// The arguments of the program that is to be started, where a rule may ask for them.
     pub vector: Vec<Vec<u8>>,
+    /// What the call was allowed, where that is recorded.
+    pub seen: Option<&'a Seen>,
 }
 
 /// Why a call is not allowed to go on as it is.
@@ -55,6 +57,13 @@ impl From<Errno> for Refused {
 pub type Judged<T> = Result<T, Refused>;
 
 impl SyscallStop<'_> {
+    /// Records what the call is allowed.
+    pub fn see(&self, object: impl FnOnce() -> Object) {
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().push(object());
+        }
+    }
+
     /// An argument of the call.
     pub fn arg(&self, index: u8) -> u64 {
         let arg = self.call.args.get(usize::from(index));

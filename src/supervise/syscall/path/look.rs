@@ -144,7 +144,11 @@ impl Paths {
         // Whether something is created does not matter here: then it is a change as well.
         let access = how.access(false);
         let follow = follows_open(how.flags);
-        let text = self.text(stop, start, &given);
+        // What is recorded is looked at each time.
+        let text = match stop.seen {
+            Some(_) => None,
+            None => self.text(stop, start, &given),
+        };
         if let Some(text) = &text
             && self.is_open(stop, text, access, follow)
         {
@@ -162,11 +166,11 @@ impl Paths {
     /// A program, and what interprets it.
     fn look_at_program(&mut self, stop: &mut SyscallStop<'_>, op: Exec) -> Judged<()> {
         let text = match op {
-            Exec::Execve => {
+            Exec::Execve if stop.seen.is_none() => {
                 let given = stop.path(stop.row(0)?)?;
                 self.text(stop, Start::Directory, &given)
             }
-            Exec::Execveat => None,
+            Exec::Execve | Exec::Execveat => None,
         };
         if let Some(text) = &text
             && let Some(open) = self.looks.open.get(text)

@@ -37,13 +37,14 @@ use super::stop::{Answer, Judged, Refused, SyscallStop, errno, refusal};
 use crate::baseline::Watch;
 use crate::launch::Handed;
 use crate::paths::Access;
-use crate::supervise::object::{Object, PathObject};
+use crate::supervise::object::{Object, PathObject, Seen};
 use crate::sys::Errno;
 use crate::syscalls::named::Asks;
 use crate::syscalls::op::{Op, Open};
 use crate::trace::Resume;
 pub use places::{SOCKADDR, arrived};
 pub use resolve::{LookupFlags, Resolved};
+use std::rc::Rc;
 
 /// What the supervisor knows of the files of a jail.
 pub struct Paths {
@@ -54,10 +55,13 @@ pub struct Paths {
     /// What the command was started with and may open again.
     handed: Vec<Handed>,
     looks: look::Looks,
+    /// What the call that is being answered was allowed, where that is recorded.
+    pub seen: Option<Rc<Seen>>,
 }
 
 impl Paths {
-    pub fn new(handed: Vec<Handed>) -> Self {
+    /// `records`: what is allowed is told.
+    pub fn new(handed: Vec<Handed>, records: bool) -> Self {
         Self {
             emulation: Emulation::default(),
             umask: umask::Umask::default(),
@@ -65,6 +69,7 @@ impl Paths {
             fixed: root_owned::Fixed::default(),
             handed,
             looks: look::Looks::default(),
+            seen: records.then(Rc::default),
         }
     }
 

@@ -164,6 +164,10 @@ impl SyscallStop<'_> {
                 return denied(verdict);
             }
         }
+        let made = found.object.is_some() || access == Access::Write;
+        if made && !matches!(access, Access::Stat | Access::Handle) {
+            self.see(|| object(access, given, found));
+        }
         Ok(())
     }
 }

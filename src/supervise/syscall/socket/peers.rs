@@ -68,7 +68,10 @@ impl Sockets {
             }
         }
         match verdict {
-            (verdict, _) if verdict.action == Action::Allow => Ok(()),
+            (verdict, object) if verdict.action == Action::Allow => {
+                stop.see(|| Object::Peer(object));
+                Ok(())
+            }
             (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
         }
     }

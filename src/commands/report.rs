@@ -1,0 +1,54 @@
+//! `jail report LOG`: a log as a page for a browser, or as text.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::logs::open;
+use super::{FAILED, PageFormat, ReportLog};
+use crate::page;
+use crate::report::evidence::{self, Content};
+
+/// Writes the page. Returns 125 if the log cannot be read or the page not be written, otherwise 0.
+pub(super) fn run(
+    asked: &ReportLog,
+    width: Option<usize>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    if asked
+        .output
+        .as_deref()
+        .is_some_and(|output| output == Path::new(&asked.log))
+    {
+        writeln!(
+            err,
+            "jail: -o {} would replace the log; name another file",
+            asked.log
+        )?;
+        return Ok(FAILED);
+    }
+    let Some(journal) = open(&asked.log, err)? else {
+        return Ok(FAILED);
+    };
+    let to_file = asked
+        .output
+        .as_deref()
+        .filter(|output| *output != Path::new("-"));
+    let text = match asked.format {
+        PageFormat::Html => page::html(&journal),
+        PageFormat::Text => page::text(&journal, width.filter(|_| to_file.is_none())),
+    };
+    let Some(output) = to_file else {
+        out.write_all(text.as_bytes())?;
+        return Ok(0);
+    };
+    let written = evidence::open(output, Content::Replaced)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            writeln!(err, "jail: cannot write {}: {error}", output.display())?;
+            Ok(FAILED)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `jail replay`: real runs, recorded and decided under other policies.
+
+use crate::support::{Dir, jail};
+use serde_json::Value;
+
+/// A recorded run of a shell that reads, writes, executes and connects; its log.
+fn recorded(dir: &Dir) -> String {
+    let policy = dir.write(
+        "wide.toml",
+        format!(
+            "extends = [\"base\"]\n[fs]\nwrite = [{:?}]\n[net]\nconnect = [\"127.0.0.1\"]\n",
+            dir.path()
+        ),
+    );
+    let log = dir.file("run.jsonl");
+    for name in ["in", "secret", "out"] {
+        dir.write(name, "x");
+    }
+    let script = "cat in secret > out; mv out moved; cat /etc/shadow; : < missing; exec 3<>/dev/tcp/127.0.0.1/9";
+    let _ = jail([
+        "--policy",
+        &policy,
+        "--log",
+        &log,
+        "--log-accesses",
+        "--",
+        "bash",
+        "-c",
+        script,
+    ])
+    .cwd(dir.path())
+    .output();
+    log
+}
+
+fn replayed(log: &str, policy: &str, code: i32) -> Value {
+    let ran = jail(["replay", log, "--policy", policy, "--json"])
+        .output()
+        .ends_with(code);
+    serde_json::from_str(&ran.out).expect("JSON")
+}
+
+/// The examples of a list.
+fn examples(found: &Value, list: &str) -> Vec<String> {
+    let list = found[list].as_array().expect("a list").iter();
+    list.map(|it| it["example"].as_str().expect("a request").to_owned())
+        .collect()
+}
+
+#[test]
+fn the_same_policy_decides_as_it_did_and_a_narrower_one_says_what_it_would_deny() {
+    let dir = Dir::new();
+    let log = recorded(&dir);
+    let text = std::fs::read_to_string(&log).expect("a log");
+    for part in [
+        "\"access\":\"read\"",
+        "\"access\":\"write\"",
+        "\"access\":\"exec\"",
+        "127.0.0.1:9",
+    ] {
+        let has = |line: &str| line.contains("\"event\":\"access\"") && line.contains(part);
+        assert!(text.lines().any(has), "{part}: {text}");
+    }
+    assert!(!text.contains("/missing\""), "{text}");
+    let same = replayed(&log, &dir.file("wide.toml"), 0);
+    for list in ["denied", "allowed", "answers", "undecidable"] {
+        assert_eq!(examples(&same, list), [""; 0], "{list}: {same:#}");
+    }
+    assert!(
+        same["calls"].as_u64() > Some(5) && same["calls"] == same["same"],
+        "{same:#}"
+    );
+    assert_eq!(same["accesses"], true);
+    let narrow = dir.write(
+        "narrow.toml",
+        format!(
+            "extends = [\"base\"]\n[fs]\nread = [{:?}]\ndeny = [{:?}]\n",
+            dir.path(),
+            dir.file("secret")
+        ),
+    );
+    let found = replayed(&log, &narrow, 1);
+    let denied = examples(&found, "denied");
+    assert!(
+        denied.contains(&format!("read {}", dir.file("secret"))),
+        "{denied:?}"
+    );
+    assert!(
+        denied.iter().any(|it| it.starts_with("write ")),
+        "{denied:?}"
+    );
+    assert!(
+        denied
+            .iter()
+            .any(|it| it.starts_with("connect 127.0.0.1:9")),
+        "{denied:?}"
+    );
+    assert!(
+        !denied.contains(&format!("read {}", dir.file("in"))),
+        "{denied:?}"
+    );
+    let wider = dir.write(
+        "wider.toml",
+        "extends = [\"permissive\"]\n[fs]\nlift = [{ path = \"/etc/shadow\", why = \"a test\", optional = true }]\n",
+    );
+    let found = replayed(&log, &wider, 0);
+    assert_eq!(examples(&found, "denied"), [""; 0]);
+    let ran = jail(["replay", &log, "-p", &narrow]).output().ends_with(1);
+    for part in [
+        "was allowed, would be denied",
+        "by cat",
+        "denied with EACCES",
+        "line ",
+        "are not in a log",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let manual = include_str!("../../docs/compare.md");
+    for key in found.as_object().expect("an object").keys() {
+        assert!(manual.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn what_is_no_log_is_a_message_and_broken_lines_have_their_numbers() {
+    let dir = Dir::new();
+    let good = "{\"event\":\"spawn\",\"time\":1.5,\"pid\":1,\"child\":2,\"thread\":false}\n";
+    let broken = dir.write("broken.jsonl", format!("{good}garbage\n{good}{{\"event\":"));
+    for command in [
+        ["replay", &broken, "-p", "base"].as_slice(),
+        &["report", &broken, "--format", "text"],
+    ] {
+        let ran = jail(command).output().ends_with(0);
+        let _ = ran
+            .complains("broken.jsonl: line 2: it is no event of a log")
+            .complains("broken.jsonl: line 4: it is cut off");
+    }
+    let (empty, binary) = (
+        dir.write("empty", ""),
+        dir.write("binary", b"\xff\x00\x1b[2J\n"),
+    );
+    for (log, message) in [
+        (empty.as_str(), "is no log: it is empty"),
+        (&binary, "is no log: no line of it is an event"),
+        ("/nowhere", "cannot read the log /nowhere: No such file"),
+        ("/", "cannot read the log /: Is a directory"),
+    ] {
+        for command in [
+            ["replay", log, "-p", "base"].as_slice(),
+            &["report", log, "--format", "text"],
+        ] {
+            let ran = jail(command).output().ends_with(125);
+            assert_eq!(ran.out, "", "{log}");
+            assert!(!ran.err.contains('\x1b'), "{:?}", ran.err);
+            let _ = ran.complains(message);
+        }
+    }
+    let _ = jail(["replay", &broken, "-p", "nowhere.toml"])
+        .output()
+        .ends_with(125)
+        .complains("nothing was decided");
+}
