@@ -43,6 +43,7 @@
 //! | `baseline` | the rules with which the jail protects itself, one reason each |
 //! | `policy` | TOML to `Policy`: what the user wants, every entry with its line |
 //! | `judge` | a call to its verdict, with the reason: the one place that decides |
+//! | `learn` | what a run needed beyond its policy, as the entries that a person would write |
 //! | `plan` | a policy and a host to a `Plan`: who enforces what; the BPF program |
 //! | `diff` | two policies compared by what they decide: requests that represent all others, asked both ways |
 //! | `launch` | fork, seize, isolate, close, drop, confine, exec |
@@ -81,6 +82,8 @@ mod embed;
 mod journal;
 mod judge;
 mod launch;
+#[cfg(feature = "cli")]
+mod learn;
 mod net;
 #[cfg(feature = "cli")]
 mod page;

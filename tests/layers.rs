@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("baseline",  &["condition", "syscalls"]),
     ("policy",    &["baseline", "condition", "net", "paths", "syscalls"]),
     ("judge",     &["baseline", "condition", "net", "paths", "policy", "syscalls"]),
+    ("learn",     &["judge", "net", "paths", "policy"]),
     ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "syscalls"]),
     ("diff",      &["condition", "judge", "net", "paths", "plan", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
@@ -26,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("replay",    &["baseline", "journal", "judge", "net", "paths", "plan", "policy", "report", "syscalls"]),
     ("page",      &["journal", "report"]),
     ("embed",     &["launch", "plan", "policy", "report", "supervise", "sys", "trace"]),
-    ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "net", "page", "paths", "plan", "policy", "replay", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "learn", "net", "page", "paths", "plan", "policy", "replay", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

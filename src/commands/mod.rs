@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod hints;
+mod learn;
 mod logs;
 mod other_host;
 mod policy_args;
@@ -46,7 +47,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain POLICY [CALL]\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain POLICY [CALL]\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -243,6 +244,8 @@ enum Sub {
         #[command(flatten)]
         flags: PolicyFlags,
     },
+    /// Run a command, record what its policy lacks, and write that into a policy
+    Learn(learn::Learn),
     /// List the built-in policies, or print one
     Presets {
         /// The preset to print
@@ -305,6 +308,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
     };
     match sub {
         Sub::Batch(batch) => Ok(batch::run(&batch, err)),
+        Sub::Learn(learn) => Ok(learn::run(&learn, err)),
         Sub::Check { options, files } => {
             check::run(&files, &options, here, err, &mut stdout, &mut stderr)
         }

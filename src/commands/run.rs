@@ -51,7 +51,7 @@ pub fn run(run: Run, color: bool) -> u8 {
 
 /// Calls `supervise` on a thread that has no children. This process may have had children before it
 /// executed jail: `jail … 2> >(tee log)` in bash. That thread then also handles signals.
-fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
+pub(super) fn without_children(supervise: impl FnOnce() -> u8 + Send) -> u8 {
     if !sys::wait::has_any() {
         return supervise();
     }
@@ -185,6 +185,26 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     }))
 }
 
+/// A command of the command line under a policy, with its own temporary directory if the policy has one.
+pub(super) fn prepared_command(
+    words: &[OsString],
+    policy: &mut Policy,
+    host: &Host,
+) -> Result<(Command, Option<Temporary>), String> {
+    let given = Command {
+        environment: std::env::vars_os().collect(),
+        arguments: words.to_vec(),
+        ignore_sigpipe: sys::signal::pipe_was_ignored(),
+        ..Command::default()
+    };
+    let mut command = given
+        .under(policy, host)
+        .map_err(|missing| missing.to_string())?;
+    let temporary = Temporary::settle(policy, &mut command, &|_| false)
+        .map_err(|missing| missing.to_string())?;
+    Ok((command, temporary))
+}
+
 /// The plan, for a run without a supervisor if no tracer can be had.
 fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result<Plan, Failure> {
     let untraceable = launch::untraceable();
@@ -198,6 +218,7 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
         records: untraceable.is_none() && run.log_accesses,
         datagrams: command.passes_datagrams(),
         alone: true,
+        learns: false,
         unsupervised: untraceable.is_some(),
         start: untraceable
             .as_ref()
@@ -328,7 +349,7 @@ impl Stream {
 
 /// Which streams go through pipes of jail: both if the policy limits output; otherwise those that a
 /// report counts, and only if they are pipes already, so that the command cannot tell.
-fn wire(report: bool, limited: bool) -> Wiring {
+pub(super) fn wire(report: bool, limited: bool) -> Wiring {
     let (out, err) = (Stream::of(io::stdout()), Stream::of(io::stderr()));
     let counted =
         |stream: Option<Stream>| stream.is_some_and(|stream| limited || report && stream.is_pipe);

@@ -78,6 +78,7 @@ impl Plans {
             }
         }
         let options = PlanOptions {
+            learns: false,
             command: about.program.as_deref(),
             terminals: &about.terminals,
             trace_denials: false,

@@ -26,7 +26,7 @@ pub enum Named {
 }
 
 /// Directories in which programs give their files random names.
-const TEMPORARY: [&str; 4] = ["/dev/shm", SHARED_TERMINALS, "/var/tmp", "/tmp"];
+pub const TEMPORARY: [&str; 4] = ["/dev/shm", SHARED_TERMINALS, "/var/tmp", "/tmp"];
 /// Those of them that TMPDIR can replace.
 const REPLACED: [&str; 2] = ["/var/tmp", "/tmp"];
 /// The terminals of all programs, by their numbers.
@@ -223,7 +223,7 @@ pub fn abstract_entry(run: &Run, name: &[u8]) -> Option<String> {
 }
 
 /// The part of a name that looks random, or is the number of a process.
-fn varying(run: &Run, name: &[u8]) -> Option<Range<usize>> {
+pub fn varying(run: &Run, name: &[u8]) -> Option<Range<usize>> {
     let number = |range: &Range<usize>| {
         let digits = std::str::from_utf8(name.get(range.clone())?).ok()?;
         digits.parse::<i32>().ok()

@@ -44,6 +44,12 @@ impl Rights {
         exec: false,
     };
 
+    const ALL: Rights = Rights {
+        read: true,
+        write: true,
+        exec: true,
+    };
+
     fn of(list: List) -> Rights {
         match list {
             List::Read => Rights {
@@ -140,6 +146,9 @@ pub struct PlanOptions<'a> {
     /// Whether there is no supervisor, because no tracer can be had: filter and Landlock hold what they
     /// can, and [`Plan::needs`](super::Plan::needs) names the entries that need more.
     pub unsupervised: bool,
+    /// Whether an access that the policy's `default` denies is let through and told
+    /// (`Event::Lacking` of the supervisor). What an entry or the baseline denies stays denied.
+    pub learns: bool,
     /// Without a supervisor: the descriptor from which the program is started if execve is denied. The
     /// launcher ensures that it never exists again.
     pub start: Option<u32>,
@@ -149,7 +158,10 @@ impl Files {
     /// Plans `[fs]`.
     pub fn new(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Files {
         let scene = Scene::of(policy);
-        let governed = scene.governed();
+        let governed = match options.learns {
+            true => Rights::ALL,
+            false => scene.governed(),
+        };
         let abi = host.landlock_abi;
         let pins = host.kernel >= PINS;
         let mut files = Files {
@@ -297,6 +309,13 @@ impl Files {
     pub(super) fn is_current(&self) -> bool {
         let now = || (self.proc_elsewhere.0)(self.writable.as_deref().unwrap_or_default());
         self.reaches_proc.is_none_or(|reaches| reaches == now())
+    }
+
+    /// Closes POSIX message queues if `policy` does, because their calls name no path that could be
+    /// learned.
+    pub(super) fn close_queues(&mut self, policy: &Policy) {
+        let closes = Scene::of(policy).closes_queues();
+        self.watch.add(Watch::NO_QUEUES, closes);
     }
 
     /// The accesses that Landlock alone decides.
@@ -586,11 +605,7 @@ impl<'a> Scene<'a> {
     /// The accesses that are granted for the whole tree.
     fn everywhere(&self) -> Rights {
         if self.policy.default.action == Action::Allow {
-            return Rights {
-                read: true,
-                write: true,
-                exec: true,
-            };
+            return Rights::ALL;
         }
         self.allows()
             .filter(|(entry, _)| {
@@ -603,11 +618,7 @@ impl<'a> Scene<'a> {
 
     fn governed(&self) -> Rights {
         if self.denies() {
-            return Rights {
-                read: true,
-                write: true,
-                exec: true,
-            };
+            return Rights::ALL;
         }
         let open = self.everywhere();
         Rights {

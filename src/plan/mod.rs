@@ -64,6 +64,8 @@ pub struct Plan {
     pub unsupervised: bool,
     /// Whether what is allowed is reported ([`PlanOptions::records`]).
     pub records: bool,
+    /// Whether what the policy's `default` denies is let through and told.
+    pub learns: bool,
     /// The descriptor from which the program must be started, because its filter denies execve.
     pub start: Option<u32>,
     baseline: Baseline,
@@ -116,13 +118,19 @@ impl Plan {
 
     /// Plans a policy for a host and a command.
     pub fn with(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Result<Plan, PlanError> {
-        let mut files = Files::new(policy, host, options);
+        // What is learned is enforced as if it were allowed, and judged as it is.
+        let open = options.learns.then(|| policy.opened());
+        let enforced = open.as_ref().unwrap_or(policy);
+        let mut files = Files::new(enforced, host, options);
         // To add up the memory of processes, the supervisor must be able to read it.
         files.watch.add(
             Watch::DUMPABLE,
             policy.limits.get(LimitKind::Memory).is_some(),
         );
-        let net = Net::new(policy, host, options);
+        if options.learns {
+            files.close_queues(policy);
+        }
+        let net = Net::new(enforced, host, options);
         if !options.unsupervised {
             files.guard_pages(&net);
         }
@@ -154,6 +162,7 @@ impl Plan {
             memory,
             unsupervised: options.unsupervised,
             records: options.records,
+            learns: options.learns,
             start,
             files,
             net,

@@ -96,11 +96,12 @@ impl Net {
             bind_udp: None,
             unix: None,
             scoped: false,
-            governed: scene.governed(),
+            governed: scene.governed() || options.learns,
             names,
             asks_own: scene.leaves_out_own(),
-            observes: names && !policy.process.isolate.iter().any(own),
+            observes: (names || options.learns) && !policy.process.isolate.iter().any(own),
             unix_open: !options.records
+                && !options.learns
                 && scene.is_unix_whole(Way::Connect)
                 && !scene.denies_paths(),
             silent: false,
@@ -123,7 +124,7 @@ impl Net {
             plan.watch.add(Watch::NO_UNIX_DATAGRAMS, !datagrams);
         }
         plan.watch.add(Watch::NO_DETOURS, plan.governed);
-        plan.watch.add(Watch::NAMES, names);
+        plan.watch.add(Watch::NAMES, plan.observes || names);
         plan.watch_calls(&scene, host, options, datagrams);
         let lets = |list| {
             let mut peers = policy.peers.iter();
@@ -131,8 +132,10 @@ impl Net {
             scene.is_open() || peers.any(|entry| entry.list == list && !entry.optional)
         };
         let connects = Watch::CONNECT.and(Watch::SEND_TO);
-        plan.takes_sockets = plan.watch.any(connects) && lets(NetList::Connect)
-            || plan.watch.any(Watch::BIND) && lets(NetList::Listen);
+        // A command that reaches no peer is learned without them, too.
+        plan.takes_sockets = !options.learns
+            && (plan.watch.any(connects) && lets(NetList::Connect)
+                || plan.watch.any(Watch::BIND) && lets(NetList::Listen));
         if !scene.is_open() {
             plan.hand_to_landlock(&scene, host);
         }
@@ -152,9 +155,10 @@ impl Net {
     ) {
         let (tcp, udp) = (scene.may_be(Protocol::Tcp), scene.may_be(Protocol::Udp));
         // Landlock reports nothing.
-        let has = |abi| host.landlock_abi >= abi && !options.trace_denials && !options.records;
-        let whole = |protocol, way| !options.records && scene.is_whole(protocol, way);
-        let unix_whole = |way| !options.records && scene.is_unix_whole(way);
+        let all = options.records || options.learns;
+        let has = |abi| host.landlock_abi >= abi && !options.trace_denials && !all;
+        let whole = |protocol, way| !all && scene.is_whole(protocol, way);
+        let unix_whole = |way| !all && scene.is_unix_whole(way);
         let ask_tcp = tcp && !whole(Protocol::Tcp, Way::Connect);
         let held_tcp = has(PORTS_ABI) && scene.ports_decide(Protocol::Tcp);
         // The supervisor reads what is asked of resolvers.

@@ -42,7 +42,7 @@ pub(super) fn lint(policy: &Policy, index: usize, entry: &PathEntry) -> Option<D
             })
         })
         .or_else(|| {
-            let expected = entry.optional && entry.list == List::Protect;
+            let expected = entry.optional && entry.list == List::Protect || is_made(entry);
             (!expected && !entry.pattern.is_literal() && !matches_anything(entry)).then(|| {
                 (
                     Code::MatchesNothing,
@@ -175,9 +175,14 @@ fn defeated(policy: &Policy, entry: &PathEntry) -> Option<Finding> {
     Some((Code::Defeated, message, help))
 }
 
+/// Whether the author says why it is written or executed: then the command may make it first.
+fn is_made(entry: &PathEntry) -> bool {
+    matches!(entry.list, List::Write | List::Exec) && entry.why.is_some()
+}
+
 /// A path that does not exist.
 fn missing(entry: &PathEntry) -> Option<Finding> {
-    let there = entry.place.is_some() || entry.own || entry.optional;
+    let there = entry.place.is_some() || entry.own || entry.optional || is_made(entry);
     if there || !entry.pattern.is_literal() {
         return None;
     }

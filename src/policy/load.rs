@@ -110,6 +110,34 @@ impl Policy {
         loading.finish()
     }
 
+    /// A policy given as text, as if it were the content of the file `path`, which need not exist and is
+    /// protected as that of a policy.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_text_in(
+        text: &str,
+        name: &str,
+        path: &Path,
+        around: PathContext,
+    ) -> Result<Policy, Problems> {
+        let mut loading = Loading {
+            to_run: true,
+            ..Loading::new(around)
+        };
+        let directory = path.parent().map(Path::to_path_buf);
+        loading.add(Found {
+            name: name.to_owned(),
+            preset: false,
+            text: Cow::Owned(text.to_owned()),
+            layers: None,
+            dir: directory,
+            identity: None,
+            files: way_to(path),
+        });
+        loading.finish()
+    }
+
     /// A policy given as text, which may extend presets only; `name` is its name in messages.
     ///
     /// # Errors

@@ -395,6 +395,13 @@ impl Policy {
         format!("{name}:{}", origin.line)
     }
 
+    /// The policy with everything allowed that no entry denies.
+    pub fn opened(&self) -> Policy {
+        let mut opened = self.clone();
+        opened.default.action = Action::Allow;
+        opened
+    }
+
     /// The text of a line, without surrounding white space.
     pub fn line(&self, origin: Origin) -> &str {
         let Some(source) = self.sources.get(usize::from(origin.source)) else {

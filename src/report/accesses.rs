@@ -51,6 +51,7 @@ mod tests {
                 access,
                 given: Vec::new(),
                 resolved: path.as_bytes().to_vec(),
+                exists: true,
             })
         };
         let mut accesses = Accesses::default();

@@ -83,7 +83,7 @@ impl Caller {
 }
 
 /// The numbers in a text.
-fn numbers(text: &[u8]) -> impl Iterator<Item = Tid> + '_ {
+pub fn numbers(text: &[u8]) -> impl Iterator<Item = Tid> + '_ {
     let digits = text.split(|byte| !byte.is_ascii_digit());
     digits.filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }

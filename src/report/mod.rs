@@ -53,7 +53,7 @@ mod tests;
 mod text;
 mod verdict;
 
-pub use caller::{nameservers, run_context};
+pub use caller::{nameservers, numbers, run_context};
 pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{
@@ -589,6 +589,8 @@ impl Observer for Report<'_> {
             Event::Killed(ref denial) => {
                 self.killed(&denial.call, &denial.verdict, Caller::of(denial));
             }
+            // What is learned is told at the end.
+            Event::Lacking(_) => {}
             Event::Limit(limit) => self.limit(limit),
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
             Event::Refused { pid, program, call } => {

@@ -286,6 +286,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
                 access: Access::Read,
                 given: b"fetch.py".to_vec(),
                 resolved: b"/work/fetch.py".to_vec(),
+                exists: true,
             }),
         });
     }
@@ -294,6 +295,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         access: Access::Read,
         given: b"../.env".to_vec(),
         resolved: b"/work/.env".to_vec(),
+        exists: true,
     });
     let verdict = judge::Verdict {
         action: Action::Deny(Errno::EACCES),

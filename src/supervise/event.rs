@@ -44,6 +44,9 @@ pub enum Event<'a> {
         /// The path or the peer.
         object: &'a Object,
     },
+    /// What the policy lacks for a call that was let through, where that is learned
+    /// ([`Plan::learns`](crate::plan::Plan)): one path or peer.
+    Lacking(Denial<'a>),
     /// A call ended the jail.
     Killed(Denial<'a>),
     /// The command is past a limit, and is being ended.

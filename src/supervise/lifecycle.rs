@@ -93,7 +93,9 @@ impl Supervisor<'_> {
             former: caller,
             program,
         } = self.tracees.executed(tid, former as Tid);
-        let refused = self.paths.loaded(self.plan, tid, caller.as_deref());
+        let refused = self
+            .paths
+            .loaded(self.plan, tid, caller.as_deref(), self.lacks.as_ref());
         if own {
             self.watch_ends(tracee)?;
         }

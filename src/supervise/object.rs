@@ -39,4 +39,6 @@ pub struct PathObject {
     pub given: Vec<u8>,
     /// Where it leads.
     pub resolved: Vec<u8>,
+    /// Whether something was there when the call was judged.
+    pub exists: bool,
 }

@@ -18,6 +18,7 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::sys::Errno;
 use crate::trace::{self, Meter, Wait};
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// How a jail is run.
@@ -96,6 +97,7 @@ impl<'a> Supervisor<'a> {
             tracees,
             held: Held::default(),
             own_filter: OwnFilter::default(),
+            lacks: plan.learns.then(RefCell::default),
             round: Round::default(),
             running: false,
             main_exit: None,

@@ -42,4 +42,5 @@ fn check(document: &str) -> usize {
 fn every_policy_in_the_documentation_is_valid_and_its_tests_hold() {
     assert!(check("docs/policy.md") >= 4);
     assert!(check("README.md") >= 1);
+    assert!(check("docs/learn.md") >= 1);
 }

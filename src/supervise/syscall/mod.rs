@@ -95,14 +95,22 @@ impl Supervisor<'_> {
             rules,
             vector: Vec::new(),
             seen: seen.as_deref(),
+            lacks: self.lacks.as_ref(),
         };
-        let answer = if by_peers {
-            self.stats.peers += 1;
-            self.sockets.answer(&mut self.paths, &mut stop)?
-        } else {
-            self.stats.paths += 1;
-            self.paths.answer(&mut stop)?
+        let answer = loop {
+            let answer = if by_peers {
+                self.stats.peers += 1;
+                self.sockets.answer(&mut self.paths, &mut stop)?
+            } else {
+                self.stats.paths += 1;
+                self.paths.answer(&mut stop)?
+            };
+            // Each round lets one more path or peer through, of which a call names a few.
+            if !stop.learns(&answer) {
+                break answer;
+            }
         };
+        self.tell_lacks(task, call, matches!(answer, Answer::Go(_)));
         match answer {
             Answer::Go(resume) => {
                 const REFUSED: [i64; 2] = [-(libc::EPERM as i64), -(libc::EACCES as i64)];
@@ -145,6 +153,7 @@ impl Supervisor<'_> {
             rules: false,
             vector: Vec::new(),
             seen: seen.as_deref(),
+            lacks: None,
         };
         if verdict.check == Some(Check::Look) {
             self.stats.paths += 1;
@@ -186,6 +195,16 @@ impl Supervisor<'_> {
                 call,
                 object: &object,
             });
+        }
+    }
+
+    /// Tells what the policy lacks for a call, if it goes on.
+    fn tell_lacks(&mut self, task: &Task, call: Call, goes_on: bool) {
+        let Some(lacks) = &self.lacks else { return };
+        let needed = lacks.borrow_mut().take();
+        for (verdict, object) in needed.into_iter().filter(|_| goes_on) {
+            let lacking = Denial::new(task, call, verdict, Some(object), &self.tracees);
+            self.observer.event(&Event::Lacking(lacking));
         }
     }
 

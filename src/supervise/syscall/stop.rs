@@ -3,11 +3,13 @@
 use crate::judge::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::supervise::lacks::Lacks;
 use crate::supervise::object::{Object, Seen};
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{self, Call};
 use crate::trace::{Registers, Resume, Stopped};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub struct SyscallStop<'a> {
     pub vector: Vec<Vec<u8>>,
     /// What the call was allowed, where that is recorded.
     pub seen: Option<&'a Seen>,
+    /// What the policy lacks, where that is learned.
+    pub lacks: Option<&'a RefCell<Lacks>>,
 }
 
 /// Why a call is not allowed to go on as it is.
@@ -61,6 +65,32 @@ impl SyscallStop<'_> {
     pub fn see(&self, object: impl FnOnce() -> Object) {
         if let Some(seen) = self.seen {
             seen.borrow_mut().push(object());
+        }
+    }
+
+    /// Whether a denied call is to be judged again, because what it lacks is let through from now on.
+    pub fn learns(&self, answer: &Answer) -> bool {
+        let (Some(lacks), Answer::Deny(verdict, Some(object))) = (self.lacks, answer) else {
+            return false;
+        };
+        let own = self.own_of(object);
+        lacks.borrow_mut().learn(verdict, object, &own)
+    }
+
+    /// Whether what a denied call names is let through.
+    pub fn lets(&self, verdict: &Verdict, object: impl FnOnce() -> Object) -> bool {
+        let Some(lacks) = self.lacks else {
+            return false;
+        };
+        let object = object();
+        let own = self.own_of(&object);
+        lacks.borrow_mut().lets(verdict, object, &own)
+    }
+
+    fn own_of(&self, object: &Object) -> Vec<u8> {
+        match object {
+            Object::Path(path) => self.tracees.own(self.task, &path.resolved),
+            Object::Peer(_) => Vec::new(),
         }
     }
 

@@ -172,6 +172,7 @@ fn object(access: Access, given: &[u8], found: &Resolved) -> Object {
         access,
         given: given.to_vec(),
         resolved: found.path.clone(),
+        exists: found.object.is_some(),
     })
 }
 

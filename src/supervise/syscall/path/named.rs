@@ -154,7 +154,8 @@ impl SyscallStop<'_> {
         }
         let own = self.own(&found.path);
         let verdict = self.plan.judge.path(access, &own);
-        if verdict.action != Action::Allow {
+        if verdict.action != Action::Allow && !self.lets(&verdict, || object(access, given, found))
+        {
             return denied(verdict);
         }
         // An entry that denies may mean the caller by its number, too.

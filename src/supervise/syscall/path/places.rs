@@ -113,6 +113,7 @@ pub fn arrived(
         access: Access::Stat,
         given: path.clone(),
         resolved: path,
+        exists: true,
     });
     Ok((verdict.action != Action::Allow).then_some((verdict, object)))
 }

@@ -31,6 +31,7 @@ fn denied<T>(verdict: Verdict, given: &[u8], path: Vec<u8>) -> Judged<T> {
             access: Access::Write,
             given: given.to_vec(),
             resolved: path,
+            exists: true,
         }),
     ))
 }

@@ -109,6 +109,7 @@ fn may_be_passed(stop: &SyscallStop<'_>, path: &[u8]) -> Judged<()> {
                 access: *access,
                 given: path.to_vec(),
                 resolved: path.to_vec(),
+                exists: true,
             });
             return Err(Refused::Denied(verdict, object));
         }

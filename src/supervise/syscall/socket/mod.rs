@@ -78,7 +78,7 @@ impl Socket {
 impl Sockets {
     pub fn new(plan: &crate::plan::Plan) -> Self {
         Self {
-            names: Names::new(plan.judge.names()),
+            names: Names::new(plan.judge.names(), plan.learns),
             spare: connect::spare(crate::sys::process::descriptor_limit().unwrap_or(0)),
         }
     }

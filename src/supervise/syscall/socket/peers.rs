@@ -72,6 +72,7 @@ impl Sockets {
                 stop.see(|| Object::Peer(object));
                 Ok(())
             }
+            (verdict, object) if stop.lets(&verdict, || Object::Peer(object.clone())) => Ok(()),
             (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
         }
     }

@@ -12,6 +12,7 @@ use crate::judge::{Judge, Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::supervise::lacks::Lacks;
 use crate::supervise::object::Object;
 use crate::supervise::syscall::path::resolve::PATH_MAX;
 use crate::supervise::syscall::path::{PathObject, Paths, refusal};
@@ -19,6 +20,7 @@ use crate::supervise::tracee::Task;
 use crate::sys::Errno;
 use crate::syscalls;
 use crate::trace::Tid;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -66,12 +68,18 @@ struct Image {
 impl Paths {
     /// What has been loaded is judged. What denies it, if anything. `former`: the task that has made the
     /// execve.
-    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Option<&Task>) -> Option<Refusal> {
+    pub fn loaded(
+        &mut self,
+        plan: &Plan,
+        pid: Tid,
+        former: Option<&Task>,
+        lacks: Option<&RefCell<Lacks>>,
+    ) -> Option<Refusal> {
         let judged = former.and_then(|task| task.paths.judged.take());
         if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }
-        self.judge_loaded(plan, pid, judged).err()
+        self.judge_loaded(plan, pid, judged, lacks).err()
     }
 
     fn judge_loaded(
@@ -79,6 +87,7 @@ impl Paths {
         plan: &Plan,
         pid: Tid,
         judged: Option<JudgedExec>,
+        lacks: Option<&RefCell<Lacks>>,
     ) -> Result<(), Refusal> {
         let image = Image::of(pid)?;
         if judged.is_some_and(|judged| !ran_as(self.exec.keys(), pid, &judged, &image.path)) {
@@ -87,7 +96,7 @@ impl Paths {
         if !plan.files.judges_programs() {
             return Ok(());
         }
-        judge(&plan.judge, &image.path, image.nameless)?;
+        judge(&plan.judge, lacks, &image.path, image.nameless)?;
         if !image.nameless
             && self.is_loader(&image.file, &image.path)
             && !plan.judge.names_program(&image.path)
@@ -99,7 +108,7 @@ impl Paths {
             for file in mapped(pid).map_err(|_| unseen_program(pid))? {
                 if file != image.path {
                     let nameless = !file.starts_with(b"/") || without_deleted(&file).is_some();
-                    judge(&plan.judge, &file, nameless)?;
+                    judge(&plan.judge, lacks, &file, nameless)?;
                 }
             }
         }
@@ -150,10 +159,16 @@ fn long_path(pid: Tid, link: &str) -> Option<Vec<u8>> {
 ///
 /// To the name of a file that is removed the kernel adds " (deleted)", which may also be part of one.
 /// A denial of either holds. What has no name may be executed where any file may be.
-fn judge(judge: &Judge, path: &[u8], nameless: bool) -> Result<(), Refusal> {
+fn judge(
+    judge: &Judge,
+    lacks: Option<&RefCell<Lacks>>,
+    path: &[u8],
+    nameless: bool,
+) -> Result<(), Refusal> {
     let denial = |name: &[u8]| {
         let verdict = judge.path(Access::Exec, name);
-        (verdict.action != Action::Allow).then_some(verdict)
+        let lets = |lacks: &RefCell<Lacks>| lacks.borrow().let_program(&verdict, name);
+        (verdict.action != Action::Allow && !lacks.is_some_and(lets)).then_some(verdict)
     };
     if nameless && let Some(verdict) = denial(b"/") {
         let reason = Reason::Pathless;
@@ -198,6 +213,7 @@ fn exec_of(path: Vec<u8>) -> Object {
         access: Access::Exec,
         given: path.clone(),
         resolved: path,
+        exists: true,
     })
 }
 
@@ -216,19 +232,19 @@ mod tests {
     #[test]
     fn a_name_that_ends_as_that_of_a_removed_file_is_judged_as_both() {
         let named = by("deny = [\"/x/forbidden\"]");
-        assert!(judge(&named, b"/x/allowed (deleted)", false).is_ok());
-        assert!(judge(&named, b"/x/forbidden (deleted)", false).is_err());
-        assert!(judge(&named, b"/x/forbidden (deleted)", true).is_err());
+        assert!(judge(&named, None, b"/x/allowed (deleted)", false).is_ok());
+        assert!(judge(&named, None, b"/x/forbidden (deleted)", false).is_err());
+        assert!(judge(&named, None, b"/x/forbidden (deleted)", true).is_err());
         let marked = by("deny = [\"/x/* (deleted)\"]");
-        assert!(judge(&marked, b"/x/any (deleted)", false).is_err());
-        assert!(judge(&marked, b"/x/any", false).is_ok());
+        assert!(judge(&marked, None, b"/x/any (deleted)", false).is_err());
+        assert!(judge(&marked, None, b"/x/any", false).is_ok());
     }
 
     #[test]
     fn what_is_called_like_a_memfd_and_is_a_file_is_judged_by_its_path() {
         let named = by("deny = [\"/memfd:x/forbidden\"]");
-        assert!(judge(&named, b"/memfd:x/forbidden", false).is_err());
-        assert!(judge(&named, b"/memfd:other (deleted)", true).is_ok());
+        assert!(judge(&named, None, b"/memfd:x/forbidden", false).is_err());
+        assert!(judge(&named, None, b"/memfd:other (deleted)", true).is_ok());
     }
 
     #[test]

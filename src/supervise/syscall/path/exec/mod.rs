@@ -123,11 +123,9 @@ impl Paths {
             };
             let given = interpreter.path;
             let verdict = stop.plan.judge.path(Access::Exec, &stop.own(&found.path));
-            if verdict.action != Action::Allow {
-                return Err(Refused::Denied(
-                    verdict,
-                    object(Access::Exec, &given, &found),
-                ));
+            let named = || object(Access::Exec, &given, &found);
+            if verdict.action != Action::Allow && !stop.lets(&verdict, named) {
+                return Err(Refused::Denied(verdict, named()));
             }
             next = match interpreter.script {
                 true => self.interpreter(stop, &given, &found)?,

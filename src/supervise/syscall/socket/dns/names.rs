@@ -19,6 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 /// Names and addresses.
 pub struct Names {
     patterns: Vec<NamePattern>,
+    /// Whether the names of every address are wanted, because they are learned.
+    all: bool,
     leases: Leases,
     /// Looks the names of the policy up.
     named: Searcher,
@@ -42,8 +44,8 @@ pub enum Known {
 }
 
 impl Names {
-    /// For these names; looks them up at once.
-    pub fn new<'a>(patterns: impl Iterator<Item = &'a NamePattern>) -> Names {
+    /// For these names; looks them up at once. `all`: what others stand for is kept, too.
+    pub fn new<'a>(patterns: impl Iterator<Item = &'a NamePattern>, all: bool) -> Names {
         let patterns: Vec<NamePattern> = patterns.cloned().collect();
         let searcher = || match patterns.is_empty() {
             true => Searcher::default(),
@@ -53,6 +55,7 @@ impl Names {
             named: searcher(),
             stop: searcher(),
             patterns,
+            all,
             leases: Leases::new(),
             questions: VecDeque::new(),
             unasked: false,
@@ -63,7 +66,7 @@ impl Names {
 
     /// The names that stand for an address at present.
     pub fn of(&self, address: IpAddr) -> Vec<&str> {
-        match self.patterns.is_empty() {
+        match self.patterns.is_empty() && !self.all {
             true => Vec::new(),
             false => self.leases.names(address, Instant::now()),
         }
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn only_questions_about_addresses_of_the_policys_names_are_kept_and_the_last_ones() {
         let pattern = NamePattern::new("*.example").expect("a pattern");
-        let mut names = Names::new([pattern].iter());
+        let mut names = Names::new([pattern].iter(), false);
         let resolver = SocketAddr::from(([192, 0, 2, 53], 53));
         names.asks(resolver, question("evil.test", TYPE_A));
         names.asks(resolver, question("a.example", 65));
@@ -195,9 +198,9 @@ mod tests {
     #[test]
     fn nothing_is_waited_for_where_nothing_can_be_looked_up() {
         let pattern = NamePattern::new("*.example").expect("a pattern");
-        let mut names = Names::new([pattern].iter());
+        let mut names = Names::new([pattern].iter(), false);
         assert_eq!(names.look_up([192, 0, 2, 1].into()), Known::Unknown);
-        let mut none = Names::new([].iter());
+        let mut none = Names::new([].iter(), false);
         assert_eq!(none.look_up([192, 0, 2, 1].into()), Known::Unknown);
     }
 }

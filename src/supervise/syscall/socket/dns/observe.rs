@@ -17,6 +17,7 @@
 
 use super::questions::{Send, questions};
 use super::talk::{ProcessState, Spoken};
+use crate::judge::Reason;
 use crate::net::{Address, Family, Protocol, Reach, To, Way, dns};
 use crate::plan::Plan;
 use crate::policy::Action;
@@ -199,5 +200,8 @@ fn may_be_asked(plan: &Plan, protocol: Protocol, ip: IpAddr) -> bool {
         names: &[],
     };
     let way = Way::Connect;
-    plan.judge.reach(&Reach { way, to }).action == Action::Allow
+    let verdict = plan.judge.reach(&Reach { way, to });
+    // What is learned has been let through.
+    let learned = plan.learns && verdict.reason == Reason::PeerDefault;
+    verdict.action == Action::Allow || learned
 }

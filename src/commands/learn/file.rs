@@ -1,0 +1,313 @@
+//! Entries into the text of a policy, which keeps its comments, its order and its formatting.
+
+use crate::learn::{Entry, Section};
+use std::ffi::OsString;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+/// What is added to a policy.
+pub struct Change<'a> {
+    pub entries: &'a [Entry],
+    /// The command that was run.
+    pub command: &'a [OsString],
+    /// Why the run may not have shown everything.
+    pub partial: Option<&'a str>,
+}
+
+/// How the comment about an incomplete run begins.
+const PARTIAL: &str = "# Partial: ";
+
+impl<'a> Change<'a> {
+    /// The text with the entries, and those of them that it did not have. `disk`: the file as it is, which
+    /// stays as it is if there is nothing to add.
+    pub fn apply(
+        &self,
+        text: &str,
+        disk: Option<&str>,
+    ) -> Result<(String, Vec<&'a Entry>), String> {
+        let mut document = parsed(text)?;
+        let mut added = Vec::new();
+        for section in [
+            Section::Read,
+            Section::Write,
+            Section::Exec,
+            Section::Connect,
+            Section::Listen,
+        ] {
+            let of = |entry: &&Entry| entry.section == section;
+            let entries: Vec<&Entry> = self.entries.iter().filter(of).collect();
+            if entries.is_empty() {
+                continue;
+            }
+            let (table, key) = section.key();
+            let array = list(&mut document, table, key)?;
+            let mut new = entries;
+            new.retain(|entry| !array.iter().any(|value| names(value, &entry.text)));
+            append(array, &new);
+            added.extend(new);
+        }
+        let text = match (disk, added.is_empty()) {
+            (Some(disk), true) => disk.to_owned(),
+            _ => document.to_string(),
+        };
+        Ok((self.marked(&text, !added.is_empty()), added))
+    }
+
+    /// The text with the comments above it: where it is from, and that the run failed.
+    fn marked(&self, text: &str, added: bool) -> String {
+        let mut lines: Vec<&str> = text.lines().collect();
+        let was = lines.iter().position(|line| line.starts_with(PARTIAL));
+        if let Some(was) = was {
+            lines.remove(was);
+        }
+        let from = format!("# Learned from: {}", shown(self.command));
+        let partial = self
+            .partial
+            .map(|why| format!("{PARTIAL}{why}, so a later part of it may need more."));
+        let known = lines.iter().position(|line| *line == from);
+        let learned = lines
+            .iter()
+            .take_while(|line| line.starts_with("# Learned from: "));
+        let mut at = learned.count();
+        if known.is_none() && (added || was.is_none() && partial.is_some()) {
+            lines.insert(at, &from);
+            at += 1;
+        }
+        if let Some(partial) = &partial {
+            lines.insert(at, partial);
+        }
+        let mut text = lines.join("\n");
+        text.push('\n');
+        text
+    }
+}
+
+/// A command in a comment: no longer than a line, and without anything that could end it.
+fn shown(command: &[OsString]) -> String {
+    const MOST: usize = 80;
+    let words: Vec<String> = command
+        .iter()
+        .map(|word| crate::report::escaped(&word.to_string_lossy(), MOST))
+        .collect();
+    let mut text = words.join(" ");
+    if text.chars().count() > MOST {
+        text = text.chars().take(MOST - 1).collect();
+        text.push('…');
+    }
+    text
+}
+
+/// A list of a policy, which is made if it is missing.
+fn list<'d>(
+    document: &'d mut DocumentMut,
+    table: &str,
+    key: &str,
+) -> Result<&'d mut Array, String> {
+    let item = document
+        .entry(table)
+        .or_insert_with(|| Item::Table(Table::new()));
+    let table_like: &mut dyn TableLike = item
+        .as_table_like_mut()
+        .ok_or_else(|| format!("`{table}` of the policy is no table"))?;
+    table_like
+        .entry(key)
+        .or_insert_with(|| Item::Value(Value::Array(Array::new())))
+        .as_array_mut()
+        .ok_or_else(|| format!("`{key}` of [{table}] is no list"))
+}
+
+/// Whether an entry of a list has this text.
+fn names(value: &Value, text: &str) -> bool {
+    let inner = |key: &str| {
+        let table = value.as_inline_table();
+        table
+            .and_then(|table| table.get(key))
+            .is_some_and(|value| names(value, text))
+    };
+    let one_of = |list: &Array| list.iter().any(|value| names(value, text));
+    value.as_str() == Some(text)
+        || inner("path")
+        || inner("to")
+        || value.as_array().is_some_and(one_of)
+}
+
+/// Adds entries at the end of a list, each on its own line, with its evidence behind it.
+fn append(array: &mut Array, entries: &[&Entry]) {
+    let Some(last) = entries.last() else { return };
+    // A comment behind the last entry belongs to it.
+    let mut rest = String::new();
+    if let Some(value) = array.len().checked_sub(1).and_then(|at| array.get_mut(at)) {
+        let suffix = value.decor().suffix().and_then(|suffix| suffix.as_str());
+        rest.push_str(suffix.unwrap_or_default());
+        value.decor_mut().set_suffix("");
+    }
+    rest.push_str(array.trailing().as_str().unwrap_or_default());
+    let mut behind = rest.trim_end().to_owned();
+    let indent = indent(array);
+    for entry in entries {
+        let mut value = value(entry);
+        value.decor_mut().set_prefix(format!("{behind}\n{indent}"));
+        array.push_formatted(value);
+        behind = format!("  # {}", entry.comment());
+    }
+    array.set_trailing_comma(true);
+    array.set_trailing(format!("  # {}\n", last.comment()));
+}
+
+/// An entry. Of a file that the command makes it says so: else `jail check` would warn in a clean directory.
+fn value(entry: &Entry) -> Value {
+    if !entry.made {
+        return Value::from(entry.text.as_str());
+    }
+    let mut table = InlineTable::new();
+    table.insert("path", Value::from(entry.text.as_str()));
+    table.insert("why", Value::from("the command makes it"));
+    Value::InlineTable(table)
+}
+
+/// The text of a policy with places lifted from what it inherits.
+pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
+    if places.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let mut document = parsed(text)?;
+    let array = list(&mut document, "fs", "lift")?;
+    for place in places {
+        if array.iter().any(|value| names(value, place)) {
+            continue;
+        }
+        let mut table = InlineTable::new();
+        table.insert("path", Value::from(place.as_str()));
+        table.insert(
+            "why",
+            Value::from("jail learn --lift: the command is trusted with it"),
+        );
+        array.push(Value::InlineTable(table));
+    }
+    Ok(document.to_string())
+}
+
+/// The text of a policy that extends these presets, too.
+pub fn extended(text: &str, presets: &[&str]) -> Result<String, String> {
+    let mut document = parsed(text)?;
+    let item = document
+        .entry("extends")
+        .or_insert_with(|| Item::Value(Value::Array(Array::new())));
+    let array = item.as_array_mut().ok_or("`extends` is no list")?;
+    for preset in presets {
+        array.push(*preset);
+    }
+    Ok(document.to_string())
+}
+
+fn parsed(text: &str) -> Result<DocumentMut, String> {
+    let parsed = text.parse::<DocumentMut>();
+    parsed.map_err(|error| format!("the policy cannot be read: {error}"))
+}
+
+/// The indent of the entries of a list.
+fn indent(array: &Array) -> String {
+    let first = array.get(0).and_then(|value| value.decor().prefix());
+    let prefix = first.and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    match prefix.rsplit_once('\n') {
+        Some((_, indent)) if indent.chars().all(char::is_whitespace) => indent.to_owned(),
+        _ => "  ".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::{Beyond, Evidence};
+
+    fn entry(section: Section, text: &str, made: bool) -> Entry {
+        let mut evidence = Evidence::default();
+        evidence.add("cc");
+        Entry {
+            section,
+            text: text.to_owned(),
+            evidence,
+            requests: 1,
+            beyond: Beyond::Nothing,
+            made,
+        }
+    }
+
+    fn apply(text: &str, entries: &[Entry], partial: Option<&str>, disk: bool) -> String {
+        let change = Change {
+            entries,
+            command: &["make".into(), "x\ny".into()],
+            partial,
+        };
+        let (text, _) = change.apply(text, disk.then_some(text)).expect("a policy");
+        text.parse::<toml::Table>().expect(&text);
+        text
+    }
+
+    const HAND: &str = "# Mine.\nextends = [\"base\"]   # really\n\n[fs]\nread = [\n    \"./a\", # first\n    \"./b\" # second\n]\nwrite = [\"./c\"]\n\n[[test]]\nallow = [\"read ./a\"]\n";
+
+    #[test]
+    fn a_file_keeps_its_comments_order_and_formatting() {
+        let entries = [
+            entry(Section::Read, "./d", false),
+            entry(Section::Write, "./out", true),
+            entry(Section::Connect, "example.org:443", false),
+        ];
+        let text = apply(HAND, &entries, None, true);
+        for line in [
+            "# Mine.",
+            "extends = [\"base\"]   # really",
+            "    \"./a\", # first",
+            "    \"./b\", # second",
+            "    \"./d\",  # once by cc",
+            "write = [\"./c\",",
+            "  { path = \"./out\", why = \"the command makes it\" },  # once by cc",
+            "connect = [",
+            "allow = [\"read ./a\"]",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+        }
+        assert!(text.starts_with("# Learned from: make x"), "{text}");
+        // The same again adds nothing.
+        assert_eq!(apply(&text, &entries, None, true), text);
+    }
+
+    #[test]
+    fn nothing_to_add_leaves_the_file_as_it_is() {
+        assert_eq!(apply(HAND, &[], None, true), HAND);
+        let known = [entry(Section::Read, "./a", false)];
+        assert_eq!(apply(HAND, &known, None, true), HAND);
+    }
+
+    #[test]
+    fn an_incomplete_run_is_marked_until_a_complete_one() {
+        let partial = apply(HAND, &[], Some("the command ended with exit code 2"), true);
+        assert!(
+            partial.contains("\n# Partial: the command ended with exit code 2, "),
+            "{partial}"
+        );
+        let again = apply(
+            &partial,
+            &[],
+            Some("the command ended with exit code 2"),
+            true,
+        );
+        assert_eq!(again, partial);
+        let whole = apply(&partial, &[], None, true);
+        assert!(!whole.contains("# Partial"), "{whole}");
+    }
+
+    #[test]
+    fn a_table_of_another_shape_is_an_error_that_names_it() {
+        let entries = [entry(Section::Read, "./d", false)];
+        let change = Change {
+            entries: &entries,
+            command: &[],
+            partial: None,
+        };
+        let wrong = |text| change.apply(text, None).err().unwrap_or_default();
+        assert!(wrong("fs = 1\n").contains("`fs`"));
+        assert!(wrong("[fs]\nread = \"x\"\n").contains("`read`"));
+        let inline = apply("fs = { read = [\"./a\"] }\n", &entries, None, false);
+        assert!(inline.contains("./d"), "{inline}");
+    }
+}

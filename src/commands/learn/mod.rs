@@ -1,0 +1,327 @@
+//! `jail learn -- COMMAND`: runs a command, lets through and records what its policy lacks, and writes the
+//! policy that a person would have written.
+//!
+//! It never opens what is guarded: the entries of `deny`, `hide` and `protect` of the policy and of
+//! [`base::GUARDS`], and the baseline, hold while it learns. So learning is safe on code that one does not trust.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `base` | the policy that is continued, and the one that holds while it is learned |
+//! | `record` | what the run needed beyond it |
+//! | `file` | entries into the text of a policy |
+//! | `replay` | whether what was seen passes under the result |
+//! | `tell` | what is said at the end |
+
+mod base;
+mod file;
+mod record;
+mod replay;
+mod tell;
+
+use super::FAILED;
+use super::run::{prepared_command, wire, without_children};
+use crate::embed;
+use crate::judge::varying::Run;
+use crate::launch::{self, Command, Temporary, Withheld};
+use crate::learn::{self, Learned, Level, Scene};
+use crate::plan::{Host, Plan, PlanOptions};
+use crate::policy::{LimitKind, Policy};
+use crate::report::{self, Report, Settings};
+use crate::supervise::{Options, Outcome, SuperviseError};
+use crate::sys;
+use crate::syscalls::signal_name;
+use crate::trace::Exit;
+use base::Base;
+use clap::Args;
+use record::Recorder;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The options of `jail learn`, as typed.
+#[derive(Debug, Args)]
+pub struct Learn {
+    /// The policy to write; if it exists, it is continued. Printed to stdout if absent
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What a new policy extends: presets or files
+    #[arg(long, value_name = "POLICY", default_value = "base")]
+    extends: Vec<String>,
+    /// Let this guarded place be learned, and lift its protection in the policy: for a command that is
+    /// trusted with it
+    #[arg(long, value_name = "PATH")]
+    lift: Vec<String>,
+    /// How far entries go beyond what was seen: 0 exact, 1 directories, 2 patterns, 3 broader
+    #[arg(long, value_name = "0..3", default_value_t = 2,
+          value_parser = clap::value_parser!(u8).range(0..=3))]
+    generalize: u8,
+    /// Write nothing: print what the policy would have denied
+    #[arg(long)]
+    audit: bool,
+    /// Do not print denials, and say less at the end
+    #[arg(short, long)]
+    quiet: bool,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Learns from one run; returns the command's exit code, or that of jail's own failure.
+pub fn run(learn: &Learn, color: bool) -> u8 {
+    match prepare(learn, color) {
+        Ok(ready) => without_children(|| ready.run(learn, color)),
+        Err(text) => {
+            eprintln!("jail: {text}");
+            FAILED
+        }
+    }
+}
+
+/// All that is decided before the command is started.
+struct Ready {
+    base: Base,
+    /// What holds while it is learned.
+    policy: Policy,
+    host: Host,
+    plan: Arc<Plan>,
+    command: Command,
+    temporary: Option<Temporary>,
+}
+
+fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
+    if let Some(error) = launch::untraceable() {
+        return Err(format!(
+            "{error}. To learn, jail must trace the command; nothing was run"
+        ));
+    }
+    let base = Base::new(learn.output.as_deref(), &learn.extends, &learn.lift, color)?;
+    let mut policy = base.guarded(color)?;
+    let host = launch::probe_for(&policy, &Withheld::from_environment());
+    let (command, temporary) = prepared_command(&learn.command, &mut policy, &host)
+        .map_err(|error| format!("{error}; nothing was run"))?;
+    let program = launch::program(&command);
+    let limited = policy.limits.get(LimitKind::Output).is_some();
+    let terminals = command.terminals(&policy, [false, limited, limited]);
+    let options = PlanOptions {
+        command: program.as_deref(),
+        terminals: &terminals,
+        datagrams: command.passes_datagrams(),
+        alone: true,
+        learns: true,
+        ..PlanOptions::default()
+    };
+    let plan = Plan::with(&policy, &host, options).map_err(|error| error.to_string())?;
+    Ok(Ready {
+        base,
+        policy,
+        host,
+        plan: Arc::new(plan),
+        command,
+        temporary,
+    })
+}
+
+impl Ready {
+    fn run(self, learn: &Learn, color: bool) -> u8 {
+        let Ready {
+            base,
+            policy,
+            host,
+            plan,
+            command,
+            temporary,
+        } = self;
+        let settings = Settings {
+            quiet: learn.quiet,
+            color,
+            width: sys::terminal::columns(std::io::stderr()),
+            command: learn.command.clone(),
+            policy_name: base.name().to_owned(),
+            ..Settings::default()
+        };
+        let mut recorder = Recorder::new(Report::new(&policy, settings));
+        let options = Options {
+            stand_in: true,
+            timer: sys::signal::heed_ticks().is_ok(),
+            ..Options::default()
+        };
+        let wiring = wire(false, policy.limits.get(LimitKind::Output).is_some());
+        let judged = command.clone();
+        let (result, _) = embed::run(command, wiring, &plan, options, None, &mut recorder);
+        let recorded = recorder.finish(&result);
+        let ran = Ran {
+            base,
+            policy: &policy,
+            host,
+            command: judged,
+        };
+        match result {
+            // Nothing ran.
+            Err(error @ SuperviseError::Launch(_)) => error.exit_code(),
+            Err(error) => ran
+                .write(learn, recorded, None, color)
+                .max(error.exit_code()),
+            Ok(outcome) => {
+                let failed = ran.write(learn, recorded, Some(&outcome), color);
+                if let Some(left) = temporary.and_then(Temporary::remove) {
+                    eprintln!("jail: the run's temporary directory cannot be removed: {left}");
+                }
+                if outcome.interrupted && failed == 0 {
+                    sys::signal::die_by(libc::SIGINT);
+                }
+                match failed {
+                    0 => outcome.exit_code(),
+                    failed => failed,
+                }
+            }
+        }
+    }
+}
+
+/// A run that has ended.
+struct Ran<'a> {
+    base: Base,
+    policy: &'a Policy,
+    host: Host,
+    command: Command,
+}
+
+impl Ran<'_> {
+    /// Writes the policy and says what it is. Returns [`FAILED`] if it could not be written.
+    fn write(
+        &self,
+        learn: &Learn,
+        recorded: record::Recorded,
+        outcome: Option<&Outcome>,
+        color: bool,
+    ) -> u8 {
+        if learn.audit {
+            let name = match learn.output {
+                Some(_) => self.base.name().to_owned(),
+                None => learn.extends.join(" with "),
+            };
+            let told = tell::audit(&name, &recorded);
+            let _ = std::io::stderr().write_all(told.as_bytes());
+            return 0;
+        }
+        let level = Level::from_number(learn.generalize).unwrap_or(Level::Patterns);
+        let scene = self.scene(&recorded);
+        let Learned { entries, left } = learn::generalize(&recorded.requests, &scene, level);
+        let partial = partial(outcome);
+        let words = &learn.command;
+        let written = file::Change {
+            entries: &entries,
+            command: words,
+            partial: partial.as_deref(),
+        };
+        let result = self
+            .base
+            .text()
+            .and_then(|text| written.apply(text, self.base.disk()));
+        let (text, added) = match result {
+            Ok(written) => written,
+            Err(error) => {
+                eprintln!("jail: {error}; nothing was written");
+                return FAILED;
+            }
+        };
+        let replayed = replay::replay(self, &text, &recorded.requests, color);
+        if let Err(error) = self.base.save(&text) {
+            eprintln!("jail: {error}");
+            return FAILED;
+        }
+        let told = tell::Told {
+            name: self.base.name(),
+            exists: self.base.disk().is_some(),
+            added: &added,
+            left: &left,
+            recorded: &recorded,
+            replayed: &replayed,
+            partial: partial.as_deref(),
+            quiet: learn.quiet,
+        };
+        let _ = std::io::stderr().write_all(told.text().as_bytes());
+        0
+    }
+
+    /// What is known of the run.
+    fn scene(&self, recorded: &record::Recorded) -> Scene {
+        let context = report::run_context();
+        let own = self.policy.tmpdir.clone();
+        let variables = [
+            "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_RUNTIME_DIR",
+            "XDG_STATE_HOME",
+        ];
+        let variable = |name: &str| {
+            let place = PathBuf::from(std::env::var_os(name)?);
+            let place = place.canonicalize().ok()?;
+            (place != Path::new("/")).then(|| (name.to_owned(), place))
+        };
+        Scene {
+            run: Run {
+                tmpdir: own.or(context.tmpdir),
+                processes: recorded.processes.iter().copied().collect(),
+                nameservers: report::nameservers(),
+                ..context
+            },
+            directories: recorded_paths(recorded, Path::is_dir),
+            gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
+            led: recorded_paths(recorded, is_led),
+            made: recorded.made.clone(),
+            variables: variables.iter().filter_map(|name| variable(name)).collect(),
+            ephemeral: ephemeral(),
+        }
+    }
+}
+
+/// Those of the recorded paths of which this is true.
+fn recorded_paths(recorded: &record::Recorded, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
+    let paths = recorded
+        .requests
+        .keys()
+        .filter_map(|request| match request {
+            learn::Request::Path(_, path) => Some(path),
+            _ => None,
+        });
+    let holds = |path: &&Vec<u8>| holds(Path::new(OsStr::from_bytes(path)));
+    paths.filter(holds).cloned().collect()
+}
+
+/// Whether a path that led to itself when it was recorded leads elsewhere now.
+fn is_led(path: &Path) -> bool {
+    let mut there = path.ancestors();
+    let there = there.find(|above| above.symlink_metadata().is_ok());
+    let own = Path::new("/proc/self");
+    !path.starts_with(own)
+        && there.is_some_and(|there| there.canonicalize().map_or(true, |to| to != there))
+}
+
+/// The ports that the kernel chooses (ip(7)).
+fn ephemeral() -> std::ops::RangeInclusive<u16> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let text = text.unwrap_or_default();
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(first), Some(last)) if first <= last => first..=last,
+        _ => 32768..=60999,
+    }
+}
+
+/// Why the run may not have shown all that the command needs; `None`: it ended well.
+fn partial(outcome: Option<&Outcome>) -> Option<String> {
+    match outcome.map(|outcome| (outcome.exit, outcome.exit_code())) {
+        Some((_, 0)) => None,
+        Some((Exit::Signal(signal), _)) => {
+            let name = signal_name(signal).map_or(format!("signal {signal}"), str::to_owned);
+            Some(format!("the command was ended by {name}"))
+        }
+        Some((_, code)) => Some(format!("the command ended with exit code {code}")),
+        None => Some("jail could not follow the command to its end".to_owned()),
+    }
+}

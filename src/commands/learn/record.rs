@@ -1,0 +1,135 @@
+//! What a run needed beyond its policy, and what was denied while it was learned.
+
+use crate::judge::Reason;
+use crate::learn::{Evidence, Recording, Request};
+use crate::policy::Who;
+use crate::report::{self, Report};
+use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
+use crate::trace::Tid;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+
+/// Denied objects that are named at the end; further ones are counted.
+const MOST_DENIED: usize = 10;
+
+/// What was recorded.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// What the policy lacks.
+    pub requests: Recording,
+    /// Denied accesses, the first ones, each with its program.
+    pub denied: Vec<(String, String)>,
+    /// Whether an entry denied one of them.
+    pub guarded: bool,
+    /// Recorded paths that did not exist when they were first named.
+    pub made: BTreeSet<Vec<u8>>,
+    /// Numbers of processes of the jail that were in names.
+    pub processes: BTreeSet<Tid>,
+}
+
+/// Records, and reports what is denied.
+pub struct Recorder<'a> {
+    report: Report<'a>,
+    recorded: Recorded,
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(report: Report<'a>) -> Self {
+        Self {
+            report,
+            recorded: Recorded::default(),
+        }
+    }
+
+    /// Ends the report.
+    pub fn finish(self, result: &Result<Outcome, SuperviseError>) -> Recorded {
+        match result {
+            Ok(outcome) => _ = self.report.end(outcome),
+            Err(error) => _ = self.report.failed(error),
+        }
+        self.recorded
+    }
+
+    fn lacking(&mut self, denial: &Denial<'_>) {
+        let Some(request) = denial
+            .object
+            .as_ref()
+            .and_then(|object| request(denial, object))
+        else {
+            return;
+        };
+        if let Request::Path(_, path) = &request {
+            let numbers = report::numbers(path).filter(|number| denial.is_task(*number));
+            self.recorded.processes.extend(numbers);
+            let first = !self.recorded.requests.contains_key(&request);
+            let missing = |object: &Object| matches!(object, Object::Path(path) if !path.exists);
+            if first && denial.object.as_ref().is_some_and(missing) {
+                self.recorded.made.insert(path.clone());
+            }
+        }
+        let evidence: &mut Evidence = self.recorded.requests.entry(request).or_default();
+        evidence.add(&denial.program().name);
+    }
+
+    fn denied(&mut self, denial: &Denial<'_>) {
+        self.recorded.guarded |= matches!(denial.verdict.reason, Reason::Path(_));
+        if self.recorded.denied.len() >= MOST_DENIED {
+            return;
+        }
+        let what = match &denial.object {
+            Some(Object::Path(path)) => {
+                let resolved = String::from_utf8_lossy(&path.resolved);
+                format!("{} {}", path.access, report::escaped(&resolved, 200))
+            }
+            Some(Object::Peer(peer)) => {
+                format!("{} {}", peer.way.word(), report::escaped(&peer.to, 200))
+            }
+            None => report::escaped(&denial.text(), 200),
+        };
+        let program = report::escaped(&denial.program().name, 40);
+        if !self.recorded.denied.iter().any(|(known, _)| *known == what) {
+            self.recorded.denied.push((what, program));
+        }
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Lacking(denial) => self.lacking(denial),
+            Event::Denied(denial) | Event::Killed(denial) => self.denied(denial),
+            _ => {}
+        }
+        self.report.event(event);
+    }
+
+    fn wants_all(&self) -> bool {
+        self.report.wants_all()
+    }
+
+    fn wants_ends(&self) -> bool {
+        self.report.wants_ends()
+    }
+}
+
+/// The request of a call; `None`: one that no entry can be about.
+fn request(denial: &Denial<'_>, object: &Object) -> Option<Request> {
+    Some(match object {
+        Object::Path(path) => Request::Path(path.access, denial.own(&path.resolved)),
+        Object::Peer(PeerObject {
+            way, who, names, ..
+        }) => match who.as_deref()? {
+            Who::Inet {
+                protocol, ip, port, ..
+            } => Request::Inet {
+                way: *way,
+                protocol: *protocol,
+                name: names.first().cloned(),
+                ip: (*ip)?,
+                port: *port,
+            },
+            Who::Path(path) => Request::Unix(*way, path.as_os_str().as_bytes().to_vec()),
+            Who::Abstract(name) => Request::Abstract(*way, name.clone()),
+        },
+    })
+}

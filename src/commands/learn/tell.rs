@@ -1,0 +1,181 @@
+//! What `jail learn` says at its end: what was added, what that allows beyond what was seen, what stayed
+//! denied, and whether what was seen passes now.
+
+use super::record::Recorded;
+use super::replay::Replayed;
+use crate::learn::{Beyond, Entry, Request};
+use crate::report::escaped;
+use std::fmt::Write;
+
+/// Lines of one kind; further ones are counted.
+const MOST: usize = 12;
+/// The same of an audit.
+const MOST_AUDITED: usize = 200;
+
+/// What an audit says: what the policy would have denied, and what it did deny.
+pub fn audit(name: &str, recorded: &Recorded) -> String {
+    let mut out = String::new();
+    let requests = &recorded.requests;
+    let _ = match requests.len() {
+        0 => writeln!(out, "jail: {name} would have denied nothing more"),
+        count => writeln!(out, "jail: {name} would have denied {}", accesses(count)),
+    };
+    for (request, evidence) in requests.iter().take(MOST_AUDITED) {
+        let _ = writeln!(out, "        {}, {}", described(request), evidence.text());
+    }
+    if requests.len() > MOST_AUDITED {
+        let _ = writeln!(out, "        … and {} more", requests.len() - MOST_AUDITED);
+    }
+    let denied = recorded.denied.iter();
+    let lines = denied.map(|(what, program)| format!("{what}, by {program}"));
+    list(
+        &mut out,
+        "Denied all the same, because it is guarded:",
+        lines,
+    );
+    out
+}
+
+pub struct Told<'a> {
+    pub name: &'a str,
+    pub exists: bool,
+    pub added: &'a [&'a Entry],
+    pub left: &'a [(Request, &'static str)],
+    pub recorded: &'a Recorded,
+    pub replayed: &'a Replayed,
+    pub partial: Option<&'a str>,
+    pub quiet: bool,
+}
+
+impl Told<'_> {
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let seen = self.recorded.requests.len();
+        let _ = match (self.added.len(), seen) {
+            (0, 0) => writeln!(out, "jail: {} lacks nothing: nothing was added", self.name),
+            (0, _) => writeln!(out, "jail: nothing was added to {}", self.name),
+            (added, _) => {
+                let verb = if self.exists { "added to" } else { "written:" };
+                let entries = if added == 1 { "entry" } else { "entries" };
+                let seen = accesses(seen);
+                writeln!(
+                    out,
+                    "jail: {verb} {}, {added} {entries} for {seen}",
+                    self.name
+                )
+            }
+        };
+        if let Some(why) = self.partial {
+            let _ = writeln!(out, "      partial: {why}");
+        }
+        if !self.quiet {
+            self.beyond(&mut out);
+            self.denied(&mut out);
+        }
+        self.replay(&mut out);
+        out
+    }
+
+    fn beyond(&self, out: &mut String) {
+        let wide = self
+            .added
+            .iter()
+            .filter(|entry| entry.beyond != Beyond::Nothing);
+        let lines = wide.map(|entry| {
+            let (_, key) = entry.section.key();
+            let what = match entry.beyond {
+                Beyond::Nothing => "",
+                Beyond::Names => "every name that matches",
+                Beyond::Beneath => "everything in it",
+                Beyond::Peers => "every such address and port",
+            };
+            format!("{key} {}: {what} ({} seen)", entry.text, entry.requests)
+        });
+        list(out, "It allows more than was seen:", lines);
+    }
+
+    fn denied(&self, out: &mut String) {
+        let denied = &self.recorded.denied;
+        let lines = denied
+            .iter()
+            .map(|(what, program)| format!("{what}, by {program}"));
+        list(
+            out,
+            "Stayed denied while learning, and was not learned:",
+            lines,
+        );
+        if self.recorded.guarded {
+            out.push_str("      --lift PATH lets a guarded place be learned, if the command is trusted with it\n");
+        }
+    }
+
+    fn replay(&self, out: &mut String) {
+        if let Some(error) = &self.replayed.broken {
+            let _ = writeln!(out, "jail: {error}");
+            return;
+        }
+        if self.replayed.requests == 0 {
+            return;
+        }
+        if self.replayed.denied.is_empty() {
+            let text = match self.replayed.requests {
+                1 => "the access that it lacked passes now".to_owned(),
+                count => format!("all {count} accesses that it lacked pass now"),
+            };
+            let _ = writeln!(out, "      Replayed: {text}");
+            return;
+        }
+        let lines = self.replayed.denied.iter().map(|request| {
+            let why = self.left.iter().find(|(left, _)| left == request);
+            let why = why.map_or("an entry denies it", |(_, why)| why);
+            format!("{}: {why}", described(request))
+        });
+        list(out, "Replayed: it does not allow all that was seen:", lines);
+    }
+}
+
+fn accesses(count: usize) -> String {
+    match count {
+        1 => "1 access".to_owned(),
+        more => format!("{more} accesses"),
+    }
+}
+
+/// A heading and its lines, if there are any.
+fn list(out: &mut String, heading: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "      {heading}");
+    for line in lines.iter().take(MOST) {
+        let _ = writeln!(out, "        {line}");
+    }
+    if lines.len() > MOST {
+        let _ = writeln!(out, "        … and {} more", lines.len() - MOST);
+    }
+}
+
+fn described(request: &Request) -> String {
+    let text = |bytes: &[u8]| escaped(&String::from_utf8_lossy(bytes), 120);
+    match request {
+        Request::Path(access, path) => format!("{access} {}", text(path)),
+        Request::Inet {
+            way,
+            protocol,
+            name,
+            ip,
+            port,
+        } => {
+            let host = name.clone().unwrap_or_else(|| ip.to_string());
+            format!(
+                "{} {}{}:{port}",
+                way.word(),
+                protocol.scheme(),
+                text(host.as_bytes())
+            )
+        }
+        Request::Unix(way, path) => format!("{} unix:{}", way.word(), text(path)),
+        Request::Abstract(way, name) => format!("{} unix:@{}", way.word(), text(name)),
+    }
+}

@@ -1,0 +1,270 @@
+//! What a run needed beyond its policy, as the entries that a person would write for it.
+//!
+//! Pure: it takes what was recorded and what is known of the run, and returns texts. It never looks at the
+//! file system, and never decides: `judge` says whether what was seen passes under the result. A pattern may
+//! cover a guarded place, because in a policy `deny` takes precedence; what it must never do is drop
+//! something that was seen without saying so.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `fold` | paths as a tree, and which directories stand for what lies in them |
+//! | `part` | a component of a path: a name, or a pattern for names that change from run to run |
+//! | `place` | which directories may be opened as a whole, and how a path is written |
+//! | `peers` | endpoints |
+
+mod fold;
+mod part;
+mod peers;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use crate::judge::varying::Run;
+use crate::net::{Protocol, Way};
+use crate::paths::Access;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// Entries above which the folding becomes coarser: a policy that nobody reads protects nobody.
+const MOST_ENTRIES: usize = 36;
+/// Programs that the evidence of one request names.
+const MOST_PROGRAMS: usize = 8;
+
+/// What a call asked of one object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Request {
+    /// An access to a path, absolute, resolved, the caller's own part of `/proc` as `/proc/self`.
+    Path(Access, Vec<u8>),
+    /// An internet address.
+    Inet {
+        /// The direction.
+        way: Way,
+        /// The protocol.
+        protocol: Protocol,
+        /// A name that stood for the address.
+        name: Option<String>,
+        /// The address.
+        ip: IpAddr,
+        /// The port; 0 of [`Way::Listen`]: one that the kernel chose.
+        port: u16,
+    },
+    /// A unix socket by its resolved path.
+    Unix(Way, Vec<u8>),
+    /// A unix socket by its abstract name.
+    Abstract(Way, Vec<u8>),
+}
+
+/// How often something was asked, and by which programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// How often.
+    pub times: u64,
+    /// Names of programs, at most [`MOST_PROGRAMS`].
+    pub programs: BTreeSet<String>,
+    /// Whether there were more programs.
+    pub more: bool,
+}
+
+/// What a run needed beyond its policy.
+pub type Recording = BTreeMap<Request, Evidence>;
+
+/// What is known of the run.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Directories, and the numbers of processes. Its `tmpdir` is what `$TMPDIR` of the policy means.
+    pub run: Run,
+    /// Those of the recorded paths that are directories.
+    pub directories: BTreeSet<Vec<u8>>,
+    /// Those of the recorded paths that the run made: they did not exist when they were first named.
+    pub made: BTreeSet<Vec<u8>>,
+    /// Those of them that the run has removed again.
+    pub gone: BTreeSet<Vec<u8>>,
+    /// Recorded paths that lead elsewhere by now, because the run has made symbolic links: an entry would open
+    /// whatever they lead to.
+    pub led: BTreeSet<Vec<u8>>,
+    /// Variables that name directories of the user, resolved: `XDG_CACHE_HOME`.
+    pub variables: Vec<(String, PathBuf)>,
+    /// The ports that the kernel chooses: ip_local_port_range of ip(7).
+    pub ephemeral: RangeInclusive<u16>,
+}
+
+/// How far entries go beyond what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The paths and addresses that were seen.
+    Exact,
+    /// Directories of which several files were used.
+    Directories,
+    /// In addition patterns for names that change from run to run, and the project as a whole.
+    Patterns,
+    /// Directories of which two files were used, and all public addresses for one.
+    Broad,
+}
+
+/// A list of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// `read` of `[fs]`.
+    Read,
+    /// `write` of `[fs]`.
+    Write,
+    /// `exec` of `[fs]`.
+    Exec,
+    /// `connect` of `[net]`.
+    Connect,
+    /// `listen` of `[net]`.
+    Listen,
+}
+
+/// What an entry allows beside what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Beyond {
+    /// Nothing.
+    Nothing,
+    /// Other names that match.
+    Names,
+    /// What else lies in the directory.
+    Beneath,
+    /// Other addresses or ports.
+    Peers,
+}
+
+/// An entry to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The list.
+    pub section: Section,
+    /// Its text.
+    pub text: String,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// How many requests it stands for.
+    pub requests: usize,
+    /// What it allows beside them.
+    pub beyond: Beyond,
+    /// Whether the command makes what it names: a clean directory does not have it.
+    pub made: bool,
+}
+
+/// What to add to a policy, and what no entry is written for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The entries, in the order of the sections.
+    pub entries: Vec<Entry>,
+    /// Requests that no narrow entry covers, with the reason.
+    pub left: Vec<(Request, &'static str)>,
+}
+
+/// The entries for what was recorded.
+pub fn generalize(recording: &Recording, scene: &Scene, level: Level) -> Learned {
+    let mut learned = Learned::default();
+    for coarseness in fold::Coarseness::of(level) {
+        learned = Learned::default();
+        fold::paths(recording, scene, level, coarseness, &mut learned);
+        peers::peers(recording, scene, level, &mut learned);
+        if learned.entries.len() <= MOST_ENTRIES {
+            break;
+        }
+    }
+    learned
+        .entries
+        .sort_by(|one, other| (one.section, &one.text).cmp(&(other.section, &other.text)));
+    learned
+}
+
+impl Level {
+    /// From the number of `--generalize`.
+    pub fn from_number(number: u8) -> Option<Level> {
+        [
+            Level::Exact,
+            Level::Directories,
+            Level::Patterns,
+            Level::Broad,
+        ]
+        .get(usize::from(number))
+        .copied()
+    }
+}
+
+impl Section {
+    /// The table and the key.
+    pub fn key(self) -> (&'static str, &'static str) {
+        match self {
+            Section::Read => ("fs", "read"),
+            Section::Write => ("fs", "write"),
+            Section::Exec => ("fs", "exec"),
+            Section::Connect => ("net", "connect"),
+            Section::Listen => ("net", "listen"),
+        }
+    }
+}
+
+impl Evidence {
+    /// Counts one call of a program.
+    pub fn add(&mut self, program: &str) {
+        self.times += 1;
+        self.name(program);
+    }
+
+    fn name(&mut self, program: &str) {
+        if self.programs.contains(program) {
+            return;
+        }
+        match self.programs.len() < MOST_PROGRAMS {
+            true => _ = self.programs.insert(program.to_owned()),
+            false => self.more = true,
+        }
+    }
+
+    /// Adds what another request rests on.
+    pub fn join(&mut self, other: &Evidence) {
+        self.times += other.times;
+        self.more |= other.more;
+        for program in &other.programs {
+            self.name(program);
+        }
+    }
+}
+
+impl Evidence {
+    /// How often, and by which programs: `12 times by cc, ld`. A program chose its own name, so only harmless
+    /// characters of it are kept.
+    pub fn text(&self) -> String {
+        const SHOWN: usize = 3;
+        let harmless = |name: &String| -> String {
+            let keep = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+            let name = name.chars().take(32);
+            name.map(|c| if keep(c) { c } else { '?' }).collect()
+        };
+        let mut programs: Vec<String> = self.programs.iter().map(harmless).collect();
+        let others = programs.len().saturating_sub(SHOWN);
+        programs.truncate(SHOWN);
+        let mut by = programs.join(", ");
+        if others > 0 || self.more {
+            by.push_str(", …");
+        }
+        let times = match self.times {
+            1 => "once".to_owned(),
+            2 => "twice".to_owned(),
+            times => format!("{times} times"),
+        };
+        format!("{times} by {by}")
+    }
+}
+
+impl Entry {
+    /// The comment of the entry.
+    pub fn comment(&self) -> String {
+        let what = match self.section {
+            Section::Read | Section::Write => "files",
+            Section::Exec => "programs",
+            Section::Connect | Section::Listen => "addresses",
+        };
+        match self.requests {
+            0 | 1 => self.evidence.text(),
+            count => format!("{count} {what}, {}", self.evidence.text()),
+        }
+    }
+}

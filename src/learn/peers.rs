@@ -1,0 +1,188 @@
+//! Endpoints: by name where a name stood for the address, else by address.
+
+use super::part::Part;
+use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
+use super::{fold, place};
+use crate::judge::varying;
+use crate::net::{NamePattern, Protocol, Scope, Way};
+use crate::policy::{Who, written};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+const NO_ENDPOINT: &str = "no entry can name this peer";
+const EVERY_NAME: &str = "an entry would open every abstract socket";
+
+/// Public addresses of one port above which an entry names none of them.
+const MANY: usize = 4;
+/// The port of resolvers.
+const DNS: u16 = 53;
+
+/// Entries by their section and text.
+type Entries = BTreeMap<(Section, String), (Evidence, usize, Beyond)>;
+
+/// Adds the entries of `[net]`.
+pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut Learned) {
+    let mut entries = Entries::new();
+    let crowded = crowded(recording, level);
+    for (request, evidence) in recording {
+        let found = match request {
+            Request::Path(..) => continue,
+            Request::Inet {
+                way,
+                protocol,
+                name,
+                ip,
+                port,
+            } => {
+                let peer = Inet {
+                    way: *way,
+                    protocol: *protocol,
+                    name: name.as_deref(),
+                    ip: *ip,
+                    port: *port,
+                };
+                peer.entry(scene, level, &crowded)
+            }
+            Request::Unix(way, path) => unix(scene, level, path).map(|found| (*way, found)),
+            Request::Abstract(way, name) => {
+                abstract_name(scene, level, name).map(|found| (*way, found))
+            }
+        };
+        match found {
+            Ok((way, (text, beyond))) => {
+                let section = match way {
+                    Way::Connect => Section::Connect,
+                    Way::Listen => Section::Listen,
+                };
+                let known = entries.entry((section, text));
+                let (known, requests, _) = known.or_insert((Evidence::default(), 0, beyond));
+                known.join(evidence);
+                *requests += 1;
+            }
+            Err(why) => learned.left.push((request.clone(), why)),
+        }
+    }
+    let entries = entries.into_iter();
+    let entries = entries.map(|((section, text), (evidence, requests, beyond))| Entry {
+        section,
+        text,
+        evidence,
+        requests,
+        beyond,
+        made: false,
+    });
+    learned.entries.extend(entries);
+}
+
+struct Inet<'a> {
+    way: Way,
+    protocol: Protocol,
+    name: Option<&'a str>,
+    ip: IpAddr,
+    port: u16,
+}
+
+/// A text, and what it allows beside what was seen; or why there is none.
+type Found<T> = Result<T, &'static str>;
+
+impl Inet<'_> {
+    fn entry(
+        &self,
+        scene: &Scene,
+        level: Level,
+        crowded: &BTreeSet<(Protocol, u16)>,
+    ) -> Found<(Way, (String, Beyond))> {
+        let scheme = match self.protocol {
+            Protocol::Tcp => "",
+            Protocol::Udp => Protocol::Udp.scheme(),
+            Protocol::Lite | Protocol::Other => return Err(NO_ENDPOINT),
+        };
+        let port = self.port;
+        if self.way == Way::Connect && level >= Level::Patterns {
+            // Another host has another resolver.
+            if port == DNS && scene.run.nameservers.contains(&self.ip) {
+                return Ok((self.way, (format!("{scheme}*:{DNS}"), Beyond::Peers)));
+            }
+            let host = host(self.ip);
+            if self.ip.is_loopback() && scene.ephemeral.contains(&port) {
+                let (first, last) = (scene.ephemeral.start(), scene.ephemeral.end());
+                let text = format!("{scheme}{host}:{first}-{last}");
+                return Ok((self.way, (text, Beyond::Peers)));
+            }
+            if self.name.is_none()
+                && Scope::of(self.ip) == Scope::Public
+                && crowded.contains(&(self.protocol, port))
+            {
+                return Ok((self.way, (format!("{scheme}public:{port}"), Beyond::Peers)));
+            }
+        }
+        // A resolver's answer may contain anything.
+        let name = self.name.filter(|name| NamePattern::new(name).is_ok());
+        let name = name.filter(|_| self.way == Way::Connect);
+        let who = Who::Inet {
+            protocol: self.protocol,
+            ip: name.is_none().then_some(self.ip),
+            own: false,
+            name: name.map(str::to_owned),
+            port,
+        };
+        let text = written::endpoint(&who).ok_or(NO_ENDPOINT)?;
+        Ok((self.way, (text, Beyond::Nothing)))
+    }
+}
+
+/// An address as the host of an endpoint.
+fn host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// The ports of which many public addresses without a name were reached.
+fn crowded(recording: &Recording, level: Level) -> BTreeSet<(Protocol, u16)> {
+    let many = match level {
+        Level::Exact | Level::Directories => return BTreeSet::new(),
+        Level::Patterns => MANY,
+        Level::Broad => 1,
+    };
+    let mut ports: BTreeMap<(Protocol, u16), usize> = BTreeMap::new();
+    for request in recording.keys() {
+        if let Request::Inet {
+            way: Way::Connect,
+            protocol,
+            name: None,
+            ip,
+            port,
+        } = request
+            && Scope::of(*ip) == Scope::Public
+        {
+            *ports.entry((*protocol, *port)).or_default() += 1;
+        }
+    }
+    ports.retain(|_, count| *count >= many);
+    ports.into_keys().collect()
+}
+
+fn unix(scene: &Scene, level: Level, path: &[u8]) -> Found<(String, Beyond)> {
+    let (parts, beyond) = fold::socket(scene, level, path)?;
+    let parts: Vec<Part> = parts;
+    let text = format!("unix:{}", place::text(scene, &parts));
+    Ok((text, beyond.unwrap_or(Beyond::Nothing)))
+}
+
+fn abstract_name(scene: &Scene, level: Level, name: &[u8]) -> Found<(String, Beyond)> {
+    if level >= Level::Patterns {
+        let text = varying::abstract_entry(&scene.run, name).ok_or(EVERY_NAME)?;
+        let beyond = match text.contains(['*', '[']) {
+            true => Beyond::Names,
+            false => Beyond::Nothing,
+        };
+        return Ok((text, beyond));
+    }
+    let text = written::endpoint(&Who::Abstract(name.to_vec())).ok_or(NO_ENDPOINT)?;
+    match text == "unix:@*" {
+        true => Err(EVERY_NAME),
+        false => Ok((text, Beyond::Nothing)),
+    }
+}

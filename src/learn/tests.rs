@@ -1,0 +1,428 @@
+use super::*;
+use crate::net::{Endpoint, Parsed, Reach, To};
+use crate::paths::Pattern;
+use crate::policy::{PathContext, locate};
+use proptest::prelude::*;
+use std::ffi::OsString;
+use std::path::Path;
+
+const HOME: &str = "/data0/users/u";
+const CACHE: &str = "/data0/users/u/.cache";
+
+/// A run in `/work/p`, of a user whose home exists nowhere.
+pub fn scene() -> Scene {
+    Scene {
+        run: Run {
+            home: Some(HOME.into()),
+            directory: Some("/work0/p".into()),
+            processes: vec![4711],
+            nameservers: vec![[10, 0, 0, 2].into()],
+            ..Run::default()
+        },
+        directories: BTreeSet::new(),
+        made: BTreeSet::new(),
+        gone: BTreeSet::new(),
+        led: BTreeSet::new(),
+        variables: vec![("XDG_CACHE_HOME".to_owned(), CACHE.into())],
+        ephemeral: 32768..=60999,
+    }
+}
+
+fn recording(paths: &[(Access, &str)]) -> Recording {
+    let mut recording = Recording::new();
+    for (access, path) in paths {
+        let request = Request::Path(*access, path.as_bytes().to_vec());
+        recording.entry(request).or_default().add("tool");
+    }
+    recording
+}
+
+fn texts(learned: &Learned) -> Vec<String> {
+    let text = |entry: &Entry| format!("{} {}", entry.section.key().1, entry.text);
+    learned.entries.iter().map(text).collect()
+}
+
+#[track_caller]
+fn check(level: Level, scene: &Scene, paths: &[(Access, &str)], expected: &[&str]) {
+    let learned = generalize(&recording(paths), scene, level);
+    assert_eq!(texts(&learned), expected);
+}
+
+use Access::{Exec, Read, Write};
+
+const BUILD: &[(Access, &str)] = &[
+    (Read, "/work0/p/src/a.rs"),
+    (Read, "/work0/p/src/b.rs"),
+    (Read, "/work0/p/src/c.rs"),
+    (Read, "/work0/p/Cargo.toml"),
+    (Write, "/work0/p/target/debug/a.o"),
+    (Write, "/work0/p/target/debug/b.o"),
+    (Write, "/work0/p/target/debug/c.o"),
+    (Write, "/work0/p/Cargo.lock"),
+    (Exec, "/work0/p/target/debug/c.o"),
+    (Write, "/data0/users/u/.tool/lock"),
+    (Write, "/data0/users/u/.tool/state"),
+    (Write, "/data0/users/u/.tool/more"),
+];
+
+#[test]
+fn the_levels_of_a_build() {
+    check(
+        Level::Patterns,
+        &scene(),
+        BUILD,
+        &[
+            "read .",
+            "write ./Cargo.lock",
+            "write ./target/debug",
+            "write ~/.tool/lock",
+            "write ~/.tool/more",
+            "write ~/.tool/state",
+            "exec ./target/debug",
+        ],
+    );
+    check(
+        Level::Directories,
+        &scene(),
+        BUILD,
+        &[
+            "read ./Cargo.toml",
+            "read ./src",
+            "write ./Cargo.lock",
+            "write ./target/debug",
+            "write ~/.tool/lock",
+            "write ~/.tool/more",
+            "write ~/.tool/state",
+            "exec ./target/debug",
+        ],
+    );
+    let exact = generalize(&recording(BUILD), &scene(), Level::Exact);
+    assert_eq!(exact.entries.len(), BUILD.len());
+}
+
+#[test]
+fn a_directory_that_the_run_made_stands_for_what_lies_in_it() {
+    let mut scene = scene();
+    let made: &[u8] = b"/work0/p/out";
+    scene.made.insert(made.to_vec());
+    scene.directories.insert(made.to_vec());
+    let paths = &[
+        (Write, "/work0/p/out"),
+        (Write, "/work0/p/out/a"),
+        (Read, "/work0/p/out/a"),
+        (Exec, "/work0/p/out/a"),
+    ];
+    check(
+        Level::Patterns,
+        &scene,
+        paths,
+        &["write ./out", "exec ./out"],
+    );
+    let learned = generalize(&recording(paths), &scene, Level::Patterns);
+    assert!(learned.entries.iter().all(|entry| entry.made));
+}
+
+#[test]
+fn a_name_that_is_removed_again_is_a_pattern_of_what_stays() {
+    let mut scene = scene();
+    for made in ["/work0/p/out", "/work0/p/outk3xq9a"] {
+        scene.made.insert(made.as_bytes().to_vec());
+    }
+    scene.gone.insert(b"/work0/p/outk3xq9a".to_vec());
+    let paths = &[(Write, "/work0/p/out"), (Write, "/work0/p/outk3xq9a")];
+    check(Level::Patterns, &scene, paths, &["write ./out*"]);
+    check(
+        Level::Directories,
+        &scene,
+        paths,
+        &["write ./out", "write ./outk3xq9a"],
+    );
+}
+
+#[test]
+fn no_entry_is_written_for_a_place_of_the_system_as_a_whole() {
+    let paths = &[
+        (Read, "/"),
+        (Read, "/etc"),
+        (Read, HOME),
+        (Read, "/work0"),
+        (Write, "/tmp/Ab3dXq7Y"),
+        (Write, "/proc/4711/comm"),
+        (Write, "/dev/pts/3"),
+    ];
+    let learned = generalize(&recording(paths), &scene(), Level::Broad);
+    assert_eq!(texts(&learned), Vec::<String>::new());
+    assert_eq!(learned.left.len(), paths.len());
+}
+
+#[test]
+fn files_of_the_system_are_not_folded_into_their_directory() {
+    let paths = &[
+        (Read, "/etc/tool/a"),
+        (Read, "/etc/tool/b"),
+        (Read, "/etc/tool/c"),
+        (Read, "/data0/users/u/.config/a"),
+        (Read, "/data0/users/u/.config/b"),
+        (Read, "/data0/users/u/.config/c"),
+    ];
+    let learned = generalize(&recording(paths), &scene(), Level::Patterns);
+    assert_eq!(learned.entries.len(), paths.len());
+}
+
+fn inet(way: Way, protocol: Protocol, name: Option<&str>, ip: &str, port: u16) -> Request {
+    Request::Inet {
+        way,
+        protocol,
+        name: name.map(str::to_owned),
+        ip: ip.parse().expect(ip),
+        port,
+    }
+}
+
+#[test]
+fn peers_are_named_where_a_name_is_known() {
+    use Protocol::{Tcp, Udp};
+    use Way::{Connect, Listen};
+    let requests = [
+        inet(Connect, Tcp, Some("registry.example"), "93.184.216.34", 443),
+        inet(Connect, Tcp, Some("../x\n"), "93.184.216.35", 443),
+        inet(Connect, Udp, None, "10.0.0.2", 53),
+        inet(Connect, Tcp, None, "127.0.0.1", 40000),
+        inet(Connect, Tcp, None, "127.0.0.1", 40001),
+        inet(Connect, Tcp, None, "::1", 8080),
+        inet(Listen, Tcp, None, "127.0.0.1", 0),
+        inet(Listen, Tcp, None, "0.0.0.0", 8080),
+        Request::Unix(Connect, b"/run/app.sock".to_vec()),
+        Request::Abstract(Connect, b"/tmp/dbus-Ab3dX9Qx".to_vec()),
+    ];
+    let recording: Recording = requests
+        .into_iter()
+        .map(|r| (r, Evidence::default()))
+        .collect();
+    let learned = generalize(&recording, &scene(), Level::Patterns);
+    assert_eq!(
+        texts(&learned),
+        [
+            "connect 127.0.0.1:32768-60999",
+            "connect 93.184.216.35:443",
+            "connect [::1]:8080",
+            "connect registry.example:443",
+            "connect udp://*:53",
+            "connect unix:/run/app.sock",
+            "connect unix:@/tmp/dbus-*",
+            "listen 0.0.0.0:8080",
+            "listen 127.0.0.1:0",
+        ]
+    );
+    let exact = texts(&generalize(&recording, &scene(), Level::Exact));
+    assert!(
+        exact.contains(&"connect udp://10.0.0.2:53".to_owned()),
+        "{exact:?}"
+    );
+    assert!(
+        exact.contains(&"connect 127.0.0.1:40001".to_owned()),
+        "{exact:?}"
+    );
+}
+
+#[test]
+fn many_public_addresses_of_a_port_are_all_of_it() {
+    let requests = |count: u8| -> Recording {
+        let request = |last| {
+            inet(
+                Way::Connect,
+                Protocol::Tcp,
+                None,
+                &format!("93.184.216.{last}"),
+                443,
+            )
+        };
+        (1..=count)
+            .map(|last| (request(last), Evidence::default()))
+            .collect()
+    };
+    let texts = |count, level| texts(&generalize(&requests(count), &scene(), level));
+    assert_eq!(texts(4, Level::Patterns), ["connect public:443"]);
+    assert_eq!(texts(3, Level::Patterns).len(), 3);
+    assert_eq!(texts(1, Level::Broad), ["connect public:443"]);
+}
+
+#[test]
+fn a_program_cannot_write_into_the_policy_by_its_name() {
+    let mut evidence = Evidence::default();
+    evidence.add("x\n[fs]\nwrite = [\"/\"] # \u{1b}[2J");
+    (0..20).for_each(|n| evidence.add(&format!("p{n}")));
+    let entry = Entry {
+        section: Section::Read,
+        text: ".".to_owned(),
+        evidence,
+        requests: 3,
+        beyond: Beyond::Nothing,
+        made: false,
+    };
+    let comment = entry.comment();
+    assert!(!comment.contains(['\n', '\u{1b}', '"', '=']), "{comment}");
+    assert!(comment.starts_with("3 files, 21 times by "), "{comment}");
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    match name {
+        "HOME" => Some(HOME.into()),
+        "XDG_CACHE_HOME" => Some(CACHE.into()),
+        _ => None,
+    }
+}
+
+/// Whether an entry of a list that opens the access covers the path.
+fn covered(
+    learned: &Learned,
+    patterns: &[(Section, Pattern)],
+    access: Access,
+    path: &[u8],
+) -> bool {
+    let opens = |section: Section| match access {
+        Access::Read => matches!(section, Section::Read | Section::Write),
+        Access::Write => section == Section::Write,
+        _ => section == Section::Exec,
+    };
+    let left = |(request, _): &(Request, &str)| *request == Request::Path(access, path.to_vec());
+    let mut patterns = patterns.iter();
+    patterns.any(|(section, pattern)| opens(*section) && pattern.covers(path))
+        || learned.left.iter().any(left)
+}
+
+const NAMES: &[&[u8]] = &[
+    b"a",
+    b"src",
+    b"main.rs",
+    b"x.Ab3dXq",
+    b"tmpab12cd_8",
+    b"lib-1.20.3",
+    b"lock.4711",
+    b"\xff\xfe",
+    b"no\xfftext",
+    b"[slug]",
+    b"$x",
+    b"a*b",
+    b"**",
+    b"{a,b}",
+    b"~",
+    b"Ab3dXq7Y",
+    b"target",
+    b"..a",
+    b"a\\b",
+    b"new\nline",
+    b"deadbeef12345678",
+    b"tmp.Zb3dX9.Yc4eW8",
+];
+const PLACES: &[&str] = &[
+    "",
+    "/etc",
+    "/tmp",
+    "/work0/p",
+    "/work0",
+    HOME,
+    CACHE,
+    "/data0/users/u/.tool",
+    "/proc/self/task/12",
+    "/usr/lib",
+    "/var/lib/tool",
+    "/dev/shm",
+];
+
+fn any_path() -> impl Strategy<Value = Vec<u8>> {
+    let names = proptest::collection::vec(proptest::sample::select(NAMES), 1..5);
+    (proptest::sample::select(PLACES), names).prop_map(|(place, names)| {
+        let mut path = place.as_bytes().to_vec();
+        for name in names {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        path
+    })
+}
+
+fn any_access() -> impl Strategy<Value = Access> {
+    proptest::sample::select(&[Read, Write, Exec][..])
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_was_seen_is_dropped(
+        seen in proptest::collection::vec((any_access(), any_path(), any::<[bool; 3]>()), 1..120),
+        level in 0u8..=3,
+    ) {
+        let mut scene = scene();
+        let mut recording = Recording::new();
+        for (access, path, [directory, made, gone]) in &seen {
+            let request = Request::Path(*access, path.clone());
+            recording.entry(request).or_default().add("tool");
+            let sets = [
+                (directory, &mut scene.directories),
+                (made, &mut scene.made),
+                (gone, &mut scene.gone),
+            ];
+            for (_, set) in sets.into_iter().filter(|(is, _)| **is) {
+                set.insert(path.clone());
+            }
+        }
+        let level = Level::from_number(level).expect("a level");
+        let learned = generalize(&recording, &scene, level);
+        let mut around = PathContext::at(Path::new("/work0/p"));
+        around.variable = variable;
+        let mut patterns = Vec::new();
+        for entry in &learned.entries {
+            let located = locate(&entry.text, &around);
+            let located = located.map_err(|error| TestCaseError::fail(format!("{} {error:?}", entry.text)))?;
+            // No entry opens a place of the system or a home as a whole.
+            let base = located.pattern.base_bytes();
+            let whole = located.pattern.is_literal() && place::is_wide(&scene, base);
+            prop_assert!(!whole, "{}", entry.text);
+            patterns.push((entry.section, located.pattern));
+        }
+        for (access, path, _) in &seen {
+            prop_assert!(
+                covered(&learned, &patterns, *access, path),
+                "{} {:?} {:?}", access, String::from_utf8_lossy(path), texts(&learned)
+            );
+        }
+        // The same again adds nothing else.
+        prop_assert_eq!(&learned, &generalize(&recording, &scene, level));
+    }
+
+    #[test]
+    fn no_peer_that_was_seen_is_dropped(
+        seen in proptest::collection::vec((any::<bool>(), any::<bool>(), any::<u32>(), any::<u16>()), 1..40),
+        level in 0u8..=3,
+    ) {
+        let mut recording = Recording::new();
+        for (connect, udp, ip, port) in &seen {
+            let request = Request::Inet {
+                way: if *connect { Way::Connect } else { Way::Listen },
+                protocol: if *udp { Protocol::Udp } else { Protocol::Tcp },
+                name: None,
+                ip: std::net::Ipv4Addr::from(*ip).into(),
+                port: *port,
+            };
+            recording.entry(request).or_default().add("tool");
+        }
+        let learned = generalize(&recording, &scene(), Level::from_number(level).expect("a level"));
+        let endpoint = |entry: &Entry| match Endpoint::parse(&entry.text, false) {
+            Ok(Parsed::Endpoint(endpoint)) => (entry.section, endpoint),
+            _ => panic!("{}", entry.text),
+        };
+        let endpoints: Vec<(Section, Endpoint)> = learned.entries.iter().map(endpoint).collect();
+        for request in recording.keys() {
+            let Request::Inet { way, protocol, ip, port, .. } = request else { continue };
+            let to = To::Inet { protocol: *protocol, ip: Some(*ip), own: false, port: *port, names: &[] };
+            let section = match way {
+                Way::Connect => Section::Connect,
+                Way::Listen => Section::Listen,
+            };
+            let covers = |(of, endpoint): &(Section, Endpoint)| {
+                *of == section && endpoint.covers(&Reach { way: *way, to }, false)
+            };
+            prop_assert!(endpoints.iter().any(covers), "{:?} {:?}", request, texts(&learned));
+        }
+    }
+}
