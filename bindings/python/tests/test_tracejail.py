@@ -73,16 +73,36 @@ class Runs(Gone):
         self.assertEqual(result.stdout, "")
         self.assertIn("Permission denied", result.stderr)
         self.assertNotIn("jail:", result.stderr)
-        denial = result.verdict.first_denial
-        assert denial is not None
-        self.assertEqual((denial.syscall, denial.errno), ("openat", "EACCES"))
-        self.assertEqual((denial.path, denial.reason.why), (os.path.realpath(secret), "not yours"))
-        self.assertTrue(denial.place.endswith("policy.toml:4"), denial.place)
-        self.assertEqual(denial.ancestry, ("cat",))
+        first = result.verdict.first_denied
+        assert first is not None
+        self.assertEqual((first.syscall, first.errno), ("openat", "EACCES"))
+        self.assertEqual((first.path, first.reason.why), (os.path.realpath(secret), "not yours"))
+        self.assertTrue(first.place.endswith("policy.toml:4"), first.place)
+        self.assertEqual(first.ancestry, ("cat",))
+        (denial,) = result.verdict.denials
+        self.assertEqual((denial.what, denial.place), (f"read {first.path}", first.place))
+        self.assertEqual((denial.program, denial.errno, denial.why), ("cat", "EACCES", "not yours"))
+        self.assertTrue(denial.askable)
         self.assertEqual(result.verdict.denied, 1)
         self.assertEqual([count.times for count in result.verdict.counts], [1])
-        with self.assertRaisesRegex(tracejail.CommandFailed, "1 denied, first: openat"):
+        with self.assertRaisesRegex(tracejail.CommandFailed, "1 denied, first: read "):
             result.check()
+
+    def test_a_remedy_that_is_merged_into_the_policy_allows_the_call(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "data"
+            file.write_text("x")
+            command = ["cat", str(file)]
+            base: dict[str, Any] = {"extends": ["base"]}
+            result = tracejail.run(command, policy=base, trace_denials=True, capture_output=True)
+            (denial,) = result.verdict.denials
+            self.assertEqual((denial.code, denial.askable), ("fs.read.default", True))
+            if sys.version_info >= (3, 11):
+                import tomllib
+
+                remedy = tomllib.loads(denial.remedy or "")
+                result = tracejail.run(command, policy={**base, **remedy}, capture_output=True)
+                self.assertEqual(result.stdout, b"x")
 
     def test_a_kill_by_the_policy(self) -> None:
         policy = {**OPEN, "syscalls": {"uname": "kill"}}

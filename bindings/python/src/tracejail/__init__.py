@@ -10,19 +10,20 @@ This package calls the ``jail`` binary and reads its report::
     if result.verdict.ending != "exited":
         print("stopped by", result.verdict.limit or result.verdict.ending)
     for denial in result.verdict.denials:
-        print(denial.call, "denied by", denial.place)
+        print(denial.what, "denied by", denial.place, denial.remedy)
 
 The binary is the one that ``TRACEJAIL_BINARY`` names, or else ``jail`` in ``PATH``.
 """
 
 from ._binary import JailNotFound, binary
 from ._process import DEVNULL, PIPE, STDOUT, CommandFailed, Jail, NotStarted, Result, run
-from ._verdict import Count, Cpu, Denial, Memory, Output, Reason, Signal, Verdict
+from ._verdict import Call, Count, Cpu, Denial, Memory, Output, Reason, Signal, Verdict
 
 __all__ = [
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Call",
     "CommandFailed",
     "Count",
     "Cpu",

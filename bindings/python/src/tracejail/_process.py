@@ -118,8 +118,10 @@ class Jail:
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
         # The report has no name that the command could reach, and its descriptor is not inherited.
         self._report = os.memfd_create("tracejail-report")
+        self._denials = os.memfd_create("tracejail-denials")
         try:
             words: list[Word] = [binary(), "--report", f"fd:{self._report}"]
+            words += ["--denials", f"fd:{self._denials}"]
             words += ["--policy", self._policy(policy, limits)]
             words += [f"--trace-denials={'always' if trace_denials else 'never'}"]
             if quiet:
@@ -136,7 +138,7 @@ class Jail:
                     words += ["--env", f"{name}={value}"]
             words += [*options, "--", *self.args]
             self._process: subprocess.Popen[Any] = subprocess.Popen(
-                words, pass_fds=[*passed, self._report], **popen
+                words, pass_fds=[*passed, self._report, self._denials], **popen
             )
         except BaseException:
             self._close()
@@ -162,6 +164,7 @@ class Jail:
         """Frees what belongs to the run."""
         if self._report >= 0:
             os.close(self._report)
+            os.close(self._denials)
             self._report = -1
         if self._folder is not None:
             self._folder.cleanup()
@@ -255,10 +258,9 @@ class Jail:
 
     def _ended(self) -> Verdict:
         if self._verdict is None:
-            size = os.fstat(self._report).st_size
-            text = os.pread(self._report, size, 0)
+            report, denials = _content(self._report), _content(self._denials)
             self._close()
-            self._verdict = _read(text, self._process.returncode, self.args)
+            self._verdict = _read(report, denials, self._process.returncode, self.args)
         return self._verdict
 
 
@@ -306,10 +308,16 @@ def _absolute(source: Any) -> Any:
     return os.path.abspath(text) if is_path else text
 
 
-def _read(text: bytes, code: int, args: Sequence[Word]) -> Verdict:
+def _content(file: int) -> bytes:
+    return os.pread(file, os.fstat(file).st_size, 0)
+
+
+def _read(report: bytes, denials: bytes, code: int, args: Sequence[Word]) -> Verdict:
     """The verdict; where jail was killed before it wrote its report, one that says so."""
-    if text:
-        return Verdict.of(json.loads(text))
+    # A killed jail may have written a part of its last line.
+    lines = [json.loads(line) for line in denials.splitlines(keepends=True) if line.endswith(b"\n")]
+    if report:
+        return Verdict.of(json.loads(report), lines)
     killed = code < 0
     return Verdict.of(
         {
@@ -326,8 +334,9 @@ def _read(text: bytes, code: int, args: Sequence[Word]) -> Verdict:
             "memory": None,
             "output": None,
             "killed_by": None,
-            "denied": {"total": 0, "first": None, "counts": []},
-        }
+            "denied": {"total": len(lines), "first": None, "counts": []},
+        },
+        lines,
     )
 
 
@@ -343,7 +352,7 @@ def _told(verdict: Verdict) -> str:
         text = f"ended by {verdict.signal.name}"
     else:
         text = verdict.error or verdict.ending
-    if verdict.first_denial:
-        first = verdict.first_denial
-        text += f"; {verdict.denied} denied, first: {first.call} ({first.place})"
+    if verdict.denials:
+        first = verdict.denials[0]
+        text += f"; {verdict.denied} denied, first: {first.what} ({first.place})"
     return text

@@ -3,7 +3,7 @@ add fields, which are in ``Verdict.document``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -73,7 +73,51 @@ class Reason:
 
 @dataclass(frozen=True)
 class Denial:
-    """A call that was denied, or that ended the jail."""
+    """A denial with what would allow it: a line of ``--denials`` (docs/agents.md)."""
+
+    #: What denied the call, as a stable name: ``fs.read.default``.
+    code: str
+    #: The request, as ``jail explain POLICY REQUEST`` takes it: ``read /srv/data``.
+    what: str
+    #: ``deny``, or ``kill`` if it ended the jail.
+    action: str
+    #: What the call returned.
+    errno: Optional[str]
+    #: The program that made the call, and its process.
+    program: str
+    pid: int
+    #: The policy's file or preset, its line and the entry that decided.
+    source: Optional[str]
+    line: Optional[int]
+    entry: Optional[str]
+    why: Optional[str]
+    #: TOML that is merged into the policy and allows the request; ``None`` if nothing that is added can.
+    remedy: Optional[str]
+    #: What has to be removed or narrowed instead.
+    remove: Optional[Any]
+    #: The same for people.
+    advice: Optional[str]
+    #: Whether a policy could allow the request. Otherwise trying again is useless.
+    askable: bool
+    #: The line as jail wrote it.
+    document: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """``net.toml:9``, or the code if no line decided."""
+        return f"{self.source}:{self.line}" if self.source and self.line else self.code
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Denial:
+        same = ("code", "what", "action", "errno", "program", "pid", "source", "line", "entry")
+        more = ("why", "remedy", "remove", "advice")
+        values = {name: found.get(name) for name in (*same, *more)}
+        return cls(**values, askable=found.get("standing") == "askable", document=found)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was denied, or that ended the jail, as the report has it."""
 
     syscall: Optional[str]
     #: The decoded call: ``openat(AT_FDCWD, "../.env", O_RDONLY)``.
@@ -86,8 +130,6 @@ class Denial:
     reason: Reason
     #: The programs that led to it, from the command to the caller.
     ancestry: tuple[str, ...]
-    #: What to change in the policy to allow the call.
-    remedy: Optional[str]
     #: The event as jail wrote it.
     document: Mapping[str, Any]
 
@@ -97,9 +139,8 @@ class Denial:
         return self.reason.place
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Denial:
+    def of(cls, found: Mapping[str, Any]) -> Call:
         path, peer = found.get("path"), found.get("peer")
-        remedy = found.get("remedy")
         return cls(
             syscall=found.get("syscall"),
             call=found["call"],
@@ -109,7 +150,6 @@ class Denial:
             errno=found.get("errno"),
             reason=Reason.of(found["reason"]),
             ancestry=tuple(found.get("ancestry") or ()),
-            remedy=remedy if isinstance(remedy, str) or remedy is None else str(remedy),
             document=found,
         )
 
@@ -145,11 +185,13 @@ class Verdict:
     memory: Optional[Memory]
     output: Optional[Output]
     #: The call that ended the jail.
-    killed_by: Optional[Denial]
+    killed_by: Optional[Call]
     #: How many calls were denied.
     denied: int
-    #: The first denial.
-    first_denial: Optional[Denial]
+    #: The first call that was denied.
+    first_denied: Optional[Call]
+    #: Each denial. Those of system calls that a program can do without are only in ``counts``.
+    denials: tuple[Denial, ...]
     #: Each entry that denied calls, the most frequent first.
     counts: tuple[Count, ...]
     #: The whole report.
@@ -161,8 +203,8 @@ class Verdict:
         return self.ending == "exited" and self.code == 0
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Verdict:
-        """Reads the document that ``jail --report`` writes.
+    def of(cls, found: Mapping[str, Any], denials: Iterable[Mapping[str, Any]] = ()) -> Verdict:
+        """Reads the document that ``jail --report`` writes, and the lines of ``--denials``.
 
         Raises:
             ValueError: if it is not one of version 1.
@@ -182,9 +224,10 @@ class Verdict:
             cpu=cpu and Cpu(cpu["user"], cpu["system"]),
             memory=memory and Memory(memory["peak"], memory["tree"]),
             output=output and Output(output["stdout"], output["stderr"]),
-            killed_by=found["killed_by"] and Denial.of(found["killed_by"]),
+            killed_by=found["killed_by"] and Call.of(found["killed_by"]),
             denied=denied["total"],
-            first_denial=denied["first"] and Denial.of(denied["first"]),
+            first_denied=denied["first"] and Call.of(denied["first"]),
+            denials=tuple(map(Denial.of, denials)),
             counts=tuple(
                 Count(count["syscall"], count["times"], Reason.of(count["reason"]))
                 for count in denied["counts"]
