@@ -1,7 +1,7 @@
 //! Paths as a tree, and which directories stand for what lies in them.
 
-use super::part::{Part, parts};
-use super::place::{is_temporary, is_wide, may_fold, text};
+use super::part::{Part, is_temporary, parts};
+use super::place::{is_wide, may_fold, text};
 use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
 use crate::paths::{Access, split};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,11 @@
 //! A component of a path: a name, or a pattern for names that change from run to run.
 
-use super::place::is_temporary;
 use super::{Level, Scene};
-use crate::judge::varying::varying;
-use crate::paths::Access;
+use crate::judge::varying::{TEMPORARY, varying};
+use crate::paths::{Access, is_beneath};
 use crate::policy::written;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Bytes of a name that a pattern must have beside its `*`.
 const FIXED: usize = 3;
@@ -157,6 +158,18 @@ fn version(name: &[u8]) -> Option<std::ops::Range<usize>> {
     None
 }
 
+/// Whether `path` is `place` or leads to it.
+pub fn is_at_or_beneath(place: &Path, path: &[u8]) -> bool {
+    is_beneath(place.as_os_str().as_bytes(), path)
+}
+
+/// Whether programs give their files random names in this directory.
+pub fn is_temporary(scene: &Scene, directory: &[u8]) -> bool {
+    let tmpdir = scene.run.tmpdir.as_deref();
+    TEMPORARY.iter().any(|known| known.as_bytes() == directory)
+        || tmpdir.is_some_and(|tmpdir| tmpdir.as_os_str().as_bytes() == directory)
+}
+
 /// Whether a name leads to where the jail starts, or to the home directory: it existed before.
 fn is_known(scene: &Scene, directory: &[u8], name: &[u8]) -> bool {
     let path = [directory, b"/", name].concat();
@@ -167,7 +180,7 @@ fn is_known(scene: &Scene, directory: &[u8], name: &[u8]) -> bool {
         .into_iter()
         .flatten()
         .chain(variables)
-        .any(|known| super::place::is_at_or_beneath(known, &path))
+        .any(|known| is_at_or_beneath(known, &path))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Which directories may be opened as a whole, and how a path is written.
 
-use super::part::Part;
+use super::part::{Part, is_temporary};
 use super::{Scene, Section};
-use crate::judge::varying::TEMPORARY;
 use crate::judge::width::is_too_wide;
 use crate::paths::{is_beneath, split};
 use std::os::unix::ffi::OsStrExt;
@@ -20,18 +19,6 @@ const SHARED: &[&str] = &[
     ".local/share",
     ".local/state",
 ];
-
-/// Whether `path` is `place` or leads to it.
-pub fn is_at_or_beneath(place: &Path, path: &[u8]) -> bool {
-    is_beneath(place.as_os_str().as_bytes(), path)
-}
-
-/// Whether programs give their files random names in this directory.
-pub fn is_temporary(scene: &Scene, directory: &[u8]) -> bool {
-    let tmpdir = scene.run.tmpdir.as_deref();
-    TEMPORARY.iter().any(|known| known.as_bytes() == directory)
-        || tmpdir.is_some_and(|tmpdir| tmpdir.as_os_str().as_bytes() == directory)
-}
 
 fn is_child(parent: &Path, path: &[u8]) -> bool {
     split(path).0 == parent.as_os_str().as_bytes()

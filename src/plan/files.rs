@@ -69,6 +69,10 @@ impl Rights {
         }
     }
 
+    fn or_all(self, all: bool) -> Rights {
+        if all { Rights::ALL } else { self }
+    }
+
     fn and(self, other: Rights) -> Rights {
         Rights {
             read: self.read | other.read,
@@ -158,10 +162,7 @@ impl Files {
     /// Plans `[fs]`.
     pub fn new(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Files {
         let scene = Scene::of(policy);
-        let governed = match options.learns {
-            true => Rights::ALL,
-            false => scene.governed(),
-        };
+        let governed = scene.governed().or_all(options.learns);
         let abi = host.landlock_abi;
         let pins = host.kernel >= PINS;
         let mut files = Files {

@@ -93,9 +93,7 @@ impl Supervisor<'_> {
             former: caller,
             program,
         } = self.tracees.executed(tid, former as Tid);
-        let refused = self
-            .paths
-            .loaded(self.plan, tid, caller.as_deref(), self.lacks.as_ref());
+        let refused = self.paths.loaded(self.plan, tid, caller.as_deref());
         if own {
             self.watch_ends(tracee)?;
         }

@@ -9,7 +9,6 @@ mod control;
 mod credentials;
 mod denial;
 mod event;
-mod lacks;
 mod lifecycle;
 mod limits;
 mod object;
@@ -34,9 +33,7 @@ use crate::sys::Errno;
 use crate::trace::{Exit, Meter, Resume, Stop, Stopped, Tid, Wait};
 use control::{job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
 use credentials::Credentials;
-use lacks::Lacks;
 use limits::LimitWatch;
-use std::cell::RefCell;
 use syscall::{charged, path::Paths, refusal::OwnFilter, socket::Sockets};
 use tracee::{Tracees, held::Held};
 
@@ -56,8 +53,6 @@ struct Supervisor<'a> {
     paths: Paths,
     sockets: Sockets,
     own_filter: OwnFilter,
-    /// What the policy lacks, where that is learned.
-    lacks: Option<RefCell<Lacks>>,
     /// Events that were ready when the last round began.
     round: Round,
     /// Whether the command's own execve has happened.

@@ -18,7 +18,6 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::sys::Errno;
 use crate::trace::{self, Meter, Wait};
-use std::cell::RefCell;
 use std::time::Instant;
 
 /// How a jail is run.
@@ -89,7 +88,7 @@ impl<'a> Supervisor<'a> {
             plan,
             options,
             observer,
-            paths: Paths::new(started.take_handed(), plan.records),
+            paths: Paths::new(started.take_handed(), plan.records).learning(plan.learns),
             sockets: Sockets::new(plan),
             init: started.init(),
             started,
@@ -97,7 +96,6 @@ impl<'a> Supervisor<'a> {
             tracees,
             held: Held::default(),
             own_filter: OwnFilter::default(),
-            lacks: plan.learns.then(RefCell::default),
             round: Round::default(),
             running: false,
             main_exit: None,

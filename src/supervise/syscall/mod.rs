@@ -14,6 +14,7 @@
 mod arguments;
 pub mod charged;
 pub mod emulate;
+pub mod lacks;
 mod own_filter;
 pub mod path;
 pub mod pending;
@@ -85,6 +86,7 @@ impl Supervisor<'_> {
             return self.decide_by_registers(tracee, task, registers, verdict);
         }
         let seen = self.paths.seen.clone();
+        let lacks = self.paths.lacks.clone();
         let mut stop = SyscallStop {
             plan,
             tracees: &self.tracees,
@@ -95,7 +97,7 @@ impl Supervisor<'_> {
             rules,
             vector: Vec::new(),
             seen: seen.as_deref(),
-            lacks: self.lacks.as_ref(),
+            lacks: lacks.as_deref(),
         };
         let answer = loop {
             let answer = if by_peers {
@@ -200,7 +202,9 @@ impl Supervisor<'_> {
 
     /// Tells what the policy lacks for a call, if it goes on.
     fn tell_lacks(&mut self, task: &Task, call: Call, goes_on: bool) {
-        let Some(lacks) = &self.lacks else { return };
+        let Some(lacks) = &self.paths.lacks else {
+            return;
+        };
         let needed = lacks.borrow_mut().take();
         for (verdict, object) in needed.into_iter().filter(|_| goes_on) {
             let lacking = Denial::new(task, call, verdict, Some(object), &self.tracees);

@@ -3,8 +3,8 @@
 use crate::judge::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::lacks::Lacks;
 use crate::supervise::object::{Object, Seen};
+use crate::supervise::syscall::lacks::Lacks;
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{self, Call};

@@ -38,12 +38,14 @@ use crate::baseline::Watch;
 use crate::launch::Handed;
 use crate::paths::Access;
 use crate::supervise::object::{Object, PathObject, Seen};
+use crate::supervise::syscall::lacks::Lacks;
 use crate::sys::Errno;
 use crate::syscalls::named::Asks;
 use crate::syscalls::op::{Op, Open};
 use crate::trace::Resume;
 pub use places::{SOCKADDR, arrived};
 pub use resolve::{LookupFlags, Resolved};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What the supervisor knows of the files of a jail.
@@ -57,6 +59,8 @@ pub struct Paths {
     looks: look::Looks,
     /// What the call that is being answered was allowed, where that is recorded.
     pub seen: Option<Rc<Seen>>,
+    /// What the policy lacks, where that is learned.
+    pub lacks: Option<Rc<RefCell<Lacks>>>,
 }
 
 impl Paths {
@@ -70,7 +74,14 @@ impl Paths {
             handed,
             looks: look::Looks::default(),
             seen: records.then(Rc::default),
+            lacks: None,
         }
+    }
+
+    /// The same, where what the policy lacks is learned.
+    pub fn learning(mut self, learns: bool) -> Self {
+        self.lacks = learns.then(Rc::default);
+        self
     }
 
     /// What a rule may have judged of an execve.

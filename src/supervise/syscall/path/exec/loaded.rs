@@ -12,8 +12,8 @@ use crate::judge::{Judge, Reason, Verdict};
 use crate::paths::Access;
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::supervise::lacks::Lacks;
 use crate::supervise::object::Object;
+use crate::supervise::syscall::lacks::Lacks;
 use crate::supervise::syscall::path::resolve::PATH_MAX;
 use crate::supervise::syscall::path::{PathObject, Paths, refusal};
 use crate::supervise::tracee::Task;
@@ -68,18 +68,12 @@ struct Image {
 impl Paths {
     /// What has been loaded is judged. What denies it, if anything. `former`: the task that has made the
     /// execve.
-    pub fn loaded(
-        &mut self,
-        plan: &Plan,
-        pid: Tid,
-        former: Option<&Task>,
-        lacks: Option<&RefCell<Lacks>>,
-    ) -> Option<Refusal> {
+    pub fn loaded(&mut self, plan: &Plan, pid: Tid, former: Option<&Task>) -> Option<Refusal> {
         let judged = former.and_then(|task| task.paths.judged.take());
         if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }
-        self.judge_loaded(plan, pid, judged, lacks).err()
+        self.judge_loaded(plan, pid, judged).err()
     }
 
     fn judge_loaded(
@@ -87,8 +81,9 @@ impl Paths {
         plan: &Plan,
         pid: Tid,
         judged: Option<JudgedExec>,
-        lacks: Option<&RefCell<Lacks>>,
     ) -> Result<(), Refusal> {
+        let lacks = self.lacks.clone();
+        let lacks = lacks.as_deref();
         let image = Image::of(pid)?;
         if judged.is_some_and(|judged| !ran_as(self.exec.keys(), pid, &judged, &image.path)) {
             return Err((refusal(Reason::Changed), exec_of(image.path)));

@@ -5,9 +5,9 @@
 //! its exceptions. What an entry or the baseline denies is never let through, and neither is what no entry
 //! could allow.
 
-use super::object::Object;
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
+use crate::supervise::object::Object;
 use std::collections::HashSet;
 
 /// Bytes of all that is let through. Past this, the default denies again.
