@@ -23,7 +23,6 @@ mod untraced;
 mod usage;
 mod write_policy;
 
-use crate::launch::{self, Withheld};
 use crate::policy::Policy;
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -47,7 +46,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain POLICY [CALL]\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -235,12 +234,16 @@ enum Sub {
     Replay(Replay),
     /// Show a log as a page for a browser, or as text
     Report(ReportLog),
-    /// Show what enforces each entry of a policy, or how one call or path is decided
+    /// Show what enforces each entry of a policy, or how requests are decided
     Explain {
+        #[command(flatten)]
+        options: explain::Options,
         /// A built-in policy or a TOML file
         policy: String,
-        /// A call, such as 'socket(AF_INET, SOCK_DGRAM, 0)', or a path: 'read ~/.ssh'
-        call: Option<String>,
+        /// What to decide: 'read ~/.ssh', 'write ./x', 'exec /usr/bin/git push', 'connect 1.2.3.4:443',
+        /// 'listen 127.0.0.1:80', or a call such as 'socket(AF_INET, SOCK_DGRAM, 0)'
+        #[arg(value_name = "REQUEST")]
+        requests: Vec<String>,
         #[command(flatten)]
         flags: PolicyFlags,
     },
@@ -321,8 +324,9 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
         Sub::Doctor { json } => doctor::run(json, view, &mut stdout),
         Sub::Explain {
+            options,
             policy,
-            call,
+            requests,
             flags,
         } => {
             let layers = match flags.layers(vec![policy]) {
@@ -336,20 +340,12 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
                     return Ok(1);
                 }
             };
-            match explain::run(
-                &policy,
-                &launch::probe_for(&policy, &Withheld::from_environment()),
-                call.as_deref(),
-                view,
-                &mut stdout,
-            ) {
-                Ok(()) => Ok(0),
-                Err(explain::ExplainError::Output(error)) => Err(error),
-                Err(error) => {
-                    writeln!(stderr, "jail: {error}")?;
-                    Ok(1)
-                }
-            }
+            let view = explain::View {
+                color: out,
+                width: Some(width(&stdout)),
+            };
+            let (out, err) = (&mut stdout, &mut stderr);
+            explain::run(&policy, &options, &requests, view, out, err)
         }
     }
 }
@@ -358,6 +354,15 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
 fn refused(message: &str) -> io::Result<u8> {
     writeln!(io::stderr(), "jail: {message}")?;
     Ok(FAILED)
+}
+
+/// How wide a table may be: the terminal's width, otherwise `COLUMNS`, otherwise 80.
+fn width(stdout: &io::Stdout) -> usize {
+    let given = || {
+        let text = std::env::var("COLUMNS").ok()?;
+        text.parse().ok().filter(|columns| *columns > 0)
+    };
+    columns(stdout).or_else(given).unwrap_or(80)
 }
 
 /// The exit code of a subcommand whose output may not have been writable.

@@ -164,7 +164,11 @@ fn lines<const N: usize>(text: &mut String, cells: &[Cell; N], widths: &[usize; 
     }
 }
 
-/// Pieces of at most `width` columns, broken at spaces; a longer word stays whole.
+/// Where a word may be broken: within paths, lists and names of system calls.
+const SEPARATORS: [char; 6] = ['/', ',', '|', ':', '_', '-'];
+
+/// Pieces of at most `width` columns, broken at spaces; a longer word is broken behind a separator, or stays
+/// whole if it has none.
 fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -177,7 +181,12 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
         });
         let fits = past.map_or(rest.len(), |(at, _)| at);
         let before = rest.get(..=fits).and_then(|head| head.rfind(' '));
-        let Some(at) = before.or_else(|| rest.find(' ')) else {
+        // A word that is too long is broken behind a separator.
+        let within = || {
+            let head = rest.get(..fits)?;
+            head.rfind(SEPARATORS).map(|at| at + 1).filter(|at| *at > 1)
+        };
+        let Some(at) = before.or_else(within).or_else(|| rest.find(' ')) else {
             break;
         };
         let (piece, tail) = rest.split_at(at);

@@ -63,6 +63,20 @@ impl Judge {
         self.through(self.path(access, path), &[ways(access)], &mut holds)
     }
 
+    /// Decides the execution of a program with these arguments, the name of the program first, by this call.
+    /// The path must be absolute and resolved.
+    pub fn execution(&self, path: &Path, argv: &[Vec<u8>], call: &'static str) -> Sentence {
+        let path = path.as_os_str().as_bytes();
+        let mut holds = |object: &Object| {
+            let covers = |(_, pattern): &(String, crate::paths::Pattern)| pattern.covers(path);
+            object.peer.is_none()
+                && object.path.as_ref().is_none_or(covers)
+                && object.argv.as_ref().is_none_or(|words| words.matches(argv))
+        };
+        let object = self.path(Access::Exec, path);
+        self.through(object, &[vec![call]], &mut holds)
+    }
+
     /// Decides whether a program can reach a peer, or be reached, by a socket that it creates.
     pub fn peer(&self, peer: &Peer) -> Sentence {
         peer.reach(|reach| {

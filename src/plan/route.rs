@@ -128,6 +128,11 @@ impl Enforcer {
         }
     }
 
+    /// Whether Landlock has a part in it.
+    pub const fn uses_landlock(self) -> bool {
+        matches!(self, Enforcer::Landlock | Enforcer::SupervisorOnFloor)
+    }
+
     /// For tables.
     pub const fn text(self) -> &'static str {
         match self {

@@ -351,7 +351,8 @@ fn no_file_with_a_secret_can_be_read() {
     }
     // Landlock alone keeps the two presets from them: they cost no stop.
     for preset in ["workspace", "build"] {
-        let explained = run(home.at(jail(["explain", preset]))).ends_with(0);
+        let explained =
+            run(home.at(jail(["explain", preset]).env("COLUMNS", "100000"))).ends_with(0);
         let line = |line: &&str| line.contains("fs.deny") && line.contains("supervisor");
         let stops: Vec<&str> = explained.out.lines().filter(line).collect();
         assert!(stops.is_empty(), "{preset}: {stops:?}");
@@ -759,7 +760,10 @@ fn a_build_finds_the_homes_that_variables_name() {
     };
     let jailed = named(home.within(None, "build", &script));
     // Landlock alone holds them: opens do not stop.
-    let explained = run(named(home.at(jail(["explain", "build"])))).ends_with(0);
+    let explained = run(named(
+        home.at(jail(["explain", "build"]).env("COLUMNS", "100000")),
+    ))
+    .ends_with(0);
     let stops = |line: &&str| line.contains("fs.deny") && line.contains("supervisor");
     assert_eq!(explained.out.lines().find(stops), None);
     let said: String = open

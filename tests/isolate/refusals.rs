@@ -141,6 +141,7 @@ fn explain_shows_what_is_the_commands_own() {
     let scene = Scene::isolated("\"pid\", \"net\", \"read-only\"");
     let ran = plain(["./jail", "explain", "policy.toml"])
         .cwd(scene.dir.path())
+        .env("COLUMNS", "1000")
         .output();
     let out = ran.ends_with(0).out;
     for word in ["pid", "net", "read-only"] {

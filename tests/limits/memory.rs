@@ -20,7 +20,10 @@ fn limited(dir: &Dir) -> String {
 pub fn has(mode: &str) -> bool {
     let dir = Dir::new();
     let policy = limited(&dir);
-    let ran = jail(["explain", &policy]).env("JAIL_CGROUP", mode).output();
+    let ran = jail(["explain", &policy])
+        .env("COLUMNS", "1000")
+        .env("JAIL_CGROUP", mode)
+        .output();
     let row = ran.out.lines().find(|line| line.contains("limits.memory"));
     let row = row.unwrap_or_else(|| ran.fail("should have told who limits memory"));
     let has = match mode {
@@ -397,7 +400,10 @@ fn a_command_that_may_write_to_cgroups_is_in_none() {
         "default = \"allow\"\n[fs]\ndeny = [\"/sys/fs/cgroup\"]\n[limits]\nmemory = \"64MiB\"\n";
     let row = |text: &str, mode: &str| {
         let policy = dir.write("policy.toml", text);
-        let ran = jail(["explain", &policy]).env("JAIL_CGROUP", mode).output();
+        let ran = jail(["explain", &policy])
+            .env("COLUMNS", "1000")
+            .env("JAIL_CGROUP", mode)
+            .output();
         let mut lines = ran.out.lines();
         let row = lines.find(|line| line.contains("limits.memory"));
         row.unwrap_or_default().to_owned()

@@ -124,7 +124,7 @@ impl Scene {
     pub fn explained(&self, policy: &Policy, question: &str) -> String {
         let words = [self.jail.as_str(), "explain", &policy.name, question];
         let ran = self.as_user(User::Caller, words.into_iter());
-        ran.output().ends_with(0).out
+        ran.env("COLUMNS", "1000").output().ends_with(0).out
     }
 
     /// The command without a jail.

@@ -309,6 +309,7 @@ fn check_and_explain_show_what_is_lifted() {
         let ran = std::process::Command::new(env!("CARGO_BIN_EXE_jail"))
             .args(arguments)
             .current_dir(&files.0)
+            .env("COLUMNS", "1000")
             .output()
             .expect("jail");
         String::from_utf8_lossy(&ran.stdout).into_owned()

@@ -5,6 +5,8 @@
 mod support;
 
 mod commands;
+mod explain;
+mod formats;
 mod join;
 mod lift;
 mod lints;

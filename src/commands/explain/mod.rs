@@ -1,0 +1,178 @@
+//! `jail explain POLICY [REQUEST]…`: prints the plan, or how requests are decided: for people, or with
+//! `--json` as one document. It runs nothing.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `request` | a text to what it asks for |
+//! | `answer` | a request to its answer: the verdict, what decided, what enforces it |
+//! | `lost` | the entries that match and did not decide |
+//! | `subject` | what a row of the plan is about |
+//! | `whole` | the plan for people |
+//! | `text` | an answer for people |
+//! | `json` | both for machines |
+
+mod answer;
+mod json;
+mod lost;
+mod request;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod text;
+mod whole;
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use self::answer::Answer;
+use super::other_host::{HostArgs, OtherHost};
+use crate::launch::{self, Withheld};
+use crate::plan::{Host, Plan, PlanError, PlanOptions};
+use crate::policy::Policy;
+use crate::syscalls::CallError;
+
+pub use subject::name;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub host: HostArgs,
+}
+
+/// Where and how to print.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Whether to use colours.
+    pub color: bool,
+    /// The width of the lines; `None`: they are not wrapped.
+    pub width: Option<usize>,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug)]
+pub enum ExplainError {
+    /// The policy has no plan.
+    Plan(PlanError),
+    /// The text is not a call.
+    Call {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        source: CallError,
+    },
+    /// A sentence with an invalid path.
+    Path(String),
+    /// A sentence with an invalid peer.
+    Peer(String),
+}
+
+/// The host that is explained.
+struct On {
+    host: Host,
+    /// In messages; `None`: it is this host.
+    name: Option<String>,
+}
+
+/// Explains a policy, or requests under it. Returns 1 if a request is none.
+pub fn run(
+    policy: &Policy,
+    options: &Options,
+    requests: &[String],
+    view: View,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let on = match options.host.read() {
+        Ok(Some(OtherHost { host, name, .. })) => On {
+            host,
+            name: Some(name),
+        },
+        Ok(None) => On {
+            host: launch::probe_for(policy, &Withheld::from_environment()),
+            name: None,
+        },
+        Err(message) => {
+            writeln!(err, "jail: {message}")?;
+            return Ok(1);
+        }
+    };
+    explain(policy, &on, requests, options.json, view, out, err)
+}
+
+/// `json`: whether to print a document.
+fn explain(
+    policy: &Policy,
+    on: &On,
+    requests: &[String],
+    json: bool,
+    view: View,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let options = PlanOptions {
+        alone: true,
+        ..PlanOptions::default()
+    };
+    let plan = match Plan::with(policy, &on.host, options) {
+        Ok(plan) => plan,
+        Err(error) => {
+            writeln!(err, "jail: {}", ExplainError::Plan(error))?;
+            return Ok(1);
+        }
+    };
+    let mut answers = Vec::new();
+    let mut code = 0;
+    for text in requests {
+        match request::parse(text) {
+            Ok(request) => answers.push(Answer::new(policy, &plan, text, &request)),
+            Err(error) => {
+                code = 1;
+                writeln!(err, "jail: {error}")?;
+            }
+        }
+    }
+    match (json, requests.is_empty()) {
+        (true, _) => out.write_all(&json::document(
+            policy,
+            on,
+            &plan,
+            &answers,
+            requests.is_empty(),
+        ))?,
+        (false, true) => out.write_all(whole::text(policy, on, &plan, view).as_bytes())?,
+        (false, false) => {
+            let texts: Vec<String> = answers
+                .iter()
+                .map(|answer| text::text(policy, answer, view))
+                .collect();
+            out.write_all(texts.join("\n").as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+impl std::fmt::Display for ExplainError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExplainError::Plan(source) => write!(f, "cannot make a plan: {source}"),
+            ExplainError::Call { text, source } => {
+                writeln!(f, "not a call: {source}")?;
+                writeln!(f, "    {text}")?;
+                let before = text
+                    .get(..source.range.start)
+                    .map_or(0, |head| head.chars().count());
+                let marked = text
+                    .get(source.range.clone())
+                    .map_or(1, |part| part.chars().count());
+                write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))
+            }
+            ExplainError::Path(message) => write!(f, "not a path: {message}"),
+            ExplainError::Peer(message) => write!(f, "not an endpoint: {message}"),
+        }
+    }
+}
