@@ -67,7 +67,17 @@ impl Tree {
 
     fn add(&mut self, time: f64, event: &Event) -> Option<usize> {
         match event {
-            Event::Start(start) => Some(self.process(start.pid, time)),
+            Event::Start(start) => {
+                let index = self.process(start.pid, time);
+                // Until the log names the program that it runs.
+                let name = start.program.rsplit('/').next();
+                if let (Some(process), Some(name)) = (self.processes.get_mut(index), name)
+                    && process.names.is_empty()
+                {
+                    process.names.push(name.to_owned());
+                }
+                Some(index)
+            }
             Event::Exec { pid, ancestry } => {
                 let index = self.process(*pid, time);
                 if let (Some(process), Some(name)) =

@@ -17,7 +17,7 @@ pub const KINDS: &[&str] = &[
     "denied",
     "killed",
     "signal",
-    "started a process",
+    "started",
     "ended",
     "other",
 ];

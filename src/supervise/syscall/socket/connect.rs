@@ -103,7 +103,8 @@ impl Sockets {
         };
         let ip = Address::canonical(ip, true);
         let observed = port == dns::PORT && stop.plan.net.observes;
-        if observed || !self.is_open_to_all(stop, ip, port) {
+        // What is recorded is judged by its socket.
+        if observed || stop.seen.is_some() || !self.is_open_to_all(stop, ip, port) {
             return None;
         }
         let settled = Address::settle(&mut bytes, Family::Other);
