@@ -125,7 +125,8 @@ class Machine:
     def _pack(self, image, built):
         for path in ("/proc", "/sys", "/dev", "/run", "/root", "/root-mount"):
             image.directory(path)
-        for path in ("/tmp", "/var/tmp"):
+        # In /home tests make homes, which must not lie in /tmp.
+        for path in ("/tmp", "/var/tmp", "/home"):
             image.directory(path, 0o1777)
         # The kernel opens it for init, before anything is mounted.
         image.character_device("/dev/console", 5, 1)
