@@ -109,6 +109,18 @@ struct Ready {
 }
 
 /// `None`: there is no command, and the policy was saved.
+/// The command as the user gave it.
+fn given(run: &Run) -> Command {
+    Command {
+        environment: std::env::vars_os().collect(),
+        arguments: run.command.clone(),
+        directory: run.directory.clone(),
+        pass_fds: run.pass_fds.clone(),
+        ignore_sigpipe: sys::signal::pipe_was_ignored(),
+        ..Command::default()
+    }
+}
+
 fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready>, Failure> {
     if let Some(fd) = closed {
         return Err(fail(format_args!(
@@ -154,16 +166,8 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     if !run.quiet {
         warn_of_home(&policy);
     }
-    let given = Command {
-        environment: std::env::vars_os().collect(),
-        arguments: run.command.clone(),
-        directory: run.directory.clone(),
-        pass_fds: run.pass_fds.clone(),
-        ignore_sigpipe: sys::signal::pipe_was_ignored(),
-        ..Command::default()
-    };
     let host = launch::probe_for(&policy, &Withheld::from_environment());
-    let mut command = given
+    let mut command = given(run)
         .under(&policy, &host)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     set_environment(&mut command, run.env_clear, &run.variables)?;
