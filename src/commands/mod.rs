@@ -3,6 +3,7 @@
 
 mod batch;
 mod check;
+mod completions;
 mod denials;
 mod diff;
 mod doctor;
@@ -10,11 +11,13 @@ mod explain;
 mod hints;
 mod learn;
 mod logs;
+mod man;
 mod other_host;
 mod policy_args;
 mod presets;
 mod replay;
 mod report;
+mod roff;
 mod run;
 mod table;
 mod target;
@@ -46,7 +49,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail completions SHELL\n       jail man [PAGE]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -254,6 +257,16 @@ enum Sub {
         /// The preset to print
         name: Option<String>,
     },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: completions::Shell,
+    },
+    /// Print a manual page as roff: jail(1), that of a subcommand, or jail-policy(5)
+    Man {
+        /// A subcommand, or `policy` for the policy language
+        page: Option<String>,
+    },
     /// Show what this host gives jail, what is missing, what that costs, and how to close the gap
     Doctor {
         /// Print one JSON document
@@ -322,6 +335,8 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         Sub::Replay(ref asked) => replay::run(asked, here, err, view, &mut stdout, &mut stderr),
         Sub::Report(ref asked) => report::run(asked, view.width, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
+        Sub::Completions { shell } => completions::run(shell, &mut stdout),
+        Sub::Man { page } => man::run(page.as_deref(), &mut stdout, &mut stderr),
         Sub::Doctor { json } => doctor::run(json, view, &mut stdout),
         Sub::Explain {
             options,

@@ -17,27 +17,29 @@ pub struct PolicyArgs {
     flags: PolicyFlags,
 }
 
+/// Their heading in `--help`.
+const ENTRIES: &str = "Entries of the policy for this run";
+
 /// The flags that are entries of the policy for one run. Their values are written as in a policy file.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Entries of the policy for this run")]
 pub struct PolicyFlags {
     /// Let the command read this path and all beneath it
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = ENTRIES, value_name = "PATH")]
     allow_read: Vec<OsString>,
     /// Let the command read and change this path and all beneath it
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = ENTRIES, value_name = "PATH")]
     allow_write: Vec<OsString>,
     /// Let the command execute this program, or those beneath this directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = ENTRIES, value_name = "PATH")]
     allow_exec: Vec<OsString>,
     /// Let the command connect there: HOST:PORTS, udp://HOST:PORTS, unix:PATH
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, help_heading = ENTRIES, value_name = "ENDPOINT")]
     allow_net: Vec<OsString>,
     /// Deny this path or endpoint, whatever else allows it
-    #[arg(long, value_name = "PATH|ENDPOINT")]
+    #[arg(long, help_heading = ENTRIES, value_name = "PATH|ENDPOINT")]
     deny: Vec<OsString>,
     /// Set a key of limits, process or syscalls, or default: limits.wall=10s
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, help_heading = ENTRIES, value_name = "KEY=VALUE")]
     set: Vec<OsString>,
 }
 

@@ -10,6 +10,7 @@ mod bazel;
 mod bindings;
 mod ci;
 mod containers;
+mod first;
 mod harness;
 mod judge;
 mod kernels;

@@ -8,4 +8,5 @@ mod advice;
 mod explained;
 mod flags;
 mod hints;
+mod pages;
 mod saved;
