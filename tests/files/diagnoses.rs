@@ -115,27 +115,27 @@ fn check_names_what_is_wrong_or_in_vain() {
     std::fs::hard_link(scene.at("w/key"), scene.at("w/key2")).expect("a hard link");
     let cases = [
         (
-            "missing-path",
+            "W303",
             "read = [\"@/nowhere\"]",
             "@/nowhere does not exist",
         ),
         (
-            "matches-nothing",
+            "W305",
             "read = [\"@\"]\ndeny = [\"@/**/*.none\"]",
             "matches no existing file",
         ),
         (
-            "movable",
+            "W302",
             "write = [\"@/w\"]\ndeny = [\"@/w/link\"]",
             "@/w/link is a symbolic link",
         ),
         (
-            "shadowed",
+            "W201",
             "read = [\"@/r/file\"]\ndeny = [\"@/r\"]",
             "allows nothing",
         ),
         (
-            "hard-link",
+            "W304",
             "write = [\"@/w\"]\ndeny = [\"@/w/key\"]",
             "@/w/key has other names",
         ),

@@ -66,7 +66,7 @@ fn no_link_of_the_command_leads_what_the_next_run_opens_elsewhere() {
         run(within(&home, &policy, &first)).ends_with(0);
         let ran = run(within(&home, &policy, script)).ends_with(125);
         ran.complains("through the symbolic link")
-            .complains("[led-elsewhere]");
+            .complains("[E602]");
         let checked = run(home
             .at(jail(["check", &policy]))
             .env("CARGO_TARGET_DIR", home.path().join("project/target")));
