@@ -62,7 +62,7 @@ pub struct Plan {
     pub memory: Option<Memory>,
     /// Whether there is no supervisor.
     pub unsupervised: bool,
-    /// Whether what is allowed is reported ([`PlanOptions::records`]).
+    /// Whether what is allowed is reported, too.
     pub records: bool,
     /// Whether what the policy's `default` denies is let through and told.
     pub learns: bool,

@@ -40,7 +40,7 @@ fn explain_names_the_enforcer_of_each_entry() {
     );
     let newest = explain(&subtrees, None);
     for (place, entry) in [
-        ("s.toml:3", "fs.read \"@/r\""),
+        ("s.toml:3", "fs.read, 2: \"@/r\", \"@/bin\""),
         ("s.toml:4", "fs.write \"@/w\""),
         ("s.toml:5", "fs.exec \"@/bin\""),
     ] {
@@ -114,11 +114,7 @@ fn check_names_what_is_wrong_or_in_vain() {
     scene.write("w/key", "key");
     std::fs::hard_link(scene.at("w/key"), scene.at("w/key2")).expect("a hard link");
     let cases = [
-        (
-            "W303",
-            "read = [\"@/nowhere\"]",
-            "@/nowhere does not exist",
-        ),
+        ("W303", "read = [\"@/nowhere\"]", "@/nowhere does not exist"),
         (
             "W305",
             "read = [\"@\"]\ndeny = [\"@/**/*.none\"]",
