@@ -346,10 +346,10 @@ fn sample() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// A fiftieth of what proptest's own variable says: each takes seconds.
+/// A part of what proptest's own variable says: each takes seconds.
 fn cases() -> u32 {
     let cases = std::env::var("PROPTEST_CASES").ok();
-    (cases.and_then(|it| it.parse().ok()).unwrap_or(500) / 50).max(1)
+    (cases.and_then(|it| it.parse().ok()).unwrap_or(500) / 150).max(3)
 }
 
 proptest! {

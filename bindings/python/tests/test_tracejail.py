@@ -276,6 +276,8 @@ else:
                 ran = subprocess.run(
                     [sys.executable, "-m", "pytest", "-q", "-p", "tracejail.pytest_plugin", "."],
                     cwd=folder,
+                    # PYTHONPATH may be relative to another directory.
+                    env={**os.environ, "PYTHONPATH": str(Path(tracejail.__file__).resolve().parents[1])},
                     capture_output=True,
                     text=True,
                 )
