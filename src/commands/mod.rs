@@ -26,7 +26,7 @@ mod untraced;
 mod usage;
 mod write_policy;
 
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use policy_args::{PolicyArgs, PolicyFlags};
@@ -49,7 +49,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail completions SHELL\n       jail man [PAGE]\n       jail doctor [--json]"
+    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail schema\n       jail completions SHELL\n       jail man [PAGE]\n       jail doctor [--json]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -257,6 +257,8 @@ enum Sub {
         /// The preset to print
         name: Option<String>,
     },
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -335,6 +337,11 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         Sub::Replay(ref asked) => replay::run(asked, here, err, view, &mut stdout, &mut stderr),
         Sub::Report(ref asked) => report::run(asked, view.width, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
+        Sub::Schema => {
+            serde_json::to_writer_pretty(&mut stdout, &policy::schema())?;
+            writeln!(stdout)?;
+            Ok(0)
+        }
         Sub::Completions { shell } => completions::run(shell, &mut stdout),
         Sub::Man { page } => man::run(page.as_deref(), &mut stdout, &mut stderr),
         Sub::Doctor { json } => doctor::run(json, view, &mut stdout),

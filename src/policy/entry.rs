@@ -54,6 +54,9 @@ pub(super) fn unknown_target(document: &mut Document<'_>, name: &str, span: Rang
     }
 }
 
+/// The keys of an entry that is a table.
+pub(super) const KEYS: &[&str] = &["action", "why", "quiet"];
+
 /// The keys that entries and rules share: action, reason, quiet.
 pub(super) struct Says {
     pub action: Action,
@@ -184,11 +187,7 @@ fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut Says
         if keys.take(document, key.get_ref(), value) {
             continue;
         }
-        let note = document.unknown_key(
-            key,
-            "in an entry of [syscalls]",
-            &["action", "why", "quiet"],
-        );
+        let note = document.unknown_key(key, "in an entry of [syscalls]", KEYS);
         if matches!(key.get_ref().as_ref(), "when" | "path" | "peer") {
             note.help("an entry that depends on arguments is a `[[rule]]`");
         }

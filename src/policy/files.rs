@@ -52,6 +52,14 @@ impl List {
         }
     }
 
+    /// The keys of an entry that is a table.
+    pub(super) const fn keys(self) -> &'static [&'static str] {
+        match self {
+            List::Deny | List::Protect => &["path", "action", "why", "optional"],
+            _ => &["path", "why", "optional"],
+        }
+    }
+
     /// Whether it allows something.
     pub const fn allows(self) -> bool {
         matches!(self, List::Read | List::Write | List::Exec)
@@ -237,12 +245,8 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, keys: 
                 keys.action = action(document, value, "fs.protect", "write");
             }
             _ => {
-                let known: &[&str] = match list {
-                    List::Deny | List::Protect => &["path", "action", "why", "optional"],
-                    _ => &["path", "why", "optional"],
-                };
                 let place = format!("in an entry of fs.{}", list.key());
-                document.unknown_key(key, &place, known);
+                document.unknown_key(key, &place, list.keys());
             }
         }
     }

@@ -28,7 +28,7 @@ pub enum Isolation {
 }
 
 /// The words, in the order in which messages list them.
-const WORDS: &[(&str, Isolation)] = &[
+pub(super) const WORDS: &[(&str, Isolation)] = &[
     ("user", Isolation::User),
     ("pid", Isolation::Pid),
     ("net", Isolation::Net),

@@ -74,7 +74,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    const fn keys(self) -> &'static [&'static str] {
+    pub(super) const fn keys(self) -> &'static [&'static str] {
         match self {
             Section::Files => &["path", "why", "optional"],
             Section::Net => &["to", "on", "why", "optional"],

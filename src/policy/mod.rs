@@ -24,6 +24,7 @@
 //! | `merge` | merges the files of an `extends` |
 //! | `layers` | several policies and the flags of a command line, as one policy |
 //! | `saved` | the same as the text of a file |
+//! | `schema` | the JSON Schema of files |
 //! | `object` | whether a flag names a path or an endpoint |
 //! | `lift` | the denials that a file removes from those that it inherits |
 //! | `isolate` | the words of its `isolate` |
@@ -80,6 +81,7 @@ mod process;
 mod read;
 mod rule;
 mod saved;
+mod schema;
 mod temporary;
 pub mod written;
 
@@ -99,6 +101,7 @@ pub use peer::{example_of, peer};
 pub use places::{PathContext, Place, PlaceError, locate};
 pub use presets::{Preset, presets};
 pub use process::{Process, Setting, User};
+pub use schema::schema;
 pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;

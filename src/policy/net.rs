@@ -26,7 +26,7 @@ pub enum NetList {
 }
 
 impl NetList {
-    const ALL: [NetList; 3] = [NetList::Connect, NetList::Listen, NetList::Deny];
+    pub(super) const ALL: [NetList; 3] = [NetList::Connect, NetList::Listen, NetList::Deny];
 
     /// Its key.
     pub const fn key(self) -> &'static str {
@@ -38,7 +38,7 @@ impl NetList {
     }
 
     /// The keys of an entry that is a table; those before `why` name the endpoint.
-    const fn keys(self) -> &'static [&'static str] {
+    pub(super) const fn keys(self) -> &'static [&'static str] {
         match self {
             NetList::Connect => &["to", "why", "optional"],
             NetList::Listen => &["on", "why", "optional"],

@@ -18,7 +18,7 @@ use crate::net::Way;
 use crate::paths::Access;
 use crate::syscalls::{self, Errno};
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "description",
     "extends",
     "default",
@@ -30,6 +30,9 @@ const KEYS: &[&str] = &[
     "rule",
     "test",
 ];
+
+/// The keys of a `[[test]]`.
+pub(super) const TEST_KEYS: &[&str] = &["allow", "deny", "kill"];
 
 /// Whether it is a key of a file.
 pub(super) fn is_key(name: &str) -> bool {
@@ -177,7 +180,7 @@ fn tests(
             "deny" => Expect::Deny,
             "kill" => Expect::Kill,
             _ => {
-                document.unknown_key(key, "in a [[test]]", &["allow", "deny", "kill"]);
+                document.unknown_key(key, "in a [[test]]", TEST_KEYS);
                 continue;
             }
         };

@@ -104,9 +104,12 @@ impl fmt::Display for User {
     }
 }
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "env", "cwd", "umask", "nice", "caps", "stdin", "user", "isolate", "tmpdir",
 ];
+
+/// The keys of `env`.
+pub(super) const ENVIRONMENT_KEYS: &[&str] = &["pass", "set"];
 
 /// Whether it is a key of `[process]`.
 pub(super) fn is_key(name: &str) -> bool {
@@ -176,7 +179,7 @@ fn environment(
                     }
                 }
             }
-            _ => _ = document.unknown_key(key, "in process.env", &["pass", "set"]),
+            _ => _ = document.unknown_key(key, "in process.env", ENVIRONMENT_KEYS),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::paths::Pattern;
 use crate::syscalls::named::named;
 use crate::syscalls::{Syscall, SyscallSet};
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "syscall", "when", "path", "peer", "argv", "action", "why", "quiet",
 ];
 

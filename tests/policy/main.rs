@@ -14,4 +14,5 @@ mod meaning;
 mod messages;
 mod presets;
 mod random;
+mod schema;
 mod tmpdir;
