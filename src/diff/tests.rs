@@ -6,6 +6,7 @@ use crate::paths::Access;
 use crate::policy::{Peer, Who};
 use crate::syscalls::parse_call;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use std::path::PathBuf;
 
 fn policy(text: &str) -> Policy {
@@ -346,36 +347,39 @@ fn sample() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// A part of what proptest's own variable says: each takes seconds.
-fn cases() -> u32 {
-    let cases = std::env::var("PROPTEST_CASES").ok();
-    (cases.and_then(|it| it.parse().ok()).unwrap_or(500) / 150).max(3)
-}
+/// Each pair of policies takes a third of a second.
+const PAIRS: u32 = 60;
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
-
-    #[test]
-    fn the_comparison_agrees_with_the_judge(
-        one in text(),
-        other in text(),
-        samples in proptest::collection::vec(sample(), 200),
-    ) {
+/// Without the macro, which would generate as many pairs as `PROPTEST_CASES` says.
+#[test]
+fn the_comparison_agrees_with_the_judge() {
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(PAIRS));
+    let pairs = (text(), text(), proptest::collection::vec(sample(), 200));
+    let agrees = |(one, other, samples): (String, String, Vec<Request>)| {
         // Pairs that the language refuses say nothing.
-        let (Ok(before), Ok(after)) = (Policy::parse(&one, "a.toml"), Policy::parse(&other, "b.toml")) else {
+        let (Ok(before), Ok(after)) = (
+            Policy::parse(&one, "a.toml"),
+            Policy::parse(&other, "b.toml"),
+        ) else {
             return Ok(());
         };
         let sides = [&before, &after].map(|policy| Side::new(policy).expect("a plan"));
         let found = compare(&sides[0], &sides[1]);
-        let allows = |side: &Side<'_>, request: &Request| side.decide(request).action == Action::Allow;
+        let allows =
+            |side: &Side<'_>, request: &Request| side.decide(request).action == Action::Allow;
         for request in samples {
             match (allows(&sides[0], &request), allows(&sides[1], &request)) {
-                (false, true) => prop_assert!(!found.allowed.is_empty(), "{request}\n{one}\n{other}"),
-                (true, false) => prop_assert!(!found.denied.is_empty(), "{request}\n{one}\n{other}"),
+                (false, true) => {
+                    prop_assert!(!found.allowed.is_empty(), "{request}\n{one}\n{other}")
+                }
+                (true, false) => {
+                    prop_assert!(!found.denied.is_empty(), "{request}\n{one}\n{other}")
+                }
                 _ => {}
             }
             // The same kind of request, too.
-            let same = |list: &[Difference]| list.iter().any(|it| it.example.kind() == request.kind());
+            let same =
+                |list: &[Difference]| list.iter().any(|it| it.example.kind() == request.kind());
             match (allows(&sides[0], &request), allows(&sides[1], &request)) {
                 (false, true) => prop_assert!(same(&found.allowed), "{request}\n{one}\n{other}"),
                 (true, false) => prop_assert!(same(&found.denied), "{request}\n{one}\n{other}"),
@@ -383,10 +387,18 @@ proptest! {
             }
         }
         for difference in &found.allowed {
-            prop_assert!(!allows(&sides[0], &difference.example) && allows(&sides[1], &difference.example));
+            prop_assert!(
+                !allows(&sides[0], &difference.example) && allows(&sides[1], &difference.example)
+            );
         }
         for difference in &found.denied {
-            prop_assert!(allows(&sides[0], &difference.example) && !allows(&sides[1], &difference.example));
+            prop_assert!(
+                allows(&sides[0], &difference.example) && !allows(&sides[1], &difference.example)
+            );
         }
+        Ok(())
+    };
+    if let Err(error) = runner.run(&pairs, agrees) {
+        panic!("{error}");
     }
 }
