@@ -350,7 +350,7 @@ fn sample() -> impl Strategy<Value = Request> {
 /// Each pair of policies takes a third of a second.
 const PAIRS: u32 = 60;
 
-/// Without the macro, which would generate as many pairs as `PROPTEST_CASES` says.
+/// Without proptest's macro: it would let `PROPTEST_CASES` replace this number, which is bounded by time.
 #[test]
 fn the_comparison_agrees_with_the_judge() {
     let mut runner = TestRunner::new(ProptestConfig::with_cases(PAIRS));
