@@ -415,3 +415,59 @@ fn an_inherited_socket_is_connected_to_no_port_that_no_entry_names() {
         }
     }
 }
+
+/// Confines itself by Landlock, starts a thread, and connects a TCP socket.
+const CONFINED: &str = r#"
+import ctypes, errno, socket, struct, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+create, restrict, make_block, no_new_privs = 444, 446, 1 << 11, 38
+handled = struct.pack("Q", make_block)
+ruleset = libc.syscall(create, handled, len(handled), 0)
+if ruleset < 0:
+    sys.exit(3)
+libc.prctl(no_new_privs, 1, 0, 0, 0)
+libc.syscall(restrict, ruleset, 0)
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+s = socket.socket()
+try:
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+    print("connected")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"#;
+
+/// The supervisor cannot connect for such a task, and a thread may put an inherited socket in the place of
+/// the judged one: what that may reach, too, is then asked for.
+#[test]
+fn a_confined_program_connects_nothing_that_an_inherited_socket_may_not() {
+    let Some(python) = python() else { return };
+    let scene = Scene::new();
+    let script = scene.script("confined.py", CONFINED);
+    let passes = scene.script("passes.py", PASSES);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    scene.policy(&format!("connect = [\"*:{port}\", \"unix:*\"]"));
+    let [kind, protocol] = [libc::SOCK_DGRAM, libc::IPPROTO_UDP].map(|it| it.to_string());
+    let passed = [&python, &passes, &kind, &protocol].map(String::as_str);
+    let port = port.to_string();
+    let words = [
+        scene.jail(),
+        "--policy",
+        "net.toml",
+        "--",
+        &python,
+        &script,
+        &port,
+    ];
+    for user in users() {
+        let alone = scene.outside(user, &words).output();
+        if alone.code() == Some(3) {
+            crate::not_tested!("a program that confines itself: this kernel has no Landlock");
+            return;
+        }
+        assert_eq!(alone.ends_with(0).out, "connected\n");
+        let heir = [&passed[..], &words[..]].concat();
+        let ran = scene.outside(user, &heir).output().ends_with(0);
+        assert_ne!(ran.out, "connected\n", "{}", ran.err);
+    }
+}

@@ -80,14 +80,10 @@ impl Sockets {
     /// Whether the policy lets every socket connect to this address that a task may have, whatever it speaks.
     /// Then it does not matter which of them another task puts in the place of the one that a call names.
     pub(super) fn is_open_to_all(&mut self, stop: &SyscallStop<'_>, ip: IpAddr, port: u16) -> bool {
-        use Protocol::{Lite, Other, Tcp, Udp};
         if stop.plan.net.names {
             self.names.take_in();
         }
-        let may_be =
-            |protocol: &Protocol| stop.plan.net.inherits || Sockets::may_send(stop, *protocol);
-        let mut protocols = [Tcp, Udp, Lite, Other].into_iter().filter(may_be);
-        protocols.all(|protocol| {
+        Sockets::at_hand(stop).all(|protocol| {
             let who = Who::Inet { protocol, ip, port };
             let (verdict, _) = self.ask(stop, Way::Connect, who);
             verdict.action == Action::Allow
@@ -156,14 +152,21 @@ impl Sockets {
         }
     }
 
+    /// What the internet sockets of a task may speak: those that it can make, and any where it may have
+    /// inherited some.
+    fn at_hand(stop: &SyscallStop<'_>) -> impl Iterator<Item = Protocol> {
+        use Protocol::{Lite, Other, Tcp, Udp};
+        let may_have =
+            |protocol: &Protocol| stop.plan.net.inherits || Sockets::may_send(stop, *protocol);
+        [Tcp, Udp, Lite, Other].into_iter().filter(may_have)
+    }
+
     /// What a call on a socket of this protocol may turn out to speak: where the task itself has to
     /// make it, another may put any socket in the place of the one that is judged.
     pub(super) fn protocols(stop: &SyscallStop<'_>, own: Protocol) -> Vec<Protocol> {
         let mut protocols = vec![own];
         if stop.task.paths.is_confined() && !stop.task.space().is_alone() {
-            let others = [Protocol::Tcp, Protocol::Udp];
-            let others = others.into_iter().filter(|other| *other != own);
-            protocols.extend(others.filter(|other| Sockets::may_send(stop, *other)));
+            protocols.extend(Sockets::at_hand(stop).filter(|other| *other != own));
         }
         protocols
     }
