@@ -16,9 +16,10 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 
 import inside  # noqa: E402
+from kept import keep, kept_cells, to_run  # noqa: E402
 from outcome import Cell, report  # noqa: E402
 
-START = json.dumps({"kernel": "6.1.0-56-cloud-amd64", "planned": ["a", "b"]})
+START = json.dumps({"suite": "baseline", "kernel": "6.1.0-56-cloud-amd64", "planned": ["a", "b"]})
 END = json.dumps({"end": True})
 
 
@@ -79,6 +80,51 @@ class Cells(unittest.TestCase):
         self.assertEqual(vars(Cell(**json.loads(made.to_json()))), vars(made))
 
 
+class Resumed(unittest.TestCase):
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.folder = made.name
+
+    def left(self, *suites, **how):
+        return to_run("6.1", suites, "root", folder=self.folder, **how)
+
+    def test_a_result_is_kept(self):
+        keep(cell(START, test("a")), self.folder)
+        [again, new] = self.left("baseline", "files/matrix", resume=True)
+        self.assertEqual((list(again.tests), again.ended), (["a"], False))
+        self.assertEqual((list(new.tests), new.ended), ([], False))
+        self.assertIn(", ", again.commit)
+        [again] = self.left("baseline")
+        self.assertEqual((list(again.tests), "," in again.commit), ([], False))
+
+    def test_a_cell_at_its_end_is_left_alone(self):
+        keep(cell(START, test("a"), test("b", "failed"), END), self.folder)
+        [again] = self.left("baseline", resume=True)
+        self.assertEqual((again.text(), again.commit), ("**1 FAILED**, 1 passed", "abc"))
+        [again] = self.left("baseline", resume=True, failed=True)
+        self.assertEqual((list(again.tests), again.ended), (["a"], False))
+
+    def test_results_of_other_users_are_others(self):
+        keep(cell(START, test("a"), test("b"), END), self.folder)
+        [other] = to_run("6.1", ["baseline"], "nobody", resume=True, folder=self.folder)
+        self.assertEqual(other.tests, {})
+        self.assertEqual(len(kept_cells(self.folder)), 1)
+
+    def test_a_test_that_ends_the_machine_has_failed(self):
+        made = cell(START, test("a"), json.dumps({"begins": "b"}))
+        self.assertTrue(made.machine_ended())
+        self.assertEqual((made.text(), made.is_green()), ("**1 FAILED**, **ENDED EARLY**, 1 passed", False))
+        made.read(END)
+        self.assertEqual(made.text(), "**1 FAILED**, 1 passed")
+        self.assertFalse(cell(START, test("a")).machine_ended())
+
+    def test_tests_that_are_no_more_are_forgotten(self):
+        made = cell(START, test("a"), test("b"))
+        made.read(START.replace('"b"', '"c"'))
+        self.assertEqual((list(made.tests), made.not_run()), (["a"], ["c"]))
+
+
 class Verdicts(unittest.TestCase):
     def summary(self, counts):
         return f"running 1 test\ntest a ... ok\n\ntest result: ok. {counts}; 0 measured; 3 filtered out\n"
@@ -132,6 +178,7 @@ class Arguments(unittest.TestCase):
     def test_users_and_numbers(self):
         self.refused("--user", "somebody")
         self.refused("--slow", "much")
+        self.assertIn("--failed needs --resume", self.refused("--failed"))
 
     def test_no_qemu(self):
         with tempfile.TemporaryDirectory() as directory:

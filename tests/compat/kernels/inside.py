@@ -1,10 +1,12 @@
-"""Runs the tests of one suite one by one, inside the machine, and writes a line of JSON about each.
+"""Runs the tests of some suites one by one, inside the machine, and writes lines of JSON about them.
 
-    python3 /inside.py PROGRAM MODULE SECONDS
+    python3 /inside.py '{"test_seconds": …, "suite_seconds": …, "suites": [{"suite": …, "program": …, "module": …, "done": […]}]}'
 
-Only tests of MODULE run, or all if it is empty. Each test is a process of its own, which is killed after
-SECONDS: so a test that hangs or crashes costs no other its result. The first line names the kernel and all
-tests that will run, and the last one says that all have run; what reads this must miss neither.
+Only tests of the module run, or all if it is empty, and none of those that are done. Each test is a process of
+its own, which is killed after so many seconds: a test that hangs or crashes costs no other its result. After
+its own seconds, a suite begins no further test. The first line of each suite names the kernel and all tests
+that there are. A line comes before each test, and one after it. The last line of a suite says that all its
+tests have run; what reads this must miss none of them.
 """
 
 import json
@@ -85,17 +87,33 @@ def run(program, name, seconds):
     return code, text
 
 
-def main():
-    program, module, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    names = listed(program, module)
-    say(kernel=os.uname().release, planned=names)
+def run_suite(suite, test_seconds, suite_seconds):
+    """Runs the tests that are left of a suite."""
+    program, end = suite["program"], time.monotonic() + suite_seconds
+    try:
+        names = listed(program, suite["module"])
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{suite['suite']}: {error}", flush=True)
+        return
+    say(suite=suite["suite"], kernel=os.uname().release, planned=names)
     for name in names:
+        if name in suite["done"]:
+            continue
         begin = time.monotonic()
-        code, output = run(program, name, seconds)
+        if begin > end:
+            return
+        say(begins=name)
+        code, output = run(program, name, test_seconds)
         result = verdict(code, output)
         tail = "" if result == "passed" else output[-TAIL:]
         say(test=name, result=result, seconds=round(time.monotonic() - begin, 1), gaps=gaps(output), output=tail)
     say(end=True)
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    for suite in job["suites"]:
+        run_suite(suite, job["test_seconds"], job["suite_seconds"])
 
 
 if __name__ == "__main__":

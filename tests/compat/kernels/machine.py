@@ -6,11 +6,12 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 
 import arch
 from image import Image
@@ -81,7 +82,7 @@ def _cargo(project, command):
 class Machine:
     """A kernel, and what its machine consists of."""
 
-    def __init__(self, kernel, project=PROJECT, options=OPTIONS, append="", memory=4096, extra=(), processor=arch.X86_64, root=None):
+    def __init__(self, kernel, project=PROJECT, options=OPTIONS, append="", memory=4096, extra=(), processor=arch.X86_64, root=None, processors=2):
         """`root`: a folder with the system's programs, instead of those of this system."""
         self.kernel = kernel
         self.project = project
@@ -91,11 +92,12 @@ class Machine:
         self.extra = extra
         self.processor = processor
         self.root = root
+        self.processors = processors
 
-    def run(self, built, command, output, user=0, cgroup="delegated/leaf", environment=(), timeout=900, log=None):
+    def run(self, built, command, output, user=0, cgroup="delegated/leaf", environment=(), timeout=900, log=None, silence=None):
         """Boots, runs a line for bash, and hands each piece of its output to `output`.
 
-        Returns the command's exit code, or None if the machine ended before the command: then the kernel's
+        The machine is ended after `timeout` seconds, or after `silence` without output. Returns the command's exit code, or None if the machine ended before the command: then the kernel's
         messages are in `log`, or on stderr without one."""
         need_qemu(self.processor)
         folders = ["/tests", *sorted({os.path.dirname(path) for path in built.programs.values()})]
@@ -120,7 +122,7 @@ class Machine:
                 self._pack(image, built)
                 image.text("/job.json", json.dumps(job))
                 image.end()
-            return self._boot(directory, output, timeout, log)
+            return self._boot(directory, output, timeout, silence or timeout, log)
 
     def _pack(self, image, built):
         for path in ("/proc", "/sys", "/dev", "/run", "/root", "/root-mount"):
@@ -171,26 +173,23 @@ class Machine:
             if path:
                 image.copy_tree(path, without=left_out)
 
-    def _boot(self, directory, output, timeout, log):
+    def _boot(self, directory, output, timeout, silence, log):
         result = os.path.join(directory, "result")
         console = log or os.path.join(directory, "console")
         command = [self.processor.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
         command += self.options.split()
-        command += ["-smp", "2", "-m", str(self.memory)]
+        command += ["-smp", str(self.processors), "-m", str(self.memory)]
         command += ["-kernel", self.kernel, "-initrd", os.path.join(directory, "image")]
         # Without no_timer_check, Linux 5.10 takes the timer of a slow emulation for a broken one, and panics.
         words = f"quiet panic=-1 cgroup_no_v1=all no_timer_check {self.append}"
         command += ["-append", f"console={self.processor.console} {words}"]
         command += self.processor.serial(f"file:{console}", "stdio", f"file:{result}")
         machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        alarm = threading.Timer(timeout, machine.kill)
-        alarm.start()
+        end = time.monotonic() + timeout
         try:
-            while data := machine.stdout.read1():
+            while data := _read(machine.stdout, min(silence, end - time.monotonic())):
                 output(data)
-            machine.wait()
         finally:
-            alarm.cancel()
             machine.kill()
             machine.wait()
         try:
@@ -201,3 +200,9 @@ class Machine:
                 with open(console, errors="replace") as file:
                     sys.stderr.write(file.read())
             return None
+
+
+def _read(pipe, seconds):
+    """What comes next; nothing at its end, or if that takes longer than so many seconds."""
+    ready, _, _ = select.select([pipe], [], [], max(seconds, 0))
+    return pipe.read1() if ready else b""

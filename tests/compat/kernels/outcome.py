@@ -6,6 +6,13 @@ said that it is at its end. Everything else is said in the cell.
 
 import json
 
+FAILURES = {"failed", "timed out", "ended the machine"}
+
+def in_words(before, word):
+    """The words before, and this one unless it is among them."""
+    words = before.split(", ") if before else []
+    return ", ".join(words if word in words else [*words, word])
+
 
 class Cell:
     """One suite, run by one user on one kernel."""
@@ -20,6 +27,8 @@ class Cell:
         self.planned = planned
         self.tests = tests or {}
         self.ended = ended
+        # The test that has begun, and has no result yet.
+        self.begun = None
 
     def read(self, line):
         """Takes one line of `inside.py`; whether it was one."""
@@ -31,7 +40,12 @@ class Cell:
             return False
         if "planned" in line:
             self.release, self.planned = line["kernel"], line["planned"]
+            # Results of tests that are no more.
+            self.tests = {name: test for name, test in self.tests.items() if name in self.planned}
+        elif "begins" in line:
+            self.begun = line["begins"]
         elif "test" in line:
+            self.begun = None
             self.tests[line.pop("test")] = line
         elif "end" in line:
             self.ended = True
@@ -39,12 +53,31 @@ class Cell:
             return False
         return True
 
+    def is_run(self, date, commit):
+        """Adds the day and the commit of a run to those of the runs before."""
+        self.date = in_words(self.date, date)
+        self.commit = in_words(self.commit, commit)
+
+    def forget_failures(self):
+        """Forgets the results that are no success: these tests are to run again."""
+        for name in self.with_result(*(FAILURES | {"ignored"})):
+            del self.tests[name]
+        self.ended = self.ended and not self.not_run()
+
+    def machine_ended(self):
+        """The machine has ended by itself: whether a test had begun, which is to blame."""
+        if self.begun is None:
+            return False
+        self.tests[self.begun] = {"result": "ended the machine", "seconds": 0, "gaps": [], "output": ""}
+        self.begun = None
+        return True
+
     def with_result(self, *results):
         """The names of the tests with one of these results."""
         return [name for name, test in self.tests.items() if test["result"] in results]
 
     def failed(self):
-        return self.with_result("failed", "timed out")
+        return self.with_result(*FAILURES)
 
     def not_run(self):
         """The tests without a result, and those that are marked to be ignored."""
@@ -77,7 +110,7 @@ class Cell:
         return ", ".join(words)
 
     def to_json(self):
-        return json.dumps(vars(self))
+        return json.dumps({name: value for name, value in vars(self).items() if name != "begun"})
 
 
 def table(cells, suites, columns):
@@ -112,8 +145,8 @@ def lists(cells):
         return [f"{title}:", "", *lines, ""] if lines else []
 
     def result(cell, name):
-        late = cell.tests[name]["result"] == "timed out"
-        return f"{name} (timed out)" if late else name
+        how = cell.tests[name]["result"]
+        return name if how == "failed" else f"{name} ({how})"
 
     lines = tests("Failed", lambda cell: [result(cell, name) for name in cell.failed()])
     lines += tests("Not run", lambda cell: cell.not_run())
