@@ -1,6 +1,7 @@
 //! Directories and programs at paths that readlink(2) does not give: more than 4,095 bytes.
 
-use super::scene::{LANDLOCK, Scene, open, openat as open_at, run};
+use super::scene::{Scene, open, openat as open_at, run};
+use crate::support::landlock::landlocks;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, mkdirat};
 use std::os::fd::OwnedFd;
@@ -57,7 +58,7 @@ fn an_interpreter_at_a_path_that_is_too_long_is_denied_by_its_name() {
         let mut steps = into(&scene, 24);
         steps.push(format!("exec :{}", scene.at(&format!("bin/{script}"))));
         assert_eq!(last(scene.steps_outside(&steps)), "ok");
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let found = last(scene.steps_within(landlock, &policy, &steps));
             assert_ne!(found, "ok", "{script}, {landlock:?}");
         }
@@ -78,7 +79,7 @@ fn a_program_at_a_path_that_is_too_long_is_judged_by_its_name() {
         let mut steps = into(&scene, 16);
         steps.push(format!("exec :{beneath}/{name}"));
         assert_eq!(last(scene.steps_outside(&steps)), "ok");
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let found = last(scene.steps_within(landlock, &policy, &steps));
             assert_eq!(found, expected, "{name}, {landlock:?}");
         }
@@ -95,7 +96,7 @@ fn a_program_at_a_path_that_is_too_long_runs_where_a_subtree_allows_it() {
     let mut steps = into(&scene, 16);
     let beneath = vec!["d".repeat(NAME); 8].join("/");
     steps.push(format!("exec :{beneath}/program"));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = last(scene.steps_within(landlock, &policy, &steps));
         assert_eq!(found, "ok", "{landlock:?}");
     }
@@ -164,7 +165,7 @@ fn a_directory_beyond_path_max_is_used_as_outside() {
     expected[16] = "ENOENT";
     assert_eq!(ends(&outside, count), expected, "outside");
     for lists in LISTS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("read = [\"@\"]\n{lists}"));
             let within = scene.steps_within(landlock, &policy, &steps);
@@ -211,7 +212,7 @@ fn what_is_denied_stays_so_beyond_path_max() {
         scene
     };
     for (list, answer) in [("deny", "EACCES"), ("hide", "ENOENT")] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = scene_with_secrets();
             let lists = format!("read = [\"@\"]\nwrite = [\"@/w\"]\n{list} = [\"@/**/secret\"]\n");
             let policy = scene.policy(&lists);
@@ -234,7 +235,7 @@ fn what_is_denied_stays_so_beyond_path_max() {
 #[test]
 fn a_tree_beyond_path_max_is_removed() {
     for lists in LISTS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!(
                 "read = [\"@\", \"/usr\"]\n{lists}exec = [\"/usr\"]\n"
@@ -285,7 +286,7 @@ fn beyond_a_crowd_of_names_a_directory_is_too_deep() {
     let mut into = vec![format!("{} :{name}", libc::SYS_chdir); 24];
     into.push(open("f", libc::O_CREAT | libc::O_RDWR));
     assert_eq!(last(scene.steps_outside(&into)), "ok");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = last(scene.steps_within(landlock, &policy, &into));
         assert!(
             matches!(found.as_str(), "ENAMETOOLONG" | "ok"),

@@ -1,8 +1,9 @@
 //! `deny` and `hide` within what is open, and the ways round them.
 
-use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run, start};
+use super::scene::{Scene, answers_where, open, openat, run, start};
 use crate::steps;
 use crate::support::jail;
+use crate::support::landlock::landlocks;
 use libc::{AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE};
 use std::fs::File;
 use std::io::Write;
@@ -169,7 +170,7 @@ fn a_hard_link_that_is_there_already_is_a_hole_that_check_names() {
     std::fs::hard_link(&key, scene.at("w/old")).expect("a hard link");
     let policy = scene.policy("read = [\"@\"]\ndeny = [\"@/w/key\"]");
     let read = |name: &str| steps![scene; open(name, O_RDONLY), "show {0}"];
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &read("@/w/key"));
         assert_eq!(found[0], "EACCES", "{landlock:?}");
         let found = scene.steps_within(landlock, &policy, &read("@/w/old"));
@@ -278,7 +279,7 @@ fn stdin_is_opened_again_for_what_it_is() {
     let outsider = outsider.write("file", "somewhere else");
     let file = |path: &str| File::open(path).expect("a file of the test");
     for path in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let case = format!("{path} {landlock:?}");
             let good = cat(&scene, landlock, path, file(&scene.at("r/file")));
             assert_eq!(good, (Some(0), "r".to_owned()), "{case}");
@@ -313,7 +314,7 @@ fn stdin_is_opened_again_for_what_it_is() {
 fn a_denied_descriptor_that_was_given_is_read_as_it_is() {
     let scene = scene();
     let policy = scene.policy(DENIED);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let stdin = File::open(scene.at("r/locked/key")).expect("a file of the test");
         let ran = run(scene.within(landlock, &policy, &["/bin/cat"]).stdin(stdin));
         ran.ends_with(0).says("r/locked/key");

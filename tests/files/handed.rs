@@ -1,7 +1,8 @@
 //! Files that a command is started with, outside of what the policy opens: it opens them again with the
 //! access of the descriptor, and gets nothing else by that.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, files, open, run};
+use super::scene::{SUBTREES, Scene, files, open, run};
+use crate::support::landlock::landlocks;
 use crate::support::{JAIL, plain};
 use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 use std::fs::File;
@@ -37,7 +38,7 @@ fn answers(name: &str, flags: i32, steps: &[String], outside: &[&str], within: &
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     assert_eq!(found(&free, free.outside(&command)), outside, "outside");
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let command = made(&scene);
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -99,7 +100,7 @@ fn a_descriptor_for_reading_changes_nothing() {
     ];
     let mut answered: Vec<String> = Vec::new();
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let mut command = vec![files(), "steps".to_owned()];
@@ -134,7 +135,7 @@ fn what_the_command_puts_in_the_place_of_a_stream_is_not_handed_over() {
         open("@/none/other", O_RDONLY),
     ];
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             scene.write("none/other", "other");
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
@@ -157,7 +158,7 @@ fn what_the_command_puts_in_the_place_of_a_stream_is_not_handed_over() {
 fn another_file_in_the_place_of_the_one_handed_over_is_not_opened() {
     // By its path, too, it is the file and not the name: the caller replaces it meanwhile.
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let script = scene.text(&format!(
@@ -196,7 +197,7 @@ fn what_is_denied_hidden_or_protected_stays_so_if_it_was_handed_over() {
         ("hide = [\"@/none\"]", O_RDWR, "ENOENT\nENOENT\n"),
         ("protect = [\"@/none/file\"]", O_RDWR, "ok\nEACCES\n"),
     ] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{entry}\n"));
             let steps = [open("/dev/stdin", O_RDONLY), open("/dev/stdin", O_WRONLY)];
@@ -212,7 +213,7 @@ fn what_is_denied_hidden_or_protected_stays_so_if_it_was_handed_over() {
 
 #[test]
 fn the_policy_itself_cannot_be_changed_through_stdin() {
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = Scene::new();
         let policy = scene.policy(SUBTREES);
         let stdin = File::options().read(true).write(true).open(&policy);
@@ -228,7 +229,7 @@ fn the_policy_itself_cannot_be_changed_through_stdin() {
 #[test]
 fn a_program_with_threads_reads_its_stdin_by_name() {
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let program = files();
@@ -242,7 +243,7 @@ fn a_program_with_threads_reads_its_stdin_by_name() {
 #[test]
 fn what_is_written_to_dev_stderr_reaches_the_file_that_it_is() {
     for kind in KINDS {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let script = "exec \"$@\" 2>>\"$TO\"";
@@ -279,7 +280,7 @@ fn a_program_with_threads_opens_its_own_descriptors_again() {
         "deny = [\"@/w/secret\"]\n",
         "protect = [\"@/w/kept\"]\n",
     ] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{kind}"));
             let ran = run(scene.within(landlock, &policy, &command)).says("ok all\n");

@@ -1,7 +1,8 @@
 //! What Landlock alone does not hold, in a place that may be read only.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, files, open, run};
+use super::scene::{SUBTREES, Scene, files, open, run};
 use crate::steps;
+use crate::support::landlock::landlocks;
 use libc::{AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, O_RDWR, O_TMPFILE};
 use std::fs::File;
 
@@ -13,7 +14,7 @@ fn closed(call: &str, place: &str, changes: bool) {
     let directory = scene.at(place);
     let probe = files();
     let command = [probe.as_str(), call, "absolute", &directory, "file"];
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let before = scene.state(&format!("{place}/file"));
         let ran = run(scene.within(landlock, &policy, &command));
         if ran.out != "EACCES\n" {
@@ -90,7 +91,7 @@ fn a_file_that_alone_may_be_written_keeps_its_name_and_its_place() {
     };
     let free = Scene::new();
     assert_eq!(free.steps_outside(&steps(&free)), ["ok"; 4]);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = Scene::new();
         let policy = scene.policy("read = [\"@\"]\nwrite = [\"@/w/file\"]\n");
         let found = scene.steps_within(landlock, &policy, &steps(&scene));
@@ -128,7 +129,7 @@ fn a_core_dump_is_not_written_where_nothing_may_be() {
         let script = scene.text(&format!(
             "ulimit -c unlimited || exit 99; cd @/{place}; sh -c 'kill -SEGV $$'"
         ));
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let policy = scene.policy(lists);
             let command = ["/bin/sh", "-c", &script];
             // Where Landlock does not hold it, the limit is 0 and cannot be raised.
@@ -176,7 +177,7 @@ fn an_unnamed_file_gets_no_name_where_none_may_be_made() {
     assert_eq!(free.steps_outside(&attack(&free)), ["ok"; 5]);
     assert!(free.exists("r/new"));
     for deny in ["", "deny = [\"@/w/**/secret-*\"]"] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let policy = scene.policy(&format!("{SUBTREES}{deny}"));
             let found = scene.steps_within(landlock, &policy, &attack(&scene));
@@ -205,7 +206,7 @@ fn an_unlinked_file_is_reopened_for_no_more_than_it_was_opened_for_or_its_place_
         // The descriptor is for reading.
         ("none", "ok\nEACCES\n"),
     ] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let stdin = unlinked(&scene, place);
             let ran = run(scene.within(landlock, &policy, &attack).stdin(stdin));
             if ran.out != expected {
@@ -224,7 +225,7 @@ fn an_unlinked_file_is_reopened_for_no_more_than_it_was_opened_for_or_its_place_
         open("/proc/self/fd/{0}", O_RDWR),
         open("/proc/self/fd/{0}", O_RDONLY),
     ];
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         assert_eq!(
             scene.steps_within(landlock, &policy, &own),
             ["ok"; 4],

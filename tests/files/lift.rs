@@ -1,7 +1,8 @@
 //! `lift`: a part of what another file denies or protects may be used, and no name change brings anything
 //! else there.
 
-use super::scene::{LANDLOCK, Scene, open};
+use super::scene::{Scene, open};
+use crate::support::landlock::landlocks;
 use libc::{O_CREAT, O_RDONLY, O_WRONLY};
 
 const TEAM: &str = r#"
@@ -45,7 +46,7 @@ fn answers(steps: &[(String, &str)]) {
     let closed = "extends = [\"base\", \"./team.toml\"]\n[fs]\nread = [\"@\"]\nwrite = [\"@/w\"]\n";
     let open = "extends = [\"./team.toml\"]\ndefault = \"allow\"\n[fs]\n";
     for text in [closed, open] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = scene();
             scene.policy_file("team.toml", TEAM);
             let policy = scene.policy_file("scene.toml", &format!("{text}{LIFT}"));

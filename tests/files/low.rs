@@ -1,7 +1,8 @@
 //! The addresses where the jail keeps the paths that it has judged: programs that are linked for them, and other
 //! ways to their memory.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, run};
+use super::scene::{SUBTREES, Scene, run};
+use crate::support::landlock::{landlocks, tried};
 use crate::support::{JAIL, is_root, plain};
 
 /// The instructions of a program that opens a file for reading and ends with the errno, 0 if there is none. They
@@ -114,7 +115,7 @@ fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
         }
         let (scene, program) = scene(base);
         run(scene.outside(&[&program])).ends_with(0);
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
             let ran = run(scene.within(landlock, &denied, &[&program]));
             let ran = ran.ends_with(libc::EACCES);
@@ -134,7 +135,7 @@ fn a_program_at_the_place_of_the_pages_is_denied_what_must_lie_there() {
 fn a_program_linked_for_a_usual_address_opens_what_is_judged() {
     for base in USUAL.iter().copied() {
         let (scene, program) = scene(base);
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let denied = scene.policy(&format!("{SUBTREES}deny = [\"@/w/**/secret\"]"));
             let ran = run(scene.within(landlock, &denied, &[&program]));
             assert_eq!(ran.ends_with(0).err, "");
@@ -186,7 +187,7 @@ fn paths_are_kept_where_memory_cannot_be_written_through_a_file() {
                   echo no > secret-1 || :; cat file";
     let says = "87654321\n87654321\n7654321\n7654321\n654321\n654321\n54321\n54321\n\
                 4321\n4321\n321\n321\n21\n21\n1\n1\nw";
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let command = ["sh", "-c", script];
         let jailed = scene.within(landlock, &denied, &command);
         let ran = run(jailed.env("JAIL_MEMORY_FILES", "none"));
@@ -217,7 +218,7 @@ fn memory_cannot_be_written_through_proc_that_is_mounted_elsewhere() {
         return;
     }
     free.says("won\n");
-    for abi in ["11", "1", "0"] {
+    for abi in tried(["11", "1", "0"]) {
         let jail = [JAIL, "--policy", &policy, "--"];
         let ran = run(elsewhere()
             .args(jail)

@@ -1,6 +1,7 @@
 //! Opens that the supervisor answers, while signals arrive, threads run and programs change.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, files, run, start};
+use super::scene::{SUBTREES, Scene, files, run, start};
+use crate::support::landlock::landlocks;
 use crate::support::{probe, rounds};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,7 +18,7 @@ fn busy(words: &[&str], says: &str) {
 
 #[track_caller]
 fn busy_under(policy: &str, words: &[&str], says: &str) {
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = Scene::new();
         let policy = scene.policy(policy);
         scene.write("w/secret-x", "x");
@@ -38,7 +39,7 @@ fn busy_under(policy: &str, words: &[&str], says: &str) {
 
 #[test]
 fn a_timer_signal_disturbs_no_open_and_none_is_lost() {
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = Scene::new();
         let policy = scene.policy(PINNED);
         scene.write("w/secret-x", "x");
@@ -105,7 +106,7 @@ fn vforks_and_execs_are_as_without_paths_to_watch() {
         let program = scene.at("bin/probe");
         let command = [&[program.as_str()], words].concat();
         let outside = run(scene.outside(&command));
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let options = ["--quiet", "--policy", &policy, "--"];
             let ran = run(scene.with(landlock, &options, &command));
             if (ran.code(), &ran.out) != (outside.code(), &outside.out) {
@@ -121,7 +122,7 @@ fn vforks_and_execs_are_as_without_paths_to_watch() {
 
 #[test]
 fn a_process_that_is_stopped_and_continued_opens_on() {
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = Scene::new();
         let policy = scene.policy(PINNED);
         let options = ["--quiet", "--policy", &policy, "--"];
@@ -157,7 +158,7 @@ fn a_program_with_threads_resolves_beneath_a_directory() {
     run(scene.outside(&command)).ends_with(0);
     for lists in [SUBTREES, PINNED] {
         let policy = scene.policy(lists);
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let ran = run(scene.within(landlock, &policy, &command));
             // Where Landlock alone holds opens, no page for `open_how` is there before a program has
             // threads: it falls back as on a kernel before 5.6.

@@ -3,7 +3,8 @@
 //! It must not lie where they allow everything to be changed: not beneath /tmp. `JAIL_TEST_HOME`
 //! names a directory for it; else it is made in the target directory or in the caller's home.
 
-use super::scene::{LANDLOCK, Scene, run};
+use super::scene::{Scene, run};
+use crate::support::landlock::landlocks;
 use crate::support::{Run, is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -104,7 +105,7 @@ fn holds(policy: &str, allowed: &[&str], denied: &[&str]) {
         for script in scripts {
             let home = Home::new();
             run(home.outside(script)).ends_with(0);
-            for landlock in LANDLOCK {
+            for landlock in landlocks() {
                 let home = Home::new();
                 let ran = run(home.within(landlock, policy, script));
                 if (ran.code() == Some(0)) != good {

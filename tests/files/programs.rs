@@ -1,7 +1,8 @@
 //! Programs that are none of those that may be executed, by every way to run one.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, run};
+use super::scene::{SUBTREES, Scene, run};
 use crate::steps;
+use crate::support::landlock::landlocks;
 use std::path::Path;
 
 /// A dynamic loader, as programs name it.
@@ -20,7 +21,7 @@ fn ends(scene: &Scene, lists: &str, script: &str, codes: &[i32]) {
     let script = scene.text(script);
     let command = ["/bin/sh", "-c", &script];
     let outside = run(scene.outside(&command)).ends_with(0);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &command));
         if !ran.code().is_some_and(|code| codes.contains(&code)) {
             ran.fail(&format!("should end with {codes:?}, Landlock {landlock:?}"));
@@ -40,7 +41,7 @@ fn a_memfd_is_no_program() {
     let policy = scene.policy(SUBTREES);
     let attack = steps![scene; "memfd /bin/true", "exec-fd {0}", "exec :/proc/self/fd/{0}"];
     assert_eq!(scene.steps_outside(&attack), ["ok"; 3]);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &attack);
         assert_eq!(found[..2], ["ok", "EACCES"], "{landlock:?}");
         // Judged after the call, it dies before its first instruction.
@@ -51,7 +52,7 @@ fn a_memfd_is_no_program() {
     }
     // Where everything may be executed, so may this.
     let open = scene.policy(&SUBTREES.replace("exec  = [\"@/bin\"]", "exec = [\"/\"]"));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &open, &attack);
         assert_eq!(found, ["ok"; 3], "exec = [\"/\"], {landlock:?}");
     }

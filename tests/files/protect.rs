@@ -1,7 +1,8 @@
 //! `protect`: read and executed as granted, never changed, moved or replaced.
 
-use super::scene::{LANDLOCK, Scene, answers_where, open, openat, run};
+use super::scene::{Scene, answers_where, open, openat, run};
 use crate::support::jail;
+use crate::support::landlock::landlocks;
 use libc::{
     AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
     RENAME_EXCHANGE, RENAME_WHITEOUT,
@@ -151,7 +152,7 @@ fn no_request_copies_a_tree_out_of_an_exception() {
         "deny = [\"@/w/a/policy\"]",
         "hide = [\"@/w/a/policy\"]",
     ];
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         for except in excepts {
             let scene = scene();
             let mut steps = vec![scene.text(&open("@/w", O_RDONLY | O_DIRECTORY))];
@@ -330,7 +331,7 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
     for step in &steps {
         let scene = made();
         assert_eq!(scene.steps_outside(&[scene.text(step)]), ["ok"], "{step}");
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = made();
             let found = scene.steps_within(landlock, &scene.policy(LISTS), &[scene.text(step)]);
             assert_eq!(found, ["EACCES"], "{landlock:?}: {step}");
@@ -348,7 +349,7 @@ fn no_file_takes_the_place_of_a_directory_that_an_entry_names() {
         format!("{} {{0}} words:{address} 8", libc::SYS_bind),
     ];
     assert_eq!(made().steps_outside(&steps), ["ok", "ok"]);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let scene = made();
         let found = scene.steps_within(landlock, &scene.policy(LISTS), &steps);
         assert_eq!(found, ["ok", "EACCES"], "{landlock:?}");

@@ -1,7 +1,8 @@
 //! `[[rule]]`s about a path and about arguments, and what `fs.deny` may answer.
 
-use super::scene::{LANDLOCK, SUBTREES, Scene, open, run};
+use super::scene::{SUBTREES, Scene, open, run};
 use crate::steps;
+use crate::support::landlock::landlocks;
 use libc::{O_RDONLY, O_RDWR};
 
 #[test]
@@ -25,7 +26,7 @@ fn a_rule_denies_a_call_on_a_path_and_no_other() {
     assert_eq!(scene.steps_outside(&attack), ["ok"; 6]);
     for (answer, errno) in [("deny", "EPERM"), ("ENOENT", "ENOENT")] {
         let policy = scene.policy(&rule(answer));
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let found = scene.steps_within(landlock, &policy, &attack);
             assert_eq!(
                 found,
@@ -44,7 +45,7 @@ fn a_rule_kills_for_a_path() {
     ));
     scene.write("w/trap", "trap");
     let script = "cat file; cat trap; echo survived";
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &["/bin/sh", "-c", script]));
         ran.ends_with(159).says("w").complains("a trap");
     }
@@ -58,7 +59,7 @@ fn a_rule_allows_on_a_path_what_is_denied_elsewhere() {
     let policy = scene.policy(&format!(
         "{SUBTREES}[syscalls]\nmkdir = \"deny\"\n[[rule]]\nsyscall = \"mkdir\"\npath = \"@/w/sub\"\naction = \"allow\"\n"
     ));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let mkdir = |name: &str| format!("{} :{name} 448", crate::old::SYS_mkdir);
         let attack = steps![scene; mkdir("@/w/sub"), mkdir("sub/inner"), mkdir("@/w/other"), mkdir("@/r/sub")];
         let found = scene.steps_within(landlock, &policy, &attack);
@@ -70,7 +71,7 @@ fn a_rule_allows_on_a_path_what_is_denied_elsewhere() {
     let wide = scene.policy(&format!(
         "{SUBTREES}[syscalls]\nmkdir = \"deny\"\n[[rule]]\nsyscall = \"mkdir\"\npath = \"@\"\naction = \"allow\"\n"
     ));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let attack = steps![scene; format!("{} :@/r/sub 448", crate::old::SYS_mkdir)];
         assert_eq!(
             scene.steps_within(landlock, &wide, &attack),
@@ -101,7 +102,7 @@ fn a_rule_denies_a_program_its_arguments() {
     let all = "git status\ngit push origin\ngit push\ngit pushed\n";
     run(scene.outside(&command)).ends_with(0).says(all);
     let policy = scene.policy(&git("deny"));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &command));
         ran.ends_with(0)
             .says("git status\ngit pushed\n")
@@ -131,7 +132,7 @@ fn a_rule_about_arguments_leaves_the_kernel_its_errors() {
     ];
     let outside = scene.steps_outside(&steps);
     assert!(outside.iter().all(|answer| answer.starts_with('E')));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &steps);
         assert_eq!(found, outside, "{landlock:?}");
     }
@@ -142,7 +143,7 @@ fn a_rule_kills_for_arguments() {
     let scene = with_git();
     let script = scene.text("PATH=@/bin:$PATH; git status; git push origin; echo survived");
     let policy = scene.policy(&git("kill"));
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &["/bin/sh", "-c", &script]));
         ran.ends_with(159)
             .says("git status\n")
@@ -159,7 +160,7 @@ fn a_rule_allows_only_these_arguments() {
          [[rule]]\nsyscall = \"execve\"\nargv = [\"git\", \"status\"]\naction = \"allow\"\n"
     ));
     let script = scene.text("PATH=@/bin:$PATH; git status; git status -s; git push; echo done");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &["/bin/sh", "-c", &script]));
         ran.ends_with(0).says("git status\ndone\n");
     }
@@ -191,7 +192,7 @@ deny = [
     ]
     .map(|name| scene.text(&open(name, O_RDONLY)));
     assert_eq!(scene.steps_outside(&attack), ["ok"; 5]);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &attack);
         assert_eq!(
             found,
@@ -219,7 +220,7 @@ fn a_denial_that_kills_names_its_entry() {
     run(scene.outside(&command))
         .ends_with(0)
         .says("rtrapsurvived\nsurvived\n");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = run(scene.within(landlock, &policy, &command));
         ran.ends_with(159)
             .says("r")

@@ -1,12 +1,10 @@
 //! A directory tree with places of each kind, policies for it, and commands run in both worlds.
 
+use crate::support::landlock::landlocks;
 use crate::support::{Dir, Ran, Run, Running, copy, example, is_root, jail, plain};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-
-/// The values of `JAIL_LANDLOCK_ABI` that each claim is tried with; `None`: all that the host has.
-pub const LANDLOCK: [Option<&str>; 3] = [None, Some("1"), Some("0")];
 
 /// Subtrees only, which Landlock can hold.
 pub const SUBTREES: &str = r#"
@@ -232,7 +230,7 @@ pub fn answers_where(
     let open = format!("default = \"allow\"\n[fs]\n{}\n", denials.join("\n"));
     let mut scenes = Vec::new();
     for text in [closed, open] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = scene();
             let policy = scene.policy_file("scene.toml", &text);
             let found = scene.steps_within(landlock, &policy, &made(&scene));

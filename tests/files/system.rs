@@ -1,7 +1,8 @@
 //! What the built-in policies open of the system's own directories: settings and no secrets, and
 //! nothing in which programs of other people meet.
 
-use super::scene::{LANDLOCK, Scene, open, run};
+use super::scene::{Scene, open, run};
+use crate::support::landlock::landlocks;
 use crate::support::{is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -50,7 +51,7 @@ fn root_reads_no_secret_of_etc_and_the_kernel() {
         let path = path.to_str().expect("a path of text");
         run(scene.outside(&["cat", path])).ends_with(0);
         for policy in NARROW {
-            for landlock in LANDLOCK {
+            for landlock in landlocks() {
                 let ran = run(scene.within(landlock, policy, &["cat", path]));
                 if ran.code() != Some(1) {
                     ran.fail(&format!("{policy} opens {path}, Landlock {landlock:?}"));
@@ -85,7 +86,7 @@ fn what_programs_need_of_etc_can_be_read() {
         .collect();
     assert!(places.len() > 4, "{places:?}");
     for policy in NARROW {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let command = [&["cat"], places.as_slice()].concat();
             run(scene.within(landlock, policy, &command)).ends_with(0);
         }
@@ -108,7 +109,7 @@ fn two_jails_pass_no_note_through_shared_memory() {
     run(scene.outside(&["cp", &note, target])).ends_with(0);
     fs::write(&foreign, "another program's").expect("a segment");
     for policy in ["base", "compute", "net"] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let held = scene.policy_file(
                 "held.toml",
                 &format!("extends = [\"{policy}\"]\n[fs]\nread = [\"@/w\"]\n"),
@@ -182,7 +183,7 @@ fn a_process_opens_its_own_files_in_proc_as_outside() {
             "EACCES",
         ),
     ] {
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let scene = Scene::new();
             let file = match policy {
                 "" => "permissive".to_owned(),
@@ -221,7 +222,7 @@ print('ok' if done >= 0 else os.strerror(ctypes.get_errno()))";
     let words = |what| [PYTHON, "-I", "-c", script, what, name.as_str()];
     let outside = |what| plain(words(what)).output();
     outside("make").says("ok\n");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let within = |policy: &str, what| {
             let scene = Scene::new();
             run(scene.with(landlock, &["--policy", policy, "--"], &words(what)))

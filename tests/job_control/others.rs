@@ -1,5 +1,6 @@
 //! Terminals of the same user that the command was not started with, and those that it was.
 
+use crate::support::landlock::tried;
 use crate::support::{JAIL, Run, jail, plain, probe};
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -79,7 +80,7 @@ fn what_is_typed_into_another_terminal_cannot_be_read() {
         .ends_with(0)
         .says("password\n");
     for policy in POLICIES {
-        for landlock in ["99", "1", "0"] {
+        for landlock in tried(["99", "1", "0"]) {
             other.types("password\n");
             let ran = under(policy, landlock)
                 .args(["head", "-n1", &name])
@@ -98,7 +99,7 @@ fn what_is_typed_into_another_terminal_cannot_be_read() {
 fn another_terminal_cannot_be_drawn_on() {
     let other = Other::new();
     for policy in POLICIES {
-        for landlock in ["99", "1", "0"] {
+        for landlock in tried(["99", "1", "0"]) {
             let to = format!("of={}", other.name);
             let run = under(policy, landlock).args(["dd", "status=none", "conv=notrunc", &to]);
             let ran = run.stdin(Stdio::null()).output();
@@ -118,7 +119,7 @@ fn another_terminal_cannot_be_drawn_on() {
 #[test]
 fn the_commands_own_terminal_can_be_opened_by_its_name() {
     for policy in ["base", "workspace"] {
-        for landlock in ["99", "1", "0"] {
+        for landlock in tried(["99", "1", "0"]) {
             let mut own = Other::new();
             own.types("typed\n");
             let script = "t=$(tty) && echo \"on $t\" && head -n1 $t >$t";
@@ -142,7 +143,7 @@ fn the_commands_own_terminal_can_be_opened_by_its_name() {
 /// Redirected to a terminal, a command has not been given what is typed there.
 #[test]
 fn a_terminal_that_is_open_for_writing_alone_cannot_be_read() {
-    for landlock in ["99", "1", "0"] {
+    for landlock in tried(["99", "1", "0"]) {
         let mut other = Other::new();
         other.types("password\n");
         let to = open(&other.name, false, true);
@@ -167,7 +168,7 @@ fn a_terminal_of_the_commands_own_making_can_be_opened_and_no_other() {
     let outside = plain([probe(), "ptys", &other.name]).output().ends_with(0);
     outside.says("by master: opened\nby name: opened\nother: opened\n");
     for policy in ["base", "compute"] {
-        for landlock in ["99", "1", "0"] {
+        for landlock in tried(["99", "1", "0"]) {
             let run = under(policy, landlock).args([probe(), "ptys", &other.name]);
             let ran = run.output().ends_with(0);
             let denied = format!("other: {}: Permission denied (os error 13)\n", other.name);
@@ -189,7 +190,7 @@ fn a_denial_of_terminals_holds_for_those_of_the_commands_own_making() {
     ] {
         let dir = crate::support::Dir::new();
         let policy = dir.write("closed.toml", format!("extends = [\"base\"]\n{closes}\n"));
-        for landlock in ["99", "1", "0"] {
+        for landlock in tried(["99", "1", "0"]) {
             let ran = under(&policy, landlock).args([probe(), "ptys", "/dev/pts/none"]);
             let ran = ran.output();
             let opened =
@@ -207,7 +208,7 @@ fn a_denial_of_terminals_holds_for_those_of_the_commands_own_making() {
 
 #[test]
 fn threads_and_signals_lose_no_terminal_and_no_descriptor() {
-    for landlock in ["99", "0"] {
+    for landlock in tried(["99", "0"]) {
         let run = under("base", landlock).args([probe(), "pty-storm", "25"]);
         let ran = run.output().ends_with(0);
         ran.says("3 left open\n");

@@ -1,7 +1,8 @@
 //! Races for a call between its judgement and its making: ways round `[fs]` and rules about paths and
 //! arguments that were open once.
 
-use crate::support::arena::{LANDLOCK, Passes, Tree, never_won, nothing_won};
+use crate::support::arena::{Passes, Tree, never_won, nothing_won};
+use crate::support::landlock::landlocks;
 use crate::support::races::{Score, alone};
 
 /// A denial within what may be read, which Landlock cannot hold.
@@ -29,7 +30,7 @@ fn a_call_that_is_repeated_in_a_restartable_sequence_lets_no_other_go_unjudged()
         "default = \"allow\"\n[fs]\ndeny = [\"@/w/bad\"]\n".to_owned(),
     ] {
         let policy = tree.policy(&policy);
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             nothing_won(&tree, landlock, &policy, &attack, 100, Passes::Some);
         }
     }
@@ -45,7 +46,7 @@ fn a_call_that_is_repeated_in_a_restartable_sequence_installs_no_listener() {
     let free = tree.unjailed(&command).ends_with(0);
     assert!(free.out.contains("asked: listener true"), "{}", free.out);
     let policy = tree.lists(DENIED);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let ran = tree.jailed(landlock, &policy, &command).ends_with(0);
         assert!(
             ran.out.contains("asked: EPERM"),

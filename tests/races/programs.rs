@@ -1,7 +1,8 @@
 //! Races for programs and for what interprets them, and what their arguments may cost the supervisor: ways
 //! round `[fs]` and rules about programs that were open once.
 
-use crate::support::arena::{LANDLOCK, Passes, Tree, never_won};
+use crate::support::arena::{Passes, Tree, never_won};
+use crate::support::landlock::landlocks;
 use crate::support::races::alone;
 use crate::support::{JAIL, copy, jail, plain};
 use std::os::fd::AsRawFd;
@@ -52,7 +53,7 @@ fn an_interpreter_that_is_denied_does_not_run_however_many_program_headers_there
         };
         tree.unjailed(&script(&good)).ends_with(0);
         tree.unjailed(&script(&bad)).ends_with(BAD_PROGRAM);
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             let ran = tree.jailed(landlock, &policy, &script(&good));
             ran.ends_with(0);
             let ran = tree.jailed(landlock, &policy, &script(&bad));
@@ -125,7 +126,7 @@ action = "deny"
         let command = tree.attacker(&["case", "arguments", "/bin/true", length, times]);
         let free = tree.unjailed(&command).ends_with(0);
         assert_eq!(free.out, format!("{answer}\n"));
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             // 2 GB of address space, for the jail too.
             let limited = ["/bin/sh", "-c", "ulimit -v 2097152 && exec \"$@\"", "sh"];
             let jail = [JAIL, "--quiet", "--policy", &policy, "--"];

@@ -1,10 +1,8 @@
 //! A tree to race in, and how a race ended.
 
+use super::landlock::landlocks;
 use super::races::{Score, alone, copy_races, longer, races, seconds, timeout};
 use super::{Dir, Ran, jail, plain};
-
-/// The values of `JAIL_LANDLOCK_ABI`; `None`: all that the host has.
-pub const LANDLOCK: [Option<&str>; 3] = [None, Some("1"), Some("0")];
 
 /// The tree that `races setup` makes, `data` with a file that patterns tell from another, and the
 /// attacker in `bin`.
@@ -98,7 +96,7 @@ pub fn never_won(tree: &Tree, policy: &str, words: &[&str], least: u64, passes: 
     // On a busy machine it takes longer to win.
     let mut rounds = (0..8).map(|round| free(if round == 0 { seconds() } else { longer() }));
     assert!(rounds.any(|it| it.wins > 0), "the attack proves nothing");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         tree.tidy();
         nothing_won(tree, landlock, policy, &attack, least, passes);
     }

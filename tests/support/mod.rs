@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod arena;
+pub mod landlock;
 pub mod races;
 
 use nix::sys::signal::{Signal, kill};

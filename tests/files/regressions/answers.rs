@@ -1,8 +1,9 @@
 //! Calls that answered what they must not.
 
-use crate::scene::{LANDLOCK, SUBTREES, Scene, open};
+use crate::scene::{SUBTREES, Scene, open};
 use crate::steps;
 use crate::support::is_root;
+use crate::support::landlock::landlocks;
 use libc::{O_CREAT, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use libc::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
@@ -46,7 +47,7 @@ fn openat2_creates_no_denied_name_however_it_resolves() {
             "default = \"allow\"\n[fs]\ndeny = [\"@/w/denied*\"]\n",
         );
         let lists = scene.policy(&format!("{SUBTREES}deny = [\"@/w/denied*\"]\n"));
-        for landlock in LANDLOCK {
+        for landlock in landlocks() {
             for policy in [&by_name, &lists] {
                 let mut found = scene.steps_within(landlock, policy, &steps("denied"));
                 assert_eq!(found.remove(0), "ok");
@@ -105,7 +106,7 @@ fn a_program_that_confines_itself_is_not_helped_to_what_it_denies_itself() {
     let outside = scene.steps_outside(&confined);
     assert_eq!(outside[..3], ["ok"; 3], "Landlock confines nothing here");
     assert_eq!(outside[3..], ["EACCES"; 9]);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         set_up();
         let free = scene.steps_within(landlock, &policy, &calls(&scene));
         assert_eq!(free, ["ok"; 9], "{landlock:?}");
@@ -146,7 +147,7 @@ fn a_fifo_or_a_device_that_may_not_be_read_is_not_opened_to_be_truncated() {
     }
     assert_eq!(outside[..2], ["ok"; 2]);
     let allowed = steps![scene; open("@/places/open-fifo", O_RDONLY | O_NONBLOCK)];
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &attack);
         assert!(
             found.iter().all(|answer| answer == "EACCES"),
@@ -194,7 +195,7 @@ action = "deny"
     let outside = scene.steps_outside(&attack);
     assert_eq!(outside[..2], ["EPERM"; 2]);
     assert!(outside.iter().all(|answer| answer != "ok"), "{outside:?}");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let found = scene.steps_within(landlock, &policy, &attack);
         assert_eq!(found, outside, "{landlock:?}");
         assert!(!scene.exists("w/device"));

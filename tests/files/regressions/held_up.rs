@@ -1,8 +1,9 @@
 //! What could hold the supervisor up, or end it.
 
-use crate::scene::{LANDLOCK, SUBTREES, Scene, files, run};
+use crate::scene::{SUBTREES, Scene, files, run};
 use crate::steps;
 use crate::support::arena::Tree;
+use crate::support::landlock::landlocks;
 use crate::support::{JAIL, plain};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
@@ -24,7 +25,7 @@ fn a_fifo_as_the_interpreter_of_a_script_blocks_no_process() {
     let attack = steps![scene; "exec :@/bin/script", "exec :@/bin/pipe"];
     assert_eq!(scene.steps_outside(&attack), ["EACCES"; 2]);
     let policy = scene.policy(SUBTREES);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let begin = Instant::now();
         let command = [&files(), "steps", &attack[0], &attack[1]].map(str::to_owned);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -41,7 +42,7 @@ fn a_fifo_as_the_loader_of_a_program_blocks_no_process() {
     let policy = tree.lists("read = [\"@\"]\nwrite = [\"@/w\"]\nexec = [\"@/bin\", \"@/w\"]\n");
     let command = ["/bin/sh", "-c", &tree.text("@/bin/piped; exit $?")].map(str::to_owned);
     tree.unjailed(&command).ends_with(126);
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         let begin = Instant::now();
         tree.jailed(landlock, &policy, &command).ends_with(126);
         let took = begin.elapsed();
@@ -124,7 +125,7 @@ cat @/w/truncated
         outside.out.contains("truncated: \n"),
         "the lease delays nobody"
     );
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         scene.write("w/leased", "0123456789");
         let ran = run(scene.within(landlock, &policy, &command)).ends_with(0);
         check(&format!("{landlock:?}"), &ran.out);
@@ -147,7 +148,7 @@ fn a_limit_of_file_sizes_below_the_commands_does_not_end_the_jail() {
     scene.write("w/big", "");
     let outside = plain(limited).args(&command);
     run(outside).ends_with(0).says("ok\nok\n");
-    for landlock in LANDLOCK {
+    for landlock in landlocks() {
         scene.write("w/big", "");
         let jail = [JAIL, "--quiet", "--policy", &policy, "--"];
         let inside = plain(limited).args(jail).args(&command);
