@@ -67,10 +67,16 @@ pub fn untraceable() -> Option<LaunchError> {
 fn tried() -> Result<(), Errno> {
     let words = SharedWords::new()?;
     let word = words.words().first().ok_or(Errno::EINVAL)?;
+    let parent = std::process::id();
     match sys::process::fork()? {
-        Fork::Child => loop {
-            sys::process::futex_wait(word, 0);
-        },
+        Fork::Child => {
+            // A signal may end this process at any time, and then nobody else would end the child.
+            let _ = sys::namespace::die_with_parent();
+            while std::os::unix::process::parent_id() == parent {
+                sys::process::futex_wait(word, 0);
+            }
+            sys::process::exit(0)
+        }
         Fork::Parent(pid) => {
             let seized = trace::seize(pid);
             let _ = sys::process::kill(pid, libc::SIGKILL);

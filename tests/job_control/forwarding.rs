@@ -264,9 +264,24 @@ fn a_signal_ignored_from_the_start_stays_ignored() {
 
 #[test]
 fn a_signal_as_jail_starts_ends_it_and_leaves_no_process() {
+    a_signal_leaves_no_process(|token| permissive([probe(), "listen", "10", token]));
+}
+
+/// Under a filter, as in a container, jail first tries in a child whether it can trace.
+#[test]
+fn a_signal_as_jail_starts_in_a_container_leaves_no_process() {
+    a_signal_leaves_no_process(|token| {
+        let jail = [JAIL, "--policy", "permissive", "--"];
+        plain([probe(), "without", "namespaces"])
+            .args(jail)
+            .args([probe(), "listen", "10", token])
+    });
+}
+
+fn a_signal_leaves_no_process(run: impl Fn(&str) -> Run) {
     for round in 0..30 {
         let token = token();
-        let run = permissive([probe(), "listen", "10", &token]).start();
+        let run = run(&token).start();
         std::thread::sleep(Duration::from_micros(round * 223));
         run.signal(Signal::SIGTERM);
         let ran = run.finish();
@@ -311,7 +326,7 @@ fn a_stopping_signal_to_the_process_group_stops_all_and_sigcont_continues_all() 
             // Then it runs, and is not stopped again by what was meant before.
             run.signal_group(Signal::SIGUSR1);
             run.until("the command runs", |run| {
-                run.out().matches("signal 10").count() == round
+                run.out().matches("signal 10").count() >= round
             });
             std::thread::sleep(SETTLED);
         }
