@@ -1,6 +1,6 @@
 //! Jail's exit code: the command's own, or the reason why there was none.
 
-use crate::support::{Dir, is_root, jail, permissive, probe};
+use crate::support::{Dir, is_root, jail, permissive, probe, slow};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
@@ -280,6 +280,10 @@ fn what_a_command_leaves_behind_is_named_after_a_second() {
         (begin.elapsed() < Duration::from_secs(1)).then_some(said)
     };
     let said = (0..20).find_map(|_| quickly());
-    assert_eq!(said.as_deref(), Some(""), "None: 20 runs took over 1 s");
+    if said.is_none() && slow(Duration::from_secs(1)) > Duration::from_secs(1) {
+        println!("NOT TRIED HERE: that nothing is said within a second: each run took longer");
+    } else {
+        assert_eq!(said.as_deref(), Some(""), "None: 20 runs took over 1 s");
+    }
     assert_eq!(leaving(&["--kill-on-exit"], "60"), "");
 }

@@ -1,6 +1,7 @@
 //! Births, ends and execs of processes and threads: no hang, no lost exit, codes right.
 
-use crate::support::{Dir, jail, permissive, probe, rounds};
+use crate::support::{Dir, jail, permissive, probe, rounds, slow};
+use std::time::Duration;
 
 /// Runs the probe under `permissive`, so often; it must end with `code` each time.
 #[track_caller]
@@ -136,8 +137,9 @@ fn busy_tasks_are_served_alike() {
         "p.toml",
         "extends = [\"permissive\"]\n[fs]\ndeny = [\"/etc/**/*.pem\"]\n",
     );
+    let time = slow(Duration::from_millis(700)).as_millis().to_string();
     for kind in ["threads", "processes"] {
-        let command = [probe(), "fair", kind, "10", "700", "/etc/passwd"];
+        let command = [probe(), "fair", kind, "10", &time, "/etc/passwd"];
         let mut arguments = vec!["--policy", policy.as_str(), "--"];
         arguments.extend(command);
         let ran = jail(arguments).output().ends_with(0);

@@ -36,7 +36,7 @@ pub fn lacks(landlock: Option<&str>) -> bool {
 }
 
 /// Those of these values of `JAIL_LANDLOCK_ABI` that can be tried on this host; says which cannot.
-pub fn tried<'a, const N: usize>(abis: [&'a str; N]) -> Vec<&'a str> {
+pub fn tried<const N: usize>(abis: [&str; N]) -> Vec<&str> {
     let mut tried = abis.to_vec();
     tried.retain(|abi| !lacks(Some(abi)));
     tried

@@ -142,6 +142,11 @@ class Verdicts(unittest.TestCase):
         output = "test a ... NOT TRIED HERE: x\n!!! NOT TRIED HERE: y\nNOT TRIED HERE: x\nok\n"
         self.assertEqual(inside.gaps(output), ["NOT TRIED HERE: x", "NOT TRIED HERE: y"])
 
+    def test_a_long_output_keeps_its_beginning_and_its_end(self):
+        self.assertEqual(inside.shortened("panicked"), "panicked")
+        short = inside.shortened("panicked" + "x" * 100000 + "FAILED")
+        self.assertTrue(short.startswith("panicked") and short.endswith("FAILED") and len(short) < 10000)
+
 
 class Arguments(unittest.TestCase):
     def refused(self, *words, path=None):

@@ -19,8 +19,8 @@ import tempfile
 import time
 
 CGROUPS = "/sys/fs/cgroup/delegated"
-# How much of a failed test's output is kept.
-TAIL = 6000
+# How much of a failed test's output is kept, of its beginning and of its end.
+HEAD, TAIL = 2000, 6000
 GAP = re.compile(r"NOT TRIED HERE.*")
 SUMMARY = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", re.M)
 
@@ -47,6 +47,13 @@ def verdict(code, output):
     if code == 0 and counts == ("0", "0", "1"):
         return "ignored"
     return "failed"
+
+
+def shortened(output):
+    """The beginning and the end: what has failed often stands before a long output of a command."""
+    if len(output) <= HEAD + TAIL:
+        return output
+    return f"{output[:HEAD]}\n[…]\n{output[-TAIL:]}"
 
 
 def gaps(output):
@@ -105,8 +112,8 @@ def run_suite(suite, test_seconds, suite_seconds):
         say(begins=name)
         code, output = run(program, name, test_seconds)
         result = verdict(code, output)
-        tail = "" if result == "passed" else output[-TAIL:]
-        say(test=name, result=result, seconds=round(time.monotonic() - begin, 1), gaps=gaps(output), output=tail)
+        kept = "" if result == "passed" else shortened(output)
+        say(test=name, result=result, seconds=round(time.monotonic() - begin, 1), gaps=gaps(output), output=kept)
     say(end=True)
 
 

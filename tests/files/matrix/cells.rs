@@ -145,10 +145,14 @@ fn run(cells: &[Cell], command: impl FnOnce(&Path, &Dir) -> Run) -> Outcome {
     };
     let jobs = open(scratch.write("jobs", jobs));
     let marked = open(scratch.write("marked", marked));
-    start(plain([files(), "mark".to_owned()]).stdin(marked))
+    let marked = start(plain([files(), "mark".to_owned()]).stdin(marked))
         .finish()
-        .ends_with(0)
-        .says("");
+        .ends_with(0);
+    if !marked.out.is_empty() && marked.out.lines().all(|line| line == "EOPNOTSUPP") {
+        println!("NOT TRIED HERE: extended attributes: this file system has none");
+    } else {
+        marked.says("");
+    }
     let before = snapshot(root);
     let command = command(root, &scratch)
         .stdin(jobs)
