@@ -3,7 +3,7 @@
 
 use super::memory::{InMemory, has};
 use super::{LATE, policy};
-use crate::support::{Dir, jail, no_process_survives, rounds, token};
+use crate::support::{Dir, jail, no_process_survives, rounds, slow, token};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is wrong with it, and how it ends.
@@ -148,11 +148,18 @@ fn late(bomb: &Bomb, mode: &str, directory: &str) -> Duration {
             bomb.name
         ));
     }
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
     // What is limited by the clock is so from its start, and may have had no time to say anything.
     let near = match (bomb.left.is_zero(), ran.out.lines().next().map(str::parse)) {
         (false, _) => begin + bomb.left,
         (true, Some(Ok(said))) => UNIX_EPOCH + Duration::from_nanos(said),
+        (true, _) if slow(LATE) > LATE => {
+            println!(
+                "NOT TRIED HERE: {}: its program had no time to begin",
+                bomb.name
+            );
+            end
+        }
         (true, _) => ran.fail("should have said the time"),
     };
     ran.complains(bomb.says);
@@ -188,7 +195,7 @@ fn each_bomb_ends_in_time(mode: &str) {
             worst.as_millis()
         );
         // Where others crowd the machine; what is not ended goes on for half a minute.
-        assert!(worst < 3 * LATE, "{mode}: {}: {times:?}", bomb.name);
+        assert!(worst < 3 * slow(LATE), "{mode}: {}: {times:?}", bomb.name);
     }
     assert!(bystander.lives(), "another process was harmed");
 }

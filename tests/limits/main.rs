@@ -15,7 +15,7 @@ mod stopped;
 mod stuck;
 
 use std::time::{Duration, Instant};
-use support::{Dir, JAIL, Ran, jail, no_process_survives, plain, probe, token};
+use support::{Dir, JAIL, Ran, jail, no_process_survives, plain, probe, slow, token};
 
 /// What a limit of time may be late by where tests crowd the machine; what is not ended goes on for
 /// half a minute.
@@ -52,10 +52,10 @@ fn a_sleeper_is_asked_to_end_when_its_time_is_up() {
     let token = token();
     let (ran, took) = run(WALL, &format!("exec -a {token} sleep 30"));
     assert_eq!(ran.code(), Some(124), "{}", ran.err);
-    assert!(took >= END && took < END + LATE, "{took:?}");
+    assert!(took >= END && took < END + slow(LATE), "{took:?}");
     ran.complains("it has run for 700ms")
         .complains("limits.toml:7 limits.wall");
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
 }
 
 /// Its end is no exit of its own, also where the rest is then killed.
@@ -85,7 +85,7 @@ fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
         let (ran, took) = run(WALL, script);
         assert_eq!(ran.code(), Some(124), "{script}: {}", ran.err);
         assert!(took >= END, "{script}: {took:?}");
-        assert!(took < END + GRACE + LATE, "{script}: {took:?}");
+        assert!(took < END + GRACE + slow(LATE), "{script}: {took:?}");
     }
 }
 
@@ -93,7 +93,7 @@ fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
 fn a_command_within_its_time_ends_normally_and_at_once() {
     let (ran, took) = run("wall = \"30s\"", "exit 3");
     assert_eq!(ran.code(), Some(3));
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < slow(Duration::from_secs(5)), "{took:?}");
     let (ran, _) = run("wall = \"30s\"", "exit 124");
     assert_eq!(ran.code(), Some(124));
     assert!(!ran.err.contains("limits"), "{}", ran.err);
@@ -115,7 +115,7 @@ fn the_clock_holds_no_pipe_open() {
     let before = Instant::now();
     let whole = format!("{JAIL} --policy {policy} -- echo done | cat");
     plain(["bash", "-c", &whole]).output().says("done\n");
-    assert!(before.elapsed() < Duration::from_secs(5));
+    assert!(before.elapsed() < slow(Duration::from_secs(5)));
 }
 
 #[test]
@@ -125,11 +125,11 @@ fn a_bomb_of_processes_ends_at_the_limit() {
     for _ in 0..5 {
         let (ran, took) = run("processes = 32", &script);
         assert_eq!(ran.code(), Some(124), "{}", ran.err);
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < slow(Duration::from_secs(10)), "{took:?}");
         ran.complains("more than 32 tasks at the same time")
             .complains("limits.processes");
     }
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the kernel counts for each user: a command that uses it up makes no other jail of that user fail.
 
 use super::{LATE, policy};
-use crate::support::{Dir, Running, is_root, no_process_survives, plain, token};
+use crate::support::{Dir, Running, is_root, no_process_survives, plain, slow, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ fn signals_that_a_command_queues_make_no_other_jail_of_the_user_fail() {
     is_passed_on(&dir, &policy);
     assert!(!flood.has_ended(), "it has held its signals until now");
     drop(flood);
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
 }
 
 fn flood_wall(dir: &Dir) -> String {
@@ -70,7 +70,7 @@ fn is_ended_in_time(dir: &Dir, policy: &str) {
     let begin = Instant::now();
     let ran = limited(&["--policy", policy, "--", "sleep", "30"], dir).finish();
     ran.ends_with(124).complains("limits.wall");
-    assert!(begin.elapsed() < Duration::from_millis(300) + LATE);
+    assert!(begin.elapsed() < Duration::from_millis(300) + slow(LATE));
 }
 
 /// A signal for jail alone reaches a command that says nothing, with a limit and without.

@@ -7,7 +7,7 @@
 
 use super::memory::modes;
 use super::{LATE, policy};
-use crate::support::{Dir, Run, jail, no_process_survives, plain, rounds, token};
+use crate::support::{Dir, Run, jail, no_process_survives, plain, rounds, slow, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -125,7 +125,7 @@ fn late_by_the_clock(attack: Attack, mode: &str, more: &str) -> Duration {
     let took = begin.elapsed();
     let ran = ran.ends_with(124);
     ran.complains("limits.wall");
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
     took.saturating_sub(WALL + GRACE)
 }
 
@@ -137,7 +137,7 @@ fn late_by_its_own_time(attack: Attack, mode: &str, more: &str) -> Duration {
     let run = run(attack, &limits, &dir, &token).env("JAIL_CGROUP", mode);
     let ran = run.output().ends_with(124);
     ran.complains("limits.cpu");
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
     let report = std::fs::read_to_string(dir.file("report")).expect("a report");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let used = |what: &str| report["cpu"][what].as_f64().expect("a number");
@@ -155,7 +155,7 @@ fn late_by_kill(attack: Attack, mode: &str, more: &str) -> Duration {
     running.signal(Signal::SIGKILL);
     running.finish();
     let took = begin.elapsed();
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
     took
 }
 
@@ -173,7 +173,7 @@ fn late_by_memory(attack: Attack, mode: &str, _: &str) -> Duration {
     let full = full.and_then(|time| time.parse().ok());
     let full = full.map(Duration::from_nanos);
     ran.complains("limits.memory");
-    no_process_survives(&token, LATE);
+    no_process_survives(&token, slow(LATE));
     let end = end.expect("a time after 1970");
     full.map_or(Duration::ZERO, |full| end.saturating_sub(full))
 }
@@ -211,10 +211,10 @@ fn is_in_time_in(what: &str, late: Late, attacks: &[Attack], modes: &[&str]) {
             // limited before the 15 s of wall. The process that grows gets a small part of a busy processor,
             // and where a cgroup limits it, the kernel still writes files to make room.
             let most = match (what, *mode) {
-                ("memory", _) => 5 * LATE,
+                ("memory", _) => 5 * slow(LATE),
                 // Its start takes longer, too.
-                ("busy", _) => 2 * LATE,
-                _ => LATE,
+                ("busy", _) => 2 * slow(LATE),
+                _ => slow(LATE),
             };
             assert!(worst < most, "{what}, {mode}, {lock}: {times:?}");
         }

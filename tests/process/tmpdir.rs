@@ -3,11 +3,12 @@
 
 use crate::scene::{NOT_ROOT, Scene};
 use crate::support::landlock::tried;
-use crate::support::{Dir, JAIL, Ran, Run, is_root, plain};
+use crate::support::{Dir, JAIL, Ran, Run, is_root, plain, slow};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FRESH: &str = "default = \"allow\"\n[process]\ntmpdir = \"fresh\"\n";
 
@@ -135,12 +136,9 @@ fn it_is_removed_when_jail_is_asked_to_end() {
 fn what_a_killed_jail_left_behind_is_removed_by_the_next_and_what_is_in_use_is_not() {
     let (scene, base) = scene(FRESH);
     let wait = "echo x >$TMPDIR/x; echo ready; read line; cat $TMPDIR/x";
-    let mut other = run(
-        &scene,
-        &base,
-        "echo x >$TMPDIR/x; echo ready; sleep 2; cat $TMPDIR/x",
-    )
-    .start();
+    let seconds = slow(Duration::from_secs(2)).as_secs();
+    let sleep = format!("sleep {seconds}");
+    let mut other = run(&scene, &base, &wait.replace("read line", &sleep)).start();
     other.line("ready");
     let mut killed = scene
         .run(&["sh", "-c", &wait.replace("read line", "sleep 60")])
