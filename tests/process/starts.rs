@@ -141,7 +141,7 @@ fn the_priority_is_the_policys_and_can_only_be_lowered() {
         .says("17\n");
     if crate::support::is_root() {
         scene
-            .as_nobody(&["nice", "-n", "19"], &["nice"])
+            .as_nobody(&["nice", "-n", "40"], &["nice"])
             .output()
             .ends_with(125)
             .says("")
