@@ -199,7 +199,8 @@ struct ReportLog {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A page for a browser, or text for a terminal
+    /// A page for a browser, text for a terminal, or the denials for a CI system: annotations of GitHub
+    /// Actions, a summary in Markdown
     #[arg(long, value_name = "FORMAT", default_value = "html")]
     format: PageFormat,
 }
@@ -209,6 +210,8 @@ struct ReportLog {
 enum PageFormat {
     Html,
     Text,
+    Github,
+    Markdown,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,4 @@
-//! `jail report LOG`: a log as a page for a browser, or as text.
+//! `jail report LOG`: a log as a page for a browser, as text, or its denials for a CI system.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -36,6 +36,8 @@ pub(super) fn run(
         .filter(|output| *output != Path::new("-"));
     let text = match asked.format {
         PageFormat::Html => page::html(&journal),
+        PageFormat::Github => page::github(&journal),
+        PageFormat::Markdown => page::markdown(&journal),
         PageFormat::Text => page::text(&journal, width.filter(|_| to_file.is_none())),
     };
     let Some(output) = to_file else {

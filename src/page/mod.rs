@@ -1,12 +1,15 @@
-//! A log as a page for a browser ([`html`]) or as text for a terminal ([`text`]). All text of the jailed program
+//! A log as a page for a browser ([`html`]), as text for a terminal ([`text`]), and its denials for a CI system
+//! ([`github`], [`markdown`]). All text of the jailed program
 //! passes through `report::escaped`, so no name can end a tag, move a cursor or reorder what is beside it.
 
+mod ci;
 mod data;
 mod html;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use ci::{github, markdown};
 pub use html::html;
 pub use text::text;
 

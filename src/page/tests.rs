@@ -83,3 +83,74 @@ fn an_empty_log_is_a_page_too() {
     assert!(html(&journal).contains("\"events\":[]"));
     assert!(text(&journal, None).contains("0 events"));
 }
+
+/// A log of a program with a hostile name that is denied this often, by a request of this name.
+fn denials(requests: usize) -> Journal {
+    let name = "`|](http://x)@you<b>\\n::error::forged%0A\\u001b[31m";
+    let mut log = String::new();
+    for number in 0..requests {
+        let action = if number + 1 == requests {
+            "kill"
+        } else {
+            "deny"
+        };
+        log += &format!(
+            "{{\"event\":\"denied\",\"time\":1.0,\"pid\":1,\"tid\":1,\"syscall\":\"openat\",\"nr\":257,\"args\":[\"0x0\",\"0x0\",\"0x0\",\"0x0\",\"0x0\",\"0x0\"],\
+             \"call\":\"openat(…)\",\"path\":{{\"access\":\"read\",\"given\":\"x\",\"resolved\":\"/{number}{name}\"}},\"peer\":null,\"action\":\"{action}\",\"errno\":null,\
+             \"code\":\"fs.read.deny\",\"standing\":\"askable\",\"reason\":{{\"kind\":\"path\",\"source\":\"./a,b:c.toml\",\"line\":9,\"entry\":\"{name}\",\"why\":\"keys\"}},\
+             \"ancestry\":[\"sh\",\"{name}\"],\"advice\":\"to allow: {name}\",\"remedy\":null,\"remove\":null}}\n"
+        );
+    }
+    Journal::read((log.clone() + &log).as_bytes()).expect("a log")
+}
+
+#[test]
+fn each_denied_request_is_one_annotation_at_its_line() {
+    let text = github(&denials(9));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 9, "{text}");
+    let first = "::error file=./a%2Cb%3Ac.toml,line=9,title=denied read /8`|](http%3A//x)@you<b>\\n%3A%3Aerror%3A%3Aforged%250A\\u{1b}[31m::by sh → ";
+    assert!(lines[0].starts_with(first), "{}", lines[0]);
+    assert!(lines[0].contains(", 2 times%0Adecided by ./a,b:c.toml:9 "));
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|line| line.starts_with("::warning file="))
+    );
+    let text = github(&denials(15));
+    assert!(
+        text.ends_with(
+            "::notice title=more was denied::6 further requests; the summary lists them\n"
+        ),
+        "{text}"
+    );
+    assert_eq!(
+        (text.lines().count(), github(&denials(0)).as_str()),
+        (10, "")
+    );
+}
+
+#[test]
+fn no_name_means_anything_in_the_summary() {
+    let text = markdown(&denials(120));
+    let (head, table) = text
+        .split_once("|---|---:|---|---|---|\n")
+        .expect("a table");
+    assert!(
+        head.contains("| denied | 120 requests, 240 times |"),
+        "{head}"
+    );
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows.len(), 102);
+    assert_eq!(rows[101], "and 20 further requests");
+    for row in &rows[..100] {
+        assert_eq!(row.matches('|').count(), 6, "{row}");
+        let plain = row.replace("<code>", "").replace("</code>", "");
+        assert!(!plain.contains(['<', '`', '[', '@', '\u{1b}']), "{row}");
+        assert!(
+            !plain.contains("http:") && plain.contains("&#64;you"),
+            "{row}"
+        );
+    }
+    assert!(markdown(&denials(0)).contains("| denied | nothing |"));
+}

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `accesses` | which allowed accesses are recorded |
+//! | `annotation` | annotations of GitHub Actions |
 //! | `blame` | whether a reported denial explains a failure |
 //! | `cause` | a reason of the judge, taken apart |
 //! | `tally` | denials counted, and which get a message |
@@ -28,6 +29,7 @@
 //! | `console` | stderr, written without blocking |
 
 mod accesses;
+mod annotation;
 mod blame;
 mod caller;
 mod cause;
@@ -53,6 +55,7 @@ mod tests;
 mod text;
 mod verdict;
 
+pub use annotation::Annotation;
 pub use caller::{nameservers, numbers, run_context};
 pub use escape::text as escaped;
 pub use place::Place;

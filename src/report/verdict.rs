@@ -214,6 +214,32 @@ pub struct Denial {
     pub remove: Option<Line>,
 }
 
+impl Denial {
+    /// The request as a sentence of `[[test]]` and `jail explain` has it; the call where it named no object.
+    pub fn request(&self) -> String {
+        match (&self.path, &self.peer) {
+            (Some(path), _) => {
+                let verb = match path.access {
+                    PathAccess::Write => "write",
+                    PathAccess::Exec => "exec",
+                    PathAccess::Stat => "stat",
+                    PathAccess::Open => "open",
+                    PathAccess::Read | PathAccess::Other => "read",
+                };
+                format!("{verb} {}", path.resolved)
+            }
+            (None, Some(peer)) => {
+                let verb = match peer.way {
+                    PeerAccess::Listen => "listen",
+                    PeerAccess::Connect | PeerAccess::Other => "connect",
+                };
+                format!("{verb} {}", peer.endpoint)
+            }
+            (None, None) => self.call.clone(),
+        }
+    }
+}
+
 /// Whether a policy could allow a denied call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@ use crate::scene::{Scene, User};
 use crate::support::Ran;
 
 /// The block scalars (`key: |`, `- |`) of a YAML file, without their indentation.
-fn blocks(text: &str) -> Vec<String> {
+pub fn blocks(text: &str) -> Vec<String> {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let lines: Vec<&str> = text.lines().collect();
     let mut blocks = vec![];

@@ -20,3 +20,4 @@ mod policies;
 mod python;
 mod runner;
 mod scene;
+mod step;

@@ -1,11 +1,10 @@
-//! Problems as annotations of GitHub Actions: `::error file=…,line=…,col=…,title=…::message`, as "Workflow
-//! commands for GitHub Actions" describes them.
+//! Problems as annotations of GitHub Actions.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Checked;
 use super::problem::Problem;
+use crate::report::Annotation;
 
 pub fn print(checked: &[Checked<'_>], out: &mut dyn Write) -> io::Result<()> {
     for file in checked {
@@ -18,31 +17,23 @@ pub fn print(checked: &[Checked<'_>], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn annotation(problem: &Problem<'_>) -> String {
-    let mut text = format!("::{} file={}", problem.severity, property(problem.file));
+    let mut properties = vec![("file", problem.file.to_owned())];
     if let Some(place) = problem.place {
-        let _ = write!(text, ",line={},col={}", place.line, place.column);
-        let _ = write!(text, ",endLine={}", place.end_line);
+        properties.push(("line", place.line.to_string()));
+        properties.push(("col", place.column.to_string()));
+        properties.push(("endLine", place.end_line.to_string()));
         // GitHub refuses an end column where the lines differ.
         if place.line == place.end_line {
-            let _ = write!(text, ",endColumn={}", place.end_column);
+            properties.push(("endColumn", place.end_column.to_string()));
         }
     }
-    let title = format!("{} {}", problem.code, problem.name);
-    let _ = write!(text, ",title={}", property(&title));
-    let _ = write!(text, "::{}", data(&problem.lines().join("\n")));
-    text
-}
-
-/// The text of a message.
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
-}
-
-/// The value of a property.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    properties.push(("title", format!("{} {}", problem.code, problem.name)));
+    Annotation {
+        level: problem.severity,
+        properties: &properties,
+        message: &problem.lines().join("\n"),
+    }
+    .to_string()
 }
 
 #[cfg(test)]
