@@ -9,7 +9,7 @@ const JOB: &str = "cat ~/.ssh/id_ed25519 || true; echo '::error::forged'; echo b
 
 fn scene() -> Scene {
     let scene = Scene::new(&["bindings/ci", "action.yml"]);
-    scene.write(".ssh/id_ed25519", "a key\n");
+    scene.write(".ssh/id_ed25519", "s3cr3t\n");
     scene.write("checkout/file", "");
     scene.write("runner/empty", "");
     scene
@@ -69,7 +69,7 @@ fn the_action_shows_what_was_denied() {
     ];
     for &user in scene.users() {
         let ran = step(&scene, user, &run, &inputs).ends_with(3);
-        assert!(!ran.out.contains("a key"), "{}", ran.out);
+        assert!(!ran.out.contains("s3cr3t"), "{}", ran.out);
         let (before, after) = ran.out.split_once("::stop-commands::").expect("a token");
         assert!(!before.contains("::error"), "{before}");
         let (token, rest) = after.split_once('\n').expect("a line");
@@ -150,7 +150,7 @@ fn an_audit_denies_nothing_but_what_is_guarded() {
     for &user in scene.users() {
         let ran = step(&scene, user, &run, &inputs).ends_with(1);
         assert!(
-            ran.out.contains("data\n") && !ran.out.contains("a key"),
+            ran.out.contains("data\n") && !ran.out.contains("s3cr3t"),
             "{}",
             ran.out
         );
@@ -218,13 +218,9 @@ fn the_template_for_gitlab_keeps_what_happened() {
         }
         let run = run.env("HOME", scene.dir.path());
         let ran = run.cwd(scene.dir.file("checkout")).output().ends_with(3);
-        assert!(
-            ran.out.contains("| denied | 1 request, once |"),
-            "{}",
-            ran.out
-        );
+        assert!(ran.out.contains("denied     read "), "{}", ran.out);
         let page = scene.read("checkout/jail-evidence/run.html");
-        assert!(page.contains(".ssh/id_ed25519") && !page.contains("a key"));
+        assert!(page.contains(".ssh/id_ed25519") && !page.contains("s3cr3t"));
         std::fs::remove_dir_all(scene.dir.path().join("checkout/jail-evidence")).expect("removed");
     }
 }
