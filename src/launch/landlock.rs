@@ -30,11 +30,10 @@ use crate::plan::{Domain, Files, Net, Rights};
 use crate::sys::files::open_without_links;
 use crate::sys::{self, Errno, process};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use std::ffi::CString;
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -88,14 +87,18 @@ pub fn floor(
     if handled.is_empty() && scoped.is_empty() && !ports {
         return Ok(None);
     }
-    let mut beneath = Vec::new();
-    let rules = later.then_some(&mut beneath);
-    let ruleset = create(files, net, abi, handled, scoped, rules)
-        .map_err(|error| LaunchError::Ruleset(describe(&error)))?;
+    let ruleset =
+        create(net, handled, scoped).map_err(|error| LaunchError::Ruleset(describe(&error)))?;
     let Some(mut ruleset) = ruleset else {
         return Ok(None);
     };
     past_streams(&mut ruleset)?;
+    let mut beneath = rules(files, net, abi, handled);
+    if !later {
+        for rule in beneath.drain(..) {
+            grant(ruleset.as_fd(), &rule)?;
+        }
+    }
     for file in handed {
         grant_handed(ruleset.as_fd(), file, handled, abi);
     }
@@ -127,12 +130,9 @@ fn ports(net: &Net) -> [(AccessNet, &Option<Vec<u16>>); 4] {
 }
 
 fn create(
-    files: &Files,
     net: &Net,
-    abi: ABI,
     handled: BitFlags<AccessFs>,
     scoped: BitFlags<Scope>,
-    mut later: Option<&mut Vec<Beneath>>,
 ) -> Result<Option<OwnedFd>, RulesetError> {
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if !handled.is_empty() {
@@ -153,45 +153,40 @@ fn create(
             created = created.add_rule(NetPort::new(*port, access))?;
         }
     }
+    Ok(created.into())
+}
+
+/// The rules for paths.
+fn rules(files: &Files, net: &Net, abi: ABI, handled: BitFlags<AccessFs>) -> Vec<Beneath> {
     let named = files.grants.iter();
     let named = named.map(|(path, rights)| (path.as_path(), access(*rights, abi) & handled));
     let refers = handled.contains(AccessFs::Refer) && !files.handled.write;
     let everywhere = refers.then_some((Path::new("/"), AccessFs::Refer.into()));
     let sockets = net.unix.iter().flatten();
     let sockets = sockets.map(|path| (path.as_path(), AccessFs::ResolveUnix.into()));
-    for (path, access) in named.chain(everywhere).chain(sockets) {
-        match &mut later {
-            // A string with a NUL byte is not a path, and grants nothing.
-            Some(later) => later.extend(CString::new(path.as_os_str().as_bytes()).ok().map(
-                |path| Beneath {
-                    path,
-                    directory: access.bits(),
-                    file: (access & AccessFs::from_file(abi)).bits(),
-                },
-            )),
-            None => created = grant(created, path, access, abi)?,
-        }
-    }
-    Ok(created.into())
+    let of_files = AccessFs::from_file(abi);
+    let rule = |(path, access): (&Path, BitFlags<AccessFs>)| {
+        // A string with a NUL byte is not a path, and grants nothing.
+        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+        Some(Beneath {
+            path,
+            directory: access.bits(),
+            file: (access & of_files).bits(),
+        })
+    };
+    let all = named.chain(everywhere).chain(sockets);
+    all.filter_map(rule).collect()
 }
 
-fn grant(
-    created: landlock::RulesetCreated,
-    path: &Path,
-    access: BitFlags<AccessFs>,
-    abi: ABI,
-) -> Result<landlock::RulesetCreated, RulesetError> {
-    let Some((fd, is_directory)) = granted(path) else {
-        return Ok(created);
+/// Grants what a path of a plan leads to. A file that has gone since the policy was read grants nothing.
+/// Neither does a symbolic link: the path has none, as links were resolved when the policy was read, so this
+/// one was put there since, perhaps by a command of this policy.
+fn grant(ruleset: BorrowedFd<'_>, rule: &Beneath) -> Result<(), LaunchError> {
+    let Ok(object) = open_without_links(&rule.path) else {
+        return Ok(());
     };
-    let access = match is_directory {
-        true => access,
-        false => access & AccessFs::from_file(abi),
-    };
-    match access.is_empty() {
-        true => Ok(created),
-        false => created.add_rule(PathBeneath::new(&fd, access)),
-    }
+    sys::landlock::grant_opened(ruleset, object.as_fd(), rule.directory, rule.file)
+        .map_err(LaunchError::system("landlock_add_rule"))
 }
 
 /// Grants a file that was handed over: this inode, under any name. If the kernel accepts no rule for it,
@@ -209,17 +204,6 @@ fn grant_handed(ruleset: BorrowedFd<'_>, file: &Handed, handled: BitFlags<Access
     if !granted.is_empty() {
         let _ = sys::landlock::grant_object(ruleset, file.object(), granted.bits());
     }
-}
-
-/// Opens a path of a plan; also says whether it is a directory. A file that has gone since the policy
-/// was read grants nothing. Neither does a symbolic link: the path has none, as links were resolved when
-/// the policy was read, so this one was put there since, perhaps by a command of this policy.
-fn granted(path: &Path) -> Option<(File, bool)> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    let fd = open_without_links(&path).ok()?;
-    let file = File::from(fd);
-    let is_directory = file.metadata().ok()?.is_dir();
-    Some((file, is_directory))
 }
 
 /// Rights as Landlock's access flags, as far as the ABI has them.

@@ -4,7 +4,6 @@
 use super::files::{NO_SYMLINKS, openat2};
 use super::{Errno, check};
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{from_ref, null};
 
@@ -65,23 +64,30 @@ pub fn restrict_self(ruleset: BorrowedFd<'_>, quiet: bool) -> Result<(), Errno> 
 /// landlock_add_rule(2): allows these accesses beneath `path`; if it is not a directory, only those that
 /// apply to files. A path that does not exist, or is a symbolic link, grants nothing. Async-signal-safe.
 pub fn grant(ruleset: BorrowedFd<'_>, path: &CStr, directory: u64, file: u64) -> Result<(), Errno> {
-    let Ok(object) = openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) else {
-        return Ok(());
-    };
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: `stat` is valid for writing; a zeroed one is valid, too.
-    let stat = unsafe {
-        check(libc::fstat(object.as_raw_fd(), stat.as_mut_ptr()))?;
-        stat.assume_init()
-    };
-    let allowed = match stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
-        true => directory,
-        false => file,
-    };
-    if allowed == 0 {
+    match openat2(libc::AT_FDCWD, path, libc::O_PATH, NO_SYMLINKS) {
+        Ok(object) => grant_opened(ruleset, object.as_fd(), directory, file),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The same, for what a path led to; the rights for a file must be some of those for a directory. Async-signal-safe.
+///
+/// The kernel knows what was opened, and refuses rights of directories for a file (EINVAL, landlock_add_rule(2)),
+/// so nothing asks it before. If it refuses a directory for another reason, that gets fewer rights, not more.
+pub fn grant_opened(
+    ruleset: BorrowedFd<'_>,
+    object: BorrowedFd<'_>,
+    directory: u64,
+    file: u64,
+) -> Result<(), Errno> {
+    if directory == 0 {
         return Ok(());
     }
-    grant_object(ruleset, object.as_fd(), allowed)
+    match grant_object(ruleset, object, directory) {
+        Err(Errno::EINVAL) if file == 0 => Ok(()),
+        Err(Errno::EINVAL) if file != directory => grant_object(ruleset, object, file),
+        granted => granted,
+    }
 }
 
 /// A ruleset that allows creating unix sockets beneath this directory only
