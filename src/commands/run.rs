@@ -17,6 +17,7 @@ use nix::sys::stat::{SFlag, fstat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -98,10 +99,11 @@ fn fail(message: impl std::fmt::Display) -> Failure {
     }
 }
 
-/// All that is decided before the command is started.
+/// All that is decided before the command is started. The process ends after the run, so it does not need the
+/// memory of hundreds of entries back.
 struct Ready {
-    policy: Policy,
-    plan: Arc<Plan>,
+    policy: ManuallyDrop<Policy>,
+    plan: ManuallyDrop<Arc<Plan>>,
     command: Command,
     log: Option<(File, String)>,
     denials: Option<(File, String)>,
@@ -178,10 +180,11 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     };
     let temporary = Temporary::settle(&mut policy, &mut command, &set)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
+    command.look_up();
     let plan = planned(run, &policy, &command, &host)?;
     Ok(Some(Ready {
-        policy,
-        plan: Arc::new(plan),
+        policy: ManuallyDrop::new(policy),
+        plan: ManuallyDrop::new(Arc::new(plan)),
         command,
         log,
         denials,

@@ -330,6 +330,7 @@ impl Builder {
             temporary = Temporary::settle(&mut own, &mut command, &set)?;
             policy = Arc::new(own);
         }
+        command.look_up();
         let about = About {
             host: *host,
             program: launch::program(&command),

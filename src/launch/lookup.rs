@@ -11,8 +11,40 @@ use std::path::{Path, PathBuf};
 /// What execvp(3) searches where `PATH` is not set.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// The path to execute, absolute or relative to the command's working directory.
-pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
+/// A program that was looked up.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The path to execute, absolute or relative to the command's working directory.
+    path: PathBuf,
+    /// The same without symbolic links. `None`: it leads nowhere.
+    resolved: Option<PathBuf>,
+}
+
+impl Command {
+    /// Looks up the program, for all questions that follow. The command must not be changed any more. If there
+    /// is no such program, starting it fails with the reason.
+    pub fn look_up(&mut self) {
+        self.found = look_up(self).ok();
+    }
+}
+
+fn look_up(command: &Command) -> Result<Found, LaunchError> {
+    let path = search(command)?;
+    let resolved = in_directory(command, &path).canonicalize().ok();
+    Ok(Found { path, resolved })
+}
+
+/// The path to execute, and the same resolved.
+pub(super) fn find(command: &Command) -> Result<(PathBuf, Option<PathBuf>), LaunchError> {
+    let found = match &command.found {
+        Some(found) => found.clone(),
+        None => look_up(command)?,
+    };
+    Ok((found.path, found.resolved))
+}
+
+/// Searches the program in `PATH`.
+fn search(command: &Command) -> Result<PathBuf, LaunchError> {
     let Some(name) = command.arguments.first() else {
         return Err(LaunchError::NoCommand);
     };
@@ -45,8 +77,7 @@ pub fn find(command: &Command) -> Result<PathBuf, LaunchError> {
 /// The command's program, resolved, for the plan. `None` if there is none; starting then fails with the
 /// reason.
 pub fn program(command: &Command) -> Option<PathBuf> {
-    let path = find(command).ok()?;
-    in_directory(command, &path).canonicalize().ok()
+    find(command).ok()?.1
 }
 
 /// The path as seen from the caller's working directory.

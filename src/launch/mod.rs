@@ -76,6 +76,8 @@ pub struct Command {
     pub user: Option<User>,
     /// Its own namespaces.
     pub isolation: Isolation,
+    /// Its program, once that was looked up.
+    pub found: Option<lookup::Found>,
 }
 
 /// A user and groups, by number.

@@ -30,7 +30,7 @@ struct Words {
 
 impl Words {
     fn new(command: &Command, plan: &Plan) -> Result<Self, LaunchError> {
-        let program = lookup::find(command)?;
+        let (program, resolved) = lookup::find(command)?;
         let arguments: Vec<CString> = command
             .arguments
             .iter()
@@ -46,7 +46,7 @@ impl Words {
         }
         let path = c_string(program.clone().into_os_string())?;
         let program = lookup::in_directory(command, &program);
-        if let Some(resolved) = plan.refuses_command(&program) {
+        if let Some(resolved) = resolved.filter(|resolved| plan.refuses_command(resolved)) {
             return Err(LaunchError::Refused { program, resolved });
         }
         let script = lookup::is_text(&program);

@@ -8,7 +8,6 @@ use crate::plan::Terminal;
 use crate::policy::{Action, List, Policy};
 use crate::sys::{self, process, terminal};
 use std::fs;
-use std::io::IsTerminal;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -45,10 +44,10 @@ impl Command {
 
 /// The terminal of this descriptor.
 fn held(fd: RawFd) -> Option<Terminal> {
-    let copy = process::duplicate(fd)?;
-    if !copy.is_terminal() {
+    if !terminal::is_terminal(fd) {
         return None;
     }
+    let copy = process::duplicate(fd)?;
     let flags = sys::files::status_flags(copy.as_fd()).ok()? & libc::O_ACCMODE;
     Some(Terminal {
         path: name(copy.as_fd())?,

@@ -21,6 +21,7 @@ mod tests;
 mod unsupervised;
 
 pub use crate::paths::Terminal;
+pub(crate) use crate::paths::is_beneath;
 pub use bpf::TRACE_DATA;
 pub use domain::Domain;
 pub use files::{Files, PINS, PlanOptions, Rights};
@@ -41,7 +42,7 @@ use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Limits, Policy};
 use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Everything a jail needs to enforce a policy on a host.
 #[derive(Debug)]
@@ -186,19 +187,16 @@ impl Plan {
         self.files.watch.and(self.net.watch).has(Watch::LAZY_MEMORY)
     }
 
-    /// If an entry of `deny` or `hide` covers the program that the caller wants to run: the resolved
-    /// path of that program.
-    pub fn refuses_command(&self, program: &Path) -> Option<PathBuf> {
+    /// Whether an entry of `deny` or `hide` covers the program that the caller wants to run, given its resolved
+    /// path.
+    pub fn refuses_command(&self, program: &Path) -> bool {
         if !self.files.judges_programs() {
-            return None;
+            return false;
         }
-        // A program that cannot be found is not refused here: starting it reports the error.
-        let resolved = program.canonicalize().ok()?;
         let verdict = self
             .judge
-            .path(Access::Exec, resolved.as_os_str().as_bytes());
-        (verdict.action != Action::Allow && verdict.reason != Reason::PathDefault)
-            .then_some(resolved)
+            .path(Access::Exec, program.as_os_str().as_bytes());
+        verdict.action != Action::Allow && verdict.reason != Reason::PathDefault
     }
 
     /// For which accesses a command that holds this file open may open it again: all, unless an entry

@@ -9,6 +9,12 @@ fn controlling() -> Option<std::fs::File> {
     std::fs::File::open("/dev/tty").ok()
 }
 
+/// Whether it is a descriptor of a terminal: isatty(3).
+pub fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: takes a number only, and a closed descriptor is an error.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
 /// The number of the controlling terminal's device: TIOCGDEV of ioctl_tty(2), Linux 2.6.37.
 pub fn controlling_device() -> Option<u32> {
     let terminal = controlling()?;

@@ -100,8 +100,9 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
     let base = Base::new(learn.output.as_deref(), &learn.extends, &learn.lift, color)?;
     let mut policy = base.guarded(color)?;
     let host = launch::probe_for(&policy, &Withheld::from_environment());
-    let (command, temporary) = prepared_command(&learn.command, &mut policy, &host)
+    let (mut command, temporary) = prepared_command(&learn.command, &mut policy, &host)
         .map_err(|error| format!("{error}; nothing was run"))?;
+    command.look_up();
     let program = launch::program(&command);
     let limited = policy.limits.get(LimitKind::Output).is_some();
     let terminals = command.terminals(&policy, [false, limited, limited]);
