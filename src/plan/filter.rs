@@ -1,4 +1,5 @@
-//! The BPF program: one, not a stack, with a binary search over system call numbers.
+//! The BPF program: one, not a stack, with a binary search over system call numbers, which ends in a few
+//! comparisons.
 //!
 //! Up to a leaf it only uses what the kernel's cache of always-allowed calls can evaluate
 //! (`seccomp_is_const_allow`, Linux 5.11): loads of `nr` and `arch`, jumps on constants, returns. An
@@ -33,8 +34,13 @@ pub enum Leaf {
 /// The numbers from `first` to before the next interval's, all with this answer.
 struct Interval {
     first: u32,
+    /// Whether it is one number.
+    single: bool,
     leaf: Leaf,
 }
+
+/// How many numbers are compared one after the other at the end of a search.
+const COMPARED: usize = 4;
 
 /// A leaf's jump that must be linked to its block.
 struct Link {
@@ -163,9 +169,17 @@ fn numbers(names: &[&str]) -> Vec<u32> {
 /// last one (x32's are 0x40000000 and up), are unknown.
 fn intervals(leaves: &[(u32, Leaf)], unknown: Return) -> Vec<Interval> {
     let mut intervals: Vec<Interval> = Vec::with_capacity(256);
-    let mut push = |first: u32, leaf: Leaf| {
-        if intervals.last().is_none_or(|last| last.leaf != leaf) {
-            intervals.push(Interval { first, leaf });
+    let mut push = |first: u32, leaf: Leaf| match intervals.last_mut() {
+        Some(last) if last.leaf == leaf => {}
+        last => {
+            if let Some(last) = last {
+                last.single = first - last.first == 1;
+            }
+            intervals.push(Interval {
+                first,
+                single: false,
+                leaf,
+            });
         }
     };
     let mut next = 0;
@@ -180,11 +194,62 @@ fn intervals(leaves: &[(u32, Leaf)], unknown: Return) -> Vec<Interval> {
     intervals
 }
 
+/// The most common answer of these intervals, if all others are for single numbers, and few.
+fn but_for_few(intervals: &[Interval]) -> Option<Leaf> {
+    if intervals.len() > 2 * COMPARED + 1 {
+        return None;
+    }
+    let count = |leaf| intervals.iter().filter(|other| other.leaf == leaf).count();
+    let main = match intervals.iter().find(|interval| !interval.single) {
+        Some(wide) => wide.leaf,
+        None => intervals
+            .iter()
+            .map(|it| it.leaf)
+            .max_by_key(|leaf| count(*leaf))?,
+    };
+    let mut others = intervals.iter().filter(|interval| interval.leaf != main);
+    (others.clone().count() <= COMPARED && others.all(|interval| interval.single)).then_some(main)
+}
+
+/// Compares with the single numbers, then answers as for all others. The answers of the single numbers follow, each
+/// once: most numbers that are not allowed lie alone among allowed ones.
+fn compare(
+    intervals: &[Interval],
+    main: Leaf,
+    program: &mut Vec<sock_filter>,
+    links: &mut Vec<Link>,
+) {
+    let start = program.len();
+    let others = || intervals.iter().filter(|interval| interval.leaf != main);
+    let mut answers: Vec<Leaf> = Vec::with_capacity(COMPARED);
+    for other in others() {
+        if !answers.contains(&other.leaf) {
+            answers.push(other.leaf);
+        }
+    }
+    let after = others().count() + 1;
+    for (at, other) in others().enumerate() {
+        let answer = answers.iter().position(|answer| *answer == other.leaf);
+        // At most nine instructions.
+        let distance = after + answer.unwrap_or_default() - at - 1;
+        program.push(bpf::if_equal(other.first, distance as u8, 0));
+    }
+    leaf(main, program, links);
+    for answer in answers {
+        leaf(answer, program, links);
+    }
+    debug_assert!(program.len() - start <= 2 * COMPARED + 1);
+}
+
 /// A binary search: at each node the lower half follows directly, the upper half is jumped to.
 fn search(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Vec<Link>) {
+    if let Some(main) = but_for_few(intervals) {
+        return compare(intervals, main, program, links);
+    }
     let (lower, upper) = intervals.split_at(intervals.len() / 2);
-    let (Some(pivot), false) = (upper.first(), lower.is_empty()) else {
-        return leaf(intervals, program, links);
+    let Some(pivot) = upper.first() else {
+        // There is no interval: no call is known, so no call is allowed.
+        return program.push(Return::errno(Errno::ENOSYS).instruction());
     };
     let node = program.len();
     program.push(bpf::jump(0));
@@ -210,17 +275,15 @@ fn search(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Ve
     search(upper, program, links);
 }
 
-fn leaf(intervals: &[Interval], program: &mut Vec<sock_filter>, links: &mut Vec<Link>) {
-    match intervals.first().map(|interval| interval.leaf) {
-        Some(Leaf::Plain(answer)) => program.push(answer.instruction()),
-        Some(Leaf::Conditional(block)) => {
+fn leaf(leaf: Leaf, program: &mut Vec<sock_filter>, links: &mut Vec<Link>) {
+    match leaf {
+        Leaf::Plain(answer) => program.push(answer.instruction()),
+        Leaf::Conditional(block) => {
             links.push(Link {
                 at: program.len(),
                 block,
             });
             program.push(bpf::jump(0));
         }
-        // There is no interval: no call is known, so no call is allowed.
-        None => program.push(Return::errno(Errno::ENOSYS).instruction()),
     }
 }
