@@ -107,7 +107,7 @@ impl Pattern {
     }
 
     fn new(base: &Path, tail: Vec<Part>) -> Result<Pattern, PatternError> {
-        let depth = components(base.as_os_str().as_bytes()).count();
+        let depth = depth(base.as_os_str().as_bytes());
         if depth + tail.len() > MAX_PARTS {
             return Err(PatternError(format!(
                 "a path of more than {MAX_PARTS} components"
@@ -116,18 +116,25 @@ impl Pattern {
         Ok(Pattern {
             base: base.into(),
             depth,
-            tail: tail.into(),
+            // The default needs no memory.
+            tail: match tail.is_empty() {
+                true => Arc::default(),
+                false => tail.into(),
+            },
         })
     }
 
     /// The same pattern moved to another directory, if it begins beneath `from`, which must have at
     /// least as many components as `to`.
     pub fn rebase(&mut self, from: &Path, to: &Path) {
+        if !is_beneath(self.base_bytes(), from.as_os_str().as_bytes()) {
+            return;
+        }
         if let Ok(rest) = self.base.strip_prefix(from) {
             let mut base = to.to_owned();
             // Joining an empty path would add a slash.
             base.extend(rest.components());
-            self.depth = components(base.as_os_str().as_bytes()).count();
+            self.depth = depth(base.as_os_str().as_bytes());
             self.base = base.into();
         }
     }
@@ -341,6 +348,13 @@ pub(crate) fn is_beneath(path: &[u8], above: &[u8]) -> bool {
         Some(rest) => rest.is_empty() || rest.starts_with(b"/") || above == b"/",
         None => false,
     }
+}
+
+/// The number of components of a path.
+fn depth(path: &[u8]) -> usize {
+    let mut before = b'/';
+    let begins = |byte: &&u8| std::mem::replace(&mut before, **byte) == b'/' && **byte != b'/';
+    path.iter().filter(begins).count()
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -521,12 +521,7 @@ impl<'a> Scene<'a> {
     fn of(policy: &'a Policy) -> Scene<'a> {
         let open = policy.default.action == Action::Allow;
         let allows = policy.paths.iter().filter(|entry| entry.list.allows());
-        let mut allows: Vec<&Pattern> = allows.map(|entry| &entry.pattern).collect();
-        // The same place is often named in two lists.
-        allows.sort_by_key(|pattern| pattern.base().as_os_str());
-        allows.dedup_by(|one, other| {
-            one.is_literal() && other.is_literal() && one.base() == other.base()
-        });
+        let allows = ByBase::new(allows.map(|entry| &entry.pattern));
         let protects = |entry: &PathEntry| {
             opens_but(policy, &entry.pattern, &entry.lifted)
                 || entry
@@ -543,7 +538,7 @@ impl<'a> Scene<'a> {
                     || entry.action != Action::Deny(Errno::EACCES)
                     || entry.own
                     || allows
-                        .iter()
+                        .near(entry.pattern.base_bytes())
                         .any(|allow| meets(&entry.pattern, allow) && !is_lifted(entry, allow)))
         };
         let why = |entry: &PathEntry| -> Option<&'static str> {
@@ -790,6 +785,61 @@ impl<'a> Scene<'a> {
                 .map(|(entry, _)| entry.pattern.base().to_owned())
                 .collect(),
         )
+    }
+}
+
+/// Patterns in the order of their bases, so that those near a path are found without comparing all: a policy has
+/// hundreds of entries that deny, and a hundred that allow.
+struct ByBase<'a>(Vec<&'a Pattern>);
+
+impl<'a> ByBase<'a> {
+    fn new(patterns: impl Iterator<Item = &'a Pattern>) -> ByBase<'a> {
+        let mut all: Vec<&Pattern> = patterns.collect();
+        all.sort_by_key(|pattern| pattern.base_bytes());
+        // The same place is often named in two lists.
+        let same = |one: &mut &Pattern, other: &mut &Pattern| {
+            one.is_literal() && other.is_literal() && one.base_bytes() == other.base_bytes()
+        };
+        all.dedup_by(same);
+        ByBase(all)
+    }
+
+    /// Those whose base is a path, above it or beneath it.
+    fn near<'p>(&'p self, path: &'p [u8]) -> impl Iterator<Item = &'a Pattern> + 'p {
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let above = slashes.filter_map(move |(at, _)| path.get(..at.max(1)));
+        // The root is its own parent.
+        let itself = (path != b"/").then_some(path);
+        let exact = above.chain(itself).flat_map(|base| self.at(base));
+        exact.chain(self.beneath(path)).copied()
+    }
+
+    /// Those with this base.
+    fn at(&self, base: &[u8]) -> &[&'a Pattern] {
+        let start = self
+            .0
+            .partition_point(|pattern| pattern.base_bytes() < base);
+        let rest = self.0.get(start..).unwrap_or_default();
+        let len = rest.partition_point(|pattern| pattern.base_bytes() == base);
+        rest.get(..len).unwrap_or_default()
+    }
+
+    /// Those with a base beneath this path.
+    fn beneath(&self, path: &[u8]) -> &[&'a Pattern] {
+        // What begins with `/a/` is one range, but others may be between it and `/a`: `/a-b`.
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let order = |pattern: &&Pattern| {
+            let base = pattern.base_bytes();
+            let (start, rest) = base.split_at(path.len().min(base.len()));
+            start.cmp(path).then_with(|| match rest {
+                [] => std::cmp::Ordering::Less,
+                [first, ..] => first.cmp(&b'/'),
+            })
+        };
+        let start = self.0.partition_point(|pattern| order(pattern).is_lt());
+        let rest = self.0.get(start..).unwrap_or_default();
+        let len = rest.partition_point(|pattern| order(pattern).is_eq());
+        rest.get(..len).unwrap_or_default()
     }
 }
 

@@ -15,9 +15,9 @@ use super::layers::{self, Layers};
 use super::led;
 use super::lift;
 use super::merge::merge;
-use super::parse::parse;
+use super::parse::{parse, parse_preset};
 use super::places::{PathContext, way_to};
-use super::presets::{names, preset, presets};
+use super::presets::{names, preset, presets, without_tests};
 use super::temporary;
 use super::{Action, Code, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
@@ -392,6 +392,7 @@ impl Loading {
         let part = if tests { &text } else { without_tests(&text) };
         let (mut file, problems) = match &layers {
             Some(layers) => layers::parse(index, part, layers, &self.around),
+            None if preset => parse_preset(index, part, &self.around),
             None => parse(index, part, &self.around),
         };
         self.problems.extend(problems);
@@ -579,6 +580,7 @@ impl Loading {
             process,
             tests: main.tests,
             tmpdir: None,
+            relative: self.around.relative.get(),
         };
         if !wrong.is_empty() {
             wrong.extend(super::lint::lint_rest(&policy));
@@ -601,12 +603,6 @@ impl Loading {
             }),
         }
     }
-}
-
-/// A preset's text without its tests, which come last.
-fn without_tests(text: &str) -> &str {
-    let end = text.find("\n[[test]]").unwrap_or(text.len());
-    text.get(..end).unwrap_or(text)
 }
 
 /// The name of an extended file in messages: its path relative to where the first file's paths start.

@@ -71,11 +71,13 @@ mod lint_power;
 mod lint_process;
 mod load;
 mod merge;
+mod moved;
 mod net;
 mod object;
 mod parse;
 mod peer;
 mod places;
+mod preset_text;
 mod presets;
 mod process;
 mod read;
@@ -96,6 +98,7 @@ pub use lift::{Lift, LiftedPlace};
 pub use limits::{Limit, LimitKind, Limits};
 pub use lint::lint;
 pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
+pub use moved::Relative;
 pub use net::NetList;
 pub use peer::{example_of, peer};
 pub use places::{PathContext, Place, PlaceError, locate};
@@ -362,6 +365,8 @@ pub struct Policy {
     pub tests: Vec<Test>,
     /// With `tmpdir = "fresh"`: the placeholder for the directory until a run has one.
     pub tmpdir: Option<PathBuf>,
+    /// Which of its paths begin in the jail's starting directory.
+    pub relative: Relative,
 }
 
 impl Policy {

@@ -1,17 +1,20 @@
 //! Turns the text of a path into the place that it names: expands variables, makes it absolute, resolves
 //! symbolic links. Besides the loading of files this is the only I/O of a policy.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::Relative;
 use super::temporary;
-use crate::paths::{Pattern, PatternError};
+use crate::paths::{Pattern, PatternError, is_beneath};
 
 /// What a policy's paths are relative to.
 #[derive(Debug, Clone)]
@@ -22,15 +25,40 @@ pub struct PathContext {
     pub variable: fn(&str) -> Option<OsString>,
     /// Cached results of the file system. The keys are bytes, because hashing a `Path` walks its
     /// components.
-    known: RefCell<HashMap<OsString, Existing>>,
+    known: RefCell<Known<OsString, Existing>>,
     /// Directories as written, with their resolved paths: most entries of a policy share a few.
-    directories: RefCell<HashMap<String, Option<Resolved>>>,
+    directories: RefCell<Known<String, Option<Resolved>>>,
     /// Whether a file says `tmpdir = "fresh"`.
     pub(super) tmpdir_is_fresh: Cell<bool>,
     /// Whether TMPDIR was used.
     pub(super) tmpdir_is_used: Cell<bool>,
     /// The value of TMPDIR in place of the caller's.
     pub(super) tmpdir: OnceCell<PathBuf>,
+    /// Which paths began in `directory`.
+    pub(super) relative: Cell<Relative>,
+}
+
+/// What was looked up, by its name.
+type Known<K, V> = HashMap<K, V, BuildHasherDefault<Words>>;
+
+/// A hash of a few instructions for eight bytes. The names are those of a policy, and of symbolic links on the way
+/// to them: a few hundred, so that names with equal hashes can slow nothing down.
+#[derive(Debug, Default)]
+struct Words(u64);
+
+impl Hasher for Words {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let mixed = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
+            self.0 = mixed.wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A path without symbolic links.
@@ -70,6 +98,7 @@ impl PathContext {
             tmpdir_is_fresh: Cell::default(),
             tmpdir_is_used: Cell::default(),
             tmpdir: OnceCell::default(),
+            relative: Cell::new(Relative::Nothing),
         }
     }
 
@@ -99,9 +128,8 @@ impl PathContext {
             return known.clone();
         }
         let found = look(path);
-        self.known
-            .borrow_mut()
-            .insert(path.as_os_str().to_owned(), found.clone());
+        let mut known = self.known.borrow_mut();
+        known.insert(path.as_os_str().to_owned(), found.clone());
         found
     }
 
@@ -109,7 +137,7 @@ impl PathContext {
     /// expanded and resolved once for all of them. `None`: the text needs the general case.
     fn in_known_directory(&self, text: &str) -> Option<Located> {
         let (directory, name) = text.rsplit_once('/')?;
-        if matches!(name, "" | "." | "..") || name.contains(META) || name.contains(['$', '\0']) {
+        if matches!(name, "" | "." | "..") || has_meta(name) || name.contains(['$', '\0']) {
             return None;
         }
         let mut known = self.directories.borrow_mut();
@@ -121,9 +149,7 @@ impl PathContext {
             }
         };
         let found = found.as_ref()?;
-        let mut path = PathBuf::with_capacity(found.path.as_os_str().len() + 1 + name.len());
-        path.push(&found.path);
-        path.push(name);
+        let path = entry_of(&found.path, name.as_bytes());
         let stands = match found.exists {
             true => self.at_path(&path),
             false => Existing::Nothing,
@@ -151,9 +177,41 @@ impl PathContext {
             return None;
         }
         let (literal, glob) = split(&text);
-        let found = resolve(&self.directory.join(literal), self);
-        (glob.is_none() && !found.path.starts_with("/proc")).then_some(found)
+        let path = self.absolute(&literal);
+        if let Cow::Owned(_) = path {
+            // What is named lies beneath the starting directory.
+            self.relative.set(Relative::More);
+        }
+        let found = resolve(&path, self);
+        let is_proc = is_beneath(found.path.as_os_str().as_bytes(), b"/proc");
+        (glob.is_none() && !is_proc).then_some(found)
     }
+
+    /// The path from the jail's starting directory.
+    pub(super) fn absolute<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
+        let relative = match path.as_os_str().as_bytes() {
+            [b'/', ..] => return Cow::Borrowed(path),
+            b"." => match self.relative.get() {
+                Relative::Nothing => Relative::Start(1),
+                Relative::Start(count) => Relative::Start(count + 1),
+                Relative::More => Relative::More,
+            },
+            _ => Relative::More,
+        };
+        self.relative.set(relative);
+        Cow::Owned(self.directory.join(path))
+    }
+}
+
+/// The path of an entry of a directory.
+fn entry_of(directory: &Path, name: &[u8]) -> PathBuf {
+    let directory = directory.as_os_str().as_bytes();
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+    path.extend_from_slice(directory);
+    path.push(b'/');
+    path.extend_from_slice(name);
+    PathBuf::from(OsString::from_vec(path))
 }
 
 /// What exists at a path whose directory is resolved.
@@ -227,8 +285,8 @@ pub fn locate(text: &str, around: &PathContext) -> Result<Located, PlaceError> {
         path: base,
         links,
         exists,
-    } = resolve(&around.directory.join(literal), around);
-    let own = is_own(&base);
+    } = resolve(&around.absolute(&literal), around);
+    let own = is_own(base.as_os_str().as_bytes());
     if let Some(glob) = glob {
         return Ok(Located {
             pattern: Pattern::glob(&base, glob)?,
@@ -253,7 +311,7 @@ pub(super) fn way_to(path: &Path) -> Vec<PathBuf> {
         path: end,
         links: mut way,
         ..
-    } = resolve(&around.directory.join(path), &around);
+    } = resolve(&around.absolute(path), &around);
     // Here `/proc/self/fd/3` means this process.
     match end.starts_with("/proc") {
         true => way.extend(fs::canonicalize(path)),
@@ -278,8 +336,8 @@ impl Located {
 }
 
 /// Whether a path depends on the calling process.
-fn is_own(path: &Path) -> bool {
-    path.starts_with("/proc/self") || path.starts_with("/proc/thread-self")
+fn is_own(path: &[u8]) -> bool {
+    is_beneath(path, b"/proc/self") || is_beneath(path, b"/proc/thread-self")
 }
 
 /// The text with `~` and `$VAR` replaced; wildcards in a value are escaped. After a backslash, `$` is
@@ -374,6 +432,9 @@ pub(super) fn escape(value: &str) -> String {
 
 /// Whether a pair of braces has a slash in it.
 fn splits_braces(text: &str) -> bool {
+    if !text.contains('{') {
+        return false;
+    }
     let (mut depth, mut escaped) = (0_u32, false);
     text.chars().any(|c| {
         if !escaped {
@@ -390,7 +451,7 @@ fn splits_braces(text: &str) -> bool {
 
 /// The components before the first wildcard, unescaped, and the rest.
 fn split(text: &str) -> (PathBuf, Option<&str>) {
-    if !text.contains(META) {
+    if !has_meta(text) {
         return (PathBuf::from(text), None);
     }
     let mut literal = PathBuf::from(if text.starts_with('/') { "/" } else { "" });
@@ -410,65 +471,115 @@ fn split(text: &str) -> (PathBuf, Option<&str>) {
 /// Characters with a meaning in a pattern.
 const META: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 
+fn has_meta(text: &str) -> bool {
+    let is = |byte| matches!(byte, b'*' | b'?' | b'[' | b']' | b'{' | b'}' | b'\\');
+    text.bytes().any(is)
+}
+
 /// The maximum number of symbolic links that the kernel follows in a path (MAXSYMLINKS).
 const LINKS: usize = 40;
 
 /// A path with symbolic links resolved, as far as it exists, and the links on the way. `/proc/self`
 /// depends on the calling process, so it stays as it is.
 fn resolve(path: &Path, around: &PathContext) -> Resolved {
-    let mut done = PathBuf::from("/");
+    let mut todo = Todo::new(path.as_os_str().as_bytes());
+    // The root is the empty path.
+    let mut done: Vec<u8> = Vec::with_capacity(128);
     let mut links = Vec::new();
-    let mut todo: Vec<OsString> = reversed(path);
-    while let Some(component) = todo.pop() {
-        if component == ".." {
-            done.pop();
+    let mut exists = true;
+    while let Some(component) = todo.next() {
+        let before = done.len();
+        if component == b".." {
+            drop_last(&mut done);
             continue;
         }
-        let next = done.join(&component);
-        if next == Path::new("/proc/self") || next == Path::new("/proc/thread-self") {
-            done = next;
-            done.extend(todo.iter().rev());
+        done.push(b'/');
+        done.extend_from_slice(component);
+        if done == b"/proc/self" || done == b"/proc/thread-self" {
+            while let Some(component) = todo.next() {
+                done.push(b'/');
+                done.extend_from_slice(component);
+            }
             break;
         }
-        match around.at_path(&next) {
+        match around.at_path(as_path(&done)) {
             Existing::Link(target) if links.len() < LINKS => {
-                links.push(next);
-                if target.is_absolute() {
-                    done = PathBuf::from("/");
-                }
-                todo.extend(reversed(&target));
+                links.push(as_path(&done).to_owned());
+                let target = target.as_os_str().as_bytes();
+                let from = if target.starts_with(b"/") { 0 } else { before };
+                done.truncate(from);
+                todo.begin_with(target);
             }
             // Nothing exists beneath a missing path, so `..` is resolved lexically.
             Existing::Nothing => {
-                done = next;
-                while let Some(component) = todo.pop() {
-                    match component == ".." {
-                        true => _ = done.pop(),
-                        false => done.push(component),
+                exists = false;
+                while let Some(component) = todo.next() {
+                    if component == b".." {
+                        drop_last(&mut done);
+                        exists = true;
+                        continue;
                     }
+                    done.push(b'/');
+                    done.extend_from_slice(component);
                 }
+                exists = exists && around.at_path(as_path(&done)) != Existing::Nothing;
             }
-            _ => done = next,
+            _ => {}
         }
     }
     Resolved {
-        exists: is_own(&done) || around.at_path(&done) != Existing::Nothing,
-        path: done,
+        exists,
+        path: as_path(&done).to_owned(),
         links,
     }
 }
 
-fn reversed(path: &Path) -> Vec<OsString> {
-    let mut parts: Vec<OsString> = path
-        .components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some(OsStr::from_bytes(b"..").to_owned()),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
-        })
-        .collect();
-    parts.reverse();
-    parts
+/// The path of these bytes; the root if there are none.
+fn as_path(bytes: &[u8]) -> &Path {
+    match bytes {
+        b"" => Path::new("/"),
+        _ => Path::new(OsStr::from_bytes(bytes)),
+    }
+}
+
+fn drop_last(path: &mut Vec<u8>) {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    path.truncate(slash.unwrap_or(0));
+}
+
+/// The components that are left of a path.
+struct Todo {
+    path: Vec<u8>,
+    at: usize,
+}
+
+impl Todo {
+    fn new(path: &[u8]) -> Todo {
+        let path = path.to_vec();
+        Todo { path, at: 0 }
+    }
+
+    /// The next component that is not `.`.
+    fn next(&mut self) -> Option<&[u8]> {
+        loop {
+            let rest = self.path.get(self.at..)?;
+            let start = self.at + rest.iter().position(|byte| *byte != b'/')?;
+            let rest = self.path.get(start..)?;
+            let len = rest.iter().position(|byte| *byte == b'/');
+            self.at = start + len.unwrap_or(rest.len());
+            match self.path.get(start..self.at)? {
+                b"." => {}
+                _ => return self.path.get(start..self.at),
+            }
+        }
+    }
+
+    /// Has the components of a link's target before the others.
+    fn begin_with(&mut self, target: &[u8]) {
+        let rest = self.path.get(self.at..).unwrap_or_default();
+        self.path = [target, b"/", rest].concat();
+        self.at = 0;
+    }
 }
 
 #[cfg(test)]

@@ -41,3 +41,9 @@ pub(super) fn names() -> String {
     let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
     names.join(", ")
 }
+
+/// A preset's text without its tests, which come last.
+pub(super) fn without_tests(text: &str) -> &str {
+    let end = text.find("\n[[test]]").unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
+}

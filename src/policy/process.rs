@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use toml::de::DeValue;
@@ -252,7 +252,7 @@ fn path(
     };
     match expanded {
         Ok(path) => {
-            let path = around.directory.join(path).components().collect();
+            let path = around.absolute(Path::new(&path)).components().collect();
             Some(setting(document, value.span(), path))
         }
         Err(error) => {

@@ -90,6 +90,7 @@ pub fn policy() -> Policy {
         process: Process::default(),
         tests: Vec::new(),
         tmpdir: None,
+        relative: crate::policy::Relative::Nothing,
     }
 }
 
