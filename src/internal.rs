@@ -50,6 +50,10 @@ pub mod supervise {
     pub use crate::supervise::{Event, Observer, Options, run};
 }
 
+/// What `main` calls.
+#[cfg(feature = "cli")]
+pub use crate::sys::start::start;
+
 pub mod sys {
     pub use crate::sys::Errno;
 

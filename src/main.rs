@@ -1,7 +1,10 @@
 //! The command line: parse, call, map to an exit code. The only exit.
+#![cfg_attr(target_env = "gnu", no_main)]
 
-use std::process::ExitCode;
+#[cfg(target_env = "gnu")]
+jail::without_runtime!(jail::internal::start, jail::main);
 
-fn main() -> ExitCode {
-    jail::main()
+#[cfg(not(target_env = "gnu"))]
+fn main() -> std::process::ExitCode {
+    jail::main().into()
 }

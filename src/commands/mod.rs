@@ -34,7 +34,6 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// The exit code if jail itself failed: bad usage, bad policy, missing ability.
 const FAILED: u8 = 125;
@@ -281,7 +280,7 @@ enum Sub {
 }
 
 /// Parses the command line and does what it says.
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -291,13 +290,13 @@ pub fn main() -> ExitCode {
                 .collect();
             if let Some(mut command) = usage::help(&words) {
                 let _ = command.print_help();
-                return ExitCode::SUCCESS;
+                return 0;
             }
             let _ = error.print();
             if let Some(tip) = usage::tip(&error, &words) {
                 let _ = writeln!(io::stderr(), "\n  tip: {tip}");
             }
-            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+            return if error.use_stderr() { FAILED } else { 0 };
         }
     };
     let color = |terminal: bool| match cli.color {
@@ -311,11 +310,10 @@ pub fn main() -> ExitCode {
     };
     let err = color(std::io::stderr().is_terminal());
     let out = color(std::io::stdout().is_terminal());
-    let code = match cli.subcommand {
+    match cli.subcommand {
         None => run::run(cli.run, err),
         Some(sub) => written(subcommand(sub, err, out)),
-    };
-    ExitCode::from(code)
+    }
 }
 
 /// Runs a subcommand: its exit code is 0, or 1 if something was wrong.

@@ -20,6 +20,8 @@ pub mod route;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+#[cfg(feature = "cli")]
+pub mod start;
 mod taken;
 pub mod terminal;
 pub mod wait;
