@@ -68,6 +68,12 @@ impl From<policy::Policy> for Policy {
     }
 }
 
+impl From<Arc<policy::Policy>> for Policy {
+    fn from(policy: Arc<policy::Policy>) -> Self {
+        Policy(policy)
+    }
+}
+
 impl From<&Policy> for Policy {
     fn from(policy: &Policy) -> Self {
         policy.clone()

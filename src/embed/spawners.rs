@@ -1,13 +1,9 @@
 //! A pool of the memory in which commands start: allocated once, used by one run after another.
 
 use crate::launch::Spawner;
+use crate::sys;
 use std::fmt;
-use std::num::NonZero;
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::thread::available_parallelism;
-
-/// How many are kept. To ask each time would read files of the cgroup.
-static MOST: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, NonZero::get));
+use std::sync::{Mutex, PoisonError};
 
 /// The free ones.
 #[derive(Default)]
@@ -28,7 +24,7 @@ impl Spawners {
     /// Returns one to the pool. There are never more than are used at the same time.
     pub fn put(&self, spawner: Option<Spawner>) {
         let mut free = self.free();
-        if free.len() < *MOST {
+        if free.len() < sys::process::processors() {
             free.extend(spawner);
         }
     }

@@ -3,14 +3,19 @@
 //!
 //! A ruleset grants the files that its paths led to when it was created, and keeps these alive. So it is
 //! reused only if the paths still lead to the same files: a directory that was created anew is another
-//! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.)
+//! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.) The system's
+//! own directories, which no command can change, are asked for ten times a second at most. If one is replaced,
+//! commands cannot use the new one until then.
 
 use super::landlock::{self, Floor};
 use super::{Handed, LaunchError};
-use crate::plan::Plan;
+use crate::plan::{Plan, is_beneath};
 use crate::sys;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Starts commands, one at a time.
 pub struct Spawner {
@@ -21,9 +26,20 @@ pub struct Spawner {
 /// A cached ruleset.
 struct CachedRuleset {
     plan: Arc<Plan>,
+    /// What the paths led to.
     found: Vec<Option<Found>>,
+    /// The same of those that are the system's, and when they were asked for.
+    system: Vec<Option<Found>>,
+    asked: Instant,
     floor: Option<Arc<Floor>>,
 }
+
+/// How long the system's own directories are taken for the same.
+const SYSTEM_STAYS: Duration = Duration::from_millis(100);
+/// Where the system's own files are.
+const SYSTEM: [&str; 9] = [
+    "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr",
+];
 
 /// The file that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,27 +81,60 @@ impl Spawner {
             return make();
         }
         // Taken before the ruleset is created, so that a change meanwhile is noticed next time.
-        let found = found(plan);
-        if let Some(cached) = &self.cached
+        let asked = Instant::now();
+        let (system, others) = paths(plan);
+        let found = found(&others);
+        if let Some(cached) = &mut self.cached
             && Arc::ptr_eq(&cached.plan, plan)
             && cached.found == found
+            && cached.knows_system(&system, asked)
         {
             return Ok(cached.floor.clone());
         }
+        let system = self::found(&system);
         let floor = make()?;
         self.cached = Some(CachedRuleset {
             plan: Arc::clone(plan),
             found,
+            system,
+            asked,
             floor: floor.clone(),
         });
         Ok(floor)
     }
 }
 
-fn found(plan: &Plan) -> Vec<Option<Found>> {
+impl CachedRuleset {
+    /// Whether the system's paths lead to the same files, as far as that was asked lately.
+    fn knows_system(&mut self, paths: &[&Path], now: Instant) -> bool {
+        if now.duration_since(self.asked) < SYSTEM_STAYS {
+            return true;
+        }
+        self.asked = now;
+        self.system == found(paths)
+    }
+}
+
+/// The paths of a plan: those of the system that no command under it can change, and the others.
+fn paths(plan: &Plan) -> (Vec<&Path>, Vec<&Path>) {
     let paths = plan.files.grants.iter().map(|(path, _)| path);
     let sockets = plan.net.unix.iter().flatten();
-    let found = paths.chain(sockets).map(|path| {
+    let is_within = |path: &Path, tree: &Path| {
+        is_beneath(path.as_os_str().as_bytes(), tree.as_os_str().as_bytes())
+    };
+    let is_system = |path: &&Path| {
+        let Some(writable) = &plan.files.writable else {
+            return false;
+        };
+        SYSTEM.iter().any(|tree| is_within(path, Path::new(tree)))
+            && !writable.iter().any(|tree| is_within(path, tree))
+    };
+    let all = paths.chain(sockets).map(PathBuf::as_path);
+    all.partition(is_system)
+}
+
+fn found(paths: &[&Path]) -> Vec<Option<Found>> {
+    let found = paths.iter().map(|path| {
         let found = path.symlink_metadata().ok()?;
         Some(Found {
             device: found.dev(),

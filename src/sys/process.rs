@@ -97,6 +97,13 @@ pub fn pidfd_kill(process: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
         .map(drop)
 }
 
+/// How many processors this process may use, as of the first call: to ask reads files of its cgroup.
+pub fn processors() -> usize {
+    static KNOWN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let ask = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    *KNOWN.get_or_init(ask)
+}
+
 /// getpid(2).
 pub fn getpid() -> pid_t {
     // SAFETY: takes nothing and cannot fail.

@@ -16,7 +16,7 @@ use super::{Batch, FAILED};
 use crate::embed::{self, Builder, Error, Finished, Stdio};
 use crate::launch::{self, Withheld};
 use crate::plan::Host;
-use crate::policy::{self, Layers, PathContext, Policy, Problems};
+use crate::policy::{self, Layers, PathContext, Policy, Problems, Relative};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Ending, Verdict};
 use crate::sys;
@@ -34,7 +34,7 @@ use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stop::{Run as Running, Stop};
 
 /// How many policies are kept, each for one directory; a batch usually has one.
@@ -153,37 +153,58 @@ fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// Builders for each policy, by its name and by the directory that its paths start from; they cache the
-/// plans.
+/// Builders for each policy, by its name and by the directory that its paths start from.
 #[derive(Default)]
 struct Policies {
-    known: Mutex<HashMap<Named, Builder>>,
+    known: Mutex<HashMap<Named, Known>>,
+    /// What all others are clones of: they share the plans, and the memory in which commands start.
+    first: Builder,
     /// Whether the warning about a policy that opens the home directory was printed: once is enough.
     warned: AtomicBool,
 }
 
-/// A policy, and the directory.
+/// A policy, and the directory; `None`: that of the batch, or any.
 type Named = (Layers, Option<PathBuf>);
+
+/// A loaded policy.
+struct Known {
+    policy: Arc<Policy>,
+    builder: Builder,
+}
 
 impl Policies {
     fn get(&self, layers: &Layers, directory: Option<&Path>) -> Result<Builder, Problems> {
         let key = (layers.clone(), directory.map(Path::to_owned));
         let mut known = lock(&self.known);
-        if let Some(policy) = known.get(&key) {
-            return Ok(policy.clone());
+        if let Some(found) = known.get(&key) {
+            return Ok(found.builder.clone());
         }
-        let around = PathContext::at(directory.unwrap_or(Path::new(".")));
-        let policy = Policy::of_to_run_in(layers, Path::new("."), around)?;
+        // The same policy, in the batch's directory or in the first one that a case names.
+        let other = known.iter().find(|((named, _), _)| named == layers);
+        let other = other.map(|(_, other)| &other.policy);
+        if let Some(same) = other.filter(|other| other.relative == Relative::Nothing) {
+            return Ok(self.first.clone().policy(Arc::clone(same)));
+        }
+        let start = directory.unwrap_or(Path::new("."));
+        let policy = match other.and_then(|other| other.moved(start)) {
+            Some(moved) => moved,
+            None => Policy::of_to_run_in(layers, Path::new("."), PathContext::at(start))?,
+        };
         let opens_home = policy::opened_home(&policy).is_some();
         if opens_home && !self.warned.swap(true, Ordering::Relaxed) {
             super::run::warn_of_home(&policy);
         }
-        let policy = Builder::default().policy(policy);
+        let policy = Arc::new(policy);
+        let builder = self.first.clone().policy(Arc::clone(&policy));
         if known.len() >= POLICIES {
             known.clear();
         }
-        known.insert(key, policy.clone());
-        Ok(policy)
+        let new = Known {
+            policy,
+            builder: builder.clone(),
+        };
+        known.insert(key, new);
+        Ok(builder)
     }
 }
 

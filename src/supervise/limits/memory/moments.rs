@@ -35,7 +35,7 @@ impl Moments {
             known: (0, now),
             begun: now,
             spent: Duration::ZERO,
-            processors: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+            processors: sys::process::processors() as u64,
             page: sys::memory::page_size(),
         }
     }
