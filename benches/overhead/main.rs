@@ -6,6 +6,7 @@
 
 mod affinity;
 mod cases;
+mod counts;
 mod floor;
 mod pairs;
 mod probe;
@@ -25,8 +26,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Section = fn(&Programs) -> Result<()>;
 
 /// The sections, in the order in which they are printed.
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("start", cases::start),
+    ("counts", counts::print),
     ("calls", cases::calls),
     ("processes", cases::processes),
     ("scale", cases::scale),

@@ -30,7 +30,7 @@ const TRUE: [&str; 2] = ["/usr/bin/true", "/bin/true"];
 
 /// The programs, and the policies that some of them take. Gone when dropped.
 pub struct Programs {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub jail: String,
     pub floor: String,
     /// This program: the workloads.
