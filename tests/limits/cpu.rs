@@ -30,11 +30,21 @@ fn a_command_that_uses_up_its_processor_time_is_killed_at_once() {
     }
 }
 
+/// So many milliseconds; more where a program takes as long to begin.
+fn time(milliseconds: u64) -> String {
+    let time = slow(Duration::from_millis(milliseconds));
+    time.as_millis().to_string()
+}
+
+fn limit(milliseconds: u64) -> String {
+    format!("cpu = \"{}ms\"", time(milliseconds))
+}
+
 #[test]
 fn threads_are_added_up() {
-    let (ran, _) = run_program(CPU, &[probe(), "spin", "400", "thread"]);
+    let (ran, _) = run_program(&limit(500), &[probe(), "spin", &time(400), "thread"]);
     assert_eq!(ran.code(), Some(124), "{}", ran.err);
-    let (ran, _) = run_program(CPU, &[probe(), "spin", "100", "thread"]);
+    let (ran, _) = run_program(&limit(500), &[probe(), "spin", &time(100), "thread"]);
     ran.ends_with(0);
 }
 
@@ -42,14 +52,15 @@ fn threads_are_added_up() {
 fn what_a_child_used_counts_once() {
     // 300 ms each: together less than 900, and more if the child counted twice or thrice.
     for way in ["waits", "leaves", "ignores"] {
-        let (ran, _) = run_program("cpu = \"900ms\"", &[probe(), "spin", "300", way]);
+        let (ran, _) = run_program(&limit(900), &[probe(), "spin", &time(300), way]);
         ran.ends_with(0);
     }
 }
 
 #[test]
 fn a_sleeper_uses_none() {
-    let (ran, _) = run(CPU, "sleep 1.2; echo awake");
+    let sleep = slow(Duration::from_millis(1200)).as_secs_f64();
+    let (ran, _) = run(&limit(500), &format!("sleep {sleep}; echo awake"));
     ran.ends_with(0).says("awake\n");
 }
 

@@ -85,7 +85,10 @@ fn workspace_opens_it_and_closes_what_others_share() {
 
 #[test]
 fn it_is_removed_however_the_command_ends() {
-    let kill = "[syscalls]\nchroot = \"kill\"\n[limits]\nwall = \"1s\"\ngrace = \"10ms\"\noutput = \"1kB\"\n";
+    let wall = slow(Duration::from_secs(1)).as_millis();
+    let kill = format!(
+        "[syscalls]\nchroot = \"kill\"\n[limits]\nwall = \"{wall}ms\"\ngrace = \"10ms\"\noutput = \"1kB\"\n"
+    );
     let text = FRESH.replace("[process]", &format!("{kill}[process]"));
     let (scene, base) = scene(&text);
     for (script, code) in [
