@@ -118,7 +118,7 @@ fn no_process_survives_the_death_of_the_supervisor() {
             let mut run = permissive([probe(), "storm", kind, &token]).start();
             run.line("ready");
             let after = 20 + (round * 37 + index * 13) % 80;
-            std::thread::sleep(Duration::from_millis(after as u64));
+            std::thread::sleep(slow(Duration::from_millis(after as u64)));
             assert!(survivors(&token).len() > 2, "{kind}: no storm");
             run.signal(Signal::SIGKILL);
             run.until("its end", Running::has_ended);

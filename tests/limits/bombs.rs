@@ -148,7 +148,7 @@ fn late(bomb: &Bomb, mode: &str, directory: &str) -> Duration {
             bomb.name
         ));
     }
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
     // What is limited by the clock is so from its start, and may have had no time to say anything.
     let near = match (bomb.left.is_zero(), ran.out.lines().next().map(str::parse)) {
         (false, _) => begin + bomb.left,

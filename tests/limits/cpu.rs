@@ -25,7 +25,7 @@ fn a_command_that_uses_up_its_processor_time_is_killed_at_once() {
             assert!(took < slow(Duration::from_secs(20)), "{script}: {took:?}");
             ran.complains("more than 500ms of processor time")
                 .complains("limits.toml:7 limits.cpu");
-            no_process_survives(&token, slow(LATE));
+            no_process_survives(&token, LATE);
         }
     }
 }

@@ -55,7 +55,7 @@ fn a_sleeper_is_asked_to_end_when_its_time_is_up() {
     assert!(took >= END && took < END + slow(LATE), "{took:?}");
     ran.complains("it has run for 700ms")
         .complains("limits.toml:7 limits.wall");
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
 }
 
 /// Its end is no exit of its own, also where the rest is then killed.
@@ -129,7 +129,7 @@ fn a_bomb_of_processes_ends_at_the_limit() {
         ran.complains("more than 32 tasks at the same time")
             .complains("limits.processes");
     }
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn a_command_that_uses_too_much_memory_is_ended() {
             ] {
                 let token = token();
                 is_ended(mode, &[probe(), "memory", kind, size, &token]);
-                no_process_survives(&token, slow(Duration::from_secs(2)));
+                no_process_survives(&token, Duration::from_secs(2));
             }
         }
     }
@@ -344,7 +344,7 @@ fn all_are_ended_where_a_child_is_killed_for_its_memory() {
         let begin = Instant::now();
         is_ended(mode, &["bash", "-c", &script]);
         assert!(begin.elapsed() < slow(Duration::from_secs(15)), "{mode}");
-        no_process_survives(&token, slow(Duration::from_secs(2)));
+        no_process_survives(&token, Duration::from_secs(2));
     }
 }
 

@@ -57,7 +57,7 @@ fn signals_that_a_command_queues_make_no_other_jail_of_the_user_fail() {
     is_passed_on(&dir, &policy);
     assert!(!flood.has_ended(), "it has held its signals until now");
     drop(flood);
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
 }
 
 fn flood_wall(dir: &Dir) -> String {

@@ -2,7 +2,7 @@
 //! go on: jail does not stop with it where it keeps limits.
 
 use super::{LATE, policy};
-use crate::support::{Dir, jail, no_process_survives, slow, token};
+use crate::support::{Dir, jail, no_process_survives, token};
 
 /// Python. Its arguments: code and sender of the signal, a word that names its processes. The child ends by
 /// itself at last.
@@ -36,7 +36,7 @@ fn a_stop_that_seems_to_come_from_outside_holds_up_no_limit() {
                 .output();
             // A jail that has stopped would never end.
             ran.ends_with(124).complains(&format!("limits.{limit}"));
-            no_process_survives(&token, slow(LATE));
+            no_process_survives(&token, LATE);
         }
     }
 }

@@ -125,7 +125,7 @@ fn late_by_the_clock(attack: Attack, mode: &str, more: &str) -> Duration {
     let took = begin.elapsed();
     let ran = ran.ends_with(124);
     ran.complains("limits.wall");
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
     took.saturating_sub(WALL + GRACE)
 }
 
@@ -137,7 +137,7 @@ fn late_by_its_own_time(attack: Attack, mode: &str, more: &str) -> Duration {
     let run = run(attack, &limits, &dir, &token).env("JAIL_CGROUP", mode);
     let ran = run.output().ends_with(124);
     ran.complains("limits.cpu");
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
     let report = std::fs::read_to_string(dir.file("report")).expect("a report");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let used = |what: &str| report["cpu"][what].as_f64().expect("a number");
@@ -155,7 +155,7 @@ fn late_by_kill(attack: Attack, mode: &str, more: &str) -> Duration {
     running.signal(Signal::SIGKILL);
     running.finish();
     let took = begin.elapsed();
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
     took
 }
 
@@ -173,7 +173,7 @@ fn late_by_memory(attack: Attack, mode: &str, _: &str) -> Duration {
     let full = full.and_then(|time| time.parse().ok());
     let full = full.map(Duration::from_nanos);
     ran.complains("limits.memory");
-    no_process_survives(&token, slow(LATE));
+    no_process_survives(&token, LATE);
     let end = end.expect("a time after 1970");
     full.map_or(Duration::ZERO, |full| end.saturating_sub(full))
 }
