@@ -4,6 +4,7 @@
 mod support;
 
 mod changed;
+mod directories;
 mod ids;
 mod resume;
 
