@@ -4,6 +4,8 @@
 //! An access needs an allowed object and an allowed call. `[fs]` and `[net]` decide the object;
 //! `[syscalls]`, `[[rule]]` and the baseline decide the calls. A sentence checks both, as a run does.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -109,7 +111,7 @@ impl Judge {
         }
     }
 
-    /// The object's verdict, unless all calls of a step are denied.
+    /// The object's verdict, unless all calls of a step are denied: a program is told of the call first.
     fn through(
         &self,
         object: Verdict,
@@ -121,13 +123,10 @@ impl Judge {
             by: None,
             beside: Vec::new(),
         };
-        if object.action != Action::Allow {
-            return found;
-        }
         for step in steps {
-            // A call that does not exist on this architecture does not count.
-            let calls = step.iter().filter_map(|text| parse_call(text).ok());
-            let decided: Vec<(Call, Verdict)> = calls
+            let decided: Vec<(Call, Verdict)> = step
+                .iter()
+                .filter_map(|text| parsed(text))
                 .map(|call| (call, self.call_on(&call, holds)))
                 .collect();
             let denied = |(_, verdict): &&(Call, Verdict)| verdict.action != Action::Allow;
@@ -137,6 +136,10 @@ impl Judge {
             }
             let mildest = decided.iter().min_by_key(|(_, v)| v.action.strictness());
             if let Some((call, verdict)) = mildest {
+                // The call is decided before its object is looked at, unless the object is what decides it.
+                if object.action != Action::Allow && !self.is_by_registers(call, verdict) {
+                    return found;
+                }
                 return Sentence {
                     verdict: *verdict,
                     by: Some(*call),
@@ -144,8 +147,34 @@ impl Judge {
                 };
             }
         }
+        if object.action != Action::Allow {
+            found.beside.clear();
+        }
         found
     }
+
+    /// Whether the policy denies a call for its registers, and not for what `[net]` lacks or what the call names.
+    fn is_by_registers(&self, call: &Call, verdict: &Verdict) -> bool {
+        let deciding = |chain: &super::Chain<'_>| {
+            let mut steps = chain.rules.iter();
+            let step = steps.find(|step| step.ruling.reason == verdict.reason);
+            step.is_some_and(|step| step.object.is_none())
+        };
+        match verdict.reason {
+            Reason::Entry(_) => true,
+            Reason::Rule(_) => self.chain(call.nr).as_ref().is_some_and(deciding),
+            _ => false,
+        }
+    }
+}
+
+/// A call of a [`Step`]; `None`: it does not exist on this architecture, so that it does not count. `jail diff`
+/// asks thousands of times for a few texts, so each is parsed once in a thread.
+fn parsed(text: &'static str) -> Option<Call> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<&'static str, Option<Call>>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| *known.entry(text).or_insert_with(|| parse_call(text).ok()))
 }
 
 /// The calls by which programs make an access, the usual one first.

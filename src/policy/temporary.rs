@@ -64,6 +64,15 @@ pub(super) fn grant(policy: &mut Policy, around: &PathContext) {
 }
 
 impl Policy {
+    /// The context of this process, in which TMPDIR is what it is for the policy.
+    pub fn context(&self) -> PathContext {
+        let own = PathContext::own();
+        match &self.tmpdir {
+            Some(place) => own.with_tmpdir(place.clone()),
+            None => own,
+        }
+    }
+
     /// The policy of a run with this temporary directory.
     pub fn settle_tmpdir(&mut self, to: &Path) {
         let Some(from) = self.tmpdir.replace(to.to_owned()) else {

@@ -24,6 +24,7 @@ pub use event::{Event, Observer};
 pub use object::{Object, PathObject, PeerObject};
 pub use outcome::{Ending, Outcome, Stats, SuperviseError, Used};
 pub use start::{Options, run};
+pub use syscall::path::exec::protection_from;
 pub use tracee::Program;
 
 use crate::launch::Started;

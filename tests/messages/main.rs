@@ -9,4 +9,5 @@ mod explained;
 mod flags;
 mod hints;
 mod pages;
+mod proved;
 mod saved;

@@ -14,7 +14,8 @@ use crate::paths::Access;
 use crate::plan::{Cost, Enforcer, Plan};
 use crate::policy::{Action, Lift, Origin, Peer, Policy, Who};
 use crate::report::{nameservers, run_context};
-use crate::syscalls::Call;
+use crate::supervise::protection_from;
+use crate::syscalls::{Call, Errno};
 
 /// How a request is decided.
 pub struct Answer {
@@ -49,7 +50,7 @@ impl Answer {
             Request::Call(call) => of_call(policy, plan, call),
             Request::Path(access, path) => {
                 let said = plan.judge.access(*access, path);
-                let request = format!("{access} {}", path.display());
+                let request = format!("{access} {}", shown(policy, path));
                 of_path(policy, plan, request, *access, path, &said)
             }
             Request::Exec(path, argv) => {
@@ -60,8 +61,9 @@ impl Answer {
                     .skip(1)
                     .map(|word| String::from_utf8_lossy(word));
                 let words: String = words.map(|word| format!(" {word}")).collect();
-                let request = format!("{} {}{words}", Access::Exec, path.display());
+                let request = format!("{} {}{words}", Access::Exec, shown(policy, path));
                 let mut answer = of_path(policy, plan, request, Access::Exec, path, &said);
+                answer.check_content(policy, plan, path);
                 let open = |said: &Sentence| said.verdict.action == Action::Allow;
                 if open(&other) && !open(&said) {
                     let note = "execveat(2) is allowed: name it in the rule, too";
@@ -96,6 +98,40 @@ impl Answer {
                 .collect(),
             also: Vec::new(),
             remedy: None,
+        }
+    }
+
+    /// Takes into account that the supervisor denies to execute some files for what they contain.
+    fn check_content(&mut self, policy: &Policy, plan: &Plan, path: &Path) {
+        let bytes = path.as_os_str().as_bytes();
+        let judged = plan.files.judges_programs() && !plan.judge.names_program(bytes);
+        if self.verdict.action != Action::Allow || !judged {
+            return;
+        }
+        let Some(rule) = protection_from(path) else {
+            return;
+        };
+        self.verdict = Verdict {
+            action: Action::Deny(Errno::EACCES),
+            quiet: false,
+            reason: Reason::Baseline(rule),
+            check: None,
+        };
+        self.decided_by = explain_reason(policy, &self.verdict);
+        self.origin = None;
+        self.remedy = advice(
+            policy,
+            None,
+            Object::Path(Access::Exec, bytes),
+            &self.verdict,
+        );
+        let (enforcer, _) = plan.files.enforcer(Access::Exec);
+        if enforcer == Enforcer::Landlock {
+            // The supervisor looks at each program once it is loaded.
+            self.enforced_by((Enforcer::Supervisor, Cost::Nothing), None);
+            let note =
+                "the process is killed once the file is loaded: Landlock allows to execute it";
+            self.notes.push(note.to_owned());
         }
     }
 
@@ -188,6 +224,15 @@ fn peer_conditions(policy: &Policy, plan: &Plan, peer: &Peer, answer: &mut Answe
     if plan.net.asks_own && own(peer) && answer.verdict.action != Action::Allow {
         let note = "the address belongs to this host: `public` and `private` do not include it";
         answer.notes.push(note.to_owned());
+    }
+}
+
+/// A path, in the run's own temporary directory by its variable: the directory does not exist yet.
+fn shown(policy: &Policy, path: &Path) -> String {
+    let own = policy.tmpdir.as_deref();
+    match own.and_then(|own| path.strip_prefix(own).ok()) {
+        Some(rest) => Path::new("$TMPDIR").join(rest).display().to_string(),
+        None => path.display().to_string(),
     }
 }
 

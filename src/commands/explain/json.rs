@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::On;
 use super::answer::Answer;
 use super::subject::Subject;
-use crate::plan::{Plan, Route};
+use crate::judge::Reason;
+use crate::plan::{Plan, Route, What};
 use crate::policy::{Action, Origin, Policy};
 use crate::report;
 
@@ -94,6 +95,7 @@ struct Explained<'a> {
     provided: &'a [String],
     notes: &'a [String],
     enforcer: &'static str,
+    because: Option<&'a str>,
     landlock_abi: Option<u32>,
     cost: &'static str,
     lifted: &'a [String],
@@ -123,6 +125,7 @@ struct Also<'a> {
 pub fn document(policy: &Policy, on: &On, plan: &Plan, answers: &[Answer], whole: bool) -> Vec<u8> {
     let (major, minor) = on.host.kernel;
     let summary = plan.summary();
+    let routes = plan.routes(policy);
     report::line(&Document {
         version: VERSION,
         jail: env!("CARGO_PKG_VERSION"),
@@ -140,7 +143,6 @@ pub fn document(policy: &Policy, on: &On, plan: &Plan, answers: &[Answer], whole
             stopped: summary.stopped,
         },
         entries: whole.then(|| {
-            let routes = plan.routes(policy);
             let entries = routes.iter().filter_map(|route| entry(policy, route));
             entries.collect()
         }),
@@ -154,7 +156,10 @@ pub fn document(policy: &Policy, on: &On, plan: &Plan, answers: &[Answer], whole
             });
             entries.collect()
         }),
-        answers: answers.iter().map(|it| explained(policy, it)).collect(),
+        answers: answers
+            .iter()
+            .map(|it| explained(policy, &routes, it))
+            .collect(),
     })
 }
 
@@ -199,7 +204,22 @@ fn lifted(policy: &Policy) -> Vec<Lifted<'_>> {
     lifts.collect()
 }
 
-fn explained<'a>(policy: &'a Policy, answer: &'a Answer) -> Explained<'a> {
+/// Why the deciding entry has this mechanism, and no cheaper one; `None`: another one than the entry's own.
+fn because<'a>(routes: &'a [Route], answer: &Answer) -> Option<&'a str> {
+    let what = match answer.verdict.reason {
+        Reason::Rule(index) => What::Rule(index),
+        Reason::Entry(index) => What::Entry(index),
+        Reason::Path(index) => What::Path(index),
+        Reason::Peer(index) => What::Peer(index),
+        Reason::Baseline(rule) => What::Baseline(rule),
+        _ => return None,
+    };
+    let mut own = routes.iter().filter(|route| route.what == what);
+    let route = own.find(|route| route.enforcer == answer.enforcer)?;
+    Some(&route.because)
+}
+
+fn explained<'a>(policy: &'a Policy, routes: &'a [Route], answer: &'a Answer) -> Explained<'a> {
     let (verdict, errno) = match answer.verdict.action {
         Action::Allow => ("allow", None),
         Action::Deny(errno) => ("deny", Some(errno.name())),
@@ -227,6 +247,7 @@ fn explained<'a>(policy: &'a Policy, answer: &'a Answer) -> Explained<'a> {
         provided: &answer.provided,
         notes: &answer.notes,
         enforcer: answer.enforcer.text(),
+        because: because(routes, answer),
         landlock_abi: answer
             .landlock_abi
             .filter(|_| answer.enforcer.uses_landlock()),

@@ -124,10 +124,11 @@ fn explain(
             return Ok(1);
         }
     };
+    let around = policy.context();
     let mut answers = Vec::new();
     let mut code = 0;
     for text in requests {
-        match request::parse(text) {
+        match request::parse(text, &around) {
             Ok(request) => answers.push(Answer::new(policy, &plan, text, &request)),
             Err(error) => {
                 code = 1;

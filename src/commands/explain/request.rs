@@ -23,15 +23,16 @@ pub enum Request {
     Call(Call),
 }
 
-pub fn parse(text: &str) -> Result<Request, ExplainError> {
+/// `around`: what the policy's own texts mean, so that `$TMPDIR` is the same in both.
+pub fn parse(text: &str, around: &PathContext) -> Result<Request, ExplainError> {
     if let Some((verb, object)) = text.trim().split_once(' ') {
         let object = object.trim();
         if let Some(way) = Way::from_word(verb) {
-            return one_peer(way, object).map(Request::Peer);
+            return one_peer(way, object, around).map(Request::Peer);
         }
         match Access::from_word(verb) {
-            Some(Access::Exec) => return program(object),
-            Some(access) => return Ok(Request::Path(access, path(object)?)),
+            Some(Access::Exec) => return program(object, around),
+            Some(access) => return Ok(Request::Path(access, path(object, around)?)),
             None => {}
         }
     }
@@ -44,8 +45,8 @@ pub fn parse(text: &str) -> Result<Request, ExplainError> {
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, ExplainError> {
-    match locate(text, &PathContext::own()) {
+fn path(text: &str, around: &PathContext) -> Result<PathBuf, ExplainError> {
+    match locate(text, around) {
         Ok(located) => Ok(located.pattern.base().to_owned()),
         Err(PlaceError::Unset(name)) => Err(ExplainError::Path(format!(
             "the variable {name} is not set"
@@ -56,7 +57,7 @@ fn path(text: &str) -> Result<PathBuf, ExplainError> {
 
 /// A program, and what follows it as arguments, unless the whole is the name of a file. A name without a
 /// slash that is no file here is looked for in PATH, as a shell does.
-fn program(text: &str) -> Result<Request, ExplainError> {
+fn program(text: &str, around: &PathContext) -> Result<Request, ExplainError> {
     let mut words = text.split_whitespace();
     let name = match text {
         whole if Path::new(whole).exists() => {
@@ -70,8 +71,8 @@ fn program(text: &str) -> Result<Request, ExplainError> {
         false => searched(name),
     };
     let place = match found {
-        Some(found) => path(&found.to_string_lossy())?,
-        None => path(name)?,
+        Some(found) => path(&found.to_string_lossy(), around)?,
+        None => path(name, around)?,
     };
     let mut argv = vec![name.as_bytes().to_vec()];
     argv.extend(words.map(|word| word.as_bytes().to_vec()));
@@ -88,8 +89,8 @@ fn searched(name: &str) -> Option<PathBuf> {
     places.find(executable)
 }
 
-fn one_peer(way: Way, endpoint: &str) -> Result<Peer, ExplainError> {
-    let mut peer = peer(way, endpoint, &PathContext::own()).map_err(ExplainError::Peer)?;
+fn one_peer(way: Way, endpoint: &str, around: &PathContext) -> Result<Peer, ExplainError> {
+    let mut peer = peer(way, endpoint, around).map_err(ExplainError::Peer)?;
     // As the supervisor does when the call is made.
     if let (
         Way::Connect,

@@ -9,7 +9,7 @@ mod escape;
 mod foreign;
 mod kernel;
 mod outside;
-mod raw;
+pub mod raw;
 mod signals;
 mod stage;
 

@@ -18,6 +18,7 @@ mod kills;
 mod meddles;
 mod memory;
 mod peaks;
+mod prove;
 mod ptys;
 mod raw;
 mod registers;
@@ -63,6 +64,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("memory",           memory::memory),
     ("on-terminal",      terminal::on_terminal),
     ("peak",             peaks::peak),
+    ("prove",            prove::prove),
     ("pty-storm",        ptys::storm),
     ("ptys",             ptys::ptys),
     ("parent-killed",    kills::parent_killed),

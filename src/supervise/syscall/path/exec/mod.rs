@@ -21,7 +21,9 @@ use program::{Elf, Interpreter, interpreter};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use vector::{JudgedExec, Keys, Vector};
 
@@ -43,6 +45,19 @@ pub(super) static NO_LOADER: Rule = Rule {
     reason: "a dynamic loader started as a program runs any file that can be read; to allow it, name it in exec",
     attack: "/lib64/ld-linux-x86-64.so.2 ./forbidden",
 };
+
+/// The protection that denies to execute a file of this host for what it contains. It does not apply to a file
+/// that an entry of `exec` names.
+pub fn protection_from(path: &Path) -> Option<&'static Rule> {
+    // Opening another kind of file may block.
+    if !std::fs::metadata(path).is_ok_and(|data| data.is_file()) {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let path = path.as_os_str().as_bytes();
+    let loader = Elf::read(&file).is_some_and(|elf| elf.is_loader(&file, path));
+    loader.then_some(&NO_LOADER)
+}
 
 /// What is known of programs.
 #[derive(Debug, Default)]
