@@ -20,14 +20,14 @@ mod place;
 mod tests;
 
 use crate::judge::varying::Run;
-use crate::net::{Protocol, Way};
+use crate::net::{Protocol, Reach, To, Way};
 use crate::paths::Access;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-/// Entries above which the folding becomes coarser: a policy that nobody reads protects nobody.
+/// Entries above which the folding becomes coarser: a long policy is not read, and so not checked.
 const MOST_ENTRIES: usize = 36;
 /// Programs that the evidence of one request names.
 const MOST_PROGRAMS: usize = 8;
@@ -54,6 +54,44 @@ pub enum Request {
     Unix(Way, Vec<u8>),
     /// A unix socket by its abstract name.
     Abstract(Way, Vec<u8>),
+}
+
+/// A request in the terms of the judge.
+#[derive(Debug)]
+pub enum Asked<'a> {
+    /// An access to a path.
+    Path(Access, &'a [u8]),
+    /// A peer, and the direction.
+    Peer(Reach<'a>),
+}
+
+impl Request {
+    /// What `answer` says of the request in the terms of the judge.
+    pub fn ask<T>(&self, answer: impl FnOnce(Asked<'_>) -> T) -> T {
+        let peer = |way: &Way, to| Asked::Peer(Reach { way: *way, to });
+        match self {
+            Request::Path(access, path) => answer(Asked::Path(*access, path)),
+            Request::Inet {
+                way,
+                protocol,
+                name,
+                ip,
+                port,
+            } => {
+                let names: Vec<&str> = name.as_deref().into_iter().collect();
+                let to = To::Inet {
+                    protocol: *protocol,
+                    ip: Some(*ip),
+                    own: false,
+                    port: *port,
+                    names: &names,
+                };
+                answer(Asked::Peer(Reach { way: *way, to }))
+            }
+            Request::Unix(way, path) => answer(peer(way, To::Path(path))),
+            Request::Abstract(way, name) => answer(peer(way, To::Abstract(name))),
+        }
+    }
 }
 
 /// How often something was asked, and by which programs.

@@ -24,6 +24,9 @@ type Entries = BTreeMap<(Section, String), (Evidence, usize, Beyond)>;
 pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut Learned) {
     let mut entries = Entries::new();
     let crowded = crowded(recording, level);
+    // A name stands for what the resolvers answer: another resolver could open any address.
+    let is_named = |request: &Request| matches!(request, Request::Inet { way: Way::Connect, name: Some(name), .. } if NamePattern::new(name).is_ok());
+    let names = recording.keys().any(is_named);
     for (request, evidence) in recording {
         let found = match request {
             Request::Path(..) => continue,
@@ -41,7 +44,7 @@ pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut L
                     ip: *ip,
                     port: *port,
                 };
-                peer.entry(scene, level, &crowded)
+                peer.entry(scene, level, names, &crowded)
             }
             Request::Unix(way, path) => unix(scene, level, path).map(|found| (*way, found)),
             Request::Abstract(way, name) => {
@@ -90,6 +93,7 @@ impl Inet<'_> {
         &self,
         scene: &Scene,
         level: Level,
+        names: bool,
         crowded: &BTreeSet<(Protocol, u16)>,
     ) -> Found<(Way, (String, Beyond))> {
         let scheme = match self.protocol {
@@ -100,7 +104,7 @@ impl Inet<'_> {
         let port = self.port;
         if self.way == Way::Connect && level >= Level::Patterns {
             // Another host has another resolver.
-            if port == DNS && scene.run.nameservers.contains(&self.ip) {
+            if port == DNS && !names && scene.run.nameservers.contains(&self.ip) {
                 return Ok((self.way, (format!("{scheme}*:{DNS}"), Beyond::Peers)));
             }
             let host = host(self.ip);

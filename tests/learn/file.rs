@@ -1,7 +1,6 @@
 //! The file that is written, and what is said of it.
 
 use crate::scene::Scene;
-use crate::support::jail;
 use nix::sys::signal::Signal;
 
 #[test]
@@ -27,24 +26,26 @@ fn a_failed_command_yields_its_policy_marked_as_partial() {
     assert!(!scene.policy().contains("# Partial"), "{}", scene.policy());
 }
 
+/// Arguments may hold passwords, and policies are shared.
+#[test]
+fn the_arguments_of_the_command_are_not_in_the_policy() {
+    let scene = Scene::new();
+    scene.dir.write("home/notes", "x");
+    let words = ["--", "sh", "-c", "cat ~/notes # TOKEN=secret"];
+    scene.learn(&words).ends_with(0);
+    let policy = scene.policy();
+    assert!(
+        policy.starts_with("# Learned from: sh with 2 arguments\n"),
+        "{policy}"
+    );
+    assert!(!policy.contains("secret"), "{policy}");
+}
+
 #[test]
 fn an_interrupted_command_yields_its_policy() {
     let scene = Scene::new();
     scene.dir.write("home/notes", "x");
-    let run = jail([
-        "learn",
-        "-o",
-        "app.toml",
-        "--",
-        "sh",
-        "-c",
-        "cat ~/notes; echo; echo ready; exec sleep 60",
-    ]);
-    let mut running = run
-        .cwd(scene.dir.file("project"))
-        .env("HOME", scene.dir.file("home"))
-        .start();
-    running.line("ready");
+    let running = scene.learning("cat ~/notes; echo; echo ready; exec sleep 60");
     running.signal_group(Signal::SIGINT);
     let ran = running.finish();
     ran.complains("partial: the command was ended by SIGINT");
@@ -188,21 +189,7 @@ fn what_cannot_be_learned_is_said_before_anything_runs() {
 fn a_file_that_changed_meanwhile_is_left_alone() {
     let scene = Scene::new();
     scene.dir.write("home/notes", "x");
-    let run = jail([
-        "learn",
-        "-o",
-        "app.toml",
-        "--",
-        "sh",
-        "-c",
-        "cat ~/notes; echo; echo ready; read x",
-    ]);
-    let mut running = run
-        .cwd(scene.dir.file("project"))
-        .env("HOME", scene.dir.file("home"))
-        .stdin(std::process::Stdio::piped())
-        .start();
-    running.line("ready");
+    let running = scene.learning("cat ~/notes; echo; echo ready; read x");
     scene.write("app.toml", "# another's\n");
     running.signal_group(Signal::SIGTERM);
     running

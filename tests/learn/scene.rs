@@ -1,9 +1,10 @@
 //! A project, a home, and the steps that each tool goes through.
 
-use crate::support::{Dir, Ran, Run, jail, plain};
+use crate::support::{Dir, Ran, Run, Running, jail, plain};
+use std::process::Stdio;
 use std::time::Duration;
 
-/// A policy of more lines is not read.
+/// The maximum length of a learned policy in lines.
 const MOST_LINES: usize = 60;
 
 pub struct Scene {
@@ -38,6 +39,16 @@ impl Scene {
     pub fn learn(&self, words: &[&str]) -> Ran {
         self.placed(jail(["learn", "-o", "app.toml"]).args(words))
             .output()
+    }
+
+    /// Begins to learn a line of the shell that prints `ready` and then waits.
+    #[track_caller]
+    pub fn learning(&self, line: &str) -> Running {
+        let words = ["learn", "-o", "app.toml", "--", "sh", "-c", line];
+        let run = self.placed(jail(words)).stdin(Stdio::piped());
+        let mut running = run.start();
+        running.line("ready");
+        running
     }
 
     /// Any other `jail`.

@@ -65,6 +65,11 @@ impl World {
 
     /// Runs a command in it, jailed; `None` where there can be no such world.
     fn run(&self, command: &[&str]) -> Option<Ran> {
+        self.jail(&["--policy", &self.policy, "--"], command)
+    }
+
+    /// Runs `jail` in it with these words and a command.
+    fn jail(&self, words: &[&str], command: &[&str]) -> Option<Ran> {
         let way = unshare()?;
         let (etc, own, prepare) = (self.dir.file("etc"), self.own, self.prepare);
         let script = format!(
@@ -78,7 +83,8 @@ impl World {
         let names = names();
         let mut all: Vec<&str> = way.to_vec();
         all.extend(["sh", "-c", &script, "sh", &names, "world"]);
-        all.extend([JAIL, "--policy", &self.policy, "--"]);
+        all.push(JAIL);
+        all.extend(words);
         all.extend(command);
         Some(plain(all).output())
     }
@@ -351,4 +357,43 @@ fn a_limit_of_time_holds_while_a_connect_waits_for_a_resolver() {
         assert_eq!(ran.code(), Some(124), "{}{}", ran.out, ran.err);
         ran.complains("limits.wall");
     }
+}
+
+/// `jail learn` names the host that the command asked for, not the address that it was told.
+#[test]
+fn a_name_that_was_answered_is_learned_in_place_of_its_address() {
+    let mut world = World::with("");
+    let learned = world.dir.file("learned.toml");
+    let names = names();
+    let steps = [
+        "ask:from:127.0.0.53:a.wild.example",
+        "connect:127.0.1.4",
+        "connect:127.0.1.9",
+    ];
+    let command = [[names.as_str(), "do"].as_slice(), &steps].concat();
+    let words = ["learn", "-o", &learned, "--extends", &world.policy, "--"];
+    let Some(ran) = world.jail(&words, &command) else {
+        return;
+    };
+    let ran = ran
+        .ends_with(0)
+        .complains("all 3 accesses that it lacked pass now");
+    assert_eq!(ran.out.matches("connected").count(), 2, "{}", ran.out);
+    let text = std::fs::read_to_string(&learned).expect("a policy");
+    for endpoint in [
+        "\"a.wild.example:8090\"",
+        "\"udp://127.0.0.53:53\"",
+        "\"127.0.1.9:8090\"",
+    ] {
+        assert!(text.contains(endpoint), "{endpoint}\n{text}");
+    }
+    assert!(!text.contains("127.0.1.4"), "{text}");
+    // What was learned opens the name: the address is open once it was answered, and not before.
+    world.policy = learned;
+    world.does(&[
+        ("connect:127.0.1.4", DENIED),
+        ("ask:from:127.0.0.53:a.wild.example", "127.0.1.4"),
+        ("connect:127.0.1.4", "connected"),
+        ("connect:127.0.1.9", "connected"),
+    ]);
 }

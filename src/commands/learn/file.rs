@@ -1,6 +1,7 @@
 //! Entries into the text of a policy, which keeps its comments, its order and its formatting.
 
 use crate::learn::{Entry, Section};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -81,19 +82,19 @@ impl<'a> Change<'a> {
     }
 }
 
-/// A command in a comment: no longer than a line, and without anything that could end it.
+/// A command in a comment: the program and how many arguments it had. The arguments may hold passwords and
+/// tokens, and a policy is shared. The text has nothing that could end the comment.
 fn shown(command: &[OsString]) -> String {
     const MOST: usize = 80;
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| crate::report::escaped(&word.to_string_lossy(), MOST))
-        .collect();
-    let mut text = words.join(" ");
-    if text.chars().count() > MOST {
-        text = text.chars().take(MOST - 1).collect();
-        text.push('…');
+    let program = command
+        .first()
+        .map_or_else(Cow::default, |word| word.to_string_lossy());
+    let program = crate::report::escaped(&program, MOST);
+    match command.len().saturating_sub(1) {
+        0 => program,
+        1 => format!("{program} with 1 argument"),
+        count => format!("{program} with {count} arguments"),
     }
-    text
 }
 
 /// A list of a policy, which is made if it is missing.
@@ -235,7 +236,7 @@ mod tests {
     fn apply(text: &str, entries: &[Entry], partial: Option<&str>, disk: bool) -> String {
         let change = Change {
             entries,
-            command: &["make".into(), "x\ny".into()],
+            command: &["make".into(), "TOKEN=secret".into()],
             partial,
         };
         let (text, _) = change.apply(text, disk.then_some(text)).expect("a policy");
@@ -266,7 +267,10 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");
         }
-        assert!(text.starts_with("# Learned from: make x"), "{text}");
+        assert!(
+            text.starts_with("# Learned from: make with 1 argument\n"),
+            "{text}"
+        );
         // The same again adds nothing.
         assert_eq!(apply(&text, &entries, None, true), text);
     }

@@ -5,8 +5,7 @@ use super::Ran;
 use crate::baseline::Baseline;
 use crate::judge::{Judge, Verdict};
 use crate::launch;
-use crate::learn::{Recording, Request};
-use crate::net::{Reach, To};
+use crate::learn::{Asked, Recording, Request};
 use crate::policy::Action;
 
 /// What a replay found.
@@ -47,32 +46,8 @@ pub fn replay(ran: &Ran<'_>, text: &str, recording: &Recording, color: bool) -> 
 }
 
 fn verdict(judge: &Judge, request: &Request) -> Verdict {
-    match request {
-        Request::Path(access, path) => judge.path(*access, path),
-        Request::Inet {
-            way,
-            protocol,
-            name,
-            ip,
-            port,
-        } => {
-            let names: Vec<&str> = name.as_deref().into_iter().collect();
-            let to = To::Inet {
-                protocol: *protocol,
-                ip: Some(*ip),
-                own: false,
-                port: *port,
-                names: &names,
-            };
-            judge.reach(&Reach { way: *way, to })
-        }
-        Request::Unix(way, path) => judge.reach(&Reach {
-            way: *way,
-            to: To::Path(path),
-        }),
-        Request::Abstract(way, name) => judge.reach(&Reach {
-            way: *way,
-            to: To::Abstract(name),
-        }),
-    }
+    request.ask(|asked| match asked {
+        Asked::Path(access, path) => judge.path(access, path),
+        Asked::Peer(reach) => judge.reach(&reach),
+    })
 }

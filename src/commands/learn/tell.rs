@@ -3,7 +3,8 @@
 
 use super::record::Recorded;
 use super::replay::Replayed;
-use crate::learn::{Beyond, Entry, Request};
+use crate::learn::{Asked, Beyond, Entry, Request};
+use crate::net::To;
 use crate::report::escaped;
 use std::fmt::Write;
 
@@ -158,24 +159,20 @@ fn list(out: &mut String, heading: &str, lines: impl Iterator<Item = String>) {
 
 fn described(request: &Request) -> String {
     let text = |bytes: &[u8]| escaped(&String::from_utf8_lossy(bytes), 120);
-    match request {
-        Request::Path(access, path) => format!("{access} {}", text(path)),
-        Request::Inet {
-            way,
-            protocol,
-            name,
-            ip,
-            port,
-        } => {
-            let host = name.clone().unwrap_or_else(|| ip.to_string());
-            format!(
-                "{} {}{}:{port}",
-                way.word(),
-                protocol.scheme(),
-                text(host.as_bytes())
-            )
+    request.ask(|asked| match asked {
+        Asked::Path(access, path) => format!("{access} {}", text(path)),
+        Asked::Peer(reach) => {
+            // A name says more than the address that it stood for.
+            let to = match reach.to {
+                To::Inet {
+                    protocol,
+                    port,
+                    names: [name, ..],
+                    ..
+                } => format!("{}{name}:{port}", protocol.scheme()),
+                to => to.to_string(),
+            };
+            format!("{} {}", reach.way.word(), text(to.as_bytes()))
         }
-        Request::Unix(way, path) => format!("{} unix:{}", way.word(), text(path)),
-        Request::Abstract(way, name) => format!("{} unix:@{}", way.word(), text(name)),
-    }
+    })
 }
