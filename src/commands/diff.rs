@@ -10,7 +10,7 @@ use super::explain::View;
 use super::table::{Cell, Table};
 use super::{Diff, FAILED};
 use crate::diff::{Change, Comparison, Difference, Effect, Side, compare};
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Layers, Policy};
 use crate::report::{escaped, line};
 
 /// The maximum number of characters of a request or reason on a terminal.
@@ -28,9 +28,16 @@ pub(super) fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
+    let Some([(before, one), (after, other)]) = sides(diff, err)? else {
+        return Ok(FAILED);
+    };
+    let names = Names {
+        before: &before,
+        after: &after,
+    };
     let mut policies = Vec::new();
-    for name in [&diff.before, &diff.after] {
-        match Policy::load(name, dir) {
+    for (name, layers) in [(&before, &one), (&after, &other)] {
+        match Policy::of(layers, dir) {
             Ok(policy) => policies.push(policy),
             Err(problems) => {
                 writeln!(err, "{}", problems.render(color))?;
@@ -43,7 +50,7 @@ pub(super) fn run(
         }
     }
     let mut sides = Vec::new();
-    for (name, policy) in [&diff.before, &diff.after].into_iter().zip(&policies) {
+    for (name, policy) in [&before, &after].into_iter().zip(&policies) {
         match Side::new(policy) {
             Ok(side) => sides.push(side),
             Err(error) => {
@@ -52,20 +59,41 @@ pub(super) fn run(
             }
         }
     }
-    let [before, after] = sides.as_slice() else {
+    let [one, other] = sides.as_slice() else {
         return Ok(FAILED);
     };
-    let found = compare(before, after);
+    let found = compare(one, other);
     match diff.json {
-        true => out.write_all(&line(&Document::new(diff, &found)))?,
-        false => out.write_all(text(diff, &found, view).as_bytes())?,
+        true => out.write_all(&line(&Document::new(&names, &found)))?,
+        false => out.write_all(text(&names, &found, view).as_bytes())?,
     }
     Ok(u8::from(diff.forbid_widening && found.widens()))
 }
 
+/// The policies as messages name them.
+struct Names<'a> {
+    before: &'a str,
+    after: &'a str,
+}
+
+/// Both policies with their names; an error is printed, and `None` returned.
+fn sides(diff: &Diff, err: &mut dyn Write) -> io::Result<Option<[(String, Layers); 2]>> {
+    if diff.after.is_none() && diff.flags.is_empty() {
+        writeln!(
+            err,
+            "jail: name a second policy, or give entries of it, such as --allow-read PATH; nothing was compared"
+        )?;
+        return Ok(None);
+    }
+    let before = Layers::one(&diff.before);
+    let after = diff.after.as_ref().unwrap_or(&diff.before);
+    let after = diff.flags.layers_or_message(vec![after.clone()], err)?;
+    Ok(after.map(|after| [(before.name(), before), (after.name(), after)]))
+}
+
 /// The comparison for people.
-fn text(diff: &Diff, found: &Comparison, view: View) -> String {
-    let (before, after) = (escaped(&diff.before, TEXT), escaped(&diff.after, TEXT));
+fn text(names: &Names<'_>, found: &Comparison, view: View) -> String {
+    let (before, after) = (escaped(names.before, TEXT), escaped(names.after, TEXT));
     let mut table = Table::new(&[1]);
     let lists = [
         (format!("{after} allows, {before} does not"), &found.allowed),
@@ -195,7 +223,7 @@ struct Setting<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(diff: &'a Diff, found: &'a Comparison) -> Self {
+    fn new(names: &Names<'a>, found: &'a Comparison) -> Self {
         let decision = |(action, reason): &'a (Action, String)| Decision {
             action: action.to_string(),
             reason,
@@ -221,8 +249,8 @@ impl<'a> Document<'a> {
         });
         Document {
             version: 1,
-            before: &diff.before,
-            after: &diff.after,
+            before: names.before,
+            after: names.after,
             widens: found.widens(),
             allowed: items(&found.allowed),
             denied: items(&found.denied),

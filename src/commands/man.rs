@@ -1,7 +1,7 @@
 //! `jail man [PAGE]`: prints a manual page. Those of commands come from the arguments that clap parses,
 //! jail-policy(5) from `docs/policy.md`.
 
-use super::{Cli, roff};
+use super::{Cli, USAGE, roff};
 use crate::condition::nearest;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
@@ -46,9 +46,22 @@ pub fn run(page: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> io::
 fn of_command(command: Command, name: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let command = command.display_name(name.to_owned());
+    let command = match synopsis(name) {
+        Some(line) => command.override_usage(line),
+        None => command,
+    };
     Man::new(command)
         .title(name.to_uppercase())
         .section("1")
+        .source(concat!("jail ", env!("CARGO_PKG_VERSION")))
         .render(&mut text)?;
     Ok(text)
+}
+
+/// The line of a subcommand in the usage of `jail`, which has the order of the arguments.
+fn synopsis(name: &str) -> Option<String> {
+    let start = name.replacen('-', " ", 1);
+    let usage = USAGE.lines().map(str::trim);
+    let mut own = usage.filter(|line| line.split(' ').take(2).eq(start.split(' ')));
+    own.next().map(str::to_owned)
 }

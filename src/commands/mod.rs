@@ -38,6 +38,23 @@ use std::path::{Path, PathBuf};
 /// The exit code if jail itself failed: bad usage, bad policy, missing ability.
 const FAILED: u8 = 125;
 
+/// All forms of the command line. The first line follows `Usage: `.
+const USAGE: &str = "\
+jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...
+       jail batch [--policy POLICY]... [OPTIONS] [CASES]
+       jail check [OPTIONS] FILE...
+       jail test [OPTIONS] FILE...
+       jail diff [OPTIONS] A [B]
+       jail replay [--policy POLICY]... [OPTIONS] LOG
+       jail report [OPTIONS] LOG
+       jail explain [OPTIONS] POLICY [REQUEST]...
+       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...
+       jail presets [NAME]
+       jail schema
+       jail completions SHELL
+       jail man [PAGE]
+       jail doctor [--json]";
+
 /// Run an untrusted command under a policy.
 #[derive(Debug, Parser)]
 #[command(
@@ -48,7 +65,7 @@ const FAILED: u8 = 125;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail batch [--policy POLICY] [OPTIONS] [CASES]\n       jail check [OPTIONS] FILE...\n       jail test [--junit FILE] FILE...\n       jail diff A B\n       jail replay LOG --policy POLICY\n       jail report LOG [-o FILE]\n       jail explain [OPTIONS] POLICY [REQUEST]...\n       jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...\n       jail presets [NAME]\n       jail schema\n       jail completions SHELL\n       jail man [PAGE]\n       jail doctor [--json]"
+    override_usage = USAGE
 )]
 struct Cli {
     #[command(subcommand)]
@@ -63,6 +80,12 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: the command's own; 128+n if signal n ended it; 124 a limit of the policy \
 was exceeded; 125 jail itself failed; 126 the program cannot be executed; 127 the program was not \
 found; 159 the policy killed the command.";
+
+const DIFF_CODES: &str = "Entries for this run belong to B; without B they change A.\n\nExit codes: 0 the policies were \
+compared; 1 with --forbid-widening: B allows something that A does not; 125 one of them cannot be used.";
+
+const REPLAY_CODES: &str = "Exit codes: 0 each recorded call that was allowed would be allowed again; 1 one would be \
+denied; 125 the log or the policy cannot be used.";
 
 #[derive(Debug, Args)]
 struct Run {
@@ -166,9 +189,11 @@ struct Diff {
     /// The first policy: a built-in one or a TOML file
     #[arg(value_name = "A")]
     before: String,
-    /// The second policy
+    /// The second policy; without it, the first one with the entries of the flags
     #[arg(value_name = "B")]
-    after: String,
+    after: Option<String>,
+    #[command(flatten)]
+    flags: PolicyFlags,
     /// Exit with 1 if the second policy allows anything that the first does not
     #[arg(long)]
     forbid_widening: bool,
@@ -182,9 +207,8 @@ struct Replay {
     /// A log of `jail --log`; stdin if it is `-`
     #[arg(value_name = "LOG")]
     log: String,
-    /// The policy to decide under: a built-in one or a TOML file
-    #[arg(short, long, value_name = "POLICY")]
-    policy: String,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -218,6 +242,7 @@ enum Sub {
     /// Run many commands, each in its own jail, and print one verdict per line
     Batch(Batch),
     /// Check policy files and print every problem
+    #[command(after_help = "Exit codes: 1 if a policy has an error, or with --strict a warning.")]
     Check {
         #[command(flatten)]
         options: check::Options,
@@ -226,6 +251,9 @@ enum Sub {
         files: Vec<String>,
     },
     /// Check the [[test]]s of policy files without running anything
+    #[command(
+        after_help = "Exit codes: 1 if a sentence is decided otherwise, or a policy cannot be used."
+    )]
     Test {
         #[command(flatten)]
         options: test::Options,
@@ -234,12 +262,20 @@ enum Sub {
         files: Vec<String>,
     },
     /// Show what one policy allows that another does not, and the reverse
+    #[command(after_help = DIFF_CODES)]
     Diff(Diff),
     /// Decide a recorded run under another policy without running anything
+    #[command(after_help = REPLAY_CODES)]
     Replay(Replay),
     /// Show a log as a page for a browser, or as text
+    #[command(
+        after_help = "Exit codes: 125 if the log cannot be read, or the page cannot be written."
+    )]
     Report(ReportLog),
     /// Show what enforces each entry of a policy, or how requests are decided
+    #[command(
+        after_help = "Exit codes: 1 if the policy cannot be used, or a request is malformed."
+    )]
     Explain {
         #[command(flatten)]
         options: explain::Options,
@@ -253,6 +289,9 @@ enum Sub {
         flags: PolicyFlags,
     },
     /// Run a command, record what its policy lacks, and write that into a policy
+    #[command(
+        after_help = "Exit codes: the command's own; 125 if jail itself failed. Then no policy is written."
+    )]
     Learn(learn::Learn),
     /// List the built-in policies, or print one
     Presets {
@@ -352,9 +391,8 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             requests,
             flags,
         } => {
-            let layers = match flags.layers(vec![policy]) {
-                Ok(layers) => layers,
-                Err(message) => return refused(&message),
+            let Some(layers) = flags.layers_or_message(vec![policy], &mut stderr)? else {
+                return Ok(FAILED);
             };
             let policy = match Policy::of(&layers, here) {
                 Ok(policy) => policy,
@@ -371,12 +409,6 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             explain::run(&policy, &options, &requests, view, out, err)
         }
     }
-}
-
-/// Prints a message about the command line.
-fn refused(message: &str) -> io::Result<u8> {
-    writeln!(io::stderr(), "jail: {message}")?;
-    Ok(FAILED)
 }
 
 /// How wide a table may be: the terminal's width, otherwise `COLUMNS`, otherwise 80.

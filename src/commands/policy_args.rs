@@ -4,6 +4,7 @@
 use crate::policy::{Flag, FlagKind, Layers, written};
 use clap::Args;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 /// The policies, and the flags.
@@ -58,6 +59,11 @@ impl PolicyArgs {
         }
     }
 
+    /// What they say; the error is printed, and `None` returned.
+    pub fn layers_or_message(&self, err: &mut dyn Write) -> io::Result<Option<Layers>> {
+        self.flags.layers_or_message(self.policy.clone(), err)
+    }
+
     /// The presets and files.
     pub fn named(&self) -> &[String] {
         &self.policy
@@ -65,6 +71,34 @@ impl PolicyArgs {
 }
 
 impl PolicyFlags {
+    /// The flags on top of these policies; an error is printed, and `None` returned.
+    pub fn layers_or_message(
+        &self,
+        policies: Vec<String>,
+        err: &mut dyn Write,
+    ) -> io::Result<Option<Layers>> {
+        match self.layers(policies) {
+            Ok(layers) => Ok(Some(layers)),
+            Err(message) => {
+                writeln!(err, "jail: {message}")?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        let lists = [
+            &self.allow_read,
+            &self.allow_write,
+            &self.allow_exec,
+            &self.allow_net,
+            &self.deny,
+            &self.set,
+        ];
+        lists.iter().all(|list| list.is_empty())
+    }
+
     /// The flags on top of these policies; the error is a message.
     pub fn layers(&self, policies: Vec<String>) -> Result<Layers, String> {
         let all = [

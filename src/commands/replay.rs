@@ -10,6 +10,7 @@ use super::explain::View;
 use super::logs::open;
 use super::table::{Cell, Table};
 use super::{FAILED, Replay};
+use crate::journal::Journal;
 use crate::plan::{Host, Plan};
 use crate::policy::{Action, Policy};
 use crate::replay::{Group, Outcome, replay};
@@ -36,14 +37,17 @@ pub(super) fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let policy = match Policy::load(&asked.policy, dir) {
+    let Some(layers) = asked.policy.layers_or_message(err)? else {
+        return Ok(FAILED);
+    };
+    let name = layers.name();
+    let policy = match Policy::of(&layers, dir) {
         Ok(policy) => policy,
         Err(problems) => {
             writeln!(err, "{}", problems.render(color))?;
             writeln!(
                 err,
-                "jail: the policy {} cannot be used; nothing was decided",
-                asked.policy
+                "jail: the policy {name} cannot be used; nothing was decided"
             )?;
             return Ok(FAILED);
         }
@@ -51,7 +55,7 @@ pub(super) fn run(
     let plan = match Plan::new(&policy, &Host::newest()) {
         Ok(plan) => plan,
         Err(error) => {
-            writeln!(err, "jail: {}: cannot make a plan: {error}", asked.policy)?;
+            writeln!(err, "jail: {name}: cannot make a plan: {error}")?;
             return Ok(FAILED);
         }
     };
@@ -62,7 +66,7 @@ pub(super) fn run(
     let accesses = journal.has_accesses();
     match asked.json {
         true => {
-            let document = Document::new(asked, &outcome, journal.unread, accesses);
+            let document = Document::new((&asked.log, &name), &outcome, &journal);
             out.write_all(&line(&document))?;
         }
         false => out.write_all(text(&outcome, accesses, view).as_bytes())?,
@@ -163,7 +167,7 @@ struct Item<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(asked: &'a Replay, outcome: &'a Outcome, unread: usize, accesses: bool) -> Self {
+    fn new((log, policy): (&'a str, &'a str), outcome: &'a Outcome, journal: &Journal) -> Self {
         let items = |list: &'a [Group]| {
             let item = |group: &'a Group| Item {
                 example: &group.example,
@@ -177,16 +181,16 @@ impl<'a> Document<'a> {
         };
         Document {
             version: 1,
-            log: &asked.log,
-            policy: &asked.policy,
+            log,
+            policy,
             calls: outcome.calls,
             same: outcome.same,
             denied: items(&outcome.denied),
             allowed: items(&outcome.allowed),
             answers: items(&outcome.answers),
             undecidable: items(&outcome.undecidable),
-            accesses,
-            unread,
+            accesses: journal.has_accesses(),
+            unread: journal.unread,
         }
     }
 }

@@ -59,6 +59,42 @@ fn widening_is_refused_and_narrowing_is_not() {
 }
 
 #[test]
+fn flags_change_the_second_policy_or_the_only_one() {
+    let dir = Dir::new();
+    let one = dir.write("one.toml", "extends = [\"base\"]\n");
+    let ran = jail([
+        "diff",
+        &one,
+        "--allow-read",
+        "/srv/data",
+        "--set",
+        "limits.wall=1m",
+    ]);
+    let ran = ran.output().ends_with(0);
+    for part in [
+        "read /srv/data",
+        ": --allow-read fs.read",
+        "limits.wall",
+        "none → 1m",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let forbids = ["--forbid-widening", "--allow-net", "192.0.2.1:443"];
+    jail(["diff", &one, &one])
+        .args(forbids)
+        .output()
+        .ends_with(1);
+    jail(["diff", &one, "--forbid-widening", "--deny", "/usr"])
+        .output()
+        .ends_with(0);
+    jail(["diff", &one])
+        .output()
+        .ends_with(125)
+        .says("")
+        .complains("name a second policy, or give entries of it");
+}
+
+#[test]
 fn a_policy_that_cannot_be_used_is_a_message() {
     let dir = Dir::new();
     let wrong = dir.write("wrong.toml", "[fs]\nraed = []\n");

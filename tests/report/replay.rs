@@ -115,6 +115,29 @@ fn the_same_policy_decides_as_it_did_and_a_narrower_one_says_what_it_would_deny(
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
+    // Further policies and entries for one run are joined to it.
+    let path = dir.path().to_str().expect("text");
+    let ran = jail([
+        "replay",
+        &log,
+        "-p",
+        &narrow,
+        "--json",
+        "--allow-write",
+        path,
+    ]);
+    let joined: Value = serde_json::from_str(&ran.output().ends_with(1).out).expect("JSON");
+    let still = examples(&joined, "denied");
+    assert!(
+        still.contains(&format!("read {}", dir.file("secret"))),
+        "{still:?}"
+    );
+    assert!(
+        !still.iter().any(|it| it.starts_with("write ")),
+        "{still:?}"
+    );
+    let ran = jail(["replay", &log, "-p", "base", "-p", &dir.file("wide.toml")]);
+    ran.output().ends_with(0);
     let manual = include_str!("../../docs/compare.md");
     for key in found.as_object().expect("an object").keys() {
         assert!(manual.contains(&format!("`{key}`")), "{key}");

@@ -84,12 +84,8 @@ pub fn run(
     });
     let mut checked = Vec::new();
     for file in files {
-        let layers = match options.flags.layers(vec![file.clone()]) {
-            Ok(layers) => layers,
-            Err(message) => {
-                writeln!(err, "jail: {message}")?;
-                return Ok(1);
-            }
+        let Some(layers) = options.flags.layers_or_message(vec![file.clone()], err)? else {
+            return Ok(1);
         };
         checked.push(check(file, &layers, dir, (strict.as_ref(), other.as_ref())));
     }

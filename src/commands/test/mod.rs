@@ -60,12 +60,8 @@ pub fn run(
 ) -> io::Result<u8> {
     let mut tested = Vec::new();
     for file in files {
-        let layers = match options.flags.layers(vec![file.clone()]) {
-            Ok(layers) => layers,
-            Err(message) => {
-                writeln!(err, "jail: {message}")?;
-                return Ok(1);
-            }
+        let Some(layers) = options.flags.layers_or_message(vec![file.clone()], err)? else {
+            return Ok(1);
         };
         let now = test(file, &layers, dir);
         print(&now, color, out, err)?;
