@@ -1,4 +1,8 @@
-//! What the page shows, as JSON that its script reads: strings once each, and events as rows of numbers.
+//! What the page shows, as JSON that its script reads: strings once each, and events as numbers.
+//!
+//! A log has 100,000 events and more, and a browser needs most of the time to open the page for reading them. So
+//! the events are in blocks of columns; a block is a text, which the script reads when a row of it is shown. All blocks
+//! but the first follow the script.
 
 use super::TEXT;
 use crate::journal::{Event, Journal, Tree};
@@ -62,8 +66,69 @@ pub struct Data {
     /// Processes in the order of the tree: pid, depth, begin, end (-1: not known), name, ending, and the index
     /// of the parent in this list (-1: none).
     pub processes: Vec<(i32, usize, f64, f64, usize, usize, i64)>,
-    /// Events: milliseconds, process (-1: none), kind, text, further text.
-    pub events: Vec<(f64, i64, u8, usize, usize)>,
+    /// How many events there are.
+    pub count: usize,
+    /// How many of each kind.
+    pub counts: Vec<usize>,
+    /// How many denials each process has.
+    pub denials: Vec<usize>,
+    /// How many events a block has; the last one may have fewer.
+    pub block: usize,
+    /// The first block of events: a [`Block`] in JSON.
+    pub first: Option<String>,
+    /// The other blocks, which are at the end of the page.
+    #[serde(skip)]
+    pub rest: Vec<String>,
+}
+
+/// Events of a block.
+const BLOCK: usize = 2048;
+
+/// Columns: microseconds since the event before (the first: since the begin), process less that of the event before
+/// (-1: none; before the first: 0), kind as a letter, text, further text.
+#[derive(Serialize)]
+struct Block(Vec<i64>, Vec<i64>, String, Vec<usize>, Vec<usize>);
+
+/// An event: microseconds, process, kind, text, further text.
+type Row = (i64, i64, u8, usize, usize);
+
+impl Block {
+    fn new(rows: &[Row]) -> Block {
+        let differences = |of: fn(&Row) -> i64| {
+            let before = std::iter::once(0).chain(rows.iter().map(of));
+            rows.iter()
+                .zip(before)
+                .map(|(row, before)| of(row) - before)
+                .collect()
+        };
+        Block(
+            differences(|row| row.0),
+            differences(|row| row.1),
+            rows.iter().map(|row| char::from(b'a' + row.2)).collect(),
+            rows.iter().map(|row| row.3).collect(),
+            rows.iter().map(|row| row.4).collect(),
+        )
+    }
+
+    fn text(rows: &[Row]) -> String {
+        serde_json::to_string(&Block::new(rows)).unwrap_or_default()
+    }
+}
+
+/// How many events each kind has, and how many denials each process.
+fn counted(rows: &[Row], processes: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut counts, mut denials) = (vec![0; KINDS.len()], vec![0; processes]);
+    for (_, process, kind, ..) in rows {
+        if let Some(count) = counts.get_mut(usize::from(*kind)) {
+            *count += 1;
+        }
+        let own = usize::try_from(*process).ok();
+        let own = own.and_then(|process| denials.get_mut(process));
+        if let (DENIED | KILLED, Some(count)) = (*kind, own) {
+            *count += 1;
+        }
+    }
+    (counts, denials)
 }
 
 /// Texts, each once.
@@ -105,7 +170,7 @@ impl Data {
             let found = index.and_then(|index| place.get(index));
             found.map_or(-1, |row| i64::try_from(*row).unwrap_or(-1))
         };
-        let processes = order
+        let processes: Vec<_> = order
             .iter()
             .filter_map(|index| tree.processes.get(*index))
             .map(|it| {
@@ -123,14 +188,16 @@ impl Data {
                 )
             })
             .collect();
-        let mut events = Vec::with_capacity(journal.entries.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(journal.entries.len());
         for (entry, process) in journal.entries.iter().zip(&tree.of_entry) {
             let (kind, text, more) = describe(&entry.event);
-            let time = ((entry.time - first) * 1e6).round() / 1e3;
+            let time = ((entry.time - first) * 1e6).round() as i64;
             let texts = (strings.put(&text), strings.put(&more));
-            events.push((time, row(*process), kind, texts.0, texts.1));
+            rows.push((time, row(*process), kind, texts.0, texts.1));
         }
         let start = journal.start();
+        let (counts, denials) = counted(&rows, processes.len());
+        let mut blocks = rows.chunks(BLOCK).map(Block::text);
         Data {
             command: start.map_or(String::new(), |start| {
                 escaped(&start.command.join(" "), TEXT)
@@ -146,7 +213,12 @@ impl Data {
             kinds: KINDS,
             strings: strings.all,
             processes,
-            events,
+            count: rows.len(),
+            counts,
+            denials,
+            block: BLOCK,
+            first: blocks.next(),
+            rest: blocks.collect(),
         }
     }
 }
@@ -194,7 +266,7 @@ pub fn describe(event: &Event) -> (u8, String, String) {
                 crate::report::DenialAction::Kill => KILLED,
                 _ => DENIED,
             },
-            what(denial),
+            denial.request(),
             why(denial),
         ),
         Event::Access(access) => match (&access.path, &access.peer) {
@@ -239,27 +311,6 @@ fn of_way(way: PeerAccess) -> u8 {
     match way {
         PeerAccess::Listen => LISTENED,
         _ => CONNECTED,
-    }
-}
-
-/// What a denied call asked for.
-fn what(denial: &Denial) -> String {
-    match (&denial.path, &denial.peer) {
-        (Some(path), _) => {
-            let verb = match path.access {
-                PathAccess::Write => "write",
-                PathAccess::Exec => "exec",
-                PathAccess::Stat => "stat",
-                PathAccess::Open => "open",
-                _ => "read",
-            };
-            format!("{verb} {}", path.resolved)
-        }
-        (None, Some(peer)) => match peer.way {
-            PeerAccess::Listen => format!("listen {}", peer.endpoint),
-            _ => format!("connect {}", peer.endpoint),
-        },
-        (None, None) => denial.call.clone(),
     }
 }
 

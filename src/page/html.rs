@@ -9,14 +9,15 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The page of a log.
 pub fn html(journal: &Journal) -> String {
-    let data = serde_json::to_string(&Data::new(journal)).unwrap_or_default();
-    // Within a script no text can end it, or begin a comment, without this character.
-    let data = data.replace('<', "\\u003c");
-    let mut page = String::with_capacity(data.len() + TEMPLATE.len() + STYLE.len() + SCRIPT.len());
+    let data = Data::new(journal);
+    let (data, rest) = (json(&data), json(&data.rest));
+    let fixed = TEMPLATE.len() + STYLE.len() + SCRIPT.len();
+    let mut page = String::with_capacity(data.len() + rest.len() + fixed);
     let parts = [
         ("@@STYLE@@", STYLE),
         ("@@DATA@@", &data),
         ("@@SCRIPT@@", SCRIPT),
+        ("@@REST@@", &rest),
     ];
     let mut rest = TEMPLATE;
     for (mark, text) in parts {
@@ -29,4 +30,10 @@ pub fn html(journal: &Journal) -> String {
     }
     page.push_str(rest);
     page
+}
+
+/// For the inside of a script element: no text can end it, or begin a comment, without this character.
+fn json(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    text.replace('<', "\\u003c")
 }

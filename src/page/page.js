@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { strings, processes, events, kinds } = data;
+  const { strings, processes, kinds, counts, denials, count: total, block: size } = data;
   const byId = (id) => document.getElementById(id);
   const make = (tag, name, text) => {
     const made = document.createElement(tag);
@@ -10,23 +10,38 @@
     return made;
   };
   const seconds = (time) => time.toFixed(3) + " s";
-  const number = (value) => value.toLocaleString("en");
+  // As toLocaleString("en"), which takes a browser a tenth of a second the first time.
+  const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
   const DENIED = 6, KILLED = 7, HEIGHT = 22;
 
+  // Events come in blocks of columns. A block is read when one of its events is needed. The first is there at once,
+  // the others follow this script in the file, so that the page can be seen before they have arrived.
+  const blocks = data.first ? [data.first] : [], read = [];
+  const block = (place) => {
+    if (read[place] || !blocks[place]) return read[place];
+    const [times, owners, letters, texts, further] = JSON.parse(blocks[place]);
+    for (let at = 1; at < times.length; at++) {
+      times[at] += times[at - 1];
+      owners[at] += owners[at - 1];
+    }
+    return (read[place] = { times, owners, letters, texts, further });
+  };
+  const event = (index) => {
+    const found = block(Math.floor(index / size));
+    if (!found) return null;
+    const { times, owners, letters, texts, further } = found;
+    const at = index % size;
+    return [times[at] / 1e6, owners[at], letters.charCodeAt(at) - 97, texts[at], further[at]];
+  };
+
   // The head.
-  const counts = new Array(kinds.length).fill(0);
-  const denials = new Array(processes.length).fill(0);
-  for (const event of events) {
-    counts[event[2]]++;
-    if ((event[2] === DENIED || event[2] === KILLED) && event[1] >= 0) denials[event[1]]++;
-  }
   const facts = [
     ["Command", data.command || "not in the log"],
     ["Policy", data.policy || "not in the log"],
     ["Ended", data.ending],
     ["Began", new Date(data.begin * 1000).toISOString()],
     ["Took", seconds(data.length)],
-    ["Has", `${number(processes.length)} processes, ${number(events.length)} events, ${number(counts[DENIED] + counts[KILLED])} denials`],
+    ["Has", `${number(processes.length)} processes, ${number(total)} events, ${number(counts[DENIED] + counts[KILLED])} denials`],
   ];
   for (const [name, text] of facts) byId("facts").append(make("dt", "", name), make("dd", "", text));
   const notes = [];
@@ -40,25 +55,26 @@
     for (const text of data.problems) box.querySelector("ul").append(make("li", "", text));
   }
 
-  // A list of which only the visible rows exist. `draw` fills a row; `shown` is what it lists.
+  // A list of which only the visible rows exist. `draw` fills a row. It lists `shown`, or all `many` in order.
   const list = (element, name, draw, chosen) => {
     const space = make("div", "space");
     element.append(space);
-    let shown = [], at = -1, first = -1, last = -1;
+    let shown = null, many = 0, at = -1, first = -1, last = -1;
+    const item = (place) => (shown ? shown[place] : place);
     const row = (place) => {
       const made = make("div", place === at ? "row at" : "row");
       made.id = `${name}-${place}`;
       made.setAttribute("role", "option");
       made.setAttribute("aria-posinset", place + 1);
-      made.setAttribute("aria-setsize", shown.length);
+      made.setAttribute("aria-setsize", many);
       made.setAttribute("aria-selected", place === at);
       made.style.top = place * HEIGHT + "px";
-      draw(made, shown[place]);
+      draw(made, item(place));
       return made;
     };
     const render = (force) => {
       const from = Math.max(0, Math.floor(element.scrollTop / HEIGHT) - 8);
-      const to = Math.min(shown.length, Math.ceil((element.scrollTop + element.clientHeight) / HEIGHT) + 8);
+      const to = Math.min(many, Math.ceil((element.scrollTop + element.clientHeight) / HEIGHT) + 8);
       if (!force && from === first && to === last) return;
       first = from;
       last = to;
@@ -69,20 +85,20 @@
       else element.removeAttribute("aria-activedescendant");
     };
     const go = (place) => {
-      if (shown.length === 0) return;
-      at = Math.max(0, Math.min(shown.length - 1, place));
+      if (many === 0) return;
+      at = Math.max(0, Math.min(many - 1, place));
       const top = at * HEIGHT;
       if (top < element.scrollTop) element.scrollTop = top;
       if (top + HEIGHT > element.scrollTop + element.clientHeight) element.scrollTop = top + HEIGHT - element.clientHeight;
       render(true);
-      chosen(shown[at], false);
+      chosen(item(at), false);
     };
     element.addEventListener("scroll", () => render(false), { passive: true });
     element.addEventListener("keydown", (key) => {
       const page = Math.max(1, Math.floor(element.clientHeight / HEIGHT) - 1);
-      const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: shown.length - 1 };
+      const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: many - 1 };
       if (key.key in steps) go(steps[key.key]);
-      else if ((key.key === "Enter" || key.key === " ") && at >= 0) chosen(shown[at], true);
+      else if ((key.key === "Enter" || key.key === " ") && at >= 0) chosen(item(at), true);
       else if (key.key === "Escape") chosen(-1, true);
       else return;
       key.preventDefault();
@@ -91,15 +107,17 @@
       const hit = click.target.closest(".row");
       if (!hit) return;
       go(Number(hit.id.slice(name.length + 1)));
-      chosen(shown[at], true);
+      chosen(item(at), true);
     });
     new ResizeObserver(() => render(true)).observe(element);
     return {
-      show(rows) {
+      redraw: () => render(true),
+      show(rows, count) {
         shown = rows;
+        many = count;
         at = -1;
         // Browsers bound the height of an element.
-        space.style.height = Math.min(rows.length * HEIGHT, 30_000_000) + "px";
+        space.style.height = Math.min(many * HEIGHT, 30_000_000) + "px";
         element.scrollTop = 0;
         render(true);
       },
@@ -137,20 +155,23 @@
 
   const detail = byId("detail");
   const rows = list(byId("events"), "event", (row, index) => {
-    const [time, process, kind, text, more] = events[index];
+    const found = event(index);
+    if (!found) { row.append(make("span", "what", "…")); return; }
+    const [time, process, kind, text, more] = found;
     const who = process < 0 ? "" : `${strings[processes[process][4]]} ${processes[process][0]}`;
     if (kind === DENIED || kind === KILLED) row.classList.add("deny");
-    row.append(make("span", "time", seconds(time / 1000)), make("span", "who", who), make("span", "kind", kinds[kind]));
+    row.append(make("span", "time", seconds(time)), make("span", "who", who), make("span", "kind", kinds[kind]));
     row.append(make("span", "what", strings[text]), make("span", "more", strings[more]));
-    row.setAttribute("aria-label", `${seconds(time / 1000)}, ${who} ${kinds[kind]} ${strings[text]} ${strings[more]}`);
+    row.setAttribute("aria-label", `${seconds(time)}, ${who} ${kinds[kind]} ${strings[text]} ${strings[more]}`);
   }, (index) => {
-    if (index < 0) { detail.textContent = ""; return; }
-    const [, , kind, text, more] = events[index];
+    const found = index < 0 ? null : event(index);
+    if (!found) { detail.textContent = ""; return; }
+    const [, , kind, text, more] = found;
     detail.textContent = [`${kinds[kind]}: ${strings[text]}`, strings[more]].filter(Boolean).join("\n");
   });
 
   // The filter: texts are searched once, not for each event.
-  const lower = strings.map((text) => text.toLowerCase());
+  let lower = null;
   const boxes = kinds.map((name, kind) => {
     const label = make("label"), box = make("input");
     box.type = "checkbox";
@@ -160,24 +181,31 @@
     return box;
   });
   const search = byId("search");
+  let all = true;
   const apply = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    if (words.length > 0) lower ??= strings.map((text) => text.toLowerCase());
     const has = words.map((word) => {
       const found = new Uint8Array(lower.length);
       for (let index = 0; index < lower.length; index++) if (lower[index].includes(word)) found[index] = 1;
       return found;
     });
     const wanted = boxes.map((box) => box.checked);
-    const shown = [];
-    for (let index = 0; index < events.length; index++) {
-      const [, process, kind, text, more] = events[index];
-      if (!wanted[kind] || (from >= 0 && (process < from || process >= to))) continue;
-      const name = process < 0 ? 0 : processes[process][4];
-      if (has.every((found) => found[text] || found[more] || found[name])) shown.push(index);
+    all = from < 0 && has.length === 0 && wanted.every(Boolean);
+    const shown = all ? null : [];
+    for (let place = 0; shown && place < blocks.length; place++) {
+      const { owners, letters, texts, further } = block(place);
+      for (let at = 0; at < owners.length; at++) {
+        const process = owners[at];
+        if (!wanted[letters.charCodeAt(at) - 97] || (from >= 0 && (process < from || process >= to))) continue;
+        const name = process < 0 ? 0 : processes[process][4];
+        if (has.every((found) => found[texts[at]] || found[further[at]] || found[name])) shown.push(place * size + at);
+      }
     }
-    rows.show(shown);
+    const many = shown ? shown.length : total;
+    rows.show(shown, many);
     detail.textContent = "";
-    byId("count").textContent = `${number(shown.length)} of ${number(events.length)} events`;
+    byId("count").textContent = `${number(many)} of ${number(total)} events`;
   };
   search.addEventListener("input", apply);
   byId("kinds").addEventListener("change", apply);
@@ -187,7 +215,21 @@
     byId("chosen").textContent = "All processes";
     setTimeout(() => { for (const box of boxes) box.checked = true; apply(); });
   });
-  tree.show(processes.map((_, index) => index));
+  tree.show(null, processes.length);
   apply();
+  // The filter needs all blocks: read them before it is used, while the browser has nothing else to do.
+  const later = window.requestIdleCallback || ((act) => setTimeout(act, 1));
+  const ahead = (place) => {
+    if (place >= blocks.length) return;
+    block(place);
+    later(() => ahead(place + 1));
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const text of JSON.parse(byId("rest").textContent)) blocks.push(text);
+    if (all) rows.redraw();
+    else apply();
+    later(() => ahead(0));
+    document.documentElement.dataset.complete = String(Math.round(performance.now()));
+  });
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();

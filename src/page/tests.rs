@@ -25,10 +25,10 @@ fn no_name_ends_the_script_or_leaves_the_page() {
     let page = html(&hostile());
     assert_eq!(
         page.matches("<script").count(),
-        2,
-        "the data and the script"
+        3,
+        "the data, the script and the rest of the events"
     );
-    assert_eq!(page.matches("</script>").count(), 2);
+    assert_eq!(page.matches("</script>").count(), 3);
     assert!(!page.contains("<!--") && !page.contains("alert(1)<"));
     let plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
     assert!(page.chars().all(plain));
@@ -46,7 +46,13 @@ fn the_data_reads_back_as_what_the_log_says() {
     let (_, data) = page.split_once("id=\"data\">").expect("data");
     let (data, _) = data.split_once("</script>").expect("its end");
     let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
-    assert_eq!(data["events"].as_array().map(Vec::len), Some(5));
+    assert_eq!((&data["count"], &data["counts"][1]), (&5.into(), &1.into()));
+    let first = data["first"].as_str().expect("a block");
+    let block: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    assert!(page.contains("id=\"rest\">[]</script>"));
+    // The start, the execution, the file, the message, the end of the process: 0.1 s between them.
+    assert_eq!(block[0].to_string(), "[0,0,100000,100000,100000]");
+    assert_eq!(block[2], "aablk");
     assert_eq!(data["processes"].as_array().map(Vec::len), Some(1));
     assert_eq!(data["accesses"], true);
     assert_eq!(data["unread"], 1);
@@ -80,7 +86,7 @@ fn the_text_has_the_tree_and_nothing_that_moves_a_cursor() {
 #[test]
 fn an_empty_log_is_a_page_too() {
     let journal = Journal::default();
-    assert!(html(&journal).contains("\"events\":[]"));
+    assert!(html(&journal).contains("\"first\":null"));
     assert!(text(&journal, None).contains("0 events"));
 }
 

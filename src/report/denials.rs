@@ -5,7 +5,7 @@
 
 use super::json;
 use super::text::FOREIGN;
-use super::verdict::{Denial, DenialAction, Line, PathAccess, PeerAccess, Standing};
+use super::verdict::{Denial, DenialAction, Line, Standing};
 use crate::judge::Code;
 use crate::sys::socket::send_now;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -56,7 +56,7 @@ impl<'a> DenialLine<'a> {
             standing: denial.standing,
             action: denial.action,
             errno: denial.errno.as_deref(),
-            what: what(denial),
+            what: denial.request(),
             program: denial.ancestry.last().map(String::as_str),
             pid: denial.pid,
             source: reason.source.as_deref(),
@@ -90,30 +90,6 @@ impl DenialLine<'_> {
             remove: None,
             advice: None,
         }
-    }
-}
-
-/// A request as a sentence of `[[test]]` and `jail explain` has it.
-fn what(denial: &Denial) -> String {
-    match (&denial.path, &denial.peer) {
-        (Some(path), _) => {
-            let verb = match path.access {
-                PathAccess::Write => "write",
-                PathAccess::Exec => "exec",
-                PathAccess::Stat => "stat",
-                PathAccess::Open => "open",
-                PathAccess::Read | PathAccess::Other => "read",
-            };
-            format!("{verb} {}", path.resolved)
-        }
-        (None, Some(peer)) => {
-            let verb = match peer.way {
-                PeerAccess::Listen => "listen",
-                PeerAccess::Connect | PeerAccess::Other => "connect",
-            };
-            format!("{verb} {}", peer.endpoint)
-        }
-        (None, None) => denial.call.clone(),
     }
 }
 

@@ -141,7 +141,9 @@ fn a_page_of_100_000_events_opens_in_a_browser() {
         .next()
         .and_then(|it| it.parse().ok())
         .expect("a time");
+    let whole = dom.contains("data-complete=\"");
     println!("ready after {ready} ms");
+    assert!(whole, "the other events have not been read");
     // On a machine that does nothing else it is a fraction of this.
     assert!(ready < 20_000, "{ready} ms");
     let rows = dom.matches("role=\"option\"").count();
