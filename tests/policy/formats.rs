@@ -350,3 +350,56 @@ fn no_policy_of_this_project_gives_away_more_than_it_says() {
     }
     assert!(checked > 20);
 }
+
+/// All names of fields in a document.
+fn fields(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(inner) => {
+            for (name, value) in inner {
+                found.insert(name.clone());
+                fields(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
+        _ => {}
+    }
+}
+
+/// `docs/lints.md` names each field of the JSON document, and no other.
+#[test]
+fn the_page_names_each_field_of_the_document() {
+    let dir = Dir::new();
+    dir.write("team.toml", "[fs]\ndeny = [\"/srv/secret\"]\n");
+    dir.write(
+        "lifts.toml",
+        "extends = [\"base\", \"./team.toml\"]\n[fs]\nlift = [{ path = \"/srv/secret\", why = \"an example\" }]\n",
+    );
+    dir.write("wrong.toml", "defualt = \"deny\"\n");
+    let mut found = std::collections::BTreeSet::new();
+    for name in ["./lifts.toml", "./wrong.toml"] {
+        fields(&parsed(&check(&dir, "json", name).out), &mut found);
+    }
+    let page = include_str!("../../docs/lints.md");
+    let (_, table) = page.split_once("## The JSON document").expect("the table");
+    let (table, _) = table.split_once("# Errors").expect("its end");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let quoted = |text: &str| -> Vec<String> {
+        let words = text.split('`').skip(1).step_by(2);
+        words.map(str::to_owned).collect()
+    };
+    let mut named = std::collections::BTreeSet::new();
+    for row in rows {
+        named.extend(quoted(row.split('|').nth(1).unwrap_or_default()));
+        // Small objects are described in a row of their own.
+        let meaning = row.split('|').nth(3).unwrap_or_default();
+        if let Some((_, inner)) = meaning
+            .split_once("object of `")
+            .or_else(|| meaning.split_once("objects of `"))
+        {
+            let (inner, _) = inner.split_once(':').unwrap_or((inner, ""));
+            named.extend(quoted(&format!("`{inner}")));
+        }
+    }
+    let missing: Vec<_> = named.symmetric_difference(&found).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
