@@ -418,10 +418,7 @@ fn a_dynamic_loader_is_denied_as_explained() {
         );
         let by = answer["decided_by"].as_str().unwrap_or_default();
         assert!(by.starts_with("baseline no-loader"), "{by}");
-        assert_eq!(
-            stops_by(answer["enforcer"].as_str().unwrap_or_default()),
-            true
-        );
+        assert!(stops_by(answer["enforcer"].as_str().unwrap_or_default()));
         let script = format!("{loader} --version; exit $?");
         let ran = place
             .jail(&["--policy", &policy, "--", "/bin/sh", "-c", &script])

@@ -107,10 +107,7 @@ impl Place {
         };
         // One of what the pattern matches.
         let text = first_of_braces(&text);
-        let text = text
-            .replace("**", "a/b")
-            .replace('*', "q")
-            .replace('?', "q");
+        let text = text.replace("**", "a/b").replace(['*', '?'], "q");
         self.work().join(text.strip_prefix("./").unwrap_or(&text))
     }
 
