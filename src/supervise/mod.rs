@@ -1,8 +1,7 @@
 //! The loop: every stop of every tracee gets exactly one answer, until none is left.
 //!
-//! It decides nothing by itself: the judge decides, the tree of processes answers what registers
-//! cannot, ptrace enforces. It must never leave a tracee in a stop, and never outlive an error:
-//! whatever fails here kills the tree.
+//! It decides nothing by itself: the judge decides, the tree of processes answers what registers cannot, ptrace
+//! enforces. It must never leave a tracee in a stop, and never outlive an error: whatever fails here kills the tree.
 
 mod bounds;
 mod control;
