@@ -16,9 +16,6 @@ const WITH_NAMES: usize = 64;
 /// The peers for two policies, and whether there are more.
 pub fn requests(one: &Policy, other: &Policy, places: &Places) -> (Vec<Request>, bool) {
     let endpoints: Vec<&Endpoint> = endpoints(one).chain(endpoints(other)).collect();
-    if endpoints.is_empty() && one.default.action == other.default.action {
-        return (Vec::new(), false);
-    }
     let mut found: Vec<Request> = places.sockets().collect();
     let both = |who: Who| {
         [Way::Connect, Way::Listen].map(|way| {

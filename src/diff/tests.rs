@@ -47,6 +47,13 @@ fn widens(before: &str, after: &str, part: &str) {
     );
 }
 
+/// Whoever may not have a socket reaches no peer.
+#[test]
+fn peers_differ_where_only_the_calls_to_them_do() {
+    let policy = |action: &str| format!("default = \"allow\"\n[syscalls]\nsocket = \"{action}\"\n");
+    widens(&policy("deny"), &policy("allow"), "connect ");
+}
+
 #[test]
 fn the_same_policy_in_other_words_has_no_difference() {
     for (one, other) in [
