@@ -551,6 +551,10 @@ impl<'a> Scene<'a> {
                 _ if !entry.pattern.is_literal() => Some("a pattern"),
                 _ if entry.own => Some("each process has its own"),
                 _ if entry.place.is_none() => Some("it does not exist yet"),
+                // A rule of Landlock is about the file that was there first.
+                List::Write if entry.place.is_some_and(|place| place.file) => {
+                    Some("a single file, which may be replaced")
+                }
                 _ => None,
             }
         };

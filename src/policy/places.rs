@@ -229,6 +229,8 @@ fn look(path: &Path) -> Existing {
 pub struct Place {
     /// Whether it is a directory.
     pub directory: bool,
+    /// Whether it is a regular file.
+    pub file: bool,
     /// Its device: files cannot be renamed or linked from one device to another.
     pub device: u64,
     /// Whether it is a file with several hard links, so that another name may lead to it.
@@ -328,6 +330,7 @@ impl Located {
                 .ok()
                 .map(|found| Place {
                     directory: found.is_dir(),
+                    file: found.is_file(),
                     device: found.dev(),
                     linked: !found.is_dir() && found.nlink() > 1,
                 });

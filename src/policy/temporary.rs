@@ -48,6 +48,7 @@ pub(super) fn grant(policy: &mut Policy, around: &PathContext) {
         lifted: Vec::new(),
         place: Some(Place {
             directory: true,
+            file: false,
             device: base.as_ref().map_or(0, |base| base.dev()),
             linked: false,
         }),

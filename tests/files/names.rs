@@ -1,6 +1,6 @@
 //! Odd names: the kernel's errors are those without a jail, and no odd name leads past a denial.
 
-use super::scene::{SUBTREES, Scene, open, openat};
+use super::scene::{SUBTREES, Scene, open, openat, run};
 use crate::support::landlock::landlocks;
 use libc::{
     AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL,
@@ -648,4 +648,34 @@ fn a_path_deeper_than_any_name_is_no_way_round_a_denial() {
         scene.steps_within(None, &subtrees, &steps),
         vec!["ok"; steps.len()]
     );
+}
+
+/// A rule of Landlock is about a file, and an entry about its name: what replaces the file is covered, too.
+#[test]
+fn a_single_file_that_may_be_changed_may_be_made_anew() {
+    for landlock in landlocks() {
+        for lists in [
+            "write = [\"@/w/made\"]\n",
+            "write = [\"@/w/made\"]\nread = [\"@/w\"]\n",
+        ] {
+            let scene = Scene::new();
+            let policy = scene.policy(lists);
+            scene.write("w/made", "old\n");
+            let script =
+                "rm made && echo new > made && cat made; echo x > other; mv made other; ls";
+            let ran = run(scene.within(landlock, &policy, &["sh", "-c", script]));
+            assert!(
+                ran.out.starts_with("new\n"),
+                "{landlock:?} {lists}: {} {}",
+                ran.out,
+                ran.err
+            );
+            assert!(
+                !ran.out.contains("other"),
+                "{landlock:?} {lists}: {}",
+                ran.out
+            );
+            assert!(!scene.exists("w/other"));
+        }
+    }
 }
