@@ -24,11 +24,14 @@ shift 2
 case $JAIL_MODE in enforce | audit) ;; *) fail "mode is \"$JAIL_MODE\"; it must be enforce or audit" ;; esac
 jail=$(command -v "$JAIL_BIN") || fail "$JAIL_BIN is not found; install jail in an earlier step, or set JAIL_BIN"
 
-# Each policy without blanks around it. Calls "$@" with it.
+# Without blanks around a policy, and without empty lines.
+JAIL_POLICY=$(printf '%s\n' "$JAIL_POLICY" | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//; /^$/d')
+[ -n "$JAIL_POLICY" ] || fail "JAIL_POLICY names no policy"
+
+# Calls "$@" with each policy.
 each_policy() {
   while IFS= read -r policy; do
-    policy=$(printf '%s' "$policy" | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//')
-    [ -z "$policy" ] || "$@" "$policy" || return
+    "$@" "$policy" || return
   done <<END
 $JAIL_POLICY
 END
@@ -107,8 +110,7 @@ with_policies() {
   option=$1
   shift
   while IFS= read -r policy; do
-    policy=$(printf '%s' "$policy" | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//')
-    [ -z "$policy" ] || set -- "$option" "$policy" "$@"
+    set -- "$option" "$policy" "$@"
   done <<END
 $(printf '%s\n' "$JAIL_POLICY" | sed -n '1!G;h;$p')
 END

@@ -47,7 +47,7 @@ fn widens(before: &str, after: &str, part: &str) {
     );
 }
 
-/// Whoever may not have a socket reaches no peer.
+/// A command that may not make a socket reaches no peer.
 #[test]
 fn peers_differ_where_only_the_calls_to_them_do() {
     let policy = |action: &str| format!("default = \"allow\"\n[syscalls]\nsocket = \"{action}\"\n");

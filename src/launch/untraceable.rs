@@ -70,7 +70,7 @@ fn tried() -> Result<(), Errno> {
     let parent = std::process::id();
     match sys::process::fork()? {
         Fork::Child => {
-            // A signal may end this process at any time, and then nobody else would end the child.
+            // A signal may end this process at any time, and then the child would remain.
             let _ = sys::namespace::die_with_parent();
             while std::os::unix::process::parent_id() == parent {
                 sys::process::futex_wait(word, 0);

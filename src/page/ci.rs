@@ -180,7 +180,7 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Text that means nothing to Markdown or HTML: no table cell, no tag, no link, nobody is mentioned.
+/// Text that means nothing to Markdown or HTML: no table cell, no tag, no link, no mention of a user.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for character in escaped(text, CELL).chars() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{Dir, Run, jail, plain};
 use serde_json::Value;
 
-/// The content of files: whoever executes one is told ENOEXEC.
+/// The content of files: executing one fails with ENOEXEC.
 const CONTENT: &str = "no program";
 
 pub struct Place {
