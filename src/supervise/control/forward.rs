@@ -10,6 +10,7 @@
 //! the terminal that only such a leader gets is passed on, see [`Forward::missed`].
 
 use crate::supervise::tracee::Tracees;
+use crate::sys::proc::Status;
 use crate::sys::signal::{self, Arrived};
 use crate::sys::{self, Errno};
 use crate::trace::{Exit, Stopped, Tid};
@@ -82,6 +83,34 @@ pub enum Next {
     Stop,
 }
 
+/// A signal that was passed on to the command.
+struct Passed {
+    /// The original, for the siginfo that the command sees.
+    arrived: Arrived,
+    /// When it turned out that the command had it from its sender, too, and that this one comes after.
+    told: Option<Instant>,
+}
+
+/// A signal that shows at the command.
+struct Showing {
+    signal: i32,
+    sender: Tid,
+    /// Whether a process of the jail has sent it.
+    is_inside: bool,
+    now: Instant,
+}
+
+/// What such a signal is.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    /// To be delivered as it is.
+    AsItIs,
+    /// Passed on: to be delivered as the original.
+    Of(Arrived),
+    /// Passed on although the command has had it.
+    Again,
+}
+
 pub struct Forward {
     main: Tid,
     /// What the command is told of this process as a sender.
@@ -92,8 +121,8 @@ pub struct Forward {
     pending: Vec<(Arrived, Instant)>,
     /// Showed at the command: signal, sender, when.
     shown: Vec<(i32, Tid, Instant)>,
-    /// Passed on: the original, for the siginfo that the command sees.
-    passed: Vec<Arrived>,
+    /// Passed on, one for each number.
+    passed: Vec<Passed>,
     /// A signal of the terminal that was passed on to the command's whole process group, and when.
     group: Option<(i32, Instant)>,
     /// Ctrl-C came from the terminal.
@@ -108,6 +137,12 @@ pub struct Forward {
     left: Option<Instant>,
     /// How often the user asked what the command left behind to end.
     asked: u32,
+}
+
+/// Whether this signal is pending for the process. Nothing takes it while its only thread is stopped.
+fn has_pending(pid: Tid, signal: i32) -> bool {
+    let pending = Status::of(pid).and_then(|status| status.mask("ShdPnd"));
+    pending.is_some_and(|mask| mask & 1 << (signal - 1) != 0)
 }
 
 /// Remembers a signal that showed, and forgets those that are too old or too many.
@@ -125,10 +160,13 @@ impl Forward {
     /// `hidden`: whether the command is in a pid namespace of its own.
     pub fn new(main: Tid, hidden: bool) -> Result<Self, Errno> {
         let ticks = catch()?;
-        let own = if hidden { 0 } else { sys::process::getpid() };
-        Ok(Self {
+        Ok(Self::of(main, hidden, ticks))
+    }
+
+    fn of(main: Tid, hidden: bool, ticks: bool) -> Self {
+        Self {
             main,
-            own,
+            own: if hidden { 0 } else { sys::process::getpid() },
             hidden,
             pending: vec![],
             shown: vec![],
@@ -140,7 +178,7 @@ impl Forward {
             notice: None,
             left: None,
             asked: 0,
-        })
+        }
     }
 
     /// What the command is told of a sender outside.
@@ -177,63 +215,92 @@ impl Forward {
         }
     }
 
-    /// A signal is about to be delivered to the command.
+    /// A signal is about to be delivered to the command. Returns whether the command has had it already,
+    /// so that it is to be suppressed.
     pub fn delivered(
         &mut self,
         tracee: &Stopped,
         signal: i32,
         tracees: &Tracees,
-    ) -> Result<(), Errno> {
+    ) -> Result<bool, Errno> {
         if !SIGNALS.contains(&signal) {
-            return Ok(());
+            return Ok(false);
         }
         let Some(mut info) = tracee.siginfo()? else {
-            return Ok(());
+            return Ok(false);
         };
         if info.si_code != libc::SI_USER {
-            return Ok(());
+            return Ok(false);
         }
         let sender = sys::signal::sender(&info);
-        if sender == self.own {
-            if let Some(index) = self
-                .passed
-                .iter()
-                .position(|passed| passed.signal == signal)
-            {
-                let original = self.passed.swap_remove(index);
+        let one = Showing {
+            signal,
+            sender,
+            is_inside: tracees.has_sent(sender),
+            now: Instant::now(),
+        };
+        let main = self.main;
+        match self.judge(&one, || has_pending(main, signal)) {
+            Shown::AsItIs => Ok(false),
+            Shown::Again => Ok(true),
+            Shown::Of(original) => {
                 let sender = self.seen(original.sender);
                 match original.code {
                     libc::SI_KERNEL => sys::signal::set_kernel(&mut info),
                     _ => sys::signal::set_sender(&mut info, sender, original.uid),
                 }
                 tracee.set_siginfo(&info)?;
-                return Ok(());
+                Ok(false)
+            }
+        }
+    }
+
+    /// What this signal at the command is. `is_next`: whether the command has another of its number pending.
+    fn judge(&mut self, one: &Showing, is_next: impl FnOnce() -> bool) -> Shown {
+        let hidden = self.hidden;
+        if one.sender == self.own {
+            let passed = |passed: &Passed| passed.arrived.signal == one.signal;
+            if let Some(index) = self.passed.iter().position(passed) {
+                let Passed { arrived, told } = self.passed.swap_remove(index);
+                // Where senders are hidden, a later signal may be somebody else's.
+                if told.is_some_and(|when| !hidden || one.now - when < MEMORY) {
+                    return Shown::Again;
+                }
+                if told.is_none() {
+                    if hidden && is_next() {
+                        let told = Some(one.now);
+                        self.passed.push(Passed { arrived, told });
+                    }
+                    return Shown::Of(arrived);
+                }
             }
             // It may be anybody else outside.
-            if !self.hidden {
-                return Ok(());
+            if !hidden {
+                return Shown::AsItIs;
             }
         }
         // No process of the jail can reach this one: what it sends is not remembered, for it may
         // send much.
-        if tracees.has_sent(sender) {
-            return Ok(());
+        if one.is_inside {
+            return Shown::AsItIs;
         }
-        let now = Instant::now();
-        let same = |(arrived, _): &(Arrived, Instant)| {
-            arrived.signal == signal && self.seen(arrived.sender) == sender
+        let same = |arrived: &Arrived| {
+            arrived.signal == one.signal && if hidden { 0 } else { arrived.sender } == one.sender
         };
-        // Too late to be known in time: it was passed on meanwhile, and that one merged with this.
-        let merged =
-            |passed: &Arrived| passed.signal == signal && self.seen(passed.sender) == sender;
-        if let Some(index) = self.pending.iter().position(same) {
+        let passed = |passed: &Passed| passed.told.is_none() && same(&passed.arrived);
+        if let Some(index) = self.pending.iter().position(|(arrived, _)| same(arrived)) {
             self.pending.swap_remove(index);
-        } else if let Some(index) = self.passed.iter().position(merged) {
-            self.passed.swap_remove(index);
+        } else if let Some(index) = self.passed.iter().position(passed) {
+            // Too late to be known in time. What was passed on has merged with it, unless the command was
+            // in this stop already: then that one is next.
+            match is_next() {
+                true => self.passed[index].told = Some(one.now),
+                false => _ = self.passed.swap_remove(index),
+            }
         } else {
-            remember(&mut self.shown, (signal, sender, now));
+            remember(&mut self.shown, (one.signal, one.sender, one.now));
         }
-        Ok(())
+        Shown::AsItIs
     }
 
     /// A signal is about to be delivered to another process than the command: one that was passed on
@@ -366,8 +433,12 @@ impl Forward {
 
     /// Sends the command, or its group, a signal that arrived here.
     fn send(&mut self, arrived: Arrived, target: Tid) {
-        self.passed.retain(|passed| passed.signal != arrived.signal);
-        self.passed.push(arrived);
+        self.passed
+            .retain(|passed| passed.arrived.signal != arrived.signal);
+        self.passed.push(Passed {
+            arrived,
+            told: None,
+        });
         let _ = sys::process::kill(target, arrived.signal);
     }
 
@@ -393,6 +464,76 @@ impl Forward {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CALLER: Tid = 50;
+    const JAIL: Tid = 60;
+    const GROUP: Arrived = Arrived {
+        signal: libc::SIGUSR1,
+        code: libc::SI_USER,
+        sender: CALLER,
+        uid: 0,
+    };
+
+    /// A command that jail has passed the signal on to.
+    fn passed_on(hidden: bool) -> Forward {
+        Forward {
+            own: if hidden { 0 } else { JAIL },
+            passed: vec![Passed {
+                arrived: GROUP,
+                told: None,
+            }],
+            ..Forward::of(70, hidden, true)
+        }
+    }
+
+    fn show(forward: &mut Forward, sender: Tid, is_next: bool) -> Shown {
+        let one = Showing {
+            signal: GROUP.signal,
+            sender,
+            is_inside: false,
+            now: Instant::now(),
+        };
+        forward.judge(&one, || is_next)
+    }
+
+    #[test]
+    fn a_signal_that_was_passed_on_looks_as_its_sender_has_sent_it() {
+        for hidden in [false, true] {
+            let mut forward = passed_on(hidden);
+            let own = forward.own;
+            assert_eq!(show(&mut forward, own, false), Shown::Of(GROUP));
+            assert_eq!(show(&mut forward, own, false), Shown::AsItIs, "{hidden}");
+        }
+    }
+
+    #[test]
+    fn a_signal_to_the_group_that_was_passed_on_while_it_was_being_delivered_is_told_once() {
+        let mut forward = passed_on(false);
+        assert_eq!(show(&mut forward, CALLER, true), Shown::AsItIs);
+        assert_eq!(show(&mut forward, JAIL, false), Shown::Again);
+        assert_eq!(show(&mut forward, JAIL, false), Shown::AsItIs);
+
+        let mut forward = passed_on(true);
+        assert_eq!(show(&mut forward, 0, true), Shown::Of(GROUP));
+        assert_eq!(show(&mut forward, 0, false), Shown::Again);
+        assert_eq!(show(&mut forward, 0, false), Shown::AsItIs);
+    }
+
+    #[test]
+    fn a_signal_that_was_passed_on_and_merged_hides_no_later_one() {
+        let mut forward = passed_on(false);
+        assert_eq!(show(&mut forward, CALLER, false), Shown::AsItIs);
+        assert!(forward.passed.is_empty() && forward.shown.is_empty());
+        assert_eq!(show(&mut forward, CALLER, false), Shown::AsItIs);
+        assert_eq!(forward.shown.len(), 1);
+
+        // The next to the whole group comes before the one that was passed on.
+        let mut forward = passed_on(false);
+        show(&mut forward, CALLER, true);
+        assert_eq!(show(&mut forward, CALLER, true), Shown::AsItIs);
+        assert_eq!(forward.shown.len(), 1, "jail must know of it");
+        assert_eq!(show(&mut forward, JAIL, false), Shown::Again);
+    }
 
     #[test]
     fn signals_that_showed_are_remembered_in_a_bounded_number() {

@@ -19,7 +19,10 @@ impl Supervisor<'_> {
         let main = self.is_main(pid);
         if let Some(forward) = &mut self.job.forward {
             match main {
-                true => forward.delivered(tracee, signal, &self.tracees)?,
+                true if forward.delivered(tracee, signal, &self.tracees)? => {
+                    return Ok(Resume::CONTINUE);
+                }
+                true => {}
                 false => forward.delivered_beside(tracee, signal)?,
             }
             if forward.lend_terminal(tracee, signal)? {
