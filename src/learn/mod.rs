@@ -38,22 +38,26 @@ pub enum Request {
     /// An access to a path, absolute, resolved, the caller's own part of `/proc` as `/proc/self`.
     Path(Access, Vec<u8>),
     /// An internet address.
-    Inet {
-        /// The direction.
-        way: Way,
-        /// The protocol.
-        protocol: Protocol,
-        /// A name that stood for the address.
-        name: Option<String>,
-        /// The address.
-        ip: IpAddr,
-        /// The port; 0 of [`Way::Listen`]: one that the kernel chose.
-        port: u16,
-    },
+    Inet(Inet),
     /// A unix socket by its resolved path.
     Unix(Way, Vec<u8>),
     /// A unix socket by its abstract name.
     Abstract(Way, Vec<u8>),
+}
+
+/// An internet address that was reached, or listened on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inet {
+    /// The direction.
+    pub way: Way,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// A name that stood for the address.
+    pub name: Option<String>,
+    /// The address.
+    pub ip: IpAddr,
+    /// The port; 0 of [`Way::Listen`]: one that the kernel chose.
+    pub port: u16,
 }
 
 /// A request in the terms of the judge.
@@ -71,22 +75,16 @@ impl Request {
         let peer = |way: &Way, to| Asked::Peer(Reach { way: *way, to });
         match self {
             Request::Path(access, path) => answer(Asked::Path(*access, path)),
-            Request::Inet {
-                way,
-                protocol,
-                name,
-                ip,
-                port,
-            } => {
-                let names: Vec<&str> = name.as_deref().into_iter().collect();
+            Request::Inet(peer) => {
+                let names: Vec<&str> = peer.name.as_deref().into_iter().collect();
                 let to = To::Inet {
-                    protocol: *protocol,
-                    ip: Some(*ip),
+                    protocol: peer.protocol,
+                    ip: Some(peer.ip),
                     own: false,
-                    port: *port,
+                    port: peer.port,
                     names: &names,
                 };
-                answer(Asked::Peer(Reach { way: *way, to }))
+                answer(Asked::Peer(Reach { way: peer.way, to }))
             }
             Request::Unix(way, path) => answer(peer(way, To::Path(path))),
             Request::Abstract(way, name) => answer(peer(way, To::Abstract(name))),
@@ -262,47 +260,6 @@ impl Evidence {
         self.more |= other.more;
         for program in &other.programs {
             self.name(program);
-        }
-    }
-}
-
-impl Evidence {
-    /// How often, and by which programs: `12 times by cc, ld`. A program chose its own name, so only harmless
-    /// characters of it are kept.
-    pub fn text(&self) -> String {
-        const SHOWN: usize = 3;
-        let harmless = |name: &String| -> String {
-            let keep = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-            let name = name.chars().take(32);
-            name.map(|c| if keep(c) { c } else { '?' }).collect()
-        };
-        let mut programs: Vec<String> = self.programs.iter().map(harmless).collect();
-        let others = programs.len().saturating_sub(SHOWN);
-        programs.truncate(SHOWN);
-        let mut by = programs.join(", ");
-        if others > 0 || self.more {
-            by.push_str(", …");
-        }
-        let times = match self.times {
-            1 => "once".to_owned(),
-            2 => "twice".to_owned(),
-            times => format!("{times} times"),
-        };
-        format!("{times} by {by}")
-    }
-}
-
-impl Entry {
-    /// The comment of the entry.
-    pub fn comment(&self) -> String {
-        let what = match self.section {
-            Section::Read | Section::Write => "files",
-            Section::Exec => "programs",
-            Section::Connect | Section::Listen => "addresses",
-        };
-        match self.requests {
-            0 | 1 => self.evidence.text(),
-            count => format!("{count} {what}, {}", self.evidence.text()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Endpoints: by name where a name stood for the address, else by address.
 
 use super::part::Part;
-use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
+use super::{Beyond, Entry, Evidence, Inet, Learned, Level, Recording, Request, Scene, Section};
 use super::{fold, place};
 use crate::judge::varying;
 use crate::net::{NamePattern, Protocol, Scope, Way};
@@ -25,27 +25,12 @@ pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut L
     let mut entries = Entries::new();
     let crowded = crowded(recording, level);
     // A name stands for what the resolvers answer: another resolver could open any address.
-    let is_named = |request: &Request| matches!(request, Request::Inet { way: Way::Connect, name: Some(name), .. } if NamePattern::new(name).is_ok());
+    let is_named = |request: &Request| matches!(request, Request::Inet(Inet { way: Way::Connect, name: Some(name), .. }) if NamePattern::new(name).is_ok());
     let names = recording.keys().any(is_named);
     for (request, evidence) in recording {
         let found = match request {
             Request::Path(..) => continue,
-            Request::Inet {
-                way,
-                protocol,
-                name,
-                ip,
-                port,
-            } => {
-                let peer = Inet {
-                    way: *way,
-                    protocol: *protocol,
-                    name: name.as_deref(),
-                    ip: *ip,
-                    port: *port,
-                };
-                peer.entry(scene, level, names, &crowded)
-            }
+            Request::Inet(peer) => peer.entry(scene, level, names, &crowded),
             Request::Unix(way, path) => unix(scene, level, path).map(|found| (*way, found)),
             Request::Abstract(way, name) => {
                 abstract_name(scene, level, name).map(|found| (*way, found))
@@ -77,18 +62,10 @@ pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut L
     learned.entries.extend(entries);
 }
 
-struct Inet<'a> {
-    way: Way,
-    protocol: Protocol,
-    name: Option<&'a str>,
-    ip: IpAddr,
-    port: u16,
-}
-
 /// A text, and what it allows beside what was seen; or why there is none.
 type Found<T> = Result<T, &'static str>;
 
-impl Inet<'_> {
+impl Inet {
     fn entry(
         &self,
         scene: &Scene,
@@ -121,7 +98,10 @@ impl Inet<'_> {
             }
         }
         // A resolver's answer may contain anything.
-        let name = self.name.filter(|name| NamePattern::new(name).is_ok());
+        let name = self
+            .name
+            .as_deref()
+            .filter(|name| NamePattern::new(name).is_ok());
         let name = name.filter(|_| self.way == Way::Connect);
         let who = Who::Inet {
             protocol: self.protocol,
@@ -152,13 +132,13 @@ fn crowded(recording: &Recording, level: Level) -> BTreeSet<(Protocol, u16)> {
     };
     let mut ports: BTreeMap<(Protocol, u16), usize> = BTreeMap::new();
     for request in recording.keys() {
-        if let Request::Inet {
+        if let Request::Inet(Inet {
             way: Way::Connect,
             protocol,
             name: None,
             ip,
             port,
-        } = request
+        }) = request
             && Scope::of(*ip) == Scope::Public
         {
             *ports.entry((*protocol, *port)).or_default() += 1;

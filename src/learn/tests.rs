@@ -170,7 +170,7 @@ fn files_of_the_system_are_not_folded_into_their_directory() {
 }
 
 fn inet(way: Way, protocol: Protocol, name: Option<&str>, ip: &str, port: u16) -> Request {
-    Request::Inet {
+    Request::Inet(Inet {
         way,
         protocol,
         name: name.map(str::to_owned),
@@ -216,7 +216,7 @@ fn peers_are_named_where_a_name_is_known() {
     );
     // Without a name any resolver will do.
     let mut nameless = recording.clone();
-    nameless.retain(|request, _| !matches!(request, Request::Inet { name: Some(_), .. }));
+    nameless.retain(|request, _| !matches!(request, Request::Inet(Inet { name: Some(_), .. })));
     let nameless = texts(&generalize(&nameless, &scene(), Level::Patterns));
     assert!(
         nameless.contains(&"connect udp://*:53".to_owned()),
@@ -253,24 +253,6 @@ fn many_public_addresses_of_a_port_are_all_of_it() {
     assert_eq!(texts(4, Level::Patterns), ["connect public:443"]);
     assert_eq!(texts(3, Level::Patterns).len(), 3);
     assert_eq!(texts(1, Level::Broad), ["connect public:443"]);
-}
-
-#[test]
-fn a_program_cannot_write_into_the_policy_by_its_name() {
-    let mut evidence = Evidence::default();
-    evidence.add("x\n[fs]\nwrite = [\"/\"] # \u{1b}[2J");
-    (0..20).for_each(|n| evidence.add(&format!("p{n}")));
-    let entry = Entry {
-        section: Section::Read,
-        text: ".".to_owned(),
-        evidence,
-        requests: 3,
-        beyond: Beyond::Nothing,
-        made: false,
-    };
-    let comment = entry.comment();
-    assert!(!comment.contains(['\n', '\u{1b}', '"', '=']), "{comment}");
-    assert!(comment.starts_with("3 files, 21 times by "), "{comment}");
 }
 
 fn variable(name: &str) -> Option<OsString> {
@@ -405,7 +387,7 @@ proptest! {
     ) {
         let mut recording = Recording::new();
         for (connect, udp, ip, port) in &seen {
-            let request = Request::Inet {
+            let request = Request::Inet(Inet {
                 way: if *connect { Way::Connect } else { Way::Listen },
                 protocol: if *udp { Protocol::Udp } else { Protocol::Tcp },
                 name: None,
@@ -421,7 +403,7 @@ proptest! {
         };
         let endpoints: Vec<(Section, Endpoint)> = learned.entries.iter().map(endpoint).collect();
         for request in recording.keys() {
-            let Request::Inet { way, protocol, ip, port, .. } = request else { continue };
+            let Request::Inet(Inet { way, protocol, ip, port, .. }) = request else { continue };
             let to = To::Inet { protocol: *protocol, ip: Some(*ip), own: false, port: *port, names: &[] };
             let section = match way {
                 Way::Connect => Section::Connect,

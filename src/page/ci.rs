@@ -4,7 +4,7 @@
 use super::TEXT;
 use super::data::ending;
 use crate::journal::{Event, Journal, Tree};
-use crate::report::{Annotation, Denial, DenialAction, escaped};
+use crate::report::{Annotation, Denial, DenialAction, escaped, times};
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ const CELL: usize = 500;
 struct Denied<'a> {
     denial: &'a Denial,
     request: String,
-    times: usize,
+    times: u64,
 }
 
 impl Denied<'_> {
@@ -116,13 +116,6 @@ pub fn github(journal: &Journal) -> String {
     text
 }
 
-fn times(times: usize) -> String {
-    match times {
-        1 => "once".to_owned(),
-        times => format!("{times} times"),
-    }
-}
-
 /// A summary in Markdown, as GitHub and GitLab show it: how the run ended, and what was denied.
 pub fn markdown(journal: &Journal) -> String {
     let all = denied(journal);
@@ -137,7 +130,7 @@ pub fn markdown(journal: &Journal) -> String {
         row("policy", &code(&start.policy));
     }
     row("processes", &Tree::new(journal).processes.len().to_string());
-    let sum: usize = all.iter().map(|it| it.times).sum();
+    let sum: u64 = all.iter().map(|it| it.times).sum();
     let what = match all.len() {
         0 => "nothing".to_owned(),
         1 => format!("1 request, {}", times(sum)),

@@ -117,7 +117,7 @@ fn each_denied_request_is_one_annotation_at_its_line() {
     assert_eq!(lines.len(), 9, "{text}");
     let first = "::error file=./a%2Cb%3Ac.toml,line=9,title=denied read /8`|](http%3A//x)@you<b>\\n%3A%3Aerror%3A%3Aforged%250A\\u{1b}[31m::by sh → ";
     assert!(lines[0].starts_with(first), "{}", lines[0]);
-    assert!(lines[0].contains(", 2 times%0Adecided by ./a,b:c.toml:9 "));
+    assert!(lines[0].contains(", twice%0Adecided by ./a,b:c.toml:9 "));
     assert!(
         lines[1..]
             .iter()

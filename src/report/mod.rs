@@ -10,6 +10,7 @@
 //! | `annotation` | annotations of GitHub Actions |
 //! | `blame` | whether a reported denial explains a failure |
 //! | `cause` | a reason of the judge, taken apart |
+//! | `count` | counts as words |
 //! | `tally` | denials counted, and which get a message |
 //! | `text` | the messages |
 //! | `layout` | the layout of a message on the screen |
@@ -34,6 +35,7 @@ mod blame;
 mod caller;
 mod cause;
 mod console;
+mod count;
 mod denials;
 mod document;
 mod escape;
@@ -57,6 +59,7 @@ mod verdict;
 
 pub use annotation::Annotation;
 pub use caller::{nameservers, numbers, run_context};
+pub use count::times;
 pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{

@@ -1,5 +1,6 @@
 //! Entries into the text of a policy, which keeps its comments, its order and its formatting.
 
+use super::evidence;
 use crate::learn::{Entry, Section};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -148,10 +149,10 @@ fn append(array: &mut Array, entries: &[&Entry]) {
         let mut value = value(entry);
         value.decor_mut().set_prefix(format!("{behind}\n{indent}"));
         array.push_formatted(value);
-        behind = format!("  # {}", entry.comment());
+        behind = format!("  # {}", evidence::comment(entry));
     }
     array.set_trailing_comma(true);
-    array.set_trailing(format!("  # {}\n", last.comment()));
+    array.set_trailing(format!("  # {}\n", evidence::comment(last)));
 }
 
 /// An entry. Of a file that the command makes it says so: else `jail check` would warn in a clean directory.

@@ -7,12 +7,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `base` | the policy that is continued, and the one that holds while it is learned |
+//! | `evidence` | what an entry rests on, as text |
 //! | `record` | what the run needed beyond it |
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
 //! | `tell` | what is said at the end |
 
 mod base;
+mod evidence;
 mod file;
 mod record;
 mod replay;

@@ -1,7 +1,7 @@
 //! What a run needed beyond its policy, and what was denied while it was learned.
 
 use crate::judge::Reason;
-use crate::learn::{Evidence, Recording, Request};
+use crate::learn::{Evidence, Inet, Recording, Request};
 use crate::policy::Who;
 use crate::report::{self, Report};
 use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
@@ -121,13 +121,13 @@ fn request(denial: &Denial<'_>, object: &Object) -> Option<Request> {
         }) => match who.as_deref()? {
             Who::Inet {
                 protocol, ip, port, ..
-            } => Request::Inet {
+            } => Request::Inet(Inet {
                 way: *way,
                 protocol: *protocol,
                 name: names.first().cloned(),
                 ip: (*ip)?,
                 port: *port,
-            },
+            }),
             Who::Path(path) => Request::Unix(*way, path.as_os_str().as_bytes().to_vec()),
             Who::Abstract(name) => Request::Abstract(*way, name.clone()),
         },

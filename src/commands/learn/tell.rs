@@ -1,6 +1,7 @@
 //! What `jail learn` says at its end: what was added, what that allows beyond what was seen, what stayed
 //! denied, and whether what was seen passes now.
 
+use super::evidence;
 use super::record::Recorded;
 use super::replay::Replayed;
 use crate::learn::{Asked, Beyond, Entry, Request};
@@ -22,7 +23,12 @@ pub fn audit(name: &str, recorded: &Recorded) -> String {
         count => writeln!(out, "jail: {name} would have denied {}", accesses(count)),
     };
     for (request, evidence) in requests.iter().take(MOST_AUDITED) {
-        let _ = writeln!(out, "        {}, {}", described(request), evidence.text());
+        let _ = writeln!(
+            out,
+            "        {}, {}",
+            described(request),
+            evidence::text(evidence)
+        );
     }
     if requests.len() > MOST_AUDITED {
         let _ = writeln!(out, "        … and {} more", requests.len() - MOST_AUDITED);
