@@ -12,6 +12,7 @@ use crate::syscalls::Errno;
 pub(super) struct Net {
     /// Denying entries, strictest first.
     closed: Vec<Entry>,
+    /// Those that allow, first those whose answer can rest on the address alone.
     opened: Vec<Entry>,
     default: Action,
     /// Whether names allow anything: then no entry allows listening on the resolvers' port.
@@ -31,7 +32,7 @@ struct Entry {
 
 impl Net {
     pub(super) fn new(policy: &Policy) -> Net {
-        let (mut closed, opened): (Vec<Entry>, Vec<Entry>) = policy
+        let (mut closed, mut opened): (Vec<Entry>, Vec<Entry>) = policy
             .peers
             .iter()
             .enumerate()
@@ -44,6 +45,7 @@ impl Net {
             })
             .partition(|entry| entry.action != Action::Allow);
         closed.sort_by_key(|entry| (entry.action != Action::Kill, entry.index));
+        opened.sort_by_key(|entry| (entry.endpoint.is_conditional(), entry.index));
         let default = match policy.default.action {
             Action::Allow => Action::Allow,
             _ => Action::Deny(Errno::EACCES),

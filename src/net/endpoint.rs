@@ -186,6 +186,12 @@ impl Endpoint {
         )
     }
 
+    /// Whether it covers a peer only as long as something else is true: a resolver's answer holds, or the address
+    /// is not one of this host.
+    pub fn is_conditional(&self) -> bool {
+        self.leaves_out_own() || self.name().is_some()
+    }
+
     /// The host name that it covers, if it is one.
     pub fn name(&self) -> Option<&NamePattern> {
         match self {

@@ -300,6 +300,24 @@ deny = [\"10.0.0.0/8\"]
 }
 
 #[test]
+fn an_entry_that_holds_in_any_case_decides_before_one_with_a_condition() {
+    for entries in [
+        "\"public:443\", \"93.184.216.34:443\"",
+        "\"93.184.216.34:443\", \"public:443\"",
+    ] {
+        let policy = format!("extends = [\"base\"]\n[net]\nconnect = [{entries}]\n");
+        let text = explained(&policy, Some("connect 93.184.216.34:443"), PLAIN).unwrap();
+        assert!(
+            text.contains("decided by   net.toml:3 net.connect \"93.184.216.34:443\""),
+            "{text}"
+        );
+        assert!(!text.contains("provided that"), "{text}");
+        let also = "also said    net.toml:3 net.connect \"public:443\": it allows the same";
+        assert!(text.contains(also), "{text}");
+    }
+}
+
+#[test]
 fn a_program_is_decided_with_its_arguments() {
     let policy = "\
 extends = [\"base\"]
