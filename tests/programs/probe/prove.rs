@@ -123,8 +123,8 @@ fn reach(endpoint: &str, nr: i64) -> Done {
         Some(rest) => (libc::SOCK_DGRAM, rest),
         None => (libc::SOCK_STREAM, endpoint),
     };
-    let (domain, address) = match rest.strip_prefix("unix:") {
-        Some(name) => (libc::AF_UNIX, unix(name)),
+    let (domain, address, leaves) = match rest.strip_prefix("unix:") {
+        Some(name) => (libc::AF_UNIX, unix(name), false),
         None => {
             let address: SocketAddr = rest.parse().map_err(|_| Errno::EBADMSG)?;
             let domain = if address.is_ipv4() {
@@ -132,15 +132,32 @@ fn reach(endpoint: &str, nr: i64) -> Done {
             } else {
                 libc::AF_INET6
             };
-            (domain, inet(address))
+            (domain, inet(address), !address.ip().is_loopback())
         }
     };
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let socket = made(libc::SYS_socket, [domain as u64, kind as u64, 0, 0, 0, 0])?;
     let (start, length) = (address.as_ptr() as u64, address.len() as u64);
-    let done = made(nr, [socket, start, length, 0, 0, 0]);
+    let kept = match leaves && nr == libc::SYS_connect {
+        true => keep_on_loopback(socket),
+        false => Ok(()),
+    };
+    let done = kept.and_then(|()| made(nr, [socket, start, length, 0, 0, 0]));
     close(socket)?;
     done.map(drop)
+}
+
+/// Binds a socket to the loopback interface, on which no packet leaves the host: SO_BINDTODEVICE of socket(7), for
+/// every user since Linux 5.7.
+fn keep_on_loopback(socket: u64) -> Done {
+    let (level, option) = (libc::SOL_SOCKET as u64, libc::SO_BINDTODEVICE as u64);
+    let name = c"lo".to_bytes_with_nul();
+    let (start, length) = (name.as_ptr() as u64, name.len() as u64);
+    made(
+        libc::SYS_setsockopt,
+        [socket, level, option, start, length, 0],
+    )
+    .map(drop)
 }
 
 fn unix(name: &str) -> Vec<u8> {
