@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 const WHOLE: &str = "an entry would open the whole directory";
 const NAMELESS: &str = "its name changes, and an entry would open the whole directory";
 const LED: &str = "it leads elsewhere now, by a symbolic link that an entry would follow";
+const SYNCED: &str = "SQLite opens it to sync the name of a journal, and goes on without";
 const PROCESS: &str = "a process has another number the next time";
 const TERMINAL: &str = "a terminal has another number the next time";
 
@@ -180,6 +181,9 @@ fn components(
     }
     if scene.led.contains(path) {
         return Err(LED);
+    }
+    if level >= Level::Patterns && access == Access::Read && scene.synced.contains(path) {
+        return Err(SYNCED);
     }
     // What the run has made has the names that it chose, also where it is read.
     let made = || above(path).any(|path| written.contains(path));

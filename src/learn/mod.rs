@@ -120,6 +120,13 @@ pub struct Scene {
     /// Recorded paths that lead elsewhere by now, because the run has made symbolic links: an entry would open
     /// whatever they lead to.
     pub led: BTreeSet<Vec<u8>>,
+    /// Databases of SQLite that the run may change.
+    pub databases: BTreeSet<Vec<u8>>,
+    /// Directories with a database of SQLite that were opened, but not to be listed: SQLite opens them to sync
+    /// the name of a journal.
+    pub synced: BTreeSet<Vec<u8>>,
+    /// The directories in which shells look for programs, resolved.
+    pub programs: Vec<PathBuf>,
     /// Variables that name directories of the user, resolved: `XDG_CACHE_HOME`.
     pub variables: Vec<(String, PathBuf)>,
     /// The ports that the kernel chooses: ip_local_port_range of ip(7).

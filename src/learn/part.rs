@@ -66,6 +66,7 @@ pub fn parts(scene: &Scene, level: Level, access: Access, path: &[u8]) -> Vec<Pa
         let changes = access == Access::Write || is_temporary(scene, &directory);
         let part = match level >= Level::Patterns && changes && !is_known(scene, &directory, name) {
             true => passing(scene, &directory, name)
+                .or_else(|| database(scene, &directory, name))
                 .or_else(|| changing(scene, name))
                 .unwrap_or_else(|| plain(name)),
             false => plain(name),
@@ -132,6 +133,14 @@ fn passing(scene: &Scene, directory: &[u8], name: &[u8]) -> Option<Part> {
         })?;
     let stays = std::str::from_utf8(name.get(..stays)?).ok()?;
     Some(Part::Pattern(format!("{}*", written::literal(stays))))
+}
+
+/// The pattern of a database of SQLite, which keeps `-journal`, `-wal` and `-shm` beside it, but not all the time.
+fn database(scene: &Scene, directory: &[u8], name: &[u8]) -> Option<Part> {
+    let path = [directory, b"/", name].concat();
+    let name = std::str::from_utf8(name).ok()?;
+    let known = scene.databases.contains(&path) && name.len() >= FIXED;
+    known.then(|| Part::Pattern(format!("{}*", written::literal(name))))
 }
 
 /// The part of a name that is a version of three numbers: `1.91.0` of `rustc-1.91.0-x86_64`.

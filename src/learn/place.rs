@@ -5,7 +5,7 @@ use super::{Scene, Section};
 use crate::judge::width::is_too_wide;
 use crate::paths::{is_beneath, split};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Directories of the system whose parts have different owners: nothing in them is opened as a whole because
 /// several files in it were used.
@@ -47,11 +47,15 @@ pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let tool = |home: &Path| dotted && !own || is_child(home, directory);
     let variable = |place: &Path| place.as_os_str().as_bytes() == directory;
     let home = scene.run.home.as_deref();
+    let holds = |programs: &PathBuf| {
+        let programs = programs.as_os_str().as_bytes();
+        is_beneath(programs, directory) || is_beneath(directory, programs)
+    };
     let closed = is_wide(scene, directory)
         || is_temporary(scene, directory)
         || apart.any(|known| is_beneath(directory, known.as_bytes()))
         || home.is_some_and(shared)
-        || section == Section::Write && home.is_none_or(tool)
+        || section == Section::Write && (home.is_none_or(tool) || scene.programs.iter().any(holds))
         || scene.variables.iter().any(|(_, place)| variable(place));
     !closed
 }

@@ -23,6 +23,9 @@ pub fn scene() -> Scene {
         made: BTreeSet::new(),
         gone: BTreeSet::new(),
         led: BTreeSet::new(),
+        databases: BTreeSet::new(),
+        synced: BTreeSet::new(),
+        programs: vec!["/opt/cargo/bin".into()],
         variables: vec![("XDG_CACHE_HOME".to_owned(), CACHE.into())],
         ephemeral: 32768..=60999,
     }
@@ -140,6 +143,38 @@ fn a_name_that_is_removed_again_is_a_pattern_of_what_stays() {
 }
 
 #[test]
+fn a_directory_that_holds_programs_is_not_written_as_a_whole() {
+    let paths = &[
+        (Write, "/opt/cargo/.package-cache"),
+        (Write, "/opt/cargo/.global-cache"),
+        (Write, "/opt/cargo/.lock"),
+        (Write, "/opt/other/a"),
+        (Write, "/opt/other/b"),
+        (Write, "/opt/other/c"),
+    ];
+    let expected = &[
+        "write /opt/cargo/.global-cache",
+        "write /opt/cargo/.lock",
+        "write /opt/cargo/.package-cache",
+        "write /opt/other",
+    ];
+    check(Level::Patterns, &scene(), paths, expected);
+}
+
+#[test]
+fn a_database_of_sqlite_has_its_journals_beside_it() {
+    let mut scene = scene();
+    scene.databases.insert(b"/srv/tool/app.db".to_vec());
+    scene.synced.insert(b"/srv/tool".to_vec());
+    let paths = &[(Write, "/srv/tool/app.db"), (Read, "/srv/tool")];
+    let learned = generalize(&recording(paths), &scene, Level::Patterns);
+    assert_eq!(texts(&learned), ["write /srv/tool/app.db*"]);
+    assert_eq!(learned.left.len(), 1);
+    let exact = &["read /srv/tool", "write /srv/tool/app.db"];
+    check(Level::Exact, &scene, paths, exact);
+}
+
+#[test]
 fn no_entry_is_written_for_a_place_of_the_system_as_a_whole() {
     let paths = &[
         (Read, "/"),
@@ -176,7 +211,7 @@ fn inet(way: Way, protocol: Protocol, name: Option<&str>, ip: &str, port: u16) -
         name: name.map(str::to_owned),
         ip: ip.parse().expect(ip),
         port,
-    }
+    })
 }
 
 #[test]
@@ -393,7 +428,7 @@ proptest! {
                 name: None,
                 ip: std::net::Ipv4Addr::from(*ip).into(),
                 port: *port,
-            };
+            });
             recording.entry(request).or_default().add("tool");
         }
         let learned = generalize(&recording, &scene(), Level::from_number(level).expect("a level"));

@@ -51,6 +51,37 @@ fn cargo_build_of_a_crate_offline() {
     assert!(policy.contains("\"./target"), "{policy}");
 }
 
+/// SQLite makes a journal only when it changes a database, and cargo changes its one every few minutes.
+#[test]
+fn a_database_that_is_changed_only_the_second_time_adds_nothing() {
+    if !has(&["python3", "-c", "import sqlite3"]) {
+        return;
+    }
+    let scene = Scene::new();
+    let change = |sql: &str| {
+        let text = format!(
+            "import sqlite3\nd = sqlite3.connect('../data/app.db', isolation_level=None)\nd.execute('{sql}')\n"
+        );
+        scene.write("use.py", &text);
+    };
+    scene.dir.write("data/.keep", "");
+    change("CREATE TABLE t(x)");
+    scene.shell("python3 use.py").ends_with(0);
+    // It takes a lock, for which the file is opened to be changed.
+    change("BEGIN IMMEDIATE");
+    let learn = || scene.learn(&["--", "python3", "use.py"]).ends_with(0);
+    learn();
+    let policy = scene.policy();
+    assert!(policy.contains("/data/app.db*\""), "{policy}");
+    change("INSERT INTO t VALUES (1)");
+    learn()
+        .complains("nothing was added")
+        .complains("SQLite opens it to sync the name of a journal");
+    assert_eq!(scene.policy(), policy);
+    let run = ["--quiet", "--policy", "app.toml", "--", "python3", "use.py"];
+    scene.jail(&run).ends_with(0);
+}
+
 const SERVER: &str = "\
 import http.server, os, sys
 server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)

@@ -11,6 +11,7 @@
 //! | `record` | what the run needed beyond it |
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
+//! | `sqlite` | which files are databases of SQLite |
 //! | `tell` | what is said at the end |
 
 mod base;
@@ -18,6 +19,7 @@ mod evidence;
 mod file;
 mod record;
 mod replay;
+mod sqlite;
 mod tell;
 
 use super::FAILED;
@@ -277,6 +279,11 @@ impl Ran<'_> {
             gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
             led: recorded_paths(recorded, is_led),
             made: recorded.made.clone(),
+            databases: recorded_paths(recorded, sqlite::is_database),
+            synced: recorded_paths(recorded, |path| {
+                !recorded.used.contains(path.as_os_str().as_bytes()) && sqlite::is_in(path)
+            }),
+            programs: programs(),
             variables: variables.iter().filter_map(|name| variable(name)).collect(),
             ephemeral: ephemeral(),
         }
@@ -303,6 +310,15 @@ fn is_led(path: &Path) -> bool {
     let own = Path::new("/proc/self");
     !path.starts_with(own)
         && there.is_some_and(|there| there.canonicalize().map_or(true, |to| to != there))
+}
+
+/// The directories of `PATH`.
+fn programs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    directories
+        .filter_map(|directory| directory.canonicalize().ok())
+        .collect()
 }
 
 /// The ports that the kernel chooses (ip(7)).

@@ -5,6 +5,7 @@ use crate::learn::{Evidence, Inet, Recording, Request};
 use crate::policy::Who;
 use crate::report::{self, Report};
 use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
+use crate::syscalls::Call;
 use crate::trace::Tid;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +24,8 @@ pub struct Recorded {
     pub guarded: bool,
     /// Recorded paths that did not exist when they were first named.
     pub made: BTreeSet<Vec<u8>>,
+    /// Recorded paths that were opened for something else than to sync a directory.
+    pub used: BTreeSet<Vec<u8>>,
     /// Numbers of processes of the jail that were in names.
     pub processes: BTreeSet<Tid>,
 }
@@ -65,6 +68,9 @@ impl<'a> Recorder<'a> {
             let missing = |object: &Object| matches!(object, Object::Path(path) if !path.exists);
             if first && denial.object.as_ref().is_some_and(missing) {
                 self.recorded.made.insert(path.clone());
+            }
+            if !may_sync(&denial.call) {
+                self.recorded.used.insert(path.clone());
             }
         }
         let evidence: &mut Evidence = self.recorded.requests.entry(request).or_default();
@@ -110,6 +116,18 @@ impl Observer for Recorder<'_> {
     fn wants_ends(&self) -> bool {
         self.report.wants_ends()
     }
+}
+
+/// Whether a call opens a directory otherwise than opendir(3) does, if what it opens is one.
+fn may_sync(call: &Call) -> bool {
+    let [_, second, third, ..] = call.args;
+    let listing = libc::O_DIRECTORY as u64;
+    let flags = match call.syscall().map(|syscall| syscall.name) {
+        Some("open") => second,
+        Some("openat") => third,
+        _ => listing,
+    };
+    flags & listing == 0
 }
 
 /// The request of a call; `None`: one that no entry can be about.
