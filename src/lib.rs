@@ -85,6 +85,7 @@ mod launch;
 #[cfg(feature = "cli")]
 mod learn;
 mod net;
+mod nss;
 #[cfg(feature = "cli")]
 mod page;
 mod paths;

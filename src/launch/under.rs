@@ -3,11 +3,12 @@
 
 use super::unavailable::Unavailable;
 use super::{Command, Isolation, Temporary, User};
+use crate::nss;
 use crate::plan::Host;
 use crate::policy::{self, Isolation as Word, LimitKind, List, Policy, Setting};
 use caps::{CapSet, Capability};
 use nix::unistd;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -268,17 +269,15 @@ fn user(user: &policy::User) -> Result<User, Missing> {
         policy::User::Name(name) => name,
     };
     let help = "give the name of a user of this host, or UID:GID";
-    let found = unistd::User::from_name(name)
-        .map_err(|errno| (format!("{name}: {}", errno.desc()), help))?
+    let found = nss::user(name)
+        .map_err(|error| (format!("{name}: {error}"), help))?
         .ok_or_else(|| (format!("there is no user {name}"), help))?;
-    let groups = CString::new(name.as_str())
-        .map_err(|_| nix::Error::EINVAL)
-        .and_then(|name| unistd::getgrouplist(&name, found.gid))
-        .map_err(|errno| (format!("the groups of {name}: {}", errno.desc()), help))?;
+    let groups = nss::groups(name, &found)
+        .map_err(|error| (format!("the groups of {name}: {error}"), help))?;
     Ok(User {
-        uid: found.uid.as_raw(),
-        gid: found.gid.as_raw(),
-        groups: groups.into_iter().map(unistd::Gid::as_raw).collect(),
+        uid: found.uid,
+        gid: found.gid,
+        groups,
     })
 }
 

@@ -1,9 +1,8 @@
 //! Warnings of `jail check` about what `[process]` names and this host does not have. Another host may
 //! have it.
 
-use nix::unistd;
-
 use super::{Code, Diagnostic, Origin, Policy, User};
+use crate::nss;
 
 /// Warnings about the main file's keys.
 pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
@@ -34,7 +33,7 @@ pub(super) fn lint(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     }
     if let Some(setting) = &process.user
         && let User::Name(name) = &setting.value
-        && let Ok(None) = unistd::User::from_name(name)
+        && let Ok(None) = nss::user(name)
     {
         let text = format!("process.user: there is no user {name} on this host");
         let help =

@@ -52,6 +52,14 @@ pub fn has_ended(pidfd: &OwnedFd) -> bool {
     unsafe { libc::poll(from_mut(&mut poll), 1, 0) > 0 }
 }
 
+/// Has a program killed that is still running when the thread that starts it ends.
+#[cfg(any(test, all(target_env = "gnu", target_feature = "crt-static")))]
+pub fn end_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and execve one prctl(2) is called, which is async-signal-safe.
+    unsafe { command.pre_exec(|| die_with_parent().map_err(Into::into)) };
+}
+
 /// PR_SET_PDEATHSIG: sends SIGKILL to this process when the thread that created it ends. A change of
 /// credentials clears it.
 pub fn die_with_parent() -> Result<(), Errno> {

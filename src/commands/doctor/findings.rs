@@ -22,6 +22,7 @@ pub struct Findings {
     pub cgroup: Cgroup,
     /// The lowest address that a process may map (vm.mmap_min_addr).
     pub mmap_min_addr: Option<u64>,
+    pub names: Names,
     pub calls: Vec<Probed>,
     pub terminal: Terminal,
     /// The variables that are set and take abilities away.
@@ -116,6 +117,15 @@ pub struct Hierarchy {
     pub controller: bool,
     /// Whether cgroups can be created in it.
     pub writable: bool,
+}
+
+/// How names of hosts and users are looked up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Names {
+    /// The programs that are asked; empty: the C library looks them up.
+    pub programs: &'static [&'static str],
+    /// Those of them that this host lacks.
+    pub missing: Vec<&'static str>,
 }
 
 /// A system call that was tried.

@@ -102,6 +102,7 @@ pub fn gaps(findings: &Findings, samples: &Samples) -> Vec<Gap> {
     gaps.extend(findings.calls.iter().filter_map(|call| survey.call(call)));
     gaps.extend(survey.cgroup());
     gaps.extend(survey.namespaces());
+    gaps.extend(survey.names());
     gaps.extend(survey.environment());
     gaps
 }
@@ -316,6 +317,32 @@ impl Survey<'_> {
     }
 
     /// What variables take away.
+    /// A program is missing that looks names up.
+    fn names(&self) -> Option<Gap> {
+        let missing = &self.findings.names.missing;
+        if missing.is_empty() {
+            return None;
+        }
+        let cost = |program: &&str| match *program {
+            "getent" => {
+                "endpoints by name have no address, and `user` in [process] is not found by name"
+            }
+            _ => "a `user` in [process] by name is an error: its groups are not known",
+        };
+        let mut costs: Vec<String> = missing.iter().map(|it| cost(it).to_owned()).collect();
+        costs.dedup();
+        Some(Gap {
+            id: "names",
+            gap: format!(
+                "there is no {} in PATH, which a statically linked jail asks for names",
+                missing.join(" and no ")
+            ),
+            costs,
+            close: "install it (Debian: libc-bin, coreutils), or build jail without +crt-static"
+                .to_owned(),
+        })
+    }
+
     fn environment(&self) -> Option<Gap> {
         let Findings { host, all, .. } = self.findings;
         if host == all {

@@ -1,11 +1,12 @@
 //! Probes this host. No probe changes it.
 
 use super::findings::{
-    Cgroup, Findings, Hierarchy, Kernel, Landlock, Namespace, Probed, Ptrace, Seccomp, Terminal,
-    Tracer, Variable,
+    Cgroup, Findings, Hierarchy, Kernel, Landlock, Names, Namespace, Probed, Ptrace, Seccomp,
+    Terminal, Tracer, Variable,
 };
 use crate::embed::{Error, Jail, Policy, Stdio};
 use crate::launch::{self, Circumstances, Withheld};
+use crate::nss;
 use crate::plan::Host;
 use crate::policy::Isolation;
 use crate::sys::files::{self, Shared};
@@ -69,6 +70,7 @@ pub fn probe(withheld: &Withheld) -> Findings {
             hierarchies: hierarchies(),
         },
         mmap_min_addr: mmap_min_addr(),
+        names: names(),
         calls: calls(),
         terminal: terminals(),
         environment: environment(),
@@ -189,6 +191,19 @@ fn hierarchies() -> Vec<Hierarchy> {
             writable: found.writable,
         })
         .collect()
+}
+
+fn names() -> Names {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&str| {
+        let mut files = std::env::split_paths(&path).map(|directory| directory.join(program));
+        files.any(|file| file.is_file())
+    };
+    let missing = nss::PROGRAMS.iter().copied();
+    Names {
+        programs: nss::PROGRAMS,
+        missing: missing.filter(|program| !is_there(program)).collect(),
+    }
 }
 
 fn mmap_min_addr() -> Option<u64> {

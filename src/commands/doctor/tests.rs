@@ -1,8 +1,8 @@
 //! Findings of hosts that are not this one: what is printed, the message of each gap, the document.
 
 use super::findings::{
-    Cgroup, Hierarchy, Kernel, Landlock, Namespace, Probed, Ptrace, Seccomp, Terminal, Tracer,
-    Variable,
+    Cgroup, Hierarchy, Kernel, Landlock, Names, Namespace, Probed, Ptrace, Seccomp, Terminal,
+    Tracer, Variable,
 };
 use super::*;
 use crate::plan::{Host, MemoryCgroup, ProcElsewhere};
@@ -87,6 +87,10 @@ fn whole() -> Findings {
             }],
         },
         mmap_min_addr: Some(65536),
+        names: Names {
+            programs: &[],
+            missing: Vec::new(),
+        },
         calls: CALLS.map(|name| Probed { name, errno: None }).into(),
         terminal: Terminal {
             stdin: true,
@@ -416,6 +420,10 @@ const EXPECTED: &[Expected] = &[
             }
         },
         id: "namespaces", gap: "`isolate` cannot use user, pid: it is off", cost: "before anything runs", close: "set it to 1",
+    },
+    Expected {
+        change: |it| it.names.missing = vec!["getent", "id"],
+        id: "names", gap: "no getent and no id in PATH", cost: "by name have no address", close: "libc-bin",
     },
     Expected {
         change: |it| {

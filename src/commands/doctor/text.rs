@@ -82,6 +82,10 @@ fn facts(findings: &Findings, view: View) -> String {
         ("calls", calls(&findings.calls)),
         ("terminal", terminal(&findings.terminal)),
     ];
+    if let [_, ..] = findings.names.programs {
+        let programs = findings.names.programs.join(" and ");
+        rows.push(("names", format!("looked up by {programs}")));
+    }
     if !findings.environment.is_empty() {
         let set = findings.environment.iter();
         let set: Vec<String> = set

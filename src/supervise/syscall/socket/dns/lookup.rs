@@ -5,9 +5,10 @@
 //! The answers arrive on sockets of this process, which no task of the jail can read from or write to.
 
 use crate::net::dns::{self, Question};
+use crate::nss;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -155,8 +156,8 @@ fn look_up(wanted: Vec<Wanted>, until: Instant, sender: &Sender<Message>) {
 }
 
 fn named(name: &str) -> Vec<(IpAddr, Duration)> {
-    let found = (name, 0).to_socket_addrs().into_iter().flatten();
-    found.map(|address| (address.ip(), NO_TTL)).collect()
+    let found = nss::addresses(name).into_iter();
+    found.map(|address| (address, NO_TTL)).collect()
 }
 
 /// Asks until nothing new is answered.
