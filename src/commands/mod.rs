@@ -309,6 +309,9 @@ enum Sub {
     Man {
         /// A subcommand, or `policy` for the policy language
         page: Option<String>,
+        /// Write every page into this directory, as jail.1, jail-SUBCOMMAND.1 and jail-policy.5
+        #[arg(long, value_name = "DIRECTORY", conflicts_with = "page")]
+        to: Option<PathBuf>,
     },
     /// Show what this host gives jail, what is missing, what that costs, and how to close the gap
     Doctor {
@@ -383,7 +386,8 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
             Ok(0)
         }
         Sub::Completions { shell } => completions::run(shell, &mut stdout),
-        Sub::Man { page } => man::run(page.as_deref(), &mut stdout, &mut stderr),
+        Sub::Man { to: Some(to), .. } => man::write(&to, &mut stderr),
+        Sub::Man { page, to: None } => man::run(page.as_deref(), &mut stdout, &mut stderr),
         Sub::Doctor { json } => doctor::run(json, view, &mut stdout),
         Sub::Explain {
             options,

@@ -1,5 +1,6 @@
 //! `jail completions` and `jail man`: a real shell completes, and groff renders each page without a warning.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -140,4 +141,45 @@ fn groff_renders_every_page_without_a_warning() {
         jail(["man", name]).output().ends_with(0);
     }
     assert!(fs::metadata(dir.path().join("policy")).is_ok_and(|page| page.len() > 20_000));
+}
+
+#[test]
+fn all_manual_pages_are_written_into_a_directory() {
+    let dir = Dir::new();
+    let all = dir.path().join("share/man");
+    jail(["man", "--to", &all.to_string_lossy()])
+        .output()
+        .ends_with(0);
+    let files = fs::read_dir(&all).expect("the directory");
+    let files: BTreeSet<String> = files
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    let help = jail(["--help"]).output().out;
+    let (_, commands) = help.split_once("\nCommands:\n").expect("the subcommands");
+    let commands = commands.split("\n\n").next().unwrap_or_default();
+    let mut expected: BTreeSet<String> = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|name| format!("jail-{name}.1"))
+        .collect();
+    expected.extend(["jail.1".to_owned(), "jail-policy.5".to_owned()]);
+    assert_eq!(files, expected);
+    for (file, page) in [
+        ("jail.1", "jail"),
+        ("jail-policy.5", "policy"),
+        ("jail-learn.1", "learn"),
+    ] {
+        let text = fs::read_to_string(all.join(file)).expect("a page");
+        assert_eq!(text, jail(["man", page]).output().out, "{page}");
+    }
+    let file = dir.write("file", "");
+    jail(["man", "--to", &file])
+        .output()
+        .ends_with(1)
+        .complains(&format!("{file} cannot be written: "));
 }
