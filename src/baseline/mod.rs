@@ -3,6 +3,7 @@
 //! Data, with one reason per rule: a policy can tighten them but not loosen them. Nothing here does I/O
 //! or depends on a policy.
 
+mod border;
 mod check;
 mod net;
 mod pages;
@@ -13,6 +14,7 @@ mod terms;
 mod tests;
 mod watch;
 
+pub use border::{NO_CROSSING, NO_FILTER};
 pub use check::{Check, Target};
 pub use net::NO_RESOLVERS;
 pub use pages::{NO_PAGES, PAGES_END, PAGES_LEAST};

@@ -126,6 +126,11 @@ impl Watch {
         Watch(self.0 & !other.0)
     }
 
+    /// Those of these.
+    pub const fn only(self, other: Watch) -> Watch {
+        Watch(self.0 & other.0)
+    }
+
     /// Adds a class if it is needed.
     pub fn add(&mut self, class: Watch, needed: bool) {
         if needed {

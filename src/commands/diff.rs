@@ -49,6 +49,16 @@ pub(super) fn run(
             }
         }
     }
+    if policies.iter().any(|policy| !policy.domains.is_empty()) {
+        writeln!(
+            err,
+            "jail: only the main policies are compared, not their [domain] sections: a domain that is missing widens what its programs may do"
+        )?;
+        if diff.forbid_widening {
+            writeln!(err, "jail: --forbid-widening cannot be decided for them")?;
+            return Ok(FAILED);
+        }
+    }
     let mut sides = Vec::new();
     for (name, policy) in [&before, &after].into_iter().zip(&policies) {
         match Side::new(policy) {

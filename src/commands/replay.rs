@@ -62,6 +62,13 @@ pub(super) fn run(
     let Some(journal) = open(&asked.log, err)? else {
         return Ok(FAILED);
     };
+    if !policy.domains.is_empty() {
+        writeln!(
+            err,
+            "jail: {}: a log does not tell the domain of each call: all are decided by the main policy, as if it had no [domain]",
+            name
+        )?;
+    }
     let outcome = replay(&journal, &policy, &plan.judge);
     let accesses = journal.has_accesses();
     match asked.json {

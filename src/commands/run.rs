@@ -220,6 +220,7 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
     let terminals = command.terminals(policy, [false, limited, limited]);
     let options = PlanOptions {
         command: program.as_deref(),
+        domains: launch::domains(command, policy),
         terminals: &terminals,
         trace_denials: untraceable.is_none() && traces(run),
         records: untraceable.is_none() && run.log_accesses,

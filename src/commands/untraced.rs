@@ -73,6 +73,7 @@ fn source(policy: &Policy, need: Need) -> Option<usize> {
         Need::Row(What::Peer(index)) => policy.peers.get(index)?.origin,
         Need::Row(What::PolicyFile(index)) => return Some(index),
         Need::Row(What::Limit(kind)) => policy.limits.said(kind)?.0,
+        Need::Domains => policy.domains.first()?.origin,
         Need::Row(_) | Need::Start | Need::Signals => return None,
     };
     Some(usize::from(origin.source))
@@ -85,6 +86,9 @@ fn named(policy: &Policy, need: Need) -> String {
             "a denied execve, if the program is a script or keeps capabilities".to_owned()
         }
         Need::Signals => "that signals stay in the jail (it takes Landlock ABI 6)".to_owned(),
+        Need::Domains => {
+            "[domain]: only a supervisor knows which domain a program is in".to_owned()
+        }
         Need::Row(what) => explain::name(policy, what),
     }
 }

@@ -334,6 +334,7 @@ impl Builder {
         let about = About {
             host: *host,
             program: launch::program(&command),
+            domains: launch::domains(&command, &policy),
             datagrams: command.passes_datagrams(),
             terminals: command.terminals(&policy, wiring.pipes()),
         };

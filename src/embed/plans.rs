@@ -5,7 +5,7 @@
 //! loaded.
 
 use crate::plan::{Host, Plan, PlanError, PlanOptions, Terminal};
-use crate::policy::{Limits, Policy};
+use crate::policy::{DomainSet, Limits, Policy};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +17,7 @@ const ROOM: usize = 64;
 pub struct About {
     pub host: Host,
     pub program: Option<PathBuf>,
+    pub domains: DomainSet,
     pub datagrams: bool,
     pub terminals: Vec<Terminal>,
 }
@@ -80,6 +81,7 @@ impl Plans {
         let options = PlanOptions {
             learns: false,
             command: about.program.as_deref(),
+            domains: about.domains,
             terminals: &about.terminals,
             trace_denials: false,
             records: false,
@@ -127,6 +129,7 @@ mod tests {
             let about = About {
                 host: Host::newest(),
                 program: Some(program.into()),
+                domains: DomainSet::NONE,
                 datagrams: false,
                 terminals: Vec::new(),
             };

@@ -6,6 +6,19 @@ use crate::policy::{Action, Entry, Policy, Rule};
 /// What decided a call, with its place and the author's reason:
 /// `net.toml:12 socket: no network here`.
 pub fn explain_reason(policy: &Policy, verdict: &Verdict) -> String {
+    match verdict
+        .domain
+        .and_then(|id| policy.domains.get(usize::from(id)))
+    {
+        Some(domain) => {
+            let reason = of_policy(&domain.policy, verdict);
+            format!("domain {}: {reason}", domain.name)
+        }
+        None => of_policy(policy, verdict),
+    }
+}
+
+fn of_policy(policy: &Policy, verdict: &Verdict) -> String {
     let entry = |origin, what: &str, why: &Option<String>| match why {
         Some(why) => format!("{} {what}: {why}", policy.place(origin)),
         None => format!("{} {what}", policy.place(origin)),
@@ -80,6 +93,9 @@ pub(super) fn source_name(policy: &Policy, index: usize) -> &str {
 }
 
 fn default_name(policy: &Policy) -> String {
+    if policy.open_calls {
+        return policy.place(policy.default.origin);
+    }
     let source = policy
         .sources
         .get(usize::from(policy.default.origin.source));

@@ -248,7 +248,7 @@ fn rulings(policy: &Policy) -> Vec<Placed> {
     };
     let default = policy.default;
     let fixed = [
-        ruling(default.action, false, Reason::Default),
+        ruling(policy.default_of_calls(), false, Reason::Default),
         ruling(Action::Allow, false, Reason::Always),
     ];
     let fixed = fixed.into_iter().map(|ruling| (ruling, default.origin));

@@ -203,6 +203,7 @@ mod tests {
                 quiet: false,
                 reason,
                 check: None,
+                domain: None,
             };
             for text in calls {
                 let call = parse_call(text).expect(text);

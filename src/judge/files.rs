@@ -93,6 +93,7 @@ impl Files {
             quiet: false,
             reason,
             check: None,
+            domain: None,
         };
         if access == Access::Write && is_memory(path) {
             let rule = &baseline::NO_MEMORY_FILES;
@@ -154,6 +155,7 @@ impl Files {
             quiet: false,
             reason: Reason::Peer(*index),
             check: None,
+            domain: None,
         })
     }
 
@@ -176,6 +178,7 @@ impl Files {
             quiet: false,
             reason,
             check: None,
+            domain: None,
         })
     }
 }

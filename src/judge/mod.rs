@@ -12,6 +12,7 @@ mod advice;
 mod chain;
 mod closed;
 mod code;
+mod domains;
 mod files;
 mod net;
 mod protect;
@@ -33,8 +34,9 @@ pub use sentence::Sentence;
 use crate::baseline::{self, Answer, Baseline, Check};
 use crate::net::{NamePattern, Reach};
 use crate::paths::{Access, Terminal};
-use crate::policy::{Action, Object, Policy};
+use crate::policy::{Action, DomainId, Object, Policy};
 use crate::syscalls::{Call, Errno};
+use domains::stricter;
 use std::path::Path;
 
 /// Everything that decides calls, compiled from a policy and the baseline.
@@ -43,6 +45,8 @@ pub struct Judge {
     table: chain::Table,
     files: files::Files,
     net: net::Net,
+    /// The domains that the caller is in: a call must pass all of them, too.
+    domains: Vec<domains::Inner>,
 }
 
 /// The decision about a call.
@@ -57,6 +61,8 @@ pub struct Verdict {
     /// Allowed only if this check, which needs more than registers, passes, too: the target of the call
     /// is in the jail, or the paths that it names are allowed.
     pub check: Option<Check>,
+    /// The domain that decided, whose entries the reason names; `None`: the main policy.
+    pub domain: Option<DomainId>,
 }
 
 /// What decided a call.
@@ -121,41 +127,55 @@ impl Judge {
             table: chain::Table::new(policy, baseline),
             files: files::Files::new(policy, command, terminals),
             net: net::Net::new(policy),
+            domains: Vec::new(),
         }
     }
 
     /// Decides an access to a path, which must be absolute, resolved, and contain `/proc/self` for the
     /// calling process. [`Verdict::check`] is never set.
     pub fn path(&self, access: Access, path: &[u8]) -> Verdict {
-        self.files.path(access, path)
+        self.narrowed(self.files.path(access, path), |judge| {
+            judge.path(access, path)
+        })
     }
 
     /// Decides whether a peer may be reached. [`Verdict::check`] is never set.
     pub fn reach(&self, reach: &Reach<'_>) -> Verdict {
-        self.net.reach(reach)
+        self.narrowed(self.net.reach(reach), |judge| judge.reach(reach))
     }
 
     /// The names that `[net]` is about.
     pub fn names(&self) -> impl Iterator<Item = &NamePattern> {
-        self.net.names()
+        let domains = self.domains.iter();
+        self.net
+            .names()
+            .chain(domains.flat_map(|inner| inner.judge.net.names()))
     }
 
     /// Whether an entry of `exec` names exactly this program, or opens everything: then a dynamic loader
     /// may be started as a program.
     pub fn names_program(&self, path: &[u8]) -> bool {
         self.files.names_program(path)
+            && self
+                .domains
+                .iter()
+                .all(|inner| inner.judge.names_program(path))
     }
 
     /// The denial of renaming the file `from` to `to`, because it would give a socket that `[net]`
     /// denies a name that it does not deny; `None`: not denied.
     pub fn renamed(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
-        self.files.renamed(from, to)
+        self.files
+            .renamed(from, to)
+            .or_else(|| self.first(|judge| judge.renamed(from, to)))
     }
 
     /// The denial of renaming the directory `from` to `to`, because it would take something beneath it
     /// out of an entry of `deny` or `hide`; `None`: not denied.
     pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Verdict> {
-        self.files.moved(from, to)
+        self.files
+            .moved(from, to)
+            .or_else(|| self.first(|judge| judge.moved(from, to)))
     }
 
     /// The denial of renaming the directory `from` to `to`, because it could bring something beneath it
@@ -185,6 +205,13 @@ impl Judge {
     /// Whether a rule about paths or arguments may decide this call: then [`Judge::call`] is not
     /// enough.
     pub fn needs_objects(&self, call: &Call) -> bool {
+        if self
+            .domains
+            .iter()
+            .any(|inner| inner.judge.needs_objects(call))
+        {
+            return true;
+        }
         self.chain(call.nr).is_some_and(|chain| {
             let mut holding = chain.rules.iter().filter(|s| s.condition.holds(&call.args));
             // Rules after one that decides by registers alone are not reached.
@@ -199,12 +226,23 @@ impl Judge {
 
     /// Decides one call; `holds` says whether a rule's path and arguments match.
     pub fn call_on(&self, call: &Call, holds: &mut dyn FnMut(&Object) -> bool) -> Verdict {
+        let own = self.own_call(call, holds);
+        let mut found = own;
+        for inner in &self.domains {
+            found = stricter(found, inner, inner.judge.call_on(call, holds));
+        }
+        found
+    }
+
+    /// The decision of the policy, without the domains.
+    fn own_call(&self, call: &Call, holds: &mut dyn FnMut(&Object) -> bool) -> Verdict {
         let Some(chain) = self.chain(call.nr) else {
             return Verdict {
                 action: Action::Deny(Errno::ENOSYS),
                 quiet: true,
                 reason: Reason::UnknownNumber,
                 check: None,
+                domain: None,
             };
         };
         let ruling = chain
@@ -258,6 +296,7 @@ impl Ruling {
             quiet: self.quiet,
             reason: self.reason,
             check: None,
+            domain: None,
         }
     }
 
@@ -270,18 +309,21 @@ impl Ruling {
                 quiet: false,
                 reason,
                 check: None,
+                domain: None,
             },
             Answer::Quiet(errno) => Verdict {
                 action: Action::Deny(errno),
                 quiet: true,
                 reason,
                 check: None,
+                domain: None,
             },
             Answer::Close(errno) => Verdict {
                 action: Action::Deny(errno),
                 quiet: false,
                 reason: Reason::Closed(rule),
                 check: None,
+                domain: None,
             },
             Answer::Check(check) => Verdict {
                 check: Some(check),

@@ -84,6 +84,7 @@ impl Net {
             quiet: false,
             reason,
             check: None,
+            domain: None,
         }
     }
 

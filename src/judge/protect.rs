@@ -11,7 +11,7 @@
 use super::closed::Closed;
 use super::{Reason, Verdict};
 use crate::paths::{Pattern, Progress};
-use crate::policy::{Action, List, Policy};
+use crate::policy::{Action, DomainId, List, Policy};
 use crate::syscalls::Errno;
 
 /// The entries of `protect`, and the files of the policy itself.
@@ -27,6 +27,7 @@ struct Guard {
     closed: Closed,
     action: Action,
     reason: Reason,
+    domain: Option<DomainId>,
 }
 
 /// Which entries may cover something beneath a directory, and how far its path leads into them.
@@ -62,6 +63,7 @@ impl Protected {
                         pattern,
                         action: entry.action,
                         reason: Reason::Path(index),
+                        domain: None,
                     }),
             );
         }
@@ -76,9 +78,21 @@ impl Protected {
                 pattern,
                 action: Action::Deny(Errno::EACCES),
                 reason: Reason::PolicyFile(index),
+                domain: None,
             }));
         }
         Protected { guards }
+    }
+
+    /// Adds what a domain protects.
+    pub(super) fn join(&mut self, policy: &Policy, domain: DomainId) {
+        let guards = Protected::new(policy).guards.into_iter();
+        self.guards.extend(guards.map(|guard| Guard {
+            domain: Some(domain),
+            ..guard
+        }));
+        self.guards
+            .sort_by_key(|guard| guard.action != Action::Kill);
     }
 
     /// The denial of a change at `path`, if it is covered.
@@ -147,6 +161,7 @@ impl Guard {
             quiet: false,
             reason: self.reason,
             check: None,
+            domain: self.domain,
         }
     }
 

@@ -53,6 +53,9 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
     if verdict.action == Action::Allow {
         return None;
     }
+    if let Some(remedy) = of_domain(policy, verdict) {
+        return Some(remedy);
+    }
     if let Some(closed) = denied.call.and_then(closed)
         && matches!(
             verdict.reason,
@@ -109,6 +112,15 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         )),
         Reason::Changed => Remedy::never("no policy can allow it: what was judged is not what ran"),
     })
+}
+
+/// The remedy for what a domain denies.
+fn of_domain(policy: &Policy, verdict: &Verdict) -> Option<Remedy> {
+    let domain = policy.domains.get(usize::from(verdict.domain?))?;
+    let (name, place) = (&domain.name, policy.place(domain.origin));
+    Some(Remedy::decide(format!(
+        "the domain `{name}` denies it: if its programs need it, change [domain.{name}] at {place}"
+    )))
 }
 
 /// The remedy for a system call that the jail denies whatever a policy says.

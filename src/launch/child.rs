@@ -47,6 +47,9 @@ pub struct Prepared<'a> {
     spaces: Option<Spaces>,
     /// This process's id, for a child that cannot ask for its parent's.
     pidfd: Option<OwnedFd>,
+    /// The filters of the domains that the command is in, and the jail's own last: of those that trap a call
+    /// the newest tells the supervisor.
+    domains: Vec<Vec<sock_filter>>,
     filter: &'a [sock_filter],
     parent: i32,
     core_dumps: bool,
@@ -118,6 +121,7 @@ impl<'a> Prepared<'a> {
             floor,
             spaces,
             pidfd,
+            domains: plan.start_filters(),
             filter: &plan.filter,
             parent: process::getpid(),
             core_dumps: plan.files.core_dumps,
@@ -302,8 +306,15 @@ fn confine(
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
     wait_for_tracer(&words[GO], prepared.parent());
     signal::set_mask(mask).map_err(at(Step::Signals))?;
-    // From here on the filter is in force, so only execve follows.
-    seccompiler::apply_filter(prepared.filter).map_err(|_| (Step::Filter, Errno::last()))
+    install(prepared).map_err(|errno| (Step::Filter, errno))
+}
+
+/// Installs the filters. From the jail's own on, only execve follows.
+fn install(prepared: &Prepared<'_>) -> Result<(), Errno> {
+    for filter in &prepared.domains {
+        seccompiler::apply_filter(filter).map_err(|_| Errno::last())?;
+    }
+    seccompiler::apply_filter(prepared.filter).map_err(|_| Errno::last())
 }
 
 /// RET_TRACE without a tracer is ENOSYS, so the filter must not be installed before the parent has

@@ -1,12 +1,13 @@
 //! Finding the program as a shell does: by `PATH` unless the name has a slash.
 
 use super::{Command, LaunchError};
+use crate::policy::{DomainSet, Policy};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What execvp(3) searches where `PATH` is not set.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -78,6 +79,31 @@ fn search(command: &Command) -> Result<PathBuf, LaunchError> {
 /// reason.
 pub fn program(command: &Command) -> Option<PathBuf> {
     find(command).ok()?.1
+}
+
+/// The domains that the command itself enters: by its program, as written and resolved, and its arguments.
+pub fn domains(command: &Command, policy: &Policy) -> DomainSet {
+    let Ok((path, Some(resolved))) = find(command) else {
+        return DomainSet::NONE;
+    };
+    if policy.domains.is_empty() {
+        return DomainSet::NONE;
+    }
+    let written = std::path::absolute(in_directory(command, &path)).unwrap_or(path);
+    let mut plain = PathBuf::new();
+    for part in written.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    let names = [
+        resolved.as_os_str().as_bytes(),
+        plain.as_os_str().as_bytes(),
+    ];
+    let arguments = command.arguments.iter();
+    let arguments: Vec<Vec<u8>> = arguments.map(|word| word.as_bytes().to_vec()).collect();
+    policy.entered(&names, Some(&arguments))
 }
 
 /// The path as seen from the caller's working directory.

@@ -30,7 +30,7 @@ pub use handed::Handed;
 pub use host::{Withheld, probe, probe_for, probe_once};
 pub use isolation::Isolation;
 pub use landlock::ruleset;
-pub use lookup::{program, script_interpreter};
+pub use lookup::{domains, program, script_interpreter};
 pub use spawn::{start, start_in};
 pub use spawner::Spawner;
 pub use temporary::Temporary;

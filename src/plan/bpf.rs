@@ -1,5 +1,6 @@
 //! Classic BPF instructions, as seccomp runs them, by name. No policy.
 
+use crate::policy::DomainSet;
 use seccompiler::sock_filter;
 
 // linux/bpf_common.h
@@ -9,7 +10,7 @@ const ALU_AND_K: u16 = 0x54;
 const JMP_JEQ_K: u16 = 0x15;
 const JMP_JGT_K: u16 = 0x25;
 const JMP_JGE_K: u16 = 0x35;
-const RET_K: u16 = 0x06;
+pub const RET_K: u16 = 0x06;
 
 // linux/seccomp.h
 const RET_ERRNO: u32 = 0x0005_0000;
@@ -19,6 +20,19 @@ const RET_ALLOW: u32 = 0x7fff_0000;
 /// SECCOMP_RET_DATA of the jail's RET_TRACE, which PTRACE_GETEVENTMSG returns at a seccomp-stop.
 /// Programs that install their own filter usually use 0 or a small number.
 pub const TRACE_DATA: u16 = 0x6a6c;
+
+/// The same of the filter of a domain; the low byte is the set of domains of the task.
+const DOMAIN_DATA: u16 = 0x6b00;
+
+/// The domains of a task, as far as a seccomp-stop tells them. `None`: the stop is not of the jail.
+pub fn domains_of(data: u64) -> Option<DomainSet> {
+    const SET: u64 = 0xff;
+    if data == u64::from(TRACE_DATA) {
+        return Some(DomainSet::NONE);
+    }
+    (data & !SET == u64::from(DOMAIN_DATA) && data & SET != 0)
+        .then(|| DomainSet::of_bits((data & SET) as u8))
+}
 
 /// Offset of `nr` in `struct seccomp_data`.
 pub const NR: u32 = 0;
@@ -39,6 +53,11 @@ impl Return {
     pub const ALLOW: Return = Return(RET_ALLOW);
     /// The supervisor decides.
     pub const TRACE: Return = Return(RET_TRACE | TRACE_DATA as u32);
+
+    /// The same, for a task in these domains.
+    pub const fn trace_in(set: DomainSet) -> Return {
+        Return(RET_TRACE | DOMAIN_DATA as u32 | set.bits() as u32)
+    }
 
     /// The call fails with an errno.
     pub fn errno(errno: crate::syscalls::Errno) -> Return {

@@ -11,7 +11,7 @@ use super::route::{Cost, Enforcer, Route, What};
 use super::{Host, Net, ProcElsewhere, meet};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, is_beneath};
-use crate::policy::{Action, Isolation, List, PathEntry, Policy, Setting};
+use crate::policy::{Action, DomainSet, Isolation, List, PathEntry, Policy, Setting};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 
@@ -136,6 +136,8 @@ pub struct Files {
 pub struct PlanOptions<'a> {
     /// The program that the caller named, resolved.
     pub command: Option<&'a Path>,
+    /// The domains that it is in from the start.
+    pub domains: DomainSet,
     /// The terminals that it is started with, which it may also open by name.
     pub terminals: &'a [Terminal],
     /// Whether every denial must be seen and reported.
@@ -310,6 +312,15 @@ impl Files {
     pub(super) fn is_current(&self) -> bool {
         let now = || (self.proc_elsewhere.0)(self.writable.as_deref().unwrap_or_default());
         self.reaches_proc.is_none_or(|reaches| reaches == now())
+    }
+
+    /// Adds what a domain needs.
+    pub(super) fn narrow(&mut self, domain: &Files) {
+        self.watch = self.watch.and(domain.watch);
+        self.governed = self.governed.and(domain.governed);
+        self.floor = self.floor.within(domain.floor);
+        self.excepts |= domain.excepts;
+        self.silent = false;
     }
 
     /// Closes POSIX message queues if `policy` does, because their calls name no path that could be

@@ -50,9 +50,17 @@ struct Link {
 
 impl Filter {
     /// Compiles what a judge decides. `rewrites`, `waits`: the supervisor makes tracees run calls of its
-    /// own, which the filter must not answer by itself.
-    pub fn new(judge: &Judge, rewrites: bool, waits: bool) -> Result<Filter, PlanError> {
+    /// own, which the filter must not answer by itself. `enters`: a task may install the filter of a domain.
+    pub fn new(
+        judge: &Judge,
+        rewrites: bool,
+        waits: bool,
+        enters: bool,
+    ) -> Result<Filter, PlanError> {
         let mut traced = numbers(&STARTS_PROGRAMS);
+        if enters {
+            traced.extend(numbers(&ENTERING));
+        }
         if rewrites {
             traced.extend(numbers(&REWRITTEN));
         }
@@ -149,6 +157,9 @@ const STARTS_PROGRAMS: [&str; 2] = ["execve", "execveat"];
 /// The calls that the supervisor makes a tracee run. The filter is evaluated for them again: another
 /// RET_TRACE causes no second stop, but any other answer except "allow" applies (seccomp(2)).
 const REWRITTEN: [&str; 2] = ["mmap", "openat2"];
+
+/// The same to enter a domain: a task maps the pages and installs the filter of the domain.
+const ENTERING: [&str; 2] = ["mmap", "seccomp"];
 
 /// The same for sockets: calls to wait, to send what was judged, and to map pages for that.
 const WAITING: [&str; 6] = [

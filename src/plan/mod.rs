@@ -7,6 +7,7 @@ mod block;
 mod bpf;
 mod compare;
 mod domain;
+mod domains;
 mod files;
 mod filter;
 mod host;
@@ -22,8 +23,9 @@ mod unsupervised;
 
 pub use crate::paths::Terminal;
 pub(crate) use crate::paths::is_beneath;
-pub use bpf::TRACE_DATA;
+pub use bpf::{TRACE_DATA, domains_of};
 pub use domain::Domain;
+pub use domains::Entry;
 pub use files::{Files, PINS, PlanOptions, Rights};
 pub use host::{Host, MemoryCgroup, ProcElsewhere, meet};
 pub use limits::{CGROUPS, Memory};
@@ -32,17 +34,20 @@ pub use route::{Cost, Enforcer, Route, What};
 pub use unsupervised::Need;
 
 use bpf::Return;
+use domains::Domains;
 use filter::{Filter, Leaf};
 use seccompiler::sock_filter;
 
 use crate::baseline::{Baseline, Watch};
 use crate::condition::TooComplex;
 use crate::judge::{Judge, Reason};
+use crate::net::NamePattern;
 use crate::paths::Access;
-use crate::policy::{Action, LimitKind, Limits, Policy};
+use crate::policy::{Action, DomainSet, LimitKind, Limits, Policy};
 use crate::syscalls::Call;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Everything a jail needs to enforce a policy on a host.
 #[derive(Debug)]
@@ -69,8 +74,11 @@ pub struct Plan {
     pub learns: bool,
     /// The descriptor from which the program must be started, because its filter denies execve.
     pub start: Option<u32>,
+    /// How domains are entered, if the policy has any.
+    pub entry: Option<Arc<Entry>>,
     baseline: Baseline,
     leaves: Vec<(u32, Leaf)>,
+    domains: Option<Domains>,
 }
 
 /// The accesses for which a command may reopen a file that it holds.
@@ -107,6 +115,15 @@ pub enum PlanError {
         /// The system calls whose conditions take most of it, with their numbers of instructions.
         costliest: Vec<(&'static str, usize)>,
     },
+    /// The filter of a domain is longer than a task can install.
+    DomainTooLong {
+        /// The domain.
+        domain: String,
+        /// The length.
+        instructions: usize,
+        /// The largest length.
+        most: usize,
+    },
     /// A condition with more tests than an instruction can jump over.
     Condition(TooComplex),
 }
@@ -132,6 +149,12 @@ impl Plan {
             files.close_queues(policy);
         }
         let net = Net::new(enforced, host, options);
+        let domains = Domains::new(policy, host, options)?;
+        // An execve may enter a domain, whether or not [fs] restricts programs.
+        files.watch.add(Watch::EXEC, domains.is_some());
+        if let Some(domains) = &domains {
+            files.core_dumps &= !domains.forbid_core_dumps();
+        }
         if !options.unsupervised {
             files.guard_pages(&net);
         }
@@ -157,7 +180,11 @@ impl Plan {
             .filter(|_| options.unsupervised && unsupervised::closes_execve(&judge));
         let filter = match options.unsupervised {
             true => Filter::unsupervised(&judge, start)?,
-            false => Filter::new(&judge, files.rewrites(), net.watch != Watch::NONE)?,
+            false => {
+                let rewrites = files.rewrites();
+                let waits = net.watch != Watch::NONE;
+                Filter::new(&judge, rewrites, waits, domains.is_some())?
+            }
         };
         Ok(Plan {
             memory,
@@ -173,7 +200,41 @@ impl Plan {
             domain: Domain::new(host),
             baseline,
             leaves: filter.leaves,
+            entry: domains.as_ref().map(Domains::entry),
+            domains,
         })
+    }
+
+    /// What the supervisor goes by for a task in these domains.
+    pub fn within(&self, set: DomainSet) -> &Plan {
+        let domains = self.domains.as_ref().filter(|_| !set.is_none());
+        domains
+            .and_then(|domains| domains.within(self, set))
+            .unwrap_or(self)
+    }
+
+    /// The same for a program in the domain of this name; `None`: in no domain.
+    pub fn within_named(&self, policy: &Policy, domain: Option<&str>) -> &Plan {
+        let domain = domain.and_then(|name| policy.domain(name));
+        self.within(domain.map_or(DomainSet::NONE, DomainSet::one))
+    }
+
+    /// The domains that the command itself is in.
+    pub fn start_domains(&self) -> DomainSet {
+        let domains = self.domains.as_ref();
+        domains.map_or(DomainSet::NONE, |domains| domains.start)
+    }
+
+    /// The filters of these domains.
+    pub fn start_filters(&self) -> Vec<Vec<sock_filter>> {
+        let domains = self.domains.as_ref();
+        domains.map_or_else(Vec::new, Domains::start_filters)
+    }
+
+    /// The names that `[net]` is about, of the main policy and of all domains.
+    pub fn names(&self) -> impl Iterator<Item = &NamePattern> {
+        let domains = self.entry.iter().flat_map(|entry| entry.names());
+        self.judge.names().chain(domains)
     }
 
     /// Whether nothing that the plan was told of the host's mounts has changed since.
@@ -292,6 +353,14 @@ impl std::fmt::Display for PlanError {
                 }
                 f.write_str(": use fewer or simpler rules for them")
             }
+            PlanError::DomainTooLong {
+                domain,
+                instructions,
+                most,
+            } => write!(
+                f,
+                "the filter of the domain `{domain}` would have {instructions} instructions, and a task can install {most}: use fewer or simpler rules in it"
+            ),
             PlanError::Condition(_) => f.write_str("a condition cannot be put into a filter"),
         }
     }
@@ -300,7 +369,7 @@ impl std::fmt::Display for PlanError {
 impl std::error::Error for PlanError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            PlanError::TooLong { .. } => None,
+            PlanError::TooLong { .. } | PlanError::DomainTooLong { .. } => None,
             PlanError::Condition(source) => Some(source),
         }
     }

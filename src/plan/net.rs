@@ -231,6 +231,18 @@ impl Net {
             });
     }
 
+    /// Adds what a domain needs.
+    pub(super) fn narrow(&mut self, domain: &Net) {
+        self.watch = self.watch.and(domain.watch);
+        self.governed |= domain.governed;
+        self.names |= domain.names;
+        self.asks_own |= domain.asks_own;
+        self.observes |= domain.observes;
+        self.unix_open &= domain.unix_open;
+        self.inherits |= domain.inherits;
+        self.silent = false;
+    }
+
     /// Whether bind must be judged for its peer, too, where its path is watched.
     pub fn watches_bind(&self) -> bool {
         self.watch.has(Watch::BIND)

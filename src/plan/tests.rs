@@ -695,3 +695,106 @@ fn only_a_plan_that_depends_on_the_mounts_asks_for_them() {
         assert!(!plan.is_current(), "{text}");
     }
 }
+
+const DOMAIN: &str = "[domain.build]\non-exec = [\"/x/build\"]\nnet = { connect = [], listen = [] }\nfs = { deny = [\"/x/secret\"], write = [\"/x/target\"] }\nsyscalls = { sync = \"EROFS\" }\n";
+
+/// Only execve stops more outside of a domain; what a domain restricts is for its own filter.
+#[test]
+fn a_domain_costs_an_execve_outside() {
+    for main in [
+        "default = \"allow\"\n",
+        "extends = [\"base\", \"https\"]\n[fs]\nwrite = [\"/x\"]\n",
+    ] {
+        let (without, with) = (policy(main), policy(&format!("{main}{DOMAIN}")));
+        for host in [Host::newest(), OLD] {
+            let plan = |policy| Plan::new(policy, &host).expect("a plan");
+            let (without, with) = (plan(&without), plan(&with));
+            let differ = without.leaves.iter().zip(&with.leaves);
+            let differ = differ.filter(|((_, one), (_, other))| match (one, other) {
+                // The number of a block is no difference.
+                (Leaf::Conditional(_), Leaf::Conditional(_)) => false,
+                (one, other) => one != other,
+            });
+            let names = differ.filter_map(|((nr, _), _)| crate::syscalls::by_number(*nr));
+            let names: Vec<&str> = names.map(|syscall| syscall.name).collect();
+            assert!(
+                names
+                    .iter()
+                    .all(|name| ["execve", "execveat"].contains(name)),
+                "{names:?}"
+            );
+            assert_eq!(without.domains.is_none(), with.domains.is_some());
+            assert!(without.entry.is_none() && without.within(DomainSet::one(0)).entry.is_none());
+        }
+    }
+}
+
+#[test]
+fn a_task_in_a_domain_is_judged_by_both() {
+    let with = policy(&format!(
+        "default = \"allow\"\n[fs]\ndeny = [\"/x/main\"]\n{DOMAIN}"
+    ));
+    let plan = Plan::new(&with, &Host::newest()).expect("a plan");
+    let inside = plan.within(DomainSet::one(0));
+    let path = |plan: &Plan, access, path: &[u8]| plan.judge.path(access, path);
+    for (access, at, outside, within) in [
+        (Access::Read, &b"/x/secret"[..], true, false),
+        (Access::Read, b"/x/main", false, false),
+        (Access::Read, b"/x/other", true, true),
+        (Access::Write, b"/x/other", true, false),
+        (Access::Write, b"/x/target/a", true, true),
+        (Access::Exec, b"/x/other", true, true),
+    ] {
+        let allowed = |verdict: crate::judge::Verdict| verdict.action == Action::Allow;
+        assert_eq!(
+            allowed(path(&plan, access, at)),
+            outside,
+            "{access} outside"
+        );
+        let verdict = path(inside, access, at);
+        assert_eq!(allowed(verdict), within, "{access} {at:?} inside");
+        let domain = (outside && !within).then_some(0);
+        assert_eq!(verdict.domain, domain, "{access} {at:?}");
+    }
+    let call = |plan: &Plan, text| plan.judge.call(&parse_call(text).expect("a call"));
+    assert_eq!(call(&plan, "sync()").action, Action::Allow);
+    assert_eq!(
+        call(inside, "sync()").action,
+        Action::Deny(crate::syscalls::Errno::EROFS)
+    );
+    assert_eq!(
+        call(&plan, "socket(AF_INET, SOCK_STREAM, 0)").action,
+        Action::Allow
+    );
+    assert_ne!(
+        call(inside, "socket(AF_INET, SOCK_STREAM, 0)").action,
+        Action::Allow
+    );
+    // Its calls are handed over by its own filter, with the number of the set.
+    let filter = plan
+        .entry
+        .as_ref()
+        .expect("domains")
+        .filter(0, DomainSet::one(0));
+    assert!(filter.len() / 8 > 50 && filter.len().is_multiple_of(8));
+    let told = filter.chunks_exact(8).filter(|one| {
+        let data = one
+            .get(4..6)
+            .map(|data| u16::from_ne_bytes([data[0], data[1]]));
+        data.map(u64::from).and_then(domains_of) == Some(DomainSet::one(0))
+    });
+    assert!(told.count() > 5);
+}
+
+#[test]
+fn the_numbers_of_stops_tell_the_domains_and_no_others_do() {
+    assert_eq!(domains_of(u64::from(TRACE_DATA)), Some(DomainSet::NONE));
+    for bits in 1..=u8::MAX {
+        let set = DomainSet::of_bits(bits);
+        let data = Return::trace_in(set).instruction().k & 0xffff;
+        assert_eq!(domains_of(u64::from(data)), Some(set));
+    }
+    for other in [0, 1, 0x6b00, 0x6a00, 0x6c01, 0x1_6b01, u64::MAX] {
+        assert_eq!(domains_of(other), None, "{other:x}");
+    }
+}

@@ -40,6 +40,8 @@ pub enum Need {
     Start,
     /// Landlock of this host does not restrict signals.
     Signals,
+    /// Only a supervisor knows which domains a task is in.
+    Domains,
 }
 
 impl Plan {
@@ -48,6 +50,9 @@ impl Plan {
         let mut needs: Vec<Need> = Vec::new();
         if self.domain != Domain::Signals {
             needs.push(Need::Signals);
+        }
+        if !policy.domains.is_empty() {
+            needs.push(Need::Domains);
         }
         let rows = self.routes(policy).into_iter();
         let rows = rows.filter(|row| is_needed(policy, row.what, row.enforcer));

@@ -86,6 +86,8 @@ codes! {
     LedElsewhere      "E602" "led-elsewhere"      "A symbolic link that the command may have created leads an entry elsewhere."
     OpenedHome        "E603" "opened-home"        "A relative entry of `write` is the home directory, or one above it."
     Racy              "E604" "racy"               "With `--strict`: another thread of the command can bypass the entry on this host."
+    Domain            "E605" "domain"             "A [domain] has what a domain cannot have, or lacks what it needs."
+    Widens            "E606" "widens"             "A domain allows what the main policy does not."
     // Tests.
     Test              "E701" "test"               "A sentence of a [[test]] is malformed."
     TestDiffers       "E702" "test-differs"       "`jail test`: a sentence is decided otherwise than expected."
@@ -101,6 +103,7 @@ codes! {
     NeverHolds        "W204" "never-holds"        "The condition of a rule can never hold."
     AlwaysHolds       "W205" "always-holds"       "The condition of a rule always holds."
     LiftsNothing      "W206" "lifts-nothing"      "A `lift` lifts nothing."
+    Unreachable       "W207" "unreachable"        "The main policy does not let a program of a domain be executed."
     // `[fs]`: entries that open more, or close less, than their author may think.
     WholeHome         "W301" "whole-home"         "An entry opens the whole home directory."
     Movable           "W302" "movable"            "A denied path goes through a symbolic link that the command can change."

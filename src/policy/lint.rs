@@ -40,7 +40,16 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     super::lint_base::lint_home(policy, &mut warnings);
     super::lint_process::lint(policy, &mut warnings);
     extends(policy, &mut warnings);
-    entries(policy, &mut warnings);
+    decisions(policy, &mut warnings);
+    super::lint_domains::lint(policy, decisions, &mut warnings);
+    super::lift::lint(policy, &mut warnings);
+    warnings.sort_by_key(|warning| warning.span.start);
+    warnings
+}
+
+/// Entries and rules that may decide nothing, or less than their author may think.
+fn decisions(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
+    entries(policy, warnings);
     for (index, rule) in policy.rules.iter().enumerate() {
         if policy.is_own(rule.origin) {
             warnings.extend(lint_rule(policy, index, rule));
@@ -51,10 +60,7 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
             warnings.extend(super::lint_paths::lint(policy, index, entry));
         }
     }
-    super::lint_net::lint(policy, &mut warnings);
-    super::lift::lint(policy, &mut warnings);
-    warnings.sort_by_key(|warning| warning.span.start);
-    warnings
+    super::lint_net::lint(policy, warnings);
 }
 
 fn extends(policy: &Policy, warnings: &mut Vec<Diagnostic>) {

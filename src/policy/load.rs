@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::capability::past_peers;
+use super::domains::Domains;
 use super::file::File;
 use super::inherit::inherit;
 use super::layers::{self, Layers};
@@ -425,7 +426,25 @@ impl Loading {
                 source.extends.push((parent, line));
             }
         }
+        self.extend_domains(index, &name, dir.as_deref());
         self.chain.pop();
+    }
+
+    /// Loads what the domains of a source extend. It is no part of the main policy.
+    fn extend_domains(&mut self, index: u16, name: &str, dir: Option<&Path>) {
+        let file = self.files.get_mut(usize::from(index));
+        let mut parts = file.map_or_else(Vec::new, |file| std::mem::take(&mut file.domains));
+        for part in &mut parts {
+            for (extended, span) in std::mem::take(&mut part.file.extends) {
+                match self.extended(&extended, name, dir) {
+                    Ok(found) => part.extended.push((found, span)),
+                    Err(problem) => self.problems.push(problem.at(index, span)),
+                }
+            }
+        }
+        if let Some(file) = self.files.get_mut(usize::from(index)) {
+            file.domains = parts;
+        }
     }
 
     /// Whether the command line names the source that is about to be added.
@@ -559,6 +578,7 @@ impl Loading {
                 diagnostics: wrong,
             });
         }
+        let domains = Domains::new(&mut self.files, &self.parents);
         let (process, mut problems) = inherit(&self.files, &self.parents, &self.sources);
         let lifts = lift::apply(&mut self.files, &self.parents);
         let merged = merge(&mut self.files, &self.parents);
@@ -581,7 +601,10 @@ impl Loading {
             tests: main.tests,
             tmpdir: None,
             relative: self.around.relative.get(),
+            domains: Vec::new(),
+            open_calls: false,
         };
+        problems.extend(domains.add_to(&mut policy));
         if !wrong.is_empty() {
             wrong.extend(super::lint::lint_rest(&policy));
             wrong.sort_by_key(|problem| (problem.source, problem.span.start));

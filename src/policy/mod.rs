@@ -7,6 +7,9 @@
 //! | `load` | which files and presets make up a policy, read and joined |
 //! | `brackets` | the bracket that a broken file lacks |
 //! | `document` | one file's TOML, with the places of things and the problems found |
+//! | `domain` | a file's `[domain.NAME]`, and the set of domains of a task |
+//! | `domains` | the domains of a policy, of all that its files say of them |
+//! | `narrow` | whether a domain allows what the main policy denies |
 //! | `parse` | a file's keys and its `[[test]]`s |
 //! | `file` | what one file says |
 //! | `read` | what entries of several sections have in common |
@@ -50,6 +53,9 @@ mod code;
 mod diagnostic;
 mod digest;
 mod document;
+mod domain;
+mod domain_section;
+mod domains;
 mod endpoint;
 mod entry;
 mod file;
@@ -64,6 +70,7 @@ mod lift;
 mod limits;
 mod lint;
 mod lint_base;
+mod lint_domains;
 mod lint_empty;
 mod lint_net;
 mod lint_paths;
@@ -72,6 +79,7 @@ mod lint_process;
 mod load;
 mod merge;
 mod moved;
+mod narrow;
 mod net;
 mod object;
 mod parse;
@@ -90,6 +98,7 @@ pub mod written;
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
+pub use domain::{Domain, DomainId, DomainSet};
 pub use files::List;
 pub use home::opened_home;
 pub use isolate::Isolation;
@@ -280,6 +289,8 @@ pub struct Test {
     pub about: About,
     /// What it expects.
     pub expect: Expect,
+    /// The domain that the program is in.
+    pub domain: Option<String>,
     /// Its place in the policy.
     pub origin: Origin,
 }
@@ -367,6 +378,11 @@ pub struct Policy {
     pub tmpdir: Option<PathBuf>,
     /// Which of its paths begin in the jail's starting directory.
     pub relative: Relative,
+    /// `[domain.NAME]`, of all files together.
+    pub domains: Vec<Domain>,
+    /// Whether system calls that no entry names are allowed whatever `default` says: in a domain whose
+    /// lists close what they do not name.
+    pub open_calls: bool,
 }
 
 impl Policy {
@@ -401,6 +417,14 @@ impl Policy {
             .get(usize::from(origin.source))
             .map_or("?", |source| &source.name);
         format!("{name}:{}", origin.line)
+    }
+
+    /// What applies to a system call that no entry names.
+    pub fn default_of_calls(&self) -> Action {
+        match self.open_calls {
+            true => Action::Allow,
+            false => self.default.action,
+        }
     }
 
     /// The policy with everything allowed that no entry denies.

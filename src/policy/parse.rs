@@ -29,11 +29,12 @@ pub(super) const KEYS: &[&str] = &[
     "process",
     "syscalls",
     "rule",
+    "domain",
     "test",
 ];
 
 /// The keys of a `[[test]]`.
-pub(super) const TEST_KEYS: &[&str] = &["allow", "deny", "kill"];
+pub(super) const TEST_KEYS: &[&str] = &["allow", "deny", "kill", "domain"];
 
 /// Whether it is a key of a file.
 pub(super) fn is_key(name: &str) -> bool {
@@ -73,68 +74,72 @@ pub(super) fn contents(
         file.process = super::process::process(document, value, around);
     }
     for (key, value) in tree {
-        match key.get_ref().as_ref() {
-            "description" => file.description = description(document, value),
-            "extends" => {
-                let names = document.strings("extends", value);
-                file.extends = names
-                    .into_iter()
-                    .filter(|(_, span)| !document.is_broken(span.start))
-                    .map(|(name, span)| (name.to_owned(), span))
-                    .collect();
-            }
-            "default" => file.default = default(document, key, value),
-            "syscalls" => {
-                let expected = "a table: `[syscalls]`, then one `NAME = \"ACTION\"` a line";
-                if let Some(table) = document.table("syscalls", expected, value) {
-                    file.entries = table
-                        .iter()
-                        .filter_map(|(key, value)| entry(document, key, value))
-                        .collect();
-                }
-            }
-            "fs" => {
-                let lifts = &mut file.lifts;
-                let entries = super::files::entries(document, value, around, lifts);
-                (file.paths, file.left_out) = (entries.given, entries.left_out);
-            }
-            "net" => {
-                let lifts = &mut file.lifts;
-                file.peers = super::net::entries(document, value, around, lifts);
-            }
-            "limits" => file.limits = super::limits::limits(document, value),
-            "process" => {}
-            "rule" => {
-                for item in document
-                    .array("rule", "an array of tables: `[[rule]]`", value)
-                    .unwrap_or_default()
-                {
-                    file.rules.extend(super::rule::rule(document, item, around));
-                }
-            }
-            "test" => {
-                for item in document
-                    .array("test", "an array of tables: `[[test]]`", value)
-                    .unwrap_or_default()
-                {
-                    tests(document, item, around, &mut file.tests);
-                }
-            }
-            name => unknown_section(document, key, name),
+        if key.get_ref() != "process" {
+            section(document, key, value, around, &mut file);
         }
     }
-    by_line(&mut file);
+    // The tree is sorted by key.
+    file.sort();
     file
 }
 
-/// Sorts the entries by line, since the tree is sorted by key.
-fn by_line(file: &mut File) {
-    file.entries.sort_by_key(|entry| entry.origin);
-    file.paths.sort_by_key(|entry| (entry.origin, entry.list));
-    file.left_out
-        .sort_by_key(|entry| (entry.origin, entry.list));
-    file.peers.sort_by_key(|entry| (entry.origin, entry.list));
-    file.lifts.sort_by_key(|lift| lift.origin);
+/// A key of a file or of a domain.
+fn section(
+    document: &mut Document<'_>,
+    key: &Key<'_>,
+    value: &Value<'_>,
+    around: &PathContext,
+    file: &mut File,
+) {
+    match key.get_ref().as_ref() {
+        "description" => file.description = description(document, value),
+        "extends" => {
+            let names = document.strings("extends", value);
+            file.extends = names
+                .into_iter()
+                .filter(|(_, span)| !document.is_broken(span.start))
+                .map(|(name, span)| (name.to_owned(), span))
+                .collect();
+        }
+        "default" => file.default = default(document, key, value),
+        "syscalls" => {
+            let expected = "a table: `[syscalls]`, then one `NAME = \"ACTION\"` a line";
+            if let Some(table) = document.table("syscalls", expected, value) {
+                file.entries = table
+                    .iter()
+                    .filter_map(|(key, value)| entry(document, key, value))
+                    .collect();
+            }
+        }
+        "fs" => {
+            let lifts = &mut file.lifts;
+            let entries = super::files::entries(document, value, around, lifts);
+            (file.paths, file.left_out) = (entries.given, entries.left_out);
+        }
+        "net" => {
+            let lifts = &mut file.lifts;
+            file.peers = super::net::entries(document, value, around, lifts);
+        }
+        "limits" => file.limits = super::limits::limits(document, value),
+        "domain" => file.domains = super::domain_section::domains(document, value, around, section),
+        "rule" => {
+            for item in document
+                .array("rule", "an array of tables: `[[rule]]`", value)
+                .unwrap_or_default()
+            {
+                file.rules.extend(super::rule::rule(document, item, around));
+            }
+        }
+        "test" => {
+            for item in document
+                .array("test", "an array of tables: `[[test]]`", value)
+                .unwrap_or_default()
+            {
+                tests(document, item, around, &mut file.tests);
+            }
+        }
+        name => unknown_section(document, key, name),
+    }
 }
 
 fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
@@ -188,8 +193,13 @@ fn tests(
         return;
     };
     let first = tests.len();
+    let mut domain = None;
     for (key, value) in table {
         let name = key.get_ref().as_ref();
+        if name == "domain" {
+            domain = document.string(name, value).map(str::to_owned);
+            continue;
+        }
         let expect = match name {
             "allow" => Expect::Allow,
             "deny" => Expect::Deny,
@@ -205,6 +215,9 @@ fn tests(
     }
     if let Some(added) = tests.get_mut(first..) {
         added.sort_by_key(|test| test.origin);
+        for test in added {
+            test.domain.clone_from(&domain);
+        }
     }
 }
 
@@ -220,6 +233,7 @@ fn test(
         sentence: sentence.to_owned(),
         about,
         expect,
+        domain: None,
         origin,
     };
     if let Some((verb, text)) = sentence.trim_start().split_once(' ') {

@@ -55,6 +55,34 @@ pub struct Process {
     pub tmpdir: Option<Setting<TemporaryDirectory>>,
 }
 
+impl Process {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        let Process {
+            pass,
+            set,
+            directory,
+            umask,
+            nice,
+            capabilities,
+            stdin,
+            user,
+            isolate,
+            tmpdir,
+        } = self;
+        pass.is_none()
+            && set.is_empty()
+            && directory.is_none()
+            && umask.is_none()
+            && nice.is_none()
+            && capabilities.is_none()
+            && stdin.is_none()
+            && user.is_none()
+            && isolate.is_empty()
+            && tmpdir.is_none()
+    }
+}
+
 /// Where a command's temporary files go. If it is missing: to the caller's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemporaryDirectory {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::files::List;
 use super::limits::{LimitKind, Unit};
 use super::net::NetList;
-use super::{entry, isolate, lift, parse, presets, process, rule};
+use super::{domain_section, entry, isolate, lift, parse, presets, process, rule};
 
 /// The schema as a JSON document.
 pub fn schema() -> Value {
@@ -85,11 +85,34 @@ fn section(key: &str) -> Value {
             about(rules, "Entries with a condition")
         }
         "test" => {
-            let one = table(parse::TEST_KEYS, &[], |_| strings());
+            let one = table(parse::TEST_KEYS, &[], |key| match key {
+                "domain" => about(text(), "The domain that the program is in"),
+                _ => strings(),
+            });
             let tests = json!({ "type": "array", "items": one });
             about(tests, "Sentences that the policy must decide so")
         }
+        "domain" => {
+            let one = table(domain_section::KEYS, &[], of_domain);
+            let domains = json!({ "type": "object", "additionalProperties": one });
+            about(domains, "Programs that run under less than the policy says")
+        }
         _ => json!(true),
+    }
+}
+
+/// A key of a domain.
+fn of_domain(key: &str) -> Value {
+    match key {
+        "on-exec" => {
+            let program = table(domain_section::ON_EXEC_KEYS, &["path"], |key| match key {
+                "path" => one_or_some(text()),
+                _ => strings(),
+            });
+            about(items(&[text(), program]), "The programs that enter it")
+        }
+        "default" => words(&["deny"]),
+        key => section(key),
     }
 }
 

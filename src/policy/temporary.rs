@@ -108,6 +108,13 @@ impl Policy {
                 endpoint(peer);
             }
         }
+        for domain in &mut self.domains {
+            for program in &mut domain.programs {
+                program.pattern.rebase(&from, to);
+            }
+            domain.policy.tmpdir = Some(from.clone());
+            domain.policy.settle_tmpdir(to);
+        }
         let process = &mut self.process;
         for path in [&mut process.directory, &mut process.stdin]
             .into_iter()

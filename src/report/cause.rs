@@ -3,7 +3,7 @@
 
 use super::verdict::ReasonKind;
 use crate::judge::{POLICY_FILE, Reason, UNSEARCHED};
-use crate::policy::{Origin, PathEntry, Policy};
+use crate::policy::{DomainId, Origin, PathEntry, Policy};
 use std::fmt::Write;
 
 /// How much of a condition the brackets show.
@@ -23,6 +23,8 @@ pub struct Cause<'a> {
     pub entry: Option<&'a str>,
     /// Its author's reason.
     pub why: Option<&'a str>,
+    /// The domain that decided.
+    pub domain: Option<&'a str>,
 }
 
 /// The place of an entry or a rule, its text, and its author's reason.
@@ -38,6 +40,18 @@ fn place(policy: &Policy, origin: Origin) -> Option<(&str, u32)> {
 }
 
 impl<'a> Cause<'a> {
+    /// Looks up the reason of a domain's verdict, or of the main policy's.
+    pub fn of(policy: &'a Policy, domain: Option<DomainId>, reason: Reason) -> Self {
+        let domain = domain.and_then(|id| policy.domains.get(usize::from(id)));
+        match domain {
+            Some(domain) => Self {
+                domain: Some(domain.name.as_str()),
+                ..Self::new(&domain.policy, reason)
+            },
+            None => Self::new(policy, reason),
+        }
+    }
+
     /// Looks up a reason in its policy.
     pub fn new(policy: &'a Policy, reason: Reason) -> Self {
         let default = place(policy, policy.default.origin);
@@ -80,6 +94,7 @@ impl<'a> Cause<'a> {
                 place: default,
                 entry: None,
                 why: Some(rule.reason),
+                domain: None,
             },
             Reason::Default | Reason::PathDefault | Reason::PeerDefault => Self {
                 place: default,
@@ -104,6 +119,7 @@ impl<'a> Cause<'a> {
                 .map(|(_, text, _)| text.as_str())
                 .filter(|text| !text.is_empty()),
             why: found.and_then(|(.., why)| why.as_deref()),
+            domain: None,
         }
     }
 
@@ -114,6 +130,7 @@ impl<'a> Cause<'a> {
             place: None,
             entry: Some(id),
             why: Some(why),
+            domain: None,
         }
     }
 
@@ -123,6 +140,7 @@ impl<'a> Cause<'a> {
             place: None,
             entry: None,
             why: None,
+            domain: None,
         }
     }
 
@@ -153,6 +171,24 @@ impl<'a> Cause<'a> {
     }
 
     fn start(&self) -> String {
+        let start = self.own_start();
+        match (self.domain, self.kind, self.place) {
+            // The line of the domain itself.
+            (Some(domain), ReasonKind::Default, Some((source, line))) => {
+                format!("[domain {}, {}:{line}", safe(domain), safe(source))
+            }
+            (Some(domain), ..) => {
+                format!(
+                    "[domain {}, {}",
+                    safe(domain),
+                    start.trim_start_matches('[')
+                )
+            }
+            (None, ..) => start,
+        }
+    }
+
+    fn own_start(&self) -> String {
         let (source, line) = self.place.unwrap_or(("policy", 0));
         match self.kind {
             ReasonKind::Baseline => format!("[baseline {}", self.entry.unwrap_or_default()),

@@ -273,7 +273,10 @@ impl<'a> Report<'a> {
     fn counts(&self) -> Vec<Count> {
         let mut counts = self.tally.counts();
         for noise in self.noise.counts() {
-            let same = |count: &&mut Count| (count.nr, count.reason) == (noise.nr, noise.reason);
+            let same = |count: &&mut Count| {
+                let key = |count: &Count| (count.nr, count.reason, count.domain);
+                key(count) == key(&noise)
+            };
             match counts.iter_mut().find(same) {
                 Some(count) => count.times += noise.times,
                 None => counts.push(noise),
@@ -368,10 +371,7 @@ impl<'a> Report<'a> {
             true => &mut self.noise,
             false => &mut self.tally,
         };
-        let say = match (
-            tally.add(verdict.reason, call, path),
-            self.quiet || is_noise,
-        ) {
+        let say = match (tally.add(verdict, call, path), self.quiet || is_noise) {
             (say, false) => say,
             (_, true) => Say::Nothing,
         };
@@ -390,7 +390,10 @@ impl<'a> Report<'a> {
             self.keep(denial);
         }
         let of = match say {
-            Say::GroupFull => Some((call.nr, Cause::new(self.policy, verdict.reason))),
+            Say::GroupFull => Some((
+                call.nr,
+                Cause::of(self.policy, verdict.domain, verdict.reason),
+            )),
             Say::Full => None,
             Say::Nothing | Say::Message => return,
         };
@@ -685,7 +688,7 @@ fn facts<'a>(
         pid: caller.pid,
         tid: caller.tid,
         ancestry: caller.ancestry,
-        cause: Cause::new(policy, verdict.reason),
+        cause: Cause::of(policy, verdict.domain, verdict.reason),
     }
 }
 

@@ -91,6 +91,8 @@ pub fn policy() -> Policy {
         tests: Vec::new(),
         tmpdir: None,
         relative: crate::policy::Relative::Nothing,
+        domains: Vec::new(),
+        open_calls: false,
     }
 }
 

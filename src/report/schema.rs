@@ -323,7 +323,7 @@ impl DenialCount {
             syscall: syscalls::by_number(count.nr).map(|syscall| syscall.name.to_owned()),
             nr: count.nr,
             times: count.times,
-            reason: Cause::new(policy, count.reason).into(),
+            reason: Cause::of(policy, count.domain, count.reason).into(),
         };
         counts.iter().map(fields).collect()
     }
@@ -340,6 +340,7 @@ impl From<Cause<'_>> for Reason {
                 .filter(|line| *line != NO_LINE),
             entry: cause.entry.map(str::to_owned),
             why: cause.why.map(str::to_owned),
+            domain: cause.domain.map(str::to_owned),
         }
     }
 }

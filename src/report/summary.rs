@@ -88,7 +88,7 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
 
 /// `3 calls denied 1,204 times: socket ×1,200 [offline:12], …`
 fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
-    let place = |count: &Count| Cause::new(policy, count.reason).short();
+    let place = |count: &Count| Cause::of(policy, count.domain, count.reason).short();
     if let [count] = totals.counts {
         return format!(
             "{} denied {} {}",
@@ -242,6 +242,7 @@ mod tests {
         Count {
             nr: call(name, &[]).nr,
             reason,
+            domain: None,
             times,
         }
     }
@@ -273,6 +274,7 @@ mod tests {
             .map(|nr| Count {
                 nr,
                 reason: Reason::Default,
+                domain: None,
                 times: 2,
             })
             .collect();

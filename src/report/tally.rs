@@ -3,7 +3,8 @@
 //!
 //! A repeated denial costs one look-up, without allocation or text. It never writes.
 
-use crate::judge::Reason;
+use crate::judge::{Reason, Verdict};
+use crate::policy::DomainId;
 use crate::syscalls::{Call, Kind};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,7 +25,7 @@ const GROUPS: usize = 4096;
 pub struct Tally {
     groups: HashMap<Key, Group>,
     /// Entries that name what they deny, and had a message.
-    named: HashSet<(u32, usize)>,
+    named: HashSet<(u32, usize, Option<DomainId>)>,
     spent: [Spent; 2],
     total: u64,
 }
@@ -80,8 +81,33 @@ pub struct Count {
     pub nr: u32,
     /// What denied it.
     pub reason: Reason,
+    /// The domain whose entries the reason names.
+    pub domain: Option<DomainId>,
     /// The number of denials.
     pub times: u64,
+}
+
+/// What decided, and whose entry it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decided {
+    reason: Reason,
+    domain: Option<DomainId>,
+}
+
+impl From<Reason> for Decided {
+    fn from(reason: Reason) -> Self {
+        let domain = None;
+        Self { reason, domain }
+    }
+}
+
+impl From<&Verdict> for Decided {
+    fn from(verdict: &Verdict) -> Self {
+        Self {
+            reason: verdict.reason,
+            domain: verdict.domain,
+        }
+    }
 }
 
 /// A [`Reason`] as a number, and the system call's number.
@@ -90,6 +116,7 @@ struct Key {
     kind: u32,
     nr: u32,
     which: usize,
+    domain: Option<DomainId>,
 }
 
 #[derive(Debug)]
@@ -110,11 +137,12 @@ struct Shown {
 }
 
 impl Group {
-    fn new(nr: u32, reason: Reason) -> Self {
+    fn new(nr: u32, Decided { reason, domain }: Decided) -> Self {
         Self {
             count: Count {
                 nr,
                 reason,
+                domain,
                 times: 0,
             },
             shown: Vec::new(),
@@ -133,7 +161,7 @@ impl Group {
 }
 
 impl Key {
-    fn new(reason: Reason, nr: u32) -> Self {
+    fn new(Decided { reason, domain }: Decided, nr: u32) -> Self {
         let (kind, which) = match reason {
             // There is one object per rule: its address only serves to distinguish rules.
             Reason::Baseline(rule) => (0, std::ptr::from_ref(rule).addr()),
@@ -156,7 +184,12 @@ impl Key {
             Reason::PolicyFile(index) => (18, index),
             Reason::Unsearched(index) => (17, index),
         };
-        Self { kind, nr, which }
+        Self {
+            kind,
+            nr,
+            which,
+            domain,
+        }
     }
 }
 
@@ -197,11 +230,12 @@ impl Tally {
     ///
     /// A denial of a path or a peer is reported once for each. The first denial by each entry that names
     /// what it denies is reported in any case.
-    pub fn add(&mut self, reason: Reason, call: &Call, object: Option<&[u8]>) -> Say {
+    pub fn add(&mut self, decided: impl Into<Decided>, call: &Call, object: Option<&[u8]>) -> Say {
         self.total += 1;
-        let key = Key::new(reason, call.nr);
-        let budget = Budget::of(reason);
-        let entry = (key.kind, key.which);
+        let decided = decided.into();
+        let key = Key::new(decided, call.nr);
+        let budget = Budget::of(decided.reason);
+        let entry = (key.kind, key.which, key.domain);
         let is_first = budget == Budget::Named
             && !self.named.contains(&entry)
             && self.named.len() < GROUPS
@@ -219,7 +253,7 @@ impl Tally {
             }
             None if full => return Say::Nothing,
             None => {
-                let new = Group::new(call.nr, reason);
+                let new = Group::new(call.nr, decided);
                 self.groups.entry(key).or_insert(new)
             }
         };
@@ -266,8 +300,13 @@ impl Tally {
     pub fn counts(&self) -> Vec<Count> {
         let mut counts: Vec<Count> = self.groups.values().map(|group| group.count).collect();
         counts.sort_unstable_by_key(|count| {
-            let Key { kind, nr, which } = Key::new(count.reason, count.nr);
-            (std::cmp::Reverse(count.times), nr, kind, which)
+            let decided = Decided {
+                reason: count.reason,
+                domain: count.domain,
+            };
+            let key = Key::new(decided, count.nr);
+            let entry = (key.nr, key.kind, key.which, key.domain);
+            (std::cmp::Reverse(count.times), entry)
         });
         counts
     }
@@ -315,6 +354,7 @@ mod tests {
             [Count {
                 nr,
                 reason: Reason::Entry(0),
+                domain: None,
                 times: 1200
             }]
         );

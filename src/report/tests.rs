@@ -19,6 +19,7 @@ const DENIED: judge::Verdict = judge::Verdict {
     quiet: false,
     reason: Reason::Entry(0),
     check: None,
+    domain: None,
 };
 const KILLED: judge::Verdict = judge::Verdict {
     action: Action::Kill,

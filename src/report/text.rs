@@ -297,6 +297,7 @@ mod tests {
                 place: Some(("offline", 12)),
                 entry: Some("socket"),
                 why: Some("no network families"),
+                domain: None,
             },
             advice: Some(
                 "to allow: in a policy of your own with extends = [\"offline\"], add\n[[rule]]\n\
@@ -320,6 +321,7 @@ mod tests {
                 place: Some(("net.toml", 20)),
                 entry: Some("request == TIOCSTI"),
                 why: Some("types into the caller's terminal"),
+                domain: None,
             },
             advice: Some("to allow: change the rule at net.toml:20".to_owned()),
             ..socket()
@@ -336,6 +338,7 @@ mod tests {
                 place: Some((lie, 1)),
                 entry: Some(lie),
                 why: Some(lie),
+                domain: None,
             },
             advice: Some(lie.to_owned()),
             ..socket()
@@ -361,6 +364,7 @@ mod tests {
                 place: Some(("net.toml", 1)),
                 entry: None,
                 why: None,
+                domain: None,
             },
             advice: Some(
                 "to allow: add getrandom = \"allow\" to [syscalls] of net.toml".to_owned(),

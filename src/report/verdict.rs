@@ -351,6 +351,9 @@ pub struct Reason {
     pub entry: Option<String>,
     /// Its author's reason.
     pub why: Option<String>,
+    /// The domain that decided; `None`: the main policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
 }
 
 /// What kind of thing decided.

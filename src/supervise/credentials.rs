@@ -51,7 +51,8 @@ impl Credentials {
             kept,
         };
         // Another user's processes it must be able to signal, without a capability.
-        let supervises = plan.files.watch.and(plan.net.watch) != Watch::NONE;
+        let supervises =
+            plan.files.watch.and(plan.net.watch) != Watch::NONE || plan.entry.is_some();
         if !supervises && started.user().is_none() {
             return Ok(credentials);
         }

@@ -93,7 +93,12 @@ impl Supervisor<'_> {
             former: caller,
             program,
         } = self.tracees.executed(tid, former as Tid);
-        let refused = self.paths.loaded(self.plan, tid, caller.as_deref());
+        let plan = match &caller {
+            Some(caller) => self.plan.within(caller.domains.judged()),
+            None => self.plan,
+        };
+        let refused = self.paths.loaded(plan, tid, caller.as_deref());
+        let refused = self.enter(tid, &task, caller.as_deref(), own).or(refused);
         if own {
             self.watch_ends(tracee)?;
         }

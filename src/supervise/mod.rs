@@ -7,6 +7,7 @@ mod bounds;
 mod control;
 mod credentials;
 mod denial;
+mod domain;
 mod event;
 mod lifecycle;
 mod limits;
@@ -67,8 +68,7 @@ struct Supervisor<'a> {
     job: JobControl,
     limits: LimitWatch,
     guard: Guard,
-    /// The process whose end wakes this thread for a stop request, where the command has ended and there
-    /// is no clock.
+    /// The process whose end wakes this thread for a stop request after the command's end, without a clock.
     wake_target: Option<Tid>,
     meter: Meter,
     /// First threads whose place another took by its execve: their end is never told.

@@ -23,10 +23,9 @@ fn check(document: &str) -> usize {
         let policy = Policy::parse(block, document)
             .unwrap_or_else(|problems| panic!("{document}:\n{problems}\nin\n{block}"));
         let plan = Plan::new(&policy, &Host::newest());
-        let judge = plan
-            .unwrap_or_else(|error| panic!("{document}: {error}"))
-            .judge;
+        let plan = plan.unwrap_or_else(|error| panic!("{document}: {error}"));
         for test in &policy.tests {
+            let judge = &plan.within_named(&policy, test.domain.as_deref()).judge;
             let found = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,
                 Action::Deny(_) => Expect::Deny,

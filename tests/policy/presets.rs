@@ -78,8 +78,9 @@ fn no_preset_has_a_warning() {
 fn the_tests_of_every_preset_hold_and_cover_both_ways() {
     for built_in in presets() {
         let policy = preset(built_in.name);
-        let judge = judge_of(&policy);
+        let plan = Plan::new(&policy, &Host::newest()).expect("a plan");
         for test in &policy.tests {
+            let judge = &plan.within_named(&policy, test.domain.as_deref()).judge;
             let expect = match judge.about(&test.about).action {
                 Action::Allow => Expect::Allow,
                 Action::Deny(_) => Expect::Deny,

@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod capabilities;
+mod domains;
 mod extends;
 mod scene;
 mod starts;

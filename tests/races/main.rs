@@ -10,6 +10,7 @@
 mod support;
 
 mod calls;
+mod domains;
 mod files;
 mod lone;
 mod net;

@@ -12,7 +12,7 @@ use crate::judge::{Reason, Sentence, Verdict, explain_reason};
 use crate::net::Way;
 use crate::paths::Access;
 use crate::plan::{Cost, Enforcer, Plan};
-use crate::policy::{Action, Lift, Origin, Peer, Policy, Who};
+use crate::policy::{Action, DomainSet, Lift, Origin, Peer, Policy, Who};
 use crate::report::{nameservers, run_context};
 use crate::supervise::protection_from;
 use crate::syscalls::{Call, Errno};
@@ -45,6 +45,39 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The answer for a program in these domains. For one in no domain it also notes which domains decide
+    /// otherwise.
+    pub fn in_domains(
+        policy: &Policy,
+        plan: &Plan,
+        domains: DomainSet,
+        text: &str,
+        request: &Request,
+    ) -> Answer {
+        let mut answer = Answer::new(policy, plan.within(domains), text, request);
+        if answer.verdict.domain.is_some() {
+            answer.enforced_by((Enforcer::Supervisor, Cost::Stop), None);
+        }
+        if !domains.is_none() {
+            return answer;
+        }
+        for (id, domain) in (0..).zip(&policy.domains) {
+            let plan = plan.within(DomainSet::one(id));
+            let other = Answer::new(policy, plan, text, request);
+            if other.verdict.domain.is_some() {
+                let does = match other.verdict.action {
+                    Action::Kill => "it kills the jail",
+                    _ => "denied",
+                };
+                answer.notes.push(format!(
+                    "in the domain {}: {does}, by {}",
+                    domain.name, other.decided_by
+                ));
+            }
+        }
+        answer
+    }
+
     pub fn new(policy: &Policy, plan: &Plan, text: &str, request: &Request) -> Answer {
         match request {
             Request::Call(call) => of_call(policy, plan, call),
@@ -116,6 +149,7 @@ impl Answer {
             quiet: false,
             reason: Reason::Baseline(rule),
             check: None,
+            domain: None,
         };
         self.decided_by = explain_reason(policy, &self.verdict);
         self.origin = None;
@@ -273,6 +307,7 @@ fn lifted(policy: &Policy, covers: impl Fn(&Lift) -> bool) -> Vec<String> {
 
 /// The place of what decided.
 fn origin(policy: &Policy, verdict: &Verdict) -> Option<Origin> {
+    let policy = policy.of_domain(verdict.domain);
     Some(match verdict.reason {
         Reason::Rule(index) => policy.rules.get(index)?.origin,
         Reason::Entry(index) => policy.syscalls.get(index)?.origin,

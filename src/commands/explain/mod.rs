@@ -29,7 +29,7 @@ use self::answer::Answer;
 use super::other_host::{HostArgs, OtherHost};
 use crate::launch::{self, Withheld};
 use crate::plan::{Host, Plan, PlanError, PlanOptions};
-use crate::policy::Policy;
+use crate::policy::{DomainSet, Policy};
 use crate::syscalls::CallError;
 
 pub use subject::name;
@@ -39,6 +39,9 @@ pub struct Options {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Decide the requests for a program in this domain; repeat it for a program in several
+    #[arg(long, value_name = "NAME")]
+    pub domain: Vec<String>,
     #[command(flatten)]
     pub host: HostArgs,
 }
@@ -100,13 +103,42 @@ pub fn run(
             return Ok(1);
         }
     };
-    explain(policy, &on, requests, options.json, view, out, err)
+    let mut domains = DomainSet::NONE;
+    for name in &options.domain {
+        let Some(domain) = policy.domain(name) else {
+            writeln!(err, "jail: {}", unknown(policy, name))?;
+            return Ok(1);
+        };
+        domains = domains.and(DomainSet::one(domain));
+    }
+    if !domains.is_none() && requests.is_empty() {
+        writeln!(
+            err,
+            "jail: --domain is about requests: add one, for example 'connect 192.0.2.1:443'"
+        )?;
+        return Ok(1);
+    }
+    let on = (&on, domains);
+    explain(policy, on, requests, options.json, view, out, err)
+}
+
+/// A domain that the policy does not have.
+fn unknown(policy: &Policy, name: &str) -> String {
+    let known = policy.domains.iter().map(|domain| domain.name.as_str());
+    let known: Vec<&str> = known.collect();
+    match known.is_empty() {
+        true => format!("the policy has no domain `{name}`: it has none at all"),
+        false => format!(
+            "the policy has no domain `{name}`: its domains are {}",
+            known.join(", ")
+        ),
+    }
 }
 
 /// `json`: whether to print a document.
 fn explain(
     policy: &Policy,
-    on: &On,
+    (on, domains): (&On, DomainSet),
     requests: &[String],
     json: bool,
     view: View,
@@ -129,7 +161,7 @@ fn explain(
     let mut code = 0;
     for text in requests {
         match request::parse(text, &around) {
-            Ok(request) => answers.push(Answer::new(policy, &plan, text, &request)),
+            Ok(request) => answers.push(Answer::in_domains(policy, &plan, domains, text, &request)),
             Err(error) => {
                 code = 1;
                 writeln!(err, "jail: {error}")?;

@@ -42,7 +42,16 @@ fn explained_on(host: &Host, text: &str, call: Option<&str>, view: View) -> Resu
     };
     let requests: Vec<String> = call.map(str::to_owned).into_iter().collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = explain(&policy, &on, &requests, false, view, &mut out, &mut err).unwrap();
+    let code = explain(
+        &policy,
+        (&on, DomainSet::NONE),
+        &requests,
+        false,
+        view,
+        &mut out,
+        &mut err,
+    )
+    .unwrap();
     match code {
         0 => Ok(String::from_utf8(out).unwrap()),
         _ => Err(String::from_utf8(err).unwrap().trim_end().to_owned()),
@@ -237,7 +246,16 @@ fn every_preset_fits_eighty_columns() {
                 name: None,
             };
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            explain(&policy, &on, &[], false, view, &mut out, &mut err).unwrap();
+            explain(
+                &policy,
+                (&on, DomainSet::NONE),
+                &[],
+                false,
+                view,
+                &mut out,
+                &mut err,
+            )
+            .unwrap();
             let text = String::from_utf8(out).unwrap();
             let wide = text.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "{}:\n{text}", preset.name);

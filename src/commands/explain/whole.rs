@@ -46,8 +46,34 @@ pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
     };
     text.push_str(&lifts(policy, view));
     text.push_str(&left_out(policy, view));
+    text.push_str(&domains(policy, view));
     text.push_str(&summary(plan, on, view));
     text
+}
+
+/// The domains, the programs that enter each, and what that costs.
+fn domains(policy: &Policy, view: View) -> String {
+    if policy.domains.is_empty() {
+        return String::new();
+    }
+    let mut table: Table<4> = Table::new(&[1, 2, 3]);
+    table.title("Domains");
+    let heads = ["line", "domain", "entered by", "cost"];
+    table.row(heads.map(|head| Cell::styled(head, Style::new().dimmed())));
+    for domain in &policy.domains {
+        let programs = domain.programs.iter().map(|program| match &program.argv {
+            Some(argv) => format!("{} {argv}", program.text),
+            None => program.text.clone(),
+        });
+        let programs: Vec<String> = programs.collect();
+        table.row([
+            policy.place(domain.origin).into(),
+            domain.name.clone().into(),
+            programs.join(", ").into(),
+            "in it a stop per open, execve and change of a name; outside a stop per execve".into(),
+        ]);
+    }
+    format!("\n{}", table.render(view.color, view.width))
 }
 
 fn row(policy: &Policy, route: &Route) -> Option<Row> {

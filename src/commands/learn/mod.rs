@@ -112,6 +112,7 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
     let terminals = command.terminals(&policy, [false, limited, limited]);
     let options = PlanOptions {
         command: program.as_deref(),
+        domains: launch::domains(&command, &policy),
         terminals: &terminals,
         datagrams: command.passes_datagrams(),
         alone: true,

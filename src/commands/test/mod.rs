@@ -95,7 +95,7 @@ fn test<'a>(file: &'a str, layers: &Layers, dir: &Path) -> Tested<'a> {
     let result = match Plan::new(&policy, &Host::newest()) {
         Ok(plan) => {
             let tests = policy.tests.iter();
-            Ok(tests.map(|test| case(&policy, &plan.judge, test)).collect())
+            Ok(tests.map(|test| case(&policy, &plan, test)).collect())
         }
         Err(error) => Err(Wrong::Plan(format!("cannot make a plan: {error}"))),
     };
@@ -132,7 +132,9 @@ fn print(
     }
 }
 
-fn case(policy: &Policy, judge: &Judge, test: &Test) -> Case {
+fn case(policy: &Policy, plan: &Plan, test: &Test) -> Case {
+    // The policy has a domain of this name: otherwise it was not loaded.
+    let judge = &plan.within_named(policy, test.domain.as_deref()).judge;
     Case {
         place: policy.place(test.origin),
         line: test.origin.line,

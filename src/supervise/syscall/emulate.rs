@@ -8,6 +8,8 @@ use super::place::place;
 use super::stop::{Judged, Refused, SyscallStop, errno, refusal};
 use crate::baseline::{NO_PAGES, Watch};
 use crate::judge::Reason;
+use crate::plan::Entry;
+use crate::policy::{DomainId, DomainSet};
 use crate::supervise::tracee::Task;
 use crate::sys::{self, Errno};
 use crate::syscalls::op::{Op, Peer};
@@ -56,6 +58,15 @@ impl Emulation {
                     Mapped::Failed(result) => self.unmapped(task, original, result),
                 }
             }
+            Pending::Filter {
+                original, domain, ..
+            } => match result {
+                0 => {
+                    task.domains.add(DomainSet::one(domain));
+                    again(original)
+                }
+                _ => Resume::set(original.with_result(errno(Errno::EACCES))),
+            },
             // Those of sockets are not made here.
             Pending::Connect { original, .. }
             | Pending::Again { original, .. }
@@ -209,6 +220,50 @@ impl Emulation {
         };
         stop.task.pending.replace(Some(pending));
         Resume::calling(original.with_call(stop.call.nr, args)).and_stop()
+    }
+
+    /// Has the task install the filter of a domain: its call is made again afterwards.
+    pub(super) fn install(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        entry: &Entry,
+        domain: DomainId,
+    ) -> Judged<Resume> {
+        const SECCOMP_SET_MODE_FILTER: u64 = 1;
+        /// `struct sock_fprog` of linux/filter.h, with its padding.
+        const HEAD: u64 = 16;
+        let (original, tid) = (stop.registers, stop.tracee.tid());
+        if stop.task.space().has_own_memory() && !self.asynchronous {
+            stop.task.space().pages().take_copy();
+        }
+        let Some(slot) = slot(stop) else {
+            let pages = stop.task.space().pages();
+            if pages.are_mapped() {
+                // Too many calls are under way.
+                return Err(Errno::ENFILE.into());
+            }
+            return match pages.are_occupied() {
+                true => Err(Refused::Called(refusal(Reason::Baseline(&NO_PAGES)))),
+                false => self.map(stop),
+            };
+        };
+        let set = stop.task.domains.judged().and(stop.task.domains.filters());
+        let filter = entry.filter(domain, set.and(DomainSet::one(domain)));
+        let mut bytes = vec![0; HEAD as usize];
+        let count = (filter.len() / size_of::<libc::sock_filter>()) as u16;
+        bytes[..2].copy_from_slice(&count.to_ne_bytes());
+        bytes[8..].copy_from_slice(&(slot.address + HEAD).to_ne_bytes());
+        bytes.extend(filter);
+        slot.fill(tid, &bytes)?;
+        let nr = Op::Seccomp.number().ok_or(Errno::ENOSYS)?;
+        let args = [SECCOMP_SET_MODE_FILTER, 0, slot.address, 0, 0, 0];
+        let pending = Pending::Filter {
+            original,
+            domain,
+            _slot: slot,
+        };
+        stop.task.pending.replace(Some(pending));
+        Ok(Resume::calling(original.with_call(nr, args)).and_stop())
     }
 
     /// Has the task map the pages: its call is made again afterwards. The mmap names an address that the

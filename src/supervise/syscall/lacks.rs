@@ -30,7 +30,8 @@ impl Lacks {
     /// can lift.
     pub fn learn(&mut self, verdict: &Verdict, object: &Object, own: &[u8]) -> bool {
         self.needed.clear();
-        let lacking = matches!(verdict.reason, Reason::PathDefault | Reason::PeerDefault);
+        let lacking = matches!(verdict.reason, Reason::PathDefault | Reason::PeerDefault)
+            && verdict.domain.is_none();
         // Programs try these, and manage without them.
         if !lacking || verdict.quiet {
             return false;
@@ -49,7 +50,8 @@ impl Lacks {
 
     /// Whether a denied access is let through. It is then noted as needed by the current call.
     pub fn lets(&mut self, verdict: &Verdict, object: Object, own: &[u8]) -> bool {
-        let lacking = matches!(verdict.reason, Reason::PathDefault | Reason::PeerDefault);
+        let lacking = matches!(verdict.reason, Reason::PathDefault | Reason::PeerDefault)
+            && verdict.domain.is_none();
         let lets = lacking && self.known.contains(&key(&object, own));
         if lets {
             self.needed.push((*verdict, object));
@@ -59,7 +61,9 @@ impl Lacks {
 
     /// Whether a program that has been loaded was let through when its execve was judged.
     pub fn let_program(&self, verdict: &Verdict, path: &[u8]) -> bool {
-        verdict.reason == Reason::PathDefault && self.known.contains(&path_key(Access::Exec, path))
+        verdict.reason == Reason::PathDefault
+            && verdict.domain.is_none()
+            && self.known.contains(&path_key(Access::Exec, path))
     }
 
     /// What the current call needed.

@@ -30,8 +30,8 @@ pub mod target;
 
 use super::tracee::Task;
 use super::{Denial, Ending, Event, Object, Supervisor};
-use crate::baseline::Check;
-use crate::judge::Verdict;
+use crate::baseline::{Check, NO_FILTER};
+use crate::judge::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::sys::Errno;
@@ -39,7 +39,7 @@ use crate::syscalls::{Call, Op, Syscall};
 use crate::trace::{Registers, Resume, ResumeAction, Stopped};
 use pending::Pending;
 use std::rc::Rc;
-use stop::{Answer, SyscallStop};
+use stop::{Answer, SyscallStop, errno, refusal};
 
 impl Supervisor<'_> {
     /// A call that the filter passed on.
@@ -73,11 +73,13 @@ impl Supervisor<'_> {
         registers: Registers,
     ) -> Result<Resume, Errno> {
         let call = registers.call();
-        if !self.running && is_exec(call.syscall()) {
-            // The command's own execve: the policy is about what the command does.
+        if !self.running && is_of_launch(call.op()) {
+            // The policy is about what the command does.
             return Ok(Resume::CONTINUE);
         }
-        let plan = self.plan;
+        let domains = self.domains_of(tracee, task)?;
+        task.domains.calls(domains);
+        let plan = self.plan.within(domains);
         let verdict = plan.judge.call(&call);
         let rules = plan.judge.needs_objects(&call);
         let by_peers = is_about_peers(plan, &call, rules, &verdict);
@@ -146,7 +148,7 @@ impl Supervisor<'_> {
         }
         let seen = self.paths.seen.clone();
         let mut stop = SyscallStop {
-            plan: self.plan,
+            plan: self.plan.within(task.domains.judged()),
             tracees: &self.tracees,
             task,
             tracee,
@@ -260,7 +262,10 @@ impl Supervisor<'_> {
         }
         // Of a process that talks to a resolver each call is seen.
         match tracee.is_entry()? {
-            true => self.sockets.begins(self.plan, tracee, task),
+            true => {
+                let plan = self.plan.within(task.domains.judged());
+                self.sockets.begins(plan, tracee, task)
+            }
             false => Ok(Resume::CONTINUE),
         }
     }
@@ -275,7 +280,15 @@ impl Supervisor<'_> {
         if pending.is_of_socket() {
             return socket::Sockets::returned(tracee, task, pending);
         }
-        match path::arrived(self.plan, tracee, &pending)? {
+        if let Pending::Filter { original, .. } = &pending
+            && tracee.result()?.is_some_and(|result| result != 0)
+        {
+            let verdict = refusal(Reason::Baseline(&NO_FILTER));
+            let original = *original;
+            let _ = self.denied(task, original, verdict, None);
+            return Ok(Resume::set(original.with_result(errno(Errno::EACCES))));
+        }
+        match path::arrived(self.plan_of(task), tracee, &pending)? {
             Some((verdict, object)) => self.refuse_program(tracee, task, verdict, object),
             None => self.injected_returned(tracee, task, pending),
         }
@@ -315,12 +328,18 @@ const NO_CALL: i64 = -(libc::ENOSYS as i64);
 /// has its calls judged like all others.
 fn is_foreign(tracee: &Stopped) -> Result<bool, Errno> {
     let data = tracee.message()?;
-    Ok(data.is_some_and(|data| data != u64::from(crate::plan::TRACE_DATA)))
+    Ok(data.is_some_and(|data| crate::plan::domains_of(data).is_none()))
 }
 
 /// Whether a call names a peer, or the address of a socket.
 fn names_peer(syscall: &Syscall) -> bool {
     matches!(syscall.op, Op::Bind | Op::Peer(_))
+}
+
+/// Whether the launcher makes such a call under the filter: it installs the filters of domains and the jail's own,
+/// and executes the command.
+fn is_of_launch(op: Op) -> bool {
+    matches!(op, Op::Exec(_) | Op::Seccomp | Op::Prctl)
 }
 
 fn is_exec(syscall: Option<&Syscall>) -> bool {

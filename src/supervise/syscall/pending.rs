@@ -2,6 +2,7 @@
 
 use super::pin::Slot;
 use super::socket::state::Waited;
+use crate::policy::DomainId;
 use crate::sys::{Errno, Taken};
 use crate::syscalls::op::{Op, Open};
 use crate::trace::{Registers, Resume};
@@ -27,6 +28,12 @@ pub enum Pending {
     Passing { original: Registers },
     /// mmap of the pages for what is judged.
     Map { original: Registers },
+    /// The filter of a domain is installed.
+    Filter {
+        original: Registers,
+        domain: DomainId,
+        _slot: Slot,
+    },
     /// A connect that was begun here: the task waits for its end.
     Connect {
         original: Registers,

@@ -108,6 +108,7 @@ pub fn refusal(reason: Reason) -> Verdict {
         quiet: false,
         reason,
         check: None,
+        domain: None,
     }
 }
 

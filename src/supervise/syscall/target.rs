@@ -49,6 +49,7 @@ impl Denied {
             quiet: false,
             reason,
             check: None,
+            domain: None,
         }
     }
 }
@@ -57,6 +58,9 @@ impl Tracees {
     /// Whether the target of a call by `tid` is in the jail.
     pub fn check(&self, task: &Task, check: Check, call: &Call) -> Checked {
         let outside = || Checked::Outside(Denied(Errno::EPERM));
+        if self.crosses(task, check, call) {
+            return outside();
+        }
         let hides_ids = self.namespaces.hides_ids();
         match (check, check.target(&call.args)) {
             (_, Target::Harmless) => Checked::Inside,
@@ -94,6 +98,25 @@ impl Tracees {
             },
             (_, Target::Everyone) => outside(),
         }
+    }
+
+    /// Whether a call other than a signal aims at a task outside of the caller's domains.
+    fn crosses(&self, task: &Task, check: Check, call: &Call) -> bool {
+        let set = task.domains.judged();
+        let Target::Task(id) = check.target(&call.args) else {
+            return false;
+        };
+        let signals = ["tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"];
+        let signal = |name| signals.contains(&name) || check == Check::Signal;
+        if set.is_none() || call.syscall().is_some_and(|call| signal(call.name)) {
+            return false;
+        }
+        let mut tasks = self.all().map(|task| task.tid());
+        let target = match self.namespaces.hides_ids() {
+            true => tasks.find(|tid| self.inside(*tid) == id),
+            false => Some(id),
+        };
+        target.is_some_and(|target| !self.is_within(set, target))
     }
 
     /// A group whose leader was made in the jail: only the jail's own processes are in it, unless

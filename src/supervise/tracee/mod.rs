@@ -5,6 +5,7 @@
 //! the kernel is asked whether it still is a tracee's.
 
 mod address_space;
+mod domains;
 pub mod held;
 mod namespaces;
 mod process;
@@ -142,6 +143,7 @@ impl Tracees {
         let others = self.tasks.values().map(|task| (task.tid(), task.space()));
         let space = Member::ask(tid, others, self.shares);
         let task = Rc::new(Task::new(tid, Rc::default(), space));
+        task.process().domains.assume();
         if let Some(pid) = status.number("Tgid") {
             self.belongs(&task, pid);
             // A process runs its parent's program until it executes another one.
@@ -150,6 +152,8 @@ impl Tracees {
             {
                 task.process().inherit(&parent.process());
                 task.process().made_by(parent.pid());
+                // It may be the parent of its parent.
+                task.process().domains.assume();
             }
         }
         if self.tasks.values().any(|task| task.paths.is_confined()) {
@@ -229,6 +233,7 @@ impl Tracees {
             task.process().made_by(parent.pid());
         }
         task.paths.inherit(&parent.paths);
+        task.domains.inherit(&parent.domains);
         task.announced.set(true);
         self.insert(task);
         spawn
@@ -258,6 +263,8 @@ impl Tracees {
         // A Landlock domain is a thread's own, and survives.
         if let Some(caller) = &caller {
             task.paths.inherit(&caller.paths);
+            // So do its filters.
+            task.domains.inherit(&caller.domains);
         }
         let task = Rc::new(task);
         self.tasks.insert(pid, Rc::clone(&task));

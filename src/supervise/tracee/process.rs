@@ -1,5 +1,6 @@
 //! A process: what its threads share, and the programs that it runs and ran.
 
+use crate::supervise::domain::state as domain;
 use crate::supervise::limits::state as limits;
 use crate::supervise::syscall::path::state as paths;
 use crate::supervise::syscall::socket::dns::talk;
@@ -23,6 +24,7 @@ pub struct Process {
     pub paths: paths::ProcessState,
     pub sockets: talk::ProcessState,
     pub limits: limits::ProcessState,
+    pub domains: domain::ProcessState,
 }
 
 impl Process {
@@ -40,6 +42,7 @@ impl Process {
             program: RefCell::new(Some(Rc::clone(program))),
             sent: RefCell::new(before.map_or_else(Vec::new, |before| before.sent.take())),
             limits: before.map_or_else(Default::default, |before| before.limits.executed()),
+            domains: domain::ProcessState::executed(before.map(|before| &before.domains)),
             ..Self::default()
         })
     }
@@ -71,6 +74,7 @@ impl Process {
         if program.is_none() {
             *program = parent.known_program();
         }
+        self.domains.inherit(&parent.domains);
     }
 
     /// The program that it runs; `tid` is one of its threads.

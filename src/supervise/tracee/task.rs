@@ -2,6 +2,7 @@
 
 use super::address_space::Member;
 use super::process::{Process, Program};
+use crate::supervise::domain::state as domain;
 use crate::supervise::limits::state as limits;
 use crate::supervise::syscall::path::state as paths;
 use crate::supervise::syscall::pending::Pending;
@@ -29,6 +30,7 @@ pub struct Task {
     pub sockets: sockets::TaskState,
     pub limits: limits::TaskState,
     pub restart: restarted::TaskState,
+    pub domains: domain::TaskState,
 }
 
 impl Task {
@@ -45,6 +47,7 @@ impl Task {
             sockets: sockets::TaskState::default(),
             limits: limits::TaskState::default(),
             restart: restarted::TaskState::default(),
+            domains: domain::TaskState::default(),
         }
     }
 

@@ -837,6 +837,7 @@ fn every_reason_has_an_advice_that_can_be_followed() {
             quiet: false,
             reason,
             check: None,
+            domain: None,
         };
         let files = Files(vec![("net.toml".to_owned(), POLICY.to_owned())]);
         let found = match remedy(&policy, &denied, &verdict) {

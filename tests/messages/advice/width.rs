@@ -172,6 +172,7 @@ fn verdict(reason: Reason) -> Verdict {
         quiet: false,
         reason,
         check: None,
+        domain: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod require;
 
 mod attacks;
 mod births;
+mod border;
 mod children;
 mod fair;
 mod hidden;
@@ -41,6 +42,11 @@ const PROBES: &[(&str, Probe)] = &[
     ("binds",            inherited::binds),
     ("blocking",         inherited::blocking),
     ("bomb",             storms::bomb),
+    ("border-connect",   border::connect),
+    ("border-open",      border::open),
+    ("border-parent",    border::parent),
+    ("border-race",      border::race),
+    ("border-read",      border::read),
     ("daemon",           children::daemon),
     ("descriptors",      inherited::descriptors),
     ("exec-again",       kills::exec_again),

@@ -106,6 +106,47 @@ pub fn exec(arguments: &[String]) -> Errno {
     }
 }
 
+/// A child that shares this process's memory and is no thread of it (CLONE_VM without CLONE_THREAD), and executes a
+/// program at once. Returns its pid; its exit code is 1 if the execve fails.
+pub fn sharing(arguments: &[String]) -> i32 {
+    struct Start {
+        words: Vec<*const libc::c_char>,
+        environment: *const *const libc::c_char,
+    }
+    extern "C" fn child(start: *mut c_void) -> c_int {
+        // SAFETY: the parent has leaked it, and nothing writes to it.
+        let start = unsafe { &*start.cast::<Start>() };
+        // SAFETY: both lists end with NULL, and their strings are leaked.
+        unsafe { libc::execve(start.words[0], start.words.as_ptr(), start.environment) };
+        // SAFETY: as in `exit`.
+        unsafe { libc::_exit(1) }
+    }
+    const STACK: usize = 65536;
+    let strings = arguments
+        .iter()
+        .filter_map(|text| std::ffi::CString::new(text.as_str()).ok());
+    let mut words: Vec<*const libc::c_char> =
+        strings.map(|text| text.into_raw().cast_const()).collect();
+    words.push(std::ptr::null());
+    let environment: &'static [*const libc::c_char] = Box::leak(Box::new([std::ptr::null()]));
+    let start = Box::leak(Box::new(Start {
+        words,
+        environment: environment.as_ptr(),
+    }));
+    // Leaked: the child may use it until its execve.
+    let stack: &'static mut [u128] = Box::leak(vec![0; STACK / 16].into_boxed_slice());
+    let top = stack.as_mut_ptr_range().end.cast::<c_void>();
+    // SAFETY: the stack and what the child reads are leaked; it makes two system calls on them.
+    unsafe {
+        libc::clone(
+            child,
+            top,
+            libc::CLONE_VM | libc::SIGCHLD,
+            std::ptr::from_mut(start).cast(),
+        )
+    }
+}
+
 /// How a child changed, by waitpid(2)'s status word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -14,6 +14,7 @@
 //! It must never let a call go on that it could not judge.
 
 mod bind;
+mod border;
 pub mod exec;
 mod long_path;
 mod look;

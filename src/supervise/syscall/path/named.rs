@@ -2,7 +2,7 @@
 
 use super::resolve::{self, LookupFlags, Resolved, Start, View, is_directory, read_path, resolve};
 use super::{Judged, Refused, SyscallStop, object, refusal};
-use crate::baseline::Watch;
+use crate::baseline::{NO_CROSSING, Watch};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
 use crate::policy::{self, Action};
@@ -51,6 +51,19 @@ impl SyscallStop<'_> {
     /// Where a path leads from the working directory.
     pub fn found_at(&self, given: &[u8], wants: LookupFlags) -> Judged<Resolved> {
         Ok(resolve(self.view(), Start::Directory, given, wants)?)
+    }
+
+    /// Whether the domains of the caller allow an access that the main policy denies by its default alone.
+    pub(super) fn is_open_in_domains(&self, access: Access, found: &Resolved) -> bool {
+        let path = self.own(&found.path);
+        let denial = self.plan.judge.path_in_domains(access, &path);
+        denial.is_none()
+    }
+
+    /// Whether a relative path of the call starts at the working directory.
+    pub fn is_at_directory(&self) -> bool {
+        let dirfd = self.rows().first().and_then(|row| row.dirfd);
+        dirfd.is_none_or(|dirfd| Start::of(self.arg(dirfd)) == Start::Directory)
     }
 
     pub(super) fn descriptor(&self, start: Start) -> Judged<Resolved> {
@@ -153,10 +166,17 @@ impl SyscallStop<'_> {
             super::protect::may_be_file(self, given, &found.path)?;
         }
         let own = self.own(&found.path);
+        if self.crosses(access, found) {
+            return denied(refusal(Reason::Baseline(&NO_CROSSING)));
+        }
         let verdict = self.plan.judge.path(access, &own);
-        if verdict.action != Action::Allow && !self.lets(&verdict, || object(access, given, found))
-        {
-            return denied(verdict);
+        if verdict.action != Action::Allow {
+            if !self.lets(&verdict, || object(access, given, found)) {
+                return denied(verdict);
+            }
+            if let Some(verdict) = self.plan.judge.path_in_domains(access, &own) {
+                return denied(verdict);
+            }
         }
         // An entry that denies may mean the caller by its number, too.
         if own != found.path {

@@ -261,7 +261,10 @@ impl Paths {
         let denied = |verdict| Err(Refused::Denied(verdict, object(access, given, found)));
         match stop.judge(access, given, found) {
             Err(Refused::Denied(verdict, _))
-                if verdict.reason == Reason::PathDefault && self.was_handed(found, how) =>
+                if verdict.reason == Reason::PathDefault
+                    && verdict.domain.is_none()
+                    && stop.is_open_in_domains(access, found)
+                    && self.was_handed(found, how) =>
             {
                 let again = |paths: &mut Paths, access| paths.may_reopen(stop, access, found.own);
                 let linked = found.magic.is_some()

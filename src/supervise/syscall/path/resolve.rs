@@ -6,7 +6,7 @@
 
 use crate::judge::Judge;
 use crate::paths::Access;
-use crate::policy::Action;
+use crate::policy::{Action, DomainSet};
 use crate::supervise::credentials::as_tracer;
 use crate::supervise::tracee::Tracees;
 use crate::sys::files::{NO_MAGICLINKS, NO_SYMLINKS, openat2};
@@ -595,7 +595,10 @@ impl<'a> Walk<'a> {
         let mut link = self.path.clone();
         join(&mut link, name);
         let process = self.process();
-        if !process.is_some_and(|pid| self.view.tracees.has(pid)) {
+        let caller = self.view.tracees.get(self.view.tid);
+        let domains = caller.map_or(DomainSet::NONE, |task| task.domains.judged());
+        let leads = |pid| self.view.tracees.has(pid) && self.view.tracees.is_within(domains, pid);
+        if !process.is_some_and(leads) {
             return Err(Errno::EACCES);
         }
         let object = self.open_link(text, 0)?;

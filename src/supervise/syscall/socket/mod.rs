@@ -78,7 +78,7 @@ impl Socket {
 impl Sockets {
     pub fn new(plan: &crate::plan::Plan) -> Self {
         Self {
-            names: Names::new(plan.judge.names(), plan.learns),
+            names: Names::new(plan.names(), plan.learns),
             spare: connect::spare(crate::sys::process::descriptor_limit().unwrap_or(0)),
         }
     }
@@ -163,7 +163,8 @@ impl Sockets {
             // Those of paths are not made here.
             Pending::Return { original, .. }
             | Pending::Passing { original }
-            | Pending::Map { original } => Resume::set(original.with_result(result)),
+            | Pending::Map { original }
+            | Pending::Filter { original, .. } => Resume::set(original.with_result(result)),
         })
     }
 

@@ -72,7 +72,12 @@ impl Sockets {
                 stop.see(|| Object::Peer(object));
                 Ok(())
             }
-            (verdict, object) if stop.lets(&verdict, || Object::Peer(object.clone())) => Ok(()),
+            (verdict, object) if stop.lets(&verdict, || Object::Peer(object.clone())) => {
+                match self.in_domains(stop, way, to) {
+                    Some(verdict) => Err(Refused::Denied(verdict, Object::Peer(object))),
+                    None => Ok(()),
+                }
+            }
             (verdict, object) => Err(Refused::Denied(verdict, Object::Peer(object))),
         }
     }
@@ -90,7 +95,26 @@ impl Sockets {
         })
     }
 
+    /// The denial of the caller's domains, of a peer that is let through although the main policy lacks it.
+    fn in_domains(&self, stop: &SyscallStop<'_>, way: Way, who: Who<'_>) -> Option<Verdict> {
+        self.with_reach(stop, way, who, |reach, _| {
+            stop.plan.judge.reach_in_domains(reach)
+        })
+    }
+
     fn ask(&self, stop: &SyscallStop<'_>, way: Way, who: Who<'_>) -> (Verdict, PeerObject) {
+        self.with_reach(stop, way, who, |reach, object| {
+            Sockets::said(stop, reach, object)
+        })
+    }
+
+    fn with_reach<T>(
+        &self,
+        stop: &SyscallStop<'_>,
+        way: Way,
+        who: Who<'_>,
+        then: impl FnOnce(&Reach<'_>, PeerObject) -> T,
+    ) -> T {
         // Interfaces get and lose addresses, so the kernel is asked at each call.
         let own = match who {
             Who::Inet { ip, .. } => {
@@ -114,29 +138,38 @@ impl Sockets {
             Who::Abstract(name) => To::Abstract(name),
         };
         let reach = Reach { way, to };
-        let object = || PeerObject {
+        let object = PeerObject {
             way,
             to: to.to_string(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             who: Some(Box::new(who.owned(own))),
         };
+        then(&reach, object)
+    }
+
+    /// What the policy and its rules say of a way to a peer.
+    fn said(
+        stop: &SyscallStop<'_>,
+        reach: &Reach<'_>,
+        object: PeerObject,
+    ) -> (Verdict, PeerObject) {
         if stop.rules {
             let mut holds = |object: &policy::Object| {
-                object.path.is_none() && object.argv.is_none() && object.covers_peer(&reach)
+                object.path.is_none() && object.argv.is_none() && object.covers_peer(reach)
             };
             let verdict = stop.plan.judge.call_on(&stop.call, &mut holds);
             if verdict.action != Action::Allow {
-                return (verdict, object());
+                return (verdict, object);
             }
         }
         let mut verdict = match stop.plan.net.governed {
-            true => stop.plan.judge.reach(&reach),
+            true => stop.plan.judge.reach(reach),
             false => allowed(),
         };
         if verdict.action != Action::Allow && verdict.reason == Reason::PeerDefault {
-            verdict.quiet |= looks_for_route(stop, &reach);
+            verdict.quiet |= looks_for_route(stop, reach);
         }
-        (verdict, object())
+        (verdict, object)
     }
 
     /// Whether an internet socket may go on from a port that the kernel chooses: a connect or send
@@ -212,5 +245,6 @@ fn allowed() -> Verdict {
         quiet: false,
         reason: Reason::PeerDefault,
         check: None,
+        domain: None,
     }
 }

@@ -163,7 +163,10 @@ fn judge(
     let denial = |name: &[u8]| {
         let verdict = judge.path(Access::Exec, name);
         let lets = |lacks: &RefCell<Lacks>| lacks.borrow().let_program(&verdict, name);
-        (verdict.action != Action::Allow && !lacks.is_some_and(lets)).then_some(verdict)
+        match verdict.action != Action::Allow && lacks.is_some_and(lets) {
+            true => judge.path_in_domains(Access::Exec, name),
+            false => (verdict.action != Action::Allow).then_some(verdict),
+        }
     };
     if nameless && let Some(verdict) = denial(b"/") {
         let reason = Reason::Pathless;

@@ -99,7 +99,8 @@ impl Paths {
         let wants = LookupFlags::object(row.follows(&stop.call));
         let found = stop.found(row, &given, wants)?;
         let tid = stop.tracee.tid();
-        let vector = match stop.rules {
+        let entry = stop.plan.entry.as_deref();
+        let vector = match stop.rules || entry.is_some() {
             true => {
                 let (begin, vector) = Vector::read(&self.exec.keys, tid, &stop.call)?;
                 stop.vector = begin;
@@ -108,7 +109,18 @@ impl Paths {
             false => None,
         };
         let script = self.program(stop, &given, &found)?;
-        if let Some(vector) = vector {
+        if let Some(entry) = entry {
+            let own = stop.task.domains.judged();
+            let entering = own.and(stop.entered(entry, &given, &found));
+            let missing = entering.without(stop.task.domains.filters());
+            if let Some(domain) = missing.iter().next() {
+                return self.emulation.install(stop, entry, domain);
+            }
+            stop.task.domains.enters(entering);
+        }
+        // Outside of all domains nothing has to be kept from entering one.
+        let kept = stop.rules || !stop.task.domains.judged().is_none();
+        if let Some(vector) = vector.filter(|_| kept) {
             let keys = &self.exec.keys;
             let judged = JudgedExec {
                 vector,
@@ -139,8 +151,14 @@ impl Paths {
             let given = interpreter.path;
             let verdict = stop.plan.judge.path(Access::Exec, &stop.own(&found.path));
             let named = || object(Access::Exec, &given, &found);
-            if verdict.action != Action::Allow && !stop.lets(&verdict, named) {
-                return Err(Refused::Denied(verdict, named()));
+            if verdict.action != Action::Allow {
+                if !stop.lets(&verdict, named) {
+                    return Err(Refused::Denied(verdict, named()));
+                }
+                let path = stop.own(&found.path);
+                if let Some(verdict) = stop.plan.judge.path_in_domains(Access::Exec, &path) {
+                    return Err(Refused::Denied(verdict, named()));
+                }
             }
             next = match interpreter.script {
                 true => self.interpreter(stop, &given, &found)?,

@@ -1,0 +1,76 @@
+//! Several policies at once: what a task may that is in domains is what the main policy and each of the domains
+//! allow. The strictest answer decides; of equal ones that of the main policy.
+
+use super::{Judge, Verdict};
+use crate::baseline::Baseline;
+use crate::paths::{Access, Terminal};
+use crate::policy::{Action, Domain, DomainId};
+
+/// A domain of the caller.
+#[derive(Debug)]
+pub(super) struct Inner {
+    id: DomainId,
+    pub(super) judge: Judge,
+}
+
+impl Judge {
+    /// The same, for a task that is in this domain, too. `baseline` has the kinds of sockets and queues that the
+    /// domain closes.
+    pub fn within(
+        mut self,
+        id: DomainId,
+        domain: &Domain,
+        baseline: &Baseline,
+        terminals: &[Terminal],
+    ) -> Judge {
+        let judge = Judge::of_command(&domain.policy, baseline, None, terminals);
+        self.files.protected.join(&domain.policy, id);
+        self.domains.push(Inner { id, judge });
+        self
+    }
+
+    /// What the domains alone say of an access to a path, for one that the main policy denies by its default and
+    /// that is let through.
+    pub fn path_in_domains(&self, access: Access, path: &[u8]) -> Option<Verdict> {
+        self.first(|judge| denial(judge.path(access, path)))
+    }
+
+    /// The same of a peer.
+    pub fn reach_in_domains(&self, reach: &crate::net::Reach<'_>) -> Option<Verdict> {
+        self.first(|judge| denial(judge.reach(reach)))
+    }
+
+    /// The first denial of a domain.
+    pub(super) fn first(&self, ask: impl Fn(&Judge) -> Option<Verdict>) -> Option<Verdict> {
+        self.domains.iter().find_map(|inner| {
+            let verdict = ask(&inner.judge)?;
+            Some(Verdict {
+                domain: Some(inner.id),
+                ..verdict
+            })
+        })
+    }
+
+    /// The strictest of the main policy's verdict and those of the domains.
+    pub(super) fn narrowed(&self, own: Verdict, ask: impl Fn(&Judge) -> Verdict) -> Verdict {
+        let domains = self.domains.iter();
+        domains.fold(own, |found, inner| {
+            stricter(found, inner, ask(&inner.judge))
+        })
+    }
+}
+
+fn denial(verdict: Verdict) -> Option<Verdict> {
+    (verdict.action != Action::Allow).then_some(verdict)
+}
+
+/// The stricter of a verdict and that of a domain.
+pub(super) fn stricter(found: Verdict, inner: &Inner, verdict: Verdict) -> Verdict {
+    match verdict.action.strictness() > found.action.strictness() {
+        true => Verdict {
+            domain: Some(inner.id),
+            ..verdict
+        },
+        false => found,
+    }
+}

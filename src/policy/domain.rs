@@ -1,0 +1,154 @@
+//! Domains: programs that run under less than the policy says. `domain_section` reads what a file says of them,
+//! `domains` makes the domains of a policy of that.
+
+use super::{Argv, Origin, Policy};
+use crate::paths::Pattern;
+
+/// The largest number of domains of a policy: one bit each in [`DomainSet`].
+pub(super) const MOST_DOMAINS: usize = 8;
+
+/// A domain: the programs that enter it, and what it denies of what the main policy allows.
+#[derive(Debug, Clone)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// The place of its first key.
+    pub origin: Origin,
+    /// The programs that enter it.
+    pub programs: Vec<OnExec>,
+    /// What it allows. A call must pass this and the main policy. An access for which the domain has no list
+    /// is allowed here.
+    pub policy: Policy,
+}
+
+/// An entry of `on-exec`.
+#[derive(Debug, Clone)]
+pub struct OnExec {
+    /// The path as written.
+    pub text: String,
+    /// The programs that it covers.
+    pub pattern: Pattern,
+    /// The argument vectors, if not all.
+    pub argv: Option<Argv>,
+    /// Its place in the policy.
+    pub origin: Origin,
+}
+
+/// The number of a domain: its index in [`Policy::domains`].
+pub type DomainId = u8;
+
+/// The domains that a task is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct DomainSet(u8);
+
+impl DomainSet {
+    /// No domain.
+    pub const NONE: DomainSet = DomainSet(0);
+
+    /// From one bit for each domain.
+    pub const fn of_bits(bits: u8) -> DomainSet {
+        DomainSet(bits)
+    }
+
+    /// One bit for each domain.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// One domain.
+    pub const fn one(domain: DomainId) -> DomainSet {
+        match domain {
+            0..8 => DomainSet(1 << domain),
+            _ => DomainSet::NONE,
+        }
+    }
+
+    /// The domains of both.
+    pub const fn and(self, other: DomainSet) -> DomainSet {
+        DomainSet(self.0 | other.0)
+    }
+
+    /// Those that are not in `other`.
+    pub const fn without(self, other: DomainSet) -> DomainSet {
+        DomainSet(self.0 & !other.0)
+    }
+
+    /// Whether it has all domains of `other`.
+    pub const fn has(self, other: DomainSet) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is none.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each domain, ascending.
+    pub fn iter(self) -> impl Iterator<Item = DomainId> {
+        (0..MOST_DOMAINS as DomainId).filter(move |domain| self.has(DomainSet::one(*domain)))
+    }
+}
+
+impl OnExec {
+    /// Whether a program with these arguments enters. `names`: the paths by which it was executed.
+    pub fn matches(&self, names: &[&[u8]], arguments: &[Vec<u8>]) -> bool {
+        self.covers(names)
+            && self
+                .argv
+                .as_ref()
+                .is_none_or(|argv| argv.matches(arguments))
+    }
+
+    /// The same, whatever its arguments are.
+    pub fn covers(&self, names: &[&[u8]]) -> bool {
+        names.iter().any(|name| self.pattern.covers(name))
+    }
+}
+
+impl Policy {
+    /// The domain of a name.
+    pub fn domain(&self, name: &str) -> Option<DomainId> {
+        let place = self.domains.iter().position(|domain| domain.name == name)?;
+        DomainId::try_from(place).ok()
+    }
+
+    /// The policy whose entries a verdict names: that of a domain, or the main one.
+    pub fn of_domain(&self, domain: Option<DomainId>) -> &Policy {
+        domain
+            .and_then(|domain| self.domains.get(usize::from(domain)))
+            .map_or(self, |domain| &domain.policy)
+    }
+
+    /// The domains that a program enters. `names`: the paths by which it is executed; `arguments`: `None`
+    /// means any.
+    pub fn entered(&self, names: &[&[u8]], arguments: Option<&[Vec<u8>]>) -> DomainSet {
+        let enters = |domain: &Domain| {
+            domain.programs.iter().any(|program| match arguments {
+                Some(arguments) => program.matches(names, arguments),
+                None => program.covers(names),
+            })
+        };
+        let mut set = DomainSet::NONE;
+        for (id, domain) in (0..).zip(&self.domains) {
+            if enters(domain) {
+                set = set.and(DomainSet::one(id));
+            }
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_its_domains_and_no_others() {
+        let both = DomainSet::one(0).and(DomainSet::one(7));
+        assert_eq!(both.iter().collect::<Vec<_>>(), [0, 7]);
+        assert!(both.has(DomainSet::one(7)) && !both.has(DomainSet::one(1)));
+        assert!(both.has(DomainSet::NONE) && DomainSet::NONE.is_none());
+        assert_eq!(both.without(DomainSet::one(0)), DomainSet::one(7));
+        assert!(DomainSet::one(8).is_none());
+    }
+}
