@@ -95,10 +95,13 @@ fn plain(name: &[u8]) -> Part {
     }
 }
 
-/// The pattern of a name with a random part, a hash, the number of a process or a version; `None`: it has none.
+/// The pattern of a name with a date, a random part, a hash, the number of a process or a version; `None`: it has
+/// none.
 fn changing(scene: &Scene, name: &[u8]) -> Option<Part> {
     let text = std::str::from_utf8(name).ok()?;
-    let range = varying(&scene.run, name).or_else(|| version(name))?;
+    let range = date(name)
+        .or_else(|| varying(&scene.run, name))
+        .or_else(|| version(name))?;
     let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
     // The names of mktemp and Python begin with a fixed prefix.
     let before = match before.is_empty() && text.starts_with("tmp") {
@@ -141,6 +144,28 @@ fn database(scene: &Scene, directory: &[u8], name: &[u8]) -> Option<Part> {
     let name = std::str::from_utf8(name).ok()?;
     let known = scene.databases.contains(&path) && name.len() >= FIXED;
     known.then(|| Part::Pattern(format!("{}*", written::literal(name))))
+}
+
+/// The part of a name that is a date, with the time behind it: `2026-11-30T05_50_04_123Z` of a log.
+fn date(name: &[u8]) -> Option<std::ops::Range<usize>> {
+    const SHAPE: &[u8] = b"0000-00-00";
+    let digit = |at: usize| name.get(at).is_some_and(u8::is_ascii_digit);
+    let fits = |start: &usize| {
+        let part = name.get(*start..*start + SHAPE.len()).unwrap_or_default();
+        let known = |(byte, shape): (&u8, &u8)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == other,
+        };
+        part.len() == SHAPE.len() && part.iter().zip(SHAPE).all(known)
+    };
+    let start = (0..name.len()).find(fits)?;
+    let mut end = start + SHAPE.len();
+    while digit(end) || digit(end + 1) && name.get(end).is_some_and(|byte| b"T_-:.".contains(byte))
+    {
+        end += 1;
+    }
+    let zone = name.get(end) == Some(&b'Z');
+    Some(start..end + usize::from(zone))
 }
 
 /// The part of a name that is a version of three numbers: `1.91.0` of `rustc-1.91.0-x86_64`.
@@ -218,6 +243,16 @@ mod tests {
             (Access::Write, "/tmp/npm-3f2a9c1b/x", "/tmp/<npm-*>/x"),
             (Access::Read, "/tmp/tmpab12cd_8/y", "/tmp/<tmp*>/y"),
             (Access::Write, "/work0/p/lock.4711", "/work0/p/<lock.*>"),
+            (
+                Access::Write,
+                "/work0/p/2026-11-30T05_50_04_123Z-debug-0.log",
+                "/work0/p/<*-debug-0.log>",
+            ),
+            (
+                Access::Write,
+                "/work0/p/run-2026-11-30.log",
+                "/work0/p/<run-*.log>",
+            ),
             (
                 Access::Write,
                 "/work0/p/pkg-1.20.3.tgz",

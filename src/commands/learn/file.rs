@@ -173,17 +173,20 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
     }
     let mut document = parsed(text)?;
     let array = list(&mut document, "fs", "lift")?;
-    for place in places {
-        if array.iter().any(|value| names(value, place)) {
-            continue;
-        }
+    let indent = indent(array);
+    let mut places: Vec<&String> = places.iter().collect();
+    places.retain(|place| !array.iter().any(|value| names(value, place)));
+    for place in &places {
         let mut table = InlineTable::new();
         table.insert("path", Value::from(place.as_str()));
-        table.insert(
-            "why",
-            Value::from("jail learn --lift: the command is trusted with it"),
-        );
-        array.push(Value::InlineTable(table));
+        table.insert("why", Value::from("the command is trusted with it"));
+        let mut value = Value::InlineTable(table);
+        value.decor_mut().set_prefix(format!("\n{indent}"));
+        array.push_formatted(value);
+    }
+    if !places.is_empty() {
+        array.set_trailing_comma(true);
+        array.set_trailing("\n");
     }
     Ok(document.to_string())
 }
@@ -299,6 +302,25 @@ mod tests {
         assert_eq!(again, partial);
         let whole = apply(&partial, &[], None, true);
         assert!(!whole.contains("# Partial"), "{whole}");
+    }
+
+    #[test]
+    fn lifted_places_are_on_lines_of_their_own() {
+        let place = |name: &str| name.to_owned();
+        let once = lifted("[fs]\n", &[place("./a"), place("./b")]).expect("a policy");
+        let line = |name: &str| {
+            format!("  {{ path = \"{name}\", why = \"the command is trusted with it\" }},\n")
+        };
+        let expected = format!("[fs]\nlift = [\n{}{}]\n", line("./a"), line("./b"));
+        assert_eq!(once, expected);
+        let twice = lifted(&once, &[place("./b"), place("./c")]).expect("a policy");
+        let expected = format!(
+            "[fs]\nlift = [\n{}{}{}]\n",
+            line("./a"),
+            line("./b"),
+            line("./c")
+        );
+        assert_eq!(twice, expected);
     }
 
     #[test]

@@ -132,12 +132,28 @@ impl Told<'_> {
             let _ = writeln!(out, "      Replayed: {text}");
             return;
         }
-        let lines = self.replayed.denied.iter().map(|request| {
-            let why = self.left.iter().find(|(left, _)| left == request);
-            let why = why.map_or("an entry denies it", |(_, why)| why);
+        let why = |request: &Request| {
+            let left = self.left.iter().find(|(left, _)| left == request);
+            left.map(|(_, why)| *why)
+        };
+        let denied = &self.replayed.denied;
+        let on_purpose = denied.iter().all(|request| why(request).is_some());
+        let heading = match on_purpose {
+            true => {
+                let seen = self.replayed.requests;
+                let pass = seen.saturating_sub(denied.len());
+                format!(
+                    "Replayed: {pass} of {} pass now. Left out on purpose:",
+                    accesses(seen)
+                )
+            }
+            false => "Replayed: it does not allow all that was seen:".to_owned(),
+        };
+        let lines = denied.iter().map(|request| {
+            let why = why(request).unwrap_or("an entry denies it");
             format!("{}: {why}", described(request))
         });
-        list(out, "Replayed: it does not allow all that was seen:", lines);
+        list(out, &heading, lines);
     }
 }
 
