@@ -34,7 +34,10 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
     match varying::named(policy, &run, access, place) {
         Named::Entry(entry) => {
             let entry = written::quoted(&entry);
-            Remedy::add(policy, &entry, &entry, Place::List(list, "fs")).and(why)
+            let more = tools::toolchain(policy, access, path).unwrap_or_default();
+            Remedy::add(policy, &entry, &entry, Place::List(list, "fs"))
+                .and(why)
+                .and(&more)
         }
         Named::Temporary(directory) => temporary(policy, &directory),
         Named::Wide(directory) => Remedy::decide(format!("{}{why}", too_wide(&directory, list))),

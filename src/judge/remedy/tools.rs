@@ -6,10 +6,11 @@
 
 use super::{Main, main_file};
 use crate::net::Protocol;
-use crate::paths::is_beneath;
+use crate::paths::{Access, is_beneath};
 use crate::policy::{List, NetList, PathEntry, Policy};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A package manager.
 struct Tool {
@@ -69,6 +70,39 @@ pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
     ))
 }
 
+/// What opens all of a toolchain, of which an entry of its own opens one path; `None`: the path is of none, or the
+/// policy is not one that `build` continues.
+pub fn toolchain(policy: &Policy, access: Access, path: &[u8]) -> Option<String> {
+    static BUILD: OnceLock<Option<Policy>> = OnceLock::new();
+    let is = |name: &str| {
+        let mut sources = policy.sources.iter();
+        sources.any(|source| source.preset && source.name == name)
+    };
+    if access == Access::Write || !is("workspace") || is("build") {
+        return None;
+    }
+    let build = BUILD
+        .get_or_init(|| Policy::preset("build").ok())
+        .as_ref()?;
+    let opens = |entry: &PathEntry| {
+        let list = match access {
+            Access::Exec => List::Exec,
+            _ => List::Read,
+        };
+        let own = entry.origin.source == 0;
+        own && entry.list == list && entry.pattern.covers(path)
+    };
+    if !build.paths.iter().any(opens) {
+        return None;
+    }
+    let how = match main_file(policy) {
+        Main::File(_) => "extend \"build\"".to_owned(),
+        Main::Preset(_) => "give --policy build".to_owned(),
+        Main::Flags => format!("give {}", policy.and_policy("build")),
+    };
+    Some(format!("; for the whole toolchain {how}"))
+}
+
 /// Whether a path is the home of a tool, or in a cache there, which the policy lets be read.
 fn has(policy: &Policy, tool: &Tool, path: &[u8]) -> bool {
     let read = |entry: &&PathEntry| entry.list == List::Read;
@@ -107,6 +141,45 @@ mod tests {
         let policy = Policy::parse(text, "net.toml").expect("a policy");
         let path = path.replace('~', &home.display().to_string());
         fetches(&policy, path.as_bytes())
+    }
+
+    #[test]
+    fn a_toolchain_is_opened_by_the_preset_for_builds() {
+        let build = Policy::preset("build").expect("a preset");
+        let opened = build.paths.iter().find(|entry| {
+            let of = [
+                "~/.rustup",
+                "~/.cargo/bin",
+                "~/.local/bin",
+                "~/.pyenv",
+                "~/.nvm",
+            ];
+            entry.list == List::Read && of.contains(&entry.text.as_str())
+        });
+        let Some(opened) = opened else {
+            return println!("NOT TRIED HERE: there is no toolchain in the home directory");
+        };
+        let file = opened.pattern.base().join("bin/x");
+        let file = file.as_os_str().as_bytes();
+        let said = |extends: &str, access| {
+            let text = format!("extends = [\"{extends}\"]\n");
+            let policy = Policy::parse(&text, "net.toml").expect("a policy");
+            toolchain(&policy, access, file)
+        };
+        let extend = "; for the whole toolchain extend \"build\"";
+        for access in [Access::Read, Access::Exec] {
+            assert_eq!(said("workspace", access).as_deref(), Some(extend));
+            assert_eq!(said("build", access), None);
+            assert_eq!(said("base", access), None);
+        }
+        assert_eq!(said("workspace", Access::Write), None);
+        let workspace = Policy::preset("workspace").expect("a preset");
+        let give = toolchain(&workspace, Access::Read, file);
+        assert_eq!(
+            give.as_deref(),
+            Some("; for the whole toolchain give --policy build")
+        );
+        assert_eq!(toolchain(&workspace, Access::Read, b"/srv/x"), None);
     }
 
     #[test]
