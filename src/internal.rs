@@ -3,6 +3,11 @@
 //! It is not part of the library's interface, and changes without notice. An item is listed here only
 //! while a file of `tests/` or `benches/` names it, so that the compiler reports what nothing uses.
 
+#[cfg(feature = "cli")]
+pub mod attack {
+    pub use crate::commands::{Rehearsed, rehearse};
+}
+
 pub mod baseline {
     pub use crate::baseline::{ALWAYS, Baseline, Watch, closed};
 }

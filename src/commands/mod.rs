@@ -1,6 +1,7 @@
 //! The command line, one file per subcommand. This module holds the options as typed; the library
 //! implements what they mean.
 
+mod attack;
 mod batch;
 mod check;
 mod completions;
@@ -26,6 +27,8 @@ mod untraced;
 mod usage;
 mod write_policy;
 
+pub use attack::{Rehearsed, rehearse};
+
 use crate::policy::{self, Policy};
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -41,6 +44,7 @@ const FAILED: u8 = 125;
 /// All forms of the command line. The first line follows `Usage: `.
 const USAGE: &str = "\
 jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...
+       jail attack [--policy POLICY]... [OPTIONS]
        jail batch [--policy POLICY]... [OPTIONS] [CASES]
        jail check [OPTIONS] FILE...
        jail test [OPTIONS] FILE...
@@ -237,8 +241,15 @@ enum PageFormat {
     Markdown,
 }
 
+const ATTACK_CODES: &str = "The attacks run under the policy in a temporary directory, and aim at files, sockets, \
+terminals and a process that are made for them.\n\nExit codes: 0 no attack escaped; 1 one did; 125 the policy \
+cannot be used, or no attack can start under it.";
+
 #[derive(Debug, Subcommand)]
 enum Sub {
+    /// Try a list of escapes under a policy, and print what came of each
+    #[command(after_help = ATTACK_CODES)]
+    Attack(attack::Options),
     /// Run many commands, each in its own jail, and print one verdict per line
     Batch(Batch),
     /// Check policy files and print every problem
@@ -323,6 +334,9 @@ enum Sub {
 
 /// Parses the command line and does what it says.
 pub fn main() -> u8 {
+    if let Some(code) = attack::start() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -368,6 +382,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         width: columns(&stdout),
     };
     match sub {
+        Sub::Attack(options) => attack::run(&options, err, view, &mut stdout, &mut stderr),
         Sub::Batch(batch) => Ok(batch::run(&batch, err)),
         Sub::Learn(learn) => Ok(learn::run(&learn, err)),
         Sub::Check { options, files } => {

@@ -64,6 +64,15 @@ impl PolicyArgs {
         self.flags.layers_or_message(self.policy.clone(), err)
     }
 
+    /// The same as arguments of another jail.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let policies = self
+            .policy
+            .iter()
+            .flat_map(|name| ["--policy".into(), name.into()]);
+        policies.chain(self.flags.arguments()).collect()
+    }
+
     /// The presets and files.
     pub fn named(&self) -> &[String] {
         &self.policy
@@ -99,18 +108,35 @@ impl PolicyFlags {
         lists.iter().all(|list| list.is_empty())
     }
 
-    /// The flags on top of these policies; the error is a message.
-    pub fn layers(&self, policies: Vec<String>) -> Result<Layers, String> {
-        let all = [
+    /// The same as arguments of another jail.
+    fn arguments(&self) -> Vec<OsString> {
+        let all = self.all().into_iter();
+        let words = all.flat_map(|(kind, values)| {
+            values.iter().map(move |value| {
+                let mut word = OsString::from(format!("{}=", kind.name()));
+                word.push(value);
+                word
+            })
+        });
+        words.collect()
+    }
+
+    /// Each kind with its values.
+    fn all(&self) -> [(FlagKind, &Vec<OsString>); 6] {
+        [
             (FlagKind::AllowRead, &self.allow_read),
             (FlagKind::AllowWrite, &self.allow_write),
             (FlagKind::AllowExec, &self.allow_exec),
             (FlagKind::AllowNet, &self.allow_net),
             (FlagKind::Deny, &self.deny),
             (FlagKind::Set, &self.set),
-        ];
+        ]
+    }
+
+    /// The flags on top of these policies; the error is a message.
+    pub fn layers(&self, policies: Vec<String>) -> Result<Layers, String> {
         let mut flags = Vec::new();
-        for (kind, values) in all {
+        for (kind, values) in self.all() {
             for value in values {
                 let value = text(kind, value)?;
                 flags.push(Flag { kind, value });

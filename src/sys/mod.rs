@@ -3,6 +3,8 @@
 //! No policy and no decisions; no state except what a signal handler needs.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "cli")]
+pub mod attack;
 pub mod bare;
 pub mod clock;
 pub mod clone_vm;

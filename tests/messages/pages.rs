@@ -92,6 +92,7 @@ fn groff_renders_every_page_without_a_warning() {
     let pages = [
         ("jail", "--allow-net"),
         ("policy", "Landlock"),
+        ("attack", "jail attack [--policy POLICY]... [OPTIONS]"),
         ("batch", "--resume"),
         ("check", "--strict"),
         ("test", "--junit"),
