@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{Dir, plain};
 use jail::internal::policy::{Policy, presets};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -233,4 +234,30 @@ fn the_schema_rejects_the_keys_and_types_that_the_parser_rejects() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(rejected > 500 && accepted > 50, "{rejected} {accepted}");
+}
+
+/// Taplo, the language server of TOML in editors, reads the schema that a policy names in its first line.
+#[test]
+fn taplo_finds_a_misspelt_key_by_the_schema() {
+    let dir = Dir::new();
+    dir.write("jail.schema.json", printed().to_string());
+    let lint = |name: &str, text: &str| {
+        let file = dir.write(name, format!("#:schema ./jail.schema.json\n{text}"));
+        let run = plain(["taplo", "lint", "--colors", "never", &file]);
+        run.cwd(dir.path()).env("HOME", dir.path()).output()
+    };
+    if plain(["sh", "-c", "command -v taplo"]).output().code() != Some(0) {
+        println!("NOT TRIED HERE: there is no taplo");
+        return;
+    }
+    for (index, preset) in presets().iter().enumerate() {
+        lint(&format!("{index}.toml"), preset.text).ends_with(0);
+    }
+    for (text, message) in [
+        ("[fs]\nreed = [\".\"]\n", "'reed' was unexpected"),
+        ("[limits]\nwal = \"1s\"\n", "'wal' was unexpected"),
+        ("default = \"alow\"\n", "\"alow\" is not"),
+    ] {
+        lint("wrong.toml", text).ends_with(1).complains(message);
+    }
 }
