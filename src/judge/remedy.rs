@@ -78,11 +78,13 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         Reason::Path(index) => {
             let entry = policy.paths.get(index)?;
             let protects = entry.list == List::Protect;
-            closing(policy, denied, &entry.key(), entry.origin, protects)
+            let lift = lift::of_path(denied, entry);
+            closing(policy, denied, &entry.key(), entry.origin, protects, lift)
         }
         Reason::Peer(index) => {
             let entry = policy.peers.get(index)?;
-            closing(policy, denied, &entry.key(), entry.origin, false)
+            let lift = lift::of_peer(denied);
+            closing(policy, denied, &entry.key(), entry.origin, false, lift)
         }
         Reason::PolicyFile(index) => Remedy::never(format!(
             "no policy can allow it: {} is a file of the policy itself",
@@ -163,13 +165,14 @@ fn closing(
     key: &str,
     origin: Origin,
     protects: bool,
+    lift: Option<lift::Lift>,
 ) -> Remedy {
     if let Some(flag) = policy.flag(origin) {
         let text = format!("to allow: remove or narrow {flag}; deny takes precedence over allow");
         return Remedy::remove(text, origin);
     }
     let at = policy.place(origin);
-    match preset(policy, origin).map(|name| (name, lift::lift(denied))) {
+    match preset(policy, origin).map(|name| (name, lift)) {
         Some((_, Some(lift))) => lift.remedy(policy, denied, key, &at),
         Some((name, None)) => Remedy::decide(format!(
             "to allow: no entry takes precedence over {key} at {at}; copy the preset (jail presets {name}) and change it"

@@ -4,7 +4,7 @@ use super::super::width::is_too_wide;
 use super::{Denied, Main, Object, Remedy, list_of, main_file};
 use crate::net::Way;
 use crate::paths::Access;
-use crate::policy::{Action, Policy, Who, written};
+use crate::policy::{Action, List, PathEntry, Policy, Who, written};
 use std::os::unix::ffi::OsStrExt;
 
 /// An entry of `lift`.
@@ -13,41 +13,55 @@ pub(super) struct Lift {
     section: &'static str,
     /// What it names, as a TOML string.
     entry: String,
+    /// The path to be granted, if that is another: one on the way to what the entry protects.
+    on_the_way: Option<String>,
 }
 
-/// The entry of `lift` that removes the denial of a preset; `None`: it would lift more than that.
-pub(super) fn lift(denied: &Denied<'_>) -> Option<Lift> {
-    let (key, entry, section) = match denied.object {
-        Object::Nothing | Object::Peer(_, None, _) => return None,
-        Object::Path(_, path) => {
-            let entry = written::path(path);
-            if is_too_wide(denied.run, entry.as_bytes()) {
-                return None;
-            }
-            ("path", entry, "fs")
+/// The entry of `lift` that removes the denial of a path by an entry of a preset; `None`: it would lift more than
+/// that.
+pub(super) fn of_path(denied: &Denied<'_>, by: &PathEntry) -> Option<Lift> {
+    let Object::Path(_, path) = denied.object else {
+        return of_peer(denied);
+    };
+    let entry = written::path(path);
+    if is_too_wide(denied.run, entry.as_bytes()) {
+        return None;
+    }
+    let lift = |entry: &str, on_the_way| Lift {
+        key: "path",
+        section: "fs",
+        entry: written::quoted(entry),
+        on_the_way,
+    };
+    // What an entry protects must not be led elsewhere: only a lift of the whole entry allows that.
+    match by.list == List::Protect && !by.pattern.covers(path) {
+        true => Some(lift(&by.text, Some(written::quoted(&entry)))),
+        false => Some(lift(&entry, None)),
+    }
+}
+
+/// The same of a peer.
+pub(super) fn of_peer(denied: &Denied<'_>) -> Option<Lift> {
+    let Object::Peer(way, Some(who), _) = denied.object else {
+        return None;
+    };
+    let entry = match who {
+        Who::Abstract(name) if written::abstract_name(name).bytes().all(|it| it == b'*') => {
+            return None;
         }
-        Object::Peer(way, Some(who), _) => {
-            let entry = match who {
-                Who::Abstract(name)
-                    if written::abstract_name(name).bytes().all(|it| it == b'*') =>
-                {
-                    return None;
-                }
-                Who::Abstract(name) => format!("unix:@{}", written::abstract_name(name)),
-                Who::Path(path) => format!("unix:{}", written::path(path.as_os_str().as_bytes())),
-                _ => written::endpoint(who)?,
-            };
-            let key = match way {
-                Way::Connect => "to",
-                Way::Listen => "on",
-            };
-            (key, entry, "net")
-        }
+        Who::Abstract(name) => format!("unix:@{}", written::abstract_name(name)),
+        Who::Path(path) => format!("unix:{}", written::path(path.as_os_str().as_bytes())),
+        _ => written::endpoint(who)?,
+    };
+    let key = match way {
+        Way::Connect => "to",
+        Way::Listen => "on",
     };
     Some(Lift {
         key,
-        section,
+        section: "net",
         entry: written::quoted(&entry),
+        on_the_way: None,
     })
 }
 
@@ -64,6 +78,7 @@ impl Lift {
             key,
             section,
             entry,
+            on_the_way,
         } = self;
         let head = match main_file(policy) {
             Main::File(main) => {
@@ -82,9 +97,15 @@ impl Lift {
             Object::Path(access, _) => format!("{} in [fs]", list_of(access)),
             _ => "the list of [net]".to_owned(),
         };
-        let text = format!(
-            "{head}, with your reason: it removes {closes} of {at} but grants nothing, so the same must also be in {too}"
-        );
+        let text = match on_the_way {
+            Some(path) => format!(
+                "{head}, with your reason: it removes all of {closes} of {at}, to which nothing on the way may be changed, \
+                 but grants nothing, so {path} must also be in {too}"
+            ),
+            None => format!(
+                "{head}, with your reason: it removes {closes} of {at} but grants nothing, so the same must also be in {too}"
+            ),
+        };
         if matches!(main_file(policy), Main::Flags) {
             // A file beside the one that denies lifts nothing of it.
             return Remedy::decide(text);
@@ -95,7 +116,8 @@ impl Lift {
             (_, Object::Peer(way, ..)) => Some(way.word()),
             (_, Object::Nothing) => None,
         };
-        let grant = grant.map_or(String::new(), |list| format!("{list} = [{entry}]\n"));
+        let granted = on_the_way.as_ref().unwrap_or(entry);
+        let grant = grant.map_or(String::new(), |list| format!("{list} = [{granted}]\n"));
         let lift = format!("lift = [{{ {key} = {entry}, why = \"...\" }}]\n");
         Remedy::patched(text, policy, &format!("[{section}]\n{lift}{grant}"))
     }

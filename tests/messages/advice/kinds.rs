@@ -336,6 +336,14 @@ fn places(_: &str) -> Vec<Row> {
             ok,
             "to lift in [fs]",
         ),
+        // A link on the way to what an entry protects.
+        row(
+            "path",
+            "extends = [\"permissive\", \"protect-triggers\"]\n",
+            &[call(libc::SYS_symlink, ":elsewhere :@/.git/link")],
+            ok,
+            "\"**/.git/**/config.worktree\", why = \"...\" } to lift in [fs]",
+        ),
         row(
             "rule",
             "default = \"allow\"\n[[rule]]\nsyscall = \"open\"\npath = \"@/r/file\"\naction = \"deny\"\n",
@@ -550,7 +558,7 @@ fn in_scene(row: &Row, end: impl Fn(&Scene<'_>) -> Ended) -> Ended {
     });
     let program = [files(), "steps".to_owned()].into_iter();
     let before = || {
-        for directory in ["r", "s", ".ssh"] {
+        for directory in ["r", "s", ".ssh", ".git"] {
             let _ = fs::remove_dir_all(path.join(directory));
             fs::create_dir(path.join(directory)).expect("a directory");
         }
