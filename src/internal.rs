@@ -1,7 +1,7 @@
 //! The parts of the inner modules that this package's own tests and benchmarks use, and nothing else.
 //!
 //! It is not part of the library's interface, and changes without notice. An item is listed here only
-//! while a file of `tests/` or `benches/` names it, so that the compiler reports what nothing uses.
+//! while a file of `tests/`, `benches/` or `fuzz/` names it, so that the compiler reports what nothing uses.
 
 #[cfg(feature = "cli")]
 pub mod attack {
@@ -14,6 +14,11 @@ pub mod baseline {
 
 pub mod condition {
     pub use crate::condition::Condition;
+}
+
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use crate::fuzz::{address, condition, endpoint, log, names, pattern, policy, status};
 }
 
 pub mod judge {

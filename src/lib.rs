@@ -78,6 +78,8 @@ mod condition;
 #[cfg(feature = "cli")]
 mod diff;
 mod embed;
+#[cfg(all(feature = "cli", any(test, fuzzing)))]
+mod fuzz;
 #[cfg(feature = "cli")]
 mod journal;
 mod judge;

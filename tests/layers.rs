@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal",   &["report"]),
     ("replay",    &["baseline", "journal", "judge", "net", "paths", "plan", "policy", "report", "syscalls"]),
     ("page",      &["journal", "report"]),
+    ("fuzz",      &["baseline", "condition", "journal", "judge", "net", "page", "paths", "plan", "policy", "replay", "syscalls", "trace"]),
     ("embed",     &["launch", "plan", "policy", "report", "supervise", "sys", "trace"]),
     ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "learn", "net", "nss", "page", "paths", "plan", "policy", "replay", "report", "supervise", "sys", "syscalls", "trace"]),
 ];
@@ -132,6 +133,7 @@ fn internal_lists_what_a_test_or_benchmark_names_and_no_more() {
     let mut users = Vec::new();
     files(&root.join("tests"), &mut users);
     files(&root.join("benches"), &mut users);
+    files(&root.join("fuzz/fuzz_targets"), &mut users);
     // These name nothing of the library.
     users.retain(|path| !path.starts_with(root.join("tests/programs")));
     let read = |path: &PathBuf| fs::read_to_string(path).expect("a readable file");

@@ -1,4 +1,4 @@
-//! The same harness without a jail: threads that fork, seize and execute, wait, and write a line.
+//! The same harness without a jail: threads that start a program, wait, and write a line with the time it took.
 //!
 //! It looks nothing up, confines nothing, and judges nothing; what it does besides is what any
 //! harness must.
@@ -12,8 +12,11 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Children would go free without these.
 const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
@@ -21,26 +24,56 @@ const OPTIONS: i32 = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE;
 
-/// `bare JOBS COUNT FILE PROGRAM ARGUMENT…`
+/// `bare JOBS COUNT FILE PROGRAM ARGUMENT…`: fork, PTRACE_SEIZE, execve; the smallest ptrace loop.
 pub fn run(jobs: &str, count: &str, file: &str, command: &[&str]) -> Result<()> {
-    let (jobs, count): (usize, usize) = (jobs.parse()?, count.parse()?);
-    let next = AtomicUsize::new(0);
-    let output = Mutex::new(File::create(file)?);
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let words: Vec<CString> = command
         .iter()
         .map(|word| CString::new(*word))
         .collect::<std::result::Result<_, _>>()?;
+    harness(jobs, count, file, &|| {
+        one(&words, &null).map_err(|errno| errno.to_string())
+    })
+}
+
+/// `spawn JOBS COUNT FILE PROGRAM ARGUMENT…`: nothing but posix_spawn and a wait.
+pub fn spawn(jobs: &str, count: &str, file: &str, command: &[&str]) -> Result<()> {
+    let [program, arguments @ ..] = command else {
+        return Err("no program".into());
+    };
+    harness(jobs, count, file, &|| {
+        let mut command = Command::new(program);
+        let command = command.args(arguments).stdin(Stdio::null());
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        Ok(status.map_err(|error| error.to_string())?.into_raw())
+    })
+}
+
+/// Runs it `count` times on `jobs` threads.
+fn harness(
+    jobs: &str,
+    count: &str,
+    file: &str,
+    once: &(dyn Fn() -> std::result::Result<i32, String> + Sync),
+) -> Result<()> {
+    let (jobs, count): (usize, usize) = (jobs.parse()?, count.parse()?);
+    let next = AtomicUsize::new(0);
+    let output = Mutex::new(File::create(file)?);
     let work = || -> std::result::Result<(), String> {
         loop {
             let id = next.fetch_add(1, Ordering::Relaxed);
             if id >= count {
                 return Ok(());
             }
-            let status = one(&words, &null).map_err(|errno| errno.to_string())?;
+            let begin = Instant::now();
+            let status = once()?;
+            let wall = begin.elapsed().as_secs_f64();
             let mut output = output.lock().map_err(|error| error.to_string())?;
-            writeln!(output, "{{\"id\":{id},\"status\":{status}}}")
-                .map_err(|error| error.to_string())?;
+            writeln!(
+                output,
+                "{{\"id\":{id},\"status\":{status},\"wall\":{wall:.6}}}"
+            )
+            .map_err(|error| error.to_string())?;
         }
     };
     std::thread::scope(|scope| {

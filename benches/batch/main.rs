@@ -6,6 +6,7 @@
 //! judges what it prints but the target.
 
 mod bare;
+mod latency;
 #[allow(dead_code)]
 #[path = "../overhead/pairs.rs"]
 mod pairs;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let result = match &words[..] {
         // This program is its own bare harness.
         [_, "bare", jobs, count, file, command @ ..] => bare::run(jobs, count, file, command),
+        [_, "spawn", jobs, count, file, command @ ..] => bare::spawn(jobs, count, file, command),
         // `cargo test --benches` starts it too, without this.
         words if !words.contains(&"--bench") => Ok(()),
         _ => measure(),
@@ -116,7 +118,7 @@ fn measure() -> Result<()> {
         ],
     );
     table.print();
-    Ok(())
+    latency::measure(&own, jail, &files)
 }
 
 /// Microseconds of one run; all of them must have had their verdict.

@@ -56,7 +56,7 @@ pub enum Stop {
 
 impl Wait {
     /// Decodes a status word: see "PTRACE_SEIZE" and "Group-stop" in ptrace(2).
-    pub(super) fn decode(tid: Tid, status: i32) -> Self {
+    pub fn decode(tid: Tid, status: i32) -> Self {
         if libc::WIFEXITED(status) {
             return Self::Gone(tid, Exit::Code(libc::WEXITSTATUS(status)));
         }
