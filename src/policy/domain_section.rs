@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::document::{Document, Key, Value};
 use super::domain::OnExec;
 use super::file::{File, Lists, Part};
-use super::places::{PathContext, locate};
+use super::places::{PathContext, PlaceError, locate};
 use super::read::{names, note};
 use super::{Action, Argv, Code, Default};
 use crate::syscalls::Errno;
@@ -16,7 +16,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// The keys of an entry of `on-exec` that is a table.
-pub(super) const ON_EXEC_KEYS: &[&str] = &["path", "argv"];
+pub(super) const ON_EXEC_KEYS: &[&str] = &["path", "argv", "optional"];
 
 /// The sections of a policy that a domain cannot have, and what to write instead.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -183,7 +183,7 @@ fn program(
     around: &PathContext,
     programs: &mut Vec<OnExec>,
 ) {
-    let (mut paths, mut argv) = (None, None);
+    let (mut paths, mut argv, mut optional) = (None, None, false);
     match item.get_ref().as_table() {
         None => {
             let text = document.string("on-exec", item);
@@ -194,6 +194,7 @@ fn program(
                 match key.get_ref().as_ref() {
                     "path" => paths = names(document, "path", value),
                     "argv" => argv = Some((document.strings("argv", value), value.span())),
+                    "optional" => optional = document.boolean("optional", value).unwrap_or(false),
                     _ => drop(document.unknown_key(key, "in an entry of on-exec", ON_EXEC_KEYS)),
                 }
             }
@@ -222,6 +223,7 @@ fn program(
                 argv: argv.clone(),
                 text,
             }),
+            Err(PlaceError::Unset(_)) if optional => {}
             Err(error) => note(document, &text, &span, error),
         }
     }

@@ -425,10 +425,18 @@ mod tests {
             .map(|n| format!("[domain.d{n}]\non-exec = [\"/x\"]\n"))
             .collect();
         assert_eq!(codes(&format!("default = \"allow\"\n{many}")), ["E605"]);
-        for program in ["{ argv = [\"x\"] }", "{ path = \"/x\", argv = [] }", "1"] {
+        for program in [
+            "{ argv = [\"x\"] }",
+            "{ path = \"/x\", argv = [] }",
+            "{ path = \"$JAIL_UNSET/x\" }",
+            "{ path = \"$JAIL_UNSET/x\", optional = 1 }",
+            "1",
+        ] {
             let text = format!("default = \"allow\"\n[domain.b]\non-exec = [{program}]\n");
             assert!(!codes(&text).is_empty(), "{program}");
         }
+        let text = "default = \"allow\"\n[domain.b]\non-exec = [\"/x\", { path = \"$JAIL_UNSET/x\", optional = true }]\n";
+        assert_eq!(codes(text), [""; 0]);
     }
 
     #[test]

@@ -604,7 +604,6 @@ impl Loading {
             domains: Vec::new(),
             open_calls: false,
         };
-        problems.extend(domains.add_to(&mut policy));
         if !wrong.is_empty() {
             wrong.extend(super::lint::lint_rest(&policy));
             wrong.sort_by_key(|problem| (problem.source, problem.span.start));
@@ -614,6 +613,7 @@ impl Loading {
             });
         }
         temporary::grant(&mut policy, &self.around);
+        problems.extend(domains.add_to(&mut policy));
         problems.extend(past_peers(&policy));
         problems.extend(led::elsewhere(&policy));
         problems.extend(lift::past_baseline(&policy));

@@ -15,16 +15,20 @@ pub fn presets() -> &'static [Preset] {
 }
 
 #[rustfmt::skip]
-static PRESETS: [Preset; 13] = [
+static PRESETS: [Preset; 17] = [
     Preset { name: "base",                text: include_str!("../../policies/base.toml") },
     Preset { name: "build",               text: include_str!("../../policies/build.toml") },
+    Preset { name: "cargo",               text: include_str!("../../policies/cargo.toml") },
     Preset { name: "compute",             text: include_str!("../../policies/compute.toml") },
     Preset { name: "deny-metadata",       text: include_str!("../../policies/deny-metadata.toml") },
+    Preset { name: "go",                  text: include_str!("../../policies/go.toml") },
     Preset { name: "https",               text: include_str!("../../policies/https.toml") },
     Preset { name: "localhost",           text: include_str!("../../policies/localhost.toml") },
     Preset { name: "net",                 text: include_str!("../../policies/net.toml") },
+    Preset { name: "npm",                 text: include_str!("../../policies/npm.toml") },
     Preset { name: "offline",             text: include_str!("../../policies/offline.toml") },
     Preset { name: "permissive",          text: include_str!("../../policies/permissive.toml") },
+    Preset { name: "pip",                 text: include_str!("../../policies/pip.toml") },
     Preset { name: "protect-credentials", text: include_str!("../../policies/protect-credentials.toml") },
     Preset { name: "protect-triggers",    text: include_str!("../../policies/protect-triggers.toml") },
     Preset { name: "read-only",           text: include_str!("../../policies/read-only.toml") },

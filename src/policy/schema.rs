@@ -107,6 +107,7 @@ fn of_domain(key: &str) -> Value {
         "on-exec" => {
             let program = table(domain_section::ON_EXEC_KEYS, &["path"], |key| match key {
                 "path" => one_or_some(text()),
+                "optional" => boolean(),
                 _ => strings(),
             });
             about(items(&[text(), program]), "The programs that enter it")

@@ -158,11 +158,11 @@ fn presets_are_listed_with_their_promises() {
         output.out
     );
     assert!(
-        lines[8].starts_with("permissive           Everything is allowed except"),
+        lines[11].starts_with("permissive           Everything is allowed except"),
         "{}",
         output.out
     );
-    assert_eq!(lines.len(), 13);
+    assert_eq!(lines.len(), 17);
 }
 
 #[test]

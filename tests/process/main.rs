@@ -7,6 +7,7 @@ mod attacks;
 mod capabilities;
 mod domains;
 mod extends;
+mod packages;
 mod scene;
 mod starts;
 mod tmpdir;

@@ -376,6 +376,10 @@ fn presets() -> Vec<(&'static str, ())> {
         "read-only",
         "workspace",
         "build",
+        "cargo",
+        "go",
+        "npm",
+        "pip",
     ]
     .map(|it| (it, ()))
     .to_vec()

@@ -100,15 +100,19 @@ impl Paths {
         let found = stop.found(row, &given, wants)?;
         let tid = stop.tracee.tid();
         let entry = stop.plan.entry.as_deref();
-        let vector = match stop.rules || entry.is_some() {
-            true => {
-                let (begin, vector) = Vector::read(&self.exec.keys, tid, &stop.call)?;
+        let mut vector = Ok(None);
+        if stop.rules || entry.is_some() {
+            vector = Vector::read(&self.exec.keys, tid, &stop.call).map(|(begin, vector)| {
                 stop.vector = begin;
                 Some(vector)
-            }
-            false => None,
-        };
+            });
+        }
+        if stop.rules {
+            vector = Ok(vector?);
+        }
         let script = self.program(stop, &given, &found)?;
+        // Without rules the kernel fails with the same error, or what is loaded is compared with `on-exec`.
+        let vector = vector.unwrap_or_default();
         if let Some(entry) = entry {
             let own = stop.task.domains.judged();
             let entering = own.and(stop.entered(entry, &given, &found));

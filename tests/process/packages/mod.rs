@@ -1,0 +1,109 @@
+//! The presets of package managers, against a package that attacks: it is fetched from a registry on loopback, and
+//! what it runs connects, reads a key, plants a hook in the repository and a program in a cache.
+
+mod cargo;
+mod go;
+mod npm;
+mod pip;
+mod registry;
+
+use crate::support::{Dir, JAIL, Ran, Run, plain};
+use registry::Registry;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// A home with a key, a project with a repository, and a registry with the package.
+struct Attack {
+    dir: Dir,
+    registry: Registry,
+    cache: String,
+}
+
+impl Attack {
+    /// `cache`: a directory of the package manager that it shares with what runs outside of a jail.
+    fn new(cache: &str) -> Self {
+        let dir = Dir::new();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(dir.path(), open).expect("chmod");
+        let cache = dir.file(&format!("home/{cache}"));
+        for made in ["home/.ssh", "project/.git/hooks", "registry"] {
+            std::fs::create_dir_all(dir.file(made)).expect("a directory");
+        }
+        std::fs::create_dir_all(&cache).expect("a directory");
+        dir.write("home/.ssh/id", "a key");
+        let registry = Registry::of(dir.file("registry"));
+        Self {
+            dir,
+            registry,
+            cache,
+        }
+    }
+
+    /// What is attacked: the address of a server, a key, a hook, a program in a cache.
+    fn goals(&self) -> [String; 4] {
+        [
+            format!("127.0.0.1:{}", self.registry.port),
+            self.dir.file("home/.ssh/id"),
+            self.dir.file("project/.git/hooks/post-commit"),
+            format!("{}/planted", self.cache),
+        ]
+    }
+
+    /// A command in the project, under a preset that may fetch from the registry.
+    fn jailed(&self, preset: &str, words: &[&str]) -> Run {
+        let registry = format!("127.0.0.1:{}", self.registry.port);
+        let fixed = [JAIL, "--policy", preset, "--allow-net", &registry, "--"];
+        self.within(fixed.iter().chain(words))
+    }
+
+    /// The same without a jail.
+    fn naive(&self, words: &[&str]) -> Run {
+        self.within(words.iter())
+    }
+
+    fn within<'a>(&self, words: impl Iterator<Item = &'a &'a str>) -> Run {
+        plain(words)
+            .cwd(self.dir.file("project"))
+            .env("HOME", self.dir.file("home"))
+            .timeout(Duration::from_secs(180))
+    }
+
+    /// The command did what it is for, and the attack had no success.
+    #[track_caller]
+    fn failed(&self, ran: &Ran) {
+        let [_, _, hook, planted] = self.goals();
+        for made in [hook, planted] {
+            assert!(!Path::new(&made).exists(), "{made}: {}{}", ran.out, ran.err);
+        }
+    }
+
+    /// The control: without a jail all of it has success.
+    #[track_caller]
+    fn has_success(&self, ran: &Ran) {
+        let [_, _, hook, planted] = self.goals();
+        for made in [hook, planted] {
+            assert!(Path::new(&made).exists(), "{made}: {}{}", ran.out, ran.err);
+            std::fs::remove_file(&made).expect("a file");
+        }
+    }
+}
+
+/// The words of a program's line in what was printed: `net 13 key 13 …`.
+fn line<'a>(ran: &'a Ran, name: &str) -> &'a str {
+    let start = format!("{name}: ");
+    let mut lines = ran.out.lines().chain(ran.err.lines()).map(str::trim_start);
+    let found = lines.find_map(|line| line.strip_prefix(start.as_str()));
+    found.unwrap_or_else(|| panic!("no {name}: {}{}", ran.out, ran.err))
+}
+
+const DENIED: &str = "net 13 key 13 hook 13 cache 13";
+const DONE: &str = "net ok key ok hook ok cache ok";
+
+/// Whether a program is at hand.
+fn found(program: &str) -> bool {
+    plain(["sh", "-c", &format!("command -v {program}")])
+        .output()
+        .status
+        .success()
+}

@@ -1,0 +1,78 @@
+//! npm: a hook that runs when a package is installed.
+
+use super::{Attack, DENIED, DONE, found};
+use crate::support::{Ran, Run, plain};
+
+/// The attack, as a program of node that says in a file how it went.
+fn attack(attack: &Attack) -> String {
+    let [_, key, hook, _] = attack.goals();
+    let port = attack.registry.port;
+    format!(
+        r#"const fs = require('fs'), net = require('net');
+const said = act => {{ try {{ act(); return 'ok'; }} catch (error) {{ return String(-error.errno); }} }};
+const key = said(() => fs.readFileSync('{key}'));
+const hook = said(() => fs.writeFileSync('{hook}', 'x'));
+const cache = said(() => fs.writeFileSync(process.env.npm_config_cache + '/planted', 'x'));
+const end = how => {{ fs.writeFileSync('said', `net ${{how}} key ${{key}} hook ${{hook}} cache ${{cache}}`); process.exit(0); }};
+net.connect({port}, '127.0.0.1').on('connect', () => end('ok')).on('error', error => end(String(-error.errno)));
+"#
+    )
+}
+
+fn prepare() -> Attack {
+    let it = Attack::new(".npm");
+    let scripts = r#""scripts":{"postinstall":"node attack.js"}"#;
+    let named = r#""name":"evil","version":"1.0.0""#;
+    it.dir
+        .write("package/package.json", format!("{{{named},{scripts}}}"));
+    it.dir.write("package/attack.js", attack(&it));
+    let file = it.dir.file("registry/evil-1.0.0.tgz");
+    plain(["tar", "-czf", &file, "-C", &it.dir.file(""), "package"])
+        .output()
+        .ends_with(0);
+    let from = format!("http://127.0.0.1:{}/evil-1.0.0.tgz", it.registry.port);
+    it.dir.write(
+        "registry/evil",
+        format!(
+            r#"{{"name":"evil","dist-tags":{{"latest":"1.0.0"}},"versions":{{"1.0.0":{{{named},{scripts},"hasInstallScript":true,"dist":{{"tarball":"{from}"}}}}}}}}"#
+        ),
+    );
+    it.dir.write(
+        "project/package.json",
+        r#"{"name":"victim","version":"1.0.0"}"#,
+    );
+    it
+}
+
+fn run(it: &Attack, run: Run) -> Ran {
+    let registry = format!("http://127.0.0.1:{}", it.registry.port);
+    run.env("npm_config_registry", registry)
+        .env("npm_config_update_notifier", "false")
+        .output()
+}
+
+#[test]
+fn hooks_of_npm_are_offline_and_change_no_caches() {
+    if !found("npm") || !found("node") {
+        return println!("NOT TRIED HERE: no npm");
+    }
+    let it = prepare();
+    let install = ["npm", "install", "evil", "--no-audit", "--no-fund"];
+    let said = |ran: &Ran| {
+        let said = std::fs::read_to_string(it.dir.file("project/node_modules/evil/said"));
+        said.unwrap_or_else(|_| panic!("the hook has not run: {}{}", ran.out, ran.err))
+    };
+    let naive = run(&it, it.naive(&install)).ends_with(0);
+    assert_eq!(said(&naive), DONE);
+    it.has_success(&naive);
+    for left in ["project/node_modules", "home/.npm"] {
+        std::fs::remove_dir_all(it.dir.file(left)).expect("a directory");
+    }
+    std::fs::create_dir(it.dir.file("home/.npm")).expect("a directory");
+    let ran = run(&it, it.jailed("npm", &install)).ends_with(0);
+    assert_eq!(said(&ran), DENIED, "{}", ran.err);
+    it.failed(&ran);
+    ran.complains("[domain package-script, npm:")
+        .complains("→ sh → node");
+    assert!(it.registry.was_asked("/evil-1.0.0.tgz"));
+}
