@@ -98,7 +98,7 @@ pub fn has(words: &[&str]) -> bool {
     );
     let has = there.output().code() == Some(0) && plain(words).output().code() == Some(0);
     if !has {
-        eprintln!("NOT TRIED HERE: there is no {}", words.join(" "));
+        eprintln!("NOT TRIED HERE: this user cannot run {}", words.join(" "));
     }
     has
 }
