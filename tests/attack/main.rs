@@ -91,6 +91,36 @@ fn limits_and_names_are_attacked_where_the_policy_has_them() {
     }
 }
 
+/// Each attack has its scene removed, and no process of it is left.
+#[test]
+fn nothing_is_left_behind() {
+    let dir = Dir::new();
+    jail(["attack", "--policy", "workspace", "--seconds", "0.05"])
+        .env("TMPDIR", dir.path())
+        .output()
+        .ends_with(0);
+    // One directory for the temporary directories of this user may stay, and is empty.
+    for entry in std::fs::read_dir(dir.path())
+        .expect("the directory")
+        .flatten()
+    {
+        let left: Vec<_> = std::fs::read_dir(entry.path())
+            .expect("a directory")
+            .flatten()
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    for process in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let directory = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
+        assert!(
+            !directory.starts_with(dir.path()),
+            "{:?} in {}",
+            process.path(),
+            directory.display()
+        );
+    }
+}
+
 /// The attacks run under a policy that allows what the judged one denies, as if the jail did not hold.
 #[test]
 fn an_escape_is_reported_with_what_was_reached() {

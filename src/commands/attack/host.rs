@@ -33,9 +33,27 @@ fn is_set(setting: &str, to: &str) -> bool {
     text.is_ok_and(|text| text.trim() == to)
 }
 
-/// io_uring.
+/// io_uring, which a setting or the filter of a container may close.
 pub fn ring() -> Option<String> {
-    is_set("kernel/io_uring_disabled", "2").then(|| "kernel.io_uring_disabled is 2 here".to_owned())
+    (!attack::has_ring()).then(|| "this host gives no io_uring".to_owned())
+}
+
+/// clone3, which the filter of a container may close.
+pub fn clone3() -> Option<String> {
+    (!attack::has_clone3()).then(|| "this host has no clone3".to_owned())
+}
+
+/// The memory of other processes of the same user.
+pub fn tracing() -> Option<String> {
+    let closed = ["2", "3"]
+        .into_iter()
+        .find(|most| is_set("kernel/yama/ptrace_scope", most));
+    closed.map(|scope| format!("kernel.yama.ptrace_scope is {scope} here"))
+}
+
+/// Programs in memory.
+pub fn memory_programs() -> Option<String> {
+    is_set("vm/memfd_noexec", "2").then(|| "vm.memfd_noexec is 2 here".to_owned())
 }
 
 /// TIOCSTI.
@@ -53,9 +71,11 @@ pub fn user_namespaces() -> Option<String> {
 pub fn lazy() -> Option<String> {
     let page = attack::Page::new(false).ok()?;
     page.write(page.half(), b"x");
-    let advised = |advice| page.advise_second(advice).is_ok();
-    let able = advised(libc::MADV_FREE) && advised(libc::MADV_PAGEOUT);
-    (!able).then(|| "this kernel cannot be asked to take a page (Linux 5.4)".to_owned())
+    for advice in [libc::MADV_FREE, libc::MADV_PAGEOUT] {
+        page.advise_second(advice).ok();
+    }
+    let why = "this kernel takes no page that was given back when it is asked to";
+    (page.read(page.half()) != Some(0)).then(|| why.to_owned())
 }
 
 /// Whether the dynamic loader may be tried: a small program that it starts.

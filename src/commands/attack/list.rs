@@ -1,6 +1,8 @@
 //! The attacks, one row each.
 
-use super::host::{any, i386, lazy, ring, typed, user_namespaces, x32};
+use super::host::{
+    any, clone3, i386, lazy, memory_programs, ring, tracing, typed, user_namespaces, x32,
+};
 use super::inside::{
     files, kernel, limits, names, peers, proc, processes, programs, races, terminals, waits,
 };
@@ -40,20 +42,20 @@ attacks! {
     "/proc" {
         "proc-self"         Read  any  proc::own_links,      "reach a secret by /proc/self/root and cwd";
         "proc-outside"      Read  any  proc::bystander,      "reach a secret by root, cwd, fd and mem of a process outside";
-        "proc-outside-mem"  Process any proc::bystander_memory, "write /proc/PID/mem of a process outside";
+        "proc-outside-mem"  Process tracing proc::bystander_memory, "write /proc/PID/mem of a process outside";
         "proc-supervisor"   Read  any  proc::supervisor,     "reach a secret by root and fd of the process above";
         "proc-self-mem"     Read  any  proc::own_memory,     "overwrite the paths that are kept for the supervisor";
     }
     "processes" {
         "signal"            Process any processes::signal,   "signal a process outside: kill, tgkill, sigqueue, pidfd, F_SETOWN";
-        "memory"            Process any processes::memory,   "read and write memory outside by process_vm_readv and writev";
-        "trace"             Process any processes::trace,    "trace a process outside";
-        "take-descriptor"   Read  any  processes::descriptor, "take a descriptor of a process outside (pidfd_getfd)";
+        "memory"            Process tracing processes::memory,   "read and write memory outside by process_vm_readv and writev";
+        "trace"             Process tracing processes::trace,    "trace a process outside";
+        "take-descriptor"   Read  tracing  processes::descriptor, "take a descriptor of a process outside (pidfd_getfd)";
         "limit-outside"     Process any processes::limits,   "lower a limit of a process outside (prlimit)";
         "double-fork"       Survivor any processes::double_fork, "leave a process behind: two forks and a session of its own";
         "killed-supervisor" Orphan any processes::killed_supervisor, "outlive a supervisor that is killed";
         "untraced-clone"    Orphan any processes::untraced_clone, "the same by CLONE_UNTRACED of clone";
-        "untraced-clone3"   Orphan any processes::untraced_clone3, "the same by CLONE_UNTRACED of clone3";
+        "untraced-clone3"   Orphan clone3 processes::untraced_clone3, "the same by CLONE_UNTRACED of clone3";
     }
     "kernel" {
         "i386-call"         Read  i386 kernel::i386,         "open a secret by a call of i386 (int 0x80)";
@@ -68,7 +70,7 @@ attacks! {
         "execute"           Exec  any  programs::execute,    "execute a denied program by its path and by a link";
         "interpreter"       Exec  any  programs::interpreter, "name a denied program in the first line of a script";
         "loader"            Exec  any  programs::loader,     "start a denied program by the dynamic loader";
-        "from-memory"       Exec  any  programs::memory,     "execute a copy of a denied program in memory";
+        "from-memory"       Exec  memory_programs  programs::memory,     "execute a copy of a denied program in memory";
         "by-descriptor"     Exec  any  programs::descriptor, "execute a denied program by its descriptor";
     }
     "terminals" {

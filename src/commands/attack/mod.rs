@@ -13,6 +13,7 @@
 //! | `start` | this executable as the command of a jail |
 //! | `scene`, `sockets`, `bystander`, `tool` | what they aim at |
 //! | `openly`, `host` | why an attack may say nothing: the policy, the host |
+//! | `workers` | many attacks under one policy |
 //! | `suite` | one attack from its scene to its result |
 //! | `text`, `json` | the results |
 //! | `rehearsal` | for tests: the attacks as a caller starts them |
@@ -33,36 +34,26 @@ mod suite;
 mod text;
 mod tool;
 mod tools;
+mod workers;
 
 use super::FAILED;
 use super::explain::View;
 use super::policy_args::PolicyArgs;
-use crate::launch::{self, Command as Jailed, User, Withheld};
-use crate::plan::Host;
-use crate::policy::{self, Layers, PathContext, Policy};
 use clap::Args;
 use kind::Attack;
 use list::ATTACKS;
-use openly::{Entry, Judged};
-use scene::Scene;
+use openly::Entry;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use suite::Outcome;
+use std::path::Path;
+use suite::{Outcome, Row};
+use workers::{Suite, jailed, on_threads};
 
 pub use rehearsal::{Rehearsed, rehearse};
 pub use start::start;
 
 /// Tests name another policy in it, which holds while the attacks run.
 const UNDER: &str = "JAIL_ATTACK_UNDER";
-
-/// How many attacks run at once, at most.
-const JOBS: usize = 8;
 
 /// The options of `jail attack`, as typed.
 #[derive(Debug, Args)]
@@ -88,12 +79,6 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
         _ => Err("give a number of seconds up to 3600".to_owned()),
     }
-}
-
-/// One attack and what came of it.
-pub struct Row {
-    attack: &'static Attack,
-    outcome: Outcome,
 }
 
 /// All of them.
@@ -150,32 +135,6 @@ pub fn run(
     Ok(u8::from(escaped > 0))
 }
 
-/// The command line of a jail with an attack. An entry replaces the flag that sets the same key.
-fn jailed(
-    program: &Path,
-    arguments: &[OsString],
-    words: &[OsString],
-    work: &Path,
-    entries: &[Entry],
-) -> Command {
-    let mut command = Command::new(program);
-    command
-        .args(["--quiet", "--kill-on-exit", "--cwd"])
-        .arg(work);
-    let key = |entry: &Entry| entry.split('=').next().map(|key| format!("--set={key}="));
-    let keys: Vec<String> = entries.iter().filter_map(key).collect();
-    let replaced = |word: &&OsString| {
-        let word = word.to_string_lossy();
-        keys.iter().any(|key| word.starts_with(key))
-    };
-    command.args(arguments.iter().filter(|word| !replaced(word)));
-    for entry in entries {
-        command.args(["--set", entry]);
-    }
-    command.arg("--").args(words);
-    command
-}
-
 fn chosen(only: &[String]) -> Result<Vec<&'static Attack>, String> {
     if only.is_empty() {
         return Ok(ATTACKS.iter().collect());
@@ -206,7 +165,11 @@ fn results(options: &Options, color: bool) -> Result<Results, String> {
     let start = |words: &[OsString], work: &Path, entries: &[Entry]| {
         jailed(&program, &arguments, words, work, entries)
     };
-    let rows = on_threads(&chosen, |attack| suite.attack(attack, &start))?;
+    let rows = on_threads(
+        &chosen,
+        || suite.worker(),
+        |worker, attack| worker.attack(attack, &start),
+    )?;
     let unstarted = |row: &Row| match &row.outcome {
         Outcome::Unstarted(why) => Some(why.clone()),
         _ => None,
@@ -225,141 +188,4 @@ fn results(options: &Options, color: bool) -> Result<Results, String> {
         seconds: options.seconds,
         rows,
     })
-}
-
-/// Runs the attacks on a few threads; the results in the order of the list.
-fn on_threads(
-    attacks: &[&'static Attack],
-    run: impl Fn(&'static Attack) -> Result<Outcome, String> + Sync,
-) -> Result<Vec<Row>, String> {
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<(usize, Result<Outcome, String>)>> = Mutex::default();
-    let jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..(2 * jobs).min(JOBS) {
-            scope.spawn(|| {
-                while let Some((at, attack)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    attacks.get(at).map(|attack| (at, *attack))
-                } {
-                    let outcome = run(attack);
-                    found
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((at, outcome));
-                }
-            });
-        }
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.sort_by_key(|(at, _)| *at);
-    let row = |(attack, (_, outcome)): (&&'static Attack, (usize, Result<Outcome, String>))| {
-        let outcome = outcome.map_err(|why| format!("the attack {}: {why}", attack.name))?;
-        Ok(Row { attack, outcome })
-    };
-    attacks.iter().zip(found).map(row).collect()
-}
-
-/// A policy that is attacked.
-struct Suite<'a> {
-    layers: Layers,
-    program: &'a Path,
-    seconds: f64,
-    host: Host,
-    user: Option<User>,
-    /// Where the scenes are made.
-    base: PathBuf,
-}
-
-impl<'a> Suite<'a> {
-    /// The error is a message.
-    fn new(
-        layers: Layers,
-        program: &'a Path,
-        seconds: f64,
-        color: bool,
-    ) -> Result<Suite<'a>, String> {
-        let name = layers.name();
-        let policy = loaded(&layers, Path::new(".")).map_err(|problems| {
-            format!(
-                "the policy {name} cannot be used\n{}",
-                problems.render(color)
-            )
-        })?;
-        if let Some(wrong) = policy::nothing_starts(&policy) {
-            return Err(format!("the policy {name} cannot be used: {wrong}"));
-        }
-        let host = launch::probe_for(&policy, &Withheld::from_environment());
-        let command = Jailed::default()
-            .under(&policy, &host)
-            .map_err(|error| error.to_string())?;
-        let mut suite = Suite {
-            layers,
-            program,
-            seconds,
-            host,
-            user: command.user,
-            base: std::env::temp_dir(),
-        };
-        suite.base = suite.most_closed_base()?;
-        Ok(suite)
-    }
-
-    /// The directory for temporary files in which the policy denies most: it may open one of them.
-    fn most_closed_base(&self) -> Result<PathBuf, String> {
-        let usual = [
-            std::env::temp_dir(),
-            "/var/tmp".into(),
-            "/dev/shm".into(),
-            "/tmp".into(),
-        ];
-        let mut best: Option<(usize, PathBuf)> = None;
-        let mut wrong = String::new();
-        for base in usual.iter().filter_map(|base| base.canonicalize().ok()) {
-            match self.scene(&base, None) {
-                Ok((scene, judged)) => {
-                    let denied = judged.denied(&scene);
-                    if best.as_ref().is_none_or(|(most, _)| denied > *most) {
-                        best = Some((denied, base));
-                    }
-                    if denied == 3 {
-                        break;
-                    }
-                }
-                Err(why) => wrong = why,
-            }
-        }
-        best.map(|(_, base)| base).ok_or(wrong)
-    }
-
-    fn scene(&self, base: &Path, attack: Option<&Attack>) -> Result<(Scene, Judged), String> {
-        let mut scene = Scene::make(base, self.program, self.user.as_ref(), attack)?;
-        scene.given.seconds = self.seconds;
-        let policy =
-            loaded(&self.layers, &scene.given.work).map_err(|problems| problems.render(false))?;
-        let judged = Judged::new(policy, &self.host)?;
-        scene.given.allowed = judged.readable(&scene);
-        Ok((scene, judged))
-    }
-
-    fn attack(&self, attack: &Attack, start: suite::Start<'_>) -> Result<Outcome, String> {
-        let (mut scene, judged) = self.scene(&self.base, Some(attack))?;
-        let host = || {
-            scene
-                .lacks(attack.aim)
-                .map(str::to_owned)
-                .or_else(attack.host)
-        };
-        if let Some(why) = host() {
-            return Ok(Outcome::NotApplicable(why));
-        }
-        match judged.openly(attack.aim, &mut scene) {
-            Err(why) => Ok(Outcome::NotApplicable(why)),
-            Ok(entries) => suite::attack(attack, &mut scene, self.program, &entries, start),
-        }
-    }
-}
-
-fn loaded(layers: &Layers, work: &Path) -> Result<Policy, policy::Problems> {
-    Policy::of_to_run_in(layers, Path::new("."), PathContext::at(work))
 }

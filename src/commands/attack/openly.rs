@@ -44,10 +44,13 @@ impl Judged {
         self.judge().access(access, path).verdict.action == Action::Allow
     }
 
-    /// How much of what the attacks on files aim at is denied.
+    /// How many aims the attacks on files have.
+    pub const AIMS: usize = 3;
+
+    /// How many of these the policy denies.
     pub fn denied(&self, scene: &Scene) -> usize {
         let given = &scene.given;
-        let aims = [
+        let aims: [_; Judged::AIMS] = [
             (Access::Read, &given.secret),
             (Access::Write, &given.canary),
             (Access::Exec, &given.tool),

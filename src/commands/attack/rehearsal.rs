@@ -5,6 +5,8 @@ use super::list::ATTACKS;
 use super::openly::{OUTPUT, PROCESSES, WALL};
 use super::scene::Scene;
 use super::suite::{self, Outcome, Start};
+use super::workers::on_threads;
+use crate::launch::Temporary;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
@@ -27,8 +29,12 @@ pub fn rehearse(
     start: Start<'_>,
 ) -> Result<Vec<(&'static str, Rehearsed)>, String> {
     let all: Vec<&'static Attack> = ATTACKS.iter().collect();
-    let rows = super::on_threads(&all, |attack| {
-        let mut scene = Scene::make(base, program, None, Some(attack))?;
+    let make = || {
+        let made = Temporary::make(base, None);
+        made.map_err(|error| format!("cannot make a directory: {error}"))
+    };
+    let rows = on_threads(&all, make, |place, attack| {
+        let mut scene = Scene::make(place.path(), program, Some(attack))?;
         scene.given.seconds = seconds;
         match set(attack, &mut scene) {
             Some(why) => Ok(Outcome::NotApplicable(why)),

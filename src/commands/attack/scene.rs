@@ -7,7 +7,6 @@ use super::kind::{Aim, Attack};
 use super::sockets::{Sockets, without_waiting};
 use super::tool;
 use super::tools::{TOOL, by, c_path};
-use crate::launch::{Temporary, User};
 use crate::sys;
 use crate::sys::attack;
 use std::fs::{self, File, Permissions};
@@ -22,7 +21,7 @@ use std::path::Path;
 const UNTOUCHED: &str = "untouched\n";
 const MODE: u32 = 0o666;
 
-/// The targets of one attack. Dropped, all of it is removed.
+/// The targets of one attack. Dropped, sockets and processes are closed; the directory is its owner's.
 pub struct Scene {
     pub given: Given,
     bystander: Option<Bystander>,
@@ -34,7 +33,6 @@ pub struct Scene {
     other: Option<File>,
     /// A descriptor of the secret that children of this process inherit.
     _leaked: File,
-    _directory: Temporary,
 }
 
 /// A word that occurs nowhere else.
@@ -53,7 +51,14 @@ fn file(path: &Path, content: &[u8], mode: u32) -> Result<(), String> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(by("chmod"))
 }
 
+/// A new directory, where an earlier attack may have left another one, or something else.
 fn directory(path: &Path) -> Result<(), String> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
+    };
+    removed.map_err(by("cannot remove a directory of the scene"))?;
     fs::create_dir(path).map_err(by("cannot make a directory of the scene"))?;
     fs::set_permissions(path, Permissions::from_mode(0o777)).map_err(by("chmod"))
 }
@@ -71,17 +76,10 @@ fn terminal() -> Option<(File, u32)> {
 }
 
 impl Scene {
-    /// Makes one beneath `base`, for a command that runs as `user`; with a process outside if the attack aims at
-    /// one.
-    pub fn make(
-        base: &Path,
-        program: &Path,
-        user: Option<&User>,
-        attack: Option<&Attack>,
-    ) -> Result<Scene, String> {
-        let scratch = Temporary::make(base, user)
-            .map_err(|error| format!("cannot make a directory in {}: {error}", base.display()))?;
-        let (work, away) = (scratch.path().join("work"), scratch.path().join("away"));
+    /// Makes one in a directory, from which an earlier one is removed; with a process outside if the attack aims
+    /// at one.
+    pub fn make(place: &Path, program: &Path, attack: Option<&Attack>) -> Result<Scene, String> {
+        let (work, away) = (place.join("work"), place.join("away"));
         [&work, &away]
             .iter()
             .try_for_each(|place| directory(place))?;
@@ -123,7 +121,6 @@ impl Scene {
             own: None,
             other: other.map(|(master, _)| master),
             _leaked: leaked,
-            _directory: scratch,
         })
     }
 

@@ -40,6 +40,12 @@ pub enum Outcome {
     Unstarted(String),
 }
 
+/// One attack and what came of it.
+pub struct Row {
+    pub attack: &'static Attack,
+    pub outcome: Outcome,
+}
+
 /// How the command of an attack is started: its words, its directory, and entries for the run.
 pub type Start<'a> = &'a (dyn Fn(&[OsString], &Path, &[Entry]) -> Command + Sync);
 

@@ -27,3 +27,10 @@ pub fn clone3_untraced() -> Result<Fork, Errno> {
     // SAFETY: the kernel reads `size` bytes; without CLONE_VM the child has a copy of all memory.
     check(unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size) }).map(side)
 }
+
+/// Whether this host has clone3(2): asks for it with a structure of no size, which makes nothing.
+pub fn has_clone3() -> bool {
+    // SAFETY: the kernel reads nothing, because the size is too small.
+    let made = check(unsafe { libc::syscall(libc::SYS_clone3, std::ptr::null::<u64>(), 0) });
+    !matches!(made, Err(Errno::ENOSYS | Errno::EPERM))
+}

@@ -18,7 +18,7 @@ mod page;
 mod ring;
 
 pub use abi::{has_i386, has_x32, open_i386, open_x32};
-pub use clones::{clone_untraced, clone3_untraced};
+pub use clones::{clone_untraced, clone3_untraced, has_clone3};
 pub use listener::open_continued;
 pub use outside::{
     allow_tracers, can_make_user_namespace, filter_mode, lease, leave_session, lower_descriptors,
@@ -26,4 +26,4 @@ pub use outside::{
     type_into, unlock_terminal, unshare,
 };
 pub use page::Page;
-pub use ring::open_by_ring;
+pub use ring::{has_ring, open_by_ring};

@@ -56,6 +56,11 @@ impl Page {
         }
     }
 
+    /// The byte there.
+    pub fn read(&self, at: usize) -> Option<u8> {
+        Some(self.bytes().get(at)?.load(Ordering::Relaxed))
+    }
+
     /// madvise(2) for the second page.
     pub fn advise_second(&self, advice: c_int) -> Result<(), Errno> {
         let half = self.half();

@@ -115,3 +115,10 @@ pub fn open_by_ring(path: &CStr) -> Result<OwnedFd, Errno> {
         errno => Err(Errno::from_raw(-errno)),
     }
 }
+
+/// Whether this host lets this user make a ring: asks for one without entries, which there is not.
+pub fn has_ring() -> bool {
+    // SAFETY: without entries the call fails before it reads the structure, and NULL is none.
+    let made = check(unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, null_mut::<c_void>()) });
+    !matches!(made, Err(Errno::ENOSYS | Errno::EPERM))
+}
