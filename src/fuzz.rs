@@ -13,21 +13,6 @@ use crate::trace::{Exit, Wait};
 use crate::{page, replay, syscalls};
 use std::path::Path;
 
-/// A fuzzer's name and what it runs.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// All of them.
-pub const TARGETS: [Target; 8] = [
-    ("policy", policy),
-    ("condition", condition),
-    ("endpoint", endpoint),
-    ("pattern", pattern),
-    ("address", address),
-    ("status", status),
-    ("dns", names),
-    ("log", log),
-];
-
 /// The text of a policy: it is accepted, planned for the newest and the oldest host and judged, or each problem points
 /// into the text.
 pub fn policy(data: &[u8]) {
@@ -217,6 +202,21 @@ pub fn log(data: &[u8]) {
 mod tests {
     use super::*;
     use std::fs;
+
+    /// A fuzzer's name and what it runs.
+    type Target = (&'static str, fn(&[u8]));
+
+    /// All of them.
+    const TARGETS: [Target; 8] = [
+        ("policy", policy),
+        ("condition", condition),
+        ("endpoint", endpoint),
+        ("pattern", pattern),
+        ("address", address),
+        ("status", status),
+        ("dns", names),
+        ("log", log),
+    ];
 
     #[test]
     fn what_the_fuzzers_have_found_holds() {
