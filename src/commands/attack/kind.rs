@@ -13,6 +13,8 @@ pub enum Aim {
     Exec,
     /// The memory, the signals or the limits of the process outside; what it guards.
     Process,
+    /// A process of another jail.
+    Sibling,
     /// The listener of the suite, by TCP.
     Tcp,
     /// The socket of the suite, by UDP.
@@ -40,6 +42,9 @@ pub enum Aim {
     Name,
 }
 
+/// The code of an attack.
+pub type Run = fn(&Given) -> Tried;
+
 /// One attack.
 pub struct Attack {
     /// Its stable name.
@@ -52,10 +57,18 @@ pub struct Attack {
     /// Why this host cannot have the attack at all, whether in a jail or not.
     pub host: fn() -> Option<String>,
     /// Runs it; only ever called inside of a jail.
-    pub run: fn(&Given) -> Tried,
+    pub run: Run,
 }
 
 impl Attack {
+    /// What a second jail in the same directory does meanwhile.
+    pub fn sibling(&self) -> Option<&'static str> {
+        match self.aim {
+            Aim::Sibling => Some("sibling-waits"),
+            _ => (self.name == "sibling-jail").then_some("sibling-swaps"),
+        }
+    }
+
     /// Whether it needs the process outside.
     pub fn aims_at_process(&self) -> bool {
         self.aim == Aim::Process || ["proc-outside", "take-descriptor"].contains(&self.name)

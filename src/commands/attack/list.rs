@@ -7,7 +7,7 @@ use super::inside::{
     files, kernel, limits, names, peers, proc, processes, programs, races, terminals, waits,
 };
 use super::kind::Aim::*;
-use super::kind::Attack;
+use super::kind::{Attack, Run};
 
 macro_rules! attacks {
     ($($area:literal { $($name:literal $aim:ident $host:ident $run:path, $tries:literal;)* })*) => {
@@ -37,6 +37,7 @@ attacks! {
         "link-swap"         Read  any  races::link,          "swap the target of a symbolic link while it is followed";
         "directory-swap"    Read  any  races::directory,     "swap a directory for a link while a path passes it";
         "sibling-jail"      Read  any  races::sibling,       "follow a link that a second jail swaps";
+        "program-swap" Exec any races::program, "swap the target of a link while it is executed";
         "address-in-memory" Tcp   any  races::peer,          "rewrite an address in a second thread while it is checked";
     }
     "/proc" {
@@ -51,6 +52,7 @@ attacks! {
         "memory"            Process tracing processes::memory,   "read and write memory outside by process_vm_readv and writev";
         "trace"             Process tracing processes::trace,    "trace a process outside";
         "take-descriptor"   Read  tracing  processes::descriptor, "take a descriptor of a process outside (pidfd_getfd)";
+        "sibling-process" Sibling any processes::signal, "signal a process of another jail";
         "limit-outside"     Process any processes::limits,   "lower a limit of a process outside (prlimit)";
         "double-fork"       Survivor any processes::double_fork, "leave a process behind: two forks and a session of its own";
         "killed-supervisor" Orphan any processes::killed_supervisor, "outlive a supervisor that is killed";
@@ -99,5 +101,15 @@ pub fn by_name(name: &str) -> Option<&'static Attack> {
     ATTACKS.iter().find(|attack| attack.name == name)
 }
 
-/// The other jail of `sibling-jail`.
-pub const SIBLING: &str = "sibling";
+/// What the other jail does, for attacks that need one.
+const SIBLINGS: [(&str, Run); 2] = [
+    ("sibling-swaps", races::swap_for_sibling),
+    ("sibling-waits", processes::wait_as_sibling),
+];
+
+/// The code of an attack, or of the other jail, by its name.
+pub fn run_of(name: &str) -> Option<Run> {
+    let sibling = || SIBLINGS.iter().find(|(found, _)| *found == name);
+    let own = by_name(name).map(|attack| attack.run);
+    own.or_else(|| sibling().map(|(_, run)| *run))
+}

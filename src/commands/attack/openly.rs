@@ -142,7 +142,7 @@ impl Judged {
                 }
             },
             Aim::Name => self.forge(scene).map(|()| Vec::new()),
-            Aim::Process | Aim::Survivor | Aim::Orphan | Aim::Held => Ok(Vec::new()),
+            Aim::Process | Aim::Sibling | Aim::Survivor | Aim::Orphan | Aim::Held => Ok(Vec::new()),
         }
     }
 

@@ -190,9 +190,13 @@ impl Scene {
             Aim::Tcp | Aim::Udp | Aim::UnixPath | Aim::UnixAbstract | Aim::Netlink => {
                 self.sockets.reached(aim).map(str::to_owned)
             }
-            Aim::Survivor | Aim::Orphan | Aim::Held | Aim::Processes | Aim::Output | Aim::Wall => {
-                None
-            }
+            Aim::Sibling
+            | Aim::Survivor
+            | Aim::Orphan
+            | Aim::Held
+            | Aim::Processes
+            | Aim::Output
+            | Aim::Wall => None,
         }
     }
 

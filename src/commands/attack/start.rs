@@ -40,13 +40,9 @@ fn attack(name: &str, given: &str) -> u8 {
             return super::super::FAILED;
         }
     };
-    let run = match list::by_name(name) {
-        Some(attack) => attack.run,
-        None if name == list::SIBLING => super::inside::races::swap_for_sibling,
-        None => {
-            eprintln!("jail: {INSIDE}: there is no attack `{name}`");
-            return super::super::FAILED;
-        }
+    let Some(run) = list::run_of(name) else {
+        eprintln!("jail: {INSIDE}: there is no attack `{name}`");
+        return super::super::FAILED;
     };
     say(BEGAN);
     match run(&given) {

@@ -1,10 +1,10 @@
 //! One attack from its scene to its result: started, watched, and held against what its targets show.
 
 use super::kind::{Aim, Attack};
-use super::list::SIBLING;
 use super::openly::Entry;
 use super::scene::Scene;
-use super::tools::{BEGAN, REACHED, READY, STOPPED, by};
+use super::start::INSIDE;
+use super::tools::{BEGAN, REACHED, READY, SIBLING, STOPPED, by};
 use crate::report::escaped;
 use crate::sys::attack::take_terminal;
 use std::ffi::OsString;
@@ -57,24 +57,19 @@ pub fn attack(
     entries: &[Entry],
     start: Start<'_>,
 ) -> Result<Outcome, String> {
-    let words = |name: &str| -> Result<Vec<OsString>, String> {
-        let given = serde_json::to_string(&scene.given).map_err(|error| error.to_string())?;
-        Ok([
-            program.as_os_str(),
-            super::start::INSIDE.as_ref(),
-            name.as_ref(),
-            given.as_ref(),
-        ]
-        .map(OsString::from)
-        .to_vec())
-    };
-    let command = |words: &[OsString]| start(words, &scene.given.work, entries);
-    let sibling = match attack.name {
-        "sibling-jail" => Some(Running::start(command(&words(SIBLING)?), None)?),
-        _ => None,
-    };
-    let words = words(attack.name)?;
-    let command = command(&words);
+    let sibling = attack.sibling().map(|name| {
+        let words = words(name, scene, program)?;
+        Running::start(start(&words, &scene.given.work, entries), None)
+    });
+    let mut sibling = sibling.transpose()?;
+    if let (Some(sibling), Aim::Sibling) = (&mut sibling, attack.aim) {
+        match sibling.said(SIBLING).and_then(|pid| pid.parse().ok()) {
+            Some(pid) => scene.given.bystander = pid,
+            None => return Ok(Outcome::Unstarted(sibling.complaint())),
+        }
+    }
+    let words = words(attack.name, scene, program)?;
+    let command = start(&words, &scene.given.work, entries);
     let terminal = match attack.aim {
         Aim::Typed => match scene.own_terminal() {
             Some(terminal) => Some(terminal),
@@ -88,8 +83,27 @@ pub fn attack(
     };
     let running = Running::start(command, terminal)?;
     let ran = running.watch(attack.aim, scene.given.seconds, scene.given.limit);
-    drop(sibling);
-    Ok(outcome(attack.aim, scene, &ran))
+    let mut outcome = outcome(attack.aim, scene, &ran);
+    if let (Some(sibling), Aim::Sibling) = (&mut sibling, attack.aim) {
+        // A jail whose command was ended takes a moment to end.
+        std::thread::sleep(Duration::from_millis(50));
+        if !matches!(sibling.child.try_wait(), Ok(None)) {
+            outcome = Outcome::Escaped("a process of another jail was ended".to_owned());
+        }
+    }
+    Ok(outcome)
+}
+
+/// The command of an attack.
+fn words(name: &str, scene: &Scene, program: &Path) -> Result<Vec<OsString>, String> {
+    let given = serde_json::to_string(&scene.given).map_err(|error| error.to_string())?;
+    let words = [
+        program.as_os_str(),
+        INSIDE.as_ref(),
+        name.as_ref(),
+        given.as_ref(),
+    ];
+    Ok(words.map(OsString::from).to_vec())
 }
 
 /// What a command did.
@@ -229,6 +243,34 @@ impl Running {
             ended,
             err,
         })
+    }
+
+    /// What follows a word at the beginning of a line, as soon as it is printed.
+    fn said(&mut self, word: &str) -> Option<String> {
+        let end = Instant::now() + MOST;
+        while Instant::now() < end {
+            // The last part may be half a line.
+            let text = text(&self.out);
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            if let Some(found) = whole.lines().find_map(|line| line.strip_prefix(word)) {
+                return Some(found.to_owned());
+            }
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        None
+    }
+
+    /// The first line of its stderr.
+    fn complaint(&self) -> String {
+        let text = text(&self.err);
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or("the other jail printed nothing");
+        escaped(first, LONGEST)
     }
 
     /// Waits for its end, and for that of its processes. Kills it where the attack asks for that, or where it

@@ -14,6 +14,8 @@ pub const REACHED: &str = "attack reached: ";
 pub const STOPPED: &str = "attack stopped: ";
 /// What an attack says when the supervisor may be killed.
 pub const READY: &str = "attack ready";
+/// What precedes the id of a process of another jail.
+pub const SIBLING: &str = "sibling ";
 /// What the program outside prints.
 pub const TOOL: &str = "the denied program runs";
 

@@ -1,7 +1,7 @@
 //! Processes outside, and processes that are to outlive the jail.
 
 use super::super::given::{Given, Tried};
-use super::super::tools::{READY, all, by, say};
+use super::super::tools::{READY, SIBLING, all, by, say};
 use crate::sys;
 use crate::sys::attack;
 use crate::sys::process::Fork;
@@ -9,9 +9,17 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
+/// The process outside. Never 0, -1 or 1, which would be other processes.
+fn outside(given: &Given) -> Result<i32, String> {
+    match given.bystander {
+        pid @ 2.. => Ok(pid),
+        pid => Err(format!("{pid} is no process to aim at")),
+    }
+}
+
 /// Each way to send a signal to the process outside.
 pub fn signal(given: &Given) -> Tried {
-    let pid = given.bystander;
+    let pid = outside(given)?;
     let signal = libc::SIGUSR1;
     all(&mut [
         &mut || sys::process::kill(pid, signal).map_err(by("kill")),
@@ -27,35 +35,41 @@ pub fn signal(given: &Given) -> Tried {
     ])
 }
 
+/// What the process of another jail does: says its id, and waits.
+pub fn wait_as_sibling(_: &Given) -> Tried {
+    say(&format!("{SIBLING}{}", sys::process::getpid()));
+    survive()
+}
+
 /// Reads and changes the memory of the process outside.
 pub fn memory(given: &Given) -> Tried {
+    let pid = outside(given)?;
     all(&mut [
         &mut || {
             let mut bytes = vec![0; given.token.len()];
-            sys::memory::read(given.bystander, given.address, &mut bytes)
+            sys::memory::read(pid, given.address, &mut bytes)
                 .map_err(by("process_vm_readv and /proc/PID/mem"))?;
             say(&String::from_utf8_lossy(&bytes));
             Ok(())
         },
         &mut || {
             let bytes = b"changed!";
-            sys::memory::write(given.bystander, given.address, bytes)
-                .map_err(by("process_vm_writev"))
+            sys::memory::write(pid, given.address, bytes).map_err(by("process_vm_writev"))
         },
     ])
 }
 
 /// Traces the process outside, and does not let it go.
 pub fn trace(given: &Given) -> Tried {
-    sys::ptrace::seize(given.bystander, 0).map_err(by("ptrace"))?;
-    sys::memory::write(given.bystander, given.address, b"changed!")
-        .map_err(by("process_vm_writev"))?;
+    let pid = outside(given)?;
+    sys::ptrace::seize(pid, 0).map_err(by("ptrace"))?;
+    sys::memory::write(pid, given.address, b"changed!").map_err(by("process_vm_writev"))?;
     Ok("it was traced".to_owned())
 }
 
 /// Takes an open descriptor out of the process outside.
 pub fn descriptor(given: &Given) -> Tried {
-    let pid = given.bystander;
+    let pid = outside(given)?;
     let taken = sys::files::descriptor_of(pid, pid, given.descriptor).map_err(by("pidfd_getfd"))?;
     let mut room = [0; 256];
     let file = taken
@@ -68,7 +82,7 @@ pub fn descriptor(given: &Given) -> Tried {
 
 /// Lowers a limit of the process outside.
 pub fn limits(given: &Given) -> Tried {
-    attack::lower_descriptors(given.bystander, 7).map_err(by("prlimit"))?;
+    attack::lower_descriptors(outside(given)?, 7).map_err(by("prlimit"))?;
     Ok("its limit of descriptors was lowered".to_owned())
 }
 

@@ -1,7 +1,7 @@
 //! Races: a name that leads elsewhere between the check of a call and its work.
 
 use super::super::given::{Given, Tried};
-use super::super::tools::{by, content};
+use super::super::tools::{TOOL, by, content};
 use crate::sys;
 use crate::sys::attack::Page;
 use crate::sys::process::Fork;
@@ -180,6 +180,32 @@ pub fn directory(given: &Given) -> Tried {
     beside(given, disturb, || {
         content(File::open(&file).map_err(by("open"))?)
     })
+}
+
+/// A second thread swaps the target of a link while it is executed.
+pub fn program(given: &Given) -> Tried {
+    let link = given.work.join("swapped-program");
+    let allowed = Path::new("/bin/true");
+    symlink(allowed, &link).map_err(by("symlink"))?;
+    let turn = Default::default();
+    let targets = [given.tool.as_path(), allowed];
+    let disturb = || {
+        swap(given, &turn, targets, &link);
+        std::thread::yield_now();
+    };
+    // A program that printed nothing was the allowed one.
+    let found = beside(given, disturb, || {
+        let output = std::process::Command::new(&link)
+            .output()
+            .map_err(by("execve"))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        match (output.status.success(), printed.contains(TOOL)) {
+            (true, true) => Ok(format!("{printed}{}", given.token)),
+            (true, false) => Ok(String::new()),
+            (false, _) => Err(format!("execve: {}", output.status)),
+        }
+    });
+    found.map_err(|why| why.replace("public file", "allowed program"))
 }
 
 /// Opens a link that another jail in the same directory swaps.
