@@ -80,7 +80,10 @@ pub fn code(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option<C
         Reason::Default => Code::SyscallDefault,
         Reason::Closed(_) => Code::NetSocketDefault,
         Reason::UnknownNumber => Code::SyscallUnknown,
-        Reason::Path(index) => of_entry(policy.paths.get(index)?.list, access(denied)),
+        Reason::Path(index) => {
+            let policy = policy.of_domain(verdict.domain);
+            of_entry(policy.paths.get(index)?.list, access(denied))
+        }
         Reason::PathDefault => match access(denied) {
             Access::Write => Code::FsWriteDefault,
             Access::Exec => Code::FsExecDefault,

@@ -22,7 +22,7 @@ pub(super) const ON_EXEC_KEYS: &[&str] = &["path", "argv", "optional"];
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "limits",
-        "limits are about the whole command: write them below [limits]",
+        "limits are counted for the whole command, not for a part of its processes: write them below [limits]",
     ),
     (
         "process",

@@ -1,5 +1,6 @@
 //! `[domain.NAME]`: which programs are in a domain, what they may, and what passes its border.
 
+use crate::packages::found;
 use crate::scene::Scene;
 use crate::support::{Ran, is_root, plain, probe};
 use std::net::{TcpListener, UdpSocket};
@@ -155,6 +156,28 @@ fn a_program_in_a_domain_does_not_look_into_processes_outside() {
 }
 
 #[test]
+fn a_denial_names_its_domain_for_programs_too() {
+    let scene = scene("fs = { deny = [\"secret\"] }");
+    let options = ["--denials", "denials", "--report", "report"];
+    let ran = scene.with(&options, &["./inside", "border-read", "secret"]);
+    ran.output().says("secret: 13\n").ends_with(0);
+    let read = |name: &str| std::fs::read_to_string(scene.dir.file(name)).expect("a file");
+    let fed: serde_json::Value = serde_json::from_str(&read("denials")).expect("one line");
+    let names = |key: &str| fed[key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(names("code"), "fs.read.deny", "{fed}");
+    assert_eq!(names("domain"), "build", "{fed}");
+    assert!(
+        names("advice").starts_with("the domain `build` denies it"),
+        "{fed}"
+    );
+    let report: serde_json::Value = serde_json::from_str(&read("report")).expect("a report");
+    assert!(
+        report.to_string().contains("\"domain\":\"build\""),
+        "{report}"
+    );
+}
+
+#[test]
 fn arguments_decide_where_the_domain_says_so() {
     let scene = scene("");
     scene.dir.write("policy.toml", "default = \"allow\"\n[domain.build]\non-exec = [{ path = \"inside\", argv = [\"*\", \"border-read\", \"secret\"] }]\nfs = { deny = [\"secret\"] }\n");
@@ -190,7 +213,7 @@ fn system_calls_and_rules_of_a_domain_are_its_programs_alone() {
 /// A hostile dependency's build script: offline and without keys, while what starts it has both.
 #[test]
 fn a_build_script_of_cargo_is_offline_and_reads_no_keys() {
-    if !plain(["cargo", "--version"]).output().status.success() {
+    if !found("cargo") || !plain(["cargo", "--version"]).output().status.success() {
         return println!("NOT TRIED HERE: no cargo");
     }
     let scene = scene("");

@@ -1,6 +1,6 @@
 //! cargo: a build script, a procedural macro, and the code of a package in the program that was built.
 
-use super::{Attack, DENIED, DONE, line};
+use super::{Attack, DENIED, DONE, found, line};
 use crate::support::{Ran, Run, plain};
 use std::path::Path;
 
@@ -46,9 +46,12 @@ fn publish(attack: &Attack, name: &str, files: &[(&str, String)]) {
 
 /// The directory of cargo itself, not of the program of rustup that starts it.
 fn toolchain() -> Option<String> {
-    let found = plain(["rustc", "--print", "sysroot"]).output();
-    let root = found.out.trim().to_owned();
-    (found.status.success() && Path::new(&root).join("bin/cargo").exists()).then_some(root)
+    if !found("rustc") {
+        return None;
+    }
+    let asked = plain(["rustc", "--print", "sysroot"]).output();
+    let root = asked.out.trim().to_owned();
+    (asked.status.success() && Path::new(&root).join("bin/cargo").exists()).then_some(root)
 }
 
 fn prepare() -> Attack {

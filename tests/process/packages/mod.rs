@@ -101,7 +101,7 @@ const DENIED: &str = "net 13 key 13 hook 13 cache 13";
 const DONE: &str = "net ok key ok hook ok cache ok";
 
 /// Whether a program is at hand.
-fn found(program: &str) -> bool {
+pub fn found(program: &str) -> bool {
     plain(["sh", "-c", &format!("command -v {program}")])
         .output()
         .status
