@@ -1,7 +1,7 @@
 //! Finding the program as a shell does: by `PATH` unless the name has a slash.
 
 use super::{Command, LaunchError};
-use crate::policy::{DomainSet, Policy};
+use crate::policy::{DomainSet, Policy, interpreted};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::OsStr;
 use std::io::Read;
@@ -81,29 +81,56 @@ pub fn program(command: &Command) -> Option<PathBuf> {
     find(command).ok()?.1
 }
 
-/// The domains that the command itself enters: by its program, as written and resolved, and its arguments.
+/// The domains that the command itself enters: by its program, as written and resolved, and its arguments; and by
+/// what interprets it, if it is a script.
 pub fn domains(command: &Command, policy: &Policy) -> DomainSet {
-    let Ok((path, Some(resolved))) = find(command) else {
+    let Ok((mut path, Some(_))) = find(command) else {
         return DomainSet::NONE;
     };
+    let mut set = DomainSet::NONE;
     if policy.domains.is_empty() {
-        return DomainSet::NONE;
+        return set;
     }
-    let written = std::path::absolute(in_directory(command, &path)).unwrap_or(path);
+    let words = command.arguments.iter();
+    let mut words: Vec<Vec<u8>> = words.map(|word| word.as_bytes().to_vec()).collect();
+    for _ in 0..=CHAIN {
+        let written = in_directory(command, &path);
+        let resolved = written.canonicalize().unwrap_or_default();
+        let plain = plain(&written);
+        let names = [&resolved, &plain].map(|path| path.as_os_str().as_bytes());
+        set = set.and(policy.entered(&names, Some(&words)));
+        let (interpreter, argument) = match script_line(&resolved) {
+            Some(line) => line,
+            // The launcher has a shell run it.
+            None if is_text(&resolved) => (PathBuf::from("/bin/sh"), None),
+            None => break,
+        };
+        let (name, script) = (interpreter.as_os_str(), path.as_os_str());
+        words = interpreted(
+            name.as_bytes(),
+            argument.as_deref(),
+            script.as_bytes(),
+            &words,
+        );
+        path = interpreter;
+    }
+    set
+}
+
+/// How many interpreters of interpreters the kernel follows (exec_binprm of fs/exec.c).
+const CHAIN: usize = 5;
+
+/// A path, absolute and without `..`, whatever links are on the way.
+fn plain(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
-    for part in written.components() {
+    for part in absolute.components() {
         match part {
             Component::ParentDir => _ = plain.pop(),
             part => plain.push(part),
         }
     }
-    let names = [
-        resolved.as_os_str().as_bytes(),
-        plain.as_os_str().as_bytes(),
-    ];
-    let arguments = command.arguments.iter();
-    let arguments: Vec<Vec<u8>> = arguments.map(|word| word.as_bytes().to_vec()).collect();
-    policy.entered(&names, Some(&arguments))
+    plain
 }
 
 /// The path as seen from the caller's working directory.
@@ -129,6 +156,11 @@ pub fn is_text(program: &Path) -> bool {
 
 /// The interpreter that the `#!` line of a script names.
 pub fn script_interpreter(script: &Path) -> Option<PathBuf> {
+    Some(script_line(script)?.0)
+}
+
+/// The same, and what the line passes to it.
+fn script_line(script: &Path) -> Option<(PathBuf, Option<Vec<u8>>)> {
     // Opening a FIFO without a writer must not block.
     if !script.is_file() {
         return None;
@@ -138,7 +170,9 @@ pub fn script_interpreter(script: &Path) -> Option<PathBuf> {
     let line = head.get(..read)?.strip_prefix(b"#!")?;
     let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
     let name = line.split(u8::is_ascii_whitespace).next()?;
-    Some(PathBuf::from(OsStr::from_bytes(name)))
+    let rest = line.get(name.len()..).unwrap_or_default().trim_ascii();
+    let argument = (!rest.is_empty()).then(|| rest.to_vec());
+    Some((PathBuf::from(OsStr::from_bytes(name)), argument))
 }
 
 /// `None`: no such file; otherwise whether it is a file that may be executed.

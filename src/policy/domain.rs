@@ -34,6 +34,19 @@ pub struct OnExec {
     pub origin: Origin,
 }
 
+/// The arguments with which the kernel starts what a `#!` line names: `script` is the path by which the script is
+/// executed, with these arguments (execve(2)).
+pub fn interpreted(
+    interpreter: &[u8],
+    argument: Option<&[u8]>,
+    script: &[u8],
+    arguments: &[Vec<u8>],
+) -> Vec<Vec<u8>> {
+    let first = [Some(interpreter), argument, Some(script)];
+    let first = first.into_iter().flatten().map(<[u8]>::to_vec);
+    first.chain(arguments.iter().skip(1).cloned()).collect()
+}
+
 /// The number of a domain: its index in [`Policy::domains`].
 pub type DomainId = u8;
 

@@ -156,6 +156,40 @@ fn a_program_in_a_domain_does_not_look_into_processes_outside() {
 }
 
 #[test]
+fn the_interpreter_of_a_script_enters_as_a_program_does() {
+    let scene = scene("fs = { deny = [\"secret\"] }");
+    let (inside, secret) = (scene.dir.file("inside"), scene.dir.file("secret"));
+    scene
+        .dir
+        .program("script", format!("#!{inside} border-read\n"));
+    let chain = scene.dir.file("script");
+    scene.dir.program("chain", format!("#!{chain}\n"));
+    // The probe reads the files that it is told, and a script's path is the first of them.
+    let denied = format!("{secret}: 13\n");
+    for script in ["script", "chain"] {
+        let words = format!("./{script}");
+        let ran = sh(&scene, &format!("{words} {secret}; echo {script}"));
+        ran.says_part(&denied).says_part(&format!("\n{script}\n"));
+        let direct = scene.run(&[&words, &secret]).output();
+        direct.says_part(&denied);
+    }
+    let text = "default = \"allow\"\n[domain.build]\non-exec = [{ path = \"inside\", argv = [\"*\", \"border-read\", \"*script\", \"*secret\"] }]\nfs = { deny = [\"secret\"] }\n";
+    scene.dir.write("policy.toml", text);
+    sh(&scene, &format!("./script {secret}")).says_part(&denied);
+    scene
+        .run(&["./script", &secret])
+        .output()
+        .says_part(&denied);
+    let both = [&secret[..], "open"].join(" ");
+    let read = format!("{secret}: read\n");
+    sh(&scene, &format!("./script {both}")).says_part(&read);
+    scene
+        .run(&["./script", &secret, "open"])
+        .output()
+        .says_part(&read);
+}
+
+#[test]
 fn a_denial_names_its_domain_for_programs_too() {
     let scene = scene("fs = { deny = [\"secret\"] }");
     let options = ["--denials", "denials", "--report", "report"];

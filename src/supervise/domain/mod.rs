@@ -58,10 +58,11 @@ impl Supervisor<'_> {
         let process = task.process();
         process.domains.enter(start);
         task.domains.add(start);
-        if own {
-            return None;
-        }
         let (path, loaded) = loaded(entry, pid);
+        if own {
+            // What was found when the command was looked up may have been exchanged.
+            process.domains.enter(loaded);
+        }
         let entering = former.map_or(DomainSet::NONE, |task| task.domains.entering());
         process.domains.enter(entering.and(loaded));
         let missing = process.domains.set().without(task.domains.filters());

@@ -1,9 +1,10 @@
 //! The border of a domain: which programs enter it, and what of /proc lies outside of it.
 
+use super::exec::program::Interpreter;
 use super::resolve::Resolved;
 use crate::paths::Access;
 use crate::plan::Entry;
-use crate::policy::DomainSet;
+use crate::policy::{DomainSet, interpreted};
 use crate::supervise::syscall::stop::SyscallStop;
 use crate::trace::Tid;
 use std::os::unix::ffi::OsStringExt;
@@ -23,14 +24,32 @@ const HARMLESS: &[&[u8]] = &[
 
 impl SyscallStop<'_> {
     /// The domains that the execve of this program enters: by where its path leads, or by the path as it is
-    /// written. So a link in the place of the program does not lead out of a domain.
-    pub(super) fn entered(&self, entry: &Entry, given: &[u8], found: &Resolved) -> DomainSet {
-        let written = self.written(given);
-        let names: &[&[u8]] = match &written {
-            Some(written) => &[&found.path, written],
-            None => &[&found.path],
+    /// written. So a link in the place of the program does not lead out of a domain. The same of what interprets
+    /// a script, with the arguments that the kernel passes to it.
+    pub(super) fn entered(
+        &self,
+        entry: &Entry,
+        given: &[u8],
+        found: &Resolved,
+        scripts: &[(Interpreter, Resolved)],
+    ) -> DomainSet {
+        let by = |given: &[u8], found: &Resolved, words: &[Vec<u8>]| {
+            let written = self.written(given);
+            let names: &[&[u8]] = match &written {
+                Some(written) => &[&found.path, written],
+                None => &[&found.path],
+            };
+            entry.entered(names, words)
         };
-        entry.entered(names, &self.vector)
+        let mut set = by(given, found, &self.vector);
+        let (mut words, mut script) = (self.vector.clone(), given);
+        for (interpreter, found) in scripts {
+            let argument = interpreter.argument.as_deref();
+            words = interpreted(&interpreter.path, argument, script, &words);
+            script = &interpreter.path;
+            set = set.and(by(script, found, &words));
+        }
+        set
     }
 
     /// A path as it is written, made absolute; `None`: it is relative to a descriptor, or empty.

@@ -4,7 +4,7 @@
 //! The second look is the sound one: whatever was flipped in between, /proc/PID/exe is the program.
 
 mod loaded;
-mod program;
+pub mod program;
 pub mod vector;
 
 use super::resolve::{LookupFlags, Resolved, Start, is_directory, is_regular, resolve};
@@ -110,12 +110,12 @@ impl Paths {
         if stop.rules {
             vector = Ok(vector?);
         }
-        let script = self.program(stop, &given, &found)?;
+        let scripts = self.program(stop, &given, &found)?;
         // Without rules the kernel fails with the same error, or what is loaded is compared with `on-exec`.
         let vector = vector.unwrap_or_default();
         if let Some(entry) = entry {
             let own = stop.task.domains.judged();
-            let entering = own.and(stop.entered(entry, &given, &found));
+            let entering = own.and(stop.entered(entry, &given, &found, &scripts));
             let missing = entering.without(stop.task.domains.filters());
             if let Some(domain) = missing.iter().next() {
                 return self.emulation.install(stop, entry, domain);
@@ -130,29 +130,32 @@ impl Paths {
                 vector,
                 given: (!given.is_empty()).then(|| keys.text(&given)),
                 path: keys.text(&found.path),
-                script,
+                script: !scripts.is_empty(),
             };
             stop.task.paths.judged.replace(Some(judged));
         }
         Ok(Resume::CONTINUE)
     }
 
-    /// A program, and what interprets it. Whether it is a script.
-    fn program(&mut self, stop: &SyscallStop<'_>, given: &[u8], found: &Resolved) -> Judged<bool> {
+    /// A program, and what interprets it. The interpreters of scripts.
+    fn program(
+        &mut self,
+        stop: &SyscallStop<'_>,
+        given: &[u8],
+        found: &Resolved,
+    ) -> Judged<Vec<(Interpreter, Resolved)>> {
         if found.object.is_none() {
             stop.judge(Access::Stat, given, found)?;
             return Err(Errno::ENOENT.into());
         }
         stop.judge(Access::Exec, given, found)?;
         let mut next = self.interpreter(stop, given, found)?;
-        let script = next
-            .as_ref()
-            .is_some_and(|(interpreter, _)| interpreter.script);
+        let mut scripts = Vec::new();
         for _ in 0..CHAIN {
             let Some((interpreter, found)) = next else {
                 break;
             };
-            let given = interpreter.path;
+            let given = interpreter.path.clone();
             let verdict = stop.plan.judge.path(Access::Exec, &stop.own(&found.path));
             let named = || object(Access::Exec, &given, &found);
             if verdict.action != Action::Allow {
@@ -168,8 +171,11 @@ impl Paths {
                 true => self.interpreter(stop, &given, &found)?,
                 false => None,
             };
+            if interpreter.script {
+                scripts.push((interpreter, found));
+            }
         }
-        Ok(script)
+        Ok(scripts)
     }
 
     /// What interprets a program, if anything does. What is not there is the kernel's to tell.

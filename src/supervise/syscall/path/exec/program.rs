@@ -17,6 +17,8 @@ pub struct Interpreter {
     pub path: Vec<u8>,
     /// By a `#!` line, else as the loader of a dynamic program.
     pub script: bool,
+    /// What the `#!` line passes to it.
+    pub argument: Option<Vec<u8>>,
 }
 
 /// What a file says that interprets it.
@@ -26,14 +28,24 @@ pub fn interpreter(file: &File) -> Option<Interpreter> {
     let head = head.get(..read)?;
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
-        let words = line.split(|byte| matches!(byte, b' ' | b'\t' | 0));
-        let path = words.into_iter().find(|word| !word.is_empty())?.to_vec();
-        return Some(Interpreter { path, script: true });
+        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | 0);
+        let path = line.split(space).find(|word| !word.is_empty())?.to_vec();
+        let begin = line.iter().position(|byte| !space(byte)).unwrap_or(0);
+        let rest = line.get(begin + path.len()..).unwrap_or_default();
+        // The kernel takes all of it as one argument.
+        let rest = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+        let rest = rest.trim_ascii();
+        return Some(Interpreter {
+            path,
+            script: true,
+            argument: (!rest.is_empty()).then(|| rest.to_vec()),
+        });
     }
     let path = Elf::read(file)?.interpreter(file)?;
     Some(Interpreter {
         path,
         script: false,
+        argument: None,
     })
 }
 
