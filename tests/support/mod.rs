@@ -26,7 +26,7 @@ pub const JAIL: &str = env!("CARGO_BIN_EXE_jail");
 
 /// How long anything may take, unless the test says otherwise. Generous: machines are slow, and
 /// whatever hangs, hangs for ever.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// How long this machine may take for what takes others so long: `JAIL_TEST_SLOW` times as long, where that
 /// is set, as for an emulated processor.
