@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-const LATE: Duration = Duration::from_secs(10);
+const LATE: Duration = Duration::from_secs(25);
 
 /// Runs `host` in a process of its own, for which the name of the test that calls is told.
 #[track_caller]
