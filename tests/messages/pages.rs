@@ -15,6 +15,15 @@ fn missing(program: &str) -> bool {
     found.is_err()
 }
 
+/// Every subcommand that `--help` lists.
+fn subcommands() -> Vec<String> {
+    let help = jail(["--help"]).output().out;
+    let (_, commands) = help.split_once("\nCommands:\n").expect("the subcommands");
+    let commands = commands.split("\n\n").next().unwrap_or_default();
+    let name = |line: &str| line.split_whitespace().next().expect("a name").to_owned();
+    commands.lines().map(name).collect()
+}
+
 #[test]
 fn bash_completes_subcommands_flags_and_words() {
     if missing("bash") {
@@ -134,12 +143,8 @@ fn groff_renders_every_page_without_a_warning() {
         .ends_with(1)
         .complains("there is no manual page `polcy`; did you mean `policy`?");
     // Every subcommand has a page.
-    let help = jail(["--help"]).output().out;
-    let (_, commands) = help.split_once("\nCommands:\n").expect("the subcommands");
-    let commands = commands.split("\n\n").next().unwrap_or_default();
-    for line in commands.lines() {
-        let name = line.split_whitespace().next().expect("a name");
-        jail(["man", name]).output().ends_with(0);
+    for name in subcommands() {
+        jail(["man", &name]).output().ends_with(0);
     }
     assert!(fs::metadata(dir.path().join("policy")).is_ok_and(|page| page.len() > 20_000));
 }
@@ -160,14 +165,8 @@ fn all_manual_pages_are_written_into_a_directory() {
                 .into_owned()
         })
         .collect();
-    let help = jail(["--help"]).output().out;
-    let (_, commands) = help.split_once("\nCommands:\n").expect("the subcommands");
-    let commands = commands.split("\n\n").next().unwrap_or_default();
-    let mut expected: BTreeSet<String> = commands
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .map(|name| format!("jail-{name}.1"))
-        .collect();
+    let names = subcommands().into_iter();
+    let mut expected: BTreeSet<String> = names.map(|name| format!("jail-{name}.1")).collect();
     expected.extend(["jail.1".to_owned(), "jail-policy.5".to_owned()]);
     assert_eq!(files, expected);
     for (file, page) in [

@@ -262,7 +262,7 @@ impl Forward {
             let passed = |passed: &Passed| passed.arrived.signal == one.signal;
             if let Some(index) = self.passed.iter().position(passed) {
                 let Passed { arrived, told } = self.passed.swap_remove(index);
-                // Where senders are hidden, a later signal may be somebody else's.
+                // Where senders are hidden, a later signal may come from another process.
                 if told.is_some_and(|when| !hidden || one.now - when < MEMORY) {
                     return Shown::Again;
                 }
