@@ -1,5 +1,6 @@
-"""Tests of the package with the real binary, which TRACEJAIL_BINARY or PATH names."""
+"""Tests of the package with the real binary, which JAIL or PATH names."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ from unittest import mock
 import tracejail
 from tracejail._toml import written
 
-OPEN = {"extends": ["permissive"]}
+OPEN = {"extends": "permissive"}
+BINARY = os.environ["JAIL"] = os.path.abspath(tracejail.binary())
 
 
 class Gone(unittest.TestCase):
@@ -120,8 +122,11 @@ class Runs(Gone):
             tracejail.run(["true"], policy={**OPEN, "fs": {"reed": ["/"]}}, **silent)
         with self.assertRaisesRegex(tracejail.NotStarted, "no-such-policy"):
             tracejail.run(["true"], policy="no-such-policy", **silent)
+        wrong: dict[str, Any] = {"policy": "permissive", "options": ["--no-such-option"]}
         with self.assertRaisesRegex(tracejail.NotStarted, "refused its command line"):
-            tracejail.run(["true"], policy="permissive", options=["--no-such-option"], **silent)
+            tracejail.run(["true"], **wrong, **silent)
+        with self.assertRaisesRegex(tracejail.NotStarted, "--no-such-option"):
+            tracejail.run(["true"], **wrong, capture_output=True)
 
     def test_wrong_arguments_are_errors(self) -> None:
         with self.assertRaises(TypeError):
@@ -136,12 +141,49 @@ class Runs(Gone):
             tracejail.run(["true"], policy=OPEN, input=b"", stdin=tracejail.PIPE)
 
     def test_no_binary_is_an_error_that_says_what_to_do(self) -> None:
-        with mock.patch.dict(os.environ, {"TRACEJAIL_BINARY": "/no/such/jail"}):
-            with self.assertRaisesRegex(tracejail.JailNotFound, "TRACEJAIL_BINARY is '/no/such/jail'"):
+        with mock.patch.dict(os.environ, {"JAIL": "/no/such/jail"}):
+            with self.assertRaisesRegex(tracejail.JailNotFound, "JAIL is '/no/such/jail'"):
                 tracejail.run(["true"], policy="permissive")
-        with mock.patch.dict(os.environ, {"TRACEJAIL_BINARY": "", "PATH": "/no/such"}):
-            with self.assertRaisesRegex(tracejail.JailNotFound, "no `jail` in PATH"):
+        with mock.patch.dict(os.environ, {"JAIL": "", "PATH": "/no/such"}):
+            with self.assertRaisesRegex(tracejail.JailNotFound, "no `jail` in PATH.*set JAIL"):
                 tracejail.run(["true"], policy="permissive")
+        with self.assertRaisesRegex(tracejail.JailNotFound, "jail is '/no/such'") as caught:
+            tracejail.run(["true"], policy="permissive", jail="/no/such")
+        self.assertIsInstance(caught.exception, (tracejail.JailError, FileNotFoundError))
+
+    def test_a_given_binary_comes_first(self) -> None:
+        with mock.patch.dict(os.environ, {"JAIL": "/no/such/jail"}):
+            self.assertTrue(tracejail.run(["true"], policy=OPEN, jail=BINARY).verdict.success)
+
+    def test_a_failure_of_jail_is_no_result(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            document = {"version": 1, "ending": "failed", "exit_code": 125, "error": "ptrace: no such luck"}
+            absent = "limit code signal wall cpu memory tasks processes output killed_by".split()
+            document.update(dict.fromkeys(absent), denied={"total": 0, "first": None, "counts": []})
+            jail = Path(folder, "jail")
+            # Its second argument is `fd:N`.
+            jail.write_text(f"#!/bin/bash\necho '{json.dumps(document)}' >&${{2#fd:}}\nexit 125\n")
+            jail.chmod(0o755)
+            with self.assertRaisesRegex(tracejail.JailFailed, "no such luck"):
+                tracejail.run(["true"], policy="permissive", jail=jail)
+
+    def test_a_policy_may_be_a_text(self) -> None:
+        text = 'extends = ["permissive"]\n[syscalls]\nuname = "EPERM"\n'
+        for limits in (None, {"processes": 8}):
+            verdict = tracejail.run(["uname"], policy=text, limits=limits, capture_output=True).verdict
+            self.assertEqual((verdict.ending, verdict.denied), ("exited", 1))
+            assert verdict.first_denied is not None
+            self.assertTrue(verdict.first_denied.place.endswith("policy.toml:3"), verdict.first_denied)
+        with self.assertRaisesRegex(tracejail.NotStarted, "did you mean `syscalls`"):
+            tracejail.run(["true"], policy=text.replace("[syscalls", "[sycalls"), stderr=tracejail.DEVNULL)
+
+    def test_what_was_used_is_told(self) -> None:
+        verdict = tracejail.run(["sh", "-c", "true & wait; echo 12345"], policy=OPEN, stdout=tracejail.PIPE).verdict
+        self.assertEqual(verdict.processes, 2)
+        self.assertEqual(verdict.tasks, tracejail.Tasks(2, 2))
+        assert verdict.output is not None and verdict.memory is not None and verdict.memory.peak is not None
+        self.assertEqual(verdict.output.stdout, 6)
+        self.assertGreater(verdict.memory.peak, 100_000)
 
     def test_environment_directory_and_descriptors(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -212,6 +254,19 @@ class Handles(Gone):
         for pid in pids:
             self.assertGone(pid)
 
+    def test_denials_are_read_while_the_command_runs(self) -> None:
+        policy = {**OPEN, "syscalls": {"uname": "EPERM"}}
+        with tracejail.Jail(
+            ["sh", "-c", "uname 2>/dev/null; echo; cat"], policy=policy, stdin=tracejail.PIPE, stdout=tracejail.PIPE
+        ) as jail:
+            assert jail.stdout is not None and jail.stdin is not None
+            jail.stdout.readline()
+            denials = jail.denials
+            self.assertEqual([denial.document["errno"] for denial in denials], ["EPERM"])
+            jail.stdin.close()
+            self.assertEqual(jail.wait(60).denials, denials)
+        self.assertEqual(jail.denials, denials)
+
     def test_signals_are_passed_on(self) -> None:
         script = "trap 'echo got; exit 7' TERM; echo ready; while :; do sleep 0.1; done"
         with tracejail.Jail(
@@ -268,13 +323,24 @@ else:
                 Path(folder, "pytest.ini").write_text("[pytest]\njail_policy = mine.toml\n")
                 Path(folder, "mine.toml").write_text('extends = ["permissive"]\n[syscalls]\nuname = "EPERM"\n')
                 Path(folder, "test_it.py").write_text(
+                    "import pytest\n"
                     "def test_it(jail_run, tmp_path):\n"
                     "    result = jail_run(['sh', '-c', 'pwd; cat; uname'], input='x')\n"
                     "    assert result.stdout == f'{tmp_path}\\nx'\n"
                     "    assert result.verdict.denied == 1\n"
+                    "@pytest.mark.jail('permissive', limits={'wall': '300ms'})\n"
+                    "class TestMarked:\n"
+                    "    def test_class(self, jail_run):\n"
+                    "        assert jail_run(['uname']).verdict.success\n"
+                    "        assert jail_run(['sleep', '100']).verdict.limit == 'wall'\n"
+                    "    @pytest.mark.jail(policy='mine.toml')\n"
+                    "    def test_function(self, jail_run):\n"
+                    "        assert not jail_run(['uname']).verdict.success\n"
+                    "        assert jail_run(['sleep', '100']).verdict.limit == 'wall'\n"
+                    "        assert jail_run(['uname'], policy='permissive').verdict.success\n"
                 )
                 ran = subprocess.run(
-                    [sys.executable, "-m", "pytest", "-q", "-p", "tracejail.pytest_plugin", "."],
+                    [sys.executable, "-m", "pytest", "-q", "--strict-markers", "-p", "tracejail.pytest_plugin", "."],
                     cwd=folder,
                     # PYTHONPATH may be relative to another directory.
                     env={**os.environ, "PYTHONPATH": str(Path(tracejail.__file__).resolve().parents[1])},
@@ -282,7 +348,7 @@ else:
                     text=True,
                 )
             self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-            self.assertIn("1 passed", ran.stdout)
+            self.assertIn("3 passed", ran.stdout)
 
 
 if __name__ == "__main__":

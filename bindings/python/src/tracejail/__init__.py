@@ -12,12 +12,13 @@ This package calls the ``jail`` binary and reads its report::
     for denial in result.verdict.denials:
         print(denial.what, "denied by", denial.place, denial.remedy)
 
-The binary is the one that ``TRACEJAIL_BINARY`` names, or else ``jail`` in ``PATH``.
+The binary is the one that the variable ``JAIL`` names, or else ``jail`` in ``PATH``. docs/python.md is the manual.
 """
 
-from ._binary import JailNotFound, binary
-from ._process import DEVNULL, PIPE, STDOUT, CommandFailed, Jail, NotStarted, Result, run
-from ._verdict import Call, Count, Cpu, Denial, Memory, Output, Reason, Signal, Verdict
+from ._binary import binary
+from ._errors import CommandFailed, JailError, JailFailed, JailNotFound, NotStarted
+from ._process import DEVNULL, PIPE, STDOUT, Jail, Result, run
+from ._verdict import Call, Count, Cpu, Denial, Memory, Output, Reason, Signal, Tasks, Verdict
 
 __all__ = [
     "DEVNULL",
@@ -29,6 +30,8 @@ __all__ = [
     "Cpu",
     "Denial",
     "Jail",
+    "JailError",
+    "JailFailed",
     "JailNotFound",
     "Memory",
     "NotStarted",
@@ -36,6 +39,7 @@ __all__ = [
     "Reason",
     "Result",
     "Signal",
+    "Tasks",
     "Verdict",
     "binary",
     "run",

@@ -1,28 +1,32 @@
 """Finds the ``jail`` binary."""
 
+from __future__ import annotations
+
 import os
 import shutil
+from typing import Optional, Union
 
-VARIABLE = "TRACEJAIL_BINARY"
+from ._errors import JailNotFound
+
+VARIABLE = "JAIL"
 
 
-class JailNotFound(FileNotFoundError):
-    """There is no ``jail`` binary."""
-
-
-def binary() -> str:
-    """The path of the ``jail`` binary.
+def binary(given: Union[str, "os.PathLike[str]", None] = None) -> str:
+    """The path of the ``jail`` binary: the given one, or else the one that ``JAIL`` names, or else ``jail`` in
+    ``PATH``.
 
     Raises:
-        JailNotFound: if ``TRACEJAIL_BINARY`` names no executable file, or is not set and ``PATH`` has none.
+        JailNotFound: if what is given, or what ``JAIL`` names, is no executable file, or ``PATH`` has none.
     """
-    named = os.environ.get(VARIABLE)
+    named: Optional[str] = os.fspath(given) if given is not None else os.environ.get(VARIABLE)
     found = shutil.which(named or "jail")
     if found:
         return found
+    if given is not None:
+        raise JailNotFound(f"jail is {named!r}, which is not an executable file")
     if named:
         raise JailNotFound(f"{VARIABLE} is {named!r}, which is not an executable file")
     raise JailNotFound(
         "no `jail` in PATH: install it (`cargo install tracejail`), "
-        f"or set {VARIABLE} to its path"
+        f"set {VARIABLE} to its path, or pass jail=PATH"
     )

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import IO, Any, Optional, Union
 
 from ._binary import binary
+from ._errors import CommandFailed, JailFailed, NotStarted
 from ._toml import written
-from ._verdict import Verdict
+from ._verdict import Denial, Verdict
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -22,24 +23,9 @@ STDOUT = subprocess.STDOUT
 
 #: A program or an argument.
 Word = Union[str, bytes, "os.PathLike[str]"]
-#: A built-in policy by its name, the path of a file, or a policy as a dictionary with the keys of the file.
+#: A built-in policy by its name, the path of a file, or a policy itself: a dictionary with the keys of a policy
+#: file, or its text. A string of more than one line is a text.
 PolicySource = Union[str, "os.PathLike[str]", Mapping[str, Any]]
-
-
-class NotStarted(Exception):
-    """The command was not run: a wrong policy, an ability that the host lacks, no such program."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.error or f"not started (exit code {verdict.exit_code})")
-        self.verdict = verdict
-
-
-class CommandFailed(Exception):
-    """The command did not succeed, and ``check`` was set."""
-
-    def __init__(self, result: Result) -> None:
-        super().__init__(_told(result.verdict))
-        self.result = result
 
 
 @dataclass(frozen=True)
@@ -80,8 +66,9 @@ class Jail:
 
     Args:
         args: The program and its arguments.
-        policy: A built-in policy by its name, the path of a file, or a dictionary with the keys of a policy
-            file. Relative paths in a dictionary begin in ``cwd``.
+        policy: A built-in policy by its name, the path of a file, a dictionary with the keys of a policy file,
+            or the text of one (TOML; a string of more than one line). In a dictionary, paths in ``extends``
+            are relative to the working directory of this process; in a text they have to be absolute.
         limits: Replace those of the policy: ``{"wall": "10s", "memory": "512MiB", "processes": 64}``.
         env: The command's whole environment. By default it is this process's, as far as the policy passes
             it on.
@@ -91,6 +78,7 @@ class Jail:
         trace_denials: Whether denials by Landlock are reported, too, at the cost of a stop per open.
         quiet: Whether jail's messages are left out of stderr. The verdict has what they say.
         options: Further options of ``jail``.
+        jail: The binary. By default it is the one that the variable ``JAIL`` names, or ``jail`` in ``PATH``.
         popen: Further arguments of ``subprocess.Popen``: ``stdin``, ``stdout``, ``stderr``, ``text``,
             ``encoding`` …
     """
@@ -108,6 +96,7 @@ class Jail:
         trace_denials: bool = False,
         quiet: bool = True,
         options: Sequence[Word] = (),
+        jail: Union[str, "os.PathLike[str]", None] = None,
         **popen: Any,
     ) -> None:
         if isinstance(args, (str, bytes)) or not args:
@@ -120,7 +109,7 @@ class Jail:
         self._report = os.memfd_create("tracejail-report")
         self._denials = os.memfd_create("tracejail-denials")
         try:
-            words: list[Word] = [binary(), "--report", f"fd:{self._report}"]
+            words: list[Word] = [binary(jail), "--report", f"fd:{self._report}"]
             words += ["--denials", f"fd:{self._denials}"]
             words += ["--policy", self._policy(policy, limits)]
             words += [f"--trace-denials={'always' if trace_denials else 'never'}"]
@@ -146,18 +135,30 @@ class Jail:
 
     def _policy(self, policy: PolicySource, limits: Optional[Mapping[str, Any]]) -> Word:
         """The policy as a word of the command line; a file of this run's own where one is needed."""
+        if isinstance(policy, str) and "\n" in policy:
+            policy = self._file("policy.toml", policy)
         if not isinstance(policy, Mapping):
             if not limits:
                 return policy
             policy = {"extends": [policy]}
+            name = "limits.toml"
+        else:
+            name = "policy.toml"
         document = dict(policy)
         if limits:
             document["limits"] = {**document.get("limits", {}), **limits}
         # `extends` is relative to the file that has it.
-        document["extends"] = [_absolute(one) for one in document.get("extends", [])]
-        self._folder = tempfile.TemporaryDirectory(prefix="tracejail-")
-        file = Path(self._folder.name) / "policy.toml"
-        file.write_text(written(document), encoding="utf-8")
+        extends = document.get("extends", [])
+        extends = [extends] if isinstance(extends, (str, os.PathLike)) else extends
+        document["extends"] = [_absolute(one) for one in extends]
+        return self._file(name, written(document))
+
+    def _file(self, name: str, text: str) -> Path:
+        """Writes a file that this run alone has."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="tracejail-")
+        file = Path(self._folder.name) / name
+        file.write_text(text, encoding="utf-8")
         return file
 
     def _close(self) -> None:
@@ -198,6 +199,13 @@ class Jail:
         its end."""
         return self._verdict
 
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """Each denial until now, also while the command runs."""
+        if self._verdict is not None:
+            return self._verdict.denials
+        return tuple(map(Denial.of, _lines(_content(self._denials))))
+
     def poll(self) -> Optional[Verdict]:
         """The verdict if the command has ended."""
         return None if self._process.poll() is None else self._ended()
@@ -218,7 +226,7 @@ class Jail:
             subprocess.TimeoutExpired: after ``timeout`` seconds; the command goes on.
         """
         stdout, stderr = self._process.communicate(input, timeout)
-        return Result(self.args, self._ended(), stdout, stderr)
+        return Result(self.args, self._ended(stderr), stdout, stderr)
 
     def send_signal(self, number: int) -> None:
         """Sends a signal, which jail passes on to the command."""
@@ -256,11 +264,12 @@ class Jail:
         if hasattr(self, "_report"):
             self._close()
 
-    def _ended(self) -> Verdict:
+    def _ended(self, told: Union[str, bytes, None] = None) -> Verdict:
+        """The verdict. ``told`` is what was captured of stderr."""
         if self._verdict is None:
             report, denials = _content(self._report), _content(self._denials)
             self._close()
-            self._verdict = _read(report, denials, self._process.returncode, self.args)
+            self._verdict = _read(report, denials, self._process.returncode, self.args, told)
         return self._verdict
 
 
@@ -281,6 +290,7 @@ def run(
 
     Raises:
         NotStarted: if the command's program never ran.
+        JailFailed: if jail failed while the command ran.
         CommandFailed: if ``check`` is set and the command did not end by itself with exit code 0.
         subprocess.TimeoutExpired: after ``timeout`` seconds; the command was killed.
         JailNotFound: if there is no ``jail`` binary.
@@ -294,10 +304,12 @@ def run(
             raise ValueError("input cannot be used with stdin")
         options["stdin"] = PIPE
     options.setdefault("stdin", DEVNULL)
-    with Jail(args, policy=policy, **options) as jail:
-        result = jail.communicate(input, timeout)
+    with Jail(args, policy=policy, **options) as process:
+        result = process.communicate(input, timeout)
     if result.verdict.ending == "not-started":
         raise NotStarted(result.verdict)
+    if result.verdict.ending == "failed":
+        raise JailFailed(result.verdict)
     return result.check() if check else result
 
 
@@ -312,13 +324,21 @@ def _content(file: int) -> bytes:
     return os.pread(file, os.fstat(file).st_size, 0)
 
 
-def _read(report: bytes, denials: bytes, code: int, args: Sequence[Word]) -> Verdict:
-    """The verdict; where jail was killed before it wrote its report, one that says so."""
-    # A killed jail may have written a part of its last line.
-    lines = [json.loads(line) for line in denials.splitlines(keepends=True) if line.endswith(b"\n")]
+def _lines(denials: bytes) -> list[Any]:
+    """The whole lines: a jail that runs, or was killed, may have written a part of its last one."""
+    return [json.loads(line) for line in denials.splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _read(
+    report: bytes, denials: bytes, code: int, args: Sequence[Word], told: Union[str, bytes, None]
+) -> Verdict:
+    """The verdict; where jail ended before it wrote its report, one that says so."""
+    lines = _lines(denials)
     if report:
         return Verdict.of(json.loads(report), lines)
     killed = code < 0
+    told = told.decode(errors="replace") if isinstance(told, bytes) else told
+    refused = (told or "").strip() or "jail refused its command line; see stderr"
     return Verdict.of(
         {
             "version": 1,
@@ -328,31 +348,15 @@ def _read(report: bytes, denials: bytes, code: int, args: Sequence[Word]) -> Ver
             "exit_code": 128 - code if killed else code,
             "code": None,
             "signal": None,
-            "error": None if killed else "jail refused its command line; see stderr",
+            "error": None if killed else refused,
             "wall": None,
             "cpu": None,
             "memory": None,
+            "tasks": None,
+            "processes": None,
             "output": None,
             "killed_by": None,
             "denied": {"total": len(lines), "first": None, "counts": []},
         },
         lines,
     )
-
-
-def _told(verdict: Verdict) -> str:
-    """Why a command did not succeed, in one line."""
-    if verdict.ending == "exited":
-        text = f"exit code {verdict.code}"
-    elif verdict.limit:
-        text = f"the limit {verdict.limit} was exceeded"
-    elif verdict.killed_by:
-        text = f"killed by the policy: {verdict.killed_by.call} ({verdict.killed_by.place})"
-    elif verdict.signal:
-        text = f"ended by {verdict.signal.name}"
-    else:
-        text = verdict.error or verdict.ending
-    if verdict.denials:
-        first = verdict.denials[0]
-        text += f"; {verdict.denied} denied, first: {first.what} ({first.place})"
-    return text

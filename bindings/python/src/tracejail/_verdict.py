@@ -37,6 +37,15 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Tasks:
+    """Processes and threads."""
+
+    #: The largest number at one time.
+    most: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Output:
     """Bytes written, as far as they passed through jail."""
 
@@ -183,6 +192,9 @@ class Verdict:
     wall: Optional[float]
     cpu: Optional[Cpu]
     memory: Optional[Memory]
+    tasks: Optional[Tasks]
+    #: How many processes there were.
+    processes: Optional[int]
     output: Optional[Output]
     #: The call that ended the jail.
     killed_by: Optional[Call]
@@ -211,8 +223,8 @@ class Verdict:
         """
         if found.get("version") != 1:
             raise ValueError(f"not a report of version 1: {str(found)[:200]}")
-        signal, cpu, memory, output = (found[key] for key in ("signal", "cpu", "memory", "output"))
-        denied = found["denied"]
+        signal, cpu, memory, tasks = (found[key] for key in ("signal", "cpu", "memory", "tasks"))
+        output, denied = found["output"], found["denied"]
         return cls(
             ending=found["ending"],
             limit=found["limit"],
@@ -223,6 +235,8 @@ class Verdict:
             wall=found["wall"],
             cpu=cpu and Cpu(cpu["user"], cpu["system"]),
             memory=memory and Memory(memory["peak"], memory["tree"]),
+            tasks=tasks and Tasks(tasks["most"], tasks["total"]),
+            processes=found["processes"],
             output=output and Output(output["stdout"], output["stderr"]),
             killed_by=found["killed_by"] and Call.of(found["killed_by"]),
             denied=denied["total"],
