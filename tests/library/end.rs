@@ -1,6 +1,6 @@
 //! The end of a jail, as a host hears of it, and its output as it comes.
 
-use super::{Dir, LATE, policy, shell, support};
+use super::{Dir, policy, shell, support};
 use jail::{Ending, Jail, Limits, Stdio};
 use nix::errno::Errno;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use support::{no_process_survives, token};
+use support::{LATE, no_process_survives, token};
 
 /// poll(2), which nix has no wrapper of here: whether a descriptor is readable.
 fn is_readable(fd: &impl AsRawFd, time: Duration) -> bool {

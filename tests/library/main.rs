@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Dir, no_process_survives, plain, probe, rounds, token};
+use support::{Dir, LATE, no_process_survives, plain, probe, rounds, token};
 
 /// Everything may be read and executed, so that the tests' own programs can.
 fn policy(more: &str) -> Policy {
@@ -29,9 +29,6 @@ fn shell(script: &str) -> jail::Builder {
         .policy(policy(""))
         .command(["bash", "-c", script])
 }
-
-/// How late an end may come where tests crowd the machine; what is not ended goes on for ever.
-const LATE: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_command_has_its_streams_and_its_verdict() {

@@ -1,7 +1,9 @@
 //! Memory: of the whole tree, whatever it is had as, by each mechanism that the host has.
 
 use super::policy;
-use crate::support::{Dir, Ran, jail, no_process_survives, plain, probe, rounds, slow, token};
+use crate::support::{
+    Dir, LATE, Ran, jail, no_process_survives, plain, probe, rounds, slow, token,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -115,7 +117,7 @@ fn a_command_that_uses_too_much_memory_is_ended() {
             ] {
                 let token = token();
                 is_ended(mode, &[probe(), "memory", kind, size, &token]);
-                no_process_survives(&token, Duration::from_secs(2));
+                no_process_survives(&token, LATE);
             }
         }
     }
@@ -343,8 +345,8 @@ fn all_are_ended_where_a_child_is_killed_for_its_memory() {
         );
         let begin = Instant::now();
         is_ended(mode, &["bash", "-c", &script]);
-        assert!(begin.elapsed() < slow(Duration::from_secs(15)), "{mode}");
-        no_process_survives(&token, Duration::from_secs(2));
+        assert!(begin.elapsed() < slow(LATE), "{mode}");
+        no_process_survives(&token, LATE);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the kernel counts for each user: a command that uses it up makes no other jail of that user fail.
 
-use super::{LATE, policy};
-use crate::support::{Dir, Running, is_root, no_process_survives, plain, slow, token};
+use super::policy;
+use crate::support::{Dir, LATE, Running, is_root, no_process_survives, plain, slow, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,8 @@
 //! A command stops its main process by a signal that seems to come from outside, and its other processes
 //! go on: jail does not stop with it where it keeps limits.
 
-use super::{LATE, policy};
-use crate::support::{Dir, jail, no_process_survives, token};
+use super::policy;
+use crate::support::{Dir, LATE, jail, no_process_survives, token};
 
 /// Python. Its arguments: code and sender of the signal, a word that names its processes. The child ends by
 /// itself at last.

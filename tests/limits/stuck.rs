@@ -6,8 +6,8 @@
 //! --nocapture --test-threads=1` tells how late each verdict is, with more siblings and in every mode.
 
 use super::memory::modes;
-use super::{LATE, policy};
-use crate::support::{Dir, Run, jail, no_process_survives, plain, rounds, slow, token};
+use super::policy;
+use crate::support::{Dir, LATE, Run, jail, no_process_survives, plain, rounds, slow, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -162,7 +162,7 @@ fn late_by_kill(attack: Attack, mode: &str, more: &str) -> Duration {
 /// How much later the tree ended than it had more memory than its limit.
 fn late_by_memory(attack: Attack, mode: &str, _: &str) -> Duration {
     let (dir, token) = (Dir::new(), token());
-    let limits = "wall = \"15s\"\nmemory = \"128MiB\"";
+    let limits = "wall = \"60s\"\nmemory = \"128MiB\"";
     let run = run(attack, limits, &dir, &token).env("JAIL_CGROUP", mode);
     let ran = run.args(["grow"]).output();
     let end = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -207,16 +207,8 @@ fn is_in_time_in(what: &str, late: Late, attacks: &[Attack], modes: &[&str]) {
                 median.as_millis(),
                 worst.as_millis()
             );
-            // Where other tests crowd the machine. Without a watchdog it is many seconds, and memory is not
-            // limited before the 15 s of wall. The process that grows gets a small part of a busy processor,
-            // and where a cgroup limits it, the kernel still writes files to make room.
-            let most = match (what, *mode) {
-                ("memory", _) => 5 * slow(LATE),
-                // Its start takes longer, too.
-                ("busy", _) => 2 * slow(LATE),
-                _ => slow(LATE),
-            };
-            assert!(worst < most, "{what}, {mode}, {lock}: {times:?}");
+            // Without a watchdog the lock is held for minutes, and memory is not limited before the wall time.
+            assert!(worst < slow(LATE), "{what}, {mode}, {lock}: {times:?}");
         }
     }
 }
@@ -249,7 +241,7 @@ import os, time
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 for _ in range(2): os.fork()
 print('spins', flush=True)
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 while time.monotonic() < end: pass
 ";
     let hogs = plain(["/usr/bin/python3", "-c", SPIN]);

@@ -1,6 +1,6 @@
 //! `[limits] output`, and what `--report` counts: stdout and stderr through jail, as if it were not there.
 
-use crate::support::{Dir, JAIL, no_process_survives, plain, token};
+use crate::support::{Dir, JAIL, LATE, no_process_survives, plain, token};
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
@@ -9,8 +9,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-const LATE: Duration = Duration::from_secs(5);
 
 /// A policy under which everything may be read and run.
 fn policy(dir: &Dir, more: &str) -> String {

@@ -28,6 +28,10 @@ pub const JAIL: &str = env!("CARGO_BIN_EXE_jail");
 /// whatever hangs, hangs for ever.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
+/// How late may come what is due, however busy the machine is with other tests. What never comes is told apart
+/// by the half minute or more that a test's commands go on for.
+pub const LATE: Duration = Duration::from_secs(25);
+
 /// How long this machine may take for what takes others so long: `JAIL_TEST_SLOW` times as long, where that
 /// is set, as for an emulated processor.
 pub fn slow(time: Duration) -> Duration {
