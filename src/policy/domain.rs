@@ -1,7 +1,8 @@
 //! Domains: programs that run under less than the policy says. `domain_section` reads what a file says of them,
 //! `domains` makes the domains of a policy of that.
 
-use super::{Argv, Origin, Policy};
+use super::{Argv, List, NetList, Origin, Policy};
+use crate::condition::nearest;
 use crate::paths::Pattern;
 
 /// The largest number of domains of a policy: one bit each in [`DomainSet`].
@@ -118,11 +119,64 @@ impl OnExec {
     }
 }
 
+/// As a message writes it.
+impl std::fmt::Display for OnExec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)?;
+        match &self.argv {
+            Some(argv) => write!(f, " {argv}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Domain {
+    /// The lists that allow nothing in the domain: `net.connect`.
+    pub fn closed(&self) -> Vec<&'static str> {
+        let paths = [
+            (List::Read, "fs.read"),
+            (List::Write, "fs.write"),
+            (List::Exec, "fs.exec"),
+        ];
+        let paths = paths
+            .into_iter()
+            .filter(|(list, _)| !self.policy.paths.iter().any(|entry| entry.list == *list));
+        let peers = [
+            (NetList::Connect, "net.connect"),
+            (NetList::Listen, "net.listen"),
+        ];
+        let peers = peers
+            .into_iter()
+            .filter(|(list, _)| !self.policy.peers.iter().any(|entry| entry.list == *list));
+        let (paths, peers) = (paths.map(|(_, key)| key), peers.map(|(_, key)| key));
+        paths.chain(peers).collect()
+    }
+}
+
 impl Policy {
     /// The domain of a name.
     pub fn domain(&self, name: &str) -> Option<DomainId> {
         let place = self.domains.iter().position(|domain| domain.name == name)?;
         DomainId::try_from(place).ok()
+    }
+
+    /// The names of its domains that may be meant by a name that none has.
+    pub fn near_domains(&self, name: &str) -> String {
+        let names = self.domains.iter().map(|domain| domain.name.as_str());
+        let names: Vec<&str> = names.collect();
+        match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "it has none".to_owned(),
+            None => format!("the domains are {}", names.join(", ")),
+        }
+    }
+
+    /// The names of these domains.
+    pub fn domain_names(&self, set: DomainSet) -> Vec<&str> {
+        let domains = set
+            .iter()
+            .filter_map(|id| self.domains.get(usize::from(id)));
+        domains.map(|domain| domain.name.as_str()).collect()
     }
 
     /// The policy whose entries a verdict names: that of a domain, or the main one.

@@ -321,6 +321,23 @@ fn lists_of(file: &File) -> Lists {
     }
 }
 
+/// The reason of entries that stand for a missing list.
+const IMPLIED: &str = "the domain has no list for it";
+
+impl PathEntry {
+    /// Whether it stands for a list that a domain does not have.
+    pub fn is_implied(&self) -> bool {
+        self.why.as_deref() == Some(IMPLIED)
+    }
+}
+
+impl NetEntry {
+    /// Whether it stands for a list that a domain does not have.
+    pub fn is_implied(&self) -> bool {
+        self.why.as_deref() == Some(IMPLIED)
+    }
+}
+
 /// Opens what no list of the domain closes, with entries for everything: there the main policy decides alone.
 fn open(policy: &mut Policy, lists: Lists, origin: Origin) {
     let root = Pattern::literal(Path::new("/"));
@@ -339,7 +356,7 @@ fn open(policy: &mut Policy, lists: Lists, origin: Origin) {
         own: false,
         optional: false,
         action: Action::Allow,
-        why: Some("the domain has no list for it".to_owned()),
+        why: Some(IMPLIED.to_owned()),
         origin,
     };
     // Where reading is closed, so is writing: `write` includes it.
@@ -375,7 +392,7 @@ fn open(policy: &mut Policy, lists: Lists, origin: Origin) {
                 lifted: Vec::new(),
                 ways,
                 action: Action::Allow,
-                why: Some("the domain has no list for it".to_owned()),
+                why: Some(IMPLIED.to_owned()),
                 optional: false,
                 origin,
             });

@@ -15,6 +15,11 @@ lift = [{ path = \"/srv/secret\", why = \"an example\" }]
 
 [net]
 connect = [\"10.0.0.1:443\"]
+
+[domain.build]
+on-exec = [\"/srv/build\"]
+net = { connect = [] }
+fs = { deny = [\"/srv/keys\"] }
 ";
 
 const TEAM: &str = "[fs]\nread = [\"/srv\"]\ndeny = [\"/srv/secret\"]\n";
@@ -81,6 +86,37 @@ fn the_page_names_each_field_of_the_document_and_no_other() {
     ];
     fields(&document(&dir, &asked), &mut found);
     assert_eq!(documented("explain.md"), found);
+}
+
+#[test]
+fn the_document_names_the_domains_and_their_entries() {
+    let dir = scene();
+    let whole = document(&dir, &["./app.toml"]);
+    let domains = serde_json::json!([{
+        "domain": "build", "file": "./app.toml", "line": 10, "on_exec": ["/srv/build"],
+        "closed": ["net.connect"],
+    }]);
+    assert_eq!(whole["domains"], domains);
+    let entries = whole["entries"].as_array().expect("entries");
+    let of_build = entries.iter().filter(|entry| entry["domain"] == "build");
+    let of_build: Vec<_> = of_build.map(|entry| &entry["text"]).collect();
+    assert_eq!(of_build, ["\"/srv/keys\""]);
+    assert!(entries.iter().any(|entry| entry["domain"].is_null()));
+
+    let request = ["--domain", "build", "./app.toml", "read /srv/keys"];
+    let asked = document(&dir, &request);
+    let answer = &asked["answers"][0];
+    assert_eq!(answer["within"], serde_json::json!(["build"]));
+    assert_eq!(answer["domain"], "build");
+    assert_eq!(answer["line"], 13);
+    assert_eq!(answer["also"][0]["because"], "the domain allows less");
+    assert!(asked["domains"].is_null());
+
+    let ran = jail(["explain", "--domain", "biuld", "./app.toml", "sync()"]);
+    ran.cwd(dir.path())
+        .output()
+        .ends_with(1)
+        .complains("jail: the policy has no domain `biuld`: did you mean `build`?\n");
 }
 
 #[test]

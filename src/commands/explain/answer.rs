@@ -21,6 +21,8 @@ use crate::syscalls::{Call, Errno};
 pub struct Answer {
     /// The request, as jail understands it.
     pub request: String,
+    /// The domains that the program is in.
+    pub within: DomainSet,
     pub verdict: Verdict,
     /// What decided, with its place.
     pub decided_by: String,
@@ -55,6 +57,7 @@ impl Answer {
         request: &Request,
     ) -> Answer {
         let mut answer = Answer::new(policy, plan.within(domains), text, request);
+        answer.within = domains;
         if answer.verdict.domain.is_some() {
             answer.enforced_by((Enforcer::Supervisor, Cost::Stop), None);
         }
@@ -113,6 +116,7 @@ impl Answer {
         let not_by = said.map_or(&[][..], |said| &said.beside).iter();
         Answer {
             request,
+            within: DomainSet::NONE,
             decided_by: explain_reason(policy, &verdict),
             origin: origin(policy, &verdict),
             verdict,

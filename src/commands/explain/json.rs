@@ -6,8 +6,8 @@ use super::On;
 use super::answer::Answer;
 use super::subject::Subject;
 use crate::judge::Reason;
-use crate::plan::{Plan, Route, What};
-use crate::policy::{Action, Origin, Policy};
+use crate::plan::{BY_DOMAIN, Plan, Route, What, domain_routes};
+use crate::policy::{Action, DomainSet, OnExec, Origin, Policy};
 use crate::report;
 
 /// The version of the document's format.
@@ -22,6 +22,7 @@ struct Document<'a> {
     policy: &'a str,
     host: Host<'a>,
     filter: Filter,
+    domains: Option<Vec<Domain<'a>>>,
     entries: Option<Vec<Entry>>,
     lifted: Option<Vec<Lifted<'a>>>,
     left_out: Option<Vec<LeftOut<'a>>>,
@@ -33,6 +34,16 @@ struct Host<'a> {
     other: Option<&'a str>,
     kernel: String,
     landlock_abi: u32,
+}
+
+/// A domain, and the programs that enter it.
+#[derive(Serialize)]
+struct Domain<'a> {
+    domain: &'a str,
+    file: &'a str,
+    line: u32,
+    on_exec: Vec<String>,
+    closed: Vec<&'static str>,
 }
 
 /// How many system calls the filter answers in each way.
@@ -47,6 +58,7 @@ struct Filter {
 
 #[derive(Serialize)]
 struct Entry {
+    domain: Option<String>,
     section: &'static str,
     list: Option<String>,
     text: String,
@@ -85,6 +97,8 @@ struct LeftOut<'a> {
 #[derive(Serialize)]
 struct Explained<'a> {
     request: &'a str,
+    within: Vec<&'a str>,
+    domain: Option<&'a str>,
     verdict: &'static str,
     errno: Option<&'static str>,
     reported: bool,
@@ -142,9 +156,14 @@ pub fn document(policy: &Policy, on: &On, plan: &Plan, answers: &[Answer], whole
             failing: summary.failing,
             stopped: summary.stopped,
         },
+        domains: whole.then(|| domains(policy)),
         entries: whole.then(|| {
-            let entries = routes.iter().filter_map(|route| entry(policy, route));
-            entries.collect()
+            let main = routes.iter().filter_map(|route| entry(policy, None, route));
+            let inner = policy.domains.iter().flat_map(|domain| {
+                let routes = domain_routes(domain).into_iter();
+                routes.filter_map(|route| entry(&domain.policy, Some(&domain.name), &route))
+            });
+            main.chain(inner).collect()
         }),
         lifted: whole.then(|| lifted(policy)),
         left_out: whole.then(|| {
@@ -168,10 +187,22 @@ fn file(policy: &Policy, origin: Origin) -> &str {
     source.map_or("", |source| &source.name)
 }
 
-fn entry(policy: &Policy, route: &Route) -> Option<Entry> {
+fn domains(policy: &Policy) -> Vec<Domain<'_>> {
+    let domains = policy.domains.iter().map(|domain| Domain {
+        domain: &domain.name,
+        file: file(policy, domain.origin),
+        line: domain.origin.line,
+        on_exec: domain.programs.iter().map(OnExec::to_string).collect(),
+        closed: domain.closed(),
+    });
+    domains.collect()
+}
+
+fn entry(policy: &Policy, domain: Option<&str>, route: &Route) -> Option<Entry> {
     let subject = Subject::of(policy, route.what)?;
     let counted = route.reach.1 > 0;
     Some(Entry {
+        domain: domain.map(str::to_owned),
         section: subject.section.name(),
         list: Some(subject.key).filter(|key| !key.is_empty()),
         text: subject.text,
@@ -206,6 +237,9 @@ fn lifted(policy: &Policy) -> Vec<Lifted<'_>> {
 
 /// Why the deciding entry has this mechanism, and no cheaper one; `None`: another one than the entry's own.
 fn because<'a>(routes: &'a [Route], answer: &Answer) -> Option<&'a str> {
+    if answer.verdict.domain.is_some() {
+        return Some(BY_DOMAIN);
+    }
     let what = match answer.verdict.reason {
         Reason::Rule(index) => What::Rule(index),
         Reason::Entry(index) => What::Entry(index),
@@ -235,8 +269,14 @@ fn explained<'a>(policy: &'a Policy, routes: &'a [Route], answer: &'a Answer) ->
         line: lost.origin.map(|origin| origin.line),
         because: lost.because,
     });
+    let decided = answer
+        .verdict
+        .domain
+        .map_or(DomainSet::NONE, DomainSet::one);
     Explained {
         request: &answer.request,
+        within: policy.domain_names(answer.within),
+        domain: (policy.domain_names(decided).first()).copied(),
         verdict,
         errno,
         reported: answer.verdict.action != Action::Allow && !answer.verdict.quiet,

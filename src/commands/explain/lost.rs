@@ -47,8 +47,41 @@ const DENY_FIRST: &str = "deny takes precedence over allow";
 const PROTECT_FIRST: &str = "protect takes precedence over write";
 const SAME: &str = "it allows the same";
 
+/// Where a domain decided: its own entries, then those of the main policy that allow the request.
+fn narrowed(
+    policy: &Policy,
+    verdict: &Verdict,
+    ask: impl Fn(&Policy, &Verdict) -> Vec<Lost>,
+) -> Vec<Lost> {
+    if verdict.domain.is_none() {
+        return ask(policy, verdict);
+    }
+    let domain = policy.of_domain(verdict.domain);
+    let mut lost = ask(domain, verdict);
+    // The place of the default is that of the domain, which has none if it has only lists.
+    lost.retain(|lost| !domain.open_calls || lost.origin != Some(domain.default.origin));
+    let undecided = Verdict {
+        reason: Reason::Changed,
+        ..*verdict
+    };
+    let main = ask(policy, &undecided).into_iter();
+    // What denies in the main policy has lost there already.
+    let main = main.filter(|lost| lost.origin != Some(policy.default.origin));
+    lost.extend(main.map(|lost| Lost {
+        because: "the domain allows less",
+        ..lost
+    }));
+    lost
+}
+
 /// Of an access to a path.
 pub fn of_path(policy: &Policy, access: Access, path: &[u8], verdict: &Verdict) -> Vec<Lost> {
+    narrowed(policy, verdict, |policy, verdict| {
+        on_path(policy, access, path, verdict)
+    })
+}
+
+fn on_path(policy: &Policy, access: Access, path: &[u8], verdict: &Verdict) -> Vec<Lost> {
     let decided = match verdict.reason {
         Reason::Path(index) => policy.paths.get(index),
         _ => None,
@@ -75,7 +108,7 @@ pub fn of_path(policy: &Policy, access: Access, path: &[u8], verdict: &Verdict) 
         .iter()
         .enumerate()
         .filter(|(index, _)| verdict.reason != Reason::Path(*index))
-        .filter(|(_, entry)| about(entry) && entry.covers(path))
+        .filter(|(_, entry)| about(entry) && entry.covers(path) && !entry.is_implied())
         .map(|(_, entry)| {
             let text = format!("{} \"{}\"", entry.key(), entry.text);
             Lost::new(entry.origin, text, because(entry))
@@ -89,6 +122,12 @@ pub fn of_path(policy: &Policy, access: Access, path: &[u8], verdict: &Verdict) 
 
 /// Of a peer.
 pub fn of_peer(policy: &Policy, peer: &Peer, verdict: &Verdict) -> Vec<Lost> {
+    narrowed(policy, verdict, |policy, verdict| {
+        on_peer(policy, peer, verdict)
+    })
+}
+
+fn on_peer(policy: &Policy, peer: &Peer, verdict: &Verdict) -> Vec<Lost> {
     let decided = match verdict.reason {
         Reason::Peer(index) => policy.peers.get(index),
         _ => None,
@@ -103,7 +142,7 @@ pub fn of_peer(policy: &Policy, peer: &Peer, verdict: &Verdict) -> Vec<Lost> {
     };
     let entries = policy.peers.iter().enumerate();
     let mut lost: Vec<Lost> = entries
-        .filter(|(index, _)| verdict.reason != Reason::Peer(*index))
+        .filter(|(index, entry)| verdict.reason != Reason::Peer(*index) && !entry.is_implied())
         .filter(|(_, entry)| {
             peer.reach(|reach| {
                 let lifted = entry
@@ -131,6 +170,14 @@ pub fn of_call(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> 
     let Some(syscall) = call.syscall() else {
         return Vec::new();
     };
+    let mut lost = narrowed(policy, verdict, |policy, verdict| {
+        on_call(policy, call, syscall, verdict)
+    });
+    lost.extend(protections(plan, call, verdict));
+    lost
+}
+
+fn on_call(policy: &Policy, call: &Call, syscall: &Syscall, verdict: &Verdict) -> Vec<Lost> {
     let above = matches!(verdict.reason, Reason::Baseline(_) | Reason::Always);
     let specific = match verdict.reason {
         Reason::Rule(_) => 3,
@@ -163,7 +210,6 @@ pub fn of_call(policy: &Policy, plan: &Plan, call: &Call, verdict: &Verdict) -> 
     if verdict.reason != Reason::Default {
         lost.push(default(policy, outweighed(0)));
     }
-    lost.extend(protections(plan, call, verdict));
     lost
 }
 

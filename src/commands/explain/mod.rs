@@ -106,7 +106,8 @@ pub fn run(
     let mut domains = DomainSet::NONE;
     for name in &options.domain {
         let Some(domain) = policy.domain(name) else {
-            writeln!(err, "jail: {}", unknown(policy, name))?;
+            let near = policy.near_domains(name);
+            writeln!(err, "jail: the policy has no domain `{name}`: {near}")?;
             return Ok(1);
         };
         domains = domains.and(DomainSet::one(domain));
@@ -120,19 +121,6 @@ pub fn run(
     }
     let on = (&on, domains);
     explain(policy, on, requests, options.json, view, out, err)
-}
-
-/// A domain that the policy does not have.
-fn unknown(policy: &Policy, name: &str) -> String {
-    let known = policy.domains.iter().map(|domain| domain.name.as_str());
-    let known: Vec<&str> = known.collect();
-    match known.is_empty() {
-        true => format!("the policy has no domain `{name}`: it has none at all"),
-        false => format!(
-            "the policy has no domain `{name}`: its domains are {}",
-            known.join(", ")
-        ),
-    }
 }
 
 /// `json`: whether to print a document.

@@ -35,7 +35,19 @@ fn explained(text: &str, call: Option<&str>, view: View) -> Result<String, Strin
 }
 
 fn explained_on(host: &Host, text: &str, call: Option<&str>, view: View) -> Result<String, String> {
+    explained_within(host, text, "", call, view)
+}
+
+/// `domain`: the name of the program's domain, if any.
+fn explained_within(
+    host: &Host,
+    text: &str,
+    domain: &str,
+    call: Option<&str>,
+    view: View,
+) -> Result<String, String> {
     let policy = Policy::parse(text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
+    let domain = policy.domain(domain);
     let on = On {
         host: *host,
         name: None,
@@ -44,7 +56,7 @@ fn explained_on(host: &Host, text: &str, call: Option<&str>, view: View) -> Resu
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = explain(
         &policy,
-        (&on, DomainSet::NONE),
+        (&on, domain.map_or(DomainSet::NONE, DomainSet::one)),
         &requests,
         false,
         view,
@@ -357,4 +369,79 @@ why = \"nothing leaves\"
     );
     let text = explained(policy, Some("exec /usr/bin/git status"), PLAIN).unwrap();
     assert!(text.contains("verdict      allowed"), "{text}");
+}
+
+const DOMAINS: &str = "\
+extends = [\"base\"]
+[fs]
+read = [\"/srv\"]
+deny = [\"/srv/no\"]
+[net]
+connect = [\"*:443\"]
+deny = [\"10.0.0.0/8\"]
+[domain.build]
+on-exec = [\"/x/build-*\", { path = \"/x/sh\", argv = [\"sh\", \"-c\", \"**\"] }]
+net = { connect = [] }
+syscalls = { sync = \"deny\" }
+[domain.build.fs]
+read = [\"/srv/build\"]
+deny = [\"/srv/build/secret\"]
+";
+
+/// What decided is looked up in the domain, and what the main policy says is told beside it.
+#[test]
+fn a_request_of_a_program_in_a_domain_names_the_entries_of_both() {
+    for (request, decided, also) in [
+        (
+            "read /srv/build/secret",
+            "decided by   domain build: net.toml:14 fs.deny \"/srv/build/secret\"",
+            "\
+also said    net.toml:13 fs.read \"/srv/build\": deny takes precedence over allow
+             net.toml:3 fs.read \"/srv\": the domain allows less
+",
+        ),
+        (
+            "connect 192.0.2.1:443",
+            "decided by   domain build: net.toml:8: nothing in [net] allows it",
+            "also said    net.toml:6 net.connect \"*:443\": the domain allows less\n",
+        ),
+        (
+            "sync()",
+            "decided by   domain build: net.toml:11 sync",
+            "also said    base:5 \"@system-service\" = \"allow\": the domain allows less\n",
+        ),
+    ] {
+        let text = explained_within(&HOST, DOMAINS, "build", Some(request), PLAIN).unwrap();
+        let head = format!("{request}\nin domain    build\nverdict      denied with");
+        assert!(text.starts_with(&head), "{text}");
+        assert!(text.contains(decided), "{text}");
+        assert!(text.contains(also), "{text}");
+        assert!(!text.contains("default ="), "{text}");
+    }
+    let text = explained_within(&HOST, DOMAINS, "build", Some("read /srv/no"), PLAIN).unwrap();
+    let main = "decided by   net.toml:4 fs.deny \"/srv/no\"";
+    assert!(text.contains(main), "{text}");
+}
+
+#[test]
+fn the_tables_have_the_entries_of_each_domain() {
+    let text = explained(DOMAINS, None, PLAIN).unwrap();
+    let rest = "\
+[domain.build]: [syscalls] and [[rule]] in net.toml
+line         entry  action  enforced by         because                                cost
+net.toml:11  sync   deny    filter, supervisor  only it knows the domain of a program  1 stop if denied
+
+[domain.build]: [fs] in net.toml
+line         entry                        action  enforced by  because                                cost
+net.toml:13  fs.read \"/srv/build\"         allow   supervisor   only it knows the domain of a program  1 stop per open or change
+net.toml:14  fs.deny \"/srv/build/secret\"  deny    supervisor   only it knows the domain of a program  1 stop per open or change
+";
+    assert!(text.contains(rest), "{text}");
+    let programs =
+        "net.toml:8  build   /x/build-*, /x/sh [\"sh\", \"-c\", \"**\"]  fs.write, net.connect\n";
+    assert!(text.contains(programs), "{text}");
+    // What a domain has in common with the main policy is not repeated.
+    let both = "extends = [\"protect-credentials\"]\ndefault = \"allow\"\n[domain.b]\non-exec = [\"/x\"]\nextends = [\"protect-credentials\"]\n";
+    let text = explained(both, None, PLAIN).unwrap();
+    assert!(!text.contains("[domain.b]:"), "{text}");
 }

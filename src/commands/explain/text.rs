@@ -20,6 +20,12 @@ pub fn text(policy: &Policy, answer: &Answer, view: View) -> String {
     let mut row = |head: &str, cell: Cell| {
         table.row([Cell::styled(head, Style::new().dimmed()), cell]);
     };
+    if !answer.within.is_none() {
+        row(
+            "in domain",
+            policy.domain_names(answer.within).join(", ").into(),
+        );
+    }
     row("verdict", outcome(&answer.verdict));
     row("decided by", answer.decided_by.clone().into());
     // A rule is already shown completely.

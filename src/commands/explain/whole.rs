@@ -8,14 +8,19 @@ use anstyle::Style;
 use super::subject::{Does, Section, Subject};
 use super::{On, View};
 use crate::commands::table::{Cell, Table};
-use crate::plan::{Host, Plan, Route};
-use crate::policy::{Origin, PathEntry, Policy};
+use crate::plan::{Host, Plan, Route, What, domain_routes};
+use crate::policy::{DomainId, NetEntry, OnExec, Origin, PathEntry, Policy};
 
 /// From this width on, mechanism, reason and cost have columns of their own.
 const WIDE: usize = 130;
 
+const DOMAIN_COST: &str =
+    "In a domain each open, execve and change of a name stops; outside each execve does.";
+
 /// A row: one entry, or several that are enforced alike.
 struct Row {
+    /// The domain whose entry it is.
+    domain: Option<DomainId>,
     section: Section,
     /// Its first place.
     origin: Option<Origin>,
@@ -33,12 +38,23 @@ struct Row {
 pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
     let mut rows: Vec<Row> = Vec::new();
     for route in plan.routes(policy) {
-        if let Some(row) = row(policy, &route) {
+        if let Some(row) = row(policy, None, &route) {
             add(&mut rows, row);
         }
     }
+    for (id, domain) in (0..).zip(&policy.domains) {
+        for route in domain_routes(domain) {
+            // It decides in the main policy already.
+            if shared(policy, &domain.policy, route.what) {
+                continue;
+            }
+            if let Some(row) = row(&domain.policy, Some(id), &route) {
+                add(&mut rows, row);
+            }
+        }
+    }
     let source = |row: &Row| row.origin.map_or(0, |origin| origin.source);
-    rows.sort_by_key(|row| (row.section, source(row)));
+    rows.sort_by_key(|row| (row.domain, row.section, source(row)));
     let rows = rows;
     let mut text = match view.width.is_some_and(|width| width < WIDE) {
         true => tables(policy, &rows, view, &[1, 3], narrow),
@@ -51,6 +67,27 @@ pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
     text
 }
 
+/// Whether the main policy has the same entry of `[fs]` or `[net]`.
+fn shared(main: &Policy, domain: &Policy, what: What) -> bool {
+    match what {
+        What::Path(index) => domain.paths.get(index).is_some_and(|entry| {
+            let same = |other: &PathEntry| {
+                (other.origin, other.list, &other.text) == (entry.origin, entry.list, &entry.text)
+                    && other.lifted.len() == entry.lifted.len()
+            };
+            main.paths.iter().any(same)
+        }),
+        What::Peer(index) => domain.peers.get(index).is_some_and(|entry| {
+            let same = |other: &NetEntry| {
+                (other.origin, other.list, &other.text) == (entry.origin, entry.list, &entry.text)
+                    && other.lifted.len() == entry.lifted.len()
+            };
+            main.peers.iter().any(same)
+        }),
+        _ => false,
+    }
+}
+
 /// The domains, the programs that enter each, and what that costs.
 fn domains(policy: &Policy, view: View) -> String {
     if policy.domains.is_empty() {
@@ -58,25 +95,27 @@ fn domains(policy: &Policy, view: View) -> String {
     }
     let mut table: Table<4> = Table::new(&[1, 2, 3]);
     table.title("Domains");
-    let heads = ["line", "domain", "entered by", "cost"];
+    let heads = ["line", "domain", "entered by", "allows nothing of"];
     table.row(heads.map(|head| Cell::styled(head, Style::new().dimmed())));
     for domain in &policy.domains {
-        let programs = domain.programs.iter().map(|program| match &program.argv {
-            Some(argv) => format!("{} {argv}", program.text),
-            None => program.text.clone(),
-        });
-        let programs: Vec<String> = programs.collect();
+        let programs: Vec<String> = domain.programs.iter().map(OnExec::to_string).collect();
         table.row([
             policy.place(domain.origin).into(),
             domain.name.clone().into(),
             programs.join(", ").into(),
-            "in it a stop per open, execve and change of a name; outside a stop per execve".into(),
+            domain.closed().join(", ").into(),
         ]);
     }
-    format!("\n{}", table.render(view.color, view.width))
+    let mut cost: Table<1> = Table::new(&[0]);
+    cost.row([DOMAIN_COST.into()]);
+    let (table, cost) = (
+        table.render(view.color, view.width),
+        cost.render(view.color, view.width),
+    );
+    format!("\n{table}\n{cost}")
 }
 
-fn row(policy: &Policy, route: &Route) -> Option<Row> {
+fn row(policy: &Policy, domain: Option<DomainId>, route: &Route) -> Option<Row> {
     let Subject {
         section,
         origin,
@@ -89,6 +128,7 @@ fn row(policy: &Policy, route: &Route) -> Option<Row> {
         let _ = write!(text, " ({} of {})", route.reach.0, route.reach.1);
     }
     Some(Row {
+        domain,
         section,
         origin,
         last: origin.map_or(0, |origin| origin.line),
@@ -110,6 +150,7 @@ fn add(rows: &mut Vec<Row>, row: Row) {
             _ => false,
         };
         joins
+            && other.domain == row.domain
             && (other.section, &other.key, other.does) == (row.section, &row.key, row.does)
             && (&other.enforcer, &other.because, other.cost)
                 == (&row.enforcer, &row.because, row.cost)
@@ -207,9 +248,15 @@ fn tables<const N: usize>(
 
 /// The section of a row, and the file that it is in.
 fn title(policy: &Policy, row: &Row) -> String {
-    let section = row.section.title();
+    let section = match row
+        .domain
+        .and_then(|id| policy.domains.get(usize::from(id)))
+    {
+        Some(domain) => format!("[domain.{}]: {}", domain.name, row.section.title()),
+        None => row.section.title().to_owned(),
+    };
     let Some(origin) = row.origin else {
-        return section.to_owned();
+        return section;
     };
     let source = policy.sources.get(usize::from(origin.source));
     let name = source.map_or("?", |source| &source.name);
