@@ -37,8 +37,9 @@ X86_64 = Processor(
     package="qemu-system-x86",
     # Emulation works everywhere. Without cmpxchg16b, because qemu 7.2 makes a kernel crash on it. The clock counts
     # instructions, 2 ns each, and skips the time in which the processor is idle: the machine has the same speed
-    # however busy this one is, and a test that waits takes no time.
-    options="-accel tcg -cpu max,cx16=off -icount shift=1,sleep=off",
+    # however busy this one is, and a test that waits takes no time. Without the fast copying of bytes, which is
+    # emulated byte by byte.
+    options="-accel tcg -cpu max,cx16=off,erms=off,fsrm=off -icount shift=1,sleep=off",
     console="ttyS0",
     ports=("ttyS1", "ttyS2"),
     debian="amd64",
