@@ -1,9 +1,11 @@
-//! `bindings/python`: its own tests, the examples of docs/python.md, and its installation.
+//! `bindings/python` and `bindings/node`: their own tests, the examples of their manuals, and that they install.
 
 use crate::scene::Scene;
 
 const MANUAL: &str = include_str!("../../docs/python.md");
 const README: &str = include_str!("../../bindings/python/README.md");
+const NODE_MANUAL: &str = include_str!("../../docs/node.md");
+const NODE_PACKAGE: &str = include_str!("../../bindings/node/package.json");
 const BACKEND: &str = include_str!("../../bindings/python/build_backend/backend.py");
 
 /// The blocks of a page that are whole programs.
@@ -97,7 +99,34 @@ fn pip_installs_the_python_package() {
 }
 
 #[test]
-fn the_python_package_has_the_version_of_the_crate() {
+fn the_packages_have_the_version_of_the_crate() {
     let version = concat!("\nVERSION = \"", env!("CARGO_PKG_VERSION"), "\"\n");
     assert!(BACKEND.contains(version), "{version}");
+    let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
+    assert!(NODE_PACKAGE.contains(version), "{version}");
+}
+
+#[test]
+fn the_node_package_passes_its_tests_and_its_example_works() {
+    let scene = Scene::new(&["bindings/node", "docs"]);
+    scene.dir.write(".env", "secret");
+    let example = NODE_MANUAL.split("```js\n").nth(1);
+    let example = example.and_then(|rest| rest.split("```").next());
+    let example = example.expect("an example");
+    // Where a program finds the package that npm has linked.
+    let modules = scene.dir.path().join("node_modules");
+    std::fs::create_dir(&modules).expect("mkdir");
+    std::os::unix::fs::symlink("../bindings/node", modules.join("tracejail")).expect("a link");
+    scene.dir.write("example.mjs", example);
+    for &user in scene.users() {
+        if !scene.has(user, &["node"]) {
+            continue;
+        }
+        let run = |words: &[&str]| scene.run(user, words).output().ends_with(0);
+        let ran = run(&["node", "--test", "bindings/node/"]);
+        assert!(ran.out.contains("# pass 7\n"), "{}", ran.out);
+        let ran = run(&["node", "example.mjs"]);
+        assert!(ran.out.starts_with("7\n exited\n"), "{}", ran.out);
+        assert!(ran.out.contains(".env denied by "), "{}", ran.out);
+    }
 }
