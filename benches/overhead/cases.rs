@@ -196,35 +196,6 @@ pub fn processes(programs: &Programs) -> Result<()> {
     Ok(())
 }
 
-/// Whether a denial costs more where many tracees do nothing.
-pub fn scale(programs: &Programs) -> Result<()> {
-    let variants: [&[&str]; 3] = [
-        &[],
-        &[&programs.floor, "deny"],
-        &[&programs.jail, "--quiet", "--policy", &programs.deny, "--"],
-    ];
-    for idle in ["64", "256"] {
-        let work = Work {
-            programs,
-            words: ["getppid", "2000", idle],
-            unit: MICROSECOND,
-        };
-        let mut table = Table::new(&format!(
-            "getppid denied beside {idle} idle threads, on one CPU, µs"
-        ));
-        table.add(
-            &on_one_cpu(|| work.run(&variants))?,
-            &[
-                ("unjailed: allowed", None),
-                ("floor: stop, read, answer", None),
-                ("jail --quiet", DENIED),
-            ],
-        );
-        table.print();
-    }
-    Ok(())
-}
-
 /// A workload of the probe.
 #[derive(Clone, Copy)]
 struct Work<'a> {

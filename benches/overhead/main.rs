@@ -11,6 +11,8 @@ mod floor;
 mod pairs;
 mod probe;
 mod programs;
+mod session;
+mod sizes;
 mod startup;
 mod steps;
 mod table;
@@ -26,12 +28,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Section = fn(&Programs) -> Result<()>;
 
 /// The sections, in the order in which they are printed.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("start", cases::start),
     ("counts", counts::print),
     ("calls", cases::calls),
     ("processes", cases::processes),
-    ("scale", cases::scale),
+    ("policies", sizes::policies),
+    ("idle", sizes::idle),
+    ("session", session::print),
     ("steps", startup::print),
 ];
 
@@ -40,7 +44,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words[..] {
         // This program is its own workload and its own taken-apart jail.
-        [_, "probe", work, count, idle] => probe::run(work, count, idle),
+        [_, "probe", work, count, idle] => probe::run(work, count, idle, "threads"),
+        [_, "probe", work, count, idle, kind] => probe::run(work, count, idle, kind),
         [_, "start-rounds", floor, jail, rounds] => cases::print_start_rounds(floor, jail, rounds),
         [_, "stages", since] => steps::start(since),
         [_, "confine"] => steps::confine(),

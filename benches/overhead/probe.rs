@@ -11,9 +11,12 @@ use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
-/// Does `count` units of work, while `idle` more threads do nothing.
-pub fn run(work: &str, count: &str, idle: &str) -> Result<()> {
+/// Does `count` units of work, while `idle` more threads or processes do nothing.
+pub fn run(work: &str, count: &str, idle: &str, kind: &str) -> Result<()> {
     let (count, idle): (u32, usize) = (count.parse()?, idle.parse()?);
+    if kind == "processes" {
+        return beside_processes(work, count, idle);
+    }
     let gate = Arc::new(Barrier::new(idle + 1));
     let threads: Vec<_> = (0..idle)
         .map(|_| {
@@ -25,17 +28,41 @@ pub fn run(work: &str, count: &str, idle: &str) -> Result<()> {
         })
         .collect();
     gate.wait();
-    let unit = unit_of(work)?;
-    let before = Instant::now();
-    for _ in 0..count {
-        unit()?;
-    }
-    let nanos = before.elapsed().as_secs_f64() * 1e9 / f64::from(count);
+    let nanos = each(work, count)?;
     gate.wait();
     for thread in threads {
         thread.join().map_err(|_| "an idle thread panicked")?;
     }
     println!("{nanos}");
+    Ok(())
+}
+
+/// What one unit of work takes, in nanoseconds.
+fn each(work: &str, count: u32) -> Result<f64> {
+    let unit = unit_of(work)?;
+    let before = Instant::now();
+    for _ in 0..count {
+        unit()?;
+    }
+    Ok(before.elapsed().as_secs_f64() * 1e9 / f64::from(count))
+}
+
+/// The idle processes wait for the end of a pipe, which is the end of this process.
+fn beside_processes(work: &str, count: u32, idle: usize) -> Result<()> {
+    use nix::unistd::{ForkResult, fork, pipe, read};
+    let (reader, writer) = pipe()?;
+    for _ in 0..idle {
+        // SAFETY: this process has one thread, so that its child may call anything.
+        #[allow(unsafe_code)]
+        if let ForkResult::Child = unsafe { fork()? } {
+            drop(writer);
+            let _ = read(&reader, &mut [0]);
+            std::process::exit(0);
+        }
+    }
+    println!("{}", each(work, count)?);
+    drop(writer);
+    while nix::sys::wait::wait().is_ok() {}
     Ok(())
 }
 

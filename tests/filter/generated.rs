@@ -213,7 +213,7 @@ impl Cond {
 
 /// A policy as it was meant.
 #[derive(Debug, Clone)]
-struct Model {
+pub struct Model {
     allow_by_default: bool,
     entries: BTreeMap<String, Says>,
     rules: Vec<(&'static [&'static str], Cond, Says)>,
@@ -226,7 +226,12 @@ impl Model {
         } else {
             "deny"
         };
-        let mut text = format!("default = \"{default}\"\n\n[syscalls]\n");
+        format!("default = \"{default}\"\n\n{}", self.entries())
+    }
+
+    /// `[syscalls]` and the rules.
+    pub fn entries(&self) -> String {
+        let mut text = "[syscalls]\n".to_owned();
         for (key, says) in &self.entries {
             let _ = match says.action {
                 Action::Deny(_) => writeln!(
@@ -274,19 +279,25 @@ impl Model {
 }
 
 fn says() -> impl Strategy<Value = Says> {
-    let deny = (
-        select(vec![Errno::EPERM, Errno::EACCES, Errno::ENOSYS]),
-        any::<bool>(),
-    )
-        .prop_map(|(errno, quiet)| Says {
-            action: Action::Deny(errno),
-            quiet,
-        });
-    prop_oneof![
-        3 => Just(Says { action: Action::Allow, quiet: false }),
-        1 => Just(Says { action: Action::Kill, quiet: false }),
-        3 => deny,
-    ]
+    let kill = Says {
+        action: Action::Kill,
+        quiet: false,
+    };
+    let errnos = &[Errno::EPERM, Errno::EACCES, Errno::ENOSYS];
+    prop_oneof![6 => allows_or_denies(errnos), 1 => Just(kill)]
+}
+
+/// Allows, or denies with one of these.
+pub fn allows_or_denies(errnos: &'static [Errno]) -> impl Strategy<Value = Says> {
+    let deny = (select(errnos), any::<bool>()).prop_map(|(errno, quiet)| Says {
+        action: Action::Deny(errno),
+        quiet,
+    });
+    let allow = Says {
+        action: Action::Allow,
+        quiet: false,
+    };
+    prop_oneof![Just(allow), deny]
 }
 
 fn condition(args: Arguments) -> impl Strategy<Value = Cond> {
@@ -341,12 +352,25 @@ fn condition(args: Arguments) -> impl Strategy<Value = Cond> {
 }
 
 fn model() -> impl Strategy<Value = Model> {
+    model_without(&[], says)
+}
+
+/// Models that say nothing of some calls, by these actions.
+pub fn model_without<S: Strategy<Value = Says> + 'static>(
+    unsaid: &'static [&'static str],
+    says: fn() -> S,
+) -> impl Strategy<Value = Model> {
     let names = CALLS
         .iter()
         .flat_map(|(names, _)| names.iter())
         .chain(NAMES)
-        .copied();
-    let groups = syscalls::groups().iter().map(|group| group.name);
+        .copied()
+        .filter(|name| !unsaid.contains(name));
+    let groups = syscalls::groups().iter().filter(|group| {
+        let mut known = unsaid.iter().filter_map(|name| syscalls::by_name(name));
+        !known.any(|about| group.set.contains(about))
+    });
+    let groups = groups.map(|group| group.name);
     let keys: Vec<&'static str> = names.chain(groups).collect();
     let entries =
         proptest::collection::btree_map(select(keys).prop_map(str::to_owned), says(), 0..20)
@@ -360,7 +384,11 @@ fn model() -> impl Strategy<Value = Model> {
                 });
                 entries
             });
-    let rule = select(CALLS).prop_flat_map(|(names, args)| (Just(names), condition(args), says()));
+    let about =
+        |(names, _): &&(&[&str], Arguments)| !names.iter().any(|name| unsaid.contains(name));
+    let calls: Vec<_> = CALLS.iter().filter(about).copied().collect();
+    let rule =
+        select(calls).prop_flat_map(move |(names, args)| (Just(names), condition(args), says()));
     (
         any::<bool>(),
         entries,

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod cbpf;
 mod generated;
+mod kernel;
 mod machine;
 mod presets;
 mod shape;

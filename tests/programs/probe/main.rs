@@ -9,6 +9,7 @@ mod require;
 mod attacks;
 mod births;
 mod border;
+mod calls;
 mod children;
 mod fair;
 mod hidden;
@@ -47,6 +48,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("border-parent",    border::parent),
     ("border-race",      border::race),
     ("border-read",      border::read),
+    ("calls",            calls::calls),
     ("daemon",           children::daemon),
     ("descriptors",      inherited::descriptors),
     ("exec-again",       kills::exec_again),

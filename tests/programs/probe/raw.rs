@@ -44,6 +44,40 @@ pub fn fork(child: impl FnOnce() -> i32) -> i32 {
     }
 }
 
+/// dup2(2).
+pub fn duplicate(from: &impl std::os::fd::AsRawFd, number: i32) -> nix::Result<()> {
+    // SAFETY: takes no memory; a descriptor that it closes is this forked process's own.
+    check(unsafe { libc::dup2(from.as_raw_fd(), number) }).map(|_| ())
+}
+
+/// Any system call: its value, or the negative errno. For a forked process that does nothing more but write it.
+pub fn any_call(nr: u64, args: [u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: what the call does to this process's memory concerns a copy that is used for one write and an exit.
+    match unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) } {
+        -1 => -(Errno::last_raw() as i64),
+        value => value,
+    }
+}
+
+/// write(2) to a descriptor that no value owns.
+pub fn write_to(number: i32, bytes: &[u8]) -> nix::Result<()> {
+    // SAFETY: reads the bytes, which are borrowed.
+    let written = unsafe { libc::write(number, bytes.as_ptr().cast(), bytes.len()) };
+    check(written as i64).map(|_| ())
+}
+
+/// poll(2) for input, or for the end of all writers.
+pub fn is_readable(number: i32, within: Duration) -> bool {
+    let mut one = libc::pollfd {
+        fd: number,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one entry, which is borrowed.
+    unsafe { libc::poll(&mut one, 1, within.as_millis() as i32) == 1 }
+}
+
 /// clone(2) with CLONE_VFORK alone: the parent waits for the child's exec or end, in a memory of
 /// its own.
 pub fn vfork(child: impl FnOnce() -> i32) -> i32 {
