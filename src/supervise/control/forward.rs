@@ -285,12 +285,14 @@ impl Forward {
             return Shown::AsItIs;
         }
         let same = |arrived: &Arrived| {
-            arrived.signal == one.signal && if hidden { 0 } else { arrived.sender } == one.sender
+            arrived.signal == one.signal && self.seen(arrived.sender) == one.sender
         };
         let passed = |passed: &Passed| passed.told.is_none() && same(&passed.arrived);
-        if let Some(index) = self.pending.iter().position(|(arrived, _)| same(arrived)) {
+        let pending = self.pending.iter().position(|(arrived, _)| same(arrived));
+        let passed = self.passed.iter().position(passed);
+        if let Some(index) = pending {
             self.pending.swap_remove(index);
-        } else if let Some(index) = self.passed.iter().position(passed) {
+        } else if let Some(index) = passed {
             // Too late to be known in time. What was passed on has merged with it, unless the command was
             // in this stop already: then that one is next.
             match is_next() {

@@ -69,6 +69,35 @@ impl Attack {
             .timeout(Duration::from_secs(180))
     }
 
+    /// Runs a command that runs the package: without a jail, where the attack has success, and as if it had not run
+    /// before, under a preset, where the attack fails. `made`: the directory of the project that the command makes;
+    /// `said`: what each part of the attack says of a run. The run under the preset.
+    #[track_caller]
+    fn attacks(
+        &self,
+        (preset, words): (&str, &[&str]),
+        made: &str,
+        run: impl Fn(Run) -> Ran,
+        said: impl Fn(&Ran) -> Vec<String>,
+    ) -> Ran {
+        let is = |ran: &Ran, expected: &str| {
+            for said in said(ran) {
+                assert_eq!(said, expected, "{}{}", ran.out, ran.err);
+            }
+        };
+        let naive = run(self.naive(words)).ends_with(0);
+        is(&naive, DONE);
+        self.has_success(&naive);
+        for left in [&self.dir.file(&format!("project/{made}")), &self.cache] {
+            std::fs::remove_dir_all(left).expect("a directory");
+        }
+        std::fs::create_dir(&self.cache).expect("a directory");
+        let ran = run(self.jailed(preset, words)).ends_with(0);
+        is(&ran, DENIED);
+        self.failed(&ran);
+        ran
+    }
+
     /// The command did what it is for, and the attack had no success.
     #[track_caller]
     fn failed(&self, ran: &Ran) {
