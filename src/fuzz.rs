@@ -191,9 +191,10 @@ pub fn log(data: &[u8]) {
         assert!(!text.contains(is_control), "{text:?}");
     }
     let _ = page::github(&journal);
-    if let Ok(policy) = Policy::preset("workspace") {
-        let judge = Judge::new(&policy, &Baseline::newest());
-        let outcome = replay::replay(&journal, &policy, &judge);
+    if let Ok(policy) = Policy::preset("workspace")
+        && let Ok(plan) = Plan::new(&policy, &Host::newest())
+    {
+        let outcome = replay::replay(&journal, &policy, &plan);
         assert!(outcome.same <= outcome.calls);
     }
 }

@@ -49,16 +49,6 @@ pub(super) fn run(
             }
         }
     }
-    if policies.iter().any(|policy| !policy.domains.is_empty()) {
-        writeln!(
-            err,
-            "jail: only the main policies are compared, not their [domain] sections: a domain that is missing widens what its programs may do"
-        )?;
-        if diff.forbid_widening {
-            writeln!(err, "jail: --forbid-widening cannot be decided for them")?;
-            return Ok(FAILED);
-        }
-    }
     let mut sides = Vec::new();
     for (name, policy) in [&before, &after].into_iter().zip(&policies) {
         match Side::new(policy) {
@@ -105,23 +95,10 @@ fn sides(diff: &Diff, err: &mut dyn Write) -> io::Result<Option<[(String, Layers
 fn text(names: &Names<'_>, found: &Comparison, view: View) -> String {
     let (before, after) = (escaped(names.before, TEXT), escaped(names.after, TEXT));
     let mut table = Table::new(&[1]);
-    let lists = [
-        (format!("{after} allows, {before} does not"), &found.allowed),
-        (format!("{before} allows, {after} does not"), &found.denied),
-        ("both deny, with another answer".to_owned(), &found.answers),
-    ];
-    for (title, list) in lists {
-        if list.is_empty() {
-            continue;
-        }
-        table.title(title);
-        for difference in list.iter().take(SHOWN) {
-            add(&mut table, difference, [&before, &after]);
-        }
-        if list.len() > SHOWN {
-            let more = format!("and {} more kinds; --json has all", list.len() - SHOWN);
-            table.row(["".into(), more.into()]);
-        }
+    lists(&mut table, "", found, [&before, &after]);
+    for within in &found.domains {
+        let head = format!("in the domain {}: ", within.domain);
+        lists(&mut table, &head, &within.found, [&before, &after]);
     }
     if !found.lifts.is_empty() {
         table.title(format!("{after} lifts, {before} does not"));
@@ -139,12 +116,35 @@ fn text(names: &Names<'_>, found: &Comparison, view: View) -> String {
     if found.is_empty() {
         text.push_str("no difference was found\n");
     }
-    if found.bounded {
+    if found.is_bounded() {
         text.push_str(
             "there are more combinations than were asked: further differences are possible\n",
         );
     }
     text
+}
+
+/// The differences, `head` before each title.
+fn lists(table: &mut Table<2>, head: &str, found: &Comparison, names: [&str; 2]) {
+    let [before, after] = names;
+    let lists = [
+        (format!("{after} allows, {before} does not"), &found.allowed),
+        (format!("{before} allows, {after} does not"), &found.denied),
+        ("both deny, with another answer".to_owned(), &found.answers),
+    ];
+    for (title, list) in lists {
+        if list.is_empty() {
+            continue;
+        }
+        table.title(format!("{head}{title}"));
+        for difference in list.iter().take(SHOWN) {
+            add(table, difference, names);
+        }
+        if list.len() > SHOWN {
+            let more = format!("and {} more kinds; --json has all", list.len() - SHOWN);
+            table.line(more.into());
+        }
+    }
 }
 
 /// One difference: the example, and what decides it on each side.
@@ -154,9 +154,10 @@ fn add(table: &mut Table<2>, difference: &Difference, names: [&str; 2]) {
         count => format!("  (and {} like it)", count - 1),
     };
     let example = escaped(&difference.example.to_string(), TEXT);
-    let style = Style::new().bold();
-    let kind = Cell::styled("", style);
-    table.row([kind, Cell::styled(format!("{example}{more}"), style)]);
+    table.line(Cell::styled(
+        format!("{example}{more}"),
+        Style::new().bold(),
+    ));
     for (name, (action, reason)) in names
         .into_iter()
         .zip([&difference.before, &difference.after])
@@ -171,7 +172,10 @@ fn add(table: &mut Table<2>, difference: &Difference, names: [&str; 2]) {
             Action::Kill => "killed".to_owned(),
         };
         table.row([
-            Cell::styled(word, Style::new().fg_color(Some(color.into()))),
+            Cell::styled(
+                format!("  {word}"),
+                Style::new().fg_color(Some(color.into())),
+            ),
             format!("by {name}: {}", escaped(reason, TEXT)).into(),
         ]);
     }
@@ -206,8 +210,18 @@ struct Document<'a> {
     answers: Vec<Item<'a>>,
     lifts: &'a [String],
     settings: Vec<Setting<'a>>,
+    domains: Vec<Domain<'a>>,
     asked: usize,
     bounded: bool,
+}
+
+/// What differs for programs in a domain alone.
+#[derive(Serialize)]
+struct Domain<'a> {
+    domain: &'a str,
+    allowed: Vec<Item<'a>>,
+    denied: Vec<Item<'a>>,
+    answers: Vec<Item<'a>>,
 }
 
 #[derive(Serialize)]
@@ -247,6 +261,13 @@ impl<'a> Document<'a> {
             };
             list.iter().map(item).collect()
         };
+        let domains = found.domains.iter().map(|within| Domain {
+            domain: &within.domain,
+            allowed: items(&within.found.allowed),
+            denied: items(&within.found.denied),
+            answers: items(&within.found.answers),
+        });
+        let asked = found.domains.iter().map(|within| within.found.asked);
         let settings = found.settings.iter().map(|change| Setting {
             key: &change.key,
             before: change.before.as_deref(),
@@ -267,8 +288,9 @@ impl<'a> Document<'a> {
             answers: items(&found.answers),
             lifts: &found.lifts,
             settings: settings.collect(),
-            asked: found.asked,
-            bounded: found.bounded,
+            domains: domains.collect(),
+            asked: found.asked + asked.sum::<usize>(),
+            bounded: found.is_bounded(),
         }
     }
 }

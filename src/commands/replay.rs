@@ -62,14 +62,14 @@ pub(super) fn run(
     let Some(journal) = open(&asked.log, err)? else {
         return Ok(FAILED);
     };
-    if !policy.domains.is_empty() {
+    let outcome = replay(&journal, &policy, &plan);
+    if !outcome.untold.is_empty() {
         writeln!(
             err,
-            "jail: {}: a log does not tell the domain of each call: all are decided by the main policy, as if it had no [domain]",
-            name
+            "jail: the log does not tell which programs were in {} of {name}: what such a domain denies is undecidable; record under a policy that has it",
+            quoted(&outcome.untold)
         )?;
     }
-    let outcome = replay(&journal, &policy, &plan.judge);
     let accesses = journal.has_accesses();
     match asked.json {
         true => {
@@ -79,6 +79,12 @@ pub(super) fn run(
         false => out.write_all(text(&outcome, accesses, view).as_bytes())?,
     }
     Ok(u8::from(!outcome.denied.is_empty()))
+}
+
+/// Domains, as a sentence names them.
+fn quoted(names: &[String]) -> String {
+    let names = names.iter().map(|name| format!("[domain.{name}]"));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The outcome for people.
@@ -160,6 +166,7 @@ struct Document<'a> {
     answers: Vec<Item<'a>>,
     undecidable: Vec<Item<'a>>,
     accesses: bool,
+    untold: &'a [String],
     unread: usize,
 }
 
@@ -197,6 +204,7 @@ impl<'a> Document<'a> {
             answers: items(&outcome.answers),
             undecidable: items(&outcome.undecidable),
             accesses: journal.has_accesses(),
+            untold: &outcome.untold,
             unread: journal.unread,
         }
     }

@@ -18,6 +18,8 @@ pub struct Table<const N: usize> {
 #[derive(Debug)]
 enum Row<const N: usize> {
     Title(String),
+    /// A text over all columns.
+    Line(Cell),
     Cells([Cell; N]),
 }
 
@@ -72,6 +74,11 @@ impl<const N: usize> Table<N> {
         self.rows.push(Row::Title(text.into()));
     }
 
+    /// A line over all columns.
+    pub fn line(&mut self, cell: Cell) {
+        self.rows.push(Row::Line(cell));
+    }
+
     /// A row.
     pub fn row(&mut self, cells: [Cell; N]) {
         self.rows.push(Row::Cells(cells));
@@ -101,6 +108,10 @@ impl<const N: usize> Table<N> {
                         Style::new()
                     };
                     let _ = writeln!(text, "{gap}{style}{title}{style:#}");
+                }
+                Row::Line(cell) => {
+                    let width = width.unwrap_or(usize::MAX);
+                    lines(&mut text, std::slice::from_ref(cell), &[width], color);
                 }
                 Row::Cells(cells) => lines(&mut text, cells, &widths, color),
             }
@@ -134,7 +145,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// The lines of one row.
-fn lines<const N: usize>(text: &mut String, cells: &[Cell; N], widths: &[usize; N], color: bool) {
+fn lines(text: &mut String, cells: &[Cell], widths: &[usize], color: bool) {
     let mut parts: Vec<_> = cells
         .iter()
         .zip(widths)
@@ -154,7 +165,9 @@ fn lines<const N: usize>(text: &mut String, cells: &[Cell; N], widths: &[usize; 
                 let style = if color { cell.style } else { Style::new() };
                 let _ = write!(line, "{style}{piece}{style:#}");
             }
-            pad += width.saturating_sub(columns(piece)) + GAP;
+            pad = width
+                .saturating_sub(columns(piece))
+                .saturating_add(pad + GAP);
         }
         if !any {
             return;

@@ -1,10 +1,10 @@
 //! Calls that represent all others: every system call, with each combination of the values at which a condition
 //! of either policy, or of the baseline, changes its result.
 
-use super::Side;
 use super::paths::patterns_of;
 use super::peers::endpoints;
 use super::request::Request;
+use super::view::{View, parts};
 use crate::condition::{Comparison, Condition, Test};
 use crate::judge::Chain;
 use crate::policy::{Object, Peer, Policy, Who};
@@ -19,14 +19,20 @@ const OTHER: u64 = 0x7e57_7e57;
 /// The values of each argument.
 type Values = [BTreeSet<u64>; 6];
 
-/// The calls for two policies, and whether combinations were left out.
-pub fn requests(one: &Side<'_>, other: &Side<'_>) -> (Vec<Request>, bool) {
+/// The calls for two views, and whether combinations were left out.
+pub(super) fn requests(one: &View<'_>, other: &View<'_>) -> (Vec<Request>, bool) {
     let mut found = Vec::new();
     let mut bounded = false;
     for (nr, chain) in one.judge.chains() {
         let mut values = Values::default();
         let mut points = Vec::new();
-        for chain in [Some(chain), other.judge.chain(nr)].into_iter().flatten() {
+        let inner = [one, other].into_iter().flat_map(|view| view.judge.inner());
+        let inner = inner.filter_map(|judge| judge.chain(nr));
+        for chain in [chain]
+            .into_iter()
+            .chain(other.judge.chain(nr))
+            .chain(inner)
+        {
             add_chain(&chain, &mut values, &mut points);
         }
         let count = values.iter().map(|set| set.len().max(1));
@@ -38,8 +44,9 @@ pub fn requests(one: &Side<'_>, other: &Side<'_>) -> (Vec<Request>, bool) {
             found.extend(variations(nr, &values, &points));
         }
     }
-    for side in [one, other] {
-        found.extend(objects(side.policy, one.policy, other.policy));
+    let policies = parts(one, other);
+    for policy in &policies {
+        found.extend(objects(policy, &policies));
     }
     (found, bounded)
 }
@@ -158,15 +165,15 @@ fn with(args: &[u64; 6], place: usize, value: u64) -> [u64; 6] {
 }
 
 /// Calls that the rules of `policy` about paths, peers and arguments may decide, with the paths and peers that
-/// either policy names.
-fn objects(policy: &Policy, one: &Policy, other: &Policy) -> Vec<Request> {
+/// these policies name.
+fn objects(policy: &Policy, policies: &[&Policy]) -> Vec<Request> {
     let mut found = Vec::new();
     for rule in &policy.rules {
         let Some(object) = &rule.object else { continue };
         let (paths, peers, argvs) = (
-            paths_of(object, one, other),
-            peers_of(object, one, other),
-            argvs_of(object, one, other),
+            paths_of(object, policies),
+            peers_of(object, policies),
+            argvs_of(object, policies),
         );
         for (syscall, condition) in &rule.conditions {
             let Some(nr) = syscall.number() else { continue };
@@ -192,26 +199,27 @@ fn objects(policy: &Policy, one: &Policy, other: &Policy) -> Vec<Request> {
     found
 }
 
-/// Examples of the paths that rules of either policy name, if this rule is about one.
-fn paths_of(object: &Object, one: &Policy, other: &Policy) -> Vec<Option<std::path::PathBuf>> {
+/// Examples of the paths that rules of these policies name, if this rule is about one.
+fn paths_of(object: &Object, policies: &[&Policy]) -> Vec<Option<std::path::PathBuf>> {
     if object.path.is_none() {
         return vec![None];
     }
-    let rules = one.rules.iter().chain(&other.rules);
+    let rules = policies.iter().flat_map(|policy| &policy.rules);
     let patterns = rules.filter_map(|rule| Some(&rule.object.as_ref()?.path.as_ref()?.1));
     let all: BTreeMap<_, _> = patterns
         .flat_map(|pattern| pattern.examples())
         .map(|path| (path.clone(), Some(path)))
         .collect();
-    let most = patterns_of(one).count() + patterns_of(other).count() + 1;
+    let most = policies.iter().copied().flat_map(patterns_of).count() + 1;
     all.into_values().take(most * 8).collect()
 }
 
-fn peers_of(object: &Object, one: &Policy, other: &Policy) -> Vec<Option<Peer>> {
+fn peers_of(object: &Object, policies: &[&Policy]) -> Vec<Option<Peer>> {
     if object.peer.is_none() {
         return vec![None];
     }
-    let examples = endpoints(one).chain(endpoints(other)).map(|endpoint| {
+    let all = policies.iter().copied().flat_map(endpoints);
+    let examples = all.map(|endpoint| {
         let (way, who) = (crate::net::Way::Connect, example(endpoint));
         Some(Peer { way, who })
     });
@@ -223,11 +231,11 @@ fn example(endpoint: &crate::net::Endpoint) -> Who {
     crate::policy::example_of(endpoint)
 }
 
-fn argvs_of(object: &Object, one: &Policy, other: &Policy) -> Vec<Vec<Vec<u8>>> {
+fn argvs_of(object: &Object, policies: &[&Policy]) -> Vec<Vec<Vec<u8>>> {
     if object.argv.is_none() {
         return vec![Vec::new()];
     }
-    let rules = one.rules.iter().chain(&other.rules);
+    let rules = policies.iter().flat_map(|policy| &policy.rules);
     let argvs = rules.filter_map(|rule| rule.object.as_ref()?.argv.as_ref());
     let all: BTreeSet<Vec<Vec<u8>>> = argvs.flat_map(|argv| argv.examples()).collect();
     all.into_iter().collect()

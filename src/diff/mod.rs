@@ -13,20 +13,22 @@ mod request;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use request::Request;
 pub use settings::{Change, Effect};
 
-use crate::judge::{Judge, explain_reason};
+use crate::judge::explain_reason;
 use crate::plan::{Host, Plan, PlanError};
 use crate::policy::{Action, Lift, Policy};
 use std::collections::HashMap;
+use view::{View, parts};
 
 /// A policy with what decides its requests.
 #[derive(Debug)]
 pub struct Side<'a> {
     policy: &'a Policy,
-    judge: Judge,
+    plan: Plan,
     /// Whether it allows no system call: it is meant to be extended, and its sentences decide objects only.
     part: bool,
 }
@@ -61,6 +63,17 @@ pub struct Comparison {
     pub bounded: bool,
     /// How many requests were asked.
     pub asked: usize,
+    /// What differs for programs in a domain alone.
+    pub domains: Vec<Within>,
+}
+
+/// What differs for programs in a domain, beyond what differs for all.
+#[derive(Debug)]
+pub struct Within {
+    /// The domain.
+    pub domain: String,
+    /// What differs; settings are those of the whole policy.
+    pub found: Comparison,
 }
 
 impl<'a> Side<'a> {
@@ -69,34 +82,49 @@ impl<'a> Side<'a> {
     /// # Errors
     /// If there is no plan for it.
     pub fn new(policy: &'a Policy) -> Result<Side<'a>, PlanError> {
-        let judge = Plan::new(policy, &Host::newest())?.judge;
-        let part = judge.is_part();
-        Ok(Side {
-            policy,
-            judge,
-            part,
-        })
+        let plan = Plan::new(policy, &Host::newest())?;
+        let part = plan.judge.is_part();
+        Ok(Side { policy, plan, part })
     }
 
     /// Decides a request.
     #[cfg(test)]
     pub fn decide(&self, request: &Request) -> crate::judge::Verdict {
-        request.decide(&self.judge, self.part)
+        request.decide(&self.plan.judge, self.part)
     }
 }
 
 /// Compares two policies.
 pub fn compare(before: &Side<'_>, after: &Side<'_>) -> Comparison {
-    let (paths, more) = paths::requests(before.policy, after.policy);
-    let mut comparison = Comparison {
+    let mut names: Vec<&str> = Vec::new();
+    for domain in before.policy.domains.iter().chain(&after.policy.domains) {
+        if !names.contains(&domain.name.as_str()) {
+            names.push(&domain.name);
+        }
+    }
+    let domains = names.into_iter().map(|name| Within {
+        domain: name.to_owned(),
+        found: requests(&before.within(Some(name)), &after.within(Some(name))),
+    });
+    Comparison {
         settings: settings::changes(before.policy, after.policy),
         lifts: new_lifts(before.policy, after.policy),
+        domains: domains.collect(),
+        ..requests(&before.main(), &after.main())
+    }
+}
+
+/// What requests differ in.
+fn requests(before: &View<'_>, after: &View<'_>) -> Comparison {
+    let policies = parts(before, after);
+    let (paths, more) = paths::requests(&policies);
+    let mut comparison = Comparison {
         bounded: more,
         ..Comparison::default()
     };
     let (calls, more) = calls::requests(before, after);
     comparison.bounded |= more;
-    let (peers, more) = peers::requests(before.policy, after.policy, &paths);
+    let (peers, more) = peers::requests(&policies, &paths);
     comparison.bounded |= more;
     let mut groups = Groups::default();
     for request in calls.into_iter().chain(peers).chain(paths.accesses()) {
@@ -113,7 +141,10 @@ impl Comparison {
     /// Whether the second policy allows something that the first does not.
     pub fn widens(&self) -> bool {
         let looser = |change: &Change| change.effect == Effect::Wider;
-        !self.allowed.is_empty() || !self.lifts.is_empty() || self.settings.iter().any(looser)
+        !self.allowed.is_empty()
+            || !self.lifts.is_empty()
+            || self.settings.iter().any(looser)
+            || self.domains.iter().any(|within| within.found.widens())
     }
 
     /// Whether nothing differs.
@@ -123,15 +154,26 @@ impl Comparison {
             && self.answers.is_empty()
             && self.settings.is_empty()
             && self.lifts.is_empty()
+            && self.domains.iter().all(|within| within.found.is_empty())
     }
 
-    fn add(&mut self, before: &Side<'_>, after: &Side<'_>, request: Request, groups: &mut Groups) {
+    /// Whether there were more requests than were asked, of the main policies or of a domain.
+    pub fn is_bounded(&self) -> bool {
+        self.bounded || self.domains.iter().any(|within| within.found.bounded)
+    }
+
+    fn add(&mut self, before: &View<'_>, after: &View<'_>, request: Request, groups: &mut Groups) {
         // Of a policy that is meant to be extended, objects alone are compared.
         let part = before.part || after.part;
         let (one, other) = (
-            request.decide(&before.judge, part),
-            request.decide(&after.judge, part),
+            request.decide(before.judge, part),
+            request.decide(after.judge, part),
         );
+        // What the main policies decide differently is told of them.
+        let by_domain = one.domain.is_some() || other.domain.is_some();
+        if before.parts.len() + after.parts.len() > 2 && !by_domain {
+            return;
+        }
         let (list, number) = match (one.action, other.action) {
             (one, other) if one == other => return,
             (_, Action::Allow) => (&mut self.allowed, 0),

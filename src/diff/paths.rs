@@ -57,10 +57,10 @@ impl Places {
     }
 }
 
-/// The paths for two policies, and whether there are more.
-pub fn requests(one: &Policy, other: &Policy) -> (Places, bool) {
+/// The paths for these policies, and whether there are more.
+pub fn requests(policies: &[&Policy]) -> (Places, bool) {
     let mut patterns: Vec<Pattern> = Vec::new();
-    for pattern in patterns_of(one).chain(patterns_of(other)) {
+    for pattern in policies.iter().copied().flat_map(patterns_of) {
         if !patterns.iter().any(|known| known.is_same(&pattern)) {
             patterns.push(pattern);
         }

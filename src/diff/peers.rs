@@ -13,9 +13,10 @@ const MOST: usize = 400_000;
 /// Addresses that names are combined with.
 const WITH_NAMES: usize = 64;
 
-/// The peers for two policies, and whether there are more.
-pub fn requests(one: &Policy, other: &Policy, places: &Places) -> (Vec<Request>, bool) {
-    let endpoints: Vec<&Endpoint> = endpoints(one).chain(endpoints(other)).collect();
+/// The peers for these policies, and whether there are more.
+pub fn requests(policies: &[&Policy], places: &Places) -> (Vec<Request>, bool) {
+    let policies = policies.iter().copied();
+    let endpoints: Vec<&Endpoint> = policies.flat_map(endpoints).collect();
     let mut found: Vec<Request> = places.sockets().collect();
     let both = |who: Who| {
         [Way::Connect, Way::Listen].map(|way| {

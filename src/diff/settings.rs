@@ -1,7 +1,7 @@
 //! What is no request: limits, capabilities, namespaces, the environment and the rest of `[process]`, compared
 //! by value.
 
-use crate::policy::{Isolation, LimitKind, Policy, Process, Setting};
+use crate::policy::{Isolation, LimitKind, OnExec, Policy, Process, Setting};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -36,6 +36,49 @@ pub fn changes(before: &Policy, after: &Policy) -> Vec<Change> {
     found.extend(lists(one, other));
     found.extend(environment(one, other));
     found.extend(rest(one, other));
+    found.extend(domains(before, after));
+    found
+}
+
+/// The programs that enter each domain, of which more are narrower. Whether one pattern covers what another does is
+/// not asked.
+fn domains(before: &Policy, after: &Policy) -> Vec<Change> {
+    let programs = |policy: &Policy, name: &str| {
+        let domain = policy.domain(name)?;
+        let domain = policy.domains.get(usize::from(domain))?;
+        Some(domain.programs.clone())
+    };
+    let mut found: Vec<Change> = Vec::new();
+    for domain in before.domains.iter().chain(&after.domains) {
+        let key = format!("domain.{}.on-exec", domain.name);
+        let (one, other) = (
+            programs(before, &domain.name),
+            programs(after, &domain.name),
+        );
+        let within = |some: &Option<Vec<OnExec>>, all: &Option<Vec<OnExec>>| {
+            let all = all.as_deref().unwrap_or_default();
+            let mut some = some.iter().flatten();
+            some.all(|program| all.iter().any(|other| other.is_same(program)))
+        };
+        let effect = match (within(&one, &other), within(&other, &one)) {
+            (true, true) => continue,
+            (true, false) => Effect::Narrower,
+            (false, _) => Effect::Wider,
+        };
+        if found.iter().any(|change| change.key == key) {
+            continue;
+        }
+        let text = |programs: Option<Vec<OnExec>>| {
+            let texts = programs?.iter().map(OnExec::to_string).collect::<Vec<_>>();
+            Some(texts.join(", "))
+        };
+        found.push(Change {
+            key,
+            before: text(one),
+            after: text(other),
+            effect,
+        });
+    }
     found
 }
 

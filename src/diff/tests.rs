@@ -409,3 +409,93 @@ fn the_comparison_agrees_with_the_judge() {
         panic!("{error}");
     }
 }
+
+/// A policy with a domain; `more` is said of it.
+fn with_domain(name: &str, programs: &str, more: &str) -> String {
+    format!(
+        "default = \"allow\"\n[domain.{name}]\non-exec = [{programs}]\nnet = {{ connect = [] }}\n[domain.{name}.fs]\ndeny = [\"/keys\"]\n{more}"
+    )
+}
+
+#[test]
+fn a_domain_that_denies_less_is_wider() {
+    let domain = |more: &str| with_domain("build", "\"/x/build\"", more);
+    let before = domain("write = [\"/out\"]\n[domain.build.syscalls]\nsync = \"deny\"\n");
+    for (after, part) in [
+        (
+            domain("write = [\"/\"]\n[domain.build.syscalls]\nsync = \"deny\"\n"),
+            "write /",
+        ),
+        (domain("write = [\"/out\"]\n"), "sync()"),
+        (
+            before.replace("connect = []", "connect = [\"10.0.0.1:80\"]"),
+            "connect 10.0.0.1:80",
+        ),
+        (before.replace("/keys", "/keys/private"), "read /keys"),
+        // Without the domain its programs have the main policy.
+        ("default = \"allow\"\n".to_owned(), "read /keys"),
+    ] {
+        let found = compared(&before, &after);
+        let [within] = &found.domains[..] else {
+            panic!("{:?}", found.domains);
+        };
+        let shown = examples(&within.found.allowed);
+        assert!(
+            shown.iter().any(|it| it.contains(part)),
+            "{part}: {shown:?}"
+        );
+        assert!(found.widens() && found.allowed.is_empty(), "{part}");
+        let reverse = compared(&after, &before);
+        let shown = examples(&reverse.domains[0].found.denied);
+        assert!(
+            shown.iter().any(|it| it.contains(part)),
+            "{part}: {shown:?}"
+        );
+        assert!(!reverse.widens(), "{part}");
+    }
+    assert!(compared(&before, &before).is_empty());
+}
+
+/// What differs for all programs is told once.
+#[test]
+fn a_difference_of_the_main_policies_is_not_one_of_their_domains() {
+    let before =
+        with_domain("build", "\"/x\"", "").replace("allow\"", "allow\"\nfs = { deny = [\"/no\"] }");
+    let after = with_domain("build", "\"/x\"", "");
+    let found = compared(&before, &after);
+    assert!(examples(&found.allowed).contains(&"read /no".to_owned()));
+    assert!(found.domains[0].found.is_empty(), "{:?}", found.domains);
+}
+
+#[test]
+fn programs_that_leave_a_domain_are_wider_and_those_that_join_are_narrower() {
+    let (one, two) = (
+        "\"/x\"",
+        "\"/x\", { path = \"/y\", argv = [\"y\", \"**\"] }",
+    );
+    let change = |before: &str, after: &str| {
+        let domain = |programs| with_domain("build", programs, "");
+        let found = compared(&domain(before), &domain(after));
+        assert!(found.domains[0].found.is_empty());
+        let [change] = &found.settings[..] else {
+            panic!("{:?}", found.settings);
+        };
+        assert_eq!(change.key, "domain.build.on-exec");
+        change.clone()
+    };
+    let more = change(one, two);
+    assert_eq!(more.before.as_deref(), Some("/x"));
+    assert_eq!(more.after.as_deref(), Some("/x, /y [\"y\", \"**\"]"));
+    assert_eq!(more.effect, Effect::Narrower);
+    assert_eq!(change(two, one).effect, Effect::Wider);
+    assert_eq!(change(one, "\"/z\"").effect, Effect::Wider);
+    assert_eq!(change(two, "\"/x\", \"/y\"").effect, Effect::Wider);
+    let [change] = &compared("default = \"allow\"\n", &with_domain("b", one, "")).settings[..]
+    else {
+        panic!("one change");
+    };
+    assert_eq!(
+        (change.before.as_deref(), change.effect),
+        (None, Effect::Narrower)
+    );
+}

@@ -213,7 +213,7 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         Inner::Foreign { pid, .. } => Event::Foreign { pid },
         // Only for the console: the outcome is the same as without a jail.
         Inner::Refused { .. } | Inner::Accessed { .. } => return None,
-        Inner::Exec { pid, program } => Event::Exec {
+        Inner::Exec { pid, program, .. } => Event::Exec {
             pid,
             ancestry: program.ancestry().into_iter().map(str::to_owned).collect(),
         },

@@ -14,6 +14,8 @@ pub enum Event {
         pid: i32,
         /// The programs from the first to this one.
         ancestry: Vec<String>,
+        /// The domains that the process is in; `None`: the log does not say.
+        domains: Option<Vec<String>>,
     },
     /// A process made another process, or a thread.
     Spawn {
@@ -59,6 +61,9 @@ pub struct Start {
     pub command: Vec<String>,
     /// The policy as named.
     pub policy: String,
+    /// The domains of the policy; `None`: the log does not say.
+    #[serde(default)]
+    pub domains: Option<Vec<String>>,
 }
 
 /// An allowed call on a path or a peer.
@@ -114,6 +119,8 @@ pub struct End {
 struct Exec {
     pid: i32,
     ancestry: Vec<String>,
+    #[serde(default)]
+    domains: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -143,8 +150,16 @@ impl Event {
         Ok(Some(match kind {
             "start" => Event::Start(of(line)?),
             "exec" => {
-                let Exec { pid, ancestry } = of(line)?;
-                Event::Exec { pid, ancestry }
+                let Exec {
+                    pid,
+                    ancestry,
+                    domains,
+                } = of(line)?;
+                Event::Exec {
+                    pid,
+                    ancestry,
+                    domains,
+                }
             }
             "spawn" => {
                 let Spawn { pid, child, thread } = of(line)?;

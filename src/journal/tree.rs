@@ -78,7 +78,7 @@ impl Tree {
                 }
                 Some(index)
             }
-            Event::Exec { pid, ancestry } => {
+            Event::Exec { pid, ancestry, .. } => {
                 let index = self.process(*pid, time);
                 if let (Some(process), Some(name)) =
                     (self.processes.get_mut(index), ancestry.last())

@@ -29,6 +29,11 @@ impl Judge {
         self
     }
 
+    /// What decides for each of the domains.
+    pub fn inner(&self) -> impl Iterator<Item = &Judge> {
+        self.domains.iter().map(|inner| &inner.judge)
+    }
+
     /// What the domains alone say of an access to a path, for one that the main policy denies by its default and
     /// that is let through.
     pub fn path_in_domains(&self, access: Access, path: &[u8]) -> Option<Verdict> {

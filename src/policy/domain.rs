@@ -113,6 +113,12 @@ impl OnExec {
                 .is_none_or(|argv| argv.matches(arguments))
     }
 
+    /// Whether the same programs enter by another entry, as far as their texts tell.
+    pub fn is_same(&self, other: &OnExec) -> bool {
+        let argv = |one: &OnExec| one.argv.as_ref().map(Argv::to_string);
+        self.pattern.is_same(&other.pattern) && argv(self) == argv(other)
+    }
+
     /// The same, whatever its arguments are.
     pub fn covers(&self, names: &[&[u8]]) -> bool {
         names.iter().any(|name| self.pattern.covers(name))

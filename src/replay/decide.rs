@@ -30,6 +30,8 @@ pub enum Undecidable {
     Access,
     /// It was denied for something that only happens while a command runs.
     Moment,
+    /// A domain decides otherwise, and the log does not tell whether the program is in it.
+    Domain,
     /// It depends on the task that the call acts on.
     Target,
 }
@@ -54,6 +56,9 @@ impl fmt::Display for Undecidable {
             Undecidable::Access => "its access is one of a later version of jail",
             Undecidable::Moment => {
                 "it was denied because of what happened at that moment, which depends on more than the log has"
+            }
+            Undecidable::Domain => {
+                "a domain denies it, and the log does not say whether the program was in that domain; record under a policy that has it"
             }
             Undecidable::Target => "it acts on another task, and the log does not say which",
         })

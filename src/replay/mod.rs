@@ -2,16 +2,19 @@
 //! does not tell is undecidable, with the reason.
 
 mod decide;
+mod domains;
 #[cfg(test)]
 mod tests;
 
 pub use decide::Undecidable;
 
 use crate::journal::{Event, Journal};
-use crate::judge::{Judge, Verdict, explain_reason};
+use crate::judge::{Verdict, explain_reason};
+use crate::plan::Plan;
 use crate::policy::{Action, Policy};
 use crate::report::{Denial, DenialAction};
 use decide::Recorded;
+use domains::{Members, Membership};
 use std::collections::HashMap;
 
 /// Calls of which the same became, for the same reason.
@@ -46,6 +49,8 @@ pub struct Outcome {
     pub same: usize,
     /// How many calls the log has.
     pub calls: usize,
+    /// The domains of the policy that the log does not tell of.
+    pub untold: Vec<String>,
 }
 
 /// What becomes of one recorded call.
@@ -57,13 +62,15 @@ enum Change {
 }
 
 /// Decides each call of a log.
-pub fn replay(journal: &Journal, policy: &Policy, judge: &Judge) -> Outcome {
+pub fn replay(journal: &Journal, policy: &Policy, plan: &Plan) -> Outcome {
     let mut outcome = Outcome::default();
     let mut groups = Groups::default();
     let mut programs: HashMap<i32, &str> = HashMap::new();
+    let mut members = Members::new(policy);
     for entry in &journal.entries {
+        members.event(&entry.event);
         let (recorded, before) = match &entry.event {
-            Event::Exec { pid, ancestry } => {
+            Event::Exec { pid, ancestry, .. } => {
                 if let Some(name) = ancestry.last() {
                     programs.insert(*pid, name);
                 }
@@ -79,10 +86,32 @@ pub fn replay(journal: &Journal, policy: &Policy, judge: &Judge) -> Outcome {
             line: entry.line,
             program: program.or_else(|| programs.get(&recorded.pid).copied()),
         };
-        let decided = decide::decide(judge, &recorded, before);
+        let decided = decided(plan, members.of(recorded.pid), &recorded, before);
         outcome.add(policy, &recorded, &place, before, decided, &mut groups);
     }
+    let untold = policy.domain_names(members.untold());
+    outcome.untold = untold.into_iter().map(str::to_owned).collect();
     outcome
+}
+
+/// Decides a call of a process in these domains.
+fn decided(
+    plan: &Plan,
+    domains: Membership,
+    recorded: &Recorded<'_>,
+    before: Option<&Denial>,
+) -> Result<Option<Verdict>, Undecidable> {
+    let within = |set| decide::decide(&plan.within(set).judge, recorded, before);
+    let certain = within(domains.certain)?;
+    if domains.possible == domains.certain {
+        return Ok(certain);
+    }
+    // A domain only takes away: where all of them decide as none, so does each.
+    let action = |verdict: &Option<Verdict>| verdict.as_ref().map(|verdict| verdict.action);
+    match action(&within(domains.possible)?) == action(&certain) {
+        true => Ok(certain),
+        false => Err(Undecidable::Domain),
+    }
 }
 
 /// Where a call is recorded.

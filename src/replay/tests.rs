@@ -36,7 +36,7 @@ fn under(more: &str, lines: &[String]) -> Outcome {
     let plan = Plan::new(&policy, &Host::newest()).expect("a plan");
     let journal = Journal::read(lines.join("\n").as_bytes()).expect("a log");
     assert_eq!(journal.problems, [], "{lines:#?}");
-    replay(&journal, &policy, &plan.judge)
+    replay(&journal, &policy, &plan)
 }
 
 fn groups(list: &[Group]) -> Vec<(&str, usize)> {
@@ -152,4 +152,72 @@ fn denials_are_decided_again() {
     // The path and the peer get the same errno.
     assert_eq!(closed.same, 2);
     assert_eq!(closed.answers.len(), 2);
+}
+
+const BUILD: &str = "[fs]\nread = [\"/a\"]\n[domain.build]\non-exec = [\"/b\"]\n\
+    fs = { deny = [\"/a/secret\"] }\n[domain.test]\non-exec = [\"/t\"]\nfs = { deny = [\"/a/secret\", \"/a/x\"] }\n";
+
+/// The event `exec` of the process that makes all calls here, and the one before it.
+fn ran(domains: &str, within: &str) -> [String; 2] {
+    [
+        format!(
+            "{{\"event\":\"start\",\"time\":1.0,\"version\":1,\"pid\":5,\"program\":\"/bin/sh\",\"command\":[\"sh\"],\"policy\":\"p\"{domains}}}"
+        ),
+        format!("{{\"event\":\"exec\",\"time\":1.0,\"pid\":4,\"ancestry\":[\"sh\"]{within}}}"),
+    ]
+}
+
+fn spawn() -> String {
+    "{\"event\":\"spawn\",\"time\":1.0,\"pid\":4,\"child\":5,\"thread\":false}".to_owned()
+}
+
+#[test]
+fn a_call_is_decided_by_the_domains_of_its_process() {
+    let both = ",\"domains\":[\"build\",\"test\"]";
+    let lines = |within: &str| {
+        let [start, exec] = ran(both, &format!(",\"domains\":[{within}]"));
+        let calls = ["/a/secret", "/a/x"].map(|at| path("read", at));
+        [vec![start, exec, spawn()], calls.to_vec()].concat()
+    };
+    for (within, denied) in [
+        ("", &[][..]),
+        ("\"build\"", &["read /a/secret"][..]),
+        ("\"build\",\"test\"", &["read /a/secret", "read /a/x"]),
+        // The policy has none of this name any more.
+        ("\"gone\"", &[]),
+    ] {
+        let outcome = under(BUILD, &lines(within));
+        let found: Vec<&str> = groups(&outcome.denied).iter().map(|(it, _)| *it).collect();
+        assert_eq!(found, denied, "{within}");
+        assert!(outcome.untold.is_empty() && outcome.undecidable.is_empty());
+    }
+    let outcome = under(BUILD, &lines("\"build\""));
+    assert!(
+        outcome.denied[0]
+            .reason
+            .starts_with("domain build: p.toml:")
+    );
+}
+
+/// What no domain denies is decided all the same.
+#[test]
+fn a_log_that_does_not_tell_of_a_domain_leaves_what_it_denies_undecidable() {
+    let calls = ["/a/secret", "/a/y"].map(|at| path("read", at)).to_vec();
+    let [start, exec] = ran(",\"domains\":[\"test\"]", ",\"domains\":[]");
+    let outcome = under(BUILD, &[vec![start, exec, spawn()], calls.clone()].concat());
+    assert_eq!(outcome.untold, ["build"]);
+    assert_eq!(groups(&outcome.undecidable), [("read /a/secret", 1)]);
+    assert_eq!(
+        outcome.undecidable[0].reason,
+        Undecidable::Domain.to_string()
+    );
+    assert_eq!(outcome.same, 1);
+    // A log of a version that did not write them, and a process of unknown origin.
+    let [start, exec] = ran("", "");
+    let old = under(BUILD, &[vec![start, exec, spawn()], calls.clone()].concat());
+    assert_eq!(old.untold, ["build", "test"]);
+    assert_eq!(groups(&old.undecidable), [("read /a/secret", 1)]);
+    let [start, _] = ran(",\"domains\":[\"build\",\"test\"]", "");
+    let lost = under(BUILD, &[vec![start], calls].concat());
+    assert_eq!((lost.untold.len(), lost.undecidable.len()), (0, 1));
 }

@@ -333,6 +333,8 @@ impl<'a> Report<'a> {
         }
         let command = std::mem::take(&mut self.command);
         let policy = std::mem::take(&mut self.policy_name);
+        let domains = self.policy.domains.iter();
+        let domains = domains.map(|domain| domain.name.as_str()).collect();
         self.record(|time, _| Record::Start {
             time,
             version: VERSION,
@@ -340,6 +342,7 @@ impl<'a> Report<'a> {
             program: program.to_string_lossy(),
             command: command.iter().map(|word| word.to_string_lossy()).collect(),
             policy: &policy,
+            domains,
         });
         self.command = command;
         self.policy_name = policy;
@@ -533,13 +536,19 @@ impl<'a> Report<'a> {
                 call,
                 object,
             } => self.accessed(pid, tid, call, object),
-            Event::Exec { pid, program } => {
+            Event::Exec {
+                pid,
+                program,
+                domains,
+            } => {
                 self.blame.executed(pid);
                 self.accesses.forget(pid);
+                let domains = self.policy.domain_names(domains);
                 self.record(|time, _| Record::Exec {
                     time,
                     pid,
                     ancestry: program.ancestry(),
+                    domains,
                 });
             }
             Event::Spawn {

@@ -34,12 +34,14 @@ pub enum Record<'a> {
         program: Cow<'a, str>,
         command: Vec<Cow<'a, str>>,
         policy: &'a str,
+        domains: Vec<&'a str>,
     },
     /// A process runs another program.
     Exec {
         time: f64,
         pid: Tid,
         ancestry: Vec<&'a str>,
+        domains: Vec<&'a str>,
     },
     /// A process or thread was created.
     Spawn {

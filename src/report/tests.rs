@@ -267,6 +267,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         program: Path::new("/usr/bin/sh"),
     });
     report.record(|time, _| Record::Exec {
+        domains: Vec::new(),
         time,
         pid: 4711,
         ancestry: vec!["sh"],

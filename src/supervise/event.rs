@@ -1,7 +1,7 @@
 //! What happens in a jail, for its listeners.
 
 use super::{Denial, Object, Program, Used};
-use crate::policy::LimitKind;
+use crate::policy::{DomainSet, LimitKind};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 
@@ -20,6 +20,8 @@ pub enum Event<'a> {
         pid: Tid,
         /// The program and those before it.
         program: &'a Program,
+        /// The domains that it is in.
+        domains: DomainSet,
     },
     /// A process or thread was made.
     Spawn {

@@ -110,6 +110,7 @@ impl Supervisor<'_> {
             self.observer.event(&Event::Exec {
                 pid: tid,
                 program: &program,
+                domains: task.process().domains.set(),
             });
         }
         if tracee

@@ -27,6 +27,9 @@ fn each_direction_has_an_example_with_what_decides_it() {
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
+    // The request has a line of its own, and what decides it is beneath it.
+    assert!(ran.out.contains("\nread /srv"), "{}", ran.out);
+    assert!(ran.out.contains("\n  allowed "), "{}", ran.out);
     let ran = jail(["diff", &one, &other, "--json"]).output().ends_with(0);
     let found: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!(found["version"], 1);
@@ -109,4 +112,60 @@ fn a_policy_that_cannot_be_used_is_a_message() {
         assert_eq!(ran.out, "");
         let _ = ran.complains("cannot be used; nothing was compared");
     }
+}
+
+#[test]
+fn domains_are_compared_and_their_loss_is_refused() {
+    let dir = Dir::new();
+    let policy = |name: &str, programs: &str, connect: &str| {
+        let text = format!(
+            "default = \"allow\"\n[domain.build]\non-exec = [{programs}]\nnet = {{ connect = [{connect}] }}\n"
+        );
+        dir.write(name, text)
+    };
+    let one = policy("one.toml", "\"/b/*\", \"/c\"", "");
+    let wide = policy("wide.toml", "\"/b/*\", \"/c\"", "\"192.0.2.1:443\"");
+    let fewer = policy("fewer.toml", "\"/b/*\"", "");
+    let none = dir.write("none.toml", "default = \"allow\"\n");
+    for (other, parts) in [
+        (
+            &wide,
+            &[
+                "in the domain build: ",
+                "connect 192.0.2.1:443",
+                "by one.toml: domain build: one.toml:2: nothing in [net] allows it",
+            ][..],
+        ),
+        (
+            &fewer,
+            &["domain.build.on-exec", "/b/*, /c → /b/* (allows more)"],
+        ),
+        (
+            &none,
+            &["in the domain build: ", "/b/*, /c → none (allows more)"],
+        ),
+    ] {
+        let wider = jail(["diff", &one, other, "--forbid-widening"])
+            .output()
+            .ends_with(1);
+        for part in parts {
+            let text = wider.out.replace(&format!("{}/", dir.path().display()), "");
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        jail(["diff", other, &one, "--forbid-widening"])
+            .output()
+            .ends_with(0);
+    }
+    jail(["diff", &one, &one, "--forbid-widening"])
+        .output()
+        .ends_with(0)
+        .says("no difference was found\n");
+    let ran = jail(["diff", &one, &wide, "--json"]).output().ends_with(0);
+    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(found["domains"][0]["domain"], "build");
+    assert_eq!(
+        found["domains"][0]["allowed"][0]["before"]["action"],
+        "EACCES"
+    );
+    assert_eq!(found["allowed"], serde_json::json!([]));
 }

@@ -183,3 +183,55 @@ fn what_is_no_log_is_a_message_and_broken_lines_have_their_numbers() {
         .ends_with(125)
         .complains("nothing was decided");
 }
+
+/// A copy of cat in the domain `inside`, and one outside; both read a file that only the domain may not.
+#[test]
+fn a_log_tells_which_programs_were_in_a_domain() {
+    let dir = Dir::new();
+    for name in ["inside", "outside"] {
+        crate::support::copy("/bin/cat", dir.file(name));
+    }
+    dir.write("secret", "x");
+    let policy = |name: &str, domain: &str| {
+        let closed = dir.file(name);
+        let text = format!(
+            "default = \"allow\"\n[domain.{domain}]\non-exec = [\"inside\"]\nfs = {{ deny = [{closed:?}] }}\n"
+        );
+        dir.write(&format!("{domain}-{name}.toml"), text)
+    };
+    let (open, closed) = (policy("nothing", "build"), policy("secret", "build"));
+    let log = dir.file("run.jsonl");
+    let script = "./outside secret; ./inside secret; sh -c './inside secret; true'";
+    let arguments = [
+        "--policy",
+        &open,
+        "--log",
+        &log,
+        "--log-accesses",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    jail(arguments).cwd(dir.path()).output().ends_with(0);
+    let text = std::fs::read_to_string(&log).expect("a log");
+    assert!(
+        text.contains("\"policy\":\"") && text.contains("\"domains\":[\"build\"]}"),
+        "{text}"
+    );
+    let found = replayed(&log, &open, 0);
+    assert_eq!(
+        (found["calls"].clone(), &found["untold"]),
+        (found["same"].clone(), &serde_json::json!([]))
+    );
+    let found = replayed(&log, &closed, 1);
+    assert_eq!(found["denied"][0]["count"], 2, "{found}");
+    assert_eq!(found["denied"][0]["program"], "inside");
+    // A domain of another name is not in the log.
+    let other = policy("secret", "other");
+    let ran = jail(["replay", &log, "--policy", &other])
+        .output()
+        .ends_with(0);
+    let ran = ran.complains("does not tell which programs were in [domain.other]");
+    assert!(ran.out.contains("undecidable: 3\n"), "{}", ran.out);
+}
