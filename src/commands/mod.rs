@@ -1,6 +1,7 @@
 //! The command line, one file per subcommand. This module holds the options as typed; the library
 //! implements what they mean.
 
+mod ask;
 mod attack;
 mod batch;
 mod check;
@@ -144,6 +145,8 @@ struct Run {
     /// Print the number of ptrace stops of each kind
     #[arg(long)]
     stats: bool,
+    #[command(flatten)]
+    ask: ask::AskOptions,
     /// The command and its arguments, after `--`
     #[arg(
         last = true,

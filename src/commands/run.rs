@@ -1,5 +1,6 @@
 //! `jail --policy POLICY -- COMMAND`: loads, plans, runs and reports.
 
+use super::ask::Answering;
 use super::denials;
 use super::hints::{Ran, hints};
 use super::target::{descriptor, not_open, passed};
@@ -107,10 +108,43 @@ struct Ready {
     command: Command,
     log: Option<(File, String)>,
     denials: Option<(File, String)>,
+    /// What is asked about what the policy leaves open.
+    answering: Option<Answering>,
     temporary: Option<Temporary>,
 }
 
-/// `None`: there is no command, and the policy was saved.
+/// What jail writes to, and what it asks.
+struct Opened {
+    log: Option<(File, String)>,
+    denials: Option<(File, String)>,
+    answering: Option<Answering>,
+}
+
+impl Opened {
+    /// `closed`: a descriptor that is to be passed, and that is not open.
+    fn of(run: &Run, closed: Option<RawFd>) -> Result<Opened, Failure> {
+        if let Some(fd) = closed {
+            return Err(fail(format_args!(
+                "--pass-fd {fd}: no such open descriptor"
+            )));
+        }
+        if let Some(fd) = passed(run, run.log.as_deref()) {
+            return Err(fail(format_args!(
+                "--pass-fd {fd} would give the log to the command, which could then forge it"
+            )));
+        }
+        let answering = run.ask.open(&run.pass_fds).map_err(fail)?;
+        let log = run.log.as_deref().map(open_log).transpose()?;
+        let denials = run.denials.as_deref();
+        let denials = denials.map(|to| denials::open(run, to)).transpose();
+        Ok(Opened {
+            log,
+            denials: denials.map_err(fail)?,
+            answering,
+        })
+    }
+}
+
 /// The command as the user gave it.
 fn given(run: &Run) -> Command {
     Command {
@@ -123,23 +157,13 @@ fn given(run: &Run) -> Command {
     }
 }
 
+/// `None`: there is no command, and the policy was saved.
 fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready>, Failure> {
-    if let Some(fd) = closed {
-        return Err(fail(format_args!(
-            "--pass-fd {fd}: no such open descriptor"
-        )));
-    }
-    if let Some(fd) = passed(run, run.log.as_deref()) {
-        return Err(fail(format_args!(
-            "--pass-fd {fd} would give the log to the command, which could then forge it"
-        )));
-    }
-    let log = run.log.as_deref().map(open_log).transpose()?;
-    let denials = run.denials.as_deref();
-    let denials = denials
-        .map(|to| denials::open(run, to))
-        .transpose()
-        .map_err(fail)?;
+    let Opened {
+        log,
+        denials,
+        answering,
+    } = Opened::of(run, closed)?;
     let layers = run.policy.layers().map_err(fail)?;
     let name = layers.name();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
@@ -182,7 +206,9 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     command.look_up();
     let plan = planned(run, &policy, &command, &host)?;
+    run.ask.check(&plan.judge).map_err(fail)?;
     Ok(Some(Ready {
+        answering,
         policy: ManuallyDrop::new(policy),
         plan: ManuallyDrop::new(Arc::new(plan)),
         command,
@@ -227,6 +253,7 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
         datagrams: command.passes_datagrams(),
         alone: true,
         learns: false,
+        asks: untraceable.is_none() && run.ask.asks(),
         unsupervised: untraceable.is_some(),
         start: untraceable
             .as_ref()
@@ -261,6 +288,22 @@ pub(super) fn warn_of_home(policy: &Policy) {
     eprintln!("jail: warning: {}: {help}", found.message);
 }
 
+/// Which streams go through pipes of jail under this policy.
+fn wire_of(policy: &Policy, report: bool) -> Wiring {
+    wire(report, policy.limits.get(LimitKind::Output).is_some())
+}
+
+/// What the options say about messages.
+fn settings(run: &Run, color: bool) -> Settings {
+    Settings {
+        quiet: run.quiet,
+        color,
+        width: sys::terminal::columns(std::io::stderr()),
+        stats: run.stats,
+        ..Settings::default()
+    }
+}
+
 impl Ready {
     /// Runs the command to its end; returns jail's exit code.
     fn run(self, run: &Run, report: Option<Place>, color: bool) -> u8 {
@@ -270,26 +313,20 @@ impl Ready {
             command,
             log,
             denials,
+            answering,
             temporary,
         } = self;
-        let wiring = wire(
-            report.is_some(),
-            policy.limits.get(LimitKind::Output).is_some(),
-        );
+        let wiring = wire_of(&policy, report.is_some());
         let options = Options {
             kill_on_exit: run.kill_on_exit,
             stand_in: true,
             measure: report.is_some(),
-            stop_handle: None,
             timer: sys::signal::heed_ticks().is_ok(),
+            ..Options::default()
         };
         let mut report = Report::new(
             &policy,
             Settings {
-                quiet: run.quiet,
-                color,
-                width: sys::terminal::columns(std::io::stderr()),
-                stats: run.stats,
                 silent: (!plan.unsupervised && (plan.files.silent || plan.net.silent))
                     .then(|| std::env::args_os().collect()),
                 log,
@@ -297,9 +334,16 @@ impl Ready {
                 report,
                 command: command.arguments.clone(),
                 policy_name: policy.name(),
+                ..settings(run, color)
             },
         );
         let (words, directory) = (command.arguments.clone(), command.directory.clone());
+        let start = directory.as_deref().unwrap_or(Path::new("."));
+        let asker = answering.map(|answering| run.ask.begin(answering, &policy, &words, start));
+        match asker.transpose() {
+            Ok(asker) => report.asks(asker),
+            Err(message) => return fail(message).tell(),
+        }
         let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
         report.wrote(written.stdout, written.stderr);
         if let Some(left) = temporary.and_then(Temporary::remove) {
@@ -310,13 +354,12 @@ impl Ready {
                 if let Some(code) = outcome.failed() {
                     let run = Ran {
                         command: &words,
-                        directory: directory.as_deref().unwrap_or(Path::new(".")),
+                        directory: start,
                         code,
                         refused: outcome.stats.refused > 0,
                         changes: report.changes(),
                     };
-                    let hints = hints(&policy, &plan, &run);
-                    report.hint(hints);
+                    report.hint(hints(&policy, &plan, &run));
                 }
                 report.end(&outcome);
                 if outcome.interrupted {

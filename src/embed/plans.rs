@@ -80,6 +80,7 @@ impl Plans {
         }
         let options = PlanOptions {
             learns: false,
+            asks: false,
             command: about.program.as_deref(),
             domains: about.domains,
             terminals: &about.terminals,

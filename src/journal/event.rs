@@ -28,7 +28,7 @@ pub enum Event {
     },
     /// A call was denied, or ended the jail.
     Denied(Box<Denial>),
-    /// A call on a path or a peer was allowed.
+    /// A call on a path or a peer was allowed, by the policy or by an answer.
     Access(Box<Access>),
     /// A 32-bit program was killed.
     Foreign(Foreign),
@@ -166,7 +166,7 @@ impl Event {
                 Event::Spawn { pid, child, thread }
             }
             "denied" | "killed" => Event::Denied(Box::new(of(line)?)),
-            "access" => Event::Access(Box::new(of(line)?)),
+            "access" | "granted" => Event::Access(Box::new(of(line)?)),
             "foreign" => Event::Foreign(of(line)?),
             "signal" => {
                 let Signalled { pid, signal } = of(line)?;

@@ -206,6 +206,7 @@ impl Domains {
             unsupervised: false,
             records: main.records,
             learns: main.learns,
+            asks: main.asks,
             start: None,
             baseline: own,
             leaves: Vec::new(),

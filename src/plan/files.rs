@@ -155,6 +155,8 @@ pub struct PlanOptions<'a> {
     /// Whether an access that the policy's `default` denies is let through and told
     /// (`Event::Lacking` of the supervisor). What an entry or the baseline denies stays denied.
     pub learns: bool,
+    /// Whether it is asked about (`Observer::asker` of the supervisor) instead of let through.
+    pub asks: bool,
     /// Without a supervisor: the descriptor from which the program is started if execve is denied. The
     /// launcher ensures that it never exists again.
     pub start: Option<u32>,

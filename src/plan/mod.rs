@@ -72,8 +72,11 @@ pub struct Plan {
     pub unsupervised: bool,
     /// Whether what is allowed is reported, too.
     pub records: bool,
-    /// Whether what the policy's `default` denies is let through and told.
+    /// Whether what the policy's `default` denies reaches the supervisor, which lets it through and tells it, or
+    /// asks about it.
     pub learns: bool,
+    /// Whether it is asked about.
+    pub asks: bool,
     /// The descriptor from which the program must be started, because its filter denies execve.
     pub start: Option<u32>,
     /// How domains are entered, if the policy has any.
@@ -130,6 +133,22 @@ pub enum PlanError {
     Condition(TooComplex),
 }
 
+/// The protections of the jail and the judge, where the supervisor sees these calls.
+fn judged(
+    policy: &Policy,
+    host: &Host,
+    options: &PlanOptions<'_>,
+    watch: Watch,
+) -> (Baseline, Judge) {
+    let watch = match options.unsupervised {
+        true => unsupervised::watched(watch),
+        false => watch.and(Watch::OWN_FILTER),
+    };
+    let baseline = Baseline::new(host.landlock_abi).watching(watch);
+    let judge = Judge::of_command(policy, &baseline, options.command, options.terminals);
+    (baseline, judge)
+}
+
 impl Plan {
     /// Plans a policy for a host.
     pub fn new(policy: &Policy, host: &Host) -> Result<Plan, PlanError> {
@@ -137,8 +156,13 @@ impl Plan {
     }
 
     /// Plans a policy for a host and a command.
-    pub fn with(policy: &Policy, host: &Host, options: PlanOptions<'_>) -> Result<Plan, PlanError> {
-        // What is learned is enforced as if it were allowed, and judged as it is.
+    pub fn with(
+        policy: &Policy,
+        host: &Host,
+        mut options: PlanOptions<'_>,
+    ) -> Result<Plan, PlanError> {
+        // What is learned or asked about is enforced as if it were allowed, and judged as it is.
+        options.learns |= options.asks;
         let open = options.learns.then(|| policy.opened());
         let enforced = open.as_ref().unwrap_or(policy);
         let mut files = Files::new(enforced, host, options);
@@ -160,15 +184,7 @@ impl Plan {
         if !options.unsupervised {
             files.guard_pages(&net);
         }
-        let judge = |watch: Watch| {
-            let watch = match options.unsupervised {
-                true => unsupervised::watched(watch),
-                false => watch.and(Watch::OWN_FILTER),
-            };
-            let baseline = Baseline::new(host.landlock_abi).watching(watch);
-            let judge = Judge::of_command(policy, &baseline, options.command, options.terminals);
-            (baseline, judge)
-        };
+        let judge = |watch| judged(policy, host, &options, watch);
         let (mut baseline, mut judged) = judge(files.watch.and(net.watch));
         let memory = Memory::new(policy, host, options, &files, &judged);
         // To add up memory, the supervisor must see which files are filled.
@@ -180,19 +196,18 @@ impl Plan {
         let start = options
             .start
             .filter(|_| options.unsupervised && unsupervised::closes_execve(&judge));
+        // A task that asks waits, too.
+        let waits = net.watch != Watch::NONE || options.asks;
         let filter = match options.unsupervised {
             true => Filter::unsupervised(&judge, start)?,
-            false => {
-                let rewrites = files.rewrites();
-                let waits = net.watch != Watch::NONE;
-                Filter::new(&judge, rewrites, waits, domains.is_some())?
-            }
+            false => Filter::new(&judge, files.rewrites(), waits, domains.is_some())?,
         };
         Ok(Plan {
             memory,
             unsupervised: options.unsupervised,
             records: options.records,
             learns: options.learns,
+            asks: options.asks,
             start,
             files,
             net,

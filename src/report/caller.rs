@@ -5,7 +5,7 @@ use super::text::PathFacts;
 use crate::judge::varying::Run;
 use crate::net::dns;
 use crate::policy::Who;
-use crate::supervise::{Denial, Object, PeerObject};
+use crate::supervise::{Answer, Denial, Object, PeerObject};
 use crate::trace::Tid;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -27,6 +27,8 @@ pub struct Caller {
     pub own: Vec<u8>,
     /// What is known of the run, for the remedy.
     pub run: Run,
+    /// The answer, if a person or a program was asked.
+    pub asked: Option<Answer>,
 }
 
 impl Caller {
@@ -62,6 +64,7 @@ impl Caller {
                 ..run_context()
             },
             own,
+            asked: denial.asked,
             pid: denial.pid(),
             tid: denial.tid,
             ancestry: owned(denial.program().ancestry()),

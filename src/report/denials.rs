@@ -5,7 +5,7 @@
 
 use super::json;
 use super::text::FOREIGN;
-use super::verdict::{Denial, DenialAction, Line, Standing};
+use super::verdict::{Asked, Denial, DenialAction, Line, Standing};
 use crate::judge::Code;
 use crate::sys::socket::send_now;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -43,6 +43,8 @@ pub struct DenialLine<'a> {
     why: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
     remedy: Option<&'a str>,
     remove: Option<&'a Line>,
     advice: Option<&'a str>,
@@ -66,6 +68,7 @@ impl<'a> DenialLine<'a> {
             entry: reason.entry.as_deref(),
             why: reason.why.as_deref(),
             domain: reason.domain.as_deref(),
+            asked: denial.asked,
             remedy: denial.remedy.as_deref(),
             remove: denial.remove.as_ref(),
             advice: denial.advice.as_deref(),
@@ -90,6 +93,7 @@ impl DenialLine<'_> {
             entry: FOREIGN.entry,
             why: FOREIGN.why,
             domain: None,
+            asked: None,
             remedy: None,
             remove: None,
             advice: None,

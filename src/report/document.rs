@@ -1,8 +1,8 @@
 //! Gathers the contents of a [`Verdict`] while the jail runs.
 
 use super::verdict::{
-    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes, PolicyId, Tasks,
-    VERSION, Verdict, code_and_signal,
+    AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes,
+    PolicyId, Tasks, VERSION, Verdict, code_and_signal,
 };
 use crate::policy::LimitKind;
 use crate::supervise::{self, Outcome, SuperviseError, Used};
@@ -10,6 +10,9 @@ use crate::trace::{Exit, Tid};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Requests that were asked about which a document lists.
+const MOST_ASKED: usize = 256;
 
 /// The contents of the document, gathered while the jail runs. Its size is bounded.
 #[derive(Default)]
@@ -21,6 +24,7 @@ pub struct Gathered {
     output: Option<(Option<u64>, Option<u64>)>,
     first: Option<Denial>,
     killed: Option<Denial>,
+    asked: Vec<AskedCount>,
 }
 
 /// What other parts know at the end.
@@ -108,6 +112,24 @@ impl Gathered {
         self.wall = self.since.map(|since| since.elapsed());
     }
 
+    /// A call was asked about.
+    pub fn asked(&mut self, denial: &Denial) {
+        let Some(answer) = denial.asked else {
+            return;
+        };
+        let request = denial.request();
+        let same = |count: &&mut AskedCount| count.answer == answer && count.request == request;
+        if let Some(count) = self.asked.iter_mut().find(same) {
+            count.times += 1;
+        } else if self.asked.len() < MOST_ASKED {
+            self.asked.push(AskedCount {
+                request,
+                answer,
+                times: 1,
+            });
+        }
+    }
+
     /// Whether no denial has been kept yet.
     pub fn wants_denial(&self) -> bool {
         self.first.is_none()
@@ -177,6 +199,7 @@ impl Gathered {
                 first: self.first,
                 counts: known.counts,
             },
+            asked: self.asked,
             foreign: known.foreign,
         }
     }

@@ -63,14 +63,15 @@ pub use count::times;
 pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{
-    Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Line, Memory, OutputBytes, PathAccess,
-    Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal, Standing, Tasks, Verdict,
+    Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Line, Memory,
+    OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal,
+    Standing, Tasks, Verdict,
 };
 
 use crate::judge;
 use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
-use crate::supervise::{self, Event, Object, Observer, Outcome, SuperviseError};
+use crate::supervise::{self, Asker, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 use accesses::Accesses;
@@ -83,7 +84,7 @@ use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
 use noise::is_noise;
-use schema::{Record, VERSION};
+use schema::{Grant, Record, VERSION};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -161,6 +162,7 @@ pub struct Report<'a> {
     /// Programs of a foreign ABI that already had a message, by the hash of their name.
     foreign_shown: Vec<u64>,
     killed: Option<Cause<'a>>,
+    asker: Option<Box<dyn Asker + 'a>>,
     clock: fn() -> f64,
 }
 
@@ -204,6 +206,7 @@ impl<'a> Report<'a> {
             foreign: 0,
             foreign_shown: Vec::new(),
             killed: None,
+            asker: None,
             clock: now,
         }
     }
@@ -221,6 +224,11 @@ impl<'a> Report<'a> {
             document: Some((None, Gathered::default())),
             ..Self::new(policy, settings)
         }
+    }
+
+    /// Puts questions about what the policy leaves open.
+    pub fn asks(&mut self, asker: Option<Box<dyn Asker + 'a>>) {
+        self.asker = asker;
     }
 
     /// Records how many bytes the command wrote to stdout and to stderr.
@@ -379,7 +387,9 @@ impl<'a> Report<'a> {
             (_, true) => Say::Nothing,
         };
         let first = |(_, gathered): &(Option<Place>, Gathered)| gathered.wants_denial();
-        let keep = self.document.as_ref().is_some_and(first);
+        // Which requests were asked about is counted.
+        let keep = self.document.as_ref().is_some_and(first)
+            || self.asker.is_some() && self.document.is_some();
         let listed = self.denials.is_some() && !is_noise;
         if say == Say::Message || self.log.is_some() || keep || listed {
             let facts = facts(self.policy, call, verdict, caller(), false);
@@ -415,6 +425,21 @@ impl<'a> Report<'a> {
         self.keep(denial);
     }
 
+    /// A call was asked about and allowed.
+    fn granted(&mut self, denied: &supervise::Denial<'_>) {
+        if self.log.is_none() && self.document.is_none() {
+            return;
+        }
+        let denial = denial(self.policy, denied, false);
+        self.record(|time, _| Record::Granted {
+            time,
+            grant: Grant::of(&denial),
+        });
+        if let Some((_, gathered)) = &mut self.document {
+            gathered.asked(&denial);
+        }
+    }
+
     /// For the file of denials.
     fn list(&mut self, denial: &Denial) {
         let Some(file) = &mut self.denials else {
@@ -430,6 +455,7 @@ impl<'a> Report<'a> {
     fn keep(&mut self, denial: Denial) {
         self.record(|time, _| Record::denial(time, &denial));
         if let Some((_, gathered)) = &mut self.document {
+            gathered.asked(&denial);
             gathered.denied(denial);
         }
     }
@@ -609,6 +635,7 @@ impl Observer for Report<'_> {
             }
             // What is learned is told at the end.
             Event::Lacking(_) => {}
+            Event::Granted(ref denial) => self.granted(denial),
             Event::Limit(limit) => self.limit(limit),
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
             Event::Refused { pid, program, call } => {
@@ -652,6 +679,12 @@ impl Observer for Report<'_> {
     fn wants_ends(&self) -> bool {
         self.blame.is_open() && !self.quiet
     }
+
+    fn asker(&mut self) -> Option<&mut dyn Asker> {
+        self.asker
+            .as_mut()
+            .map(|asker| &mut **asker as &mut dyn Asker)
+    }
 }
 
 /// A denied call, or one that killed, as a verdict has it.
@@ -691,6 +724,7 @@ fn facts<'a>(
         remove: remove.and_then(|origin| Line::of(policy, origin)),
         remedy: remedy.as_ref().and_then(|remedy| remedy.patch.clone()),
         advice: remedy.map(|remedy| remedy.text),
+        asked: caller.asked,
         call: caller.call,
         path: caller.path,
         peer: caller.peer,
@@ -732,6 +766,11 @@ pub fn write(place: Place, verdict: &Verdict) -> Result<(), String> {
     place
         .write(&line(verdict))
         .map_err(|error| unwritten(&name, &error))
+}
+
+/// Prints a line about the run to stderr, unless that is not read.
+pub fn notice(text: &str) {
+    Console::new(std::io::stderr()).say(&format!("jail: {text}\n"));
 }
 
 /// Reports that there is no document.

@@ -6,14 +6,14 @@ use super::format::hexadecimal;
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
-    Denial, DenialAction, DenialCount, Ending, Line, PathAccess, Peer, PeerAccess, Reason,
+    Asked, Denial, DenialAction, DenialCount, Ending, Line, PathAccess, Peer, PeerAccess, Reason,
     Resolved, Signal, Standing, code_and_signal,
 };
 use crate::judge;
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Origin, Policy};
-use crate::supervise::{self, Object, Outcome, PathObject, PeerObject, Stats};
+use crate::supervise::{self, Answer, Object, Outcome, PathObject, PeerObject, Stats};
 use crate::syscalls::{self, Call};
 use crate::trace::{Exit, Tid};
 use serde::Serialize;
@@ -61,6 +61,12 @@ pub enum Record<'a> {
         args: [u64; 6],
         path: Option<Resolved>,
         peer: Option<Peer>,
+    },
+    /// A call was asked about and allowed.
+    Granted {
+        time: f64,
+        #[serde(flatten)]
+        grant: Grant<'a>,
     },
     /// A call was denied.
     Denied {
@@ -111,6 +117,40 @@ pub enum Record<'a> {
         denied: &'a [DenialCount],
         lost: u64,
     },
+}
+
+/// A call that was asked about and allowed: what a denial has of it, and the answer.
+#[derive(Debug, Serialize)]
+pub struct Grant<'a> {
+    pid: Tid,
+    tid: Tid,
+    syscall: Option<&'a str>,
+    nr: u32,
+    #[serde(with = "hexadecimal")]
+    args: [u64; 6],
+    call: &'a str,
+    path: Option<&'a Resolved>,
+    peer: Option<&'a Peer>,
+    ancestry: &'a [String],
+    asked: Option<Asked>,
+}
+
+impl<'a> Grant<'a> {
+    /// Of a call that would have been denied.
+    pub fn of(denial: &'a Denial) -> Self {
+        Self {
+            pid: denial.pid,
+            tid: denial.tid,
+            syscall: denial.syscall.as_deref(),
+            nr: denial.nr,
+            args: denial.args,
+            call: &denial.call,
+            path: denial.path.as_ref(),
+            peer: denial.peer.as_ref(),
+            ancestry: &denial.ancestry,
+            asked: denial.asked,
+        }
+    }
 }
 
 /// How a process ended: one of the two, or none if it is not known.
@@ -208,6 +248,21 @@ impl From<supervise::Ending> for Ending {
             supervise::Ending::Limit(LimitKind::Output) => Ending::Output,
             supervise::Ending::Limit(_) => Ending::Time,
             supervise::Ending::Caller => Ending::Killed,
+        }
+    }
+}
+
+impl From<Answer> for Asked {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Once => Asked::Once,
+            Answer::Run => Asked::Run,
+            Answer::Always => Asked::Always,
+            Answer::Deny => Asked::Deny,
+            Answer::DenyRun => Asked::DenyRun,
+            Answer::Kill => Asked::Kill,
+            Answer::TimedOut => Asked::TimedOut,
+            Answer::Gone => Asked::Gone,
         }
     }
 }
@@ -311,6 +366,7 @@ impl Denial {
             standing: facts.standing.into(),
             reason: facts.cause.into(),
             ancestry: facts.ancestry,
+            asked: facts.asked.map(Asked::from),
             advice: facts.advice,
             remedy: facts.remedy,
             remove: facts.remove,

@@ -89,6 +89,7 @@ fn caller(call: &Call) -> Caller {
     Caller {
         own: Vec::new(),
         run: Default::default(),
+        asked: None,
         path: None,
         peer: None,
         pid: 4712,

@@ -9,7 +9,7 @@ use crate::judge::{Code, Standing};
 use crate::net::Way;
 use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
-use crate::supervise::PeerObject;
+use crate::supervise::{Answer, PeerObject};
 use crate::trace::Tid;
 
 /// Limits of what a message shows, in characters.
@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     pub ancestry: Vec<String>,
     /// What decided.
     pub cause: Cause<'a>,
+    /// The answer, if a person or a program was asked.
+    pub asked: Option<Answer>,
     /// The stable name of the cause.
     pub code: Option<Code>,
     /// Whether a policy could allow it.
@@ -106,10 +108,27 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
     if let Some(why) = facts.cause.why {
         layout.line(&mut out, "why:", &escape::text(why, WHY));
     }
+    if let Some(answer) = facts.asked {
+        layout.line(&mut out, "asked:", answered(answer));
+    }
     if let Some(advice) = &facts.advice {
         self::remedy(layout, &mut out, advice);
     }
     out
+}
+
+/// What was answered to the question about a call.
+fn answered(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Once => "allowed once",
+        Answer::Run => "allowed for this run",
+        Answer::Always => "allowed, and added to the policy",
+        Answer::Deny => "denied once",
+        Answer::DenyRun => "denied for this run",
+        Answer::Kill => "the command is to be killed",
+        Answer::TimedOut => "no answer came in time",
+        Answer::Gone => "nothing can answer any more",
+    }
 }
 
 /// What to change. A `[[rule]]` for copying has its own lines.
@@ -299,6 +318,7 @@ mod tests {
                 why: Some("no network families"),
                 domain: None,
             },
+            asked: None,
             advice: Some(
                 "to allow: in a policy of your own with extends = [\"offline\"], add\n[[rule]]\n\
                  syscall = \"socket\"\nwhen = \"domain == AF_INET\"\naction = \"allow\""

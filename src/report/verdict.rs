@@ -60,6 +60,9 @@ pub struct Verdict {
     pub killed_by: Option<Denial>,
     /// What was denied.
     pub denied: Denials,
+    /// What was asked about, the first requests, and the answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedCount>,
     /// How many 32-bit programs were started, and killed.
     pub foreign: u64,
 }
@@ -203,6 +206,9 @@ pub struct Denial {
     pub reason: Reason,
     /// The programs from the first to the one that called.
     pub ancestry: Vec<String>,
+    /// The answer, if a person or a program was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// What to change in the policy, as a sentence.
     #[serde(default)]
     pub advice: Option<String>,
@@ -238,6 +244,44 @@ impl Denial {
             (None, None) => self.call.clone(),
         }
     }
+}
+
+/// The answer to a question about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Asked {
+    /// Allowed, this time.
+    Once,
+    /// Allowed, and all that the suggested entry covers, for the rest of the run.
+    Run,
+    /// The same, and the entry was written into the policy.
+    Always,
+    /// Denied, this time.
+    Deny,
+    /// Denied, and all that the suggested entry covers, for the rest of the run.
+    DenyRun,
+    /// The command was killed.
+    Kill,
+    /// No answer came in time: denied, this time.
+    TimedOut,
+    /// Nothing could answer: denied, this time.
+    Gone,
+    /// An answer that a later version added.
+    #[serde(other)]
+    Other,
+}
+
+/// How often a request was answered in this way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AskedCount {
+    /// The request, as `jail explain` takes it: `read /etc/shadow`.
+    pub request: String,
+    /// The answer.
+    pub answer: Asked,
+    /// How many calls it was the answer to.
+    pub times: u64,
 }
 
 /// Whether a policy could allow a denied call.

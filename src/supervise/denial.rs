@@ -1,6 +1,7 @@
 //! A denied call, with what a report may want to know of it while the tracee is still stopped.
 
 use super::Program;
+use super::ask::Answer;
 use super::object::Object;
 use super::tracee::{Task, Tracees};
 use crate::judge::Verdict;
@@ -20,6 +21,8 @@ pub struct Denial<'a> {
     pub verdict: Verdict,
     /// The path or the peer that it was about.
     pub object: Option<Object>,
+    /// The answer, if a person or a program was asked.
+    pub asked: Option<Answer>,
     task: &'a Task,
     tracees: &'a Tracees,
 }
@@ -34,12 +37,19 @@ impl<'a> Denial<'a> {
     ) -> Self {
         Self {
             object,
+            asked: None,
             tid: task.tid(),
             call,
             verdict,
             task,
             tracees,
         }
+    }
+
+    /// The same with the answer, if a person or a program was asked.
+    pub(super) fn asked(mut self, asked: Option<Answer>) -> Self {
+        self.asked = asked;
+        self
     }
 
     /// The process that made the call.

@@ -1,5 +1,6 @@
 //! What happens in a jail, for its listeners.
 
+use super::ask::Asker;
 use super::{Denial, Object, Program, Used};
 use crate::policy::{DomainSet, LimitKind};
 use crate::syscalls::Call;
@@ -49,6 +50,9 @@ pub enum Event<'a> {
     /// What the policy lacks for a call that was let through, where that is learned
     /// ([`Plan::learns`](crate::plan::Plan)): one path or peer.
     Lacking(Denial<'a>),
+    /// A call goes on although the policy lacks an entry for this path or peer, because the answer to a question
+    /// allows it.
+    Granted(Denial<'a>),
     /// A call ended the jail.
     Killed(Denial<'a>),
     /// The command is past a limit, and is being ended.
@@ -111,5 +115,10 @@ pub trait Observer {
     /// Whether exec and exit events are wanted from now on, although not all are.
     fn wants_ends(&self) -> bool {
         false
+    }
+
+    /// What puts questions, if there is any ([`Plan::asks`](crate::plan::Plan)).
+    fn asker(&mut self) -> Option<&mut dyn Asker> {
+        None
     }
 }

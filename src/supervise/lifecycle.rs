@@ -99,6 +99,12 @@ impl Supervisor<'_> {
         };
         let refused = self.paths.loaded(plan, tid, caller.as_deref());
         let refused = self.enter(tid, &task, caller.as_deref(), own).or(refused);
+        if !own {
+            if let (Some(caller), Some(registers)) = (&caller, tracee.registers()?) {
+                self.ends_execve(caller, registers.call());
+            }
+            self.asks_no_more(former as Tid);
+        }
         if own {
             self.watch_ends(tracee)?;
         }
@@ -144,6 +150,7 @@ impl Supervisor<'_> {
 
     pub(super) fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
         self.held.gone(tid);
+        self.asks_no_more(tid);
         if let Exit::Signal(signal) = exit {
             self.is_refused_by(tid, signal);
         }

@@ -3,6 +3,8 @@
 //! It decides nothing by itself: the judge decides, the tree of processes answers what registers cannot, ptrace
 //! enforces. It must never leave a tracee in a stop, and never outlive an error: whatever fails here kills the tree.
 
+mod answer;
+mod ask;
 mod bounds;
 mod control;
 mod credentials;
@@ -18,6 +20,7 @@ mod start;
 mod syscall;
 mod tracee;
 
+pub use ask::{Answer, Asker, Reply};
 pub use control::stop_handle::{StopHandle, StopReason};
 pub use denial::Denial;
 pub use event::{Event, Observer};
@@ -30,8 +33,7 @@ pub use tracee::Program;
 use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::LimitKind;
-use crate::sys::Errno;
-use crate::trace::{Exit, Meter, Resume, Stop, Stopped, Tid, Wait};
+use crate::trace::{Exit, Meter, Stop, Stopped, Tid, Wait};
 use control::{job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
 use credentials::Credentials;
 use limits::LimitWatch;
@@ -126,25 +128,5 @@ impl Supervisor<'_> {
             self.release_known()?;
         }
         self.stop_if_due()
-    }
-
-    /// The one answer to a stop.
-    fn answer(&mut self, tracee: &Stopped, stop: Stop) -> Result<Resume, Errno> {
-        match stop {
-            // The task is another one afterwards.
-            Stop::Exec => self.executed(tracee),
-            Stop::Seccomp => self.of_task(tracee, Self::called),
-            Stop::Syscall => self.of_task(tracee, Self::returned),
-            Stop::Fork | Stop::Vfork | Stop::Clone => self.of_task(tracee, Self::spawned),
-            Stop::Exit => self.of_task(tracee, Self::ends),
-            Stop::Signal(signal) => self.of_task(tracee, |this, tracee, task| {
-                this.signalled(tracee, task, signal)
-            }),
-            Stop::Group(signal) => self.of_task(tracee, |this, tracee, task| {
-                this.group_stopped(tracee, task, signal)
-            }),
-            Stop::Attach => self.of_task(tracee, Self::attach_stop),
-            Stop::Other(_) => self.of_task(tracee, Self::other),
-        }
     }
 }

@@ -17,6 +17,21 @@ pub enum Object {
     Peer(PeerObject),
 }
 
+impl Object {
+    /// The request as bytes. `own`: a path as policies have it.
+    pub fn key(&self, own: &[u8]) -> Vec<u8> {
+        match self {
+            Object::Path(path) => path_key(path.access, own),
+            Object::Peer(peer) => format!("{:?} {}", peer.way, peer.to).into_bytes(),
+        }
+    }
+}
+
+/// An access to a path as bytes.
+pub fn path_key(access: Access, path: &[u8]) -> Vec<u8> {
+    [access.to_string().as_bytes(), b" ", path].concat()
+}
+
 /// What a denied call asked for of a peer.
 #[derive(Debug, Clone)]
 pub struct PeerObject {

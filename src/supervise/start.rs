@@ -88,7 +88,7 @@ impl<'a> Supervisor<'a> {
             plan,
             options,
             observer,
-            paths: Paths::new(started.take_handed(), plan.records).learning(plan.learns),
+            paths: Paths::new(started.take_handed(), plan.records).letting(plan),
             sockets: Sockets::new(plan),
             init: started.init(),
             started,

@@ -6,6 +6,7 @@
 mod support;
 
 mod agents;
+mod asks;
 mod bazel;
 mod bindings;
 mod ci;

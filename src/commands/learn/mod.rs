@@ -117,6 +117,7 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
         datagrams: command.passes_datagrams(),
         alone: true,
         learns: true,
+        asks: false,
         ..PlanOptions::default()
     };
     let plan = Plan::with(&policy, &host, options).map_err(|error| error.to_string())?;

@@ -27,6 +27,7 @@ fn facts<'a>(policy: &'a Policy, reason: Reason, call: &str) -> Facts<'a> {
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
         cause: Cause::new(policy, reason),
+        asked: None,
         code: None,
         standing: Standing::Askable,
         advice: None,

@@ -72,6 +72,7 @@ impl Emulation {
             | Pending::Again { original, .. }
             | Pending::LookUp { original, .. }
             | Pending::Answer { original }
+            | Pending::Asked { original }
             | Pending::Fewer { original } => Resume::set(original.with_result(result)),
         }
     }

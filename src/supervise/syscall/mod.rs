@@ -12,6 +12,7 @@
 //! a [`place`] that is the same in every process).
 
 mod arguments;
+pub mod asked;
 pub mod charged;
 pub mod emulate;
 pub mod lacks;
@@ -20,6 +21,7 @@ pub mod path;
 pub mod pending;
 pub mod pin;
 mod place;
+mod question;
 pub mod refusal;
 mod region;
 pub mod restart;
@@ -29,7 +31,7 @@ pub mod stop;
 pub mod target;
 
 use super::tracee::Task;
-use super::{Denial, Ending, Event, Object, Supervisor};
+use super::{Denial, Ending, Event, Object, Supervisor, ask};
 use crate::baseline::{Check, NO_FILTER};
 use crate::judge::{Reason, Verdict};
 use crate::plan::Plan;
@@ -77,6 +79,7 @@ impl Supervisor<'_> {
             // The policy is about what the command does.
             return Ok(Resume::CONTINUE);
         }
+        self.ends_execve(task, call);
         let domains = self.domains_of(tracee, task)?;
         task.domains.calls(domains);
         let plan = self.plan.within(domains);
@@ -117,6 +120,7 @@ impl Supervisor<'_> {
         self.tell_lacks(task, call, matches!(answer, Answer::Go(_)));
         match answer {
             Answer::Go(resume) => {
+                self.goes_on_by_answers(task, call);
                 const REFUSED: [i64; 2] = [-(libc::EPERM as i64), -(libc::EACCES as i64)];
                 if matches!(resume.action, ResumeAction::Return(_, value) if REFUSED.contains(&value))
                 {
@@ -125,7 +129,7 @@ impl Supervisor<'_> {
                 self.tell_seen(task, &call);
                 Ok(resume)
             }
-            Answer::Deny(verdict, object) => Ok(self.denied(task, registers, verdict, object)),
+            Answer::Deny(verdict, object) => self.denied_or_asked(task, registers, verdict, object),
         }
     }
 
@@ -222,6 +226,18 @@ impl Supervisor<'_> {
         verdict: Verdict,
         object: Option<Object>,
     ) -> Resume {
+        self.denied_as(task, registers, verdict, object, None)
+    }
+
+    /// The same for a call that was asked about, with the answer.
+    pub fn denied_as(
+        &mut self,
+        task: &Task,
+        registers: Registers,
+        verdict: Verdict,
+        object: Option<Object>,
+        asked: Option<ask::Answer>,
+    ) -> Resume {
         let call = registers.call();
         match verdict.action {
             Action::Allow => Resume::CONTINUE,
@@ -233,6 +249,7 @@ impl Supervisor<'_> {
                 }
                 if !verdict.quiet {
                     let denial = Denial::new(task, call, verdict, object, &self.tracees);
+                    let denial = denial.asked(asked);
                     self.observer.event(&Event::Denied(denial));
                 }
                 Resume::returning(registers, -i64::from(errno.number()))
@@ -240,6 +257,7 @@ impl Supervisor<'_> {
             Action::Kill => {
                 self.stats.denied += 1;
                 let denial = Denial::new(task, call, verdict, object, &self.tracees);
+                let denial = denial.asked(asked);
                 self.observer.event(&Event::Killed(denial));
                 self.end(Ending::Policy);
                 Resume::KILL
@@ -277,6 +295,9 @@ impl Supervisor<'_> {
         task: &Task,
         pending: Pending,
     ) -> Result<Resume, Errno> {
+        if let Pending::Asked { original } = pending {
+            return question::slept(tracee, original);
+        }
         if pending.is_of_socket() {
             return socket::Sockets::returned(tracee, task, pending);
         }

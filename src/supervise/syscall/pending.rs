@@ -46,6 +46,8 @@ pub enum Pending {
     Again { original: Registers, waited: Waited },
     /// The task waits a little for a look-up that is under way, and then makes its call again.
     LookUp { original: Registers, since: Instant },
+    /// The task waits a little for the answer to a question, and then makes its call again.
+    Asked { original: Registers },
     /// The task waits for an answer of a resolver, and then makes its call again.
     Answer { original: Registers },
     /// The call runs with less than it was asked for.
@@ -62,6 +64,19 @@ impl Pending {
                 | Pending::LookUp { .. }
                 | Pending::Answer { .. }
                 | Pending::Fewer { .. }
+        )
+    }
+
+    /// Whether the task makes its own call again when this returns.
+    pub fn is_made_again(&self) -> bool {
+        matches!(
+            self,
+            Pending::Connect { .. }
+                | Pending::Again { .. }
+                | Pending::LookUp { .. }
+                | Pending::Answer { .. }
+                | Pending::Map { .. }
+                | Pending::Filter { .. }
         )
     }
 

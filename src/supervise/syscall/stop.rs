@@ -84,7 +84,7 @@ impl SyscallStop<'_> {
         };
         let object = object();
         let own = self.own_of(&object);
-        lacks.borrow_mut().lets(verdict, object, &own)
+        lacks.borrow_mut().lets(verdict, object, &own, self.task)
     }
 
     fn own_of(&self, object: &Object) -> Vec<u8> {

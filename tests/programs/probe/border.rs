@@ -7,6 +7,7 @@ use std::io::Read;
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -131,4 +132,33 @@ fn enter(kind: &str, words: &[String; 3], file: &str) -> i32 {
             1
         }
     }
+}
+
+/// `border-many DIRECTORY COUNT THREADS`: opens the files 0 to COUNT in so many threads; says how many could be read.
+pub fn many(arguments: &[String]) -> i32 {
+    let number = |at: usize| {
+        arguments
+            .get(at)
+            .and_then(|text| text.parse::<usize>().ok())
+    };
+    let (Some(directory), Some(count), Some(threads)) = (arguments.first(), number(1), number(2))
+    else {
+        return 2;
+    };
+    // Each thread takes the next file, so that all are busy until the last ones.
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let files = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        let files = files.take_while(|file| *file < count);
+        files
+            .filter(|file| File::open(format!("{directory}/{file}")).is_ok())
+            .count()
+    };
+    let read: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(share)).collect();
+        let read = threads.into_iter().map(|thread| thread.join());
+        read.map(Result::unwrap_or_default).sum()
+    });
+    println!("{read} of {count}");
+    0
 }

@@ -44,6 +44,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("blocking",         inherited::blocking),
     ("bomb",             storms::bomb),
     ("border-connect",   border::connect),
+    ("border-many",      border::many),
     ("border-open",      border::open),
     ("border-parent",    border::parent),
     ("border-race",      border::race),

@@ -38,6 +38,7 @@ use super::stop::{Answer, Judged, Refused, SyscallStop, errno, refusal};
 use crate::baseline::Watch;
 use crate::launch::Handed;
 use crate::paths::Access;
+use crate::plan::Plan;
 use crate::supervise::object::{Object, PathObject, Seen};
 use crate::supervise::syscall::lacks::Lacks;
 use crate::sys::Errno;
@@ -60,7 +61,7 @@ pub struct Paths {
     looks: look::Looks,
     /// What the call that is being answered was allowed, where that is recorded.
     pub seen: Option<Rc<Seen>>,
-    /// What the policy lacks, where that is learned.
+    /// What the policy lacks, where that is learned or asked about.
     pub lacks: Option<Rc<RefCell<Lacks>>>,
 }
 
@@ -79,9 +80,13 @@ impl Paths {
         }
     }
 
-    /// The same, where what the policy lacks is learned.
-    pub fn learning(mut self, learns: bool) -> Self {
-        self.lacks = learns.then(Rc::default);
+    /// The same, where what the policy lacks is learned, or asked about.
+    pub fn letting(mut self, plan: &Plan) -> Self {
+        let lacks = || match plan.asks {
+            true => Lacks::asking(),
+            false => Lacks::default(),
+        };
+        self.lacks = plan.learns.then(|| Rc::new(RefCell::new(lacks())));
         self
     }
 

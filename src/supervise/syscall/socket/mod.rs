@@ -139,9 +139,7 @@ impl Sockets {
             }
             // A signal: its handler runs, and the call is made again whatever the handler wishes, for a
             // connect that fails with EINTR would be one that goes on (connect(2)).
-            Pending::LookUp { original, .. } if connect::ERESTART.contains(&result) => {
-                Resume::set(original.with_result(ERESTARTNOINTR))
-            }
+            Pending::LookUp { original, .. } if interrupts(result) => made_again(original),
             // Where a filter of the command's own closes poll, it does not pause.
             Pending::LookUp { original, since } => {
                 state.parked.set(Some(since));
@@ -163,6 +161,7 @@ impl Sockets {
             // Those of paths are not made here.
             Pending::Return { original, .. }
             | Pending::Passing { original }
+            | Pending::Asked { original }
             | Pending::Map { original }
             | Pending::Filter { original, .. } => Resume::set(original.with_result(result)),
         })
@@ -303,8 +302,18 @@ impl Sockets {
 /// How a call returns that is made again after a signal's handler has run (linux/errno.h).
 const ERESTARTNOINTR: i64 = -513;
 
+/// Whether a signal has ended the call that returns this.
+pub fn interrupts(result: i64) -> bool {
+    connect::ERESTART.contains(&result)
+}
+
+/// A task is to make its own call again after a signal's handler has run, whatever the handler wishes.
+pub fn made_again(original: Registers) -> Resume {
+    Resume::set(original.with_result(ERESTARTNOINTR))
+}
+
 /// The task does nothing for a time, in the place of its call.
-fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
+pub fn paused(original: Registers, pause: Duration) -> Result<Resume, Errno> {
     let (nr, args) = match Op::Poll.number() {
         // Rounded up, or the end of a time would be waited for without a pause.
         Some(nr) => (nr, [0, 0, pause.as_millis() as u64 + 1, 0, 0, 0]),

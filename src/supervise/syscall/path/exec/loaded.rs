@@ -73,7 +73,7 @@ impl Paths {
         if !plan.files.judges_programs() && judged.is_none() {
             return None;
         }
-        self.judge_loaded(plan, pid, judged).err()
+        self.judge_loaded(plan, pid, judged, former).err()
     }
 
     fn judge_loaded(
@@ -81,9 +81,10 @@ impl Paths {
         plan: &Plan,
         pid: Tid,
         judged: Option<JudgedExec>,
+        former: Option<&Task>,
     ) -> Result<(), Refusal> {
         let lacks = self.lacks.clone();
-        let lacks = lacks.as_deref();
+        let lacks = lacks.as_deref().map(|lacks| (lacks, former));
         let image = Image::of(pid)?;
         if judged.is_some_and(|judged| !ran_as(self.exec.keys(), pid, &judged, &image.path)) {
             return Err((refusal(Reason::Changed), exec_of(image.path)));
@@ -156,13 +157,15 @@ fn long_path(pid: Tid, link: &str) -> Option<Vec<u8>> {
 /// A denial of either holds. What has no name may be executed where any file may be.
 fn judge(
     judge: &Judge,
-    lacks: Option<&RefCell<Lacks>>,
+    lacks: Option<(&RefCell<Lacks>, Option<&Task>)>,
     path: &[u8],
     nameless: bool,
 ) -> Result<(), Refusal> {
     let denial = |name: &[u8]| {
         let verdict = judge.path(Access::Exec, name);
-        let lets = |lacks: &RefCell<Lacks>| lacks.borrow().let_program(&verdict, name);
+        let lets = |(lacks, former): (&RefCell<Lacks>, Option<&Task>)| {
+            lacks.borrow().let_program(&verdict, name, former)
+        };
         match verdict.action != Action::Allow && lacks.is_some_and(lets) {
             true => judge.path_in_domains(Access::Exec, name),
             false => (verdict.action != Action::Allow).then_some(verdict),

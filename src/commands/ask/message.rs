@@ -1,0 +1,133 @@
+//! The lines of `--ask-socket`, as `docs/ask.md` describes them: one JSON object each. Fields are added, never
+//! renamed.
+
+use super::Given;
+use crate::report::Denial;
+use crate::supervise::Answer;
+use serde::{Deserialize, Serialize};
+
+/// The version of the format.
+pub const VERSION: u32 = 1;
+
+/// A line to the broker.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ToBroker<'a> {
+    /// The first line.
+    Hello {
+        version: u32,
+        jail: &'a str,
+        policy: &'a str,
+        command: Vec<String>,
+    },
+    /// A question.
+    Question {
+        id: u64,
+        /// As `jail explain` takes it: `read /etc/shadow`.
+        request: String,
+        #[serde(flatten)]
+        denial: &'a Denial,
+        /// Seconds until it is denied for want of an answer.
+        timeout: Option<f64>,
+    },
+    /// A question needs no answer any more.
+    Withdrawn { id: u64 },
+}
+
+/// A line of the broker.
+#[derive(Debug, Deserialize)]
+struct FromBroker {
+    id: u64,
+    answer: Option<serde_json::Value>,
+}
+
+/// The words for answers.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Once,
+    Run,
+    Always,
+    Deny,
+    DenyRun,
+    Kill,
+}
+
+impl From<Word> for Answer {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Once => Answer::Once,
+            Word::Run => Answer::Run,
+            Word::Always => Answer::Always,
+            Word::Deny => Answer::Deny,
+            Word::DenyRun => Answer::DenyRun,
+            Word::Kill => Answer::Kill,
+        }
+    }
+}
+
+const WORDS: &str = "once, run, always, deny, deny-run or kill";
+
+/// What a line of the broker says.
+pub fn parse(line: &[u8]) -> Given {
+    let FromBroker { id, answer } = match serde_json::from_slice(line) {
+        Ok(read) => read,
+        Err(error) => {
+            let line = String::from_utf8_lossy(line);
+            let shown: String = line.chars().take(60).collect();
+            return Given::Malformed(None, format!("`{shown}` is no answer: {error}"));
+        }
+    };
+    let word = answer.map(serde_json::from_value::<Word>);
+    match word {
+        Some(Ok(word)) => Given::Answer(id, word.into()),
+        Some(Err(_)) | None => Given::Malformed(Some(id), format!("its answer is none of {WORDS}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> String {
+        match parse(line.as_bytes()) {
+            Given::Answer(id, answer) => format!("{id} {answer:?}"),
+            Given::Malformed(id, text) => format!("{id:?}: {text}"),
+        }
+    }
+
+    #[test]
+    fn each_answer_has_its_word() {
+        for (word, answer) in [
+            ("once", "Once"),
+            ("run", "Run"),
+            ("always", "Always"),
+            ("deny", "Deny"),
+            ("deny-run", "DenyRun"),
+            ("kill", "Kill"),
+        ] {
+            let line = format!(r#"{{"id":7,"answer":"{word}","note":"more"}}"#);
+            assert_eq!(said(&line), format!("7 {answer}"));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_answer_names_its_question_where_it_can() {
+        for (line, expected) in [
+            (
+                r#"{"id":3,"answer":"yes"}"#,
+                "Some(3): its answer is none of",
+            ),
+            (r#"{"id":3,"answer":5}"#, "Some(3): its answer is none of"),
+            (r#"{"id":3}"#, "Some(3): its answer is none of"),
+            (r#"{"id":-3,"answer":"once"}"#, "None: `"),
+            ("once", "None: `once` is no answer"),
+            ("", "None: `` is no answer"),
+            ("[1]", "None: `[1]` is no answer"),
+        ] {
+            assert!(said(line).starts_with(expected), "{line}: {}", said(line));
+        }
+        let bytes = parse(&[0xff, 0xfe]);
+        assert!(matches!(bytes, Given::Malformed(None, _)));
+    }
+}
