@@ -205,7 +205,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     let temporary = Temporary::settle(&mut policy, &mut command, &set)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     command.look_up();
-    let plan = planned(run, &policy, &command, &host)?;
+    let plan = planned(run, &policy, &command, &host, answering.is_some())?;
     run.ask.check(&plan.judge).map_err(fail)?;
     Ok(Some(Ready {
         answering,
@@ -238,8 +238,14 @@ pub(super) fn prepared_command(
     Ok((command, temporary))
 }
 
-/// The plan, for a run without a supervisor if no tracer can be had.
-fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result<Plan, Failure> {
+/// The plan, for a run without a supervisor if no tracer can be had. `asks`: questions can be put.
+fn planned(
+    run: &Run,
+    policy: &Policy,
+    command: &Command,
+    host: &Host,
+    asks: bool,
+) -> Result<Plan, Failure> {
     let untraceable = launch::untraceable();
     let program = launch::program(command);
     let limited = policy.limits.get(LimitKind::Output).is_some();
@@ -253,7 +259,7 @@ fn planned(run: &Run, policy: &Policy, command: &Command, host: &Host) -> Result
         datagrams: command.passes_datagrams(),
         alone: true,
         learns: false,
-        asks: untraceable.is_none() && run.ask.asks(),
+        asks: untraceable.is_none() && asks,
         unsupervised: untraceable.is_some(),
         start: untraceable
             .as_ref()

@@ -20,7 +20,7 @@ pub fn checked(run: &Run, policy: &Policy, plan: &Plan, error: &LaunchError) -> 
         (run.trace_denials == TraceDenials::Always, "--trace-denials"),
         (run.denials.is_some(), "--denials"),
         (run.log_accesses, "--log-accesses"),
-        (run.ask.asks(), "--ask-socket"),
+        (run.ask.asks(), "--ask, --ask-socket"),
     ];
     let given = options.iter().filter(|(given, _)| *given);
     let mut lines: Vec<String> = given.map(|(_, option)| (*option).to_owned()).collect();

@@ -62,4 +62,19 @@ pub trait Asker {
 
     /// The answers that have come since this was last called.
     fn replies(&mut self) -> Vec<Reply>;
+
+    /// Whether all tasks of the command are to be held now, because a question is on their terminal. What changes this
+    /// wakes the supervisor's thread.
+    fn holds(&mut self) -> bool {
+        false
+    }
+
+    /// All tasks are held that can be.
+    fn held(&mut self) {}
+
+    /// The command is to stop: no question is to hold its tasks until it has been continued.
+    fn hide(&mut self) {}
+
+    /// The command is to end by this signal: what was asked is denied.
+    fn interrupt(&mut self, _signal: i32) {}
 }

@@ -150,6 +150,7 @@ impl Supervisor<'_> {
 
     pub(super) fn gone(&mut self, tid: Tid, exit: Exit) -> Result<(), SuperviseError> {
         self.held.gone(tid);
+        self.hold.gone(tid);
         self.asks_no_more(tid);
         if let Exit::Signal(signal) = exit {
             self.is_refused_by(tid, signal);

@@ -34,7 +34,7 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::trace::{Exit, Meter, Stop, Stopped, Tid, Wait};
-use control::{job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
+use control::{hold::Hold, job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
 use credentials::Credentials;
 use limits::LimitWatch;
 use syscall::{charged, path::Paths, refusal::OwnFilter, socket::Sockets};
@@ -51,6 +51,8 @@ struct Supervisor<'a> {
     tracees: Tracees,
     /// Children that stopped before their parent's event.
     held: Held,
+    /// Tasks that wait while a question is on their terminal.
+    hold: Hold,
     /// The init of the jail's pid namespace: traced like the clock, and no part of the jail.
     init: Option<Tid>,
     paths: Paths,
@@ -96,11 +98,16 @@ impl Supervisor<'_> {
             self.heed_stop_request();
             self.pass_on();
             self.stop_if_due()?;
+            self.look_at_questions()?;
         }
         self.outcome()
     }
 
     fn stopped(&mut self, tracee: Stopped, stop: Stop) -> Result<(), SuperviseError> {
+        if self.hold.is_on() && self.ending.is_none() {
+            self.hold.push(tracee, stop);
+            return Ok(());
+        }
         if stop == Stop::Attach && self.ending.is_none() && !self.tracees.knows(tracee.tid()) {
             self.held.push(tracee);
             return Ok(());

@@ -1,6 +1,7 @@
 //! How the supervision of a started command begins.
 
 use super::control::forward::Forward;
+use super::control::hold::Hold;
 use super::control::job_control::JobControl;
 use super::control::round::Round;
 use super::control::shutdown::{Ends, killed};
@@ -95,6 +96,7 @@ impl<'a> Supervisor<'a> {
             credentials,
             tracees,
             held: Held::default(),
+            hold: Hold::default(),
             own_filter: OwnFilter::default(),
             round: Round::default(),
             running: false,

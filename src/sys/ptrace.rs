@@ -28,6 +28,11 @@ pub fn seize(tid: pid_t, options: c_int) -> Result<(), Errno> {
     )
 }
 
+/// PTRACE_INTERRUPT (Linux 3.4): a running tracee stops soon, in whatever stop it comes to first.
+pub fn interrupt(tid: pid_t) -> Result<(), Errno> {
+    request(libc::PTRACE_INTERRUPT, tid, null_mut(), null_mut())
+}
+
 /// PTRACE_CONT: resume, delivering `signal` (0: none).
 pub fn cont(tid: pid_t, signal: c_int) -> Result<(), Errno> {
     request(

@@ -50,6 +50,8 @@ static SLOTS: [Slot; HIGHEST + 1] = [const {
         uid: AtomicU64::new(0),
     }
 }; HIGHEST + 1];
+/// How often each signal has arrived.
+static ARRIVALS: [AtomicU32; HIGHEST + 1] = [const { AtomicU32::new(0) }; HIGHEST + 1];
 static ANY: AtomicBool = AtomicBool::new(false);
 /// The signals that have arrived, a bit each.
 static EVER: AtomicU64 = AtomicU64::new(0);
@@ -78,6 +80,9 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     slot.uid.store(uid.into(), Ordering::Relaxed);
     slot.what.store(what, Ordering::Release);
     EVER.fetch_or(bit(signal), Ordering::Release);
+    if let Some(count) = ARRIVALS.get(signal as usize) {
+        count.fetch_add(1, Ordering::AcqRel);
+    }
     ANY.store(true, Ordering::Release);
     // A handler must leave errno as it found it; arming the timer cannot fail on a valid one.
     let errno = Errno::last_raw();
@@ -246,6 +251,12 @@ pub fn has_arrived(signal: c_int) -> bool {
 /// Whether this signal has arrived since signals are noted, taken or not.
 pub fn has_ever_arrived(signal: c_int) -> bool {
     EVER.load(Ordering::Acquire) & bit(signal) != 0
+}
+
+/// How often this signal has arrived since signals are noted, taken or not.
+pub fn arrivals(signal: c_int) -> u32 {
+    let count = usize::try_from(signal).ok().and_then(|at| ARRIVALS.get(at));
+    count.map_or(0, |count| count.load(Ordering::Acquire))
 }
 
 /// Whether a signal waits to be taken.

@@ -1,4 +1,4 @@
-//! The terminal: its size, and its foreground process group.
+//! The terminal: its size, its mode, and its foreground process group.
 
 use super::{Errno, check};
 use std::mem::MaybeUninit;
@@ -71,4 +71,64 @@ pub fn columns(fd: impl AsFd) -> Option<usize> {
         )
     };
     (result == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// How a terminal treats what is typed and written: termios(3).
+#[derive(Clone, Copy)]
+pub struct Mode(libc::termios);
+
+impl Mode {
+    /// That of a terminal.
+    pub fn of(terminal: impl AsFd) -> Result<Mode, Errno> {
+        let mut mode = MaybeUninit::<libc::termios>::zeroed();
+        let fd = terminal.as_fd().as_raw_fd();
+        // SAFETY: the kernel writes a termios; zeroed bytes are one as well.
+        check(unsafe { libc::tcgetattr(fd, mode.as_mut_ptr()) })?;
+        // SAFETY: it was filled in.
+        Ok(Mode(unsafe { mode.assume_init() }))
+    }
+
+    /// Sets it. This process may have to block SIGTTOU for that. `flush`: what was typed and not read is dropped.
+    pub fn set(&self, terminal: impl AsFd, flush: bool) -> Result<(), Errno> {
+        let how = if flush {
+            libc::TCSAFLUSH
+        } else {
+            libc::TCSANOW
+        };
+        // SAFETY: `self` is valid for reading, and `terminal` is open during the call.
+        check(unsafe { libc::tcsetattr(terminal.as_fd().as_raw_fd(), how, &self.0) }).map(drop)
+    }
+
+    /// Whether programs get whole lines.
+    pub fn is_of_lines(&self) -> bool {
+        self.0.c_lflag & libc::ICANON != 0
+    }
+
+    /// The same, but one key is read at once, without an echo. Ctrl-C and the like send their signals.
+    pub fn of_keys(&self) -> Mode {
+        let mut mode = self.0;
+        mode.c_lflag &= !(libc::ICANON | libc::ECHO | libc::IEXTEN);
+        mode.c_lflag |= libc::ISIG;
+        mode.c_iflag |= libc::ICRNL;
+        mode.c_oflag |= libc::OPOST | libc::ONLCR;
+        mode.c_cc[libc::VMIN] = 1;
+        mode.c_cc[libc::VTIME] = 0;
+        mode.c_cc[libc::VINTR] = 3;
+        mode.c_cc[libc::VQUIT] = 28;
+        mode.c_cc[libc::VSUSP] = 26;
+        Mode(mode)
+    }
+}
+
+/// The foreground process group of this terminal, if it is the controlling one.
+pub fn foreground_of(terminal: impl AsFd) -> Option<libc::pid_t> {
+    // SAFETY: takes and returns numbers only; `terminal` is open during the call.
+    let group = unsafe { libc::tcgetpgrp(terminal.as_fd().as_raw_fd()) };
+    (group > 0).then_some(group)
+}
+
+/// Puts a process group into the foreground of this terminal. SIGTTOU must be blocked or ignored.
+pub fn set_foreground_of(terminal: impl AsFd, group: libc::pid_t) -> Result<(), Errno> {
+    // SAFETY: takes numbers only; `terminal` is open during the call.
+    check(unsafe { libc::tcsetpgrp(terminal.as_fd().as_raw_fd(), group) }).map(drop)
 }

@@ -6,11 +6,13 @@
 //! | `entry` | the suggested entry: what it allows, and how it comes into the policy's file |
 //! | `message` | the lines of the socket |
 //! | `broker` | the program at the other end of the socket |
+//! | `terminal` | the terminal, where a key answers |
 
 mod broker;
 mod entry;
 mod message;
 mod options;
+mod terminal;
 
 pub(super) use options::{Answering, AskOptions};
 
@@ -18,7 +20,7 @@ use crate::policy::Policy;
 use crate::report::{self, Denial};
 use crate::supervise::{self, Answer, Asker, Reply};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A question, as it is shown.
@@ -27,6 +29,22 @@ struct Question<'a> {
     denial: &'a Denial,
     /// When it is denied for want of an answer.
     timeout: Option<Duration>,
+    /// The file that `always` writes to, if there is one.
+    file: Option<&'a Path>,
+}
+
+impl Question<'_> {
+    /// What `always` adds to the policy.
+    fn entry(&self) -> Option<String> {
+        let (file, patch) = (self.file?, self.denial.remedy.as_deref()?);
+        let lines = patch.lines().filter(|line| !line.starts_with("extends"));
+        let lines = lines.filter(|line| !line.is_empty());
+        let lines: Vec<String> = lines
+            .map(|line| format!("\n        {}", report::escaped(line, 300)))
+            .collect();
+        let file = report::escaped(&file.to_string_lossy(), 200);
+        Some(format!("adds to {file}:{}", lines.concat()))
+    }
 }
 
 /// Where questions are shown and answered. Nothing here waits.
@@ -39,6 +57,20 @@ trait Front {
 
     /// The answers that have come. The error: why none can come any more.
     fn answers(&mut self, answers: &mut Vec<Given>) -> Result<(), String>;
+
+    /// See [`Asker::holds`].
+    fn holds(&mut self) -> bool {
+        false
+    }
+
+    /// See [`Asker::held`].
+    fn held(&mut self) {}
+
+    /// See [`Asker::hide`].
+    fn hide(&mut self) {}
+
+    /// All questions are denied.
+    fn interrupt(&mut self, _signal: i32) {}
 }
 
 /// What was given as an answer.
@@ -84,6 +116,7 @@ impl Asker for Approver<'_> {
             id,
             denial: &denial,
             timeout: self.timeout,
+            file: entry::file(self.policy).ok(),
         };
         if !self.front.put(&question) {
             return false;
@@ -118,6 +151,24 @@ impl Asker for Approver<'_> {
         }
         self.time_out();
         std::mem::take(&mut self.ready)
+    }
+
+    fn holds(&mut self) -> bool {
+        self.front.holds()
+    }
+
+    fn held(&mut self) {
+        self.front.held();
+    }
+
+    fn hide(&mut self) {
+        self.front.hide();
+    }
+
+    fn interrupt(&mut self, signal: i32) {
+        self.front.interrupt(signal);
+        let open = std::mem::take(&mut self.open).into_keys();
+        self.ready.extend(open.map(|id| reply(id, Answer::Deny)));
     }
 }
 

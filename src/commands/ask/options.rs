@@ -1,19 +1,23 @@
 //! The options `--ask-…`, and what they open. All is opened before the command is started.
 
 use super::broker::Broker;
+use super::terminal::Terminal;
 use super::{Approver, Front};
 use crate::commands::target::{descriptor, not_open};
 use crate::judge::Judge;
 use crate::paths::Access;
 use crate::policy::{Action, LimitKind, Limits, Policy};
+use crate::report;
 use crate::supervise::Asker;
+use crate::sys::terminal::{controlling_device, is_terminal};
 use clap::Args;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{OwnedFd, RawFd};
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Their heading in `--help`.
@@ -25,12 +29,18 @@ const BROKER: Duration = Duration::from_secs(60);
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AskOptions {
+    /// Ask at the terminal about what the policy's `default` alone denies; a key answers
+    #[arg(long, help_heading = HEADING, conflicts_with = "ask_socket")]
+    ask: bool,
+    /// The same at this terminal instead of the command's own
+    #[arg(long, help_heading = HEADING, value_name = "PATH", conflicts_with = "ask_socket")]
+    ask_tty: Option<PathBuf>,
     /// Ask a program, by lines of JSON, about what the policy's `default` alone denies: the unix socket on which it
     /// listens, or the open socket `fd:N`
     #[arg(long, help_heading = HEADING, value_name = "PATH|fd:N")]
     ask_socket: Option<OsString>,
     /// Deny what has not been answered after this time: 90s, 5min; by default 60s with --ask-socket
-    #[arg(long, help_heading = HEADING, value_name = "TIME", requires = "ask_socket", value_parser = time)]
+    #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = time)]
     ask_timeout: Option<Duration>,
 }
 
@@ -49,12 +59,14 @@ fn time(text: &str) -> Result<Duration, String> {
 pub enum Answering {
     /// The program at the other end.
     Socket(UnixStream),
+    /// The person at this terminal. Whether it is the command's, too.
+    Terminal(File, bool),
 }
 
 impl AskOptions {
     /// Whether anything is asked.
     pub fn asks(&self) -> bool {
-        self.ask_socket.is_some()
+        self.ask_socket.is_some() || self.ask || self.ask_tty.is_some()
     }
 
     /// Opens what questions are put to. `passed`: the descriptors that the command inherits.
@@ -62,10 +74,44 @@ impl AskOptions {
     /// # Errors
     /// Why it cannot be used, as a message.
     pub fn open(&self, passed: &[RawFd]) -> Result<Option<Answering>, String> {
-        let Some(target) = &self.ask_socket else {
-            return Ok(None);
-        };
-        socket(target, passed).map(|socket| Some(Answering::Socket(socket)))
+        if self.ask_timeout.is_some() && !self.asks() {
+            return Err("--ask-timeout: nothing is asked; add --ask or --ask-socket".to_owned());
+        }
+        match &self.ask_socket {
+            Some(target) => socket(target, passed).map(|it| Some(Answering::Socket(it))),
+            None if self.asks() => self.terminal(),
+            None => Ok(None),
+        }
+    }
+
+    /// The terminal; `None`, which is said: there is none.
+    fn terminal(&self) -> Result<Option<Answering>, String> {
+        let own = Path::new("/dev/tty");
+        let path = self.ask_tty.as_deref().unwrap_or(own);
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(path);
+        match opened {
+            Ok(file) if is_terminal(file.as_raw_fd()) => {
+                let device = file.metadata().map(|found| found.rdev());
+                let device = device.map_err(|error| format!("--ask-tty: {error}"))?;
+                let controls = controlling_device().is_some_and(|own| u64::from(own) == device);
+                Ok(Some(Answering::Terminal(file, path == own || controls)))
+            }
+            Ok(_) => Err(format!("--ask-tty {}: it is no terminal", path.display())),
+            Err(error) if path != own => Err(format!(
+                "--ask-tty {}: cannot open it: {error}",
+                path.display()
+            )),
+            Err(_) => {
+                report::notice(
+                    "--ask: there is no terminal to ask at; what nothing allows is denied",
+                );
+                Ok(None)
+            }
+        }
     }
 
     /// Whether the command could take the place of what answers.
@@ -109,6 +155,10 @@ impl AskOptions {
             Answering::Socket(socket) => {
                 let broker = Broker::start(socket, &policy.name(), command).map_err(failed)?;
                 (Box::new(broker), Some(BROKER))
+            }
+            Answering::Terminal(file, is_shared) => {
+                let terminal = Terminal::start(file, is_shared).map_err(failed)?;
+                (Box::new(terminal), None)
             }
         };
         Ok(Box::new(Approver {

@@ -330,6 +330,9 @@ impl Supervisor<'_> {
         for child in self.held.take(|_, _| true) {
             let _ = child.resume(Resume::KILL);
         }
+        for (tracee, stop) in self.hold.take() {
+            let _ = tracee.resume(killed(stop));
+        }
         self.ending.get_or_insert(Ending::Caller);
         loop {
             let wait = match self.must_continue_ending() {

@@ -129,6 +129,21 @@ pub fn signalled(
         // SIGCONT may come before the stop takes effect, and then there is no group-stop.
         return stopped(tracee, task);
     }
+    interrupted(tracee, task, can_follow, |tid| is_ignored(tid, signal))
+}
+
+/// The stop of a task that was made to stop, and that goes on: its call must not end by that.
+pub fn held(tracee: &Stopped, task: &Task, can_follow: bool) -> Result<(), Errno> {
+    interrupted(tracee, task, can_follow, |_| true)
+}
+
+/// A call was interrupted; `goes_on`: no handler of the task's runs for that.
+fn interrupted(
+    tracee: &Stopped,
+    task: &Task,
+    can_follow: bool,
+    goes_on: impl Fn(Tid) -> bool,
+) -> Result<(), Errno> {
     let restarted = &task.restart.restarted;
     let before = restarted.take();
     let Some(registers) = tracee.registers()? else {
@@ -137,7 +152,7 @@ pub fn signalled(
     let Some(call) = registers.interrupted() else {
         // Another signal was ignored in the same stop, and the call is about to restart.
         if let Some(before) = before.filter(|before| before.next == Next::Entry)
-            && is_ignored(tracee.tid(), signal)
+            && goes_on(tracee.tid())
         {
             restarted.set(Some(before));
         }
@@ -146,7 +161,7 @@ pub fn signalled(
     let Some(waiting) = Waiting::of(&call) else {
         return Ok(());
     };
-    if !is_ignored(tracee.tid(), signal) {
+    if !goes_on(tracee.tid()) {
         return Ok(());
     }
     // What cannot be told stays as it is: EINTR.
