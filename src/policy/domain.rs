@@ -6,7 +6,7 @@ use crate::condition::nearest;
 use crate::paths::Pattern;
 
 /// The largest number of domains of a policy: one bit each in [`DomainSet`].
-pub(super) const MOST_DOMAINS: usize = 8;
+pub const MOST_DOMAINS: usize = 8;
 
 /// A domain: the programs that enter it, and what it denies of what the main policy allows.
 #[derive(Debug, Clone)]

@@ -98,7 +98,7 @@ pub mod written;
 pub use argv::{Argv, MOST_ARGUMENTS, Object};
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
-pub use domain::{Domain, DomainId, DomainSet, OnExec, interpreted};
+pub use domain::{Domain, DomainId, DomainSet, MOST_DOMAINS, OnExec, interpreted};
 pub use files::List;
 pub use home::opened_home;
 pub use isolate::Isolation;

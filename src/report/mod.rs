@@ -561,6 +561,7 @@ impl<'a> Report<'a> {
                 tid,
                 call,
                 object,
+                ..
             } => self.accessed(pid, tid, call, object),
             Event::Exec {
                 pid,

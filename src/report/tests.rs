@@ -291,6 +291,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
                 resolved: b"/work/fetch.py".to_vec(),
                 exists: true,
             }),
+            domains: crate::policy::DomainSet::NONE,
         });
     }
     socket(&mut report, 2);

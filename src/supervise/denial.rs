@@ -5,6 +5,7 @@ use super::ask::Answer;
 use super::object::Object;
 use super::tracee::{Task, Tracees};
 use crate::judge::Verdict;
+use crate::policy::DomainSet;
 use crate::sys;
 use crate::syscalls::{Call, Kind};
 use crate::trace::Tid;
@@ -60,6 +61,11 @@ impl<'a> Denial<'a> {
     /// The program that made the call, and those that led to it.
     pub fn program(&self) -> Rc<Program> {
         self.task.program()
+    }
+
+    /// The domains of the process.
+    pub fn domains(&self) -> DomainSet {
+        self.task.process().domains.set()
     }
 
     /// A path as policies have it: the caller's own part of `/proc` is `/proc/self`.

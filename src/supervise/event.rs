@@ -46,6 +46,8 @@ pub enum Event<'a> {
         call: &'a Call,
         /// The path or the peer.
         object: &'a Object,
+        /// The domains of the process.
+        domains: DomainSet,
     },
     /// What the policy lacks for a call that was let through, where that is learned
     /// ([`Plan::learns`](crate::plan::Plan)): one path or peer.

@@ -1,6 +1,6 @@
 //! The policy that is continued, and the one that holds while it is learned.
 
-use super::file;
+use super::{file, kinds};
 use crate::baseline::Baseline;
 use crate::judge::Judge;
 use crate::paths::Access;
@@ -82,15 +82,20 @@ impl Base {
         self.presets.iter().any(|known| known == preset)
     }
 
-    /// The policy that holds while it is learned: this one, with [`GUARDS`].
-    pub fn guarded(&self, color: bool) -> Result<Policy, String> {
+    /// The policy that holds while it is learned: this one, with [`GUARDS`], and with domains that are watched.
+    pub fn guarded(&self, watches: bool, color: bool) -> Result<Policy, String> {
         let lacking: Vec<&str> = GUARDS
             .into_iter()
             .filter(|guard| !self.has(guard))
             .collect();
-        match lacking.is_empty() {
-            true => self.load(&self.text, color),
-            false => self.load(&file::extended(&self.text, &lacking)?, color),
+        let text = match lacking.is_empty() {
+            true => self.text.clone(),
+            false => file::extended(&self.text, &lacking)?,
+        };
+        let policy = self.load(&text, color)?;
+        match watches {
+            true => self.load(&kinds::watched(&text, &policy)?, color),
+            false => Ok(policy),
         }
     }
 

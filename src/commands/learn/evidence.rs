@@ -22,6 +22,12 @@ pub fn comment(entry: &Entry) -> String {
 /// How often, and by which programs: `12 times by cc, ld`. A program chose its own name, so only harmless
 /// characters of it are kept.
 pub fn text(evidence: &Evidence) -> String {
+    let by = names(evidence);
+    format!("{} by {by}", report::times(evidence.times))
+}
+
+/// The programs: `cc, ld`.
+pub fn names(evidence: &Evidence) -> String {
     let harmless = |name: &String| -> String {
         let keep = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
         let name = name.chars().take(32);
@@ -34,7 +40,7 @@ pub fn text(evidence: &Evidence) -> String {
     if others > 0 || evidence.more {
         by.push_str(", …");
     }
-    format!("{} by {by}", report::times(evidence.times))
+    by
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::evidence;
 use crate::learn::{Entry, Section};
+use crate::policy::{Domain, OnExec};
 use std::borrow::Cow;
 use std::ffi::OsString;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -13,6 +14,14 @@ pub struct Change<'a> {
     pub command: &'a [OsString],
     /// Why the run may not have shown everything.
     pub partial: Option<&'a str>,
+}
+
+/// What a domain is proposed to allow.
+pub struct Lists {
+    /// `None`: as the main policy.
+    pub write: Option<Vec<Entry>>,
+    /// `connect` and `listen`; `None`: as the main policy.
+    pub peers: Option<[Vec<Entry>; 2]>,
 }
 
 /// How the comment about an incomplete run begins.
@@ -189,6 +198,59 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
         array.set_trailing("\n");
     }
     Ok(document.to_string())
+}
+
+/// The text of a policy with a domain of these programs. `lists`: `None` means that it restricts nothing.
+pub fn with_domain(text: &str, domain: &Domain, lists: Option<&Lists>) -> Result<String, String> {
+    let mut document = parsed(text)?;
+    let item = document.entry("domain").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let domains = item
+        .as_table_like_mut()
+        .ok_or("`domain` of the policy is no table")?;
+    let mut table = Table::new();
+    let mut programs = Array::new();
+    for program in &domain.programs {
+        programs.push(entered_by(program)?);
+    }
+    table.insert("on-exec", Item::Value(Value::Array(programs)));
+    if let Some(lists) = lists {
+        let guard = Array::from_iter(["protect-credentials"]);
+        table.insert("extends", Item::Value(Value::Array(guard)));
+        let section = |of: &[(&str, &Vec<Entry>)]| {
+            let mut section = Table::new();
+            for (key, entries) in of {
+                let mut array = Array::new();
+                append(&mut array, &entries.iter().collect::<Vec<_>>());
+                section.insert(key, Item::Value(Value::Array(array)));
+            }
+            Item::Table(section)
+        };
+        if let Some(write) = &lists.write {
+            table.insert("fs", section(&[("write", write)]));
+        }
+        if let Some([connect, listen]) = &lists.peers {
+            let peers = section(&[("connect", connect), ("listen", listen)]);
+            table.insert("net", peers);
+        }
+    }
+    domains.insert(&domain.name, Item::Table(table));
+    Ok(document.to_string())
+}
+
+/// An entry of `on-exec`.
+fn entered_by(program: &OnExec) -> Result<Value, String> {
+    let Some(argv) = &program.argv else {
+        return Ok(Value::from(program.text.as_str()));
+    };
+    let argv = argv.to_string().parse::<Value>();
+    let mut table = InlineTable::new();
+    table.insert("path", Value::from(program.text.as_str()));
+    table.insert("argv", argv.map_err(|error| error.to_string())?);
+    Ok(Value::InlineTable(table))
 }
 
 /// The text of a policy that extends these presets, too.

@@ -7,16 +7,20 @@
 //! | file | holds |
 //! |---|---|
 //! | `base` | the policy that is continued, and the one that holds while it is learned |
+//! | `domains` | what package managers run for packages, as domains |
 //! | `evidence` | what an entry rests on, as text |
 //! | `record` | what the run needed beyond it |
+//! | `kinds` | the programs that package managers run for packages |
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
 //! | `sqlite` | which files are databases of SQLite |
 //! | `tell` | what is said at the end |
 
 mod base;
+mod domains;
 mod evidence;
 mod file;
+mod kinds;
 mod record;
 mod replay;
 mod sqlite;
@@ -62,6 +66,10 @@ pub struct Learn {
     #[arg(long, value_name = "0..3", default_value_t = 2,
           value_parser = clap::value_parser!(u8).range(0..=3))]
     generalize: u8,
+    /// Propose a domain for build scripts of cargo, hooks of npm, builds of pip and what `go generate` runs, with
+    /// what they changed and reached
+    #[arg(long, conflicts_with = "audit")]
+    domains: bool,
     /// Write nothing: print what the policy would have denied
     #[arg(long)]
     audit: bool,
@@ -102,7 +110,7 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
         ));
     }
     let base = Base::new(learn.output.as_deref(), &learn.extends, &learn.lift, color)?;
-    let mut policy = base.guarded(color)?;
+    let mut policy = base.guarded(learn.domains, color)?;
     let host = launch::probe_for(&policy, &Withheld::from_environment());
     let (mut command, temporary) = prepared_command(&learn.command, &mut policy, &host)
         .map_err(|error| format!("{error}; nothing was run"))?;
@@ -118,6 +126,7 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
         alone: true,
         learns: true,
         asks: false,
+        records: learn.domains,
         ..PlanOptions::default()
     };
     let plan = Plan::with(&policy, &host, options).map_err(|error| error.to_string())?;
@@ -149,7 +158,10 @@ impl Ready {
             policy_name: base.name().to_owned(),
             ..Settings::default()
         };
-        let mut recorder = Recorder::new(Report::new(&policy, settings));
+        let mut recorder = Recorder::new(
+            Report::new(&policy, settings),
+            learn.domains.then_some(&policy),
+        );
         let options = Options {
             stand_in: true,
             timer: sys::signal::heed_ticks().is_ok(),
@@ -235,6 +247,10 @@ impl Ran<'_> {
                 return FAILED;
             }
         };
+        let (text, domains) = match learn.domains {
+            true => domains::propose(self, text, &recorded, (&scene, level)),
+            false => (text, Vec::new()),
+        };
         let replayed = replay::replay(self, &text, &recorded.requests, color);
         if let Err(error) = self.base.save(&text) {
             eprintln!("jail: {error}");
@@ -245,6 +261,7 @@ impl Ran<'_> {
             exists: self.base.disk().is_some(),
             added: &added,
             left: &left,
+            domains: learn.domains.then_some(&domains),
             recorded: &recorded,
             replayed: &replayed,
             partial: partial.as_deref(),
@@ -294,9 +311,11 @@ impl Ran<'_> {
 
 /// Those of the recorded paths of which this is true.
 fn recorded_paths(recorded: &record::Recorded, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
-    let paths = recorded
-        .requests
-        .keys()
+    let domains = recorded.domains.values().map(|domain| &domain.requests);
+    let paths = [&recorded.requests]
+        .into_iter()
+        .chain(domains)
+        .flat_map(|requests| requests.keys())
         .filter_map(|request| match request {
             learn::Request::Path(_, path) => Some(path),
             _ => None,

@@ -1,14 +1,20 @@
 //! What a run needed beyond its policy, and what was denied while it was learned.
 
+use super::kinds::{is_listed, kind};
 use crate::judge::Reason;
 use crate::learn::{Evidence, Inet, Recording, Request};
-use crate::policy::Who;
+use crate::policy::{DomainSet, Policy, Who};
 use crate::report::{self, Report};
-use crate::supervise::{Denial, Event, Object, Observer, Outcome, PeerObject, SuperviseError};
+use crate::supervise::{
+    Denial, Event, Object, Observer, Outcome, PathObject, PeerObject, Program, SuperviseError,
+};
 use crate::syscalls::Call;
 use crate::trace::Tid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
+
+/// Requests of one domain that are kept.
+const MOST_IN_DOMAIN: usize = 10_000;
 
 /// Denied objects that are named at the end; further ones are counted.
 const MOST_DENIED: usize = 10;
@@ -28,19 +34,38 @@ pub struct Recorded {
     pub used: BTreeSet<Vec<u8>>,
     /// Numbers of processes of the jail that were in names.
     pub processes: BTreeSet<Tid>,
+    /// What was done in each domain that was watched.
+    pub domains: BTreeMap<String, InDomain>,
+}
+
+/// What the programs of a domain did.
+#[derive(Debug, Default)]
+pub struct InDomain {
+    /// What they changed and which peers they reached, allowed by the policy or not.
+    pub requests: Recording,
+    /// The programs that entered.
+    pub programs: Evidence,
+    /// Whether the package manager has started one.
+    pub started: bool,
+    /// Whether there were more requests than are kept.
+    pub more: bool,
 }
 
 /// Records, and reports what is denied.
 pub struct Recorder<'a> {
     report: Report<'a>,
     recorded: Recorded,
+    /// The policy whose domains are watched.
+    watched: Option<&'a Policy>,
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(report: Report<'a>) -> Self {
+    /// `watched`: the policy, if what its domains do is recorded, too.
+    pub fn new(report: Report<'a>, watched: Option<&'a Policy>) -> Self {
         Self {
             report,
             recorded: Recorded::default(),
+            watched,
         }
     }
 
@@ -57,10 +82,12 @@ impl<'a> Recorder<'a> {
         let Some(request) = denial
             .object
             .as_ref()
-            .and_then(|object| request(denial, object))
+            .and_then(|object| request(|path| denial.own(path), object))
         else {
             return;
         };
+        let program = denial.program();
+        self.in_domains(denial.domains(), &request, &program.name);
         if let Request::Path(_, path) = &request {
             let numbers = report::numbers(path).filter(|number| denial.is_task(*number));
             self.recorded.processes.extend(numbers);
@@ -74,7 +101,69 @@ impl<'a> Recorder<'a> {
             }
         }
         let evidence: &mut Evidence = self.recorded.requests.entry(request).or_default();
-        evidence.add(&denial.program().name);
+        evidence.add(&program.name);
+    }
+
+    /// Notes what a program of domains was allowed.
+    fn accessed(&mut self, pid: Tid, domains: DomainSet, object: &Object) {
+        if domains.is_none() {
+            return;
+        }
+        let own = |path: &[u8]| {
+            let number = format!("/proc/{pid}/");
+            match path.strip_prefix(number.as_bytes()) {
+                Some(rest) => [b"/proc/self/", rest].concat(),
+                None => path.to_vec(),
+            }
+        };
+        let Some(request) = request(own, object) else {
+            return;
+        };
+        if let (Request::Path(_, path), Object::Path(PathObject { exists: false, .. })) =
+            (&request, object)
+        {
+            self.recorded.made.insert(path.clone());
+        }
+        self.in_domains(domains, &request, "");
+    }
+
+    fn in_domains(&mut self, domains: DomainSet, request: &Request, program: &str) {
+        if !is_listed(request) {
+            return;
+        }
+        for name in self
+            .watched
+            .iter()
+            .flat_map(|policy| policy.domain_names(domains))
+        {
+            let known = self.recorded.domains.entry(name.to_owned()).or_default();
+            if known.requests.len() >= MOST_IN_DOMAIN {
+                known.more = true;
+                continue;
+            }
+            let evidence = known.requests.entry(request.clone()).or_default();
+            // A program's name is not known of what was allowed.
+            match program.is_empty() {
+                true => evidence.times += 1,
+                false => evidence.add(program),
+            }
+        }
+    }
+
+    /// Notes that a program is in domains.
+    fn executed(&mut self, program: &Program, domains: DomainSet) {
+        for name in self
+            .watched
+            .iter()
+            .flat_map(|policy| policy.domain_names(domains))
+        {
+            let known = self.recorded.domains.entry(name.to_owned()).or_default();
+            let ancestry = program.ancestry();
+            if kind(name).is_some_and(|kind| kind.is_started(&ancestry)) {
+                known.started = true;
+                known.programs.add(&program.name);
+            }
+        }
     }
 
     fn denied(&mut self, denial: &Denial<'_>) {
@@ -104,6 +193,15 @@ impl Observer for Recorder<'_> {
         match event {
             Event::Lacking(denial) => self.lacking(denial),
             Event::Denied(denial) | Event::Killed(denial) => self.denied(denial),
+            Event::Accessed {
+                pid,
+                object,
+                domains,
+                ..
+            } => self.accessed(*pid, *domains, object),
+            Event::Exec {
+                program, domains, ..
+            } => self.executed(program, *domains),
             _ => {}
         }
         self.report.event(event);
@@ -114,7 +212,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn wants_ends(&self) -> bool {
-        self.report.wants_ends()
+        self.watched.is_some() || self.report.wants_ends()
     }
 }
 
@@ -131,9 +229,9 @@ fn may_sync(call: &Call) -> bool {
 }
 
 /// The request of a call; `None`: one that no entry can be about.
-fn request(denial: &Denial<'_>, object: &Object) -> Option<Request> {
+fn request(own: impl Fn(&[u8]) -> Vec<u8>, object: &Object) -> Option<Request> {
     Some(match object {
-        Object::Path(path) => Request::Path(path.access, denial.own(&path.resolved)),
+        Object::Path(path) => Request::Path(path.access, own(&path.resolved)),
         Object::Peer(PeerObject {
             way, who, names, ..
         }) => match who.as_deref()? {

@@ -48,6 +48,8 @@ pub struct Told<'a> {
     pub exists: bool,
     pub added: &'a [&'a Entry],
     pub left: &'a [(Request, &'static str)],
+    /// What is said of domains, where they were asked for.
+    pub domains: Option<&'a Vec<String>>,
     pub recorded: &'a Recorded,
     pub replayed: &'a Replayed,
     pub partial: Option<&'a str>,
@@ -74,6 +76,12 @@ impl Told<'_> {
         };
         if let Some(why) = self.partial {
             let _ = writeln!(out, "      partial: {why}");
+        }
+        for line in self.domains.into_iter().flatten() {
+            let _ = writeln!(out, "      {line}");
+        }
+        if !self.quiet && self.domains.is_some_and(Vec::is_empty) {
+            out.push_str("      no domain was added: no build script of cargo, hook of npm, build of pip or `go generate` ran\n      that the policy has none for\n");
         }
         if !self.quiet {
             self.beyond(&mut out);

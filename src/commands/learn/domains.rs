@@ -1,0 +1,143 @@
+//! `jail learn --domains`: what package managers run for packages, as domains of the policy.
+//!
+//! Which programs these are is what the presets of the package managers say. While jail learns, such a domain
+//! restricts nothing. It tells which calls its programs make, also those that the main policy allows: the lists of a
+//! domain close what they do not name.
+
+use super::Ran;
+use super::file::{self, Lists};
+use super::kinds::{Kind, kind};
+use super::record::{InDomain, Recorded};
+use crate::judge::Judge;
+use crate::learn::{self, Asked, Entry, Evidence, Level, Recording, Request, Scene, Section};
+use crate::paths::is_beneath;
+use crate::plan::{Host, Plan};
+use crate::policy::{Action, Domain};
+use std::os::unix::ffi::OsStrExt;
+
+/// The text of the learned policy with a domain for each kind of which programs ran, and what to say of each.
+pub fn propose(
+    ran: &Ran<'_>,
+    mut text: String,
+    recorded: &Recorded,
+    (scene, level): (&Scene, Level),
+) -> (String, Vec<String>) {
+    let mut told = Vec::new();
+    let known = ran.base.load(&text, false);
+    let has = |name: &str| {
+        known
+            .as_ref()
+            .is_ok_and(|policy| policy.domain(name).is_some())
+    };
+    for (name, seen) in &recorded.domains {
+        let domain = kind(name)
+            .filter(|_| seen.started)
+            .and_then(Kind::of_preset);
+        let Some(domain) = domain.filter(|_| !has(name)) else {
+            continue;
+        };
+        match with_domain(ran, &text, &domain, seen, (scene, level)) {
+            Some(with) => {
+                text = with;
+                let programs = super::evidence::names(&seen.programs);
+                told.push(format!("[domain.{name}] for {programs}"));
+            }
+            None => told.push(format!(
+                "no [domain.{name}]: its programs needed more than its lists can say"
+            )),
+        }
+    }
+    (text, told)
+}
+
+/// The text with the domain. Lists under which something would be denied that was seen are left out.
+fn with_domain(
+    ran: &Ran<'_>,
+    text: &str,
+    domain: &Domain,
+    seen: &InDomain,
+    (scene, level): (&Scene, Level),
+) -> Option<String> {
+    let mut lists = lists(&seen.requests, scene, level);
+    if seen.more {
+        lists = Lists {
+            write: None,
+            peers: None,
+        };
+    }
+    loop {
+        let with = file::with_domain(text, domain, Some(&lists)).ok()?;
+        match lack(ran, &with, &domain.name, &seen.requests) {
+            Ok(None) => return Some(with),
+            Ok(Some(Request::Path(..))) if lists.write.is_some() => lists.write = None,
+            Ok(Some(_)) if lists.peers.is_some() => lists.peers = None,
+            Err(_) if lists.write.is_some() => lists.write = None,
+            Err(_) if lists.peers.is_some() => lists.peers = None,
+            Ok(Some(_)) | Err(_) => return None,
+        }
+    }
+}
+
+/// The lists for what the programs of a domain did.
+fn lists(requests: &Recording, scene: &Scene, level: Level) -> Lists {
+    let own = scene.run.tmpdir.as_deref();
+    let in_tmpdir = |request: &Request| match request {
+        Request::Path(_, path) => {
+            own.is_some_and(|own| is_beneath(path, own.as_os_str().as_bytes()))
+        }
+        _ => false,
+    };
+    let (temporary, rest): (Recording, Recording) = requests
+        .iter()
+        .map(|(request, evidence)| (request.clone(), evidence.clone()))
+        .partition(|(request, _)| in_tmpdir(request));
+    let entries = learn::generalize(&rest, scene, level).entries;
+    let of = |section| {
+        let entries = entries.iter().filter(move |entry| entry.section == section);
+        entries.cloned().collect::<Vec<Entry>>()
+    };
+    let mut write = of(Section::Write);
+    if !temporary.is_empty() {
+        let mut evidence = Evidence::default();
+        temporary.values().for_each(|other| evidence.join(other));
+        write.push(Entry {
+            section: Section::Write,
+            text: "$TMPDIR".to_owned(),
+            evidence,
+            requests: temporary.len(),
+            beyond: learn::Beyond::Beneath,
+            made: false,
+        });
+    }
+    Lists {
+        write: Some(write),
+        peers: Some([of(Section::Connect), of(Section::Listen)]),
+    }
+}
+
+/// The first request of the domain's programs that the domain denies, of those that the main policy allows. An error
+/// if the policy cannot be used.
+fn lack(
+    ran: &Ran<'_>,
+    text: &str,
+    name: &str,
+    requests: &Recording,
+) -> Result<Option<Request>, String> {
+    let mut policy = ran.base.load(text, false)?;
+    if let Some(own) = &ran.policy.tmpdir {
+        policy.settle_tmpdir(own);
+    }
+    let plan = Plan::new(&policy, &Host::newest()).map_err(|error| error.to_string())?;
+    let inner = &plan.within_named(&policy, Some(name)).judge;
+    let denies = |request: &&Request| {
+        let allows = |judge: &Judge| {
+            let verdict = request.ask(|asked| match asked {
+                Asked::Path(access, path) => judge.path(access, path),
+                Asked::Peer(reach) => judge.reach(&reach),
+            });
+            verdict.action == Action::Allow
+        };
+        allows(&plan.judge) && !allows(inner)
+    };
+    Ok(requests.keys().find(denies).cloned())
+}

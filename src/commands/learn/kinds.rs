@@ -1,0 +1,145 @@
+//! The programs that package managers run for packages, as their presets say.
+
+use super::file;
+use crate::learn::Request;
+use crate::paths::Access;
+use crate::policy::{Domain, MOST_DOMAINS, Policy};
+
+/// Programs that a package manager runs for packages.
+pub struct Kind {
+    /// The built-in policy that says which programs these are, and its domain.
+    preset: &'static str,
+    domain: &'static str,
+    /// How the name of the program begins that starts them. Others start such programs for other reasons.
+    manager: &'static [&'static str],
+    /// Whether the package manager itself enters the domain.
+    itself: bool,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        preset: "cargo",
+        domain: "build-script",
+        manager: &["cargo"],
+        itself: false,
+    },
+    Kind {
+        preset: "npm",
+        domain: "package-script",
+        manager: &["npm"],
+        itself: false,
+    },
+    Kind {
+        preset: "pip",
+        domain: "package-build",
+        manager: &["pip", "python"],
+        itself: false,
+    },
+    Kind {
+        preset: "go",
+        domain: "generate",
+        manager: &["go"],
+        itself: true,
+    },
+];
+
+impl Kind {
+    /// Whether a program with these ancestors, itself at the end, was started by the package manager.
+    pub fn is_started(&self, ancestry: &[&str]) -> bool {
+        let above = match (self.itself, ancestry) {
+            (false, [above @ .., _]) => above,
+            (_, all) => all,
+        };
+        let is_manager = |name: &&str| self.manager.iter().any(|start| name.starts_with(start));
+        above.iter().any(is_manager)
+    }
+
+    /// The domain of the preset.
+    pub fn of_preset(&self) -> Option<Domain> {
+        let policy = Policy::preset(self.preset).ok()?;
+        let id = policy.domain(self.domain)?;
+        policy.domains.into_iter().nth(usize::from(id))
+    }
+}
+
+/// The text of a policy with the kinds that it has no domains for, as domains that restrict nothing.
+pub fn watched(text: &str, policy: &Policy) -> Result<String, String> {
+    let missing = KINDS
+        .iter()
+        .filter(|kind| policy.domain(kind.domain).is_none());
+    let room = MOST_DOMAINS.saturating_sub(policy.domains.len());
+    let mut text = text.to_owned();
+    for domain in missing.take(room).filter_map(Kind::of_preset) {
+        text = file::with_domain(&text, &domain, None)?;
+    }
+    Ok(text)
+}
+
+/// The kind that a domain is about.
+pub fn kind(domain: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.domain == domain)
+}
+
+/// Whether a domain's lists are about such a request.
+pub fn is_listed(request: &Request) -> bool {
+    match request {
+        Request::Path(access, _) => *access == Access::Write,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_programs_in_its_preset() {
+        for kind in &KINDS {
+            let domain = kind.of_preset().expect(kind.domain);
+            assert!(!domain.programs.is_empty(), "{}", kind.domain);
+        }
+        assert!(kind("package-script").is_some() && kind("compiler").is_none());
+    }
+
+    #[test]
+    fn only_what_the_package_manager_starts_is_of_a_kind() {
+        let started = |name: &str, ancestry: &[&str]| kind(name).expect(name).is_started(ancestry);
+        assert!(started(
+            "build-script",
+            &["sh", "cargo", "build-script-build"]
+        ));
+        assert!(!started("build-script", &["sh", "build-script-build"]));
+        assert!(started("package-script", &["npm", "sh"]));
+        assert!(!started("package-script", &["make", "sh"]));
+        // A script in Python is none of pip's.
+        assert!(!started("package-build", &["sh", "python3"]));
+        assert!(started("package-build", &["python3", "python3"]));
+        assert!(started("generate", &["go"]));
+    }
+
+    #[test]
+    fn a_policy_is_watched_for_the_domains_that_it_does_not_have() {
+        let text = "extends = [\"base\"]\n[domain.generate]\non-exec = [\"/x\"]\n";
+        let load = |text: &str| Policy::parse(text, "p.toml").expect(text);
+        let watched = watched(text, &load(text)).expect("a policy");
+        let policy = load(&watched);
+        let names: Vec<&str> = policy.domains.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "generate",
+                "build-script",
+                "package-script",
+                "package-build"
+            ]
+        );
+        let shell = policy.domain("package-script").expect("a domain");
+        let words = ["sh", "-c", "x"].map(|word| word.as_bytes().to_vec());
+        assert!(
+            policy
+                .entered(&[b"/bin/sh"], Some(&words))
+                .iter()
+                .any(|id| id == shell)
+        );
+    }
+}
