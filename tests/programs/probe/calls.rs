@@ -7,8 +7,10 @@ use std::time::Duration;
 
 /// Descriptors past all that an argument is likely to name.
 const FAR: i32 = 700;
-/// How long a call may take: `pause` and the like never return.
+/// So long after its start a call that sleeps is given up: `pause` and the like never return.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How often a child is waited for so long that is still at work, on a machine that has much other work.
+const TIMES: usize = 200;
 
 /// Reads lines of a number and six arguments, and prints a line for each: what the call returned, or "none" if it
 /// did not return. Each is made by a child of its own.
@@ -57,7 +59,7 @@ fn answer(nr: u64, args: [u64; 6]) -> Option<i64> {
         0
     });
     drop(writer);
-    let answer = read(&reader);
+    let answer = read(&reader, child);
     let _ = nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(child),
         nix::sys::signal::Signal::SIGKILL,
@@ -66,10 +68,20 @@ fn answer(nr: u64, args: [u64; 6]) -> Option<i64> {
     answer
 }
 
-fn read(reader: &OwnedFd) -> Option<i64> {
+fn read(reader: &OwnedFd, child: i32) -> Option<i64> {
     let mut answer = [0; 8];
-    raw::is_readable(reader.as_raw_fd(), PATIENCE)
-        .then(|| nix::unistd::read(reader, &mut answer))
+    (0..TIMES)
+        .map(|_| raw::is_readable(reader.as_raw_fd(), PATIENCE))
+        .find(|readable| *readable || sleeps(child))
+        .filter(|readable| *readable)
+        .map(|_| nix::unistd::read(reader, &mut answer))
         .filter(|read| *read == Ok(8))
         .map(|_| i64::from_ne_bytes(answer))
+}
+
+/// Whether it sleeps in its call: `S` in proc_pid_stat(5). It is stopped while the supervisor judges the call.
+fn sleeps(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default();
+    state.trim_start().starts_with('S')
 }
