@@ -32,6 +32,23 @@ fn jail_runs_in_a_container_as_outside_of_one() {
     }
 }
 
+/// A profile that denies unshare(2) lets no thread have a umask of its own.
+#[test]
+fn what_the_supervisor_makes_in_a_container_has_the_commands_umask() {
+    let scene = Scene::new(&[]);
+    let script = "umask 027; mkdir made; mkfifo pipe; stat -c %a made pipe; umask 0; mkdir open; stat -c %a open; \
+                  ln -s made link; mv open moved; rmdir moved made; rm pipe link";
+    scene.write("work/empty", "");
+    for lacking in ["namespaces", "container", "old-container"] {
+        for &user in scene.users() {
+            let command = ["jail", "--policy", "workspace", "--", "sh", "-ec", script];
+            let run = scene.lacking(lacking, user, &command);
+            let ran = run.cwd(scene.dir.path().join("work")).output();
+            ran.ends_with(0).says("750\n640\n777\n");
+        }
+    }
+}
+
 /// What was judged is kept by calls that every container allows: nothing is racy there.
 #[test]
 fn what_is_judged_by_path_is_free_of_races_in_a_container() {

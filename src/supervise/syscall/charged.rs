@@ -3,6 +3,8 @@
 //! ([`Performer`]): made by the supervisor they would be charged to the supervisor's own cgroup, and the
 //! command could fill the memory with them.
 //!
+//! It also makes what needs a task's umask where a container lets no thread have its own.
+//!
 //! It is started at the first such call, as a child of this thread that is none of the tree's, and ends
 //! with the jail. Where it cannot be started or has been killed, the call fails with ENOMEM.
 
@@ -78,26 +80,51 @@ pub fn gone(tid: Tid) {
     });
 }
 
-/// As [`files::perform`]. `umask`: that of the task, which this thread has taken over, where it matters.
-pub fn perform(number: c_long, args: [Arg<'_>; 6], umask: Option<u32>) -> Result<i64, Errno> {
-    STATE.with_borrow_mut(|state| {
-        if state.members.is_none() || !CHARGED.contains(&number) {
-            return files::perform(number, args);
-        }
-        let performer = state.performer().map_err(|_| Errno::ENOMEM)?;
-        performer.perform(number, args, umask)
+/// As [`files::perform`].
+pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
+    STATE.with_borrow_mut(|state| match state.charges(number) {
+        true => state.in_process(number, args, None),
+        false => files::perform(number, args),
+    })
+}
+
+/// The same, with the umask of a task. `taken`: this thread has taken it over; otherwise only the process can.
+pub fn perform_with_umask(
+    number: c_long,
+    args: [Arg<'_>; 6],
+    umask: u32,
+    taken: bool,
+) -> Result<i64, Errno> {
+    STATE.with_borrow_mut(|state| match !taken || state.charges(number) {
+        true => state.in_process(number, args, Some(umask)),
+        false => files::perform(number, args),
     })
 }
 
 impl State {
+    fn charges(&self, number: c_long) -> bool {
+        self.members.is_some() && CHARGED.contains(&number)
+    }
+
+    fn in_process(
+        &mut self,
+        number: c_long,
+        args: [Arg<'_>; 6],
+        umask: Option<u32>,
+    ) -> Result<i64, Errno> {
+        let performer = self.performer().map_err(|_| Errno::ENOMEM)?;
+        performer.perform(number, args, umask)
+    }
+
     fn performer(&mut self) -> Result<&Performer, Errno> {
         if self.performer.is_none() {
             let performer = Performer::start()?;
             self.alive.push(performer.pid());
             self.fresh.push(performer.pid());
-            let members = self.members.as_ref().ok_or(Errno::ENOENT)?;
-            // Else it ends.
-            members.take(performer.pid()).map_err(|_| Errno::EPERM)?;
+            if let Some(members) = &self.members {
+                // Else it ends.
+                members.take(performer.pid()).map_err(|_| Errno::EPERM)?;
+            }
             self.performer = Some(performer);
         }
         self.performer.as_ref().ok_or(Errno::ENOENT)

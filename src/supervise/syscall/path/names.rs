@@ -8,6 +8,7 @@
 use super::metadata::{changed, on_descriptor, on_object, writable};
 use super::raw::{AT_FDCWD, fd, link, perform, six, text};
 use super::resolve::{self, LookupFlags, Resolved, is_directory};
+use super::umask::Umask;
 use super::{Judged, Paths, Refused, SyscallStop, object, protect};
 use crate::paths::Access;
 use crate::supervise::syscall::{charged, emulate};
@@ -141,10 +142,11 @@ impl Paths {
             New::Directory => (libc::SYS_mkdirat, 0),
             New::Node => (libc::SYS_mknodat, stop.arg(first + 1)),
         };
-        let umask = self.umask.take(stop.tracee.tid())?;
+        let umask = Umask::of(stop.tracee.tid())?;
+        let taken = self.umask.take(umask).is_ok();
         let mode = Arg::Number(stop.arg(first));
         let args = [fd(&directory), Arg::Text(&entry), mode, Arg::Number(device)];
-        let made = charged::perform(number, six(args), Some(umask))?;
+        let made = charged::perform_with_umask(number, six(args), umask, taken)?;
         Ok(Made::Done(made))
     }
 

@@ -7,6 +7,7 @@
 
 use super::bind::Binding;
 use super::resolve::{LookupFlags, PATH_MAX, Start, path_of, resolve};
+use super::umask::Umask;
 use super::{Judged, Object, PathObject, Paths, Resolved, SyscallStop, protect, refusal};
 use crate::judge::{Reason, Verdict};
 use crate::paths::Access;
@@ -248,7 +249,7 @@ impl Paths {
         let (Some((directory, _)), Some(start)) = (&found.parent, &start) else {
             return Err(Errno::ENOENT.into());
         };
-        self.umask.take(tid)?;
+        self.umask.take(Umask::of(tid)?)?;
         let binding = Binding {
             socket: socket.as_fd(),
             address,

@@ -25,7 +25,7 @@ pub(super) fn six<'a, const N: usize>(args: [Arg<'a>; N]) -> [Arg<'a>; 6] {
 
 /// Makes a call, in the command's cgroup if the kernel keeps something for it.
 pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
-    charged::perform(number, args, None)
+    charged::perform(number, args)
 }
 
 pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {

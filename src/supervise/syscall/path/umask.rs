@@ -13,19 +13,24 @@ pub struct Umask {
 }
 
 impl Umask {
-    /// Takes over that of a task (proc_pid_status(5), Linux 4.7), and returns it.
-    pub fn take(&mut self, tid: Tid) -> Result<u32, Errno> {
+    /// That of a task (proc_pid_status(5), Linux 4.7).
+    pub fn of(tid: Tid) -> Result<u32, Errno> {
         let status = Status::of(tid).unwrap_or_default();
         let mask = status.field("Umask");
         let mask = mask.and_then(|mask| u32::from_str_radix(mask, 8).ok());
-        let mask = mask.ok_or(Errno::ESRCH)?;
+        mask.ok_or(Errno::ESRCH)
+    }
+
+    /// Takes over this one. An error: no thread can have a umask of its own here, because a container's profile
+    /// denies unshare(2).
+    pub fn take(&mut self, mask: u32) -> Result<(), Errno> {
         if self.before.is_none() {
             // Other threads keep theirs.
             files::own_umask()?;
         }
         let last = files::set_umask(mask);
         self.before.get_or_insert(last);
-        Ok(mask)
+        Ok(())
     }
 }
 
