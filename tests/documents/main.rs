@@ -15,6 +15,7 @@ mod first;
 mod harness;
 mod judge;
 mod kernels;
+mod links;
 mod machines;
 mod minimal;
 mod policies;
