@@ -24,7 +24,7 @@
 //! | names and their addresses | `dns::names`, [`leases`](crate::net) | 4,096 leases, 256 addresses each; 16 questions; one look-up at a time |
 //! | processes that talk to a resolver | `dns::observe` | 64 sockets each, for 10 s |
 //! | restarted calls with a time-out | [`restart`](super::syscall::restart) | one for each task |
-//! | open questions, and their answers | [`asked`](super::syscall::asked) | 64; 4,096 answers that last; 16 for each task that are not used yet |
+//! | open questions, and their answers | [`asked`](super::syscall::asked) | 64; 4,096 answers that last; 16 for each task that are not used yet; dropped with the task |
 //! | what is let through while a policy is learned | [`lacks`](super::syscall::lacks) | 16 MiB |
 //! | memory and processor time of each process | [`limits`](super::limits) | one for each process |
 //! | files in memory that were opened for writing | `memory::tmpfs` | counted as memory of the command: 1,152 bytes and the path each |

@@ -311,6 +311,22 @@ fn peers_and_programs_are_asked_about_too() {
 }
 
 #[test]
+fn a_call_that_names_two_paths_is_asked_about_both_once() {
+    let (scene, broker) = (scene(), Broker::saying(&["once"]));
+    let script = "mv open moved && cat moved; ln -s x link";
+    let options = broker.option();
+    let ran = scene.with(&options, &["sh", "-c", script]).output();
+    let requests = broker.requests();
+    let names = requests
+        .iter()
+        .filter_map(|request| request.rsplit('/').next());
+    let names: Vec<&str> = names.collect();
+    let expected = ["open", "moved", "moved", "link"];
+    assert_eq!(names, expected, "{requests:?}\n{}", ran.err);
+    assert_eq!(ran.out, "x");
+}
+
+#[test]
 fn a_slow_broker_holds_up_only_the_task_that_asks() {
     let scene = scene();
     scene.dir.write("seen", "");

@@ -39,7 +39,7 @@ pub struct AskOptions {
     /// listens, or the open socket `fd:N`
     #[arg(long, help_heading = HEADING, value_name = "PATH|fd:N")]
     ask_socket: Option<OsString>,
-    /// Deny what has not been answered after this time: 90s, 5min; by default 60s with --ask-socket
+    /// Deny what has not been answered after this time: 90s, 5m; by default 60s with --ask-socket
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = time)]
     ask_timeout: Option<Duration>,
 }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_time_is_written_as_in_limits() {
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("5min"), Ok(Duration::from_secs(300)));
+        assert_eq!(time("5m"), Ok(Duration::from_secs(300)));
         assert!(time("soon").is_err());
         assert!(time("").is_err());
     }

@@ -12,7 +12,7 @@ use crate::supervise::ask::{Answer, Reply};
 use crate::supervise::object::{Object, PeerObject, path_key};
 use crate::supervise::tracee::Task;
 use crate::trace::Tid;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Questions that are open at one time. The tasks of further ones wait until one is answered.
@@ -122,6 +122,8 @@ pub struct Asked {
     last: u64,
     told: HashMap<Tid, Vec<Told>>,
     lasting: Vec<Lasting>,
+    /// Tasks whose execve goes on by answers: what is loaded is judged by them, too.
+    executing: HashSet<Tid>,
 }
 
 impl Asked {
@@ -225,6 +227,23 @@ impl Asked {
         }
     }
 
+    /// A task's execve goes on.
+    pub fn executes(&mut self, tid: Tid) {
+        self.executing.insert(tid);
+    }
+
+    /// A task makes a call, or has executed a program. Whether an execve of its has ended that went on by answers. Else
+    /// what the call needs is still to be seen.
+    pub fn has_executed(&mut self, tid: Tid) -> bool {
+        if self.executing.remove(&tid) {
+            return true;
+        }
+        for told in self.told.get_mut(&tid).into_iter().flatten() {
+            told.used = None;
+        }
+        false
+    }
+
     /// A task's call goes on by answers, or has gone on: they are used up.
     pub fn used(&mut self, tid: Tid) -> Vec<(Answer, Verdict, Object)> {
         let Some(told) = self.told.get_mut(&tid) else {
@@ -250,6 +269,7 @@ impl Asked {
     /// A task has ended.
     pub fn gone(&mut self, tid: Tid, withdrawn: &mut Vec<u64>) {
         self.told.remove(&tid);
+        self.executing.remove(&tid);
         self.leave(tid, None, withdrawn);
     }
 

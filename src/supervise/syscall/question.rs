@@ -147,15 +147,20 @@ impl Supervisor<'_> {
             .borrow()
             .as_ref()
             .is_some_and(Pending::is_made_again);
-        if !again && !matches!(call.op(), Op::Exec(_)) {
-            self.answers_used(&asked, task, call);
+        match call.op() {
+            Op::Exec(_) => asked.borrow_mut().executes(task.tid()),
+            _ if again => {}
+            _ => self.answers_used(&asked, task, call),
         }
     }
 
-    /// A task begins another call than an execve that went on by answers, or has executed a program.
+    /// A task makes a call, or has executed a program: an execve that went on by answers has ended.
     pub fn ends_execve(&mut self, task: &Rc<Task>, call: Call) {
         if let Some(asked) = self.asked() {
-            self.answers_used(&asked, task, call);
+            let executed = asked.borrow_mut().has_executed(task.tid());
+            if executed {
+                self.answers_used(&asked, task, call);
+            }
         }
     }
 
