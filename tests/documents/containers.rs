@@ -49,6 +49,22 @@ fn what_the_supervisor_makes_in_a_container_has_the_commands_umask() {
     }
 }
 
+/// A profile that denies pidfd_getfd(2) as well lets no supervisor judge sockets.
+#[test]
+fn a_socket_is_bound_without_unshare_with_the_commands_umask() {
+    let scene = Scene::new(&[]);
+    let script = "import os, socket\nos.umask(0o027)\nsocket.socket(socket.AF_UNIX).bind('bound')\n\
+                  print(oct(os.stat('bound').st_mode & 0o777))\nos.unlink('bound')";
+    scene.write("work/empty", "");
+    for &user in scene.users() {
+        let python = ["/usr/bin/python3", "-c", script];
+        let jail = ["jail", "--policy", "workspace", "--"];
+        let run = scene.lacking("namespaces", user, &[&jail[..], &python].concat());
+        let ran = run.cwd(scene.dir.path().join("work")).output();
+        ran.ends_with(0).says("0o750\n");
+    }
+}
+
 /// What was judged is kept by calls that every container allows: nothing is racy there.
 #[test]
 fn what_is_judged_by_path_is_free_of_races_in_a_container() {

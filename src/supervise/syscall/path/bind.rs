@@ -2,12 +2,14 @@
 //!
 //! The kernel resolves the path again, following links, and no flag keeps it from that; a process of
 //! another jail may rename on the way meanwhile. The socket must keep the address that it was given, so
-//! the path cannot be replaced by another one. So a thread of its own confines itself by Landlock to the
-//! directory that was judged, and binds: anywhere else the kernel answers EACCES.
+//! the path cannot be replaced by another one. So a process of its own confines itself by Landlock to the
+//! directory that was judged, and binds: anywhere else the kernel answers EACCES. (A thread would do if it could
+//! have its own umask and working directory, but containers deny unshare(2).)
 //!
 //! Not held: a denied directory beneath the very directory that was judged.
 
-use crate::sys::{self, Errno, landlock, signal, socket};
+use crate::sys::process::{self, Fork};
+use crate::sys::{Errno, files, landlock, namespace, signal, socket, wait};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What a bind needs.
@@ -19,33 +21,55 @@ pub(super) struct Binding<'a> {
     pub start: &'a OwnedFd,
     /// Where the path leads to.
     pub directory: &'a OwnedFd,
+    /// The task's umask.
+    pub umask: u32,
     /// Whether a denial is kept out of the audit log.
     pub quiet: bool,
 }
 
 impl Binding<'_> {
-    /// Binds with the umask of this thread.
     pub fn make(&self) -> Result<(), Errno> {
-        // The thread must take no signal of this process: the supervisor's wait would go on.
+        let ruleset = landlock::sockets_beneath(self.directory.as_fd())?;
+        // No handler of this program may run in the child.
         let mask = signal::block_all()?;
-        let made = std::thread::scope(|scope| {
-            std::thread::Builder::new()
-                .spawn_scoped(scope, || self.make_confined())
-                .map_err(|_| Errno::EAGAIN)
-                .and_then(|thread| thread.join().unwrap_or(Err(Errno::EACCES)))
-        });
+        let made = match namespace::fork_into(0) {
+            Ok(Fork::Child) => {
+                let made = self.make_confined(ruleset.as_fd());
+                process::exit(made.err().map_or(0, |errno| errno as i32))
+            }
+            Ok(Fork::Parent(pid)) => ended(pid),
+            Err(errno) => Err(errno),
+        };
         signal::set_mask(&mask)?;
         made
     }
 
-    fn make_confined(&self) -> Result<(), Errno> {
-        // From here on the umask and the working directory are this thread's own.
-        sys::files::own_umask()?;
+    /// The child's part: system calls only.
+    fn make_confined(&self, ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
+        // A command of the same user must not be able to read the copy of this process's memory.
+        process::set_dumpable(false)?;
+        files::set_umask(self.umask);
         nix::unistd::fchdir(self.start)?;
-        let ruleset = landlock::sockets_beneath(self.directory.as_fd())?;
-        sys::process::no_new_privs()?;
-        landlock::restrict_self(ruleset.as_fd(), self.quiet)?;
+        process::no_new_privs()?;
+        landlock::restrict_self(ruleset, self.quiet)?;
         socket::bind(self.socket, self.address)
+    }
+}
+
+/// What the child has exited with: an errno.
+fn ended(pid: libc::pid_t) -> Result<(), Errno> {
+    loop {
+        match wait::wait(pid, 0) {
+            Ok(Some((_, status))) if libc::WIFEXITED(status) => {
+                return match libc::WEXITSTATUS(status) {
+                    0 => Ok(()),
+                    errno => Err(Errno::from_raw(errno)),
+                };
+            }
+            Ok(Some(_)) => return Err(Errno::EACCES),
+            Ok(None) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
     }
 }
 
@@ -54,6 +78,7 @@ mod tests {
     use super::*;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     fn address(path: &Path) -> Vec<u8> {
@@ -83,6 +108,7 @@ mod tests {
                 address: &address,
                 start: &start,
                 directory: &directory,
+                umask: 0o077,
                 quiet: landlock::abi() >= landlock::QUIET_ABI,
             };
             let made = binding.make();
@@ -91,6 +117,8 @@ mod tests {
         let (made, address) = bind(Path::new("judged/one"));
         assert_eq!(made, Ok(()));
         assert_eq!(address.as_pathname(), Some(Path::new("judged/one")));
+        let mode = root.join("judged/one").metadata().unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700);
         let (made, address) = bind(&root.join("other/two"));
         assert_eq!(made, Err(Errno::EACCES));
         assert!(address.is_unnamed() && address.as_abstract_name().is_none());

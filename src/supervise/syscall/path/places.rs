@@ -249,12 +249,12 @@ impl Paths {
         let (Some((directory, _)), Some(start)) = (&found.parent, &start) else {
             return Err(Errno::ENOENT.into());
         };
-        self.umask.take(Umask::of(tid)?)?;
         let binding = Binding {
             socket: socket.as_fd(),
             address,
             start,
             directory,
+            umask: Umask::of(tid)?,
             quiet: stop.plan.files.abi() >= QUIET_ABI,
         };
         binding.make()?;
