@@ -67,7 +67,7 @@ const KNOWN: [Known; 8] = [
     },
     Known {
         name: "proot",
-        enforces: "nothing that a command could not leave: it translates paths, by ptrace at each call that has one",
+        enforces: "no boundary: it translates paths, by ptrace at each call that has one, and a command can leave them",
         before: "proot -b WORK",
     },
     Known {

@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod hints;
 mod learn;
+mod lists;
 mod logs;
 mod man;
 mod other_host;

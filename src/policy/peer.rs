@@ -101,14 +101,10 @@ impl NetEntry {
     }
 }
 
-impl Peer {
-    /// Calls `ask` with the peer in the form that is compared.
-    pub fn reach<T>(&self, ask: impl FnOnce(&Reach<'_>) -> T) -> T {
-        let names: Vec<&str> = match &self.who {
-            Who::Inet { name, .. } => name.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let to = match &self.who {
+impl Who {
+    /// The form that is compared; `names`: those of an address.
+    pub fn to<'a>(&'a self, names: &'a [&'a str]) -> To<'a> {
+        match self {
             Who::Inet {
                 protocol,
                 ip,
@@ -120,11 +116,22 @@ impl Peer {
                 ip: *ip,
                 own: *own,
                 port: *port,
-                names: &names,
+                names,
             },
             Who::Path(path) => To::Path(path.as_os_str().as_bytes()),
             Who::Abstract(name) => To::Abstract(name),
+        }
+    }
+}
+
+impl Peer {
+    /// Calls `ask` with the peer in the form that is compared.
+    pub fn reach<T>(&self, ask: impl FnOnce(&Reach<'_>) -> T) -> T {
+        let names: Vec<&str> = match &self.who {
+            Who::Inet { name, .. } => name.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
         };
+        let to = self.who.to(&names);
         ask(&Reach { way: self.way, to })
     }
 }

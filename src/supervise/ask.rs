@@ -6,9 +6,11 @@
 
 use super::Denial;
 use crate::judge::Judge;
+use serde::Deserialize;
 
 /// The answer to a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// The call is allowed, this time.
     Once,
@@ -23,8 +25,10 @@ pub enum Answer {
     /// The whole command is killed.
     Kill,
     /// No answer came in time: denied, this time.
+    #[serde(skip)]
     TimedOut,
     /// Nothing can answer any more: denied, this time.
+    #[serde(skip)]
     Gone,
 }
 

@@ -1,12 +1,13 @@
 //! The entry that is suggested with a question: what it allows for a run, and how it comes into the policy's file.
 
 use crate::baseline::Baseline;
+use crate::commands::lists::list_of;
 use crate::judge::Judge;
 use crate::policy::{PathContext, Policy};
 use crate::report::Place;
 use std::fs;
 use std::path::Path;
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Value};
 
 /// What the entry allows. `start`: where the command starts. `None`: there is no entry, so that an answer is about
 /// the one request.
@@ -77,31 +78,13 @@ fn merged(text: &str, patch: &str) -> Result<String, String> {
             let Some(list) = list.as_array() else {
                 return Err(format!("`{key}` of the entry is no list"));
             };
-            let into = array(&mut document, section, key)?;
+            let into = list_of(&mut document, section, key)?;
             for value in list {
                 add(into, value);
             }
         }
     }
     Ok(document.to_string())
-}
-
-fn array<'d>(
-    document: &'d mut DocumentMut,
-    section: &str,
-    key: &str,
-) -> Result<&'d mut Array, String> {
-    let table = document
-        .entry(section)
-        .or_insert_with(|| Item::Table(Table::new()));
-    let table = table
-        .as_table_like_mut()
-        .ok_or_else(|| format!("`{section}` is no table"))?;
-    table
-        .entry(key)
-        .or_insert_with(|| Item::Value(Value::Array(Array::new())))
-        .as_array_mut()
-        .ok_or_else(|| format!("`{key}` of [{section}] is no list"))
 }
 
 /// Adds a value that is not there, in the form of those that are.

@@ -41,31 +41,7 @@ struct FromBroker {
     answer: Option<serde_json::Value>,
 }
 
-/// The words for answers.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Word {
-    Once,
-    Run,
-    Always,
-    Deny,
-    DenyRun,
-    Kill,
-}
-
-impl From<Word> for Answer {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Once => Answer::Once,
-            Word::Run => Answer::Run,
-            Word::Always => Answer::Always,
-            Word::Deny => Answer::Deny,
-            Word::DenyRun => Answer::DenyRun,
-            Word::Kill => Answer::Kill,
-        }
-    }
-}
-
+/// The words for answers, as [`Answer`] is read.
 const WORDS: &str = "once, run, always, deny, deny-run or kill";
 
 /// What a line of the broker says.
@@ -78,9 +54,9 @@ pub fn parse(line: &[u8]) -> Given {
             return Given::Malformed(None, format!("`{shown}` is no answer: {error}"));
         }
     };
-    let word = answer.map(serde_json::from_value::<Word>);
+    let word = answer.map(serde_json::from_value::<Answer>);
     match word {
-        Some(Ok(word)) => Given::Answer(id, word.into()),
+        Some(Ok(word)) => Given::Answer(id, word),
         Some(Err(_)) | None => Given::Malformed(Some(id), format!("its answer is none of {WORDS}")),
     }
 }

@@ -1,11 +1,12 @@
 //! Entries into the text of a policy, which keeps its comments, its order and its formatting.
 
 use super::evidence;
+use crate::commands::lists::list_of;
 use crate::learn::{Entry, Section};
 use crate::policy::{Domain, OnExec};
 use std::borrow::Cow;
 use std::ffi::OsString;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
 /// What is added to a policy.
 pub struct Change<'a> {
@@ -50,7 +51,7 @@ impl<'a> Change<'a> {
                 continue;
             }
             let (table, key) = section.key();
-            let array = list(&mut document, table, key)?;
+            let array = list_of(&mut document, table, key)?;
             let mut new = entries;
             new.retain(|entry| !array.iter().any(|value| names(value, &entry.text)));
             append(array, &new);
@@ -105,25 +106,6 @@ fn shown(command: &[OsString]) -> String {
         1 => format!("{program} with 1 argument"),
         count => format!("{program} with {count} arguments"),
     }
-}
-
-/// A list of a policy, which is made if it is missing.
-fn list<'d>(
-    document: &'d mut DocumentMut,
-    table: &str,
-    key: &str,
-) -> Result<&'d mut Array, String> {
-    let item = document
-        .entry(table)
-        .or_insert_with(|| Item::Table(Table::new()));
-    let table_like: &mut dyn TableLike = item
-        .as_table_like_mut()
-        .ok_or_else(|| format!("`{table}` of the policy is no table"))?;
-    table_like
-        .entry(key)
-        .or_insert_with(|| Item::Value(Value::Array(Array::new())))
-        .as_array_mut()
-        .ok_or_else(|| format!("`{key}` of [{table}] is no list"))
 }
 
 /// Whether an entry of a list has this text.
@@ -181,7 +163,7 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let mut document = parsed(text)?;
-    let array = list(&mut document, "fs", "lift")?;
+    let array = list_of(&mut document, "fs", "lift")?;
     let indent = indent(array);
     let mut places: Vec<&String> = places.iter().collect();
     places.retain(|place| !array.iter().any(|value| names(value, place)));

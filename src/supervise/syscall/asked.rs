@@ -5,9 +5,9 @@
 //! the call that an answer allows is judged and carried out like any other: from its first word.
 
 use crate::judge::{Judge, Verdict};
-use crate::net::{Reach, To};
+use crate::net::Reach;
 use crate::paths::Access;
-use crate::policy::{Action, Who};
+use crate::policy::Action;
 use crate::supervise::ask::{Answer, Reply};
 use crate::supervise::object::{Object, PeerObject, path_key};
 use crate::supervise::tracee::Task;
@@ -95,23 +95,7 @@ impl Lasting {
 /// What an entry says of a peer; `None`: no entry can name it.
 fn reached(scope: &Judge, peer: &PeerObject) -> Option<Verdict> {
     let names: Vec<&str> = peer.names.iter().map(String::as_str).collect();
-    let to = match peer.who.as_deref()? {
-        Who::Inet {
-            protocol,
-            ip,
-            own,
-            port,
-            ..
-        } => To::Inet {
-            protocol: *protocol,
-            ip: *ip,
-            own: *own,
-            port: *port,
-            names: &names,
-        },
-        Who::Path(path) => To::Path(path.as_os_str().as_encoded_bytes()),
-        Who::Abstract(name) => To::Abstract(name),
-    };
+    let to = peer.who.as_deref()?.to(&names);
     Some(scope.reach(&Reach { way: peer.way, to }))
 }
 

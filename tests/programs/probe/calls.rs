@@ -39,8 +39,8 @@ pub fn calls(_: &[String]) -> i32 {
     0
 }
 
-/// The descriptors 0 to 2 of the child are the ends of a pipe that nobody reads: a call changes nothing of what the
-/// tests' own streams are.
+/// The descriptors 0 to 2 of the child are the ends of a pipe of its own, so that no call changes the streams of
+/// the test.
 fn answer(nr: u64, args: [u64; 6]) -> Option<i64> {
     let (reader, writer) = nix::unistd::pipe().ok()?;
     let child = raw::fork(|| {
