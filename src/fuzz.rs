@@ -5,6 +5,7 @@ use crate::baseline::Baseline;
 use crate::condition::Condition;
 use crate::journal::{Journal, Tree};
 use crate::judge::Judge;
+use crate::net::message::{self, Header};
 use crate::net::{Address, Endpoint, Family, dns};
 use crate::paths::{Pattern, Progress};
 use crate::plan::{Host, Plan};
@@ -141,6 +142,36 @@ pub fn address(data: &[u8]) {
     }
 }
 
+/// A message's header, a length, so much of a name, and control data: a copy of the header leads to all of them and to
+/// the same pieces, and control data that is cut off has no route that the whole has not.
+pub fn message(data: &[u8]) {
+    let Some((header, rest)) = data.split_first_chunk::<{ Header::SIZE }>() else {
+        return;
+    };
+    let Some((length, rest)) = rest.split_first() else {
+        return;
+    };
+    let (name, control) = rest.split_at(usize::from(*length).min(128).min(rest.len()));
+    let (given, at) = (Header::of(header), 0x1_0000);
+    let copy = Header::copy(header, name, control, at);
+    let found = Header::of(copy.first_chunk().expect("a header"));
+    let part = |place: u64, length: u64| match length {
+        0 => Some(&[][..]),
+        _ => copy.get((place - at) as usize..(place - at + length) as usize),
+    };
+    assert_eq!(part(found.name, found.name_length.into()), Some(name));
+    assert_eq!(part(found.control, found.control_length), Some(control));
+    assert_eq!(
+        (found.pieces, found.pieces_count),
+        (given.pieces, given.pieces_count)
+    );
+    assert_eq!(found.name == 0, name.is_empty());
+    let route = message::has_route(control);
+    for end in 0..control.len() {
+        assert!(route || !message::has_route(&control[..end]));
+    }
+}
+
 /// Status words of wait(2), four bytes each.
 pub fn status(data: &[u8]) {
     for word in data.chunks_exact(4).filter_map(|word| word.first_chunk()) {
@@ -208,12 +239,13 @@ mod tests {
     type Target = (&'static str, fn(&[u8]));
 
     /// All of them.
-    const TARGETS: [Target; 8] = [
+    const TARGETS: [Target; 9] = [
         ("policy", policy),
         ("condition", condition),
         ("endpoint", endpoint),
         ("pattern", pattern),
         ("address", address),
+        ("message", message),
         ("status", status),
         ("dns", names),
         ("log", log),

@@ -9,11 +9,13 @@
 //! | `scope` | which addresses are public, private or this host |
 //! | `leases` | names, and which addresses stand for them until when |
 //! | `dns` | answers of resolvers |
+//! | `message` | headers and control data of sendmsg(2) |
 
 mod address;
 pub mod dns;
 mod endpoint;
 pub mod leases;
+pub mod message;
 mod ports;
 mod scope;
 

@@ -7,17 +7,15 @@
 use super::deliver::{Data, Destination, no_entry};
 use super::{Socket, Sockets, Who, address_at, by_rules, unnamed};
 use crate::judge::{Reason, Verdict};
+use crate::net::message::{self, Header};
 use crate::net::{Address, Family, Protocol, Way, dns};
 use crate::policy::Action;
 use crate::supervise::syscall::path::{Paths, Resolved};
 use crate::supervise::syscall::stop::{Judged, Refused, SyscallStop, refusal};
 use crate::sys::{Errno, memory};
 use crate::syscalls::op::{Op, Peer};
-use crate::trace::Resume;
+use crate::trace::{Resume, Tid};
 
-/// `struct user_msghdr` of 64-bit architectures (linux/socket.h): name, its length, iov, its length,
-/// control, its length, flags.
-const HEADER: usize = 56;
 /// `struct mmsghdr`: a header, and the length that was sent.
 const HEADERS: u64 = 64;
 /// UIO_MAXIOV: the most messages that sendmmsg looks at.
@@ -27,21 +25,6 @@ const MOST_MESSAGES: u64 = 1024;
 const CONTROL: usize = 8192;
 /// MSG_FASTOPEN.
 const FAST_OPEN: u64 = 0x2000_0000;
-/// Where a slot holds the address, and the control data after it.
-const NAME_AT: usize = 64;
-const CONTROL_AT: usize = 256;
-
-/// A message's header, as far as it matters.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    name: u64,
-    name_length: u32,
-    pieces: u64,
-    pieces_count: u64,
-    control: u64,
-    control_length: u64,
-}
-
 /// What is to become of a message that may be sent.
 struct Judgement {
     /// The bytes of its address that are to be used.
@@ -51,29 +34,6 @@ struct Judgement {
     stable: bool,
     /// Where it is to be sent from here.
     to: Option<Destination>,
-}
-
-impl Header {
-    fn of(bytes: &[u8]) -> Header {
-        let word = |at| memory::word(bytes, at);
-        Header {
-            name: word(0),
-            name_length: word(8) as u32,
-            pieces: word(16),
-            pieces_count: word(24),
-            control: word(32),
-            control_length: word(40),
-        }
-    }
-
-    /// What is sent. `told`: where its length belongs.
-    fn data(self, told: Option<u64>) -> Data {
-        Data::Pieces {
-            at: self.pieces,
-            count: self.pieces_count,
-            told,
-        }
-    }
 }
 
 impl Sockets {
@@ -120,20 +80,20 @@ impl Sockets {
     ) -> Judged<Resume> {
         let [fd, message, flags, ..] = stop.call.args;
         let socket = Socket::of(stop, fd)?;
-        let bytes = memory::bytes_at(stop.tracee.tid(), message, HEADER)?;
+        let bytes = header_at(stop.tracee.tid(), message)?;
         let judged = self.judge_message(paths, stop, &socket, flags, message, &bytes)?;
         if judged.stable {
             return Ok(Resume::CONTINUE);
         }
         if let Some(to) = &judged.to {
-            let data = Header::of(&bytes).data(None);
+            let data = pieces(&bytes, None);
             return self.deliver(stop, &socket, flags, &judged.control, data, to);
         }
         let flags = steady(stop, flags);
         paths.emulation.pinned_as(
             stop,
             stop.call.nr,
-            |at| slot_bytes(bytes, &judged, at),
+            |at| Header::copy(&bytes, &judged.name, &judged.control, at),
             |at| [fd, at, flags, 0, 0, 0],
             None,
         )
@@ -151,18 +111,18 @@ impl Sockets {
         if count == 0 {
             return Ok(Resume::CONTINUE);
         }
-        let first = memory::bytes_at(tid, vector, HEADER)?;
+        let first = header_at(tid, vector)?;
         let judged = self.judge_message(paths, stop, &socket, flags, vector, &first)?;
         if let Some(to) = judged.to.as_ref().filter(|_| !judged.stable) {
-            let data = Header::of(&first).data(Some(vector + HEADER as u64));
+            let data = pieces(&first, Some(vector + Header::SIZE as u64));
             return self.deliver(stop, &socket, flags, &judged.control, data, to);
         }
         if !judged.stable {
-            return send_first(paths, stop, first, &judged);
+            return send_first(paths, stop, &first, &judged);
         }
         for place in 1..count {
             let at = vector + place * HEADERS;
-            let fits = memory::bytes_at(tid, at, HEADER)
+            let fits = header_at(tid, at)
                 .map_err(Refused::from)
                 .and_then(|bytes| self.judge_message(paths, stop, &socket, flags, at, &bytes));
             if !matches!(fits, Ok(Judgement { stable: true, .. })) {
@@ -182,11 +142,11 @@ impl Sockets {
         socket: &Socket,
         flags: u64,
         at: u64,
-        bytes: &[u8],
+        bytes: &[u8; Header::SIZE],
     ) -> Judged<Judgement> {
         let tid = stop.tracee.tid();
         let header = Header::of(bytes);
-        let mut stable = paths.is_own(stop, at, HEADER);
+        let mut stable = paths.is_own(stop, at, Header::SIZE);
         let mut name = Vec::new();
         let mut to = None;
         if header.name != 0 && header.name_length != 0 {
@@ -208,7 +168,7 @@ impl Sockets {
             (_, length) if length > CONTROL as u64 => return Err(Errno::ENOBUFS.into()),
             (at, length) => memory::bytes_at(tid, at, length as usize)?,
         };
-        if has_route(&control)
+        if message::has_route(&control)
             && let Some(rule) = crate::baseline::routing_headers()
         {
             let verdict = Verdict {
@@ -315,11 +275,28 @@ fn unstable(
     })
 }
 
+/// The bytes of a message's header.
+fn header_at(tid: Tid, at: u64) -> Result<[u8; Header::SIZE], Errno> {
+    let mut bytes = [0; Header::SIZE];
+    memory::read_all(tid, at, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a message sends. `told`: where its length belongs.
+fn pieces(bytes: &[u8; Header::SIZE], told: Option<u64>) -> Data {
+    let header = Header::of(bytes);
+    Data::Pieces {
+        at: header.pieces,
+        count: header.pieces_count,
+        told,
+    }
+}
+
 /// sendmmsg may send fewer messages than it was given: one, by sendmsg.
 fn send_first(
     paths: &mut Paths,
     stop: &SyscallStop<'_>,
-    header: Vec<u8>,
+    header: &[u8; Header::SIZE],
     judged: &Judgement,
 ) -> Judged<Resume> {
     let [fd, vector, _, flags, ..] = stop.call.args;
@@ -328,9 +305,9 @@ fn send_first(
     paths.emulation.pinned_as(
         stop,
         nr,
-        |at| slot_bytes(header, judged, at),
+        |at| Header::copy(header, &judged.name, &judged.control, at),
         |at| [fd, at, flags, 0, 0, 0],
-        Some(vector + HEADER as u64),
+        Some(vector + Header::SIZE as u64),
     )
 }
 
@@ -368,113 +345,4 @@ fn path_address(path: &[u8]) -> Option<Vec<u8>> {
     bytes.extend(path);
     bytes.push(0);
     (path.len() < LONGEST).then_some(bytes)
-}
-
-/// A header at `at`, with the address and the control data that it points to after it.
-fn slot_bytes(header: Vec<u8>, judged: &Judgement, at: u64) -> Vec<u8> {
-    let mut bytes = header;
-    bytes.resize(CONTROL_AT, 0);
-    let mut put = |place: usize, value: &[u8]| {
-        if let Some(room) = bytes.get_mut(place..place + value.len()) {
-            room.copy_from_slice(value);
-        }
-    };
-    let pointer = |place: usize, part: &[u8]| match part.is_empty() {
-        true => [0; 8],
-        false => (at + place as u64).to_ne_bytes(),
-    };
-    put(0, &pointer(NAME_AT, &judged.name));
-    put(8, &(judged.name.len() as u64).to_ne_bytes());
-    put(32, &pointer(CONTROL_AT, &judged.control));
-    put(40, &(judged.control.len() as u64).to_ne_bytes());
-    put(NAME_AT, &judged.name);
-    bytes.extend_from_slice(&judged.control);
-    bytes
-}
-
-/// Whether control data holds a route, which sends a packet to others on its way: a routing header of
-/// IPv6, options of IPv4 (ip(7): IP_RETOPTS).
-fn has_route(control: &[u8]) -> bool {
-    /// `struct cmsghdr`: length, level, type.
-    const HEAD: usize = 16;
-    const ROUTES: [(i32, i32); 3] = [
-        (libc::IPPROTO_IPV6, 57),
-        (libc::IPPROTO_IPV6, 5),
-        (libc::IPPROTO_IP, libc::IP_RETOPTS),
-    ];
-    let mut rest = control;
-    while let Some((head, _)) = rest.split_first_chunk::<HEAD>() {
-        let [a, b, c, d, e, f, g, h, l0, l1, l2, l3, t0, t1, t2, t3] = *head;
-        let length = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-        let level = i32::from_ne_bytes([l0, l1, l2, l3]);
-        let kind = i32::from_ne_bytes([t0, t1, t2, t3]);
-        if ROUTES.contains(&(level, kind)) {
-            return true;
-        }
-        // CMSG_NXTHDR: lengths are aligned to words; one that is too small ends the walk.
-        if length < HEAD as u64 {
-            return false;
-        }
-        let Ok(step) = usize::try_from(length.saturating_add(7) & !7) else {
-            return false;
-        };
-        rest = rest.get(step..).unwrap_or_default();
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cmsg(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
-        let mut bytes = (16 + data.len() as u64).to_ne_bytes().to_vec();
-        bytes.extend(level.to_ne_bytes());
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(data);
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
-        bytes
-    }
-
-    #[test]
-    fn a_routing_header_is_found_wherever_it_stands() {
-        let rights = cmsg(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[1, 0, 0, 0]);
-        let route = cmsg(libc::IPPROTO_IPV6, 57, &[0; 24]);
-        assert!(!has_route(&rights) && has_route(&route));
-        assert!(has_route(&[rights.clone(), route.clone()].concat()));
-        assert!(has_route(&cmsg(
-            libc::IPPROTO_IP,
-            libc::IP_RETOPTS,
-            &[0; 8]
-        )));
-        assert!(!has_route(&[]) && !has_route(&route[..12]));
-        let mut endless = cmsg(libc::SOL_SOCKET, 1, &[]);
-        endless[..8].copy_from_slice(&u64::MAX.to_ne_bytes());
-        assert!(!has_route(&endless));
-    }
-
-    #[test]
-    fn a_header_points_to_what_was_judged_and_to_the_data_where_it_is() {
-        let mut header = vec![0xaa; HEADER];
-        header[16..24].copy_from_slice(&0x1234u64.to_ne_bytes());
-        let judged = Judgement {
-            name: vec![2, 0, 1],
-            control: vec![9; 24],
-            stable: false,
-            to: None,
-        };
-        let bytes = slot_bytes(header, &judged, 0x10000);
-        let found = Header::of(&bytes);
-        assert_eq!(
-            (found.name, found.name_length),
-            (0x10000 + NAME_AT as u64, 3)
-        );
-        assert_eq!(
-            (found.control, found.control_length),
-            (0x10000 + CONTROL_AT as u64, 24)
-        );
-        assert_eq!(bytes[NAME_AT..NAME_AT + 3], [2, 0, 1]);
-        assert_eq!(bytes[CONTROL_AT..], [9; 24]);
-        assert_eq!(bytes[16..24], 0x1234u64.to_ne_bytes());
-    }
 }
