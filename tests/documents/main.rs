@@ -20,6 +20,7 @@ mod machines;
 mod minimal;
 mod policies;
 mod python;
+mod recording;
 mod runner;
 mod scene;
 mod step;
