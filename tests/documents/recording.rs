@@ -1,18 +1,11 @@
 //! The recorded session of README.md.
 
-use crate::support::{JAIL, plain};
+use crate::support::{JAIL, installed, plain};
 
 #[test]
 fn the_recorded_session_shows_what_jail_prints_now() {
-    for tool in ["python3", "cc", "make"] {
-        if plain(["sh", "-c", &format!("command -v {tool}")])
-            .output()
-            .code()
-            != Some(0)
-        {
-            println!("NOT TRIED HERE: no {tool}");
-            return;
-        }
+    if !["python3", "cc", "make"].into_iter().all(installed) {
+        return;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recording/make");
     plain(["python3", script, "--jail", JAIL, "--check"])

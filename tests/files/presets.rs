@@ -5,7 +5,7 @@
 
 use super::scene::{Scene, run};
 use crate::support::landlock::landlocks;
-use crate::support::{Run, is_root, jail, plain, token};
+use crate::support::{Run, installed, is_root, jail, plain, token};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -268,8 +268,7 @@ fn in_a_workspace_git_works_and_its_triggers_stay() {
     let home = Home::new();
     let prepare = "git init -q --bare ../up && git init -q && git add main.rs && git commit -qm one \
         && git push -q ../up HEAD:refs/heads/main && git remote add origin ../up && git fetch -q && git worktree add -q wt";
-    if plain(["git", "--version"]).output().code() != Some(0) {
-        eprintln!("NOT TRIED HERE: there is no git");
+    if !installed("git") {
         return;
     }
     home.write(

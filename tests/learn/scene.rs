@@ -1,6 +1,6 @@
 //! A project, a home, and the steps that each tool goes through.
 
-use crate::support::{Dir, Ran, Run, Running, jail, plain};
+use crate::support::{Dir, Ran, Run, Running, installed, jail, plain};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -89,14 +89,8 @@ impl Scene {
 
 /// Whether a program is here; if not, the test says so.
 pub fn has(words: &[&str]) -> bool {
-    let there = plain(
-        [
-            &["sh", "-c", "command -v \"$1\" >/dev/null", "sh"],
-            &words[..1],
-        ]
-        .concat(),
-    );
-    let has = there.output().code() == Some(0) && plain(words).output().code() == Some(0);
+    let has = words.first().is_some_and(|program| installed(program))
+        && plain(words).output().code() == Some(0);
     if !has {
         eprintln!("NOT TRIED HERE: this user cannot run {}", words.join(" "));
     }

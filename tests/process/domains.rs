@@ -1,8 +1,7 @@
 //! `[domain.NAME]`: which programs are in a domain, what they may, and what passes its border.
 
-use crate::packages::found;
 use crate::scene::Scene;
-use crate::support::{Ran, is_root, plain, probe};
+use crate::support::{Ran, installed, is_root, plain, probe};
 use std::net::{TcpListener, UdpSocket};
 
 /// A scene whose domain has the program `inside`, a copy of the probe.
@@ -247,7 +246,7 @@ fn system_calls_and_rules_of_a_domain_are_its_programs_alone() {
 /// A hostile dependency's build script: offline and without keys, while what starts it has both.
 #[test]
 fn a_build_script_of_cargo_is_offline_and_reads_no_keys() {
-    if !found("cargo") || !plain(["cargo", "--version"]).output().status.success() {
+    if !installed("cargo") || !plain(["cargo", "--version"]).output().status.success() {
         return println!("NOT TRIED HERE: no cargo");
     }
     let scene = scene("");

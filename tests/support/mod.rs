@@ -211,6 +211,20 @@ pub fn permissive<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Run 
     run
 }
 
+/// Whether there is such a program in PATH; if not, the test says that it does not try it.
+pub fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let executable = |path: PathBuf| {
+        path.metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    let there = std::env::split_paths(&path).any(|directory| executable(directory.join(program)));
+    if !there {
+        println!("NOT TRIED HERE: there is no {program}");
+    }
+    there
+}
+
 /// The command without a jail.
 pub fn plain<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Run {
     let mut words = command.into_iter();

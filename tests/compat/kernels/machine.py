@@ -26,7 +26,8 @@ PROGRAMS = (
     "bash sh env true false echo printf cat cp mv rm ln ls mkdir rmdir mkfifo mknod touch chmod chown stat "
     "pwd mktemp cut readlink realpath unlink link truncate dd head tail tr wc sort seq tee id whoami tty stty sleep timeout "
     "uname nice nohup test expr basename dirname date df du yes xargs find grep sed mount umount unshare "
-    "nsenter setarch setpriv setsid prlimit script ps kill strace perl ip curl nginx git git-receive-pack git-upload-pack"
+    "nsenter setarch setpriv setsid prlimit script ps kill strace perl ip curl nginx git git-receive-pack "
+    "git-upload-pack vim"
 ).split()
 
 

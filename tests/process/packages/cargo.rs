@@ -1,7 +1,7 @@
 //! cargo: a build script, a procedural macro, and the code of a package in the program that was built.
 
-use super::{Attack, found, line};
-use crate::support::{Ran, Run, plain};
+use super::{Attack, line};
+use crate::support::{Ran, Run, installed, plain};
 use std::path::Path;
 
 /// The attack as a function in Rust.
@@ -46,7 +46,7 @@ fn publish(attack: &Attack, name: &str, files: &[(&str, String)]) {
 
 /// The directory of cargo itself, not of the program of rustup that starts it.
 fn toolchain() -> Option<String> {
-    if !found("rustc") {
+    if !installed("rustc") {
         return None;
     }
     let asked = plain(["rustc", "--print", "sysroot"]).output();

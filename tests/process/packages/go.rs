@@ -1,7 +1,7 @@
 //! go: what `go generate` runs, and a program that go has built.
 
-use super::{Attack, DENIED, DONE, found, line};
-use crate::support::{Ran, Run, plain};
+use super::{Attack, DENIED, DONE, line};
+use crate::support::{Ran, Run, installed, plain};
 
 /// The attack, as a program in Go. Its argument is a name for what it says.
 fn attack(attack: &Attack) -> String {
@@ -86,7 +86,7 @@ fn run(it: &Attack, run: Run) -> Ran {
 
 #[test]
 fn what_go_generates_and_runs_is_offline_and_changes_no_caches() {
-    if !found("go") || !found("python3") {
+    if !installed("go") || !installed("python3") {
         return println!("NOT TRIED HERE: no go, or no python3");
     }
     let it = prepare();

@@ -128,11 +128,3 @@ fn line<'a>(ran: &'a Ran, name: &str) -> &'a str {
 
 const DENIED: &str = "net 13 key 13 hook 13 cache 13";
 const DONE: &str = "net ok key ok hook ok cache ok";
-
-/// Whether a program is at hand.
-pub fn found(program: &str) -> bool {
-    plain(["sh", "-c", &format!("command -v {program}")])
-        .output()
-        .status
-        .success()
-}

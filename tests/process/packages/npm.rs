@@ -1,7 +1,7 @@
 //! npm: a hook that runs when a package is installed.
 
-use super::{Attack, found};
-use crate::support::{Ran, Run, plain};
+use super::Attack;
+use crate::support::{Ran, Run, installed, plain};
 
 /// The attack, as a program of node that says in a file how it went.
 fn attack(attack: &Attack) -> String {
@@ -53,7 +53,7 @@ fn run(it: &Attack, run: Run) -> Ran {
 
 #[test]
 fn hooks_of_npm_are_offline_and_change_no_caches() {
-    if !found("npm") || !found("node") {
+    if !installed("npm") || !installed("node") {
         return println!("NOT TRIED HERE: no npm");
     }
     let it = prepare();

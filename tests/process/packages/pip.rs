@@ -1,7 +1,7 @@
 //! pip: a build backend, and a setup.py.
 
-use super::{Attack, DENIED, found, line};
-use crate::support::{Ran, Run, plain};
+use super::{Attack, DENIED, line};
+use crate::support::{Ran, Run, installed, plain};
 
 /// The attack as a function in Python.
 fn attack(attack: &Attack) -> String {
@@ -87,7 +87,7 @@ fn prepare() -> Attack {
 /// Python, where pip is at hand.
 fn python() -> Option<&'static str> {
     ["/usr/bin/python3", "python3"].into_iter().find(|python| {
-        found(python)
+        installed(python)
             && plain([python, "-m", "pip", "--version"])
                 .output()
                 .status
