@@ -10,6 +10,8 @@ use std::collections::HashSet;
 /// The living processes whose failure a reported denial would explain.
 #[derive(Debug, Default)]
 pub struct Blame {
+    /// Whether anybody asks. If not, ends are not told here either, so nothing may be kept.
+    wanted: bool,
     explained: HashSet<Tid>,
     /// The command's own process, while it is alive.
     main: Option<Tid>,
@@ -18,6 +20,14 @@ pub struct Blame {
 }
 
 impl Blame {
+    /// Nobody has been denied anything. `wanted`: whether [`explains`](Self::explains) will be asked.
+    pub fn new(wanted: bool) -> Self {
+        Blame {
+            wanted,
+            ..Blame::default()
+        }
+    }
+
     /// The command was started.
     pub fn started(&mut self, main: Tid) {
         self.main = Some(main);
@@ -25,7 +35,9 @@ impl Blame {
 
     /// A denial of a process was reported.
     pub fn denied(&mut self, pid: Tid) {
-        self.explained.insert(pid);
+        if self.wanted {
+            self.explained.insert(pid);
+        }
     }
 
     /// Whether ends and programs of processes matter so far.
@@ -63,11 +75,18 @@ mod tests {
     use super::*;
 
     fn blame(what: impl FnOnce(&mut Blame)) -> bool {
-        let mut blame = Blame::default();
+        let mut blame = Blame::new(true);
         blame.started(1);
         what(&mut blame);
         blame.ended(1, None, true);
         blame.explains()
+    }
+
+    #[test]
+    fn where_nobody_asks_nothing_is_kept() {
+        let mut blame = Blame::new(false);
+        blame.denied(2);
+        assert!(!blame.is_open());
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl<'a> Report<'a> {
             policy_name,
             tally: Tally::default(),
             noise: Tally::default(),
-            blame: Blame::default(),
+            blame: Blame::new(!quiet),
             accesses: Accesses::default(),
             changes: Vec::new(),
             foreign: 0,
@@ -678,7 +678,7 @@ impl Observer for Report<'_> {
     }
 
     fn wants_ends(&self) -> bool {
-        self.blame.is_open() && !self.quiet
+        self.blame.is_open()
     }
 
     fn asker(&mut self) -> Option<&mut dyn Asker> {
