@@ -106,45 +106,77 @@ pub fn project(programs: &Programs) -> Result<()> {
     run(programs, &PROJECT)
 }
 
-/// Unjailed, under the floor and under jail; once unjailed before all that, to warm caches.
+/// A build with build scripts and procedural macros under the presets for builds, and for cargo, in which what builds
+/// run is in a domain.
+pub fn cargo(programs: &Programs) -> Result<()> {
+    let job = Job {
+        title: "cargo build --offline -p serde, -p nix",
+        prepare: trees::own_workspace,
+        command: "${CARGO:-cargo} build --offline -q -p serde -p serde_derive -p nix",
+        clean: "rm -rf target",
+        ..PROJECT
+    };
+    let under = |preset| {
+        vec![
+            &*programs.jail,
+            "--quiet",
+            "--stats",
+            "--policy",
+            preset,
+            "--",
+        ]
+    };
+    let variants = [
+        ("unjailed", vec![]),
+        ("jail, build", under("build")),
+        ("jail, cargo", under("cargo")),
+    ];
+    compare(programs, &job, &variants)
+}
+
+/// Unjailed, under the floor and under jail.
 fn run(programs: &Programs, job: &Job) -> Result<()> {
     let temporary = std::env::temp_dir();
     programs.policies(&[&temporary.to_string_lossy()])?;
-    let place = programs.work.join("tree");
-    (job.prepare)(&place)?;
     let jail = |policy| {
         let before = ["--quiet", "--stats", "--policy", policy, "--"];
         [&[&*programs.jail][..], &before].concat()
     };
+    let traced = [
+        &[&*programs.jail, "--trace-denials"],
+        &jail(&programs.listed)[1..],
+    ];
     let variants = [
-        vec![],
-        vec![&*programs.floor, "stop"],
-        jail(&programs.subtrees),
-        jail(&programs.pattern),
-        jail(&programs.listed),
-        [
-            &[&*programs.jail, "--trace-denials"],
-            &jail(&programs.listed)[1..],
-        ]
-        .concat(),
+        ("unjailed", vec![]),
+        (
+            "floor: opens stop, path read",
+            vec![&*programs.floor, "stop"],
+        ),
+        ("jail, subtrees", jail(&programs.subtrees)),
+        ("jail, a denied pattern", jail(&programs.pattern)),
+        ("jail, subtrees by name", jail(&programs.listed)),
+        ("jail, subtrees by name, --trace-denials", traced.concat()),
     ];
-    let mut lines = [
-        Line::new("unjailed", None),
-        Line::new("floor: opens stop, path read", None),
-        Line::new("jail, subtrees", None),
-        Line::new("jail, a denied pattern", None),
-        Line::new("jail, subtrees by name", None),
-        Line::new("jail, subtrees by name, --trace-denials", None),
-    ];
+    compare(programs, job, &variants)
+}
+
+/// One job after these words, each beneath its title; once as the first one before all that, to warm caches.
+fn compare(programs: &Programs, job: &Job, variants: &[(&'static str, Vec<&str>)]) -> Result<()> {
+    let place = programs.work.join("tree");
+    (job.prepare)(&place)?;
+    let mut lines: Vec<Line> = variants
+        .iter()
+        .map(|(title, _)| Line::new(title, None))
+        .collect();
     let measure = |before: &[&str]| {
         once(&["/bin/sh", "-c", job.clean], &place)?;
         once(&[before, &["/bin/sh", "-c", job.command]].concat(), &place)
     };
-    measure(&[])?;
+    measure(&variants[0].1)?;
     let mut rounds = Rounds::default();
     for _ in 0..job.rounds {
         let mut row = Vec::new();
-        for (before, line) in variants.iter().zip(&mut lines) {
+        for ((_, before), line) in variants.iter().zip(&mut lines) {
             let (millis, stderr) = measure(before)?;
             line.remark = stats::stops(&stderr);
             row.push(millis);

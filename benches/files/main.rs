@@ -30,9 +30,10 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Section = fn(&Programs) -> Result<()>;
 
 /// The sections, in the order in which they are printed; the last only if it is asked for.
-const SECTIONS: [(&str, Section); 3] = [
+const SECTIONS: [(&str, Section); 4] = [
     ("opens", opens::print),
     ("builds", builds::print),
+    ("cargo", builds::cargo),
     ("project", builds::project),
 ];
 

@@ -121,7 +121,18 @@ pub fn this_project(place: &Path) -> Result<()> {
     Ok(())
 }
 
+/// This project as a workspace of its own, so that cargo looks for none in the directories above.
+pub fn own_workspace(place: &Path) -> Result<()> {
+    this_project(place)?;
+    let manifest = place.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)? + "\n[workspace]\n";
+    Ok(fs::write(manifest, text)?)
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
+    if from.ends_with("fuzz/target") {
+        return Ok(());
+    }
     if from.is_dir() {
         fs::create_dir(to)?;
         for entry in fs::read_dir(from)? {
