@@ -8,8 +8,10 @@ import tasks
 
 # How long what was killed may take to be gone.
 GRACE = 20
-# What a supervisor may grow by after the first look: what is kept for its largest crowd of tasks.
-GROWTH_KIB = 2048
+# What a supervisor may grow by after the first look: what is kept for its largest crowd of tasks. A batch also keeps
+# 16 bytes of each case's id, in a table that doubles when it is full.
+GROWTH_KIB = 512
+CASE_BYTES = 32
 
 
 class Checks:
@@ -94,7 +96,8 @@ class Checks:
         # Those of a supervisor that others may not look into: as many as its table has room for.
         about, fds = ("" if fds is not None else "≤"), now.room if fds is None else fds
         memory_first, fds_first = self.first.setdefault(name, (memory, fds))
-        if memory > memory_first + GROWTH_KIB:
+        cases = self.jobs.cases[0] if name == "jail batch" else 0
+        if memory > memory_first + GROWTH_KIB + cases * CASE_BYTES // 1024:
             self._find([f"{name}: its memory grew from {memory_first} to {memory} KiB"])
         if fds > fds_first + 2:
             self._find([f"{name}: its descriptors grew from {fds_first} to {fds}"])
