@@ -24,3 +24,4 @@ mod recording;
 mod runner;
 mod scene;
 mod step;
+mod usage;
