@@ -110,9 +110,13 @@ impl Scene {
     }
 }
 
-/// `None`, and loudly, where the host forbids namespaces.
+/// `None`, and loudly, where the host forbids namespaces, or its kernel cannot make all mounts read-only.
 pub fn tried(ran: Ran, how: How) -> Option<Ran> {
-    if ran.code() == Some(125) && ran.err.contains("process.isolate: clone:") {
+    let reasons = [
+        "process.isolate: clone:",
+        "this kernel has no such call; \"read-only\" needs Linux 5.12",
+    ];
+    if ran.code() == Some(125) && reasons.iter().any(|reason| ran.err.contains(reason)) {
         println!("NOT TRIED HERE: {how:?}: {}", ran.err);
         return None;
     }

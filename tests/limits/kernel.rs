@@ -13,6 +13,21 @@ fn cgroups() -> Vec<&'static str> {
     cgroups
 }
 
+/// Whether this kind can be made in memory; extended attributes of tmpfs cannot before Linux 6.6. If not, the test says
+/// so.
+fn can_be_made(kind: &str) -> bool {
+    let Some(directory) = InMemory::new() else {
+        return false;
+    };
+    let path = directory.0.to_str().expect("UTF-8");
+    let ran = plain([probe(), "memory", kind, "1", path]).output();
+    let can = !ran.err.contains("Unsupported");
+    if !can {
+        println!("NOT TRIED HERE: {kind} in memory: {}", ran.err.trim());
+    }
+    can
+}
+
 /// Runs a command that may write to these directories. The pattern makes the supervisor look at each name.
 fn run_in(mode: &str, process: &str, write: &[&str], command: &[&str]) -> Ran {
     let dir = Dir::new();
@@ -31,7 +46,8 @@ fn run_in(mode: &str, process: &str, write: &[&str], command: &[&str]) -> Ran {
 #[test]
 fn names_links_and_attributes_in_memory_count() {
     for mode in cgroups() {
-        for kind in ["symlinks", "directories", "attributes"] {
+        let kinds = ["symlinks", "directories", "attributes"];
+        for kind in kinds.into_iter().filter(|kind| can_be_made(kind)) {
             let Some(directory) = InMemory::new() else {
                 return;
             };
@@ -47,7 +63,8 @@ fn names_links_and_attributes_in_memory_count() {
 #[test]
 fn names_links_and_attributes_within_the_limit_are_made() {
     for mode in cgroups() {
-        for kind in ["symlinks", "directories", "nodes", "links", "attributes"] {
+        let kinds = ["symlinks", "directories", "nodes", "links", "attributes"];
+        for kind in kinds.into_iter().filter(|kind| can_be_made(kind)) {
             let Some(directory) = InMemory::new() else {
                 return;
             };

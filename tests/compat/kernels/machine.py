@@ -27,7 +27,7 @@ PROGRAMS = (
     "pwd mktemp cut readlink realpath unlink link truncate dd head tail tr wc sort seq tee id whoami tty stty sleep timeout "
     "uname nice nohup test expr basename dirname date df du yes xargs find grep sed mount umount unshare "
     "nsenter setarch setpriv setsid prlimit script ps kill strace perl ip curl nginx git git-receive-pack "
-    "git-upload-pack vim ipcmk ipcrm hostname tar"
+    "git-upload-pack vim ipcmk ipcrm hostname tar uniq"
 ).split()
 
 
