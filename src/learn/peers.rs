@@ -14,6 +14,10 @@ const EVERY_NAME: &str = "an entry would open every abstract socket";
 
 /// Public addresses of one port above which an entry names none of them.
 const MANY: usize = 4;
+/// Unprivileged ports of one address above which an entry names none of them: a program that takes random ones, as for
+/// the questions to a resolver, takes others the next time.
+const MANY_PORTS: usize = 8;
+const PRIVILEGED: u16 = 1024;
 /// The port of resolvers.
 const DNS: u16 = 53;
 
@@ -23,14 +27,14 @@ type Entries = BTreeMap<(Section, String), (Evidence, usize, Beyond)>;
 /// Adds the entries of `[net]`.
 pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut Learned) {
     let mut entries = Entries::new();
-    let crowded = crowded(recording, level);
+    let crowds = Crowds::of(recording, level);
     // A name stands for what the resolvers answer: another resolver could open any address.
     let is_named = |request: &Request| matches!(request, Request::Inet(Inet { way: Way::Connect, name: Some(name), .. }) if NamePattern::new(name).is_ok());
     let names = recording.keys().any(is_named);
     for (request, evidence) in recording {
         let found = match request {
             Request::Path(..) => continue,
-            Request::Inet(peer) => peer.entry(scene, level, names, &crowded),
+            Request::Inet(peer) => peer.entry(scene, level, names, &crowds),
             Request::Unix(way, path) => unix(scene, level, path).map(|found| (*way, found)),
             Request::Abstract(way, name) => {
                 abstract_name(scene, level, name).map(|found| (*way, found))
@@ -71,7 +75,7 @@ impl Inet {
         scene: &Scene,
         level: Level,
         names: bool,
-        crowded: &BTreeSet<(Protocol, u16)>,
+        crowds: &Crowds,
     ) -> Found<(Way, (String, Beyond))> {
         let scheme = match self.protocol {
             Protocol::Tcp => "",
@@ -92,10 +96,14 @@ impl Inet {
             }
             if self.name.is_none()
                 && Scope::of(self.ip) == Scope::Public
-                && crowded.contains(&(self.protocol, port))
+                && crowds.addresses.contains(&(self.protocol, port))
             {
                 return Ok((self.way, (format!("{scheme}public:{port}"), Beyond::Peers)));
             }
+        }
+        if port >= PRIVILEGED && crowds.ports.contains(&(self.way, self.protocol, self.ip)) {
+            let text = format!("{scheme}{}:*", host(self.ip));
+            return Ok((self.way, (text, Beyond::Peers)));
         }
         // A resolver's answer may contain anything.
         let name = self
@@ -123,29 +131,51 @@ fn host(ip: IpAddr) -> String {
     }
 }
 
-/// The ports of which many public addresses without a name were reached.
-fn crowded(recording: &Recording, level: Level) -> BTreeSet<(Protocol, u16)> {
-    let many = match level {
-        Level::Exact | Level::Directories => return BTreeSet::new(),
-        Level::Patterns => MANY,
-        Level::Broad => 1,
-    };
-    let mut ports: BTreeMap<(Protocol, u16), usize> = BTreeMap::new();
-    for request in recording.keys() {
-        if let Request::Inet(Inet {
-            way: Way::Connect,
-            protocol,
-            name: None,
-            ip,
-            port,
-        }) = request
-            && Scope::of(*ip) == Scope::Public
-        {
-            *ports.entry((*protocol, *port)).or_default() += 1;
+/// Peers of which there are too many for an entry each.
+struct Crowds {
+    /// Ports of which many public addresses without a name were reached.
+    addresses: BTreeSet<(Protocol, u16)>,
+    /// Addresses of which many ports were reached, or listened to.
+    ports: BTreeSet<(Way, Protocol, IpAddr)>,
+}
+
+impl Crowds {
+    fn of(recording: &Recording, level: Level) -> Crowds {
+        let nameless: Vec<&Inet> = recording
+            .keys()
+            .filter_map(|request| match request {
+                Request::Inet(peer) if peer.name.is_none() => Some(peer),
+                _ => None,
+            })
+            .collect();
+        let public = nameless
+            .iter()
+            .filter(|peer| peer.way == Way::Connect && Scope::of(peer.ip) == Scope::Public)
+            .map(|peer| (peer.protocol, peer.port));
+        let unprivileged = nameless
+            .iter()
+            .filter(|peer| peer.port >= PRIVILEGED)
+            .map(|peer| (peer.way, peer.protocol, peer.ip));
+        let (addresses, ports) = match level {
+            Level::Exact | Level::Directories => (usize::MAX, usize::MAX),
+            Level::Patterns => (MANY, MANY_PORTS),
+            Level::Broad => (1, MANY_PORTS),
+        };
+        Crowds {
+            addresses: frequent(public, addresses),
+            ports: frequent(unprivileged, ports),
         }
     }
-    ports.retain(|_, count| *count >= many);
-    ports.into_keys().collect()
+}
+
+/// What comes at least so many times.
+fn frequent<T: Ord>(all: impl Iterator<Item = T>, least: usize) -> BTreeSet<T> {
+    let mut counts: BTreeMap<T, usize> = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    counts.retain(|_, count| *count >= least);
+    counts.into_keys().collect()
 }
 
 fn unix(scene: &Scene, level: Level, path: &[u8]) -> Found<(String, Beyond)> {

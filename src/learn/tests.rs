@@ -290,6 +290,30 @@ fn many_public_addresses_of_a_port_are_all_of_it() {
     assert_eq!(texts(1, Level::Broad), ["connect public:443"]);
 }
 
+#[test]
+fn many_ports_of_an_address_are_all_of_it() {
+    let requests = |way, first: u16, count: u16| -> Recording {
+        let ports = (0..count).map(|number| first + 977 * number);
+        let request = |port| inet(way, Protocol::Udp, None, "0.0.0.0", port);
+        ports
+            .map(|port| (request(port), Evidence::default()))
+            .collect()
+    };
+    let texts = |recording: &Recording, level| texts(&generalize(recording, &scene(), level));
+    let random = requests(Way::Listen, 5664, 8);
+    assert_eq!(texts(&random, Level::Patterns), ["listen udp://0.0.0.0:*"]);
+    assert_eq!(texts(&random, Level::Directories).len(), 8);
+    let few = requests(Way::Listen, 5664, 7);
+    assert_eq!(texts(&few, Level::Patterns).len(), 7);
+    // Ports that are somebody's are named.
+    let mut mixed = requests(Way::Connect, 5664, 8);
+    mixed.extend(requests(Way::Connect, 123, 1));
+    assert_eq!(
+        texts(&mixed, Level::Patterns),
+        ["connect udp://0.0.0.0:*", "connect udp://0.0.0.0:123"]
+    );
+}
+
 fn variable(name: &str) -> Option<OsString> {
     match name {
         "HOME" => Some(HOME.into()),
