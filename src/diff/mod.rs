@@ -14,6 +14,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod view;
+mod walk;
 
 pub use request::Request;
 pub use settings::{Change, Effect};

@@ -6,21 +6,14 @@
 //! the walk goes on with the names that a pattern waits for there, and with a name that no pattern knows. Names
 //! for a wildcard are examples of it, and for two wildcards together a name that both match, if one is found.
 
+use super::walk::walk;
 use crate::diff::Request;
 use crate::net::Way;
 use crate::net::{Endpoint, Socket};
-use crate::paths::{Access, Pattern, Progress};
+use crate::paths::{Access, Pattern};
 use crate::policy::Peer;
 use crate::policy::{Policy, Who};
-use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-
-/// Directories that are walked.
-const MOST: usize = 20_000;
-/// A name that policies do not have.
-const OTHER: &[u8] = b"jail-other";
 
 /// The paths that were found.
 #[derive(Debug, Default)]
@@ -65,7 +58,8 @@ pub fn requests(policies: &[&Policy]) -> (Places, bool) {
             patterns.push(pattern);
         }
     }
-    walk(&patterns)
+    let (places, more) = walk(&patterns);
+    (Places(places), more)
 }
 
 /// Every pattern of a policy that may decide.
@@ -86,51 +80,4 @@ pub(super) fn patterns_of(policy: &Policy) -> impl Iterator<Item = Pattern> + '_
         _ => None,
     });
     paths.chain(rules).chain(sockets).cloned()
-}
-
-fn walk(patterns: &[Pattern]) -> (Places, bool) {
-    let root: Vec<Progress> = patterns.iter().map(|it| it.progress(b"/")).collect();
-    let mut known = HashSet::from([root.clone()]);
-    let mut found = Places(vec![PathBuf::from("/")]);
-    let mut left = VecDeque::from([(Vec::new(), root)]);
-    while let Some((directory, progress)) = left.pop_front() {
-        for name in names(patterns, &progress) {
-            let next: Vec<Progress> = patterns
-                .iter()
-                .zip(&progress)
-                .map(|(pattern, at)| pattern.step(*at, &name))
-                .collect();
-            if known.contains(&next) {
-                continue;
-            }
-            if known.len() >= MOST {
-                return (found, true);
-            }
-            let path = [directory.as_slice(), b"/", &name].concat();
-            found
-                .0
-                .push(PathBuf::from(OsString::from_vec(path.clone())));
-            known.insert(next.clone());
-            left.push_back((path, next));
-        }
-    }
-    (found, false)
-}
-
-/// The names with which the walk goes on.
-fn names(patterns: &[Pattern], progress: &[Progress]) -> BTreeSet<Vec<u8>> {
-    let mut names = BTreeSet::from([OTHER.to_vec()]);
-    let mut globs = Vec::new();
-    for (pattern, at) in patterns.iter().zip(progress) {
-        let awaited = pattern.awaits(*at);
-        names.extend(awaited.names);
-        globs.extend(awaited.globs);
-    }
-    for glob in &globs {
-        names.extend(glob.examples());
-        for other in &globs {
-            names.extend(glob.joined(other));
-        }
-    }
-    names
 }
