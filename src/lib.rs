@@ -110,9 +110,9 @@ pub use embed::{
 };
 pub use policy::{Code, Diagnostic, LimitKind, Limits, Problems, Severity};
 pub use report::{
-    Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Line, Memory,
-    OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal,
-    Standing, Tasks, Verdict,
+    Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, DomainLimit, Ending, Line,
+    Memory, OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved,
+    Signal, Standing, Tasks, Verdict,
 };
 pub use trace::{Exit, Tid};
 

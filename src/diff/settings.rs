@@ -31,7 +31,15 @@ pub struct Change {
 
 /// Every setting that differs.
 pub fn changes(before: &Policy, after: &Policy) -> Vec<Change> {
-    let mut found = limits(before, after);
+    let mut found = limits("", before, after);
+    for domain in &before.domains {
+        let inner = |policy: &Policy| policy.domain(&domain.name);
+        if let Some(id) = inner(after) {
+            let prefix = format!("domain.{}.", domain.name);
+            let after = after.of_domain(Some(id));
+            found.extend(limits(&prefix, &domain.policy, after));
+        }
+    }
     let (one, other) = (&before.process, &after.process);
     found.extend(lists(one, other));
     found.extend(environment(one, other));
@@ -82,8 +90,8 @@ fn domains(before: &Policy, after: &Policy) -> Vec<Change> {
     found
 }
 
-/// No limit is wider than any.
-fn limits(before: &Policy, after: &Policy) -> Vec<Change> {
+/// No limit is wider than any. `prefix`: of the keys.
+fn limits(prefix: &str, before: &Policy, after: &Policy) -> Vec<Change> {
     let mut found = Vec::new();
     for kind in LimitKind::ALL {
         let amount = |policy: &Policy| {
@@ -100,7 +108,7 @@ fn limits(before: &Policy, after: &Policy) -> Vec<Change> {
             (_, std::cmp::Ordering::Greater) => Effect::Narrower,
         };
         found.push(Change {
-            key: format!("limits.{}", kind.key()),
+            key: format!("{prefix}limits.{}", kind.key()),
             before: said(before),
             after: said(after),
             effect,

@@ -1,7 +1,7 @@
 //! Events of a jail, for a program that listens in another thread.
 
 use crate::policy::{LimitKind, Policy};
-use crate::report::{self, Denial, Report};
+use crate::report::{self, Denial, DomainLimit, Report};
 use crate::supervise::{self, Observer};
 use crate::trace::{Exit, Tid};
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub enum Event {
     Killed(Box<Denial>),
     /// The command has exceeded a limit, and is being ended.
     Limit(LimitKind),
+    /// Processes in a domain have exceeded a limit of the domain, and are being killed. The command goes on.
+    DomainLimit(Box<DomainLimit>),
     /// A 32-bit program was started, and killed.
     Foreign {
         /// The process.
@@ -210,6 +212,16 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         Inner::Denied(ref denial) => Event::Denied(Box::new(report::denial(policy, denial, false))),
         Inner::Killed(ref denial) => Event::Killed(Box::new(report::denial(policy, denial, true))),
         Inner::Limit(limit) => Event::Limit(limit),
+        Inner::DomainLimit {
+            pid,
+            program,
+            domain,
+            limit,
+        } => {
+            let names = program.ancestry().into_iter().map(str::to_owned);
+            let process = (pid, names.collect());
+            Event::DomainLimit(Box::new(DomainLimit::of(policy, process, domain, limit)))
+        }
         Inner::Foreign { pid, .. } => Event::Foreign { pid },
         // Only for the console: the outcome is the same as without a jail.
         Inner::Refused { .. } | Inner::Accessed { .. } => return None,

@@ -1,6 +1,6 @@
 //! The events of a log, as `docs/log.md` describes them. Fields that are not needed here are left out.
 
-use crate::report::{Denial, Peer, Resolved, Signal};
+use crate::report::{Denial, DomainLimit, Peer, Resolved, Signal};
 use serde::{Deserialize, Deserializer};
 
 /// What happened.
@@ -32,6 +32,8 @@ pub enum Event {
     Access(Box<Access>),
     /// A 32-bit program was killed.
     Foreign(Foreign),
+    /// Processes in a domain were past a limit of the domain, and killed.
+    Limit(Box<DomainLimit>),
     /// A signal was delivered.
     Signal {
         /// The process.
@@ -168,6 +170,7 @@ impl Event {
             "denied" | "killed" => Event::Denied(Box::new(of(line)?)),
             "access" | "granted" => Event::Access(Box::new(of(line)?)),
             "foreign" => Event::Foreign(of(line)?),
+            "limit" => Event::Limit(Box::new(of(line)?)),
             "signal" => {
                 let Signalled { pid, signal } = of(line)?;
                 Event::Signal { pid, signal }

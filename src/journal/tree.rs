@@ -102,6 +102,7 @@ impl Tree {
             Event::Denied(denial) => Some(self.process(denial.pid, time)),
             Event::Access(access) => Some(self.process(access.pid, time)),
             Event::Foreign(foreign) => Some(self.process(foreign.pid, time)),
+            Event::Limit(limit) => Some(self.process(limit.pid, time)),
             Event::Signal { pid, .. } => Some(self.process(*pid, time)),
             Event::Exit(exit) => {
                 let index = self.process(exit.pid, time);

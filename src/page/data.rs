@@ -283,6 +283,16 @@ pub fn describe(event: &Event) -> (u8, String, String) {
             "a 32-bit program".to_owned(),
             foreign.ancestry.join(" → "),
         ),
+        Event::Limit(limit) => (
+            KILLED,
+            format!(
+                "past limits.{} = {} of the domain {}",
+                limit.key(),
+                limit.value,
+                limit.domain
+            ),
+            limit.ancestry.join(" → "),
+        ),
         Event::Signal { signal, .. } => (SIGNAL, signal.name.clone(), none()),
         Event::Exit(exit) => match (exit.code, &exit.signal) {
             (Some(code), _) => (ENDED, format!("exited with {code}"), none()),

@@ -3,7 +3,7 @@
 
 use super::route::{Cost, Enforcer, Route, What};
 use crate::net::Way;
-use crate::policy::{Action, Domain, List};
+use crate::policy::{Action, Domain, LimitKind, List};
 
 /// Why the supervisor decides what a domain says.
 pub const BY_DOMAIN: &str = "only it knows the domain of a program";
@@ -32,7 +32,32 @@ pub fn domain_routes(domain: &Domain) -> Vec<Route> {
     let calls = calls.map(|(index, entry)| called(What::Entry(index), entry.action));
     let rules = (0..).zip(&policy.rules);
     let rules = rules.map(|(index, rule)| called(What::Rule(index), rule.action));
-    calls.chain(rules).chain(paths).chain(peers).collect()
+    let limits = policy.limits.clone();
+    let limits = LimitKind::OF_DOMAIN.into_iter().filter_map(move |kind| {
+        limits.get(kind)?;
+        Some(limited(kind))
+    });
+    let entries = calls.chain(rules).chain(paths).chain(peers);
+    entries.chain(limits).collect()
+}
+
+/// A limit of the processes below one entry.
+fn limited(kind: LimitKind) -> Route {
+    let (because, cost) = match kind {
+        LimitKind::Memory => (
+            "a cgroup holds the whole command only",
+            Cost::FastTicksAndOpens,
+        ),
+        LimitKind::Cpu => (
+            "it reads the CPU clock of each process, also at its exit",
+            Cost::TicksAndWaits,
+        ),
+        _ => (
+            "it sees every fork, which waits for its answer",
+            Cost::Nothing,
+        ),
+    };
+    row(What::Limit(kind), Enforcer::Supervisor, because, cost)
 }
 
 /// What the supervisor takes away.

@@ -17,7 +17,7 @@ use super::{Files, Host, Net, Plan, PlanError, PlanOptions, Terminal};
 use crate::baseline::{Baseline, Watch};
 use crate::judge::Judge;
 use crate::net::{Endpoint, Host as Peers, NamePattern, Socket, Way};
-use crate::policy::{Action, Domain, DomainId, DomainSet, Policy};
+use crate::policy::{Action, Domain, DomainId, DomainSet, LimitKind, Limits, Policy};
 
 /// What every domain hands to the supervisor: the parts of /proc that belong to processes outside of it, and
 /// what could change the pages that hold judged paths.
@@ -85,6 +85,12 @@ impl Entry {
         let domains = self.policy.domains.iter();
         let peers = domains.flat_map(|domain| &domain.policy.peers);
         peers.filter_map(|entry| entry.endpoint.name())
+    }
+
+    /// The limits of each domain, by its number.
+    pub fn limits(&self) -> impl Iterator<Item = &Limits> {
+        let domains = self.policy.domains.iter();
+        domains.map(|domain| &domain.policy.limits)
     }
 
     /// The filter of a domain for a task that is in these domains from then on, as the kernel reads it in memory.
@@ -239,6 +245,9 @@ fn planned(domain: &Domain, host: &Host) -> Result<(Part, Vec<sock_filter>), Pla
         false => Net::new(&domain.policy, &alone, options),
     };
     files.watch.add(BORDER, true);
+    // To add up memory, the supervisor must see which files are filled, and read that of processes.
+    let adds_up = domain.policy.limits.get(LimitKind::Memory).is_some();
+    files.watch.add(Watch::FILL.and(Watch::DUMPABLE), adds_up);
     let watch = files.watch.and(net.watch);
     let baseline = Baseline::new(host.landlock_abi).watching(watch);
     let judge = Judge::new(&domain.policy, &baseline);

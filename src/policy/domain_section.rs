@@ -12,7 +12,7 @@ use crate::syscalls::Errno;
 
 /// The keys of a domain.
 pub(super) const KEYS: &[&str] = &[
-    "on-exec", "extends", "default", "fs", "net", "syscalls", "rule",
+    "on-exec", "extends", "default", "fs", "net", "syscalls", "rule", "limits",
 ];
 
 /// The keys of an entry of `on-exec` that is a table.
@@ -20,10 +20,6 @@ pub(super) const ON_EXEC_KEYS: &[&str] = &["path", "argv", "optional"];
 
 /// The sections of a policy that a domain cannot have, and what to write instead.
 const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "limits",
-        "limits are counted for the whole command, not for a part of its processes: write them below [limits]",
-    ),
     (
         "process",
         "the command is started once: write this below [process]",
@@ -135,6 +131,7 @@ fn section(
                     .help("leave it out: what no list of the domain closes is as the main policy says");
             }
         },
+        "limits" => part.file.limits = super::limits::of_domain(document, value),
         _ if KEYS.contains(&name) => {
             let lists = lists(name, value);
             part.lists = part.lists.and(lists);

@@ -10,8 +10,8 @@ use super::lift;
 use super::merge::{Merged, merge};
 use super::narrow::widened;
 use super::{
-    Action, Code, Default, Diagnostic, Lift, Limits, List, NetEntry, NetList, Origin, PathEntry,
-    Policy, Process,
+    Action, Code, Default, Diagnostic, Lift, List, NetEntry, NetList, Origin, PathEntry, Policy,
+    Process,
 };
 use crate::condition::nearest;
 use crate::net::{Endpoint, Host, Ports, Socket, Way};
@@ -210,7 +210,7 @@ impl Gathered {
             left_out: merged.left_out,
             peers: merged.peers,
             lifts: self.lifts,
-            limits: Limits::default(),
+            limits: merged.limits,
             process: Process {
                 // Names of [net] and message queues depend on it.
                 isolate: main.process.isolate.clone(),
@@ -420,6 +420,12 @@ mod tests {
     fn what_a_domain_cannot_have_is_an_error() {
         for (more, code) in [
             ("limits = { wall = \"1s\" }", "E605"),
+            ("limits = { output = \"1MiB\" }", "E605"),
+            ("limits = { stack = \"1MiB\" }", "E605"),
+            ("limits = { cpus = \"1s\" }", "E201"),
+            ("limits = { cpu = 1 }", "E202"),
+            ("limits = { processes = 0 }", "E501"),
+            ("limits = 1", "E202"),
             ("process = {}", "E605"),
             ("test = []", "E605"),
             ("domain = {}", "E605"),
@@ -459,7 +465,8 @@ mod tests {
     #[test]
     fn what_would_widen_is_an_error_and_what_narrows_is_not() {
         let main = "extends = [\"base\"]\n[fs]\nread = [\"/a\", \"/p/**/x\"]\nwrite = [\"/w\"]\ndeny = [\"/a/no\"]\n\
-                    [net]\nconnect = [\"10.0.0.0/8:80,443\", \"unix:/run/s\"]\ndeny = [\"10.9.0.0/16\"]\n[syscalls]\nsync = \"deny\"\nfsync = \"deny\"\n";
+                    [net]\nconnect = [\"10.0.0.0/8:80,443\", \"unix:/run/s\"]\ndeny = [\"10.9.0.0/16\"]\n[syscalls]\nsync = \"deny\"\nfsync = \"deny\"\n\
+                    [limits]\ncpu = \"10s\"\nprocesses = 9\n";
         let domain = |more: &str| codes(&format!("{main}[domain.b]\non-exec = [\"/x\"]\n{more}\n"));
         for wide in [
             "fs = { read = [\"/b\"] }",
@@ -477,6 +484,8 @@ mod tests {
             "net = { listen = [\"127.0.0.1:80\"] }",
             "syscalls = { sync = \"allow\" }",
             "[[domain.b.rule]]\nsyscall = \"fsync\"\nwhen = \"arg0 == 1\"\naction = \"allow\"",
+            "limits = { cpu = \"11s\" }",
+            "limits = { processes = 10, memory = \"1GiB\" }",
         ] {
             assert_eq!(domain(wide), ["E606"], "{wide}");
         }
@@ -488,6 +497,7 @@ mod tests {
             "syscalls = { read = \"allow\", write = \"kill\", \"@process\" = \"allow\" }",
             "extends = [\"offline\"]",
             "default = \"deny\"",
+            "limits = { cpu = \"10000ms\", processes = 8, memory = \"1GiB\" }",
         ] {
             assert_eq!(domain(narrow), [""; 0], "{narrow}");
         }

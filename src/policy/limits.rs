@@ -90,6 +90,9 @@ impl LimitKind {
         all
     };
 
+    /// Those that a domain can have: they are counted for a part of the processes.
+    pub const OF_DOMAIN: [LimitKind; 3] = [LimitKind::Cpu, LimitKind::Memory, LimitKind::Processes];
+
     /// As written in a policy.
     pub const fn key(self) -> &'static str {
         KINDS[self as usize].1
@@ -211,6 +214,30 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
         limits.put(kind, limit);
     }
     limits
+}
+
+/// The limits of a domain.
+pub(super) fn of_domain(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
+    let mut read = limits(document, value);
+    let keys = value.get_ref().as_table().into_iter().flatten();
+    for (key, _) in keys {
+        let kind = LimitKind::of_key(key.get_ref());
+        if let Some(kind) = kind.filter(|kind| !LimitKind::OF_DOMAIN.contains(kind)) {
+            read.put(kind, None);
+            document
+                .error(
+                    Code::Domain,
+                    key.span(),
+                    format!("a domain cannot limit `{}`", kind.key()),
+                )
+                .help(format!(
+                    "a domain can have {}: write `{}` below [limits], for the whole command",
+                    LimitKind::OF_DOMAIN.map(LimitKind::key).join(", "),
+                    kind.key()
+                ));
+        }
+    }
+    read
 }
 
 fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {

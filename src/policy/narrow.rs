@@ -3,8 +3,8 @@
 
 use super::file::Part;
 use super::{
-    Action, Code, Diagnostic, Entry, List, NetEntry, NetList, Origin, PathEntry, Policy, Rule,
-    Target,
+    Action, Code, Diagnostic, Entry, LimitKind, List, NetEntry, NetList, Origin, PathEntry, Policy,
+    Rule, Target,
 };
 use crate::net::{Endpoint, Host, Protocol, Reach, Socket, To};
 use crate::paths::Pattern;
@@ -56,9 +56,30 @@ pub(super) fn widened(main: &Policy, source: u16, part: &Part) -> Vec<Diagnostic
             by,
         ))
     });
-    let found: Vec<Diagnostic> = paths.chain(peers).chain(entries).chain(rules).collect();
+    let limits = LimitKind::OF_DOMAIN.into_iter();
+    let limits = limits.filter_map(|kind| limit(main, part, kind));
+    let found = paths.chain(peers).chain(entries).chain(rules);
+    let found: Vec<Diagnostic> = found.chain(limits).collect();
     debug_assert!(found.iter().all(|one| one.source == Some(source)));
     found
+}
+
+/// A limit that is above the same limit of the main policy.
+fn limit(main: &Policy, part: &Part, kind: LimitKind) -> Option<Diagnostic> {
+    let (own, outer) = (part.file.limits.get(kind)?, main.limits.get(kind)?);
+    if own.value <= outer.value {
+        return None;
+    }
+    let (key, name) = (kind.key(), &part.name);
+    let message = format!(
+        "the domain `{name}` has a larger limit than the main policy: limits.{key} is {outer} at {}",
+        main.place(outer.origin)
+    );
+    let span = main.span(own.origin, &own.text);
+    let problem = Diagnostic::error(Code::Widens, message).at(own.origin.source, span);
+    Some(problem.help(format!(
+        "its processes count for both: write {outer} at most, or a larger {key} below [limits]"
+    )))
 }
 
 /// An entry of a domain: its place, its text and its key.

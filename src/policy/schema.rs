@@ -62,7 +62,7 @@ fn section(key: &str) -> Value {
             "Which peers may be connected to, and where to listen",
         ),
         "limits" => about(
-            limits(),
+            limits(&LimitKind::ALL),
             "How much of time, memory and the like may be used",
         ),
         "process" => about(
@@ -113,6 +113,10 @@ fn of_domain(key: &str) -> Value {
             about(items(&[text(), program]), "The programs that enter it")
         }
         "default" => words(&["deny"]),
+        "limits" => about(
+            limits(&LimitKind::OF_DOMAIN),
+            "How much the processes below one entry may use together",
+        ),
         key => section(key),
     }
 }
@@ -189,8 +193,8 @@ fn of_rule(key: &str) -> Value {
     }
 }
 
-fn limits() -> Value {
-    let keys = LimitKind::ALL.map(LimitKind::key);
+fn limits(kinds: &[LimitKind]) -> Value {
+    let keys: Vec<&str> = kinds.iter().map(|kind| kind.key()).collect();
     table(&keys, &[], |key| {
         match LimitKind::of_key(key).map(LimitKind::unit) {
             Some(Unit::Number) => json!({ "type": "integer", "minimum": 1 }),

@@ -1,8 +1,9 @@
 //! Gathers the contents of a [`Verdict`] while the jail runs.
 
+use super::limited::Limited;
 use super::verdict::{
-    AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Memory, OutputBytes,
-    PolicyId, Tasks, VERSION, Verdict, code_and_signal,
+    AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, DomainLimit, Ending, Memory,
+    OutputBytes, PolicyId, Tasks, VERSION, Verdict, code_and_signal,
 };
 use crate::policy::LimitKind;
 use crate::supervise::{self, Outcome, SuperviseError, Used};
@@ -25,6 +26,7 @@ pub struct Gathered {
     first: Option<Denial>,
     killed: Option<Denial>,
     asked: Vec<AskedCount>,
+    limited: Limited,
 }
 
 /// What other parts know at the end.
@@ -130,6 +132,11 @@ impl Gathered {
         }
     }
 
+    /// Processes in a domain are past a limit.
+    pub fn limited(&mut self, limit: DomainLimit) {
+        self.limited.add(limit);
+    }
+
     /// Whether no denial has been kept yet.
     pub fn wants_denial(&self) -> bool {
         self.first.is_none()
@@ -200,6 +207,7 @@ impl Gathered {
                 counts: known.counts,
             },
             asked: self.asked,
+            limited: self.limited.list(),
             foreign: known.foreign,
         }
     }

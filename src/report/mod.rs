@@ -43,6 +43,7 @@ pub mod evidence;
 mod format;
 mod json;
 mod layout;
+mod limited;
 mod log;
 mod noise;
 mod place;
@@ -63,9 +64,9 @@ pub use count::times;
 pub use escape::text as escaped;
 pub use place::Place;
 pub use verdict::{
-    Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, Ending, Line, Memory,
-    OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved, Signal,
-    Standing, Tasks, Verdict,
+    Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, DomainLimit, Ending, Line,
+    Memory, OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved,
+    Signal, Standing, Tasks, Verdict,
 };
 
 use crate::judge;
@@ -161,6 +162,8 @@ pub struct Report<'a> {
     foreign: u64,
     /// Programs of a foreign ABI that already had a message, by the hash of their name.
     foreign_shown: Vec<u64>,
+    /// Limits of domains that had a message.
+    limits_told: Vec<(String, Option<LimitKind>)>,
     killed: Option<Cause<'a>>,
     asker: Option<Box<dyn Asker + 'a>>,
     clock: fn() -> f64,
@@ -205,6 +208,7 @@ impl<'a> Report<'a> {
             changes: Vec::new(),
             foreign: 0,
             foreign_shown: Vec::new(),
+            limits_told: Vec::new(),
             killed: None,
             asker: None,
             clock: now,
@@ -495,6 +499,22 @@ impl<'a> Report<'a> {
         self.say(&text);
     }
 
+    /// Processes in a domain are past a limit of the domain. Each limit has one message, also with `--quiet`.
+    fn domain_limit(&mut self, limit: DomainLimit) {
+        let key = (limit.domain.clone(), limit.limit);
+        if !self.limits_told.contains(&key) {
+            self.limits_told.push(key);
+            self.say(&limit.text(&self.layout));
+        }
+        self.record(|time, _| Record::Limit {
+            time,
+            limit: &limit,
+        });
+        if let Some((_, gathered)) = &mut self.document {
+            gathered.limited(limit);
+        }
+    }
+
     fn summary(&mut self) {
         if self.quiet {
             return;
@@ -638,6 +658,15 @@ impl Observer for Report<'_> {
             Event::Lacking(_) => {}
             Event::Granted(ref denial) => self.granted(denial),
             Event::Limit(limit) => self.limit(limit),
+            Event::DomainLimit {
+                pid,
+                program,
+                domain,
+                limit,
+            } => {
+                let process = (pid, owned(program.ancestry()));
+                self.domain_limit(DomainLimit::of(self.policy, process, domain, limit));
+            }
             Event::Foreign { pid, program } => self.foreign(pid, &owned(program.ancestry())),
             Event::Refused { pid, program, call } => {
                 if !self.quiet {

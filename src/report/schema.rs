@@ -6,8 +6,8 @@ use super::format::hexadecimal;
 use super::tally::Count;
 use super::text::Facts;
 use super::verdict::{
-    Asked, Denial, DenialAction, DenialCount, Ending, Line, PathAccess, Peer, PeerAccess, Reason,
-    Resolved, Signal, Standing, code_and_signal,
+    Asked, Denial, DenialAction, DenialCount, DomainLimit, Ending, Line, PathAccess, Peer,
+    PeerAccess, Reason, Resolved, Signal, Standing, code_and_signal,
 };
 use crate::judge;
 use crate::net::Way;
@@ -88,6 +88,12 @@ pub enum Record<'a> {
         code: &'static str,
         standing: Standing,
         reason: Reason,
+    },
+    /// Processes in a domain are past a limit of the domain, and are killed.
+    Limit {
+        time: f64,
+        #[serde(flatten)]
+        limit: &'a DomainLimit,
     },
     /// A signal is delivered.
     Signal {

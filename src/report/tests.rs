@@ -343,6 +343,19 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
         exit: Exit::Signal(15),
     });
     report.foreign(4713, &names(&["sh", "old-game"]));
+    let limit = DomainLimit {
+        pid: 4712,
+        ancestry: names(&["cargo", "build-script-build"]),
+        domain: "build-script".to_owned(),
+        limit: Some(LimitKind::Processes),
+        value: "16".to_owned(),
+        source: Some("net.toml".to_owned()),
+        line: Some(12),
+    };
+    report.record(|time, _| Record::Limit {
+        time,
+        limit: &limit,
+    });
     report.event(&Event::Waiting {
         tree: &names(&["sleep (pid 4714)"]),
         asked: true,

@@ -207,11 +207,8 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
         None => Default::default(),
     };
     let what = match limit {
-        LimitKind::Processes => format!("more than {said} tasks at the same time"),
-        LimitKind::Output => format!("it has written more than {said} to stdout and stderr"),
-        LimitKind::Cpu => format!("it has used more than {said} of processor time"),
-        LimitKind::Memory => format!("it has used more than {said} of memory"),
-        _ => format!("it has run for {said}"),
+        LimitKind::Cpu | LimitKind::Memory => format!("it has used {}", amount(limit, said)),
+        _ => amount(limit, said),
     };
     let mut out = String::with_capacity(200);
     let place = escape::text(&format!("[{place} limits.{}]", limit.key()), NAME + 40);
@@ -227,6 +224,17 @@ pub fn limit(layout: &Layout, policy: &Policy, limit: LimitKind) -> String {
         &format!("a larger {} in [limits], or none", limit.key()),
     );
     out
+}
+
+/// What was too much: `said` is the limit.
+pub fn amount(limit: LimitKind, said: &str) -> String {
+    match limit {
+        LimitKind::Processes => format!("more than {said} tasks at the same time"),
+        LimitKind::Output => format!("it has written more than {said} to stdout and stderr"),
+        LimitKind::Cpu => format!("more than {said} of processor time"),
+        LimitKind::Memory => format!("more than {said} of memory"),
+        _ => format!("it has run for {said}"),
+    }
 }
 
 /// The message of a hint.
@@ -269,7 +277,7 @@ pub fn waiting(layout: &Layout, left: &[String], asked: bool) -> String {
 }
 
 /// `sh → python3 (pid 4711)`.
-fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
+pub fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
     let mut text = String::new();
     for (index, name) in ancestry.iter().enumerate() {
         if ancestry.len() > CHAIN && (1..=ancestry.len() - CHAIN).contains(&index) {

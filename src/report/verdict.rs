@@ -63,6 +63,9 @@ pub struct Verdict {
     /// What was asked about, the first requests, and the answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<AskedCount>,
+    /// Processes in domains that were killed because they were past a limit of the domain, the first ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limited: Vec<DomainLimit>,
     /// How many 32-bit programs were started, and killed.
     pub foreign: u64,
 }
@@ -282,6 +285,27 @@ pub struct AskedCount {
     pub answer: Asked,
     /// How many calls it was the answer to.
     pub times: u64,
+}
+
+/// Processes in a domain that were killed because they were past a limit of the domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DomainLimit {
+    /// The process that entered the domain, or one of those that it made.
+    pub pid: Tid,
+    /// The programs from the first to its own.
+    pub ancestry: Vec<String>,
+    /// The domain.
+    pub domain: String,
+    /// The limit; `None`: one of a later version.
+    #[serde(default, with = "limit")]
+    pub limit: Option<LimitKind>,
+    /// Its value, as the policy has it.
+    pub value: String,
+    /// The policy file or preset that has it.
+    pub source: Option<String>,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
 }
 
 /// Whether a policy could allow a denied call.

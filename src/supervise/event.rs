@@ -2,7 +2,7 @@
 
 use super::ask::Asker;
 use super::{Denial, Object, Program, Used};
-use crate::policy::{DomainSet, LimitKind};
+use crate::policy::{DomainId, DomainSet, LimitKind};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
 
@@ -59,6 +59,17 @@ pub enum Event<'a> {
     Killed(Denial<'a>),
     /// The command is past a limit, and is being ended.
     Limit(LimitKind),
+    /// Processes in a domain are past a limit of the domain, and are being killed.
+    DomainLimit {
+        /// The process that entered the domain, or one of those that it made.
+        pid: Tid,
+        /// Its program and those before it.
+        program: &'a Program,
+        /// The domain.
+        domain: DomainId,
+        /// The limit.
+        limit: LimitKind,
+    },
     /// A program of a foreign ABI was started, and killed: all of its calls are closed.
     Foreign {
         /// The process.

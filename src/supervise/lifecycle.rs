@@ -1,5 +1,6 @@
 //! Tasks begin, execute a program, and end.
 
+use super::limits;
 use super::tracee::{Executed, Task};
 use super::{Ending, Event, Object, SuperviseError, Supervisor};
 use crate::judge::Verdict;
@@ -37,10 +38,24 @@ impl Supervisor<'_> {
     ) -> Result<Resume, Errno> {
         self.stats.attach += 1;
         self.attached(tracee, task)?;
+        if self.is_past_below(task) {
+            return Ok(Resume::KILL);
+        }
         if self.is_main(tracee.tid()) {
             self.job.main_stopped = None;
         }
         Ok(Resume::CONTINUE)
+    }
+
+    /// Whether a task that stops for the first time is below an entry of a domain that is past a limit. That an adopted
+    /// one is below an entry no event of a parent has told.
+    fn is_past_below(&mut self, task: &Task) -> bool {
+        if task.is_adopted()
+            && let Some(subtree) = limits::crowded(&self.tracees, task)
+        {
+            self.past_below(&subtree, LimitKind::Processes);
+        }
+        task.process().limits.is_past()
     }
 
     pub(super) fn spawned(&mut self, tracee: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
@@ -61,6 +76,10 @@ impl Supervisor<'_> {
             && self.ending.is_none()
         {
             self.past(limit);
+            return Ok(Resume::KILL);
+        }
+        if let Some(subtree) = limits::crowded(&self.tracees, task) {
+            self.past_below(&subtree, LimitKind::Processes);
             return Ok(Resume::KILL);
         }
         if self.observer.wants_all() {
@@ -98,7 +117,10 @@ impl Supervisor<'_> {
             None => self.plan,
         };
         let refused = self.paths.loaded(plan, tid, caller.as_deref());
+        let before = task.process().domains.set();
         let refused = self.enter(tid, &task, caller.as_deref(), own).or(refused);
+        let entered = task.process().domains.set().without(before);
+        self.limits.enters(&task, entered);
         if !own {
             if let (Some(caller), Some(registers)) = (&caller, tracee.registers()?) {
                 self.ends_execve(caller, registers.call());
@@ -106,6 +128,8 @@ impl Supervisor<'_> {
             self.asks_no_more(former as Tid);
         }
         if own {
+            let filters = self.plan.start_filters().len();
+            self.tracees.parentless.begins(tid, filters);
             self.watch_ends(tracee)?;
         }
         // The command's own program is the caller's choice; what it is was judged at the start.
@@ -155,10 +179,10 @@ impl Supervisor<'_> {
         if let Exit::Signal(signal) = exit {
             self.is_refused_by(tid, signal);
         }
-        let task = self.tracees.get(tid);
-        let parent = task.and_then(|task| task.process().parent());
+        let task = self.tracees.get(tid).cloned();
+        let parent = task.as_ref().and_then(|task| task.process().parent());
         let pid = self.tracees.gone(tid);
-        self.limits.gone(tid);
+        self.limits.gone(tid, task.as_deref(), self.meter.ran(tid));
         // Before the command's own end is looked at: all the rest must end, too.
         if exit == Exit::Signal(libc::SIGKILL) && self.ending.is_none() && self.is_out_of_memory() {
             self.past(LimitKind::Memory);

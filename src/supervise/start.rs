@@ -13,7 +13,7 @@ use super::syscall::path::Paths;
 use super::syscall::refusal::OwnFilter;
 use super::syscall::socket::Sockets;
 use super::tracee::held::Held;
-use super::tracee::{Namespaces, Tracees};
+use super::tracee::{Namespaces, Parentless, Tracees};
 use super::{Observer, Outcome, Stats, StopHandle, SuperviseError, Supervisor};
 use crate::launch::Started;
 use crate::plan::Plan;
@@ -80,8 +80,9 @@ impl<'a> Supervisor<'a> {
         observer: &'a mut dyn Observer,
         needs_clock: bool,
     ) -> Result<Self, SuperviseError> {
-        let tracees = Tracees::new(started.pid, Namespaces::new(started.isolation()));
+        let mut tracees = Tracees::new(started.pid, Namespaces::new(started.isolation()));
         let (limits, credentials) = prepared(&started, plan, &options, needs_clock)?;
+        tracees.parentless = Parentless::new(limits.unknown());
         let counts = options.measure || limits.keeps_cpu();
         let strangers = limits.clock().into_iter().chain(started.init());
         let meter = Meter::new(counts, started.pid, strangers.collect());

@@ -64,6 +64,8 @@ pub struct Meter {
     /// Its peak resident memory, as read at its end.
     peak: u64,
     strangers: Vec<Tid>,
+    /// The process whose end was last told, and its processor time.
+    last: Option<(Tid, Duration)>,
 }
 
 impl Meter {
@@ -75,7 +77,14 @@ impl Meter {
             main: Some(main),
             peak: 0,
             strangers,
+            last: None,
         }
+    }
+
+    /// The processor time of a process whose end was just told, if it was counted.
+    pub fn ran(&self, pid: Tid) -> Option<Duration> {
+        let (last, ran) = self.last?;
+        (last == pid).then_some(ran)
     }
 
     /// Records the peak memory of the command's own process, which is about to end.
@@ -122,6 +131,7 @@ impl Meter {
                 Some(Pending::End(tid)) => {
                     let time = sys::clock::process(tid);
                     if let Some((status, peak)) = wait::take_end(tid)? {
+                        self.last = time.map(|time| (tid, time.ran));
                         match self.strangers.iter().position(|stranger| *stranger == tid) {
                             // Another process may get its id later.
                             Some(place) => _ = self.strangers.swap_remove(place),

@@ -5,6 +5,7 @@ mod support;
 
 mod bombs;
 mod cpu;
+mod domains;
 mod hidden;
 mod kernel;
 mod memory;

@@ -166,7 +166,7 @@ fn files_count_whose_opens_are_looked_at_to_report_denials() {
 
 /// The probe's System V segments stay when it is killed: they are known by their size, and removed. Another
 /// test's probe may be using its own at this time: those have a creator that lives.
-struct Segments;
+pub struct Segments;
 
 impl Drop for Segments {
     fn drop(&mut self) {

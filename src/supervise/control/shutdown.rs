@@ -5,7 +5,7 @@ use super::round::ANYBODY;
 use super::stop_handle;
 use super::wait::Pause;
 use crate::policy::LimitKind;
-use crate::supervise::limits;
+use crate::supervise::limits::{self, Subtree};
 use crate::supervise::syscall::charged;
 use crate::supervise::tracee::Task;
 use crate::supervise::{
@@ -72,13 +72,18 @@ impl Supervisor<'_> {
         {
             self.past(limit);
         }
+        if self.ending.is_none() && self.running {
+            for (subtree, limit) in self.limits.past_below(&self.tracees) {
+                self.past_below(&subtree, limit);
+            }
+        }
     }
 
     /// A task is about to end. If the supervisor adds up memory, it looks at it once more: by ticks alone it
     /// would be chance whether a program is found that ends between two of them.
     pub fn ends(&mut self, _: &Stopped, task: &Rc<Task>) -> Result<Resume, Errno> {
         let pid = task.pid();
-        if self.running && !self.gives_back(pid) {
+        if self.running && !self.gives_back(task) {
             self.limits.ends(task);
         }
         self.measure_end(task.tid(), pid);
@@ -169,8 +174,7 @@ impl Supervisor<'_> {
         if !self.limits.keeps_memory() {
             return false;
         }
-        let pid = task.pid();
-        self.limits.releases(task, call) && self.gives_back(pid)
+        self.limits.releases(task, call) && self.gives_back(task)
     }
 
     /// A task stops for the first time, or after a group-stop. Each inherits that it stops before it ends.
@@ -183,13 +187,18 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// A process is about to lose memory. Ends the tree if it has more than it may; returns whether it did.
-    pub fn gives_back(&mut self, pid: Tid) -> bool {
-        let past = self.limits.is_past_before(&self.tracees, pid);
-        if past {
+    /// A process is about to lose memory. Ends the tree if it has more than it may, or the part of it below an
+    /// entry of a domain; returns whether it did.
+    pub fn gives_back(&mut self, task: &Task) -> bool {
+        if self.limits.is_past_before(&self.tracees, task.pid()) {
             self.past(LimitKind::Memory);
+            return true;
         }
-        past
+        let below = self.limits.past_before_below(&self.tracees, task);
+        for (subtree, limit) in &below {
+            self.past_below(subtree, *limit);
+        }
+        !below.is_empty()
     }
 
     /// The processor time of those that have ended.
@@ -206,6 +215,27 @@ impl Supervisor<'_> {
                 self.observer.event(&Event::Limit(limit));
                 self.end(Ending::Limit(limit));
             }
+        }
+    }
+
+    /// The processes below an entry of a domain are past a limit of the domain: they end at once. The rest goes on.
+    pub fn past_below(&mut self, subtree: &Rc<Subtree>, limit: LimitKind) {
+        let below = |task: &Task| task.process().limits.is_below(subtree);
+        if subtree.is_past_now(limit) && self.ending.is_none() {
+            let part = self.tracees.only(below);
+            let entered = subtree.pid().and_then(|pid| part.get(pid));
+            if let Some(task) = entered.or_else(|| part.all().next()) {
+                self.observer.event(&Event::DomainLimit {
+                    pid: task.pid(),
+                    program: &task.program(),
+                    domain: subtree.domain(),
+                    limit,
+                });
+            }
+        }
+        self.tracees.kill_part(below);
+        if subtree.pid().is_some() {
+            self.tracees.parentless.is_past(subtree);
         }
     }
 

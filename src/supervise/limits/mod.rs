@@ -4,6 +4,8 @@
 mod cpu;
 pub mod memory;
 pub mod state;
+pub mod subtree;
+mod subtrees;
 mod turn;
 
 use super::control::timer::Clock;
@@ -11,7 +13,7 @@ use super::control::watchdog;
 use super::tracee::{Task, Tracees};
 use crate::launch::{Started, User};
 use crate::plan::Plan;
-use crate::policy::LimitKind;
+use crate::policy::{DomainSet, LimitKind};
 use crate::sys::Errno;
 use crate::syscalls::Call;
 use crate::trace::{Resume, Stopped, Tid};
@@ -19,7 +21,12 @@ pub(super) use cpu::Cpu;
 pub(super) use memory::Memory;
 use memory::moments;
 pub(super) use memory::smaps::peak;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+pub(super) use subtree::Subtree;
+pub(super) use subtrees::crowded;
+use subtrees::{Past, Subtrees};
 
 /// How often the clock ticks: what a limit of time may be late by.
 const TICK: Duration = Duration::from_millis(50);
@@ -44,6 +51,8 @@ pub struct LimitWatch {
     tasks: Option<u64>,
     cpu: Option<Cpu>,
     memory: Option<Memory>,
+    /// The limits of domains.
+    subtrees: Subtrees,
 }
 
 /// What is to be done.
@@ -69,24 +78,27 @@ impl LimitWatch {
         let unbegun = limits.time(LimitKind::Wall);
         let wall = unbegun.map(|wall| (after(now, wall.max(START)), grace));
         let cpu = limits.time(LimitKind::Cpu).map(Cpu::new);
+        let own = || nix::unistd::geteuid().as_raw();
+        let user = started.user().map_or_else(own, |user| user.uid);
+        let writable = plan.files.writable.as_deref();
+        let ipc = started.isolation().ipc;
         // The launcher has made a cgroup where it could.
         let memory = limits
             .number(LimitKind::Memory)
             .filter(|_| started.group().is_none())
-            .map(|most| {
-                let own = || nix::unistd::geteuid().as_raw();
-                let user = started.user().map_or_else(own, |user| user.uid);
-                let writable = plan.files.writable.as_deref();
-                Memory::new(most, user, writable, started.isolation().ipc)
-            });
-        let every = match memory {
-            Some(_) => FAST_TICK,
-            None => TICK,
+            .map(|most| Memory::new(most, user, writable, ipc));
+        let of_domains = plan.entry.iter().flat_map(|entry| entry.limits().cloned());
+        let writable = writable.map(<[PathBuf]>::to_vec);
+        let subtrees = Subtrees::new(of_domains.collect(), user, writable, ipc);
+        let adds_up = memory.is_some() || subtrees.any(LimitKind::Memory);
+        let every = match adds_up {
+            true => FAST_TICK,
+            false => TICK,
         };
-        let ticks = wall.is_some() || cpu.is_some() || memory.is_some();
+        let ticks = wall.is_some() || cpu.is_some() || adds_up || subtrees.any(LimitKind::Cpu);
         Ok(LimitWatch {
             clock: ticks
-                .then(|| Clock::start(every, memory.is_some(), timer, started.user()))
+                .then(|| Clock::start(every, adds_up, timer, started.user()))
                 .transpose()?,
             timer,
             wall,
@@ -94,6 +106,7 @@ impl LimitWatch {
             tasks: limits.number(LimitKind::Processes),
             cpu,
             memory,
+            subtrees,
         })
     }
 
@@ -155,12 +168,27 @@ impl LimitWatch {
 
     /// Whether memory is added up here.
     pub fn keeps_memory(&self) -> bool {
-        self.memory.is_some()
+        self.memory.is_some() || self.subtrees.any(LimitKind::Memory)
     }
 
     /// Whether the time of those that have ended must be counted.
     pub fn keeps_cpu(&self) -> bool {
-        self.cpu.is_some()
+        self.cpu.is_some() || self.subtrees.any(LimitKind::Cpu)
+    }
+
+    /// What children of domains with limits are below of whose parent is not known.
+    pub fn unknown(&self) -> Vec<Rc<Subtree>> {
+        self.subtrees.unknown()
+    }
+
+    /// A process has entered these domains.
+    pub fn enters(&mut self, task: &Task, set: DomainSet) {
+        self.subtrees.enters(task, set);
+    }
+
+    /// A tick: the processes in domains that are past a limit.
+    pub fn past_below(&mut self, tracees: &Tracees) -> Vec<Past> {
+        self.subtrees.past(tracees)
     }
 
     /// The clock has ended.
@@ -202,8 +230,16 @@ impl LimitWatch {
     }
 
     /// Whether a call gives much memory back.
-    pub fn releases(&self, task: &Task, call: &Call) -> bool {
-        self.memory.is_some() && moments::releases(&task.process().limits, call)
+    pub fn releases(&mut self, task: &Task, call: &Call) -> bool {
+        match self.memory.is_some() {
+            true => moments::releases(&task.process().limits, call),
+            false => self.subtrees.releases(task, call),
+        }
+    }
+
+    /// A process is about to lose memory: what is below an entry of a domain and past its limit.
+    pub fn past_before_below(&mut self, tracees: &Tracees, task: &Task) -> Vec<Past> {
+        self.subtrees.past_before(tracees, task)
     }
 
     /// A process is about to lose memory: whether the tree has more than it may.
@@ -212,9 +248,15 @@ impl LimitWatch {
         memory.is_some_and(|memory| memory.is_past_before(tracees, pid))
     }
 
+    /// Each sum of memory that a task counts in.
+    fn memories<'a>(&'a mut self, task: &'a Task) -> impl Iterator<Item = &'a mut Memory> {
+        let all = self.memory.iter_mut();
+        all.chain(self.subtrees.memories(task))
+    }
+
     /// A task of a process is about to end.
     pub fn ends(&mut self, task: &Task) {
-        if let Some(memory) = &mut self.memory {
+        for memory in self.memories(task) {
             memory.ends(task);
         }
     }
@@ -231,30 +273,47 @@ impl LimitWatch {
     }
 
     /// The error of a call that would make what cannot be counted.
-    pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
-        self.memory.as_mut()?.refuses(tracees, call)
+    pub fn refuses(&mut self, tracees: &Tracees, task: &Task, call: &Call) -> Option<Errno> {
+        let memory = self.memory.as_mut();
+        let refused = memory.and_then(|memory| memory.refuses(tracees, call));
+        refused.or_else(|| self.subtrees.refuses(tracees, task, call))
     }
 
     /// The answer to a call, with a stop at its return where that must be seen.
     pub fn calls(&mut self, task: &Task, call: &Call, how: Resume) -> Resume {
-        match &mut self.memory {
+        let how = match &mut self.memory {
             Some(memory) => memory.calls(task, call, how),
             None => how,
-        }
+        };
+        self.subtrees.calls(task, call, how)
     }
 
     /// A call returns.
     pub fn returns(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
-        match &mut self.memory {
-            Some(memory) => memory.returns(tracee, task),
-            None => Ok(()),
+        if !task.limits.returns() {
+            return Ok(());
         }
+        // It may be another call that the supervisor makes before.
+        let Some(registers) = tracee.registers()? else {
+            return Ok(());
+        };
+        let (call, result) = (registers.call(), registers.result());
+        if !(-4095..0).contains(&result) {
+            for memory in self.memories(task) {
+                memory.returned(tracee.tid(), &call, result);
+            }
+        }
+        Ok(())
     }
 
-    /// A task has ended: what it has made stays the jail's until the next look.
-    pub fn gone(&mut self, tid: Tid) {
+    /// A task has ended: what it has made stays the jail's until the next look. `ran`: the processor time of its
+    /// process, if that has ended with it.
+    pub fn gone(&mut self, tid: Tid, task: Option<&Task>, ran: Option<Duration>) {
         if let Some(memory) = &mut self.memory {
             memory.gone(tid);
+        }
+        if let Some(task) = task {
+            self.subtrees.gone(task, ran);
         }
     }
 
@@ -286,6 +345,7 @@ mod tests {
             tasks: Some(3),
             cpu: None,
             memory: None,
+            subtrees: Subtrees::new(Vec::new(), 0, None, false),
         };
         let at = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(watch.due(false, at(9)), Due::Nothing);

@@ -1,7 +1,8 @@
 //! What is kept for each task and for each process about limits.
 
 use super::memory::smaps::Resident;
-use std::cell::{Cell, RefCell};
+use super::subtree::{Subtree, Within};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct ProcessState {
     pub(super) next: Cell<i32>,
     /// The end of its heap, as it last asked for it.
     pub(super) heap: Cell<Option<u64>>,
+    /// The entries of domains that it is below of.
+    within: RefCell<Vec<Within>>,
 }
 
 impl ProcessState {
@@ -23,7 +26,43 @@ impl ProcessState {
     pub fn executed(&self) -> Self {
         Self {
             ran: self.ran.clone(),
+            within: self.within.clone(),
             ..Self::default()
+        }
+    }
+
+    /// The entries of domains with limits that it is below of.
+    pub fn within(&self) -> Ref<'_, [Within]> {
+        Ref::map(self.within.borrow(), Vec::as_slice)
+    }
+
+    /// Whether it is below this entry.
+    pub fn is_below(&self, subtree: &Rc<Subtree>) -> bool {
+        let within = self.within.borrow();
+        within.iter().any(|one| Rc::ptr_eq(&one.subtree, subtree))
+    }
+
+    /// Whether it is below an entry whose processes are killed.
+    pub fn is_past(&self) -> bool {
+        let within = self.within.borrow();
+        within.iter().any(|one| one.subtree.past().is_some())
+    }
+
+    /// It is below this entry from now on. `before`: the processor time that it has used.
+    pub fn enter(&self, subtree: &Rc<Subtree>, before: Duration) {
+        if !self.is_below(subtree) {
+            let subtree = Rc::clone(subtree);
+            self.within.borrow_mut().push(Within { subtree, before });
+        }
+    }
+
+    /// Its parent is known: it is below what that is below of.
+    pub fn inherit(&self, parent: &ProcessState) {
+        let mut within = self.within.borrow_mut();
+        within.retain(|one| one.subtree.pid().is_some());
+        drop(within);
+        for one in parent.within.borrow().iter() {
+            self.enter(&one.subtree, Duration::ZERO);
         }
     }
 }
@@ -31,8 +70,8 @@ impl ProcessState {
 /// What is kept for each task.
 #[derive(Debug, Default)]
 pub struct TaskState {
-    /// It is about to open a file, or to map one.
-    pub(super) opening: RefCell<Option<Opening>>,
+    /// It is about to open a file, or to map one: for each sum of memory that it counts in.
+    pub(super) opening: RefCell<Vec<Opening>>,
 }
 
 /// Tasks that are in a call which may make something that takes memory.
@@ -57,18 +96,19 @@ impl Drop for Opening {
 
 impl TaskState {
     pub(super) fn open(&self, making: &Rc<Making>) {
-        self.opening.borrow_mut().get_or_insert_with(|| {
+        let mut opening = self.opening.borrow_mut();
+        if !opening.iter().any(|one| Rc::ptr_eq(&one.0, making)) {
             making.tasks.set(making.tasks.get() + 1);
-            Opening(Rc::clone(making), false)
-        });
+            opening.push(Opening(Rc::clone(making), false));
+        }
     }
 
     /// Its call returns; whether it is such a call.
     pub(super) fn returns(&self) -> bool {
-        let Some(mut opening) = self.opening.take() else {
-            return false;
-        };
-        opening.1 = true;
-        true
+        let mut opening = self.opening.take();
+        for one in &mut opening {
+            one.1 = true;
+        }
+        !opening.is_empty()
     }
 }

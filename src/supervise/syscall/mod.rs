@@ -58,7 +58,7 @@ impl Supervisor<'_> {
         if self.own_filter.may_be() && is_foreign(tracee)? {
             return Ok(Resume::returning(registers, NO_CALL));
         }
-        if let Some(error) = self.limits.refuses(&self.tracees, &registers.call()) {
+        if let Some(error) = self.limits.refuses(&self.tracees, task, &registers.call()) {
             return Ok(Resume::returning(registers, -(error as i64)));
         }
         if self.running && self.gives_back_by(task, &registers.call()) {

@@ -8,11 +8,13 @@ mod address_space;
 mod domains;
 pub mod held;
 mod namespaces;
+mod parentless;
 mod process;
 mod spawn;
 mod task;
 
 pub use namespaces::{INIT, Namespaces};
+pub use parentless::Parentless;
 pub use process::{Process, Program};
 pub use spawn::{ChildState, Spawn};
 pub use task::Task;
@@ -43,6 +45,8 @@ pub struct Tracees {
     shares: Shares,
     /// The most tasks that there were at one time.
     most: usize,
+    /// What adopted tasks are below of.
+    pub parentless: Parentless,
 }
 
 /// An execve that has happened.
@@ -65,6 +69,22 @@ impl Tracees {
             is_own: sys::wait::is_own,
             shares: share,
             most: 1,
+            parentless: Parentless::default(),
+        }
+    }
+
+    /// Some of the tasks, to be looked at: of their namespaces and their parents nothing is known.
+    pub fn only(&self, which: impl Fn(&Task) -> bool) -> Self {
+        let tasks = self.tasks.iter().filter(|(_, task)| which(task));
+        let tasks: HashMap<Tid, Rc<Task>> =
+            tasks.map(|(tid, task)| (*tid, Rc::clone(task))).collect();
+        Self {
+            namespaces: Namespaces::default(),
+            most: tasks.len(),
+            tasks,
+            is_own: self.is_own,
+            shares: self.shares,
+            parentless: Parentless::default(),
         }
     }
 
@@ -155,6 +175,11 @@ impl Tracees {
                 // It may be the parent of its parent.
                 task.process().domains.assume();
             }
+        }
+        // A thread is below what its process is below of.
+        if task.process().known_pid().is_none_or(|pid| pid == tid) {
+            let orphan = task.process().parent().is_none();
+            self.parentless.adopt(&task.process(), &status, orphan);
         }
         if self.tasks.values().any(|task| task.paths.is_confined()) {
             task.paths.may_be_confined();
@@ -396,6 +421,13 @@ impl Tracees {
         for pid in self.processes() {
             let _ = sys::process::kill(pid, signal);
         }
+    }
+
+    /// Kills some of the tasks, each with its process. A process whose end is not told yet has an id of its own.
+    pub fn kill_part(&self, which: impl Fn(&Task) -> bool) {
+        let part = self.only(which);
+        part.kill(libc::SIGKILL);
+        part.run_anywhere();
     }
 
     /// Lets every task run on all processors: what is killed must run to end, and one of the lowest

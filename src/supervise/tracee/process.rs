@@ -75,6 +75,7 @@ impl Process {
             *program = parent.known_program();
         }
         self.domains.inherit(&parent.domains);
+        self.limits.inherit(&parent.limits);
     }
 
     /// The program that it runs; `tid` is one of its threads.

@@ -29,7 +29,7 @@ use super::turn::Turns;
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{Call, Op};
-use crate::trace::{Resume, ResumeAction, Stopped, Tid};
+use crate::trace::{Resume, ResumeAction, Tid};
 use descriptors::Descriptors;
 use moments::Moments;
 use objects::Objects;
@@ -119,6 +119,12 @@ impl Memory {
             most: None,
             moments: Moments::new(Instant::now()),
         }
+    }
+
+    /// It is that of a part of the tree.
+    pub fn of_part(mut self) -> Self {
+        self.objects.of_part();
+        self
     }
 
     /// Whether the tree has more than it may.
@@ -349,6 +355,12 @@ impl Memory {
         self.making.tasks.get()
     }
 
+    /// Whether [`Memory::refuses`] may have an error for a call.
+    pub fn may_refuse(call: &Call) -> bool {
+        let keeps = call.op() == Op::Shmget || Kind::of(call).is_some();
+        call.syscall().is_some() && (keeps || makes_memfd(call) || tmpfs::may_fill(call))
+    }
+
     /// The error of a call that would make what cannot be counted.
     pub fn refuses(&mut self, tracees: &Tracees, call: &Call) -> Option<Errno> {
         call.syscall()?;
@@ -381,37 +393,24 @@ impl Memory {
         }
     }
 
-    /// A call of a task returns.
-    pub fn returns(&mut self, tracee: &Stopped, task: &Task) -> Result<(), Errno> {
-        let tid = tracee.tid();
-        if !task.limits.returns() {
-            return Ok(());
-        }
-        // It may be another call that the supervisor makes before.
-        let Some(registers) = tracee.registers()? else {
-            return Ok(());
-        };
-        let (call, result) = (registers.call(), registers.result());
-        if (-4095..0).contains(&result) {
-            return Ok(());
-        }
-        match Kind::of(&call) {
+    /// A call of a task has returned this.
+    pub fn returned(&mut self, tid: Tid, call: &Call, result: i64) {
+        match Kind::of(call) {
             Some(Kind::Semaphores) => self.semaphores.got(result),
             Some(Kind::Messages) => self.messages.got(result),
             None => {}
         }
-        if maps_shared(&call) {
+        if maps_shared(call) {
             self.objects.mapped(tid, result as u64);
         } else if let Ok(fd) = i32::try_from(result) {
-            if makes_memfd(&call) {
+            if makes_memfd(call) {
                 self.objects.made(tid, fd);
-            } else if tmpfs::may_fill(&call) {
+            } else if tmpfs::may_fill(call) {
                 self.written.opened(tid, fd);
                 let is_tmpfs = |device| self.written.is_tmpfs(device);
                 self.objects.opened(tid, fd, is_tmpfs);
             }
         }
-        Ok(())
     }
 
     /// A task has ended.

@@ -37,6 +37,9 @@ const SHARED_GONE: u8 = 64;
 /// tmpfs, most of which are closed at the next pass, it has as many again.
 const MOST: usize = 1024;
 const LEAST: usize = 64;
+/// Where the memory of parts of the tree is added up, each has such a share of them.
+const PARTS: usize = 16;
+const LEAST_OF_PART: usize = 8;
 const PART: usize = 8;
 /// What a pass may take where there is no more room for a file that is about to be opened.
 const ROOM: Duration = Duration::from_millis(5);
@@ -199,6 +202,11 @@ impl Objects {
     /// hides memory.
     pub fn was_evaded(&self) -> bool {
         self.evaded
+    }
+
+    /// It is one of several: fewer descriptors are for it.
+    pub fn of_part(&mut self) {
+        self.most = (self.most / PARTS).max(LEAST_OF_PART);
     }
 
     /// Before a call that may open one more, or make one (`memfd`). Returns whether there is room.
