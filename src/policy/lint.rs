@@ -97,10 +97,8 @@ struct Use {
 
 fn entries(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     let mut uses = vec![Use::default(); policy.syscalls.len()];
-    let native = syscalls::all()
-        .iter()
-        .filter(|syscall| syscall.number().is_some());
-    for syscall in native {
+    // Those of other architectures, too: a policy has the same warnings on all of them.
+    for syscall in syscalls::all() {
         let (named, grouped): (Vec<_>, Vec<_>) = policy
             .syscalls
             .iter()

@@ -43,7 +43,7 @@ pub use foreign::foreign_name;
 pub use groups::{Group, group, groups};
 pub use kind::{Kind, Width};
 pub use op::Op;
-pub use parse::{CallError, parse_call};
+pub use parse::{CallError, Unknown, parse_call};
 pub use set::SyscallSet;
 pub use signals::{signal_by_name, signal_display, signal_name};
 pub use table::COUNT;

@@ -13,17 +13,19 @@ pub struct CallError {
     pub range: Range<usize>,
     /// What is wrong.
     pub message: String,
-    /// The unknown name, for a suggestion of a known one.
+    /// The name that is unknown here.
     pub unknown: Option<Unknown>,
 }
 
-/// An unknown name.
+/// An unknown name; a known one may be suggested for all but those of other architectures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// In the place of a system call's name.
     Syscall(String),
     /// In the place of a constant.
     Constant(String),
+    /// That of a system call which exists on other architectures only.
+    Elsewhere,
 }
 
 impl fmt::Display for CallError {
@@ -69,14 +71,17 @@ impl<'a> Parser<'a> {
                 Some(nr) => (nr, Some(syscall)),
                 None => {
                     let arch = super::arch::NATIVE.name();
-                    return Err(error(range, format!("`{name}` does not exist on {arch}")));
+                    return Err(elsewhere(
+                        range,
+                        format!("`{name}` does not exist on {arch}"),
+                    ));
                 }
             },
             None => match name.strip_prefix("syscall_").and_then(|nr| nr.parse().ok()) {
                 Some(nr) => (nr, super::by_number(nr)),
                 None if super::foreign_name(name) => {
                     let message = format!("`{name}` exists on other architectures only");
-                    return Err(error(range, message));
+                    return Err(elsewhere(range, message));
                 }
                 None => {
                     return Err(CallError {
@@ -255,6 +260,13 @@ impl<'a> Parser<'a> {
     }
 }
 
+fn elsewhere(range: Range<usize>, message: String) -> CallError {
+    CallError {
+        unknown: Some(Unknown::Elsewhere),
+        ..error(range, message)
+    }
+}
+
 fn error(range: Range<usize>, message: String) -> CallError {
     CallError {
         range,
@@ -425,6 +437,8 @@ mod tests {
             Some(Unknown::Constant("O_RDNOLY".to_owned()))
         );
         assert_eq!(parse_call("openat(").expect_err("ends early").unknown, None);
+        let elsewhere = parse_call("riscv_hwprobe()").expect_err("another architecture's");
+        assert_eq!(elsewhere.unknown, Some(Unknown::Elsewhere));
     }
 
     #[test]
