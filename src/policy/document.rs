@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::brackets::{Unclosed, unclosed};
+use super::plain_text;
 use super::{Code, Diagnostic, Origin};
 use crate::condition::nearest;
 
@@ -46,6 +47,9 @@ impl<'t> Document<'t> {
     /// The document and its tree; if it is not valid TOML, the part that could be parsed.
     pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
         let mut document = Document::of(source, text);
+        if let Some(tree) = plain_text::tree(text) {
+            return (document, tree);
+        }
         let (tree, errors) = DeTable::parse_recoverable(text);
         let unclosed = match errors.is_empty() {
             true => None,

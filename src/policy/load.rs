@@ -16,7 +16,7 @@ use super::layers::{self, Layers};
 use super::led;
 use super::lift;
 use super::merge::merge;
-use super::parse::{parse, parse_preset};
+use super::parse::parse;
 use super::places::{PathContext, way_to};
 use super::presets::{names, preset, presets, without_tests};
 use super::temporary;
@@ -393,7 +393,6 @@ impl Loading {
         let part = if tests { &text } else { without_tests(&text) };
         let (mut file, problems) = match &layers {
             Some(layers) => layers::parse(index, part, layers, &self.around),
-            None if preset => parse_preset(index, part, &self.around),
             None => parse(index, part, &self.around),
         };
         self.problems.extend(problems);

@@ -85,7 +85,7 @@ mod object;
 mod parse;
 mod peer;
 mod places;
-mod preset_text;
+mod plain_text;
 mod presets;
 mod process;
 mod read;

@@ -11,7 +11,6 @@ use super::entry::{entry, target};
 use super::file::File;
 use super::peer::one_peer;
 use super::places::{PathContext, locate};
-use super::preset_text;
 use super::read::note;
 use super::{About, Action, Code, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
@@ -44,20 +43,6 @@ pub(super) fn is_key(name: &str) -> bool {
 /// The contents of a file, with all its errors.
 pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec<Diagnostic>) {
     let (mut document, tree) = Document::new(source, text);
-    let file = contents(&mut document, &tree, around);
-    (file, document.finish())
-}
-
-/// The same, of a preset.
-pub(super) fn parse_preset(
-    source: u16,
-    text: &str,
-    around: &PathContext,
-) -> (File, Vec<Diagnostic>) {
-    let Some(tree) = preset_text::tree(text) else {
-        return parse(source, text, around);
-    };
-    let mut document = Document::of(source, text);
     let file = contents(&mut document, &tree, around);
     (file, document.finish())
 }

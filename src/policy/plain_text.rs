@@ -1,9 +1,9 @@
-//! Reads the TOML of presets: in a tenth of the time of the whole language's parser, which each start of a jail
-//! would take.
+//! Reads TOML of the plain kind that policies are written in: in a tenth of the time of the whole language's parser,
+//! which each start of a jail would take.
 //!
-//! It knows only what presets need: tables, arrays of tables, lists, inline tables, strings without escapes, and
-//! truth values. Of any other text it makes nothing, and the whole parser reads it. It reads no user's file. A test
-//! holds that its trees are those of the whole parser, with the place of each value.
+//! It knows only what most policies need: tables, arrays of tables, lists, inline tables, strings without escapes, and
+//! truth values. Of any other text, and of any text with an error, it makes nothing, and the whole parser reads it.
+//! Tests hold that its trees are those of the whole parser, with the place of each value.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,9 +13,16 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::document::{Key, Value};
 
-/// The tree of a preset's text; `None`: it has something that this reader does not know.
+/// Values within values, of which the deepest policies have four. Reading a deeper one could need more than the stack.
+const DEPTH: usize = 16;
+
+/// The tree of a text; `None`: it has something that this reader does not know.
 pub(super) fn tree(text: &str) -> Option<DeTable<'_>> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        depth: 0,
+    };
     let mut root = DeTable::new();
     let mut section: Option<Section<'_>> = None;
     while let Some(byte) = reader.next_line() {
@@ -84,6 +91,8 @@ fn insert<'t>(table: &mut DeTable<'t>, key: Key<'t>, value: Value<'t>) -> Option
 struct Reader<'t> {
     text: &'t str,
     at: usize,
+    /// How many values the next one is in.
+    depth: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -114,17 +123,25 @@ impl<'t> Reader<'t> {
         loop {
             self.skip(|byte| matches!(byte, b' ' | b'\n'));
             match self.peek()? {
-                b'#' => _ = self.skip(|byte| byte != b'\n'),
+                b'#' => self.comment(),
                 other => return Some(other),
             }
         }
     }
 
+    /// Skips a comment up to the end of the line, or up to a character that is not allowed in one.
+    fn comment(&mut self) {
+        self.skip(|byte| !matches!(byte, b'\0'..=b'\x08' | b'\x0a'..=b'\x1f' | b'\x7f'));
+    }
+
     /// Nothing but a comment follows on the line.
     fn end_of_line(&mut self) -> Option<()> {
         self.blank();
+        if self.peek() == Some(b'#') {
+            self.comment();
+        }
         match self.peek() {
-            None | Some(b'\n' | b'#') => Some(()),
+            None | Some(b'\n') => Some(()),
             Some(_) => None,
         }
     }
@@ -168,6 +185,10 @@ impl<'t> Reader<'t> {
 
     fn value(&mut self) -> Option<Value<'t>> {
         let start = self.at;
+        if self.depth == DEPTH {
+            return None;
+        }
+        self.depth += 1;
         let value = match self.peek()? {
             b'"' => DeValue::String(Cow::Borrowed(self.string()?)),
             b'[' => DeValue::Array(self.array()?),
@@ -181,6 +202,7 @@ impl<'t> Reader<'t> {
                 }
             }
         };
+        self.depth -= 1;
         Some(Spanned::new(start..self.at, value))
     }
 
@@ -230,6 +252,7 @@ impl<'t> Reader<'t> {
 mod tests {
     use super::super::presets::{presets, without_tests};
     use super::*;
+    use proptest::prelude::*;
 
     /// A tree with the place of everything in it.
     fn shown(tree: &DeTable<'_>) -> String {
@@ -247,6 +270,80 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What texts are made of: much of it is valid, and some of it is not known to this reader.
+    const PARTS: &[&str] = &[
+        "[a]\n",
+        "[[a]]\n",
+        "[b]\n",
+        "[\"a\"]\n",
+        "[a.b]\n",
+        "a = ",
+        "b = ",
+        "\"\" = ",
+        "a-_1 = ",
+        "a.b = ",
+        "[",
+        "]",
+        "[[",
+        "{",
+        "}",
+        ",",
+        "=",
+        " ",
+        "\n",
+        "\n",
+        "\n",
+        "\"s\"",
+        "\"é\"",
+        "\"\"",
+        "\"",
+        "\"a\\n\"",
+        "'s'",
+        "true",
+        "false",
+        "a",
+        "1",
+        "1.5",
+        "# c\n",
+        "#",
+        "#\u{7f}",
+        "#\u{1}",
+        "#\t\n",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        ".",
+        "\"\t\"",
+        "\"\u{7f}\"",
+        "a = true\n",
+        "b = [\"x\", \"y\"]\n",
+        "c = { d = true, e = [] }\n",
+        "[\n  # c\n  \"x\",\n]\n",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2048, ..ProptestConfig::default() })]
+        #[test]
+        fn of_any_text_it_makes_the_tree_of_the_whole_parser_or_none(
+            places in proptest::collection::vec(0..PARTS.len(), 0..12),
+        ) {
+            let text: String = places.iter().filter_map(|place| PARTS.get(*place)).copied().collect();
+            if let Some(tree) = tree(&text) {
+                let (whole, errors) = DeTable::parse_recoverable(&text);
+                prop_assert!(errors.is_empty(), "{text:?} is wrong: {errors:?}");
+                prop_assert_eq!(shown(&tree), shown(whole.get_ref()), "{:?}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_deep_text_is_left_to_the_whole_parser() {
+        let deep = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(tree(&deep(DEPTH)).is_some());
+        assert!(tree(&deep(DEPTH + 1)).is_none());
+        assert!(tree(&deep(100_000)).is_none());
     }
 
     #[test]
@@ -283,6 +380,9 @@ mod tests {
             "[a",
             "[[a]",
             "a = true\r\n",
+            "a = true # \u{1}",
+            "# \u{7f}\na = true",
+            "\u{feff}a = true",
         ] {
             assert!(tree(text).is_none(), "{text}");
         }
