@@ -2,9 +2,11 @@
 //! uses the file system, so a path must be resolved before it is compared.
 
 mod glob;
+mod known;
 mod pattern;
 
 pub use glob::Glob;
+pub(crate) use known::{ByPath, QuickHash, above};
 pub use pattern::{Pattern, PatternError, Progress};
 pub(crate) use pattern::{has_wildcard, is_beneath, unescaped};
 

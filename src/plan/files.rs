@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use super::domain::REFER_ABI;
+use super::grants::Grants;
 use super::route::{Cost, Enforcer, Route, What};
 use super::{Host, Net, ProcElsewhere, meet};
 use crate::baseline::Watch;
-use crate::paths::{Access, Pattern, Terminal, is_beneath};
+use crate::paths::{Access, Pattern, Terminal, above, is_beneath};
 use crate::policy::{Action, DomainSet, Isolation, List, PathEntry, Policy, Setting};
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -73,7 +74,7 @@ impl Rights {
         if all { Rights::ALL } else { self }
     }
 
-    fn and(self, other: Rights) -> Rights {
+    pub(super) fn and(self, other: Rights) -> Rights {
         Rights {
             read: self.read | other.read,
             write: self.write | other.write,
@@ -81,7 +82,7 @@ impl Rights {
         }
     }
 
-    fn within(self, other: Rights) -> Rights {
+    pub(super) fn within(self, other: Rights) -> Rights {
         Rights {
             read: self.read & other.read,
             write: self.write & other.write,
@@ -173,7 +174,7 @@ impl Files {
             watch: Watch::NONE,
             handled: Rights::NONE,
             grants: Vec::new(),
-            floor: scene.everywhere(),
+            floor: scene.everywhere,
             governed,
             pins,
             memory_files: host.memory_files,
@@ -208,7 +209,7 @@ impl Files {
         };
         if abi > 0 && policy.default.action != Action::Allow {
             // An access that is granted everywhere need not be checked at each open.
-            let open = scene.everywhere();
+            let open = scene.everywhere;
             files.handled = Rights {
                 read: governed.read && !open.read,
                 write: governed.write && !open.write,
@@ -525,6 +526,8 @@ impl Files {
 /// Questions about all entries of a policy together.
 struct Scene<'a> {
     policy: &'a Policy,
+    /// The accesses that are granted for the whole tree.
+    everywhere: Rights,
     /// Whether an entry of `deny` denies something that is otherwise allowed.
     effective: Vec<bool>,
     why: Vec<Option<&'static str>>,
@@ -573,6 +576,7 @@ impl<'a> Scene<'a> {
         };
         Scene {
             policy,
+            everywhere: everywhere(policy),
             effective: policy.paths.iter().map(effective).collect(),
             why: policy.paths.iter().map(why).collect(),
         }
@@ -615,25 +619,11 @@ impl<'a> Scene<'a> {
             .filter(|(entry, _)| entry.list.allows())
     }
 
-    /// The accesses that are granted for the whole tree.
-    fn everywhere(&self) -> Rights {
-        if self.policy.default.action == Action::Allow {
-            return Rights::ALL;
-        }
-        self.allows()
-            .filter(|(entry, _)| {
-                entry.pattern.is_literal() && entry.pattern.base() == Path::new("/")
-            })
-            .fold(Rights::NONE, |rights, (entry, _)| {
-                rights.and(Rights::of(entry.list))
-            })
-    }
-
     fn governed(&self) -> Rights {
         if self.denies() {
             return Rights::ALL;
         }
-        let open = self.everywhere();
+        let open = self.everywhere;
         Rights {
             read: !open.read,
             write: !open.write || self.protects(),
@@ -685,14 +675,7 @@ impl<'a> Scene<'a> {
     /// Landlock's rules. An entry that it cannot express is granted from its base on, or from the part
     /// of the base that exists.
     fn grants(&self, options: PlanOptions<'_>) -> Vec<(PathBuf, Rights)> {
-        let mut grants: Vec<(PathBuf, Rights)> = Vec::new();
-        let mut add = |path: &Path, rights: Rights| {
-            let known = grants.iter_mut().find(|(known, _)| same(known, path));
-            match known {
-                Some((_, known)) => *known = known.and(rights),
-                None => grants.push((path.to_owned(), rights)),
-            }
-        };
+        let mut grants = Grants::default();
         for (entry, why) in self.allows() {
             let base = entry.pattern.base();
             let base = match why {
@@ -701,7 +684,7 @@ impl<'a> Scene<'a> {
                 Some(_) if entry.pattern.is_literal() => base.parent().unwrap_or(base),
                 Some(_) => base,
             };
-            add(base, Rights::of(entry.list));
+            grants.add(base, Rights::of(entry.list));
         }
         for terminal in options.terminals {
             let rights = Rights {
@@ -709,10 +692,10 @@ impl<'a> Scene<'a> {
                 write: terminal.write,
                 exec: false,
             };
-            add(&terminal.path, rights);
+            grants.add(&terminal.path, rights);
         }
         if let Some(command) = options.command {
-            add(
+            grants.add(
                 command,
                 Rights {
                     read: true,
@@ -721,18 +704,7 @@ impl<'a> Scene<'a> {
                 },
             );
         }
-        // Rights add up over all directories above (landlock(7)), so a path within a grant of the same
-        // rights needs no rule.
-        let superfluous = |(path, rights): &(PathBuf, Rights)| {
-            grants.iter().any(|(other, more)| {
-                !same(other, path) && within(path, other) && rights.within(*more) == *rights
-            })
-        };
-        grants
-            .iter()
-            .filter(|grant| !superfluous(grant))
-            .cloned()
-            .collect()
+        grants.needed()
     }
 
     /// Whether Landlock allows renaming a file between any two paths that may be changed: it denies a
@@ -789,11 +761,11 @@ impl<'a> Scene<'a> {
         let opens = |(entry, _): (&PathEntry, _)| {
             entry.list == List::Write && entry.place.is_some() && entry.pattern.covers(QUEUES)
         };
-        !self.everywhere().write && (isolated || !self.allows().any(opens))
+        !self.everywhere.write && (isolated || !self.allows().any(opens))
     }
 
     fn writable(&self) -> Option<Vec<PathBuf>> {
-        if self.everywhere().write {
+        if self.everywhere.write {
             return None;
         }
         let trees = self.allows().filter(|(entry, _)| entry.list == List::Write);
@@ -803,6 +775,19 @@ impl<'a> Scene<'a> {
                 .collect(),
         )
     }
+}
+
+/// The accesses that a policy grants for the whole tree.
+fn everywhere(policy: &Policy) -> Rights {
+    if policy.default.action == Action::Allow {
+        return Rights::ALL;
+    }
+    let root =
+        |entry: &&PathEntry| entry.pattern.base_bytes() == b"/" && entry.pattern.is_literal();
+    let entries = policy.paths.iter().filter(|entry| entry.list.allows());
+    entries.filter(root).fold(Rights::NONE, |rights, entry| {
+        rights.and(Rights::of(entry.list))
+    })
 }
 
 /// Patterns in the order of their bases, so that those near a path are found without comparing all: a policy has
@@ -823,11 +808,8 @@ impl<'a> ByBase<'a> {
 
     /// Those whose base is a path, above it or beneath it.
     fn near<'p>(&'p self, path: &'p [u8]) -> impl Iterator<Item = &'a Pattern> + 'p {
-        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        let above = slashes.filter_map(move |(at, _)| path.get(..at.max(1)));
-        // The root is its own parent.
-        let itself = (path != b"/").then_some(path);
-        let exact = above.chain(itself).flat_map(|base| self.at(base));
+        let itself = std::iter::once(path);
+        let exact = above(path).chain(itself).flat_map(|base| self.at(base));
         exact.chain(self.beneath(path)).copied()
     }
 

@@ -11,6 +11,7 @@ mod domain_routes;
 mod domains;
 mod files;
 mod filter;
+mod grants;
 mod host;
 mod isolation;
 mod limits;

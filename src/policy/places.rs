@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::Relative;
 use super::temporary;
-use crate::paths::{Pattern, PatternError, is_beneath};
+use crate::paths::{ByPath, Pattern, PatternError, is_beneath};
 
 /// What a policy's paths are relative to.
 #[derive(Debug, Clone)]
@@ -23,11 +22,10 @@ pub struct PathContext {
     pub directory: PathBuf,
     /// The caller's environment.
     pub variable: fn(&str) -> Option<OsString>,
-    /// Cached results of the file system. The keys are bytes, because hashing a `Path` walks its
-    /// components.
-    known: RefCell<Known<OsString, Existing>>,
+    /// Cached results of the file system.
+    known: RefCell<ByPath<OsString, Existing>>,
     /// Directories as written, with their resolved paths: most entries of a policy share a few.
-    directories: RefCell<Known<String, Option<Resolved>>>,
+    directories: RefCell<ByPath<String, Option<Resolved>>>,
     /// Whether a file says `tmpdir = "fresh"`.
     pub(super) tmpdir_is_fresh: Cell<bool>,
     /// Whether TMPDIR was used.
@@ -38,27 +36,12 @@ pub struct PathContext {
     pub(super) relative: Cell<Relative>,
 }
 
-/// What was looked up, by its name.
-type Known<K, V> = HashMap<K, V, BuildHasherDefault<Words>>;
-
-/// A hash of a few instructions for eight bytes. The names are those of a policy, and of symbolic links on the way
-/// to them: a few hundred, so that names with equal hashes can slow nothing down.
-#[derive(Debug, Default)]
-struct Words(u64);
-
-impl Hasher for Words {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let mixed = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
-            self.0 = mixed.wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// Keeps open what the paths of a policy lead to, so that one open finds out what is there and later serves as what
+/// a rule of Landlock is about.
+pub trait Keeper: std::fmt::Debug + Send + Sync {
+    /// Opens what is at a path whose directory is resolved. `Some(false)`: there is nothing. `None`: it must be
+    /// looked at in another way, because it is a symbolic link or could not be opened.
+    fn keep(&self, path: &Path) -> Option<bool>;
 }
 
 /// A path without symbolic links.
