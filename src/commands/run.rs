@@ -7,7 +7,7 @@ use super::target::{descriptor, not_open, passed};
 use super::untraced;
 use super::{FAILED, Run, TraceDenials, write_policy};
 use crate::embed::{self, Output, Wiring};
-use crate::launch::{self, Command, Temporary, Withheld};
+use crate::launch::{self, Command, Kept, Temporary, Withheld};
 use crate::plan::{Host, Plan, PlanOptions};
 use crate::policy::{self, LimitKind, PathContext, Policy, opened_home};
 use crate::report::evidence::{self, Content};
@@ -167,8 +167,10 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     let layers = run.policy.layers().map_err(fail)?;
     let name = layers.name();
     let start = run.directory.as_deref().unwrap_or(Path::new("."));
-    let mut policy = Policy::of_to_run_in(&layers, Path::new("."), PathContext::at(start))
-        .map_err(|problems| Failure {
+    let kept = Kept::some();
+    let around = PathContext::at(start).kept_by(kept.keeper());
+    let mut policy =
+        Policy::of_to_run_in(&layers, Path::new("."), around).map_err(|problems| Failure {
             message: format!("the policy {name} cannot be used; nothing was run"),
             problems: Some((problems.render(false), problems.render(color))),
         })?;
@@ -205,6 +207,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     let temporary = Temporary::settle(&mut policy, &mut command, &set)
         .map_err(|missing| fail(format_args!("{missing}; nothing was run")))?;
     command.look_up();
+    command.kept = kept;
     let plan = planned(run, &policy, &command, &host, answering.is_some())?;
     run.ask.check(&plan.judge).map_err(fail)?;
     Ok(Some(Ready {

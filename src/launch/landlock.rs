@@ -25,6 +25,7 @@
 //! | 2 (ABI 6) | a scope of signals also applies to other threads of the process | all threads are in the jail's domain |
 //! | 3 (ABI 1) | a file in a directory that was moved out of a bind mount has the rights of the hierarchy beneath the mount alone | a rename gains nothing: where trees have different rights, the supervisor makes it |
 
+use super::kept::Taken;
 use super::{Handed, LaunchError};
 use crate::plan::{Domain, Files, Net, Rights};
 use crate::sys::files::open_without_links;
@@ -55,16 +56,18 @@ pub struct Beneath {
 
 /// The ruleset of a jail's domain; `None` if it has none.
 pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedFd>, LaunchError> {
-    Ok(floor(domain, files, net, &[], false)?.map(|floor| floor.ruleset))
+    let none = Taken::default();
+    Ok(floor(domain, files, net, &[], (false, &none))?.map(|floor| floor.ruleset))
 }
 
-/// As above, and grants the files that were handed over; `later`: the child adds the rules for paths.
+/// As above, and grants the files that were handed over; `later`: the child adds the rules for paths. `kept`: what
+/// paths led to when the policy was loaded.
 pub fn floor(
     domain: Domain,
     files: &Files,
     net: &Net,
     handed: &[Handed],
-    later: bool,
+    (later, kept): (bool, &Taken),
 ) -> Result<Option<Floor>, LaunchError> {
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
     let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
@@ -96,7 +99,7 @@ pub fn floor(
     let mut beneath = rules(files, net, abi, handled);
     if !later {
         for rule in beneath.drain(..) {
-            grant(ruleset.as_fd(), &rule)?;
+            grant(ruleset.as_fd(), &rule, kept)?;
         }
     }
     for file in handed {
@@ -181,11 +184,19 @@ fn rules(files: &Files, net: &Net, abi: ABI, handled: BitFlags<AccessFs>) -> Vec
 /// Grants what a path of a plan leads to. A file that has gone since the policy was read grants nothing.
 /// Neither does a symbolic link: the path has none, as links were resolved when the policy was read, so this
 /// one was put there since, perhaps by a command of this policy.
-fn grant(ruleset: BorrowedFd<'_>, rule: &Beneath) -> Result<(), LaunchError> {
-    let Ok(object) = open_without_links(&rule.path) else {
-        return Ok(());
+fn grant(ruleset: BorrowedFd<'_>, rule: &Beneath, kept: &Taken) -> Result<(), LaunchError> {
+    let opened;
+    let object = match kept.at(rule.path.to_bytes()) {
+        Some(kept) => kept.as_fd(),
+        None => match open_without_links(&rule.path) {
+            Ok(object) => {
+                opened = object;
+                opened.as_fd()
+            }
+            Err(_) => return Ok(()),
+        },
     };
-    sys::landlock::grant_opened(ruleset, object.as_fd(), rule.directory, rule.file)
+    sys::landlock::grant_opened(ruleset, object, rule.directory, rule.file)
         .map_err(LaunchError::system("landlock_add_rule"))
 }
 

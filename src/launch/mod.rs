@@ -11,6 +11,7 @@ mod handed;
 mod host;
 mod init;
 mod isolation;
+mod kept;
 mod landlock;
 mod lookup;
 mod mounts;
@@ -29,6 +30,7 @@ pub use error::{Circumstances, LaunchError, Step};
 pub use handed::Handed;
 pub use host::{Withheld, probe, probe_for, probe_once};
 pub use isolation::Isolation;
+pub use kept::Kept;
 pub use landlock::ruleset;
 pub use lookup::{domains, program, script_interpreter};
 pub use spawn::{start, start_in};
@@ -78,6 +80,8 @@ pub struct Command {
     pub isolation: Isolation,
     /// Its program, once that was looked up.
     pub found: Option<lookup::Found>,
+    /// What the policy's paths led to when it was loaded.
+    pub kept: Kept,
 }
 
 /// A user and groups, by number.

@@ -203,7 +203,9 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     // If the child gets its own mounts, it must itself look up the paths that are granted.
     let later = command.isolation.mount;
     let handed = command.handed(plan);
-    let floor = landlock::floor(plan.domain, &plan.files, &plan.net, &handed, later)?;
+    let kept = command.kept.take();
+    let floor = landlock::floor(plan.domain, &plan.files, &plan.net, &handed, (later, &kept))?;
+    drop(kept);
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
     let spawn = Spawn::new(command, &words, plan, handed, false)?;
     // `child::run` makes system calls only, on memory that was prepared above.

@@ -7,6 +7,7 @@
 //! own directories, which no command can change, are asked for ten times a second at most. If one is replaced,
 //! commands cannot use the new one until then.
 
+use super::kept::Taken;
 use super::landlock::{self, Floor};
 use super::{Handed, LaunchError};
 use crate::plan::{Plan, is_beneath};
@@ -74,7 +75,9 @@ impl Spawner {
         handed: &[Handed],
     ) -> Result<Option<Arc<Floor>>, LaunchError> {
         let make = || {
-            let floor = landlock::floor(plan.domain, &plan.files, &plan.net, handed, false)?;
+            let none = Taken::default();
+            let floor =
+                landlock::floor(plan.domain, &plan.files, &plan.net, handed, (false, &none))?;
             Ok(floor.map(Arc::new))
         };
         if !handed.is_empty() {

@@ -24,7 +24,7 @@ mod tests;
 mod unsupervised;
 
 pub use crate::paths::Terminal;
-pub(crate) use crate::paths::is_beneath;
+pub(crate) use crate::paths::{ByPath, is_beneath};
 pub use bpf::{TRACE_DATA, domains_of};
 pub use domain::Domain;
 pub use domain_routes::{BY_DOMAIN, domain_routes};

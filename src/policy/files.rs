@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::Code;
 use super::document::{Document, Value};
 use super::lift::{self, Section};
-use super::places::{Located, PathContext, PlaceError, locate};
+use super::places::{Located, PathContext, PlaceError, locate_for};
 use super::read::{action, names, note};
 use super::{Action, Lift, Origin, PathEntry};
 use crate::syscalls::Errno;
@@ -196,7 +196,7 @@ fn entry(
         place,
         links,
         own,
-    } = match locate(&text, around) {
+    } = match locate_for(&text, around, list.allows()) {
         Ok(mut located) => {
             // For reading and executing it only matters that the path exists.
             if !matches!(list, List::Read | List::Exec) {

@@ -110,7 +110,7 @@ pub use lint_base::{extend_base, lacks_base, nothing_starts, starts_nothing};
 pub use moved::Relative;
 pub use net::NetList;
 pub use peer::{example_of, peer};
-pub use places::{PathContext, Place, PlaceError, locate};
+pub use places::{Keeper, PathContext, Place, PlaceError, locate};
 pub use presets::{Preset, presets};
 pub use process::{Process, Setting, User};
 pub use schema::schema;

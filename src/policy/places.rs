@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Relative;
 use super::temporary;
@@ -34,6 +34,8 @@ pub struct PathContext {
     pub(super) tmpdir: OnceCell<PathBuf>,
     /// Which paths began in `directory`.
     pub(super) relative: Cell<Relative>,
+    /// What keeps open what is granted, for a command that is started soon.
+    keeper: Option<Arc<dyn Keeper>>,
 }
 
 /// Keeps open what the paths of a policy lead to, so that one open finds out what is there and later serves as what
@@ -82,6 +84,15 @@ impl PathContext {
             tmpdir_is_used: Cell::default(),
             tmpdir: OnceCell::default(),
             relative: Cell::new(Relative::Nothing),
+            keeper: None,
+        }
+    }
+
+    /// The same, and `keeper` opens what is granted.
+    pub fn kept_by(self, keeper: Arc<dyn Keeper>) -> PathContext {
+        PathContext {
+            keeper: Some(keeper),
+            ..self
         }
     }
 
@@ -107,18 +118,33 @@ impl PathContext {
 
     /// What exists at a path whose directory is resolved.
     fn at_path(&self, path: &Path) -> Existing {
+        self.found(path, || look(path))
+    }
+
+    /// The same, of a path that a list names.
+    fn at_entry(&self, path: &Path, granted: bool) -> Existing {
+        let keeper = self.keeper.as_ref().filter(|_| granted);
+        self.found(path, || match keeper.and_then(|it| it.keep(path)) {
+            Some(true) => Existing::Else,
+            Some(false) => Existing::Nothing,
+            None => look(path),
+        })
+    }
+
+    fn found(&self, path: &Path, look: impl FnOnce() -> Existing) -> Existing {
         if let Some(known) = self.known.borrow().get(path.as_os_str()) {
             return known.clone();
         }
-        let found = look(path);
+        let found = look();
         let mut known = self.known.borrow_mut();
         known.insert(path.as_os_str().to_owned(), found.clone());
         found
     }
 
     /// The place of a plain name in a directory, as most entries of a policy have. The directory is
-    /// expanded and resolved once for all of them. `None`: the text needs the general case.
-    fn in_known_directory(&self, text: &str) -> Option<Located> {
+    /// expanded and resolved once for all of them. `None`: the text needs the general case. `granted`: the list
+    /// allows something.
+    fn in_known_directory(&self, text: &str, granted: bool) -> Option<Located> {
         let (directory, name) = text.rsplit_once('/')?;
         if matches!(name, "" | "." | "..") || has_meta(name) || name.contains(['$', '\0']) {
             return None;
@@ -134,7 +160,7 @@ impl PathContext {
         let found = found.as_ref()?;
         let path = entry_of(&found.path, name.as_bytes());
         let stands = match found.exists {
-            true => self.at_path(&path),
+            true => self.at_entry(&path, granted),
             false => Existing::Nothing,
         };
         Some(Located {
@@ -253,7 +279,16 @@ impl From<PatternError> for PlaceError {
 /// # Errors
 /// An unset variable, or a text that is not a path.
 pub fn locate(text: &str, around: &PathContext) -> Result<Located, PlaceError> {
-    if let Some(located) = around.in_known_directory(text) {
+    locate_for(text, around, false)
+}
+
+/// The same; `granted`: for a list that allows something.
+pub(super) fn locate_for(
+    text: &str,
+    around: &PathContext,
+    granted: bool,
+) -> Result<Located, PlaceError> {
+    if let Some(located) = around.in_known_directory(text, granted) {
         return Ok(located);
     }
     let text = expand(text, around)?;

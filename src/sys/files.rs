@@ -4,7 +4,7 @@
 use super::{Errno, Taken, check};
 use libc::{c_int, c_long, pid_t};
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::from_mut;
 
@@ -55,6 +55,23 @@ pub fn open_without_links(path: &CStr) -> Result<OwnedFd, Errno> {
     match name.as_os_str().as_bytes() == path.to_bytes() {
         true => Ok(file),
         false => Err(Errno::ELOOP),
+    }
+}
+
+/// Closes descriptors, those with numbers next to each other by one call: close_range(2) (Linux 5.9).
+pub fn close_all(files: impl Iterator<Item = OwnedFd>) {
+    let mut numbers: Vec<RawFd> = files.map(IntoRawFd::into_raw_fd).collect();
+    numbers.sort_unstable();
+    for run in numbers.chunk_by(|one, next| *one + 1 == *next) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            continue;
+        };
+        // SAFETY: takes numbers only; the descriptors between these two were owned by what was passed, and all of
+        // them were in it.
+        let closed = check(unsafe { libc::syscall(libc::SYS_close_range, *first, *last, 0u32) });
+        if closed.is_err() {
+            run.iter().copied().for_each(super::process::close);
+        }
     }
 }
 

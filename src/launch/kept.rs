@@ -1,0 +1,115 @@
+//! What a policy's paths led to when it was loaded, kept open until Landlock's rules are made: a policy has hundreds,
+//! and one open then serves as the look at each and as the object of its rule. It also rules out that a path leads to
+//! something else when the rule is made.
+
+use crate::plan::ByPath;
+use crate::policy::Keeper;
+use crate::sys::files::{NO_SYMLINKS, close_all, openat2};
+use crate::sys::{Errno, process};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The numbers of descriptors that may be kept: not those of the streams, which the caller may have closed, and no
+/// more than three of four that this process may have, because it must open other files meanwhile.
+const MOST: u64 = 1024;
+
+/// The open files. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Arc<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// One past the highest number that is kept.
+    end: RawFd,
+    files: Mutex<ByPath<OsString, OwnedFd>>,
+}
+
+impl Kept {
+    /// Keeps as many as this process can spare. The default keeps none.
+    pub fn some() -> Kept {
+        let may = process::descriptor_limit().map_or(0, |limit| limit / 4 * 3);
+        Kept(Arc::new(Open {
+            end: may.min(MOST) as RawFd,
+            files: Mutex::default(),
+        }))
+    }
+
+    /// What keeps files for a policy that is being loaded.
+    pub fn keeper(&self) -> Arc<dyn Keeper> {
+        let keeper: Arc<Open> = Arc::clone(&self.0);
+        keeper
+    }
+
+    /// Takes all.
+    pub(super) fn take(&self) -> Taken {
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        Taken(std::mem::take(&mut files))
+    }
+}
+
+impl Keeper for Open {
+    fn keep(&self, path: &Path) -> Option<bool> {
+        let name = CString::new(path.as_os_str().as_bytes()).ok()?;
+        let file = match openat2(libc::AT_FDCWD, &name, libc::O_PATH, NO_SYMLINKS) {
+            Ok(file) => file,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(false),
+            Err(_) => return None,
+        };
+        if (3..self.end).contains(&file.as_raw_fd()) {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.insert(path.as_os_str().to_owned(), file);
+        }
+        Some(true)
+    }
+}
+
+/// The files, until the rules are made. Dropping them closes them by few calls.
+#[derive(Default)]
+pub(super) struct Taken(ByPath<OsString, OwnedFd>);
+
+impl Taken {
+    /// What a path led to.
+    pub(super) fn at(&self, path: &[u8]) -> Option<&OwnedFd> {
+        self.0.get(OsStr::from_bytes(path))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        close_all(self.0.drain().map(|(_, file)| file));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_kept_and_a_link_is_left_to_others() {
+        let dir = std::env::temp_dir().join(format!("jail-kept-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let dir = dir.canonicalize().expect("its path");
+        std::os::unix::fs::symlink("/etc", dir.join("link")).expect("a link");
+        let kept = Kept::some();
+        let keeper = kept.keeper();
+        assert_eq!(keeper.keep(&dir), Some(true));
+        assert_eq!(keeper.keep(&dir.join("link")), None);
+        assert_eq!(keeper.keep(&dir.join("none")), Some(false));
+        let taken = kept.take();
+        assert!(taken.at(dir.as_os_str().as_bytes()).is_some());
+        assert!(taken.at(b"/etc").is_none());
+        drop(taken);
+        assert!(kept.take().0.is_empty());
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[test]
+    fn the_default_keeps_nothing_but_tells_what_is_there() {
+        let kept = Kept::default();
+        assert_eq!(kept.keeper().keep(Path::new("/")), Some(true));
+        assert!(kept.take().0.is_empty());
+    }
+}
