@@ -106,6 +106,30 @@ pub fn jump(distance: u32) -> sock_filter {
     }
 }
 
+/// What follows an instruction, by how many instructions lie between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Nothing: it returns.
+    End,
+    /// The next one.
+    Next,
+    /// The one after so many.
+    Jump(u32),
+    /// One of two: if it holds, and if not.
+    Branch(u32, u32),
+}
+
+/// What follows an instruction.
+pub fn flow(instruction: &sock_filter) -> Flow {
+    // BPF_CLASS of linux/bpf_common.h: the low three bits.
+    match (instruction.code, instruction.code & 7) {
+        (JMP_JA, _) => Flow::Jump(instruction.k),
+        (_, 5) => Flow::Branch(instruction.jt.into(), instruction.jf.into()),
+        (_, 6) => Flow::End,
+        _ => Flow::Next,
+    }
+}
+
 /// Skips `then` instructions if the loaded value is `k`, else `otherwise`.
 pub fn if_equal(k: u32, then: u8, otherwise: u8) -> sock_filter {
     sock_filter {

@@ -10,6 +10,7 @@ use seccompiler::sock_filter;
 use super::PlanError;
 use super::block::{Block, By};
 use super::bpf::{self, Return};
+use super::shrink::shrink;
 use crate::judge::Judge;
 use crate::syscalls::{self, Errno, arch};
 
@@ -127,6 +128,7 @@ impl Filter {
                 *placeholder = bpf::jump((start - at - 1) as u32);
             }
         }
+        let program = shrink(&program);
         if program.len() > bpf::MAX_LEN {
             return Err(too_long(program.len(), &leaves, &blocks));
         }

@@ -18,6 +18,7 @@ mod limits;
 mod net;
 mod route;
 mod routes;
+mod shrink;
 mod survey;
 #[cfg(test)]
 mod tests;
