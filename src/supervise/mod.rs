@@ -34,7 +34,9 @@ use crate::launch::Started;
 use crate::plan::Plan;
 use crate::policy::LimitKind;
 use crate::trace::{Exit, Meter, Stop, Stopped, Tid, Wait};
-use control::{hold::Hold, job_control::JobControl, round::Round, shutdown::Ends, wait::Guard};
+use control::{
+    hints::Hints, hold::Hold, job_control::JobControl, round::Round, shutdown::Ends, wait::Guard,
+};
 use credentials::Credentials;
 use limits::LimitWatch;
 use syscall::{charged, path::Paths, refusal::OwnFilter, socket::Sockets};
@@ -60,6 +62,7 @@ struct Supervisor<'a> {
     own_filter: OwnFilter,
     /// Events that were ready when the last round began.
     round: Round,
+    hints: Hints,
     /// Whether the command's own execve has happened.
     running: bool,
     /// How the main command ended, once it has.

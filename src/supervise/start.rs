@@ -1,6 +1,7 @@
 //! How the supervision of a started command begins.
 
 use super::control::forward::Forward;
+use super::control::hints::Hints;
 use super::control::hold::Hold;
 use super::control::job_control::JobControl;
 use super::control::round::Round;
@@ -100,6 +101,7 @@ impl<'a> Supervisor<'a> {
             hold: Hold::default(),
             own_filter: OwnFilter::default(),
             round: Round::default(),
+            hints: Hints::default(),
             running: false,
             main_exit: None,
             ending: None,

@@ -391,6 +391,40 @@ pub fn unblock(signals: &[c_int]) -> Result<(), Errno> {
     // SAFETY: the set is valid for writing, then for reading.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
+/// Blocks this signal in the calling thread.
+pub fn block(signal: c_int) -> Result<(), Errno> {
+    let mut set = MaybeUninit::<sigset_t>::zeroed();
+    // SAFETY: the set is valid for writing, then for reading.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), signal);
+        check(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), null_mut())).map(drop)
+    }
+}
+
+/// Takes one SIGCHLD, which must be blocked: the id of the task that it tells of. Waits at most so long; `None`: none
+/// has come. EINTR: a signal handler of this thread ran.
+pub fn child(at_most: std::time::Duration) -> Result<Option<libc::pid_t>, Errno> {
+    let mut set = MaybeUninit::<sigset_t>::zeroed();
+    let mut info = MaybeUninit::<siginfo_t>::zeroed();
+    let time = libc::timespec {
+        tv_sec: at_most.as_secs() as libc::time_t,
+        tv_nsec: at_most.subsec_nanos().into(),
+    };
+    // SAFETY: the set and `info` are valid for writing, the set and the time then for reading.
+    let taken = check(unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        libc::sigtimedwait(set.as_ptr(), info.as_mut_ptr(), &time)
+    });
+    match taken {
+        // SAFETY: the kernel has filled in the member of SIGCHLD; any bytes are a number.
+        Ok(_) => Ok(Some(unsafe { info.assume_init().si_pid() })),
+        Err(Errno::EAGAIN) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
         for &signal in signals {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }

@@ -1,6 +1,7 @@
 //! What acts on a jail as a whole: stop requests, limits of time, signals, job control, the wait for events.
 
 pub mod forward;
+pub mod hints;
 pub mod hold;
 pub mod job_control;
 pub mod round;

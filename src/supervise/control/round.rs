@@ -15,6 +15,9 @@ pub const ANYBODY: Tid = -1;
 /// How many events are waited for one by one, where one task at a time has an event.
 const LOOK: u32 = 8;
 
+/// The same beside many tasks, where the look costs as much as some events.
+const LOOK_AT_MANY: u32 = 32;
+
 /// Events that were waited for and are not answered yet, in their order: one stop of each task at most,
 /// and its end.
 #[derive(Debug, Default)]
@@ -31,10 +34,10 @@ impl Round {
         self.ready.pop_front()
     }
 
-    /// After a wait: whether to look for further events.
-    pub fn is_due(&mut self) -> bool {
+    /// After a wait: whether to look for further events. `many`: there are many tasks.
+    pub fn is_due(&mut self, many: bool) -> bool {
         self.single += 1;
-        self.crowded || self.single >= LOOK
+        self.crowded || self.single >= if many { LOOK_AT_MANY } else { LOOK }
     }
 
     /// The next event of this task, out of its turn.
@@ -100,7 +103,10 @@ mod tests {
     #[test]
     fn a_lone_task_is_not_looked_beside_each_time() {
         let mut round = Round::default();
-        let due = (0..LOOK).filter(|_| round.is_due()).count();
+        let due = (0..LOOK).filter(|_| round.is_due(false)).count();
+        assert_eq!(due, 1);
+        let mut round = Round::default();
+        let due = (0..LOOK_AT_MANY).filter(|_| round.is_due(true)).count();
         assert_eq!(due, 1);
     }
 

@@ -52,7 +52,7 @@ impl Supervisor<'_> {
                     Some(wait) => wait,
                     None => return Ok(None),
                 },
-                true => match self.wait_by(trace::wait)? {
+                true => match self.wait_for_any()? {
                     Some(wait) => wait,
                     None => return Ok(None),
                 },
@@ -66,7 +66,7 @@ impl Supervisor<'_> {
                     wait
                 }
             };
-            if !self.round.is_due() {
+            if !self.round.is_due(self.has_hints()) {
                 return Ok(Some(wait));
             }
             if let Some(alone) = self.begin_round(wait)? {

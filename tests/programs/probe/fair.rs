@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// `fair threads|processes TASKS MILLISECONDS PATH`: each task opens the path again and again. Prints
-/// how often the one did that was served least, and the one that was served most.
+/// `fair threads|processes TASKS MILLISECONDS PATH [IDLE]`: each task opens the path again and again, beside so many
+/// threads that do nothing. Prints how often the one did that was served least, and the one that was served most.
 pub fn fair(arguments: &[String]) -> i32 {
-    let [kind, tasks, time, path] = arguments else {
+    let [kind, tasks, time, path, idle @ ..] = arguments else {
         return 2;
+    };
+    let idle = idle.first().and_then(|count| count.parse().ok());
+    let Some(_idle) = Idle::start(idle.unwrap_or(0)) else {
+        return 1;
     };
     let (Ok(tasks), Ok(time)) = (tasks.parse::<usize>(), time.parse::<u64>()) else {
         return 2;
@@ -33,6 +37,38 @@ pub fn fair(arguments: &[String]) -> i32 {
         most.unwrap_or(&0)
     );
     0
+}
+
+/// Threads that do nothing until this is dropped.
+struct Idle(Vec<std::thread::JoinHandle<()>>, Arc<AtomicBool>);
+
+impl Idle {
+    fn start(count: usize) -> Option<Idle> {
+        let mut idle = Idle(Vec::with_capacity(count), Arc::default());
+        for _ in 0..count {
+            let stop = Arc::clone(&idle.1);
+            let sleep = move || {
+                while !stop.load(Ordering::Acquire) {
+                    std::thread::park();
+                }
+            };
+            let thread = std::thread::Builder::new()
+                .stack_size(64 << 10)
+                .spawn(sleep);
+            idle.0.push(thread.ok()?);
+        }
+        Some(idle)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::Release);
+        for thread in self.0.drain(..) {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
 }
 
 fn threads(tasks: usize, time: u64, path: &str) -> Option<Vec<u64>> {
