@@ -53,6 +53,10 @@ static SLOTS: [Slot; HIGHEST + 1] = [const {
 /// How often each signal has arrived.
 static ARRIVALS: [AtomicU32; HIGHEST + 1] = [const { AtomicU32::new(0) }; HIGHEST + 1];
 static ANY: AtomicBool = AtomicBool::new(false);
+/// The signals for which this file has ever installed a handler, a bit each.
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+/// Whether this file installs all handlers of this program.
+static OWNED: AtomicBool = AtomicBool::new(false);
 /// The signals that have arrived, a bit each.
 static EVER: AtomicU64 = AtomicU64::new(0);
 
@@ -167,6 +171,7 @@ fn install(signal: c_int, handler: Handler, flags: c_int) -> Result<(), Errno> {
         (*action).sa_sigaction = handler as *const () as usize;
         (*action).sa_flags = libc::SA_SIGINFO | flags;
         libc::sigfillset(&raw mut (*action).sa_mask);
+        HANDLED.fetch_or(bit(signal), Ordering::AcqRel);
         check(libc::sigaction(signal, action, null_mut())).map(drop)
     }
 }
@@ -282,6 +287,7 @@ pub fn without_waiting<T>(call: impl FnOnce() -> T) -> T {
 /// Makes ticks interrupt the waits of this process's threads, for [`ThreadTimer`] and [`KNOCK`]. Only a
 /// program that owns its signal dispositions may call this.
 pub fn heed_ticks() -> Result<(), Errno> {
+    OWNED.store(true, Ordering::Release);
     handle(TICK)?;
     handle(KNOCK)
 }
@@ -385,12 +391,6 @@ pub fn set_mask(mask: &sigset_t) -> Result<(), Errno> {
     check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, null_mut()) }).map(drop)
 }
 
-/// Makes sure that `signals` are not blocked in the calling thread.
-pub fn unblock(signals: &[c_int]) -> Result<(), Errno> {
-    let mut set = MaybeUninit::<sigset_t>::zeroed();
-    // SAFETY: the set is valid for writing, then for reading.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
 /// Blocks this signal in the calling thread.
 pub fn block(signal: c_int) -> Result<(), Errno> {
     let mut set = MaybeUninit::<sigset_t>::zeroed();
@@ -425,6 +425,12 @@ pub fn child(at_most: std::time::Duration) -> Result<Option<libc::pid_t>, Errno>
     }
 }
 
+/// Makes sure that `signals` are not blocked in the calling thread.
+pub fn unblock(signals: &[c_int]) -> Result<(), Errno> {
+    let mut set = MaybeUninit::<sigset_t>::zeroed();
+    // SAFETY: the set is valid for writing, then for reading.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
         for &signal in signals {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
@@ -452,8 +458,17 @@ pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
 }
 
 /// Sets every signal that has a handler to its default, as execve(2) does. Async-signal-safe.
+///
+/// In a program that owns its signals only those are asked for that were ever handled here: a batch does this for each
+/// command.
 pub fn forget_handlers() -> Result<(), Errno> {
-    for signal in 1..=HIGHEST as c_int {
+    /// Rust's runtime, where it is in use, handles these.
+    const OF_RUNTIME: u64 = bit(libc::SIGSEGV) | bit(libc::SIGBUS);
+    let handled = match OWNED.load(Ordering::Acquire) {
+        true => HANDLED.load(Ordering::Acquire) | OF_RUNTIME,
+        false => u64::MAX,
+    };
+    for signal in (1..=HIGHEST as c_int).filter(|signal| handled & bit(*signal) != 0) {
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: only asks for the current disposition, into memory valid for writing; a zeroed one is
         // valid, too. EINVAL: the C library keeps this one to itself.
