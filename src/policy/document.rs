@@ -4,18 +4,13 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::brackets::{Unclosed, unclosed};
 use super::plain_text;
+pub(super) use super::plain_text::{Key, Value};
 use super::{Code, Diagnostic, Origin};
 use crate::condition::nearest;
-
-/// A TOML value with its place.
-pub(super) type Value<'t> = Spanned<DeValue<'t>>;
-/// A TOML key with its place.
-pub(super) type Key<'t> = Spanned<DeString<'t>>;
 
 /// The text of a file and the problems in it.
 pub(super) struct Document<'t> {

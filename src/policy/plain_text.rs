@@ -9,9 +9,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
 
-use super::document::{Key, Value};
+/// A TOML value with its place.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+/// A TOML key with its place.
+pub(super) type Key<'t> = Spanned<DeString<'t>>;
 
 /// Values within values, of which the deepest policies have four. Reading a deeper one could need more than the stack.
 const DEPTH: usize = 16;
