@@ -164,7 +164,7 @@ fn prlimit64(arguments: &Arguments<'_>) -> Loot {
 /// `which`, `who`: three steps nicer than this process.
 fn setpriority(arguments: &Arguments<'_>) -> Loot {
     // The kernel's getpriority returns 20 - nice.
-    let nice = 20 - call3(libc::SYS_getpriority, 0, 0, 0)? + 3;
+    let nice = 23_u64.wrapping_sub(call3(libc::SYS_getpriority, 0, 0, 0)?);
     let (which, who) = (DIRTY | arguments.number(0), DIRTY | arguments.number(1));
     call3(libc::SYS_setpriority, which, who, nice).map(|_| "three steps nicer".into())
 }
