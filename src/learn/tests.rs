@@ -305,7 +305,7 @@ fn many_ports_of_an_address_are_all_of_it() {
     assert_eq!(texts(&random, Level::Directories).len(), 8);
     let few = requests(Way::Listen, 5664, 7);
     assert_eq!(texts(&few, Level::Patterns).len(), 7);
-    // Ports that are somebody's are named.
+    // Below 1024 a port belongs to a service, and is named.
     let mut mixed = requests(Way::Connect, 5664, 8);
     mixed.extend(requests(Way::Connect, 123, 1));
     assert_eq!(

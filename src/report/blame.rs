@@ -10,7 +10,8 @@ use std::collections::HashSet;
 /// The living processes whose failure a reported denial would explain.
 #[derive(Debug, Default)]
 pub struct Blame {
-    /// Whether anybody asks. If not, ends are not told here either, so nothing may be kept.
+    /// Whether a hint may be printed. If not, the ends of processes are not reported here either, so that an entry would
+    /// never be removed.
     wanted: bool,
     explained: HashSet<Tid>,
     /// The command's own process, while it is alive.
@@ -20,7 +21,7 @@ pub struct Blame {
 }
 
 impl Blame {
-    /// Nobody has been denied anything. `wanted`: whether [`explains`](Self::explains) will be asked.
+    /// Before the first denial. `wanted`: whether [`explains`](Self::explains) will be called.
     pub fn new(wanted: bool) -> Self {
         Blame {
             wanted,
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_asks_nothing_is_kept() {
+    fn without_a_hint_to_print_nothing_is_kept() {
         let mut blame = Blame::new(false);
         blame.denied(2);
         assert!(!blame.is_open());
