@@ -24,6 +24,7 @@ pub mod signal;
 pub mod socket;
 #[cfg(feature = "cli")]
 pub mod start;
+pub mod sysv_ipc;
 mod taken;
 pub mod terminal;
 pub mod wait;

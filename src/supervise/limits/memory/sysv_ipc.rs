@@ -6,6 +6,7 @@
 //! makes: no process owns it then. A task may end in its call, which never returns: then what is new, and of
 //! the command's user, is the jail's.
 
+use crate::sys::sysv_ipc;
 use crate::syscalls::{Call, Op};
 use std::collections::HashSet;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use std::time::Instant;
 const LINE: u64 = 64;
 /// After a look, which takes some milliseconds where there are tens of thousands, none begins for so many
 /// times as long.
-const REST: u32 = 4;
+pub(super) const REST: u32 = 4;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,29 +34,34 @@ impl Kind {
         }
     }
 
-    fn path(self) -> &'static str {
+    /// All that there are.
+    fn read(self) -> Vec<Found> {
+        let of_set = |set: sysv_ipc::Set| Found {
+            id: set.id,
+            maker: set.maker,
+            bytes: set.semaphores.saturating_mul(LINE),
+        };
+        let of_queue = |queue: sysv_ipc::Queue| Found {
+            id: queue.id,
+            maker: queue.maker,
+            bytes: queue
+                .messages
+                .saturating_mul(LINE)
+                .saturating_add(queue.bytes),
+        };
         match self {
-            Kind::Semaphores => "/proc/sysvipc/sem",
-            Kind::Messages => "/proc/sysvipc/msg",
+            Kind::Semaphores => sysv_ipc::sets().map(of_set).collect(),
+            Kind::Messages => sysv_ipc::queues().map(of_queue).collect(),
         }
     }
+}
 
-    /// The id of one, what it takes in bytes, and the user that made it, by its line (proc_sysvipc(5)).
-    fn read(self, line: &str) -> Option<(i64, u64, u32)> {
-        // key semid perms nsems uid gid cuid …, key msqid perms cbytes qnum lspid lrpid uid gid cuid …
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        let id = fields.next()?.parse().ok()?;
-        let number: u64 = fields.nth(1)?.parse().ok()?;
-        let (bytes, maker) = match self {
-            Kind::Semaphores => (number.saturating_mul(LINE), fields.nth(2)?),
-            Kind::Messages => {
-                let messages: u64 = fields.next()?.parse().ok()?;
-                let bytes = number.saturating_add(messages.saturating_mul(LINE));
-                (bytes, fields.nth(4)?)
-            }
-        };
-        Some((id, bytes, maker.parse().ok()?))
-    }
+/// One of them: what it takes, and the user that has made it.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    id: i64,
+    maker: u32,
+    bytes: u64,
 }
 
 /// Those of one kind.
@@ -106,20 +112,18 @@ impl Kept {
     pub fn sum(&mut self, making: bool) -> u64 {
         let begin = Instant::now();
         if begin >= self.rest {
-            // A kernel without System V has no such file.
-            let text = std::fs::read_to_string(self.kind.path()).unwrap_or_default();
-            self.last = self.sum_of(&text, making);
+            self.last = self.sum_of(&self.kind.read(), making);
             self.rest = begin + begin.elapsed() * REST;
         }
         self.last
     }
 
-    fn sum_of(&mut self, text: &str, making: bool) -> u64 {
+    fn sum_of(&mut self, all: &[Found], making: bool) -> u64 {
         let unfinished = std::mem::take(&mut self.unfinished);
         let mut sum: u64 = 0;
         // Only what is there is remembered.
         let (mut own, mut others) = (HashSet::new(), HashSet::new());
-        for (id, bytes, maker) in text.lines().skip(1).filter_map(|line| self.kind.read(line)) {
+        for &Found { id, maker, bytes } in all {
             let known = self.others.contains(&id);
             if self.own.contains(&id) || unfinished && !known && maker == self.user {
                 own.insert(id);
@@ -150,48 +154,41 @@ mod tests {
         }
     }
 
+    fn found(id: i64, maker: u32, bytes: u64) -> Found {
+        Found { id, maker, bytes }
+    }
+
     #[test]
     fn what_the_jail_has_made_counts_until_it_is_removed() {
-        let text = "key semid perms nsems uid gid cuid cgid otime ctime\n\
-            0 1 600 10 5 5 5 5 0 0\n0 2 600 20 5 5 5 5 0 0\ntorn 3\n";
+        let mut all = vec![found(1, 5, 10), found(2, 5, 20)];
         let mut sets = kept(Kind::Semaphores);
-        assert_eq!(sets.sum_of(text, false), 0);
+        assert_eq!(sets.sum_of(&all, false), 0);
         // The first was there before: a process outside has made it.
         sets.got(1);
         sets.got(4);
-        let more = format!("{text}0 4 600 30 5 5 5 5 0 0\n");
-        assert_eq!(sets.sum_of(&more, false), 30 * LINE);
-        assert_eq!(sets.sum_of(text, false), 0);
-        let text = "key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime\n\
-            0 7 600 1000 2 1 1 5 5 5 5 0 0 0\n";
-        let mut queues = kept(Kind::Messages);
-        queues.got(7);
-        assert_eq!(queues.sum_of(text, false), 1000 + 2 * LINE);
+        all.push(found(4, 5, 30));
+        assert_eq!(sets.sum_of(&all, false), 30);
+        all.pop();
+        assert_eq!(sets.sum_of(&all, false), 0);
     }
 
     #[test]
     fn what_is_seen_before_its_call_has_returned_is_the_jails() {
-        let text = "key semid perms nsems uid gid cuid cgid otime ctime\n\
-            0 1 600 10 5 5 5 5 0 0\n0 2 600 20 5 5 6 5 0 0\n";
+        let all = [found(1, 5, 10), found(2, 6, 20)];
         let mut sets = kept(Kind::Semaphores);
-        assert_eq!(sets.sum_of(text, true), 0);
+        assert_eq!(sets.sum_of(&all, true), 0);
         sets.got(1);
-        assert_eq!(sets.sum_of(text, false), 10 * LINE);
+        assert_eq!(sets.sum_of(&all, false), 10);
         // Its task was killed: what is new is the user's that made it.
         let mut sets = kept(Kind::Semaphores);
-        sets.sum_of(text, true);
+        sets.sum_of(&all, true);
         sets.unfinished();
-        assert_eq!(sets.sum_of(text, false), 10 * LINE);
-        assert_eq!(sets.sum_of(text, false), 10 * LINE);
+        assert_eq!(sets.sum_of(&all, false), 10);
+        assert_eq!(sets.sum_of(&all, false), 10);
         // What was there before stays another's.
         let mut sets = kept(Kind::Semaphores);
-        sets.sum_of(text, false);
+        sets.sum_of(&all, false);
         sets.unfinished();
-        assert_eq!(sets.sum_of(text, false), 0);
-        let text = "key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime\n\
-            0 7 600 1000 2 1 1 6 5 5 5 0 0 0\n";
-        let mut queues = kept(Kind::Messages);
-        queues.unfinished();
-        assert_eq!(queues.sum_of(text, false), 1000 + 2 * LINE);
+        assert_eq!(sets.sum_of(&all, false), 0);
     }
 }
