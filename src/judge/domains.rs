@@ -79,3 +79,70 @@ pub(super) fn stricter(found: Verdict, inner: &Inner, verdict: Verdict) -> Verdi
         false => found,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Protocol, Reach, To, Way};
+    use crate::policy::Policy;
+
+    fn opened(domain: &str) -> Judge {
+        let text = format!("default = \"allow\"\n[domain.b]\non-exec = [\"/x\"]\n{domain}\n");
+        let policy = Policy::parse(&text, "a.toml").expect(&text);
+        let domain = policy.domains.first().expect("a domain").opened();
+        Judge::new(&domain.policy, &Baseline::new(0))
+    }
+
+    #[test]
+    fn lists_with_entries_are_opened_and_empty_ones_are_not() {
+        let paths = |domain: &str| {
+            let judge = opened(domain);
+            [Access::Read, Access::Write, Access::Exec]
+                .map(|access| judge.path(access, b"/b/c").action == Action::Allow)
+        };
+        for (lists, expected) in [
+            ("write = [\"/a\"]", [true; 3]),
+            ("write = []", [true, false, true]),
+            ("read = [\"/a\"], write = [\"/a\"]", [true; 3]),
+            ("read = [\"/a\"]", [true, false, true]),
+            ("read = [], write = [\"/a\"]", [false, false, true]),
+            ("exec = [\"/a\"], write = []", [true, false, true]),
+            ("write = [\"/a\"], deny = [\"/b\"]", [false; 3]),
+            ("write = [\"/a\"], protect = [\"/b\"]", [true, false, true]),
+        ] {
+            assert_eq!(paths(&format!("fs = {{ {lists} }}")), expected, "{lists}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_opened_to_the_kind_of_peers_that_it_has() {
+        let peers = |domain: &str| {
+            let judge = opened(domain);
+            let inet = To::Inet {
+                protocol: Protocol::Tcp,
+                ip: Some([192, 0, 2, 1].into()),
+                own: false,
+                port: 80,
+                names: &[],
+            };
+            [
+                (Way::Connect, inet),
+                (Way::Connect, To::Path(b"/s")),
+                (Way::Listen, inet),
+            ]
+            .map(|(way, to)| judge.reach(&Reach { way, to }).action == Action::Allow)
+        };
+        for (lists, expected) in [
+            ("connect = [\"10.0.0.1:1\"]", [true, false, true]),
+            ("connect = [\"unix:/a\"]", [false, true, true]),
+            ("connect = [\"unix:/a\", \"x.example:1\"]", [true; 3]),
+            ("connect = [], listen = []", [false; 3]),
+            (
+                "connect = [], listen = [\"127.0.0.1:80\"]",
+                [false, false, true],
+            ),
+        ] {
+            assert_eq!(peers(&format!("net = {{ {lists} }}")), expected, "{lists}");
+        }
+    }
+}

@@ -20,6 +20,7 @@ mod place;
 mod tests;
 
 use crate::judge::varying::Run;
+use crate::judge::{Judge, Verdict};
 use crate::net::{Protocol, Reach, To, Way};
 use crate::paths::Access;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +90,14 @@ impl Request {
             Request::Unix(way, path) => answer(peer(way, To::Path(path))),
             Request::Abstract(way, name) => answer(peer(way, To::Abstract(name))),
         }
+    }
+
+    /// What a judge says of the request.
+    pub fn judged(&self, judge: &Judge) -> Verdict {
+        self.ask(|asked| match asked {
+            Asked::Path(access, path) => judge.path(access, path),
+            Asked::Peer(reach) => judge.reach(&reach),
+        })
     }
 }
 
@@ -218,20 +227,35 @@ pub fn generalize(recording: &Recording, scene: &Scene, level: Level) -> Learned
 }
 
 impl Level {
+    const ALL: [Level; 4] = [
+        Level::Exact,
+        Level::Directories,
+        Level::Patterns,
+        Level::Broad,
+    ];
+
     /// From the number of `--generalize`.
     pub fn from_number(number: u8) -> Option<Level> {
-        [
-            Level::Exact,
-            Level::Directories,
-            Level::Patterns,
-            Level::Broad,
-        ]
-        .get(usize::from(number))
-        .copied()
+        Level::ALL.get(usize::from(number)).copied()
+    }
+
+    /// This level and those that go less far beyond what was seen, the exact one last.
+    pub fn down(self) -> impl Iterator<Item = Level> {
+        let levels = Level::ALL.into_iter().rev();
+        levels.filter(move |level| *level <= self)
     }
 }
 
 impl Section {
+    /// All of them.
+    pub const ALL: [Section; 5] = [
+        Section::Read,
+        Section::Write,
+        Section::Exec,
+        Section::Connect,
+        Section::Listen,
+    ];
+
     /// The table and the key.
     pub fn key(self) -> (&'static str, &'static str) {
         match self {

@@ -5,19 +5,16 @@ use std::ops::Range;
 
 use super::capability;
 use super::domain::{Domain, MOST_DOMAINS, OnExec};
+use super::domain_open::open;
 use super::file::{File, Lists, Part};
 use super::lift;
 use super::merge::{Merged, merge};
 use super::narrow::widened;
 use super::{
-    Action, Code, Default, Diagnostic, Lift, List, NetEntry, NetList, Origin, PathEntry, Policy,
-    Process,
+    Action, Code, Default, Diagnostic, Lift, List, NetEntry, NetList, Origin, Policy, Process,
 };
 use crate::condition::nearest;
-use crate::net::{Endpoint, Host, Ports, Socket, Way};
-use crate::paths::Pattern;
 use crate::syscalls::Errno;
-use std::path::Path;
 
 /// What the files of a policy say of domains.
 pub(super) struct Domains {
@@ -318,85 +315,6 @@ fn lists_of(file: &File) -> Lists {
         exec: fs(List::Exec),
         connect: net(NetList::Connect),
         listen: net(NetList::Listen),
-    }
-}
-
-/// The reason of entries that stand for a missing list.
-const IMPLIED: &str = "the domain has no list for it";
-
-impl PathEntry {
-    /// Whether it stands for a list that a domain does not have.
-    pub fn is_implied(&self) -> bool {
-        self.why.as_deref() == Some(IMPLIED)
-    }
-}
-
-impl NetEntry {
-    /// Whether it stands for a list that a domain does not have.
-    pub fn is_implied(&self) -> bool {
-        self.why.as_deref() == Some(IMPLIED)
-    }
-}
-
-/// Opens what no list of the domain closes, with entries for everything: there the main policy decides alone.
-fn open(policy: &mut Policy, lists: Lists, origin: Origin) {
-    let root = Pattern::literal(Path::new("/"));
-    let path = |list, pattern| PathEntry {
-        list,
-        text: "/".to_owned(),
-        pattern,
-        lifted: Vec::new(),
-        place: Some(super::Place {
-            directory: true,
-            file: false,
-            device: 0,
-            linked: false,
-        }),
-        links: Vec::new(),
-        own: false,
-        optional: false,
-        action: Action::Allow,
-        why: Some(IMPLIED.to_owned()),
-        origin,
-    };
-    // Where reading is closed, so is writing: `write` includes it.
-    let opened = [
-        (List::Read, !lists.read),
-        (List::Write, !lists.write && !lists.read),
-        (List::Exec, !lists.exec),
-    ];
-    for (list, opens) in opened {
-        if let (true, Ok(pattern)) = (opens, &root) {
-            policy.paths.push(path(list, pattern.clone()));
-        }
-    }
-    let opened = [
-        (NetList::Connect, &[Way::Connect], !lists.connect),
-        (NetList::Listen, &[Way::Listen], !lists.listen),
-    ];
-    for (list, ways, opens) in opened {
-        let anything = [
-            Endpoint::Inet {
-                protocol: None,
-                host: Host::Any,
-                ports: Ports::all(),
-            },
-            Endpoint::Unix(Socket::Any),
-        ];
-        for endpoint in anything.into_iter().filter(|_| opens) {
-            policy.peers.push(NetEntry {
-                list,
-                text: "*".to_owned(),
-                endpoint,
-                directory: false,
-                lifted: Vec::new(),
-                ways,
-                action: Action::Allow,
-                why: Some(IMPLIED.to_owned()),
-                optional: false,
-                origin,
-            });
-        }
     }
 }
 

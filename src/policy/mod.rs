@@ -54,6 +54,7 @@ mod diagnostic;
 mod digest;
 mod document;
 mod domain;
+mod domain_open;
 mod domain_section;
 mod domains;
 mod endpoint;

@@ -291,6 +291,7 @@ fn every_event(fixture: &Fixture) -> Vec<String> {
                 resolved: b"/work/fetch.py".to_vec(),
                 exists: true,
             }),
+            program: &crate::supervise::Program::default(),
             domains: crate::policy::DomainSet::NONE,
         });
     }

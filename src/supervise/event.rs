@@ -46,6 +46,8 @@ pub enum Event<'a> {
         call: &'a Call,
         /// The path or the peer.
         object: &'a Object,
+        /// The program that made the call, and those before it.
+        program: &'a Program,
         /// The domains of the process.
         domains: DomainSet,
     },

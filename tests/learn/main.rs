@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod continued;
 mod domains;
 mod file;
 mod guards;

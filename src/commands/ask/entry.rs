@@ -78,7 +78,7 @@ fn merged(text: &str, patch: &str) -> Result<String, String> {
             let Some(list) = list.as_array() else {
                 return Err(format!("`{key}` of the entry is no list"));
             };
-            let into = list_of(&mut document, section, key)?;
+            let into = list_of(document.as_item_mut(), section, key)?;
             for value in list {
                 add(into, value);
             }

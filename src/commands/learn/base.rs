@@ -27,6 +27,8 @@ pub struct Base {
     text: String,
     /// The presets that it consists of.
     presets: Vec<String>,
+    /// The domains that the file itself has.
+    domains: Vec<String>,
 }
 
 impl Base {
@@ -54,9 +56,16 @@ impl Base {
             text: found.clone().unwrap_or_else(|| template(extends)),
             disk: found,
             presets: Vec::new(),
+            domains: Vec::new(),
         };
         let policy = base.load(&base.text, color)?;
-        if policy.default.action == Action::Allow {
+        let own = policy
+            .domains
+            .iter()
+            .filter(|domain| domain.is_of_main_file());
+        base.domains = own.map(|domain| domain.name.clone()).collect();
+        let open = policy.default.action == Action::Allow;
+        if open && base.domains.is_empty() {
             return Err(format!(
                 "{} has default = \"allow\": it lacks nothing that could be learned; nothing was run",
                 base.name
@@ -65,7 +74,7 @@ impl Base {
         base.presets = presets(&policy);
         let guards = GUARDS.into_iter().take(KEPT);
         let lacking: Vec<&str> = guards.filter(|guard| !base.has(guard)).collect();
-        if !lacking.is_empty() {
+        if !lacking.is_empty() && !open {
             let text = file::extended(&base.text, &lacking)?;
             let extended = base.load(&text, color)?;
             if keeps_open(&policy, &extended) {
@@ -80,6 +89,11 @@ impl Base {
 
     fn has(&self, preset: &str) -> bool {
         self.presets.iter().any(|known| known == preset)
+    }
+
+    /// The domains that are continued.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
     }
 
     /// The policy that holds while it is learned: this one, with [`GUARDS`], and with domains that are watched.

@@ -5,15 +5,17 @@
 //! domain close what they do not name.
 
 use super::Ran;
-use super::file::{self, Lists};
+use super::domain_text::{Lists, with_domain as text_with_domain};
 use super::kinds::{Kind, kind};
 use super::record::{InDomain, Recorded};
 use crate::judge::Judge;
-use crate::learn::{self, Asked, Entry, Evidence, Level, Recording, Request, Scene, Section};
-use crate::paths::is_beneath;
+use crate::learn::{self, Entry, Evidence, Level, Recording, Request, Scene, Section};
+use crate::paths::{Access, is_beneath};
 use crate::plan::{Host, Plan};
 use crate::policy::{Action, Domain};
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The text of the learned policy with a domain for each kind of which programs ran, and what to say of each.
 pub fn propose(
@@ -66,7 +68,7 @@ fn with_domain(
         };
     }
     loop {
-        let with = file::with_domain(text, domain, Some(&lists)).ok()?;
+        let with = text_with_domain(text, domain, Some(&lists)).ok()?;
         match lack(ran, &with, &domain.name, &seen.requests) {
             Ok(None) => return Some(with),
             Ok(Some(Request::Path(..))) if lists.write.is_some() => lists.write = None,
@@ -80,39 +82,58 @@ fn with_domain(
 
 /// The lists for what the programs of a domain did.
 fn lists(requests: &Recording, scene: &Scene, level: Level) -> Lists {
-    let own = scene.run.tmpdir.as_deref();
-    let in_tmpdir = |request: &Request| match request {
-        Request::Path(_, path) => {
-            own.is_some_and(|own| is_beneath(path, own.as_os_str().as_bytes()))
-        }
-        _ => false,
-    };
-    let (temporary, rest): (Recording, Recording) = requests
-        .iter()
-        .map(|(request, evidence)| (request.clone(), evidence.clone()))
-        .partition(|(request, _)| in_tmpdir(request));
-    let entries = learn::generalize(&rest, scene, level).entries;
+    let entries = entries(requests, scene, level);
     let of = |section| {
         let entries = entries.iter().filter(move |entry| entry.section == section);
         entries.cloned().collect::<Vec<Entry>>()
     };
-    let mut write = of(Section::Write);
-    if !temporary.is_empty() {
-        let mut evidence = Evidence::default();
-        temporary.values().for_each(|other| evidence.join(other));
-        write.push(Entry {
-            section: Section::Write,
+    Lists {
+        write: Some(of(Section::Write)),
+        peers: Some([of(Section::Connect), of(Section::Listen)]),
+    }
+}
+
+/// The entries for what the programs of a domain did. The run's own temporary directory, which the main policy opens
+/// without an entry, is one of them.
+pub fn entries(requests: &Recording, scene: &Scene, level: Level) -> Vec<Entry> {
+    let own = scene.run.tmpdir.as_deref();
+    let temporary = |request: &Request| match request {
+        Request::Path(access, path) if is_in(own, path) => Some(match access {
+            Access::Exec => Section::Exec,
+            Access::Write => Section::Write,
+            _ => Section::Read,
+        }),
+        _ => None,
+    };
+    let mut rest = Recording::new();
+    let mut found: BTreeMap<Section, (Evidence, usize)> = BTreeMap::new();
+    for (request, evidence) in requests {
+        match temporary(request) {
+            Some(section) => {
+                let (all, count) = found.entry(section).or_default();
+                all.join(evidence);
+                *count += 1;
+            }
+            None => drop(rest.insert(request.clone(), evidence.clone())),
+        }
+    }
+    let mut entries = learn::generalize(&rest, scene, level).entries;
+    let temporary = found
+        .into_iter()
+        .map(|(section, (evidence, requests))| Entry {
+            section,
             text: "$TMPDIR".to_owned(),
             evidence,
-            requests: temporary.len(),
+            requests,
             beyond: learn::Beyond::Beneath,
             made: false,
         });
-    }
-    Lists {
-        write: Some(write),
-        peers: Some([of(Section::Connect), of(Section::Listen)]),
-    }
+    entries.extend(temporary);
+    entries
+}
+
+fn is_in(directory: Option<&Path>, path: &[u8]) -> bool {
+    directory.is_some_and(|directory| is_beneath(path, directory.as_os_str().as_bytes()))
 }
 
 /// The first request of the domain's programs that the domain denies, of those that the main policy allows. An error
@@ -123,21 +144,10 @@ fn lack(
     name: &str,
     requests: &Recording,
 ) -> Result<Option<Request>, String> {
-    let mut policy = ran.base.load(text, false)?;
-    if let Some(own) = &ran.policy.tmpdir {
-        policy.settle_tmpdir(own);
-    }
+    let policy = ran.settled(text, false)?;
     let plan = Plan::new(&policy, &Host::newest()).map_err(|error| error.to_string())?;
     let inner = &plan.within_named(&policy, Some(name)).judge;
-    let denies = |request: &&Request| {
-        let allows = |judge: &Judge| {
-            let verdict = request.ask(|asked| match asked {
-                Asked::Path(access, path) => judge.path(access, path),
-                Asked::Peer(reach) => judge.reach(&reach),
-            });
-            verdict.action == Action::Allow
-        };
-        allows(&plan.judge) && !allows(inner)
-    };
+    let allows = |judge: &Judge, request: &Request| request.judged(judge).action == Action::Allow;
+    let denies = |request: &&Request| allows(&plan.judge, request) && !allows(inner, request);
     Ok(requests.keys().find(denies).cloned())
 }

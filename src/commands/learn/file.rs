@@ -3,65 +3,55 @@
 use super::evidence;
 use crate::commands::lists::list_of;
 use crate::learn::{Entry, Section};
-use crate::policy::{Domain, OnExec};
 use std::borrow::Cow;
 use std::ffi::OsString;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Value};
 
 /// What is added to a policy.
 pub struct Change<'a> {
     pub entries: &'a [Entry],
+    /// Those of domains, by name.
+    pub domains: &'a [(String, Vec<Entry>)],
     /// The command that was run.
     pub command: &'a [OsString],
     /// Why the run may not have shown everything.
     pub partial: Option<&'a str>,
 }
 
-/// What a domain is proposed to allow.
-pub struct Lists {
-    /// `None`: as the main policy.
-    pub write: Option<Vec<Entry>>,
-    /// `connect` and `listen`; `None`: as the main policy.
-    pub peers: Option<[Vec<Entry>; 2]>,
+/// The result of a [`Change`].
+pub struct Changed<'a> {
+    /// The text with the entries.
+    pub text: String,
+    /// Those that it did not have.
+    pub added: Vec<&'a Entry>,
+    /// Those of domains.
+    pub in_domains: Vec<(&'a str, Vec<&'a Entry>)>,
 }
 
 /// How the comment about an incomplete run begins.
 const PARTIAL: &str = "# Partial: ";
 
 impl<'a> Change<'a> {
-    /// The text with the entries, and those of them that it did not have. `disk`: the file as it is, which
-    /// stays as it is if there is nothing to add.
-    pub fn apply(
-        &self,
-        text: &str,
-        disk: Option<&str>,
-    ) -> Result<(String, Vec<&'a Entry>), String> {
+    /// The text with the entries. `disk`: the file as it is, which stays as it is if there is nothing to add.
+    pub fn apply(&self, text: &str, disk: Option<&str>) -> Result<Changed<'a>, String> {
         let mut document = parsed(text)?;
-        let mut added = Vec::new();
-        for section in [
-            Section::Read,
-            Section::Write,
-            Section::Exec,
-            Section::Connect,
-            Section::Listen,
-        ] {
-            let of = |entry: &&Entry| entry.section == section;
-            let entries: Vec<&Entry> = self.entries.iter().filter(of).collect();
-            if entries.is_empty() {
-                continue;
-            }
-            let (table, key) = section.key();
-            let array = list_of(&mut document, table, key)?;
-            let mut new = entries;
-            new.retain(|entry| !array.iter().any(|value| names(value, &entry.text)));
-            append(array, &new);
-            added.extend(new);
+        let added = add(document.as_item_mut(), self.entries)?;
+        let mut in_domains = Vec::new();
+        for (name, entries) in self.domains {
+            let new = add(domain_of(&mut document, name)?, entries)?;
+            in_domains.push((name.as_str(), new));
         }
-        let text = match (disk, added.is_empty()) {
-            (Some(disk), true) => disk.to_owned(),
+        in_domains.retain(|(_, new)| !new.is_empty());
+        let adds = !added.is_empty() || !in_domains.is_empty();
+        let text = match disk {
+            Some(disk) if !adds => disk.to_owned(),
             _ => document.to_string(),
         };
-        Ok((self.marked(&text, !added.is_empty()), added))
+        Ok(Changed {
+            text: self.marked(&text, adds),
+            added,
+            in_domains,
+        })
     }
 
     /// The text with the comments above it: where it is from, and that the run failed.
@@ -123,8 +113,33 @@ fn names(value: &Value, text: &str) -> bool {
         || value.as_array().is_some_and(one_of)
 }
 
+/// Adds entries to the lists of a policy or a domain. Returns those that it did not have.
+pub fn add<'e>(holder: &mut Item, entries: &'e [Entry]) -> Result<Vec<&'e Entry>, String> {
+    let mut added = Vec::new();
+    for section in Section::ALL {
+        let of = |entry: &&Entry| entry.section == section;
+        let mut new: Vec<&Entry> = entries.iter().filter(of).collect();
+        if new.is_empty() {
+            continue;
+        }
+        let (table, key) = section.key();
+        let array = list_of(holder, table, key)?;
+        new.retain(|entry| !array.iter().any(|value| names(value, &entry.text)));
+        append(array, &new);
+        added.extend(new);
+    }
+    Ok(added)
+}
+
+/// A domain of a policy.
+pub fn domain_of<'d>(document: &'d mut DocumentMut, name: &str) -> Result<&'d mut Item, String> {
+    let domains = document.get_mut("domain").and_then(Item::as_table_like_mut);
+    let domain = domains.and_then(|domains| domains.get_mut(name));
+    domain.ok_or_else(|| format!("the policy has no [domain.{name}]"))
+}
+
 /// Adds entries at the end of a list, each on its own line, with its evidence behind it.
-fn append(array: &mut Array, entries: &[&Entry]) {
+pub fn append(array: &mut Array, entries: &[&Entry]) {
     let Some(last) = entries.last() else { return };
     // A comment behind the last entry belongs to it.
     let mut rest = String::new();
@@ -163,7 +178,7 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let mut document = parsed(text)?;
-    let array = list_of(&mut document, "fs", "lift")?;
+    let array = list_of(document.as_item_mut(), "fs", "lift")?;
     let indent = indent(array);
     let mut places: Vec<&String> = places.iter().collect();
     places.retain(|place| !array.iter().any(|value| names(value, place)));
@@ -182,59 +197,6 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
     Ok(document.to_string())
 }
 
-/// The text of a policy with a domain of these programs. `lists`: `None` means that it restricts nothing.
-pub fn with_domain(text: &str, domain: &Domain, lists: Option<&Lists>) -> Result<String, String> {
-    let mut document = parsed(text)?;
-    let item = document.entry("domain").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
-    let domains = item
-        .as_table_like_mut()
-        .ok_or("`domain` of the policy is no table")?;
-    let mut table = Table::new();
-    let mut programs = Array::new();
-    for program in &domain.programs {
-        programs.push(entered_by(program)?);
-    }
-    table.insert("on-exec", Item::Value(Value::Array(programs)));
-    if let Some(lists) = lists {
-        let guard = Array::from_iter(["protect-credentials"]);
-        table.insert("extends", Item::Value(Value::Array(guard)));
-        let section = |of: &[(&str, &Vec<Entry>)]| {
-            let mut section = Table::new();
-            for (key, entries) in of {
-                let mut array = Array::new();
-                append(&mut array, &entries.iter().collect::<Vec<_>>());
-                section.insert(key, Item::Value(Value::Array(array)));
-            }
-            Item::Table(section)
-        };
-        if let Some(write) = &lists.write {
-            table.insert("fs", section(&[("write", write)]));
-        }
-        if let Some([connect, listen]) = &lists.peers {
-            let peers = section(&[("connect", connect), ("listen", listen)]);
-            table.insert("net", peers);
-        }
-    }
-    domains.insert(&domain.name, Item::Table(table));
-    Ok(document.to_string())
-}
-
-/// An entry of `on-exec`.
-fn entered_by(program: &OnExec) -> Result<Value, String> {
-    let Some(argv) = &program.argv else {
-        return Ok(Value::from(program.text.as_str()));
-    };
-    let argv = argv.to_string().parse::<Value>();
-    let mut table = InlineTable::new();
-    table.insert("path", Value::from(program.text.as_str()));
-    table.insert("argv", argv.map_err(|error| error.to_string())?);
-    Ok(Value::InlineTable(table))
-}
-
 /// The text of a policy that extends these presets, too.
 pub fn extended(text: &str, presets: &[&str]) -> Result<String, String> {
     let mut document = parsed(text)?;
@@ -248,7 +210,7 @@ pub fn extended(text: &str, presets: &[&str]) -> Result<String, String> {
     Ok(document.to_string())
 }
 
-fn parsed(text: &str) -> Result<DocumentMut, String> {
+pub fn parsed(text: &str) -> Result<DocumentMut, String> {
     let parsed = text.parse::<DocumentMut>();
     parsed.map_err(|error| format!("the policy cannot be read: {error}"))
 }
@@ -284,10 +246,12 @@ mod tests {
     fn apply(text: &str, entries: &[Entry], partial: Option<&str>, disk: bool) -> String {
         let change = Change {
             entries,
+            domains: &[],
             command: &["make".into(), "TOKEN=secret".into()],
             partial,
         };
-        let (text, _) = change.apply(text, disk.then_some(text)).expect("a policy");
+        let changed = change.apply(text, disk.then_some(text));
+        let text = changed.expect("a policy").text;
         text.parse::<toml::Table>().expect(&text);
         text
     }
@@ -372,6 +336,7 @@ mod tests {
         let entries = [entry(Section::Read, "./d", false)];
         let change = Change {
             entries: &entries,
+            domains: &[],
             command: &[],
             partial: None,
         };

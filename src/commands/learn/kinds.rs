@@ -1,6 +1,6 @@
 //! The programs that package managers run for packages, as their presets say.
 
-use super::file;
+use super::domain_text;
 use crate::learn::Request;
 use crate::paths::Access;
 use crate::policy::{Domain, MOST_DOMAINS, Policy};
@@ -70,7 +70,7 @@ pub fn watched(text: &str, policy: &Policy) -> Result<String, String> {
     let room = MOST_DOMAINS.saturating_sub(policy.domains.len());
     let mut text = text.to_owned();
     for domain in missing.take(room).filter_map(Kind::of_preset) {
-        text = file::with_domain(&text, &domain, None)?;
+        text = domain_text::with_domain(&text, &domain, None)?;
     }
     Ok(text)
 }

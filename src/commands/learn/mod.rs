@@ -7,20 +7,26 @@
 //! | file | holds |
 //! |---|---|
 //! | `base` | the policy that is continued, and the one that holds while it is learned |
+//! | `continued` | the entries for what the domains of the policy's file lack |
 //! | `domains` | what package managers run for packages, as domains |
+//! | `domain_text` | domains in the text of a policy |
 //! | `evidence` | what an entry rests on, as text |
 //! | `record` | what the run needed beyond it |
 //! | `kinds` | the programs that package managers run for packages |
+//! | `open` | those domains while jail learns |
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
 //! | `sqlite` | which files are databases of SQLite |
 //! | `tell` | what is said at the end |
 
 mod base;
+mod continued;
+mod domain_text;
 mod domains;
 mod evidence;
 mod file;
 mod kinds;
+mod open;
 mod record;
 mod replay;
 mod sqlite;
@@ -32,7 +38,7 @@ use crate::embed;
 use crate::judge::varying::Run;
 use crate::launch::{self, Command, Temporary, Withheld};
 use crate::learn::{self, Learned, Level, Scene};
-use crate::plan::{Host, Plan, PlanOptions};
+use crate::plan::{Plan, PlanOptions};
 use crate::policy::{LimitKind, Policy};
 use crate::report::{self, Report, Settings};
 use crate::supervise::{Options, Outcome, SuperviseError};
@@ -41,6 +47,7 @@ use crate::syscalls::signal_name;
 use crate::trace::Exit;
 use base::Base;
 use clap::Args;
+use open::Continued;
 use record::Recorder;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -97,7 +104,8 @@ struct Ready {
     base: Base,
     /// What holds while it is learned.
     policy: Policy,
-    host: Host,
+    /// The domains of the policy that are continued.
+    continued: Vec<Continued>,
     plan: Arc<Plan>,
     command: Command,
     temporary: Option<Temporary>,
@@ -118,6 +126,7 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
     let program = launch::program(&command);
     let limited = policy.limits.get(LimitKind::Output).is_some();
     let terminals = command.terminals(&policy, [false, limited, limited]);
+    let continued = open::open(&mut policy, base.domains(), &terminals, host.landlock_abi);
     let options = PlanOptions {
         command: program.as_deref(),
         domains: launch::domains(&command, &policy),
@@ -126,14 +135,14 @@ fn prepare(learn: &Learn, color: bool) -> Result<Ready, String> {
         alone: true,
         learns: true,
         asks: false,
-        records: learn.domains,
+        records: learn.domains || !continued.is_empty(),
         ..PlanOptions::default()
     };
     let plan = Plan::with(&policy, &host, options).map_err(|error| error.to_string())?;
     Ok(Ready {
         base,
         policy,
-        host,
+        continued,
         plan: Arc::new(plan),
         command,
         temporary,
@@ -145,7 +154,7 @@ impl Ready {
         let Ready {
             base,
             policy,
-            host,
+            continued,
             plan,
             command,
             temporary,
@@ -158,10 +167,9 @@ impl Ready {
             policy_name: base.name().to_owned(),
             ..Settings::default()
         };
-        let mut recorder = Recorder::new(
-            Report::new(&policy, settings),
-            learn.domains.then_some(&policy),
-        );
+        let watches = learn.domains || !continued.is_empty();
+        let report = Report::new(&policy, settings);
+        let mut recorder = Recorder::new(report, watches.then_some(&policy), &continued);
         let options = Options {
             stand_in: true,
             timer: sys::signal::heed_ticks().is_ok(),
@@ -174,7 +182,6 @@ impl Ready {
         let ran = Ran {
             base,
             policy: &policy,
-            host,
             command: judged,
         };
         match result {
@@ -204,7 +211,6 @@ impl Ready {
 struct Ran<'a> {
     base: Base,
     policy: &'a Policy,
-    host: Host,
     command: Command,
 }
 
@@ -231,27 +237,32 @@ impl Ran<'_> {
         let Learned { entries, left } = learn::generalize(&recorded.requests, &scene, level);
         let partial = partial(outcome);
         let words = &learn.command;
-        let written = file::Change {
+        let change = |domains| file::Change {
             entries: &entries,
+            domains,
             command: words,
             partial: partial.as_deref(),
         };
-        let result = self
-            .base
-            .text()
-            .and_then(|text| written.apply(text, self.base.disk()));
-        let (text, added) = match result {
-            Ok(written) => written,
+        let disk = self.base.disk();
+        let result = self.base.text().and_then(|text| {
+            let main = change(&[]).apply(text, disk)?;
+            let domains = continued::entries(self, &main.text, &recorded, (&scene, level));
+            Ok((text, domains))
+        });
+        let result = result.as_ref().map_err(String::clone);
+        let changed = result.and_then(|(text, domains)| change(domains).apply(text, disk));
+        let changed = match changed {
+            Ok(changed) => changed,
             Err(error) => {
                 eprintln!("jail: {error}; nothing was written");
                 return FAILED;
             }
         };
         let (text, domains) = match learn.domains {
-            true => domains::propose(self, text, &recorded, (&scene, level)),
-            false => (text, Vec::new()),
+            true => domains::propose(self, changed.text, &recorded, (&scene, level)),
+            false => (changed.text, Vec::new()),
         };
-        let replayed = replay::replay(self, &text, &recorded.requests, color);
+        let replayed = replay::replay(self, &text, &recorded, color);
         if let Err(error) = self.base.save(&text) {
             eprintln!("jail: {error}");
             return FAILED;
@@ -259,7 +270,8 @@ impl Ran<'_> {
         let told = tell::Told {
             name: self.base.name(),
             exists: self.base.disk().is_some(),
-            added: &added,
+            added: &changed.added,
+            in_domains: &changed.in_domains,
             left: &left,
             domains: learn.domains.then_some(&domains),
             recorded: &recorded,
@@ -269,6 +281,15 @@ impl Ran<'_> {
         };
         let _ = std::io::stderr().write_all(told.text().as_bytes());
         0
+    }
+
+    /// A policy with this text, for this run.
+    fn settled(&self, text: &str, color: bool) -> Result<Policy, String> {
+        let mut policy = self.base.load(text, color)?;
+        if let Some(own) = &self.policy.tmpdir {
+            policy.settle_tmpdir(own);
+        }
+        Ok(policy)
     }
 
     /// What is known of the run.

@@ -1,14 +1,17 @@
 //! What a run needed beyond its policy, and what was denied while it was learned.
 
 use super::kinds::{is_listed, kind};
+use super::open::Continued;
 use crate::judge::Reason;
 use crate::learn::{Evidence, Inet, Recording, Request};
+use crate::net::Way;
 use crate::policy::{DomainSet, Policy, Who};
 use crate::report::{self, Report};
 use crate::supervise::{
     Denial, Event, Object, Observer, Outcome, PathObject, PeerObject, Program, SuperviseError,
 };
 use crate::syscalls::Call;
+use crate::syscalls::op::{Op, Peer};
 use crate::trace::Tid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -28,6 +31,8 @@ pub struct Recorded {
     pub denied: Vec<(String, String)>,
     /// Whether an entry denied one of them.
     pub guarded: bool,
+    /// Whether a domain denied one because it has no entry for it.
+    pub closed: bool,
     /// Recorded paths that did not exist when they were first named.
     pub made: BTreeSet<Vec<u8>>,
     /// Recorded paths that were opened for something else than to sync a directory.
@@ -38,11 +43,34 @@ pub struct Recorded {
     pub domains: BTreeMap<String, InDomain>,
 }
 
+impl Recorded {
+    /// What the domains lack that are continued, by name.
+    pub fn lacking_in_domains(&self) -> impl Iterator<Item = (&str, &Recording)> {
+        let domains = self.domains.iter();
+        let continued = domains.filter(|(_, domain)| domain.continued);
+        continued.map(|(name, domain)| (name.as_str(), &domain.requests))
+    }
+
+    /// The number of requests that the policy lacks, for itself or for a domain.
+    pub fn lacking(&self) -> usize {
+        let domains = self.lacking_in_domains();
+        let requests: BTreeSet<&Request> = domains
+            .map(|(_, requests)| requests)
+            .chain([&self.requests])
+            .flat_map(Recording::keys)
+            .collect();
+        requests.len()
+    }
+}
+
 /// What the programs of a domain did.
 #[derive(Debug, Default)]
 pub struct InDomain {
-    /// What they changed and which peers they reached, allowed by the policy or not.
+    /// What they changed and which peers they reached, allowed by the policy or not; of a domain that is continued,
+    /// what its lists lack.
     pub requests: Recording,
+    /// Whether it is a domain of the policy that is continued.
+    pub continued: bool,
     /// The programs that entered.
     pub programs: Evidence,
     /// Whether the package manager has started one.
@@ -57,15 +85,26 @@ pub struct Recorder<'a> {
     recorded: Recorded,
     /// The policy whose domains are watched.
     watched: Option<&'a Policy>,
+    /// Those of them that are continued.
+    continued: &'a [Continued],
+    /// What the policy lacked for the last call: a path of it is told as an access, too.
+    last: (Tid, Vec<Request>),
 }
 
 impl<'a> Recorder<'a> {
-    /// `watched`: the policy, if what its domains do is recorded, too.
-    pub fn new(report: Report<'a>, watched: Option<&'a Policy>) -> Self {
+    /// `watched`: the policy, if what its domains do is recorded, too. `continued`: the domains of which only what
+    /// they lack is recorded.
+    pub fn new(
+        report: Report<'a>,
+        watched: Option<&'a Policy>,
+        continued: &'a [Continued],
+    ) -> Self {
         Self {
             report,
             recorded: Recorded::default(),
             watched,
+            continued,
+            last: (0, Vec::new()),
         }
     }
 
@@ -87,7 +126,11 @@ impl<'a> Recorder<'a> {
             return;
         };
         let program = denial.program();
-        self.in_domains(denial.domains(), &request, &program.name);
+        self.in_domains(denial.domains(), (&request, None), &program.name);
+        if self.last.0 != denial.tid {
+            self.last = (denial.tid, Vec::new());
+        }
+        self.last.1.push(request.clone());
         if let Request::Path(_, path) = &request {
             let numbers = report::numbers(path).filter(|number| denial.is_task(*number));
             self.recorded.processes.extend(numbers);
@@ -105,7 +148,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Notes what a program of domains was allowed.
-    fn accessed(&mut self, pid: Tid, domains: DomainSet, object: &Object) {
+    fn accessed(
+        &mut self,
+        (pid, tid): (Tid, Tid),
+        call: &Call,
+        object: &Object,
+        program: &Program,
+        domains: DomainSet,
+    ) {
         if domains.is_none() {
             return;
         }
@@ -119,34 +169,56 @@ impl<'a> Recorder<'a> {
         let Some(request) = request(own, object) else {
             return;
         };
+        let (last, lacked) = &mut self.last;
+        if *last == tid
+            && let Some(at) = lacked.iter().position(|known| *known == request)
+        {
+            lacked.swap_remove(at);
+            return;
+        }
         if let (Request::Path(_, path), Object::Path(PathObject { exists: false, .. })) =
             (&request, object)
         {
             self.recorded.made.insert(path.clone());
         }
-        self.in_domains(domains, &request, "");
+        let own = match call.op() {
+            Op::Peer(Peer::Listen) => chosen(&request),
+            _ => None,
+        };
+        self.in_domains(domains, (&request, own.as_ref()), &program.name);
     }
 
-    fn in_domains(&mut self, domains: DomainSet, request: &Request, program: &str) {
-        if !is_listed(request) {
-            return;
-        }
+    /// `own`: the request that stands for this one, too.
+    fn in_domains(
+        &mut self,
+        domains: DomainSet,
+        (request, own): (&Request, Option<&Request>),
+        program: &str,
+    ) {
         for name in self
             .watched
             .iter()
             .flat_map(|policy| policy.domain_names(domains))
         {
+            let continued = self.continued.iter().find(|one| one.name() == name);
+            let wanted = |request| match continued {
+                Some(continued) => continued.lacks(request),
+                None => is_listed(request),
+            };
+            if !wanted(request) || own.is_some_and(|own| !wanted(own)) {
+                continue;
+            }
             let known = self.recorded.domains.entry(name.to_owned()).or_default();
+            known.continued = continued.is_some();
+            if own.is_some_and(|own| known.requests.contains_key(own)) {
+                continue;
+            }
             if known.requests.len() >= MOST_IN_DOMAIN {
                 known.more = true;
                 continue;
             }
             let evidence = known.requests.entry(request.clone()).or_default();
-            // A program's name is not known of what was allowed.
-            match program.is_empty() {
-                true => evidence.times += 1,
-                false => evidence.add(program),
-            }
+            evidence.add(program);
         }
     }
 
@@ -167,7 +239,13 @@ impl<'a> Recorder<'a> {
     }
 
     fn denied(&mut self, denial: &Denial<'_>) {
-        self.recorded.guarded |= matches!(denial.verdict.reason, Reason::Path(_));
+        let reason = denial.verdict.reason;
+        self.recorded.guarded |= matches!(reason, Reason::Path(_));
+        let lists = matches!(
+            reason,
+            Reason::PathDefault | Reason::PeerDefault | Reason::Closed(_)
+        );
+        self.recorded.closed |= denial.verdict.domain.is_some() && lists;
         if self.recorded.denied.len() >= MOST_DENIED {
             return;
         }
@@ -195,10 +273,12 @@ impl Observer for Recorder<'_> {
             Event::Denied(denial) | Event::Killed(denial) => self.denied(denial),
             Event::Accessed {
                 pid,
+                tid,
+                call,
                 object,
+                program,
                 domains,
-                ..
-            } => self.accessed(*pid, *domains, object),
+            } => self.accessed((*pid, *tid), call, object, program, *domains),
             Event::Exec {
                 program, domains, ..
             } => self.executed(program, *domains),
@@ -213,6 +293,17 @@ impl Observer for Recorder<'_> {
 
     fn wants_ends(&self) -> bool {
         self.watched.is_some() || self.report.wants_ends()
+    }
+}
+
+/// The request that listen(2) asks for, too, if the kernel has chosen the port.
+fn chosen(request: &Request) -> Option<Request> {
+    match request {
+        Request::Inet(peer) if peer.way == Way::Listen => Some(Request::Inet(Inet {
+            port: 0,
+            ..peer.clone()
+        })),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use super::evidence;
 use super::record::Recorded;
 use super::replay::Replayed;
-use crate::learn::{Asked, Beyond, Entry, Request};
+use crate::learn::{Asked, Beyond, Entry, Evidence, Request};
 use crate::net::To;
 use crate::report::escaped;
 use std::fmt::Write;
@@ -17,21 +17,24 @@ const MOST_AUDITED: usize = 200;
 /// What an audit says: what the policy would have denied, and what it did deny.
 pub fn audit(name: &str, recorded: &Recorded) -> String {
     let mut out = String::new();
-    let requests = &recorded.requests;
-    let _ = match requests.len() {
+    let _ = match recorded.lacking() {
         0 => writeln!(out, "jail: {name} would have denied nothing more"),
         count => writeln!(out, "jail: {name} would have denied {}", accesses(count)),
     };
-    for (request, evidence) in requests.iter().take(MOST_AUDITED) {
-        let _ = writeln!(
-            out,
-            "        {}, {}",
-            described(request),
-            evidence::text(evidence)
-        );
-    }
-    if requests.len() > MOST_AUDITED {
-        let _ = writeln!(out, "        … and {} more", requests.len() - MOST_AUDITED);
+    let line = |request: &Request, evidence: &Evidence, by: &str| {
+        let evidence = evidence::text(evidence);
+        format!("        {}, {evidence}{by}\n", described(request))
+    };
+    let requests = &recorded.requests;
+    let main = requests.iter().map(|(it, evidence)| line(it, evidence, ""));
+    let domains = recorded.lacking_in_domains().flat_map(|(name, lacking)| {
+        let only = lacking.iter().filter(|(it, _)| !requests.contains_key(it));
+        only.map(move |(it, evidence)| line(it, evidence, &format!(" [domain {name}]")))
+    });
+    let lines: Vec<String> = main.chain(domains).collect();
+    out.extend(lines.iter().take(MOST_AUDITED).map(String::as_str));
+    if lines.len() > MOST_AUDITED {
+        let _ = writeln!(out, "        … and {} more", lines.len() - MOST_AUDITED);
     }
     let denied = recorded.denied.iter();
     let lines = denied.map(|(what, program)| format!("{what}, by {program}"));
@@ -47,6 +50,8 @@ pub struct Told<'a> {
     pub name: &'a str,
     pub exists: bool,
     pub added: &'a [&'a Entry],
+    /// What was added to domains.
+    pub in_domains: &'a [(&'a str, Vec<&'a Entry>)],
     pub left: &'a [(Request, &'static str)],
     /// What is said of domains, where they were asked for.
     pub domains: Option<&'a Vec<String>>,
@@ -59,8 +64,9 @@ pub struct Told<'a> {
 impl Told<'_> {
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let seen = self.recorded.requests.len();
-        let _ = match (self.added.len(), seen) {
+        let seen = self.recorded.lacking();
+        let in_domains = self.in_domains.iter().map(|(_, entries)| entries.len());
+        let _ = match (self.added.len() + in_domains.sum::<usize>(), seen) {
             (0, 0) => writeln!(out, "jail: {} lacks nothing: nothing was added", self.name),
             (0, _) => writeln!(out, "jail: nothing was added to {}", self.name),
             (added, _) => {
@@ -77,6 +83,7 @@ impl Told<'_> {
         if let Some(why) = self.partial {
             let _ = writeln!(out, "      partial: {why}");
         }
+        self.continued(&mut out);
         for line in self.domains.into_iter().flatten() {
             let _ = writeln!(out, "      {line}");
         }
@@ -91,12 +98,31 @@ impl Told<'_> {
         out
     }
 
+    /// What was added to domains that the policy had.
+    fn continued(&self, out: &mut String) {
+        for (name, entries) in self.in_domains {
+            let _ = writeln!(out, "      Added to [domain.{name}]:");
+            for entry in entries {
+                let (_, key) = entry.section.key();
+                let _ = writeln!(out, "        {key} {}", entry.text);
+            }
+        }
+        let main = &self.recorded.requests;
+        let mut domains = self.recorded.lacking_in_domains();
+        if domains.any(|(_, lacking)| lacking.keys().any(|request| main.contains_key(request))) {
+            out.push_str("      The main policy lacked some of that, too, and has entries for it now: a domain only narrows the main policy\n");
+        }
+    }
+
     fn beyond(&self, out: &mut String) {
-        let wide = self
-            .added
-            .iter()
-            .filter(|entry| entry.beyond != Beyond::Nothing);
-        let lines = wide.map(|entry| {
+        let main = self.added.iter().map(|entry| (String::new(), entry));
+        let domains = self.in_domains.iter().flat_map(|(name, entries)| {
+            let entries = entries.iter();
+            entries.map(move |entry| (format!(" in domain {name}"), entry))
+        });
+        let all = main.chain(domains);
+        let wide = all.filter(|(_, entry)| entry.beyond != Beyond::Nothing);
+        let lines = wide.map(|(place, entry)| {
             let (_, key) = entry.section.key();
             let what = match entry.beyond {
                 Beyond::Nothing => "",
@@ -104,7 +130,10 @@ impl Told<'_> {
                 Beyond::Beneath => "everything in it",
                 Beyond::Peers => "every such address and port",
             };
-            format!("{key} {}: {what} ({} seen)", entry.text, entry.requests)
+            format!(
+                "{key} {}{place}: {what} ({} seen)",
+                entry.text, entry.requests
+            )
         });
         list(out, "It allows more than was seen:", lines);
     }
@@ -122,6 +151,9 @@ impl Told<'_> {
         if self.recorded.guarded {
             out.push_str("      --lift PATH lets a guarded place be learned, if the command is trusted with it\n");
         }
+        if self.recorded.closed {
+            out.push_str("      A list of a domain without an entry, and a domain of a policy that this one extends, stay as they are: change them by hand\n");
+        }
     }
 
     fn replay(&self, out: &mut String) {
@@ -132,7 +164,7 @@ impl Told<'_> {
         if self.replayed.requests == 0 {
             return;
         }
-        if self.replayed.denied.is_empty() {
+        if self.replayed.denied.is_empty() && self.replayed.in_domains.is_empty() {
             let text = match self.replayed.requests {
                 1 => "the access that it lacked passes now".to_owned(),
                 count => format!("all {count} accesses that it lacked pass now"),
@@ -145,7 +177,9 @@ impl Told<'_> {
             left.map(|(_, why)| *why)
         };
         let denied = &self.replayed.denied;
-        let on_purpose = denied.iter().all(|request| why(request).is_some());
+        let in_domains = &self.replayed.in_domains;
+        let on_purpose =
+            in_domains.is_empty() && denied.iter().all(|request| why(request).is_some());
         let heading = match on_purpose {
             true => {
                 let seen = self.replayed.requests;
@@ -161,7 +195,11 @@ impl Told<'_> {
             let why = why(request).unwrap_or("an entry denies it");
             format!("{}: {why}", described(request))
         });
-        list(out, &heading, lines);
+        let in_domains = in_domains.iter().map(|(name, request)| {
+            let why = "no entry that the main policy allows is narrow enough";
+            format!("{} in domain {name}: {why}", described(request))
+        });
+        list(out, &heading, lines.chain(in_domains));
     }
 }
 

@@ -202,6 +202,7 @@ impl Supervisor<'_> {
                 tid: task.tid(),
                 call,
                 object: &object,
+                program: &task.program(),
                 domains: task.process().domains.set(),
             });
         }

@@ -108,7 +108,7 @@ impl Process {
 }
 
 /// A program that runs or ran in the jail, and the one that started it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Program {
     /// Its name: that of the file, or of the script.
     pub name: String,

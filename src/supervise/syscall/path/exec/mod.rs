@@ -167,6 +167,7 @@ impl Paths {
                     return Err(Refused::Denied(verdict, named()));
                 }
             }
+            stop.see(named);
             next = match interpreter.script {
                 true => self.interpreter(stop, &given, &found)?,
                 false => None,
