@@ -3,6 +3,9 @@
 //! A directory is represented by the state that it leaves each pattern in. Most names leave most patterns in the
 //! state that any other name leaves them in. So a state keeps which names it tells apart, and the directory beneath
 //! a name is that beneath any other name but for these patterns.
+//!
+//! Whether a path is allowed depends on which patterns cover it, not on how far it leads into others. So of the
+//! directories that the same patterns cover, only the first is told.
 
 use crate::paths::{Glob, Pattern, Progress};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -105,6 +108,10 @@ impl<'p> States<'p> {
         })
     }
 
+    fn covers(&self, state: State) -> bool {
+        self.met.get(state as usize) == Some(&Progress::Covered)
+    }
+
     fn row(&mut self, state: State, known: &Known<'_>) -> Rc<Row> {
         let at = state as usize;
         if let Some(Some(row)) = self.rows.get(at) {
@@ -112,12 +119,13 @@ impl<'p> States<'p> {
         }
         let progress = self.met.get(at).copied();
         let progress = progress.unwrap_or(Progress::Covered);
-        let other = self.number(self.pattern.step(progress, OTHER));
+        let unknown = self.pattern.step(progress, OTHER);
+        let other = self.number(unknown);
         let mut special = Vec::new();
         for (name, bytes) in known.names.iter().enumerate() {
-            let next = self.number(self.pattern.step(progress, bytes));
-            if next != other {
-                special.push((name, next));
+            let next = self.pattern.step(progress, bytes);
+            if next != unknown {
+                special.push((name, self.number(next)));
             }
         }
         let awaited = self.pattern.awaits(progress);
@@ -206,7 +214,25 @@ impl<'p> Known<'p> {
     }
 }
 
-/// A path to each directory that the patterns can tell from all others, and whether there are more.
+/// Which patterns cover a directory, and whether the kernel's view of a process's memory is meant, which the baseline
+/// decides.
+type Covering = (Vec<u64>, bool);
+
+fn covering(path: &[u8], covers: impl Iterator<Item = bool>) -> Covering {
+    let mut bits = Vec::new();
+    for (place, covers) in covers.enumerate() {
+        if place % 64 == 0 {
+            bits.push(0);
+        }
+        if let Some(last) = bits.last_mut() {
+            *last |= u64::from(covers) << (place % 64);
+        }
+    }
+    (bits, path.starts_with(b"/proc/") && path.ends_with(b"/mem"))
+}
+
+/// A path for each set of patterns that cover one, of the directories that the patterns can tell from all others; and
+/// whether there are more.
 pub(super) fn walk(patterns: &[Pattern]) -> (Vec<PathBuf>, bool) {
     let known = Known::new(patterns);
     let mut states: Vec<States<'_>> = patterns.iter().map(States::new).collect();
@@ -217,6 +243,8 @@ pub(super) fn walk(patterns: &[Pattern]) -> (Vec<PathBuf>, bool) {
     let root = Rc::new(Directory::new(root.collect()));
     let mut met = HashSet::from([Rc::clone(&root)]);
     let mut found = vec![PathBuf::from("/")];
+    let covers = |pattern: &Pattern| pattern.progress(b"/") == Progress::Covered;
+    let mut told = HashSet::from([covering(b"/", patterns.iter().map(covers))]);
     let mut left = VecDeque::from([(Vec::new(), root)]);
     // For each name, the patterns that it leaves in another state than other names do.
     let mut changes: Vec<Vec<(usize, State)>> = vec![Vec::new(); known.names.len()];
@@ -252,7 +280,11 @@ pub(super) fn walk(patterns: &[Pattern]) -> (Vec<PathBuf>, bool) {
                 return (found, true);
             }
             let path = [directory.as_slice(), b"/", bytes].concat();
-            found.push(PathBuf::from(OsString::from_vec(path.clone())));
+            let places = states.iter().zip(&next.states);
+            let covers = places.map(|(pattern, state)| pattern.covers(*state));
+            if told.insert(covering(&path, covers)) {
+                found.push(PathBuf::from(OsString::from_vec(path.clone())));
+            }
             let next = Rc::new(next);
             met.insert(Rc::clone(&next));
             left.push_back((path, next));
@@ -284,11 +316,18 @@ mod tests {
         names
     }
 
-    /// The same, with each name tried with each pattern in each directory.
+    /// The same, with each name tried with each pattern in each directory, and each pattern asked about each path.
     fn plain(patterns: &[Pattern]) -> Vec<PathBuf> {
         let root: Vec<Progress> = patterns.iter().map(|it| it.progress(b"/")).collect();
         let mut known = HashSet::from([root.clone()]);
         let mut found = vec![PathBuf::from("/")];
+        let covers = |path: &[u8]| -> Vec<bool> {
+            patterns
+                .iter()
+                .map(|pattern| pattern.covers(path))
+                .collect()
+        };
+        let mut told = HashSet::from([covers(b"/")]);
         let mut left = VecDeque::from([(Vec::new(), root)]);
         while let Some((directory, progress)) = left.pop_front() {
             for name in names(patterns, &progress) {
@@ -296,12 +335,28 @@ mod tests {
                 let next: Vec<Progress> = steps.map(|(it, at)| it.step(*at, &name)).collect();
                 if known.insert(next.clone()) {
                     let path = [directory.as_slice(), b"/", &name].concat();
-                    found.push(PathBuf::from(OsString::from_vec(path.clone())));
+                    if told.insert(covers(&path)) {
+                        found.push(PathBuf::from(OsString::from_vec(path.clone())));
+                    }
                     left.push_back((path, next));
                 }
             }
         }
         found
+    }
+
+    #[test]
+    fn of_directories_that_the_same_patterns_cover_one_is_told() {
+        let patterns = [("/p", "**/x/y/z"), ("/", "**/x*/w")];
+        let patterns = patterns.map(|(base, text)| Pattern::glob(Path::new(base), text));
+        let patterns = patterns.map(|it| it.expect("a pattern"));
+        let (found, more) = walk(&patterns);
+        let covered = found
+            .iter()
+            .map(|path| path.as_os_str().as_encoded_bytes())
+            .map(|path| patterns.each_ref().map(|pattern| pattern.covers(path)));
+        let sets: BTreeSet<[bool; 2]> = covered.collect();
+        assert_eq!((found.len(), sets.len(), more), (4, 4, false), "{found:?}");
     }
 
     proptest! {
