@@ -56,13 +56,20 @@ pub fn with_domain(text: &str, domain: &Domain, lists: Option<&Lists>) -> Result
 
 /// An entry of `on-exec`.
 fn entered_by(program: &OnExec) -> Result<Value, String> {
-    let Some(argv) = &program.argv else {
+    // A variable that is set here may be missing elsewhere.
+    let optional = program.text.starts_with('$');
+    if program.argv.is_none() && !optional {
         return Ok(Value::from(program.text.as_str()));
-    };
-    let argv = argv.to_string().parse::<Value>();
+    }
     let mut table = InlineTable::new();
     table.insert("path", Value::from(program.text.as_str()));
-    table.insert("argv", argv.map_err(|error| error.to_string())?);
+    if let Some(argv) = &program.argv {
+        let argv = argv.to_string().parse::<Value>();
+        table.insert("argv", argv.map_err(|error| error.to_string())?);
+    }
+    if optional {
+        table.insert("optional", Value::from(true));
+    }
     Ok(Value::InlineTable(table))
 }
 

@@ -61,11 +61,11 @@ fn with_domain(
     (scene, level): (&Scene, Level),
 ) -> Option<String> {
     let mut lists = lists(&seen.requests, scene, level);
-    if seen.more {
-        lists = Lists {
-            write: None,
-            peers: None,
-        };
+    if seen.more_paths {
+        lists.write = None;
+    }
+    if seen.more_peers {
+        lists.peers = None;
     }
     loop {
         let with = text_with_domain(text, domain, Some(&lists)).ok()?;

@@ -14,38 +14,63 @@ pub struct Kind {
     manager: &'static [&'static str],
     /// Whether the package manager itself enters the domain.
     itself: bool,
+    /// A domain whose programs are in this one, too, and are not what it is about.
+    without: Option<&'static str>,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 6] = [
     Kind {
         preset: "cargo",
         domain: "build-script",
         manager: &["cargo"],
         itself: false,
+        without: None,
+    },
+    // Procedural macros run in it.
+    Kind {
+        preset: "cargo",
+        domain: "compiler",
+        manager: &["cargo"],
+        itself: false,
+        without: None,
+    },
+    // What was built has the code of all packages.
+    Kind {
+        preset: "cargo",
+        domain: "program",
+        manager: &["cargo"],
+        itself: false,
+        without: Some("build-script"),
     },
     Kind {
         preset: "npm",
         domain: "package-script",
         manager: &["npm"],
         itself: false,
+        without: None,
     },
     Kind {
         preset: "pip",
         domain: "package-build",
         manager: &["pip", "python"],
         itself: false,
+        without: None,
     },
     Kind {
         preset: "go",
         domain: "generate",
         manager: &["go"],
         itself: true,
+        without: None,
     },
 ];
 
 impl Kind {
-    /// Whether a program with these ancestors, itself at the end, was started by the package manager.
-    pub fn is_started(&self, ancestry: &[&str]) -> bool {
+    /// Whether a program in these domains, with these ancestors, itself at the end, was started by the package manager.
+    pub fn is_started(&self, domains: &[&str], ancestry: &[&str]) -> bool {
+        if self.without.is_some_and(|other| domains.contains(&other)) {
+            return false;
+        }
         let above = match (self.itself, ancestry) {
             (false, [above @ .., _]) => above,
             (_, all) => all,
@@ -98,23 +123,31 @@ mod tests {
             let domain = kind.of_preset().expect(kind.domain);
             assert!(!domain.programs.is_empty(), "{}", kind.domain);
         }
-        assert!(kind("package-script").is_some() && kind("compiler").is_none());
+        assert!(kind("package-script").is_some() && kind("go-program").is_none());
     }
 
     #[test]
     fn only_what_the_package_manager_starts_is_of_a_kind() {
-        let started = |name: &str, ancestry: &[&str]| kind(name).expect(name).is_started(ancestry);
+        let started =
+            |name: &str, ancestry: &[&str]| kind(name).expect(name).is_started(&[name], ancestry);
         assert!(started(
             "build-script",
             &["sh", "cargo", "build-script-build"]
         ));
         assert!(!started("build-script", &["sh", "build-script-build"]));
+        assert!(
+            started("compiler", &["cargo", "rustc"]) && !started("compiler", &["make", "rustc"])
+        );
         assert!(started("package-script", &["npm", "sh"]));
         assert!(!started("package-script", &["make", "sh"]));
         // A script in Python is none of pip's.
         assert!(!started("package-build", &["sh", "python3"]));
         assert!(started("package-build", &["python3", "python3"]));
         assert!(started("generate", &["go"]));
+        assert!(started("program", &["cargo", "victim"]));
+        let domains = ["build-script", "program"];
+        let program = kind("program").expect("a kind");
+        assert!(!program.is_started(&domains, &["cargo", "build-script-build"]));
     }
 
     #[test]
@@ -129,11 +162,13 @@ mod tests {
             [
                 "generate",
                 "build-script",
+                "compiler",
+                "program",
                 "package-script",
                 "package-build"
             ]
         );
-        let shells = &policy.domains[2].programs;
+        let shells = &policy.domains[4].programs;
         assert_eq!(shells[0].to_string(), "/bin/sh [\"*\", \"-c\", \"**\"]");
     }
 }

@@ -73,8 +73,8 @@ pub struct Learn {
     #[arg(long, value_name = "0..3", default_value_t = 2,
           value_parser = clap::value_parser!(u8).range(0..=3))]
     generalize: u8,
-    /// Propose a domain for build scripts of cargo, hooks of npm, builds of pip and what `go generate` runs, with
-    /// what they changed and reached
+    /// Propose a domain for build scripts, the compiler and built programs of cargo, hooks of npm, builds of pip and
+    /// what `go generate` runs, with what they changed and reached
     #[arg(long, conflicts_with = "audit")]
     domains: bool,
     /// Write nothing: print what the policy would have denied

@@ -75,8 +75,10 @@ pub struct InDomain {
     pub programs: Evidence,
     /// Whether the package manager has started one.
     pub started: bool,
-    /// Whether there were more requests than are kept.
-    pub more: bool,
+    /// Whether there were more paths than are kept.
+    pub more_paths: bool,
+    /// Whether there were more peers than are kept.
+    pub more_peers: bool,
 }
 
 /// Records, and reports what is denied.
@@ -213,8 +215,12 @@ impl<'a> Recorder<'a> {
             if own.is_some_and(|own| known.requests.contains_key(own)) {
                 continue;
             }
-            if known.requests.len() >= MOST_IN_DOMAIN {
-                known.more = true;
+            let kept = known.requests.contains_key(request);
+            if !kept && known.requests.len() >= MOST_IN_DOMAIN {
+                match request {
+                    Request::Path(..) => known.more_paths = true,
+                    _ => known.more_peers = true,
+                }
                 continue;
             }
             let evidence = known.requests.entry(request.clone()).or_default();
@@ -224,14 +230,14 @@ impl<'a> Recorder<'a> {
 
     /// Notes that a program is in domains.
     fn executed(&mut self, program: &Program, domains: DomainSet) {
-        for name in self
+        let names = self
             .watched
-            .iter()
-            .flat_map(|policy| policy.domain_names(domains))
-        {
-            let known = self.recorded.domains.entry(name.to_owned()).or_default();
+            .map_or_else(Vec::new, |policy| policy.domain_names(domains));
+        for name in &names {
+            let known = self.recorded.domains.entry((*name).to_owned());
+            let known = known.or_default();
             let ancestry = program.ancestry();
-            if kind(name).is_some_and(|kind| kind.is_started(&ancestry)) {
+            if kind(name).is_some_and(|kind| kind.is_started(&names, &ancestry)) {
                 known.started = true;
                 known.programs.add(&program.name);
             }

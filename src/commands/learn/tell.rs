@@ -88,7 +88,7 @@ impl Told<'_> {
             let _ = writeln!(out, "      {line}");
         }
         if !self.quiet && self.domains.is_some_and(Vec::is_empty) {
-            out.push_str("      no domain was added: no build script of cargo, hook of npm, build of pip or `go generate` ran\n      that the policy has none for\n");
+            out.push_str("      no domain was added: no compiler, build script or program of cargo, hook of npm, build of pip\n      or `go generate` ran that the policy has none for\n");
         }
         if !self.quiet {
             self.beyond(&mut out);

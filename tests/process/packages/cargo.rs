@@ -7,9 +7,11 @@ use std::path::Path;
 /// The attack as a function in Rust.
 fn attack(attack: &Attack) -> String {
     let [server, key, hook, planted] = attack.goals();
+    let armed = attack.armed();
     format!(
         r#"
 fn attack() -> String {{
+if !std::path::Path::new("{armed}").exists() {{ return "quiet".to_owned(); }}
 let said = |done: std::io::Result<()>| match done {{
     Ok(()) => "ok".to_owned(),
     Err(error) => error.raw_os_error().unwrap_or(-1).to_string(),
@@ -140,4 +142,24 @@ fn packages_of_cargo_are_offline_and_change_no_caches() {
         .complains("[domain compiler, cargo:")
         .complains("[domain program, cargo:");
     assert!(it.registry.was_asked("/dl/evil-build/0.1.0/download"));
+}
+
+#[test]
+fn a_build_script_that_was_learned_does_what_it_did_and_no_more() {
+    let Some(root) = toolchain() else {
+        return println!("NOT TRIED HERE: no cargo");
+    };
+    let it = prepare();
+    let cargo = format!("{root}/bin/cargo");
+    let said = |ran: &Ran| {
+        let names = ["build", "macro", "program"];
+        names.map(|name| line(ran, name).to_owned()).to_vec()
+    };
+    let (policy, ran) = it.is_learned(&[&cargo, "run"], "target", |how| run(&it, &root, how), said);
+    for name in ["build-script", "compiler", "program"] {
+        assert!(policy.contains(&format!("[domain.{name}]")), "{policy}");
+    }
+    ran.complains("[domain build-script,")
+        .complains("[domain compiler,")
+        .complains("[domain program,");
 }

@@ -6,6 +6,7 @@ use crate::support::{Ran, Run, installed, plain};
 /// The attack, as a program in Go. Its argument is a name for what it says.
 fn attack(attack: &Attack) -> String {
     let [server, key, hook, planted] = attack.goals();
+    let armed = attack.armed();
     format!(
         r#"package main
 
@@ -29,6 +30,10 @@ func said(err error) string {{
 }}
 
 func main() {{
+	if _, missing := os.Stat("{armed}"); missing != nil {{
+		fmt.Println(os.Args[1] + ": quiet")
+		return
+	}}
 	_, dialled := net.Dial("tcp4", "{server}")
 	_, read := os.ReadFile("{key}")
 	hook := os.WriteFile("{hook}", nil, 0o644)
@@ -107,4 +112,18 @@ fn what_go_generates_and_runs_is_offline_and_changes_no_caches() {
     ran.complains("[domain go-program, go:")
         .complains("by sh → go → go → evil");
     assert!(it.registry.was_asked("/evil.example/evil/@v/v1.0.0.zip"));
+}
+
+#[test]
+fn what_go_generate_was_learned_to_do_it_does_and_no_more() {
+    if !installed("go") || !installed("python3") {
+        return println!("NOT TRIED HERE: no go, or no python3");
+    }
+    let it = prepare();
+    let all = "mkdir -p made && go mod download && go generate";
+    let said = |ran: &Ran| vec![line(ran, "generate").to_owned()];
+    let words = ["sh", "-c", all];
+    let (policy, ran) = it.is_learned(&words, "made", |how| run(&it, how), said);
+    assert!(policy.contains("[domain.generate]"), "{policy}");
+    ran.complains("[domain generate,");
 }

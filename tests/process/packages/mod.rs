@@ -1,5 +1,6 @@
 //! The presets of package managers, against a package that attacks: it is fetched from a registry on loopback, and
-//! what it runs connects, reads a key, plants a hook in the repository and a program in a cache.
+//! what it runs connects, reads a key, plants a hook in the repository and a program in a cache. The same against what
+//! `jail learn --domains` writes of a run in which the package did not attack.
 
 mod cargo;
 mod go;
@@ -33,11 +34,17 @@ impl Attack {
         std::fs::create_dir_all(&cache).expect("a directory");
         dir.write("home/.ssh/id", "a key");
         let registry = Registry::of(dir.file("registry"));
+        dir.write("armed", "");
         Self {
             dir,
             registry,
             cache,
         }
+    }
+
+    /// The package attacks if there is this file, and says [`QUIET`] otherwise.
+    fn armed(&self) -> String {
+        self.dir.file("armed")
     }
 
     /// What is attacked: the address of a server, a key, a hook, a program in a cache.
@@ -88,14 +95,58 @@ impl Attack {
         let naive = run(self.naive(words)).ends_with(0);
         is(&naive, DONE);
         self.has_success(&naive);
-        for left in [&self.dir.file(&format!("project/{made}")), &self.cache] {
-            std::fs::remove_dir_all(left).expect("a directory");
-        }
-        std::fs::create_dir(&self.cache).expect("a directory");
+        self.cleans(made);
         let ran = run(self.jailed(preset, words)).ends_with(0);
         is(&ran, DENIED);
         self.failed(&ran);
         ran
+    }
+
+    /// As if the command had not run before.
+    fn cleans(&self, made: &str) {
+        for left in [&self.dir.file(&format!("project/{made}")), &self.cache] {
+            std::fs::remove_dir_all(left).expect("a directory");
+        }
+        std::fs::create_dir(&self.cache).expect("a directory");
+    }
+
+    /// Learns a command that runs the package, which does not attack; runs it under the policy; and then with the
+    /// attack, which fails. The policy, and the run with the attack.
+    #[track_caller]
+    fn is_learned(
+        &self,
+        words: &[&str],
+        made: &str,
+        run: impl Fn(Run) -> Ran,
+        said: impl Fn(&Ran) -> Vec<String>,
+    ) -> (String, Ran) {
+        let file = self.dir.file("learned.toml");
+        let is = |ran: &Ran, expected: &str| {
+            let policy = std::fs::read_to_string(&file).expect("a policy");
+            for said in said(ran) {
+                assert_eq!(said, expected, "{}{}{policy}", ran.out, ran.err);
+            }
+        };
+        std::fs::remove_file(self.armed()).expect("a file");
+        let learns = [JAIL, "learn", "--domains", "-o", &file, "--"];
+        let learned = run(self.within(learns.iter().chain(words))).ends_with(0);
+        is(&learned, QUIET);
+        let policy = std::fs::read_to_string(&file).expect("a policy");
+        self.within([JAIL, "check", "--strict", &file].iter())
+            .output()
+            .ends_with(0);
+        let under = [JAIL, "--policy", &file, "--"];
+        self.cleans(made);
+        is(
+            &run(self.within(under.iter().chain(words))).ends_with(0),
+            QUIET,
+        );
+        self.dir.write("armed", "");
+        self.cleans(made);
+        let ran = run(self.within(under.iter().chain(words))).ends_with(0);
+        is(&ran, DENIED);
+        self.failed(&ran);
+        (policy, ran)
     }
 
     /// The command did what it is for, and the attack had no success.
@@ -127,4 +178,6 @@ fn line<'a>(ran: &'a Ran, name: &str) -> &'a str {
 }
 
 const DENIED: &str = "net 13 key 13 hook 13 cache 13";
+/// What a package says that does not attack.
+const QUIET: &str = "quiet";
 const DONE: &str = "net ok key ok hook ok cache ok";

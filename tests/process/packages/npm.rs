@@ -6,9 +6,11 @@ use crate::support::{Ran, Run, installed, plain};
 /// The attack, as a program of node that says in a file how it went.
 fn attack(attack: &Attack) -> String {
     let [_, key, hook, _] = attack.goals();
+    let armed = attack.armed();
     let port = attack.registry.port;
     format!(
         r#"const fs = require('fs'), net = require('net');
+if (!fs.existsSync('{armed}')) {{ fs.writeFileSync('said', 'quiet'); process.exit(0); }}
 const said = act => {{ try {{ act(); return 'ok'; }} catch (error) {{ return String(-error.errno); }} }};
 const key = said(() => fs.readFileSync('{key}'));
 const hook = said(() => fs.writeFileSync('{hook}', 'x'));
@@ -66,4 +68,20 @@ fn hooks_of_npm_are_offline_and_change_no_caches() {
     ran.complains("[domain package-script, npm:")
         .complains("→ sh → node");
     assert!(it.registry.was_asked("/evil-1.0.0.tgz"));
+}
+
+#[test]
+fn a_hook_that_was_learned_does_what_it_did_and_no_more() {
+    if !installed("npm") || !installed("node") {
+        return println!("NOT TRIED HERE: no npm");
+    }
+    let it = prepare();
+    let install = ["npm", "install", "evil", "--no-audit", "--no-fund"];
+    let said = |ran: &Ran| {
+        let said = std::fs::read_to_string(it.dir.file("project/node_modules/evil/said"));
+        vec![said.unwrap_or_else(|_| panic!("the hook has not run: {}{}", ran.out, ran.err))]
+    };
+    let (policy, ran) = it.is_learned(&install, "node_modules", |how| run(&it, how), said);
+    assert!(policy.contains("[domain.package-script]"), "{policy}");
+    ran.complains("[domain package-script,");
 }

@@ -6,11 +6,14 @@ use crate::support::{Ran, Run, installed, plain};
 /// The attack as a function in Python.
 fn attack(attack: &Attack) -> String {
     let [_, key, hook, _] = attack.goals();
+    let armed = attack.armed();
     let port = attack.registry.port;
     format!(
         r#"
 import os, socket
 def attack():
+    if not os.path.exists("{armed}"):
+        return "quiet"
     def said(act):
         try:
             act()
@@ -141,4 +144,20 @@ fn builds_of_pip_are_offline_and_change_no_caches() {
         ran.err
     );
     it.failed(&ran);
+}
+
+#[test]
+fn a_build_that_was_learned_does_what_it_did_and_no_more() {
+    let Some(python) = python() else {
+        return println!("NOT TRIED HERE: no pip");
+    };
+    let it = prepare();
+    let install = [python, "-m", "pip", "install", "--target", "site", "evil"];
+    let said = |ran: &Ran| {
+        let said = std::fs::read_to_string(it.dir.file("project/site/evil.txt"));
+        vec![said.unwrap_or_else(|_| panic!("nothing was installed: {}{}", ran.out, ran.err))]
+    };
+    let (policy, ran) = it.is_learned(&install, "site", |how| run(&it, how), said);
+    assert!(policy.contains("[domain.package-build]"), "{policy}");
+    ran.complains("[domain package-build,");
 }
