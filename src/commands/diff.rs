@@ -200,50 +200,81 @@ fn setting(change: &Change) -> String {
 
 /// The comparison as JSON.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of the format.
     version: u32,
+    /// The first policy.
     before: &'a str,
+    /// The second policy.
     after: &'a str,
+    /// Whether the second allows anything that the first does not.
     widens: bool,
+    /// What only the second allows.
     allowed: Vec<Item<'a>>,
+    /// What only the first allows.
     denied: Vec<Item<'a>>,
+    /// What both refuse in different ways.
     answers: Vec<Item<'a>>,
+    /// The inherited entries that only the second lifts.
     lifts: &'a [String],
+    /// The settings that differ.
     settings: Vec<Setting<'a>>,
+    /// What differs for programs in a domain alone.
     domains: Vec<Domain<'a>>,
+    /// How many requests both policies were asked.
     asked: usize,
+    /// Whether there were more combinations than are asked.
     bounded: bool,
 }
 
 /// What differs for programs in a domain alone.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Domain<'a> {
+    /// Its name.
     domain: &'a str,
+    /// What only the second policy allows in it.
     allowed: Vec<Item<'a>>,
+    /// What only the first allows in it.
     denied: Vec<Item<'a>>,
+    /// What both refuse in different ways.
     answers: Vec<Item<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Item<'a> {
+    /// One of the requests.
     example: String,
+    /// How many requests there are of this kind.
     count: usize,
+    /// How the first policy decides.
     before: Decision<'a>,
+    /// How the second policy decides.
     after: Decision<'a>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Decision<'a> {
+    /// `allow`, `deny`, `kill` or an errno.
     action: String,
+    /// What decides.
     reason: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Setting<'a> {
+    /// Its key in the policy.
     key: &'a str,
+    /// Its value in the first policy; `None`: it has none.
     before: Option<&'a str>,
+    /// Its value in the second policy; `None`: it has none.
     after: Option<&'a str>,
-    effect: &'static str,
+    /// What the change means for the command.
+    effect: Effect,
 }
 
 impl<'a> Document<'a> {
@@ -272,11 +303,7 @@ impl<'a> Document<'a> {
             key: &change.key,
             before: change.before.as_deref(),
             after: change.after.as_deref(),
-            effect: match change.effect {
-                Effect::Wider => "wider",
-                Effect::Narrower => "narrower",
-                Effect::Other => "other",
-            },
+            effect: change.effect,
         });
         Document {
             version: 1,

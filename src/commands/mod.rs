@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod roff;
 mod run;
+mod schema;
 mod table;
 mod target;
 mod test;
@@ -31,7 +32,7 @@ mod write_policy;
 
 pub use attack::{Rehearsed, rehearse};
 
-use crate::policy::{self, Policy};
+use crate::policy::Policy;
 use crate::sys::terminal::columns;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use policy_args::{PolicyArgs, PolicyFlags};
@@ -56,7 +57,7 @@ jail [--policy POLICY]... [OPTIONS] -- COMMAND [ARGUMENT]...
        jail explain [OPTIONS] POLICY [REQUEST]...
        jail learn [-o FILE] [OPTIONS] -- COMMAND [ARGUMENT]...
        jail presets [NAME]
-       jail schema
+       jail schema [NAME]
        jail completions SHELL
        jail man [PAGE]
        jail doctor [--json]";
@@ -313,8 +314,12 @@ enum Sub {
         /// The preset to print
         name: Option<String>,
     },
-    /// Print the JSON Schema of policy files, for editors
-    Schema,
+    /// Print the JSON Schema of policy files, for editors, or of what jail writes
+    Schema {
+        /// What the schema is of
+        #[arg(default_value = "policy")]
+        name: schema::Name,
+    },
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -399,11 +404,7 @@ fn subcommand(sub: Sub, err: bool, out: bool) -> io::Result<u8> {
         Sub::Replay(ref asked) => replay::run(asked, here, err, view, &mut stdout, &mut stderr),
         Sub::Report(ref asked) => report::run(asked, view.width, &mut stdout, &mut stderr),
         Sub::Presets { name } => presets::run(name.as_deref(), err, &mut stdout, &mut stderr),
-        Sub::Schema => {
-            serde_json::to_writer_pretty(&mut stdout, &policy::schema())?;
-            writeln!(stdout)?;
-            Ok(0)
-        }
+        Sub::Schema { name } => schema::run(name, &mut stdout),
         Sub::Completions { shell } => completions::run(shell, &mut stdout),
         Sub::Man { to: Some(to), .. } => man::write(&to, &mut stderr),
         Sub::Man { page, to: None } => man::run(page.as_deref(), &mut stdout, &mut stderr),

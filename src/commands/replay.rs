@@ -155,28 +155,48 @@ fn add(table: &mut Table<2>, group: &Group) {
 
 /// The outcome as JSON.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of the format.
     version: u32,
+    /// The log.
     log: &'a str,
+    /// The policy.
     policy: &'a str,
+    /// How many calls the log has.
     calls: usize,
+    /// How many of them are decided as they were.
     same: usize,
+    /// Calls that were allowed and would be denied.
     denied: Vec<Item<'a>>,
+    /// Calls that were denied and would be allowed.
     allowed: Vec<Item<'a>>,
+    /// Calls that were denied and would get another answer.
     answers: Vec<Item<'a>>,
+    /// Calls of which the log does not tell enough.
     undecidable: Vec<Item<'a>>,
+    /// Whether the log has calls that were allowed.
     accesses: bool,
+    /// The domains of the policy of which the log does not say which programs were in them.
     untold: &'a [String],
+    /// How many lines are no events.
     unread: usize,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Item<'a> {
+    /// The first call of its kind, as a request.
     example: &'a str,
+    /// Its line in the log.
     line: usize,
+    /// The program that made it.
     program: Option<&'a str>,
+    /// How many calls there are of this kind.
     count: usize,
+    /// What the policy says: `allow`, `deny`, `kill` or an errno; `None`: that cannot be decided.
     action: Option<String>,
+    /// What decides, or why nothing can.
     reason: &'a str,
 }
 

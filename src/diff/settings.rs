@@ -2,11 +2,14 @@
 //! by value.
 
 use crate::policy::{Isolation, LimitKind, OnExec, Policy, Process, Setting};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
 /// What a change means for the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// The second policy lets it do more.
     Wider,

@@ -25,28 +25,45 @@ const CHUNK: usize = 4096;
 /// How long the reader is waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// One line.
+/// Why a call failed: one line of `--denials`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DenialLine<'a> {
+    /// Seconds since 1970 (UTC).
     time: f64,
+    /// The stable name of the cause: `fs.read.default`.
     code: &'a str,
+    /// Whether a policy could allow it.
     standing: Standing,
+    /// What jail did.
     action: DenialAction,
+    /// The errno that the call returned.
     errno: Option<&'a str>,
     /// The request, as `jail explain` takes it: `read /etc/shadow`.
     what: String,
+    /// The program that made the call.
     program: Option<&'a str>,
+    /// The process.
     pid: i32,
+    /// The policy file or preset that decided.
     source: Option<&'a str>,
+    /// The line in it, from 1.
     line: Option<u32>,
+    /// The entry.
     entry: Option<&'a str>,
+    /// Its author's reason.
     why: Option<&'a str>,
+    /// The domain that decided; absent: the main policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<&'a str>,
+    /// The answer, if a person or a program was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Asked>,
+    /// What to add to the policy, as TOML that is merged into it; `None`: no addition can allow it.
     remedy: Option<&'a str>,
+    /// The line of a file that must be removed or narrowed.
     remove: Option<&'a Line>,
+    /// What to change in the policy, as a sentence.
     advice: Option<&'a str>,
 }
 

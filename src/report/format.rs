@@ -51,6 +51,13 @@ pub mod limit {
         let named = |kind: &LimitKind| key.as_deref() == Some(kind.key());
         Ok(LimitKind::ALL.into_iter().find(named))
     }
+
+    #[cfg(test)]
+    pub fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let keys = LimitKind::ALL.into_iter().map(|kind| Some(kind.key()));
+        let words: Vec<Option<&str>> = keys.chain([None]).collect();
+        schemars::json_schema!({ "type": ["string", "null"], "enum": words })
+    }
 }
 
 /// Registers, as strings: 64 bits do not fit into the numbers of every reader of JSON.
@@ -82,5 +89,15 @@ pub mod hexadecimal {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; 6], D::Error> {
         <[Hex; 6]>::deserialize(from).map(|registers| registers.map(|Hex(register)| register))
+    }
+
+    #[cfg(test)]
+    pub fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "array",
+            "items": { "type": "string", "pattern": "^0x[0-9a-f]+$" },
+            "minItems": 6,
+            "maxItems": 6,
+        })
     }
 }

@@ -61,8 +61,10 @@ mod verdict;
 pub use annotation::Annotation;
 pub use caller::{nameservers, numbers, run_context};
 pub use count::times;
+pub use denials::DenialLine;
 pub use escape::text as escaped;
 pub use place::Place;
+pub use schema::Record;
 pub use verdict::{
     Asked, AskedCount, Cpu, Denial, DenialAction, DenialCount, Denials, DomainLimit, Ending, Line,
     Memory, OutputBytes, PathAccess, Peer, PeerAccess, PolicyId, Reason, ReasonKind, Resolved,
@@ -80,12 +82,12 @@ use blame::Blame;
 use caller::Caller;
 use cause::Cause;
 use console::{Console, Discard, Messages};
-use denials::{DenialLine, Denials as DenialFile};
+use denials::Denials as DenialFile;
 use document::{End, Gathered, Known};
 use layout::Layout;
 use log::Log;
 use noise::is_noise;
-use schema::{Grant, Record, VERSION};
+use schema::{Grant, VERSION};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -22,122 +22,187 @@ use std::borrow::Cow;
 /// The version of the format.
 pub const VERSION: u32 = 1;
 
-/// One line.
+/// An event of a run: one line of the log.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Record<'a> {
     /// The command was started.
     Start {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The version of the format.
         version: u32,
+        /// The process.
         pid: Tid,
+        /// The file of the command.
         program: Cow<'a, str>,
+        /// The command and its arguments.
         command: Vec<Cow<'a, str>>,
+        /// The policy, as it was named.
         policy: &'a str,
+        /// The domains of the policy.
         domains: Vec<&'a str>,
     },
     /// A process runs another program.
     Exec {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process.
         pid: Tid,
+        /// The programs from the first to its own.
         ancestry: Vec<&'a str>,
+        /// The domains that it is in.
         domains: Vec<&'a str>,
     },
     /// A process or thread was created.
     Spawn {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process that made it.
         pid: Tid,
+        /// The new process or thread.
         child: Tid,
+        /// Whether it is a thread of `pid`.
         thread: bool,
     },
     /// A call on a path or a peer was allowed.
     Access {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process.
         pid: Tid,
+        /// The thread.
         tid: Tid,
+        /// The system call's name; `None` for an unknown number.
         syscall: Option<&'static str>,
+        /// Its number.
         nr: u32,
+        /// Its six arguments.
         #[serde(with = "hexadecimal")]
+        #[cfg_attr(test, schemars(schema_with = "hexadecimal::schema"))]
         args: [u64; 6],
+        /// The path that the call named.
         path: Option<Resolved>,
+        /// The peer that the call named.
         peer: Option<Peer>,
     },
     /// A call was asked about and allowed.
     Granted {
+        /// Seconds since 1970 (UTC).
         time: f64,
         #[serde(flatten)]
         grant: Grant<'a>,
     },
     /// A call was denied.
     Denied {
+        /// Seconds since 1970 (UTC).
         time: f64,
         #[serde(flatten)]
         denial: &'a Denial,
     },
     /// A call ended the jail.
     Killed {
+        /// Seconds since 1970 (UTC).
         time: f64,
         #[serde(flatten)]
         denial: &'a Denial,
     },
     /// A program of a foreign ABI was killed.
     Foreign {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process.
         pid: Tid,
+        /// The programs from the first to its own.
         ancestry: Vec<&'a str>,
+        /// The stable name of the cause.
         code: &'static str,
+        /// Whether a policy could allow it.
         standing: Standing,
+        /// What decided.
         reason: Reason,
     },
     /// Processes in a domain are past a limit of the domain, and are killed.
     Limit {
+        /// Seconds since 1970 (UTC).
         time: f64,
         #[serde(flatten)]
         limit: &'a DomainLimit,
     },
     /// A signal is delivered.
     Signal {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process.
         pid: Tid,
+        /// The thread.
         tid: Tid,
+        /// The signal.
         signal: Signal,
     },
     /// A process ended.
     Exit {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// The process.
         pid: Tid,
         #[serde(flatten)]
         exit: ExitFields,
     },
     /// The command has ended, but other processes have not.
-    Waiting { time: f64, processes: &'a [String] },
+    Waiting {
+        /// Seconds since 1970 (UTC).
+        time: f64,
+        /// Those that still run, as `name (pid N)`.
+        processes: &'a [String],
+    },
     /// The jail has ended.
     End {
+        /// Seconds since 1970 (UTC).
         time: f64,
+        /// What ended it.
         ending: Ending,
+        /// The exit code of `jail`.
         exit_code: u8,
         #[serde(flatten)]
         exit: ExitFields,
+        /// Why jail failed.
         error: Option<String>,
+        /// The number of stops; `None`: jail failed.
         stats: Option<StatsFields>,
+        /// How often which entry denied which system call, the most frequent first.
         denied: &'a [DenialCount],
+        /// Events that could not be written.
         lost: u64,
     },
 }
 
 /// A call that was asked about and allowed: what a denial has of it, and the answer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Grant<'a> {
+    /// The process.
     pid: Tid,
+    /// The thread.
     tid: Tid,
+    /// The system call's name; `None` for an unknown number.
     syscall: Option<&'a str>,
+    /// Its number.
     nr: u32,
+    /// Its six arguments.
     #[serde(with = "hexadecimal")]
+    #[cfg_attr(test, schemars(schema_with = "hexadecimal::schema"))]
     args: [u64; 6],
+    /// The call decoded.
     call: &'a str,
+    /// The path that the call named.
     path: Option<&'a Resolved>,
+    /// The peer that the call named.
     peer: Option<&'a Peer>,
+    /// The programs from the first to the one that called.
     ancestry: &'a [String],
+    /// The answer.
     asked: Option<Asked>,
 }
 
@@ -161,24 +226,39 @@ impl<'a> Grant<'a> {
 
 /// How a process ended: one of the two, or none if it is not known.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExitFields {
+    /// The exit code, if it ended by itself.
     code: Option<i32>,
+    /// The signal that ended it.
     signal: Option<Signal>,
 }
 
-/// [`Stats`].
+/// How many stops there were of each kind.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatsFields {
+    /// Programs started.
     exec: u64,
+    /// fork, vfork and clone.
     spawn: u64,
+    /// First stops of new tasks, and ends of group-stops.
     attach: u64,
+    /// Signals.
     signal: u64,
+    /// Group-stops (job control).
     group: u64,
+    /// Calls that the supervisor judged.
     seccomp: u64,
+    /// Those that were denied, or killed.
     denied: u64,
+    /// Those that concerned paths.
     paths: u64,
+    /// Those that concerned peers.
     peers: u64,
+    /// Stops where a call that the supervisor has changed returns.
     returns: u64,
+    /// Any other stop.
     other: u64,
 }
 

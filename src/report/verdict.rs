@@ -16,6 +16,7 @@ pub(super) const VERSION: u32 = 1;
 
 /// How a run ended, and what it used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Verdict {
     /// The version of the format.
@@ -34,6 +35,7 @@ pub struct Verdict {
     pub ending: Ending,
     /// The limit that it exceeded; also `None` where that is a limit of a later version.
     #[serde(default, with = "limit")]
+    #[cfg_attr(test, schemars(schema_with = "limit::schema"))]
     pub limit: Option<LimitKind>,
     /// The exit code of `jail`.
     pub exit_code: u8,
@@ -43,8 +45,9 @@ pub struct Verdict {
     pub signal: Option<Signal>,
     /// Why jail failed, or could not start the command.
     pub error: Option<String>,
-    /// Wall-clock time.
+    /// Wall-clock time; in JSON a number of seconds.
     #[serde(default, with = "optional_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub wall: Option<Duration>,
     /// Processor time.
     pub cpu: Option<Cpu>,
@@ -72,6 +75,7 @@ pub struct Verdict {
 
 /// A policy, as named, and its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PolicyId {
     /// The name as the caller gave it.
@@ -82,6 +86,7 @@ pub struct PolicyId {
 
 /// What ended a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Ending {
@@ -107,11 +112,13 @@ pub enum Ending {
     NotStarted,
     /// An ending that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// A signal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Signal {
     /// Its name, such as `SIGKILL`.
@@ -122,18 +129,22 @@ pub struct Signal {
 
 /// Processor time of the whole tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Cpu {
-    /// In user mode.
+    /// In user mode; in JSON a number of seconds.
     #[serde(with = "seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub user: Duration,
-    /// In the kernel.
+    /// In the kernel; in JSON a number of seconds.
     #[serde(with = "seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub system: Duration,
 }
 
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Memory {
     /// The peak resident memory of one process.
@@ -144,6 +155,7 @@ pub struct Memory {
 
 /// Processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Tasks {
     /// The largest number at one time.
@@ -154,6 +166,7 @@ pub struct Tasks {
 
 /// Bytes written; `None` if they were not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OutputBytes {
     /// To stdout.
@@ -164,6 +177,7 @@ pub struct OutputBytes {
 
 /// What was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Denials {
     /// How many calls.
@@ -176,6 +190,7 @@ pub struct Denials {
 
 /// A call that was denied, or that killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Denial {
     /// The process.
@@ -188,6 +203,7 @@ pub struct Denial {
     pub nr: u32,
     /// Its six arguments.
     #[serde(with = "hexadecimal")]
+    #[cfg_attr(test, schemars(schema_with = "hexadecimal::schema"))]
     pub args: [u64; 6],
     /// The call decoded.
     pub call: String,
@@ -251,6 +267,7 @@ impl Denial {
 
 /// The answer to a question about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Asked {
@@ -272,11 +289,13 @@ pub enum Asked {
     Gone,
     /// An answer that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// How often a request was answered in this way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AskedCount {
     /// The request, as `jail explain` takes it: `read /etc/shadow`.
@@ -289,6 +308,7 @@ pub struct AskedCount {
 
 /// Processes in a domain that were killed because they were past a limit of the domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DomainLimit {
     /// The process that entered the domain, or one of those that it made.
@@ -299,6 +319,7 @@ pub struct DomainLimit {
     pub domain: String,
     /// The limit; `None`: one of a later version.
     #[serde(default, with = "limit")]
+    #[cfg_attr(test, schemars(schema_with = "limit::schema"))]
     pub limit: Option<LimitKind>,
     /// Its value, as the policy has it.
     pub value: String,
@@ -310,6 +331,7 @@ pub struct DomainLimit {
 
 /// Whether a policy could allow a denied call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Standing {
@@ -320,11 +342,13 @@ pub enum Standing {
     /// A standing that a later version added.
     #[default]
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// A line of a policy's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Line {
     /// The file; or a flag of the command line, as typed.
@@ -335,6 +359,7 @@ pub struct Line {
 
 /// What jail did about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DenialAction {
@@ -344,11 +369,13 @@ pub enum DenialAction {
     Kill,
     /// An action that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// A path that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Resolved {
     /// What was wanted of it.
@@ -361,6 +388,7 @@ pub struct Resolved {
 
 /// What was wanted of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PathAccess {
@@ -376,11 +404,13 @@ pub enum PathAccess {
     Open,
     /// An access that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// What was wanted of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PeerAccess {
@@ -390,11 +420,13 @@ pub enum PeerAccess {
     Listen,
     /// An access that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// A peer that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Peer {
     /// What was wanted of it.
@@ -407,6 +439,7 @@ pub struct Peer {
 
 /// What decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reason {
     /// Its kind.
@@ -426,6 +459,7 @@ pub struct Reason {
 
 /// What kind of thing decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ReasonKind {
@@ -461,11 +495,13 @@ pub enum ReasonKind {
     Changed,
     /// A reason that a later version added.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Other,
 }
 
 /// How often an entry denied a system call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DenialCount {
     /// The system call's name.

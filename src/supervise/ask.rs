@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 /// The answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// The call is allowed, this time.

@@ -9,36 +9,59 @@ use serde::{Deserialize, Serialize};
 /// The version of the format.
 pub const VERSION: u32 = 1;
 
-/// A line to the broker.
+/// A line that jail sends.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToBroker<'a> {
     /// The first line.
     Hello {
+        /// The version of the format.
         version: u32,
+        /// The version of jail.
         jail: &'a str,
+        /// The policy, as it was named.
         policy: &'a str,
+        /// The command and its arguments.
         command: Vec<String>,
     },
     /// A question.
     Question {
+        /// The number for the answer.
         id: u64,
         /// As `jail explain` takes it: `read /etc/shadow`.
         request: String,
         #[serde(flatten)]
         denial: &'a Denial,
-        /// Seconds until it is denied for want of an answer.
+        /// Seconds until it is denied for want of an answer; `None`: no limit.
         timeout: Option<f64>,
     },
     /// A question needs no answer any more.
-    Withdrawn { id: u64 },
+    Withdrawn {
+        /// The question's number.
+        id: u64,
+    },
 }
 
-/// A line of the broker.
+/// A line that the broker sends: an answer.
 #[derive(Debug, Deserialize)]
-struct FromBroker {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FromBroker {
+    /// The question's number.
     id: u64,
+    /// The answer.
+    #[cfg_attr(test, schemars(with = "Answer"))]
     answer: Option<serde_json::Value>,
+}
+
+/// A line in either direction.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub enum Line {
+    ToBroker(ToBroker<'static>),
+    FromBroker(FromBroker),
 }
 
 /// The words for answers, as [`Answer`] is read.

@@ -14,6 +14,9 @@ mod message;
 mod options;
 mod terminal;
 
+#[cfg(test)]
+pub use message::Line;
+
 pub(super) use options::{Answering, AskOptions};
 
 use crate::policy::Policy;

@@ -10,29 +10,44 @@ use serde::Serialize;
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of the format.
     version: u32,
+    /// The version of jail.
     jail: &'static str,
+    /// The policy, as it was named.
     policy: &'a str,
+    /// How many seconds each race ran.
     seconds: f64,
+    /// How many attacks were contained.
     contained: usize,
+    /// How many escaped.
     escaped: usize,
+    /// How many say nothing under this policy or on this host.
     not_applicable: usize,
+    /// The attacks.
     attacks: Vec<Row<'a>>,
 }
 
 /// One attack.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Row<'a> {
+    /// Its name, which does not change.
     name: &'static str,
+    /// The area that it belongs to.
     area: &'static str,
+    /// What it tries to do.
     tries: &'static str,
+    /// What came of it.
     result: Word,
     /// What stopped it, what it reached, or why it says nothing.
     detail: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 enum Word {
     Contained,

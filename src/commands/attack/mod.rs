@@ -49,6 +49,8 @@ use std::path::Path;
 use suite::{Outcome, Row};
 use workers::{Suite, jailed, on_threads};
 
+#[cfg(test)]
+pub use json::Document;
 pub use rehearsal::{Rehearsed, rehearse};
 pub use start::start;
 

@@ -245,7 +245,8 @@ struct Run {
 
 /// A line of the output: what is known of the case, then its verdict.
 #[derive(Serialize)]
-struct Line<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Line<'a> {
     #[serde(flatten)]
     fields: Fields<'a>,
     #[serde(flatten)]
@@ -254,15 +255,23 @@ struct Line<'a> {
 
 /// The fields of a line in addition to the verdict.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Fields<'a> {
+    /// The case's `id`; without one, the number of its line. `None`: the line is no case.
+    #[cfg_attr(test, schemars(extend("type" = ["string", "number", "null"])))]
     id: &'a Value,
+    /// The number of the case's line.
     line: u64,
+    /// What `--keep` has kept of stdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdout: Option<String>,
+    /// What it has kept of stderr.
     #[serde(skip_serializing_if = "Option::is_none")]
     stderr: Option<String>,
+    /// The same of stdout in base64, with `--base64`.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdout_base64: Option<String>,
+    /// The same of stderr.
     #[serde(skip_serializing_if = "Option::is_none")]
     stderr_base64: Option<String>,
 }

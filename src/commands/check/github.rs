@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Checked;
 use super::problem::Problem;
+use crate::policy::Severity;
 use crate::report::Annotation;
 
 pub fn print(checked: &[Checked<'_>], out: &mut dyn Write) -> io::Result<()> {
@@ -29,7 +30,10 @@ fn annotation(problem: &Problem<'_>) -> String {
     }
     properties.push(("title", format!("{} {}", problem.code, problem.name)));
     Annotation {
-        level: problem.severity,
+        level: match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
         properties: &properties,
         message: &problem.lines().join("\n"),
     }
@@ -45,7 +49,7 @@ mod tests {
         let problem = Problem {
             code: "E201",
             name: "unknown-key",
-            severity: "error",
+            severity: Severity::Error,
             message: "100% wrong: a, b\r\n\u{1b}[31m",
             label: None,
             help: Some("write\nless"),

@@ -15,41 +15,65 @@ const VERSION: u32 = 1;
 /// The fields, their order and their meaning are those of `docs/lints.md`: later versions add fields and
 /// never rename one.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of the format.
     version: u32,
+    /// The version of jail.
     jail: &'static str,
+    /// How many errors there are.
     errors: usize,
+    /// How many warnings there are.
     warnings: usize,
+    /// The files that were named.
     files: Vec<File<'a>>,
+    /// The problems of all files.
     problems: Vec<Problem<'a>>,
 }
 
 /// A file that was named on the command line.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct File<'a> {
+    /// The file, as its path was given, or the preset.
     file: &'a str,
+    /// Whether the policy can be used.
     valid: bool,
+    /// What the policy has; `None`: it is not valid.
     contains: Option<Contains>,
+    /// The inherited entries that `lift` takes away.
     lifted: Vec<Lifted<'a>>,
 }
 
 /// How much a valid policy contains, with what it inherits.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Contains {
+    /// Entries of `[syscalls]`.
     entries: usize,
+    /// Entries of `[fs]`.
     paths: usize,
+    /// Entries of `[net]`.
     endpoints: usize,
+    /// `[[rule]]`s.
     rules: usize,
+    /// Sentences of `[[test]]`.
     tests: usize,
 }
 
 /// An inherited entry that the policy lifts, in whole or in part.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Lifted<'a> {
+    /// The list that has the entry.
     key: &'a str,
+    /// The entry, as the policy writes it.
     text: &'a str,
+    /// The file and the line of the entry.
     at: String,
+    /// The file and the line that lifts it.
     by: String,
+    /// The reason.
     why: &'a str,
 }
 

@@ -14,6 +14,9 @@ pub(super) mod problem;
 mod sarif;
 mod text;
 
+#[cfg(test)]
+pub use json::Document;
+
 use std::io::{self, Write};
 use std::path::Path;
 

@@ -6,12 +6,15 @@ use crate::policy::{Diagnostic, Severity, Source};
 
 /// A problem. The fields and their order are those of `docs/lints.md`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem<'a> {
-    /// `E201`.
+    /// The code: `E201`.
     pub code: &'static str,
-    /// `unknown-key`.
+    /// The name of the code: `unknown-key`.
     pub name: &'static str,
-    pub severity: &'static str,
+    /// Whether the policy cannot be used.
+    pub severity: Severity,
+    /// What is wrong.
     pub message: &'a str,
     /// The text beside the caret.
     pub label: Option<&'a str>,
@@ -27,10 +30,15 @@ pub struct Problem<'a> {
 
 /// Where it is. The end is the place after the last character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
+    /// The line, from 1.
     pub line: usize,
+    /// The column in characters, from 1.
     pub column: usize,
+    /// The line of the end.
     pub end_line: usize,
+    /// The column after the last character.
     pub end_column: usize,
 }
 
@@ -43,10 +51,7 @@ impl<'a> Problem<'a> {
         Problem {
             code: problem.code.id(),
             name: problem.code.name(),
-            severity: match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            severity: problem.severity,
             message: &problem.message,
             label: problem.label.as_deref(),
             help: problem.help.as_deref(),

@@ -10,19 +10,19 @@ use crate::policy::{Code, Severity};
 use crate::report;
 
 #[derive(Serialize)]
-struct Log<'a> {
+struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run<'a>; 1],
+    runs: [Run; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Run<'a> {
+struct Run {
     tool: Tool,
     column_kind: &'static str,
-    results: Vec<Finding<'a>>,
+    results: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct Rule {
 
 #[derive(Serialize)]
 struct Configuration {
-    level: &'static str,
+    level: Severity,
 }
 
 #[derive(Serialize)]
@@ -59,10 +59,10 @@ struct Message<T> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding<'a> {
+struct Finding {
     rule_id: &'static str,
     rule_index: usize,
-    level: &'a str,
+    level: Severity,
     message: Message<String>,
     locations: [Location; 1],
 }
@@ -131,15 +131,12 @@ fn rule(code: Code) -> Rule {
             text: code.summary(),
         },
         default_configuration: Configuration {
-            level: match code.severity() {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            level: code.severity(),
         },
     }
 }
 
-fn finding(problem: Problem<'_>, rule_index: usize) -> Finding<'_> {
+fn finding(problem: Problem<'_>, rule_index: usize) -> Finding {
     let region = problem.place.map(|place| Region {
         start_line: place.line,
         start_column: place.column,

@@ -6,24 +6,33 @@ use serde::{Serialize, Serializer};
 
 /// All that was found.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Findings {
-    /// Why no command can be run under a policy here.
+    /// Why no command can be run under a policy here; `None`: commands can be run.
     pub reason: Option<String>,
     /// Why commands run without a supervisor here; `None`: they have one, or none can be run.
     pub unsupervised: Option<String>,
+    /// The kernel.
     pub kernel: Kernel,
     /// The effective user id.
     pub user: u32,
+    /// Landlock.
     pub landlock: Landlock,
+    /// seccomp(2).
     pub seccomp: Seccomp,
+    /// ptrace(2).
     pub ptrace: Ptrace,
     /// One for each word of `isolate`; `None`: not tried, because no command can be run.
     pub namespaces: Option<Vec<Namespace>>,
+    /// Limits of memory.
     pub cgroup: Cgroup,
     /// The lowest address that a process may map (vm.mmap_min_addr).
     pub mmap_min_addr: Option<u64>,
+    /// Names of hosts and users.
     pub names: Names,
+    /// System calls that a kernel or a container may lack.
     pub calls: Vec<Probed>,
+    /// The standard streams.
     pub terminal: Terminal,
     /// The variables that are set and take abilities away.
     pub environment: Vec<Variable>,
@@ -46,27 +55,33 @@ pub enum Supervision {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kernel {
+    /// As `uname -r` prints it.
     pub release: String,
+    /// As `uname -m` prints it.
     pub architecture: String,
     #[serde(skip)]
     pub version: (u32, u32),
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Landlock {
     /// The kernel's ABI; 0: none.
     pub abi: u32,
     /// The ABI that jail uses.
     pub used: u32,
-    /// Why there is none.
+    /// Why there is none; `None`: there is.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub errno: Option<Errno>,
     /// The errata that are fixed; `None`: this kernel does not say.
     pub errata: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Seccomp {
     /// The actions that a filter may return; `None`: seccomp(2) does not say.
     pub actions: Option<Vec<&'static str>>,
@@ -75,6 +90,7 @@ pub struct Seccomp {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ptrace {
     /// The process that traces this one.
     pub tracer: Option<Tracer>,
@@ -83,16 +99,20 @@ pub struct Ptrace {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tracer {
+    /// Its id.
     pub pid: i32,
+    /// Its name.
     pub name: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Namespace {
     /// The word of `isolate`.
     pub word: &'static str,
-    /// Why it cannot be used.
+    /// Why it cannot be used; `None`: it can.
     pub reason: Option<String>,
     /// The next step.
     #[serde(skip)]
@@ -100,14 +120,18 @@ pub struct Namespace {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cgroup {
-    /// Which cgroups with a limit of memory can be created.
+    /// Which cgroups with a limit of memory can be created; `None`: none.
     #[serde(serialize_with = "kind")]
+    #[cfg_attr(test, schemars(schema_with = "kinds"))]
     pub memory: MemoryCgroup,
+    /// Version 2, and version 1 with the memory controller.
     pub hierarchies: Vec<Hierarchy>,
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hierarchy {
     /// 1 or 2.
     pub version: u32,
@@ -121,6 +145,7 @@ pub struct Hierarchy {
 
 /// How names of hosts and users are looked up.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Names {
     /// The programs that are asked; empty: the C library looks them up.
     pub programs: &'static [&'static str],
@@ -130,20 +155,26 @@ pub struct Names {
 
 /// A system call that was tried.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probed {
+    /// Its name.
     pub name: &'static str,
-    /// Why it is missing.
+    /// Why it is missing; `None`: it is there.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub errno: Option<Errno>,
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Terminal {
     /// Whether stdin is a terminal.
     pub stdin: bool,
+    /// Whether stdout is one.
     pub stdout: bool,
+    /// Whether stderr is one.
     pub stderr: bool,
-    /// The width of stdout.
+    /// The width of stdout; `None`: it is no terminal.
     pub columns: Option<usize>,
     /// `TERM`.
     pub term: Option<String>,
@@ -152,8 +183,11 @@ pub struct Terminal {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Variable {
+    /// Its name.
     pub name: &'static str,
+    /// Its value.
     pub value: String,
 }
 
@@ -188,4 +222,9 @@ fn kind<S: Serializer>(memory: &MemoryCgroup, serializer: S) -> Result<S::Ok, S:
         MemoryCgroup::V2 => serializer.serialize_str("v2"),
         MemoryCgroup::V2Alone => serializer.serialize_str("v2-alone"),
     }
+}
+
+#[cfg(test)]
+fn kinds(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": ["string", "null"], "enum": ["v1", "v2", "v2-alone", null] })
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 /// Something that this host lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// What it is called in the document and the manual.
     pub id: &'static str,

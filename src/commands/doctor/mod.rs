@@ -36,13 +36,19 @@ const WIDTH: usize = 80;
 /// The document of `--json`. The fields, their order and their units are those of `docs/doctor.md`: later
 /// versions add fields and never rename one.
 #[derive(Debug, Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of the format.
     version: u32,
+    /// The version of jail.
     jail: &'static str,
+    /// Whether a command can be run under a policy.
     runs: bool,
     #[serde(flatten)]
     findings: &'a Findings,
+    /// Which mechanism enforces each kind of rule.
     rules: &'a [Row],
+    /// What this host lacks; the first matter most.
     gaps: &'a [Gap],
 }
 

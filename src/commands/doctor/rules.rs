@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 /// A kind of rule, and what enforces it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     /// The kind.
     pub rules: &'static str,

@@ -32,6 +32,8 @@ use crate::plan::{Host, Plan, PlanError, PlanOptions};
 use crate::policy::{DomainSet, Policy};
 use crate::syscalls::CallError;
 
+#[cfg(test)]
+pub use json::Document;
 pub use subject::name;
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What a row of the plan is about: where the policy says it, what it says, and what happens.
 
 use anstyle::AnsiColor;
+use serde::Serialize;
 
 use crate::baseline::{self, Answer};
 use crate::commands::table::Cell;
@@ -24,9 +25,13 @@ pub struct Subject {
 }
 
 /// The part of a policy that a row belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Section {
+    #[serde(rename = "syscalls")]
     Calls,
+    #[serde(rename = "fs")]
     Files,
     Net,
     Limits,
@@ -46,7 +51,7 @@ pub enum Does {
 }
 
 impl Section {
-    /// As a title, and in the document.
+    /// As a title.
     pub const fn title(self) -> &'static str {
         match self {
             Section::Calls => "[syscalls] and [[rule]]",
@@ -57,19 +62,6 @@ impl Section {
             Section::PolicyFiles => "The policy's own files",
             Section::Baseline => "The baseline, which no policy can loosen",
             Section::Default => "The default",
-        }
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Section::Calls => "syscalls",
-            Section::Files => "fs",
-            Section::Net => "net",
-            Section::Limits => "limits",
-            Section::Process => "process",
-            Section::PolicyFiles => "policy-files",
-            Section::Baseline => "baseline",
-            Section::Default => "default",
         }
     }
 }
