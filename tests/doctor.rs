@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
+use support::schema::fitting;
 use support::{Dir, JAIL, Ran, is_root, jail, plain, probe};
 
 const MANUAL: &str = include_str!("../docs/doctor.md");
@@ -39,7 +40,7 @@ fn answers(ran: Ran, code: i32, first: &str) -> Ran {
 }
 
 fn document(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+    fitting("doctor", &ran.out)
 }
 
 /// What the manual's example and a document differ in: their fields, and the types of these.

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::path::Path;
 use support::landlock::abi;
+use support::schema::fitting;
 use support::{Dir, JAIL, Ran, Run, installed, plain, probe};
 
 /// The ABI from which on Landlock keeps signals in a jail.
@@ -255,7 +256,7 @@ fn limits_of_one_process_and_the_report_work() {
     ];
     scene.under(&["outer"], &words).output().ends_with(3);
     let report = std::fs::read_to_string(report).expect("a report");
-    let report: Value = serde_json::from_str(&report).expect("JSON");
+    let report = fitting("report", &report);
     assert_eq!(report["ending"], "exited");
     assert_eq!(report["code"], 3);
 }

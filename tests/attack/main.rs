@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::schema::fitting;
 use support::{Dir, JAIL, copy, is_root, jail, plain};
 
 /// Where a test that root has started again as an ordinary user finds jail.
@@ -20,7 +21,7 @@ const AGAIN: &str = "JAIL_TEST_ATTACK";
 fn results(arguments: &[&str], code: i32) -> Value {
     let words = ["attack", "--json", "--seconds", "0.03"];
     let ran = jail(words).args(arguments).output().ends_with(code);
-    serde_json::from_str(&ran.out).expect("JSON")
+    fitting("attack", &ran.out)
 }
 
 /// Each attack with its result and its detail.
@@ -108,7 +109,7 @@ fn an_escape_is_reported_with_what_was_reached() {
     let names = expected.iter().map(|(name, _)| *name).chain(["signal"]);
     let only: Vec<&str> = names.flat_map(|name| ["--only", name]).collect();
     let ran = broken().args(["--json"]).args(only).output().ends_with(1);
-    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let document = fitting("attack", &ran.out);
     let rows = rows(&document);
     for (name, reached) in expected {
         let row = rows.iter().find(|(found, ..)| *found == name).expect(name);

@@ -1,14 +1,13 @@
 //! What a case is known by, and what is no case.
 
-use super::{Dir, JAIL, batch, plain, verdicts};
-use serde_json::Value;
+use super::{Dir, JAIL, batch, fitting, plain, verdicts};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// By line: the id, how it ended, and the error.
 fn by_line(out: &str) -> BTreeMap<u64, (String, String, String)> {
     let of = |line: &str| {
-        let verdict: Value = serde_json::from_str(line).expect("JSON");
+        let verdict = fitting("batch", line);
         let text = |key: &str| verdict[key].as_str().unwrap_or_default().to_owned();
         let line = verdict["line"].as_u64().expect("a line");
         let fields = (verdict["id"].to_string(), text("ending"), text("error"));

@@ -16,6 +16,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use support::schema::fitting;
 use support::{Dir, JAIL, Ran, copy, no_process_survives, plain, rounds, token};
 
 fn batch(dir: &Dir, cases: &str, options: &[&str]) -> Ran {
@@ -35,7 +36,7 @@ fn batch(dir: &Dir, cases: &str, options: &[&str]) -> Ran {
 fn verdicts(lines: &str) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for line in lines.lines() {
-        let verdict: Value = serde_json::from_str(line).expect("a line is JSON");
+        let verdict = fitting("batch", line);
         let before = found.insert(verdict["id"].to_string(), verdict);
         assert!(before.is_none(), "twice: {line}");
     }
@@ -138,7 +139,7 @@ no JSON
     let lines: BTreeMap<u64, Value> = ran
         .out
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|line| fitting("batch", line))
         .map(|verdict| (verdict["line"].as_u64().expect("a line"), verdict))
         .collect();
     assert_eq!(lines.len(), 10);
@@ -215,7 +216,7 @@ fn whatever_bytes_a_line_has_it_has_a_verdict_and_the_others_run() {
     let lines: BTreeMap<u64, Value> = ran
         .out
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|line| fitting("batch", line))
         .map(|verdict| (verdict["line"].as_u64().expect("a line"), verdict))
         .collect();
     assert_eq!(lines.len(), 7, "{}", ran.out);
@@ -274,7 +275,7 @@ no JSON
         let text = std::fs::read_to_string(&output).expect("verdicts");
         let mut all: Vec<(u64, Value, Value)> = text
             .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|line| fitting("batch", line))
             .map(|verdict| {
                 let line = verdict["line"].as_u64().expect("a line");
                 (line, verdict["id"].clone(), verdict["code"].clone())
@@ -390,7 +391,7 @@ fn cases_come_from_stdin_one_by_one() {
         .expect("a reader");
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
-        let verdict: Value = serde_json::from_str(&line).expect("JSON");
+        let verdict = fitting("batch", &line);
         assert_eq!((&verdict["id"], &verdict["code"]), (&n.into(), &n.into()));
     }
     drop(stdin);

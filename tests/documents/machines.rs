@@ -2,8 +2,8 @@
 //! variables.
 
 use crate::scene::{Scene, User};
+use crate::support::schema::fitting;
 use crate::support::{Ran, Run};
-use serde_json::Value;
 
 const INPUTS: usize = 23;
 
@@ -30,7 +30,7 @@ fn all_have_run(scene: &Scene, ran: Ran) {
         sorted.sort_unstable();
         let expected: String = sorted.iter().map(|number| format!("{number}\n")).collect();
         assert_eq!(file("out"), expected, "{}", ran.err);
-        let report: Value = serde_json::from_str(&file("json")).expect("a report");
+        let report = fitting("report", &file("json"));
         assert_eq!(
             (&report["ending"], &report["code"]),
             (&"exited".into(), &0.into())

@@ -23,5 +23,6 @@ mod python;
 mod recording;
 mod runner;
 mod scene;
+mod schemas;
 mod step;
 mod usage;

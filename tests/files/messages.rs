@@ -2,6 +2,7 @@
 
 use super::scene::{SUBTREES, Scene, run};
 use crate::support::landlock::{lacks, landlocks};
+use crate::support::schema::fitting_lines;
 use crate::support::{JAIL, starting};
 use serde_json::Value;
 use std::fs;
@@ -88,10 +89,7 @@ fn the_log_has_the_path_as_an_object() {
         let command = ["/bin/cat", "link/secret-x", "d/secret-x"];
         run(scene.with(landlock, &options, &command)).ends_with(1);
         let text = fs::read_to_string(&log).expect("the log");
-        let events: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
-            .collect();
+        let events = fitting_lines("log", &text);
         let denied: Vec<&Value> = events.iter().filter(|e| e["event"] == "denied").collect();
         let [first, second] = denied.as_slice() else {
             panic!("two denials are logged: {text}");

@@ -1,6 +1,7 @@
 //! Limits of a domain: the processes below one entry are ended, and the rest goes on.
 
 use super::memory::{InMemory, MOST, Segments};
+use crate::support::schema::{fitting, fitting_lines};
 use crate::support::{Dir, LATE, Ran, copy, jail, no_process_survives, probe, token};
 use std::path::Path;
 
@@ -153,6 +154,8 @@ fn the_log_and_the_report_name_the_domain_the_limit_and_its_line() {
         .ends_with(0)
         .complains("limits.processes");
     let read = |name: &str| std::fs::read_to_string(dir.file(name)).expect("a file");
+    fitting_lines("log", &read("log"));
+    fitting("report", &read("report"));
     let line = "\"domain\":\"build\",\"limit\":\"processes\",\"value\":\"4\"";
     assert_eq!(read("log").matches(line).count(), 2);
     assert_eq!(read("report").matches(line).count(), 2);

@@ -1,6 +1,7 @@
 //! Memory: of the whole tree, whatever it is had as, by each mechanism that the host has.
 
 use super::policy;
+use crate::support::schema::fitting;
 use crate::support::{
     Dir, LATE, Ran, jail, no_process_survives, plain, probe, rounds, slow, token,
 };
@@ -370,7 +371,7 @@ fn the_report_tells_the_limit_and_what_the_tree_had() {
                 .env("JAIL_CGROUP", mode)
                 .output();
             let text = std::fs::read_to_string(&file).expect("a report");
-            serde_json::from_str(&text).expect("JSON")
+            fitting("report", &text)
         };
         let past = report("256");
         assert_eq!(

@@ -7,6 +7,7 @@
 
 use super::memory::modes;
 use super::policy;
+use crate::support::schema::fitting;
 use crate::support::{Dir, LATE, Run, jail, no_process_survives, plain, rounds, slow, token};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -139,7 +140,7 @@ fn late_by_its_own_time(attack: Attack, mode: &str, more: &str) -> Duration {
     ran.complains("limits.cpu");
     no_process_survives(&token, LATE);
     let report = std::fs::read_to_string(dir.file("report")).expect("a report");
-    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let report = fitting("report", &report);
     let used = |what: &str| report["cpu"][what].as_f64().expect("a number");
     Duration::from_secs_f64(used("user") + used("system")).saturating_sub(CPU)
 }

@@ -1,5 +1,6 @@
 //! What is said of a command that failed, and what is not said since nothing depends on it.
 
+use crate::support::schema::{fitting, fitting_lines};
 use crate::support::{Dir, JAIL, Ran, Run, is_root, jail, plain};
 use serde_json::Value;
 use std::fs;
@@ -311,14 +312,12 @@ fn a_probe_and_a_setting_of_core_dumps_are_no_denials_to_read_of() {
             .ends_with(0);
         is_silent(&ran);
         let text = fs::read_to_string(&log).expect("the log");
-        let events = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let events = fitting_lines("log", &text).into_iter();
         let denied: Vec<Value> = events.filter(|event| event["event"] == "denied").collect();
         assert_eq!(denied.len(), 1, "{text}");
         assert_eq!(denied[0]["syscall"], syscall, "{text}");
         let text = fs::read_to_string(&report).expect("the report");
-        let verdict: Value = serde_json::from_str(&text).expect("JSON");
+        let verdict = fitting("report", &text);
         assert_eq!(verdict["denied"]["total"], 1, "{text}");
     }
     // The attempt itself, and the setting of another process, are told.

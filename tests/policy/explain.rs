@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::support::schema::fitting;
 use crate::support::{Dir, jail};
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ fn scene() -> Dir {
 fn document(dir: &Dir, arguments: &[&str]) -> Value {
     let ran = jail(["explain", "--json"]).args(arguments).cwd(dir.path());
     let ran = ran.output().ends_with(0);
-    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+    fitting("explain", &ran.out)
 }
 
 /// All names of fields in a document.

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::support::schema::fitting;
 use crate::support::{Dir, Ran, jail, plain};
 use serde_json::Value;
 
@@ -110,7 +111,7 @@ fn wrong_policies_have_a_message_in_each_format() {
             assert_eq!(ran.code(), Some(i32::from(!warns)), "{name}: {}", ran.err);
             let said = match format {
                 "text" => ran.err,
-                "json" => pretty(&parsed(&ran.out)["problems"]),
+                "json" => pretty(&fitting("check", &ran.out)["problems"]),
                 "sarif" => pretty(&parsed(&ran.out)["runs"][0]["results"]),
                 _ => ran.out,
             };
@@ -126,7 +127,7 @@ fn wrong_policies_have_a_message_in_each_format() {
 fn all_formats_report_the_same() {
     let (dir, names) = scene();
     for name in &names {
-        let problems = parsed(&check(&dir, "json", name).out);
+        let problems = fitting("check", &check(&dir, "json", name).out);
         let codes: Vec<&str> = problems["problems"]
             .as_array()
             .expect("problems")
@@ -333,7 +334,10 @@ fn no_policy_of_this_project_gives_away_more_than_it_says() {
     for (from, text) in policies {
         dir.write("policy.toml", &text);
         let ran = check(&dir, "json", "./policy.toml");
-        for problem in parsed(&ran.out)["problems"].as_array().expect("problems") {
+        for problem in fitting("check", &ran.out)["problems"]
+            .as_array()
+            .expect("problems")
+        {
             let name = problem["name"].as_str().expect("a name");
             let tells = matches!(
                 name,
@@ -377,7 +381,10 @@ fn the_page_names_each_field_of_the_document() {
     dir.write("wrong.toml", "defualt = \"deny\"\n");
     let mut found = std::collections::BTreeSet::new();
     for name in ["./lifts.toml", "./wrong.toml"] {
-        fields(&parsed(&check(&dir, "json", name).out), &mut found);
+        fields(
+            &fitting("check", &check(&dir, "json", name).out),
+            &mut found,
+        );
     }
     let page = include_str!("../../docs/lints.md");
     let (_, table) = page.split_once("## The JSON document").expect("the table");

@@ -1,6 +1,7 @@
 //! `--ask-socket`: what the policy leaves open is put to a program, and goes on by its answer.
 
 use crate::scene::Scene;
+use crate::support::schema::{fitting, fitting_lines};
 use crate::support::{Ran, is_root, plain, probe};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -73,18 +74,21 @@ impl Broker {
         ["--ask-socket", self.path.to_str().expect("text")]
     }
 
-    /// Lines of this type.
-    fn lines(&self, kind: &str) -> Vec<Value> {
+    /// Lines of this type, once jail has ended: the thread may read the last one later. All fit the schema.
+    fn lines(&mut self, kind: &str) -> Vec<Value> {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the broker");
+        }
         let seen = self.seen.lock().expect("no panic");
+        for line in seen.iter() {
+            fitting("ask", &line.to_string());
+        }
         let of = seen.iter().filter(|line| line["type"] == kind);
         of.cloned().collect()
     }
 
     /// The requests that were asked about.
     fn requests(mut self) -> Vec<String> {
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the broker");
-        }
         let lines = self.lines("question");
         let text = |line: &Value| line["request"].as_str().unwrap_or_default().to_owned();
         lines.iter().map(text).collect()
@@ -163,7 +167,7 @@ fn always_writes_the_entry_into_the_policy() {
 
 #[test]
 fn a_question_says_who_asks_for_what_and_why() {
-    let (scene, broker) = (scene(), Broker::saying(&["deny"]));
+    let (scene, mut broker) = (scene(), Broker::saying(&["deny"]));
     let script = format!("{} border-read open; true", probe());
     let (log, report) = (scene.dir.file("log"), scene.dir.file("report"));
     let denials = scene.dir.file("denials");
@@ -184,13 +188,13 @@ fn a_question_says_who_asks_for_what_and_why() {
     assert!(remedy.starts_with("[fs]\nread = ["), "{remedy}");
     assert_eq!(broker.lines("hello")[0]["version"], 1);
     let text = |file: &str| std::fs::read_to_string(file).expect("a file");
-    let lines = [text(&log), text(&denials)];
-    for lines in &lines {
+    let lines = [("log", text(&log)), ("denials", text(&denials))];
+    for (name, lines) in &lines {
         let denied = lines.lines().find(|line| line.contains("/open\""));
-        let denied: Value = serde_json::from_str(denied.expect(lines)).expect("JSON");
+        let denied = fitting(name, denied.expect(lines));
         assert_eq!(denied["asked"], "deny", "{denied}");
     }
-    let report: Value = serde_json::from_str(&text(&report)).expect("JSON");
+    let report = fitting("report", &text(&report));
     assert_eq!(report["asked"][0]["answer"], "deny", "{report}");
     assert_eq!(report["denied"]["first"]["asked"], "deny");
 }
@@ -203,16 +207,12 @@ fn the_log_and_the_report_say_what_was_allowed_by_an_answer() {
     let command = [probe(), "border-read", "open", "open"];
     let _ = scene.with(&options, &command).output().ends_with(0);
     let log = std::fs::read_to_string(log).expect("a log");
-    let granted = log
-        .lines()
-        .filter(|line| line.contains(r#""event":"granted""#));
-    let granted: Vec<Value> = granted
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
+    let mut granted = fitting_lines("log", &log);
+    granted.retain(|event| event["event"] == "granted");
     assert_eq!(granted.len(), 2, "{log}");
     assert_eq!(granted[0]["asked"], "once");
     let report = std::fs::read_to_string(report).expect("a report");
-    let report: Value = serde_json::from_str(&report).expect("JSON");
+    let report = fitting("report", &report);
     assert_eq!(report["asked"][0]["times"], 2, "{report}");
     assert_eq!(report["denied"]["total"], 0);
 }
@@ -408,7 +408,7 @@ fn what_is_no_answer_denies_or_is_ignored() {
 #[test]
 fn what_is_not_answered_in_time_is_denied() {
     let scene = scene();
-    let broker = Broker::new(Box::new(|_| Some(Vec::new())));
+    let mut broker = Broker::new(Box::new(|_| Some(Vec::new())));
     let options = [&broker.option()[..], &["--ask-timeout", "50ms"]].concat();
     let ran = scene
         .with(&options, &[probe(), "border-read", "open", "open2"])
@@ -427,7 +427,7 @@ fn what_is_not_answered_in_time_is_denied() {
 #[test]
 fn a_task_that_is_killed_while_it_asks_withdraws_its_question() {
     let scene = scene();
-    let broker = Broker::new(Box::new(|_| Some(Vec::new())));
+    let mut broker = Broker::new(Box::new(|_| Some(Vec::new())));
     // Killed by another process, and stopped and continued before: neither waits for an answer.
     let script =
         "cat open & sleep 0.2; kill -STOP $!; kill -CONT $!; kill -KILL $!; wait $!; echo $?";

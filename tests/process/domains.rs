@@ -1,6 +1,7 @@
 //! `[domain.NAME]`: which programs are in a domain, what they may, and what passes its border.
 
 use crate::scene::Scene;
+use crate::support::schema::fitting;
 use crate::support::{Ran, installed, is_root, plain, probe};
 use std::net::{TcpListener, UdpSocket};
 
@@ -195,7 +196,7 @@ fn a_denial_names_its_domain_for_programs_too() {
     let ran = scene.with(&options, &["./inside", "border-read", "secret"]);
     ran.output().says("secret: 13\n").ends_with(0);
     let read = |name: &str| std::fs::read_to_string(scene.dir.file(name)).expect("a file");
-    let fed: serde_json::Value = serde_json::from_str(&read("denials")).expect("one line");
+    let fed = fitting("denials", &read("denials"));
     let names = |key: &str| fed[key].as_str().unwrap_or_default().to_owned();
     assert_eq!(names("code"), "fs.read.deny", "{fed}");
     assert_eq!(names("domain"), "build", "{fed}");
@@ -203,7 +204,7 @@ fn a_denial_names_its_domain_for_programs_too() {
         names("advice").starts_with("the domain `build` denies it"),
         "{fed}"
     );
-    let report: serde_json::Value = serde_json::from_str(&read("report")).expect("a report");
+    let report = fitting("report", &read("report"));
     assert!(
         report.to_string().contains("\"domain\":\"build\""),
         "{report}"

@@ -1,11 +1,11 @@
 //! What a command does to change the report, or to delay it.
 
 use crate::read;
+use crate::support::schema::fitting;
 use crate::support::{Dir, JAIL, Run, copy, is_root, jail, plain, probe};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -247,7 +247,7 @@ fn a_descriptor_with_a_slow_reader_gets_all_of_it() {
     let ran = plain(["sh", "-c", script, JAIL, &long])
         .cwd(dir.path())
         .output();
-    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let report = fitting("report", &ran.out);
     assert_eq!(report["command"][1], long.as_str());
 }
 

@@ -1,5 +1,6 @@
 //! `--denials`: a line for each denial, for a program that reads why, and nothing that holds the command up.
 
+use crate::support::schema::{fitting, fitting_lines};
 use crate::support::{Dir, JAIL, jail, plain};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -11,8 +12,7 @@ fn policy(dir: &Dir, more: &str) -> String {
 
 fn lines(file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(file).expect("denials");
-    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    text.lines().map(parse).collect()
+    fitting_lines("denials", &text)
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_line_of_the_manual_has_the_fields_that_are_written() {
     };
     let names = |text: &str| -> Vec<String> { keys(text).into_iter().take(14).collect() };
     assert_eq!(names(example.expect("an example")), names(text.trim_end()));
-    let written: Value = serde_json::from_str(text.trim_end()).expect("JSON");
+    let written = fitting("denials", &text);
     for key in written.as_object().expect("an object").keys() {
         assert!(manual.contains(&format!("`{key}`")), "{key}");
     }

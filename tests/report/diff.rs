@@ -1,7 +1,7 @@
 //! `jail diff`: its output, its JSON document and its exit codes.
 
+use crate::support::schema::fitting;
 use crate::support::{Dir, jail};
-use serde_json::Value;
 
 #[test]
 fn each_direction_has_an_example_with_what_decides_it() {
@@ -31,7 +31,7 @@ fn each_direction_has_an_example_with_what_decides_it() {
     assert!(ran.out.contains("\nread /srv"), "{}", ran.out);
     assert!(ran.out.contains("\n  allowed "), "{}", ran.out);
     let ran = jail(["diff", &one, &other, "--json"]).output().ends_with(0);
-    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let found = fitting("diff", &ran.out);
     assert_eq!(found["version"], 1);
     assert_eq!(found["widens"], true);
     assert_eq!(found["allowed"][0]["example"], "read /srv");
@@ -161,7 +161,7 @@ fn domains_are_compared_and_their_loss_is_refused() {
         .ends_with(0)
         .says("no difference was found\n");
     let ran = jail(["diff", &one, &wide, "--json"]).output().ends_with(0);
-    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let found = fitting("diff", &ran.out);
     assert_eq!(found["domains"][0]["domain"], "build");
     assert_eq!(
         found["domains"][0]["allowed"][0]["before"]["action"],

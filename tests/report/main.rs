@@ -17,6 +17,7 @@ mod usage;
 
 use serde_json::Value;
 use std::path::Path;
+use support::schema::fitting;
 use support::{Dir, Ran, jail};
 
 /// Runs a command under a policy with a report.
@@ -45,5 +46,5 @@ fn read(file: impl AsRef<Path>) -> Value {
         let name = name.file_name().to_string_lossy().into_owned();
         assert!(!name.starts_with(".jail-report-"), "{name}");
     }
-    serde_json::from_str(&text).expect("JSON")
+    fitting("report", &text)
 }

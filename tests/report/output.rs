@@ -1,5 +1,6 @@
 //! `[limits] output`, and what `--report` counts: stdout and stderr through jail, as if it were not there.
 
+use crate::support::schema::fitting;
 use crate::support::{Dir, JAIL, LATE, no_process_survives, plain, token};
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -27,7 +28,7 @@ fn shell(limits: &str, script: &str) -> (String, Value) {
     let script = format!("jail='{JAIL} --policy {policy} --report {report} --'; {script}");
     let ran = plain(["bash", "-c", &script]).cwd(dir.path()).output();
     let report = std::fs::read_to_string(&report).expect("a report");
-    (ran.out, serde_json::from_str(&report).expect("JSON"))
+    (ran.out, fitting("report", &report))
 }
 
 #[test]

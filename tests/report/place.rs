@@ -1,6 +1,7 @@
 //! Where the report goes, and who cannot reach it.
 
 use crate::read;
+use crate::support::schema::fitting;
 use crate::support::{Dir, JAIL, jail, plain};
 use nix::sys::signal::Signal;
 use std::os::unix::fs::symlink;
@@ -14,7 +15,7 @@ fn a_descriptor_may_be_a_pipe_and_is_not_the_commands() {
     let ran = plain(["sh", "-c", script, JAIL, command]).output();
     assert_eq!(ran.err, "");
     assert_eq!(ran.out.find('\n'), Some(ran.out.len() - 1), "{}", ran.out);
-    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let report = fitting("report", &ran.out);
     assert_eq!(
         (&report["ending"], &report["code"]),
         (&"exited".into(), &3.into())

@@ -1,5 +1,6 @@
 //! `jail replay`: real runs, recorded and decided under other policies.
 
+use crate::support::schema::{fitting, fitting_lines};
 use crate::support::{Dir, jail};
 use serde_json::Value;
 
@@ -30,6 +31,7 @@ fn recorded(dir: &Dir) -> String {
     ])
     .cwd(dir.path())
     .output();
+    fitting_lines("log", &std::fs::read_to_string(&log).expect("a log"));
     log
 }
 
@@ -37,7 +39,7 @@ fn replayed(log: &str, policy: &str, code: i32) -> Value {
     let ran = jail(["replay", log, "--policy", policy, "--json"])
         .output()
         .ends_with(code);
-    serde_json::from_str(&ran.out).expect("JSON")
+    fitting("replay", &ran.out)
 }
 
 /// The examples of a list.
@@ -126,7 +128,7 @@ fn the_same_policy_decides_as_it_did_and_a_narrower_one_says_what_it_would_deny(
         "--allow-write",
         path,
     ]);
-    let joined: Value = serde_json::from_str(&ran.output().ends_with(1).out).expect("JSON");
+    let joined = fitting("replay", &ran.output().ends_with(1).out);
     let still = examples(&joined, "denied");
     assert!(
         still.contains(&format!("read {}", dir.file("secret"))),
@@ -215,6 +217,7 @@ fn a_log_tells_which_programs_were_in_a_domain() {
     ];
     jail(arguments).cwd(dir.path()).output().ends_with(0);
     let text = std::fs::read_to_string(&log).expect("a log");
+    fitting_lines("log", &text);
     assert!(
         text.contains("\"policy\":\"") && text.contains("\"domains\":[\"build\"]}"),
         "{text}"

@@ -1,6 +1,7 @@
 //! What this host's Landlock is, and what of it is tried.
 
 use super::jail;
+use super::schema::fitting;
 use std::sync::OnceLock;
 
 /// The newest ABI of this host's Landlock; 0 where it has none.
@@ -8,7 +9,7 @@ pub fn abi() -> u64 {
     static ABI: OnceLock<u64> = OnceLock::new();
     *ABI.get_or_init(|| {
         let ran = jail(["doctor", "--json"]).output();
-        let document: serde_json::Value = serde_json::from_str(&ran.out).expect("a document");
+        let document = fitting("doctor", &ran.out);
         document["landlock"]["abi"].as_u64().expect("a number")
     })
 }

@@ -7,6 +7,7 @@
 pub mod arena;
 pub mod landlock;
 pub mod races;
+pub mod schema;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

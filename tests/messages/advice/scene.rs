@@ -2,6 +2,7 @@
 
 use super::merge::apply;
 use super::paste::{Files, paste};
+use crate::support::schema::fitting_lines;
 use crate::support::{Dir, Ran, example, jail};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -126,9 +127,7 @@ impl Scene<'_> {
         let Ok(log) = std::fs::read_to_string(&log) else {
             panic!("{files:#?}\n{}", ran.err);
         };
-        let mut events = log
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        let mut events = fitting_lines("log", &log).into_iter();
         let denial = events.find(|event| event["event"] == "denied" || event["event"] == "killed");
         (ran, denial)
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use crate::support::schema::fitting;
 use crate::support::{Dir, Run, jail, plain};
 use serde_json::Value;
 
@@ -79,7 +80,7 @@ impl Place {
     pub fn explain(&self, policy: &str, requests: &[String]) -> Value {
         let run = self.jail(&["explain", "--json", policy]).args(requests);
         let ran = run.output().ends_with(0);
-        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+        fitting("explain", &ran.out)
     }
 
     /// Sets each variable that a text names to a directory.
