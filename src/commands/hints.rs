@@ -1,7 +1,7 @@
 //! Hints about a failed command that no denial message gives. They are determined after the command's
 //! end, so they cost nothing while it runs.
 
-use crate::judge::remedy::{Denied, Object, caps_remedy, remedy};
+use crate::judge::remedy::{Denied, Object, caps_remedy, fetches, is_spare, remedy};
 use crate::judge::varying::Run;
 use crate::launch::script_interpreter;
 use crate::paths::Access;
@@ -34,6 +34,8 @@ pub struct Ran<'a> {
     pub refused: bool,
     /// Paths for which a change was denied.
     pub changes: &'a [PathBuf],
+    /// Whether a peer was denied because no entry is about it.
+    pub lacks_peers: bool,
 }
 
 /// The hints for a command that failed.
@@ -46,6 +48,7 @@ pub fn hints(policy: &Policy, plan: &Plan, ran: &Ran<'_>) -> Vec<Hint> {
         .flatten()
         .into_iter()
         .chain(left_out(policy, ran.changes))
+        .chain(unfetched(policy, ran))
         .chain(without_capabilities(policy, ran))
         .collect()
 }
@@ -129,6 +132,17 @@ fn left_out(policy: &Policy, changes: &[PathBuf]) -> Option<Hint> {
             shown.join(", ")
         ),
         remedy: Some("to grant it: create them before jail is started".to_owned()),
+    })
+}
+
+/// A package manager that may only read its cache, and has no network: what it needs may be missing.
+fn unfetched(policy: &Policy, ran: &Ran<'_>) -> Option<Hint> {
+    let changes = ran.changes.iter().filter(|_| ran.lacks_peers);
+    let mut paths = changes.map(|path| path.as_os_str().as_bytes());
+    let path = paths.find(|path| is_spare(policy, path))?;
+    Some(Hint {
+        text: "if the command lacks a package, it could not fetch it".to_owned(),
+        remedy: fetches(policy, path),
     })
 }
 

@@ -367,6 +367,7 @@ impl Ready {
                         code,
                         refused: outcome.stats.refused > 0,
                         changes: report.changes(),
+                        lacks_peers: report.lacks_peers(),
                     };
                     report.hint(hints(&policy, &plan, &run));
                 }

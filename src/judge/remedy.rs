@@ -13,6 +13,7 @@ mod peer;
 mod tools;
 
 pub use patch::{Remedy, Standing};
+pub use tools::{fetches, is_spare};
 
 use super::advice::source_name;
 use super::varying::Run;

@@ -278,6 +278,17 @@ impl<'a> Report<'a> {
         &self.changes
     }
 
+    /// Whether something was denied because no entry of `[net]` is about it.
+    pub fn lacks_peers(&self) -> bool {
+        let lacks = |reason| {
+            matches!(
+                reason,
+                judge::Reason::PeerDefault | judge::Reason::Closed(_)
+            )
+        };
+        self.counts().iter().any(|count| lacks(count.reason))
+    }
+
     /// Adds hints to print at the end if the command fails.
     pub fn hint(&mut self, hints: Vec<Hint>) {
         self.hints.extend(hints);
@@ -645,7 +656,9 @@ impl Observer for Report<'_> {
         match *event {
             Event::Denied(ref denial) => {
                 let object = denial.object.as_ref();
-                let is_noise = is_noise(&denial.call, &denial.verdict, object, || denial.pid());
+                let is_noise = is_noise(self.policy, &denial.call, &denial.verdict, object, || {
+                    denial.pid()
+                });
                 if !is_noise {
                     self.blame.denied(denial.pid());
                 }

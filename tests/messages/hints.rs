@@ -197,6 +197,32 @@ fn a_package_manager_in_a_fresh_home_is_told_the_one_thing_that_helps() {
     in_fresh_home(&dir, &[], &words).ends_with(0);
 }
 
+/// cargo goes on without its locks where it may only read its cache. If it fails for want of a package, that is said.
+#[test]
+fn the_locks_of_a_cache_that_may_only_be_read_are_no_news() {
+    let dir = Dir::new();
+    for file in ["registry/x", ".package-cache", ".global-cache"] {
+        dir.write(&format!("home/.cargo/{file}"), "");
+    }
+    let locks = "for lock in package-cache package-cache-mutate global-cache; do (: >> ~/.cargo/.$lock); done 2>&-";
+    let run = |end: &str| {
+        let script = format!("{locks}; {end}");
+        in_fresh_home(&dir, &[], &["-p", "build", "--", "bash", "-c", &script])
+    };
+    let quiet = run("true").ends_with(0);
+    assert_eq!(quiet.err, "");
+    let failed = run("exit 1").ends_with(1);
+    assert!(!failed.err.contains("cargo fetch"), "{}", failed.err);
+    run("exec 3<>/dev/tcp/192.0.2.1/443")
+        .ends_with(1)
+        .complains("jail: if the command lacks a package, it could not fetch it")
+        .complains("to run it: run cargo fetch before jail is started");
+    // The rest of the cache is news.
+    run("(: >> ~/.cargo/registry/y) 2>&-")
+        .complains("denied write of")
+        .complains("/.cargo/registry/y");
+}
+
 /// A place that was left out is the cause of a failure only if something was denied there.
 #[test]
 fn what_was_left_out_is_said_only_if_a_change_was_denied_there() {

@@ -18,6 +18,8 @@ struct Tool {
     homes: &'static [&'static str],
     /// What it writes there while it fetches.
     caches: &'static [&'static str],
+    /// Files of these that it writes to without fetching, and goes on without: locks, and notes of what was used.
+    spare: &'static [&'static str],
     /// The command that fills the cache.
     fetch: &'static str,
     /// The line of `env.set` that gives it a cache of the run's own.
@@ -34,18 +36,21 @@ const TOOLS: [Tool; 3] = [
             ".package-cache",
             ".package-cache-mutate",
         ],
+        spare: &[".global-cache", ".package-cache", ".package-cache-mutate"],
         fetch: "cargo fetch",
         own: "CARGO_HOME = \"$TMPDIR/cargo\"",
     },
     Tool {
         homes: &["~/go", "$GOPATH"],
         caches: &["pkg"],
+        spare: &[],
         fetch: "go mod download",
         own: "GOMODCACHE = \"$TMPDIR/go\"",
     },
     Tool {
         homes: &["~/.m2"],
         caches: &["repository"],
+        spare: &[],
         fetch: "mvn dependency:go-offline",
         own: "MAVEN_OPTS = \"-Dmaven.repo.local=$TMPDIR/m2\"",
     },
@@ -68,6 +73,16 @@ pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
         "to run it: run {fetch} before jail is started, since this policy only lets the cache be read; or \
          {or}set {own} in env.set of [process], a cache of the run's own"
     ))
+}
+
+/// Whether a path is a file of a package manager's cache that it goes on without if it may only read the cache.
+pub fn is_spare(policy: &Policy, path: &[u8]) -> bool {
+    let is = |tool: &Tool, home: &Path| {
+        let mut files = tool.spare.iter();
+        files.any(|file| home.join(file).as_os_str().as_bytes() == path)
+    };
+    let mut tools = TOOLS.iter();
+    tools.any(|tool| homes(policy, tool).any(|home| is(tool, home)))
 }
 
 /// What opens all of a toolchain, of which an entry of its own opens one path; `None`: the path is of none, or the
@@ -105,18 +120,21 @@ pub fn toolchain(policy: &Policy, access: Access, path: &[u8]) -> Option<String>
 
 /// Whether a path is the home of a tool, or in a cache there, which the policy lets be read.
 fn has(policy: &Policy, tool: &Tool, path: &[u8]) -> bool {
+    homes(policy, tool).any(|home| is_cache(tool, home, path))
+}
+
+/// The homes of a tool of which the policy lets something be read.
+fn homes<'p>(policy: &'p Policy, tool: &'p Tool) -> impl Iterator<Item = &'p Path> {
     let read = |entry: &&PathEntry| entry.list == List::Read;
     let entries = policy.paths.iter().chain(&policy.left_out).filter(read);
-    entries
-        .filter_map(|entry| {
-            let rest = tool.homes.iter().find_map(|home| {
-                let rest = entry.text.strip_prefix(home)?;
-                rest.strip_prefix('/')
-            })?;
-            let depth = rest.split('/').count();
-            entry.pattern.base().ancestors().nth(depth)
-        })
-        .any(|home| is_cache(tool, home, path))
+    entries.filter_map(|entry| {
+        let rest = tool.homes.iter().find_map(|home| {
+            let rest = entry.text.strip_prefix(home)?;
+            rest.strip_prefix('/')
+        })?;
+        let depth = rest.split('/').count();
+        entry.pattern.base().ancestors().nth(depth)
+    })
 }
 
 fn is_cache(tool: &Tool, home: &Path, path: &[u8]) -> bool {
@@ -201,6 +219,19 @@ mod tests {
             let text = text.expect(path);
             assert!(text.contains("; or set CARGO_HOME = "), "{text}");
         }
+        let spare = |path: &str| {
+            let home = std::env::var("HOME").expect("a home");
+            let path = Path::new(&home)
+                .canonicalize()
+                .expect("its path")
+                .join(path);
+            let policy = Policy::parse(READ, "net.toml").expect("a policy");
+            is_spare(&policy, path.as_os_str().as_bytes())
+        };
+        assert!(spare(".cargo/.package-cache") && spare(".cargo/.global-cache"));
+        assert!(
+            !spare(".cargo/registry/x") && !spare(".cargo/.package-cache/x") && !spare(".cargo")
+        );
         for path in ["~/.cargo/bin/x", "~/.cargo/credentials.toml", "~", "~/.m2"] {
             assert_eq!(advice(READ, path), None, "{path}");
         }

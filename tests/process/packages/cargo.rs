@@ -163,3 +163,32 @@ fn a_build_script_that_was_learned_does_what_it_did_and_no_more() {
         .complains("[domain compiler,")
         .complains("[domain program,");
 }
+
+/// `build` lets cargo read its cache: it goes on without its locks, and nothing is denied that matters.
+#[test]
+fn a_build_that_fetches_nothing_has_no_message() {
+    let Some(root) = toolchain() else {
+        return println!("NOT TRIED HERE: no cargo");
+    };
+    let it = Attack::new(".cargo/registry");
+    let manifest =
+        "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
+    it.dir.write("project/Cargo.toml", manifest);
+    it.dir.write("project/build.rs", "fn main() {}\n");
+    it.dir.write(
+        "project/src/main.rs",
+        "fn main() { println!(\"built\"); }\n",
+    );
+    let words = [&format!("{root}/bin/cargo"), "run", "--quiet"];
+    let naive = run(&it, &root, it.naive(&words)).ends_with(0);
+    assert_eq!((naive.out.as_str(), naive.err.as_str()), ("built\n", ""));
+    for preset in ["build", "cargo"] {
+        std::fs::remove_dir_all(it.dir.file("project/target")).expect("a directory");
+        let ran = run(&it, &root, it.jailed(preset, &words)).ends_with(0);
+        assert_eq!(
+            (ran.out.as_str(), ran.err.as_str()),
+            ("built\n", ""),
+            "{preset}"
+        );
+    }
+}
