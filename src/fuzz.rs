@@ -232,8 +232,11 @@ pub fn log(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    // By the way that the fuzzers reach them: `cargo test` does not compile these.
+    use crate::internal::fuzz::*;
+    use std::collections::BTreeSet;
     use std::fs;
+    use std::path::Path;
 
     /// A fuzzer's name and what it runs.
     type Target = (&'static str, fn(&[u8]));
@@ -250,6 +253,20 @@ mod tests {
         ("dns", names),
         ("log", log),
     ];
+
+    #[test]
+    fn each_target_is_here_with_its_function() {
+        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
+        let Ok(files) = fs::read_dir(targets) else {
+            println!("NOT TRIED HERE: the package does not hold the fuzzers");
+            return;
+        };
+        let files = files.map(|file| file.expect("a file").path());
+        let names = |path: &Path| path.file_stem().map(|name| name.to_owned());
+        let found: BTreeSet<_> = files.filter_map(|path| names(&path)).collect();
+        let expected = TARGETS.iter().map(|(name, _)| (*name).into()).collect();
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn what_the_fuzzers_have_found_holds() {

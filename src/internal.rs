@@ -16,9 +16,11 @@ pub mod condition {
     pub use crate::condition::Condition;
 }
 
-#[cfg(fuzzing)]
+#[cfg(all(feature = "cli", any(test, fuzzing)))]
 pub mod fuzz {
-    pub use crate::fuzz::{address, condition, endpoint, log, names, pattern, policy, status};
+    pub use crate::fuzz::{
+        address, condition, endpoint, log, message, names, pattern, policy, status,
+    };
 }
 
 pub mod judge {
