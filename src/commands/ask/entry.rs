@@ -1,7 +1,7 @@
 //! The entry that is suggested with a question: what it allows for a run, and how it comes into the policy's file.
 
 use crate::baseline::Baseline;
-use crate::commands::lists::list_of;
+use crate::commands::lists::{self, list_of};
 use crate::judge::Judge;
 use crate::policy::{PathContext, Policy};
 use crate::report::Place;
@@ -94,24 +94,13 @@ fn add(array: &mut Array, value: &Value) {
     if array.iter().any(|known| plain(known) == wanted) {
         return;
     }
-    let first = array.get(0).and_then(|value| value.decor().prefix());
-    let prefix = first.and_then(|prefix| prefix.as_str()).unwrap_or_default();
-    let indent = prefix
-        .rsplit_once('\n')
-        .map(|(_, indent)| format!("\n{indent}"));
-    let before = match (&indent, array.is_empty()) {
-        (Some(indent), _) => {
-            // A comment behind the last entry stays there.
-            let behind = array.trailing().as_str().unwrap_or_default();
-            let behind = behind.trim_end().to_owned();
-            array.set_trailing("\n");
-            format!("{behind}{indent}")
-        }
-        (None, true) => String::new(),
-        (None, false) => " ".to_owned(),
-    };
-    array.push_formatted(value.clone().decorated(before.as_str(), ""));
-    array.set_trailing_comma(indent.is_some());
+    let mut value = value.clone();
+    value.decor_mut().clear();
+    match array.to_string().contains('\n') {
+        true => lists::append(array, [(value, None)]),
+        // On one line.
+        false => array.push(value),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +117,24 @@ mod tests {
         let expected = "# Mine.\nextends = [\"base\"] # really\n\n[fs]\nread = [\n    \"./a\", # first\n    \"./b\", # second\n    \"/d\",\n]\nwrite = [\"./c\", \"/e\"]\n\n[net]\nconnect = [\"example.org:443\"]\n";
         assert_eq!(merged, expected);
         assert_eq!(super::merged(&merged, patch).expect("a policy"), expected);
+    }
+
+    #[test]
+    fn a_comment_behind_the_last_entry_stays_there() {
+        let patch = "[fs]\nread = [\"/d\"]\n";
+        for (list, expected) in [
+            (
+                "[\n  \"./a\" # first\n]",
+                "[\n  \"./a\", # first\n  \"/d\",\n]",
+            ),
+            ("[\"./a\" # first\n]", "[\"./a\", # first\n  \"/d\",\n]"),
+            ("[ # all\n]", "[ # all\n  \"/d\",\n]"),
+            ("[]", "[\"/d\"]"),
+        ] {
+            let text = format!("[fs]\nread = {list}\n");
+            let merged = merged(&text, patch).expect("a policy");
+            assert_eq!(merged, format!("[fs]\nread = {expected}\n"));
+        }
     }
 
     #[test]

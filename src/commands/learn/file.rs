@@ -1,7 +1,7 @@
 //! Entries into the text of a policy, which keeps its comments, its order and its formatting.
 
 use super::evidence;
-use crate::commands::lists::list_of;
+use crate::commands::lists::{self, list_of};
 use crate::learn::{Entry, Section};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -138,27 +138,13 @@ pub fn domain_of<'d>(document: &'d mut DocumentMut, name: &str) -> Result<&'d mu
     domain.ok_or_else(|| format!("the policy has no [domain.{name}]"))
 }
 
-/// Adds entries at the end of a list, each on its own line, with its evidence behind it.
+/// Adds entries at the end of a list, with their evidence.
 pub fn append(array: &mut Array, entries: &[&Entry]) {
-    let Some(last) = entries.last() else { return };
-    // A comment behind the last entry belongs to it.
-    let mut rest = String::new();
-    if let Some(value) = array.len().checked_sub(1).and_then(|at| array.get_mut(at)) {
-        let suffix = value.decor().suffix().and_then(|suffix| suffix.as_str());
-        rest.push_str(suffix.unwrap_or_default());
-        value.decor_mut().set_suffix("");
-    }
-    rest.push_str(array.trailing().as_str().unwrap_or_default());
-    let mut behind = rest.trim_end().to_owned();
-    let indent = indent(array);
-    for entry in entries {
-        let mut value = value(entry);
-        value.decor_mut().set_prefix(format!("{behind}\n{indent}"));
-        array.push_formatted(value);
-        behind = format!("  # {}", evidence::comment(entry));
-    }
-    array.set_trailing_comma(true);
-    array.set_trailing(format!("  # {}\n", evidence::comment(last)));
+    let entries = entries.iter();
+    lists::append(
+        array,
+        entries.map(|entry| (value(entry), Some(evidence::comment(entry)))),
+    );
 }
 
 /// An entry. Of a file that the command makes it says so: else `jail check` would warn in a clean directory.
@@ -179,21 +165,15 @@ pub fn lifted(text: &str, places: &[String]) -> Result<String, String> {
     }
     let mut document = parsed(text)?;
     let array = list_of(document.as_item_mut(), "fs", "lift")?;
-    let indent = indent(array);
     let mut places: Vec<&String> = places.iter().collect();
     places.retain(|place| !array.iter().any(|value| names(value, place)));
-    for place in &places {
+    let entry = |place: &String| {
         let mut table = InlineTable::new();
         table.insert("path", Value::from(place.as_str()));
         table.insert("why", Value::from("the command is trusted with it"));
-        let mut value = Value::InlineTable(table);
-        value.decor_mut().set_prefix(format!("\n{indent}"));
-        array.push_formatted(value);
-    }
-    if !places.is_empty() {
-        array.set_trailing_comma(true);
-        array.set_trailing("\n");
-    }
+        (Value::InlineTable(table), None)
+    };
+    lists::append(array, places.into_iter().map(entry));
     Ok(document.to_string())
 }
 
@@ -213,16 +193,6 @@ pub fn extended(text: &str, presets: &[&str]) -> Result<String, String> {
 pub fn parsed(text: &str) -> Result<DocumentMut, String> {
     let parsed = text.parse::<DocumentMut>();
     parsed.map_err(|error| format!("the policy cannot be read: {error}"))
-}
-
-/// The indent of the entries of a list.
-fn indent(array: &Array) -> String {
-    let first = array.get(0).and_then(|value| value.decor().prefix());
-    let prefix = first.and_then(|prefix| prefix.as_str()).unwrap_or_default();
-    match prefix.rsplit_once('\n') {
-        Some((_, indent)) if indent.chars().all(char::is_whitespace) => indent.to_owned(),
-        _ => "  ".to_owned(),
-    }
 }
 
 #[cfg(test)]
