@@ -234,7 +234,9 @@ fn what_an_entry_or_jail_itself_denies_is_never_asked_about() {
     let script = format!(
         "cat denied; cat hidden; echo y > guarded/.git/config; cat policy.toml > /dev/null; echo y > policy.toml; \
          ./inside border-read allowed; {} border-connect {port}; cat missing; \
-         cat /proc/1/mem; unshare -U true; true",
+         cat /proc/1/mem; unshare -U true; echo call {} 0 0 0 0 0 0 | {} prove; true",
+        probe(),
+        libc::SYS_bpf,
         probe()
     );
     let broker = Broker::saying(&["run"]);
@@ -250,6 +252,7 @@ fn what_an_entry_or_jail_itself_denies_is_never_asked_about() {
         "/missing",
         "/mem",
         "allowed",
+        "bpf",
     ] {
         assert!(
             !requests.iter().any(|request| request.ends_with(part)),
@@ -262,6 +265,10 @@ fn what_an_entry_or_jail_itself_denies_is_never_asked_about() {
     let kept = std::fs::read_to_string(scene.dir.file("policy.toml")).expect("a policy");
     assert_eq!(kept, text);
     assert!(ran.out.contains("allowed: 13"), "{}", ran.out);
+    // A system call: the message says what to add by hand.
+    assert!(ran.out.contains("EPERM"), "{}", ran.out);
+    ran.complains("denied bpf(")
+        .complains("bpf = \"allow\" to [syscalls]");
 }
 
 #[test]
