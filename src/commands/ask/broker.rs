@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -21,11 +21,16 @@ const WAITING: usize = 256;
 const READ: usize = 1024;
 /// Bytes of an answer.
 const MOST: usize = 1 << 16;
+/// How long the broker is waited for at the end, so that it gets the last lines.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The other end.
 pub struct Broker {
-    lines: SyncSender<Vec<u8>>,
+    /// `None`: no more lines follow.
+    lines: Option<SyncSender<Vec<u8>>>,
     answers: Receiver<Result<Given, String>>,
+    /// Nothing is sent here. It is closed when the thread that writes has ended.
+    written: Receiver<()>,
 }
 
 impl Broker {
@@ -48,13 +53,21 @@ impl Broker {
         };
         // The queue is empty.
         let _ = lines.try_send(report::line(&hello));
-        let broker = Broker { lines, answers };
+        let (done, written) = channel();
+        let broker = Broker {
+            lines: Some(lines),
+            answers,
+            written,
+        };
         let (reader, lost) = (Arc::clone(&socket), answer.clone());
         // No handler of this program must run in the threads: a signal must end a wait of the supervisor.
         let mask = sys::signal::block_all()?;
         let started = thread::Builder::new()
             .name("jail-asks".to_owned())
-            .spawn(move || write(&socket, &to_write, &lost))
+            .spawn(move || {
+                write(&socket, &to_write, &lost);
+                drop(done);
+            })
             .and_then(|_| {
                 thread::Builder::new()
                     .name("jail-answers".to_owned())
@@ -65,7 +78,15 @@ impl Broker {
     }
 
     fn send(&self, line: &ToBroker<'_>) -> bool {
-        self.lines.try_send(report::line(line)).is_ok()
+        let lines = self.lines.as_ref();
+        lines.is_some_and(|lines| lines.try_send(report::line(line)).is_ok())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.lines = None;
+        let _ = self.written.recv_timeout(PATIENCE);
     }
 }
 
@@ -158,4 +179,38 @@ fn read(mut socket: &UnixStream, answers: &SyncSender<Result<Given, String>>) {
         }
     };
     let _ = answers.send(Err(why));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn withdrawn(socket: UnixStream, lines: u64) {
+        let mut broker = Broker::start(socket, "p.toml", &[]).expect("threads");
+        (1..=lines).for_each(|id| broker.withdraw(id));
+    }
+
+    #[test]
+    fn a_broker_that_reads_has_all_lines_when_jail_ends() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        withdrawn(theirs, 200);
+        ours.set_nonblocking(true).expect("a socket");
+        let mut text = String::new();
+        let _ = (&ours).read_to_string(&mut text);
+        assert_eq!(text.lines().count(), 201, "{text}");
+    }
+
+    #[test]
+    fn one_that_does_not_read_holds_the_end_up_for_a_moment() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut full = &theirs;
+        theirs.set_nonblocking(true).expect("a socket");
+        while full.write(&[b' '; 4096]).is_ok() {}
+        let begin = Instant::now();
+        withdrawn(theirs, 9);
+        let took = begin.elapsed();
+        assert!((PATIENCE..20 * PATIENCE).contains(&took), "{took:?}");
+        drop(ours);
+    }
 }
