@@ -18,6 +18,7 @@ mod man;
 mod other_host;
 mod policy_args;
 mod presets;
+mod quick;
 mod replay;
 mod report;
 mod roff;
@@ -94,7 +95,7 @@ compared; 1 with --forbid-widening: B allows something that A does not; 125 one 
 const REPLAY_CODES: &str = "Exit codes: 0 each recorded call that was allowed would be allowed again; 1 one would be \
 denied; 125 the log or the policy cannot be used.";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Run {
     #[command(flatten)]
     policy: PolicyArgs,
@@ -159,8 +160,9 @@ struct Run {
 }
 
 /// When denials by Landlock are reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum TraceDenials {
+    #[default]
     Auto,
     Always,
     Never,
@@ -346,7 +348,12 @@ pub fn main() -> u8 {
     if let Some(code) = attack::start() {
         return code;
     }
-    let cli = match Cli::try_parse() {
+    let quick = quick::read(std::env::args_os().skip(1)).map(|run| Cli {
+        subcommand: None,
+        run,
+        color: ColorChoice::Auto,
+    });
+    let cli = match quick.map_or_else(Cli::try_parse, Ok) {
         Ok(cli) => cli,
         Err(error) => {
             let words: Vec<String> = std::env::args_os()

@@ -73,6 +73,22 @@ impl PolicyArgs {
         policies.chain(self.flags.arguments()).collect()
     }
 
+    /// Adds what the option of this name says, as clap would; `None`: it is none of these.
+    pub fn set(&mut self, name: &[u8], value: OsString) -> Option<()> {
+        let flags = &mut self.flags;
+        match name {
+            b"-p" | b"--policy" => self.policy.push(value.into_string().ok()?),
+            b"--allow-read" => flags.allow_read.push(value),
+            b"--allow-write" => flags.allow_write.push(value),
+            b"--allow-exec" => flags.allow_exec.push(value),
+            b"--allow-net" => flags.allow_net.push(value),
+            b"--deny" => flags.deny.push(value),
+            b"--set" => flags.set.push(value),
+            _ => return None,
+        }
+        Some(())
+    }
+
     /// The presets and files.
     pub fn named(&self) -> &[String] {
         &self.policy
