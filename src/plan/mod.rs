@@ -16,6 +16,7 @@ mod host;
 mod isolation;
 mod limits;
 mod net;
+mod reload;
 mod route;
 mod routes;
 mod shrink;

@@ -9,6 +9,7 @@ use seccompiler::sock_filter;
 use std::collections::HashMap;
 
 use super::bpf::{Flow, flow};
+use super::reload::skip_reloads;
 use crate::paths::QuickHash;
 
 /// How far a conditional jump can lead.
@@ -19,13 +20,15 @@ const NONE: u32 = u32::MAX;
 
 /// The same program with fewer instructions.
 pub(super) fn shrink(program: &[sock_filter]) -> Vec<sock_filter> {
-    let classes = Classes::of(program);
+    let mut program = program.to_vec();
+    skip_reloads(&mut program);
+    let classes = Classes::of(&program);
     let mut chosen = vec![NONE; program.len()];
     // Where the instructions stand in the shorter program, and what follows them in the longer one.
     let mut places = vec![NONE; program.len()];
     let mut reached = vec![false; program.len()];
     let mut kept: Vec<(&sock_filter, [u32; 2])> = Vec::with_capacity(program.len());
-    for (at, instruction) in (0_u32..).zip(program) {
+    for (at, instruction) in (0_u32..).zip(&program) {
         if at > 0 && reached.get(at as usize) != Some(&true) {
             continue;
         }
