@@ -74,7 +74,7 @@ impl<'c> Described<'c> {
     fn comparison(&self, comparison: &Comparison, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arg = self.arg(comparison);
         match (arg, comparison.mask) {
-            (Some(arg), None) => f.write_str(arg.name)?,
+            (Some(arg), None) => f.write_str(&arg.name)?,
             (Some(arg), Some(mask)) => write!(f, "({} & {mask:#x})", arg.name)?,
             (None, None) => write!(f, "arg{}", comparison.arg)?,
             (None, Some(mask)) => write!(f, "(arg{} & {mask:#x})", comparison.arg)?,

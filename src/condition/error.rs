@@ -66,7 +66,7 @@ impl Parser<'_> {
         }
         let error =
             ConditionError::new(token.range(), format!("{syscall} has no argument `{name}`"));
-        let help = match nearest(name, self.syscall.args.iter().map(|arg| arg.name)) {
+        let help = match nearest(name, self.syscall.args.iter().map(|arg| &*arg.name)) {
             Some(known) => format!("did you mean `{known}`? {}", self.arguments_help()),
             None => self.arguments_help(),
         };
@@ -81,7 +81,7 @@ impl Parser<'_> {
         if self.syscall.args.is_empty() {
             return format!("{syscall} has no arguments");
         }
-        let names: Vec<&str> = self.syscall.args.iter().map(|arg| arg.name).collect();
+        let names: Vec<&str> = self.syscall.args.iter().map(|arg| &*arg.name).collect();
         format!("its arguments: {syscall}({})", names.join(", "))
     }
 

@@ -23,15 +23,15 @@ const VACANT: (u8, u16) = (u8::MAX, 0);
 /// The value of a C constant: `AF_INET` is 2. A negative one is sign-extended, as `AT_FDCWD` is `-100i64
 /// as u64`. The values are x86-64's, which aarch64 shares except for a few `O_*` flags.
 pub fn constant(name: &str) -> Option<u64> {
-    let mut place = hash(name) % PLACES;
+    let mut place = hash(name.as_bytes()) % PLACES;
     loop {
         let (set, position) = INDEX[place];
         if (set, position) == VACANT {
             return None;
         }
-        let (found, value) = ALL[usize::from(set)].constants[usize::from(position)];
-        if found == name {
-            return Some(value);
+        let (found, value) = &ALL[usize::from(set)].constants[usize::from(position)];
+        if found.as_bytes() == name.as_bytes() {
+            return Some(*value);
         }
         place = (place + 1) % PLACES;
     }
@@ -42,7 +42,8 @@ pub fn constants() -> impl Iterator<Item = (&'static str, u64)> {
     INDEX
         .iter()
         .filter(|entry| **entry != VACANT)
-        .map(|(set, position)| ALL[usize::from(*set)].constants[usize::from(*position)])
+        .map(|(set, position)| &ALL[usize::from(*set)].constants[usize::from(*position)])
+        .map(|(name, value)| (name.as_str(), *value))
 }
 
 const fn fill() -> [(u8, u16); PLACES] {
@@ -53,14 +54,14 @@ const fn fill() -> [(u8, u16); PLACES] {
         let constants = ALL[set].constants;
         let mut position = 0;
         while position < constants.len() {
-            let name = constants[position].0;
-            let mut place = hash(name) % PLACES;
+            let name = &constants[position].0;
+            let mut place = hash(name.as_bytes()) % PLACES;
             let mut known = false;
             while index[place].0 != VACANT.0 {
                 let (other_set, other) = index[place];
-                let (other_name, value) = ALL[other_set as usize].constants[other as usize];
-                if same(other_name, name) {
-                    assert!(value == constants[position].1, "one name, two values");
+                let (other_name, value) = &ALL[other_set as usize].constants[other as usize];
+                if same(other_name.as_bytes(), name.as_bytes()) {
+                    assert!(*value == constants[position].1, "one name, two values");
                     known = true;
                     break;
                 }
@@ -77,8 +78,7 @@ const fn fill() -> [(u8, u16); PLACES] {
 }
 
 /// FNV-1a.
-const fn hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
+const fn hash(bytes: &[u8]) -> usize {
     let mut hash = 0x811c_9dc5_u32;
     let mut at = 0;
     while at < bytes.len() {
@@ -88,8 +88,7 @@ const fn hash(name: &str) -> usize {
     (hash ^ hash >> 15) as usize
 }
 
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+const fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }

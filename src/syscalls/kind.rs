@@ -3,6 +3,8 @@
 //! The width matters for security: a filter that compares 64 bits of an argument of which the kernel
 //! reads 32 can be bypassed with a dirty upper half, and so can one that compares only 32 bits of 64.
 
+use super::text::Text;
+
 /// What an argument is.
 ///
 /// A kind describes how the kernel uses the register, which is not always what the C prototype says:
@@ -143,6 +145,9 @@ impl Kind {
     }
 }
 
+/// The name of a constant.
+pub type ConstantName = Text<51>;
+
 /// The constants that an argument takes.
 #[derive(Debug)]
 pub struct Set {
@@ -150,7 +155,7 @@ pub struct Set {
     pub name: &'static str,
     /// Name and value of each. Where two names share a value, the first is the
     /// one to print. A flag of several bits comes before those it includes.
-    pub constants: &'static [(&'static str, u64)],
+    pub constants: &'static [(ConstantName, u64)],
     /// The bits that hold one value of several; each other bit is a flag. `u64::MAX` for a plain
     /// enumeration, 0 for plain flags, and something between for a socket's type and the like, where
     /// `SOCK_CLOEXEC` is above the value.

@@ -35,6 +35,7 @@ mod sets;
 mod signals;
 #[rustfmt::skip]
 mod table;
+mod text;
 
 pub use call::Call;
 pub use constants::{constant, constants};
@@ -47,6 +48,7 @@ pub use parse::{CallError, Unknown, parse_call};
 pub use set::SyscallSet;
 pub use signals::{signal_by_name, signal_display, signal_name};
 pub use table::COUNT;
+use text::Text;
 
 pub use arch::{Arch, NATIVE};
 
@@ -65,11 +67,14 @@ pub struct Syscall {
     pub op: Op,
 }
 
+/// The name of an argument.
+pub type ArgName = Text<15>;
+
 /// One argument of a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arg {
     /// Its name in the manual page.
-    pub name: &'static str,
+    pub name: ArgName,
     /// Its kind.
     pub kind: Kind,
 }
@@ -115,7 +120,7 @@ impl Syscall {
         self.args
             .iter()
             .enumerate()
-            .find(|(_, arg)| arg.name == name)
+            .find(|(_, arg)| arg.name.as_bytes() == name.as_bytes())
     }
 }
 
@@ -184,7 +189,7 @@ mod tests {
             assert!(row.args.len() <= 6, "{}", row.name);
             for (position, arg) in row.args.iter().enumerate() {
                 assert_eq!(
-                    row.arg(arg.name).expect("by name").0,
+                    row.arg(&arg.name).expect("by name").0,
                     position,
                     "{}",
                     row.name
@@ -221,7 +226,8 @@ mod tests {
                 .arg("op")
                 .expect("op")
                 .1
-                .name,
+                .name
+                .as_str(),
             "option"
         );
         assert_eq!(by_name("socket").expect("socket").arg("op"), None);
@@ -232,11 +238,11 @@ mod tests {
         for (call, alias, name) in table::ALIASES {
             let row = by_name(call).expect(call);
             assert!(
-                row.args.iter().any(|arg| arg.name == *name),
+                row.args.iter().any(|arg| &*arg.name == *name),
                 "{call} {name}"
             );
             assert!(
-                !row.args.iter().any(|arg| arg.name == *alias),
+                !row.args.iter().any(|arg| &*arg.name == *alias),
                 "{call} {alias}"
             );
         }

@@ -279,7 +279,7 @@ fn too_many(name: &str, syscall: Option<&Syscall>) -> String {
     let names: Vec<_> = syscall
         .into_iter()
         .flat_map(|s| s.args)
-        .map(|arg| arg.name)
+        .map(|arg| arg.name.as_str())
         .collect();
     match (syscall, names.len()) {
         (None, _) => format!("`{name}` takes 6 arguments at most"),

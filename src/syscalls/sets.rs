@@ -2,7 +2,7 @@
 //!
 //! Within a set the order only matters for printing: see [`Set::constants`].
 
-use super::kind::{By, Set};
+use super::kind::{By, ConstantName, Set};
 
 /// An enumeration: one value of many.
 const ENUM: u64 = u64::MAX;
@@ -18,7 +18,7 @@ macro_rules! set {
     ($id:ident, $name:literal, $choice:expr, [$(($constant:literal, $value:expr)),* $(,)?]) => {
         pub(super) static $id: Set = Set {
             name: $name,
-            constants: &[$(($constant, $value as i64 as u64)),*],
+            constants: &[$((ConstantName::new($constant), $value as i64 as u64)),*],
             choice: $choice,
             by: None,
         };

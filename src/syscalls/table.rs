@@ -10,7 +10,7 @@
 use super::kind::Kind::*;
 use super::op::{Exec, Names, OnDescriptor, Op, Open, Peer, ReadMetadata, WriteMetadata};
 use super::sets::*;
-use super::{Arg, Syscall};
+use super::{Arg, ArgName, Syscall};
 
 macro_rules! sys {
     ($name:literal, $x86_64:tt, $aarch64:tt, $args:tt) => {
@@ -21,7 +21,7 @@ macro_rules! sys {
             name: $name,
             x86_64: sys!(@number $x86_64),
             aarch64: sys!(@number $aarch64),
-            args: &[$(Arg { name: stringify!($arg), kind: $kind }),*],
+            args: &[$(Arg { name: ArgName::new(stringify!($arg)), kind: $kind }),*],
             op: $op,
         }
     };
