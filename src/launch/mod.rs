@@ -130,6 +130,8 @@ pub struct Started {
     pub pid: Tid,
     page: Arc<SharedWords>,
     program: PathBuf,
+    /// Whether that is a text file.
+    script: bool,
     capabilities: Vec<Capability>,
     user: Option<User>,
     group: Option<Group>,
@@ -198,6 +200,12 @@ impl Started {
     /// The program that was found.
     pub fn program(&self) -> &std::path::Path {
         &self.program
+    }
+
+    /// What a person calls the program. `None`: it is a script, and a shell may run it.
+    pub fn name(&self) -> Option<String> {
+        let name = self.program.file_name().filter(|_| !self.script)?;
+        Some(name.to_string_lossy().into_owned())
     }
 
     /// Why the child ended before its program ran. `None`: another process killed it, or it has not

@@ -111,12 +111,14 @@ impl Supervisor<'_> {
             task,
             former: caller,
             program,
-        } = self.tracees.executed(tid, former as Tid);
+        } = self.runs(tid, former as Tid, own);
         let plan = match &caller {
             Some(caller) => self.plan.within(caller.domains.judged()),
             None => self.plan,
         };
-        let refused = self.paths.loaded(plan, tid, caller.as_deref());
+        // The command's own program is the caller's choice; what it is was judged at the start.
+        let mut loaded = || self.paths.loaded(plan, tid, caller.as_deref());
+        let refused = if own { None } else { loaded() };
         let before = task.process().domains.set();
         let refused = self.enter(tid, &task, caller.as_deref(), own).or(refused);
         let entered = task.process().domains.set().without(before);
@@ -132,7 +134,6 @@ impl Supervisor<'_> {
             self.tracees.parentless.begins(tid, filters);
             self.watch_ends(tracee)?;
         }
-        // The command's own program is the caller's choice; what it is was judged at the start.
         if !own && let Some((verdict, object)) = refused {
             return self.refuse_program(tracee, &task, verdict, object);
         }
@@ -155,6 +156,14 @@ impl Supervisor<'_> {
             return Ok(Resume::KILL);
         }
         Ok(Resume::CONTINUE)
+    }
+
+    /// A process runs a new program. `own`: the command's, whose name is known.
+    fn runs(&mut self, tid: Tid, former: Tid, own: bool) -> Executed {
+        match own.then(|| self.started.name()).flatten() {
+            Some(name) => self.tracees.executed_as(tid, former, name),
+            None => self.tracees.executed(tid, former),
+        }
     }
 
     /// A program that must not run was loaded: it is too late for an errno. Only its process ends,

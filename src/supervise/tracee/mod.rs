@@ -267,11 +267,16 @@ impl Tracees {
     /// The process `pid` runs a new program, in the thread that was `former` until now. The end of the
     /// first thread, whose id that thread takes, is never told.
     pub fn executed(&mut self, pid: Tid, former: Tid) -> Executed {
+        self.executed_as(pid, former, program_name(pid))
+    }
+
+    /// The same, where the program's name is known.
+    pub fn executed_as(&mut self, pid: Tid, former: Tid, name: String) -> Executed {
         let caller = self.tasks.remove(&former);
         let leader = self.tasks.remove(&pid);
         let process = caller.as_ref().map(|task| task.process());
         let before = process.as_ref().and_then(|process| process.known_program());
-        let program = Program::new(program_name(pid), before.as_ref());
+        let program = Program::new(name, before.as_ref());
         let space = Member::executed(caller.as_ref().map(|task| task.space()));
         let process = Process::executed(pid, process.as_deref(), &program);
         let task = Task::new(pid, process, space);
