@@ -1,7 +1,7 @@
 //! Paths as a tree, and which directories stand for what lies in them.
 
 use super::part::{Part, is_temporary, parts};
-use super::place::{is_wide, may_fold, text};
+use super::place::{is_shared, is_wide, may_fold, text};
 use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
 use crate::paths::{Access, split};
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,7 +176,7 @@ fn components(
     if path.starts_with(b"/dev/pts/") {
         return Err(TERMINAL);
     }
-    if is_wide(scene, path) {
+    if is_wide(scene, path) || scene.directories.contains(path) && is_shared(scene, path) {
         return Err(WHOLE);
     }
     if scene.led.contains(path) {

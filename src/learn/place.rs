@@ -33,13 +33,18 @@ pub fn is_wide(scene: &Scene, directory: &[u8]) -> bool {
     is_too_wide(&scene.run, directory) || scene.run.directory.as_deref().is_some_and(leads)
 }
 
+/// Whether a directory of the home belongs to many programs.
+pub fn is_shared(scene: &Scene, directory: &[u8]) -> bool {
+    let home = scene.run.home.as_deref();
+    home.is_some_and(|home| {
+        let at = |name: &&str| home.join(name).as_os_str().as_bytes() == directory;
+        SHARED.iter().any(at)
+    })
+}
+
 /// Whether a directory may stand for several of its files.
 pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let mut apart = APART.iter();
-    let shared = |home: &Path| {
-        let at = |name: &&str| home.join(name).as_os_str().as_bytes() == directory;
-        SHARED.iter().any(at)
-    };
     // `~/.cargo` holds programs and credentials beside the cache that a tool changes.
     let dotted = split(directory).1.starts_with(b".");
     let inside = |place: &Path| is_beneath(directory, place.as_os_str().as_bytes());
@@ -54,7 +59,7 @@ pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let closed = is_wide(scene, directory)
         || is_temporary(scene, directory)
         || apart.any(|known| is_beneath(directory, known.as_bytes()))
-        || home.is_some_and(shared)
+        || is_shared(scene, directory)
         || section == Section::Write && (home.is_none_or(tool) || scene.programs.iter().any(holds))
         || scene.variables.iter().any(|(_, place)| variable(place));
     !closed

@@ -68,6 +68,27 @@ const BUILD: &[(Access, &str)] = &[
     (Write, "/data0/users/u/.tool/more"),
 ];
 
+/// A fresh home has none of them, so that the first tool makes them: what it has in them is opened, and no more.
+#[test]
+fn directories_of_a_home_that_many_programs_share_are_not_opened_as_a_whole() {
+    let mut scene = scene();
+    for directory in [".cache", ".cache/tool", ".config"] {
+        let directory = format!("{HOME}/{directory}").into_bytes();
+        scene.directories.insert(directory.clone());
+        scene.made.insert(directory);
+    }
+    let paths = [
+        (Write, CACHE),
+        (Write, "/data0/users/u/.cache/tool"),
+        (Write, "/data0/users/u/.cache/tool/x"),
+        (Read, "/data0/users/u/.config"),
+    ];
+    let learned = generalize(&recording(&paths), &scene, Level::Patterns);
+    assert_eq!(texts(&learned), ["write $XDG_CACHE_HOME/tool"]);
+    let left: Vec<&Request> = learned.left.iter().map(|(request, _)| request).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
 #[test]
 fn the_levels_of_a_build() {
     check(
