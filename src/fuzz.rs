@@ -232,11 +232,9 @@ pub fn log(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    // By the way that the fuzzers reach them: `cargo test` does not compile these.
-    use crate::internal::fuzz::*;
+    use super::*;
     use std::collections::BTreeSet;
     use std::fs;
-    use std::path::Path;
 
     /// A fuzzer's name and what it runs.
     type Target = (&'static str, fn(&[u8]));

@@ -16,11 +16,9 @@ pub mod condition {
     pub use crate::condition::Condition;
 }
 
-#[cfg(all(feature = "cli", any(test, fuzzing)))]
+#[cfg(fuzzing)]
 pub mod fuzz {
-    pub use crate::fuzz::{
-        address, condition, endpoint, log, message, names, pattern, policy, status,
-    };
+    pub use crate::fuzz::*;
 }
 
 pub mod judge {

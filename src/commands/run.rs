@@ -346,24 +346,22 @@ impl Ready {
                 ..settings(run, color)
             },
         );
-        let (words, directory) = (command.arguments.clone(), command.directory.clone());
-        let start = directory.as_deref().unwrap_or(Path::new("."));
-        let asker = answering.map(|answering| run.ask.begin(answering, &policy, &words, start));
-        match asker.transpose() {
+        let words = command.arguments.clone();
+        let start = command.directory.clone().unwrap_or_else(|| ".".into());
+        let ask = |answering| run.ask.begin(answering, &policy, &words, &start);
+        match answering.map(ask).transpose() {
             Ok(asker) => report.asks(asker),
             Err(message) => return fail(message).tell(),
         }
         let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
         report.wrote(written.stdout, written.stderr);
-        if let Some(left) = temporary.and_then(Temporary::remove) {
-            eprintln!("jail: the run's temporary directory cannot be removed: {left}");
-        }
+        remove(temporary);
         match result {
             Ok(outcome) => {
                 if let Some(code) = outcome.failed() {
                     let run = Ran {
                         command: &words,
-                        directory: start,
+                        directory: &start,
                         code,
                         refused: outcome.stats.refused > 0,
                         changes: report.changes(),
@@ -384,6 +382,13 @@ impl Ready {
                 error.exit_code()
             }
         }
+    }
+}
+
+/// Says what is left of it, if anything is.
+pub fn remove(temporary: Option<Temporary>) {
+    if let Some(left) = temporary.and_then(Temporary::remove) {
+        eprintln!("jail: the run's temporary directory cannot be removed: {left}");
     }
 }
 

@@ -33,7 +33,7 @@ mod sqlite;
 mod tell;
 
 use super::FAILED;
-use super::run::{prepared_command, wire, without_children};
+use super::run::{self, prepared_command, wire, without_children};
 use crate::embed;
 use crate::judge::varying::Run;
 use crate::launch::{self, Command, Temporary, Withheld};
@@ -192,9 +192,7 @@ impl Ready {
                 .max(error.exit_code()),
             Ok(outcome) => {
                 let failed = ran.write(learn, recorded, Some(&outcome), color);
-                if let Some(left) = temporary.and_then(Temporary::remove) {
-                    eprintln!("jail: the run's temporary directory cannot be removed: {left}");
-                }
+                run::remove(temporary);
                 if outcome.interrupted && failed == 0 {
                     sys::signal::die_by(libc::SIGINT);
                 }
