@@ -4,7 +4,7 @@ use super::owned;
 use super::text::PathFacts;
 use crate::judge::varying::Run;
 use crate::net::dns;
-use crate::policy::Who;
+use crate::policy::{DomainSet, Who};
 use crate::supervise::{Answer, Denial, Object, PeerObject};
 use crate::trace::Tid;
 use std::ffi::OsStr;
@@ -20,6 +20,7 @@ pub struct Caller {
     pub pid: Tid,
     pub tid: Tid,
     pub ancestry: Vec<String>,
+    pub domains: DomainSet,
     pub call: String,
     pub path: Option<PathFacts>,
     pub peer: Option<PeerObject>,
@@ -68,6 +69,7 @@ impl Caller {
             pid: denial.pid(),
             tid: denial.tid,
             ancestry: owned(denial.program().ancestry()),
+            domains: denial.domains(),
             call: denial.text(),
             path: match &denial.object {
                 Some(Object::Path(object)) => Some(PathFacts {

@@ -776,6 +776,7 @@ fn facts<'a>(
         pid: caller.pid,
         tid: caller.tid,
         ancestry: caller.ancestry,
+        domains: policy.domain_names(caller.domains),
         cause: Cause::of(policy, verdict.domain, verdict.reason),
     }
 }

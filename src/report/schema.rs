@@ -452,6 +452,7 @@ impl Denial {
             standing: facts.standing.into(),
             reason: facts.cause.into(),
             ancestry: facts.ancestry,
+            domains: facts.domains.into_iter().map(str::to_owned).collect(),
             asked: facts.asked.map(Asked::from),
             advice: facts.advice,
             remedy: facts.remedy,

@@ -95,6 +95,7 @@ fn caller(call: &Call) -> Caller {
         pid: 4712,
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
+        domains: crate::policy::DomainSet::NONE,
         call: call.to_string(),
     }
 }

@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub tid: Tid,
     /// The programs from the first to the one that called.
     pub ancestry: Vec<String>,
+    /// The domains that the process is in.
+    pub domains: Vec<&'a str>,
     /// What decided.
     pub cause: Cause<'a>,
     /// The answer, if a person or a program was asked.
@@ -81,7 +83,7 @@ pub fn denial(layout: &Layout, facts: &Facts<'_>) -> String {
         true => ("killed for", "called by"),
     };
     let call = escape::text(&facts.call, CALL);
-    let process = process(&facts.ancestry, facts.pid, facts.tid);
+    let process = process(&facts.ancestry, facts.pid, facts.tid) + &within(facts);
     match (&facts.path, &facts.peer) {
         (None, Some(peer)) => {
             layout.head(
@@ -276,6 +278,17 @@ pub fn waiting(layout: &Layout, left: &[String], asked: bool) -> String {
     out
 }
 
+/// The domains that the process is in, unless one of them has decided and the head names it.
+fn within(facts: &Facts<'_>) -> String {
+    if facts.cause.domain.is_some() || facts.domains.is_empty() {
+        return String::new();
+    }
+    let names = facts.domains.iter().map(|name| escape::name(name, NAME));
+    let names: Vec<String> = names.collect();
+    let many = if names.len() > 1 { "s" } else { "" };
+    format!(" in domain{many} {}", names.join(", "))
+}
+
 /// `sh → python3 (pid 4711)`.
 pub fn process(ancestry: &[String], pid: Tid, tid: Tid) -> String {
     let mut text = String::new();
@@ -319,6 +332,7 @@ mod tests {
             pid: 4711,
             tid: 4711,
             ancestry: names(&["sh", "python3"]),
+            domains: Vec::new(),
             cause: Cause {
                 kind: ReasonKind::Entry,
                 place: Some(("offline", 12)),
@@ -361,6 +375,7 @@ mod tests {
         Facts {
             call: format!("open(\"{lie}{}\", O_RDONLY)", "A".repeat(100_000)),
             ancestry: names(&["sh", lie, "a → root (pid 1)", "", &"B".repeat(100_000)]),
+            domains: Vec::new(),
             cause: Cause {
                 kind: ReasonKind::Entry,
                 place: Some((lie, 1)),
@@ -381,6 +396,21 @@ mod tests {
     #[test]
     fn a_kill_reads_as_it_always_did() {
         golden("killed.txt", &denial(&PLAIN, &tiocsti()));
+    }
+
+    #[test]
+    fn a_denial_names_the_domains_of_the_process_once() {
+        let told = |domains: &[&'static str], decided| {
+            let mut facts = socket();
+            facts.domains = domains.to_vec();
+            facts.cause.domain = decided;
+            denial(&PLAIN, &facts)
+        };
+        assert!(!told(&[], None).contains("in domain"));
+        assert!(told(&["hook"], None).contains(") in domain hook\n"));
+        assert!(told(&["hook", "net"], None).contains(" in domains hook, net\n"));
+        let told = told(&["hook"], Some("hook"));
+        assert!(told.contains("[domain hook, ") && !told.contains("in domain"));
     }
 
     #[test]

@@ -225,6 +225,9 @@ pub struct Denial {
     pub reason: Reason,
     /// The programs from the first to the one that called.
     pub ancestry: Vec<String>,
+    /// The domains that the process is in; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
     /// The answer, if a person or a program was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,

@@ -26,6 +26,7 @@ fn facts<'a>(policy: &'a Policy, reason: Reason, call: &str) -> Facts<'a> {
         pid: 4712,
         tid: 4712,
         ancestry: names(&["sh", "python3"]),
+        domains: Vec::new(),
         cause: Cause::new(policy, reason),
         asked: None,
         code: None,

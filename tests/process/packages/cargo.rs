@@ -138,6 +138,8 @@ fn packages_of_cargo_are_offline_and_change_no_caches() {
         said,
     );
     let ran = ran.complains("[domain build-script, cargo:");
+    // The key is denied to all of them, so that no domain has decided.
+    let ran = ran.complains(") in domains build-script, program\n");
     ran.complains("by cargo → build-script-build")
         .complains("[domain compiler, cargo:")
         .complains("[domain program, cargo:");
