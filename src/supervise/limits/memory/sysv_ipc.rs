@@ -15,7 +15,7 @@ use std::time::Instant;
 const LINE: u64 = 64;
 /// After a look, which takes some milliseconds where there are tens of thousands, none begins for so many
 /// times as long.
-pub(super) const REST: u32 = 4;
+const REST: u32 = 4;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,22 +36,9 @@ impl Kind {
 
     /// All that there are.
     fn read(self) -> Vec<Found> {
-        let of_set = |set: sysv_ipc::Set| Found {
-            id: set.id,
-            maker: set.maker,
-            bytes: set.semaphores.saturating_mul(LINE),
-        };
-        let of_queue = |queue: sysv_ipc::Queue| Found {
-            id: queue.id,
-            maker: queue.maker,
-            bytes: queue
-                .messages
-                .saturating_mul(LINE)
-                .saturating_add(queue.bytes),
-        };
         match self {
-            Kind::Semaphores => sysv_ipc::sets().map(of_set).collect(),
-            Kind::Messages => sysv_ipc::queues().map(of_queue).collect(),
+            Kind::Semaphores => sysv_ipc::sets().map(Found::from).collect(),
+            Kind::Messages => sysv_ipc::queues().map(Found::from).collect(),
         }
     }
 }
@@ -62,6 +49,27 @@ struct Found {
     id: i64,
     maker: u32,
     bytes: u64,
+}
+
+impl From<sysv_ipc::Set> for Found {
+    fn from(set: sysv_ipc::Set) -> Self {
+        Self {
+            id: set.id,
+            maker: set.maker,
+            bytes: set.semaphores.saturating_mul(LINE),
+        }
+    }
+}
+
+impl From<sysv_ipc::Queue> for Found {
+    fn from(queue: sysv_ipc::Queue) -> Self {
+        let heads = queue.messages.saturating_mul(LINE);
+        Self {
+            id: queue.id,
+            maker: queue.maker,
+            bytes: heads.saturating_add(queue.bytes),
+        }
+    }
 }
 
 /// Those of one kind.
@@ -154,41 +162,60 @@ mod tests {
         }
     }
 
-    fn found(id: i64, maker: u32, bytes: u64) -> Found {
-        Found { id, maker, bytes }
+    fn set(id: i64, maker: u32, semaphores: u64) -> Found {
+        Found::from(sysv_ipc::Set {
+            id,
+            maker,
+            semaphores,
+        })
+    }
+
+    fn queue(id: i64, maker: u32) -> Found {
+        Found::from(sysv_ipc::Queue {
+            id,
+            maker,
+            messages: 2,
+            bytes: 1000,
+        })
     }
 
     #[test]
     fn what_the_jail_has_made_counts_until_it_is_removed() {
-        let mut all = vec![found(1, 5, 10), found(2, 5, 20)];
+        let mut all = vec![set(1, 5, 10), set(2, 5, 20)];
         let mut sets = kept(Kind::Semaphores);
         assert_eq!(sets.sum_of(&all, false), 0);
         // The first was there before: a process outside has made it.
         sets.got(1);
         sets.got(4);
-        all.push(found(4, 5, 30));
-        assert_eq!(sets.sum_of(&all, false), 30);
+        all.push(set(4, 5, 30));
+        assert_eq!(sets.sum_of(&all, false), 30 * LINE);
         all.pop();
         assert_eq!(sets.sum_of(&all, false), 0);
+        let mut queues = kept(Kind::Messages);
+        queues.got(7);
+        assert_eq!(queues.sum_of(&[queue(7, 5)], false), 1000 + 2 * LINE);
     }
 
     #[test]
     fn what_is_seen_before_its_call_has_returned_is_the_jails() {
-        let all = [found(1, 5, 10), found(2, 6, 20)];
+        let all = [set(1, 5, 10), set(2, 6, 20)];
         let mut sets = kept(Kind::Semaphores);
         assert_eq!(sets.sum_of(&all, true), 0);
         sets.got(1);
-        assert_eq!(sets.sum_of(&all, false), 10);
+        assert_eq!(sets.sum_of(&all, false), 10 * LINE);
         // Its task was killed: what is new is the user's that made it.
         let mut sets = kept(Kind::Semaphores);
         sets.sum_of(&all, true);
         sets.unfinished();
-        assert_eq!(sets.sum_of(&all, false), 10);
-        assert_eq!(sets.sum_of(&all, false), 10);
+        assert_eq!(sets.sum_of(&all, false), 10 * LINE);
+        assert_eq!(sets.sum_of(&all, false), 10 * LINE);
         // What was there before stays another's.
         let mut sets = kept(Kind::Semaphores);
         sets.sum_of(&all, false);
         sets.unfinished();
         assert_eq!(sets.sum_of(&all, false), 0);
+        let mut queues = kept(Kind::Messages);
+        queues.unfinished();
+        assert_eq!(queues.sum_of(&[queue(7, 5)], false), 1000 + 2 * LINE);
     }
 }
