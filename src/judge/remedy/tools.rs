@@ -8,6 +8,7 @@ use super::{Main, main_file};
 use crate::net::Protocol;
 use crate::paths::{Access, is_beneath};
 use crate::policy::{List, NetList, PathEntry, Policy};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -77,12 +78,15 @@ pub fn fetches(policy: &Policy, path: &[u8]) -> Option<String> {
 
 /// Whether a path is a file of a package manager's cache that it goes on without if it may only read the cache.
 pub fn is_spare(policy: &Policy, path: &[u8]) -> bool {
-    let is = |tool: &Tool, home: &Path| {
-        let mut files = tool.spare.iter();
-        files.any(|file| home.join(file).as_os_str().as_bytes() == path)
+    let path = Path::new(OsStr::from_bytes(path));
+    // Most denied paths have another name, and need no look at the policy.
+    let named = |tool: &&Tool| {
+        tool.spare
+            .iter()
+            .any(|file| path.file_name() == Some(file.as_ref()))
     };
-    let mut tools = TOOLS.iter();
-    tools.any(|tool| homes(policy, tool).any(|home| is(tool, home)))
+    let mut tools = TOOLS.iter().filter(named);
+    tools.any(|tool| homes(policy, tool).any(|home| path.parent() == Some(home)))
 }
 
 /// What opens all of a toolchain, of which an entry of its own opens one path; `None`: the path is of none, or the
