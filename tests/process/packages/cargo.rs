@@ -120,6 +120,12 @@ fn run(it: &Attack, root: &str, run: Run) -> Ran {
         .output()
 }
 
+/// What the build script, the macro and the program say.
+fn said(ran: &Ran) -> Vec<String> {
+    let names = ["build", "macro", "program"];
+    names.map(|name| line(ran, name).to_owned()).to_vec()
+}
+
 #[test]
 fn packages_of_cargo_are_offline_and_change_no_caches() {
     let Some(root) = toolchain() else {
@@ -127,10 +133,6 @@ fn packages_of_cargo_are_offline_and_change_no_caches() {
     };
     let it = prepare();
     let cargo = format!("{root}/bin/cargo");
-    let said = |ran: &Ran| {
-        let names = ["build", "macro", "program"];
-        names.map(|name| line(ran, name).to_owned()).to_vec()
-    };
     let ran = it.attacks(
         ("cargo", &[&cargo, "run"]),
         "target",
@@ -153,10 +155,6 @@ fn a_build_script_that_was_learned_does_what_it_did_and_no_more() {
     };
     let it = prepare();
     let cargo = format!("{root}/bin/cargo");
-    let said = |ran: &Ran| {
-        let names = ["build", "macro", "program"];
-        names.map(|name| line(ran, name).to_owned()).to_vec()
-    };
     let (policy, ran) = it.is_learned(&[&cargo, "run"], "target", |how| run(&it, &root, how), said);
     for name in ["build-script", "compiler", "program"] {
         assert!(policy.contains(&format!("[domain.{name}]")), "{policy}");

@@ -102,6 +102,13 @@ impl Attack {
         ran
     }
 
+    /// What the package has written to a file of the project.
+    #[track_caller]
+    fn left(&self, file: &str, ran: &Ran) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir.file(&format!("project/{file}")));
+        vec![text.unwrap_or_else(|_| panic!("there is no {file}: {}{}", ran.out, ran.err))]
+    }
+
     /// As if the command had not run before.
     fn cleans(&self, made: &str) {
         for left in [&self.dir.file(&format!("project/{made}")), &self.cache] {

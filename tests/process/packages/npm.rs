@@ -60,10 +60,7 @@ fn hooks_of_npm_are_offline_and_change_no_caches() {
     }
     let it = prepare();
     let install = ["npm", "install", "evil", "--no-audit", "--no-fund"];
-    let said = |ran: &Ran| {
-        let said = std::fs::read_to_string(it.dir.file("project/node_modules/evil/said"));
-        vec![said.unwrap_or_else(|_| panic!("the hook has not run: {}{}", ran.out, ran.err))]
-    };
+    let said = |ran: &Ran| it.left("node_modules/evil/said", ran);
     let ran = it.attacks(("npm", &install), "node_modules", |how| run(&it, how), said);
     ran.complains("[domain package-script, npm:")
         .complains("→ sh → node");
@@ -77,10 +74,7 @@ fn a_hook_that_was_learned_does_what_it_did_and_no_more() {
     }
     let it = prepare();
     let install = ["npm", "install", "evil", "--no-audit", "--no-fund"];
-    let said = |ran: &Ran| {
-        let said = std::fs::read_to_string(it.dir.file("project/node_modules/evil/said"));
-        vec![said.unwrap_or_else(|_| panic!("the hook has not run: {}{}", ran.out, ran.err))]
-    };
+    let said = |ran: &Ran| it.left("node_modules/evil/said", ran);
     let (policy, ran) = it.is_learned(&install, "node_modules", |how| run(&it, how), said);
     assert!(policy.contains("[domain.package-script]"), "{policy}");
     ran.complains("[domain package-script,");

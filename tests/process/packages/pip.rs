@@ -121,10 +121,7 @@ fn builds_of_pip_are_offline_and_change_no_caches() {
         &["--no-build-isolation", "--no-use-pep517", "evilsetup"],
     ]
     .concat();
-    let said = |ran: &Ran| {
-        let said = std::fs::read_to_string(it.dir.file("project/site/evil.txt"));
-        vec![said.unwrap_or_else(|_| panic!("nothing was installed: {}{}", ran.out, ran.err))]
-    };
+    let said = |ran: &Ran| it.left("site/evil.txt", ran);
     let ran = it.attacks(("pip", &backend), "site", |how| run(&it, how), said);
     let ran = ran.complains("[domain package-build, pip:");
     ran.complains("by python3 → python3");
@@ -153,10 +150,7 @@ fn a_build_that_was_learned_does_what_it_did_and_no_more() {
     };
     let it = prepare();
     let install = [python, "-m", "pip", "install", "--target", "site", "evil"];
-    let said = |ran: &Ran| {
-        let said = std::fs::read_to_string(it.dir.file("project/site/evil.txt"));
-        vec![said.unwrap_or_else(|_| panic!("nothing was installed: {}{}", ran.out, ran.err))]
-    };
+    let said = |ran: &Ran| it.left("site/evil.txt", ran);
     let (policy, ran) = it.is_learned(&install, "site", |how| run(&it, how), said);
     assert!(policy.contains("[domain.package-build]"), "{policy}");
     ran.complains("[domain package-build,");
