@@ -230,6 +230,14 @@ fn a_policy_that_denies_execve_starts_its_program_and_no_other() {
         let opened = format!("exec {number}</bin/true && echo opened");
         assert_eq!(run(&opened).out, "");
     }
+    // The filter in the middle denies execveat of a descriptor.
+    let ran = scene.under(&["base", "base", "compute"], &["/bin/true"]);
+    ran.output()
+        .ends_with(125)
+        .complains("denied as a whole:")
+        .complains("execveat of a descriptor\n")
+        .complains("a jail outside denies execveat of a descriptor")
+        .complains("nothing was run");
     scene.dir.program("script", "#!/bin/sh\nexit 0\n");
     let script = scene.dir.file("script");
     let ran = scene.under(&["outer", "closed"], &[&script]).output();

@@ -84,7 +84,9 @@ fn source(policy: &Policy, need: Need) -> Option<usize> {
 fn named(policy: &Policy, need: Need) -> String {
     match need {
         Need::Start => {
-            "a denied execve, if the program is a script or keeps capabilities".to_owned()
+            "a denied execve, if the program is a script or keeps capabilities, or a jail outside denies \
+             execveat of a descriptor"
+                .to_owned()
         }
         Need::Signals => "that signals stay in the jail (it takes Landlock ABI 6)".to_owned(),
         Need::Domains => {

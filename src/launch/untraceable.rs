@@ -2,7 +2,8 @@
 //! jail none of its children can be seized, and a container may forbid ptrace(2).
 
 use super::{Circumstances, Command, LaunchError, landlock, lookup};
-use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
+use crate::sys::process::{CStrings, Fork};
+use crate::sys::{self, Errno, memory::SharedWords};
 use crate::trace;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -16,8 +17,12 @@ const LEAST: u64 = 64;
 /// A descriptor by which the command's program can be started where its filter denies execve: one that it
 /// can never have again, because the limit of descriptors is lowered to it. `None`: the program is a script,
 /// whose interpreter would have to open that descriptor, or keeps capabilities, which may raise limits, or no
-/// number is free.
+/// number is free, or the filter of a jail outside denies execveat(2) of every descriptor.
 pub fn start_descriptor(command: &Command) -> Option<u32> {
+    let nothing = CStrings::new([]);
+    if sys::process::execute_open(-1, &nothing, &nothing) != Errno::EBADF {
+        return None;
+    }
     if !command.capabilities.is_empty() || lookup::is_text(&lookup::program(command)?) {
         return None;
     }

@@ -527,7 +527,11 @@ fn a_policy_of_subtrees_needs_no_supervisor() {
     let (policy, plan) = unsupervised(text, &Host::newest());
     assert_eq!(plan.needs(&policy), []);
     // Landlock holds unix sockets outside of the jail, and no internet socket can be made.
-    let denied = ["chmod, chown, utimes, setxattr", "bind"];
+    let denied = [
+        "chmod, chown, utimes, setxattr",
+        "bind",
+        "execveat of a descriptor",
+    ];
     assert_eq!(plan.unchecked(), denied);
     let older = Host {
         landlock_abi: 8,
@@ -540,6 +544,7 @@ fn a_policy_of_subtrees_needs_no_supervisor() {
         "connect",
         "bind",
         "sendmsg",
+        "execveat of a descriptor",
     ];
     assert_eq!(plan.unchecked(), denied);
     let (policy, plan) = unsupervised(text, &OLD);

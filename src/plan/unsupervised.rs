@@ -76,6 +76,7 @@ impl Plan {
             (Watch::CONNECT, "connect"),
             (Watch::BIND, "bind"),
             (Watch::SEND_MESSAGE, "sendmsg"),
+            (Watch::EXEC_OF_DESCRIPTOR, "execveat of a descriptor"),
         ];
         let denied = classes.iter().filter(|(class, _)| watch.has(*class));
         denied.map(|(_, names)| *names).collect()
