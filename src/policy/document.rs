@@ -21,6 +21,8 @@ pub(super) struct Document<'t> {
     pub problems: Vec<Diagnostic>,
     /// A bracket that is never closed: the text after it cannot be parsed.
     broken: Option<usize>,
+    /// The domain that is being read, for messages.
+    pub domain: Option<String>,
 }
 
 impl<'t> Document<'t> {
@@ -36,6 +38,7 @@ impl<'t> Document<'t> {
             lines,
             problems: Vec::new(),
             broken: None,
+            domain: None,
         }
     }
 
@@ -218,9 +221,10 @@ impl<'t> Document<'t> {
             .label(format!("this is {found}"));
     }
 
-    /// Notes a key that is unknown in this place.
+    /// Notes a key that is unknown in this place: `a policy`, `[fs]`, `an entry of fs.deny`.
     pub fn unknown_key(&mut self, key: &Key<'_>, place: &str, known: &[&str]) -> Note<'_> {
         let name = key.get_ref();
+        let place = self.in_domain(place);
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the keys here are {}", known.join(", ")),
@@ -228,9 +232,26 @@ impl<'t> Document<'t> {
         self.error(
             Code::UnknownKey,
             key.span(),
-            format!("unknown key `{name}` {place}"),
+            format!("unknown key `{name}` in {place}"),
         )
         .help(help)
+    }
+
+    /// The name of a place, with the domain to which it belongs: `[domain.NAME.fs]`.
+    fn in_domain(&self, place: &str) -> String {
+        let Some(domain) = &self.domain else {
+            return place.to_owned();
+        };
+        match (place.rfind('['), place.rsplit_once(' ')) {
+            (Some(at), _) => {
+                let (head, section) = place.split_at(at + 1);
+                format!("{head}domain.{domain}.{section}")
+            }
+            (None, Some((head, list))) if list.contains('.') => {
+                format!("{head} domain.{domain}.{list}")
+            }
+            _ => place.to_owned(),
+        }
     }
 
     /// Whether this place cannot be parsed, because a bracket before it is never closed.

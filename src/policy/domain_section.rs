@@ -89,9 +89,11 @@ fn part(
         extended: Vec::new(),
         lists: Lists::default(),
     };
+    document.domain = Some(name.to_owned());
     for (key, value) in table {
         section(document, key, value, around, &mut part, read);
     }
+    document.domain = None;
     part.file.sort();
     part.programs.sort_by_key(|program| program.origin);
     Some(part)
@@ -148,7 +150,7 @@ fn section(
                     .help(*help);
             }
             None => {
-                document.unknown_key(key, "in a domain", KEYS);
+                document.unknown_key(key, "a domain", KEYS);
             }
         },
     }
@@ -192,7 +194,7 @@ fn program(
                     "path" => paths = names(document, "path", value),
                     "argv" => argv = Some((document.strings("argv", value), value.span())),
                     "optional" => optional = document.boolean("optional", value).unwrap_or(false),
-                    _ => drop(document.unknown_key(key, "in an entry of on-exec", ON_EXEC_KEYS)),
+                    _ => drop(document.unknown_key(key, "an entry of on-exec", ON_EXEC_KEYS)),
                 }
             }
             if paths.is_none() {

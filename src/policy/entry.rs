@@ -187,7 +187,7 @@ fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut Says
         if keys.take(document, key.get_ref(), value) {
             continue;
         }
-        let note = document.unknown_key(key, "in an entry of [syscalls]", KEYS);
+        let note = document.unknown_key(key, "an entry of [syscalls]", KEYS);
         if matches!(key.get_ref().as_ref(), "when" | "path" | "peer") {
             note.help("an entry that depends on arguments is a `[[rule]]`");
         }

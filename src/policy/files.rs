@@ -100,7 +100,7 @@ pub(super) fn entries(
         let Some(list) = List::ALL.into_iter().find(|list| list.key() == name) else {
             let mut known = List::ALL.map(List::key).to_vec();
             known.push("lift");
-            document.unknown_key(key, "in [fs]", &known);
+            document.unknown_key(key, "[fs]", &known);
             continue;
         };
         for item in document.items(name, "a path or a list of paths", value) {
@@ -245,7 +245,7 @@ fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, keys: 
                 keys.action = action(document, value, "fs.protect", "write");
             }
             _ => {
-                let place = format!("in an entry of fs.{}", list.key());
+                let place = format!("an entry of fs.{}", list.key());
                 document.unknown_key(key, &place, list.keys());
             }
         }

@@ -83,8 +83,8 @@ impl Section {
 
     const fn place(self) -> &'static str {
         match self {
-            Section::Files => "in an entry of fs.lift",
-            Section::Net => "in an entry of net.lift",
+            Section::Files => "an entry of fs.lift",
+            Section::Net => "an entry of net.lift",
         }
     }
 

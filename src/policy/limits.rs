@@ -203,7 +203,7 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let Some(kind) = LimitKind::of_key(name) else {
-            document.unknown_key(key, "in [limits]", &LimitKind::ALL.map(LimitKind::key));
+            document.unknown_key(key, "[limits]", &LimitKind::ALL.map(LimitKind::key));
             continue;
         };
         let limit = match kind.unit() {

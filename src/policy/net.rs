@@ -68,7 +68,7 @@ pub(super) fn entries(
         let Some(list) = NetList::ALL.into_iter().find(|list| list.key() == name) else {
             let mut known = NetList::ALL.map(NetList::key).to_vec();
             known.push("lift");
-            document.unknown_key(key, "in [net]", &known);
+            document.unknown_key(key, "[net]", &known);
             continue;
         };
         for item in document.items(name, "an endpoint or a list of endpoints", value) {
@@ -170,7 +170,7 @@ fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, key
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         if !list.keys().contains(&name) {
-            let place = format!("in an entry of net.{}", list.key());
+            let place = format!("an entry of net.{}", list.key());
             document.unknown_key(key, &place, list.keys());
             continue;
         }

@@ -129,7 +129,7 @@ fn section(
 
 fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
     let is_syscall = target(name).is_some();
-    let note = document.unknown_key(key, "in a policy", KEYS);
+    let note = document.unknown_key(key, "a policy", KEYS);
     if is_syscall {
         note.help("calls and groups go below `[syscalls]`");
     }
@@ -190,7 +190,7 @@ fn tests(
             "deny" => Expect::Deny,
             "kill" => Expect::Kill,
             _ => {
-                document.unknown_key(key, "in a [[test]]", TEST_KEYS);
+                document.unknown_key(key, "a [[test]]", TEST_KEYS);
                 continue;
             }
         };

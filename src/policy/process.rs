@@ -166,7 +166,7 @@ pub(super) fn process(
             "user" => found.user = user(document, value),
             "isolate" => found.isolate = isolate::isolate(document, value),
             "tmpdir" => found.tmpdir = temporary(document, value, around),
-            _ => _ = document.unknown_key(key, "in [process]", KEYS),
+            _ => _ = document.unknown_key(key, "[process]", KEYS),
         }
     }
     found
@@ -207,7 +207,7 @@ fn environment(
                     }
                 }
             }
-            _ => _ = document.unknown_key(key, "in process.env", ENVIRONMENT_KEYS),
+            _ => _ = document.unknown_key(key, "process.env", ENVIRONMENT_KEYS),
         }
     }
 }

@@ -122,7 +122,7 @@ impl<'v> Keys<'v> {
                 "peer" => keys.peer = Some((document.string("peer", value), span)),
                 name if says.take(document, name, value) => {}
                 _ => {
-                    document.unknown_key(key, "in a [[rule]]", KEYS);
+                    document.unknown_key(key, "a [[rule]]", KEYS);
                 }
             }
         }

@@ -74,6 +74,7 @@ fn what_is_lifted_needs_a_reason_and_a_place() {
 #[test]
 fn wrong_keys_and_values_are_named_with_what_was_likely_meant() {
     refused("keys");
+    refused("domain-keys");
     refused("files");
     refused("protect");
 }
