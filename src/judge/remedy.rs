@@ -54,9 +54,8 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
     if verdict.action == Action::Allow {
         return None;
     }
-    if let Some(remedy) = of_domain(policy, verdict) {
-        return Some(remedy);
-    }
+    // What a domain denies is allowed by an entry of the domain.
+    let policy = policy.of_domain(verdict.domain);
     if let Some(closed) = denied.call.and_then(closed)
         && matches!(
             verdict.reason,
@@ -115,15 +114,6 @@ pub fn remedy(policy: &Policy, denied: &Denied<'_>, verdict: &Verdict) -> Option
         )),
         Reason::Changed => Remedy::never("no policy can allow it: what was judged is not what ran"),
     })
-}
-
-/// The remedy for what a domain denies.
-fn of_domain(policy: &Policy, verdict: &Verdict) -> Option<Remedy> {
-    let domain = policy.domains.get(usize::from(verdict.domain?))?;
-    let (name, place) = (&domain.name, policy.place(domain.origin));
-    Some(Remedy::decide(format!(
-        "the domain `{name}` denies it: if its programs need it, change [domain.{name}] at {place}"
-    )))
 }
 
 /// The remedy for a system call that the jail denies whatever a policy says.
@@ -244,18 +234,20 @@ fn of_entry(policy: &Policy, index: usize, call: &Call) -> Option<Remedy> {
                 policy.place(entry.origin)
             ),
             policy,
-            &format!("[syscalls]\n{line}\n"),
+            &format!("[{}]\n{line}\n", policy.table("syscalls")),
         ),
-        _ => Remedy::add(policy, &line, &line, Place::Section("syscalls")),
+        _ => Remedy::add(policy, &line, &line, Place::Syscalls),
     })
 }
 
 fn of_default(policy: &Policy, call: &Call) -> Option<Remedy> {
     let name = call.syscall()?.name;
     let line = format!(r#"{name} = "allow""#);
-    Some(match is_of_base(name) && lacks_base(policy) {
+    // A domain is narrowed call by call: what every program needs is a matter of the main policy.
+    let base = policy.domain_name.is_none() && is_of_base(name) && lacks_base(policy);
+    Some(match base {
         true => Remedy::base(policy),
-        false => Remedy::add(policy, &line, &line, Place::Section("syscalls")),
+        false => Remedy::add(policy, &line, &line, Place::Syscalls),
     })
 }
 
@@ -296,7 +288,7 @@ fn main_file(policy: &Policy) -> Main<'_> {
 
 /// What to change so that capabilities are kept; `line` is the line of `[process]` for it.
 pub fn caps_remedy(policy: &Policy, line: &str) -> String {
-    Remedy::add(policy, line, line, Place::Section("process")).text
+    Remedy::add(policy, line, line, Place::Process).text
 }
 
 /// The condition that distinguishes this call from others of its system call: the argument that selects

@@ -165,7 +165,7 @@ impl Domains {
         }
         let lists = gathered.lists;
         let programs = gathered.programs.clone();
-        let mut policy = gathered.policy(main, origin);
+        let mut policy = gathered.policy(main, name, origin);
         if let Some(problem) = past_peers(main, &policy, lists) {
             return Err(problem);
         }
@@ -191,7 +191,7 @@ struct Gathered {
 
 impl Gathered {
     /// Its entries as a policy.
-    fn policy(self, main: &Policy, origin: Origin) -> Policy {
+    fn policy(self, main: &Policy, name: &str, origin: Origin) -> Policy {
         let merged = self.merged;
         let mut policy = Policy {
             // The main policy protects its files.
@@ -214,8 +214,9 @@ impl Gathered {
                 ..Process::default()
             },
             tests: Vec::new(),
-            tmpdir: None,
+            tmpdir: main.tmpdir.clone(),
             domains: Vec::new(),
+            domain_name: Some(name.to_owned()),
             open_calls: merged.default.is_none(),
             relative: main.relative,
         };

@@ -601,6 +601,7 @@ impl Loading {
             tmpdir: None,
             relative: self.around.relative.get(),
             domains: Vec::new(),
+            domain_name: None,
             open_calls: false,
         };
         if !wrong.is_empty() {

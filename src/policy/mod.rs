@@ -381,12 +381,22 @@ pub struct Policy {
     pub relative: Relative,
     /// `[domain.NAME]`, of all files together.
     pub domains: Vec<Domain>,
+    /// The domain of which these are the entries; `None`: this is the main policy.
+    pub domain_name: Option<String>,
     /// Whether system calls that no entry names are allowed whatever `default` says: in a domain whose
     /// lists close what they do not name.
     pub open_calls: bool,
 }
 
 impl Policy {
+    /// The name of a table of a file in which its entries are: `fs`, `domain.NAME.fs`.
+    pub fn table(&self, section: &str) -> String {
+        match &self.domain_name {
+            Some(domain) => format!("domain.{domain}.{section}"),
+            None => section.to_owned(),
+        }
+    }
+
     /// The flag at an origin that is on the command line, as typed: `--allow-net 10.0.0.1:443`.
     pub fn flag(&self, origin: Origin) -> Option<&str> {
         let source = self.sources.get(usize::from(origin.source))?;

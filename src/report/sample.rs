@@ -92,6 +92,7 @@ pub fn policy() -> Policy {
         tmpdir: None,
         relative: crate::policy::Relative::Nothing,
         domains: Vec::new(),
+        domain_name: None,
         open_calls: false,
     }
 }

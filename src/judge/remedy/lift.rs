@@ -80,6 +80,7 @@ impl Lift {
             entry,
             on_the_way,
         } = self;
+        let section = policy.table(section);
         let head = match main_file(policy) {
             Main::File(main) => {
                 format!(
@@ -94,24 +95,30 @@ impl Lift {
             ),
         };
         let too = match denied.object {
-            Object::Path(access, _) => format!("{} in [fs]", list_of(access)),
-            _ => "the list of [net]".to_owned(),
+            Object::Path(access, _) => format!("{} in [{section}]", list_of(access)),
+            _ => format!("the list of [{section}]"),
         };
-        let text = match on_the_way {
-            Some(path) => format!(
-                "{head}, with your reason: it removes all of {closes} of {at}, to which nothing on the way may be changed, \
-                 but grants nothing, so {path} must also be in {too}"
+        let removes = match on_the_way {
+            Some(_) => format!(
+                "it removes all of {closes} of {at}, to which nothing on the way may be changed"
             ),
-            None => format!(
-                "{head}, with your reason: it removes {closes} of {at} but grants nothing, so the same must also be in {too}"
-            ),
+            None => format!("it removes {closes} of {at}"),
         };
+        let also = match (on_the_way, open_in_domain(policy, denied)) {
+            (_, true) => String::new(),
+            (Some(path), false) => {
+                format!(", but grants nothing, so {path} must also be in {too}")
+            }
+            (None, false) => format!(" but grants nothing, so the same must also be in {too}"),
+        };
+        let text = format!("{head}, with your reason: {removes}{also}");
         if matches!(main_file(policy), Main::Flags) {
             // A file beside the one that denies lifts nothing of it.
             return Remedy::decide(text);
         }
         let grant = match (policy.default.action, denied.object) {
             (Action::Allow, _) | (_, Object::Path(Access::Stat | Access::Handle, _)) => None,
+            _ if open_in_domain(policy, denied) => None,
             (_, Object::Path(access, _)) => Some(list_of(access)),
             (_, Object::Peer(way, ..)) => Some(way.word()),
             (_, Object::Nothing) => None,
@@ -120,5 +127,21 @@ impl Lift {
         let grant = grant.map_or(String::new(), |list| format!("{list} = [{granted}]\n"));
         let lift = format!("lift = [{{ {key} = {entry}, why = \"...\" }}]\n");
         Remedy::patched(text, policy, &format!("[{section}]\n{lift}{grant}"))
+    }
+}
+
+/// Whether a domain has no list for an access: then a first entry would close everything else.
+fn open_in_domain(policy: &Policy, denied: &Denied<'_>) -> bool {
+    match denied.object {
+        Object::Path(access, _) => {
+            let list = list_of(access);
+            let mut paths = policy.paths.iter();
+            paths.any(|entry| entry.is_implied() && entry.list.key() == list)
+        }
+        Object::Peer(way, ..) => {
+            let mut peers = policy.peers.iter();
+            peers.any(|entry| entry.is_implied() && entry.ways.contains(&way))
+        }
+        Object::Nothing => false,
     }
 }

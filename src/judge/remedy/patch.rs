@@ -35,8 +35,10 @@ pub(super) enum Place {
     List(&'static str, &'static str),
     /// Into `connect` of `[net]`, or `listen`.
     Peers,
-    /// Into a section.
-    Section(&'static str),
+    /// Into `[syscalls]`.
+    Syscalls,
+    /// Into `[process]`.
+    Process,
 }
 
 impl Remedy {
@@ -81,15 +83,25 @@ impl Remedy {
     /// `line` is to be added; the sentence shows `shown` in its place.
     pub(super) fn add(policy: &Policy, shown: &str, line: &str, place: Place) -> Remedy {
         let (section, patch) = match place {
-            Place::List(list, section) => (
-                format!("{list} in [{section}]"),
-                format!("[{section}]\n{list} = [{line}]\n"),
-            ),
-            Place::Peers => (
-                "connect (or listen) in [net]".to_owned(),
-                format!("[net]\nconnect = [{line}]\n"),
-            ),
-            Place::Section(section) => (format!("[{section}]"), format!("[{section}]\n{line}\n")),
+            Place::List(list, section) => {
+                let table = policy.table(section);
+                (
+                    format!("{list} in [{table}]"),
+                    format!("[{table}]\n{list} = [{line}]\n"),
+                )
+            }
+            Place::Peers => {
+                let table = policy.table("net");
+                (
+                    format!("connect (or listen) in [{table}]"),
+                    format!("[{table}]\nconnect = [{line}]\n"),
+                )
+            }
+            Place::Syscalls => {
+                let table = policy.table("syscalls");
+                (format!("[{table}]"), format!("[{table}]\n{line}\n"))
+            }
+            Place::Process => ("[process]".to_owned(), format!("[process]\n{line}\n")),
         };
         let text = match main_file(policy) {
             Main::File(main) => format!("to allow: add {shown} to {section} of {main}"),
@@ -116,7 +128,9 @@ impl Remedy {
             Main::Flags => "to allow: in a policy of your own, given with --policy, add".to_owned(),
         };
         let when = written::quoted(when);
-        let rule = format!("[[rule]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"");
+        let table = policy.table("rule");
+        let rule =
+            format!("[[{table}]]\nsyscall = \"{syscall}\"\nwhen = {when}\naction = \"allow\"");
         Remedy::patched(format!("{head}\n{rule}"), policy, &format!("{rule}\n"))
     }
 

@@ -66,7 +66,7 @@ fn too_wide(directory: &[u8], key: &str) -> String {
 fn temporary(policy: &Policy, directory: &[u8]) -> Remedy {
     if policy.tmpdir.is_none() {
         let line = "tmpdir = \"fresh\"";
-        return Remedy::add(policy, line, line, Place::Section("process"))
+        return Remedy::add(policy, line, line, Place::Process)
             .and(": TMPDIR then names a directory of the run's own");
     }
     let directory = written::quoted(&written::path(directory));

@@ -15,7 +15,8 @@ pub fn denied(policy: &Policy, run: &Run, way: Way, who: &Who, names: &[String])
     let wide = |entry: &str, what: &str| {
         let list = way.word();
         Remedy::decide(format!(
-            "{NO_NARROW_ENTRY}: {entry} in {list} of [net] opens {what}"
+            "{NO_NARROW_ENTRY}: {entry} in {list} of [{}] opens {what}",
+            policy.table("net")
         ))
     };
     let entry = match who {
@@ -124,7 +125,7 @@ pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> Remedy {
         "no-internet" if kind & TYPE == libc::SOCK_STREAM as u64 => "\"192.0.2.1:443\"",
         _ => return Remedy::decide(NO_ENDPOINT.to_owned()),
     };
-    if matches!(main_file(policy), Main::Flags) {
+    if matches!(main_file(policy), Main::Flags) && policy.domain_name.is_none() {
         let text = format!("to allow: add --allow-net for its peer, such as {peer}");
         let patch = format!("[net]\nconnect = [{peer}]\n");
         let add = Remedy::patched(text, policy, &patch);
@@ -138,8 +139,8 @@ pub fn closed(policy: &Policy, rule: &Rule, call: &Call) -> Remedy {
     }
     let shown = format!("its peer, such as {peer},");
     let add = Remedy::add(policy, &shown, peer, Place::Peers);
-    match rule.id {
-        "no-internet" => add.and("; for the public network extend \"net\", too"),
+    match (rule.id, &policy.domain_name) {
+        ("no-internet", None) => add.and("; for the public network extend \"net\", too"),
         _ => add,
     }
 }

@@ -97,7 +97,8 @@ pub fn toolchain(policy: &Policy, access: Access, path: &[u8]) -> Option<String>
         let mut sources = policy.sources.iter();
         sources.any(|source| source.preset && source.name == name)
     };
-    if access == Access::Write || !is("workspace") || is("build") {
+    let of_domain = policy.domain_name.is_some();
+    if access == Access::Write || of_domain || !is("workspace") || is("build") {
         return None;
     }
     let build = BUILD

@@ -16,23 +16,23 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 
 /// How following the advice ends.
 #[derive(Clone, Copy)]
-enum End {
+pub(super) enum End {
     /// The last step answers this, and nothing is denied.
     Answers(&'static str),
     /// The advice is that no policy can allow it.
     Never,
 }
-use End::{Answers, Never};
+pub(super) use End::{Answers, Never};
 
 /// A denial: the kinds of its reasons, as the log has them, in the order in which advice is followed.
-struct Row {
-    kind: &'static str,
-    policy: &'static str,
+pub(super) struct Row {
+    pub kind: &'static str,
+    pub policy: &'static str,
     /// Steps of the probe program `files`, with `@` for the tree.
-    steps: Vec<String>,
-    end: End,
+    pub steps: Vec<String>,
+    pub end: End,
     /// What the first advice says.
-    says: &'static str,
+    pub says: &'static str,
 }
 
 fn row(
@@ -109,7 +109,7 @@ const UDP: i32 = libc::SOCK_DGRAM;
 const PORT: u16 = 18_231;
 
 /// `[net]` and sockets.
-fn peers(tree: &str) -> Vec<Row> {
+pub(super) fn peers(tree: &str) -> Vec<Row> {
     use libc::{AF_INET, AF_INET6, AF_UNIX, SYS_bind, SYS_connect, SYS_sendto};
     let tcp = || socket(AF_INET, TCP, 0);
     let udp = || socket(AF_INET, UDP, 0);
@@ -295,7 +295,7 @@ fn peers(tree: &str) -> Vec<Row> {
 }
 
 /// `[fs]`, and programs.
-fn places(_: &str) -> Vec<Row> {
+pub(super) fn places(_: &str) -> Vec<Row> {
     use libc::{O_RDONLY, O_WRONLY, SYS_open, SYS_stat, SYS_unlink};
     let open = |path: &str, flags: i32| call(SYS_open, &format!(":{path} {flags}"));
     let ok = Answers("ok");
@@ -428,7 +428,7 @@ fn places(_: &str) -> Vec<Row> {
 }
 
 /// `deny` and `hide` of each access, and the files of the policy.
-fn closed_places() -> Vec<Row> {
+pub(super) fn closed_places() -> Vec<Row> {
     use libc::{O_PATH, O_RDONLY, O_WRONLY, SYS_open};
     let open = |flags: i32| call(SYS_open, &format!(":@/r/file {flags}"));
     let accesses = [
@@ -475,7 +475,7 @@ fn closed_places() -> Vec<Row> {
 }
 
 /// `[syscalls]` and the baseline.
-fn calls() -> Vec<Row> {
+pub(super) fn calls() -> Vec<Row> {
     let ok = Answers("ok");
     vec![
         // How large the kernel's log is.
@@ -539,7 +539,7 @@ fn calls() -> Vec<Row> {
 }
 
 /// Follows the advice of a row in a tree of its own.
-fn follow(row: &Row) -> Ended {
+pub(super) fn follow(row: &Row) -> Ended {
     in_scene(row, |scene| scene.follow())
 }
 
@@ -586,7 +586,7 @@ fn loader() -> String {
 }
 
 #[track_caller]
-fn check(row: &Row, ended: &Ended) {
+pub(super) fn check(row: &Row, ended: &Ended) {
     let first = ended.advices.first().map_or("", String::as_str);
     let what = format!("{:?} under {}\n{:?}", row.steps, row.policy, ended.advices);
     assert!(first.contains(row.says), "{:?} of {what}", row.says);
@@ -608,7 +608,7 @@ fn check(row: &Row, ended: &Ended) {
 
 /// As [`check`], of a remedy; where a preset's rule denies, only a person can change that.
 #[track_caller]
-fn check_remedy(row: &Row) -> Vec<String> {
+pub(super) fn check_remedy(row: &Row) -> Vec<String> {
     let ended = remedied(row);
     match row.says.contains("copy the preset") {
         true => assert!(!ended.allowed, "{:?}", ended.advices),
@@ -645,7 +645,7 @@ fn every_remedy_merged_into_the_policy_allows_the_call() {
 }
 
 /// Codes that no row meets, each with the reason.
-const NOT_MET: [(Code, &str); 5] = [
+pub(super) const NOT_MET: [(Code, &str); 5] = [
     (
         Code::FsUnsearched,
         "it takes a directory with 65,536 names; its advice is in the test of all reasons",

@@ -44,16 +44,20 @@ fn remove(mut files: Files, source: &str, line: usize, entry: Option<&str>) -> F
     let file = files.0.iter_mut().find(|(known, _)| known == name);
     let text = &mut file.unwrap_or_else(|| panic!("no file {source}")).1;
     let mut table: Table = text.parse().expect("TOML");
-    let rules = text.lines().take(line).filter(|line| *line == "[[rule]]");
-    let is_rule = text
-        .lines()
-        .take(line)
-        .filter(|l| l.starts_with('['))
-        .last()
-        == Some("[[rule]]");
-    let place = rules.count();
-    if let Some(toml::Value::Array(rules)) = table.get_mut("rule").filter(|_| is_rule) {
-        rules.remove(place - 1);
+    let heads = || text.lines().take(line).filter(|line| line.starts_with('['));
+    let head = heads().last().expect("a table");
+    let place = heads().filter(|line| *line == head).count();
+    // That of a domain, or the policy's own.
+    let mut tables = &mut table;
+    if let Some(rest) = head.trim_start_matches('[').strip_prefix("domain.") {
+        let name = rest.split('.').next().expect("a domain");
+        tables = tables["domain"][name].as_table_mut().expect("a domain");
+    }
+    if head.ends_with("rule]]") {
+        tables["rule"]
+            .as_array_mut()
+            .expect("rules")
+            .remove(place - 1);
     } else {
         let entry = entry.expect("an entry");
         let names = |value: &toml::Value| match value {
@@ -66,7 +70,7 @@ fn remove(mut files: Files, source: &str, line: usize, entry: Option<&str>) -> F
             ("fs", "protect"),
             ("net", "deny"),
         ] {
-            let list = table
+            let list = tables
                 .get_mut(section)
                 .and_then(|section| section.get_mut(list));
             if let Some(list) = list.and_then(toml::Value::as_array_mut) {

@@ -8,10 +8,12 @@
 //! | `calls` | every system call, judged; no process runs |
 //! | `paths` | every call that takes a path, and names of every kind |
 //! | `kinds` | every kind of denial |
+//! | `domains` | every kind of denial by a domain |
 //! | `width` | that no advice opens more than the call needs; no process runs |
 #![cfg(target_arch = "x86_64")]
 
 mod calls;
+mod domains;
 mod kinds;
 mod merge;
 mod paste;

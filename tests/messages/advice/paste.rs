@@ -31,8 +31,8 @@ pub fn paste(mut files: Files, advice: &str) -> Option<Files> {
         return paste(own, &format!("to allow: {line}"));
     }
     let main = &mut files.0.first_mut().expect("a policy").1;
-    if let Some((_, rule)) = text.split_once("\n[[rule]]\n") {
-        *main += &format!("\n[[rule]]\n{rule}\n");
+    if let Some((_, rule)) = text.split_once("\n[[") {
+        *main += &format!("\n[[{rule}\n");
     } else if let Some(rest) = text.strip_prefix("add extends = ") {
         let (list, _) = rest.split_once(" to ").expect(advice);
         *main = format!("extends = {list}\n{main}");
@@ -91,7 +91,7 @@ fn add(main: &mut String, text: &str, advice: &str) {
         insert(main, &section(place), &format!("{key} {quoted}"));
     } else {
         let (list, rest) = place.split_once(' ').expect(advice);
-        let opened = format!("{list} = [\n");
+        let opened = format!("\n{list} = [\n");
         match main.contains(&opened) {
             true => *main = main.replacen(&opened, &format!("{opened}{quoted},\n"), 1),
             false => insert(main, &section(rest), &format!("{list} = [\n{quoted},\n]")),
