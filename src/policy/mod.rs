@@ -93,6 +93,7 @@ mod read;
 mod rule;
 mod saved;
 mod schema;
+mod sentence;
 mod temporary;
 pub mod written;
 
@@ -115,6 +116,7 @@ pub use places::{Keeper, PathContext, Place, PlaceError, locate};
 pub use presets::{Preset, presets};
 pub use process::{Process, Setting, User};
 pub use schema::schema;
+pub use sentence::sentence_help;
 pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;

@@ -12,6 +12,7 @@ use super::file::File;
 use super::peer::one_peer;
 use super::places::{PathContext, locate};
 use super::read::note;
+use super::sentence::sentence_help;
 use super::{About, Action, Code, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
 use crate::net::Way;
@@ -238,17 +239,10 @@ fn test(
         }) => None,
         Err(error) => {
             let at = document.inside(&span, sentence, &error.range);
-            let near = error.unknown.and_then(|_| {
-                let name = sentence.get(error.range.clone())?;
-                if sentence.get(..error.range.start)?.trim().is_empty() {
-                    nearest(name, syscalls::all().iter().map(|syscall| syscall.name))
-                } else {
-                    nearest(name, syscalls::constants().map(|(name, _)| name))
-                }
-            });
+            let help = sentence_help(sentence, &error);
             let note = document.error(Code::Test, at, error.message);
-            if let Some(near) = near {
-                note.help(format!("did you mean `{near}`?"));
+            if let Some(help) = help {
+                note.help(help);
             }
             None
         }

@@ -165,7 +165,7 @@ fn several_requests_have_an_answer_each_in_their_order() {
     ran.cwd(dir.path())
         .output()
         .ends_with(1)
-        .complains("not a call")
+        .complains("not a request")
         .says_part("read /srv/x\nverdict      allowed")
         .says_part("\n\nwrite /srv/x\nverdict      denied with EACCES");
 }

@@ -29,7 +29,7 @@ use self::answer::Answer;
 use super::other_host::{HostArgs, OtherHost};
 use crate::launch::{self, Withheld};
 use crate::plan::{Host, Plan, PlanError, PlanOptions};
-use crate::policy::{DomainSet, Policy};
+use crate::policy::{DomainSet, Policy, sentence_help};
 use crate::syscalls::CallError;
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ impl std::fmt::Display for ExplainError {
         match self {
             ExplainError::Plan(source) => write!(f, "cannot make a plan: {source}"),
             ExplainError::Call { text, source } => {
-                writeln!(f, "not a call: {source}")?;
+                writeln!(f, "not a request: {source}")?;
                 writeln!(f, "    {text}")?;
                 let before = text
                     .get(..source.range.start)
@@ -192,7 +192,11 @@ impl std::fmt::Display for ExplainError {
                 let marked = text
                     .get(source.range.clone())
                     .map_or(1, |part| part.chars().count());
-                write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))
+                write!(f, "    {:before$}{}", "", "^".repeat(marked.max(1)))?;
+                match sentence_help(text, source) {
+                    Some(help) => write!(f, "\n  {help}"),
+                    None => Ok(()),
+                }
             }
             ExplainError::Path(message) => write!(f, "not a path: {message}"),
             ExplainError::Peer(message) => write!(f, "not an endpoint: {message}"),

@@ -233,9 +233,9 @@ fn a_terminal_gets_lines_that_fit_and_nothing_is_lost() {
 #[test]
 fn a_text_that_is_no_call_gets_a_caret() {
     let error = explained(NET, Some("socket(AF_IN)"), PLAIN).unwrap_err();
-    assert!(error.starts_with("jail: not a call: "), "{error}");
+    assert!(error.starts_with("jail: not a request: "), "{error}");
     assert!(
-        error.ends_with("    socket(AF_IN)\n           ^^^^^"),
+        error.ends_with("    socket(AF_IN)\n           ^^^^^\n  did you mean `AF_IB`?"),
         "{error}"
     );
 }
