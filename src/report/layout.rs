@@ -10,6 +10,10 @@ const BRACKETS: usize = 60;
 const INDENT: usize = 6;
 /// The indent of the continuation of a long line.
 const DEEPER: usize = 10;
+/// The indent of the continuation of a paragraph.
+const NEXT: usize = 4;
+/// A character that no message contains, because control characters are escaped.
+const SPACE: &str = "\0";
 /// Text is not wrapped on a narrower terminal.
 const NARROWEST: usize = 40;
 
@@ -65,21 +69,23 @@ impl Layout {
 
     /// A further line, in which quoted text is not wrapped, so that it can be copied.
     pub fn quoting(&self, out: &mut String, label: &str, text: &str) {
-        // A character that no message contains, because control characters are escaped.
-        const SPACE: &str = "\0";
-        let mut joined = String::with_capacity(text.len());
-        let (mut quoted, mut escaped) = (false, false);
-        for character in text.chars() {
-            quoted ^= character == '"' && !escaped;
-            escaped = character == '\\' && !escaped;
-            match character {
-                ' ' if quoted => joined.push_str(SPACE),
-                other => joined.push(other),
-            }
-        }
         let mut wrapped = String::new();
-        self.line(&mut wrapped, label, &joined);
+        self.line(&mut wrapped, label, &joined(text));
         out.push_str(&wrapped.replace(SPACE, " "));
+    }
+
+    /// A text of its own. What is quoted in its first line is not wrapped, nor are further lines, so that they can
+    /// be copied.
+    pub fn paragraph(&self, out: &mut String, text: &str) {
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let mut wrapped = String::new();
+        self.wrapped(&mut wrapped, &joined(first), 0, NEXT);
+        out.push_str(&wrapped.replace(SPACE, " "));
+        out.push('\n');
+        for line in rest.lines() {
+            out.push_str(line);
+            out.push('\n');
+        }
     }
 
     /// A further line that is not wrapped, so that it can be copied.
@@ -131,6 +137,21 @@ impl Layout {
     }
 }
 
+/// A text in which the spaces of what is quoted are `SPACE`.
+fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for character in text.chars() {
+        quoted ^= character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        match character {
+            ' ' if quoted => joined.push_str(SPACE),
+            other => joined.push(other),
+        }
+    }
+    joined
+}
+
 fn indent(out: &mut String, columns: usize) {
     out.extend(std::iter::repeat_n(' ', columns));
 }
@@ -153,6 +174,27 @@ mod tests {
             &format!("add {entry} to read in [fs]"),
         );
         assert!(out.contains(&format!("\n          {entry}\n")), "{out}");
+    }
+
+    #[test]
+    fn a_paragraph_is_wrapped_in_its_first_line_alone() {
+        let layout = Layout {
+            color: false,
+            width: Some(40),
+        };
+        let mut out = String::new();
+        let rule = "[[rule]]\nwhen = \"a condition that is longer than the terminal\"";
+        let text = format!("to allow: in a policy of your own, add\n{rule}");
+        layout.paragraph(&mut out, &text);
+        let expected = format!("to allow: in a policy of your own, add\n{rule}\n");
+        assert_eq!(out, expected);
+        out.clear();
+        layout.paragraph(
+            &mut out,
+            "to allow: add \"/a b\" to read in [fs] of net.toml",
+        );
+        let expected = "to allow: add \"/a b\" to read in [fs] of\n    net.toml\n";
+        assert_eq!(out, expected);
     }
 
     const WIDE: Layout = Layout {

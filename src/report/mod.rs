@@ -63,6 +63,7 @@ pub use caller::{nameservers, numbers, run_context};
 pub use count::times;
 pub use denials::DenialLine;
 pub use escape::text as escaped;
+pub use layout::Layout;
 pub use place::Place;
 pub use schema::Record;
 pub use verdict::{
@@ -84,7 +85,6 @@ use cause::Cause;
 use console::{Console, Discard, Messages};
 use denials::Denials as DenialFile;
 use document::{End, Gathered, Known};
-use layout::Layout;
 use log::Log;
 use noise::is_noise;
 use schema::{Grant, VERSION};

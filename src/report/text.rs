@@ -135,15 +135,15 @@ fn answered(answer: Answer) -> &'static str {
 
 /// What to change. A `[[rule]]` for copying has its own lines.
 fn remedy(layout: &Layout, out: &mut String, remedy: &str) {
-    let (head, rule) = match remedy.rsplit_once("\n[[rule]]\n") {
-        Some((head, rest)) => (head, Some(rest)),
+    let (head, rule) = match remedy.split_once("\n[[") {
+        Some((head, _)) => (head, remedy.get(head.len() + 1..)),
         None => (remedy, None),
     };
     let head = escape::text(head, REMEDY);
     let (label, text) = head.split_once(": ").unwrap_or(("to allow", &head));
     layout.quoting(out, &format!("{label}:"), text);
     let lines = rule.into_iter().flat_map(str::lines);
-    for line in rule.map(|_| "[[rule]]").into_iter().chain(lines) {
+    for line in lines {
         layout.verbatim(out, &escape::text(line, REMEDY));
     }
 }

@@ -143,7 +143,7 @@ fn a_domain_of_a_policy_that_is_extended_stays_as_it_is() {
         .learn(&["--", "./tool"])
         .complains("[domain tool, team.toml:")
         .complains("nothing was added")
-        .complains("a domain of a policy that this one extends, stay as they are");
+        .complains("so does a domain\n      of a policy that this one extends");
     // The same domain with a part in the file itself is continued there.
     let part = "extends = [\"./team.toml\"]\n[domain.tool]\non-exec = [\"./helper\"]\n";
     scene.write("app.toml", part);

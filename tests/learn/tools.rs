@@ -115,7 +115,7 @@ fn git_clone_over_http_from_loopback() {
     assert_ne!(ran.code(), Some(0));
     ran.complains("Stayed denied while learning")
         .complains("project/r/.git/")
-        .complains("--lift PATH");
+        .complains("learn again with --lift PATH");
     scene.shell("rm -rf r app.toml").ends_with(0);
     let command = ["git", "clone", "-q", &url, "r"];
     let policy = scene.goes_through(

@@ -1,7 +1,5 @@
 //! An answer for people.
 
-use std::fmt::Write as _;
-
 use anstyle::Style;
 
 use super::View;
@@ -10,6 +8,7 @@ use super::subject::action;
 use crate::commands::table::{Cell, Table};
 use crate::judge::{Reason, Verdict};
 use crate::policy::{Action, Policy};
+use crate::report::Layout;
 
 /// How many entries that lost are listed.
 const MOST_LOST: usize = 12;
@@ -79,7 +78,9 @@ pub fn text(policy: &Policy, answer: &Answer, view: View) -> String {
     }
     let mut text = table.render(view.color, view.width);
     if let Some(remedy) = &answer.remedy {
-        let _ = writeln!(text, "\n{remedy}");
+        text.push('\n');
+        let (color, width) = (view.color, view.width);
+        Layout { color, width }.paragraph(&mut text, remedy);
     }
     text
 }

@@ -88,7 +88,7 @@ impl Told<'_> {
             let _ = writeln!(out, "      {line}");
         }
         if !self.quiet && self.domains.is_some_and(Vec::is_empty) {
-            out.push_str("      no domain was added: no compiler, build script or program of cargo, hook of npm, build of pip\n      or `go generate` ran that the policy has none for\n");
+            out.push_str("      no domain was added: no compiler, build script or program of cargo, hook of\n      npm, build of pip or `go generate` ran that the policy has none for\n");
         }
         if !self.quiet {
             self.beyond(&mut out);
@@ -110,7 +110,7 @@ impl Told<'_> {
         let main = &self.recorded.requests;
         let mut domains = self.recorded.lacking_in_domains();
         if domains.any(|(_, lacking)| lacking.keys().any(|request| main.contains_key(request))) {
-            out.push_str("      The main policy lacked some of that, too, and has entries for it now: a domain only narrows the main policy\n");
+            out.push_str("      The main policy lacked some of that, too, and has entries for it now:\n      a domain only narrows the main policy\n");
         }
     }
 
@@ -149,10 +149,12 @@ impl Told<'_> {
             lines,
         );
         if self.recorded.guarded {
-            out.push_str("      --lift PATH lets a guarded place be learned, if the command is trusted with it\n");
+            out.push_str(
+                "      If you trust the command with one of them: learn again with --lift PATH\n",
+            );
         }
         if self.recorded.closed {
-            out.push_str("      A list of a domain without an entry, and a domain of a policy that this one extends, stay as they are: change them by hand\n");
+            out.push_str("      A list of a domain without an entry stays as it is, and so does a domain\n      of a policy that this one extends: change them by hand\n");
         }
     }
 
