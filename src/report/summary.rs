@@ -11,7 +11,6 @@ use super::tally::Count;
 use crate::policy::Policy;
 use crate::supervise::Stats;
 use crate::syscalls;
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 
@@ -86,7 +85,7 @@ pub fn summary(layout: &Layout, policy: &Policy, totals: &Totals<'_>) -> Option<
     Some(out)
 }
 
-/// `3 calls denied 1,204 times: socket ×1,200 [offline:12], …`
+/// `1,204 denials: socket ×1,200 [offline:12], …`
 fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
     let place = |count: &Count| Cause::of(policy, count.domain, count.reason).short();
     if let [count] = totals.counts {
@@ -97,14 +96,12 @@ fn denied(policy: &Policy, totals: &Totals<'_>) -> String {
             place(count)
         );
     }
-    let calls = totals
-        .counts
-        .iter()
-        .map(|count| count.nr)
-        .collect::<HashSet<u32>>()
-        .len();
-    let noun = if calls == 1 { "call" } else { "calls" };
-    let mut text = format!("{calls} {noun} denied {}: ", times(totals.total));
+    let noun = if totals.total == 1 {
+        "denial"
+    } else {
+        "denials"
+    };
+    let mut text = format!("{} {noun}: ", grouped(totals.total));
     for (index, count) in totals.counts.iter().take(NAMED).enumerate() {
         let comma = if index == 0 { "" } else { ", " };
         let times = grouped(count.times);
