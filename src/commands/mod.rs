@@ -234,9 +234,9 @@ struct ReportLog {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// A page for a browser, text for a terminal, or the denials for a CI system: annotations of GitHub
-    /// Actions, a summary in Markdown
-    #[arg(long, value_name = "FORMAT", default_value = "html")]
-    format: PageFormat,
+    /// Actions, a summary in Markdown. If absent: text on a terminal, otherwise the page
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<PageFormat>,
 }
 
 /// The forms of a report of a log.

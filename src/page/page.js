@@ -12,6 +12,7 @@
   const seconds = (time) => time.toFixed(3) + " s";
   // As toLocaleString("en"), which takes a browser a tenth of a second the first time.
   const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+  const counted = (count, what, plural = "s") => `${number(count)} ${what}${count === 1 ? "" : plural}`;
   const DENIED = 6, KILLED = 7, HEIGHT = 22;
 
   // Events come in blocks of columns. A block is read when one of its events is needed. The first is there at once,
@@ -41,7 +42,7 @@
     ["Ended", data.ending],
     ["Began", new Date(data.begin * 1000).toISOString()],
     ["Took", seconds(data.length)],
-    ["Has", `${number(processes.length)} processes, ${number(total)} events, ${number(counts[DENIED] + counts[KILLED])} denials`],
+    ["Has", [counted(processes.length, "process", "es"), counted(total, "event"), counted(counts[DENIED] + counts[KILLED], "denial")].join(", ")],
   ];
   for (const [name, text] of facts) byId("facts").append(make("dt", "", name), make("dd", "", text));
   const notes = [];
@@ -142,8 +143,8 @@
     bar.style.width = (100 * (until - begin)) / length + "%";
     lane.append(bar);
     row.append(lane);
-    const many = denials[index] ? `, ${denials[index]} denials` : "";
-    row.setAttribute("aria-label", `${strings[name]}, process ${pid}, depth ${depth + 1}, from ${seconds(begin)} to ${seconds(until)}, ${strings[ending]}${many}`);
+    const denied = denials[index] ? ", " + counted(denials[index], "denial") : "";
+    row.setAttribute("aria-label", `${strings[name]}, process ${pid}, depth ${depth + 1}, from ${seconds(begin)} to ${seconds(until)}, ${strings[ending]}${denied}`);
     row.title = row.getAttribute("aria-label");
   }, (index, enter) => {
     if (!enter) return;

@@ -55,6 +55,10 @@ pub fn text(journal: &Journal, width: Option<usize>) -> String {
     text
 }
 
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn head(journal: &Journal, tree: &Tree, denials: usize) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(start) = journal.start() {
@@ -66,9 +70,12 @@ fn head(journal: &Journal, tree: &Tree, denials: usize) -> Vec<String> {
     }
     lines.push(format!("ended      {}", ending(journal)));
     let (processes, events) = (tree.processes.len(), journal.entries.len());
-    lines.push(format!(
-        "has        {processes} processes, {events} events, {denials} denials"
-    ));
+    let has = [
+        counted(processes, "process", "processes"),
+        counted(events, "event", "events"),
+        counted(denials, "denial", "denials"),
+    ];
+    lines.push(format!("has        {}", has.join(", ")));
     if !journal.has_accesses() {
         let note = "what was allowed is not in this log; record it with --log-accesses";
         lines.push(format!("note       {note}"));
