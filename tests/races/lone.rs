@@ -3,7 +3,7 @@
 //!
 //! Each attack first wins against a supervisor that checks and then lets the call go on.
 
-use crate::support::landlock::lacks;
+use crate::support::landlock::{abi, lacks};
 use crate::support::races::{alone, copy_races, longer, races, score, seconds, slowly};
 use crate::support::{Dir, Ran, Run, is_root, jail, plain};
 use std::net::TcpListener;
@@ -168,6 +168,11 @@ fn memory_that_the_kernel_may_discard_is_refused_where_arguments_are_judged_in_i
 
 #[test]
 fn a_policy_of_subtrees_leaves_such_memory_alone() {
+    // Before, ports are judged in memory.
+    if abi() < 4 {
+        println!("NOT TRIED HERE: ports by Landlock: that takes ABI 4");
+        return;
+    }
     let _alone = alone();
     let (root, policies) = (Dir::new(), Dir::new());
     let good = root.write("ok/.env.example", "GOOD\n");
