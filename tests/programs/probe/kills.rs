@@ -1,5 +1,6 @@
 //! Processes that are killed wherever they are, and children whose parent is.
 
+use crate::busy::busy;
 use crate::raw::{self, Status};
 use nix::errno::Errno;
 use std::time::Duration;
@@ -18,7 +19,7 @@ type Victim = (&'static str, fn() -> i32);
 /// What a process may be doing when SIGKILL comes. Each never ends by itself.
 #[rustfmt::skip]
 const VICTIMS: [Victim; 9] = [
-    ("spin",     || loop { std::hint::spin_loop() }),
+    ("spin",     || loop { busy(1) }),
     ("block",    || { let _ = raw::pipe().map(|(read, _)| raw::read_byte(read)); 1 }),
     ("stop",     || loop { let _ = raw::kill(std::process::id() as i32, libc::SIGSTOP); }),
     // Denied by the test's policy: a seccomp-stop each.

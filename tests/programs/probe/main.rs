@@ -9,6 +9,8 @@ mod require;
 mod attacks;
 mod births;
 mod border;
+#[path = "../busy.rs"]
+mod busy;
 mod calls;
 mod children;
 mod fair;

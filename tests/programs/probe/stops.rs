@@ -1,5 +1,6 @@
 //! Group-stops: a stopped process is stopped for all to see, and goes on as if it had not been.
 
+use crate::busy::busy;
 use crate::raw::{self, Status};
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ pub fn stop_threads(arguments: &[String]) -> i32 {
             std::thread::spawn(move || {
                 loop {
                     match i % 3 {
-                        0 => std::hint::spin_loop(),
+                        0 => busy(1),
                         1 => std::thread::sleep(Duration::from_secs(100)),
                         _ => drop(std::fs::metadata("/")),
                     }

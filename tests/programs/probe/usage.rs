@@ -1,5 +1,6 @@
 //! Processes that use a known amount of what a report counts.
 
+use crate::busy::busy;
 use crate::raw;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -46,9 +47,7 @@ pub fn spin(arguments: &[String]) -> i32 {
 fn use_up(who: UsageWho, milliseconds: i64) {
     let used = || getrusage(who).map(|usage| usage.user_time() + usage.system_time());
     while used().is_ok_and(|used| used.num_milliseconds() < milliseconds) {
-        for _ in 0..10_000 {
-            std::hint::spin_loop();
-        }
+        busy(100_000);
     }
 }
 

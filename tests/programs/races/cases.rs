@@ -3,6 +3,7 @@
 //! `races case NAME ARGUMENTS…` prints a score as the others do. `races case swap A B` is no
 //! attack, but what one starts.
 
+use crate::busy::busy;
 use crate::flip::turning;
 use crate::place::{BAD_PROGRAM, SECRET};
 use crate::raw::critical::{self, Critical, Request};
@@ -113,14 +114,8 @@ fn swap(first: &str, second: &str) -> ! {
     loop {
         for directory in both {
             let _ = raw::change_directory(directory);
-            pause();
+            busy(1000);
         }
-    }
-}
-
-fn pause() {
-    for _ in 0..200 {
-        std::hint::spin_loop();
     }
 }
 
@@ -237,7 +232,7 @@ fn forever(mut turn: impl FnMut(bool) + Send + 'static) {
         loop {
             for to_bad in [true, false] {
                 turn(to_bad);
-                pause();
+                busy(1000);
             }
         }
     });

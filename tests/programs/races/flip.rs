@@ -1,6 +1,7 @@
 //! The flips: ways to let one path argument mean the good path at one moment and the bad one at
 //! the next, and who does it meanwhile.
 
+use crate::busy::busy;
 use crate::place::{LINK, Place};
 use crate::raw::aio::{self, Reads};
 use crate::raw::{self, How, Text};
@@ -236,7 +237,7 @@ impl Flip {
                 (on.path, turn) = turning(Path::new("."), place.bad_directory());
                 on.by_thread(Box::new(move |to_bad| {
                     turn(to_bad);
-                    (0..200).for_each(|_| std::hint::spin_loop());
+                    busy(1000);
                 }));
             }
             Self::How | Self::SharedHow => on.open_how(self == Self::SharedHow),

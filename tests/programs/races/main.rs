@@ -11,6 +11,8 @@
 //! peers. It must never rely on being jailed.
 
 mod act;
+#[path = "../busy.rs"]
+mod busy;
 mod cases;
 mod flip;
 mod lazy;

@@ -1,6 +1,7 @@
 //! A race for the memory in which a jail holds checked paths, as soon as it is mapped: a thread puts its own
 //! memory in its place, and turns what is written there into the bad path.
 
+use crate::busy::busy;
 use crate::place::{Place, SECRET};
 use crate::raw::region;
 use crate::raw::{self, Text};
@@ -70,7 +71,7 @@ fn race(trick: Trick, place: &Place) -> i32 {
     let next = region::low();
     BOTH.address.store(next.start, Ordering::Release);
     while !BOTH.ready.load(Ordering::Acquire) {
-        std::hint::spin_loop();
+        busy(1);
     }
     let won = match trick {
         Trick::Replace => open(good, OPENS),
