@@ -1,19 +1,15 @@
 //! The domains of a policy, made of what its files and the files that they extend say of them.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
-use super::capability;
 use super::domain::{Domain, MOST_DOMAINS, OnExec};
 use super::domain_open::open;
+use super::domain_problems::{cannot, foreign, past_peers, unknown};
 use super::file::{File, Lists, Part};
 use super::lift;
 use super::merge::{Merged, merge};
 use super::narrow::widened;
-use super::{
-    Action, Code, Default, Diagnostic, Lift, List, NetEntry, NetList, Origin, Policy, Process,
-};
-use crate::condition::nearest;
+use super::{Action, Code, Default, Diagnostic, Lift, List, NetList, Origin, Policy, Process};
 use crate::syscalls::Errno;
 
 /// What the files of a policy say of domains.
@@ -227,50 +223,6 @@ impl Gathered {
     }
 }
 
-/// The tests of a policy that name no domain of it.
-fn unknown(policy: &Policy, names: &[String]) -> Vec<Diagnostic> {
-    let tests = policy.tests.iter();
-    let mut told: Vec<&str> = Vec::new();
-    tests
-        .filter_map(|test| {
-            let name = test.domain.as_deref()?;
-            if names.iter().any(|known| known == name) || told.contains(&name) {
-                return None;
-            }
-            told.push(name);
-            let help = match nearest(name, names.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if names.is_empty() => "write its `[domain.NAME]`".to_owned(),
-                None => format!("the domains are {}", names.join(", ")),
-            };
-            let message =
-                format!("this test is about the domain `{name}`, which the policy does not have");
-            let span = policy.span(test.origin, &test.sentence);
-            let problem = Diagnostic::error(Code::Domain, message).at(test.origin.source, span);
-            Some(problem.help(help))
-        })
-        .collect()
-}
-
-/// A capability of the command with which it would bypass what a domain says of peers.
-fn past_peers(main: &Policy, domain: &Policy, lists: Lists) -> Option<Diagnostic> {
-    let about_peers = |rule: &super::Rule| {
-        let object = rule.object.as_ref();
-        object.is_some_and(|object| object.peer.is_some())
-    };
-    let restricts = lists.connect
-        || lists.listen
-        || !domain.open_calls
-        || domain.peers.iter().any(NetEntry::closes)
-        || domain.rules.iter().any(about_peers);
-    if !restricts {
-        return None;
-    }
-    let mut restricted = main.clone();
-    restricted.default.action = Action::Deny(Errno::EPERM);
-    capability::past_peers(&restricted).into_iter().next()
-}
-
 /// The files that these extend, with themselves.
 fn reached(from: impl IntoIterator<Item = u16>, parents: &[Vec<u16>]) -> BTreeSet<u16> {
     let mut found = BTreeSet::new();
@@ -281,24 +233,6 @@ fn reached(from: impl IntoIterator<Item = u16>, parents: &[Vec<u16>]) -> BTreeSe
         }
     }
     found
-}
-
-/// A section that a domain cannot have, of a file that it extends.
-fn foreign(file: &File) -> Option<&'static str> {
-    if !file.limits.is_empty() {
-        return Some("[limits]");
-    }
-    if !file.process.is_empty() {
-        return Some("[process]");
-    }
-    (!file.domains.is_empty()).then_some("domains of its own")
-}
-
-fn cannot(source: u16, span: &Range<usize>, wrong: &str) -> Diagnostic {
-    let message = format!("a domain cannot extend a policy that has {wrong}");
-    Diagnostic::error(Code::Domain, message)
-        .at(source, span.clone())
-        .help("extend a policy of [fs], [net], [syscalls] and rules alone")
 }
 
 /// The lists of a file that a domain extends.

@@ -9,6 +9,7 @@
 //! | `document` | one file's TOML, with the places of things and the problems found |
 //! | `domain` | a file's `[domain.NAME]`, and the set of domains of a task |
 //! | `domains` | the domains of a policy, of all that its files say of them |
+//! | `domain_problems` | what else is wrong with them |
 //! | `narrow` | whether a domain allows what the main policy denies |
 //! | `parse` | a file's keys and its `[[test]]`s |
 //! | `file` | what one file says |
@@ -55,6 +56,7 @@ mod digest;
 mod document;
 mod domain;
 mod domain_open;
+mod domain_problems;
 mod domain_section;
 mod domains;
 mod endpoint;
