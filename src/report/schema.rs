@@ -162,6 +162,7 @@ pub enum Record<'a> {
         /// Seconds since 1970 (UTC).
         time: f64,
         /// What ended it.
+        #[cfg_attr(test, schemars(schema_with = "endings"))]
         ending: Ending,
         /// The exit code of `jail`.
         exit_code: u8,
@@ -322,6 +323,24 @@ impl<'a> Record<'a> {
             lost,
         }
     }
+}
+
+/// The endings that a log has: it says by `code` and `signal` how a command ended by itself, and there is none of a run
+/// that was not started.
+#[cfg(test)]
+fn endings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    use supervise::Ending::{Caller, Exited, Limit, Policy};
+    let limits = LimitKind::ALL.map(Limit).map(Ending::from);
+    let others = [Exited, Policy, Caller].map(Ending::from);
+    let mut words: Vec<_> = [Ending::Failed]
+        .into_iter()
+        .chain(others)
+        .chain(limits)
+        .filter_map(|ending| serde_json::to_value(ending).ok())
+        .collect();
+    words.sort_by_key(|word| word.to_string());
+    words.dedup();
+    schemars::json_schema!({ "type": "string", "enum": words })
 }
 
 impl From<supervise::Ending> for Ending {
