@@ -9,7 +9,7 @@ use super::{FAILED, Run, TraceDenials, write_policy};
 use crate::embed::{self, Output, Wiring};
 use crate::launch::{self, Command, Kept, Temporary, Withheld};
 use crate::plan::{Host, Plan, PlanOptions};
-use crate::policy::{self, LimitKind, PathContext, Policy, opened_home};
+use crate::policy::{self, LimitKind, List, PathContext, Policy, opened_home};
 use crate::report::evidence::{self, Content};
 use crate::report::{self, Place, Report, Settings};
 use crate::supervise::Options;
@@ -193,6 +193,7 @@ fn prepare(run: &Run, closed: Option<RawFd>, color: bool) -> Result<Option<Ready
     }
     if !run.quiet {
         warn_of_home(&policy);
+        warn_of_missing(&policy);
     }
     let host = launch::probe_for(&policy, &Withheld::from_environment());
     let mut command = given(run)
@@ -295,6 +296,21 @@ pub(super) fn warn_of_home(policy: &Policy) {
     };
     let help = found.help.unwrap_or_default();
     eprintln!("jail: warning: {}: {help}", found.message);
+}
+
+/// Prints a warning to stderr for each flag that lets a file be read or executed and names none: a slip would look like
+/// a denial. What may be written may be made by the command.
+fn warn_of_missing(policy: &Policy) {
+    for entry in &policy.paths {
+        let opens = matches!(entry.list, List::Read | List::Exec) && entry.pattern.is_literal();
+        let Some(flag) = policy.flag(entry.origin).filter(|_| opens) else {
+            continue;
+        };
+        if entry.pattern.base().symlink_metadata().is_err() {
+            let flag = report::escaped(flag, 200);
+            eprintln!("jail: warning: {flag}: there is no such file or directory");
+        }
+    }
 }
 
 /// Which streams go through pipes of jail under this policy.

@@ -367,3 +367,20 @@ fn the_other_commands_take_the_same_flags() {
     );
     assert!(joined.contains("\"exit_code\":0"), "{joined}");
 }
+
+/// A slip would look like a denial.
+#[test]
+fn a_flag_that_lets_a_missing_file_be_read_gets_a_warning() {
+    let dir = Dir::new();
+    let flags = ["--allow-read", "./mising", "--allow-exec", "./gone/p"];
+    run(&dir, &[&flags[..], &["--", "true"]].concat())
+        .output()
+        .ends_with(0)
+        .complains("jail: warning: --allow-read ./mising: there is no such file or directory\n")
+        .complains("jail: warning: --allow-exec ./gone/p: there is no such file or directory\n");
+    let flags = ["--allow-write", "./made", "--allow-read", "./*.txt"];
+    let ran = run(&dir, &[&flags[..], &["--", "true"]].concat()).output();
+    assert_eq!(ran.ends_with(0).err, "");
+    let quiet = ["--quiet", "--allow-read", "./mising", "--", "true"];
+    assert_eq!(run(&dir, &quiet).output().ends_with(0).err, "");
+}
