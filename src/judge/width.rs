@@ -54,6 +54,24 @@ const PARENTS: &[&str] = &[
     "/var",
 ];
 
+/// Directories of a home that belong to many programs.
+const SHARED: &[&str] = &[
+    ".cache",
+    ".config",
+    ".local",
+    ".local/bin",
+    ".local/share",
+    ".local/state",
+];
+
+/// Whether a directory of the home belongs to many programs.
+pub fn is_shared(run: &Run, directory: &[u8]) -> bool {
+    run.home.as_deref().is_some_and(|home| {
+        let at = |name: &&str| home.join(name).as_os_str().as_bytes() == directory;
+        SHARED.iter().any(at)
+    })
+}
+
 /// Whether an entry for this path would open a directory of the system, or a home directory.
 pub fn is_too_wide(run: &Run, path: &[u8]) -> bool {
     let (parent, name) = split(path);

@@ -1,8 +1,9 @@
 //! Paths as a tree, and which directories stand for what lies in them.
 
 use super::part::{Part, is_temporary, parts};
-use super::place::{is_shared, is_wide, may_fold, text};
+use super::place::{is_wide, may_fold, text};
 use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
+use crate::judge::width::is_shared;
 use crate::paths::{Access, split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -176,7 +177,7 @@ fn components(
     if path.starts_with(b"/dev/pts/") {
         return Err(TERMINAL);
     }
-    if is_wide(scene, path) || scene.directories.contains(path) && is_shared(scene, path) {
+    if is_wide(scene, path) || scene.directories.contains(path) && is_shared(&scene.run, path) {
         return Err(WHOLE);
     }
     if scene.led.contains(path) {

@@ -2,7 +2,7 @@
 
 use super::part::{Part, is_temporary};
 use super::{Scene, Section};
-use crate::judge::width::is_too_wide;
+use crate::judge::width::{is_shared, is_too_wide};
 use crate::paths::{is_beneath, split};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,6 @@ use std::path::{Path, PathBuf};
 /// Directories of the system whose parts have different owners: nothing in them is opened as a whole because
 /// several files in it were used.
 const APART: &[&str] = &["/dev", "/etc", "/proc", "/run", "/sys", "/var"];
-/// Directories of a home that belong to many programs.
-const SHARED: &[&str] = &[
-    ".cache",
-    ".config",
-    ".local",
-    ".local/bin",
-    ".local/share",
-    ".local/state",
-];
-
 fn is_child(parent: &Path, path: &[u8]) -> bool {
     split(path).0 == parent.as_os_str().as_bytes()
 }
@@ -31,15 +21,6 @@ pub fn is_wide(scene: &Scene, directory: &[u8]) -> bool {
         place != directory && is_beneath(place, directory)
     };
     is_too_wide(&scene.run, directory) || scene.run.directory.as_deref().is_some_and(leads)
-}
-
-/// Whether a directory of the home belongs to many programs.
-pub fn is_shared(scene: &Scene, directory: &[u8]) -> bool {
-    let home = scene.run.home.as_deref();
-    home.is_some_and(|home| {
-        let at = |name: &&str| home.join(name).as_os_str().as_bytes() == directory;
-        SHARED.iter().any(at)
-    })
 }
 
 /// Whether a directory may stand for several of its files.
@@ -59,7 +40,7 @@ pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let closed = is_wide(scene, directory)
         || is_temporary(scene, directory)
         || apart.any(|known| is_beneath(directory, known.as_bytes()))
-        || is_shared(scene, directory)
+        || is_shared(&scene.run, directory)
         || section == Section::Write && (home.is_none_or(tool) || scene.programs.iter().any(holds))
         || scene.variables.iter().any(|(_, place)| variable(place));
     !closed

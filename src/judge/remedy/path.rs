@@ -1,6 +1,7 @@
 //! What to change in `[fs]`: an entry that is narrow enough, or the statement that there is none.
 
 use super::super::varying::{self, Named};
+use super::super::width::is_shared;
 use super::patch::Place;
 use super::{Denied, NO_NARROW_ENTRY, Remedy, Run, list_of, tools};
 use crate::paths::Access;
@@ -26,6 +27,9 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
         true => "; removing or changing a name needs write to its directory",
         false => "",
     };
+    if is_shared(denied.run, place) {
+        return Remedy::decide(format!("{}{why}", too_wide(place, list, SHARED)));
+    }
     // A link itself is not a directory.
     let run = Run {
         link: denied.run.link && !of_name,
@@ -40,7 +44,9 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
                 .and(&more)
         }
         Named::Temporary(directory) => temporary(policy, &directory),
-        Named::Wide(directory) => Remedy::decide(format!("{}{why}", too_wide(&directory, list))),
+        Named::Wide(directory) => {
+            Remedy::decide(format!("{}{why}", too_wide(&directory, list, BENEATH)))
+        }
         Named::Process => Remedy::decide(format!(
             "{NO_NARROW_ENTRY}: a process has another number each time, and an entry for all numbers opens \
              every process of this user"
@@ -48,7 +54,13 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
     }
 }
 
-fn too_wide(directory: &[u8], key: &str) -> String {
+/// What an entry for a directory opens, if nothing else is said of it.
+const BENEATH: &str = "everything beneath it";
+/// The same of a directory of the home.
+const SHARED: &str =
+    "what many programs keep there; if it is missing, make it before, and run this again";
+
+fn too_wide(directory: &[u8], key: &str, opens: &str) -> String {
     let entry = written::quoted(&written::path(directory));
     match directory {
         b"/dev/pts" => {
@@ -58,7 +70,7 @@ fn too_wide(directory: &[u8], key: &str) -> String {
             "{NO_NARROW_ENTRY}: {entry} in {key} opens the memory that all programs of the host share; with \
              isolate = [\"mount\"] in [process] it is the command's own"
         ),
-        _ => format!("{NO_NARROW_ENTRY}: {entry} in {key} opens everything beneath it"),
+        _ => format!("{NO_NARROW_ENTRY}: {entry} in {key} opens {opens}"),
     }
 }
 

@@ -375,6 +375,14 @@ pub(super) fn places(_: &str) -> Vec<Row> {
             Never,
             "opens every process of this user",
         ),
+        // The first run of many programs makes it.
+        row(
+            "default",
+            NET,
+            &[call(libc::SYS_mkdir, ":@/.cache 448")],
+            Never,
+            "if it is missing, make it before",
+        ),
         // A watch of the directory itself, which an entry cannot tell from one of everything beneath.
         row(
             "default",
