@@ -27,6 +27,8 @@ pub enum Check {
     Filling,
     /// The paths that the call names, only to report what Landlock denies.
     Look,
+    /// The socket that the call creates, only to record it.
+    Socket,
     /// The seccomp filter that the call installs: its own RET_TRACE stops arrive here, too.
     OwnFilter,
 }
@@ -77,9 +79,12 @@ impl Check {
                 i32::MIN => Target::Harmless,
                 group => Target::Group(-group),
             },
-            Check::Paths | Check::Peers | Check::Look | Check::Filling | Check::OwnFilter => {
-                Target::Harmless
-            }
+            Check::Paths
+            | Check::Peers
+            | Check::Look
+            | Check::Filling
+            | Check::Socket
+            | Check::OwnFilter => Target::Harmless,
             Check::Owner => match int(2) {
                 id @ 1.. => Target::Task(id),
                 0 | i32::MIN => Target::Harmless,

@@ -107,6 +107,19 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
     (Watch::BIND, rule("binds", &["bind"], EACH, PEERS, "its address decides", "")),
     (Watch::LISTEN, rule("listens", &["listen"], EACH, PEERS, "the address of its socket decides", "")),
 
+    (Watch::SOCKETS, rule("makes-sockets", &["socket", "socketpair"],
+        When {
+            text: "TCP, UDP, or datagrams of AF_UNIX",
+            any: &[
+                &[is(0, AF_INET), kind(SOCK_STREAM)],
+                &[is(0, AF_INET6), kind(SOCK_STREAM)],
+                &[is(0, AF_INET), kind(SOCK_DGRAM)],
+                &[is(0, AF_INET6), kind(SOCK_DGRAM)],
+                &[is(0, AF_UNIX), kind(SOCK_DGRAM)],
+                &[is(0, AF_UNIX), kind(SOCK_RAW)],
+            ],
+        },
+        Answer::Check(Check::Socket), "an entry for another peer may close its kind", "")),
     (Watch::NO_INTERNET, rule("no-internet", &["socket", "socketpair"],
         When { text: "domain in {AF_INET, AF_INET6}", any: &[&[is(0, AF_INET)], &[is(0, AF_INET6)]] },
         CLOSED, "nothing in [net] is about internet addresses", "")),

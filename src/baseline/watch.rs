@@ -97,7 +97,9 @@ impl Watch {
     pub const LOOK_NAMES: Watch = Watch(1 << 43);
     /// The same for execve.
     pub const LOOK_EXEC: Watch = Watch(1 << 44);
-    /// All of them.
+    /// Calls that create sockets of the kinds that a policy may close, to learn that they are needed.
+    pub const SOCKETS: Watch = Watch(1 << 46);
+    /// All of `LOOK_…`.
     pub const LOOK: Watch = Watch::LOOK_READ
         .and(Watch::LOOK_WRITE)
         .and(Watch::LOOK_NAMES)

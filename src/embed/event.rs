@@ -240,7 +240,11 @@ fn owned(policy: &Policy, event: &supervise::Event<'_>) -> Option<Event> {
         },
         Inner::Signal { pid, signal, .. } => Event::Signal { pid, signal },
         Inner::Exit { pid, exit, .. } => Event::Ended { pid, exit },
-        Inner::Lacking(_) | Inner::Granted(_) | Inner::Waiting { .. } | Inner::Used(_) => {
+        Inner::Lacking(_)
+        | Inner::Socket { .. }
+        | Inner::Granted(_)
+        | Inner::Waiting { .. }
+        | Inner::Used(_) => {
             return None;
         }
     })

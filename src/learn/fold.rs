@@ -2,7 +2,7 @@
 
 use super::part::{Part, is_temporary, parts};
 use super::place::{is_wide, may_fold, text};
-use super::{Beyond, Entry, Evidence, Learned, Level, Recording, Request, Scene, Section};
+use super::{Beyond, Entry, Evidence, Learned, Level, MADE, Recording, Request, Scene, Section};
 use crate::judge::width::is_shared;
 use crate::paths::{Access, split};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 
 const WHOLE: &str = "an entry would open the whole directory";
 const NAMELESS: &str = "its name changes, and an entry would open the whole directory";
+const REFUSED: &str = "file permissions deny it to this user, too";
 const LED: &str = "it leads elsewhere now, by a symbolic link that an entry would follow";
 const SYNCED: &str = "SQLite opens it to sync the name of a journal, and goes on without";
 const PROCESS: &str = "a process has another number the next time";
@@ -132,7 +133,7 @@ pub fn paths(
     ] {
         let entry = |place: Place| Entry {
             section,
-            made: place.seen.made,
+            why: place.seen.made.then_some(MADE),
             text: text(scene, &place.parts),
             evidence: place.seen.evidence,
             requests: place.seen.requests,
@@ -179,6 +180,9 @@ fn components(
     }
     if is_wide(scene, path) || scene.directories.contains(path) && is_shared(&scene.run, path) {
         return Err(WHOLE);
+    }
+    if access == Access::Write && scene.refused.contains(path) {
+        return Err(REFUSED);
     }
     if scene.led.contains(path) {
         return Err(LED);

@@ -11,13 +11,17 @@
 //! | `part` | a component of a path: a name, or a pattern for names that change from run to run |
 //! | `place` | which directories may be opened as a whole, and how a path is written |
 //! | `peers` | endpoints |
+//! | `sockets` | kinds of sockets that have no peer |
 
 mod fold;
 mod part;
 mod peers;
 mod place;
+mod sockets;
 #[cfg(test)]
 mod tests;
+
+pub use sockets::Socket;
 
 use crate::judge::varying::Run;
 use crate::judge::{Judge, Verdict};
@@ -126,6 +130,8 @@ pub struct Scene {
     pub made: BTreeSet<Vec<u8>>,
     /// Those of them that the run has removed again.
     pub gone: BTreeSet<Vec<u8>>,
+    /// Recorded paths that this user may not change: the kernel refused it, and the command did without.
+    pub refused: BTreeSet<Vec<u8>>,
     /// Recorded paths that lead elsewhere by now, because the run has made symbolic links: an entry would open
     /// whatever they lead to.
     pub led: BTreeSet<Vec<u8>>,
@@ -136,6 +142,8 @@ pub struct Scene {
     pub synced: BTreeSet<Vec<u8>>,
     /// The directories in which shells look for programs, resolved.
     pub programs: Vec<PathBuf>,
+    /// Directories of tools, which hold programs and credentials beside what a tool changes: `$CARGO_HOME`.
+    pub tools: Vec<PathBuf>,
     /// Variables that name directories of the user, resolved: `XDG_CACHE_HOME`.
     pub variables: Vec<(String, PathBuf)>,
     /// The ports that the kernel chooses: ip_local_port_range of ip(7).
@@ -183,6 +191,9 @@ pub enum Beyond {
     Peers,
 }
 
+/// What is said of an entry for what the command makes: `jail check` does not warn that it is missing.
+pub const MADE: &str = "the command makes it";
+
 /// An entry to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -196,8 +207,8 @@ pub struct Entry {
     pub requests: usize,
     /// What it allows beside them.
     pub beyond: Beyond,
-    /// Whether the command makes what it names: a clean directory does not have it.
-    pub made: bool,
+    /// What the policy says of it. An entry of `[fs]` has [`MADE`] if a clean directory does not have the file.
+    pub why: Option<&'static str>,
 }
 
 /// What to add to a policy, and what no entry is written for.

@@ -61,7 +61,7 @@ pub fn peers(recording: &Recording, scene: &Scene, level: Level, learned: &mut L
         evidence,
         requests,
         beyond,
-        made: false,
+        why: None,
     });
     learned.entries.extend(entries);
 }

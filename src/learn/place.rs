@@ -37,11 +37,15 @@ pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
         let programs = programs.as_os_str().as_bytes();
         is_beneath(programs, directory) || is_beneath(directory, programs)
     };
+    let of_tool = |place: &PathBuf| place.as_os_str().as_bytes() == directory;
     let closed = is_wide(scene, directory)
         || is_temporary(scene, directory)
         || apart.any(|known| is_beneath(directory, known.as_bytes()))
         || is_shared(&scene.run, directory)
-        || section == Section::Write && (home.is_none_or(tool) || scene.programs.iter().any(holds))
+        || section == Section::Write
+            && (home.is_none_or(tool)
+                || scene.tools.iter().any(of_tool)
+                || scene.programs.iter().any(holds))
         || scene.variables.iter().any(|(_, place)| variable(place));
     !closed
 }

@@ -23,9 +23,11 @@ pub fn scene() -> Scene {
         made: BTreeSet::new(),
         gone: BTreeSet::new(),
         led: BTreeSet::new(),
+        refused: BTreeSet::new(),
         databases: BTreeSet::new(),
         synced: BTreeSet::new(),
         programs: vec!["/opt/cargo/bin".into()],
+        tools: vec!["/opt/tool".into()],
         variables: vec![("XDG_CACHE_HOME".to_owned(), CACHE.into())],
         ephemeral: 32768..=60999,
     }
@@ -143,7 +145,7 @@ fn a_directory_that_the_run_made_stands_for_what_lies_in_it() {
         &["write ./out", "exec ./out"],
     );
     let learned = generalize(&recording(paths), &scene, Level::Patterns);
-    assert!(learned.entries.iter().all(|entry| entry.made));
+    assert!(learned.entries.iter().all(|entry| entry.why == Some(MADE)));
 }
 
 #[test]
@@ -495,4 +497,36 @@ proptest! {
             prop_assert!(endpoints.iter().any(covers), "{:?} {:?}", request, texts(&learned));
         }
     }
+}
+
+/// As in `~/.tool`, files are named one by one, because programs may lie beside them.
+#[test]
+fn the_home_of_a_tool_is_not_opened_whole_wherever_it_is() {
+    let files = [
+        (Write, "/opt/tool/.lock"),
+        (Write, "/opt/tool/.cache-a"),
+        (Write, "/opt/tool/b"),
+        (Write, "/opt/tool/registry/a"),
+        (Write, "/opt/tool/registry/b"),
+        (Write, "/opt/tool/registry/c"),
+    ];
+    let expected = [
+        "write /opt/tool/.cache-a",
+        "write /opt/tool/.lock",
+        "write /opt/tool/b",
+        "write /opt/tool/registry",
+    ];
+    check(Level::Patterns, &scene(), &files, &expected);
+}
+
+#[test]
+fn what_file_permissions_deny_to_this_user_gets_no_entry() {
+    let path = b"/var/lib/gems/3.1.0/cache".to_vec();
+    let mut scene = scene();
+    scene.refused.insert(path.clone());
+    let files = [(Write, "/var/lib/gems/3.1.0/cache"), (Write, "/work0/p/x")];
+    let learned = generalize(&recording(&files), &scene, Level::Patterns);
+    assert_eq!(texts(&learned), ["write ./x"]);
+    let left: Vec<&Request> = learned.left.iter().map(|(left, _)| left).collect();
+    assert_eq!(left, [&Request::Path(Write, path)]);
 }

@@ -216,9 +216,12 @@ fn unchecked(rule: &Rule, check: Check) -> Errno {
     match check {
         Check::Paths if rule.syscalls == ["openat2"] => Errno::ENOSYS,
         Check::Task { .. } | Check::Who { .. } | Check::Signal | Check::Owner => Errno::EPERM,
-        Check::Paths | Check::Peers | Check::Filling | Check::Look | Check::OwnFilter => {
-            Errno::EACCES
-        }
+        Check::Paths
+        | Check::Peers
+        | Check::Filling
+        | Check::Look
+        | Check::Socket
+        | Check::OwnFilter => Errno::EACCES,
     }
 }
 

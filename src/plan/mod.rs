@@ -177,7 +177,10 @@ impl Plan {
         if options.learns {
             files.close_queues(policy);
         }
-        let net = Net::new(enforced, host, options);
+        let mut net = Net::new(enforced, host, options);
+        let closes = policy.default.action != Action::Allow;
+        net.watch
+            .add(Watch::SOCKETS, options.learns && !options.asks && closes);
         let domains = Domains::new(policy, host, options)?;
         // An execve may enter a domain, whether or not [fs] restricts programs.
         files.watch.add(Watch::EXEC, domains.is_some());

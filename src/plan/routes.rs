@@ -45,7 +45,12 @@ pub(super) fn routes(
         !matches!(
             rule.answer,
             Answer::Check(
-                Check::Paths | Check::Peers | Check::Look | Check::Filling | Check::OwnFilter,
+                Check::Paths
+                    | Check::Peers
+                    | Check::Look
+                    | Check::Filling
+                    | Check::Socket
+                    | Check::OwnFilter,
             ) | Answer::Close(_)
         )
     };

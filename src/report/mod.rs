@@ -670,7 +670,7 @@ impl Observer for Report<'_> {
                 self.killed(&denial.call, &denial.verdict, Caller::of(denial));
             }
             // What is learned is told at the end.
-            Event::Lacking(_) => {}
+            Event::Lacking(_) | Event::Socket { .. } => {}
             Event::Granted(ref denial) => self.granted(denial),
             Event::Limit(limit) => self.limit(limit),
             Event::DomainLimit {

@@ -54,6 +54,13 @@ pub enum Event<'a> {
     /// What the policy lacks for a call that was let through, where that is learned
     /// ([`Plan::learns`](crate::plan::Plan)): one path or peer.
     Lacking(Denial<'a>),
+    /// A socket is created, where that is learned: the policy may need an entry for its kind.
+    Socket {
+        /// The call, as its registers had it.
+        call: &'a Call,
+        /// The program that made the call, and those before it.
+        program: &'a Program,
+    },
     /// A call goes on although the policy lacks an entry for this path or peer, because the answer to a question
     /// allows it.
     Granted(Denial<'a>),

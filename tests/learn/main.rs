@@ -9,4 +9,5 @@ mod domains;
 mod file;
 mod guards;
 mod scene;
+mod sockets;
 mod tools;

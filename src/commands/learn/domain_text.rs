@@ -94,7 +94,7 @@ mod tests {
             evidence: evidence.clone(),
             requests: 1,
             beyond: Beyond::Nothing,
-            made: false,
+            why: None,
         })
     }
 

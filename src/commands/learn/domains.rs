@@ -126,7 +126,7 @@ pub fn entries(requests: &Recording, scene: &Scene, level: Level) -> Vec<Entry> 
             evidence,
             requests,
             beyond: learn::Beyond::Beneath,
-            made: false,
+            why: None,
         });
     entries.extend(temporary);
     entries

@@ -59,7 +59,7 @@ mod tests {
             evidence,
             requests: 3,
             beyond: Beyond::Nothing,
-            made: false,
+            why: None,
         };
         let comment = comment(&entry);
         assert!(!comment.contains(['\n', '\u{1b}', '"', '=']), "{comment}");

@@ -110,6 +110,7 @@ fn names(value: &Value, text: &str) -> bool {
     value.as_str() == Some(text)
         || inner("path")
         || inner("to")
+        || inner("on")
         || value.as_array().is_some_and(one_of)
 }
 
@@ -147,14 +148,19 @@ pub fn append(array: &mut Array, entries: &[&Entry]) {
     );
 }
 
-/// An entry. Of a file that the command makes it says so: else `jail check` would warn in a clean directory.
+/// An entry.
 fn value(entry: &Entry) -> Value {
-    if !entry.made {
+    let Some(why) = entry.why else {
         return Value::from(entry.text.as_str());
-    }
+    };
+    let names = match entry.section {
+        Section::Connect => "to",
+        Section::Listen => "on",
+        Section::Read | Section::Write | Section::Exec => "path",
+    };
     let mut table = InlineTable::new();
-    table.insert("path", Value::from(entry.text.as_str()));
-    table.insert("why", Value::from("the command makes it"));
+    table.insert(names, Value::from(entry.text.as_str()));
+    table.insert("why", Value::from(why));
     Value::InlineTable(table)
 }
 
@@ -198,7 +204,7 @@ pub fn parsed(text: &str) -> Result<DocumentMut, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::{Beyond, Evidence};
+    use crate::learn::{Beyond, Evidence, MADE};
 
     fn entry(section: Section, text: &str, made: bool) -> Entry {
         let mut evidence = Evidence::default();
@@ -209,7 +215,7 @@ mod tests {
             evidence,
             requests: 1,
             beyond: Beyond::Nothing,
-            made,
+            why: made.then_some(MADE),
         }
     }
 

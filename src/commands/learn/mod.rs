@@ -16,6 +16,7 @@
 //! | `open` | those domains while jail learns |
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
+//! | `scene` | what else is known of the run |
 //! | `sqlite` | which files are databases of SQLite |
 //! | `tell` | what is said at the end |
 
@@ -29,18 +30,18 @@ mod kinds;
 mod open;
 mod record;
 mod replay;
+mod scene;
 mod sqlite;
 mod tell;
 
 use super::FAILED;
 use super::run::{self, prepared_command, wire, without_children};
 use crate::embed;
-use crate::judge::varying::Run;
 use crate::launch::{self, Command, Temporary, Withheld};
-use crate::learn::{self, Learned, Level, Scene};
+use crate::learn::{self, Learned, Level};
 use crate::plan::{Plan, PlanOptions};
 use crate::policy::{LimitKind, Policy};
-use crate::report::{self, Report, Settings};
+use crate::report::{Report, Settings};
 use crate::supervise::{Options, Outcome, SuperviseError};
 use crate::sys;
 use crate::syscalls::signal_name;
@@ -49,11 +50,9 @@ use base::Base;
 use clap::Args;
 use open::Continued;
 use record::Recorder;
-use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The options of `jail learn`, as typed.
@@ -222,26 +221,31 @@ impl Ran<'_> {
         color: bool,
     ) -> u8 {
         if learn.audit {
+            let text = self.base.text().unwrap_or_default();
+            let sockets = replay::closed_sockets(self, (text, &[]), &recorded);
             let name = match learn.output {
                 Some(_) => self.base.name().to_owned(),
                 None => learn.extends.join(" with "),
             };
-            let told = tell::audit(&name, &recorded);
+            let told = tell::audit(&name, &recorded, &sockets);
             let _ = std::io::stderr().write_all(told.as_bytes());
             return 0;
         }
         let level = Level::from_number(learn.generalize).unwrap_or(Level::Patterns);
         let scene = self.scene(&recorded);
-        let Learned { entries, left } = learn::generalize(&recorded.requests, &scene, level);
+        let Learned { mut entries, left } = learn::generalize(&recorded.requests, &scene, level);
         let partial = partial(outcome);
         let words = &learn.command;
+        let disk = self.base.disk();
+        let text = self.base.text().unwrap_or_default();
+        let sockets = replay::closed_sockets(self, (text, &entries), &recorded);
+        entries.extend(sockets.iter().map(|(socket, seen)| socket.entry(seen)));
         let change = |domains| file::Change {
             entries: &entries,
             domains,
             command: words,
             partial: partial.as_deref(),
         };
-        let disk = self.base.disk();
         let result = self.base.text().and_then(|text| {
             let main = change(&[]).apply(text, disk)?;
             let domains = continued::entries(self, &main.text, &recorded, (&scene, level));
@@ -260,7 +264,8 @@ impl Ran<'_> {
             true => domains::propose(self, changed.text, &recorded, (&scene, level)),
             false => (changed.text, Vec::new()),
         };
-        let replayed = replay::replay(self, &text, &recorded, color);
+        let mut replayed = replay::replay(self, &text, &recorded, color);
+        replayed.requests += sockets.len();
         if let Err(error) = self.base.save(&text) {
             eprintln!("jail: {error}");
             return FAILED;
@@ -273,6 +278,7 @@ impl Ran<'_> {
             left: &left,
             domains: learn.domains.then_some(&domains),
             recorded: &recorded,
+            sockets: sockets.len(),
             replayed: &replayed,
             partial: partial.as_deref(),
             quiet: learn.quiet,
@@ -288,87 +294,6 @@ impl Ran<'_> {
             policy.settle_tmpdir(own);
         }
         Ok(policy)
-    }
-
-    /// What is known of the run.
-    fn scene(&self, recorded: &record::Recorded) -> Scene {
-        let context = report::run_context();
-        let own = self.policy.tmpdir.clone();
-        let variables = [
-            "XDG_CACHE_HOME",
-            "XDG_CONFIG_HOME",
-            "XDG_DATA_HOME",
-            "XDG_RUNTIME_DIR",
-            "XDG_STATE_HOME",
-        ];
-        let variable = |name: &str| {
-            let place = PathBuf::from(std::env::var_os(name)?);
-            let place = place.canonicalize().ok()?;
-            (place != Path::new("/")).then(|| (name.to_owned(), place))
-        };
-        Scene {
-            run: Run {
-                tmpdir: own.or(context.tmpdir),
-                processes: recorded.processes.iter().copied().collect(),
-                nameservers: report::nameservers(),
-                ..context
-            },
-            directories: recorded_paths(recorded, Path::is_dir),
-            gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
-            led: recorded_paths(recorded, is_led),
-            made: recorded.made.clone(),
-            databases: recorded_paths(recorded, sqlite::is_database),
-            synced: recorded_paths(recorded, |path| {
-                !recorded.used.contains(path.as_os_str().as_bytes()) && sqlite::is_in(path)
-            }),
-            programs: programs(),
-            variables: variables.iter().filter_map(|name| variable(name)).collect(),
-            ephemeral: ephemeral(),
-        }
-    }
-}
-
-/// Those of the recorded paths of which this is true.
-fn recorded_paths(recorded: &record::Recorded, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
-    let domains = recorded.domains.values().map(|domain| &domain.requests);
-    let paths = [&recorded.requests]
-        .into_iter()
-        .chain(domains)
-        .flat_map(|requests| requests.keys())
-        .filter_map(|request| match request {
-            learn::Request::Path(_, path) => Some(path),
-            _ => None,
-        });
-    let holds = |path: &&Vec<u8>| holds(Path::new(OsStr::from_bytes(path)));
-    paths.filter(holds).cloned().collect()
-}
-
-/// Whether a path that led to itself when it was recorded leads elsewhere now.
-fn is_led(path: &Path) -> bool {
-    let mut there = path.ancestors();
-    let there = there.find(|above| above.symlink_metadata().is_ok());
-    let own = Path::new("/proc/self");
-    !path.starts_with(own)
-        && there.is_some_and(|there| there.canonicalize().map_or(true, |to| to != there))
-}
-
-/// The directories of `PATH`.
-fn programs() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
-    directories
-        .filter_map(|directory| directory.canonicalize().ok())
-        .collect()
-}
-
-/// The ports that the kernel chooses (ip(7)).
-fn ephemeral() -> std::ops::RangeInclusive<u16> {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let text = text.unwrap_or_default();
-    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(first), Some(last)) if first <= last => first..=last,
-        _ => 32768..=60999,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::kinds::{is_listed, kind};
 use super::open::Continued;
 use crate::judge::Reason;
-use crate::learn::{Evidence, Inet, Recording, Request};
+use crate::learn::{Evidence, Inet, Recording, Request, Socket};
 use crate::net::Way;
 use crate::policy::{DomainSet, Policy, Who};
 use crate::report::{self, Report};
@@ -39,6 +39,8 @@ pub struct Recorded {
     pub used: BTreeSet<Vec<u8>>,
     /// Numbers of processes of the jail that were in names.
     pub processes: BTreeSet<Tid>,
+    /// Kinds of sockets that were created, whether or not the policy has an entry for them.
+    pub sockets: BTreeMap<Socket, Evidence>,
     /// What was done in each domain that was watched.
     pub domains: BTreeMap<String, InDomain>,
 }
@@ -277,6 +279,12 @@ impl Observer for Recorder<'_> {
         match event {
             Event::Lacking(denial) => self.lacking(denial),
             Event::Denied(denial) | Event::Killed(denial) => self.denied(denial),
+            Event::Socket { call, program } => {
+                if let Some(socket) = Socket::of(call) {
+                    let evidence = self.recorded.sockets.entry(socket).or_default();
+                    evidence.add(&program.name);
+                }
+            }
             Event::Accessed {
                 pid,
                 tid,

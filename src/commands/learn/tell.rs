@@ -4,7 +4,7 @@
 use super::evidence;
 use super::record::Recorded;
 use super::replay::Replayed;
-use crate::learn::{Asked, Beyond, Entry, Evidence, Request};
+use crate::learn::{Asked, Beyond, Entry, Evidence, Request, Socket};
 use crate::net::To;
 use crate::report::escaped;
 use std::fmt::Write;
@@ -15,9 +15,9 @@ const MOST: usize = 12;
 const MOST_AUDITED: usize = 200;
 
 /// What an audit says: what the policy would have denied, and what it did deny.
-pub fn audit(name: &str, recorded: &Recorded) -> String {
+pub fn audit(name: &str, recorded: &Recorded, sockets: &[(Socket, &Evidence)]) -> String {
     let mut out = String::new();
-    let _ = match recorded.lacking() {
+    let _ = match recorded.lacking() + sockets.len() {
         0 => writeln!(out, "jail: {name} would have denied nothing more"),
         count => writeln!(out, "jail: {name} would have denied {}", accesses(count)),
     };
@@ -31,7 +31,10 @@ pub fn audit(name: &str, recorded: &Recorded) -> String {
         let only = lacking.iter().filter(|(it, _)| !requests.contains_key(it));
         only.map(move |(it, evidence)| line(it, evidence, &format!(" [domain {name}]")))
     });
-    let lines: Vec<String> = main.chain(domains).collect();
+    let sockets = sockets
+        .iter()
+        .map(|(socket, seen)| format!("        {}, {}\n", socket.name(), evidence::text(seen)));
+    let lines: Vec<String> = main.chain(domains).chain(sockets).collect();
     out.extend(lines.iter().take(MOST_AUDITED).map(String::as_str));
     if lines.len() > MOST_AUDITED {
         let _ = writeln!(out, "        … and {} more", lines.len() - MOST_AUDITED);
@@ -56,6 +59,8 @@ pub struct Told<'a> {
     /// What is said of domains, where they were asked for.
     pub domains: Option<&'a Vec<String>>,
     pub recorded: &'a Recorded,
+    /// How many kinds of sockets the policy had no entry for.
+    pub sockets: usize,
     pub replayed: &'a Replayed,
     pub partial: Option<&'a str>,
     pub quiet: bool,
@@ -64,7 +69,7 @@ pub struct Told<'a> {
 impl Told<'_> {
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let seen = self.recorded.lacking();
+        let seen = self.recorded.lacking() + self.sockets;
         let in_domains = self.in_domains.iter().map(|(_, entries)| entries.len());
         let _ = match (self.added.len() + in_domains.sum::<usize>(), seen) {
             (0, 0) => writeln!(out, "jail: {} lacks nothing: nothing was added", self.name),

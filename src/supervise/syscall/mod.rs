@@ -169,6 +169,12 @@ impl Supervisor<'_> {
             self.tell_seen(task, &call);
             return Ok(how);
         }
+        if verdict.check == Some(Check::Socket) {
+            self.observer.event(&Event::Socket {
+                call: &call,
+                program: &task.program(),
+            });
+        }
         if verdict.check == Some(Check::OwnFilter) {
             if let Some(how) = self.paths.emulation.before_filter(&stop) {
                 return Ok(how);

@@ -1,0 +1,130 @@
+//! What is known of a run that was learned: the file system as it is at its end, and the caller's environment.
+
+use super::{Ran, record, sqlite};
+use crate::judge::varying::Run;
+use crate::learn::{self, Scene};
+use crate::report;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, eaccess, geteuid};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Variables that name directories of the user, with which an entry may begin.
+const VARIABLES: [&str; 5] = [
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
+];
+/// Variables that name the directory of a tool. No entry begins with one: most users do not set them.
+const TOOLS: [&str; 6] = [
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "GOPATH",
+    "GRADLE_USER_HOME",
+    "PYENV_ROOT",
+    "NVM_DIR",
+];
+
+impl Ran<'_> {
+    /// What is known of the run.
+    pub(super) fn scene(&self, recorded: &record::Recorded) -> Scene {
+        let context = report::run_context();
+        let own = self.policy.tmpdir.clone();
+        let variable = |name: &str| {
+            let place = PathBuf::from(std::env::var_os(name)?);
+            let place = place.canonicalize().ok()?;
+            (place != Path::new("/")).then(|| (name.to_owned(), place))
+        };
+        Scene {
+            run: Run {
+                tmpdir: own.or(context.tmpdir),
+                processes: recorded.processes.iter().copied().collect(),
+                nameservers: report::nameservers(),
+                ..context
+            },
+            directories: recorded_paths(recorded, Path::is_dir),
+            gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
+            led: recorded_paths(recorded, is_led),
+            refused: recorded_paths(recorded, is_refused),
+            made: recorded.made.clone(),
+            databases: recorded_paths(recorded, sqlite::is_database),
+            synced: recorded_paths(recorded, |path| {
+                !recorded.used.contains(path.as_os_str().as_bytes()) && sqlite::is_in(path)
+            }),
+            programs: programs(),
+            tools: TOOLS
+                .iter()
+                .filter_map(|name| Some(variable(name)?.1))
+                .collect(),
+            variables: VARIABLES.iter().filter_map(|name| variable(name)).collect(),
+            ephemeral: ephemeral(),
+        }
+    }
+}
+
+/// Whether this user may not change what is at a path, or make it.
+fn is_refused(path: &Path) -> bool {
+    // `/proc/self` is another process here.
+    if path.starts_with("/proc") {
+        return false;
+    }
+    let mut above = path.ancestors();
+    let there = above.find_map(|place| Some((place, place.symlink_metadata().ok()?)));
+    there.is_some_and(|(place, metadata)| {
+        // Its owner may have taken the permission away after the change, as git does.
+        metadata.uid() != geteuid().as_raw()
+            && matches!(
+                eaccess(place, AccessFlags::W_OK),
+                Err(Errno::EACCES | Errno::EROFS)
+            )
+    })
+}
+
+/// Those of the recorded paths of which this is true.
+fn recorded_paths(recorded: &record::Recorded, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
+    let domains = recorded.domains.values().map(|domain| &domain.requests);
+    let paths = [&recorded.requests]
+        .into_iter()
+        .chain(domains)
+        .flat_map(|requests| requests.keys())
+        .filter_map(|request| match request {
+            learn::Request::Path(_, path) => Some(path),
+            _ => None,
+        });
+    let holds = |path: &&Vec<u8>| holds(Path::new(OsStr::from_bytes(path)));
+    paths.filter(holds).cloned().collect()
+}
+
+/// Whether a path that led to itself when it was recorded leads elsewhere now.
+fn is_led(path: &Path) -> bool {
+    let mut there = path.ancestors();
+    let there = there.find(|above| above.symlink_metadata().is_ok());
+    let own = Path::new("/proc/self");
+    !path.starts_with(own)
+        && there.is_some_and(|there| there.canonicalize().map_or(true, |to| to != there))
+}
+
+/// The directories of `PATH`.
+fn programs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    directories
+        .filter_map(|directory| directory.canonicalize().ok())
+        .collect()
+}
+
+/// The ports that the kernel chooses (ip(7)).
+fn ephemeral() -> std::ops::RangeInclusive<u16> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let text = text.unwrap_or_default();
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(first), Some(last)) if first <= last => first..=last,
+        _ => 32768..=60999,
+    }
+}
