@@ -9,6 +9,9 @@ pub type ByPath<K, V> = HashMap<K, V, QuickHash>;
 /// How the keys of small maps are hashed.
 pub type QuickHash = BuildHasherDefault<Words>;
 
+/// 2^64 divided by the golden ratio: its bits have no pattern.
+const GOLDEN: u128 = 0x9e37_79b9_7f4a_7c15;
+
 /// A hash of a few instructions for eight bytes. The names are those of a policy, and of symbolic links on the way
 /// to them: a few hundred, so that names with equal hashes can slow nothing down.
 #[derive(Debug, Default)]
@@ -46,16 +49,16 @@ impl Hasher for Words {
     }
 
     fn finish(&self) -> u64 {
-        // The lowest bits of a product depend on the lowest of its factors alone, and a map begins to search where the
-        // lowest bits say.
-        self.0.rotate_left(26)
+        self.0
     }
 }
 
 impl Words {
     fn add(&mut self, word: u64) {
-        let mixed = self.0.rotate_left(5) ^ word;
-        self.0 = mixed.wrapping_mul(0x517c_c1b7_2722_0a95);
+        // The lower half of a product says nothing of the highest bytes of a word, which are the last of a name, in its
+        // lowest bits, where a map begins to search. The upper half does.
+        let product = u128::from(self.0 ^ word) * GOLDEN;
+        self.0 = product as u64 ^ (product >> 64) as u64;
     }
 }
 
@@ -70,6 +73,9 @@ pub fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+    use std::hash::BuildHasher;
 
     #[test]
     fn the_paths_above_one_begin_at_the_root() {
@@ -81,6 +87,36 @@ mod tests {
         assert_eq!(shown("/a/b/c"), ["/", "/a", "/a/b"]);
         assert_eq!(shown("/a"), ["/"]);
         assert!(shown("/").is_empty());
+    }
+
+    /// A map with 1,024 places begins to search where the lowest ten bits say, and compares names with the same highest
+    /// seven.
+    #[test]
+    fn names_of_one_directory_begin_at_different_places() {
+        for directory in [
+            "/",
+            "/a/",
+            "/ab/",
+            "/abc/",
+            "/abcd/",
+            "/abcde/",
+            "/abcdef/",
+            "/abcdefg/",
+        ] {
+            let hash = |name: String| QuickHash::default().hash_one(OsString::from(name));
+            let names = (0..500).map(|number| hash(format!("{directory}{number}")));
+            let (mut places, mut marks) = (BTreeSet::new(), [0; 128]);
+            for hash in names {
+                places.insert(hash & 1023);
+                marks[(hash >> 57) as usize] += 1;
+            }
+            // At random: 395 places, four names for each mark.
+            assert!(places.len() > 350, "{directory}: {} places", places.len());
+            assert!(
+                marks.iter().all(|names| *names < 20),
+                "{directory}: {marks:?}"
+            );
+        }
     }
 
     #[test]
