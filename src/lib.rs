@@ -22,7 +22,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `cli` (default) | the command line of the `jail` binary, with clap and indicatif. A library needs none of it: use `default-features = false` |
+//! | `cli` (default) | the command line of the `jail` binary, with clap. A library needs none of it: use `default-features = false` |
 //!
 //! # Architecture
 //!

@@ -10,6 +10,7 @@ mod cases;
 mod copy;
 mod ids;
 mod output;
+mod progress;
 mod stop;
 
 use super::{Batch, FAILED};
@@ -23,8 +24,8 @@ use crate::sys;
 use caps::{CapSet, Capability};
 use case::Case;
 use cases::{Cases, Next};
-use indicatif::{ProgressBar, ProgressStyle};
 use output::{Done, Output};
+use progress::Progress;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -77,7 +78,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         host: launch::probe_once(&Withheld::from_environment()),
         timer: sys::signal::heed_ticks().is_ok(),
         policies,
-        bar: progress(batch, cases.count()),
+        progress: progress(batch, cases.count()),
         cases: Mutex::new(cases),
         done,
         output: Mutex::new(output),
@@ -86,7 +87,7 @@ fn begin(batch: &Batch, color: bool) -> Result<u8, String> {
         broken: Mutex::new(None),
     };
     work.run_jobs(jobs);
-    work.bar.finish_and_clear();
+    work.progress.clear();
     let broken = work
         .broken
         .into_inner()
@@ -134,23 +135,13 @@ fn loaded_policies(batch: &Batch, cases: &mut Cases, color: bool) -> Result<Poli
     Ok(policies)
 }
 
-fn progress(batch: &Batch, total: Option<u64>) -> ProgressBar {
-    // If the verdicts are shown on the terminal, a progress bar would disturb them.
+fn progress(batch: &Batch, total: Option<u64>) -> Progress {
+    // If the verdicts are shown on the terminal, a line of progress would disturb them.
     let shown = batch.output.is_none() && io::stdout().is_terminal();
-    if batch.quiet || shown || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+    match batch.quiet || shown || !io::stderr().is_terminal() {
+        true => Progress::hidden(),
+        false => Progress::of(total),
     }
-    let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            "{bar:30} {pos}/{len}  {msg}  {eta} left",
-        ),
-        None => (ProgressBar::no_length(), "{pos} done  {msg}  {per_sec}"),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Builders for each policy, by its name and by the directory that its paths start from.
@@ -226,7 +217,7 @@ struct Work<'a> {
     /// The cases that already have a verdict.
     done: Done,
     output: Mutex<Output>,
-    bar: ProgressBar,
+    progress: Progress,
     /// Whether a case could not be run.
     failed: AtomicBool,
     stop: Stop,
@@ -315,7 +306,7 @@ impl Work<'_> {
     /// Runs all cases, on so many threads.
     fn run_jobs(&self, jobs: usize) {
         std::thread::scope(|scope| {
-            scope.spawn(|| self.stop.watch(|| self.bar.finish_and_clear()));
+            scope.spawn(|| self.stop.watch(|| self.progress.clear()));
             let worker = || {
                 std::thread::Builder::new()
                     .name("jail-batch".to_owned())
@@ -350,7 +341,7 @@ impl Work<'_> {
                 Ok(None) => return,
                 Err(message) => return self.fail(message),
             };
-            self.bar.inc(next.skipped);
+            self.progress.skip(next.skipped);
             let Some(running) = self.stop.run() else {
                 return;
             };
@@ -386,7 +377,7 @@ impl Work<'_> {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stop.start_no_more(),
             Err(error) => self.fail(format!("cannot write a verdict: {error}")),
         }
-        self.bar.inc(1);
+        self.progress.ran_one();
     }
 
     /// Runs a case on this thread.
