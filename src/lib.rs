@@ -38,6 +38,7 @@
 //! | `syscalls` | the typed table of system calls, with an `Op` where the supervisor handles one; constants, groups, errnos. Data and pure functions |
 //! | `paths` | accesses and path patterns |
 //! | `net` | socket addresses, endpoints, names and their leases, answers of resolvers |
+//! | `sorting` | stable sorting in little code |
 //! | `sys` | the only `unsafe`: thin wrappers, one system call each; no policy |
 //! | `condition` | the language of `when`: parsed, evaluated, lowered for BPF |
 //! | `baseline` | the rules with which the jail protects itself, one reason each |
@@ -96,6 +97,7 @@ mod policy;
 #[cfg(feature = "cli")]
 mod replay;
 mod report;
+mod sorting;
 mod supervise;
 mod sys;
 mod syscalls;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Each module with those that it may use. A module stands below all that use it.
 #[rustfmt::skip]
 const LAYERS: &[(&str, &[&str])] = &[
+    ("sorting",   &[]),
     ("syscalls",  &[]),
     ("sys",       &[]),
     ("paths",     &[]),
@@ -15,21 +16,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net",       &["paths"]),
     ("condition", &["syscalls"]),
     ("baseline",  &["condition", "syscalls"]),
-    ("policy",    &["baseline", "condition", "net", "nss", "paths", "syscalls"]),
-    ("judge",     &["baseline", "condition", "net", "paths", "policy", "syscalls"]),
-    ("learn",     &["judge", "net", "paths", "policy"]),
-    ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "syscalls"]),
+    ("policy",    &["baseline", "condition", "net", "nss", "paths", "sorting", "syscalls"]),
+    ("judge",     &["baseline", "condition", "net", "paths", "policy", "sorting", "syscalls"]),
+    ("learn",     &["judge", "net", "paths", "policy", "sorting"]),
+    ("plan",      &["baseline", "condition", "judge", "net", "paths", "policy", "sorting", "syscalls"]),
     ("diff",      &["condition", "judge", "net", "paths", "plan", "policy", "syscalls"]),
     ("trace",     &["sys", "syscalls"]),
     ("launch",    &["nss", "plan", "policy", "sys", "trace"]),
-    ("supervise", &["baseline", "judge", "launch", "net", "nss", "paths", "plan", "policy", "sys", "syscalls", "trace"]),
-    ("report",    &["baseline", "judge", "net", "paths", "policy", "supervise", "sys", "syscalls", "trace"]),
+    ("supervise", &["baseline", "judge", "launch", "net", "nss", "paths", "plan", "policy", "sorting", "sys", "syscalls", "trace"]),
+    ("report",    &["baseline", "judge", "net", "paths", "policy", "sorting", "supervise", "sys", "syscalls", "trace"]),
     ("journal",   &["report"]),
     ("replay",    &["baseline", "journal", "judge", "net", "paths", "plan", "policy", "report", "syscalls"]),
-    ("page",      &["journal", "report"]),
+    ("page",      &["journal", "report", "sorting"]),
     ("fuzz",      &["baseline", "condition", "journal", "judge", "net", "page", "paths", "plan", "policy", "replay", "syscalls", "trace"]),
     ("embed",     &["launch", "plan", "policy", "report", "supervise", "sys", "trace"]),
-    ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "learn", "net", "nss", "page", "paths", "plan", "policy", "replay", "report", "supervise", "sys", "syscalls", "trace"]),
+    ("commands",  &["baseline", "condition", "diff", "embed", "journal", "judge", "launch", "learn", "net", "nss", "page", "paths", "plan", "policy", "replay", "report", "sorting", "supervise", "sys", "syscalls", "trace"]),
 ];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {

@@ -4,6 +4,7 @@ use super::{Run, TraceDenials, explain};
 use crate::launch::LaunchError;
 use crate::plan::{Need, Plan, What};
 use crate::policy::Policy;
+use crate::sorting::sort_by_key;
 use std::collections::BTreeMap;
 
 /// How many entries a message names. A preset can have hundreds that need a supervisor.
@@ -45,7 +46,9 @@ pub fn checked(run: &Run, policy: &Policy, plan: &Plan, error: &LaunchError) -> 
 /// One line for each of the first needs, then how many more each file of the policy has. Those of the file
 /// that the user named come first.
 fn listed(policy: &Policy, mut needs: Vec<Need>) -> Vec<String> {
-    needs.sort_by_key(|need| source(policy, *need).is_some_and(|source| source > 0));
+    sort_by_key(&mut needs, |need| {
+        source(policy, *need).is_some_and(|source| source > 0)
+    });
     let more = needs.split_off(NAMED.min(needs.len()));
     let mut lines: Vec<String> = needs.iter().map(|need| named(policy, *need)).collect();
     if !more.is_empty() {

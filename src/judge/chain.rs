@@ -5,6 +5,7 @@ use super::Reason;
 use crate::baseline::{self, Answer, Baseline};
 use crate::condition::Condition;
 use crate::policy::{Action, Object, Origin, Policy, Target};
+use crate::sorting::sort_by_key;
 use crate::syscalls::{self, Syscall};
 
 /// How the calls of one system call are decided: the first rule whose condition holds, else
@@ -182,7 +183,7 @@ impl Table {
                 }
             }
         }
-        found.sort_by_key(|(nr, placed, ..)| (*nr, strictness(placed)));
+        sort_by_key(&mut found, |(nr, placed, ..)| (*nr, strictness(placed)));
         self.rules.reserve_exact(found.len());
         for (nr, (ruling, _), condition, object) in found {
             let Some(row) = self.rows.get_mut(nr as usize) else {
@@ -209,7 +210,7 @@ impl Table {
                 }
             }
         }
-        found.sort_by_key(|(nr, rank, _)| (*nr, *rank));
+        sort_by_key(&mut found, |(nr, rank, _)| (*nr, *rank));
         self.baseline.reserve_exact(found.len());
         for (nr, _, rule) in found {
             let Some(row) = self.rows.get_mut(nr as usize) else {

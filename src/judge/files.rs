@@ -8,6 +8,7 @@ use crate::baseline;
 use crate::net::{Endpoint, Socket, Way};
 use crate::paths::{Access, Pattern, Terminal};
 use crate::policy::{Action, List, Policy};
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -50,7 +51,7 @@ impl Files {
                 pattern: Closed::new(&entry.pattern, &entry.lifted),
             })
             .partition(|entry| entry.list.allows());
-        closed.sort_by_key(|entry| {
+        sort_by_key(&mut closed, |entry| {
             let kills = entry.action == Action::Kill;
             (!kills, entry.list != List::Hide, entry.index)
         });

@@ -5,6 +5,7 @@ use super::{Reason, Verdict};
 use crate::baseline;
 use crate::net::{Endpoint, NamePattern, Reach, To, Way, dns};
 use crate::policy::{Action, Policy};
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 
 /// `[net]`, compiled.
@@ -44,8 +45,12 @@ impl Net {
                 lifted: entry.lifted.clone(),
             })
             .partition(|entry| entry.action != Action::Allow);
-        closed.sort_by_key(|entry| (entry.action != Action::Kill, entry.index));
-        opened.sort_by_key(|entry| (entry.endpoint.is_conditional(), entry.index));
+        sort_by_key(&mut closed, |entry| {
+            (entry.action != Action::Kill, entry.index)
+        });
+        sort_by_key(&mut opened, |entry| {
+            (entry.endpoint.is_conditional(), entry.index)
+        });
         let default = match policy.default.action {
             Action::Allow => Action::Allow,
             _ => Action::Deny(Errno::EACCES),

@@ -12,6 +12,7 @@ use super::closed::Closed;
 use super::{Reason, Verdict};
 use crate::paths::{Pattern, Progress};
 use crate::policy::{Action, DomainId, List, Policy};
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 
 /// The entries of `protect`, and the files of the policy itself.
@@ -67,7 +68,7 @@ impl Protected {
                     }),
             );
         }
-        guards.sort_by_key(|guard| guard.action != Action::Kill);
+        sort_by_key(&mut guards, |guard| guard.action != Action::Kill);
         for (index, source) in policy.sources.iter().enumerate() {
             let patterns = source
                 .files
@@ -91,8 +92,7 @@ impl Protected {
             domain: Some(domain),
             ..guard
         }));
-        self.guards
-            .sort_by_key(|guard| guard.action != Action::Kill);
+        sort_by_key(&mut self.guards, |guard| guard.action != Action::Kill);
     }
 
     /// The denial of a change at `path`, if it is covered.

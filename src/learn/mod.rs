@@ -27,6 +27,7 @@ use crate::judge::varying::Run;
 use crate::judge::{Judge, Verdict};
 use crate::net::{Protocol, Reach, To, Way};
 use crate::paths::Access;
+use crate::sorting::sort_by;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -231,9 +232,9 @@ pub fn generalize(recording: &Recording, scene: &Scene, level: Level) -> Learned
             break;
         }
     }
-    learned
-        .entries
-        .sort_by(|one, other| (one.section, &one.text).cmp(&(other.section, &other.text)));
+    sort_by(&mut learned.entries, |one, other| {
+        (one.section, &one.text).cmp(&(other.section, &other.text))
+    });
     learned
 }
 

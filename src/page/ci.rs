@@ -5,6 +5,7 @@ use super::TEXT;
 use super::data::ending;
 use crate::journal::{Event, Journal, Tree};
 use crate::report::{Annotation, Denial, DenialAction, escaped, times};
+use crate::sorting::sort_by_key;
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -70,7 +71,7 @@ fn denied(journal: &Journal) -> Vec<Denied<'_>> {
             }),
         }
     }
-    all.sort_by_key(|it| it.denial.action != DenialAction::Kill);
+    sort_by_key(&mut all, |it| it.denial.action != DenialAction::Kill);
     all
 }
 

@@ -13,6 +13,7 @@ use super::{Host, Net, ProcElsewhere, meet};
 use crate::baseline::Watch;
 use crate::paths::{Access, Pattern, Terminal, above, is_beneath};
 use crate::policy::{Action, DomainSet, Isolation, List, PathEntry, Policy, Setting};
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 use std::os::unix::ffi::OsStrExt;
 
@@ -797,7 +798,7 @@ struct ByBase<'a>(Vec<&'a Pattern>);
 impl<'a> ByBase<'a> {
     fn new(patterns: impl Iterator<Item = &'a Pattern>) -> ByBase<'a> {
         let mut all: Vec<&Pattern> = patterns.collect();
-        all.sort_by_key(|pattern| pattern.base_bytes());
+        sort_by_key(&mut all, |pattern| pattern.base_bytes());
         // The same place is often named in two lists.
         let same = |one: &mut &Pattern, other: &mut &Pattern| {
             one.is_literal() && other.is_literal() && one.base_bytes() == other.base_bytes()

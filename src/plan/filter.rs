@@ -12,6 +12,7 @@ use super::block::{Block, By};
 use super::bpf::{self, Return};
 use super::shrink::shrink;
 use crate::judge::Judge;
+use crate::sorting::sort_by_key;
 use crate::syscalls::{self, Errno, arch};
 
 /// The program of a plan.
@@ -144,7 +145,9 @@ fn too_long(instructions: usize, leaves: &[(u32, Leaf)], blocks: &[Vec<sock_filt
         }
     };
     let mut costliest: Vec<(&'static str, usize)> = leaves.iter().filter_map(cost).collect();
-    costliest.sort_by_key(|(name, len)| (std::cmp::Reverse(*len), *name));
+    sort_by_key(&mut costliest, |(name, len)| {
+        (std::cmp::Reverse(*len), *name)
+    });
     costliest.truncate(3);
     PlanError::TooLong {
         instructions,

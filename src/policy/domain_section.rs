@@ -8,6 +8,7 @@ use super::file::{File, Lists, Part};
 use super::places::{PathContext, PlaceError, locate};
 use super::read::{names, note};
 use super::{Action, Argv, Code, Default};
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 
 /// The keys of a domain.
@@ -54,7 +55,7 @@ pub(super) fn domains(
         .iter()
         .filter_map(|(key, value)| part(document, key, value, around, read))
         .collect();
-    parts.sort_by_key(|part| part.origin);
+    sort_by_key(&mut parts, |part| part.origin);
     parts
 }
 
@@ -95,7 +96,7 @@ fn part(
     }
     document.domain = None;
     part.file.sort();
-    part.programs.sort_by_key(|program| program.origin);
+    sort_by_key(&mut part.programs, |program| program.origin);
     Some(part)
 }
 

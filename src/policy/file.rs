@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::domain::OnExec;
 use super::process::Process;
 use super::{Default, Entry, Lift, Limits, NetEntry, Origin, PathEntry, Rule, Test};
+use crate::sorting::sort_by_key;
 
 /// The contents of one file.
 #[derive(Debug, Clone, std::default::Default)]
@@ -28,12 +29,11 @@ pub(super) struct File {
 impl File {
     /// Sorts the entries by their places.
     pub fn sort(&mut self) {
-        self.entries.sort_by_key(|entry| entry.origin);
-        self.paths.sort_by_key(|entry| (entry.origin, entry.list));
-        self.left_out
-            .sort_by_key(|entry| (entry.origin, entry.list));
-        self.peers.sort_by_key(|entry| (entry.origin, entry.list));
-        self.lifts.sort_by_key(|lift| lift.origin);
+        sort_by_key(&mut self.entries, |entry| entry.origin);
+        sort_by_key(&mut self.paths, |entry| (entry.origin, entry.list));
+        sort_by_key(&mut self.left_out, |entry| (entry.origin, entry.list));
+        sort_by_key(&mut self.peers, |entry| (entry.origin, entry.list));
+        sort_by_key(&mut self.lifts, |lift| lift.origin);
     }
 }
 

@@ -7,6 +7,7 @@ use super::Code;
 use super::Setting;
 use super::document::{Document, Value};
 use crate::condition::nearest;
+use crate::sorting::sort_by_key;
 
 /// A word of `isolate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +93,6 @@ pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Set
 pub(super) fn add(found: &mut Vec<Setting<Isolation>>, setting: Setting<Isolation>) {
     if found.iter().all(|known| known.value != setting.value) {
         found.push(setting);
-        found.sort_by_key(|setting| setting.value);
+        sort_by_key(found, |setting| setting.value);
     }
 }

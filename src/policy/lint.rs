@@ -4,6 +4,7 @@
 
 use super::{Action, Code, Diagnostic, Entry, List, Origin, PathEntry, Policy, Rule, Target};
 use crate::condition::Condition;
+use crate::sorting::sort_by_key;
 use crate::syscalls::{self, Syscall};
 
 /// Warnings that stay true whatever else is added to the policy.
@@ -43,7 +44,7 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     decisions(policy, &mut warnings);
     super::lint_domains::lint(policy, decisions, &mut warnings);
     super::lift::lint(policy, &mut warnings);
-    warnings.sort_by_key(|warning| warning.span.start);
+    sort_by_key(&mut warnings, |warning| warning.span.start);
     warnings
 }
 

@@ -22,6 +22,7 @@ use super::presets::{names, preset, presets, without_tests};
 use super::temporary;
 use super::{Action, Code, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
+use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
 
 /// The maximum size of a policy; it stops the reading of an endless device file.
@@ -571,7 +572,7 @@ impl Loading {
         let mut wrong = std::mem::take(&mut self.problems);
         let broken = wrong.iter().any(|problem| problem.code == Code::Toml);
         if self.files.is_empty() || !wrong.is_empty() && (broken || !self.warns) {
-            wrong.sort_by_key(|problem| (problem.source, problem.span.start));
+            sort_by_key(&mut wrong, |problem| (problem.source, problem.span.start));
             return Err(Problems {
                 sources: self.sources,
                 diagnostics: wrong,
@@ -606,7 +607,7 @@ impl Loading {
         };
         if !wrong.is_empty() {
             wrong.extend(super::lint::lint_rest(&policy));
-            wrong.sort_by_key(|problem| (problem.source, problem.span.start));
+            sort_by_key(&mut wrong, |problem| (problem.source, problem.span.start));
             return Err(Problems {
                 sources: policy.sources,
                 diagnostics: wrong,
@@ -617,7 +618,9 @@ impl Loading {
         problems.extend(past_peers(&policy));
         problems.extend(led::elsewhere(&policy));
         problems.extend(lift::past_baseline(&policy));
-        problems.sort_by_key(|problem| (problem.source, problem.span.start));
+        sort_by_key(&mut problems, |problem| {
+            (problem.source, problem.span.start)
+        });
         match problems.is_empty() {
             true => Ok(policy),
             false => Err(Problems {

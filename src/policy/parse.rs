@@ -17,6 +17,7 @@ use super::{About, Action, Code, Default, Diagnostic, Expect, Test};
 use crate::condition::nearest;
 use crate::net::Way;
 use crate::paths::Access;
+use crate::sorting::sort_by_key;
 use crate::syscalls::{self, CallError, Errno, Unknown};
 
 pub(super) const KEYS: &[&str] = &[
@@ -200,7 +201,7 @@ fn tests(
         }
     }
     if let Some(added) = tests.get_mut(first..) {
-        added.sort_by_key(|test| test.origin);
+        sort_by_key(added, |test| test.origin);
         for test in added {
             test.domain.clone_from(&domain);
         }

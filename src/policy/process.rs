@@ -18,6 +18,7 @@ use super::places::{PathContext, PlaceError, expand_plain};
 use super::read::note;
 use crate::condition::nearest;
 use crate::paths::Glob;
+use crate::sorting::sort_by_key;
 
 /// A value of `[process]`, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -368,7 +369,7 @@ fn capabilities(
             }
         }
     }
-    found.sort_by_key(|setting| setting.value.index());
+    sort_by_key(&mut found, |setting| setting.value.index());
     Some(found)
 }
 

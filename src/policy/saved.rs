@@ -12,6 +12,7 @@ use super::load::{Reference, reference};
 use super::places::way_to;
 use super::written::quoted;
 use super::{Policy, Source};
+use crate::sorting::sort_by_key;
 
 impl Layers {
     /// The text of a file at `to`; names of files are relative to `dir`.
@@ -69,7 +70,7 @@ fn file(out: &mut String, tree: &DeTable<'_>) {
         let _ = writeln!(out, "\n[{}]", bare(name));
         // In the order of the flags.
         let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
+        sort_by_key(&mut entries, |(key, _)| key.span().start);
         for (key, value) in entries {
             let _ = write!(out, "{} = ", bare(key.get_ref()));
             match value.get_ref() {

@@ -75,6 +75,7 @@ pub use verdict::{
 use crate::judge;
 use crate::paths::Access;
 use crate::policy::{LimitKind, Policy};
+use crate::sorting::sort_by_key;
 use crate::supervise::{self, Asker, Event, Object, Observer, Outcome, SuperviseError};
 use crate::syscalls::Call;
 use crate::trace::{Exit, Tid};
@@ -307,7 +308,7 @@ impl<'a> Report<'a> {
                 None => counts.push(noise),
             }
         }
-        counts.sort_by_key(|count| std::cmp::Reverse(count.times));
+        sort_by_key(&mut counts, |count| std::cmp::Reverse(count.times));
         counts
     }
 

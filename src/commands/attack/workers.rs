@@ -8,6 +8,7 @@ use super::suite::{self, Outcome, Row};
 use crate::launch::{self, Command as Jailed, Temporary, User, Withheld};
 use crate::plan::Host;
 use crate::policy::{self, Layers, PathContext, Policy};
+use crate::sorting::sort_by_key;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ pub fn on_threads<T>(
         work();
     });
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.sort_by_key(|(at, _)| *at);
+    sort_by_key(&mut found, |(at, _)| *at);
     let row = |(attack, (_, outcome)): (&&'static Attack, (usize, Result<Outcome, String>))| {
         let outcome = outcome.map_err(|why| format!("the attack {}: {why}", attack.name))?;
         Ok(Row { attack, outcome })

@@ -27,6 +27,7 @@ use super::policy_args::PolicyFlags;
 use crate::launch::{self, Withheld};
 use crate::plan::Host;
 use crate::policy::{self, Diagnostic, Layers, Policy, Severity, Source};
+use crate::sorting::sort_by_key;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -134,7 +135,9 @@ fn check<'a>(
     if let Some(other) = other {
         diagnostics.extend(planned::lacks(&policy, other, strict.is_some()));
     }
-    diagnostics.sort_by_key(|problem| (problem.source, problem.span.start));
+    sort_by_key(&mut diagnostics, |problem| {
+        (problem.source, problem.span.start)
+    });
     Checked {
         file,
         sources: policy.sources.clone(),

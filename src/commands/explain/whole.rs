@@ -10,6 +10,7 @@ use super::{On, View};
 use crate::commands::table::{Cell, Table};
 use crate::plan::{Host, Plan, Route, What, domain_routes};
 use crate::policy::{DomainId, NetEntry, OnExec, Origin, PathEntry, Policy};
+use crate::sorting::sort_by_key;
 
 /// From this width on, mechanism, reason and cost have columns of their own.
 const WIDE: usize = 130;
@@ -54,7 +55,7 @@ pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
         }
     }
     let source = |row: &Row| row.origin.map_or(0, |origin| origin.source);
-    rows.sort_by_key(|row| (row.domain, row.section, source(row)));
+    sort_by_key(&mut rows, |row| (row.domain, row.section, source(row)));
     let rows = rows;
     let mut text = match view.width.is_some_and(|width| width < WIDE) {
         true => tables(policy, &rows, view, &[1, 3], narrow),

@@ -26,6 +26,7 @@ mod tmpfs;
 
 use super::state::Making;
 use super::turn::Turns;
+use crate::sorting::sort_by_key;
 use crate::supervise::tracee::{Task, Tracees};
 use crate::sys::Errno;
 use crate::syscalls::{Call, Op};
@@ -307,7 +308,7 @@ impl Memory {
             let most =
                 |pid: &Tid| std::cmp::Reverse(kept(tracees, *pid).map(|memory| memory.sum()));
             let mut order = address_spaces::certain(tracees, owners);
-            order.sort_by_key(most);
+            sort_by_key(&mut order, most);
             PssSum::new(order)
         });
         // What is open, or of a tmpfs and the jail's, counts as a file; what is of a tmpfs and not the
