@@ -7,6 +7,7 @@ use crate::policy::Keeper;
 use crate::sys::files::{NO_SYMLINKS, close_all, openat2};
 use crate::sys::{Errno, process};
 use std::ffi::{CString, OsStr, OsString};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -24,7 +25,16 @@ pub struct Kept(Arc<Open>);
 struct Open {
     /// One past the highest number that is kept.
     end: RawFd,
-    files: Mutex<ByPath<OsString, OwnedFd>>,
+    files: Mutex<Files>,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    kept: ByPath<OsString, OwnedFd>,
+    /// The directory of the last path, as most have one that the next path is in, too.
+    directory: Vec<u8>,
+    /// That directory, once a second path in it was asked for: the kernel then has one name to look up, not all.
+    opened: Option<OwnedFd>,
 }
 
 impl Kept {
@@ -46,21 +56,50 @@ impl Kept {
     /// Takes all.
     pub(super) fn take(&self) -> Taken {
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        Taken(std::mem::take(&mut files))
+        Taken(std::mem::take(&mut *files).kept)
     }
+}
+
+impl Files {
+    /// Opens what is at a path, unless there is a symbolic link in it.
+    fn open(&mut self, path: &[u8], numbers: Range<RawFd>) -> Result<OwnedFd, Errno> {
+        let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(at) if at > 0 => (&path[..at], &path[at + 1..]),
+            _ => return open(libc::AT_FDCWD, path),
+        };
+        if matches!(name, b"" | b"." | b"..") {
+            return open(libc::AT_FDCWD, path);
+        }
+        if self.directory != directory {
+            self.directory = directory.to_owned();
+            self.opened = None;
+        } else if self.opened.is_none() {
+            let opened = open(libc::AT_FDCWD, directory).ok();
+            self.opened = opened.filter(|opened| numbers.contains(&opened.as_raw_fd()));
+        }
+        match &self.opened {
+            Some(opened) => open(opened.as_raw_fd(), name),
+            None => open(libc::AT_FDCWD, path),
+        }
+    }
+}
+
+fn open(from: RawFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    openat2(from, &path, libc::O_PATH, NO_SYMLINKS)
 }
 
 impl Keeper for Open {
     fn keep(&self, path: &Path) -> Option<bool> {
-        let name = CString::new(path.as_os_str().as_bytes()).ok()?;
-        let file = match openat2(libc::AT_FDCWD, &name, libc::O_PATH, NO_SYMLINKS) {
+        let numbers = 3..self.end;
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match files.open(path.as_os_str().as_bytes(), numbers.clone()) {
             Ok(file) => file,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(false),
             Err(_) => return None,
         };
-        if (3..self.end).contains(&file.as_raw_fd()) {
-            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            files.insert(path.as_os_str().to_owned(), file);
+        if numbers.contains(&file.as_raw_fd()) {
+            files.kept.insert(path.as_os_str().to_owned(), file);
         }
         Some(true)
     }
@@ -103,6 +142,45 @@ mod tests {
         assert!(taken.at(b"/etc").is_none());
         drop(taken);
         assert!(kept.take().0.is_empty());
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[test]
+    fn paths_of_one_directory_lead_to_what_they_name() {
+        let dir = std::env::temp_dir().join(format!("jail-kept-beside-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a/b")).expect("directories");
+        let dir = dir.canonicalize().expect("its path");
+        std::os::unix::fs::symlink("a", dir.join("link")).expect("a link");
+        let kept = Kept::some();
+        let keeper = kept.keeper();
+        let mut found = Vec::new();
+        for path in [
+            "a", "none", "a", "link", "link/b", "a/b", "a/none", "a/b/none", "a/b",
+        ] {
+            found.push((path, keeper.keep(&dir.join(path))));
+        }
+        assert_eq!(keeper.keep(&dir.join("a/..")), Some(true));
+        let there = |path| (path, Some(true));
+        let missing = |path| (path, Some(false));
+        let expected = [
+            there("a"),
+            missing("none"),
+            there("a"),
+            ("link", None),
+            ("link/b", None),
+            there("a/b"),
+            missing("a/none"),
+            missing("a/b/none"),
+            there("a/b"),
+        ];
+        assert_eq!(found, expected);
+        let taken = kept.take();
+        for path in ["a", "a/b"] {
+            let path = dir.join(path);
+            let kept = taken.at(path.as_os_str().as_bytes()).expect("kept");
+            let kept = std::fs::read_link(format!("/proc/self/fd/{}", kept.as_raw_fd()));
+            assert_eq!(kept.expect("its name"), path);
+        }
         let _ = std::fs::remove_dir_all(dir);
     }
 

@@ -103,7 +103,9 @@ pub(super) fn entries(
             document.unknown_key(key, "[fs]", &known);
             continue;
         };
-        for item in document.items(name, "a path or a list of paths", value) {
+        let items = document.items(name, "a path or a list of paths", value);
+        entries.given.reserve(items.len());
+        for item in items {
             add(document, list, item, around, &mut entries);
         }
     }
