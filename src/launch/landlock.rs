@@ -96,10 +96,11 @@ pub fn floor(
         return Ok(None);
     };
     past_streams(&mut ruleset)?;
-    let mut beneath = rules(files, net, abi, handled);
-    if !later {
-        for rule in beneath.drain(..) {
-            grant(ruleset.as_fd(), &rule, kept)?;
+    let mut beneath = Vec::new();
+    for rule in rules(files, net, abi, handled) {
+        match later {
+            true => beneath.extend(rule.for_the_child()),
+            false => grant(ruleset.as_fd(), &rule, kept)?,
         }
     }
     for file in handed {
@@ -159,41 +160,63 @@ fn create(
     Ok(created.into())
 }
 
+/// A rule for a path, and its rights if that is a directory, and if it is not.
+struct Rule<'a> {
+    path: &'a Path,
+    directory: u64,
+    file: u64,
+}
+
+impl Rule<'_> {
+    /// A string with a NUL byte is not a path, and grants nothing.
+    fn path(&self) -> Option<CString> {
+        CString::new(self.path.as_os_str().as_bytes()).ok()
+    }
+
+    fn for_the_child(&self) -> Option<Beneath> {
+        Some(Beneath {
+            path: self.path()?,
+            directory: self.directory,
+            file: self.file,
+        })
+    }
+}
+
 /// The rules for paths.
-fn rules(files: &Files, net: &Net, abi: ABI, handled: BitFlags<AccessFs>) -> Vec<Beneath> {
+fn rules<'a>(
+    files: &'a Files,
+    net: &'a Net,
+    abi: ABI,
+    handled: BitFlags<AccessFs>,
+) -> impl Iterator<Item = Rule<'a>> {
     let named = files.grants.iter();
-    let named = named.map(|(path, rights)| (path.as_path(), access(*rights, abi) & handled));
+    let named = named.map(move |(path, rights)| (path.as_path(), access(*rights, abi) & handled));
     let refers = handled.contains(AccessFs::Refer) && !files.handled.write;
     let everywhere = refers.then_some((Path::new("/"), AccessFs::Refer.into()));
     let sockets = net.unix.iter().flatten();
     let sockets = sockets.map(|path| (path.as_path(), AccessFs::ResolveUnix.into()));
     let of_files = AccessFs::from_file(abi);
-    let rule = |(path, access): (&Path, BitFlags<AccessFs>)| {
-        // A string with a NUL byte is not a path, and grants nothing.
-        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-        Some(Beneath {
-            path,
-            directory: access.bits(),
-            file: (access & of_files).bits(),
-        })
-    };
     let all = named.chain(everywhere).chain(sockets);
-    all.filter_map(rule).collect()
+    all.map(move |(path, access): (&Path, BitFlags<AccessFs>)| Rule {
+        path,
+        directory: access.bits(),
+        file: (access & of_files).bits(),
+    })
 }
 
 /// Grants what a path of a plan leads to. A file that has gone since the policy was read grants nothing.
 /// Neither does a symbolic link: the path has none, as links were resolved when the policy was read, so this
 /// one was put there since, perhaps by a command of this policy.
-fn grant(ruleset: BorrowedFd<'_>, rule: &Beneath, kept: &Taken) -> Result<(), LaunchError> {
+fn grant(ruleset: BorrowedFd<'_>, rule: &Rule<'_>, kept: &Taken) -> Result<(), LaunchError> {
     let opened;
-    let object = match kept.at(rule.path.to_bytes()) {
+    let object = match kept.at(rule.path.as_os_str().as_bytes()) {
         Some(kept) => kept.as_fd(),
-        None => match open_without_links(&rule.path) {
-            Ok(object) => {
+        None => match rule.path().and_then(|path| open_without_links(&path).ok()) {
+            Some(object) => {
                 opened = object;
                 opened.as_fd()
             }
-            Err(_) => return Ok(()),
+            None => return Ok(()),
         },
     };
     sys::landlock::grant_opened(ruleset, object, rule.directory, rule.file)
