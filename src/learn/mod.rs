@@ -11,17 +11,13 @@
 //! | `part` | a component of a path: a name, or a pattern for names that change from run to run |
 //! | `place` | which directories may be opened as a whole, and how a path is written |
 //! | `peers` | endpoints |
-//! | `sockets` | kinds of sockets that have no peer |
 
 mod fold;
 mod part;
 mod peers;
 mod place;
-mod sockets;
 #[cfg(test)]
 mod tests;
-
-pub use sockets::Socket;
 
 use crate::judge::varying::Run;
 use crate::judge::{Judge, Verdict};

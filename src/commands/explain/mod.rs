@@ -30,6 +30,7 @@ use super::other_host::{HostArgs, OtherHost};
 use crate::launch::{self, Withheld};
 use crate::plan::{Host, Plan, PlanError, PlanOptions};
 use crate::policy::{DomainSet, Policy, sentence_help};
+use crate::report::Layout;
 use crate::syscalls::CallError;
 
 #[cfg(test)]
@@ -55,6 +56,16 @@ pub struct View {
     pub color: bool,
     /// The width of the lines; `None`: they are not wrapped.
     pub width: Option<usize>,
+}
+
+impl View {
+    /// How a paragraph is laid out.
+    fn layout(self) -> Layout {
+        Layout {
+            color: self.color,
+            width: self.width,
+        }
+    }
 }
 
 /// Why there is nothing to explain.

@@ -8,7 +8,6 @@ use super::subject::action;
 use crate::commands::table::{Cell, Table};
 use crate::judge::{Reason, Verdict};
 use crate::policy::{Action, Policy};
-use crate::report::Layout;
 
 /// How many entries that lost are listed.
 const MOST_LOST: usize = 12;
@@ -68,19 +67,14 @@ pub fn text(policy: &Policy, answer: &Answer, view: View) -> String {
         row(label, lost.line(policy).into());
         label = "";
     }
-    if let Some(more) = answer
-        .also
-        .len()
-        .checked_sub(MOST_LOST)
-        .filter(|more| *more > 0)
-    {
+    let more = answer.also.len().saturating_sub(MOST_LOST);
+    if more > 0 {
         row("", format!("and {more} more, which --json lists").into());
     }
     let mut text = table.render(view.color, view.width);
     if let Some(remedy) = &answer.remedy {
         text.push('\n');
-        let (color, width) = (view.color, view.width);
-        Layout { color, width }.paragraph(&mut text, remedy);
+        view.layout().paragraph(&mut text, remedy);
     }
     text
 }

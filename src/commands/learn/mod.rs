@@ -17,6 +17,7 @@
 //! | `file` | entries into the text of a policy |
 //! | `replay` | whether what was seen passes under the result |
 //! | `scene` | what else is known of the run |
+//! | `sockets` | kinds of sockets that have no peer |
 //! | `sqlite` | which files are databases of SQLite |
 //! | `tell` | what is said at the end |
 
@@ -31,6 +32,7 @@ mod open;
 mod record;
 mod replay;
 mod scene;
+mod sockets;
 mod sqlite;
 mod tell;
 
@@ -221,15 +223,7 @@ impl Ran<'_> {
         color: bool,
     ) -> u8 {
         if learn.audit {
-            let text = self.base.text().unwrap_or_default();
-            let sockets = replay::closed_sockets(self, (text, &[]), &recorded);
-            let name = match learn.output {
-                Some(_) => self.base.name().to_owned(),
-                None => learn.extends.join(" with "),
-            };
-            let told = tell::audit(&name, &recorded, &sockets);
-            let _ = std::io::stderr().write_all(told.as_bytes());
-            return 0;
+            return self.audit(learn, &recorded);
         }
         let level = Level::from_number(learn.generalize).unwrap_or(Level::Patterns);
         let scene = self.scene(&recorded);
@@ -284,6 +278,19 @@ impl Ran<'_> {
             quiet: learn.quiet,
         };
         let _ = std::io::stderr().write_all(told.text().as_bytes());
+        0
+    }
+
+    /// Says what the policy would have denied.
+    fn audit(&self, learn: &Learn, recorded: &record::Recorded) -> u8 {
+        let text = self.base.text().unwrap_or_default();
+        let sockets = replay::closed_sockets(self, (text, &[]), recorded);
+        let name = match learn.output {
+            Some(_) => self.base.name().to_owned(),
+            None => learn.extends.join(" with "),
+        };
+        let told = tell::audit(&name, recorded, &sockets);
+        let _ = std::io::stderr().write_all(told.as_bytes());
         0
     }
 

@@ -2,8 +2,9 @@
 
 use super::kinds::{is_listed, kind};
 use super::open::Continued;
+use super::sockets::Socket;
 use crate::judge::Reason;
-use crate::learn::{Evidence, Inet, Recording, Request, Socket};
+use crate::learn::{Evidence, Inet, Recording, Request};
 use crate::net::Way;
 use crate::policy::{DomainSet, Policy, Who};
 use crate::report::{self, Report};

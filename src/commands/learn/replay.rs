@@ -2,10 +2,11 @@
 //! is run.
 
 use super::record::Recorded;
+use super::sockets::Socket;
 use super::{Ran, file};
 use crate::judge::Judge;
 use crate::launch;
-use crate::learn::{Entry, Evidence, Recording, Request, Socket};
+use crate::learn::{Entry, Evidence, Recording, Request};
 use crate::plan::{Host, Plan, PlanOptions};
 use crate::policy::{Action, Policy};
 

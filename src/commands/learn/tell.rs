@@ -4,7 +4,8 @@
 use super::evidence;
 use super::record::Recorded;
 use super::replay::Replayed;
-use crate::learn::{Asked, Beyond, Entry, Evidence, Request, Socket};
+use super::sockets::Socket;
+use crate::learn::{Asked, Beyond, Entry, Evidence, Request};
 use crate::net::To;
 use crate::report::escaped;
 use std::fmt::Write;

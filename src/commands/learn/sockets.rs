@@ -1,7 +1,7 @@
 //! Sockets that were created. One that has no peer needs an entry, too, where the policy has none of its kind.
 
-use super::{Beyond, Entry, Evidence, Section};
 use crate::judge::{Judge, Reason};
+use crate::learn::{Beyond, Entry, Evidence, Section};
 use crate::policy::Action;
 use crate::syscalls::{Call, parse_call};
 
