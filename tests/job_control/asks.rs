@@ -87,6 +87,20 @@ fn a_program_that_reads_the_terminal_does_not_get_the_key() {
 }
 
 #[test]
+fn what_is_pasted_is_no_answer_however_long_it_is() {
+    let (_dir, mut terminal) = asking();
+    terminal.enter("$JAIL cat open");
+    terminal.expect("key: ");
+    // The reads of a prompt are of some bytes each: the last one must not be taken for a key.
+    for length in [2, 64, 65, 129, 513] {
+        terminal.keys(&vec![b'o'; length]);
+        terminal.expect("\u{7}");
+    }
+    terminal.key(b'd');
+    assert!(!terminal.prompt().contains("content-of-it"));
+}
+
+#[test]
 fn ctrl_c_at_a_question_denies_and_interrupts_the_command() {
     let (_dir, mut terminal) = asking();
     let mode = terminal.run("stty -a");

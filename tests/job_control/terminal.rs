@@ -136,7 +136,7 @@ impl Terminal {
         self.keys(&[key]);
     }
 
-    fn keys(&mut self, keys: &[u8]) {
+    pub fn keys(&mut self, keys: &[u8]) {
         let mut keyboard: &PtyMaster = self.keyboard.as_ref().expect("the terminal is closed");
         keyboard.write_all(keys).expect("cannot type");
     }

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How often the thread looks whether a question is still to be answered.
 const LOOK: u16 = 20;
+/// Milliseconds between two bytes that belong together.
+const TOGETHER: u16 = 20;
 /// How long the thread waits until all tasks are held: one that waits for its vfork child cannot be, and reads nothing.
 const HELD: Duration = Duration::from_millis(300);
 /// How long a question that Ctrl-Z has hidden stays hidden, if the command does not stop.
@@ -380,8 +382,8 @@ impl Prompter {
         })
     }
 
-    /// The next key; `None`: the question needs no answer any more. Several bytes at once are no key: an arrow, or
-    /// what was pasted.
+    /// The next key; `None`: the question needs no answer any more. Several bytes together are no key: an arrow, what
+    /// was pasted, or what the terminal says to a query of the command.
     fn key(&self, shown: &Shown) -> io::Result<Option<u8>> {
         let mut bytes = [0; 64];
         loop {
@@ -391,23 +393,45 @@ impl Prompter {
                 return Ok(None);
             }
             drop(state);
-            let mut fds = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, PollTimeout::from(LOOK));
-            if fds
-                .iter()
-                .all(|fd| fd.revents().is_none_or(|events| events.is_empty()))
-            {
+            if !self.has_bytes(LOOK) {
                 continue;
             }
             match (&self.terminal).read(&mut bytes) {
-                Ok(1) => return Ok(bytes.first().copied()),
+                Ok(1) if !self.skip()? => return Ok(bytes.first().copied()),
                 Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof)),
-                Ok(_) => self.write("\x07")?,
+                Ok(_) => {
+                    self.skip()?;
+                    self.write("\x07")?;
+                }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reads all that belongs to the bytes before, however it was divided. Whether there was any.
+    fn skip(&self) -> io::Result<bool> {
+        let mut bytes = [0; 64];
+        let mut any = false;
+        while !self.shared.state().ended && self.has_bytes(TOGETHER) {
+            match (&self.terminal).read(&mut bytes) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof)),
+                Ok(_) => any = true,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whether there is something to read, or will be within so many milliseconds.
+    fn has_bytes(&self, within: u16) -> bool {
+        let mut fds = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::from(within));
+        let mut events = fds.iter().filter_map(PollFd::revents);
+        events.any(|events| !events.is_empty())
     }
 
     /// The terminal may be one that takes nothing now (Ctrl-S).
