@@ -142,7 +142,7 @@ fn a_program_in_two_domains_may_what_both_allow() {
 #[test]
 fn a_program_in_a_domain_does_not_look_into_processes_outside() {
     let scene = scene("net = { connect = [], listen = [] }");
-    let names = "environ mem maps fd/0 cwd/open status cmdline";
+    let names = "environ mem maps fd/0 fdinfo/0 cwd/open status cmdline";
     let user = if is_root() { "as root" } else { "as a user" };
     let outside = sh(&scene, &format!("./outside border-parent {names}; exit 0"));
     assert!(
@@ -151,7 +151,7 @@ fn a_program_in_a_domain_does_not_look_into_processes_outside() {
         outside.out
     );
     sh(&scene, &format!("./inside border-parent {names}; exit 0")).says(
-        "environ: 13\nmem: 13\nmaps: 13\nfd/0: 13\ncwd/open: 13\nstatus: open\ncmdline: open\n",
+        "environ: 13\nmem: 13\nmaps: 13\nfd/0: 13\nfdinfo/0: 13\ncwd/open: 13\nstatus: open\ncmdline: open\n",
     );
 }
 

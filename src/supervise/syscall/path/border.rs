@@ -22,6 +22,20 @@ const HARMLESS: &[&[u8]] = &[
     b"task",
 ];
 
+/// Whether this part of a process's directory tells no more of it than any process may know: the directory itself, or
+/// that of a thread, and what is in [`HARMLESS`].
+fn is_harmless(parts: &[&[u8]]) -> bool {
+    let number = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    match parts {
+        [] => true,
+        [file] => HARMLESS.contains(file),
+        [directory, thread, rest @ ..] if *directory == b"task" && number(thread) => {
+            !matches!(rest, [directory, ..] if *directory == b"task") && is_harmless(rest)
+        }
+        _ => false,
+    }
+}
+
 impl SyscallStop<'_> {
     /// The domains that the execve of this program enters: by where its path leads, or by the path as it is
     /// written. So a link in the place of the program does not lead out of a domain. The same of what interprets
@@ -103,9 +117,51 @@ impl SyscallStop<'_> {
         if targets.all(|target| self.tracees.is_within(set, target)) {
             return false;
         }
-        let last = parts.last().copied().unwrap_or_default();
-        let harmless =
-            place + 1 == parts.len() || number(last).is_some() || HARMLESS.contains(&last);
-        !harmless || access == Access::Write
+        access == Access::Write || !is_harmless(parts.get(place + 1..).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_process_is_its_state_and_its_name() {
+        let harmless = |path: &str| {
+            let parts: Vec<&[u8]> = path.split('/').map(str::as_bytes).collect();
+            is_harmless(&parts)
+        };
+        for path in [
+            "status",
+            "comm",
+            "task",
+            "task/7",
+            "task/7/stat",
+            "task/7/comm",
+        ] {
+            assert!(harmless(path), "{path}");
+        }
+        assert!(is_harmless(&[]));
+        for path in [
+            "mem",
+            "environ",
+            "fd",
+            "fd/3",
+            "fdinfo",
+            "fdinfo/3",
+            "map_files/1-2",
+            "task/7/fd/3",
+            "task/7/fdinfo/3",
+            "task/7/mem",
+            "task/x/comm",
+            "net/stat",
+            "attr/comm",
+            "ns",
+            "root",
+            "cwd/comm",
+            "task/7/task/8",
+        ] {
+            assert!(!harmless(path), "{path}");
+        }
     }
 }
