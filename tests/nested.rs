@@ -235,7 +235,8 @@ fn a_policy_that_denies_execve_starts_its_program_and_no_other() {
     ran.output()
         .ends_with(125)
         .complains("denied as a whole:")
-        .complains("execveat of a descriptor\n")
+        .complains("execveat of a descriptor, memfd_create without MFD_NOEXEC_SEAL")
+        .complains("; not denied: a dynamic loader that is started as a program")
         .complains("a jail outside denies execveat of a descriptor")
         .complains("nothing was run");
     scene.dir.program("script", "#!/bin/sh\nexit 0\n");
@@ -244,6 +245,54 @@ fn a_policy_that_denies_execve_starts_its_program_and_no_other() {
     ran.ends_with(125)
         .complains("a denied execve")
         .complains("nothing was run");
+}
+
+/// Executes a copy of a program in memory by each of its names, and makes a file in memory that cannot be executed.
+const MEMORY: &str = r#"
+import errno, os
+
+def tried(way):
+    try:
+        return way()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+def copy():
+    file = os.memfd_create("x", 0)
+    os.write(file, open("/bin/true", "rb").read())
+    return file
+
+def ends(way):
+    child = os.fork()
+    if child == 0:
+        try:
+            way()
+        finally:
+            os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+file = tried(copy)
+if isinstance(file, int):
+    os.set_inheritable(file, True)
+    print(*(ends(lambda: os.execv(name % file, ["true"])) for name in ["/proc/self/fd/%d", "/dev/fd/%d"]))
+else:
+    print(file)
+print(type(tried(lambda: os.memfd_create("x", 8))).__name__)
+"#;
+
+#[test]
+fn a_file_in_memory_is_not_executed_by_its_name_in_proc() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !Path::new(PYTHON).exists() {
+        println!("NOT TRIED HERE: {PYTHON} is missing");
+        return;
+    }
+    let Some(scene) = Scene::new() else { return };
+    let ran = |policies: &[&str]| scene.under(policies, &[PYTHON, "-c", MEMORY]).output();
+    ran(&["outer"]).ends_with(0).says("0 0\nint\n");
+    says_once(ran(&["outer", "inner"]))
+        .ends_with(0)
+        .says("EPERM\nint\n");
 }
 
 #[test]

@@ -62,6 +62,8 @@ const MADV_DONTNEED_LOCKED: u64 = 24;
 const REPLACES: u64 = (libc::MAP_FIXED | libc::MAP_ANONYMOUS) as u64;
 const MADV_FREE: u64 = 8;
 const MADV_COLLAPSE: u64 = 25;
+/// linux/memfd.h: the file never gets a mode with which it can be executed (Linux 6.3).
+const MFD_NOEXEC_SEAL: u64 = 8;
 const S_IFMT: u64 = libc::S_IFMT as u64;
 const S_IFREG: u64 = libc::S_IFREG as u64;
 const MAP_TYPE: u64 = 0xf;
@@ -212,6 +214,14 @@ pub(super) static WATCHED: &[(Watch, Rule)] = &[
     (Watch::EXEC_OF_DESCRIPTOR, watch("executes-descriptor", &["execveat"],
         When { text: "(flags & AT_EMPTY_PATH) != 0", any: &[&[any_of(4, AT_EMPTY_PATH)]] },
         "what a descriptor is decides")),
+    (Watch::MEMFD, Rule {
+        id: "no-executable-memfd",
+        syscalls: &["memfd_create"],
+        when: When { text: "(flags & MFD_NOEXEC_SEAL) == 0", any: &[&[none_of(1, MFD_NOEXEC_SEAL)]] },
+        answer: Answer::Deny(Errno::EPERM),
+        reason: "a file in memory can be executed, and Landlock does not see it",
+        attack: "execve(\"/proc/self/fd/3\") of a memfd executes what no entry of exec allows",
+    }),
     // They need capabilities that hardly any program in a jail has, except open_by_handle_at since 6.13,
     // which may not need them, and fchroot (Linux 7.3), which takes any task with no_new_privs to
     // FD_FAILFS_ROOT, where no absolute path leads anywhere.

@@ -80,6 +80,10 @@ impl Watch {
     /// judged in the command's own memory.
     pub const LAZY_MEMORY: Watch = Watch(1 << 30);
 
+    /// Files in memory that can be executed by a name in /proc: Landlock has no path for them, and only a supervisor
+    /// sees what was loaded.
+    pub const MEMFD: Watch = Watch(1 << 33);
+
     /// Calls that would make a resolver's answer look like another one.
     pub const NAMES: Watch = Watch(1 << 32);
 

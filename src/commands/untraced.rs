@@ -38,7 +38,11 @@ pub fn checked(run: &Run, policy: &Policy, plan: &Plan, error: &LaunchError) -> 
             true => String::new(),
             false => format!("; denied as a whole: {}", unchecked.join(", ")),
         };
-        eprintln!("jail: no tracer here, so denials are not reported{denied}");
+        let open = plan
+            .not_denied()
+            .map(|what| format!("; not denied: {what}"));
+        let open = open.unwrap_or_default();
+        eprintln!("jail: no tracer here, so denials are not reported{denied}{open}");
     }
     Ok(())
 }

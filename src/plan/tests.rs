@@ -542,9 +542,15 @@ fn a_policy_of_subtrees_needs_no_supervisor() {
         "sendmsg",
     ];
     assert_eq!(plan.unchecked(), denied);
+    assert_eq!(plan.not_denied(), None);
     let few = text.replace("exec = [\"/\"]", "exec = [\"/usr\"]");
     let (_, plan) = unsupervised(&few, &Host::newest());
-    assert_eq!(plan.unchecked().last(), Some(&"execveat of a descriptor"));
+    let [.., descriptor, memfd] = plan.unchecked()[..] else {
+        panic!("{:?}", plan.unchecked());
+    };
+    assert_eq!(descriptor, "execveat of a descriptor");
+    assert_eq!(memfd, "memfd_create without MFD_NOEXEC_SEAL");
+    assert!(plan.not_denied().is_some());
     let (policy, plan) = unsupervised(text, &OLD);
     assert!(plan.needs(&policy).contains(&Need::Signals));
 }

@@ -28,7 +28,9 @@ const LEFT_OUT: Watch = Watch::MEMORY
 /// The classes of calls that the filter must deny because no supervisor can look at them, of those that
 /// a supervisor would watch.
 pub(super) fn watched(watch: Watch) -> Watch {
-    watch.without(LEFT_OUT)
+    let mut watch = watch.without(LEFT_OUT);
+    watch.add(Watch::MEMFD, watch.has(Watch::EXEC_OF_DESCRIPTOR));
+    watch
 }
 
 /// What a policy needs a supervisor for.
@@ -77,9 +79,18 @@ impl Plan {
             (Watch::BIND, "bind"),
             (Watch::SEND_MESSAGE, "sendmsg"),
             (Watch::EXEC_OF_DESCRIPTOR, "execveat of a descriptor"),
+            (Watch::MEMFD, "memfd_create without MFD_NOEXEC_SEAL"),
         ];
         let denied = classes.iter().filter(|(class, _)| watch.has(*class));
         denied.map(|(_, names)| *names).collect()
+    }
+
+    /// What a supervisor would deny, and nothing else can: a program and its loader are loaded by the same right.
+    pub fn not_denied(&self) -> Option<&'static str> {
+        let restricts = self.files.watch.has(Watch::EXEC_OF_DESCRIPTOR);
+        restricts.then_some(
+            "a dynamic loader that is started as a program runs any file that can be read",
+        )
     }
 }
 

@@ -221,6 +221,7 @@ fn paths(name: &str, args: &[u64; 6], watch: Watch) -> Guard {
         "munmap" => check(on(Watch::FILL) && args[1] >= MUCH),
         "mremap" => check(on(Watch::FILL) && args[1] >= MUCH && args[2] < MUCH),
         "brk" => check(on(Watch::FILL) && args[0] != 0),
+        "memfd_create" if on(Watch::MEMFD) && a[1] & 8 == 0 => Guard::Deny,
         "memfd_create" | "shmget" | "semget" | "msgget" => check(on(Watch::FILL)),
         "mq_open" | "mq_unlink" if on(Watch::NO_QUEUES) => Guard::Close,
         "memfd_secret" | "vmsplice" if on(Watch::FILL) => Guard::Quiet,
