@@ -448,8 +448,8 @@ mod tests {
         assert_eq!(entry(b"/tmp/dbus-Ab3dX9Qx"), "unix:@/tmp/dbus-*");
         assert_eq!(entry(b"x.4711.y"), "unix:@x.*.y");
         assert_eq!(entry(b"a$[b]"), r"unix:@a\$\[b\]");
-        // These would be entries for every name.
-        assert_eq!(entry(b"\xff"), "");
+        assert_eq!(entry(b"\xff"), "unix:@[! -~]");
+        // It would be an entry for every name.
         assert_eq!(entry(b"Ab3dX9Qx"), "");
     }
 }

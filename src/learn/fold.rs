@@ -1,7 +1,7 @@
 //! Paths as a tree, and which directories stand for what lies in them.
 
-use super::part::{Part, is_temporary, parts};
-use super::place::{is_wide, may_fold, text};
+use super::part::{Part, parts};
+use super::place::{is_wide, may_fold, may_stand, text};
 use super::{Beyond, Entry, Evidence, Learned, Level, MADE, Recording, Request, Scene, Section};
 use crate::judge::width::is_shared;
 use crate::paths::{Access, split};
@@ -205,9 +205,9 @@ fn components(
     parts.pop();
     let directory = above(path).find(|above| depth(above) == parts.len());
     let directory = directory.unwrap_or(b"/");
-    match is_wide(scene, directory) || is_temporary(scene, directory) {
-        true => Err(NAMELESS),
-        false => Ok((parts, Some(Beyond::Beneath))),
+    match section(access).is_some_and(|section| may_stand(scene, section, directory)) {
+        true => Ok((parts, Some(Beyond::Beneath))),
+        false => Err(NAMELESS),
     }
 }
 

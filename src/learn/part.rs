@@ -2,13 +2,15 @@
 
 use super::{Level, Scene};
 use crate::judge::varying::{TEMPORARY, varying};
-use crate::paths::{Access, is_beneath};
+use crate::paths::{Access, Glob, is_beneath};
 use crate::policy::written;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Bytes of a name that a pattern must have beside its `*`.
 const FIXED: usize = 3;
+/// What SQLite appends to the name of a database.
+const SQLITE: [&str; 3] = ["-journal", "-wal", "-shm"];
 /// Components of a path that an entry may have: one less than a pattern takes.
 const MOST_PARTS: usize = 60;
 
@@ -65,11 +67,12 @@ pub fn parts(scene: &Scene, level: Level, access: Access, path: &[u8]) -> Vec<Pa
         }
         let changes = access == Access::Write || is_temporary(scene, &directory);
         let part = match level >= Level::Patterns && changes && !is_known(scene, &directory, name) {
-            true => passing(scene, &directory, name)
-                .or_else(|| database(scene, &directory, name))
-                .or_else(|| changing(scene, name))
-                .unwrap_or_else(|| plain(name)),
+            true => each_time(scene, &directory, name),
             false => plain(name),
+        };
+        let part = match opens_another(scene, &directory, &part) {
+            true => plain(name),
+            false => part,
         };
         let ends = part == Part::Any || parts.len() >= MOST_PARTS;
         parts.push(match parts.len() >= MOST_PARTS {
@@ -85,14 +88,45 @@ pub fn parts(scene: &Scene, level: Level, access: Access, path: &[u8]) -> Vec<Pa
     parts
 }
 
-/// A name as it is. Bytes that are no text are a `*`.
+/// A name as it is. Each byte that is no text is one of a class.
 fn plain(name: &[u8]) -> Part {
     let text = written::abstract_name(name);
     match std::str::from_utf8(name) {
         Ok(_) => Part::Name(text),
-        Err(_) if text.bytes().all(|byte| byte == b'*') => Part::Any,
         Err(_) => Part::Pattern(text),
     }
+}
+
+/// A name, or what it is each time.
+fn each_time(scene: &Scene, directory: &[u8], name: &[u8]) -> Part {
+    passing(scene, directory, name)
+        .or_else(|| database(scene, directory, name))
+        .or_else(|| changing(scene, name))
+        .unwrap_or_else(|| plain(name))
+}
+
+/// Whether a pattern covers a name that was there, and is none of those that it is for: a command that chooses the name
+/// `.con1.20.3` must not get `.config`.
+fn opens_another(scene: &Scene, directory: &[u8], part: &Part) -> bool {
+    let (Part::Pattern(text), Some(beside)) = (part, scene.beside.get(directory)) else {
+        return false;
+    };
+    let Ok(glob) = Glob::new(text) else {
+        return true;
+    };
+    let of_database = |name: &[u8]| {
+        SQLITE.iter().any(|end| {
+            let of = name.strip_suffix(end.as_bytes());
+            of.is_some_and(|of| scene.databases.contains(&[directory, b"/", of].concat()))
+        })
+    };
+    let is_other = |name: &Vec<u8>| {
+        glob.matches(name) && each_time(scene, directory, name) != *part && !of_database(name)
+    };
+    // Where there are too many to be looked at, there may be one.
+    beside
+        .as_ref()
+        .is_none_or(|names| names.iter().any(is_other))
 }
 
 /// The pattern of a name with a date, a random part, a hash, the number of a process or a version; `None`: it has

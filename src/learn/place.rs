@@ -26,13 +26,21 @@ pub fn is_wide(scene: &Scene, directory: &[u8]) -> bool {
 /// Whether a directory may stand for several of its files.
 pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let mut apart = APART.iter();
+    let home = scene.run.home.as_deref();
+    may_stand(scene, section, directory)
+        && !apart.any(|known| is_beneath(directory, known.as_bytes()))
+        && (section != Section::Write || home.is_some_and(|home| !is_child(home, directory)))
+}
+
+/// Whether a directory may stand for a file in it that has another name each time.
+pub fn may_stand(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     // `~/.cargo` holds programs and credentials beside the cache that a tool changes.
     let dotted = split(directory).1.starts_with(b".");
     let inside = |place: &Path| is_beneath(directory, place.as_os_str().as_bytes());
     let own = scene.run.directory.as_deref().is_some_and(inside);
-    let tool = |home: &Path| dotted && !own || is_child(home, directory);
-    let variable = |place: &Path| place.as_os_str().as_bytes() == directory;
     let home = scene.run.home.as_deref();
+    let tool = !own && (dotted || home.is_some_and(|home| is_child(home, directory)));
+    let variable = |place: &Path| place.as_os_str().as_bytes() == directory;
     let holds = |programs: &PathBuf| {
         let programs = programs.as_os_str().as_bytes();
         is_beneath(programs, directory) || is_beneath(directory, programs)
@@ -40,12 +48,9 @@ pub fn may_fold(scene: &Scene, section: Section, directory: &[u8]) -> bool {
     let of_tool = |place: &PathBuf| place.as_os_str().as_bytes() == directory;
     let closed = is_wide(scene, directory)
         || is_temporary(scene, directory)
-        || apart.any(|known| is_beneath(directory, known.as_bytes()))
         || is_shared(&scene.run, directory)
         || section == Section::Write
-            && (home.is_none_or(tool)
-                || scene.tools.iter().any(of_tool)
-                || scene.programs.iter().any(holds))
+            && (tool || scene.tools.iter().any(of_tool) || scene.programs.iter().any(holds))
         || scene.variables.iter().any(|(_, place)| variable(place));
     !closed
 }

@@ -24,6 +24,7 @@ pub fn scene() -> Scene {
         gone: BTreeSet::new(),
         led: BTreeSet::new(),
         refused: BTreeSet::new(),
+        beside: BTreeMap::new(),
         databases: BTreeSet::new(),
         synced: BTreeSet::new(),
         programs: vec!["/opt/cargo/bin".into()],
@@ -54,6 +55,88 @@ fn check(level: Level, scene: &Scene, paths: &[(Access, &str)], expected: &[&str
 }
 
 use Access::{Exec, Read, Write};
+
+/// A command chooses its names.
+#[test]
+fn a_pattern_opens_nothing_that_was_there() {
+    let mut scene = scene();
+    let names = [
+        ".config",
+        ".cargo",
+        ".bashrc",
+        "obj.zQ3vXq",
+        "data.db",
+        "data.db-wal",
+        "data.db-x",
+    ];
+    let names = names.map(|name| name.as_bytes().to_vec());
+    let home = HOME.as_bytes().to_vec();
+    scene
+        .beside
+        .insert(home.clone(), Some(BTreeSet::from(names)));
+    for (name, expected) in [
+        (".con1.20.3", "~/.con1.20.3"),
+        (".bas2026-11-30", "~/.bas2026-11-30"),
+        (".app1.20.3", "~/.app*"),
+        // Another of the same kind.
+        ("obj.Ab3dXq", "~/obj.*"),
+    ] {
+        let path = format!("{HOME}/{name}");
+        let expected = format!("write {expected}");
+        check(Level::Patterns, &scene, &[(Write, &path)], &[&expected]);
+    }
+    let database = format!("{HOME}/data.db");
+    scene.databases.insert(database.clone().into_bytes());
+    let paths = [(Write, database.as_str())];
+    check(Level::Patterns, &scene, &paths, &["write ~/data.db"]);
+    let beside = scene.beside.get_mut(&home).and_then(Option::as_mut);
+    beside.expect("names").remove(&b"data.db-x"[..]);
+    check(Level::Patterns, &scene, &paths, &["write ~/data.db*"]);
+    scene.beside.insert(home, None);
+    check(Level::Patterns, &scene, &paths, &["write ~/data.db"]);
+}
+
+/// Neither by a name that no pattern is narrow enough for, nor by one that is no text.
+#[test]
+fn one_name_opens_no_directory_of_many_programs() {
+    for directory in [
+        ".config",
+        ".local/share",
+        ".cargo",
+        ".mozilla/x/.y",
+        "documents",
+    ] {
+        for level in Level::Broad.down() {
+            let random = format!("{HOME}/{directory}/3f9a8b7c6d5e4f1a2b3c4d5e6f708192");
+            let mut odd = format!("{HOME}/{directory}/").into_bytes();
+            odd.push(0xff);
+            let mut recording = recording(&[(Write, &random)]);
+            recording
+                .entry(Request::Path(Write, odd))
+                .or_default()
+                .add("tool");
+            let learned = generalize(&recording, &scene(), level);
+            let expected = match level >= Level::Patterns {
+                true => vec![format!("write ~/{directory}/[! -~]")],
+                false => vec![
+                    format!("write ~/{directory}/3f9a8b7c6d5e4f1a2b3c4d5e6f708192"),
+                    format!("write ~/{directory}/[! -~]"),
+                ],
+            };
+            assert_eq!(texts(&learned), expected, "{directory} {level:?}");
+        }
+    }
+    // That of one tool.
+    let path = format!("{HOME}/.local/share/tool/3f9a8b7c6d5e4f1a2b3c4d5e6f708192");
+    check(
+        Level::Patterns,
+        &scene(),
+        &[(Write, &path)],
+        &["write ~/.local/share/tool"],
+    );
+    let project = "/work0/p/3f9a8b7c6d5e4f1a2b3c4d5e6f708192";
+    check(Level::Patterns, &scene(), &[(Write, project)], &["write ."]);
+}
 
 const BUILD: &[(Access, &str)] = &[
     (Read, "/work0/p/src/a.rs"),

@@ -32,18 +32,14 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// An absolute path as an entry of `[fs]`. Bytes of a name that are not UTF-8 are written as `*`. A name that has
-/// no text at all, and a path too deep for a pattern, are the nearest directory above that can be written.
+/// An absolute path as an entry of `[fs]`. Bytes of a name that are not UTF-8 are written as [`NO_TEXT`]. A path too deep
+/// for a pattern is the nearest directory above that can be written.
 pub fn path(path: &[u8]) -> String {
     let mut text = String::new();
     let parts = path.split(|byte| *byte == b'/');
     for part in parts.filter(|part| !part.is_empty()).take(MOST_PARTS) {
-        let name = lossy(part);
-        if name.bytes().all(|byte| byte == b'*') {
-            break;
-        }
         text.push('/');
-        text.push_str(&name);
+        text.push_str(&lossy(part));
     }
     match text.is_empty() {
         true => "/".to_owned(),
@@ -56,30 +52,21 @@ pub fn literal(text: &str) -> String {
     escape(text).replace('$', "\\$")
 }
 
-/// An abstract name as the pattern of one. What is not UTF-8 text is written as `*`.
+/// An abstract name as the pattern of one. What is not UTF-8 text is written as [`NO_TEXT`].
 pub fn abstract_name(name: &[u8]) -> String {
     lossy(name)
 }
 
-/// A name as a pattern, with `*` for bytes that are not UTF-8.
+/// Stands for one byte that is no printable ASCII. A `*` would cover other names: that of `.\xff` every one that begins
+/// with a point.
+const NO_TEXT: &str = "[! -~]";
+
+/// A name as a pattern, with [`NO_TEXT`] for each byte that is not UTF-8.
 fn lossy(name: &[u8]) -> String {
     let mut text = String::new();
-    let mut starred = false;
     for chunk in name.utf8_chunks() {
-        let valid = chunk.valid();
-        // The language takes two stars in a row for `**`, even if the first is a letter.
-        let star = valid
-            .strip_suffix('*')
-            .filter(|_| !chunk.invalid().is_empty());
-        text.push_str(&literal(star.unwrap_or(valid)));
-        if star.is_some() {
-            text.push_str("[*]");
-        }
-        starred &= valid.is_empty();
-        if !chunk.invalid().is_empty() && !starred {
-            text.push('*');
-            starred = true;
-        }
+        text.push_str(&literal(chunk.valid()));
+        text.push_str(&NO_TEXT.repeat(chunk.invalid().len()));
     }
     text
 }
@@ -171,12 +158,28 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_its_directory() {
-        assert_eq!(path(b"/a/\xff/b"), "/a");
-        assert_eq!(path(b"/\xff"), "/");
-        assert_eq!(path(b"/a/no\xfftext/b"), "/a/no*text/b");
-        assert!(covers("/a/no*text/b", b"/a/no\xfftext/b"));
-        assert!(covers(&path(b"/a/*\xff"), b"/a/*\xff"));
+    fn what_is_no_text_covers_no_name_that_is() {
+        assert_eq!(path(b"/a/\xff/b"), "/a/[! -~]/b");
+        assert_eq!(path(b"/a/no\xff\xfetext/b"), "/a/no[! -~][! -~]text/b");
+        for name in [
+            &b"\xff"[..],
+            b".\xff",
+            b"*\xff",
+            b"\xff*",
+            b"a\xff\xffb",
+            b".config\xff",
+            b"!\xff",
+        ] {
+            let whole = [b"/a/", name].concat();
+            let text = path(&whole);
+            assert!(covers(&text, &whole), "{text}");
+            for other in [
+                ".config", ".bashrc", "x", "a", "ab", "axxb", ".configs", "*x", "x*", "!x", ".~",
+            ] {
+                let other = ["/a/", other].concat();
+                assert!(!covers(&text, other.as_bytes()), "{text} {other}");
+            }
+        }
         let deep = b"/x".repeat(100);
         assert!(covers(&path(&deep), &deep));
     }
@@ -195,7 +198,7 @@ mod tests {
                 to: To::Abstract(name),
             };
             assert!(endpoint.covers(&reach(name), false), "{text:?}");
-            assert!(!endpoint.covers(&reach(b"other"), false) || text == "unix:@*");
+            assert!(!endpoint.covers(&reach(b"other"), false), "{text:?}");
         }
     }
 

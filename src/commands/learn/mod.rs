@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `base` | the policy that is continued, and the one that holds while it is learned |
+//! | `beside` | what lies beside the recorded paths |
 //! | `continued` | the entries for what the domains of the policy's file lack |
 //! | `domains` | what package managers run for packages, as domains |
 //! | `domain_text` | domains in the text of a policy |
@@ -22,6 +23,7 @@
 //! | `tell` | what is said at the end |
 
 mod base;
+mod beside;
 mod continued;
 mod domain_text;
 mod domains;

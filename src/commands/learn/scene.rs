@@ -1,6 +1,6 @@
 //! What is known of a run that was learned: the file system as it is at its end, and the caller's environment.
 
-use super::{Ran, record, sqlite};
+use super::{Ran, beside, record, sqlite};
 use crate::judge::varying::Run;
 use crate::learn::{self, Scene};
 use crate::report;
@@ -40,17 +40,13 @@ impl Ran<'_> {
             let place = place.canonicalize().ok()?;
             (place != Path::new("/")).then(|| (name.to_owned(), place))
         };
+        let tmpdir = own.or_else(|| context.tmpdir.clone());
         Scene {
-            run: Run {
-                tmpdir: own.or(context.tmpdir),
-                processes: recorded.processes.iter().copied().collect(),
-                nameservers: report::nameservers(),
-                ..context
-            },
             directories: recorded_paths(recorded, Path::is_dir),
             gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
             led: recorded_paths(recorded, is_led),
             refused: recorded_paths(recorded, is_refused),
+            beside: beside::names(recorded, &[context.directory.as_deref(), tmpdir.as_deref()]),
             made: recorded.made.clone(),
             databases: recorded_paths(recorded, sqlite::is_database),
             synced: recorded_paths(recorded, |path| {
@@ -63,6 +59,12 @@ impl Ran<'_> {
                 .collect(),
             variables: VARIABLES.iter().filter_map(|name| variable(name)).collect(),
             ephemeral: ephemeral(),
+            run: Run {
+                tmpdir,
+                processes: recorded.processes.iter().copied().collect(),
+                nameservers: report::nameservers(),
+                ..context
+            },
         }
     }
 }
@@ -86,7 +88,10 @@ fn is_refused(path: &Path) -> bool {
 }
 
 /// Those of the recorded paths of which this is true.
-fn recorded_paths(recorded: &record::Recorded, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
+pub(super) fn recorded_paths(
+    recorded: &record::Recorded,
+    holds: impl Fn(&Path) -> bool,
+) -> BTreeSet<Vec<u8>> {
     let domains = recorded.domains.values().map(|domain| &domain.requests);
     let paths = [&recorded.requests]
         .into_iter()
