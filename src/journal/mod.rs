@@ -10,6 +10,7 @@ pub use tree::{Process, Tree};
 use serde::Deserialize;
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::ops::RangeInclusive;
 
 /// The longest line: no event is as long.
 const LONGEST: usize = 1 << 20;
@@ -17,6 +18,9 @@ const LONGEST: usize = 1 << 20;
 const MOST: usize = 4_000_000;
 /// How many problems are kept.
 const PROBLEMS: usize = 1_000;
+/// Seconds since 1970, to the end of the year 9999: a browser can show them, and microseconds between them fit into
+/// 64 bits.
+const TIMES: RangeInclusive<f64> = 0.0..=253_402_300_799.0;
 
 /// An event, with its place in the log.
 #[derive(Debug, Clone)]
@@ -103,8 +107,8 @@ impl Journal {
         let event = serde_json::from_slice::<Head<'_>>(line)
             .and_then(|head| Ok((head.time, Event::parse(&head.event, line)?)));
         match event {
-            Ok((time, _)) if !time.is_finite() => {
-                self.note(number, "its time is no number".to_owned());
+            Ok((time, _)) if !TIMES.contains(&time) => {
+                self.note(number, "its time is none of this era".to_owned());
             }
             Ok((time, Some(event))) => self.entries.push(Entry {
                 line: number,
@@ -225,6 +229,21 @@ mod tests {
             "line 11: it is cut off",
         ] {
             assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_no_clock_has_is_a_problem() {
+        let read = |time: &str| {
+            let line =
+                format!(r#"{{"event":"spawn","time":{time},"pid":1,"child":2,"thread":false}}"#);
+            read(line.as_bytes()).entries.len()
+        };
+        for time in ["0", "1796064970.6", "253402300799"] {
+            assert_eq!(read(time), 1, "{time}");
+        }
+        for time in ["-1", "-9.3e18", "253402300800", "1e300", "-1e308"] {
+            assert_eq!(read(time), 0, "{time}");
         }
     }
 

@@ -83,6 +83,52 @@ fn the_text_has_the_tree_and_nothing_that_moves_a_cursor() {
     );
 }
 
+/// The texts of a line of a log.
+fn texts(value: &mut serde_json::Value) -> Vec<&mut serde_json::Value> {
+    match value {
+        serde_json::Value::Array(all) => all.iter_mut().flat_map(texts).collect(),
+        serde_json::Value::Object(all) => all.values_mut().flat_map(texts).collect(),
+        serde_json::Value::String(_) => vec![value],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn no_text_of_a_log_that_the_command_has_changed_gets_out() {
+    const HOSTILE: &str = "\u{1b}[2J\r\n::error::x</script><script>alert(1)</script>\u{202e}";
+    let manual = include_str!("../../docs/log.md");
+    let lines: Vec<&str> = manual.lines().filter(|it| it.starts_with('{')).collect();
+    for (at, line) in lines.iter().enumerate() {
+        let parsed = || serde_json::from_str::<serde_json::Value>(line).expect(line);
+        for place in 0..texts(&mut parsed()).len() {
+            let mut changed = parsed();
+            if let Some(text) = texts(&mut changed).into_iter().nth(place) {
+                *text = HOSTILE.into();
+            }
+            let changed = changed.to_string();
+            let mut log = lines.clone();
+            if let Some(line) = log.get_mut(at) {
+                *line = &changed;
+            }
+            let journal = Journal::read(log.join("\n").as_bytes()).expect("a log");
+            for shown in [
+                html(&journal),
+                text(&journal, None),
+                github(&journal),
+                markdown(&journal),
+            ] {
+                let plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+                assert!(shown.chars().all(plain), "{changed}\n{shown}");
+                let forged = shown.lines().any(|line| line.starts_with("::error::x"));
+                assert!(!forged, "{changed}\n{shown}");
+            }
+            for markup in [html(&journal), markdown(&journal)] {
+                assert!(!markup.contains("<script>alert"), "{changed}\n{markup}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_empty_log_is_a_page_too() {
     let journal = Journal::default();

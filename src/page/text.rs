@@ -50,6 +50,8 @@ pub fn text(journal: &Journal, width: Option<usize>) -> String {
     }
     let mut text = String::new();
     for line in lines {
+        // Also what jail itself wrote: the command may be able to change its log.
+        let line = escaped(&line, usize::MAX);
         let _ = writeln!(text, "{}", cut(&line, width));
     }
     text
