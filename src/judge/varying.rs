@@ -5,7 +5,7 @@
 //! directory instead of a file, or a file that does not exist the next time.
 
 pub use super::run::Run;
-use super::width::{is_parent, is_too_wide};
+use super::width::{is_parent, is_shared, is_too_wide};
 use crate::paths::{Access, is_beneath};
 use crate::policy::{Policy, written};
 use std::ops::Range;
@@ -65,15 +65,20 @@ pub fn named(policy: &Policy, run: &Run, access: Access, path: &[u8]) -> Named {
     if access == Access::Write && (own || is_one_of(&REPLACED, directory)) {
         return Named::Temporary(directory.to_owned());
     }
-    if own || is_too_wide(run, directory) {
+    if own || is_closed(run, directory) {
         return pattern(run, directory, path).unwrap_or_else(|| Named::Wide(directory.to_owned()));
     }
     narrow(run, directory)
 }
 
+/// Whether no entry may open a directory as a whole.
+fn is_closed(run: &Run, directory: &[u8]) -> bool {
+    is_too_wide(run, directory) || is_shared(run, directory)
+}
+
 /// The path itself, if that is narrow enough.
 fn narrow(run: &Run, path: &[u8]) -> Named {
-    if is_too_wide(run, path) {
+    if is_closed(run, path) {
         return Named::Wide(path.to_owned());
     }
     // A name that cannot be expressed is covered by its directory.
@@ -102,13 +107,21 @@ fn pattern(run: &Run, directory: &[u8], path: &[u8]) -> Option<Named> {
         true => "tmp",
         false => before,
     };
-    if before.len() + after.len() < FIXED {
+    if before.len() + after.len() < FIXED || !is_apart(before, after) {
         return None;
     }
     let directory = written::path(directory);
     let directory = directory.trim_end_matches('/');
     let (before, after) = (written::literal(before), written::literal(after));
     Some(Named::Entry(format!("{directory}/{before}*{after}")))
+}
+
+/// Whether what is the same in a name is a word of its own before what varies. Else a program that chooses the name
+/// `.con4711` or `4711.config` is advised an entry that covers `.config`.
+fn is_apart(before: &str, after: &str) -> bool {
+    let is_letter = char::is_alphanumeric;
+    let word = before.contains(is_letter) && !before.ends_with(is_letter) || before == "tmp";
+    word && !after.starts_with(is_letter)
 }
 
 /// Whether a file is to be made in a directory for temporary files, or is a terminal there.
@@ -435,6 +448,31 @@ mod tests {
             "npm-3f2a9c1b",
         ] {
             assert!(varying(&run, name.as_bytes()).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_in_a_home_makes_a_pattern_that_covers_another_word() {
+        for name in [
+            ".con4711",
+            "4711.config",
+            ".4711config",
+            ".4711.config",
+            "..4711.config",
+        ] {
+            let path = format!("/home/u/{name}");
+            assert_eq!(entry(Access::Write, &path), "wide /home/u", "{name}");
+        }
+        for (name, expected) in [
+            (".lock.4711", "/home/u/.lock.*"),
+            ("a.4711.config", "/home/u/a.*.config"),
+            (".config/x-Ab3dX9.tmp", "/home/u/.config/x-*.tmp"),
+            (".config/Ab3dX9Qx", "wide /home/u/.config"),
+            (".local/share", "wide /home/u/.local/share"),
+            (".local/share/tool/Ab3dX9Qx", "/home/u/.local/share/tool"),
+        ] {
+            let path = format!("/home/u/{name}");
+            assert_eq!(entry(Access::Write, &path), expected, "{name}");
         }
     }
 
