@@ -129,26 +129,32 @@ impl Streams {
     /// Sets the command's streams; returns what goes through pipes, and the ends that the host reads.
     pub fn wire(&self, command: &mut Command, limited: bool) -> io::Result<(Wiring, Readers)> {
         let mut wiring = Wiring::default();
+        let mut null = Null::default();
         match &self.stdin {
-            Stdin::Null => command.stdin = Some(null()?),
+            Stdin::Null => command.stdin = Some(null.open()?),
             Stdin::Inherit => {}
             Stdin::Bytes(bytes) => wiring.stdin = Some(bytes.to_vec()),
             Stdin::File(file) => command.stdin = Some(other(file.as_raw_fd())?.into()),
         }
         let (stdout, stdout_reader) = piped(&self.stdout)?;
         let (stderr, stderr_reader) = piped(&self.stderr)?;
-        (command.stdout, wiring.stdout) = self.output(&stdout, 1, limited)?;
-        (command.stderr, wiring.stderr) = self.output(&stderr, 2, limited)?;
+        (command.stdout, wiring.stdout) = self.output(&stdout, (1, limited), &mut null)?;
+        (command.stderr, wiring.stderr) = self.output(&stderr, (2, limited), &mut null)?;
         Ok((wiring, [stdout_reader, stderr_reader]))
     }
 
     /// The direct destination of an output, and the part of it that goes through a pipe.
-    fn output(&self, to: &Stdio, own: RawFd, limited: bool) -> io::Result<Wired> {
+    fn output(
+        &self,
+        to: &Stdio,
+        (own, limited): (RawFd, bool),
+        null: &mut Null,
+    ) -> io::Result<Wired> {
         Ok(match (to, limited) {
             // `piped` has replaced this variant.
             (Stdio::Capture | Stdio::Piped, _) => (None, Some(Output::Keep(self.keep))),
             (Stdio::Null, true) => (None, Some(Output::Keep(0))),
-            (Stdio::Null, false) => (Some(null()?), None),
+            (Stdio::Null, false) => (Some(null.open()?), None),
             (Stdio::Inherit, true) => (None, Some(Output::Pass(other(own)?))),
             (Stdio::Inherit, false) => (None, None),
             (Stdio::File(file), true) => (None, Some(Output::Pass(other(file.as_raw_fd())?))),
@@ -180,10 +186,20 @@ fn other(fd: RawFd) -> io::Result<OwnedFd> {
     sys::process::duplicate(fd).ok_or_else(io::Error::last_os_error)
 }
 
-fn null() -> io::Result<Arc<OwnedFd>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?;
-    Ok(Arc::new(past_streams(file.into())?))
+/// /dev/null, opened once for all streams of a run. No other run has this open file: it may carry a lock or flags.
+#[derive(Default)]
+struct Null(Option<Arc<OwnedFd>>);
+
+impl Null {
+    fn open(&mut self) -> io::Result<Arc<OwnedFd>> {
+        if let Some(open) = &self.0 {
+            return Ok(Arc::clone(open));
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?;
+        let open = Arc::new(past_streams(file.into())?);
+        Ok(Arc::clone(self.0.insert(open)))
+    }
 }

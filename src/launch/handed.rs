@@ -52,9 +52,7 @@ impl Command {
     /// open anyway.
     pub(super) fn handed(&self, plan: &Plan) -> Vec<Handed> {
         let mut handed: Vec<Handed> = Vec::new();
-        let streams = self.streams().into_iter().zip(0..);
-        let streams = streams.map(|(stream, own)| stream.unwrap_or(own));
-        let all = streams.chain(self.pass_fds.iter().copied());
+        let all = self.descriptors([false; 3]).into_iter();
         for file in all.filter_map(|fd| held(fd, plan)) {
             let same =
                 |known: &&mut Handed| (known.device, known.inode) == (file.device, file.inode);

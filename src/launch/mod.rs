@@ -98,13 +98,22 @@ pub struct User {
 impl Command {
     /// Whether the command inherits a socket on which the supervisor must judge each peer that is named.
     pub fn passes_datagrams(&self) -> bool {
-        let mut all = self
-            .streams()
-            .into_iter()
-            .zip(0..)
-            .map(|(stream, own)| stream.unwrap_or(own));
-        all.any(sys::socket::needs_a_look)
-            || self.pass_fds.iter().copied().any(sys::socket::needs_a_look)
+        let all = self.descriptors([false; 3]);
+        all.into_iter().any(sys::socket::needs_a_look)
+    }
+
+    /// Each descriptor that the command inherits, once, by its number here. `without`: which streams are left out.
+    fn descriptors(&self, without: [bool; 3]) -> Vec<RawFd> {
+        let streams = self.streams().into_iter().zip(0..).zip(without);
+        let streams = streams.filter(|(_, without)| !without);
+        let streams = streams.map(|((stream, own), _)| stream.unwrap_or(own));
+        let mut all: Vec<RawFd> = Vec::with_capacity(3 + self.pass_fds.len());
+        for fd in streams.chain(self.pass_fds.iter().copied()) {
+            if !all.contains(&fd) {
+                all.push(fd);
+            }
+        }
+        all
     }
 
     /// The command's stdin, stdout and stderr, where they are not the caller's.

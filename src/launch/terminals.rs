@@ -22,14 +22,10 @@ impl Command {
         if policy.default.action == Action::Allow {
             return Vec::new();
         }
-        let streams = self.streams().into_iter().zip(0..).zip(piped);
-        let streams = streams
-            .filter(|(_, piped)| !piped)
-            .map(|((stream, own), _)| stream.unwrap_or(own));
         let mut found: Vec<Terminal> = Vec::new();
-        let passed = self.pass_fds.iter().copied();
+        let open = self.descriptors(piped).into_iter();
         let controlling = || opens_controlling(policy).then(controlling).flatten();
-        for terminal in streams.chain(passed).filter_map(held).chain(controlling()) {
+        for terminal in open.filter_map(held).chain(controlling()) {
             match found.iter_mut().find(|known| known.path == terminal.path) {
                 Some(known) => {
                     known.read |= terminal.read;

@@ -287,7 +287,7 @@ fn without_room_for_descriptors_it_is_an_error_and_nothing_is_left() {
                     });
                     owns_again(before);
                 }
-                assert!(failed > 2 && succeeded > 2, "{failed} {succeeded}");
+                assert!(failed > 0 && succeeded > 2, "{failed} {succeeded}");
             }
         },
     );
