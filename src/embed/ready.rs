@@ -108,6 +108,10 @@ impl Ready {
             },
         };
         let mut spawner = spawners.take();
+        // The program owns its threads, too.
+        if let Some(spawner) = spawner.as_mut().filter(|_| timer) {
+            spawner.confine();
+        }
         let (result, written) = super::run(
             command,
             wiring,

@@ -1,5 +1,6 @@
 //! The child's side: system calls only, in an order in which each step is still permitted.
 
+use super::confined::Call;
 use super::init;
 use super::isolation::Spaces;
 use super::landlock::Floor;
@@ -23,6 +24,12 @@ pub const GO: usize = 0;
 pub const STEP: usize = 1;
 /// Word of the shared page: the errno that it failed with.
 pub const ERRNO: usize = 2;
+
+/// What dup2(3) of the C library calls.
+#[cfg(target_arch = "x86_64")]
+const DUPLICATE: libc::c_long = libc::SYS_dup2;
+#[cfg(not(target_arch = "x86_64"))]
+const DUPLICATE: libc::c_long = libc::SYS_dup3;
 
 /// The program that runs a script without a `#!` line, as for execvp(3) and shells.
 const SHELL: &CStr = c"/bin/sh";
@@ -58,6 +65,8 @@ pub struct Prepared<'a> {
     limits: Vec<(process::Resource, u64)>,
     /// How the program is started if the filter denies execve.
     start: Option<Start>,
+    /// Whether the child was created with its privileges given up, in its domain and under its filters.
+    confined: bool,
 }
 
 /// A program that is started by one descriptor, which no later program can have: it is closed by the
@@ -128,7 +137,75 @@ impl<'a> Prepared<'a> {
             ignore_sigpipe: command.ignore_sigpipe,
             limits: resource_limits(plan),
             start: None,
+            confined: false,
         })
+    }
+
+    /// The child inherits what confines it.
+    pub fn inherit(&mut self) {
+        self.confined = true;
+        self.floor = None;
+        self.close = gaps(&self.pass_fds);
+    }
+
+    /// The privileges that the child gives up.
+    pub fn privileges(&self) -> &Privileges {
+        &self.privileges
+    }
+
+    /// What [`run`] calls for a child that inherits what confines it, up to its execve. `None`: it does what takes
+    /// privileges that it has given up.
+    pub fn calls(&self) -> Option<Vec<Call>> {
+        let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
+        let grants = self
+            .floor
+            .as_ref()
+            .is_some_and(|floor| !floor.beneath.is_empty());
+        if !plain || grants || self.directory.is_some() || self.privileges.changes_user() {
+            return None;
+        }
+        let word = |number: i32| number as u64;
+        let mut calls: Vec<Call> = vec![
+            (libc::SYS_rt_sigaction, [word(libc::SIGPIPE), 0, 0, 8, 0, 0]),
+            (libc::SYS_futex, [0, word(libc::FUTEX_WAIT), 0, 0, 0, 0]),
+            (
+                libc::SYS_futex,
+                [0, word(libc::FUTEX_WAKE), word(i32::MAX), 0, 0, 0],
+            ),
+            (libc::SYS_getppid, [0; 6]),
+            (
+                libc::SYS_rt_sigprocmask,
+                [word(libc::SIG_SETMASK), 0, 0, 8, 0, 0],
+            ),
+            (libc::SYS_exit_group, [125, 0, 0, 0, 0, 0]),
+        ];
+        for (stream, number) in self.streams.iter().zip(0..) {
+            let Some(stream) = *stream else { continue };
+            calls.push(match stream == number {
+                true => (
+                    libc::SYS_fcntl,
+                    [word(stream), word(libc::F_SETFD), 0, 0, 0, 0],
+                ),
+                false => (DUPLICATE, [word(stream), number as u64, 0, 0, 0, 0]),
+            });
+        }
+        for &(first, last) in &gaps(&self.pass_fds) {
+            calls.push((
+                libc::SYS_close_range,
+                [first.into(), last.into(), 0, 0, 0, 0],
+            ));
+        }
+        for &fd in &self.pass_fds {
+            calls.push((libc::SYS_fcntl, [word(fd), word(libc::F_SETFD), 0, 0, 0, 0]));
+        }
+        if let Some(mask) = self.umask {
+            calls.push((libc::SYS_umask, [mask.into(), 0, 0, 0, 0, 0]));
+        }
+        let core = (!self.core_dumps).then_some((libc::RLIMIT_CORE, 0));
+        for &(resource, _) in self.limits.iter().chain(&core) {
+            calls.push((libc::SYS_prlimit64, [0, resource.into(), 0, 0, 0, 0]));
+        }
+        Some(calls)
     }
 
     /// Has the program started by this descriptor.
@@ -189,9 +266,15 @@ fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// Never returns: executes the program, or reports in `words` what failed and exits.
-pub fn run(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS], mask: &sigset_t) -> ! {
-    let ready = isolate(prepared, words).and_then(|()| confine(prepared, words, mask));
+/// Never returns: executes the program, or reports in `words` what failed and exits. Calls `ready` before it
+/// waits for its tracer.
+pub fn run(
+    prepared: &Prepared<'_>,
+    words: &[AtomicU32; WORDS],
+    mask: &sigset_t,
+    ready: &dyn Fn(),
+) -> ! {
+    let ready = isolate(prepared, words).and_then(|()| confine(prepared, words, mask, ready));
     let (step, errno) = match ready {
         Ok(()) => (Step::Exec, execute(prepared)),
         Err(failed) => failed,
@@ -244,6 +327,7 @@ fn confine(
     prepared: &Prepared<'_>,
     words: &[AtomicU32; WORDS],
     mask: &sigset_t,
+    ready: &dyn Fn(),
 ) -> Result<(), (Step, Errno)> {
     let at = |step| move |errno| (step, errno);
     for (stream, number) in prepared.streams.iter().zip(0..) {
@@ -289,32 +373,49 @@ fn confine(
         // Seizing another user's process could need a capability that the caller lacks.
         wait_for_tracer(&words[GO], prepared.parent());
     }
-    // Opened while the child may still open everything.
+    if !prepared.confined {
+        restrict(&prepared.privileges, prepared.floor.as_deref())?;
+    }
     if let Some(floor) = &prepared.floor {
+        process::close(floor.ruleset.as_raw_fd());
+    }
+    signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
+    ready();
+    wait_for_tracer(&words[GO], prepared.parent());
+    signal::set_mask(mask).map_err(at(Step::Signals))?;
+    if prepared.confined {
+        return Ok(());
+    }
+    // From the jail's own filter on, only execve follows.
+    let filters = prepared.domains.iter().map(Vec::as_slice);
+    install(filters.chain([prepared.filter])).map_err(|errno| (Step::Filter, errno))
+}
+
+/// Gives up all privileges that are not kept, and enters the Landlock domain.
+pub fn restrict(privileges: &Privileges, floor: Option<&Floor>) -> Result<(), (Step, Errno)> {
+    let at = |step| move |errno| (step, errno);
+    // Opened while the child may still open everything.
+    if let Some(floor) = floor {
         for rule in &floor.beneath {
             sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
                 .map_err(at(Step::Grant))?;
         }
     }
-    prepared.privileges.give_up()?;
+    privileges.give_up()?;
     process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
-    if let Some(floor) = &prepared.floor {
+    if let Some(floor) = floor {
         sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
             .map_err(at(Step::Landlock))?;
-        process::close(floor.ruleset.as_raw_fd());
     }
-    signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
-    wait_for_tracer(&words[GO], prepared.parent());
-    signal::set_mask(mask).map_err(at(Step::Signals))?;
-    install(prepared).map_err(|errno| (Step::Filter, errno))
+    Ok(())
 }
 
-/// Installs the filters. From the jail's own on, only execve follows.
-fn install(prepared: &Prepared<'_>) -> Result<(), Errno> {
-    for filter in &prepared.domains {
+/// Installs filters, in this order.
+pub fn install<'a>(filters: impl Iterator<Item = &'a [sock_filter]>) -> Result<(), Errno> {
+    for filter in filters {
         seccompiler::apply_filter(filter).map_err(|_| Errno::last())?;
     }
-    seccompiler::apply_filter(prepared.filter).map_err(|_| Errno::last())
+    Ok(())
 }
 
 /// RET_TRACE without a tracer is ENOSYS, so the filter must not be installed before the parent has

@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod child;
+mod confined;
 mod containers;
 mod error;
 mod handed;

@@ -22,6 +22,7 @@ fn known() -> CapsHashSet {
 }
 
 /// What dropping needs, allocated before the fork.
+#[derive(Clone)]
 pub struct Privileges {
     /// The user to become.
     user: Option<User>,
@@ -49,6 +50,11 @@ impl Privileges {
             locks,
             bounding,
         })
+    }
+
+    /// The capabilities that are kept.
+    pub fn kept(&self) -> &CapsHashSet {
+        &self.kept
     }
 
     /// Whether the child becomes another user.

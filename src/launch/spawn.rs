@@ -8,6 +8,7 @@ use super::{
 };
 use crate::plan::Plan;
 use crate::policy::LimitKind;
+use crate::sys::clone_vm::Ready;
 use crate::sys::{self, Errno, memory::SharedWords, process::Fork};
 use crate::trace::{self, Meter, Resume, Stop, Tid, Wait};
 use caps::Capability;
@@ -113,12 +114,11 @@ impl Spawn {
         words: &Words,
         plan: &Plan,
         handed: Vec<Handed>,
-        shares: bool,
+        (page, shares): (Arc<SharedWords>, bool),
     ) -> Result<Self, LaunchError> {
-        let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
         let group = plan.limits.number(LimitKind::Memory);
         Ok(Self {
-            page: Arc::new(page),
+            page,
             group: group.and_then(|most| cgroup::make(plan.memory, most)),
             shares,
             mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
@@ -164,7 +164,7 @@ impl Spawn {
         {
             let host = Circumstances::read(Some(pid));
             let _ = sys::process::kill(pid, libc::SIGKILL);
-            let _ = sys::wait::wait(pid, 0);
+            let _ = sys::wait::reap(pid);
             let _ = sys::signal::set_mask(&self.mask);
             // The child may have failed, reported that and ended before it could be seized.
             let failure = self.started(pid, None).failure();
@@ -210,7 +210,8 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     let floor = landlock::floor(plan.domain, &plan.files, &plan.net, &handed, (later, &kept))?;
     drop(kept);
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
-    let spawn = Spawn::new(command, &words, plan, handed, false)?;
+    let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
+    let spawn = Spawn::new(command, &words, plan, handed, (Arc::new(page), false))?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
@@ -218,7 +219,7 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
         namespaces => sys::namespace::fork_into(namespaces),
     };
     match forked {
-        Ok(Fork::Child) => child::run(&prepared, spawn.page.words(), &spawn.mask),
+        Ok(Fork::Child) => child::run(&prepared, spawn.page.words(), &spawn.mask, &|| ()),
         Ok(Fork::Parent(pid)) => spawn.seize(pid),
         Err(errno) if namespaces != 0 => {
             let _ = sys::signal::set_mask(&spawn.mask);
@@ -243,19 +244,23 @@ pub fn start_in<T>(
 ) -> Result<T, LaunchError> {
     // A change of user would change which processes may read this memory, and namespaces need a second
     // fork.
-    if command.user.is_some() || command.isolation.is_any() {
+    if command.user.is_some() || command.isolation.is_any() || plan.unsupervised {
         let started = start(&command, plan)?;
         drop(command);
         return Ok(then(started));
     }
     let words = Words::new(&command, plan)?;
     let handed = command.handed(plan);
-    let prepared = words.prepared(&command, plan, spawner.floor(plan, &handed)?)?;
-    let spawn = Spawn::new(&command, &words, plan, handed, true)?;
-    let (page, mask) = (spawn.page.clone(), spawn.mask);
+    let floor = spawner.floor(plan, &handed)?;
+    let mut prepared = words.prepared(&command, plan, floor.clone())?;
+    let page = spawner.page().map_err(LaunchError::system("mmap"))?;
+    let room = spawner.room(&mut prepared, plan, floor, !handed.is_empty());
+    let spawn = Spawn::new(&command, &words, plan, handed, (page.clone(), true))?;
+    let mask = spawn.mask;
     let mut spawn = Some(spawn);
-    let run = || -> () { child::run(&prepared, page.words(), &mask) };
-    let spawned = spawner.room.with_child(&run, |pid| {
+    let run =
+        |ready: &Ready<'_>| -> () { child::run(&prepared, page.words(), &mask, &|| ready.tell()) };
+    let spawned = room.with_child(&run, |pid| {
         let spawn = spawn.take()?;
         drop(command);
         Some(spawn.seize(pid).map(then))

@@ -1,5 +1,5 @@
-//! What a program that starts many commands keeps between starts: the stack for a child, and the ruleset
-//! of the plan that was used last.
+//! What a program that starts many commands keeps between starts: a thread that starts children, the
+//! ruleset of the plan that was used last, and a thread that is confined for it.
 //!
 //! A ruleset grants the files that its paths led to when it was created, and keeps these alive. So it is
 //! reused only if the paths still lead to the same files: a directory that was created anew is another
@@ -7,11 +7,14 @@
 //! own directories, which no command can change, are asked for ten times a second at most. If one is replaced,
 //! commands cannot use the new one until then.
 
+use super::child::Prepared;
+use super::confined::Confined;
 use super::kept::Taken;
 use super::landlock::{self, Floor};
 use super::{Handed, LaunchError};
 use crate::plan::{Plan, is_beneath};
-use crate::sys;
+use crate::sys::clone_vm::CloneVmSpawner;
+use crate::sys::{Errno, memory::SharedWords};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +23,14 @@ use std::time::{Duration, Instant};
 
 /// Starts commands, one at a time.
 pub struct Spawner {
-    pub(super) room: sys::clone_vm::CloneVmSpawner,
+    room: CloneVmSpawner,
+    /// Whether this program lets a thread of it be confined.
+    confines: bool,
+    confined: Option<Confined>,
+    /// The plan and the ruleset of the last run.
+    last: Option<(Arc<Plan>, Option<Arc<Floor>>)>,
+    /// Shared with the child of the last run.
+    page: Option<Arc<SharedWords>>,
     cached: Option<CachedRuleset>,
 }
 
@@ -57,14 +67,68 @@ impl Spawner {
     /// If memory or a thread cannot be had.
     pub fn new() -> std::io::Result<Spawner> {
         Ok(Spawner {
-            room: sys::clone_vm::CloneVmSpawner::new()?,
+            room: CloneVmSpawner::new(|| Ok(()))?,
+            confines: false,
+            confined: None,
+            last: None,
+            page: None,
             cached: None,
         })
     }
 
-    /// Whether commands can be started in it: see [`sys::clone_vm::CloneVmSpawner::is_own`].
+    /// Whether commands can be started in it: see [`CloneVmSpawner::is_own`].
     pub fn is_own(&self) -> bool {
         self.room.is_own()
+    }
+
+    /// From now on a plan that is used again gets a thread that is confined once, for a program that owns its
+    /// threads: see [`super::confined`].
+    pub fn confine(&mut self) {
+        self.confines = true;
+    }
+
+    /// Where a command is started: it may inherit what confines it, and is then told so.
+    pub(super) fn room(
+        &mut self,
+        prepared: &mut Prepared<'_>,
+        plan: &Arc<Plan>,
+        floor: Option<Arc<Floor>>,
+        handed: bool,
+    ) -> &mut CloneVmSpawner {
+        // The ruleset of a command that was handed files is its own.
+        if !self.confines || handed {
+            return &mut self.room;
+        }
+        let is = |(last, known): &(Arc<Plan>, Option<Arc<Floor>>)| {
+            Arc::ptr_eq(last, plan)
+                && known.as_ref().map(Arc::as_ptr) == floor.as_ref().map(Arc::as_ptr)
+        };
+        let again = self.last.as_ref().is_some_and(is);
+        if !again {
+            self.last = Some((Arc::clone(plan), floor));
+            return &mut self.room;
+        }
+        let confined = match self.confined.take() {
+            Some(confined) if confined.is_of(plan, floor.as_ref()) => confined,
+            _ => Confined::new(prepared, plan, floor),
+        };
+        match self.confined.insert(confined).room(prepared) {
+            Some(room) => {
+                prepared.inherit();
+                room
+            }
+            None => &mut self.room,
+        }
+    }
+
+    /// The words for the next child, all 0: those of the last one, unless something still holds them.
+    pub(super) fn page(&mut self) -> Result<Arc<SharedWords>, Errno> {
+        if let Some(page) = self.page.as_mut().and_then(Arc::get_mut) {
+            page.clear();
+        } else {
+            self.page = Some(Arc::new(SharedWords::new()?));
+        }
+        self.page.clone().ok_or(Errno::ENOMEM)
     }
 
     /// The ruleset of a plan. A command that was handed files gets its own ruleset, because these files

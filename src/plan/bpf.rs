@@ -130,6 +130,40 @@ pub fn flow(instruction: &sock_filter) -> Flow {
     }
 }
 
+/// What an instruction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Loads 32 bits at this offset of `struct seccomp_data`.
+    Load(u32),
+    /// The loaded value is this one from now on.
+    Loaded(u32),
+    /// Skips so many of the following instructions.
+    Skip(u32),
+    /// Ends the program with this answer.
+    Returns(Return),
+    /// None of those that are made here.
+    Unknown,
+}
+
+/// What an instruction does if this value is loaded.
+pub fn step(instruction: &sock_filter, loaded: u32) -> Step {
+    let k = instruction.k;
+    let branch = |holds| match holds {
+        true => Step::Skip(instruction.jt.into()),
+        false => Step::Skip(instruction.jf.into()),
+    };
+    match instruction.code {
+        LD_W_ABS => Step::Load(k),
+        ALU_AND_K => Step::Loaded(loaded & k),
+        JMP_JA => Step::Skip(k),
+        JMP_JEQ_K => branch(loaded == k),
+        JMP_JGT_K => branch(loaded > k),
+        JMP_JGE_K => branch(loaded >= k),
+        RET_K => Step::Returns(Return(k)),
+        _ => Step::Unknown,
+    }
+}
+
 /// Skips `then` instructions if the loaded value is `k`, else `otherwise`.
 pub fn if_equal(k: u32, then: u8, otherwise: u8) -> sock_filter {
     sock_filter {

@@ -140,6 +140,13 @@ impl SharedWords {
         // `self`, and is only ever accessed through atomics.
         unsafe { self.0.as_ref() }
     }
+
+    /// Makes them 0 again.
+    pub fn clear(&mut self) {
+        for word in self.words() {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for SharedWords {

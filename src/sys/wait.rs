@@ -66,6 +66,14 @@ pub fn take_end(tid: pid_t) -> Result<Option<(c_int, u64)>, Errno> {
     Ok((tid > 0).then_some((status, peak)))
 }
 
+/// Takes the status of a child of this process, whichever of its threads created it.
+pub fn reap(pid: pid_t) -> Result<c_int, Errno> {
+    let mut status: c_int = 0;
+    // SAFETY: `status` is valid for writing, and a null rusage asks for none.
+    check(unsafe { libc::wait4(pid, &mut status, libc::__WALL, null_mut()) })?;
+    Ok(status)
+}
+
 /// waitid(2) for this thread's own children and tracees; -1: any of them.
 fn wait_id(tid: pid_t, flags: c_int) -> Result<Option<libc::siginfo_t>, Errno> {
     let (of, id) = match tid {
@@ -91,9 +99,18 @@ pub fn has_any() -> bool {
 /// Whether this is a child or tracee of this thread that has not been reaped, so that no other process
 /// can have its id. waitid(2) with WNOWAIT leaves the status in place.
 pub fn is_own(tid: pid_t) -> bool {
+    is_there(tid, libc::__WNOTHREAD)
+}
+
+/// The same for a child of any thread of this process.
+pub fn is_of_process(pid: pid_t) -> bool {
+    is_there(pid, 0)
+}
+
+fn is_there(tid: pid_t, flags: c_int) -> bool {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
-    let flags = flags | libc::__WALL | libc::__WNOTHREAD;
+    let flags = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    let flags = flags | libc::__WALL;
     // SAFETY: `info` is valid for writing.
     check(unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, info.as_mut_ptr(), flags) }).is_ok()
 }

@@ -1,0 +1,59 @@
+//! Whether a filter lets a call through, for the calls that jail itself makes under it. The program is run as the
+//! kernel runs it.
+
+use super::bpf;
+use crate::syscalls::NATIVE;
+use seccompiler::sock_filter;
+
+/// Whether the program's answer to this call is that it runs. False for a program of other instructions than those
+/// that a plan's filter has.
+pub fn lets_through(program: &[sock_filter], number: i64, args: [u64; 6]) -> bool {
+    let word = |offset: u32| match offset {
+        bpf::NR => Some(number as u32),
+        bpf::ARCH => Some(NATIVE.audit_arch()),
+        bpf::ARGS.. => {
+            let at = (offset - bpf::ARGS) as usize;
+            let arg = args.get(at / 8)?;
+            Some((arg >> (at % 8 * 8)) as u32)
+        }
+        // The instruction pointer.
+        _ => None,
+    };
+    let (mut at, mut loaded) = (0, 0);
+    // Jumps only lead forwards, so this ends.
+    while let Some(instruction) = program.get(at) {
+        at += 1;
+        match bpf::step(instruction, loaded) {
+            bpf::Step::Load(offset) => match word(offset) {
+                Some(value) => loaded = value,
+                None => return false,
+            },
+            bpf::Step::Loaded(value) => loaded = value,
+            bpf::Step::Skip(count) => at += count as usize,
+            bpf::Step::Returns(answer) => return answer == bpf::Return::ALLOW,
+            bpf::Step::Unknown => return false,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Host, Plan, PlanOptions};
+    use crate::policy::Policy;
+
+    #[test]
+    fn a_filter_is_read_as_the_kernel_reads_it() {
+        let policy = Policy::preset("base").expect("a preset");
+        let plan = Plan::with(&policy, &Host::newest(), PlanOptions::default()).expect("a plan");
+        let lets = |number, args| lets_through(&plan.filter, number, args);
+        assert!(lets(libc::SYS_getppid, [0; 6]));
+        assert!(!lets(libc::SYS_ptrace, [0; 6]));
+        let clone = |flags: i32| lets(libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
+        assert!(clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD));
+        assert!(!clone(libc::CLONE_UNTRACED | libc::SIGCHLD));
+        assert!(!lets_through(&plan.filter[..1], libc::SYS_getppid, [0; 6]));
+        assert!(!lets_through(&[], libc::SYS_getppid, [0; 6]));
+    }
+}
