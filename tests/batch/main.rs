@@ -7,6 +7,8 @@ mod changed;
 mod directories;
 mod ids;
 mod resume;
+mod secrets;
+mod soak;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;

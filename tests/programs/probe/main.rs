@@ -26,6 +26,7 @@ mod prove;
 mod ptys;
 mod raw;
 mod registers;
+mod secrets;
 mod sentences;
 mod signals;
 mod stops;
@@ -83,6 +84,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("reads-key",        inherited::reads_key),
     ("reap",             children::reap),
     ("registers",        registers::registers),
+    ("secrets",          secrets::secrets),
     ("securebits",       inherited::securebits),
     ("sentences",        sentences::sentences),
     ("signals",          signals::signals),
