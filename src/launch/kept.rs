@@ -34,7 +34,8 @@ struct Files {
     /// The directory of the last path, as most have one that the next path is in, too.
     directory: Vec<u8>,
     /// That directory, once a second path in it was asked for: the kernel then has one name to look up, not all.
-    opened: Option<OwnedFd>,
+    /// `Some(None)`: it cannot be opened.
+    opened: Option<Option<OwnedFd>>,
 }
 
 impl Kept {
@@ -75,9 +76,9 @@ impl Files {
             self.opened = None;
         } else if self.opened.is_none() {
             let opened = open(libc::AT_FDCWD, directory).ok();
-            self.opened = opened.filter(|opened| numbers.contains(&opened.as_raw_fd()));
+            self.opened = Some(opened.filter(|opened| numbers.contains(&opened.as_raw_fd())));
         }
-        match &self.opened {
+        match self.opened.as_ref().and_then(Option::as_ref) {
             Some(opened) => open(opened.as_raw_fd(), name),
             None => open(libc::AT_FDCWD, path),
         }
