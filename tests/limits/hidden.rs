@@ -3,6 +3,7 @@
 use super::memory::{InMemory, MOST, is_ended, modes, run_in};
 use super::policy;
 use crate::support::{Dir, jail, plain, probe};
+use std::os::unix::process::ExitStatusExt;
 
 /// What the probe hides memory in, each of which counts.
 const COUNTED: &[&str] = &[
@@ -48,8 +49,16 @@ fn shared_mappings_of_dev_zero_count() {
 
 #[test]
 fn what_the_supervisor_could_not_see_is_not_there_for_it() {
+    let outside = plain([probe(), "memory", "secret", "1"]).output();
+    let touchable = outside.status.signal() != Some(libc::SIGBUS);
+    if !touchable {
+        println!("NOT TRIED HERE: memfd_secret: touching its memory is SIGBUS without a jail, too");
+    }
     for mode in modes() {
         for kind in ["secret", "spliced"] {
+            if kind == "secret" && !touchable && mode != "none" {
+                continue;
+            }
             let ran = run_in(mode, &[probe(), "memory", kind, "256"]);
             let refused = ran.code() == Some(1) && ran.err.contains("code: 38");
             // A kernel may have none of its own (memfd_secret(2)).
