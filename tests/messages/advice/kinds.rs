@@ -217,6 +217,13 @@ pub(super) fn peers(tree: &str) -> Vec<Row> {
             "default",
             NET,
             &on(stream(), SYS_connect, &unix(b"\0\xff")),
+            refused,
+            "unix:@[! -~]",
+        ),
+        row(
+            "default",
+            NET,
+            &on(stream(), SYS_connect, &unix(b"\0Ab3dX9Qx")),
             Never,
             "opens every abstract socket",
         ),
