@@ -65,7 +65,7 @@ pub struct Prepared<'a> {
     limits: Vec<(process::Resource, u64)>,
     /// How the program is started if the filter denies execve.
     start: Option<Start>,
-    /// Whether the child was created with its privileges given up, in its domain and under its filters.
+    /// Whether the child was created with its privileges given up and under its filters.
     confined: bool,
 }
 
@@ -141,11 +141,9 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The child inherits what confines it.
+    /// The child inherits its filters, and that its privileges are given up.
     pub fn inherit(&mut self) {
         self.confined = true;
-        self.floor = None;
-        self.close = gaps(&self.pass_fds);
     }
 
     /// The privileges that the child gives up.
@@ -153,7 +151,7 @@ impl<'a> Prepared<'a> {
         &self.privileges
     }
 
-    /// What [`run`] calls for a child that inherits what confines it, up to its execve. `None`: it does what takes
+    /// What [`run`] calls for a child that inherits its filters, up to its execve. `None`: it does what takes
     /// privileges that it has given up.
     pub fn calls(&self) -> Option<Vec<Call>> {
         let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
@@ -189,7 +187,7 @@ impl<'a> Prepared<'a> {
                 false => (DUPLICATE, [word(stream), number as u64, 0, 0, 0, 0]),
             });
         }
-        for &(first, last) in &gaps(&self.pass_fds) {
+        for &(first, last) in &self.close {
             calls.push((
                 libc::SYS_close_range,
                 [first.into(), last.into(), 0, 0, 0, 0],
@@ -197,6 +195,15 @@ impl<'a> Prepared<'a> {
         }
         for &fd in &self.pass_fds {
             calls.push((libc::SYS_fcntl, [word(fd), word(libc::F_SETFD), 0, 0, 0, 0]));
+        }
+        if let Some(floor) = &self.floor {
+            let ruleset = word(floor.ruleset.as_raw_fd());
+            let flags = sys::landlock::restrict_flags(floor.quiet);
+            calls.push((
+                libc::SYS_landlock_restrict_self,
+                [ruleset, flags.into(), 0, 0, 0, 0],
+            ));
+            calls.push((libc::SYS_close, [ruleset, 0, 0, 0, 0, 0]));
         }
         if let Some(mask) = self.umask {
             calls.push((libc::SYS_umask, [mask.into(), 0, 0, 0, 0, 0]));
@@ -373,8 +380,15 @@ fn confine(
         // Seizing another user's process could need a capability that the caller lacks.
         wait_for_tracer(&words[GO], prepared.parent());
     }
+    if let Some(floor) = &prepared.floor {
+        grant(floor)?;
+    }
     if !prepared.confined {
-        restrict(&prepared.privileges, prepared.floor.as_deref())?;
+        give_up(&prepared.privileges)?;
+    }
+    if let Some(floor) = &prepared.floor {
+        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
+            .map_err(at(Step::Landlock))?;
     }
     if let Some(floor) = &prepared.floor {
         process::close(floor.ruleset.as_raw_fd());
@@ -391,23 +405,19 @@ fn confine(
     install(filters.chain([prepared.filter])).map_err(|errno| (Step::Filter, errno))
 }
 
-/// Gives up all privileges that are not kept, and enters the Landlock domain.
-pub fn restrict(privileges: &Privileges, floor: Option<&Floor>) -> Result<(), (Step, Errno)> {
-    let at = |step| move |errno| (step, errno);
-    // Opened while the child may still open everything.
-    if let Some(floor) = floor {
-        for rule in &floor.beneath {
-            sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
-                .map_err(at(Step::Grant))?;
-        }
-    }
-    privileges.give_up()?;
-    process::no_new_privs().map_err(at(Step::NoNewPrivs))?;
-    if let Some(floor) = floor {
-        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
-            .map_err(at(Step::Landlock))?;
+/// Adds the rules whose paths are opened while the child may still open everything.
+fn grant(floor: &Floor) -> Result<(), (Step, Errno)> {
+    for rule in &floor.beneath {
+        sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
+            .map_err(|errno| (Step::Grant, errno))?;
     }
     Ok(())
+}
+
+/// Gives up all privileges that are not kept.
+pub fn give_up(privileges: &Privileges) -> Result<(), (Step, Errno)> {
+    privileges.give_up()?;
+    process::no_new_privs().map_err(|errno| (Step::NoNewPrivs, errno))
 }
 
 /// Installs filters, in this order.

@@ -1,6 +1,10 @@
-//! A spawner whose thread is confined once, for all commands of one plan: it has given up its capabilities, and is in
-//! the plan's Landlock domain and under its filters. A command inherits all that, so that it costs nothing for each:
-//! the kernel takes as long to translate a filter as for all other steps of a start.
+//! A spawner whose thread is confined once, for all commands of one plan: it has given up its capabilities, and is
+//! under the plan's filters. A command inherits both, so that they cost nothing for each: the kernel takes as long to
+//! translate a filter as for all other steps of a start.
+//!
+//! Each command enters its Landlock domain itself. The thread must not be in it: a command could send signals to the
+//! thread, and so kill this program, and read this program's memory through it, because Landlock lets a task do so
+//! to those in its own domain.
 //!
 //! The thread and the command's child then make the rest of their calls under the filter, and without capabilities. So
 //! a command is only started in it if the filter lets all of these through, and none of them needs a capability.
@@ -8,7 +12,6 @@
 //! all threads, and end the program if one of them cannot.
 
 use super::child::{self, Prepared};
-use super::landlock::Floor;
 use crate::plan::{Plan, lets_through};
 use crate::sys::clone_vm::{self, CloneVmSpawner};
 use caps::CapsHashSet;
@@ -21,7 +24,6 @@ pub type Call = (libc::c_long, [u64; 6]);
 /// The thread, and what it is confined by.
 pub struct Confined {
     plan: Arc<Plan>,
-    floor: Option<Arc<Floor>>,
     capabilities: CapsHashSet,
     filters: Arc<Vec<Vec<sock_filter>>>,
     /// `None`: the filter does not let the thread's own calls through.
@@ -31,19 +33,18 @@ pub struct Confined {
 impl Confined {
     /// Starts a thread that is confined for commands like this one. It has no room for any if the filter does not
     /// let the thread's own calls through, or something cannot be had.
-    pub fn new(prepared: &Prepared<'_>, plan: &Arc<Plan>, floor: Option<Arc<Floor>>) -> Confined {
+    pub fn new(prepared: &Prepared<'_>, plan: &Arc<Plan>) -> Confined {
         let mut confined = Confined {
             plan: Arc::clone(plan),
-            floor,
             capabilities: prepared.privileges().kept().clone(),
             filters: Arc::new(filters(plan)),
             room: None,
         };
         if let_through(&confined.filters, &own_calls()) {
             let privileges = prepared.privileges().clone();
-            let (floor, filters) = (confined.floor.clone(), Arc::clone(&confined.filters));
+            let filters = Arc::clone(&confined.filters);
             let confine = move || {
-                child::restrict(&privileges, floor.as_deref()).map_err(|(_, errno)| errno)?;
+                child::give_up(&privileges).map_err(|(_, errno)| errno)?;
                 child::install(filters.iter().map(Vec::as_slice))
             };
             confined.room = CloneVmSpawner::new(confine).ok();
@@ -51,13 +52,9 @@ impl Confined {
         confined
     }
 
-    /// Whether it is for this plan and ruleset.
-    pub fn is_of(&self, plan: &Arc<Plan>, floor: Option<&Arc<Floor>>) -> bool {
-        let same = match (&self.floor, floor) {
-            (Some(own), Some(floor)) => Arc::ptr_eq(own, floor),
-            (own, floor) => own.is_none() && floor.is_none(),
-        };
-        same && Arc::ptr_eq(&self.plan, plan)
+    /// Whether it is for this plan.
+    pub fn is_of(&self, plan: &Arc<Plan>) -> bool {
+        Arc::ptr_eq(&self.plan, plan)
     }
 
     /// The room for this command. `None`: it must confine itself.

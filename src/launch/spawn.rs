@@ -252,9 +252,9 @@ pub fn start_in<T>(
     let words = Words::new(&command, plan)?;
     let handed = command.handed(plan);
     let floor = spawner.floor(plan, &handed)?;
-    let mut prepared = words.prepared(&command, plan, floor.clone())?;
+    let mut prepared = words.prepared(&command, plan, floor)?;
     let page = spawner.page().map_err(LaunchError::system("mmap"))?;
-    let room = spawner.room(&mut prepared, plan, floor, !handed.is_empty());
+    let room = spawner.room(&mut prepared, plan);
     let spawn = Spawn::new(&command, &words, plan, handed, (page.clone(), true))?;
     let mask = spawn.mask;
     let mut spawn = Some(spawn);

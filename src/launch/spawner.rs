@@ -27,8 +27,8 @@ pub struct Spawner {
     /// Whether this program lets a thread of it be confined.
     confines: bool,
     confined: Option<Confined>,
-    /// The plan and the ruleset of the last run.
-    last: Option<(Arc<Plan>, Option<Arc<Floor>>)>,
+    /// The plan of the last run.
+    last: Option<Arc<Plan>>,
     /// Shared with the child of the last run.
     page: Option<Arc<SharedWords>>,
     cached: Option<CachedRuleset>,
@@ -92,25 +92,21 @@ impl Spawner {
         &mut self,
         prepared: &mut Prepared<'_>,
         plan: &Arc<Plan>,
-        floor: Option<Arc<Floor>>,
-        handed: bool,
     ) -> &mut CloneVmSpawner {
-        // The ruleset of a command that was handed files is its own.
-        if !self.confines || handed {
+        if !self.confines {
             return &mut self.room;
         }
-        let is = |(last, known): &(Arc<Plan>, Option<Arc<Floor>>)| {
-            Arc::ptr_eq(last, plan)
-                && known.as_ref().map(Arc::as_ptr) == floor.as_ref().map(Arc::as_ptr)
-        };
-        let again = self.last.as_ref().is_some_and(is);
+        let again = self
+            .last
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, plan));
         if !again {
-            self.last = Some((Arc::clone(plan), floor));
+            self.last = Some(Arc::clone(plan));
             return &mut self.room;
         }
         let confined = match self.confined.take() {
-            Some(confined) if confined.is_of(plan, floor.as_ref()) => confined,
-            _ => Confined::new(prepared, plan, floor),
+            Some(confined) if confined.is_of(plan) => confined,
+            _ => Confined::new(prepared, plan),
         };
         match self.confined.insert(confined).room(prepared) {
             Some(room) => {

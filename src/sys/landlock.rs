@@ -46,16 +46,21 @@ pub const LOG_SAME_EXEC_OFF: u32 = 1 << 0;
 /// LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF (ABI 7): what domains within the domain deny is not logged.
 pub const LOG_SUBDOMAINS_OFF: u32 = 1 << 2;
 
+/// The flags of landlock_restrict_self(2) for [`restrict_self`].
+pub fn restrict_flags(quiet: bool) -> u32 {
+    match quiet {
+        true => LOG_SAME_EXEC_OFF | LOG_SUBDOMAINS_OFF,
+        false => 0,
+    }
+}
+
 /// Puts the calling thread into a new domain of the ruleset. Needs no_new_privs.
 /// Async-signal-safe.
 ///
 /// `quiet`: no denial is written to the audit log, neither of this domain nor of those that programs
 /// create within it. Needs Landlock 7.
 pub fn restrict_self(ruleset: BorrowedFd<'_>, quiet: bool) -> Result<(), Errno> {
-    let flags = match quiet {
-        true => LOG_SAME_EXEC_OFF | LOG_SUBDOMAINS_OFF,
-        false => 0,
-    };
+    let flags = restrict_flags(quiet);
     // SAFETY: takes a descriptor and flags, no memory.
     check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), flags) })
         .map(drop)

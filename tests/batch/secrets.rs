@@ -35,6 +35,7 @@ fn runs(policy: &str, jobs: &str) -> Vec<String> {
 
 fn assert_nothing_is_left(policy: &str, least: usize) {
     let printed = runs(policy, "1");
+    assert!(printed[0].contains("a signal or a look reaches: [0, 0]\n"));
     let lines = printed[0].lines().count();
     assert!(lines > 40, "{}", printed[0]);
     for (run, _) in RUNS
