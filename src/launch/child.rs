@@ -1,6 +1,9 @@
 //! The child's side: system calls only, in an order in which each step is still permitted.
 
-use super::confined::Call;
+mod calls;
+
+pub use calls::Call;
+
 use super::init;
 use super::isolation::Spaces;
 use super::landlock::Floor;
@@ -24,12 +27,6 @@ pub const GO: usize = 0;
 pub const STEP: usize = 1;
 /// Word of the shared page: the errno that it failed with.
 pub const ERRNO: usize = 2;
-
-/// What dup2(3) of the C library calls.
-#[cfg(target_arch = "x86_64")]
-const DUPLICATE: libc::c_long = libc::SYS_dup2;
-#[cfg(not(target_arch = "x86_64"))]
-const DUPLICATE: libc::c_long = libc::SYS_dup3;
 
 /// The program that runs a script without a `#!` line, as for execvp(3) and shells.
 const SHELL: &CStr = c"/bin/sh";
@@ -149,70 +146,6 @@ impl<'a> Prepared<'a> {
     /// The privileges that the child gives up.
     pub fn privileges(&self) -> &Privileges {
         &self.privileges
-    }
-
-    /// What [`run`] calls for a child that inherits its filters, up to its execve. `None`: it does what takes
-    /// privileges that it has given up.
-    pub fn calls(&self) -> Option<Vec<Call>> {
-        let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
-        let grants = self
-            .floor
-            .as_ref()
-            .is_some_and(|floor| !floor.beneath.is_empty());
-        if !plain || grants || self.directory.is_some() || self.privileges.changes_user() {
-            return None;
-        }
-        let word = |number: i32| number as u64;
-        let mut calls: Vec<Call> = vec![
-            (libc::SYS_rt_sigaction, [word(libc::SIGPIPE), 0, 0, 8, 0, 0]),
-            (libc::SYS_futex, [0, word(libc::FUTEX_WAIT), 0, 0, 0, 0]),
-            (
-                libc::SYS_futex,
-                [0, word(libc::FUTEX_WAKE), word(i32::MAX), 0, 0, 0],
-            ),
-            (libc::SYS_getppid, [0; 6]),
-            (
-                libc::SYS_rt_sigprocmask,
-                [word(libc::SIG_SETMASK), 0, 0, 8, 0, 0],
-            ),
-            (libc::SYS_exit_group, [125, 0, 0, 0, 0, 0]),
-        ];
-        for (stream, number) in self.streams.iter().zip(0..) {
-            let Some(stream) = *stream else { continue };
-            calls.push(match stream == number {
-                true => (
-                    libc::SYS_fcntl,
-                    [word(stream), word(libc::F_SETFD), 0, 0, 0, 0],
-                ),
-                false => (DUPLICATE, [word(stream), number as u64, 0, 0, 0, 0]),
-            });
-        }
-        for &(first, last) in &self.close {
-            calls.push((
-                libc::SYS_close_range,
-                [first.into(), last.into(), 0, 0, 0, 0],
-            ));
-        }
-        for &fd in &self.pass_fds {
-            calls.push((libc::SYS_fcntl, [word(fd), word(libc::F_SETFD), 0, 0, 0, 0]));
-        }
-        if let Some(floor) = &self.floor {
-            let ruleset = word(floor.ruleset.as_raw_fd());
-            let flags = sys::landlock::restrict_flags(floor.quiet);
-            calls.push((
-                libc::SYS_landlock_restrict_self,
-                [ruleset, flags.into(), 0, 0, 0, 0],
-            ));
-            calls.push((libc::SYS_close, [ruleset, 0, 0, 0, 0, 0]));
-        }
-        if let Some(mask) = self.umask {
-            calls.push((libc::SYS_umask, [mask.into(), 0, 0, 0, 0, 0]));
-        }
-        let core = (!self.core_dumps).then_some((libc::RLIMIT_CORE, 0));
-        for &(resource, _) in self.limits.iter().chain(&core) {
-            calls.push((libc::SYS_prlimit64, [0, resource.into(), 0, 0, 0, 0]));
-        }
-        Some(calls)
     }
 
     /// Has the program started by this descriptor.
@@ -380,19 +313,7 @@ fn confine(
         // Seizing another user's process could need a capability that the caller lacks.
         wait_for_tracer(&words[GO], prepared.parent());
     }
-    if let Some(floor) = &prepared.floor {
-        grant(floor)?;
-    }
-    if !prepared.confined {
-        give_up(&prepared.privileges)?;
-    }
-    if let Some(floor) = &prepared.floor {
-        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
-            .map_err(at(Step::Landlock))?;
-    }
-    if let Some(floor) = &prepared.floor {
-        process::close(floor.ruleset.as_raw_fd());
-    }
+    restrict(prepared)?;
     signal::set_ignored(libc::SIGPIPE, prepared.ignore_sigpipe).map_err(at(Step::Signals))?;
     ready();
     wait_for_tracer(&words[GO], prepared.parent());
@@ -405,11 +326,23 @@ fn confine(
     install(filters.chain([prepared.filter])).map_err(|errno| (Step::Filter, errno))
 }
 
-/// Adds the rules whose paths are opened while the child may still open everything.
-fn grant(floor: &Floor) -> Result<(), (Step, Errno)> {
-    for rule in &floor.beneath {
-        sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
-            .map_err(|errno| (Step::Grant, errno))?;
+/// Gives up privileges, and enters the Landlock domain.
+fn restrict(prepared: &Prepared<'_>) -> Result<(), (Step, Errno)> {
+    let at = |step| move |errno| (step, errno);
+    // Opened while the child may still open everything.
+    if let Some(floor) = &prepared.floor {
+        for rule in &floor.beneath {
+            sys::landlock::grant(floor.ruleset.as_fd(), &rule.path, rule.directory, rule.file)
+                .map_err(at(Step::Grant))?;
+        }
+    }
+    if !prepared.confined {
+        give_up(&prepared.privileges)?;
+    }
+    if let Some(floor) = &prepared.floor {
+        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
+            .map_err(at(Step::Landlock))?;
+        process::close(floor.ruleset.as_raw_fd());
     }
     Ok(())
 }

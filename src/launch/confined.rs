@@ -11,15 +11,12 @@
 //! The thread never leaves it, so this is for a program that owns its threads: the C library's setuid(2) would change
 //! all threads, and end the program if one of them cannot.
 
-use super::child::{self, Prepared};
+use super::child::{self, Call, Prepared};
 use crate::plan::{Plan, lets_through};
 use crate::sys::clone_vm::{self, CloneVmSpawner};
 use caps::CapsHashSet;
 use seccompiler::sock_filter;
 use std::sync::Arc;
-
-/// A call by its number, with its arguments; those that are pointers are 0.
-pub type Call = (libc::c_long, [u64; 6]);
 
 /// The thread, and what it is confined by.
 pub struct Confined {

@@ -1,7 +1,6 @@
 //! What lies beside the recorded paths: a pattern for one of them must not open it.
 
 use super::record::Recorded;
-use super::scene::recorded_paths;
 use crate::paths::is_beneath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -21,7 +20,7 @@ pub type Beside = BTreeMap<Vec<u8>, Option<BTreeSet<Vec<u8>>>>;
 /// The names in each directory above a recorded path, but for those of recorded paths and of what leads to them.
 /// `apart`: places whose directories do not matter.
 pub fn names(recorded: &Recorded, apart: &[Option<&Path>]) -> Beside {
-    let paths = recorded_paths(recorded, |_| true);
+    let paths = recorded.paths(|_| true);
     let mut directories: BTreeSet<&Path> = BTreeSet::new();
     let mut known: BTreeSet<&Path> = BTreeSet::new();
     for path in &paths {

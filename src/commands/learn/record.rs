@@ -15,7 +15,9 @@ use crate::syscalls::Call;
 use crate::syscalls::op::{Op, Peer};
 use crate::trace::Tid;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Requests of one domain that are kept.
 const MOST_IN_DOMAIN: usize = 10_000;
@@ -52,6 +54,18 @@ impl Recorded {
         let domains = self.domains.iter();
         let continued = domains.filter(|(_, domain)| domain.continued);
         continued.map(|(name, domain)| (name.as_str(), &domain.requests))
+    }
+
+    /// Those of the recorded paths of which this is true.
+    pub fn paths(&self, holds: impl Fn(&Path) -> bool) -> BTreeSet<Vec<u8>> {
+        let domains = self.domains.values().map(|domain| &domain.requests);
+        let requests = domains.chain([&self.requests]).flat_map(Recording::keys);
+        let paths = requests.filter_map(|request| match request {
+            Request::Path(_, path) => Some(path),
+            _ => None,
+        });
+        let holds = |path: &&Vec<u8>| holds(Path::new(OsStr::from_bytes(path)));
+        paths.filter(holds).cloned().collect()
     }
 
     /// The number of requests that the policy lacks, for itself or for a domain.

@@ -2,12 +2,10 @@
 
 use super::{Ran, beside, record, sqlite};
 use crate::judge::varying::Run;
-use crate::learn::{self, Scene};
+use crate::learn::Scene;
 use crate::report;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, eaccess, geteuid};
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -42,14 +40,14 @@ impl Ran<'_> {
         };
         let tmpdir = own.or_else(|| context.tmpdir.clone());
         Scene {
-            directories: recorded_paths(recorded, Path::is_dir),
-            gone: recorded_paths(recorded, |path| path.symlink_metadata().is_err()),
-            led: recorded_paths(recorded, is_led),
-            refused: recorded_paths(recorded, is_refused),
+            directories: recorded.paths(Path::is_dir),
+            gone: recorded.paths(|path| path.symlink_metadata().is_err()),
+            led: recorded.paths(is_led),
+            refused: recorded.paths(is_refused),
             beside: beside::names(recorded, &[context.directory.as_deref(), tmpdir.as_deref()]),
             made: recorded.made.clone(),
-            databases: recorded_paths(recorded, sqlite::is_database),
-            synced: recorded_paths(recorded, |path| {
+            databases: recorded.paths(sqlite::is_database),
+            synced: recorded.paths(|path| {
                 !recorded.used.contains(path.as_os_str().as_bytes()) && sqlite::is_in(path)
             }),
             programs: programs(),
@@ -85,24 +83,6 @@ fn is_refused(path: &Path) -> bool {
                 Err(Errno::EACCES | Errno::EROFS)
             )
     })
-}
-
-/// Those of the recorded paths of which this is true.
-pub(super) fn recorded_paths(
-    recorded: &record::Recorded,
-    holds: impl Fn(&Path) -> bool,
-) -> BTreeSet<Vec<u8>> {
-    let domains = recorded.domains.values().map(|domain| &domain.requests);
-    let paths = [&recorded.requests]
-        .into_iter()
-        .chain(domains)
-        .flat_map(|requests| requests.keys())
-        .filter_map(|request| match request {
-            learn::Request::Path(_, path) => Some(path),
-            _ => None,
-        });
-    let holds = |path: &&Vec<u8>| holds(Path::new(OsStr::from_bytes(path)));
-    paths.filter(holds).cloned().collect()
 }
 
 /// Whether a path that led to itself when it was recorded leads elsewhere now.
