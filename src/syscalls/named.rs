@@ -213,10 +213,15 @@ pub mod open_flags {
     pub const O_CREAT: u64 = 0o100;
     pub const O_EXCL: u64 = 0o200;
     pub const O_TRUNC: u64 = 0o1000;
+    /// The kernel's, which the C library calls 0: openat adds it, openat2 does not (fs/open.c).
+    #[cfg(not(target_arch = "aarch64"))]
+    pub const O_LARGEFILE: u64 = 0o100_000;
     #[cfg(not(target_arch = "aarch64"))]
     pub const O_DIRECTORY: u64 = 0o200_000;
     #[cfg(not(target_arch = "aarch64"))]
     pub const O_NOFOLLOW: u64 = 0o400_000;
+    #[cfg(target_arch = "aarch64")]
+    pub const O_LARGEFILE: u64 = 0o400_000;
     #[cfg(target_arch = "aarch64")]
     pub const O_DIRECTORY: u64 = 0o40_000;
     #[cfg(target_arch = "aarch64")]
@@ -296,6 +301,26 @@ mod tests {
             let kind = syscall.args.get(usize::from(row.path)).map(|arg| arg.kind);
             let path = matches!(kind, Some(Kind::Path { .. } | Kind::Sockaddr { .. }));
             assert!(path || row.syscall == "quotactl", "{}", row.syscall);
+        }
+    }
+
+    /// Some differ between processors: aarch64's O_NOFOLLOW is the O_LARGEFILE of x86-64.
+    #[test]
+    fn open_flags_are_those_of_the_table() {
+        use open_flags::*;
+        for (name, value) in [
+            ("O_WRONLY", O_WRONLY),
+            ("O_RDWR", O_RDWR),
+            ("O_CREAT", O_CREAT),
+            ("O_EXCL", O_EXCL),
+            ("O_TRUNC", O_TRUNC),
+            ("O_LARGEFILE", O_LARGEFILE),
+            ("O_DIRECTORY", O_DIRECTORY),
+            ("O_NOFOLLOW", O_NOFOLLOW),
+            ("O_PATH", O_PATH),
+            ("O_TMPFILE", O_TMPFILE | O_DIRECTORY),
+        ] {
+            assert_eq!(super::super::constant(name), Some(value), "{name}");
         }
     }
 

@@ -37,8 +37,6 @@ enum Way {
     Passed,
 }
 
-/// O_LARGEFILE of x86-64, where libc calls it 0: openat adds it, openat2 does not (fs/open.c).
-const O_LARGEFILE: u64 = 0o100_000;
 /// VALID_OPEN_FLAGS of linux/fcntl.h: open and openat ignore what is none of these.
 const VALID: u64 = 0o37_777_703;
 /// O_PATH_FLAGS of fs/open.c: all that counts with O_PATH.
@@ -536,6 +534,7 @@ mod tests {
     fn what_openat_ignores_openat2_is_not_given() {
         let how = How::of_openat(O_CREAT | 1 << 40 | 1 << 30, 0o170_644);
         assert_eq!(how.flags, O_CREAT | O_LARGEFILE);
+        assert!(follows_open(How::of_openat(0, 0).flags));
         assert_eq!(how.mode, 0o644);
         assert_eq!(How::of_openat(0, 0o644).mode, 0);
         let path = How::of_openat(O_PATH | O_RDWR | O_CREAT, 0o644);
