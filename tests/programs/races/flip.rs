@@ -414,7 +414,11 @@ impl Flipping {
     /// A symbolic link is replaced by ever new ones.
     fn symlink(&mut self, place: &Place) {
         let link = place.scratch.join(LINK);
-        role::set_up(|| symlink(place.good_directory(), &link).expect("cannot make a link"));
+        role::set_up(|| {
+            // That of an earlier attack.
+            let _ = std::fs::remove_file(&link);
+            symlink(place.good_directory(), &link).expect("cannot make a link");
+        });
         let leaf = place.good.file_name().expect("GOOD has a name");
         self.path = Text::private(link.join(leaf));
         let targets = [place.good_directory(), place.bad_directory()].map(Text::private);
