@@ -11,7 +11,7 @@ from machine import Missing
 SUITE = "trixie"
 PACKAGES = (
     "base-files base-passwd bash coreutils dash findutils grep libc-bin mawk mount ncurses-bin netbase procps python3 "
-    "sed util-linux util-linux-extra perl strace git curl iproute2 nginx-light"
+    "sed bsdutils util-linux util-linux-extra perl strace git curl iproute2 nginx-light"
 ).split()
 LEFT_OUT = ("share/doc", "share/man", "share/locale", "share/i18n", "share/info", "lib/python3/dist-packages", "lib/valgrind")
 # What the packages would link when they are installed.
