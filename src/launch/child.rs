@@ -257,6 +257,7 @@ fn isolate(prepared: &Prepared<'_>, words: &[AtomicU32; WORDS]) -> Result<(), (S
     // The init will run as the command's user, and the command must not read its memory. The command's
     // own execve resets this for the command.
     process::set_dumpable(false).map_err(|errno| (Step::Init, errno))?;
+    init::take_name();
     match namespace::fork_into(0).map_err(|errno| (Step::Init, errno))? {
         Fork::Child => Ok(()),
         Fork::Parent(_) => init::run(&prepared.privileges),

@@ -20,9 +20,13 @@ pub fn begin(parent: &OwnedFd) {
     }
 }
 
+/// Takes the init's name, before there is a command that could see another one. The child has it until its execve.
+pub fn take_name() {
+    namespace::set_name(NAME);
+}
+
 /// Runs the init. All signals are blocked, so none is delivered here.
 pub fn run(privileges: &Privileges) -> ! {
-    namespace::set_name(NAME);
     let _ = process::close_range(0, u32::MAX);
     let _ = process::chdir(c"/");
     let given_up = privileges

@@ -49,7 +49,7 @@ fn shared_mappings_of_dev_zero_count() {
 
 #[test]
 fn what_the_supervisor_could_not_see_is_not_there_for_it() {
-    let outside = plain([probe(), "memory", "secret", "1"]).output();
+    let outside = plain([probe(), "memory", "secret", "256"]).output();
     let touchable = outside.status.signal() != Some(libc::SIGBUS);
     if !touchable {
         println!("NOT TRIED HERE: memfd_secret: touching its memory is SIGBUS without a jail, too");
