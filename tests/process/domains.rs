@@ -201,7 +201,7 @@ fn a_denial_names_its_domain_for_programs_too() {
     assert_eq!(names("code"), "fs.read.deny", "{fed}");
     assert_eq!(names("domain"), "build", "{fed}");
     assert!(
-        names("advice").starts_with("the domain `build` denies it"),
+        names("advice").starts_with("to allow: remove or narrow fs.deny at policy.toml:4"),
         "{fed}"
     );
     let report = fitting("report", &read("report"));
