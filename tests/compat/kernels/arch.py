@@ -50,7 +50,8 @@ AARCH64 = Processor(
     qemu="qemu-system-aarch64",
     package="qemu-system-arm",
     # Pointer authentication by a quick algorithm: that of the processor takes most of the time here.
-    options="-accel tcg -machine virt,gic-version=3,mte=on -cpu max,pauth-impdef=on,sve=off,sme=off,lpa2=off",
+    options="-accel tcg -icount shift=1,sleep=off -machine virt,gic-version=3,mte=on "
+    "-cpu max,pauth-impdef=on,sve=off,sme=off,lpa2=off",
     console="ttyAMA0",
     ports=("ttyS0", "ttyS1"),
     debian="arm64",
