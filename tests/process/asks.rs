@@ -264,7 +264,7 @@ fn what_an_entry_or_jail_itself_denies_is_never_asked_about() {
     assert!(!requests.iter().any(wrote), "{requests:?}");
     let kept = std::fs::read_to_string(scene.dir.file("policy.toml")).expect("a policy");
     assert_eq!(kept, text);
-    assert!(ran.out.contains("allowed: 13"), "{}", ran.out);
+    assert!(ran.out.contains("allowed: 13"), "{}{}", ran.out, ran.err);
     // A system call: the message says what to add by hand.
     assert!(ran.out.contains("EPERM"), "{}", ran.out);
     ran.complains("denied bpf(")

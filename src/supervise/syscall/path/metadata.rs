@@ -375,7 +375,7 @@ fn read_metadata(
     match op {
         ReadMetadata::Stat | ReadMetadata::Lstat | ReadMetadata::Newfstatat => {
             let (fd, path) = empty();
-            filled(stop, at + 1, 144, |out| {
+            filled(stop, at + 1, size_of::<libc::stat>(), |out| {
                 let args = [fd, path, Arg::Out(out), Arg::Number(AT_EMPTY_PATH)];
                 perform(libc::SYS_newfstatat, six(args))
             })
@@ -383,14 +383,14 @@ fn read_metadata(
         ReadMetadata::Statx => {
             let (fd, path) = empty();
             let flags = Arg::Number(stop.arg(2) & !0x100 | AT_EMPTY_PATH);
-            filled(stop, 4, 256, |out| {
+            filled(stop, 4, size_of::<libc::statx>(), |out| {
                 perform(
                     libc::SYS_statx,
                     six([fd, path, flags, number(3), Arg::Out(out)]),
                 )
             })
         }
-        ReadMetadata::Statfs => filled(stop, 1, 120, |out| {
+        ReadMetadata::Statfs => filled(stop, 1, size_of::<libc::statfs>(), |out| {
             perform(libc::SYS_statfs, six([Arg::Text(&place), Arg::Out(out)]))
         }),
         ReadMetadata::Access | ReadMetadata::Faccessat | ReadMetadata::Faccessat2 => {
