@@ -172,11 +172,11 @@ fn text(kind: FlagKind, value: &OsString) -> Result<String, String> {
     let help = match value.as_bytes() {
         path if path.starts_with(b"/") => {
             format!(
-                "; write `*` for what is not: {name} '{}'",
+                "; write `[! -~]` for each byte that is not: {name} '{}'",
                 written::path(path)
             )
         }
-        _ => "; write `*` for what is not".to_owned(),
+        _ => "; write `[! -~]` for each byte that is not".to_owned(),
     };
     Err(format!("{name} {shown}: it is not UTF-8 text{help}"))
 }

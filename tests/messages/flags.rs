@@ -304,7 +304,7 @@ fn what_is_not_text_is_refused_with_the_next_step() {
         OsStr::new("true"),
     ];
     let ran = jail(arguments).cwd(dir.path()).output().ends_with(125);
-    ran.complains("it is not UTF-8 text; write `*` for what is not: --allow-read '/srv/a*b'");
+    ran.complains("it is not UTF-8 text; write `[! -~]` for each byte that is not: --allow-read '/srv/a[! -~]b'");
 }
 
 #[test]
