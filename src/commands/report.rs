@@ -8,7 +8,8 @@ use super::{FAILED, PageFormat, ReportLog};
 use crate::page;
 use crate::report::evidence::{self, Content};
 
-/// Writes the page. `width`: that of the terminal, if stdout is one. Returns 125 if the log cannot be read or the page not be written, otherwise 0.
+/// Writes the page. `width`: that of the terminal, if stdout is one. Returns 125 if the log cannot be read or the
+/// page not be written, otherwise 0.
 pub(super) fn run(
     asked: &ReportLog,
     width: Option<usize>,

@@ -104,9 +104,9 @@ impl CloneVmSpawner {
     }
 
     /// Creates a child that calls `child`, and calls `parent` with its pid: at the latest when the child tells
-    /// that it is ready ([`Ready::tell`]), which it must do unless it soon ends. Returns when `parent` has returned and the child no longer uses
-    /// this process's memory. The child inherits this process's descriptors and handles no signals; all
-    /// are blocked.
+    /// that it is ready ([`Ready::tell`]), which it must do unless it soon ends. Returns when `parent` has
+    /// returned and the child no longer uses this process's memory. The child inherits this process's
+    /// descriptors and handles no signals; all are blocked.
     ///
     /// The child must call async-signal-safe functions only, and allocate nothing that another thread
     /// frees.
