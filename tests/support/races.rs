@@ -1,6 +1,6 @@
 //! What the suites of races share.
 
-use super::{Ran, copy, example, slow};
+use super::{Dir, Ran, copy, example, plain, slow};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,35 @@ pub fn slowly(seconds: f64) -> f64 {
 /// least five seconds, until it has tried often enough.
 pub fn timeout(seconds: f64) -> Duration {
     Duration::from_secs_f64(5.0 * seconds + 60.0)
+}
+
+/// Whether an attack cannot win where temporary directories lie, even without protection; says why.
+pub fn cannot_win(attack: &str) -> bool {
+    let why = if attack.starts_with("aio-") && in_memory() {
+        "a tmpfs reads at once what is to be read in the background"
+    } else if attack.starts_with("setxattr-") && !has_attributes() {
+        "this file system has no extended attributes"
+    } else {
+        return false;
+    };
+    println!("NOT TRIED HERE: {attack}: {why}");
+    true
+}
+
+/// Whether temporary directories lie in a tmpfs.
+fn in_memory() -> bool {
+    let found = nix::sys::statfs::statfs(&std::env::temp_dir()).expect("statfs");
+    found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC
+}
+
+/// Whether a file there can have extended attributes: those of a tmpfs can from Linux 6.6 on.
+fn has_attributes() -> bool {
+    let directory = Dir::new();
+    let file = directory.write("file", "");
+    let list = directory.write("list", file);
+    let list = std::fs::File::open(list).expect("what was just written");
+    let ran = plain([example("files"), "mark".to_owned()]).stdin(list);
+    ran.output().ends_with(0).out.is_empty()
 }
 
 /// The program `races`.
