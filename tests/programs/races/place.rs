@@ -173,14 +173,35 @@ fn interpreted(interpreter: &Path, headers: usize) -> Vec<u8> {
     image(aside, 1, Some(interpreter), headers)
 }
 
+/// The processor in the header of a program.
+#[cfg(target_arch = "x86_64")]
+const MACHINE: u16 = 62;
+#[cfg(target_arch = "aarch64")]
+const MACHINE: u16 = 183;
+
+/// The instructions of exit_group(code).
+#[cfg(target_arch = "x86_64")]
+fn exit_group(code: u8) -> Vec<u8> {
+    // mov edi, code; mov eax, SYS_exit_group; syscall
+    vec![0xbf, code, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05]
+}
+
+/// As above.
+#[cfg(target_arch = "aarch64")]
+fn exit_group(code: u8) -> Vec<u8> {
+    // mov x0, code; mov x8, SYS_exit_group; svc 0
+    let set = |register: u32, value: u32| 0xd280_0000 | value << 5 | register;
+    let words = [set(0, code.into()), set(8, 94), 0xd400_0001];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
 /// A static program that ends with `code` and does nothing else, or that is to be interpreted.
 ///
 /// Header, code, name of the interpreter, program headers: the unused ones are PT_NULL.
 fn image(image: Image, code: u8, interpreter: Option<&Path>, headers: usize) -> Vec<u8> {
     const HEADER: u64 = 64;
     let Image { kind, base } = image;
-    // mov edi, code; mov eax, SYS_exit_group; syscall
-    let text = [0xbf, code, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05];
+    let text = exit_group(code);
     let mut name = interpreter.map_or(vec![], |path| path.as_os_str().as_bytes().to_vec());
     name.push(0);
     let name_at = HEADER + text.len() as u64;
@@ -198,10 +219,10 @@ fn image(image: Image, code: u8, interpreter: Option<&Path>, headers: usize) -> 
     let (name_base, readable, executable) = (base + name_at, 4, 5);
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     let parts: [Vec<u8>; 9] = [
-        half(&[kind, 62, 1, 0]),
+        half(&[kind, MACHINE, 1, 0]),
         long(&[base + HEADER, table, 0]),
         half(&[0, 0, 64, 56, count as u16, 64, 0, 0]),
-        text.to_vec(),
+        text,
         name,
         half(&[named, 0, readable, 0]),
         long(&[name_at, name_base, name_base, name_size, name_size, 1]),
