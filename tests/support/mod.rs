@@ -6,6 +6,7 @@
 
 pub mod arena;
 pub mod landlock;
+pub mod part;
 pub mod races;
 pub mod schema;
 

@@ -3,6 +3,7 @@
 //! It must follow from the language alone, never from what jail does.
 
 use super::cells::Call;
+use crate::support::part::Part;
 use std::path::Path;
 
 /// A kind of place, by the entries that cover it.
@@ -177,4 +178,18 @@ fn a_promise_can_be_broken() {
     assert!(broken(Verdict::Allowed, "open-read", "ok", "EACCES").is_some());
     assert!(broken(Verdict::Hidden, "open-read", "ok", "EACCES").is_some());
     assert!(broken(Verdict::Denied, "rename-to", "ok", "EXDEV").is_none());
+}
+
+#[test]
+fn parts_are_the_whole_together() {
+    let parts: Vec<Part> = (1..=7)
+        .filter_map(|number| Part::read(&format!("{number}/7")))
+        .collect();
+    for cell in [[0, 0, 0], [5, 6, 10], [134, 3, 2]] {
+        assert_eq!(parts.iter().filter(|part| part.has(cell)).count(), 1);
+    }
+    assert!(Part::read("1/1").is_some_and(|whole| whole.has([5, 6])));
+    for wrong in ["", "7", "0/7", "8/7", "1/0", "a/7", "1/7/7", "-1/7"] {
+        assert!(Part::read(wrong).is_none(), "{wrong}");
+    }
 }

@@ -8,6 +8,7 @@ use super::peers::{Own, Peer, free_port, peers};
 use super::table::{Cell, table};
 use super::{address, raw};
 use crate::support::landlock::lacks;
+use crate::support::part::Part;
 use crate::support::{Dir, JAIL, Ran, Run, example, is_root, plain, token};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -54,7 +55,13 @@ pub fn hold(title: &str, landlock: Option<&str>) {
         return;
     }
     let outside = outside();
-    let inside: Vec<At> = places(|column| column != Column::Outside);
+    let part = Part::asked();
+    let asked = |(row, column, threads): At| {
+        let place = COLUMNS.iter().position(|&known| known == column);
+        part.has([row, place.unwrap_or_default(), threads.into()])
+    };
+    let mut inside: Vec<At> = places(|column| column != Column::Outside);
+    inside.retain(|&at| asked(at));
     let answers = run(&inside, landlock);
     let mut cells = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -62,6 +69,12 @@ pub fn hold(title: &str, landlock: Option<&str>) {
         for (place, &column) in COLUMNS.iter().enumerate() {
             let both = [false, true].map(|threads| {
                 let at = (number, column, threads);
+                if column != Column::Outside && !asked(at) {
+                    return Cell {
+                        answer: "-".to_owned(),
+                        because: "",
+                    };
+                }
                 let without = outside.get(&key((number, Column::Outside, threads)));
                 let without = without.map_or("", |answer| &answer.text);
                 let verdict = verdict(row, column, threads);
@@ -95,7 +108,7 @@ pub fn hold(title: &str, landlock: Option<&str>) {
         wrong.is_empty(),
         "{title}: {} of {} cells break a promise\n{}",
         wrong.len(),
-        cells.len() * 2,
+        answers.len() + outside.len(),
         wrong.join("\n")
     );
 }
