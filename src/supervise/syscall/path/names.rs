@@ -6,7 +6,7 @@
 //! umask, and the limit on the size of files.
 
 use super::metadata::{changed, on_descriptor, on_object, writable};
-use super::raw::{AT_FDCWD, fd, link, perform, six, text};
+use super::raw::{AT_FDCWD, fd, is_missing, link, perform, six, text};
 use super::resolve::{self, LookupFlags, Resolved, is_directory};
 use super::umask::Umask;
 use super::{Judged, Paths, Refused, SyscallStop, object, protect};
@@ -54,6 +54,9 @@ const TREE_REQUESTS: [u32; 6] = [
 impl Paths {
     /// Makes a call with these paths.
     pub(super) fn perform(&mut self, stop: &mut SyscallStop<'_>, op: Op) -> Judged<Resume> {
+        if is_missing(op) {
+            return Err(Errno::ENOSYS.into());
+        }
         if let Some((_, index, known)) = FLAGS.iter().find(|(call, ..)| *call == op)
             && stop.arg(*index) as u32 & !known != 0
         {
@@ -379,13 +382,18 @@ fn link_to(stop: &SyscallStop<'_>, own: bool) -> Judged<Made> {
     if own && !from.pathless {
         return Ok(Made::Judged(from.path, Some(path)));
     }
+    // Before Linux 6.10 this flag takes CAP_DAC_READ_SEARCH (linkat(2)).
+    let empty = match stop.call.op() {
+        Op::Names(Names::Linkat) => stop.arg(4) & AT_EMPTY_PATH,
+        _ => 0,
+    };
     let source = link(source);
     let args = [
         AT_FDCWD,
         Arg::Text(&source),
         fd(&directory),
         Arg::Text(&entry),
-        Arg::Number(libc::AT_SYMLINK_FOLLOW as u64),
+        Arg::Number(libc::AT_SYMLINK_FOLLOW as u64 | empty),
     ];
     Ok(Made::Done(perform(libc::SYS_linkat, six(args))?))
 }

@@ -4,6 +4,7 @@ use crate::supervise::syscall::charged;
 use crate::supervise::syscall::stop::Judged;
 use crate::sys::Errno;
 use crate::sys::files::Arg;
+use crate::syscalls::op::{Op, ReadMetadata, WriteMetadata};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -30,4 +31,22 @@ pub(super) fn perform(number: libc::c_long, args: [Arg<'_>; 6]) -> Result<i64, E
 
 pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
     Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
+}
+
+/// Calls that are made here as older ones, which Linux 5.10 has: fchmodat2 is of 6.6, the others of 6.13.
+const NEWER: &[(Op, libc::c_long)] = &[
+    (Op::WriteMetadata(WriteMetadata::Fchmodat2), 452),
+    (Op::WriteMetadata(WriteMetadata::Setxattrat), 463),
+    (Op::ReadMetadata(ReadMetadata::Getxattrat), 464),
+    (Op::ReadMetadata(ReadMetadata::Listxattrat), 465),
+    (Op::WriteMetadata(WriteMetadata::Removexattrat), 466),
+];
+
+/// Whether it is a call that this kernel does not have: its program is told so, as without a jail.
+pub(super) fn is_missing(op: Op) -> bool {
+    NEWER.iter().any(|(newer, number)| {
+        // There is no such descriptor, so the call changes nothing where it is known.
+        let nowhere = six([Arg::Number(u64::MAX)]);
+        *newer == op && perform(*number, nowhere) == Err(Errno::ENOSYS)
+    })
 }
