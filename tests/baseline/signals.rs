@@ -3,20 +3,17 @@
 //! last without signals) and with none.
 
 use crate::arena::*;
+use crate::support::kernel::is_at_least;
 
 const SIGNAL: i32 = 12; // SIGUSR2: jail itself would pass it on.
 
 /// The ABI as it is, the last without a signal scope, none.
 const ABIS: [Option<u32>; 3] = [None, Some(5), Some(0)];
 
-/// Whether the kernel's Landlock holds signals: Linux 6.12. Asked of the kernel's version, for
-/// only jail makes Landlock calls here.
+/// Whether the kernel's Landlock holds signals. Asked of the kernel's version, for only jail makes
+/// Landlock calls here.
 pub fn landlock_holds_signals() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|word| word.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(12))
+    is_at_least(6, 12)
 }
 
 fn jailed(abi: Option<u32>, group: i32) -> How<'static> {

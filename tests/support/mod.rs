@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod arena;
+pub mod kernel;
 pub mod landlock;
 pub mod part;
 pub mod races;

@@ -34,6 +34,9 @@ pub struct Ends {
     listener: Option<String>,
 }
 
+/// The kernel has sent it, and has not received it: a route that it does not take, for one.
+const LOST: &str = "sent, but not arrived";
+
 /// The number of a row, a column, and whether the probe has threads.
 type At = (usize, Column, bool);
 
@@ -123,11 +126,16 @@ fn judged(
 ) -> Option<String> {
     let got = answer.text.as_str();
     if column == Column::Outside {
-        let holds = got == "ok" || may_lack(row) && got.starts_with('E');
+        let fails = got.starts_with('E') || got == LOST;
+        let holds = got == "ok" || may_lack(row) && fails;
         return (!holds).then(|| format!("expected ok, got {got}"));
     }
     if row.passed == Passed::Raw && !is_root() {
         // There is no such socket to pass.
+        return None;
+    }
+    if may_lack(row) && outside.starts_with('E') && got == outside {
+        // It fails before there is anything to judge.
         return None;
     }
     if let Some(expected) = broken(verdict, outside, got) {
@@ -270,7 +278,7 @@ fn one((number, column, threads): At, landlock: Option<&str>) -> Answer {
         text = format!("{text}, unreachable: {errno:?}");
     }
     if text == "ok" && ends.listener.is_some() && peers().arrives(&token) != ends.listener {
-        text = "sent, but not arrived".to_owned();
+        text = LOST.to_owned();
     }
     Answer {
         text,

@@ -5,6 +5,7 @@
 
 use super::cells::Ends;
 use super::peers::{Own, Peer};
+use crate::support::kernel::is_at_least;
 use Promise::{Closed, Fast, Governed, Kind, Lite, Mixed, Open, Raw, RawInherited, Route};
 
 /// One way to reach somebody.
@@ -348,7 +349,8 @@ pub fn verdict(row: &Row, column: Column, threads: bool) -> Verdict {
         }
         (Route, Column::Allowed) => fails("EPERM", "closed", Says::Nothing),
 
-        (Fast, Column::Allowed) if threads => {
+        // An older kernel does not tell whether other processes share the memory with the address.
+        (Fast, Column::Allowed) if threads || !is_at_least(6, 11) => {
             fails("EOPNOTSUPP", "programs connect", Says::Nothing)
         }
         (_, Column::Allowed) => cell(Expected::Reached, "", Says::Nothing),
@@ -401,6 +403,8 @@ pub fn may_lack(row: &Row) -> bool {
             | "route-option"
             | "route-control"
     )
+    // IP_LOCAL_PORT_RANGE is of Linux 6.3.
+    || matches!(row.peer, Peer::Own(Own::Steered | Own::UnboundSteered))
 }
 
 /// What is expected, if the answer is not it. `outside` is the one without a jail.
