@@ -1,13 +1,16 @@
 //! A pool of the memory in which commands start: allocated once, used by one run after another.
 
-use crate::launch::Spawner;
+use crate::launch::{Shared, Spawner};
 use crate::sys;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The free ones.
+/// The free ones, and what they share.
 #[derive(Default)]
-pub struct Spawners(Mutex<Vec<Spawner>>);
+pub struct Spawners {
+    free: Mutex<Vec<Spawner>>,
+    shared: Arc<Shared>,
+}
 
 impl Spawners {
     /// A free one, or a new one. `None`: no more can be created, so use a fork.
@@ -18,7 +21,7 @@ impl Spawners {
             free.retain(Spawner::is_own);
             free.pop()
         };
-        free.or_else(|| Spawner::new().ok())
+        free.or_else(|| Spawner::new(Arc::clone(&self.shared)).ok())
     }
 
     /// Returns one to the pool. There are never more than are used at the same time.
@@ -30,7 +33,7 @@ impl Spawners {
     }
 
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Spawner>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

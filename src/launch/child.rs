@@ -1,6 +1,7 @@
 //! The child's side: system calls only, in an order in which each step is still permitted.
 
 mod calls;
+mod directory;
 
 pub use calls::Call;
 
@@ -39,6 +40,8 @@ pub struct Prepared<'a> {
     through_shell: Option<CStrings<'a>>,
     environment: CStrings<'a>,
     directory: Option<CString>,
+    /// The same, open, for a child that cannot use capabilities on its path.
+    opened: Option<OwnedFd>,
     pass_fds: Vec<RawFd>,
     /// Ranges of descriptors to close, both ends included.
     close: Vec<(u32, u32)>,
@@ -62,8 +65,9 @@ pub struct Prepared<'a> {
     limits: Vec<(process::Resource, u64)>,
     /// How the program is started if the filter denies execve.
     start: Option<Start>,
-    /// Whether the child was created with its privileges given up and under its filters.
-    confined: bool,
+    /// If the child is created with its privileges given up and under its filters: what these want of the call by
+    /// which it enters its Landlock domain ([`with_pass`](crate::plan::with_pass)).
+    confined: Option<u64>,
 }
 
 /// A program that is started by one descriptor, which no later program can have: it is closed by the
@@ -118,6 +122,7 @@ impl<'a> Prepared<'a> {
             }),
             environment: CStrings::new(environment.iter().map(|text| text.as_c_str())),
             directory,
+            opened: None,
             pass_fds,
             close: gaps(&kept),
             streams: command.streams(),
@@ -134,18 +139,27 @@ impl<'a> Prepared<'a> {
             ignore_sigpipe: command.ignore_sigpipe,
             limits: resource_limits(plan),
             start: None,
-            confined: false,
+            confined: None,
         })
     }
 
-    /// The child inherits its filters, and that its privileges are given up.
-    pub fn inherit(&mut self) {
-        self.confined = true;
+    /// The child inherits its filters, which know this pass, and that its privileges are given up.
+    pub fn inherit(&mut self, pass: u64) {
+        self.confined = Some(pass);
     }
 
     /// The privileges that the child gives up.
     pub fn privileges(&self) -> &Privileges {
         &self.privileges
+    }
+
+    /// Opens the working directory, for a child without capabilities. `false`: it may need one to enter it.
+    pub fn open_directory(&mut self) -> bool {
+        let Some(directory) = &self.directory else {
+            return true;
+        };
+        self.opened = directory::opened(directory);
+        self.opened.is_some()
     }
 
     /// Has the program started by this descriptor.
@@ -271,6 +285,15 @@ fn confine(
     ready: &dyn Fn(),
 ) -> Result<(), (Step, Errno)> {
     let at = |step| move |errno| (step, errno);
+    // With mounts of its own, the child entered the directory when they were set up.
+    let entered = prepared.spaces.as_ref().is_some_and(Spaces::has_mounts);
+    match (&prepared.opened, &prepared.directory) {
+        (Some(opened), _) => process::fchdir(opened.as_fd()).map_err(at(Step::Directory))?,
+        (None, Some(directory)) if !entered => {
+            process::chdir(directory).map_err(at(Step::Directory))?;
+        }
+        _ => {}
+    }
     for (stream, number) in prepared.streams.iter().zip(0..) {
         if let Some(stream) = *stream {
             process::become_descriptor(stream, number).map_err(at(Step::Streams))?;
@@ -287,11 +310,6 @@ fn confine(
     }
     for &fd in &prepared.pass_fds {
         process::keep_over_exec(fd).map_err(at(Step::PassDescriptors))?;
-    }
-    // With mounts of its own, the child entered the directory when they were set up.
-    let entered = prepared.spaces.as_ref().is_some_and(Spaces::has_mounts);
-    if let Some(directory) = prepared.directory.as_ref().filter(|_| !entered) {
-        process::chdir(directory).map_err(at(Step::Directory))?;
     }
     if let Some(mask) = prepared.umask {
         sys::files::set_umask(mask);
@@ -319,7 +337,7 @@ fn confine(
     ready();
     wait_for_tracer(&words[GO], prepared.parent());
     signal::set_mask(mask).map_err(at(Step::Signals))?;
-    if prepared.confined {
+    if prepared.confined.is_some() {
         return Ok(());
     }
     // From the jail's own filter on, only execve follows.
@@ -337,11 +355,12 @@ fn restrict(prepared: &Prepared<'_>) -> Result<(), (Step, Errno)> {
                 .map_err(at(Step::Grant))?;
         }
     }
-    if !prepared.confined {
+    if prepared.confined.is_none() {
         give_up(&prepared.privileges)?;
     }
     if let Some(floor) = &prepared.floor {
-        sys::landlock::restrict_self(floor.ruleset.as_fd(), floor.quiet)
+        let (ruleset, pass) = (floor.ruleset.as_fd(), prepared.confined.unwrap_or_default());
+        sys::landlock::restrict_self_with(ruleset, floor.quiet, pass)
             .map_err(at(Step::Landlock))?;
         process::close(floor.ruleset.as_raw_fd());
     }

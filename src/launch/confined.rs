@@ -12,7 +12,8 @@
 //! all threads, and end the program if one of them cannot.
 
 use super::child::{self, Call, Prepared};
-use crate::plan::{Plan, lets_through};
+use super::random_word;
+use crate::plan::{Plan, lets_through, with_pass};
 use crate::sys::clone_vm::{self, CloneVmSpawner};
 use caps::CapsHashSet;
 use seccompiler::sock_filter;
@@ -20,45 +21,90 @@ use std::sync::Arc;
 
 /// The thread, and what it is confined by.
 pub struct Confined {
-    plan: Arc<Plan>,
+    filters: Filters,
     capabilities: CapsHashSet,
-    filters: Arc<Vec<Vec<sock_filter>>>,
     /// `None`: the filter does not let the thread's own calls through.
     room: Option<CloneVmSpawner>,
+    /// What a command shows to enter its Landlock domain.
+    pass: u64,
+    /// The filters that the thread has.
+    installed: Arc<Vec<Vec<sock_filter>>>,
+    /// The calls of the last command, and whether all filters let them through.
+    asked: Option<(Vec<Call>, bool)>,
+}
+
+/// All filters of a command, in the order in which they are installed. Plans of different directories have the same.
+#[derive(Clone)]
+pub struct Filters {
+    plan: Arc<Plan>,
+    all: Arc<Vec<Vec<sock_filter>>>,
+}
+
+impl Filters {
+    pub fn new(plan: &Arc<Plan>) -> Filters {
+        Filters {
+            plan: Arc::clone(plan),
+            all: Arc::new(filters(plan)),
+        }
+    }
+
+    /// Whether they are those of this plan, too.
+    pub fn are_of(&self, plan: &Arc<Plan>) -> bool {
+        Arc::ptr_eq(&self.plan, plan)
+            || self.all.last() == Some(&plan.filter) && *self.all == filters(plan)
+    }
 }
 
 impl Confined {
     /// Starts a thread that is confined for commands like this one. It has no room for any if the filter does not
     /// let the thread's own calls through, or something cannot be had.
-    pub fn new(prepared: &Prepared<'_>, plan: &Arc<Plan>) -> Confined {
-        let mut confined = Confined {
-            plan: Arc::clone(plan),
-            capabilities: prepared.privileges().kept().clone(),
-            filters: Arc::new(filters(plan)),
-            room: None,
-        };
-        if let_through(&confined.filters, &own_calls()) {
+    pub fn new(prepared: &Prepared<'_>, filters: Filters) -> Confined {
+        let pass = random_word().ok();
+        let installed = pass.and_then(|pass| with_passes(&filters.all, pass));
+        let (pass, installed) = (
+            pass.unwrap_or_default(),
+            Arc::new(installed.unwrap_or_default()),
+        );
+        let mut room = None;
+        if !installed.is_empty() && let_through(&installed, &own_calls()) {
             let privileges = prepared.privileges().clone();
-            let filters = Arc::clone(&confined.filters);
+            let filters = Arc::clone(&installed);
             let confine = move || {
                 child::give_up(&privileges).map_err(|(_, errno)| errno)?;
                 child::install(filters.iter().map(Vec::as_slice))
             };
-            confined.room = CloneVmSpawner::new(confine).ok();
+            room = CloneVmSpawner::new(confine).ok();
         }
-        confined
+        Confined {
+            filters,
+            capabilities: prepared.privileges().kept().clone(),
+            room,
+            pass,
+            installed,
+            asked: None,
+        }
     }
 
-    /// Whether it is for this plan.
+    /// Whether it is for commands of this plan.
     pub fn is_of(&self, plan: &Arc<Plan>) -> bool {
-        Arc::ptr_eq(&self.plan, plan)
+        self.filters.are_of(plan)
     }
 
     /// The room for this command. `None`: it must confine itself.
-    pub fn room(&mut self, prepared: &Prepared<'_>) -> Option<&mut CloneVmSpawner> {
-        let fits = self.capabilities == *prepared.privileges().kept()
-            && let_through(&self.filters, &prepared.calls()?);
-        self.room.as_mut().filter(|_| fits)
+    pub fn room(&mut self, prepared: &mut Prepared<'_>) -> Option<&mut CloneVmSpawner> {
+        self.room.as_ref()?;
+        if self.capabilities != *prepared.privileges().kept() || !prepared.open_directory() {
+            return None;
+        }
+        let calls = prepared.calls(self.pass)?;
+        let fits = match self.asked.take() {
+            Some((asked, fits)) if asked == calls => fits,
+            _ => let_through(&self.installed, &calls),
+        };
+        self.asked = Some((calls, fits));
+        let room = self.room.as_mut().filter(|_| fits)?;
+        prepared.inherit(self.pass);
+        Some(room)
     }
 }
 
@@ -67,6 +113,17 @@ fn filters(plan: &Plan) -> Vec<Vec<sock_filter>> {
     let mut filters = plan.start_filters();
     filters.push(plan.filter.clone());
     filters
+}
+
+/// The filters, which let a command that has the pass enter its Landlock domain. Programs that confine themselves are
+/// left to the supervisor, because it must not do for them what they may not do: whatever they show, they gain
+/// nothing by that.
+fn with_passes(filters: &[Vec<sock_filter>], pass: u64) -> Option<Vec<Vec<sock_filter>>> {
+    let number = libc::SYS_landlock_restrict_self;
+    let filters = filters.iter();
+    filters
+        .map(|filter| with_pass(filter, number, pass))
+        .collect()
 }
 
 /// Whether all filters let all of these calls through.
@@ -109,6 +166,8 @@ fn own_calls() -> Vec<Call> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Command;
+    use super::super::landlock::Floor;
     use super::*;
     use crate::plan::{Host, PlanOptions};
     use crate::policy::Policy;
@@ -116,6 +175,44 @@ mod tests {
     fn has_room(policy: &Policy) -> bool {
         let plan = Plan::with(policy, &Host::newest(), PlanOptions::default()).expect("a plan");
         let_through(&filters(&plan), &own_calls())
+    }
+
+    /// A command of this plan, in a directory of its own, with a ruleset that stands for the plan's.
+    fn fits(plan: &Arc<Plan>) -> bool {
+        let command = Command {
+            directory: Some(std::env::temp_dir()),
+            ..Command::default()
+        };
+        let floor = Floor {
+            ruleset: std::fs::File::open("/dev/null").expect("a file").into(),
+            beneath: Vec::new(),
+            quiet: true,
+        };
+        let prepared = Prepared::new(
+            &command,
+            c"/bin/true",
+            false,
+            &[],
+            &[],
+            plan,
+            Some(Arc::new(floor)),
+        );
+        let mut prepared = prepared.expect("a command");
+        let passed = with_passes(&filters(plan), 7).expect("filters");
+        // Of another user's directory root does not know that without capabilities.
+        let opened = prepared.open_directory();
+        assert!(opened || nix::unistd::geteuid().is_root());
+        let_through(&passed, &prepared.calls(7).expect("calls"))
+            && !let_through(&passed, &prepared.calls(8).expect("calls"))
+    }
+
+    #[test]
+    fn a_command_of_each_preset_inherits_what_confines_it() {
+        for name in ["base", "compute", "workspace", "net"] {
+            let policy = Policy::preset(name).expect("a preset");
+            let plan = Plan::with(&policy, &Host::newest(), PlanOptions::default());
+            assert!(fits(&Arc::new(plan.expect("a plan"))), "{name}");
+        }
     }
 
     #[test]

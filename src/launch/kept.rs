@@ -6,9 +6,9 @@ use crate::plan::ByPath;
 use crate::policy::Keeper;
 use crate::sys::files::{NO_SYMLINKS, close_all, openat2};
 use crate::sys::{Errno, process};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::ops::Range;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,14 +106,30 @@ impl Keeper for Open {
     }
 }
 
+/// What paths lead to, as far as that is known without a look.
+pub(super) trait Objects {
+    /// `None`: not known.
+    fn at(&self, path: &Path) -> Option<Object<'_>>;
+}
+
+/// What a path leads to.
+pub(super) enum Object<'a> {
+    /// This, which may be a directory.
+    Opened(BorrowedFd<'a>),
+    /// The same, and whether it is one.
+    Open(BorrowedFd<'a>, bool),
+    /// Nothing, or a symbolic link.
+    Gone,
+}
+
 /// The files, until the rules are made. Dropping them closes them by few calls.
 #[derive(Default)]
 pub(super) struct Taken(ByPath<OsString, OwnedFd>);
 
-impl Taken {
-    /// What a path led to.
-    pub(super) fn at(&self, path: &[u8]) -> Option<&OwnedFd> {
-        self.0.get(OsStr::from_bytes(path))
+impl Objects for Taken {
+    fn at(&self, path: &Path) -> Option<Object<'_>> {
+        let file = self.0.get(path.as_os_str())?;
+        Some(Object::Opened(file.as_fd()))
     }
 }
 
@@ -139,8 +155,8 @@ mod tests {
         assert_eq!(keeper.keep(&dir.join("link")), None);
         assert_eq!(keeper.keep(&dir.join("none")), Some(false));
         let taken = kept.take();
-        assert!(taken.at(dir.as_os_str().as_bytes()).is_some());
-        assert!(taken.at(b"/etc").is_none());
+        assert!(taken.at(&dir).is_some());
+        assert!(taken.at(Path::new("/etc")).is_none());
         drop(taken);
         assert!(kept.take().0.is_empty());
         let _ = std::fs::remove_dir_all(dir);
@@ -178,7 +194,9 @@ mod tests {
         let taken = kept.take();
         for path in ["a", "a/b"] {
             let path = dir.join(path);
-            let kept = taken.at(path.as_os_str().as_bytes()).expect("kept");
+            let Some(Object::Opened(kept)) = taken.at(&path) else {
+                panic!("{} is not kept", path.display());
+            };
             let kept = std::fs::read_link(format!("/proc/self/fd/{}", kept.as_raw_fd()));
             assert_eq!(kept.expect("its name"), path);
         }

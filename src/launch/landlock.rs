@@ -25,7 +25,7 @@
 //! | 2 (ABI 6) | a scope of signals also applies to other threads of the process | all threads are in the jail's domain |
 //! | 3 (ABI 1) | a file in a directory that was moved out of a bind mount has the rights of the hierarchy beneath the mount alone | a rename gains nothing: where trees have different rights, the supervisor makes it |
 
-use super::kept::Taken;
+use super::kept::{Object, Objects, Taken};
 use super::{Handed, LaunchError};
 use crate::plan::{Domain, Files, Net, Rights};
 use crate::sys::files::open_without_links;
@@ -61,13 +61,13 @@ pub fn ruleset(domain: Domain, files: &Files, net: &Net) -> Result<Option<OwnedF
 }
 
 /// As above, and grants the files that were handed over; `later`: the child adds the rules for paths. `kept`: what
-/// paths led to when the policy was loaded.
+/// is known of what paths lead to.
 pub fn floor(
     domain: Domain,
     files: &Files,
     net: &Net,
     handed: &[Handed],
-    (later, kept): (bool, &Taken),
+    (later, kept): (bool, &dyn Objects),
 ) -> Result<Option<Floor>, LaunchError> {
     let abi = ABI::from(i32::try_from(files.abi()).unwrap_or(i32::MAX));
     let refers = AccessFs::from_all(abi).contains(AccessFs::Refer);
@@ -207,20 +207,26 @@ fn rules<'a>(
 /// Grants what a path of a plan leads to. A file that has gone since the policy was read grants nothing.
 /// Neither does a symbolic link: the path has none, as links were resolved when the policy was read, so this
 /// one was put there since, perhaps by a command of this policy.
-fn grant(ruleset: BorrowedFd<'_>, rule: &Rule<'_>, kept: &Taken) -> Result<(), LaunchError> {
-    let opened;
-    let object = match kept.at(rule.path.as_os_str().as_bytes()) {
-        Some(kept) => kept.as_fd(),
-        None => match rule.path().and_then(|path| open_without_links(&path).ok()) {
-            Some(object) => {
-                opened = object;
-                opened.as_fd()
+fn grant(ruleset: BorrowedFd<'_>, rule: &Rule<'_>, kept: &dyn Objects) -> Result<(), LaunchError> {
+    let (directory, file) = (rule.directory, rule.file);
+    let granted = match kept.at(rule.path) {
+        Some(Object::Gone) => Ok(()),
+        Some(Object::Open(object, true)) => {
+            sys::landlock::grant_opened(ruleset, object, directory, file)
+        }
+        Some(Object::Open(..)) if file == 0 => Ok(()),
+        Some(Object::Open(object, false)) => sys::landlock::grant_object(ruleset, object, file),
+        Some(Object::Opened(object)) => {
+            sys::landlock::grant_opened(ruleset, object, directory, file)
+        }
+        None => match rule.path().map(|path| open_without_links(&path)) {
+            Some(Ok(object)) => {
+                sys::landlock::grant_opened(ruleset, object.as_fd(), directory, file)
             }
-            None => return Ok(()),
+            _ => Ok(()),
         },
     };
-    sys::landlock::grant_opened(ruleset, object, rule.directory, rule.file)
-        .map_err(LaunchError::system("landlock_add_rule"))
+    granted.map_err(LaunchError::system("landlock_add_rule"))
 }
 
 /// Grants a file that was handed over: this inode, under any name. If the kernel accepts no rule for it,

@@ -20,6 +20,7 @@ mod obstacles;
 mod privileges;
 mod spawn;
 mod spawner;
+mod system;
 mod temporary;
 mod terminals;
 mod unavailable;
@@ -35,7 +36,7 @@ pub use kept::Kept;
 pub use landlock::ruleset;
 pub use lookup::{domains, program, script_interpreter};
 pub use spawn::{start, start_in};
-pub use spawner::Spawner;
+pub use spawner::{Shared, Spawner};
 pub use temporary::Temporary;
 pub use unavailable::Unavailable;
 pub use untraceable::{start_descriptor, untraceable};
@@ -234,6 +235,13 @@ impl Started {
             host: Circumstances::read(None),
         })
     }
+}
+
+/// A number that cannot be guessed.
+fn random_word() -> std::io::Result<u64> {
+    let mut bytes = [0; 8];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 fn c_string(text: OsString) -> Result<CString, LaunchError> {

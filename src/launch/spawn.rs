@@ -114,12 +114,12 @@ impl Spawn {
         words: &Words,
         plan: &Plan,
         handed: Vec<Handed>,
+        group: Option<Group>,
         (page, shares): (Arc<SharedWords>, bool),
     ) -> Result<Self, LaunchError> {
-        let group = plan.limits.number(LimitKind::Memory);
         Ok(Self {
             page,
-            group: group.and_then(|most| cgroup::make(plan.memory, most)),
+            group,
             shares,
             mask: sys::signal::block_all().map_err(LaunchError::system("sigprocmask"))?,
             program: words.program.clone(),
@@ -211,7 +211,16 @@ pub fn start(command: &Command, plan: &Plan) -> Result<Started, LaunchError> {
     drop(kept);
     let prepared = words.prepared(command, plan, floor.map(Arc::new))?;
     let page = SharedWords::new().map_err(LaunchError::system("mmap"))?;
-    let spawn = Spawn::new(command, &words, plan, handed, (Arc::new(page), false))?;
+    let group = plan.limits.number(LimitKind::Memory);
+    let group = group.and_then(|most| cgroup::make(plan.memory, most));
+    let spawn = Spawn::new(
+        command,
+        &words,
+        plan,
+        handed,
+        group,
+        (Arc::new(page), false),
+    )?;
     // `child::run` makes system calls only, on memory that was prepared above.
     let namespaces = prepared.namespaces();
     let forked = match namespaces {
@@ -254,8 +263,10 @@ pub fn start_in<T>(
     let floor = spawner.floor(plan, &handed)?;
     let mut prepared = words.prepared(&command, plan, floor)?;
     let page = spawner.page().map_err(LaunchError::system("mmap"))?;
+    let group = plan.limits.number(LimitKind::Memory);
+    let group = group.and_then(|most| spawner.groups().take(plan.memory, most));
     let room = spawner.room(&mut prepared, plan);
-    let spawn = Spawn::new(&command, &words, plan, handed, (page.clone(), true))?;
+    let spawn = Spawn::new(&command, &words, plan, handed, group, (page.clone(), true))?;
     let mask = spawn.mask;
     let mut spawn = Some(spawn);
     let run =

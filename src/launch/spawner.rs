@@ -3,23 +3,18 @@
 //!
 //! A ruleset grants the files that its paths led to when it was created, and keeps these alive. So it is
 //! reused only if the paths still lead to the same files: a directory that was created anew is another
-//! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.) The system's
-//! own directories, which no command can change, are asked for ten times a second at most. If one is replaced,
-//! commands cannot use the new one until then.
+//! one. (The kernel keeps the inode that a rule names, so its number is not reused meanwhile.)
 
+use super::cgroup::Pool;
 use super::child::Prepared;
-use super::confined::Confined;
-use super::kept::Taken;
+use super::confined::{Confined, Filters};
 use super::landlock::{self, Floor};
+use super::system::{self, Found, System, SystemFiles};
 use super::{Handed, LaunchError};
-use crate::plan::{Plan, is_beneath};
+use crate::plan::Plan;
 use crate::sys::clone_vm::CloneVmSpawner;
 use crate::sys::{Errno, memory::SharedWords};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Starts commands, one at a time.
 pub struct Spawner {
@@ -27,37 +22,28 @@ pub struct Spawner {
     /// Whether this program lets a thread of it be confined.
     confines: bool,
     confined: Option<Confined>,
-    /// The plan of the last run.
-    last: Option<Arc<Plan>>,
+    /// The filters of the last run.
+    last: Option<Filters>,
     /// Shared with the child of the last run.
     page: Option<Arc<SharedWords>>,
+    shared: Arc<Shared>,
     cached: Option<CachedRuleset>,
+}
+
+/// What the spawners of a program share.
+#[derive(Default)]
+pub struct Shared {
+    system: System,
+    groups: Arc<Pool>,
 }
 
 /// A cached ruleset.
 struct CachedRuleset {
     plan: Arc<Plan>,
-    /// What the paths led to.
+    /// What the paths led to: those of the system, and the others.
+    system: Arc<SystemFiles>,
     found: Vec<Option<Found>>,
-    /// The same of those that are the system's, and when they were asked for.
-    system: Vec<Option<Found>>,
-    asked: Instant,
     floor: Option<Arc<Floor>>,
-}
-
-/// How long the system's own directories are taken for the same.
-const SYSTEM_STAYS: Duration = Duration::from_millis(100);
-/// Where the system's own files are.
-const SYSTEM: [&str; 9] = [
-    "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr",
-];
-
-/// The file that a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Found {
-    device: u64,
-    inode: u64,
-    mode: u32,
 }
 
 impl Spawner {
@@ -65,13 +51,14 @@ impl Spawner {
     ///
     /// # Errors
     /// If memory or a thread cannot be had.
-    pub fn new() -> std::io::Result<Spawner> {
+    pub fn new(shared: Arc<Shared>) -> std::io::Result<Spawner> {
         Ok(Spawner {
             room: CloneVmSpawner::new(|| Ok(()))?,
             confines: false,
             confined: None,
             last: None,
             page: None,
+            shared,
             cached: None,
         })
     }
@@ -96,25 +83,21 @@ impl Spawner {
         if !self.confines {
             return &mut self.room;
         }
-        let again = self
-            .last
-            .as_ref()
-            .is_some_and(|last| Arc::ptr_eq(last, plan));
-        if !again {
-            self.last = Some(Arc::clone(plan));
-            return &mut self.room;
-        }
-        let confined = match self.confined.take() {
-            Some(confined) if confined.is_of(plan) => confined,
-            _ => Confined::new(prepared, plan),
-        };
-        match self.confined.insert(confined).room(prepared) {
-            Some(room) => {
-                prepared.inherit();
-                room
+        let confined = match (self.confined.take(), self.last.take()) {
+            (Some(confined), _) if confined.is_of(plan) => confined,
+            (_, Some(last)) if last.are_of(plan) => Confined::new(prepared, last),
+            _ => {
+                self.last = Some(Filters::new(plan));
+                return &mut self.room;
             }
-            None => &mut self.room,
-        }
+        };
+        let room = self.confined.insert(confined).room(prepared);
+        room.unwrap_or(&mut self.room)
+    }
+
+    /// The cgroups that earlier runs have left.
+    pub(super) fn groups(&self) -> &Arc<Pool> {
+        &self.shared.groups
     }
 
     /// The words for the next child, all 0: those of the last one, unless something still holds them.
@@ -134,76 +117,35 @@ impl Spawner {
         plan: &Arc<Plan>,
         handed: &[Handed],
     ) -> Result<Option<Arc<Floor>>, LaunchError> {
-        let make = || {
-            let none = Taken::default();
-            let floor =
-                landlock::floor(plan.domain, &plan.files, &plan.net, handed, (false, &none))?;
-            Ok(floor.map(Arc::new))
-        };
-        if !handed.is_empty() {
-            return make();
-        }
-        // Taken before the ruleset is created, so that a change meanwhile is noticed next time.
-        let asked = Instant::now();
-        let (system, others) = paths(plan);
-        let found = found(&others);
-        if let Some(cached) = &mut self.cached
-            && Arc::ptr_eq(&cached.plan, plan)
-            && cached.found == found
-            && cached.knows_system(&system, asked)
-        {
+        let (system, others) = system::paths(plan);
+        let system = self.shared.system.at(&system);
+        // Before the ruleset is created, so that a change meanwhile is noticed next time.
+        let found: Vec<_> = others.into_iter().map(Found::at).collect();
+        let cached = self.cached.as_ref().filter(|cached| {
+            handed.is_empty()
+                && Arc::ptr_eq(&cached.plan, plan)
+                && Arc::ptr_eq(&cached.system, &system)
+                && cached.found == found
+        });
+        if let Some(cached) = cached {
             return Ok(cached.floor.clone());
         }
-        let system = self::found(&system);
-        let floor = make()?;
-        self.cached = Some(CachedRuleset {
-            plan: Arc::clone(plan),
-            found,
-            system,
-            asked,
-            floor: floor.clone(),
-        });
+        let floor = landlock::floor(
+            plan.domain,
+            &plan.files,
+            &plan.net,
+            handed,
+            (false, &*system),
+        )?;
+        let floor = floor.map(Arc::new);
+        if handed.is_empty() {
+            self.cached = Some(CachedRuleset {
+                plan: Arc::clone(plan),
+                system,
+                found,
+                floor: floor.clone(),
+            });
+        }
         Ok(floor)
     }
-}
-
-impl CachedRuleset {
-    /// Whether the system's paths lead to the same files, as far as that was asked lately.
-    fn knows_system(&mut self, paths: &[&Path], now: Instant) -> bool {
-        if now.duration_since(self.asked) < SYSTEM_STAYS {
-            return true;
-        }
-        self.asked = now;
-        self.system == found(paths)
-    }
-}
-
-/// The paths of a plan: those of the system that no command under it can change, and the others.
-fn paths(plan: &Plan) -> (Vec<&Path>, Vec<&Path>) {
-    let paths = plan.files.grants.iter().map(|(path, _)| path);
-    let sockets = plan.net.unix.iter().flatten();
-    let is_within = |path: &Path, tree: &Path| {
-        is_beneath(path.as_os_str().as_bytes(), tree.as_os_str().as_bytes())
-    };
-    let is_system = |path: &&Path| {
-        let Some(writable) = &plan.files.writable else {
-            return false;
-        };
-        SYSTEM.iter().any(|tree| is_within(path, Path::new(tree)))
-            && !writable.iter().any(|tree| is_within(path, tree))
-    };
-    let all = paths.chain(sockets).map(PathBuf::as_path);
-    all.partition(is_system)
-}
-
-fn found(paths: &[&Path]) -> Vec<Option<Found>> {
-    let found = paths.iter().map(|path| {
-        let found = path.symlink_metadata().ok()?;
-        Some(Found {
-            device: found.dev(),
-            inode: found.ino(),
-            mode: found.mode(),
-        })
-    });
-    found.collect()
 }

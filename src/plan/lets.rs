@@ -37,6 +37,28 @@ pub fn lets_through(program: &[sock_filter], number: i64, args: [u64; 6]) -> boo
     false
 }
 
+/// The program, which also lets a call of this number through if its sixth argument is `pass`. For calls with fewer
+/// arguments: the kernel ignores the others. `None`: the kernel would not take so long a program.
+pub fn with_pass(program: &[sock_filter], number: i64, pass: u64) -> Option<Vec<sock_filter>> {
+    let sixth = bpf::ARGS + 5 * 8;
+    let conditions = [
+        (bpf::NR, number as u32),
+        (bpf::ARCH, NATIVE.audit_arch()),
+        (sixth, pass as u32),
+        (sixth + 4, (pass >> 32) as u32),
+    ];
+    let mut whole = Vec::with_capacity(program.len() + 2 * conditions.len() + 1);
+    for (offset, value) in conditions {
+        let left = 2 * conditions.len() - whole.len();
+        whole.push(bpf::load(offset));
+        // To the program, past what is left of this.
+        whole.push(bpf::if_equal(value, 0, (left - 1) as u8));
+    }
+    whole.push(bpf::Return::ALLOW.instruction());
+    whole.extend_from_slice(program);
+    (whole.len() <= bpf::MAX_LEN).then_some(whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +77,30 @@ mod tests {
         assert!(!clone(libc::CLONE_UNTRACED | libc::SIGCHLD));
         assert!(!lets_through(&plan.filter[..1], libc::SYS_getppid, [0; 6]));
         assert!(!lets_through(&[], libc::SYS_getppid, [0; 6]));
+    }
+
+    #[test]
+    fn a_pass_is_for_one_call_and_changes_no_other() {
+        let policy = Policy::preset("base").expect("a preset");
+        let plan = Plan::with(&policy, &Host::newest(), PlanOptions::default()).expect("a plan");
+        let number = libc::SYS_landlock_restrict_self;
+        let pass = 0x0123_4567_89ab_cdef;
+        let passed = with_pass(&plan.filter, number, pass).expect("a program");
+        let call = |sixth| [5, 1, 0, 0, 0, sixth];
+        assert!(!lets_through(&plan.filter, number, call(pass)));
+        assert!(lets_through(&passed, number, call(pass)));
+        for wrong in [0, pass ^ 1, pass ^ (1 << 63), pass >> 32, pass << 32] {
+            assert!(!lets_through(&passed, number, call(wrong)), "{wrong:x}");
+        }
+        for other in 0..500 {
+            let args = call(pass);
+            let lets = |program| lets_through(program, other, args);
+            assert!(
+                other == number || lets(&passed) == lets(&plan.filter),
+                "{other}"
+            );
+        }
+        let longest = vec![bpf::Return::ALLOW.instruction(); bpf::MAX_LEN];
+        assert!(with_pass(&longest, number, pass).is_none());
     }
 }

@@ -34,7 +34,7 @@ pub use domain_routes::{BY_DOMAIN, domain_routes};
 pub use domains::Entry;
 pub use files::{Files, PINS, PlanOptions, Rights};
 pub use host::{Host, MemoryCgroup, ProcElsewhere, meet};
-pub use lets::lets_through;
+pub use lets::{lets_through, with_pass};
 pub use limits::{CGROUPS, Memory};
 pub use net::Net;
 pub use route::{Cost, Enforcer, Route, What};

@@ -60,10 +60,15 @@ pub fn restrict_flags(quiet: bool) -> u32 {
 /// `quiet`: no denial is written to the audit log, neither of this domain nor of those that programs
 /// create within it. Needs Landlock 7.
 pub fn restrict_self(ruleset: BorrowedFd<'_>, quiet: bool) -> Result<(), Errno> {
-    let flags = restrict_flags(quiet);
-    // SAFETY: takes a descriptor and flags, no memory.
-    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), flags) })
-        .map(drop)
+    restrict_self_with(ruleset, quiet, 0)
+}
+
+/// The same, with a sixth argument that the kernel ignores and a filter may look at.
+pub fn restrict_self_with(ruleset: BorrowedFd<'_>, quiet: bool, pass: u64) -> Result<(), Errno> {
+    let (ruleset, flags) = (ruleset.as_raw_fd(), restrict_flags(quiet));
+    let number = libc::SYS_landlock_restrict_self;
+    // SAFETY: takes a descriptor and numbers, no memory.
+    check(unsafe { libc::syscall(number, ruleset, flags, 0u64, 0u64, 0u64, pass) }).map(drop)
 }
 
 /// landlock_add_rule(2): allows these accesses beneath `path`; if it is not a directory, only those that

@@ -140,6 +140,12 @@ pub fn chdir(path: &CStr) -> Result<(), Errno> {
     check(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
 }
 
+/// fchdir(2).
+pub fn fchdir(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: the descriptor is open.
+    check(unsafe { libc::fchdir(directory.as_raw_fd()) }).map(drop)
+}
+
 /// close_range(2) (Linux 5.9): closes `first` to `last`, both included.
 pub fn close_range(first: c_uint, last: c_uint) -> Result<(), Errno> {
     // SAFETY: takes numbers only; the caller owns the descriptors of this forked child.

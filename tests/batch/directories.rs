@@ -3,6 +3,8 @@
 use super::verdicts;
 use crate::support::{Dir, JAIL, plain};
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 /// More than the policies that a batch keeps.
 const COUNT: usize = 70;
@@ -72,4 +74,47 @@ fn a_directory_that_is_made_anew_is_used_by_the_next_case() {
     assert_eq!(found["1"]["stdout"], "before");
     assert_eq!(found["2"]["code"], 0, "{}", found["2"]);
     assert_eq!(found["3"]["stdout"], "after\n", "{}", found["3"]);
+}
+
+/// Commands of one plan inherit that they have no capabilities, which the batch may need to enter the directory.
+#[test]
+fn root_may_name_a_directory_that_belongs_to_another_user() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("NOT TRIED HERE: only root can enter it");
+        return;
+    }
+    let dir = Dir::new();
+    let mut cases = String::new();
+    for number in 0..6 {
+        dir.write(&format!("c{number}/file"), "");
+        let own = dir.path().join(format!("c{number}"));
+        std::fs::set_permissions(&own, Permissions::from_mode(0o700)).expect("chmod");
+        // Every other directory is root's own.
+        if number % 2 == 1 {
+            std::os::unix::fs::chown(&own, Some(65534), Some(65534)).expect("chown");
+        }
+        let _ = writeln!(
+            cases,
+            r#"{{"id": {number}, "command": ["readlink", "/proc/self/cwd"], "cwd": "c{number}"}}"#
+        );
+    }
+    let cases = dir.write("cases.jsonl", cases);
+    let words = [
+        JAIL,
+        "batch",
+        "--policy",
+        "permissive",
+        "--jobs",
+        "1",
+        "--keep",
+        "100",
+    ];
+    let ran = plain(words).args([&cases]).cwd(dir.path()).output();
+    let found = verdicts(&ran.out);
+    assert_eq!(found.len(), 6, "{}", ran.err);
+    for (id, verdict) in found {
+        let own = dir.path().join(format!("c{id}"));
+        let expected = format!("{}\n", own.display());
+        assert_eq!(verdict["stdout"], expected, "{verdict}");
+    }
 }

@@ -6,6 +6,7 @@ mod support;
 mod changed;
 mod directories;
 mod ids;
+mod memory;
 mod resume;
 mod secrets;
 mod soak;

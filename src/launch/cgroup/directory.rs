@@ -1,6 +1,7 @@
 //! The directory of a cgroup that is created for one jail: its name, its removal, and the removal of
 //! those that a killed jail has left behind.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ const TRIES: u32 = 47;
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(5);
 
+/// Those of others are looked for before each so many.
+const LOOKS: u32 = 64;
+
 /// How many names are tried, because a killed jail with the same process id may have left some.
 const NAMES: u32 = 64;
 
@@ -24,7 +28,10 @@ impl Made {
     /// Creates one with a name that no other process uses, and removes those of jails that have ended.
     pub fn new(parent: &Path) -> io::Result<Made> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        sweep(parent, is_running);
+        // A program that runs many commands looks once.
+        if NEXT.load(Ordering::Relaxed).is_multiple_of(LOOKS) {
+            sweep(parent, is_running);
+        }
         let own = std::process::id();
         let mut last = io::ErrorKind::AlreadyExists.into();
         for _ in 0..NAMES {
@@ -46,6 +53,11 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
+        // A fork of the process that created it has a copy of this.
+        let name = self.0.file_name().and_then(OsStr::to_str);
+        if name.and_then(owner) != Some(std::process::id()) {
+            return;
+        }
         let mut pause = SHORTEST;
         for _ in 0..TRIES {
             match fs::remove_dir(&self.0) {

@@ -4,6 +4,7 @@
 
 mod directory;
 mod places;
+mod pool;
 mod v1;
 mod v2;
 
@@ -11,26 +12,48 @@ use crate::plan::{Memory, MemoryCgroup};
 use crate::sys::bare::number_after;
 use crate::trace::Tid;
 use places::{Place, Version};
+use pool::Back;
+pub use pool::Pool;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The oom_score_adj that protects a process from being killed when memory is short
 /// (proc_pid_oom_score_adj(5)).
 const NEVER: &str = "-1000";
 
-/// A created cgroup. All of its files are open, because this thread may become another user.
+/// The cgroup of a run, removed at its end or left to a later run.
 pub struct Group {
+    cgroup: Arc<Cgroup>,
+    back: Option<Back>,
+}
+
+/// A created cgroup. All of its files are open, because this thread may become another user.
+struct Cgroup {
     members: Members,
     /// Counts how often the limit was reached.
     met: Count,
     /// Counts the processes that were killed for lack of memory, by this limit or another one.
     killed: Count,
     peak: Option<File>,
+    renewal: Renewal,
     // Dropped in this order: the cgroup is removed before this process moves back.
-    _made: directory::Made,
+    made: directory::Made,
     _moved: Option<v2::Moved>,
+}
+
+/// How a cgroup becomes as good as new.
+struct Renewal {
+    /// Files that are written to set the peak back. Empty: it cannot be.
+    peaks: Vec<File>,
+    /// The file of what is charged to it.
+    charged: PathBuf,
+    /// The file that says whether a process is in it, and the text of that if not.
+    inhabited: (PathBuf, &'static str),
+    /// The cgroup of version 2 beside which it is: its limits apply, too.
+    beside: Option<PathBuf>,
 }
 
 /// The file through which a process joins a cgroup.
@@ -95,10 +118,60 @@ pub fn hierarchies() -> Vec<Hierarchy> {
 /// Creates the cgroup that a plan asks for. `None`: it asks for none, or the cgroup cannot be created
 /// after all; then the supervisor adds up the memory.
 pub fn make(memory: Option<Memory>, limit: u64) -> Option<Group> {
-    match memory? {
-        Memory::CgroupV1 => v1::make(limit).ok(),
-        Memory::CgroupV2 { alone } => v2::make(limit, alone).ok(),
-        Memory::Sampler(_) => None,
+    Some(Group {
+        cgroup: create(memory?, limit)?,
+        back: None,
+    })
+}
+
+fn create(memory: Memory, limit: u64) -> Option<Arc<Cgroup>> {
+    let made = match memory {
+        Memory::CgroupV1 => v1::make(limit),
+        Memory::CgroupV2 { alone } => v2::make(limit, alone),
+        Memory::Sampler(_) => return None,
+    };
+    made.ok().map(Arc::new)
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(back) = self.back.take() {
+            back.give(Arc::clone(&self.cgroup));
+        }
+    }
+}
+
+impl Cgroup {
+    /// Whether the limit was reached, and a process killed for it.
+    fn is_past(&self) -> bool {
+        self.killed.has_happened() && self.met.has_happened()
+    }
+
+    /// Whether no process is in it.
+    fn is_free(&self) -> bool {
+        let (path, no) = &self.renewal.inhabited;
+        let text = std::fs::read_to_string(path);
+        text.is_ok_and(|text| text.lines().next().unwrap_or_default() == *no)
+    }
+
+    /// Makes one that is free as good as new; `false`: that cannot be. `most`: how much may be charged to it.
+    fn renew(&self, limit: u64, most: u64) -> bool {
+        let Renewal {
+            peaks,
+            charged,
+            beside,
+            ..
+        } = &self.renewal;
+        let charged = std::fs::read_to_string(charged).unwrap_or_default();
+        let is_small = charged.trim().parse().is_ok_and(|bytes: u64| bytes <= most);
+        if peaks.is_empty() || self.killed.has_happened() || !is_small {
+            return false;
+        }
+        let is_bounded = beside
+            .as_ref()
+            .is_none_or(|own| v2::bound(own, self.made.path(), limit).is_ok());
+        let mut peaks = peaks.iter();
+        is_bounded && peaks.all(|mut peak| peak.write_all(b"0").is_ok()) && !self.met.has_happened()
     }
 }
 
@@ -108,7 +181,7 @@ impl Group {
     /// # Errors
     /// If the kernel refuses; the process then stays where it was.
     pub fn take(&self, pid: Tid) -> io::Result<()> {
-        self.members.take(pid)
+        self.cgroup.members.take(pid)
     }
 
     /// The file through which processes are put into it later.
@@ -116,18 +189,18 @@ impl Group {
     /// # Errors
     /// If no further file can be opened.
     pub fn members(&self) -> io::Result<Members> {
-        self.members.0.try_clone().map(Members)
+        self.cgroup.members.0.try_clone().map(Members)
     }
 
     /// Whether a process was killed because the limit was reached. If the kernel killed one for another
     /// reason, this limit was not reached.
     pub fn is_past(&self) -> bool {
-        self.killed.has_happened() && self.met.has_happened()
+        self.cgroup.is_past()
     }
 
     /// The numbers that [`Group::is_past`] reads, for a process that has not opened these files.
     pub fn counts(&self) -> [CountAt<'_>; 2] {
-        [&self.met, &self.killed].map(|count| CountAt {
+        [&self.cgroup.met, &self.cgroup.killed].map(|count| CountAt {
             path: &count.path,
             word: count.word,
             least: count.least,
@@ -136,7 +209,7 @@ impl Group {
 
     /// The peak memory in bytes; `None` if this kernel does not report it.
     pub fn peak(&self) -> Option<u64> {
-        self.peak.as_ref().map(|file| number(file, ""))
+        self.cgroup.peak.as_ref().map(|file| number(file, ""))
     }
 }
 

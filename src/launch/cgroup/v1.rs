@@ -1,7 +1,7 @@
 //! The memory controller of cgroup v1 (Documentation/admin-guide/cgroup-v1/memory.rst).
 
 use super::places::{self, Place, Version};
-use super::{Count, Group, Members, directory};
+use super::{Cgroup, Count, Members, Renewal, directory};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -9,6 +9,9 @@ use std::path::Path;
 /// How close to its limit the usage of a cgroup is when the limit is reached: memory is charged in
 /// batches of 64 pages (MEMCG_CHARGE_BATCH) of at most 64 KiB.
 const NEARLY: u64 = 4 << 20;
+
+/// The file of the peak, which a write sets back.
+const PEAK: &str = "memory.max_usage_in_bytes";
 
 /// Whether a cgroup can be created, and the limits of its ancestors apply to it.
 pub fn is_possible() -> bool {
@@ -22,8 +25,8 @@ pub fn is_possible() -> bool {
 }
 
 /// Creates one beneath this process's own cgroup.
-pub fn make(limit: u64) -> io::Result<Group> {
-    let place = Place::find(Version::V1).ok_or(io::ErrorKind::NotFound)?;
+pub fn make(limit: u64) -> io::Result<Cgroup> {
+    let place = Place::lately(Version::V1).ok_or(io::ErrorKind::NotFound)?;
     let made = directory::Made::new(&place.own)?;
     let at = made.path();
     let bytes = limit.to_string();
@@ -39,22 +42,33 @@ pub fn make(limit: u64) -> io::Result<Group> {
         }
         false => {
             fs::write(at.join("memory.swappiness"), "0")?;
-            "memory.max_usage_in_bytes"
+            PEAK
         }
     };
-    Ok(Group {
+    let peaks = [most, PEAK];
+    let peaks = peaks.map(|name| File::options().write(true).open(at.join(name)));
+    Ok(Cgroup {
         members: Members(File::options().write(true).open(at.join("cgroup.procs"))?),
         // memory.failcnt stays 0 (measured on Linux 6.18).
         met: Count::new(at, most, "", limit.saturating_sub(NEARLY))?,
         // Linux 4.13.
         killed: Count::new(at, "memory.oom_control", "oom_kill", 1)?,
-        peak: open_peak(at, "memory.max_usage_in_bytes"),
-        _made: made,
+        peak: open_peak(at, PEAK),
+        renewal: Renewal {
+            peaks: peaks
+                .into_iter()
+                .collect::<io::Result<_>>()
+                .unwrap_or_default(),
+            charged: at.join("memory.usage_in_bytes"),
+            inhabited: (at.join("cgroup.procs"), ""),
+            beside: None,
+        },
+        made,
         _moved: None,
     })
 }
 
 /// The file of the peak, if this kernel has it.
-pub fn open_peak(at: &Path, name: &str) -> Option<File> {
+fn open_peak(at: &Path, name: &str) -> Option<File> {
     File::open(at.join(name)).ok()
 }

@@ -8,10 +8,11 @@
 //! - otherwise beside its own cgroup, if the directory above was delegated to this user, too.
 
 use super::places::{self, Place, Version};
-use super::{Count, Group, Members, directory, v1};
+use super::{Cgroup, Count, Members, Renewal, directory};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const CHILDREN: &str = "cgroup.subtree_control";
 const PROCS: &str = "cgroup.procs";
@@ -107,8 +108,13 @@ impl Drop for Moved {
 }
 
 /// Creates a cgroup. `alone`: this process may be moved.
-pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
-    let place = Place::find(Version::V2).ok_or(io::ErrorKind::NotFound)?;
+pub fn make(limit: u64, alone: bool) -> io::Result<Cgroup> {
+    // With `alone` this process moves.
+    let place = match alone {
+        true => Place::find(Version::V2).map(Arc::new),
+        false => Place::lately(Version::V2),
+    };
+    let place = place.ok_or(io::ErrorKind::NotFound)?;
     let place_of_it = find(&place, alone).ok_or(io::ErrorKind::PermissionDenied)?;
     let above = place.own.parent().unwrap_or(&place.mount);
     let (moved, parent) = match place_of_it {
@@ -119,14 +125,11 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
     give(parent)?;
     let made = directory::Made::new(parent)?;
     let at = made.path();
-    let mut most = limit;
-    if place_of_it == Where::Beside {
-        most = most.min(number(&place.own.join("memory.max")).unwrap_or(limit));
-        for name in KEPT {
-            inherit(&place.own.join(name), &at.join(name))?;
-        }
+    let beside = (place_of_it == Where::Beside).then(|| place.own.clone());
+    match &beside {
+        Some(own) => bound(own, at, limit)?,
+        None => fs::write(at.join("memory.max"), limit.to_string())?,
     }
-    fs::write(at.join("memory.max"), most.to_string())?;
     // The file exists only if the kernel counts swap.
     let swap = at.join("memory.swap.max");
     if swap.exists() {
@@ -138,15 +141,35 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Group> {
     if together.exists() {
         fs::write(together, "1")?;
     }
-    Ok(Group {
+    // Linux 5.19; writing to it, which sets back what this descriptor tells, 6.12.
+    let peak = at.join("memory.peak");
+    let writable = File::options().read(true).write(true).open(&peak);
+    let peaks = writable
+        .as_ref()
+        .map(|file| file.try_clone().map(|file| vec![file]));
+    Ok(Cgroup {
+        renewal: Renewal {
+            peaks: peaks.ok().transpose()?.unwrap_or_default(),
+            charged: at.join("memory.current"),
+            inhabited: (at.join("cgroup.events"), "populated 0"),
+            beside,
+        },
+        peak: writable.or_else(|_| File::open(&peak)).ok(),
         members: Members(File::options().write(true).open(at.join(PROCS))?),
         met: Count::new(at, "memory.events", "oom", 1)?,
         killed: Count::new(at, "memory.events", "oom_kill", 1)?,
-        // Linux 5.19.
-        peak: v1::open_peak(at, "memory.peak"),
-        _made: made,
+        made,
         _moved: moved,
     })
+}
+
+/// Limits a cgroup that is beside this one: it must not have more than this one has.
+pub fn bound(own: &Path, at: &Path, limit: u64) -> io::Result<()> {
+    let most = limit.min(number(&own.join("memory.max")).unwrap_or(limit));
+    for name in KEPT {
+        inherit(&own.join(name), &at.join(name))?;
+    }
+    fs::write(at.join("memory.max"), most.to_string())
 }
 
 /// The limit in a file; `None`: no limit, or `max`.

@@ -14,13 +14,13 @@ const DUPLICATE: i64 = libc::SYS_dup3;
 pub type Call = (libc::c_long, [u64; 6]);
 
 impl Prepared<'_> {
-    /// What [`run`](super::run) calls for a child that inherits its filters, up to its execve. `None`: it does what
+    /// What [`run`](super::run) calls for a child that inherits its filters and their `pass`, up to its execve. `None`: it does what
     /// takes privileges that it has given up.
-    pub fn calls(&self) -> Option<Vec<Call>> {
+    pub fn calls(&self, pass: u64) -> Option<Vec<Call>> {
         let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
         let floor = self.floor.as_ref();
         let grants = floor.is_some_and(|floor| !floor.beneath.is_empty());
-        if !plain || grants || self.directory.is_some() || self.privileges.changes_user() {
+        if !plain || grants || self.privileges.changes_user() {
             return None;
         }
         let mut calls = vec![
@@ -37,11 +37,15 @@ impl Prepared<'_> {
             ),
             call(libc::SYS_exit_group, &[125]),
         ];
+        if let Some(opened) = &self.opened {
+            calls.push(call(libc::SYS_fchdir, &[word(opened.as_raw_fd())]));
+        }
         calls.extend(self.calls_for_descriptors());
         if let Some(floor) = floor {
             let ruleset = word(floor.ruleset.as_raw_fd());
             let flags = sys::landlock::restrict_flags(floor.quiet).into();
-            calls.push(call(libc::SYS_landlock_restrict_self, &[ruleset, flags]));
+            let enter = libc::SYS_landlock_restrict_self;
+            calls.push(call(enter, &[ruleset, flags, 0, 0, 0, pass]));
             calls.push(call(libc::SYS_close, &[ruleset]));
         }
         if let Some(mask) = self.umask {
