@@ -4,8 +4,9 @@ use super::plans::{About, Plans};
 use super::ready::{Listeners, Ready};
 use super::spawners::Spawners;
 use super::streams::Streams;
+use super::temporaries::Temporaries;
 use super::{Error, Handle, Outcome, Policy, Stdin, Stdio};
-use crate::launch::{self, Command, Temporary, Withheld};
+use crate::launch::{self, Command, Withheld};
 use crate::plan::Host;
 use crate::policy::{self, LimitKind, Limits};
 use std::ffi::{OsStr, OsString};
@@ -83,8 +84,9 @@ pub struct Builder {
     all_events: bool,
     /// What this host can do, where a test says so.
     host: Option<Host>,
-    /// Shared with its clones, like the next field.
+    /// Shared with its clones, like the next fields.
     plans: Arc<Plans>,
+    temporaries: Arc<Temporaries>,
     spawners: Arc<Spawners>,
 }
 
@@ -102,6 +104,7 @@ impl Default for Builder {
             all_events: false,
             host: None,
             plans: Arc::default(),
+            temporaries: Arc::default(),
             spawners: Arc::default(),
         }
     }
@@ -322,14 +325,11 @@ impl Builder {
             let mut since_clear = since_clear.take_while(|change| !matches!(change, Change::Clear));
             since_clear.any(|change| change.names(name))
         };
-        let mut policy = policy;
-        let mut temporary = None;
-        if policy.tmpdir.is_some() {
-            // Each run has its own directory, and so its own policy.
-            let mut own = policy::Policy::clone(&policy);
-            temporary = Temporary::settle(&mut own, &mut command, &set)?;
-            policy = Arc::new(own);
-        }
+        let temporary = self.temporaries.take(&policy, &mut command, &set)?;
+        let policy = match &temporary {
+            Some(own) => Arc::clone(own.policy()),
+            None => policy,
+        };
         command.look_up();
         let about = About {
             host: *host,
@@ -348,7 +348,7 @@ impl Builder {
             passed: self.passed.clone(),
             spawners: Arc::clone(&self.spawners),
             kill_on_exit: self.kill_on_exit,
-            temporary,
+            temporary: temporary.map(|own| (own, Arc::clone(&self.temporaries))),
         })
     }
 }

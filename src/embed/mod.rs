@@ -33,6 +33,7 @@ mod ready;
 mod run;
 mod spawners;
 mod streams;
+mod temporaries;
 
 pub use builder::{Builder, Jail};
 pub use end::{KillOnDrop, Killer};

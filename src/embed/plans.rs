@@ -69,8 +69,6 @@ impl Plans {
     /// The plan of a policy.
     pub fn plan(&self, policy: &Arc<Policy>, about: About) -> Result<Arc<Plan>, PlanError> {
         let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
-        // A run with its own temporary directory has a policy that no other run will have.
-        let keeps = policy.tmpdir.is_none();
         {
             let mut planned = lock(&self.planned);
             planned.retain(|one| !is(&one) || one.plan.is_current());
@@ -98,9 +96,7 @@ impl Plans {
             about,
             plan: Arc::clone(&plan),
         };
-        if keeps {
-            keep(&mut lock(&self.planned), planned);
-        }
+        keep(&mut lock(&self.planned), planned);
         Ok(plan)
     }
 }

@@ -4,8 +4,9 @@ use super::event::{self, Sender};
 use super::pump::Wiring;
 use super::spawners::Spawners;
 use super::streams::Readers;
+use super::temporaries::{Own, Temporaries};
 use super::{Error, Outcome};
-use crate::launch::{Command, Temporary};
+use crate::launch::Command;
 use crate::plan::Plan;
 use crate::policy;
 use crate::report::{self, Report, Verdict};
@@ -28,8 +29,8 @@ pub(crate) struct Ready {
     pub(super) passed: Vec<Arc<OwnedFd>>,
     pub(super) spawners: Arc<Spawners>,
     pub(super) kill_on_exit: bool,
-    /// Removed when the run is over.
-    pub(super) temporary: Option<Temporary>,
+    /// Removed when the run is over, and given back.
+    pub(super) temporary: Option<(Own, Arc<Temporaries>)>,
 }
 
 /// A run that is over. It has a verdict also where it has no outcome.
@@ -122,7 +123,9 @@ impl Ready {
         );
         spawners.put(spawner);
         drop(passed);
-        drop(temporary);
+        if let Some((own, temporaries)) = temporary {
+            temporaries.give(own);
+        }
         let mut report = observer.sink.report;
         report.wrote(written.stdout, written.stderr);
         let verdict = match &result {

@@ -7,8 +7,9 @@
 
 use super::User;
 use nix::unistd::{getegid, geteuid};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -34,11 +35,12 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Creates one beneath `base`, owned by the user that the command runs as.
+    /// Creates one beneath `base`, owned by the user that the command runs as; with the name of an `earlier` one that was
+    /// removed, if nobody else has it.
     ///
     /// # Errors
     /// If it cannot be created.
-    pub fn make(base: &Path, user: Option<&User>) -> io::Result<Temporary> {
+    pub fn make(base: &Path, user: Option<&User>, earlier: Option<&Path>) -> io::Result<Temporary> {
         let (uid, gid) = match user {
             Some(user) => (user.uid, user.gid),
             None => (geteuid().as_raw(), getegid().as_raw()),
@@ -49,11 +51,20 @@ impl Temporary {
             Err(_) => (base.to_owned(), open_directory(base)?),
         };
         let shared = above != base;
+        let earlier = earlier.filter(|earlier| earlier.parent() == Some(&above));
+        let mut earlier = earlier.and_then(Path::file_name).and_then(OsStr::to_str);
         for _ in 0..TRIES {
             let prefix = if shared { "" } else { "jail-" };
-            let name = format!("{prefix}{}", random()?);
+            let again = earlier.take();
+            let name = match again {
+                Some(name) => name.to_owned(),
+                None => format!("{prefix}{}", random()?),
+            };
             let at = within(&parent, &name);
-            DirBuilder::new().mode(0o700).create(&at)?;
+            match DirBuilder::new().mode(0o700).create(&at) {
+                Err(_) if again.is_some() => continue,
+                created => created?,
+            }
             // Until it is locked, another run that ends may remove it as left behind.
             let directory = match open_directory(&at) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -193,9 +204,7 @@ fn within(directory: &File, name: impl AsRef<Path>) -> PathBuf {
 
 /// 16 hexadecimal digits that cannot be guessed.
 fn random() -> io::Result<String> {
-    let mut bytes = [0; 8];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+    Ok(format!("{:016x}", super::random_word()?))
 }
 
 fn is_name(name: &str) -> bool {

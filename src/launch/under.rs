@@ -95,6 +95,22 @@ impl Command {
             }
         }
     }
+
+    /// Gives it this temporary directory instead of the policy's placeholder. Its variables then name that, except those
+    /// that the caller has `set`.
+    pub fn adopt_tmpdir(&mut self, policy: &Policy, path: &Path, set: &dyn Fn(&OsStr) -> bool) {
+        if self.isolation.mount {
+            self.isolation.tmpdir = Some(path.to_owned());
+        }
+        if let Some(place) = &policy.tmpdir {
+            self.settle_tmpdir(place, path);
+        }
+        for name in policy::TEMPORARY_VARIABLES.map(OsStr::new) {
+            if !set(name) {
+                self.set_variable(name, path.as_os_str());
+            }
+        }
+    }
 }
 
 impl Temporary {
@@ -109,44 +125,40 @@ impl Temporary {
         command: &mut Command,
         set: &dyn Fn(&OsStr) -> bool,
     ) -> Result<Option<Temporary>, Unavailable> {
+        let Some((made, path)) = Temporary::of(policy, command, None)? else {
+            return Ok(None);
+        };
+        command.adopt_tmpdir(policy, &path, set);
+        policy.settle_tmpdir(&path);
+        Ok(made)
+    }
+
+    /// The directory of a command under `tmpdir = "fresh"`, and its path: that of an `earlier` run, if it is free. If the
+    /// command has it in mounts of its own, nothing has to be removed. `None`: the policy asks for none.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn of(
+        policy: &Policy,
+        command: &Command,
+        earlier: Option<&Path>,
+    ) -> Result<Option<(Option<Temporary>, PathBuf)>, Unavailable> {
         let (Some(setting), Some(place)) = (&policy.process.tmpdir, &policy.tmpdir) else {
             return Ok(None);
         };
-        let made = match command.isolation.mount {
-            // The command's own `/tmp` hides the host's, and is gone at the end.
-            true => None,
-            false => {
-                let base = place.ancestors().nth(2).unwrap_or(place);
-                let made = Temporary::make(base, command.user.as_ref());
-                Some(made.map_err(|error| {
-                    let base = base.display();
-                    let reason =
-                        format!("cannot create a directory in {base}: {}", described(&error));
-                    unavailable(
-                        policy,
-                        setting,
-                        "tmpdir",
-                        reason,
-                        "set TMPDIR to a writable directory",
-                    )
-                })?)
-            }
-        };
-        let path = match &made {
-            Some(made) => made.path().to_owned(),
-            None => PathBuf::from(PRIVATE_TMPDIR),
-        };
-        if made.is_none() {
-            command.isolation.tmpdir = Some(path.clone());
+        // The command's own `/tmp` hides the host's, and is gone at the end.
+        if command.isolation.mount {
+            return Ok(Some((None, PathBuf::from(PRIVATE_TMPDIR))));
         }
-        command.settle_tmpdir(place, &path);
-        policy.settle_tmpdir(&path);
-        for name in policy::TEMPORARY_VARIABLES.map(OsStr::new) {
-            if !set(name) {
-                command.set_variable(name, path.as_os_str());
-            }
-        }
-        Ok(made)
+        let base = place.ancestors().nth(2).unwrap_or(place);
+        let made = Temporary::make(base, command.user.as_ref(), earlier).map_err(|error| {
+            let base = base.display();
+            let reason = format!("cannot create a directory in {base}: {}", described(&error));
+            let remedy = "set TMPDIR to a writable directory";
+            unavailable(policy, setting, "tmpdir", reason, remedy)
+        })?;
+        let path = made.path().to_owned();
+        Ok(Some((Some(made), path)))
     }
 }
 

@@ -30,8 +30,8 @@ impl Policy {
         };
         let is_start = |entry: &&PathEntry| entry.text == START;
         let lifts = !self.lifts.is_empty() || self.paths.iter().any(|it| !it.lifted.is_empty());
-        let fixed = !self.domains.is_empty() || self.tmpdir.is_some();
-        if lifts || fixed || self.paths.iter().filter(is_start).count() != count {
+        if lifts || !self.domains.is_empty() || self.paths.iter().filter(is_start).count() != count
+        {
             return None;
         }
         let start = locate(START, &PathContext::at(to)).ok()?;

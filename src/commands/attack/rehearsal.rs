@@ -30,7 +30,7 @@ pub fn rehearse(
 ) -> Result<Vec<(&'static str, Rehearsed)>, String> {
     let all: Vec<&'static Attack> = ATTACKS.iter().collect();
     let make = || {
-        let made = Temporary::make(base, None);
+        let made = Temporary::make(base, None, None);
         made.map_err(|error| format!("cannot make a directory: {error}"))
     };
     let rows = on_threads(&all, make, |place, attack| {

@@ -170,7 +170,7 @@ impl<'a> Suite<'a> {
 
     /// Also how many of the aims of attacks on files the policy denies there.
     fn worker_in<'b>(&'b self, base: &Path) -> Result<(Worker<'b>, usize), String> {
-        let directory = Temporary::make(base, self.user.as_ref());
+        let directory = Temporary::make(base, self.user.as_ref(), None);
         let directory = directory
             .map_err(|error| format!("cannot make a directory in {}: {error}", base.display()))?;
         let scene = Scene::make(directory.path(), self.program, None)?;

@@ -3,12 +3,16 @@
 
 use crate::raw;
 use nix::sys::resource::{Resource, setrlimit};
-use std::ffi::CStr;
-use std::fs;
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{self, Permissions};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const KEY: &CStr = c"jail-test-secret";
+/// An extended attribute of a directory.
+const ATTRIBUTE: &CStr = c"user.secret";
 /// KEY_SPEC_SESSION_KEYRING and KEY_SPEC_USER_KEYRING (keyctl(2)).
 const KEYRINGS: [i32; 2] = [-3, -4];
 /// Of a shared memory segment, a message queue and a set of semaphores.
@@ -24,6 +28,10 @@ pub fn secrets(arguments: &[String]) -> i32 {
         _ => return 2,
     }
     0
+}
+
+fn of_path(path: &OsStr) -> CString {
+    CString::new(path.as_bytes()).expect("no NUL byte")
 }
 
 fn call(number: i64, args: [u64; 6]) -> i64 {
@@ -61,6 +69,11 @@ fn plant() {
             "file",
             fs::write(Path::new(&tmp).join("secret"), "secret").is_ok(),
         );
+        let open = Permissions::from_mode(0o777);
+        say("mode", fs::set_permissions(&tmp, open).is_ok());
+        let (path, name) = (of_path(&tmp), ATTRIBUTE.as_ptr().addr() as u64);
+        let args = [path.as_ptr().addr() as u64, name, name, 4, 0, 0];
+        let _ = call(libc::SYS_setxattr, args);
     }
     // Of the open files that the streams are.
     let flags = (libc::O_APPEND | libc::O_NONBLOCK) as u64;
@@ -219,8 +232,13 @@ fn look() {
         call(libc::SYS_semget, [SYSTEM_V, 0, 0, 0, 0, 0]) >= 0
     );
     if let Some(tmp) = std::env::var_os("TMPDIR") {
-        let files = fs::read_dir(tmp).map(|files| files.flatten().count());
+        let files = fs::read_dir(&tmp).map(|files| files.flatten().count());
         println!("files {:?}", files.ok());
+        let mode = fs::metadata(&tmp).map(|found| found.permissions().mode());
+        println!("mode {:?}", mode.ok());
+        let (path, name) = (of_path(&tmp), ATTRIBUTE.as_ptr().addr() as u64);
+        let args = [path.as_ptr().addr() as u64, name, 0, 0, 0, 0];
+        println!("attribute {}", call(libc::SYS_getxattr, args));
     }
     println!("stdin {}", std::io::stdin().as_raw_fd());
 }
