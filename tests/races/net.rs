@@ -23,8 +23,9 @@ use std::time::Duration;
 /// More tries than these in a second are a race, and never fewer than these.
 const ENOUGH: u64 = 100;
 
+/// How many a whole race must have; a slow machine makes fewer in the same time.
 fn enough() -> u64 {
-    ENOUGH.max((ENOUGH as f64 * seconds()) as u64)
+    ENOUGH.max((ENOUGH as f64 * seconds() / slowly(1.0)) as u64)
 }
 
 /// The attacks of these parts: their names, and what can be expected of them.
