@@ -333,3 +333,10 @@ pub fn perform(number: c_long, args: [Arg<'_>; 6]) -> Result<i64, Errno> {
     // checked against the buffers, which outlive the call.
     check(unsafe { libc::syscall(number, a, b, c, d, e, f) })
 }
+
+/// Whether the kernel has a call, one that takes a descriptor and then a path.
+pub fn is_known(number: c_long) -> bool {
+    // SAFETY: the descriptor is none, so the call fails; NULL and the length 0 stand for all memory.
+    let result = check(unsafe { libc::syscall(number, -1_i64, 0_u64, 0_u64, 0_u64, 0_u64, 0_u64) });
+    result != Err(Errno::ENOSYS)
+}

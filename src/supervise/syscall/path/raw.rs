@@ -3,7 +3,7 @@
 use crate::supervise::syscall::charged;
 use crate::supervise::syscall::stop::Judged;
 use crate::sys::Errno;
-use crate::sys::files::Arg;
+use crate::sys::files::{self, Arg};
 use crate::syscalls::op::{Op, ReadMetadata, WriteMetadata};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -34,19 +34,32 @@ pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
 }
 
 /// Calls that are made here as older ones, which Linux 5.10 has: fchmodat2 is of 6.6, the others of 6.13.
-const NEWER: &[(Op, libc::c_long)] = &[
-    (Op::WriteMetadata(WriteMetadata::Fchmodat2), 452),
-    (Op::WriteMetadata(WriteMetadata::Setxattrat), 463),
-    (Op::ReadMetadata(ReadMetadata::Getxattrat), 464),
-    (Op::ReadMetadata(ReadMetadata::Listxattrat), 465),
-    (Op::WriteMetadata(WriteMetadata::Removexattrat), 466),
+const NEWER: &[Op] = &[
+    Op::WriteMetadata(WriteMetadata::Fchmodat2),
+    Op::WriteMetadata(WriteMetadata::Setxattrat),
+    Op::ReadMetadata(ReadMetadata::Getxattrat),
+    Op::ReadMetadata(ReadMetadata::Listxattrat),
+    Op::WriteMetadata(WriteMetadata::Removexattrat),
 ];
 
 /// Whether it is a call that this kernel does not have: its program is told so, as without a jail.
 pub(super) fn is_missing(op: Op) -> bool {
-    NEWER.iter().any(|(newer, number)| {
-        // There is no such descriptor, so the call changes nothing where it is known.
-        let nowhere = six([Arg::Number(u64::MAX)]);
-        *newer == op && perform(*number, nowhere) == Err(Errno::ENOSYS)
-    })
+    let known = |op: Op| {
+        op.number()
+            .is_some_and(|number| files::is_known(number.into()))
+    };
+    NEWER.contains(&op) && !known(op)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_no_kernel_has_is_not_known() {
+        assert!(files::is_known(libc::SYS_fchmodat));
+        assert!(!files::is_known(100_000));
+        assert!(NEWER.iter().all(|op| op.number().is_some()));
+        assert!(!is_missing(Op::WriteMetadata(WriteMetadata::Fchmodat)));
+    }
 }
