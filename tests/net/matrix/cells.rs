@@ -7,7 +7,7 @@ use super::contract::{
 use super::peers::{Own, Peer, free_port, peers};
 use super::table::{Cell, table};
 use super::{address, raw};
-use crate::support::landlock::lacks;
+use crate::support::landlock::{abi, lacks};
 use crate::support::part::Part;
 use crate::support::{Dir, JAIL, Ran, Run, example, is_root, plain, token};
 use nix::errno::Errno;
@@ -58,6 +58,7 @@ pub fn hold(title: &str, landlock: Option<&str>) {
         return;
     }
     let outside = outside();
+    let version = landlock.map_or_else(abi, |_| 0);
     let part = Part::asked();
     let asked = |(row, column, threads): At| {
         let place = COLUMNS.iter().position(|&known| known == column);
@@ -80,7 +81,7 @@ pub fn hold(title: &str, landlock: Option<&str>) {
                 }
                 let without = outside.get(&key((number, Column::Outside, threads)));
                 let without = without.map_or("", |answer| &answer.text);
-                let verdict = verdict(row, column, threads);
+                let verdict = verdict(row, column, threads, version);
                 let found = match column {
                     Column::Outside => outside.get(&key(at)),
                     _ => answers.get(&key(at)),
