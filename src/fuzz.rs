@@ -14,8 +14,8 @@ use crate::trace::{Exit, Wait};
 use crate::{page, replay, syscalls};
 use std::path::Path;
 
-/// The text of a policy: it is accepted, planned for the newest and the oldest host and judged, or each problem points
-/// into the text.
+/// The text of a policy: it is accepted, planned for the newest and the oldest host and judged, or each problem
+/// points into the text.
 pub fn policy(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -53,8 +53,8 @@ pub fn policy(data: &[u8]) {
     }
 }
 
-/// A call's number, then the text of a condition: its disjunctive normal form, which becomes the filter, holds for the
-/// same arguments as it does.
+/// A call's number, then the text of a condition: its disjunctive normal form, which becomes the filter, holds for
+/// the same arguments as it does.
 pub fn condition(data: &[u8]) {
     let Some((place, text)) = data.split_first() else {
         return;
@@ -142,8 +142,8 @@ pub fn address(data: &[u8]) {
     }
 }
 
-/// A message's header, a length, so much of a name, and control data: a copy of the header leads to all of them and to
-/// the same pieces, and control data that is cut off has no route that the whole has not.
+/// A message's header, a length, so much of a name, and control data: a copy of the header leads to all of them and
+/// to the same pieces, and control data that is cut off has no route that the whole has not.
 pub fn message(data: &[u8]) {
     let Some((header, rest)) = data.split_first_chunk::<{ Header::SIZE }>() else {
         return;
@@ -187,8 +187,8 @@ pub fn status(data: &[u8]) {
     }
 }
 
-/// DNS messages, alone and in a stream: a question that is read can be asked and is read again, and no answer has more
-/// addresses than there is room for.
+/// DNS messages, alone and in a stream: a question that is read can be asked and is read again, and no answer has
+/// more addresses than there is room for.
 pub fn names(data: &[u8]) {
     let (messages, taken) = dns::messages(data);
     assert!(taken <= data.len());

@@ -1,8 +1,8 @@
 //! Stable sorting in little code.
 //!
-//! The library's own is compiled anew for each type and each key that is sorted, to 9 KB each time: half a megabyte of
-//! a release. Here places are sorted, by one function for all; only what moves the items is compiled for each type.
-//! That is slower for many items, and policies and reports have few.
+//! The library's own is compiled anew for each type and each key that is sorted, to 9 KB each time: half a megabyte
+//! of a release. Here places are sorted, by one function for all; only what moves the items is compiled for each
+//! type. That is slower for many items, and policies and reports have few.
 
 use std::cmp::Ordering;
 

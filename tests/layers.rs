@@ -400,3 +400,26 @@ fn a_test_that_cannot_try_something_says_so_in_the_same_words() {
         others.join("\n")
     );
 }
+
+/// A table of a doc comment cannot be wrapped.
+#[test]
+fn no_comment_is_wider_than_118_columns() {
+    let mut wide = Vec::new();
+    let mut found = Vec::new();
+    files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
+    for file in found {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for (index, line) in text.lines().enumerate() {
+            let comment = line.trim_start().strip_prefix("//");
+            let is_text =
+                comment.is_some_and(|it| !it.trim_start_matches(['/', '!', ' ']).starts_with('|'));
+            if is_text && line.chars().count() > 118 {
+                wide.push(format!("{}:{}", file.display(), index + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
+}

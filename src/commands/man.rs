@@ -1,5 +1,5 @@
-//! `jail man [PAGE]`: prints a manual page, or writes all. Those of commands come from the arguments that clap parses,
-//! jail-policy(5) from `docs/policy.md`.
+//! `jail man [PAGE]`: prints a manual page, or writes all. Those of commands come from the arguments that clap
+//! parses, jail-policy(5) from `docs/policy.md`.
 
 use super::{Cli, USAGE, roff};
 use crate::condition::nearest;

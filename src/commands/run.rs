@@ -298,8 +298,8 @@ pub(super) fn warn_of_home(policy: &Policy) {
     eprintln!("jail: warning: {}: {help}", found.message);
 }
 
-/// Prints a warning to stderr for each flag that lets a file be read or executed and names none: a slip would look like
-/// a denial. What may be written may be made by the command.
+/// Prints a warning to stderr for each flag that lets a file be read or executed and names none: a slip would look
+/// like a denial. What may be written may be made by the command.
 fn warn_of_missing(policy: &Policy) {
     for entry in &policy.paths {
         let opens = matches!(entry.list, List::Read | List::Exec) && entry.pattern.is_literal();

@@ -6,8 +6,8 @@
 //! thread, and so kill this program, and read this program's memory through it, because Landlock lets a task do so
 //! to those in its own domain.
 //!
-//! The thread and the command's child then make the rest of their calls under the filter, and without capabilities. So
-//! a command is only started in it if the filter lets all of these through, and none of them needs a capability.
+//! The thread and the command's child then make the rest of their calls under the filter, and without capabilities.
+//! So a command is only started in it if the filter lets all of these through, and none of them needs a capability.
 //! The thread never leaves it, so this is for a program that owns its threads: the C library's setuid(2) would change
 //! all threads, and end the program if one of them cannot.
 

@@ -132,8 +132,8 @@ pub struct Scene {
     /// Recorded paths that lead elsewhere by now, because the run has made symbolic links: an entry would open
     /// whatever they lead to.
     pub led: BTreeSet<Vec<u8>>,
-    /// What lies in the directories of the recorded paths, but for the project, beside what was recorded. `None`: more
-    /// than was looked at.
+    /// What lies in the directories of the recorded paths, but for the project, beside what was recorded. `None`:
+    /// more than was looked at.
     pub beside: BTreeMap<Vec<u8>, Option<BTreeSet<Vec<u8>>>>,
     /// Databases of SQLite that the run may change.
     pub databases: BTreeSet<Vec<u8>>,

@@ -105,8 +105,8 @@ fn each_time(scene: &Scene, directory: &[u8], name: &[u8]) -> Part {
         .unwrap_or_else(|| plain(name))
 }
 
-/// Whether a pattern covers a name that was there, and is none of those that it is for: a command that chooses the name
-/// `.con1.20.3` must not get `.config`.
+/// Whether a pattern covers a name that was there, and is none of those that it is for: a command that chooses the
+/// name `.con1.20.3` must not get `.config`.
 fn opens_another(scene: &Scene, directory: &[u8], part: &Part) -> bool {
     let (Part::Pattern(text), Some(beside)) = (part, scene.beside.get(directory)) else {
         return false;

@@ -14,8 +14,8 @@ const EVERY_NAME: &str = "an entry would open every abstract socket";
 
 /// Public addresses of one port above which an entry names none of them.
 const MANY: usize = 4;
-/// Unprivileged ports of one address above which an entry names none of them: a program that takes random ones, as for
-/// the questions to a resolver, takes others the next time.
+/// Unprivileged ports of one address above which an entry names none of them: a program that takes random ones, as
+/// for the questions to a resolver, takes others the next time.
 const MANY_PORTS: usize = 8;
 const PRIVILEGED: u16 = 1024;
 /// The port of resolvers.

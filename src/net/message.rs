@@ -63,8 +63,8 @@ impl Header {
     }
 }
 
-/// Whether control data holds a route, which sends a packet to others on its way: a routing header of IPv6, options of
-/// IPv4 (ip(7): IP_RETOPTS).
+/// Whether control data holds a route, which sends a packet to others on its way: a routing header of IPv6, options
+/// of IPv4 (ip(7): IP_RETOPTS).
 pub fn has_route(control: &[u8]) -> bool {
     /// `struct cmsghdr`: length, level, type.
     const HEAD: usize = 16;

@@ -1,8 +1,8 @@
 //! What the page shows, as JSON that its script reads: strings once each, and events as numbers.
 //!
 //! A log has 100,000 events and more, and a browser needs most of the time to open the page for reading them. So
-//! the events are in blocks of columns; a block is a text, which the script reads when a row of it is shown. All blocks
-//! but the first follow the script.
+//! the events are in blocks of columns; a block is a text, which the script reads when a row of it is shown. All
+//! blocks but the first follow the script.
 
 use super::TEXT;
 use crate::journal::{Event, Journal, Tree};

@@ -55,8 +55,8 @@ impl Hasher for Words {
 
 impl Words {
     fn add(&mut self, word: u64) {
-        // The lower half of a product says nothing of the highest bytes of a word, which are the last of a name, in its
-        // lowest bits, where a map begins to search. The upper half does.
+        // The lower half of a product says nothing of the highest bytes of a word, which are the last of a name, in
+        // its lowest bits, where a map begins to search. The upper half does.
         let product = u128::from(self.0 ^ word) * GOLDEN;
         self.0 = product as u64 ^ (product >> 64) as u64;
     }
@@ -89,8 +89,8 @@ mod tests {
         assert!(shown("/").is_empty());
     }
 
-    /// A map with 1,024 places begins to search where the lowest ten bits say, and compares names with the same highest
-    /// seven.
+    /// A map with 1,024 places begins to search where the lowest ten bits say, and compares names with the same
+    /// highest seven.
     #[test]
     fn names_of_one_directory_begin_at_different_places() {
         for directory in [

@@ -1,8 +1,8 @@
 //! A BPF program that does not load what it has loaded.
 //!
 //! Each test of an argument begins with a load. Where a jump leads to one that would load what every way to the jump
-//! has loaded last, it leads past it, so that many loads are left out of the program by `shrink`: the kernel translates
-//! less at each start, and a call that its cache does not know runs through less.
+//! has loaded last, it leads past it, so that many loads are left out of the program by `shrink`: the kernel
+//! translates less at each start, and a call that its cache does not know runs through less.
 
 use seccompiler::sock_filter;
 

@@ -50,8 +50,8 @@ impl Domain {
     }
 
     /// The same domain with its lists opened, so that what they lack can be learned. A list without an entry stays
-    /// closed, because its author says that the programs may do nothing of the kind; so does one of unix sockets alone
-    /// to addresses, and one of addresses to unix sockets. What the domain denies stays denied.
+    /// closed, because its author says that the programs may do nothing of the kind; so does one of unix sockets
+    /// alone to addresses, and one of addresses to unix sockets. What the domain denies stays denied.
     pub fn opened(&self) -> Domain {
         let mut opened = self.clone();
         let has = |list| self.policy.paths.iter().any(|entry| entry.list == list);

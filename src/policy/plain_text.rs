@@ -1,9 +1,9 @@
 //! Reads TOML of the plain kind that policies are written in: in a tenth of the time of the whole language's parser,
 //! which each start of a jail would take.
 //!
-//! It knows only what most policies need: tables, arrays of tables, lists, inline tables, strings without escapes, and
-//! truth values. Of any other text, and of any text with an error, it makes nothing, and the whole parser reads it.
-//! Tests hold that its trees are those of the whole parser, with the place of each value.
+//! It knows only what most policies need: tables, arrays of tables, lists, inline tables, strings without escapes,
+//! and truth values. Of any other text, and of any text with an error, it makes nothing, and the whole parser reads
+//! it. Tests hold that its trees are those of the whole parser, with the place of each value.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,7 +16,8 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// A TOML key with its place.
 pub(super) type Key<'t> = Spanned<DeString<'t>>;
 
-/// Values within values, of which the deepest policies have four. Reading a deeper one could need more than the stack.
+/// Values within values, of which the deepest policies have four. Reading a deeper one could need more than the
+/// stack.
 const DEPTH: usize = 16;
 
 /// The tree of a text; `None`: it has something that this reader does not know.

@@ -32,8 +32,8 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// An absolute path as an entry of `[fs]`. Bytes of a name that are not UTF-8 are written as [`NO_TEXT`]. A path too deep
-/// for a pattern is the nearest directory above that can be written.
+/// An absolute path as an entry of `[fs]`. Bytes of a name that are not UTF-8 are written as [`NO_TEXT`]. A path too
+/// deep for a pattern is the nearest directory above that can be written.
 pub fn path(path: &[u8]) -> String {
     let mut text = String::new();
     let parts = path.split(|byte| *byte == b'/');
@@ -57,8 +57,8 @@ pub fn abstract_name(name: &[u8]) -> String {
     lossy(name)
 }
 
-/// Stands for one byte that is no printable ASCII. A `*` would cover other names: that of `.\xff` every one that begins
-/// with a point.
+/// Stands for one byte that is no printable ASCII. A `*` would cover other names: that of `.\xff` every one that
+/// begins with a point.
 const NO_TEXT: &str = "[! -~]";
 
 /// A name as a pattern, with [`NO_TEXT`] for each byte that is not UTF-8.

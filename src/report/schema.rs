@@ -325,8 +325,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The endings that a log has: it says by `code` and `signal` how a command ended by itself, and there is none of a run
-/// that was not started.
+/// The endings that a log has: it says by `code` and `signal` how a command ended by itself, and there is none of a
+/// run that was not started.
 #[cfg(test)]
 fn endings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     use supervise::Ending::{Caller, Exited, Limit, Policy};

@@ -68,8 +68,8 @@ pub trait Asker {
     /// The answers that have come since this was last called.
     fn replies(&mut self) -> Vec<Reply>;
 
-    /// Whether all tasks of the command are to be held now, because a question is on their terminal. What changes this
-    /// wakes the supervisor's thread.
+    /// Whether all tasks of the command are to be held now, because a question is on their terminal. What changes
+    /// this wakes the supervisor's thread.
     fn holds(&mut self) -> bool {
         false
     }

@@ -47,8 +47,8 @@ impl Supervisor<'_> {
         Ok(Resume::CONTINUE)
     }
 
-    /// Whether a task that stops for the first time is below an entry of a domain that is past a limit. That an adopted
-    /// one is below an entry no event of a parent has told.
+    /// Whether a task that stops for the first time is below an entry of a domain that is past a limit. That an
+    /// adopted one is below an entry no event of a parent has told.
     fn is_past_below(&mut self, task: &Task) -> bool {
         if task.is_adopted()
             && let Some(subtree) = limits::crowded(&self.tracees, task)

@@ -160,7 +160,8 @@ impl Drop for CloneVmSpawner {
 impl Shared {
     /// The thread.
     fn begin(&self, confine: impl FnOnce() -> Result<(), Errno>) {
-        // No handler may run while the child uses this thread's thread-local variables, and the child inherits the mask.
+        // No handler may run while the child uses this thread's thread-local variables, and the child inherits the
+        // mask.
         let begun = signal::block_all().and_then(|_| confine());
         self.child
             .store(begun.map_or_else(failed, |()| 0), Ordering::Release);

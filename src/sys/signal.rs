@@ -459,8 +459,8 @@ pub fn set_ignored(signal: c_int, ignored: bool) -> Result<(), Errno> {
 
 /// Sets every signal that has a handler to its default, as execve(2) does. Async-signal-safe.
 ///
-/// In a program that owns its signals only those are asked for that were ever handled here: a batch does this for each
-/// command.
+/// In a program that owns its signals only those are asked for that were ever handled here: a batch does this for
+/// each command.
 pub fn forget_handlers() -> Result<(), Errno> {
     /// Rust's runtime, where it is in use, handles these.
     const OF_RUNTIME: u64 = bit(libc::SIGSEGV) | bit(libc::SIGBUS);

@@ -1,7 +1,7 @@
 //! Questions at a terminal: a thread shows one after the other, and reads a key for each.
 //!
-//! While a question is shown the supervisor holds the command's tasks (`Asker::holds`), so that none of them reads the
-//! key or writes over the question. The terminal is set back before they go on.
+//! While a question is shown the supervisor holds the command's tasks (`Asker::holds`), so that none of them reads
+//! the key or writes over the question. The terminal is set back before they go on.
 
 use super::{Front, Given, Question};
 use crate::report;
@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 const LOOK: u16 = 20;
 /// Milliseconds between two bytes that belong together.
 const TOGETHER: u16 = 20;
-/// How long the thread waits until all tasks are held: one that waits for its vfork child cannot be, and reads nothing.
+/// How long the thread waits until all tasks are held: one that waits for its vfork child cannot be, and reads
+/// nothing.
 const HELD: Duration = Duration::from_millis(300);
 /// How long a question that Ctrl-Z has hidden stays hidden, if the command does not stop.
 const HIDDEN: Duration = Duration::from_secs(1);

@@ -4,8 +4,8 @@ use super::record::Recorded;
 use super::{Ran, domain_text, domains};
 use crate::learn::{Entry, Level, Recording, Scene};
 
-/// The entries for what the domains lack, by the name of the domain. `text`: the policy, with the entries that the main
-/// policy needs. None of them widens it.
+/// The entries for what the domains lack, by the name of the domain. `text`: the policy, with the entries that the
+/// main policy needs. None of them widens it.
 pub fn entries(
     ran: &Ran<'_>,
     text: &str,

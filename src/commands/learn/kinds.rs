@@ -66,7 +66,8 @@ const KINDS: [Kind; 6] = [
 ];
 
 impl Kind {
-    /// Whether a program in these domains, with these ancestors, itself at the end, was started by the package manager.
+    /// Whether a program in these domains, with these ancestors, itself at the end, was started by the package
+    /// manager.
     pub fn is_started(&self, domains: &[&str], ancestry: &[&str]) -> bool {
         if self.without.is_some_and(|other| domains.contains(&other)) {
             return false;

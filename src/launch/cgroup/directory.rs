@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How often removal is tried. A process leaves its cgroup a moment after its end was told, and a killed one whose end
-/// jail has not waited for when it is dead. So the pauses are short first; all together take 0.2 s.
+/// How often removal is tried. A process leaves its cgroup a moment after its end was told, and a killed one whose
+/// end jail has not waited for when it is dead. So the pauses are short first; all together take 0.2 s.
 const TRIES: u32 = 47;
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(5);

@@ -1,8 +1,8 @@
-//! Holds the command's tasks while a question is on their own terminal: none of them reads the key that is the answer,
-//! or writes over the question.
+//! Holds the command's tasks while a question is on their own terminal: none of them reads the key that is the
+//! answer, or writes over the question.
 //!
-//! A task is held in whatever stop it comes to next (PTRACE_INTERRUPT, Linux 3.4), which is answered when the question
-//! is gone. SIGKILL ends a held task as ever, and a signal for this process, a limit of time or an end sets
+//! A task is held in whatever stop it comes to next (PTRACE_INTERRUPT, Linux 3.4), which is answered when the
+//! question is gone. SIGKILL ends a held task as ever, and a signal for this process, a limit of time or an end sets
 //! all free.
 
 use crate::supervise::syscall::restart;

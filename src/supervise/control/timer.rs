@@ -50,8 +50,8 @@ enum Kind {
 
 impl Clock {
     /// Starts one for this thread. `every`: how often it ticks. `early`: the first ticks come after 1 ms, 2 ms
-    /// and so on. `timer`: ticks may be signals. `user`: the user that this thread becomes while a jail runs, who must
-    /// be able to end it.
+    /// and so on. `timer`: ticks may be signals. `user`: the user that this thread becomes while a jail runs, who
+    /// must be able to end it.
     pub fn start(
         every: Duration,
         early: bool,

@@ -216,8 +216,8 @@ impl Asked {
         self.executing.insert(tid);
     }
 
-    /// A task makes a call, or has executed a program. Whether an execve of its has ended that went on by answers. Else
-    /// what the call needs is still to be seen.
+    /// A task makes a call, or has executed a program. Whether an execve of its has ended that went on by answers.
+    /// Else what the call needs is still to be seen.
     pub fn has_executed(&mut self, tid: Tid) -> bool {
         if self.executing.remove(&tid) {
             return true;
