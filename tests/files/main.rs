@@ -32,3 +32,4 @@ mod rules;
 mod scene;
 mod stops;
 mod system;
+mod waiting;

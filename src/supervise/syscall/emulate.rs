@@ -141,6 +141,7 @@ impl Emulation {
         if let Some(slot) = slot(stop) {
             fill(&slot)?;
             let made = args(&slot);
+            slot.trim();
             let pending = Pending::Return {
                 original,
                 made,
@@ -256,6 +257,7 @@ impl Emulation {
         bytes[8..].copy_from_slice(&(slot.address + HEAD).to_ne_bytes());
         bytes.extend(filter);
         slot.fill(tid, &bytes)?;
+        slot.trim();
         let nr = Op::Seccomp.number().ok_or(Errno::ENOSYS)?;
         let args = [SECCOMP_SET_MODE_FILTER, 0, slot.address, 0, 0, 0];
         let pending = Pending::Filter {

@@ -26,6 +26,7 @@ pub mod refusal;
 mod region;
 pub mod restart;
 pub mod restarted;
+mod slots;
 pub mod socket;
 pub mod stop;
 pub mod target;

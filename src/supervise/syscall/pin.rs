@@ -7,7 +7,8 @@
 //! any other. The supervisor writes through /proc/PID/mem, which no policy lets a jailed process open for
 //! writing.
 
-use super::place::{SLOT, are_alike, are_there, are_untouched, errno, place};
+use super::place::{are_alike, are_there, are_untouched, errno, place};
+use super::slots::{SLOT, Slots};
 use crate::supervise::credentials::as_tracer;
 use crate::sys::files::{Mapping, mapping};
 use crate::sys::{self, Errno};
@@ -41,40 +42,6 @@ pub struct Pages {
     maps: RefCell<Option<File>>,
 }
 
-/// The slots of mapped pages.
-#[derive(Debug)]
-struct Slots {
-    place: Range<u64>,
-    /// A bit for each slot in use, and for each that has no room.
-    used: Cell<u128>,
-}
-
-impl Slots {
-    fn new(place: Range<u64>) -> Rc<Self> {
-        let count = (place.end - place.start) / SLOT;
-        let used = Cell::new(u128::MAX.checked_shl(count as u32).unwrap_or(0));
-        Rc::new(Self { place, used })
-    }
-
-    fn take(&self) -> Option<u64> {
-        let used = self.used.get();
-        let free = (used != u128::MAX).then(|| used.trailing_ones())?;
-        self.used.set(used | 1 << free);
-        Some(self.place.start + u64::from(free) * SLOT)
-    }
-
-    fn are_half_free(&self) -> bool {
-        let count = (self.place.end - self.place.start) / SLOT;
-        u64::from(self.used.get().count_zeros()) * 2 > count
-    }
-
-    fn give_back(&self, address: u64) {
-        let place = address.wrapping_sub(self.place.start) / SLOT;
-        let bit = 1u128.checked_shl(place as u32).unwrap_or(0);
-        self.used.set(self.used.get() & !bit);
-    }
-}
-
 /// A slot in use, free again when dropped.
 #[derive(Debug)]
 pub struct Slot {
@@ -84,6 +51,9 @@ pub struct Slot {
     by: Writing,
     /// Where it lies in the tracee.
     pub address: u64,
+    /// How long it is, and how much of that is written.
+    length: Cell<u64>,
+    written: Cell<u64>,
 }
 
 /// How the supervisor writes to the pages.
@@ -98,7 +68,7 @@ pub enum Writing {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.give_back(self.address);
+        self.slots.give_back(self.address, self.length.get());
     }
 }
 
@@ -111,22 +81,36 @@ impl Slot {
         }
         bytes.extend_from_slice(path);
         bytes.push(0);
-        self.pages.write(tid, self.address, &bytes, self.by)
+        self.fill(tid, &bytes)
     }
 
     /// Fills the slot with these bytes.
     pub fn fill(&self, tid: Tid, bytes: &[u8]) -> Result<(), Errno> {
-        match bytes.len() as u64 <= SLOT {
-            true => self.pages.write(tid, self.address, bytes, self.by),
-            false => Err(Errno::ENOBUFS),
-        }
+        self.write_at(tid, 0, bytes)
     }
 
     /// Adds a second path.
     pub fn write_second(&self, tid: Tid, path: &[u8]) -> Result<(), Errno> {
         let mut bytes = path.to_vec();
         bytes.push(0);
-        self.pages.write(tid, self.second(), &bytes, self.by)
+        self.write_at(tid, SECOND_AT, &bytes)
+    }
+
+    fn write_at(&self, tid: Tid, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let end = offset + bytes.len() as u64;
+        if end > self.length.get() {
+            return Err(Errno::ENOBUFS);
+        }
+        self.written.set(self.written.get().max(end));
+        self.pages.write(tid, self.address + offset, bytes, self.by)
+    }
+
+    /// It is filled: what is left of it may be used by other calls.
+    pub fn trim(&self) {
+        let kept = self
+            .slots
+            .trim(self.address, self.length.get(), self.written.get());
+        self.length.set(kept);
     }
 
     /// Where its second path lies.
@@ -193,7 +177,7 @@ impl Pages {
         match (own, others) {
             (None, Some(slots)) => *self.slots.borrow_mut() = Some(slots),
             // Mapped once, they cannot be mapped again. If they were, no slot would be used twice.
-            (Some(own), Some(others)) => own.used.set(own.used.get() | others.used.get()),
+            (Some(own), Some(others)) => others.join(&own),
             (_, None) => {}
         }
     }
@@ -288,6 +272,8 @@ impl Pages {
             slots,
             by,
             address,
+            length: Cell::new(SLOT),
+            written: Cell::new(0),
         })
     }
 
@@ -486,6 +472,26 @@ mod tests {
         drop(first);
         let free = one.slot(Writing::ByFile);
         assert_eq!(free.map(|slot| slot.address), Some(PLACE.start));
+    }
+
+    #[test]
+    fn a_slot_that_was_taken_before_memory_was_known_to_be_the_same_is_given_back() {
+        let pages = || {
+            let pages = Rc::new(Pages::default());
+            *pages.slots.borrow_mut() = Some(Slots::new(PLACE));
+            pages
+        };
+        let (one, other) = (pages(), pages());
+        let slot = |pages: &Rc<Pages>| pages.slot(Writing::ByFile).expect("a slot");
+        let (own, others) = (slot(&one), [slot(&other), slot(&other)]);
+        one.are_also(&other);
+        assert_eq!(slot(&one).address, PLACE.start + 2 * SLOT);
+        // Both have had the first one: it is free once neither has it.
+        drop(own);
+        assert_eq!(slot(&one).address, PLACE.start + 2 * SLOT);
+        drop(others);
+        assert_eq!(slot(&one).address, PLACE.start);
+        assert_eq!(slot(&other).address, PLACE.start);
     }
 
     #[test]

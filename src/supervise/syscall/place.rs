@@ -1,5 +1,6 @@
 //! Where the guarded pages lie in every process, and what /proc shows of that place.
 
+use super::slots::SLOT;
 use crate::baseline::{PAGES_END, PAGES_LEAST};
 use crate::supervise::credentials::as_tracer;
 use crate::sys::Errno;
@@ -11,8 +12,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-/// Bytes of a slot: `struct open_how` or a socket address, then one path or two.
-pub const SLOT: u64 = 16384;
 /// The pages begin at a multiple of this: no page of memory is larger.
 const LARGEST_PAGE: u64 = 65536;
 
