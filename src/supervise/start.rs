@@ -18,7 +18,7 @@ use super::tracee::{Namespaces, Parentless, Tracees};
 use super::{Observer, Outcome, Stats, StopHandle, SuperviseError, Supervisor};
 use crate::launch::Started;
 use crate::plan::Plan;
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 use crate::trace::{self, Meter, Wait};
 use std::time::Instant;
 
@@ -49,6 +49,11 @@ pub fn run(
 ) -> Result<Outcome, SuperviseError> {
     if plan.unsupervised {
         return super::relay::run(&started, &options);
+    }
+    if options.stand_in {
+        // The command has been started, so it keeps the caller's limits. Without more descriptors, jail has
+        // those that it began with.
+        let _ = sys::process::raise_descriptor_limit();
     }
     let forward = options
         .stand_in

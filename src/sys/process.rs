@@ -279,6 +279,16 @@ pub fn descriptor_limits() -> Result<(u64, u64), Errno> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
+/// setrlimit(2): as many descriptors as this process may allow itself. The children that it has already keep
+/// their own limits.
+pub fn raise_descriptor_limit() -> Result<(), Errno> {
+    let (soft, hard) = descriptor_limits()?;
+    match soft < hard {
+        true => set_descriptor_limits((hard, hard)),
+        false => Ok(()),
+    }
+}
+
 /// setrlimit(2): no core dumps, and the hard limit keeps it so. Async-signal-safe.
 pub fn forbid_core_dumps() -> Result<(), Errno> {
     let limit = libc::rlimit64 {

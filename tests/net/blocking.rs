@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// `connect` is connect(2) itself, whose EINTR Python does not hide. With the argument `threads`
 /// there is another thread, which could change the address.
-const PRELUDE: &str = r#"
+pub const PRELUDE: &str = r#"
 import ctypes, errno, os, select, signal, socket, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 if "threads" in sys.argv:
@@ -65,12 +65,12 @@ def elapsed(call, *arguments):
     return answer, time.monotonic() - start
 "#;
 
-const NET: &str =
+pub const NET: &str =
     "connect = [\"127.0.0.0/8\", \"10.0.0.0/8\", \"unix:@\"]\nlisten = [\"127.0.0.1:0\"]";
 
 /// With this, the socket may become one of UDP, which may not connect to the same peers: the supervisor
 /// connects. Without it, the task does.
-const MORE: &str = "connect = [\"udp://10.9.9.9:53\", ";
+pub const MORE: &str = "connect = [\"udp://10.9.9.9:53\", ";
 
 /// The script says the same without a jail and within, alone and with another thread.
 fn same(script: &str, says: &str) {

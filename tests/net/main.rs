@@ -23,3 +23,4 @@ mod sockets;
 mod stops;
 mod threads;
 mod udp;
+mod waiting;
