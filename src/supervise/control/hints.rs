@@ -26,8 +26,10 @@ pub const MANY: usize = 512;
 /// take.
 const SOON: Duration = Duration::from_micros(100);
 
-/// How often all are looked at while no signal comes, for an end that sends none.
-const AT_TIMES: Duration = Duration::from_millis(50);
+/// When all are looked at while no signal comes: for an end that sends none, and for a signal that another thread
+/// has taken. Each further look in vain is twice as late, so that a jail that does nothing hardly uses the processor.
+const FIRST: Duration = Duration::from_millis(50);
+const LAST: Duration = Duration::from_millis(400);
 
 /// Which tasks the pending signals tell of.
 #[derive(Debug, Default)]
@@ -36,9 +38,19 @@ pub struct Hints {
     takes: bool,
     /// Whether the next event sends a signal: none was ready at the last look, and no signal has come since.
     certain: bool,
+    /// How many looks since the last event found none, without a signal.
+    vain: u32,
 }
 
 impl Hints {
+    /// How long to wait for a signal before the next look.
+    fn patience(&self) -> Duration {
+        match self.certain {
+            true => FIRST.saturating_mul(1 << self.vain.min(8)).min(LAST),
+            false => SOON,
+        }
+    }
+
     /// The next event; `None`: there is no tracee left.
     fn wait(&mut self, meter: &mut Meter) -> Result<Option<Wait>, Errno> {
         if !self.takes {
@@ -48,10 +60,10 @@ impl Hints {
             self.certain = false;
         }
         loop {
-            let patience = if self.certain { AT_TIMES } else { SOON };
-            let found = match signal::child(patience) {
+            let found = match signal::child(self.patience()) {
                 Ok(Some(tid)) => {
                     self.certain = false;
+                    self.vain = 0;
                     trace::poll(tid, meter)?
                 }
                 Ok(None) => {
@@ -59,6 +71,10 @@ impl Hints {
                     if found.is_none() && self.certain && !sys::wait::has_any() {
                         return Ok(None);
                     }
+                    self.vain = match found {
+                        None if self.certain => self.vain.saturating_add(1),
+                        _ => 0,
+                    };
                     self.certain = found.is_none();
                     found
                 }
@@ -101,6 +117,22 @@ mod tests {
             Fork::Child => process::exit(code),
             Fork::Parent(tid) => tid,
         }
+    }
+
+    #[test]
+    fn looks_in_vain_become_rare() {
+        let mut hints = Hints {
+            certain: true,
+            ..Hints::default()
+        };
+        let mut waited = Vec::new();
+        for vain in [0, 1, 2, 3, 4, 100, u32::MAX] {
+            hints.vain = vain;
+            waited.push(hints.patience().as_millis());
+        }
+        assert_eq!(waited, [50, 100, 200, 400, 400, 400, 400]);
+        hints.certain = false;
+        assert_eq!(hints.patience(), SOON);
     }
 
     #[test]
