@@ -6,6 +6,7 @@ use super::{Ending, Options, Outcome, Stats, SuperviseError};
 use crate::launch::Started;
 use crate::sys::{self, Errno, signal};
 use crate::trace::Exit;
+use std::time::Duration;
 
 /// Waits for a started command and for what it leaves behind.
 pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseError> {
@@ -17,8 +18,12 @@ pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseErr
     };
     // What the command leaves behind becomes a child of this process.
     sys::process::adopt_orphans().map_err(failed("prctl(PR_SET_CHILD_SUBREAPER)"))?;
-    if options.stand_in {
-        forward::catch().map_err(failed("sigaction"))?;
+    let ticks = match options.stand_in {
+        true => forward::catch().map_err(failed("sigaction"))?,
+        false => true,
+    };
+    if !ticks {
+        signal::block(libc::SIGCHLD).map_err(failed("sigprocmask"))?;
     }
     let mut relay = Relay {
         main: started.pid,
@@ -29,7 +34,7 @@ pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseErr
         if relay.pass_on() {
             break;
         }
-        match sys::wait::wait(-1, libc::WUNTRACED) {
+        match next(ticks) {
             Ok(Some((pid, status))) if pid == relay.main => {
                 relay.main_changed(status).map_err(failed("kill"))?;
             }
@@ -48,6 +53,22 @@ pub fn run(started: &Started, options: &Options) -> Result<Outcome, SuperviseErr
         interrupted: relay.interrupted && exit == Exit::Signal(libc::SIGINT),
         stats: Stats::default(),
     })
+}
+
+/// How late a signal is passed on that came just before a wait, where no timer ends the wait.
+const LATE: Duration = Duration::from_millis(50);
+
+/// Waits for the next change of a child. `ticks`: whether a timer ends a wait that a signal came just before; else
+/// the wait ends by itself, and SIGCHLD must be blocked.
+fn next(ticks: bool) -> Result<Option<(i32, i32)>, Errno> {
+    if ticks {
+        return sys::wait::wait(-1, libc::WUNTRACED);
+    }
+    let found = sys::wait::wait(-1, libc::WUNTRACED | libc::WNOHANG)?;
+    if found.is_none() {
+        signal::child(LATE)?;
+    }
+    Ok(found)
 }
 
 struct Relay {
@@ -85,5 +106,34 @@ impl Relay {
             self.exit = Some(Exit::Signal(libc::WTERMSIG(status)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process::{self, Fork};
+    use std::time::Instant;
+
+    #[test]
+    fn without_a_timer_no_wait_lasts_and_no_end_is_late() {
+        signal::block(libc::SIGCHLD).expect("a mask");
+        let child = || match process::fork().expect("a process") {
+            Fork::Child => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            Fork::Parent(pid) => pid,
+        };
+        let (pid, start) = (child(), Instant::now());
+        // A signal that has come before the wait is looked at after it.
+        assert_eq!(next(false), Ok(None));
+        assert!(start.elapsed() < 20 * LATE, "{:?}", start.elapsed());
+        process::kill(pid, libc::SIGKILL).expect("kill");
+        let mut found = None;
+        while found.is_none() {
+            found = next(false).expect("a child");
+        }
+        assert_eq!(found, Some((pid, libc::SIGKILL)));
+        assert_eq!(next(false), Err(Errno::ECHILD));
     }
 }
