@@ -147,7 +147,8 @@ pub struct Cpu {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Memory {
-    /// The peak resident memory of one process.
+    /// The peak resident memory of one process. By the library it may be the host's own, unless the policy limits
+    /// `memory` and the supervisor keeps that limit.
     pub peak: u64,
     /// The peak of all processes together, if a memory limit required measuring it.
     pub tree: Option<u64>,
