@@ -1,4 +1,19 @@
-//! aarch64: syscall(2)'s table "Architecture calling conventions". Compiled, not yet run.
+//! aarch64: syscall(2)'s table "Architecture calling conventions".
+//!
+//! The kernel keeps the first argument twice: `x0`, which the call uses and which becomes its result, and `orig_x0`,
+//! which a tracer can neither read nor write by NT_PRSTATUS. Two things use `orig_x0` (Linux 5.10 to 7.3):
+//!
+//! - **The second look of seccomp**: after a stop for RET_TRACE the kernel runs all filters again on the number and
+//!   the arguments as the tracer left them, but on the first argument as the program made the call
+//!   (`__seccomp_filter` of kernel/seccomp.c; `syscall_get_arguments` of arch/arm64/include/asm/syscall.h). So no
+//!   condition on the first argument may be what stops a call that the supervisor has changed. None is: the
+//!   supervisor makes only calls that it has judged itself, and of those with another first argument (mmap of the
+//!   guarded pages, seccomp, a path or address in a slot) the jail's filter has no condition on it that answers by
+//!   another action than RET_TRACE, which is not reported again. A filter of the command's own sees the old value,
+//!   too, and so is about the call that the command made.
+//! - **Restarts**: a call that a signal interrupts is made again with `orig_x0` (`do_signal` of
+//!   arch/arm64/kernel/signal.c). The exit-stop has restored the other registers by then, so this is the program's
+//!   own call. PTRACE_SET_SYSCALL_INFO (Linux 6.16) would set `orig_x0`, and must not be used here for that reason.
 
 use crate::sys::{self, Errno};
 use crate::syscalls::Call;
