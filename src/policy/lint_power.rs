@@ -259,7 +259,8 @@ fn other_names(policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Another name of a file, where the policy lets the command write.
+/// Another name of a file, where the policy lets the command write. It is looked for beside the file first, because
+/// so much may lie elsewhere that not all of it is looked at.
 fn named_again(
     policy: &Policy,
     file: &Path,
@@ -270,12 +271,15 @@ fn named_again(
         .paths
         .iter()
         .filter(|entry| entry.list == List::Write);
-    let mut todo: Vec<PathBuf> = writes
+    let (near, far): (Vec<_>, Vec<_>) =
+        writes.partition(|entry| entry.covers(file.as_os_str().as_bytes()));
+    let beside = !near.is_empty() || policy.default.action == Action::Allow;
+    // The last one is looked at first.
+    let entries = far.into_iter().chain(near);
+    let mut todo: Vec<PathBuf> = entries
         .map(|entry| entry.pattern.base().to_owned())
         .collect();
-    if policy.default.action == Action::Allow {
-        todo.extend(file.parent().map(Path::to_owned));
-    }
+    todo.extend(file.parent().filter(|_| beside).map(Path::to_owned));
     while let Some(directory) = todo.pop() {
         let Ok(found) = fs::read_dir(&directory) else {
             continue;

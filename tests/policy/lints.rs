@@ -113,3 +113,18 @@ fn each_example_gives_exactly_its_code() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What else lies in places that the command may write is no reason to miss it: other programs may have
+/// put thousands of files there.
+#[test]
+fn another_name_of_the_policy_is_found_beside_it_whatever_lies_elsewhere() {
+    let (home, work) = (Dir::new(), Dir::new());
+    let text = "extends = [\"base\"]\n[fs]\nread = [\".\"]\nwrite = [\"here\", \"many\"]\n";
+    work.write("here/app.toml", text);
+    work.write("many/x", "");
+    let script = "ln here/app.toml here/other.toml; cd many; seq 21000 | xargs touch";
+    assert!(run(script, work.path(), home.path()).status.success());
+    let output = run("jail check here/app.toml", work.path(), home.path());
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(codes(&err), ["W308"], "{err}");
+}
