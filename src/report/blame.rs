@@ -2,7 +2,9 @@
 //!
 //! A denial counts as the cause of a failure if the process that made the call fails afterwards while
 //! running the same program. It also counts as the cause of the parent's failure if no other child of
-//! the parent fails later. This is a guess: it only decides whether a hint is printed.
+//! the parent fails later. A worker, which was forked and has executed nothing, is a part of its parent's
+//! program and may tell it what failed without failing itself (rsync's receiver): its own denials count as
+//! the parent's, however it ends. This is a guess: it only decides whether a hint is printed.
 
 use crate::trace::Tid;
 use std::collections::HashSet;
@@ -10,10 +12,12 @@ use std::collections::HashSet;
 /// The living processes whose failure a reported denial would explain.
 #[derive(Debug, Default)]
 pub struct Blame {
-    /// Whether a hint may be printed. If not, the ends of processes are not reported here either, so that an entry would
-    /// never be removed.
+    /// Whether a hint may be printed. If not, the ends of processes are not reported here either, so that an entry
+    /// would never be removed.
     wanted: bool,
     explained: HashSet<Tid>,
+    /// Those of them that are workers and had a denial of their own.
+    workers: HashSet<Tid>,
     /// The command's own process, while it is alive.
     main: Option<Tid>,
     /// Whether its failure is explained.
@@ -34,10 +38,13 @@ impl Blame {
         self.main = Some(main);
     }
 
-    /// A denial of a process was reported.
-    pub fn denied(&mut self, pid: Tid) {
+    /// A denial of a process was reported. `worker`: it has executed nothing since it was forked.
+    pub fn denied(&mut self, pid: Tid, worker: bool) {
         if self.wanted {
             self.explained.insert(pid);
+            if worker {
+                self.workers.insert(pid);
+            }
         }
     }
 
@@ -49,11 +56,13 @@ impl Blame {
     /// A process runs another program, which has had no denial yet.
     pub fn executed(&mut self, pid: Tid) {
         self.explained.remove(&pid);
+        self.workers.remove(&pid);
     }
 
     /// A process has ended.
     pub fn ended(&mut self, pid: Tid, parent: Option<Tid>, failed: bool) {
         let explained = self.explained.remove(&pid);
+        let failed = failed | self.workers.remove(&pid);
         if self.main == Some(pid) {
             self.main = None;
             self.ended = explained;
@@ -86,16 +95,16 @@ mod tests {
     #[test]
     fn without_a_hint_to_print_nothing_is_kept() {
         let mut blame = Blame::new(false);
-        blame.denied(2);
+        blame.denied(2, false);
         assert!(!blame.is_open());
     }
 
     #[test]
     fn a_denial_explains_the_failure_of_its_process_and_of_those_above() {
         assert!(!blame(|_| {}));
-        assert!(blame(|it| it.denied(1)));
+        assert!(blame(|it| it.denied(1, false)));
         assert!(blame(|it| {
-            it.denied(3);
+            it.denied(3, false);
             it.ended(3, Some(2), true);
             it.ended(2, Some(1), true);
         }));
@@ -104,17 +113,40 @@ mod tests {
     #[test]
     fn what_goes_well_or_fails_later_for_another_reason_is_no_explanation() {
         assert!(!blame(|it| {
-            it.denied(2);
+            it.denied(2, false);
             it.ended(2, Some(1), false);
         }));
         assert!(!blame(|it| {
-            it.denied(2);
+            it.denied(2, false);
             it.ended(2, Some(1), true);
             it.ended(3, Some(1), true);
         }));
         assert!(!blame(|it| {
-            it.denied(1);
+            it.denied(1, false);
             it.executed(1);
+        }));
+    }
+    #[test]
+    fn a_worker_need_not_fail_itself() {
+        let ends_well = |worker| {
+            blame(|it| {
+                it.denied(3, worker);
+                it.ended(3, Some(2), false);
+                it.ended(2, Some(1), true);
+            })
+        };
+        assert!(ends_well(true));
+        assert!(!ends_well(false));
+        // What it executes is another program.
+        assert!(!blame(|it| {
+            it.denied(2, true);
+            it.executed(2);
+            it.ended(2, Some(1), false);
+        }));
+        assert!(!blame(|it| {
+            it.denied(2, true);
+            it.ended(2, Some(1), false);
+            it.ended(3, Some(1), true);
         }));
     }
 }

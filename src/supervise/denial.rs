@@ -63,6 +63,12 @@ impl<'a> Denial<'a> {
         self.task.program()
     }
 
+    /// Whether its process has executed nothing since it was forked by another of the jail.
+    pub fn is_worker(&self) -> bool {
+        let leader = self.tracees.get(self.pid());
+        leader.is_some_and(|leader| !leader.has_executed())
+    }
+
     /// The domains of the process.
     pub fn domains(&self) -> DomainSet {
         self.task.process().domains.set()

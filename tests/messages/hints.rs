@@ -251,7 +251,7 @@ fn what_was_left_out_is_said_only_if_a_change_was_denied_there() {
             .complains("to grant it: create them before jail is started");
     }
     is_silent(&run("echo npm").ends_with(0));
-    let explain = || in_fresh_home(&dir, &[], &["explain", "build"]).ends_with(0);
+    let explain = || in_fresh_home(&dir, &[], &["explain", "--all", "build"]).ends_with(0);
     explain().says_part("fs.read, fs.exec \"~/.npm\"\n");
     dir.write("home/.npm/x", "");
     let ran = explain();
@@ -270,11 +270,19 @@ fn a_failure_that_a_reported_denial_explains_gets_no_other_hint() {
     // A change of metadata is denied by the supervisor, an open by Landlock.
     let change = format!("chmod 600 {closed}");
     let read = format!("cat {closed}");
+    let worker = |what: &str| {
+        format!(
+            "perl -e '$file = \"{closed}\"; pipe($r, $w); if (!fork) {{ {what}; exit 0 }} \
+             close $w; exit(sysread($r, $_, 1))'"
+        )
+    };
     for (script, told) in [
         (change.clone(), false),
         (format!("{change}; exit 1"), false),
         (format!("(sh -c '{change}; exit 1'); exit 1"), false),
         (format!("{read}; {change}"), false),
+        // A part of the program itself that tells the rest what failed.
+        (worker("chmod(0600, $file) or syswrite($w, 1)"), false),
         // The denial is not why these fail.
         (format!("{change}; {read}"), true),
         (format!("({change}; true); {read}; exit 1"), true),

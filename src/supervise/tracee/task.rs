@@ -71,6 +71,11 @@ impl Task {
         !self.announced.get() && !self.executed.get()
     }
 
+    /// Whether it has executed a program in the jail.
+    pub fn has_executed(&self) -> bool {
+        self.executed.get()
+    }
+
     /// The process that it belongs to.
     pub fn process(&self) -> Rc<Process> {
         Rc::clone(&self.process.borrow())
