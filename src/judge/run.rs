@@ -18,4 +18,14 @@ pub struct Run {
     pub home: Option<PathBuf>,
     /// The nameservers of /etc/resolv.conf, if the denial is about port 53.
     pub nameservers: Vec<IpAddr>,
+    /// Whether file permissions deny the access to the command's user, too: to what was named, and to a change of
+    /// names in its directory.
+    pub refused: Refused,
+}
+
+/// What file permissions deny to a user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    pub object: bool,
+    pub directory: bool,
 }

@@ -4,7 +4,7 @@
 //! Whether a name is random can only be guessed. A wrong guess only affects advice, which then names a
 //! directory instead of a file, or a file that does not exist the next time.
 
-pub use super::run::Run;
+pub use super::run::{Refused, Run};
 use super::width::{is_parent, is_shared, is_too_wide};
 use crate::paths::{Access, is_beneath};
 use crate::policy::{Policy, written};

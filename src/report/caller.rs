@@ -2,17 +2,20 @@
 
 use super::owned;
 use super::text::PathFacts;
-use crate::judge::varying::Run;
+use crate::judge::varying::{Refused, Run};
 use crate::net::dns;
+use crate::paths::Access;
 use crate::policy::{DomainSet, Who};
 use crate::supervise::{Answer, Denial, Object, PeerObject};
 use crate::trace::Tid;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, eaccess, geteuid};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The process that made a call, and the call as text. It is read from the process only on demand.
@@ -50,9 +53,22 @@ impl Caller {
             }
             _ => false,
         };
+        let refused = match &denial.object {
+            Some(Object::Path(object)) => {
+                let path = Path::new(OsStr::from_bytes(&object.resolved));
+                Refused {
+                    object: is_refused(object.access, path),
+                    directory: path
+                        .parent()
+                        .is_some_and(|above| is_refused(Access::Write, above)),
+                }
+            }
+            _ => Refused::default(),
+        };
         Self {
             run: Run {
                 link,
+                refused,
                 processes: numbers(named)
                     .filter(|number| denial.is_task(*number))
                     .collect(),
@@ -85,6 +101,29 @@ impl Caller {
             },
         }
     }
+}
+
+/// Whether file permissions deny an access to this user: to change what is at a path or to make it, or to read it.
+pub fn is_refused(access: Access, path: &Path) -> bool {
+    // `/proc/self` is another process here.
+    if path.starts_with("/proc") {
+        return false;
+    }
+    let there = |place: &Path| place.symlink_metadata().ok();
+    let (found, asked) = match access {
+        Access::Write => {
+            let mut above = path.ancestors();
+            let found = above.find_map(|place| Some((place, there(place)?)));
+            (found, AccessFlags::W_OK)
+        }
+        Access::Read => (there(path).map(|it| (path, it)), AccessFlags::R_OK),
+        _ => return false,
+    };
+    found.is_some_and(|(place, metadata)| {
+        // Its owner may have taken the permission away after the change, as git does.
+        metadata.uid() != geteuid().as_raw()
+            && matches!(eaccess(place, asked), Err(Errno::EACCES | Errno::EROFS))
+    })
 }
 
 /// The numbers in a text.

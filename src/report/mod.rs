@@ -59,7 +59,7 @@ mod text;
 mod verdict;
 
 pub use annotation::Annotation;
-pub use caller::{nameservers, numbers, run_context};
+pub use caller::{is_refused, nameservers, numbers, run_context};
 pub use count::times;
 pub use denials::DenialLine;
 pub use escape::text as escaped;

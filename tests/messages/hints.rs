@@ -466,3 +466,56 @@ fn a_denied_resolver_is_named_for_what_it_is() {
         .complains(":53\" covers all ");
     assert!(!send(54).err.contains("nameserver"));
 }
+
+/// What file permissions deny anyway is no reason to add an entry, and the message says so.
+#[test]
+fn a_denial_that_file_permissions_give_anyway_is_called_so() {
+    const REFUSED: &str = "no policy can allow it: file permissions deny it to this user, too";
+    let dir = Dir::new();
+    let jail = dir.file("jail");
+    plain(["cp", JAIL, &jail]).output().ends_with(0);
+    plain(["chmod", "755", dir.path().to_str().expect("UTF-8"), &jail])
+        .output()
+        .ends_with(0);
+    let policy = dir.write(
+        "app.toml",
+        "extends = [\"base\"]\n[fs]\nread = [\"/etc\"]\n",
+    );
+    let run = |script: &str| {
+        let user = [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+        ];
+        let user = if is_root() { &user[..] } else { &[] };
+        let command = [
+            &jail,
+            "--trace-denials",
+            "--policy",
+            &policy,
+            "--",
+            "sh",
+            "-c",
+            script,
+        ];
+        plain(user.iter().copied().chain(command))
+            .cwd(dir.path())
+            .output()
+    };
+    for script in [
+        "echo x >> /etc/passwd",
+        "mkdir /usr/x",
+        "rm /etc/passwd",
+        "touch /etc/passwd",
+    ] {
+        run(script)
+            .complains("jail: denied write of /")
+            .complains(REFUSED);
+    }
+    // This one the policy alone denies.
+    let own = dir.file("own");
+    plain(["mkdir", "-m", "777", &own]).output().ends_with(0);
+    let ran = run(&format!("mkdir {own}/x")).complains("to allow: add ");
+    assert!(!ran.err.contains(REFUSED), "{}", ran.err);
+}

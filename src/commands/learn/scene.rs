@@ -3,11 +3,9 @@
 use super::{Ran, beside, record, sqlite};
 use crate::judge::varying::Run;
 use crate::learn::Scene;
+use crate::paths::Access;
 use crate::report;
-use nix::errno::Errno;
-use nix::unistd::{AccessFlags, eaccess, geteuid};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Variables that name directories of the user, with which an entry may begin.
@@ -43,7 +41,7 @@ impl Ran<'_> {
             directories: recorded.paths(Path::is_dir),
             gone: recorded.paths(|path| path.symlink_metadata().is_err()),
             led: recorded.paths(is_led),
-            refused: recorded.paths(is_refused),
+            refused: recorded.paths(|path| report::is_refused(Access::Write, path)),
             beside: beside::names(recorded, &[context.directory.as_deref(), tmpdir.as_deref()]),
             made: recorded.made.clone(),
             databases: recorded.paths(sqlite::is_database),
@@ -65,24 +63,6 @@ impl Ran<'_> {
             },
         }
     }
-}
-
-/// Whether this user may not change what is at a path, or make it.
-fn is_refused(path: &Path) -> bool {
-    // `/proc/self` is another process here.
-    if path.starts_with("/proc") {
-        return false;
-    }
-    let mut above = path.ancestors();
-    let there = above.find_map(|place| Some((place, place.symlink_metadata().ok()?)));
-    there.is_some_and(|(place, metadata)| {
-        // Its owner may have taken the permission away after the change, as git does.
-        metadata.uid() != geteuid().as_raw()
-            && matches!(
-                eaccess(place, AccessFlags::W_OK),
-                Err(Errno::EACCES | Errno::EROFS)
-            )
-    })
 }
 
 /// Whether a path that led to itself when it was recorded leads elsewhere now.

@@ -23,6 +23,13 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
         true => varying::above(path),
         false => path,
     };
+    let refused = match of_name {
+        true => denied.run.refused.directory,
+        false => denied.run.refused.object,
+    };
+    if refused {
+        return Remedy::never(REFUSED);
+    }
     let why = match of_name {
         true => "; removing or changing a name needs write to its directory",
         false => "",
@@ -54,6 +61,7 @@ pub fn denied(policy: &Policy, denied: &Denied<'_>, access: Access, path: &[u8])
     }
 }
 
+const REFUSED: &str = "no policy can allow it: file permissions deny it to this user, too";
 /// What an entry for a directory opens, if nothing else is said of it.
 const BENEATH: &str = "everything beneath it";
 /// The same of a directory of the home.
