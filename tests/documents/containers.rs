@@ -83,7 +83,7 @@ fn what_is_judged_by_path_is_free_of_races_in_a_container() {
             ran.ends_with(1).complains("jail: denied read of");
         }
     }
-    let explain = ["jail", "explain", "policy.toml"];
+    let explain = ["jail", "explain", "--all", "policy.toml"];
     let ran = scene.lacking("old-container", User::Own, &explain);
     let ran = ran.output().ends_with(0);
     assert!(!ran.out.contains("racy"), "{}", ran.out);

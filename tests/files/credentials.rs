@@ -356,7 +356,7 @@ fn no_file_with_a_secret_can_be_read() {
             break;
         }
         let explained =
-            run(home.at(jail(["explain", preset]).env("COLUMNS", "100000"))).ends_with(0);
+            run(home.at(jail(["explain", "--all", preset]).env("COLUMNS", "100000"))).ends_with(0);
         let line = |line: &&str| line.contains("fs.deny") && line.contains("supervisor");
         let stops: Vec<&str> = explained.out.lines().filter(line).collect();
         assert!(stops.is_empty(), "{preset}: {stops:?}");
@@ -766,7 +766,7 @@ fn a_build_finds_the_homes_that_variables_name() {
     // Landlock alone holds them: opens do not stop.
     if !lacks(None) {
         let explained = run(named(
-            home.at(jail(["explain", "build"]).env("COLUMNS", "100000")),
+            home.at(jail(["explain", "--all", "build"]).env("COLUMNS", "100000")),
         ))
         .ends_with(0);
         let stops = |line: &&str| line.contains("fs.deny") && line.contains("supervisor");

@@ -22,7 +22,7 @@ fn row(text: &str, place: &str) -> Vec<String> {
 }
 
 fn explain(policy: &str, landlock: Option<&str>) -> String {
-    let run = jail(["explain", policy]).env("COLUMNS", "1000");
+    let run = jail(["explain", "--all", policy]).env("COLUMNS", "1000");
     let run = match landlock {
         Some(abi) => run.env("JAIL_LANDLOCK_ABI", abi),
         None => run,

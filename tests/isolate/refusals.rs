@@ -139,7 +139,7 @@ fn capabilities_and_another_user_do_not_go_with_a_user_namespace() {
 #[test]
 fn explain_shows_what_is_the_commands_own() {
     let scene = Scene::isolated("\"pid\", \"net\", \"read-only\"");
-    let ran = plain(["./jail", "explain", "policy.toml"])
+    let ran = plain(["./jail", "explain", "--all", "policy.toml"])
         .cwd(scene.dir.path())
         .env("COLUMNS", "1000")
         .output();

@@ -23,7 +23,7 @@ fn limited(dir: &Dir) -> String {
 pub fn has(mode: &str) -> bool {
     let dir = Dir::new();
     let policy = limited(&dir);
-    let ran = jail(["explain", &policy])
+    let ran = jail(["explain", "--all", &policy])
         .env("COLUMNS", "1000")
         .env("JAIL_CGROUP", mode)
         .output();
@@ -403,7 +403,7 @@ fn a_command_that_may_write_to_cgroups_is_in_none() {
         "default = \"allow\"\n[fs]\ndeny = [\"/sys/fs/cgroup\"]\n[limits]\nmemory = \"64MiB\"\n";
     let row = |text: &str, mode: &str| {
         let policy = dir.write("policy.toml", text);
-        let ran = jail(["explain", &policy])
+        let ran = jail(["explain", "--all", &policy])
             .env("COLUMNS", "1000")
             .env("JAIL_CGROUP", mode)
             .output();

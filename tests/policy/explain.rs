@@ -226,7 +226,7 @@ fn another_host_is_explained_by_its_doctor() {
 #[test]
 fn a_table_without_a_terminal_has_eighty_columns_or_what_columns_says() {
     let widest = |columns: Option<&str>| {
-        let run = jail(["explain", "build"]);
+        let run = jail(["explain", "--all", "build"]);
         let run = match columns {
             Some(columns) => run.env("COLUMNS", columns),
             None => run.env("COLUMNS", ""),

@@ -7,14 +7,18 @@
 //! | `answer` | a request to its answer: the verdict, what decided, what enforces it |
 //! | `lost` | the entries that match and did not decide |
 //! | `subject` | what a row of the plan is about |
+//! | `row` | a row of the plan's tables |
 //! | `whole` | the plan for people |
+//! | `brief` | the same, so short that it can be read at a glance |
 //! | `text` | an answer for people |
 //! | `json` | both for machines |
 
 mod answer;
+mod brief;
 mod json;
 mod lost;
 mod request;
+mod row;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -42,11 +46,35 @@ pub struct Options {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Print every entry and every rule of the baseline, with the reason for what enforces it
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
     /// Decide the requests for a program in this domain; repeat it for a program in several
     #[arg(long, value_name = "NAME")]
     pub domain: Vec<String>,
     #[command(flatten)]
     pub host: HostArgs,
+}
+
+/// What to print of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Entries that are enforced alike on a row, and only the first of them.
+    Brief,
+    /// Every entry, with the reason for what enforces it.
+    All,
+    /// One JSON document.
+    Json,
+}
+
+impl Options {
+    fn form(&self) -> Form {
+        match (self.json, self.all) {
+            (true, _) => Form::Json,
+            (false, true) => Form::All,
+            (false, false) => Form::Brief,
+        }
+    }
 }
 
 /// Where and how to print.
@@ -133,15 +161,14 @@ pub fn run(
         return Ok(1);
     }
     let on = (&on, domains);
-    explain(policy, on, requests, options.json, view, out, err)
+    explain(policy, on, requests, options.form(), view, out, err)
 }
 
-/// `json`: whether to print a document.
 fn explain(
     policy: &Policy,
     (on, domains): (&On, DomainSet),
     requests: &[String],
-    json: bool,
+    form: Form,
     view: View,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -169,16 +196,16 @@ fn explain(
             }
         }
     }
-    match (json, requests.is_empty()) {
-        (true, _) => out.write_all(&json::document(
+    match (form, requests.is_empty()) {
+        (Form::Json, _) => out.write_all(&json::document(
             policy,
             on,
             &plan,
             &answers,
             requests.is_empty(),
         ))?,
-        (false, true) => out.write_all(whole::text(policy, on, &plan, view).as_bytes())?,
-        (false, false) => {
+        (_, true) => out.write_all(whole::text(policy, on, &plan, view, form).as_bytes())?,
+        (_, false) => {
             let texts: Vec<String> = answers
                 .iter()
                 .map(|answer| text::text(policy, answer, view))

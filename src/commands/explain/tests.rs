@@ -58,7 +58,7 @@ fn explained_within(
         &policy,
         (&on, domain.map_or(DomainSet::NONE, DomainSet::one)),
         &requests,
-        false,
+        Form::All,
         view,
         &mut out,
         &mut err,
@@ -243,36 +243,87 @@ fn a_text_that_is_no_call_gets_a_caret() {
 /// No table is wider than a terminal of 80 columns, whatever the preset.
 #[test]
 fn every_preset_fits_eighty_columns() {
+    for preset in crate::policy::presets() {
+        for abi in [0, 11] {
+            for form in [Form::Brief, Form::All] {
+                let text = preset_explained(preset.name, abi, form);
+                let wide = text.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{}:\n{text}", preset.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_preset_is_explained_at_a_glance() {
+    for preset in crate::policy::presets() {
+        for abi in [0, 7, 11] {
+            let text = preset_explained(preset.name, abi, Form::Brief);
+            let policy =
+                Policy::preset(preset.name).unwrap_or_else(|problems| panic!("{problems}"));
+            let (lines, most) = (text.lines().count(), 60 + 6 * policy.domains.len());
+            assert!(lines <= most, "{}: {lines} lines:\n{text}", preset.name);
+        }
+    }
+}
+
+fn preset_explained(name: &str, landlock_abi: u32, form: Form) -> String {
     let view = View {
         color: false,
         width: Some(80),
     };
-    for preset in crate::policy::presets() {
-        let policy = Policy::preset(preset.name).unwrap_or_else(|problems| panic!("{problems}"));
-        for abi in [0, 11] {
-            let on = On {
-                host: Host {
-                    landlock_abi: abi,
-                    ..HOST
-                },
-                name: None,
-            };
-            let (mut out, mut err) = (Vec::new(), Vec::new());
-            explain(
-                &policy,
-                (&on, DomainSet::NONE),
-                &[],
-                false,
-                view,
-                &mut out,
-                &mut err,
-            )
-            .unwrap();
-            let text = String::from_utf8(out).unwrap();
-            let wide = text.lines().find(|line| line.chars().count() > 80);
-            assert_eq!(wide, None, "{}:\n{text}", preset.name);
-        }
-    }
+    let policy = Policy::preset(name).unwrap_or_else(|problems| panic!("{problems}"));
+    let host = Host {
+        landlock_abi,
+        ..HOST
+    };
+    let on = On { host, name: None };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let on = (&on, DomainSet::NONE);
+    explain(&policy, on, &[], form, view, &mut out, &mut err).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn in_brief_what_is_enforced_alike_has_one_row_and_nothing_is_left_out() {
+    let long = "n".repeat(100);
+    let names: Vec<String> = (0..30).map(|n| format!("\"/srv/{n}\"")).collect();
+    let text = format!(
+        "extends = [\"base\"]\n[fs]\nread = [{}]\nexec = [\"/usr/{long}\"]\n[net]\nconnect = [\"*:443\"]\n",
+        names.join(", ")
+    );
+    let policy = Policy::parse(&text, "net.toml").unwrap_or_else(|problems| panic!("{problems}"));
+    let on = On {
+        host: HOST,
+        name: None,
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let on = (&on, DomainSet::NONE);
+    explain(&policy, on, &[], Form::Brief, PLAIN, &mut out, &mut err).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let row = |part: &str| {
+        let mut rows = text.lines().filter(|line| line.contains(part));
+        let row = rows.next().unwrap_or_else(|| panic!("no {part}:\n{text}"));
+        assert_eq!(rows.next(), None, "{text}");
+        let cells = row.split("  ").map(str::trim);
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    let [entries, how] = row("\"/srv/0\"")[..] else {
+        panic!("{text}")
+    };
+    assert!(
+        entries.starts_with("fs.read, ") && entries.ends_with("\"/srv/1\", …"),
+        "{text}"
+    );
+    assert!(how.contains("Landlock 1; "), "{how}");
+    assert!(row("\"/usr/nnn")[0].ends_with("n…"), "{text}");
+    assert!(
+        row("net.connect: \"*:443\"")[1].starts_with("supervisor"),
+        "{text}"
+    );
+    // The rules of the baseline by their names.
+    assert!(text.contains(": no-ptrace, "), "{text}");
+    assert!(text.contains("jail explain --all"), "{text}");
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::subject::{Does, Section, Subject};
-use super::{On, View};
+use super::row::Row;
+use super::subject::Subject;
+use super::{Form, On, View, brief};
 use crate::commands::table::{Cell, Table};
 use crate::plan::{Host, Plan, Route, What, domain_routes};
-use crate::policy::{DomainId, NetEntry, OnExec, Origin, PathEntry, Policy};
+use crate::policy::{DomainId, NetEntry, OnExec, PathEntry, Policy};
 use crate::sorting::sort_by_key;
 
 /// From this width on, mechanism, reason and cost have columns of their own.
@@ -18,29 +19,11 @@ const WIDE: usize = 130;
 const DOMAIN_COST: &str =
     "In a domain each open, execve and change of a name stops; outside each execve does.";
 
-/// A row: one entry, or several that are enforced alike.
-struct Row {
-    /// The domain whose entry it is.
-    domain: Option<DomainId>,
-    section: Section,
-    /// Its first place.
-    origin: Option<Origin>,
-    /// The line of the last entry.
-    last: u32,
-    place: String,
-    key: String,
-    texts: Vec<String>,
-    does: Does,
-    enforcer: String,
-    because: String,
-    cost: &'static str,
-}
-
-pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
+pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View, form: Form) -> String {
     let mut rows: Vec<Row> = Vec::new();
     for route in plan.routes(policy) {
         if let Some(row) = row(policy, None, &route) {
-            add(&mut rows, row);
+            add(&mut rows, row, form);
         }
     }
     for (id, domain) in (0..).zip(&policy.domains) {
@@ -50,21 +33,27 @@ pub fn text(policy: &Policy, on: &On, plan: &Plan, view: View) -> String {
                 continue;
             }
             if let Some(row) = row(&domain.policy, Some(id), &route) {
-                add(&mut rows, row);
+                add(&mut rows, row, form);
             }
         }
     }
     let source = |row: &Row| row.origin.map_or(0, |origin| origin.source);
-    sort_by_key(&mut rows, |row| (row.domain, row.section, source(row)));
+    let by_source = |row: &Row| if form == Form::Brief { 0 } else { source(row) };
+    sort_by_key(&mut rows, |row| (row.domain, row.section, by_source(row)));
     let rows = rows;
-    let mut text = match view.width.is_some_and(|width| width < WIDE) {
-        true => tables(policy, &rows, view, &[1, 3], narrow),
-        false => tables(policy, &rows, view, &[1, 3, 4, 5], wide),
+    let is_narrow = view.width.is_some_and(|width| width < WIDE);
+    let mut text = match (form, is_narrow) {
+        (Form::Brief, _) => brief::tables(policy, &rows, view),
+        (_, true) => tables(policy, &rows, view, &[1, 3], narrow),
+        (_, false) => tables(policy, &rows, view, &[1, 3, 4, 5], wide),
     };
     text.push_str(&lifts(policy, view));
-    text.push_str(&left_out(policy, view));
+    text.push_str(&left_out(policy, view, form));
     text.push_str(&domains(policy, view));
     text.push_str(&summary(plan, on, view));
+    if form == Form::Brief {
+        text.push_str(&brief::more(view));
+    }
     text
 }
 
@@ -144,8 +133,15 @@ fn row(policy: &Policy, domain: Option<DomainId>, route: &Route) -> Option<Row> 
 }
 
 /// Adds a row, or joins it with one that differs in the entry only: of one line, or of one inherited file.
-fn add(rows: &mut Vec<Row>, row: Row) {
+fn add(rows: &mut Vec<Row>, row: Row, form: Form) {
+    let row = match form {
+        Form::Brief => brief::row(row),
+        _ => row,
+    };
     let alike = rows.iter_mut().find(|other| {
+        if form == Form::Brief {
+            return brief::joins(other, &row);
+        }
         let joins = match (other.origin, row.origin) {
             (Some(one), Some(next)) => one == next || one.source == next.source && next.source != 0,
             _ => false,
@@ -162,35 +158,6 @@ fn add(rows: &mut Vec<Row>, row: Row) {
             other.texts.extend(row.texts);
         }
         None => rows.push(row),
-    }
-}
-
-impl Row {
-    fn place(&self) -> String {
-        match self.origin {
-            Some(origin) if self.last > origin.line => format!("{}-{}", self.place, self.last),
-            _ => self.place.clone(),
-        }
-    }
-
-    /// The place where the title has the file.
-    fn lines(&self) -> String {
-        match self.origin {
-            Some(origin) if self.last > origin.line => format!("{}-{}", origin.line, self.last),
-            Some(origin) => origin.line.to_string(),
-            None => self.place.clone(),
-        }
-    }
-
-    fn entry(&self) -> String {
-        let count = self.texts.len();
-        let texts = self.texts.join(", ");
-        match (self.key.as_str(), count) {
-            ("", 1) => texts,
-            ("", count) => format!("{count}: {texts}"),
-            (key, 1) => format!("{key} {texts}"),
-            (key, count) => format!("{key}, {count}: {texts}"),
-        }
     }
 }
 
@@ -295,7 +262,7 @@ fn lifts(policy: &Policy, view: View) -> String {
 }
 
 /// Optional entries that were left out; one line for those with the same text and source.
-fn left_out(policy: &Policy, view: View) -> String {
+fn left_out(policy: &Policy, view: View, form: Form) -> String {
     let mut lines: Vec<(&PathEntry, Vec<String>)> = Vec::new();
     for entry in &policy.left_out {
         let same = |line: &&mut (&PathEntry, Vec<String>)| {
@@ -311,6 +278,14 @@ fn left_out(policy: &Policy, view: View) -> String {
     }
     let mut table: Table<2> = Table::new(&[1]);
     table.title("Left out, since nothing is there now (`optional`)");
+    if form == Form::Brief {
+        let texts: Vec<String> = lines
+            .iter()
+            .map(|(it, _)| format!("{:?}", it.text))
+            .collect();
+        table.row(["".into(), brief::listed("", &texts).into()]);
+        return format!("\n{}", table.render(view.color, view.width));
+    }
     for (entry, keys) in lines {
         let text = format!("{} {:?}", keys.join(", "), entry.text);
         table.row([policy.place(entry.origin).into(), text.into()]);
