@@ -22,6 +22,7 @@ pub fn measure(own: &str, jail: &str, files: &Files) -> Result<()> {
     let output = files.name("latency.jsonl");
     let runs = RUNS.to_string();
     let (cases, limited) = (files.name("true.jsonl"), files.name("limited.jsonl"));
+    let judge = files.name("judge.toml");
     let bubblewrap = [
         "bwrap",
         "--ro-bind",
@@ -61,6 +62,15 @@ pub fn measure(own: &str, jail: &str, files: &Files) -> Result<()> {
                 batch("compute", &limited),
             ),
         ];
+        for (label, cases) in [
+            ("jail batch, writing to its own directory", "true"),
+            ("the same, another directory for each run", "own"),
+            ("the same, all limits", "all"),
+            ("the same, both", "both"),
+        ] {
+            let cases = files.name(&format!("{cases}.jsonl"));
+            variants.push((label, batch(&judge, &cases)));
+        }
         let works = Command::new(bubblewrap[0])
             .args(&bubblewrap[1..])
             .stderr(Stdio::null())

@@ -14,6 +14,7 @@ mod table;
 
 use pairs::Rounds;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -69,6 +70,24 @@ impl Files {
         fs::write(path.join("true.jsonl"), case.repeat(RUNS))?;
         let limited = "{\"command\": [\"/bin/true\"], \"limits\": {\"wall\": \"10s\", \"output\": \"1MiB\"}}\n";
         fs::write(path.join("limited.jsonl"), limited.repeat(RUNS))?;
+        // What a judge has: it writes where it is, in a directory of its own for each case, under all limits.
+        fs::write(
+            path.join("judge.toml"),
+            "extends = [\"compute\"]\n[fs]\nwrite = [\".\"]\n",
+        )?;
+        let limits = r#"{"wall": "10s", "cpu": "5s", "memory": "256MiB", "processes": 20, "output": "1MiB", "file-size": "10MiB"}"#;
+        let (mut own, mut all, mut both) = (String::new(), String::new(), String::new());
+        for number in 0..RUNS {
+            let directory = path.join(format!("d{number}"));
+            fs::create_dir(&directory)?;
+            let (command, cwd) = (r#""command": ["/bin/true"]"#, directory.display());
+            writeln!(own, r#"{{{command}, "cwd": "{cwd}"}}"#)?;
+            writeln!(all, r#"{{{command}, "limits": {limits}}}"#)?;
+            writeln!(both, r#"{{{command}, "cwd": "{cwd}", "limits": {limits}}}"#)?;
+        }
+        for (name, cases) in [("own", own), ("all", all), ("both", both)] {
+            fs::write(path.join(format!("{name}.jsonl")), cases)?;
+        }
         Ok(Self(path))
     }
 

@@ -268,6 +268,7 @@ fn planned(
         start: untraceable
             .as_ref()
             .and_then(|_| launch::start_descriptor(command)),
+        like: None,
     };
     let plan = Plan::with(policy, host, options).map_err(fail)?;
     if let Some(error) = untraceable {

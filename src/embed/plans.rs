@@ -69,13 +69,16 @@ impl Plans {
     /// The plan of a policy.
     pub fn plan(&self, policy: &Arc<Policy>, about: About) -> Result<Arc<Plan>, PlanError> {
         let is = |one: &&Planned| Arc::ptr_eq(&one.policy, policy) && one.about == about;
-        {
+        let like = {
             let mut planned = lock(&self.planned);
             planned.retain(|one| !is(&one) || one.plan.is_current());
             if let Some(found) = planned.iter().find(is) {
                 return Ok(Arc::clone(&found.plan));
             }
-        }
+            // The same policy in another directory has the same filter.
+            let like = planned.iter().rev().find(|one| one.about == about);
+            like.map(|like| Arc::clone(&like.plan))
+        };
         let options = PlanOptions {
             learns: false,
             asks: false,
@@ -89,6 +92,7 @@ impl Plans {
             alone: false,
             unsupervised: false,
             start: None,
+            like: like.as_deref(),
         };
         let plan = Arc::new(Plan::with(policy, &about.host, options)?);
         let planned = Planned {

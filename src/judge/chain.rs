@@ -56,7 +56,7 @@ pub(super) struct Table {
 type Placed = (Ruling, Origin);
 
 /// Kept small: there is one for each number, and a jail reads all of them when it starts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     level: Level,
     /// Index into the rulings.
@@ -79,7 +79,7 @@ const DEFAULT: u32 = 0;
 const ALWAYS: u32 = 1;
 
 /// The range of a row in a shared list.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Span {
     start: u32,
     end: u32,
@@ -114,6 +114,25 @@ impl Table {
         table.place_rules(policy);
         table.place_baseline(baseline);
         table
+    }
+
+    /// Whether both have the same chains, but for what is not in registers.
+    pub(super) fn compiles_as(&self, other: &Table) -> bool {
+        let same = |(one, other): (&Step, &Step)| {
+            one.ruling == other.ruling
+                && one.object.is_some() == other.object.is_some()
+                && one.condition == other.condition
+        };
+        self.rows == other.rows
+            && self.rulings == other.rulings
+            && self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(same)
+            && self.baseline.len() == other.baseline.len()
+            && self
+                .baseline
+                .iter()
+                .zip(&other.baseline)
+                .all(|(one, other)| std::ptr::eq(*one, *other))
     }
 
     pub(super) fn chain(&self, nr: u32) -> Option<Chain<'_>> {

@@ -268,6 +268,11 @@ impl Judge {
         self.table.chain(nr)
     }
 
+    /// Whether a filter that was compiled from the other is that of this one.
+    pub fn compiles_as(&self, other: &Judge) -> bool {
+        self.table.compiles_as(&other.table)
+    }
+
     /// Every known number, ascending, with its chain.
     pub fn chains(&self) -> impl Iterator<Item = (u32, Chain<'_>)> {
         self.table.chains()

@@ -162,6 +162,8 @@ pub struct PlanOptions<'a> {
     /// Without a supervisor: the descriptor from which the program is started if execve is denied. The
     /// launcher ensures that it never exists again.
     pub start: Option<u32>,
+    /// A plan whose filter is taken instead of being compiled again, if it is the same.
+    pub like: Option<&'a super::Plan>,
 }
 
 impl Files {

@@ -204,11 +204,20 @@ impl Plan {
         let start = options
             .start
             .filter(|_| options.unsupervised && unsupervised::closes_execve(&judge));
-        // A task that asks waits, too.
-        let waits = net.watch != Watch::NONE || options.asks;
-        let filter = match options.unsupervised {
-            true => Filter::unsupervised(&judge, start)?,
-            false => Filter::new(&judge, files.rewrites(), waits, domains.is_some())?,
+        let waits = Plan::waits(&net, options.asks);
+        let (rewrites, enters) = (files.rewrites(), domains.is_some());
+        let like = options.like.filter(|like| {
+            !like.unsupervised
+                && like.judge.compiles_as(&judge)
+                && (rewrites, waits, enters) == like.filter_needs()
+        });
+        let filter = match (options.unsupervised, like) {
+            (true, _) => Filter::unsupervised(&judge, start)?,
+            (false, Some(like)) => Filter {
+                program: like.filter.clone(),
+                leaves: like.leaves.clone(),
+            },
+            (false, None) => Filter::new(&judge, rewrites, waits, enters)?,
         };
         Ok(Plan {
             memory,
@@ -228,6 +237,17 @@ impl Plan {
             entry: domains.as_ref().map(Domains::entry),
             domains,
         })
+    }
+
+    /// What [`Filter::new`] was told besides the judge.
+    fn filter_needs(&self) -> (bool, bool, bool) {
+        let waits = Plan::waits(&self.net, self.asks);
+        (self.files.rewrites(), waits, self.domains.is_some())
+    }
+
+    /// Whether the supervisor lets calls wait. A task that asks waits, too.
+    fn waits(net: &Net, asks: bool) -> bool {
+        net.watch != Watch::NONE || asks
     }
 
     /// What the supervisor goes by for a task in these domains.

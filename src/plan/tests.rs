@@ -807,3 +807,41 @@ fn the_numbers_of_stops_tell_the_domains_and_no_others_do() {
         assert_eq!(domains_of(other), None, "{other:x}");
     }
 }
+
+#[test]
+fn a_filter_is_taken_from_another_plan_only_if_it_is_the_same() {
+    fn plan(policy: &Policy, like: Option<&Plan>) -> Plan {
+        let options = PlanOptions {
+            like,
+            ..PlanOptions::default()
+        };
+        Plan::with(policy, &Host::newest(), options).expect("a plan")
+    }
+    let mut policies: Vec<Policy> = crate::policy::presets()
+        .iter()
+        .map(|preset| Policy::preset(preset.name).expect("a preset"))
+        .collect();
+    for text in [
+        "extends = [\"base\"]\n[fs]\nread = [\"/srv\"]\n",
+        "extends = [\"base\"]\n[fs]\nwrite = [\"/srv/a\"]\ndeny = [\"**/x\"]\n",
+        "extends = [\"base\"]\n[limits]\nmemory = \"64MiB\"\n",
+        "extends = [\"base\"]\n[[rule]]\nsyscall = \"kill\"\nwhen = \"sig == 9\"\naction = \"deny\"\n",
+        "extends = [\"base\"]\n[[rule]]\nsyscall = \"kill\"\nwhen = \"sig == 8\"\naction = \"deny\"\n",
+    ] {
+        policies.push(Policy::parse(text, "a.toml").expect(text));
+    }
+    let mut taken = 0;
+    for like in &policies {
+        let like = plan(like, None);
+        for policy in &policies {
+            let (alone, beside) = (plan(policy, None), plan(policy, Some(&like)));
+            assert_eq!(alone.filter, beside.filter, "{}", policy.name());
+            assert_eq!(alone.leaves, beside.leaves, "{}", policy.name());
+            taken += usize::from(like.judge.compiles_as(&alone.judge));
+        }
+    }
+    assert!(
+        taken > policies.len() && taken < policies.len() * policies.len() / 2,
+        "{taken}"
+    );
+}
