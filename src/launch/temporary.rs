@@ -35,8 +35,8 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Creates one beneath `base`, owned by the user that the command runs as; with the name of an `earlier` one that was
-    /// removed, if nobody else has it.
+    /// Creates one beneath `base`, owned by the user that the command runs as; with the name of an `earlier` one that
+    /// was removed, if nobody else has it.
     ///
     /// # Errors
     /// If it cannot be created.

@@ -96,8 +96,8 @@ impl Command {
         }
     }
 
-    /// Gives it this temporary directory instead of the policy's placeholder. Its variables then name that, except those
-    /// that the caller has `set`.
+    /// Gives it this temporary directory instead of the policy's placeholder. Its variables then name that, except
+    /// those that the caller has `set`.
     pub fn adopt_tmpdir(&mut self, policy: &Policy, path: &Path, set: &dyn Fn(&OsStr) -> bool) {
         if self.isolation.mount {
             self.isolation.tmpdir = Some(path.to_owned());
@@ -133,8 +133,8 @@ impl Temporary {
         Ok(made)
     }
 
-    /// The directory of a command under `tmpdir = "fresh"`, and its path: that of an `earlier` run, if it is free. If the
-    /// command has it in mounts of its own, nothing has to be removed. `None`: the policy asks for none.
+    /// The directory of a command under `tmpdir = "fresh"`, and its path: that of an `earlier` run, if it is free. If
+    /// the command has it in mounts of its own, nothing has to be removed. `None`: the policy asks for none.
     ///
     /// # Errors
     /// If it cannot be created.

@@ -14,8 +14,8 @@ const DUPLICATE: i64 = libc::SYS_dup3;
 pub type Call = (libc::c_long, [u64; 6]);
 
 impl Prepared<'_> {
-    /// What [`run`](super::run) calls for a child that inherits its filters and their `pass`, up to its execve. `None`: it does what
-    /// takes privileges that it has given up.
+    /// What [`run`](super::run) calls for a child that inherits its filters and their `pass`, up to its execve.
+    /// `None`: it does what takes privileges that it has given up.
     pub fn calls(&self, pass: u64) -> Option<Vec<Call>> {
         let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
         let floor = self.floor.as_ref();
