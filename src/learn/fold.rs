@@ -98,8 +98,9 @@ pub fn paths(
                     evidence: evidence.clone(),
                     requests: 1,
                     beyond,
-                    // Not of a directory that stands for it.
-                    made: scene.made.contains(path) && parts.len() == depth(path),
+                    // Not of a directory that stands for it, unless that is a cache.
+                    made: scene.made.contains(path) && parts.len() == depth(path)
+                        || scene.caches.contains(&raw(&parts)),
                 };
                 trees.entry(section).or_default().insert(&parts, &seen);
             }
@@ -186,6 +187,13 @@ fn components(
     }
     if scene.led.contains(path) {
         return Err(LED);
+    }
+    if level >= Level::Directories
+        && access == Access::Write
+        && let Some(cache) = above(path).find(|above| scene.caches.contains(*above))
+    {
+        let parts = parts(scene, Level::Exact, access, cache);
+        return Ok((parts, Some(Beyond::Beneath)));
     }
     if level >= Level::Patterns && access == Access::Read && scene.synced.contains(path) {
         return Err(SYNCED);

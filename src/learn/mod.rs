@@ -125,7 +125,9 @@ pub struct Scene {
     pub directories: BTreeSet<Vec<u8>>,
     /// Those of the recorded paths that the run made: they did not exist when they were first named.
     pub made: BTreeSet<Vec<u8>>,
-    /// Those of them that the run has removed again.
+    /// Directories above recorded paths that call themselves caches: the command makes them where they are missing.
+    pub caches: BTreeSet<Vec<u8>>,
+    /// Those of the recorded paths that the run has removed again.
     pub gone: BTreeSet<Vec<u8>>,
     /// Recorded paths that this user may not change: the kernel refused it, and the command did without.
     pub refused: BTreeSet<Vec<u8>>,

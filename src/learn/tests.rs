@@ -21,6 +21,7 @@ pub fn scene() -> Scene {
         },
         directories: BTreeSet::new(),
         made: BTreeSet::new(),
+        caches: BTreeSet::new(),
         gone: BTreeSet::new(),
         led: BTreeSet::new(),
         refused: BTreeSet::new(),
@@ -55,6 +56,35 @@ fn check(level: Level, scene: &Scene, paths: &[(Access, &str)], expected: &[&str
 }
 
 use Access::{Exec, Read, Write};
+
+/// The next run may find no cache, and makes it.
+#[test]
+fn what_changes_in_a_cache_opens_the_cache() {
+    let mut scene = scene();
+    scene.caches.insert(b"/work0/p/.cache".to_vec());
+    let paths = [
+        (Write, "/work0/p/.cache/v/nodeids"),
+        (Write, "/work0/p/out/x"),
+    ];
+    for level in [Level::Directories, Level::Patterns, Level::Broad] {
+        let learned = generalize(&recording(&paths), &scene, level);
+        let of_cache = |entry: &&Entry| entry.text == "./.cache";
+        let cache = learned.entries.iter().find(of_cache).expect("an entry");
+        assert_eq!((cache.why, cache.beyond), (Some(MADE), Beyond::Beneath));
+        assert!(
+            learned
+                .entries
+                .iter()
+                .all(|entry| !entry.text.contains("nodeids"))
+        );
+    }
+    check(
+        Level::Exact,
+        &scene,
+        &paths[..1],
+        &["write ./.cache/v/nodeids"],
+    );
+}
 
 /// A command chooses its names.
 #[test]

@@ -197,3 +197,30 @@ fn a_file_that_changed_meanwhile_is_left_alone() {
         .complains("app.toml was changed while the command ran; nothing was written");
     assert_eq!(scene.policy(), "# another's\n");
 }
+
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
+
+/// As pytest's, which a first run without a jail has made.
+#[test]
+fn a_cache_that_was_there_is_learned_as_one_that_the_command_makes() {
+    let scene = Scene::new();
+    scene.write(".cache/CACHEDIR.TAG", TAG);
+    scene.write(".cache/v/names", "old");
+    let command = ["sh", "-c", "mkdir -p .cache/v; echo x > .cache/v/names"];
+    let policy = scene.goes_through(&[], &command, "rm -r .cache");
+    let entry = "{ path = \"./.cache\", why = \"the command makes it\" }";
+    assert!(policy.contains(entry), "{policy}");
+}
+
+/// What a command calls a cache itself is none.
+#[test]
+fn a_command_cannot_call_a_directory_a_cache() {
+    let scene = Scene::new();
+    scene.write("src/main.c", "");
+    scene.write("src/a", "");
+    let script = format!("echo '{}' > src/CACHEDIR.TAG; echo x > src/a", TAG.trim());
+    scene.learn(&["--", "sh", "-c", &script]).ends_with(0);
+    let policy = scene.policy();
+    assert!(policy.contains("\"./src/a\""), "{policy}");
+    assert!(!policy.contains("\"./src\""), "{policy}");
+}

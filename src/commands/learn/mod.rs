@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `base` | the policy that is continued, and the one that holds while it is learned |
 //! | `beside` | what lies beside the recorded paths |
+//! | `caches` | directories that call themselves caches |
 //! | `continued` | the entries for what the domains of the policy's file lack |
 //! | `domains` | what package managers run for packages, as domains |
 //! | `domain_text` | domains in the text of a policy |
@@ -24,6 +25,7 @@
 
 mod base;
 mod beside;
+mod caches;
 mod continued;
 mod domain_text;
 mod domains;

@@ -1,6 +1,6 @@
 //! What is known of a run that was learned: the file system as it is at its end, and the caller's environment.
 
-use super::{Ran, beside, record, sqlite};
+use super::{Ran, beside, caches, record, sqlite};
 use crate::judge::varying::Run;
 use crate::learn::Scene;
 use crate::paths::Access;
@@ -44,6 +44,7 @@ impl Ran<'_> {
             refused: recorded.paths(|path| report::is_refused(Access::Write, path)),
             beside: beside::names(recorded, &[context.directory.as_deref(), tmpdir.as_deref()]),
             made: recorded.made.clone(),
+            caches: caches::tagged(recorded, context.directory.as_deref()),
             databases: recorded.paths(sqlite::is_database),
             synced: recorded.paths(|path| {
                 !recorded.used.contains(path.as_os_str().as_bytes()) && sqlite::is_in(path)
