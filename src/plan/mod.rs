@@ -205,19 +205,10 @@ impl Plan {
             .start
             .filter(|_| options.unsupervised && unsupervised::closes_execve(&judge));
         let waits = Plan::waits(&net, options.asks);
-        let (rewrites, enters) = (files.rewrites(), domains.is_some());
-        let like = options.like.filter(|like| {
-            !like.unsupervised
-                && like.judge.compiles_as(&judge)
-                && (rewrites, waits, enters) == like.filter_needs()
-        });
-        let filter = match (options.unsupervised, like) {
-            (true, _) => Filter::unsupervised(&judge, start)?,
-            (false, Some(like)) => Filter {
-                program: like.filter.clone(),
-                leaves: like.leaves.clone(),
-            },
-            (false, None) => Filter::new(&judge, rewrites, waits, enters)?,
+        let needs = (files.rewrites(), waits, domains.is_some());
+        let filter = match options.unsupervised {
+            true => Filter::unsupervised(&judge, start)?,
+            false => Plan::filter(&judge, needs, options.like)?,
         };
         Ok(Plan {
             memory,
@@ -237,6 +228,27 @@ impl Plan {
             entry: domains.as_ref().map(Domains::entry),
             domains,
         })
+    }
+
+    /// The filter of a judge, or that of another plan if it is the same.
+    fn filter(
+        judge: &Judge,
+        needs: (bool, bool, bool),
+        like: Option<&Plan>,
+    ) -> Result<Filter, PlanError> {
+        let is_same = |like: &&Plan| {
+            !like.unsupervised && like.filter_needs() == needs && like.judge.compiles_as(judge)
+        };
+        match like.filter(is_same) {
+            Some(like) => Ok(Filter {
+                program: like.filter.clone(),
+                leaves: like.leaves.clone(),
+            }),
+            None => {
+                let (rewrites, waits, enters) = needs;
+                Filter::new(judge, rewrites, waits, enters)
+            }
+        }
     }
 
     /// What [`Filter::new`] was told besides the judge.
