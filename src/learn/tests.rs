@@ -66,7 +66,7 @@ fn what_changes_in_a_cache_opens_the_cache() {
         (Write, "/work0/p/.cache/v/nodeids"),
         (Write, "/work0/p/out/x"),
     ];
-    for level in [Level::Directories, Level::Patterns, Level::Broad] {
+    for level in [Level::Directories, Level::Patterns] {
         let learned = generalize(&recording(&paths), &scene, level);
         let of_cache = |entry: &&Entry| entry.text == "./.cache";
         let cache = learned.entries.iter().find(of_cache).expect("an entry");
