@@ -3,7 +3,7 @@
 mod calls;
 mod directory;
 
-pub use calls::Call;
+pub use calls::{Call, always};
 
 use super::init;
 use super::isolation::Spaces;

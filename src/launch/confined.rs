@@ -133,14 +133,14 @@ fn let_through(filters: &[Vec<sock_filter>], calls: &[Call]) -> bool {
     filters.all(|filter| calls.iter().all(|call| passes(filter, call)))
 }
 
-/// What the thread calls: until it ends, and then in the C library.
+/// What the thread calls, until it ends and then in the C library, and what every child does.
 fn own_calls() -> Vec<Call> {
     // Where stacks are, about.
     let here = 0u8;
     let stack = std::ptr::from_ref(&here).addr() as u64;
     let whole = [stack, 1 << 16, 0, 0, 0, 0];
     let flags = clone_vm::FLAGS as u64;
-    vec![
+    let mut calls = vec![
         (libc::SYS_clone, [flags, stack, stack, 0, 0, 0]),
         (
             libc::SYS_futex,
@@ -161,7 +161,9 @@ fn own_calls() -> Vec<Call> {
         ),
         (libc::SYS_munmap, whole),
         (libc::SYS_exit, [0; 6]),
-    ]
+    ];
+    calls.append(&mut child::always());
+    calls
 }
 
 #[cfg(test)]
@@ -202,7 +204,8 @@ mod tests {
         // Of another user's directory root does not know that without capabilities.
         let opened = prepared.open_directory();
         assert!(opened || nix::unistd::geteuid().is_root());
-        let_through(&passed, &prepared.calls(7).expect("calls"))
+        let_through(&passed, &own_calls())
+            && let_through(&passed, &prepared.calls(7).expect("calls"))
             && !let_through(&passed, &prepared.calls(8).expect("calls"))
     }
 
@@ -212,6 +215,25 @@ mod tests {
             let policy = Policy::preset(name).expect("a preset");
             let plan = Plan::with(&policy, &Host::newest(), PlanOptions::default());
             assert!(fits(&Arc::new(plan.expect("a plan"))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_command_whose_own_calls_a_rule_denies_confines_itself() {
+        for (call, when) in [
+            ("prlimit64", "new_limit != NULL"),
+            ("prlimit64", "old_limit != NULL"),
+            ("rt_sigaction", "act != NULL"),
+            ("rt_sigaction", "oldact != NULL && signum == SIGSEGV"),
+            ("rt_sigprocmask", "set != NULL"),
+            ("futex", "uaddr != NULL && timeout != NULL"),
+        ] {
+            let rule =
+                format!("[[rule]]\nsyscall = \"{call}\"\naction = \"deny\"\nwhen = \"{when}\"\n");
+            let text = format!("extends = [\"base\"]\nlimits.open-files = 99\n{rule}");
+            let policy = Policy::parse(&text, "a.toml").expect("a policy");
+            let plan = Plan::with(&policy, &Host::newest(), PlanOptions::default());
+            assert!(!fits(&Arc::new(plan.expect("a plan"))), "{call}: {when}");
         }
     }
 

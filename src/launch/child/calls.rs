@@ -10,11 +10,40 @@ const DUPLICATE: i64 = libc::SYS_dup2;
 #[cfg(not(target_arch = "x86_64"))]
 const DUPLICATE: i64 = libc::SYS_dup3;
 
-/// A call by its number, with its arguments; those that are pointers are 0.
+/// A call by its number, with its arguments.
 pub type Call = (libc::c_long, [u64; 6]);
 
+/// Stands for any address: a rule can ask of a pointer whether it is NULL, and of nothing else.
+const ADDRESS: u64 = 1 << 16;
+
+/// What every child calls, before its own calls and between them.
+pub fn always() -> Vec<Call> {
+    let mut calls = vec![
+        call(
+            libc::SYS_futex,
+            &[ADDRESS, word(libc::FUTEX_WAIT), 0, ADDRESS],
+        ),
+        call(
+            libc::SYS_futex,
+            &[ADDRESS, word(libc::FUTEX_WAKE), word(i32::MAX)],
+        ),
+        call(libc::SYS_getppid, &[]),
+        call(
+            libc::SYS_rt_sigprocmask,
+            &[word(libc::SIG_SETMASK), ADDRESS, 0, 8],
+        ),
+        call(libc::SYS_exit_group, &[125]),
+    ];
+    // Of each signal it asks whether there is a handler, and which signals have one depends on the program.
+    for signal in 1..=sys::signal::HIGHEST as u64 {
+        calls.push(call(libc::SYS_rt_sigaction, &[signal, 0, ADDRESS, 8]));
+        calls.push(call(libc::SYS_rt_sigaction, &[signal, ADDRESS, 0, 8]));
+    }
+    calls
+}
+
 impl Prepared<'_> {
-    /// What [`run`](super::run) calls for a child that inherits its filters and their `pass`, up to its execve.
+    /// What else [`run`](super::run) calls for a child that inherits its filters and their `pass`, up to its execve.
     /// `None`: it does what takes privileges that it has given up.
     pub fn calls(&self, pass: u64) -> Option<Vec<Call>> {
         let plain = self.spaces.is_none() && self.start.is_none() && self.nice.is_none();
@@ -23,20 +52,7 @@ impl Prepared<'_> {
         if !plain || grants || self.privileges.changes_user() {
             return None;
         }
-        let mut calls = vec![
-            call(libc::SYS_rt_sigaction, &[word(libc::SIGPIPE), 0, 0, 8]),
-            call(libc::SYS_futex, &[0, word(libc::FUTEX_WAIT)]),
-            call(
-                libc::SYS_futex,
-                &[0, word(libc::FUTEX_WAKE), word(i32::MAX)],
-            ),
-            call(libc::SYS_getppid, &[]),
-            call(
-                libc::SYS_rt_sigprocmask,
-                &[word(libc::SIG_SETMASK), 0, 0, 8],
-            ),
-            call(libc::SYS_exit_group, &[125]),
-        ];
+        let mut calls = Vec::new();
         if let Some(opened) = &self.opened {
             calls.push(call(libc::SYS_fchdir, &[word(opened.as_raw_fd())]));
         }
@@ -52,8 +68,11 @@ impl Prepared<'_> {
             calls.push(call(libc::SYS_umask, &[mask.into()]));
         }
         let core = (!self.core_dumps).then_some((libc::RLIMIT_CORE, 0));
-        let limits = self.limits.iter().chain(&core);
-        calls.extend(limits.map(|&(resource, _)| call(libc::SYS_prlimit64, &[0, resource.into()])));
+        for &(resource, _) in self.limits.iter().chain(&core) {
+            let resource = resource.into();
+            calls.push(call(libc::SYS_prlimit64, &[0, resource, 0, ADDRESS]));
+            calls.push(call(libc::SYS_prlimit64, &[0, resource, ADDRESS, 0]));
+        }
         Some(calls)
     }
 
