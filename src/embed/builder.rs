@@ -285,6 +285,11 @@ impl Builder {
         }
     }
 
+    /// Removes the cgroups that are kept for later runs, for a program that ends without dropping this.
+    pub(crate) fn remove_groups(&self) {
+        self.spawners.remove_groups();
+    }
+
     /// Everything that is decided before the command is started.
     pub(crate) fn prepare(&self, host: &Host) -> Result<Ready, Error> {
         let policy = self.policy.as_ref().ok_or(Error::NoPolicy)?.shared();

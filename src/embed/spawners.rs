@@ -32,6 +32,11 @@ impl Spawners {
         }
     }
 
+    /// As [`Shared::remove_groups`].
+    pub fn remove_groups(&self) {
+        self.shared.remove_groups();
+    }
+
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Spawner>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,6 +37,13 @@ pub struct Shared {
     groups: Arc<Pool>,
 }
 
+impl Shared {
+    /// Removes the cgroups that no run uses, for a program that ends without dropping this.
+    pub fn remove_groups(&self) {
+        self.groups.clear();
+    }
+}
+
 /// A cached ruleset.
 struct CachedRuleset {
     plan: Arc<Plan>,

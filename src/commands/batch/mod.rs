@@ -306,7 +306,11 @@ impl Work<'_> {
     /// Runs all cases, on so many threads.
     fn run_jobs(&self, jobs: usize) {
         std::thread::scope(|scope| {
-            scope.spawn(|| self.stop.watch(|| self.progress.clear()));
+            let before_end = || {
+                self.progress.clear();
+                self.policies.first.remove_groups();
+            };
+            scope.spawn(move || self.stop.watch(before_end));
             let worker = || {
                 std::thread::Builder::new()
                     .name("jail-batch".to_owned())

@@ -54,6 +54,8 @@ struct Renewal {
     inhabited: (PathBuf, &'static str),
     /// The cgroup of version 2 beside which it is: its limits apply, too.
     beside: Option<PathBuf>,
+    /// Where this process was when it was created.
+    place: (Version, Arc<Place>),
 }
 
 /// The file through which a process joins a cgroup.
@@ -160,8 +162,13 @@ impl Cgroup {
             peaks,
             charged,
             beside,
+            place: (version, place),
             ..
         } = &self.renewal;
+        // Since then this process may have been moved to where other limits apply.
+        if Place::lately(*version).as_ref() != Some(place) {
+            return false;
+        }
         let charged = std::fs::read_to_string(charged).unwrap_or_default();
         let is_small = charged.trim().parse().is_ok_and(|bytes: u64| bytes <= most);
         if peaks.is_empty() || self.killed.has_happened() || !is_small {

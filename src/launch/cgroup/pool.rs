@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much memory the kernel charges to a cgroup in advance for each processor: MEMCG_CHARGE_BATCH pages of 4 KiB.
 const IN_ADVANCE: u64 = 64 * 4096;
-/// How much may be charged to one that is used again, at most.
+/// How much may be charged to one that is used again, at most, and which part of its limit: an earlier run may have
+/// left that, and a later one then lacks it.
 const MOST_CHARGED: u64 = 1 << 20;
+const PART: u64 = 64;
 
 /// The cgroups that no run uses.
 #[derive(Default)]
@@ -52,6 +54,12 @@ impl Pool {
         })
     }
 
+    /// Removes those that no run uses.
+    pub fn clear(&self) {
+        let free = std::mem::take(&mut *self.free());
+        drop(free);
+    }
+
     fn renewed(&self, memory: Memory, limit: u64) -> Option<Arc<Cgroup>> {
         let own = process::getpid();
         let mut free = self.free();
@@ -64,7 +72,7 @@ impl Pool {
         // Removed, if it is not as good as new.
         found
             .cgroup
-            .renew(limit, charged_in_advance())
+            .renew(limit, most_charged(limit))
             .then_some(found.cgroup)
     }
 
@@ -74,26 +82,29 @@ impl Pool {
 }
 
 impl Back {
-    /// Takes it back, unless there are enough or it was too small.
+    /// Takes it back, unless it was too small. If there are enough, the oldest is removed: its limit may come no
+    /// more.
     pub fn give(self, cgroup: Arc<Cgroup>) {
         if cgroup.is_past() {
             return;
         }
         let mut free = self.pool.free();
-        if free.len() < process::processors() {
-            free.push(Free {
-                memory: self.memory,
-                limit: self.limit,
-                cgroup,
-                owner: process::getpid(),
-            });
-        }
+        let oldest = (free.len() >= process::processors()).then(|| free.remove(0));
+        free.push(Free {
+            memory: self.memory,
+            limit: self.limit,
+            cgroup,
+            owner: process::getpid(),
+        });
+        drop(free);
+        drop(oldest);
     }
 }
 
-fn charged_in_advance() -> u64 {
+fn most_charged(limit: u64) -> u64 {
     let processors = process::processors() as u64;
-    processors.saturating_mul(IN_ADVANCE).min(MOST_CHARGED)
+    let in_advance = processors.saturating_mul(IN_ADVANCE);
+    in_advance.min(MOST_CHARGED).min(limit / PART)
 }
 
 #[cfg(test)]
@@ -101,6 +112,14 @@ mod tests {
     use super::*;
     use crate::launch::cgroup::probe;
     use crate::plan::MemoryCgroup;
+
+    #[test]
+    fn what_an_earlier_run_may_leave_is_a_small_part_of_the_limit() {
+        for limit in [0, 1 << 20, 8 << 20, 1 << 30, u64::MAX] {
+            let most = most_charged(limit);
+            assert!(most <= limit / 64 && most <= MOST_CHARGED, "{limit}");
+        }
+    }
 
     #[test]
     fn a_cgroup_is_used_again_for_the_same_limit_and_only_if_it_is_free() {
@@ -143,7 +162,8 @@ mod tests {
         let again = take(1 << 26);
         assert_eq!(path(&again), at);
         drop((again, new, second, other));
-        drop(pool);
-        assert!(!at.exists());
+        assert!(!pool.free().is_empty());
+        pool.clear();
+        assert!(pool.free().is_empty() && !at.exists());
     }
 }

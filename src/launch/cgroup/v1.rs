@@ -62,6 +62,7 @@ pub fn make(limit: u64) -> io::Result<Cgroup> {
             charged: at.join("memory.usage_in_bytes"),
             inhabited: (at.join("cgroup.procs"), ""),
             beside: None,
+            place: (Version::V1, place),
         },
         made,
         _moved: None,

@@ -153,6 +153,7 @@ pub fn make(limit: u64, alone: bool) -> io::Result<Cgroup> {
             charged: at.join("memory.current"),
             inhabited: (at.join("cgroup.events"), "populated 0"),
             beside,
+            place: (Version::V2, place),
         },
         peak: writable.or_else(|_| File::open(&peak)).ok(),
         members: Members(File::options().write(true).open(at.join(PROCS))?),
