@@ -118,8 +118,6 @@ pub(super) enum Object<'a> {
     Opened(BorrowedFd<'a>),
     /// The same, and whether it is one.
     Open(BorrowedFd<'a>, bool),
-    /// Nothing, or a symbolic link.
-    Gone,
 }
 
 /// The files, until the rules are made. Dropping them closes them by few calls.

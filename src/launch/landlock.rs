@@ -210,7 +210,6 @@ fn rules<'a>(
 fn grant(ruleset: BorrowedFd<'_>, rule: &Rule<'_>, kept: &dyn Objects) -> Result<(), LaunchError> {
     let (directory, file) = (rule.directory, rule.file);
     let granted = match kept.at(rule.path) {
-        Some(Object::Gone) => Ok(()),
         Some(Object::Open(object, true)) => {
             sys::landlock::grant_opened(ruleset, object, directory, file)
         }

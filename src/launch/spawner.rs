@@ -9,7 +9,7 @@ use super::cgroup::Pool;
 use super::child::Prepared;
 use super::confined::{Confined, Filters};
 use super::landlock::{self, Floor};
-use super::system::{self, Found, System, SystemFiles};
+use super::system::{Found, System, SystemFiles};
 use super::{Handed, LaunchError};
 use crate::plan::Plan;
 use crate::sys::clone_vm::CloneVmSpawner;
@@ -124,31 +124,24 @@ impl Spawner {
         plan: &Arc<Plan>,
         handed: &[Handed],
     ) -> Result<Option<Arc<Floor>>, LaunchError> {
-        let (system, others) = system::paths(plan);
-        let system = self.shared.system.at(&system);
+        let paths = self.shared.system.paths(plan);
         // Before the ruleset is created, so that a change meanwhile is noticed next time.
-        let found: Vec<_> = others.into_iter().map(Found::at).collect();
+        let found: Vec<_> = paths.others.iter().map(|path| Found::at(path)).collect();
         let cached = self.cached.as_ref().filter(|cached| {
             handed.is_empty()
                 && Arc::ptr_eq(&cached.plan, plan)
-                && Arc::ptr_eq(&cached.system, &system)
+                && Arc::ptr_eq(&cached.system, &paths.system)
                 && cached.found == found
         });
         if let Some(cached) = cached {
             return Ok(cached.floor.clone());
         }
-        let floor = landlock::floor(
-            plan.domain,
-            &plan.files,
-            &plan.net,
-            handed,
-            (false, &*system),
-        )?;
+        let floor = landlock::floor(plan.domain, &plan.files, &plan.net, handed, (false, &paths))?;
         let floor = floor.map(Arc::new);
         if handed.is_empty() {
             self.cached = Some(CachedRuleset {
                 plan: Arc::clone(plan),
-                system,
+                system: paths.system,
                 found,
                 floor: floor.clone(),
             });
