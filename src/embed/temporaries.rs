@@ -76,13 +76,16 @@ impl Temporaries {
         Ok(Some(Own { named, directory }))
     }
 
-    /// Removes the directory, and keeps its name unless something is left.
+    /// Removes the directory, and keeps its name unless something is left. The oldest makes room.
     pub fn give(&self, own: Own) {
-        let left = own.directory.and_then(Temporary::remove);
-        let mut free = self.free();
-        if left.is_none() && free.len() < ROOM {
-            free.push(own.named);
+        if own.directory.and_then(Temporary::remove).is_some() {
+            return;
         }
+        let mut free = self.free();
+        if free.len() >= ROOM {
+            free.remove(0);
+        }
+        free.push(own.named);
     }
 
     /// A panic in another thread leaves the data usable.

@@ -84,15 +84,19 @@ mod tests {
         std::os::unix::fs::symlink("b/c", scratch.join("link")).expect("a link");
         let text = "extends = [\"base\"]\n[fs]\nread = [\".\", \"/usr/.\"]\nwrite = [\".\"]\n\
                     exec = [{ path = \".\" }]\ndeny = [\"/etc/x\"]";
-        let first = loaded(text, &scratch.join("a"));
-        assert_eq!(first.relative, Relative::Start(3));
-        for name in ["b/c", "link", "a"] {
-            let place = scratch.join(name);
-            let moved = first.moved(&place).expect(name);
-            assert_eq!(shown(&moved), shown(&loaded(text, &place)), "{name}");
+        for more in ["", "\n[process]\ntmpdir = \"fresh\""] {
+            let text = format!("{text}{more}");
+            let first = loaded(&text, &scratch.join("a"));
+            assert_eq!(first.relative, Relative::Start(3));
+            for name in ["b/c", "link", "a"] {
+                let place = scratch.join(name);
+                let moved = first.moved(&place).expect(name);
+                assert_eq!(shown(&moved), shown(&loaded(&text, &place)), "{name}");
+                assert_eq!(moved.tmpdir, first.tmpdir);
+            }
+            assert!(first.moved(&scratch.join("none")).is_none());
+            assert!(first.moved(Path::new("/proc/self")).is_none());
         }
-        assert!(first.moved(&scratch.join("none")).is_none());
-        assert!(first.moved(Path::new("/proc/self")).is_none());
         fs::remove_dir_all(scratch).expect("removed");
     }
 
