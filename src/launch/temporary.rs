@@ -36,7 +36,7 @@ pub struct Temporary {
 
 impl Temporary {
     /// Creates one beneath `base`, owned by the user that the command runs as; with the name of an `earlier` one that
-    /// was removed, if nobody else has it.
+    /// was removed, if it is free.
     ///
     /// # Errors
     /// If it cannot be created.

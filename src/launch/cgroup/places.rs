@@ -36,9 +36,7 @@ impl Place {
         let cgroups = std::fs::read("/proc/self/cgroup").ok()?;
         place(version, &mounts, &cgroups)
     }
-}
 
-impl Place {
     /// The same, asked for ten times a second at most: for a program that starts many commands.
     pub fn lately(version: Version) -> Option<Arc<Place>> {
         static FOUND: Mutex<Option<(Version, Instant, Arc<Place>)>> = Mutex::new(None);

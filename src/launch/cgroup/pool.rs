@@ -1,8 +1,8 @@
 //! Cgroups of runs that have ended, for later runs of the same program: to create one and to remove it takes the
 //! kernel as long as a start, and at times a hundred times as long.
 //!
-//! A cgroup is used again only if it is as good as new: nobody is in it, its limit was never reached, its peak can be
-//! set back, and no more memory is charged to it than the kernel charges in advance.
+//! A cgroup is used again only if it is as good as new: no process is in it, its limit was never reached, its peak can
+//! be set back, and no more memory is charged to it than the kernel charges in advance.
 
 use super::{Cgroup, Group, create, make};
 use crate::plan::Memory;
@@ -147,7 +147,7 @@ mod tests {
         assert!(path(&other) != at && at.exists());
         let again = take(1 << 26);
         assert_eq!(path(&again), at);
-        // Somebody is still in it.
+        // A process is still in it.
         let mut sleeper = std::process::Command::new("sleep")
             .arg("60")
             .spawn()
@@ -158,7 +158,7 @@ mod tests {
         assert!(path(&new) != at);
         sleeper.kill().expect("killed");
         sleeper.wait().expect("waited for");
-        // One that nobody is in any more is used again, or removed.
+        // One that no process is in any more is used again, or removed.
         let again = take(1 << 26);
         assert_eq!(path(&again), at);
         drop((again, new, second, other));

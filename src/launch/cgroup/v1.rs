@@ -4,7 +4,6 @@ use super::places::{self, Place, Version};
 use super::{Cgroup, Count, Members, Renewal, directory};
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 
 /// How close to its limit the usage of a cgroup is when the limit is reached: memory is charged in
 /// batches of 64 pages (MEMCG_CHARGE_BATCH) of at most 64 KiB.
@@ -53,7 +52,7 @@ pub fn make(limit: u64) -> io::Result<Cgroup> {
         met: Count::new(at, most, "", limit.saturating_sub(NEARLY))?,
         // Linux 4.13.
         killed: Count::new(at, "memory.oom_control", "oom_kill", 1)?,
-        peak: open_peak(at, PEAK),
+        peak: File::open(at.join(PEAK)).ok(),
         renewal: Renewal {
             peaks: peaks
                 .into_iter()
@@ -67,9 +66,4 @@ pub fn make(limit: u64) -> io::Result<Cgroup> {
         made,
         _moved: None,
     })
-}
-
-/// The file of the peak, if this kernel has it.
-fn open_peak(at: &Path, name: &str) -> Option<File> {
-    File::open(at.join(name)).ok()
 }
