@@ -1,8 +1,8 @@
 //! Cgroups of runs that have ended, for later runs of the same program: to create one and to remove it takes the
 //! kernel as long as a start, and at times a hundred times as long.
 //!
-//! A cgroup is used again only if it is as good as new: no process is in it, its limit was never reached, its peak can
-//! be set back, and no more memory is charged to it than the kernel charges in advance.
+//! A cgroup is used again only if it is as good as new: no process is in it, its limit was never reached, its peak
+//! can be set back, and no more memory is charged to it than the kernel charges in advance.
 
 use super::{Cgroup, Group, create, make};
 use crate::plan::Memory;
