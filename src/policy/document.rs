@@ -4,11 +4,10 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::brackets::{Unclosed, unclosed};
-use super::plain_text;
-pub(super) use super::plain_text::{Key, Value};
+use super::tree::{Items, Key, Kind, Table, Tree, Value};
 use super::{Code, Diagnostic, Origin};
 use crate::condition::nearest;
 
@@ -43,9 +42,9 @@ impl<'t> Document<'t> {
     }
 
     /// The document and its tree; if it is not valid TOML, the part that could be parsed.
-    pub fn new(source: u16, text: &'t str) -> (Document<'t>, DeTable<'t>) {
+    pub fn new(source: u16, text: &'t str) -> (Document<'t>, Tree<'t>) {
         let mut document = Document::of(source, text);
-        if let Some(tree) = plain_text::tree(text) {
+        if let Some(tree) = Tree::plain(text) {
             return (document, tree);
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
@@ -69,7 +68,7 @@ impl<'t> Document<'t> {
                 )
                 .help(format!("add `{close}` at the end of line {}", line + 1));
         }
-        (document, tree.into_inner())
+        (document, Tree::of(tree.into_inner()))
     }
 
     /// Notes a problem; the caller may complete it.
@@ -118,9 +117,9 @@ impl<'t> Document<'t> {
     }
 
     /// Its string; otherwise notes that a string was expected.
-    pub fn string<'v>(&mut self, key: &str, value: &'v Value<'_>) -> Option<&'v str> {
-        match value.get_ref() {
-            DeValue::String(text) => Some(text),
+    pub fn string<'v>(&mut self, key: &str, value: Value<'v>) -> Option<&'v str> {
+        match value.kind() {
+            Kind::String(text) => Some(text),
             other => {
                 self.wrong_type(key, "a string", other, value.span());
                 None
@@ -128,9 +127,9 @@ impl<'t> Document<'t> {
         }
     }
 
-    pub fn boolean(&mut self, key: &str, value: &Value<'_>) -> Option<bool> {
-        match value.get_ref() {
-            DeValue::Boolean(value) => Some(*value),
+    pub fn boolean(&mut self, key: &str, value: Value<'_>) -> Option<bool> {
+        match value.kind() {
+            Kind::Boolean(value) => Some(value),
             other => {
                 self.wrong_type(key, "true or false", other, value.span());
                 None
@@ -138,14 +137,9 @@ impl<'t> Document<'t> {
         }
     }
 
-    pub fn table<'v, 'd>(
-        &mut self,
-        key: &str,
-        expected: &str,
-        value: &'v Value<'d>,
-    ) -> Option<&'v DeTable<'d>> {
-        match value.get_ref() {
-            DeValue::Table(table) => Some(table),
+    pub fn table<'v>(&mut self, key: &str, expected: &str, value: Value<'v>) -> Option<Table<'v>> {
+        match value.kind() {
+            Kind::Table(table) => Some(table),
             other => {
                 self.wrong_type(key, expected, other, value.span());
                 None
@@ -153,14 +147,9 @@ impl<'t> Document<'t> {
         }
     }
 
-    pub fn array<'v, 'd>(
-        &mut self,
-        key: &str,
-        expected: &str,
-        value: &'v Value<'d>,
-    ) -> Option<&'v [Value<'d>]> {
-        match value.get_ref() {
-            DeValue::Array(array) => Some(array),
+    pub fn list<'v>(&mut self, key: &str, expected: &str, value: Value<'v>) -> Option<Items<'v>> {
+        match value.kind() {
+            Kind::List(items) => Some(items),
             other => {
                 self.wrong_type(key, expected, other, value.span());
                 None
@@ -168,12 +157,11 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// The strings of a string or an array of strings, with their places.
-    pub fn strings<'v>(&mut self, key: &str, value: &'v Value<'_>) -> Vec<(&'v str, Range<usize>)> {
-        match value.get_ref() {
-            DeValue::String(text) => vec![(text.as_ref(), value.span())],
-            DeValue::Array(array) => array
-                .iter()
+    /// The strings of a string or a list of strings, with their places.
+    pub fn strings<'v>(&mut self, key: &str, value: Value<'v>) -> Vec<(&'v str, Range<usize>)> {
+        match value.kind() {
+            Kind::String(text) => vec![(text, value.span())],
+            Kind::List(items) => items
                 .filter_map(|item| Some((self.string(key, item)?, item.span())))
                 .collect(),
             other => {
@@ -185,45 +173,34 @@ impl<'t> Document<'t> {
 
     /// The items of a list; a string or a table counts as a list of one. Notes any other value as a
     /// problem.
-    pub fn items<'v, 'b>(
-        &mut self,
-        key: &str,
-        expected: &str,
-        value: &'v Value<'b>,
-    ) -> &'v [Value<'b>] {
-        match value.get_ref() {
-            DeValue::Array(items) => items,
-            DeValue::String(_) | DeValue::Table(_) => std::slice::from_ref(value),
+    pub fn items<'v>(&mut self, key: &str, expected: &str, value: Value<'v>) -> Items<'v> {
+        match value.kind() {
+            Kind::List(items) => items,
+            Kind::String(_) | Kind::Table(_) => value.alone(),
             other => {
                 self.wrong_type(key, expected, other, value.span());
-                &[]
+                value.no_items()
             }
         }
     }
 
-    pub fn wrong_type(
-        &mut self,
-        key: &str,
-        expected: &str,
-        found: &DeValue<'_>,
-        span: Range<usize>,
-    ) {
+    pub fn wrong_type(&mut self, key: &str, expected: &str, found: Kind<'_>, span: Range<usize>) {
         let found = match found {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "an array",
-            DeValue::Table(_) => "a table",
+            Kind::String(_) => "a string",
+            Kind::Integer(_) => "an integer",
+            Kind::Float => "a float",
+            Kind::Boolean(_) => "a boolean",
+            Kind::Datetime => "a date",
+            Kind::List(_) => "an array",
+            Kind::Table(_) => "a table",
         };
         self.error(Code::WrongType, span, format!("`{key}` must be {expected}"))
             .label(format!("this is {found}"));
     }
 
     /// Notes a key that is unknown in this place: `a policy`, `[fs]`, `an entry of fs.deny`.
-    pub fn unknown_key(&mut self, key: &Key<'_>, place: &str, known: &[&str]) -> Note<'_> {
-        let name = key.get_ref();
+    pub fn unknown_key(&mut self, key: Key<'_>, place: &str, known: &[&str]) -> Note<'_> {
+        let name = key.name();
         let place = self.in_domain(place);
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -1,12 +1,11 @@
 //! `[domain.NAME]`: what one file says of a domain.
 
-use toml::de::DeTable;
-
-use super::document::{Document, Key, Value};
+use super::document::Document;
 use super::domain::OnExec;
 use super::file::{File, Lists, Part};
 use super::places::{PathContext, PlaceError, locate};
 use super::read::{names, note};
+use super::tree::{Key, Value};
 use super::{Action, Argv, Code, Default};
 use crate::sorting::sort_by_key;
 use crate::syscalls::Errno;
@@ -37,13 +36,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// How a section is read that a domain has in common with a policy.
-pub(super) type Section =
-    fn(&mut Document<'_>, &Key<'_>, &Value<'_>, &PathContext, file: &mut File);
+pub(super) type Section = fn(&mut Document<'_>, Key<'_>, Value<'_>, &PathContext, file: &mut File);
 
 /// The domains of a file.
 pub(super) fn domains(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
     read: Section,
 ) -> Vec<Part> {
@@ -52,7 +50,6 @@ pub(super) fn domains(
         return Vec::new();
     };
     let mut parts: Vec<Part> = table
-        .iter()
         .filter_map(|(key, value)| part(document, key, value, around, read))
         .collect();
     sort_by_key(&mut parts, |part| part.origin);
@@ -61,12 +58,12 @@ pub(super) fn domains(
 
 fn part(
     document: &mut Document<'_>,
-    key: &Key<'_>,
-    value: &Value<'_>,
+    key: Key<'_>,
+    value: Value<'_>,
     around: &PathContext,
     read: Section,
 ) -> Option<Part> {
-    let name = key.get_ref().as_ref();
+    let name = key.name();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || !name.bytes().all(plain) {
         document
@@ -103,13 +100,13 @@ fn part(
 /// A key of a domain.
 fn section(
     document: &mut Document<'_>,
-    key: &Key<'_>,
-    value: &Value<'_>,
+    key: Key<'_>,
+    value: Value<'_>,
     around: &PathContext,
     part: &mut Part,
     read: Section,
 ) {
-    let name = key.get_ref().as_ref();
+    let name = key.name();
     match name {
         "on-exec" => {
             let expected = "a program, { path = \"…\", argv = […] }, or a list of them";
@@ -117,7 +114,7 @@ fn section(
                 program(document, item, around, &mut part.programs);
             }
         }
-        "default" => match value.get_ref().as_str() {
+        "default" => match value.as_str() {
             Some("deny") => {
                 part.file.default = Some(Default {
                     action: Action::Deny(Errno::EPERM),
@@ -158,11 +155,11 @@ fn section(
 }
 
 /// The lists of a section.
-fn lists(section: &str, value: &Value<'_>) -> Lists {
-    let Some(table) = value.get_ref().as_table() else {
+fn lists(section: &str, value: Value<'_>) -> Lists {
+    let Some(table) = value.as_table() else {
         return Lists::default();
     };
-    let has = |of: &str, list: &str| section == of && has(table, list);
+    let has = |of: &str, list: &str| section == of && table.get(list).is_some();
     Lists {
         read: has("fs", "read"),
         write: has("fs", "write"),
@@ -172,26 +169,22 @@ fn lists(section: &str, value: &Value<'_>) -> Lists {
     }
 }
 
-fn has(table: &DeTable<'_>, name: &str) -> bool {
-    table.iter().any(|(key, _)| key.get_ref() == name)
-}
-
 /// An entry of `on-exec`: one or several programs.
 fn program(
     document: &mut Document<'_>,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
     programs: &mut Vec<OnExec>,
 ) {
     let (mut paths, mut argv, mut optional) = (None, None, false);
-    match item.get_ref().as_table() {
+    match item.as_table() {
         None => {
             let text = document.string("on-exec", item);
             paths = text.map(|text| vec![(text.to_owned(), item.span())]);
         }
         Some(table) => {
             for (key, value) in table {
-                match key.get_ref().as_ref() {
+                match key.name() {
                     "path" => paths = names(document, "path", value),
                     "argv" => argv = Some((document.strings("argv", value), value.span())),
                     "optional" => optional = document.boolean("optional", value).unwrap_or(false),

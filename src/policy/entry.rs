@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
-
 use super::Code;
-use super::document::{Document, Key, Value};
+use super::document::Document;
 use super::read::errno;
+use super::tree::{Key, Kind, Table, Value};
 use super::{Action, Entry, Target};
 use crate::baseline;
 use crate::condition::nearest;
@@ -75,7 +74,7 @@ pub(super) struct SaysKeys {
 
 impl SaysKeys {
     /// Takes the key if it is one of these.
-    pub fn take(&mut self, document: &mut Document<'_>, key: &str, value: &Value<'_>) -> bool {
+    pub fn take(&mut self, document: &mut Document<'_>, key: &str, value: Value<'_>) -> bool {
         match key {
             "action" => {
                 self.action = action(document, key, value);
@@ -134,7 +133,7 @@ impl SaysKeys {
     }
 }
 
-fn action(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Action> {
+fn action(document: &mut Document<'_>, key: &str, value: Value<'_>) -> Option<Action> {
     let text = document.string(key, value)?;
     match text {
         "allow" => return Some(Action::Allow),
@@ -147,22 +146,18 @@ fn action(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<A
 }
 
 /// An entry of `[syscalls]`.
-pub(super) fn entry(
-    document: &mut Document<'_>,
-    key: &Key<'_>,
-    value: &Value<'_>,
-) -> Option<Entry> {
-    let name = key.get_ref().as_ref();
+pub(super) fn entry(document: &mut Document<'_>, key: Key<'_>, value: Value<'_>) -> Option<Entry> {
+    let name = key.name();
     let target = target(name);
     if target.is_none() {
         unknown_target(document, name, key.span());
     }
     let mut keys = SaysKeys::default();
-    match value.get_ref() {
-        DeValue::String(_) => {
+    match value.kind() {
+        Kind::String(_) => {
             keys.take(document, "action", value);
         }
-        DeValue::Table(table) => entry_table(document, table, &mut keys),
+        Kind::Table(table) => entry_table(document, table, &mut keys),
         other => {
             let expected = "an action, or { action = \"…\", why = \"…\", quiet = true }";
             document.wrong_type(name, expected, other, value.span());
@@ -182,13 +177,13 @@ pub(super) fn entry(
     })
 }
 
-fn entry_table(document: &mut Document<'_>, table: &DeTable<'_>, keys: &mut SaysKeys) {
+fn entry_table(document: &mut Document<'_>, table: Table<'_>, keys: &mut SaysKeys) {
     for (key, value) in table {
-        if keys.take(document, key.get_ref(), value) {
+        if keys.take(document, key.name(), value) {
             continue;
         }
         let note = document.unknown_key(key, "an entry of [syscalls]", KEYS);
-        if matches!(key.get_ref().as_ref(), "when" | "path" | "peer") {
+        if matches!(key.name(), "when" | "path" | "peer") {
             note.help("an entry that depends on arguments is a `[[rule]]`");
         }
     }

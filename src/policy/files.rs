@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
-
 use super::Code;
-use super::document::{Document, Value};
+use super::document::Document;
 use super::lift::{self, Section};
 use super::places::{Located, PathContext, PlaceError, locate_for};
 use super::read::{action, names, note};
+use super::tree::{Kind, Table, Value};
 use super::{Action, Lift, Origin, PathEntry};
 use crate::syscalls::Errno;
 
@@ -82,7 +81,7 @@ pub(super) struct Entries {
 /// The entries of a `[fs]` table.
 pub(super) fn entries(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) -> Entries {
@@ -92,7 +91,7 @@ pub(super) fn entries(
     };
     let mut entries = Entries::default();
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         if name == "lift" {
             lifts.extend(lift::entries(document, Section::Files, value, around));
             continue;
@@ -104,7 +103,7 @@ pub(super) fn entries(
             continue;
         };
         let items = document.items(name, "a path or a list of paths", value);
-        entries.given.reserve(items.len());
+        entries.given.reserve(items.count());
         for item in items {
             add(document, list, item, around, &mut entries);
         }
@@ -141,14 +140,14 @@ fn alternatives(text: &str) -> Option<Vec<String>> {
 fn add(
     document: &mut Document<'_>,
     list: List,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
     entries: &mut Entries,
 ) {
     let mut keys = EntryKeys::default();
-    match item.get_ref() {
-        DeValue::String(text) => keys.paths = Some(vec![(text.to_string(), item.span())]),
-        DeValue::Table(table) => table_of(document, list, table, &mut keys),
+    match item.kind() {
+        Kind::String(text) => keys.paths = Some(vec![(text.to_string(), item.span())]),
+        Kind::Table(table) => table_of(document, list, table, &mut keys),
         other => {
             let expected = "a path, or { path = \"…\", why = \"…\" }";
             document.wrong_type(list.key(), expected, other, item.span());
@@ -231,9 +230,9 @@ fn entry(
     })
 }
 
-fn table_of(document: &mut Document<'_>, list: List, table: &DeTable<'_>, keys: &mut EntryKeys) {
+fn table_of(document: &mut Document<'_>, list: List, table: Table<'_>, keys: &mut EntryKeys) {
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         match (name, list) {
             ("path", _) => keys.paths = names(document, name, value),
             ("why", _) => keys.why = document.string(name, value).map(str::to_owned),

@@ -1,11 +1,10 @@
 //! `isolate` of `[process]`: the namespaces (namespaces(7)) that a command gets for itself. This file
 //! does not know which of them a host allows.
 
-use toml::de::DeValue;
-
 use super::Code;
 use super::Setting;
-use super::document::{Document, Value};
+use super::document::Document;
+use super::tree::{Kind, Value};
 use crate::condition::nearest;
 use crate::sorting::sort_by_key;
 
@@ -50,10 +49,10 @@ impl Isolation {
 }
 
 /// The words of a list, each once.
-pub(super) fn isolate(document: &mut Document<'_>, value: &Value<'_>) -> Vec<Setting<Isolation>> {
-    if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
+pub(super) fn isolate(document: &mut Document<'_>, value: Value<'_>) -> Vec<Setting<Isolation>> {
+    if !matches!(value.kind(), Kind::List(_) | Kind::String(_)) {
         let expected = "a list of words such as [\"pid\", \"net\"]";
-        document.wrong_type("isolate", expected, value.get_ref(), value.span());
+        document.wrong_type("isolate", expected, value.kind(), value.span());
         return Vec::new();
     }
     let mut found = Vec::new();

@@ -12,14 +12,14 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::document::{Document, Value};
+use super::document::Document;
 use super::file::File;
 use super::files::List;
 use super::limits::{LimitKind, Unit};
 use super::net::NetList;
 use super::object::{Named, named};
-use super::parse::contents;
 use super::places::PathContext;
+use super::tree::Tree;
 use super::{Code, Diagnostic, Policy, parse, process};
 use crate::condition::nearest;
 
@@ -166,8 +166,7 @@ pub(super) fn parse(
     // The texts that the tree borrows from.
     let padded = padded(layers);
     let tree = tree(&mut document, layers, &padded);
-    let file = contents(&mut document, &tree, around);
-    (file, document.finish())
+    parse::read(document, &Tree::of(tree), around)
 }
 
 /// Calls `read` with the tree; what is wrong with the flags is noted in the document.
@@ -373,6 +372,8 @@ fn takes_number(key: &str) -> bool {
     let limit = key.strip_prefix("limits.").and_then(LimitKind::of_key);
     key == "process.nice" || limit.is_some_and(|limit| limit.unit() == Unit::Number)
 }
+
+type Value<'p> = Spanned<DeValue<'p>>;
 
 /// A table that is being put together; keys are sorted.
 #[derive(Default)]

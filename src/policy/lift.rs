@@ -10,14 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use toml::de::{DeTable, DeValue};
-
-use super::document::{Document, Value};
+use super::document::Document;
 use super::endpoint::{Wrong, endpoint};
 use super::file::File;
 use super::lint_net::{contains, meet};
 use super::places::{PathContext, locate};
 use super::read::{names, note};
+use super::tree::{Kind, Table, Value};
 use super::{Code, Diagnostic, NetEntry, NetList, Origin, PathEntry, Policy};
 use crate::condition::nearest;
 use crate::net::{Endpoint, Reach, Way};
@@ -100,7 +99,7 @@ impl Section {
 pub(super) fn entries(
     document: &mut Document<'_>,
     section: Section,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
 ) -> Vec<Lift> {
     let mut lifts = Vec::new();
@@ -114,13 +113,13 @@ pub(super) fn entries(
 fn entry(
     document: &mut Document<'_>,
     section: Section,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) {
-    let table = match item.get_ref() {
-        DeValue::Table(table) => table,
-        DeValue::String(_) => {
+    let table = match item.kind() {
+        Kind::Table(table) => table,
+        Kind::String(_) => {
             let message = "an entry of `lift` needs a reason";
             document
                 .error(Code::MissingKey, item.span(), message)
@@ -188,7 +187,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn read(document: &mut Document<'_>, section: Section, table: &DeTable<'_>) -> Setting {
+    fn read(document: &mut Document<'_>, section: Section, table: Table<'_>) -> Setting {
         let mut said = Setting {
             places: None,
             way: Way::Connect,
@@ -196,7 +195,7 @@ impl Setting {
             optional: false,
         };
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
+            let name = key.name();
             match name {
                 _ if !section.keys().contains(&name) => {
                     document.unknown_key(key, section.place(), section.keys());

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Code;
 use super::Origin;
-use super::document::{Document, Value};
-use toml::de::DeValue;
+use super::document::Document;
+use super::tree::{Kind, Value};
 
 /// A limit, as written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,14 +194,14 @@ impl Limits {
 }
 
 /// The limits of a `[limits]` table.
-pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
+pub(super) fn limits(document: &mut Document<'_>, value: Value<'_>) -> Limits {
     let mut limits = Limits::default();
     let expected = "a table: `[limits]`, then `wall = \"10s\"` and the like";
     let Some(table) = document.table("limits", expected, value) else {
         return limits;
     };
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         let Some(kind) = LimitKind::of_key(name) else {
             document.unknown_key(key, "[limits]", &LimitKind::ALL.map(LimitKind::key));
             continue;
@@ -217,11 +217,11 @@ pub(super) fn limits(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
 }
 
 /// The limits of a domain.
-pub(super) fn of_domain(document: &mut Document<'_>, value: &Value<'_>) -> Limits {
+pub(super) fn of_domain(document: &mut Document<'_>, value: Value<'_>) -> Limits {
     let mut read = limits(document, value);
-    let keys = value.get_ref().as_table().into_iter().flatten();
+    let keys = value.as_table().into_iter().flatten();
     for (key, _) in keys {
-        let kind = LimitKind::of_key(key.get_ref());
+        let kind = LimitKind::of_key(key.name());
         if let Some(kind) = kind.filter(|kind| !LimitKind::OF_DOMAIN.contains(kind)) {
             read.put(kind, None);
             document
@@ -240,7 +240,7 @@ pub(super) fn of_domain(document: &mut Document<'_>, value: &Value<'_>) -> Limit
     read
 }
 
-fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
+fn duration(document: &mut Document<'_>, key: &str, value: Value<'_>) -> Option<Limit> {
     let text = document.string(key, value)?.to_owned();
     match read_duration(&text) {
         Ok(duration) => Some(limit(document, value, text, Amount::Time(duration))),
@@ -253,7 +253,7 @@ fn duration(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option
     }
 }
 
-fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
+fn bytes(document: &mut Document<'_>, key: &str, value: Value<'_>) -> Option<Limit> {
     let text = document.string(key, value)?.to_owned();
     match read_bytes(&text) {
         Ok(bytes) => Some(limit(document, value, text, Amount::Number(bytes))),
@@ -266,9 +266,9 @@ fn bytes(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Li
     }
 }
 
-fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<Limit> {
-    let text = match value.get_ref() {
-        DeValue::Integer(number) => number.to_string(),
+fn number(document: &mut Document<'_>, key: &str, value: Value<'_>) -> Option<Limit> {
+    let text = match value.kind() {
+        Kind::Integer(number) => number.to_string(),
         other => {
             document.wrong_type(key, "a number", other, value.span());
             return None;
@@ -285,7 +285,7 @@ fn number(document: &mut Document<'_>, key: &str, value: &Value<'_>) -> Option<L
     }
 }
 
-fn limit(document: &Document<'_>, value: &Value<'_>, text: String, read: Amount) -> Limit {
+fn limit(document: &Document<'_>, value: Value<'_>, text: String, read: Amount) -> Limit {
     Limit {
         value: read,
         text,

@@ -16,9 +16,9 @@ use super::layers::{self, Layers};
 use super::led;
 use super::lift;
 use super::merge::merge;
-use super::parse::parse;
+use super::parse::{parse, parse_preset};
 use super::places::{PathContext, way_to};
-use super::presets::{names, preset, presets, without_tests};
+use super::presets::{Preset, names, preset, presets};
 use super::temporary;
 use super::{Action, Code, Default, Diagnostic, Origin, Policy, Problems, Source};
 use crate::condition::nearest;
@@ -130,7 +130,7 @@ impl Policy {
         let directory = path.parent().map(Path::to_path_buf);
         loading.add(Found {
             name: name.to_owned(),
-            preset: false,
+            preset: None,
             text: Cow::Owned(text.to_owned()),
             layers: None,
             dir: directory,
@@ -149,7 +149,7 @@ impl Policy {
         let text = Cow::Owned(text.to_owned());
         loading.add(Found {
             name: name.to_owned(),
-            preset: false,
+            preset: None,
             text,
             layers: None,
             dir: None,
@@ -162,7 +162,7 @@ impl Policy {
 
 /// The meaning of a name in `--policy` or `extends`.
 pub(super) enum Reference {
-    Preset(&'static super::Preset),
+    Preset(&'static Preset),
     File(PathBuf),
 }
 
@@ -271,7 +271,7 @@ fn read(path: &Path) -> io::Result<(String, Identity, Vec<PathBuf>)> {
 #[derive(Clone)]
 struct Found {
     name: String,
-    preset: bool,
+    preset: Option<&'static Preset>,
     text: Cow<'static, str>,
     /// What the text shows, for the command line.
     layers: Option<Layers>,
@@ -284,11 +284,11 @@ struct Found {
 }
 
 impl Found {
-    fn preset(preset: &super::Preset) -> Found {
+    fn preset(preset: &'static Preset) -> Found {
         let text = Cow::Borrowed(preset.text);
         Found {
             name: preset.name.to_owned(),
-            preset: true,
+            preset: Some(preset),
             text,
             layers: None,
             dir: None,
@@ -300,7 +300,7 @@ impl Found {
     fn command_line(layers: &Layers, dir: &Path) -> Found {
         Found {
             name: layers::NAME.to_owned(),
-            preset: false,
+            preset: None,
             text: Cow::Owned(layers.text()),
             layers: Some(layers.clone()),
             dir: Some(dir.to_owned()),
@@ -314,7 +314,7 @@ impl Found {
         let dir = path.parent().map(Path::to_path_buf);
         Ok(Found {
             name,
-            preset: false,
+            preset: None,
             text: Cow::Owned(text),
             layers: None,
             dir,
@@ -390,17 +390,17 @@ impl Loading {
             files,
         } = found;
         let index = self.sources.len() as u16;
-        let tests = !preset || !self.to_run && (index == 0 || self.is_named());
-        let part = if tests { &text } else { without_tests(&text) };
-        let (mut file, problems) = match &layers {
-            Some(layers) => layers::parse(index, part, layers, &self.around),
-            None => parse(index, part, &self.around),
+        let without_tests = self.to_run || index != 0 && !self.is_named();
+        let (mut file, problems) = match (&layers, preset) {
+            (Some(layers), _) => layers::parse(index, &text, layers, &self.around),
+            (None, Some(preset)) if without_tests => parse_preset(index, preset, &self.around),
+            (None, _) => parse(index, &text, &self.around),
         };
         self.problems.extend(problems);
         let extends = std::mem::take(&mut file.extends);
         self.sources.push(Source {
             name: name.clone(),
-            preset,
+            preset: preset.is_some(),
             flags: layers.is_some(),
             text,
             extends: Vec::new(),

@@ -88,7 +88,6 @@ mod object;
 mod parse;
 mod peer;
 mod places;
-mod plain_text;
 mod presets;
 mod process;
 mod read;
@@ -97,6 +96,7 @@ mod saved;
 mod schema;
 mod sentence;
 mod temporary;
+mod tree;
 pub mod written;
 
 pub use argv::{Argv, MOST_ARGUMENTS, Object};

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
-
 use super::Code;
-use super::document::{Document, Value};
+use super::document::Document;
 use super::endpoint::{Wrong, endpoint, is_directory};
 use super::lift::{self, Section};
 use super::places::PathContext;
 use super::read::{action, names};
+use super::tree::{Kind, Table, Value};
 use super::{Action, Lift, NetEntry, Origin, PlaceError};
 use crate::net::Way;
 use crate::syscalls::Errno;
@@ -50,7 +49,7 @@ impl NetList {
 /// The entries of a `[net]` table.
 pub(super) fn entries(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
     lifts: &mut Vec<Lift>,
 ) -> Vec<NetEntry> {
@@ -60,7 +59,7 @@ pub(super) fn entries(
     };
     let mut entries = Vec::new();
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         if name == "lift" {
             lifts.extend(lift::entries(document, Section::Net, value, around));
             continue;
@@ -94,15 +93,15 @@ struct EntryKeys {
 fn add(
     document: &mut Document<'_>,
     list: NetList,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
     entries: &mut Vec<NetEntry>,
 ) {
     let key = list.keys().first().copied().unwrap_or("to");
     let mut keys = EntryKeys::default();
-    match item.get_ref() {
-        DeValue::String(text) => keys.endpoints = Some(vec![(text.to_string(), item.span())]),
-        DeValue::Table(table) => table_of(document, list, table, &mut keys),
+    match item.kind() {
+        Kind::String(text) => keys.endpoints = Some(vec![(text.to_string(), item.span())]),
+        Kind::Table(table) => table_of(document, list, table, &mut keys),
         other => {
             let expected = format!("an endpoint, or {{ {key} = \"…\", why = \"…\" }}");
             document.wrong_type(list.key(), &expected, other, item.span());
@@ -166,9 +165,9 @@ fn entry(
     })
 }
 
-fn table_of(document: &mut Document<'_>, list: NetList, table: &DeTable<'_>, keys: &mut EntryKeys) {
+fn table_of(document: &mut Document<'_>, list: NetList, table: Table<'_>, keys: &mut EntryKeys) {
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         if !list.keys().contains(&name) {
             let place = format!("an entry of net.{}", list.key());
             document.unknown_key(key, &place, list.keys());

@@ -4,16 +4,15 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
-
-use super::document::{Document, Key, Value};
+use super::document::Document;
 use super::entry::{entry, target};
 use super::file::File;
 use super::peer::one_peer;
 use super::places::{PathContext, locate};
 use super::read::note;
 use super::sentence::sentence_help;
-use super::{About, Action, Code, Default, Diagnostic, Expect, Test};
+use super::tree::{Key, Table, Tree, Value};
+use super::{About, Action, Code, Default, Diagnostic, Expect, Preset, Test};
 use crate::condition::nearest;
 use crate::net::Way;
 use crate::paths::Access;
@@ -44,28 +43,43 @@ pub(super) fn is_key(name: &str) -> bool {
 
 /// The contents of a file, with all its errors.
 pub(super) fn parse(source: u16, text: &str, around: &PathContext) -> (File, Vec<Diagnostic>) {
-    let (mut document, tree) = Document::new(source, text);
-    let file = contents(&mut document, &tree, around);
+    let (document, tree) = Document::new(source, text);
+    read(document, &tree, around)
+}
+
+/// The contents of a preset without its tests.
+pub(super) fn parse_preset(
+    source: u16,
+    preset: &Preset,
+    around: &PathContext,
+) -> (File, Vec<Diagnostic>) {
+    let document = Document::of(source, preset.without_tests);
+    read(document, &preset.tree(), around)
+}
+
+/// The contents of a file whose tree is known, with all its errors.
+pub(super) fn read(
+    mut document: Document<'_>,
+    tree: &Tree<'_>,
+    around: &PathContext,
+) -> (File, Vec<Diagnostic>) {
+    let file = contents(&mut document, tree.root(), around);
     (file, document.finish())
 }
 
 /// The contents of a file from its tree.
-pub(super) fn contents(
-    document: &mut Document<'_>,
-    tree: &DeTable<'_>,
-    around: &PathContext,
-) -> File {
+fn contents(document: &mut Document<'_>, tree: Table<'_>, around: &PathContext) -> File {
     let mut file = File::default();
     // Before the paths, because `tmpdir` says what TMPDIR means in them.
-    if let Some((_, value)) = tree.iter().find(|(key, _)| key.get_ref() == "process") {
+    if let Some(value) = tree.get("process") {
         file.process = super::process::process(document, value, around);
     }
     for (key, value) in tree {
-        if key.get_ref() != "process" {
+        if key.name() != "process" {
             section(document, key, value, around, &mut file);
         }
     }
-    // The tree is sorted by key.
+    // The whole parser's tree is sorted by key.
     file.sort();
     file
 }
@@ -73,12 +87,12 @@ pub(super) fn contents(
 /// A key of a file or of a domain.
 fn section(
     document: &mut Document<'_>,
-    key: &Key<'_>,
-    value: &Value<'_>,
+    key: Key<'_>,
+    value: Value<'_>,
     around: &PathContext,
     file: &mut File,
 ) {
-    match key.get_ref().as_ref() {
+    match key.name() {
         "description" => file.description = description(document, value),
         "extends" => {
             let names = document.strings("extends", value);
@@ -93,7 +107,6 @@ fn section(
             let expected = "a table: `[syscalls]`, then one `NAME = \"ACTION\"` a line";
             if let Some(table) = document.table("syscalls", expected, value) {
                 file.entries = table
-                    .iter()
                     .filter_map(|(key, value)| entry(document, key, value))
                     .collect();
             }
@@ -111,16 +124,18 @@ fn section(
         "domain" => file.domains = super::domain_section::domains(document, value, around, section),
         "rule" => {
             for item in document
-                .array("rule", "an array of tables: `[[rule]]`", value)
-                .unwrap_or_default()
+                .list("rule", "an array of tables: `[[rule]]`", value)
+                .into_iter()
+                .flatten()
             {
                 file.rules.extend(super::rule::rule(document, item, around));
             }
         }
         "test" => {
             for item in document
-                .array("test", "an array of tables: `[[test]]`", value)
-                .unwrap_or_default()
+                .list("test", "an array of tables: `[[test]]`", value)
+                .into_iter()
+                .flatten()
             {
                 tests(document, item, around, &mut file.tests);
             }
@@ -129,7 +144,7 @@ fn section(
     }
 }
 
-fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
+fn unknown_section(document: &mut Document<'_>, key: Key<'_>, name: &str) {
     let is_syscall = target(name).is_some();
     let note = document.unknown_key(key, "a policy", KEYS);
     if is_syscall {
@@ -137,7 +152,7 @@ fn unknown_section(document: &mut Document<'_>, key: &Key<'_>, name: &str) {
     }
 }
 
-fn description(document: &mut Document<'_>, value: &Value<'_>) -> Option<String> {
+fn description(document: &mut Document<'_>, value: Value<'_>) -> Option<String> {
     let text = document.string("description", value)?;
     if text.contains('\n') {
         document.error(
@@ -150,7 +165,7 @@ fn description(document: &mut Document<'_>, value: &Value<'_>) -> Option<String>
     Some(text.to_owned())
 }
 
-fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<Default> {
+fn default(document: &mut Document<'_>, key: Key<'_>, value: Value<'_>) -> Option<Default> {
     let origin = document.origin(&key.span());
     let action = match document.string("default", value)? {
         "allow" => Action::Allow,
@@ -172,7 +187,7 @@ fn default(document: &mut Document<'_>, key: &Key<'_>, value: &Value<'_>) -> Opt
 /// A `[[test]]`.
 fn tests(
     document: &mut Document<'_>,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
     tests: &mut Vec<Test>,
 ) {
@@ -182,7 +197,7 @@ fn tests(
     let first = tests.len();
     let mut domain = None;
     for (key, value) in table {
-        let name = key.get_ref().as_ref();
+        let name = key.name();
         if name == "domain" {
             domain = document.string(name, value).map(str::to_owned);
             continue;

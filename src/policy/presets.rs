@@ -1,4 +1,6 @@
-//! The built-in policies: the files of `policies/`, embedded as they are.
+//! The built-in policies: the files of `policies/`, embedded as they are, and read while jail is compiled.
+
+use super::tree::{Node, Tree, count, nodes};
 
 /// A built-in policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +9,17 @@ pub struct Preset {
     pub name: &'static str,
     /// The whole file.
     pub text: &'static str,
+    /// The text without its tests, which come last.
+    pub(super) without_tests: &'static str,
+    /// The tree of that.
+    nodes: &'static [Node],
+}
+
+impl Preset {
+    /// The tree of its text without its tests.
+    pub(super) fn tree(&self) -> Tree<'static> {
+        Tree::known(self.without_tests, self.nodes)
+    }
 }
 
 /// Every preset, by name.
@@ -14,25 +27,35 @@ pub fn presets() -> &'static [Preset] {
     &PRESETS
 }
 
-#[rustfmt::skip]
-static PRESETS: [Preset; 17] = [
-    Preset { name: "base",                text: include_str!("../../policies/base.toml") },
-    Preset { name: "build",               text: include_str!("../../policies/build.toml") },
-    Preset { name: "cargo",               text: include_str!("../../policies/cargo.toml") },
-    Preset { name: "compute",             text: include_str!("../../policies/compute.toml") },
-    Preset { name: "deny-metadata",       text: include_str!("../../policies/deny-metadata.toml") },
-    Preset { name: "go",                  text: include_str!("../../policies/go.toml") },
-    Preset { name: "https",               text: include_str!("../../policies/https.toml") },
-    Preset { name: "localhost",           text: include_str!("../../policies/localhost.toml") },
-    Preset { name: "net",                 text: include_str!("../../policies/net.toml") },
-    Preset { name: "npm",                 text: include_str!("../../policies/npm.toml") },
-    Preset { name: "offline",             text: include_str!("../../policies/offline.toml") },
-    Preset { name: "permissive",          text: include_str!("../../policies/permissive.toml") },
-    Preset { name: "pip",                 text: include_str!("../../policies/pip.toml") },
-    Preset { name: "protect-credentials", text: include_str!("../../policies/protect-credentials.toml") },
-    Preset { name: "protect-triggers",    text: include_str!("../../policies/protect-triggers.toml") },
-    Preset { name: "read-only",           text: include_str!("../../policies/read-only.toml") },
-    Preset { name: "workspace",           text: include_str!("../../policies/workspace.toml") },
+macro_rules! presets {
+    ($($name:literal,)*) => {
+        [$({
+            const TEXT: &str = include_str!(concat!("../../policies/", $name, ".toml"));
+            const WITHOUT_TESTS: &str = without_tests(TEXT);
+            static NODES: [Node; count(WITHOUT_TESTS)] = nodes(WITHOUT_TESTS);
+            Preset { name: $name, text: TEXT, without_tests: WITHOUT_TESTS, nodes: &NODES }
+        }),*]
+    };
+}
+
+static PRESETS: [Preset; 17] = presets![
+    "base",
+    "build",
+    "cargo",
+    "compute",
+    "deny-metadata",
+    "go",
+    "https",
+    "localhost",
+    "net",
+    "npm",
+    "offline",
+    "permissive",
+    "pip",
+    "protect-credentials",
+    "protect-triggers",
+    "read-only",
+    "workspace",
 ];
 
 /// The preset with that name.
@@ -46,8 +69,19 @@ pub(super) fn names() -> String {
     names.join(", ")
 }
 
-/// A preset's text without its tests, which come last.
-pub(super) fn without_tests(text: &str) -> &str {
-    let end = text.find("\n[[test]]").unwrap_or(text.len());
-    text.get(..end).unwrap_or(text)
+/// The text up to the first `[[test]]`.
+const fn without_tests(text: &str) -> &str {
+    const TEST: &[u8] = b"\n[[test]]";
+    let mut at = 0;
+    while at + TEST.len() <= text.len() {
+        let mut same = 0;
+        while same < TEST.len() && text.as_bytes()[at + same] == TEST[same] {
+            same += 1;
+        }
+        if same == TEST.len() {
+            return text.split_at(at).0;
+        }
+        at += 1;
+    }
+    text
 }

@@ -7,15 +7,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use toml::de::DeValue;
 
 use super::Code;
 use super::Origin;
 use super::capability;
-use super::document::{Document, Key, Value};
+use super::document::Document;
 use super::isolate::{self, Isolation};
 use super::places::{PathContext, PlaceError, expand_plain};
 use super::read::note;
+use super::tree::{Key, Kind, Value};
 use crate::condition::nearest;
 use crate::paths::Glob;
 use crate::sorting::sort_by_key;
@@ -148,7 +148,7 @@ pub(super) fn is_key(name: &str) -> bool {
 /// The contents of a `[process]` table.
 pub(super) fn process(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
 ) -> Process {
     let mut found = Process::default();
@@ -157,7 +157,7 @@ pub(super) fn process(
         return found;
     };
     for (key, value) in table {
-        match key.get_ref().as_ref() {
+        match key.name() {
             "env" => environment(document, value, around, &mut found),
             "cwd" => found.directory = path(document, "cwd", value, around),
             "stdin" => found.stdin = path(document, "stdin", value, around),
@@ -183,7 +183,7 @@ fn setting<T>(document: &Document<'_>, span: Range<usize>, value: T) -> Setting<
 
 fn environment(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
     found: &mut Process,
 ) {
@@ -192,7 +192,7 @@ fn environment(
         return;
     };
     for (key, value) in table {
-        match key.get_ref().as_ref() {
+        match key.name() {
             "pass" => {
                 let names = document.strings("pass", value);
                 let globs = names
@@ -204,7 +204,7 @@ fn environment(
                 let expected = "a table: { CI = \"1\", OUT = \"$HOME/out\" }";
                 for (name, value) in document.table("set", expected, value).into_iter().flatten() {
                     if let Some(set) = variable(document, name, value, around) {
-                        found.set.insert(name.get_ref().to_string(), set);
+                        found.set.insert(name.name().to_string(), set);
                     }
                 }
             }
@@ -244,12 +244,12 @@ fn variables(document: &mut Document<'_>, name: &str, span: Range<usize>) -> Opt
 
 fn variable(
     document: &mut Document<'_>,
-    name: &Key<'_>,
-    value: &Value<'_>,
+    name: Key<'_>,
+    value: Value<'_>,
     around: &PathContext,
 ) -> Option<Setting<String>> {
-    let good = is_name(document, name.get_ref(), &name.span());
-    let text = document.string(name.get_ref(), value)?;
+    let good = is_name(document, name.name(), &name.span());
+    let text = document.string(name.name(), value)?;
     let expanded = match expand_plain(text, around) {
         Ok(expanded) if expanded.contains('\0') => Err(PlaceError::Malformed(
             "a variable has no NUL byte".to_owned(),
@@ -269,7 +269,7 @@ fn variable(
 fn path(
     document: &mut Document<'_>,
     key: &str,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
 ) -> Option<Setting<PathBuf>> {
     let text = document.string(key, value)?;
@@ -291,10 +291,10 @@ fn path(
     }
 }
 
-fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<u32>> {
-    let DeValue::String(text) = value.get_ref() else {
+fn umask(document: &mut Document<'_>, value: Value<'_>) -> Option<Setting<u32>> {
+    let Kind::String(text) = value.kind() else {
         let expected = "octal text such as \"022\"";
-        document.wrong_type("umask", expected, value.get_ref(), value.span());
+        document.wrong_type("umask", expected, value.kind(), value.span());
         return None;
     };
     let octal = !text.is_empty() && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
@@ -308,14 +308,9 @@ fn umask(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<u32>>
     }
 }
 
-fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<i32>> {
-    let DeValue::Integer(number) = value.get_ref() else {
-        document.wrong_type(
-            "nice",
-            "a number from 0 to 19",
-            value.get_ref(),
-            value.span(),
-        );
+fn nice(document: &mut Document<'_>, value: Value<'_>) -> Option<Setting<i32>> {
+    let Kind::Integer(number) = value.kind() else {
+        document.wrong_type("nice", "a number from 0 to 19", value.kind(), value.span());
         return None;
     };
     // A number that does not fit is out of range in any case.
@@ -334,13 +329,10 @@ fn nice(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<i32>> 
     None
 }
 
-fn capabilities(
-    document: &mut Document<'_>,
-    value: &Value<'_>,
-) -> Option<Vec<Setting<Capability>>> {
-    if !matches!(value.get_ref(), DeValue::Array(_) | DeValue::String(_)) {
+fn capabilities(document: &mut Document<'_>, value: Value<'_>) -> Option<Vec<Setting<Capability>>> {
+    if !matches!(value.kind(), Kind::List(_) | Kind::String(_)) {
         let expected = "a list of names such as [\"CAP_NET_BIND_SERVICE\"]";
-        document.wrong_type("caps", expected, value.get_ref(), value.span());
+        document.wrong_type("caps", expected, value.kind(), value.span());
         return None;
     }
     let mut found: Vec<Setting<Capability>> = Vec::new();
@@ -375,12 +367,12 @@ fn capabilities(
 
 fn temporary(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     around: &PathContext,
 ) -> Option<Setting<TemporaryDirectory>> {
     const FRESH: &str = "fresh";
-    let DeValue::String(text) = value.get_ref() else {
-        document.wrong_type("tmpdir", "\"fresh\"", value.get_ref(), value.span());
+    let Kind::String(text) = value.kind() else {
+        document.wrong_type("tmpdir", "\"fresh\"", value.kind(), value.span());
         return None;
     };
     if text == FRESH {
@@ -404,7 +396,7 @@ fn temporary(
     None
 }
 
-fn user(document: &mut Document<'_>, value: &Value<'_>) -> Option<Setting<User>> {
+fn user(document: &mut Document<'_>, value: Value<'_>) -> Option<Setting<User>> {
     let text = document.string("user", value)?;
     // The last number means "unchanged" to setresuid(2).
     let number = |text: &str| {

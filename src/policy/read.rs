@@ -3,12 +3,11 @@
 
 use std::ops::Range;
 
-use toml::de::DeValue;
-
 use super::Action;
 use super::Code;
-use super::document::{Document, Value};
+use super::document::Document;
 use super::places::PlaceError;
+use super::tree::{Kind, Value};
 use crate::condition::nearest;
 use crate::syscalls::Errno;
 
@@ -16,11 +15,11 @@ use crate::syscalls::Errno;
 pub(super) fn names(
     document: &mut Document<'_>,
     key: &str,
-    value: &Value<'_>,
+    value: Value<'_>,
 ) -> Option<Vec<(String, Range<usize>)>> {
     let named = document.strings(key, value).into_iter();
     let named: Vec<_> = named.map(|(text, at)| (text.to_owned(), at)).collect();
-    if let (DeValue::Array(items), true) = (value.get_ref(), named.is_empty()) {
+    if let (Kind::List(items), true) = (value.kind(), named.is_empty()) {
         if items.is_empty() {
             let message = format!("`{key}` is an empty list: the entry names nothing");
             document
@@ -36,7 +35,7 @@ pub(super) fn names(
 /// means EACCES for a path or an address.
 pub(super) fn action(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     list: &str,
     others: &str,
 ) -> Option<Action> {
@@ -63,7 +62,7 @@ pub(super) fn action(
 /// An action that is the name of an errno. `words`: the others that may stand here, which the text is not.
 pub(super) fn errno(
     document: &mut Document<'_>,
-    value: &Value<'_>,
+    value: Value<'_>,
     text: &str,
     words: &[&'static str],
     forms: &str,

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::Code;
-use super::document::{Document, Value};
+use super::document::Document;
 use super::endpoint::endpoint;
 use super::entry::{Says, SaysKeys, refuse, target, unknown_target};
 use super::places::{PathContext, locate};
 use super::read::note;
+use super::tree::Value;
 use super::{Argv, Object, Rule, Target};
 use crate::condition::{Condition, ConditionError};
 use crate::net::Endpoint;
@@ -25,7 +26,7 @@ const NAME_PEERS: &[&str] = &["bind", "connect", "sendmmsg", "sendmsg", "sendto"
 /// One `[[rule]]`; `None` if it has an error, which has been noted.
 pub(super) fn rule(
     document: &mut Document<'_>,
-    item: &Value<'_>,
+    item: Value<'_>,
     around: &PathContext,
 ) -> Option<Rule> {
     let Keys {
@@ -101,7 +102,7 @@ struct Keys<'v> {
 }
 
 impl<'v> Keys<'v> {
-    fn read(document: &mut Document<'_>, item: &'v Value<'_>) -> Option<Keys<'v>> {
+    fn read(document: &mut Document<'_>, item: Value<'v>) -> Option<Keys<'v>> {
         let table = document.table("rule", "an array of tables: `[[rule]]`", item)?;
         let mut says = SaysKeys::default();
         let mut keys = Keys {
@@ -114,7 +115,7 @@ impl<'v> Keys<'v> {
         };
         for (key, value) in table {
             let span = value.span();
-            match key.get_ref().as_ref() {
+            match key.name() {
                 "syscall" => keys.targets = Some((document.strings("syscall", value), span)),
                 "when" => keys.when = Some((document.string("when", value), span)),
                 "path" => keys.path = Some((document.string("path", value), span)),

@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
-use super::document::{Document, Key, Value};
+use super::document::Document;
 use super::layers::{Layers, with_tree};
 use super::load::{Reference, reference};
 use super::places::way_to;
@@ -100,7 +101,7 @@ fn inline(value: &DeValue<'_>) -> String {
             format!("[{}]", items.join(", "))
         }
         DeValue::Table(table) => {
-            let entry = |(key, value): (&Key<'_>, &Value<'_>)| {
+            let entry = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
                 format!("{} = {}", bare(key.get_ref()), inline(value.get_ref()))
             };
             let entries: Vec<String> = table.iter().map(entry).collect();
