@@ -370,7 +370,8 @@ impl Ready {
             Ok(asker) => report.asks(asker),
             Err(message) => return fail(message).tell(),
         }
-        let (result, written) = embed::run(command, wiring, &plan, options, None, &mut report);
+        let (result, written) =
+            embed::run(command, wiring, &plan, options, (None, None), &mut report);
         report.wrote(written.stdout, written.stderr);
         remove(temporary);
         match result {

@@ -15,7 +15,7 @@
 //! | `end` | its end, for other ways to wait for it |
 //! | `event` | events of a jail, for a listener |
 //! | `policy` | a policy, loaded once and shared |
-//! | `spawners` | memory in which commands start |
+//! | `spawners` | memory in which commands start, and the thread that keeps their output |
 //! | `plans` | a cache of plans, for the next run under the same policy |
 //! | `run` | runs a command from start to end on this thread |
 //! | `pump` | feeds and reads streams that are pipes |

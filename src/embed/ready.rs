@@ -108,7 +108,7 @@ impl Ready {
                 sender: listeners.events,
             },
         };
-        let mut spawner = spawners.take();
+        let (mut spawner, collector) = (spawners.take(), spawners.collector(&wiring));
         // The program owns its threads, too.
         if let Some(spawner) = spawner.as_mut().filter(|_| timer) {
             spawner.confine();
@@ -118,7 +118,7 @@ impl Ready {
             wiring,
             &plan,
             options,
-            spawner.as_mut(),
+            (spawner.as_mut(), collector.as_ref()),
             &mut observer,
         );
         spawners.put(spawner);

@@ -1,6 +1,6 @@
 //! Runs a command from start to end on this thread, with its streams.
 
-use super::pump::{Pump, Wiring, Written};
+use super::pump::{Collector, Pump, Wiring, Written};
 use crate::launch::{self, Command, Spawner, Started};
 use crate::plan::Plan;
 use crate::policy::LimitKind;
@@ -22,7 +22,7 @@ pub fn run(
     wiring: Wiring,
     plan: &Arc<Plan>,
     mut options: Options,
-    spawner: Option<&mut Spawner>,
+    (spawner, collector): (Option<&mut Spawner>, Option<&Arc<Collector>>),
     observer: &mut dyn Observer,
 ) -> (Result<Outcome, SuperviseError>, Written) {
     if !wiring.is_empty() {
@@ -30,7 +30,7 @@ pub fn run(
     }
     let stop_handle = options.stop_handle.clone().unwrap_or_default();
     let limit = plan.limits.number(LimitKind::Output);
-    let pump = match Pump::start(wiring, limit, &stop_handle, &mut command) {
+    let pump = match Pump::start(wiring, limit, &stop_handle, &mut command, collector) {
         Ok(pump) => pump,
         Err(error) => {
             let failed = SuperviseError::Streams(error);

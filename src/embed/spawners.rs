@@ -1,5 +1,6 @@
-//! A pool of the memory in which commands start: allocated once, used by one run after another.
+//! What one run after another uses: memory in which commands start, and a thread that keeps their output.
 
+use super::pump::{Collector, Wiring};
 use crate::launch::{Shared, Spawner};
 use crate::sys;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Spawners {
     free: Mutex<Vec<Spawner>>,
     shared: Arc<Shared>,
+    collector: Mutex<Option<Arc<Collector>>>,
 }
 
 impl Spawners {
@@ -30,6 +32,22 @@ impl Spawners {
         if free.len() < sys::process::processors() {
             free.extend(spawner);
         }
+    }
+
+    /// The thread that keeps output, if there is any. `None` also if it cannot be created: then each run has one of
+    /// its own.
+    pub fn collector(&self, wiring: &Wiring) -> Option<Arc<Collector>> {
+        if !wiring.keeps() {
+            return None;
+        }
+        let mut collector = self
+            .collector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let own = collector.take().filter(|collector| collector.is_own());
+        let own = own.or_else(|| Collector::new().ok().map(Arc::new));
+        collector.clone_from(&own);
+        own
     }
 
     /// As [`Shared::remove_groups`].

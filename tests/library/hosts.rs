@@ -199,6 +199,85 @@ fn a_child_that_the_host_forks_does_not_delay_the_end() {
     });
 }
 
+/// The threads of this program that handle streams, and the processor time of them together, in ticks.
+fn threads_of_streams() -> (usize, u64) {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a folder");
+    let ticks = tasks.flatten().filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, rest) = stat.rsplit_once(") ")?;
+        let number = |at: usize| rest.split(' ').nth(at)?.parse::<u64>().ok();
+        name.ends_with("(jail-streams")
+            .then_some(number(11)? + number(12)?)
+    });
+    let ticks: Vec<u64> = ticks.collect();
+    (ticks.len(), ticks.iter().sum())
+}
+
+#[test]
+fn one_thread_keeps_the_output_of_many_runs() {
+    host("one_thread_keeps_the_output_of_many_runs", || {
+        let jail = shell("cat; echo error >&2; sleep 0.5; head -c 100000 /dev/zero");
+        let runs: Vec<_> = (0..12)
+            .map(|run| jail.clone().stdin(run.to_string()).spawn().expect("a jail"))
+            .collect();
+        assert_eq!(threads_of_streams().0, 1);
+        for (run, handle) in runs.into_iter().enumerate() {
+            let outcome = handle.wait().expect("an outcome");
+            let expected = [run.to_string().as_bytes(), &[0; 100_000]].concat();
+            assert!(outcome.stdout == expected, "run {run}");
+            assert_eq!(outcome.stderr, b"error\n");
+            assert_eq!(outcome.verdict.ending, Ending::Exited);
+        }
+        // What is passed on may have to wait for its reader.
+        let jail = jail.limits(Limits::new().output(1000));
+        let passed = jail.clone().stdout(Stdio::Inherit).spawn();
+        let limited = jail.spawn();
+        drop(jail);
+        assert_eq!(threads_of_streams().0, 2);
+        for run in [passed, limited] {
+            let outcome = run.expect("a jail").wait().expect("an outcome");
+            assert_eq!(outcome.verdict.ending, Ending::Output);
+        }
+        assert_eq!(threads_of_streams().0, 0, "the builders are gone");
+    });
+}
+
+#[test]
+fn pipes_that_a_fork_of_the_host_has_keep_no_thread_busy() {
+    host(
+        "pipes_that_a_fork_of_the_host_has_keep_no_thread_busy",
+        || {
+            let jail =
+                shell("sleep 0.3; head -c 200000 > /dev/null; sleep 0.3").stdin(vec![0; 200_000]);
+            let first = jail.clone().spawn().expect("a jail");
+            // SAFETY: the child makes one system call, and is killed in it.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: takes nothing.
+                unsafe { libc::sleep(30) };
+                std::process::exit(0);
+            }
+            // Its input has been written, and the fork has both ends of the pipe.
+            first.wait().expect("an outcome");
+            let before = threads_of_streams();
+            assert_eq!(before.0, 1);
+            std::thread::sleep(Duration::from_secs(1));
+            let after = threads_of_streams();
+            assert_eq!(jail.run().expect("an outcome").verdict.code, Some(0));
+            // SAFETY: the child's id; a null pointer asks for no status.
+            unsafe {
+                libc::kill(child, libc::SIGKILL);
+                libc::waitpid(child, std::ptr::null_mut(), 0);
+            }
+            assert!(
+                after.1 - before.1 < 20,
+                "{} ticks in a second",
+                after.1 - before.1
+            );
+        },
+    );
+}
+
 #[test]
 fn a_host_without_standard_streams_runs_jails() {
     host("a_host_without_standard_streams_runs_jails", || {

@@ -182,7 +182,7 @@ impl Ready {
         };
         let wiring = wire(false, policy.limits.get(LimitKind::Output).is_some());
         let judged = command.clone();
-        let (result, _) = embed::run(command, wiring, &plan, options, None, &mut recorder);
+        let (result, _) = embed::run(command, wiring, &plan, options, (None, None), &mut recorder);
         let recorded = recorder.finish(&result);
         let ran = Ran {
             base,

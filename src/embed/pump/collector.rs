@@ -1,0 +1,192 @@
+//! A thread that keeps the output of many runs: it waits for all of their pipes with one epoll(7). So a run needs
+//! no thread of its own, and one that writes nothing wakes none.
+
+use super::Written;
+use super::flow::{past_streams, pipe};
+use super::work::{BUFFER, Work};
+use crate::sys;
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::unistd;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// The thread, for as long as a builder may have runs.
+pub struct Collector {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// A pipe: what is written into it ends the thread.
+    end: OwnedFd,
+    /// A fork of this program has no such thread.
+    process: u32,
+    /// The number of the next run.
+    next: AtomicU64,
+}
+
+struct Shared {
+    epoll: Arc<Epoll>,
+    /// The other end of [`Collector::end`].
+    _end: OwnedFd,
+    runs: Mutex<HashMap<u64, Arc<Run>>>,
+}
+
+/// `None` once the run has ended.
+type Run = Mutex<Option<Work>>;
+
+/// What is in the event that ends the thread. In others it is four times the number of the run, and which of
+/// its streams it is.
+const END: u64 = u64::MAX;
+
+impl Collector {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If no descriptor or thread can be created.
+    pub fn new() -> io::Result<Collector> {
+        let (reader, end) = pipe()?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let epoll = Epoll(past_streams(epoll.0)?);
+        epoll.add(&reader, EpollEvent::new(EpollFlags::EPOLLIN, END))?;
+        let shared = Arc::new(Shared {
+            epoll: Arc::new(epoll),
+            _end: reader,
+            runs: Mutex::default(),
+        });
+        let for_thread = Arc::clone(&shared);
+        // No handler of this program must run in the thread, and SIGPIPE must become an errno.
+        let mask = sys::signal::block_all()?;
+        let thread = std::thread::Builder::new()
+            .name("jail-streams".to_owned())
+            .spawn(move || for_thread.serve());
+        sys::signal::set_mask(&mask)?;
+        Ok(Collector {
+            shared,
+            thread: Some(thread?),
+            end,
+            process: std::process::id(),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether this process has started it, and not one that this process is a fork of.
+    pub fn is_own(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Takes over the streams of a run, none of which waits for a reader.
+    ///
+    /// # Errors
+    /// The streams, if they cannot be watched.
+    pub fn collect(self: &Arc<Self>, work: Work) -> Result<Collected, Box<Work>> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let run = Arc::new(Mutex::new(Some(work)));
+        let collected = Collected {
+            collector: Arc::clone(self),
+            number,
+            run: Arc::clone(&run),
+        };
+        // The thread waits for this lock if something is ready meanwhile.
+        let mut locked = lock(&run);
+        lock(&self.shared.runs).insert(number, Arc::clone(&run));
+        let watched = locked.as_mut().map(|work| self.watch(work, number));
+        if let Some(Err(_)) = watched
+            && let Some(work) = collected.take(&mut locked)
+        {
+            return Err(Box::new(work));
+        }
+        drop(locked);
+        Ok(collected)
+    }
+
+    fn watch(&self, work: &mut Work, number: u64) -> io::Result<()> {
+        let epoll = &self.shared.epoll;
+        let data = |stream: u64| 4 * number + stream;
+        if let Some(to) = work.feed.as_mut().and_then(|feed| feed.to.as_mut()) {
+            to.watch(epoll, EpollFlags::EPOLLOUT, data(0))?;
+        }
+        for (flow, stream) in work.flows.iter_mut().zip(1..) {
+            if let Some(from) = flow.as_mut().and_then(|flow| flow.from.as_mut()) {
+                from.watch(epoll, EpollFlags::EPOLLIN, data(stream))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if self.is_own()
+            && let Some(thread) = self.thread.take()
+            && unistd::write(&self.end, &[0]).is_ok()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// The thread: serves what is ready until it is told to end.
+    fn serve(&self) {
+        let mut buffer = vec![0; BUFFER];
+        let mut events = [EpollEvent::empty(); 16];
+        loop {
+            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => continue,
+                Err(_) => return,
+            };
+            for event in events.iter().take(ready) {
+                if event.data() == END {
+                    return;
+                }
+                self.go_on(event.data(), &mut buffer);
+            }
+        }
+    }
+
+    fn go_on(&self, data: u64, buffer: &mut [u8]) {
+        // A run that has ended since the event is not there.
+        let run = lock(&self.runs).get(&(data / 4)).cloned();
+        let Some(run) = run else { return };
+        if let Some(work) = &mut *lock(&run) {
+            match data % 4 {
+                0 => work.feed.iter_mut().for_each(|feed| feed.go_on()),
+                1 => work.go_on(0, buffer),
+                _ => work.go_on(1, buffer),
+            }
+        }
+    }
+}
+
+/// A run whose streams the thread has.
+pub struct Collected {
+    collector: Arc<Collector>,
+    number: u64,
+    run: Arc<Run>,
+}
+
+impl Collected {
+    /// As [`Pump::finish`](super::Pump::finish); nothing has a reader to wait for.
+    pub fn finish(self) -> Written {
+        let Some(mut work) = self.take(&mut lock(&self.run)) else {
+            return Written::default();
+        };
+        // Mostly there is little or nothing.
+        work.end(&mut [0; BUFFER / 16]);
+        work.written()
+    }
+
+    /// Takes the streams from the thread.
+    fn take(&self, run: &mut Option<Work>) -> Option<Work> {
+        lock(&self.collector.shared.runs).remove(&self.number);
+        run.take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
