@@ -54,7 +54,7 @@ impl Policy {
 
     /// The digest of all of its files, as in [`PolicyId::digest`](crate::PolicyId::digest).
     pub fn digest(&self) -> String {
-        self.0.digest()
+        self.0.digest().to_owned()
     }
 
     pub(super) fn shared(&self) -> &Arc<policy::Policy> {

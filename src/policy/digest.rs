@@ -1,7 +1,7 @@
 //! A policy's digest: 128 bits that show whether two runs had the same policy. It identifies but does
 //! not authenticate: an attacker can construct another policy with the same digest.
 
-use super::Policy;
+use super::{Policy, Source};
 
 /// FNV-1a with 128 bits.
 struct Fnv(u128);
@@ -23,21 +23,27 @@ impl Fnv {
     }
 }
 
+/// See [`Policy::digest`].
+pub(super) fn of(sources: &[Source]) -> String {
+    let mut hash = Fnv(Fnv::BASIS);
+    for source in sources {
+        hash.add_text(&source.name);
+        hash.add_text(&source.text);
+    }
+    format!("fnv1a128:{:032x}", hash.0)
+}
+
 impl Policy {
     /// `fnv1a128:` and 32 hexadecimal digits: the digest of the name and the text of each source, in the
     /// order of [`Policy::sources`].
-    pub fn digest(&self) -> String {
-        let mut hash = Fnv(Fnv::BASIS);
-        for source in &self.sources {
-            hash.add_text(&source.name);
-            hash.add_text(&source.text);
-        }
-        format!("fnv1a128:{:032x}", hash.0)
+    pub fn digest(&self) -> &str {
+        self.sources.digest()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Limits;
     use super::*;
 
     #[test]
@@ -53,11 +59,20 @@ mod tests {
 
     #[test]
     fn names_and_texts_change_the_digest_and_nothing_else_does() {
-        let digest = |text, name| Policy::parse(text, name).expect("a policy").digest();
+        let digest = |text, name| {
+            Policy::parse(text, name)
+                .expect("a policy")
+                .digest()
+                .to_owned()
+        };
         let one = digest("default = \"allow\"\n", "a.toml");
         assert_eq!(one, digest("default = \"allow\"\n", "a.toml"));
         assert_ne!(one, digest("default = \"allow\"\n", "b.toml"));
         assert_ne!(one, digest("default = \"allow\" \n", "a.toml"));
+        let policy = Policy::parse("", "a.toml").expect("a policy");
+        let limited = policy.clone().with_limits(&Limits::new().processes(3));
+        assert_eq!(policy.digest(), digest("", "a.toml"));
+        assert_ne!(limited.digest(), policy.digest(), "a file was added");
         assert_ne!(
             digest("extends = [\"net\"]\n", "a.toml"),
             digest("extends = [\"base\"]\n", "a.toml")

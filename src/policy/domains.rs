@@ -9,7 +9,9 @@ use super::file::{File, Lists, Part};
 use super::lift;
 use super::merge::{Merged, merge};
 use super::narrow::widened;
-use super::{Action, Code, Default, Diagnostic, Lift, List, NetList, Origin, Policy, Process};
+use super::{
+    Action, Code, Default, Diagnostic, Lift, List, NetList, Origin, Policy, Process, Source,
+};
 use crate::syscalls::Errno;
 
 /// What the files of a policy say of domains.
@@ -189,9 +191,13 @@ impl Gathered {
     /// Its entries as a policy.
     fn policy(self, main: &Policy, name: &str, origin: Origin) -> Policy {
         let merged = self.merged;
-        let mut policy = Policy {
-            // The main policy protects its files.
-            sources: main.sources.clone(),
+        // The main policy protects its files.
+        let sources = main.sources.iter().map(|source| Source {
+            files: Vec::new(),
+            ..source.clone()
+        });
+        Policy {
+            sources: sources.collect::<Vec<_>>().into(),
             description: None,
             default: merged.default.unwrap_or(Default {
                 action: Action::Deny(Errno::EPERM),
@@ -215,11 +221,7 @@ impl Gathered {
             domain_name: Some(name.to_owned()),
             open_calls: merged.default.is_none(),
             relative: main.relative,
-        };
-        for source in &mut policy.sources {
-            source.files.clear();
         }
-        policy
     }
 }
 

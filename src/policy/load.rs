@@ -584,7 +584,7 @@ impl Loading {
         let merged = merge(&mut self.files, &self.parents);
         let main = self.main_file();
         let mut policy = Policy {
-            sources: self.sources,
+            sources: self.sources.into(),
             description: main.description,
             default: merged.default.unwrap_or(Default {
                 action: Action::Deny(Errno::EPERM),
@@ -609,7 +609,7 @@ impl Loading {
             wrong.extend(super::lint::lint_rest(&policy));
             sort_by_key(&mut wrong, |problem| (problem.source, problem.span.start));
             return Err(Problems {
-                sources: policy.sources,
+                sources: policy.sources.to_vec(),
                 diagnostics: wrong,
             });
         }
@@ -624,7 +624,7 @@ impl Loading {
         match problems.is_empty() {
             true => Ok(policy),
             false => Err(Problems {
-                sources: policy.sources,
+                sources: policy.sources.to_vec(),
                 diagnostics: problems,
             }),
         }

@@ -95,6 +95,7 @@ mod rule;
 mod saved;
 mod schema;
 mod sentence;
+mod sources;
 mod temporary;
 mod tree;
 pub mod written;
@@ -119,6 +120,7 @@ pub use presets::{Preset, presets};
 pub use process::{Process, Setting, User};
 pub use schema::schema;
 pub use sentence::sentence_help;
+pub use sources::Sources;
 pub use temporary::VARIABLES as TEMPORARY_VARIABLES;
 
 use std::borrow::Cow;
@@ -355,7 +357,7 @@ pub enum Expect {
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The files; the first is the one that was loaded by name.
-    pub sources: Vec<Source>,
+    pub sources: Sources,
     /// One sentence that describes the policy.
     pub description: Option<String>,
     /// The action for anything that no entry names.

@@ -333,7 +333,7 @@ impl<'a> Report<'a> {
         let (place, gathered) = self.document.take()?;
         let known = Known {
             policy: &self.policy_name,
-            digest: Some(self.policy.digest()),
+            digest: Some(self.policy.digest().to_owned()),
             command: &self.command,
             denied: self.tally.total() + self.noise.total(),
             counts,

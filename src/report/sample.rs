@@ -44,7 +44,7 @@ pub fn policy() -> Policy {
         origin: Origin { source: 0, line },
     };
     Policy {
-        sources: vec![source("net.toml", false), source("offline", true)],
+        sources: vec![source("net.toml", false), source("offline", true)].into(),
         description: None,
         default: Default {
             action: Action::Deny(Errno::EPERM),

@@ -140,7 +140,7 @@ fn check<'a>(
     });
     Checked {
         file,
-        sources: policy.sources.clone(),
+        sources: policy.sources.to_vec(),
         diagnostics,
         policy: usable.then_some(policy),
     }

@@ -101,7 +101,7 @@ fn test<'a>(file: &'a str, layers: &Layers, dir: &Path) -> Tested<'a> {
     };
     Tested {
         file,
-        sources: policy.sources,
+        sources: policy.sources.to_vec(),
         result,
     }
 }
