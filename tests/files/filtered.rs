@@ -174,6 +174,24 @@ fn a_filter_that_refuses_openat2_is_named() {
     }
 }
 
+/// Of such a call no tracer sees the end.
+#[test]
+fn a_filter_that_kills_a_thread_for_openat2_is_named() {
+    let calls = OPENAT2.to_string();
+    for landlock in landlocks() {
+        let scene = Scene::new();
+        let open = format!("killed:{}", scene.at("w/file"));
+        let program = files();
+        let command = [&program, "filtered", "kill-thread", &calls, &open];
+        run(scene.outside(&command)).says("thread: ok\n");
+        for policy in policies(&scene) {
+            let ran = run(scene.within(landlock, &policy, &command)).says("thread: killed\n");
+            let named = ran.err.matches("[the command's own seccomp filter]");
+            assert_eq!(named.count(), 1, "{landlock:?} {policy}: {}", ran.err);
+        }
+    }
+}
+
 /// A program that is executed under the filter has no pages for paths yet. They need no call but mmap.
 #[test]
 fn a_program_that_is_executed_under_a_filter_without_mseal_opens() {

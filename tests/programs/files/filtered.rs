@@ -1,8 +1,8 @@
 //! `files filtered ANSWER CALLS ACTION…`: a program with a seccomp filter of its own. It answers the calls
-//! of these numbers (`1,2`) by `EPERM`, `kill` or `trap`, and lets all others pass. Then it does one after
-//! the other, and prints what came of it: `open:PATH`, `thread:PATH` (the same in a thread), `fork` (what
-//! follows is done by a child), `exec:PATH` (another program shows it),
-//! `send` (a datagram to itself, by a thread).
+//! of these numbers (`1,2`) by `EPERM`, `kill`, `kill-thread` or `trap`, and lets all others pass.
+//! Then it does one after the other, and prints what came of it: `open:PATH`, `thread:PATH` (the same in a
+//! thread), `killed:PATH` (in a thread that the filter may kill), `fork` (what follows is done by a child),
+//! `exec:PATH` (another program shows it), `send` (a datagram to itself, by a thread).
 
 use crate::raw::{self, Arg};
 use std::fs::File;
@@ -15,6 +15,7 @@ pub fn run(answer: &str, calls: &str, actions: &[&str]) -> i32 {
     let answer = match answer {
         "EPERM" => libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
         "kill" => libc::SECCOMP_RET_KILL_PROCESS,
+        "kill-thread" => libc::SECCOMP_RET_KILL_THREAD,
         "trap" => libc::SECCOMP_RET_TRAP,
         _ => return 2,
     };
@@ -50,6 +51,12 @@ fn act(actions: &[&str]) -> i32 {
                 Err(error) => println!("no thread: {error}"),
             }
         }
+        Some(("killed", path)) => {
+            println!(
+                "thread: {}",
+                open_in_lone_thread(path).unwrap_or("killed".to_owned())
+            );
+        }
         Some(("exec", path)) => {
             let cat = std::process::Command::new("/bin/cat").arg(path).status();
             return i32::from(!cat.is_ok_and(|status| status.success()));
@@ -73,6 +80,24 @@ fn open(path: &str) -> String {
         Ok(_) => "ok".to_owned(),
         Err(error) => error.to_string(),
     }
+}
+
+/// What a thread says of an open that may kill it. Waits until its tracer has seen its end: once the process ends,
+/// a thread has ended as that did.
+fn open_in_lone_thread(path: &str) -> Option<String> {
+    let (sender, says) = std::sync::mpsc::channel();
+    let path = path.to_owned();
+    std::thread::spawn(move || {
+        let tid = raw::call(libc::SYS_gettid, &[]).map_err(|errno| errno.to_string());
+        let _ = sender.send(tid.map(|tid| tid.to_string())).is_ok()
+            && sender.send(Ok(open(&path))).is_ok();
+    });
+    let tid = says.recv().ok()?.ok()?.parse().ok()?;
+    let own = i64::from(std::process::id());
+    while raw::call(libc::SYS_tgkill, &[Arg::I(own), Arg::I(tid), Arg::I(0)]).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    says.try_recv().ok()?.ok()
 }
 
 fn send() -> Result<usize, std::io::ErrorKind> {
