@@ -33,13 +33,16 @@ pub(super) fn text(bytes: Vec<u8>) -> Judged<CString> {
     Ok(CString::new(bytes).map_err(|_| Errno::EINVAL)?)
 }
 
-/// Calls that are made here as older ones, which Linux 5.10 has: fchmodat2 is of 6.6, the others of 6.13.
+/// Calls that Linux 5.10 lacks, and that are made here as older ones, or only if their flags are known: fchmodat2 is
+/// of 6.6, the last two are of 6.17, the others of 6.13.
 const NEWER: &[Op] = &[
     Op::WriteMetadata(WriteMetadata::Fchmodat2),
     Op::WriteMetadata(WriteMetadata::Setxattrat),
     Op::ReadMetadata(ReadMetadata::Getxattrat),
     Op::ReadMetadata(ReadMetadata::Listxattrat),
     Op::WriteMetadata(WriteMetadata::Removexattrat),
+    Op::ReadMetadata(ReadMetadata::FileGetattr),
+    Op::WriteMetadata(WriteMetadata::FileSetattr),
 ];
 
 /// Whether it is a call that this kernel does not have: its program is told so, as without a jail.
