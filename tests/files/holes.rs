@@ -14,6 +14,9 @@ fn closed(call: &str, place: &str, changes: bool) {
     let directory = scene.at(place);
     let probe = files();
     let command = [probe.as_str(), call, "absolute", &directory, "file"];
+    if lacks(call, place) {
+        return;
+    }
     for landlock in landlocks() {
         let before = scene.state(&format!("{place}/file"));
         let ran = run(scene.within(landlock, &policy, &command));
@@ -30,6 +33,19 @@ fn closed(call: &str, place: &str, changes: bool) {
     run(scene.outside(&command)).ends_with(0).says("ok\n");
     let after = scene.state(&format!("{place}/file"));
     assert_eq!(before != after, changes, "the attack outside");
+}
+
+/// Whether this file system lacks what the call changes, such as flags; says so.
+fn lacks(call: &str, place: &str) -> bool {
+    let scene = Scene::new();
+    let directory = scene.at(place);
+    let ran = run(scene.outside(&[&files(), call, "absolute", &directory, "file"]));
+    let lacks = ["ENOTTY\n", "EOPNOTSUPP\n"].contains(&ran.out.as_str());
+    if lacks {
+        let why = ran.out.trim();
+        println!("NOT TRIED HERE: {call}: {why} without a jail, too, by this file system");
+    }
+    lacks
 }
 
 #[test]

@@ -218,8 +218,7 @@ fn each_denial_of_landlock_is_reported_where_that_is_asked_for() {
             "write of @/r/file",
         ),
         (
-            "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); \
-             bind(S, pack_sockaddr_un(\"@/r/new\")) or exit 1'",
+            "@/bin/files bind absolute @/r new; false",
             "write of @/r/new",
         ),
         ("cat @/none/missing", SILENT),

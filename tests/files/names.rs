@@ -316,7 +316,7 @@ fn steps() -> Vec<(String, &'static str)> {
 fn unknown_flags() -> Vec<(String, &'static str)> {
     let at = |number: i64, rest: &str| (format!("{number} {AT_FDCWD} :file {rest}"), "EINVAL");
     let how = |flags: i32, mode: i32, resolve: i32| format!("words:{flags},{mode},{resolve} 24");
-    vec![
+    let mut calls = vec![
         at(libc::SYS_newfstatat, "buf 1"),
         at(libc::SYS_statx, "1 2047 buf"),
         at(libc::SYS_statx, "0 2147483648 buf"),
@@ -345,10 +345,6 @@ fn unknown_flags() -> Vec<(String, &'static str)> {
         at(libc::SYS_openat2, &how(0, 0, 0x18)),
         at(libc::SYS_openat2, "words:0,0,0 16"),
         (
-            format!("{} :file words:0,2000000,0,0", crate::old::SYS_utimes),
-            "EINVAL",
-        ),
-        (
             format!("{} 1 :file 0", libc::SYS_inotify_add_watch),
             "EINVAL",
         ),
@@ -360,7 +356,13 @@ fn unknown_flags() -> Vec<(String, &'static str)> {
             format!("{} 1 :file 2", libc::SYS_inotify_add_watch),
             "EINVAL",
         ),
-    ]
+    ];
+    // What stands for it elsewhere takes other times.
+    if crate::old::EXIST {
+        let utimes = crate::old::SYS_utimes;
+        calls.push((format!("{utimes} :file words:0,2000000,0,0"), "EINVAL"));
+    }
+    calls
 }
 
 /// openat2(2), and what it leaves.
@@ -432,8 +434,8 @@ fn kept() -> Vec<(String, &'static str)> {
 /// whose calls may go on as they are, and with two. The first step is the one that makes it.
 #[track_caller]
 fn same(table: &[(String, &str)]) {
-    for first in ["39", "child"] {
-        let mut made = vec![first.to_owned()];
+    for first in [libc::SYS_getpid.to_string(), "child".to_owned()] {
+        let mut made = vec![first];
         made.extend(table.iter().map(|(step, _)| step.clone()));
         let mut expected = vec!["ok"];
         expected.extend(table.iter().map(|(_, expected)| *expected));
@@ -448,6 +450,10 @@ fn compare(made: &[String], expected: &[&str]) {
     for ((step, expected), got) in made.iter().zip(expected).zip(&outside) {
         if expected != got && *expected != "any" {
             let step = short(step);
+            if ["ENOSYS", "EOPNOTSUPP"].contains(&got.as_str()) {
+                println!("NOT TRIED HERE: {step}: {got} without a jail, too");
+                continue;
+            }
             faults.push(format!("outside: {step}: expected {expected}, got {got}"));
         }
     }

@@ -266,7 +266,7 @@ fn presets_need_no_home() {
 #[test]
 fn in_a_workspace_git_works_and_its_triggers_stay() {
     let home = Home::new();
-    let prepare = "git init -q --bare ../up && git init -q && git add main.rs && git commit -qm one \
+    let prepare = "git init -q --bare ../up && git init -q && mkdir -p .git/hooks && git add main.rs && git commit -qm one \
         && git push -q ../up HEAD:refs/heads/main && git remote add origin ../up && git fetch -q && git worktree add -q wt";
     if !installed("git") {
         return;

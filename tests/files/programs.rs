@@ -6,7 +6,10 @@ use crate::support::landlock::landlocks;
 use std::path::Path;
 
 /// A dynamic loader, as programs name it.
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+const LOADER: &str = match cfg!(target_arch = "x86_64") {
+    true => "/lib64/ld-linux-x86-64.so.2",
+    false => "/lib/ld-linux-aarch64.so.1",
+};
 
 /// What a shell says of a program that cannot be executed, and of one that was killed as it began:
 /// what Landlock alone judges before the call is judged again after it.

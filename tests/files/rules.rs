@@ -10,7 +10,7 @@ fn a_rule_denies_a_call_on_a_path_and_no_other() {
     let scene = Scene::new();
     let rule = |answer: &str| {
         format!(
-            "{SUBTREES}[[rule]]\nsyscall = [\"open\", \"openat\", \"chmod\"]\npath = \"@/w/file\"\naction = \"{answer}\"\n"
+            "{SUBTREES}[[rule]]\nsyscall = [\"open\", \"openat\", \"chmod\", \"fchmodat\"]\npath = \"@/w/file\"\naction = \"{answer}\"\n"
         )
     };
     scene.write("w/beside", "beside");
@@ -57,7 +57,7 @@ fn a_rule_kills_for_a_path() {
 fn a_rule_allows_on_a_path_what_is_denied_elsewhere() {
     let scene = Scene::new();
     let policy = scene.policy(&format!(
-        "{SUBTREES}[syscalls]\nmkdir = \"deny\"\n[[rule]]\nsyscall = \"mkdir\"\npath = \"@/w/sub\"\naction = \"allow\"\n"
+        "{SUBTREES}[syscalls]\nmkdir = \"deny\"\nmkdirat = \"deny\"\n[[rule]]\nsyscall = [\"mkdir\", \"mkdirat\"]\npath = \"@/w/sub\"\naction = \"allow\"\n"
     ));
     for landlock in landlocks() {
         let mkdir = |name: &str| format!("{} :{name} 448", crate::old::SYS_mkdir);

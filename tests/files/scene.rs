@@ -132,6 +132,15 @@ impl Scene {
         answers(run(self.with(landlock, &options, &self.steps(steps))))
     }
 
+    /// Whether this kernel lacks a call; says so.
+    pub fn lacks_call(&self, name: &str, number: i64) -> bool {
+        let lacks = self.steps_outside(&[format!("{number} -1")]) == ["ENOSYS"];
+        if lacks {
+            println!("NOT TRIED HERE: {name}: this kernel does not have it");
+        }
+        lacks
+    }
+
     fn steps<'a>(&'a self, steps: &'a [String]) -> Vec<&'a str> {
         [FILES.get_or_init(files).as_str(), "steps"]
             .into_iter()

@@ -17,7 +17,7 @@ def one(name):
 names = [f"fifo-{number}" for number in range(most)]
 for name in names:
     os.mkfifo(name)
-threading.stack_size(65536)
+threading.stack_size(128 << 10)
 threads = [threading.Thread(target=one, args=[name]) for name in names]
 for thread in threads:
     thread.start()

@@ -375,6 +375,10 @@ fn memory_of_the_program_that_grows_downwards_is_never_the_jails() {
     ] {
         let command = [program.as_str(), "case", "growing", how, &good];
         let free = plain(command).output().ends_with(0);
+        if cfg!(target_arch = "aarch64") && free.out.starts_with("put false") {
+            println!("NOT TRIED HERE: {how}: nothing comes to lie there without a jail, too");
+            continue;
+        }
         free.says("put true open 0 writable true\n");
         let ran = jail(["--policy", &policy, "--"]).args(command);
         ran.output().ends_with(0).says(&jailed);

@@ -3,7 +3,7 @@
 use crate::scene::{SUBTREES, Scene, open};
 use crate::steps;
 use crate::support::is_root;
-use crate::support::landlock::landlocks;
+use crate::support::landlock::{abi, lacks, landlocks};
 use libc::{O_CREAT, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use libc::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
@@ -31,11 +31,11 @@ fn openat2_creates_no_denied_name_however_it_resolves() {
         format!("{} -100 :{path} {how} 24", libc::SYS_openat2)
     };
     // Alone, and after there has been a child.
-    for first in ["child", "39"] {
+    for first in ["child".to_owned(), libc::SYS_getpid.to_string()] {
         let steps = |name: &str| {
             let creations =
                 restrictions.map(|resolve| create(&format!("{name}-{resolve}"), resolve));
-            [vec![first.to_owned()], creations.to_vec()].concat()
+            [vec![first.clone()], creations.to_vec()].concat()
         };
         assert_eq!(scene.steps_outside(&steps("denied")), ["ok"; 7]);
         for resolve in restrictions {
@@ -64,23 +64,40 @@ fn openat2_creates_no_denied_name_however_it_resolves() {
 
 #[test]
 fn a_program_that_confines_itself_is_not_helped_to_what_it_denies_itself() {
-    /// What the first version of Landlock and the two after it hold.
-    const HELD: u64 = 0x7fff;
+    if lacks(None) {
+        return;
+    }
+    // What the first version of Landlock and the two after it hold.
+    let held = match abi() {
+        1 => 0x1fff,
+        2 => 0x3fff,
+        _ => 0x7fff,
+    };
+    let truncates = held == 0x7fff;
+    if !truncates {
+        println!("NOT TRIED HERE: truncate: this kernel's Landlock does not hold it");
+    }
     let scene = Scene::new();
     let policy = scene.policy(SUBTREES);
     let calls = |scene: &Scene| {
-        steps![scene;
+        let mut steps = steps![scene;
             format!("{} :@/w/made 448", crate::old::SYS_mkdir),
             format!("{} :a :@/w/sym", crate::old::SYS_symlink),
             format!("{} :@/w/file :@/w/hard", crate::old::SYS_link),
             format!("{} :@/w/moved :@/w/moved-2", crate::old::SYS_rename),
             format!("{} :@/w/gone", crate::old::SYS_unlink),
-            format!("{} :@/w/file 3", libc::SYS_truncate),
             format!("{} :@/w/empty", crate::old::SYS_rmdir),
             open("@/w/new", O_CREAT | O_WRONLY),
             format!("{} :@/w/fifo 4480 0", crate::old::SYS_mknod),
         ]
+        .to_vec();
+        if truncates {
+            let file = scene.at("w/file");
+            steps.push(format!("{} :{file} 3", libc::SYS_truncate));
+        }
+        steps
     };
+    let number = calls(&scene).len();
     let set_up = || {
         for name in ["file", "moved", "gone"] {
             scene.write(&format!("w/{name}"), "content");
@@ -96,20 +113,20 @@ fn a_program_that_confines_itself_is_not_helped_to_what_it_denies_itself() {
     let confined = [
         vec![
             format!("{} {} 1 0 0 0", libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS),
-            format!("{} words:{HELD} 8 0", libc::SYS_landlock_create_ruleset),
+            format!("{} words:{held} 8 0", libc::SYS_landlock_create_ruleset),
             format!("{} {{1}} 0", libc::SYS_landlock_restrict_self),
         ],
-        calls(&scene).to_vec(),
+        calls(&scene),
     ]
     .concat();
     set_up();
     let outside = scene.steps_outside(&confined);
     assert_eq!(outside[..3], ["ok"; 3], "Landlock confines nothing here");
-    assert_eq!(outside[3..], ["EACCES"; 9]);
+    assert_eq!(outside[3..], vec!["EACCES"; number]);
     for landlock in landlocks() {
         set_up();
         let free = scene.steps_within(landlock, &policy, &calls(&scene));
-        assert_eq!(free, ["ok"; 9], "{landlock:?}");
+        assert_eq!(free, vec!["ok"; number], "{landlock:?}");
         set_up();
         let found = scene.steps_within(landlock, &policy, &confined);
         assert_eq!(found, outside, "{landlock:?}");
