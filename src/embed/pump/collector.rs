@@ -2,6 +2,7 @@
 //! no thread of its own, and one that writes nothing wakes none.
 
 use super::Written;
+use super::end::End;
 use super::flow::{past_streams, pipe};
 use super::work::{BUFFER, Work};
 use crate::sys;
@@ -94,8 +95,9 @@ impl Collector {
         lock(&self.shared.runs).insert(number, Arc::clone(&run));
         let watched = locked.as_mut().map(|work| self.watch(work, number));
         if let Some(Err(_)) = watched
-            && let Some(work) = collected.take(&mut locked)
+            && let Some(mut work) = collected.take(&mut locked)
         {
+            ends(&mut work).for_each(|(end, _)| end.leave());
             return Err(Box::new(work));
         }
         drop(locked);
@@ -103,26 +105,34 @@ impl Collector {
     }
 
     fn watch(&self, work: &mut Work, number: u64) -> io::Result<()> {
-        let epoll = &self.shared.epoll;
-        let data = |stream: u64| 4 * number + stream;
-        if let Some(to) = work.feed.as_mut().and_then(|feed| feed.to.as_mut()) {
-            to.watch(epoll, EpollFlags::EPOLLOUT, data(0))?;
-        }
-        for (flow, stream) in work.flows.iter_mut().zip(1..) {
-            if let Some(from) = flow.as_mut().and_then(|flow| flow.from.as_mut()) {
-                from.watch(epoll, EpollFlags::EPOLLIN, data(stream))?;
-            }
+        for (end, stream) in ends(work) {
+            let events = match stream {
+                0 => EpollFlags::EPOLLOUT,
+                _ => EpollFlags::EPOLLIN,
+            };
+            end.watch(&self.shared.epoll, events, 4 * number + stream)?;
         }
         Ok(())
     }
 }
 
+/// The ends of its pipes, and the number of each in an event.
+fn ends(work: &mut Work) -> impl Iterator<Item = (&mut End, u64)> {
+    let feed = work.feed.iter_mut().filter_map(|feed| feed.to.as_mut());
+    let flows = work.flows.iter_mut().zip(1..);
+    let flows = flows.filter_map(|(flow, stream)| Some((flow.as_mut()?.from.as_mut()?, stream)));
+    feed.map(|to| (to, 0)).chain(flows)
+}
+
 impl Drop for Collector {
     fn drop(&mut self) {
-        if self.is_own()
-            && let Some(thread) = self.thread.take()
-            && unistd::write(&self.end, &[0]).is_ok()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if !self.is_own() {
+            // In a fork another thread may have its id.
+            std::mem::forget(thread);
+        } else if unistd::write(&self.end, &[0]).is_ok() {
             let _ = thread.join();
         }
     }
@@ -180,13 +190,60 @@ impl Collected {
         work.written()
     }
 
-    /// Takes the streams from the thread.
+    /// Takes the streams from the thread, if it still has them.
     fn take(&self, run: &mut Option<Work>) -> Option<Work> {
         lock(&self.collector.shared.runs).remove(&self.number);
         run.take()
     }
 }
 
+/// The thread of the run was lost.
+impl Drop for Collected {
+    fn drop(&mut self) {
+        self.take(&mut lock(&self.run));
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Output;
+    use super::super::flow::Flow;
+    use super::*;
+    use crate::supervise::StopHandle;
+
+    fn work() -> Work {
+        let mut far = None;
+        let mut flow = || Some(Flow::new(Output::Keep(10), &mut far).expect("a pipe"));
+        Work {
+            feed: None,
+            flows: [flow(), flow()],
+            left: 100,
+            stop_handle: StopHandle::new(),
+        }
+    }
+
+    #[test]
+    fn streams_that_cannot_all_be_watched_are_given_back_and_none_is_watched() {
+        let collector = Arc::new(Collector::new().expect("a thread"));
+        let epoll = &collector.shared.epoll;
+        let mut wrong = work();
+        let second = ends(&mut wrong).nth(1).expect("a pipe").0;
+        second.watch(epoll, EpollFlags::EPOLLIN, 0).expect("once");
+        let mut back = collector.collect(wrong).err().expect("the streams");
+        assert!(lock(&collector.shared.runs).is_empty());
+        for (end, _) in ends(&mut back) {
+            end.watch(epoll, EpollFlags::EPOLLIN, 0).expect("again");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_lost_leaves_nothing_with_the_thread() {
+        let collector = Arc::new(Collector::new().expect("a thread"));
+        drop(collector.collect(work()).ok().expect("a run"));
+        assert!(lock(&collector.shared.runs).is_empty());
+    }
 }

@@ -27,9 +27,7 @@ impl AsFd for End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        if let Some(epoll) = &self.watched {
-            let _ = epoll.delete(&self.fd);
-        }
+        self.leave();
     }
 }
 
@@ -39,5 +37,12 @@ impl End {
         epoll.add(&self.fd, EpollEvent::new(events, data))?;
         self.watched = Some(Arc::clone(epoll));
         Ok(())
+    }
+
+    /// Is watched no longer.
+    pub fn leave(&mut self) {
+        if let Some(epoll) = self.watched.take() {
+            let _ = epoll.delete(&self.fd);
+        }
     }
 }

@@ -17,6 +17,10 @@ const MOST: usize = 1024;
 /// The nodes of a preset.
 const MOST_OF_PRESET: usize = 2048;
 
+/// The nodes for which there is memory, 20 bytes each: what a text could have is known by its punctuation, of which a
+/// comment of a large one may have much.
+const MOST_OF_TEXT: usize = 1 << 16;
+
 /// `?` for a constant function.
 macro_rules! some {
     ($value:expr) => {
@@ -33,6 +37,9 @@ pub(super) fn of(text: &str) -> Option<Vec<Node>> {
     // The whole text's table; a key and its value; an item, which follows `[` or `,`; for each name of a header at
     // most a key, a list and a table.
     let most = 1 + 2 * count(b'=') + 3 * (count(b'[') + count(b'.')) + count(b',');
+    if most > MOST_OF_TEXT {
+        return None;
+    }
     let mut nodes = vec![Node::new(NodeKind::Table, 0); most];
     let made = read(text, &mut nodes)?;
     nodes.truncate(made);
@@ -539,7 +546,9 @@ mod tests {
             assert!(of(&text(MOST)).is_some());
             assert!(of(&text(3 * MOST)).is_none());
         }
-        assert!(of(&items(100 * MOST)).is_some());
+        assert!(of(&items(60 * MOST)).is_some());
+        assert!(of(&items(100 * MOST)).is_none());
+        assert!(of(&format!("a = true # {}", "[".repeat(1 << 20))).is_none());
     }
 
     #[test]
