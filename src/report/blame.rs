@@ -16,8 +16,6 @@ pub struct Blame {
     /// would never be removed.
     wanted: bool,
     explained: HashSet<Tid>,
-    /// Those of them that are workers and had a denial of their own.
-    workers: HashSet<Tid>,
     /// The command's own process, while it is alive.
     main: Option<Tid>,
     /// Whether its failure is explained.
@@ -38,13 +36,12 @@ impl Blame {
         self.main = Some(main);
     }
 
-    /// A denial of a process was reported. `worker`: it has executed nothing since it was forked.
-    pub fn denied(&mut self, pid: Tid, worker: bool) {
+    /// A denial of a process was reported. `worker_of`: its parent, if it has executed nothing since it was forked.
+    /// That one may fail at once, while the worker goes on.
+    pub fn denied(&mut self, pid: Tid, worker_of: Option<Tid>) {
         if self.wanted {
             self.explained.insert(pid);
-            if worker {
-                self.workers.insert(pid);
-            }
+            self.explained.extend(worker_of);
         }
     }
 
@@ -56,13 +53,11 @@ impl Blame {
     /// A process runs another program, which has had no denial yet.
     pub fn executed(&mut self, pid: Tid) {
         self.explained.remove(&pid);
-        self.workers.remove(&pid);
     }
 
     /// A process has ended.
     pub fn ended(&mut self, pid: Tid, parent: Option<Tid>, failed: bool) {
         let explained = self.explained.remove(&pid);
-        let failed = failed | self.workers.remove(&pid);
         if self.main == Some(pid) {
             self.main = None;
             self.ended = explained;
@@ -95,16 +90,16 @@ mod tests {
     #[test]
     fn without_a_hint_to_print_nothing_is_kept() {
         let mut blame = Blame::new(false);
-        blame.denied(2, false);
+        blame.denied(2, None);
         assert!(!blame.is_open());
     }
 
     #[test]
     fn a_denial_explains_the_failure_of_its_process_and_of_those_above() {
         assert!(!blame(|_| {}));
-        assert!(blame(|it| it.denied(1, false)));
+        assert!(blame(|it| it.denied(1, None)));
         assert!(blame(|it| {
-            it.denied(3, false);
+            it.denied(3, None);
             it.ended(3, Some(2), true);
             it.ended(2, Some(1), true);
         }));
@@ -113,38 +108,35 @@ mod tests {
     #[test]
     fn what_goes_well_or_fails_later_for_another_reason_is_no_explanation() {
         assert!(!blame(|it| {
-            it.denied(2, false);
+            it.denied(2, None);
             it.ended(2, Some(1), false);
         }));
         assert!(!blame(|it| {
-            it.denied(2, false);
+            it.denied(2, None);
             it.ended(2, Some(1), true);
             it.ended(3, Some(1), true);
         }));
         assert!(!blame(|it| {
-            it.denied(1, false);
+            it.denied(1, None);
             it.executed(1);
         }));
     }
     #[test]
     fn a_worker_need_not_fail_itself() {
-        let ends_well = |worker| {
+        let ends_well = |worker_of| {
             blame(|it| {
-                it.denied(3, worker);
+                it.denied(3, worker_of);
                 it.ended(3, Some(2), false);
                 it.ended(2, Some(1), true);
             })
         };
-        assert!(ends_well(true));
-        assert!(!ends_well(false));
-        // What it executes is another program.
+        assert!(ends_well(Some(2)));
+        assert!(!ends_well(None));
+        // Its parent fails while it goes on.
+        assert!(blame(|it| it.denied(2, Some(1))));
+        // Another child fails later.
         assert!(!blame(|it| {
-            it.denied(2, true);
-            it.executed(2);
-            it.ended(2, Some(1), false);
-        }));
-        assert!(!blame(|it| {
-            it.denied(2, true);
+            it.denied(2, Some(1));
             it.ended(2, Some(1), false);
             it.ended(3, Some(1), true);
         }));

@@ -661,7 +661,7 @@ impl Observer for Report<'_> {
                     denial.pid()
                 });
                 if !is_noise {
-                    self.blame.denied(denial.pid(), denial.is_worker());
+                    self.blame.denied(denial.pid(), denial.worker_of());
                 }
                 self.denied(&denial.call, &denial.verdict, object, is_noise, || {
                     Caller::of(denial)

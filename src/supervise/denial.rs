@@ -63,10 +63,11 @@ impl<'a> Denial<'a> {
         self.task.program()
     }
 
-    /// Whether its process has executed nothing since it was forked by another of the jail.
-    pub fn is_worker(&self) -> bool {
+    /// The parent of its process, if that has executed nothing since it was forked by another of the jail.
+    pub fn worker_of(&self) -> Option<Tid> {
         let leader = self.tracees.get(self.pid());
-        leader.is_some_and(|leader| !leader.has_executed())
+        leader.filter(|leader| !leader.has_executed())?;
+        self.task.process().parent()
     }
 
     /// The domains of the process.
