@@ -4,8 +4,8 @@
 use super::Written;
 use super::end::End;
 use super::flow::{past_streams, pipe};
+use super::thread;
 use super::work::{BUFFER, Work};
-use crate::sys;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd;
@@ -20,8 +20,8 @@ use std::thread::JoinHandle;
 pub struct Collector {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// A pipe: what is written into it ends the thread.
-    end: OwnedFd,
+    /// The reading and the writing end of a pipe: what is written into it ends the thread.
+    end: (OwnedFd, OwnedFd),
     /// A fork of this program has no such thread.
     process: u32,
     /// The number of the next run.
@@ -30,10 +30,11 @@ pub struct Collector {
 
 struct Shared {
     epoll: Arc<Epoll>,
-    /// The other end of [`Collector::end`].
-    _end: OwnedFd,
     runs: Mutex<HashMap<u64, Arc<Run>>>,
 }
+
+/// The command's ends of its outputs.
+type Far = [Option<Arc<OwnedFd>>; 2];
 
 /// `None` once the run has ended.
 type Run = Mutex<Option<Work>>;
@@ -48,25 +49,18 @@ impl Collector {
     /// # Errors
     /// If no descriptor or thread can be created.
     pub fn new() -> io::Result<Collector> {
-        let (reader, end) = pipe()?;
+        let end = pipe()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let epoll = Epoll(past_streams(epoll.0)?);
-        epoll.add(&reader, EpollEvent::new(EpollFlags::EPOLLIN, END))?;
+        epoll.add(&end.0, EpollEvent::new(EpollFlags::EPOLLIN, END))?;
         let shared = Arc::new(Shared {
             epoll: Arc::new(epoll),
-            _end: reader,
             runs: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
-        // No handler of this program must run in the thread, and SIGPIPE must become an errno.
-        let mask = sys::signal::block_all()?;
-        let thread = std::thread::Builder::new()
-            .name("jail-streams".to_owned())
-            .spawn(move || for_thread.serve());
-        sys::signal::set_mask(&mask)?;
         Ok(Collector {
             shared,
-            thread: Some(thread?),
+            thread: Some(thread::spawn(move || for_thread.serve())?),
             end,
             process: std::process::id(),
             next: AtomicU64::new(0),
@@ -78,17 +72,18 @@ impl Collector {
         self.process == std::process::id()
     }
 
-    /// Takes over the streams of a run, none of which waits for a reader.
+    /// Takes over the streams of a run, none of which waits for a reader. `far`: the command's ends of its outputs.
     ///
     /// # Errors
     /// The streams, if they cannot be watched.
-    pub fn collect(self: &Arc<Self>, work: Work) -> Result<Collected, Box<Work>> {
+    pub fn collect(self: &Arc<Self>, work: Work, far: Far) -> Result<Collected, Box<Work>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let run = Arc::new(Mutex::new(Some(work)));
         let collected = Collected {
             collector: Arc::clone(self),
             number,
             run: Arc::clone(&run),
+            _far: far,
         };
         // The thread waits for this lock if something is ready meanwhile.
         let mut locked = lock(&run);
@@ -132,7 +127,7 @@ impl Drop for Collector {
         if !self.is_own() {
             // In a fork another thread may have its id.
             std::mem::forget(thread);
-        } else if unistd::write(&self.end, &[0]).is_ok() {
+        } else if unistd::write(&self.end.1, &[0]).is_ok() {
             let _ = thread.join();
         }
     }
@@ -177,6 +172,8 @@ pub struct Collected {
     collector: Arc<Collector>,
     number: u64,
     run: Arc<Run>,
+    /// Open until the end of the jail, which is known without them: a hang-up would wake the thread.
+    _far: Far,
 }
 
 impl Collected {
@@ -233,7 +230,10 @@ mod tests {
         let mut wrong = work();
         let second = ends(&mut wrong).nth(1).expect("a pipe").0;
         second.watch(epoll, EpollFlags::EPOLLIN, 0).expect("once");
-        let mut back = collector.collect(wrong).err().expect("the streams");
+        let mut back = collector
+            .collect(wrong, [None, None])
+            .err()
+            .expect("the streams");
         assert!(lock(&collector.shared.runs).is_empty());
         for (end, _) in ends(&mut back) {
             end.watch(epoll, EpollFlags::EPOLLIN, 0).expect("again");
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_run_that_is_lost_leaves_nothing_with_the_thread() {
         let collector = Arc::new(Collector::new().expect("a thread"));
-        drop(collector.collect(work()).ok().expect("a run"));
+        drop(collector.collect(work(), [None, None]).ok().expect("a run"));
         assert!(lock(&collector.shared.runs).is_empty());
     }
 }

@@ -79,8 +79,6 @@ pub struct Flow {
     pending: Vec<u8>,
     pub count: u64,
     pub kept: Vec<u8>,
-    /// The command's end, where the end of the jail is known without it: its hang-up would wake a thread.
-    pub far: Option<Arc<OwnedFd>>,
 }
 
 impl Flow {
@@ -104,7 +102,6 @@ impl Flow {
             pending: Vec::new(),
             count: 0,
             kept: Vec::new(),
-            far: None,
         })
     }
 

@@ -136,11 +136,13 @@ impl Pump {
             stop_handle: stop_handle.clone(),
         };
         if let Some(collector) = collector.filter(|_| keeps) {
-            let ends = [&command.stdout, &command.stderr];
-            for (flow, end) in work.flows.iter_mut().zip(ends) {
-                flow.iter_mut().for_each(|flow| flow.far.clone_from(end));
-            }
-            match collector.collect(work) {
+            // Not of an output that goes elsewhere: its reader waits for the end.
+            let [stdout, stderr] = &work.flows;
+            let far = [
+                stdout.as_ref().and(command.stdout.clone()),
+                stderr.as_ref().and(command.stderr.clone()),
+            ];
+            match collector.collect(work, far) {
                 Ok(collected) => return Ok(Some(Pump::Collected(collected))),
                 Err(back) => work = *back,
             }

@@ -28,10 +28,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    pub fn start(mut work: Work) -> io::Result<Thread> {
-        // It ends the reading of a pipe when nobody can write into it.
-        let flows = work.flows.iter_mut().flatten();
-        flows.for_each(|flow| flow.far = None);
+    pub fn start(work: Work) -> io::Result<Thread> {
         let (end, writer) = UnixStream::pair()?;
         let until = Arc::new(Mutex::new(None));
         let waiting = Waiting {
@@ -39,14 +36,8 @@ impl Thread {
             end: Some(end),
             until: Arc::clone(&until),
         };
-        // No handler of this program must run in the thread, and SIGPIPE must become an errno.
-        let mask = sys::signal::block_all()?;
-        let thread = std::thread::Builder::new()
-            .name("jail-streams".to_owned())
-            .spawn(move || waiting.run());
-        sys::signal::set_mask(&mask)?;
         Ok(Thread {
-            thread: thread?,
+            thread: spawn(move || waiting.run())?,
             end: writer,
             until,
         })
@@ -59,6 +50,18 @@ impl Thread {
         let _ = self.end.shutdown(Shutdown::Both);
         self.thread.join().unwrap_or_default()
     }
+}
+
+/// Starts a thread for streams. No handler of this program runs in it, and SIGPIPE becomes an errno.
+pub fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let mask = sys::signal::block_all()?;
+    let thread = std::thread::Builder::new()
+        .name("jail-streams".to_owned())
+        .spawn(work);
+    sys::signal::set_mask(&mask)?;
+    thread
 }
 
 /// The state of the thread.
